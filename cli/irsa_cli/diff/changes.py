@@ -1,9 +1,8 @@
 """What changes of each binding: its resources, and the statements, annotations, tags and settings of each. Pure."""
 
-import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -11,8 +10,8 @@ from irsa import outputs, types
 from irsa.rules.annotations import PATCH_FORCE
 from irsa.rules.mistakes import path_of
 from irsa_cli.diff.guards import as_shown
-from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, SAME, UPDATE, Step
-from irsa_cli.diff.statements import Documents, StatementChange, statement_changes
+from irsa_cli.diff.preview import CREATE, DEFAULTS, DELETE, IMPORT, REPLACE, SAME, UPDATE, Step
+from irsa_cli.diff.statements import StatementChange, statement_changes
 from irsa_world.state.resource import SECRET, SECRET_TEXT, Resource, is_secret, is_unknown, known_text
 
 STACK = "pulumi:pulumi:Stack"
@@ -20,8 +19,8 @@ STACK = "pulumi:pulumi:Stack"
 HIDDEN = frozenset({"kubeconfig"})
 # What the component writes for `takeOver`, which is what its user knows.
 FORCED, TAKE_OVER = path_of(("metadata", "annotations", PATCH_FORCE)), "takeOver"
-# What a plugin notes of defaults, and tags with those of the provider: they change with what is shown.
-DEFAULTS, ALL_TAGS = "__defaults", "tagsAll"
+# Tags with those of the provider: they change with what is shown.
+ALL_TAGS = "tagsAll"
 WORDS = {CREATE: "create", UPDATE: "update", REPLACE: "replace", DELETE: "delete", IMPORT: "import", SAME: "update"}
 
 
@@ -34,7 +33,6 @@ class Kind(NamedTuple):
         title: What that document is called.
         named: Inputs that their name says already.
         words: Words for operations that are others than WORDS.
-        optional: Whether it may have no such document, and statements of others do not move there.
     """
 
     word: str
@@ -42,7 +40,6 @@ class Kind(NamedTuple):
     title: str = ""
     named: tuple[str, ...] = ("name",)
     words: Mapping[str, str] = {}
-    optional: bool = False
 
 
 _OBJECT = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
@@ -52,7 +49,7 @@ KINDS = {
     types.POLICY: Kind("policy", "policy", "policy document"),
     types.INLINE_POLICY: Kind("inline policy", "policy", "policy document", ("name", "role")),
     types.ATTACHMENT: Kind("policy", named=("role", "policyArn"), words={CREATE: "attach", DELETE: "detach"}),
-    types.POD_IDENTITY_ASSOCIATION: Kind("association", "policy", "session policy", _PLACE, optional=True),
+    types.POD_IDENTITY_ASSOCIATION: Kind("association", "policy", "session policy", _PLACE),
     types.OIDC_PROVIDER: Kind("OIDC provider", named=("url",)),
     types.SERVICE_ACCOUNT: Kind("service account", named=_OBJECT),
     types.AWS_PROVIDER: Kind("AWS provider", named=()),
@@ -164,43 +161,29 @@ def type_of(urn: str) -> str:
 
 
 def _resources(unsorted: Iterable[tuple[str, Step]]) -> list[ResourceChange]:
-    """Return the changes of resources among which statements may move: the role first, then its permissions."""
+    """Return the changes of resources: the role first, then its permissions."""
     order = {type_: place for place, type_ in enumerate(KINDS)}
     steps = sorted(
         unsorted, key=lambda each: (order.get(each[1].resource.type, len(order)), _name(each[1].resource), each[0])
     )
     policies = {step.resource.urn: _name(step.resource) for _, step in steps if step.resource.type == types.POLICY}
-    kinds = [KINDS.get(step.resource.type, Kind(step.resource.type, named=())) for _, step in steps]
-    documents = [_documents(kind, step) for kind, (_, step) in zip(kinds, steps, strict=True)]
-    among = statement_changes([None if kind.optional else each for kind, each in zip(kinds, documents, strict=True)])
-    statements = [
-        statement_changes([each])[0] if kind.optional else found
-        for kind, each, found in zip(kinds, documents, among, strict=True)
-    ]
-    return [
-        _resource(kind, cluster, step, changed, policies)
-        for kind, (cluster, step), changed in zip(kinds, steps, statements, strict=True)
-    ]
+    return [_resource(cluster, step, policies) for cluster, step in steps]
 
 
-def _documents(kind: Kind, step: Step) -> Documents | None:
-    """Return the policy document that a step changes; None without one, or where a side of it cannot be read."""
-    if not kind.document or step.operation == IMPORT:
-        return None
-    both = [state.inputs.get(kind.document) for state in (step.old, step.new) if state]
-    none = (type(None),) if kind.optional and any(both) else ()
-    if any(not isinstance(each, (str, Mapping, *none)) or _is_hidden(each) for each in both):
-        return None
-    return Documents(_name(step.resource), both[0] if step.old else None, both[-1] if step.new else None)
+def _statements(kind: Kind, step: Step) -> list[StatementChange] | None:
+    """Return the statements that differ; None without a policy document, or where a side of it cannot be read."""
+    both = [state and state.inputs.get(kind.document) for state in (step.old, step.new)]
+    is_read = all(each is None or (isinstance(each, str | Mapping) and not _is_hidden(each)) for each in both)
+    return statement_changes(*both) if kind.document and any(both) and is_read and step.operation != IMPORT else None
 
 
 def _is_hidden(value: Any) -> bool:
     return (isinstance(value, str) and is_unknown(value)) or is_secret(value)
 
 
-def _resource(
-    kind: Kind, cluster: str, step: Step, statements: list[StatementChange] | None, policies: Mapping[str, str]
-) -> ResourceChange:
+def _resource(cluster: str, step: Step, policies: Mapping[str, str]) -> ResourceChange:
+    kind = KINDS.get(step.resource.type, Kind(step.resource.type, named=()))
+    statements = _statements(kind, step)
     skipped = {DEFAULTS, *(kind.named if step.operation in {CREATE, DELETE, IMPORT} else ())}
     if statements is not None:
         skipped.add(kind.document)
@@ -274,38 +257,20 @@ def _between(before: Any, after: Any, place: tuple[str | int, ...], skipped: set
     if before == after or where in skipped or place[-1:] == (DEFAULTS,):
         return
     if where in HIDDEN or any(
-        is_secret(each) and (isinstance(each, str) or SECRET in each) for each in (before, after)
+        is_secret(each) and (not isinstance(each, Mapping) or SECRET in each) for each in (before, after)
     ):
         yield PropertyChange(where, None, None, secret=True)
     elif isinstance(after, str) and is_unknown(after) and isinstance(before, Mapping) and before:
         for key, value in before.items():
             yield from _between(value, after, (*place, key), skipped)
-    elif isinstance(after, str) and is_unknown(after):
-        yield PropertyChange(where, _text(before), None, unknown=True)
     elif isinstance(before, Mapping | None) and isinstance(after, Mapping | None):
         old, new = before or {}, after or {}
         for key in dict.fromkeys((*old, *new)):
             yield from _between(old.get(key), new.get(key), (*place, key), skipped)
-    elif isinstance(before, list | None) and isinstance(after, list | None):
-        yield from _between_lists(before or [], after or [], place, skipped)
+    elif is_unknown(after):
+        yield PropertyChange(where, _text(before), None, unknown=True)
     else:
         yield PropertyChange(where, _text(before), _text(after))
-
-
-def _between_lists(
-    before: Sequence[Any], after: Sequence[Any], place: tuple[str | int, ...], skipped: set[str]
-) -> Iterator[PropertyChange]:
-    if any(isinstance(each, list | Mapping) or _is_hidden(each) for each in (*before, *after)):
-        for index, (one, other) in enumerate(itertools.zip_longest(before, after)):
-            yield from _between(one, other, (*place, index), skipped)
-        return
-    where = path_of(place)
-    removed, added = [each for each in before if each not in after], [each for each in after if each not in before]
-    if not removed and not added:
-        # Another order, or how often.
-        yield PropertyChange(where, _text(before), _text(after))
-    yield from (PropertyChange(where, _text(each), None) for each in removed)
-    yield from (PropertyChange(where, None, _text(each)) for each in added)
 
 
 def _text(value: Any) -> str | None:

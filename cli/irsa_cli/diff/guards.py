@@ -10,6 +10,7 @@ from irsa.guard.rules import GROUPS, SYSTEM, USER_PREFIXES, USERS, is_everybody,
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES, GUARD_TYPE, KEY
 from irsa.rules.leaves import items_of, mapping_of
 from irsa_cli.diff.preview import CREATE, Step
+from irsa_cli.diff.worlds import resources_before_and_after
 from irsa_world.state.resource import Resource, is_secret, is_unknown, known_text
 
 PODS, ROLE_ANNOTATIONS, EXCEPTIONS, CONFIG_MAPS = "pods", "roleAnnotations", "exceptions", "configMaps"
@@ -75,22 +76,16 @@ def guard_changes(state: Iterable[Resource], steps: Iterable[Step], clusters: Ma
 
     The clusters are those of `clusters_of_guards`.
     """
-    steps = [each for each in steps if _concerns(each.resource) and not each.resource.pending]
+    state, steps = [*state], [*steps]
+    old, new = map(_by_guard, resources_before_and_after(state, steps))
     created = {each.resource.urn for each in steps if each.operation == CREATE}
-    there = [each for each in state if _concerns(each) and not each.pending]
-    old = {each.urn: each for each in there if each.urn not in created}
     # What the state has and is created again: somebody deleted it.
-    lost = {_guard_of(each) for each in there if each.urn in created}
-    old |= {each.old.urn: each.old for each in steps if each.old}
-    gone = {each.old.urn for each in steps if each.old}
-    new = {urn: each for urn, each in old.items() if urn not in gone}
-    new |= {each.new.urn: each.new for each in steps if each.new}
-    changing = {*map(_guard_of, (each.resource for each in steps))}
-    before, after = _by_guard(old), _by_guard(new)
+    lost = {_guard_of(each) for each in state if each.urn in created}
+    changing = {_guard_of(each.resource) for each in steps if _concerns(each.resource)}
     found = [
         change
         for urn in changing
-        for change in _changes(clusters.get(urn, ""), urn, before.get(urn), after.get(urn), urn in lost)
+        for change in _changes(clusters.get(urn, ""), urn, old.get(urn, []), new.get(urn, []), urn in lost)
     ]
 
     def first(each: GuardChange) -> tuple[Any, ...]:
@@ -109,7 +104,7 @@ def _guard_of(resource: Resource) -> str:
 
 def _by_guard(resources: Mapping[str, Resource]) -> dict[str, list[Resource]]:
     found: dict[str, list[Resource]] = {}
-    for each in resources.values():
+    for each in filter(_concerns, resources.values()):
         found.setdefault(_guard_of(each), []).append(each)
     return found
 
@@ -124,26 +119,23 @@ def clusters_of_guards(state: Iterable[Resource], steps: Iterable[Step]) -> dict
 
 
 def _changes(
-    cluster: str, urn: str, before: list[Resource] | None, after: list[Resource] | None, lost: bool
+    cluster: str, urn: str, before: Sequence[Resource], after: Sequence[Resource], lost: bool
 ) -> Iterator[GuardChange]:
-    old = {} if before is None else _modes(urn, before, lost)
-    new = {} if after is None else _modes(urn, after)
+    old, new = _modes(urn, before, lost), _modes(urn, after)
     if old is None or new is None:
         yield GuardChange(cluster, PODS, CANNOT_TELL if old is None else OFF, CANNOT_TELL)
     else:
         groups: dict[tuple[str, str], list[str]] = {}
         for name in sorted({*old, *new}):
-            was, becomes = old.get(name, OFF), new.get(name, OFF)
+            groups.setdefault((old.get(name, OFF), new.get(name, OFF)), []).append(name)
+        for (was, becomes), names in groups.items():
             if was != becomes:
-                groups.setdefault((was, becomes), []).append(name)
-        for both, names in groups.items():
-            yield GuardChange(cluster, PODS, *both, tuple(names))
-    rules = [_component(urn, each or []).get(GUARD_ANNOTATIONS) for each in (before, after)]
+                yield GuardChange(cluster, PODS, was, becomes, tuple(names))
+    rules = [_component(urn, each).get(GUARD_ANNOTATIONS) for each in (before, after)]
     was, becomes = (each if each in STRICTEST_FIRST else OFF for each in rules)
     if was != becomes:
-        looser = was == "deny" or becomes == OFF
-        yield GuardChange(cluster, ROLE_ANNOTATIONS, was, becomes, dangerous=looser)
-    data = _data_by_namespace(before or []), _data_by_namespace(after or [])
+        yield GuardChange(cluster, ROLE_ANNOTATIONS, was, becomes, dangerous=was == "deny" or becomes == OFF)
+    data = _data_by_namespace(before), _data_by_namespace(after)
     if OFF not in (was, becomes):
         yield from _exceptions(GuardChange(cluster, EXCEPTIONS, was, becomes), *data)
     yield from _moved(GuardChange(cluster, CONFIG_MAPS, _strictest(old), _strictest(new)), *data, {*(new or {})})
@@ -203,70 +195,46 @@ def _component(urn: str, resources: Iterable[Resource]) -> Mapping[str, Any]:
     return next((each.inputs for each in resources if each.urn == urn), {})
 
 
-def _modes(urn: str, resources: Iterable[Resource], lost: bool = False) -> Mapping[str, str] | None:
+def _modes(urn: str, resources: Sequence[Resource], lost: bool = False) -> Mapping[str, str] | None:
     """Return the mode for each service account; None where it is not known.
 
     What the bindings and ConfigMaps say counts, since somebody may have changed it. In a preview they are not known
     while a role is new, nor without a state where they stay: then, what the component has. What is lost guards nobody.
     """
-    resources = [*resources]
     data = {
         known_text(mapping_of(each.inputs.get("metadata")).get("name")): each.inputs.get("data")
         for each in resources
         if each.type == types.CONFIG_MAP
     }
-    specs = [each.inputs.get("spec") for each in resources if each.type == types.ADMISSION_BINDING]
+    specs = [mapping_of(each.inputs.get("spec")) for each in resources if each.type == types.ADMISSION_BINDING]
+    maps = [data.get(known_text(mapping_of(e.get("paramRef")).get("name")), {} if lost else None) for e in specs]
+    if (resources and not (specs or lost)) or not all(
+        spec and isinstance(of_map, Mapping) and not any(is_unknown(e) or is_secret(e) for e in (spec, of_map))
+        for spec, of_map in zip(specs, maps, strict=True)
+    ):
+        recorded = _component(urn, resources).get(GUARD_MODES)
+        is_known = isinstance(recorded, Mapping) and all(each in STRICTEST_FIRST for each in recorded.values())
+        return recorded if is_known else None
     found: dict[str, str] = {}
-    known = bool(specs) or lost
-    for spec in map(mapping_of, specs):
-        of_map = data.get(known_text(mapping_of(spec.get("paramRef")).get("name")), {} if lost else None)
-        known = known and isinstance(of_map, Mapping) and not any(is_unknown(e) or is_secret(e) for e in (spec, of_map))
-        actions, namespaces = _actions(spec), selected_namespaces(spec)
-        if known and actions and known_text(spec.get("policyName")).endswith(f"-{IDENTITY}"):
+    for spec, of_map in zip(specs, maps, strict=True):
+        actions, namespaces = items_of(spec.get("validationActions")), selected_namespaces(spec)
+        if actions and known_text(spec.get("policyName")).endswith(f"-{IDENTITY}"):
             texts = {str(key): text for key, text in mapping_of(of_map).items() if isinstance(text, str)}
             mode = "deny" if "Deny" in actions else "warn"
             found |= {f"{e.namespace}/{e.name}": mode for e in parsed_data(texts) if e.namespace in namespaces}
-    if known:
-        return found
-    recorded = _component(urn, resources).get(GUARD_MODES)
-    if not isinstance(recorded, Mapping) or not all(each in STRICTEST_FIRST for each in recorded.values()):
-        return None
-    return recorded
-
-
-def _actions(spec: Mapping[str, Any]) -> list[str]:
-    return [*filter(None, map(known_text, items_of(spec.get("validationActions"))))]
-
-
-# --- its own resources ------------------------------------------------------------------------------------------------
+    return found
 
 
 def as_shown(step: Step) -> Step:
-    """Return a step of a guard's own resource with what of it may change: no CEL, no data, no automatic name."""
+    """Return a step of a guard's own resource with its name alone: no CEL, no data, no automatic name."""
     if not is_of_guard(step.resource):
         return step
-    old, new = (each and each._replace(inputs=_shown(each)) for each in (step.old, step.new))
-    if old and new:
-        # What is not known yet is as it was.
-        new = new._replace(inputs={**old.inputs, **new.inputs})
-    elif new:
-        new = new._replace(inputs={"metadata": new.inputs["metadata"]})
     replaced_for = tuple(dict.fromkeys(each.partition("[")[0] for each in step.replaced_for))
+    old, new = (each and each._replace(inputs=_named(each)) for each in (step.old, step.new))
     return step._replace(old=old, new=new, reasons=(), replaced_for=replaced_for)
 
 
-def _shown(resource: Resource) -> dict[str, Any]:
+def _named(resource: Resource) -> dict[str, Any]:
     metadata = mapping_of(resource.inputs.get("metadata"))
-    place = {"namespace": metadata["namespace"]} if "namespace" in metadata else {}
-    # A ConfigMap's own is automatic.
     name = resource.name if resource.type == types.CONFIG_MAP else metadata.get("name")
-    found: dict[str, Any] = {"metadata": {**place, "name": name}}
-    data, spec = (resource.inputs.get(each) for each in ("data", "spec"))
-    if resource.type == types.CONFIG_MAP and isinstance(data, Mapping):
-        # Others than service accounts: who may write annotations.
-        found |= {key: str(data.get(key) or "").splitlines() for key in (USERS, USER_PREFIXES, GROUPS)}
-    elif resource.type == types.ADMISSION_BINDING and isinstance(spec, Mapping):
-        found["actions"] = _actions(spec)
-        if not is_unknown(spec.get("matchResources")):
-            found["namespaces"] = sorted(filter(known_text, selected_namespaces(spec)))
-    return found
+    return {"metadata": {**{key: metadata[key] for key in ("namespace",) if key in metadata}, "name": name}}

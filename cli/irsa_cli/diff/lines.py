@@ -1,14 +1,13 @@
 """A diff as lines of text: a sign in the first column, as `diff` has it, and at most 80 columns. Pure."""
 
-import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from irsa.evaluation.lint.permissions import POWER_OF_POLICY
 from irsa.rules import commands
-from irsa.rules.arns import Arn, parse_iam_arn
-from irsa.rules.mistakes import Mistake, named, visible
+from irsa.rules.arns import Arn
+from irsa.rules.mistakes import named, visible
 from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.diff.changes import KINDS, PropertyChange, ResourceChange
 from irsa_cli.diff.guards import CANNOT_TELL, CONFIG_MAPS, EXCEPTIONS, OFF, PODS, STRICTEST_FIRST, GuardChange
@@ -17,22 +16,20 @@ from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.preview import DELETE, UPDATE
 from irsa_cli.diff.renamed import Renamed
 from irsa_cli.diff.rights import Right, Undecided
-from irsa_cli.diff.statements import Element, StatementChange
+from irsa_cli.diff.statements import StatementChange
 from irsa_world.wrapped import WIDTH, columns
 
 NAMED = 5
 EVERYBODY, NOBODY = "*/*", "nobody"
 ADDED, REMOVED, CHANGED, SAME = "+", "-", "~", " "
 SIGNS = {"create": ADDED, "import": ADDED, DELETE: REMOVED}
-STATEMENT_SIGNS = {"added": ADDED, "removed": REMOVED, "changed": SAME, "moved": CHANGED}
+STATEMENT_SIGNS = {"added": ADDED, "removed": REMOVED, "changed": SAME}
 OWN_KINDS = {kind.word for kind in KINDS.values()}
 
 
-# Nothing else of a guard's own resources is shown: its ConfigMap has another name after each change.
-OF_GUARD = {
-    "admission policy": ["(its rules are", "those of another", "release of irsa)"],
-    "admission binding": ["(it takes", "another config map)"],
-}
+# Nothing else of a guard's own resources is shown.
+GUARD_KINDS = {"admission policy", "admission binding"}
+OF_GUARD = ["(the rules or", "parameters of", "a guard)"]
 AVOIDERS = {
     "user": "user",
     "userPrefix": "users that begin with",
@@ -46,6 +43,10 @@ NOT_SEEN = {
     "state": "what others changed in AWS or Kubernetes (--refresh reads it)",
     "live": "policies that others put on its roles (`irsa verify` reads them)",
 }
+
+
+# What has the name and the ARN of a role.
+OfRole = Right | Undecided | PermissionChange
 
 
 class Row(NamedTuple):
@@ -90,28 +91,27 @@ def failed_rows(diff: Diff) -> list[Row]:
 
 def headline(diff: Diff) -> list[tuple[str, str]]:
     """Return who gains and loses the right to assume a role, and what roles may do: each part's name and text."""
-    rows = permission_rows(diff)
-    more = f", and {len(rows) - 1:,} more" if len(rows) > 1 else ""
-    permissions = [("permissions", f"{' '.join(rows[0].pieces)}{more}")] if rows else []
     keys = [f"{named(each.formerly)} is {named(each.key)}" for each in diff.renamed]
-    renamed = [("renamed", keys[0] if len(keys) == 1 else f"{len(keys):,} (below)")] if keys else []
-    guards = [" ".join(guard_row(each).pieces[1:]) for each in diff.guard]
-    # Of several, the rows below say whose.
-    several = [f"{each.partition(': ')[0]}, and {len(guards) - 1:,} more" for each in guards[:1]]
-    guard = [("guard", each) for each in (several if len(guards) > 1 else guards)]
-    return [*_who(_parts(diff)), *permissions, *guard, *renamed]
+    more = {
+        "permissions": [" ".join(each.pieces) for each in permission_rows(diff)],
+        "guard": [" ".join(guard_row(each).pieces[1:]) for each in diff.guard],
+        "renamed": keys,
+    }
+    told = [(name, those[0], len(those) - 1) for name, those in more.items() if those]
+    return [
+        *_who(_parts(diff)),
+        *((name, f"{first}, and {others:,} more" if others else first) for name, first, others in told),
+    ]
 
 
 def permission_rows(diff: Diff) -> list[Row]:
     """Return what roles may do that they could not before, and what no more, a line each."""
-    names = _role_names(diff)
-
-    def role(each: PermissionChange | Undecided) -> str:
-        return named(each.role_arn if each.role_arn and names[each.role] > 1 else each.role)
-
-    rows = [permission_row(each, role(each)) for each in diff.permissions]
-    undecided = ([role(e), "permissions: cannot tell:", *e.reason.split()] for e in diff.permissions_cannot_tell)
-    return [*rows, *(Row(CHANGED, 0, pieces) for pieces in undecided)]
+    role = _role_text(diff)
+    undecided = (
+        Row(CHANGED, 0, [role(each), "permissions: cannot tell:", *each.reason.split()])
+        for each in diff.permissions_cannot_tell
+    )
+    return [*(permission_row(each, role(each)) for each in diff.permissions), *undecided]
 
 
 def permission_row(each: PermissionChange, *start: str) -> Row:
@@ -124,7 +124,7 @@ def permission_row(each: PermissionChange, *start: str) -> Row:
         is_known = each.read or Arn.name_in(each.policy) in POWER_OF_POLICY
         not_read = [] if is_known else ["(not", "read:", "cannot", "tell", "what", "it", "gives)"]
         what = ["policy", named(each.policy), *not_read]
-    if each.service_accounts and each.dangerous:
+    if each.service_accounts:
         what += f"(assumed by {_some(each.service_accounts)})".split()
     return Row(sign, 0, [*start, word, *some, *what])
 
@@ -190,68 +190,49 @@ def _rights(diff: Diff) -> list[tuple[str, str, Sequence[Right]]]:
 BY = {IRSA.key: "IRSA", POD_IDENTITY.key: "EKS Pod Identity"}
 
 
-def _by(before: Sequence[str], after: Sequence[str]) -> list[str]:
-    """Return by which ways a service account keeps a role: too, only, or in place of another one."""
-    new, old = [each for each in after if each not in before], [each for each in before if each not in after]
-    if new and old:
-        return ["by", BY[new[0]], "in place", "of", BY[old[0]]]
-    return ["by", BY[new[0]], "too"] if new else ["by", BY[after[0]], "only"]
-
-
 def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
     """Yield what the headline says: the name of its part, the text there, and the row of its own."""
-    role_names = _role_names(diff)
-    places = [(each.issuer, each.cluster_arn) for _, _, those in _rights(diff) for each in those]
-    places += [("", each.cluster_arn) for each in diff.other_ways]
-    several = any(len({each for each in those if each}) > 1 for those in zip(*places, strict=True))
-    cluster_names = Counter(_cluster_name(arn) for arn in {arn for _, arn in places})
-
-    def cluster(arn: str) -> str:
-        return arn if cluster_names[_cluster_name(arn)] > 1 else _cluster_name(arn)
-
-    def role(name: str, arn: str) -> str:
-        # IAM takes that name, too.
-        return f'"{name}"' if name == NOBODY else named(arn if arn and role_names[name] > 1 else name)
+    role = _role_text(diff)
+    every = [each for _, _, those in _rights(diff) for each in those]
+    several = len({each.issuer for each in every} - {""}) > 1
+    several |= len({each.cluster_arn for each in every} - {""}) > 1
 
     def right(each: Right) -> list[str]:
         who = "every service account" if each.service_account == EVERYBODY else named(each.service_account)
-        place = diff.clusters.get(each.issuer) or each.issuer or cluster(each.cluster_arn)
+        place = diff.clusters.get(each.issuer) or each.issuer or each.cluster_arn
         where = ["in", named(place)] if place and (several or each.if_associated) else []
         if each.way == POD_IDENTITY.key:
             where += ["by an", "association of", BY[each.way]] if each.if_associated else ["by", BY[each.way]]
         then = ["->", named(each.then)] if each.then else []
         then += ["(if its trust", "policy lets it)"] if each.if_trusted else []
         holder = [who, *where, "->"] if each.service_account else []
-        return [*holder, role(each.role, each.role_arn), *then, *_but_not(each)]
+        return [*holder, role(each), *then, *_but_not(each)]
 
     for name, sign, those in _rights(diff):
         word = [f"{name}:"] if sign == CHANGED else []
         for each in those:
             such_as = f"(such as {_some(each.such_as)})".split() if each.such_as else []
             yield name, " ".join(right(each)), Row(sign, 0, [*word, *right(each), *such_as])
-    for other in diff.other_ways:
-        where = ["in", named(cluster(other.cluster_arn))] if several else []
-        pieces = [named(other.service_account), *where, "->", role(other.role, other.role_arn)]
-        pieces += _by(other.before, other.after)
-        yield "keeps", " ".join(pieces), Row(CHANGED, 0, ["keeps:", *pieces])
     for undecided in diff.cannot_tell:
-        which = role(undecided.role, undecided.role_arn)
+        which = role(undecided)
         yield "cannot tell", which, Row(CHANGED, 0, ["cannot tell:", f"{which}:", *undecided.reason.split()])
-    for which in (role(each, "") for each in diff.other_principals):
+    for which in map(_role_name, diff.other_principals):
         yield "other principals", which, Row(CHANGED, 0, ["other principals:", which])
 
 
-def _role_names(diff: Diff) -> Counter[str]:
-    """Return how many roles have each name: where two have one, a role is written by its ARN, as a cluster is."""
-    found = {(each.role, each.role_arn) for _, _, those in _rights(diff) for each in those}
-    found |= {(each.role, each.role_arn) for each in (*diff.cannot_tell, *diff.permissions_cannot_tell)}
-    found |= {(each.role, each.role_arn) for each in diff.permissions}
-    found |= {(each.role, each.role_arn) for each in diff.other_ways}
-    return Counter(name for name, _ in found)
+def _role_text(diff: Diff) -> Callable[[OfRole], str]:
+    """Return a function from what is about a role to its name; where two have one, to its ARN."""
+    rights = [each for _, _, those in _rights(diff) for each in those]
+    undecided = (*diff.cannot_tell, *diff.permissions_cannot_tell)
+    every: tuple[OfRole, ...] = (*rights, *undecided, *diff.permissions)
+    alike = Counter(name for name, _ in {(each.role, each.role_arn) for each in every})
+
+    return lambda each: named(each.role_arn) if each.role_arn and alike[each.role] > 1 else _role_name(each.role)
 
 
-def _cluster_name(arn: str) -> str:
-    return arn.rpartition("/")[2]
+def _role_name(name: str) -> str:
+    # IAM takes that name, too.
+    return f'"{NOBODY}"' if name == NOBODY else named(name)
 
 
 def _but_not(right: Right) -> Iterator[str]:
@@ -279,7 +260,7 @@ def resource_rows(change: ResourceChange) -> list[Row]:
     if change.retained:
         pieces += ["(it stays in", "the cloud:", "retainOnDelete)"]
     if change.operation == UPDATE and not change.statements and not change.settings:
-        pieces += OF_GUARD.get(change.kind, ["(nothing differs", "in meaning)"])
+        pieces += OF_GUARD if change.kind in GUARD_KINDS else ["(nothing differs", "in meaning)"]
     rows = [Row(SIGNS.get(change.operation, CHANGED), 0, pieces)]
     for statement in change.statements:
         rows += _statement_rows(change.document, statement)
@@ -289,9 +270,7 @@ def resource_rows(change: ResourceChange) -> list[Row]:
 def _statement_rows(document: str, change: StatementChange) -> Iterator[Row]:
     sign = STATEMENT_SIGNS[change.change]
     title = [f"{document}:", f"statement {named(change.statement)} ({named(change.effect)})"]
-    if change.change == "moved":
-        title.append(f"moved here from {named(change.moved_from)}")
-    elif change.change != "changed":
+    if change.change != "changed":
         title.append(change.change)
     yield Row(sign, 1, title if change.statement else [document])
     for mark, elements in ((REMOVED, change.removed), (ADDED, change.added)):
@@ -299,17 +278,7 @@ def _statement_rows(document: str, change: StatementChange) -> Iterator[Row]:
             # Of a whole statement, the title says the effect.
             if each.place != "Effect" or change.change == "changed":
                 place = " ".join(map(named, each.place.split(" ", 2)))
-                yield Row(mark, 2, [f"{place}:", *_value(each)])
-
-
-def _value(element: Element) -> list[str]:
-    """Return a value in pieces: the ARN of an OIDC provider has 110 characters, most of them its issuer."""
-    if element.place == "Principal Federated":
-        with contextlib.suppress(Mistake):
-            arn = parse_iam_arn(element.value, "oidc-provider")
-            partition = "" if arn.partition == "aws" else f", {arn.partition}"
-            return [named(arn.resource), "(OIDC provider of", "AWS account", f"{arn.account_id}{partition})"]
-    return [named(element.value)]
+                yield Row(mark, 2, [f"{place}:", named(each.value)])
 
 
 def _property_rows(change: PropertyChange) -> Iterator[Row]:
@@ -361,10 +330,9 @@ def sections(diff: Diff) -> Iterator[tuple[str | None, list[Row]]]:
 
 
 def _renamed_row(renamed: Renamed) -> Row:
-    pods = ", and its Pods need a restart" if "role" in renamed.kinds else ""
     what = f"{' and '.join(renamed.kinds)} with an automatic name"
-    text = f"its key was {named(renamed.formerly)}: {what} will be created again{pods}. To keep what is there:"
-    return Row(CHANGED, 0, [*text.split(), f"`{renamed.fix}`"])
+    text = f"its key was {named(renamed.formerly)}: {what} will be created again, and its Pods need a restart."
+    return Row(CHANGED, 0, [*text.split(), "To", "keep", "what", "is", "there:", f"`{renamed.fix}`"])
 
 
 def rows_of(diff: Diff) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from irsa.rules.arns import issuer_host_path, parse_cluster_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa.types import SERVICE_ACCOUNT_PATCH
 from irsa_cli.diff.preview import CREATE, Step
-from irsa_cli.diff.snapshots import subjects_of
+from irsa_cli.diff.worlds import subjects_of
 from irsa_world.exits import CouldNotLookError
 from irsa_world.state.resource import SECRET_TEXT, Resource, is_unknown
 from irsa_world.trusts.chains import Document

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from irsa_cli.diff.associations import OtherWay
 from irsa_cli.diff.changes import BindingChange, ResourceChange
 from irsa_cli.diff.guards import GuardChange
 from irsa_cli.diff.permissions import PermissionChange
@@ -36,7 +35,6 @@ class Diff:
         renamed: The bindings whose key was renamed, so that what has an automatic name is created again.
         permissions: What roles may do that they could not before, and what no more; what is dangerous comes first.
         permissions_cannot_tell: Roles of which irsa cannot tell that.
-        other_ways: Who keeps the right to assume a role, by other ways than before: IRSA, EKS Pod Identity, or both.
         guard: What the guards of the clusters do otherwise than before, the strictest first.
     """
 
@@ -58,5 +56,4 @@ class Diff:
     renamed: Sequence[Renamed] = ()
     permissions: Sequence[PermissionChange] = ()
     permissions_cannot_tell: Sequence[Undecided] = ()
-    other_ways: Sequence[OtherWay] = ()
     guard: Sequence[GuardChange] = ()

@@ -4,14 +4,14 @@ import contextlib
 import functools
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from irsa.evaluation.gains import Gain, gains
 from irsa.evaluation.lint.permissions import POWER_OF_POLICY
 from irsa.evaluation.normal_form import normal
-from irsa.evaluation.patterns import overlap
+from irsa.evaluation.patterns import covers, overlap
 from irsa.evaluation.permission_statements import CHOSEN
 from irsa.evaluation.permissions import Permissions, gives
 from irsa.rules.arns import Arn
@@ -22,16 +22,14 @@ from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.rights import Undecided, holders
-from irsa_cli.diff.snapshots import ANY_TAG, UNKNOWN_ARN, Role, Snapshot, place_of
+from irsa_cli.diff.world import ANY_TAG, NO_PERMITS, NOT_THERE, UNKNOWN_ARN, Permits, World
 from irsa_world.trusts.chains import Document
-from irsa_world.trusts.trust import allowed_principals
 
-NOT_THERE = "the role is not in the preview, and the state was not read: another policy of it may have these, too"
+TAGS_CHANGE = "tags of the role or its sessions change, on which"
 UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`"
 # What gives access to everything, or lets the role give itself more: the first that an action matches.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 DANGEROUS = ("*", "iam:*", "sts:assumerole*", "kms:*")
-WILDCARD = re.compile("[*?]")
 # Condition keys and policy variables about the tags of who asks, and of what is asked for:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
 PRINCIPAL_TAG, RESOURCE_TAG = "aws:PrincipalTag", "(?:aws|iam):ResourceTag"
@@ -53,7 +51,7 @@ class PermissionChange:
             irsa cannot tell if any is.
         policy: ARN of a managed policy that is attached or detached and not the stack's own.
         read: Whether that policy was read, so that what it gives is among the other changes.
-        service_accounts: Who may assume the role, as NAMESPACE/NAME, or a pattern for several.
+        service_accounts: Of what is dangerous, who may assume the role, as NAMESPACE/NAME, or a pattern for several.
         dangerous: Whether that gives access to everything, or lets the role give itself more.
     """
 
@@ -83,53 +81,20 @@ def _overlap(dangerous: str, actions: Iterable[str]) -> bool:
     return any(overlap(dangerous, each) for each in actions if each != "*")
 
 
-class _Side(NamedTuple):
-    """What a role may do at one time.
-
-    Attributes:
-        documents: The documents of its policies, as far as they are read.
-        attached: ARNs of the managed policies of others.
-        boundary: ARN of its permissions boundary; empty without one.
-        limits: The document of that; None without one, a marker where it is not read.
-        tags: Its tags.
-        sessions: Who has a session of it by EKS Pod Identity, with its tags or not; and that tokens have some.
-    """
-
-    documents: Sequence[Document] = ()
-    attached: frozenset[str] = frozenset()
-    boundary: str = ""
-    limits: Document | None = None
-    tags: Mapping[str, Any] = {}
-    sessions: frozenset[tuple[str, ...]] = frozenset()
-
-    @property
-    def known(self) -> list[Mapping[str, Any]]:
-        """The documents that are read."""
-        return [each for each in self.documents if isinstance(each, Mapping)]
-
-
-def permission_changes(
-    before: Snapshot, after: Snapshot, read: Mapping[str, Document] = {}
-) -> tuple[list[PermissionChange], list[Undecided]]:
+def permission_changes(before: World, after: World) -> tuple[list[PermissionChange], list[Undecided]]:
     """Return what the roles of a stack gain and lose, what is dangerous first; and of which that cannot be told.
 
     What a permissions boundary that is not read leaves of it is not looked at.
-
-    Args:
-        before: The stack before.
-        after: The stack afterwards.
-        read: The documents of managed policies of others, by ARN, as far as they were read.
     """
     found: list[PermissionChange] = []
     compared: dict[str, tuple[list[Gain], list[Gain]]] = {}
     undecided = []
-    before, after = (each.with_read(read) for each in (before, after))
     changed = _changed(before, after)
     of_roles = _tag_keys_of_roles(before, after) if any(old.tags != new.tags for old, new in changed.values()) else {}
     for key, (old, new) in changed.items():
-        role = after.roles.get(key) or before.roles.get(key) or _unseen(key)
+        role = after.every.get(key) or before.every[key]
         undecided += [Undecided(role.name, role.arn, role.problem)] if role.problem == NOT_THERE else []
-        undecided += [Undecided(role.name, role.arn, reason) for reason in _open_questions(old, new, read, of_roles)]
+        undecided += [Undecided(role.name, role.arn, reason) for reason in _open_questions(old, new, of_roles)]
         both = [(side.known, _limits(side)) for side in (old, new)]
         # The roles of one add-on often say the same.
         said = repr(both)
@@ -138,58 +103,56 @@ def permission_changes(
         gained, lost = compared[said]
         change = functools.partial(PermissionChange, role.name, role.arn)
         of_role = [change("gains", *each) for each in gained] + [change("loses", *each) for each in lost]
-        of_role += [change("gains", policy=each, read=each in read) for each in new.attached - old.attached]
-        of_role += [change("loses", policy=each, read=each in read) for each in old.attached - new.attached]
-        who = tuple(sorted({each.service_account for _, each in holders(role)} - {""})) if of_role else ()
-        found += [replace(each, service_accounts=who, dangerous=each.rank <= len(DANGEROUS)) for each in of_role]
+        of_role += [change("gains", policy=each, read=each in new.read) for each in new.attached - old.attached]
+        of_role += [change("loses", policy=each, read=each in old.read) for each in old.attached - new.attached]
+        dangerous = any(each.rank <= len(DANGEROUS) for each in of_role)
+        who = tuple(sorted({each.service_account for _, each in holders(role)} - {""})) if dangerous else ()
+        found += [
+            replace(each, service_accounts=who, dangerous=True) if each.rank <= len(DANGEROUS) else each
+            for each in of_role
+        ]
         if keys := _keys_not_compared(old, new, also_new=not gained):
             reason = f"statements differ in {', '.join(map(named, keys))}: what that limits depends on the request"
             undecided.append(Undecided(role.name, role.arn, reason))
     return sorted(found, key=lambda each: (each.change, each.rank, each.role, each.policy)), undecided
 
 
-def _unseen(owner: str) -> Role:
-    """Return a role that is not in the preview, by whose its policies are."""
-    return Role(owner.rsplit("::", 1)[-1], "", "aws", "", None, NOT_THERE)
-
-
-def _open_questions(old: _Side, new: _Side, read: Collection[str], of_roles: Mapping[str, Set[str]]) -> Iterator[str]:
+def _open_questions(old: Permits, new: Permits, of_roles: Mapping[str, Set[str]]) -> Iterator[str]:
     """Yield why what a role may do cannot be told in full."""
     if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
         yield UNKNOWN
-    if _Side() in (old, new):
+    if NO_PERMITS in (old, new):
         return
-    if _limit(old) != _limit(new):
+    not_read = (old.attached & new.attached) - old.read
+    if (old.boundary, old.limits) != (new.boundary, new.limits):
         was, becomes = (named(each.boundary) if each.boundary else "none" for each in (old, new))
         if any(isinstance(each.limits, Unknown) for each in (old, new)):
             change = f"from {was} to {becomes}" if was != becomes else "in what it says"
             yield f"its permissions boundary, which was not read, changes {change}"
-        not_read = sorted((old.attached & new.attached) - {*read})
         if not_read and _limits_less(old, new):
-            yield f"its permissions boundary allows more of {', '.join(map(named, not_read))}, which was not read"
-    detached = sorted(old.attached - new.attached - {*read}) if new.documents or new.attached else []
+            yield f"its permissions boundary allows more of {_names(not_read)}, which was not read"
+    detached = old.attached - new.attached - old.read if new.documents or new.attached else ()
     if detached:
-        yield f"{', '.join(map(named, detached))}, which was not read, is detached: it may have denied something"
-    depending = {*(old.attached & new.attached) - {*read}, *([new.boundary] if isinstance(new.limits, Unknown) else [])}
+        yield f"{_names(detached)}, which was not read, is detached: it may have denied something"
+    depending = not_read | ({new.boundary} if isinstance(new.limits, Unknown) else set())
     if depending and (old.tags != new.tags or new.sessions - old.sessions):
-        names = ", ".join(map(named, sorted(depending)))
-        yield f"tags of the role or its sessions change, on which {names} may depend, which was not read"
-    if keys := sorted(_keys_switched(old, new, of_roles)):
-        yield f"tags of the role or its sessions change, on which statements depend: {', '.join(map(named, keys))}"
+        yield f"{TAGS_CHANGE} {_names(depending)} may depend, which was not read"
+    if keys := _keys_switched(old, new, of_roles):
+        yield f"{TAGS_CHANGE} statements depend: {_names(keys)}"
 
 
-def _limit(side: _Side) -> tuple[str, Document | None]:
-    return side.boundary, side.limits
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(map(named, sorted(names)))
 
 
-def _limits_less(old: _Side, new: _Side) -> bool:
+def _limits_less(old: Permits, new: Permits) -> bool:
     """Return whether a permissions boundary allows more than before, or may."""
     if isinstance(old.limits, Mapping) and isinstance(new.limits, Mapping):
         return bool(gains(gives([old.limits]), gives([new.limits])))
     return bool(old.boundary)
 
 
-def _keys_switched(old: _Side, new: _Side, of_roles: Mapping[str, Set[str]]) -> set[str]:
+def _keys_switched(old: Permits, new: Permits, of_roles: Mapping[str, Set[str]]) -> set[str]:
     """Return the condition keys and variables about tags that have another value in sessions of a role, or about it.
 
     A session of EKS Pod Identity has tags of its own, one of IRSA has none: the role's tags are those of both.
@@ -202,10 +165,10 @@ def _keys_switched(old: _Side, new: _Side, of_roles: Mapping[str, Set[str]]) -> 
     return set().union(*(depending[name] for name in names), *(found.get(name, ()) for name in of_sessions))
 
 
-def _tag_keys_of_roles(before: Snapshot, after: Snapshot) -> dict[str, set[str]]:
+def _tag_keys_of_roles(before: World, after: World) -> dict[str, set[str]]:
     """Return the condition keys and variables about tags of roles in what lets others assume or change them."""
     roles = [each for side in (before, after) for each in side.roles.values()]
-    documents = [each for side in (before, after) for those in side.policies.values() for each in those.documents]
+    documents = [each for side in (before, after) for role in side.every.values() for each in role.permits.documents]
     found = _tag_keys(PRINCIPAL_TAG, [each.trust for each in roles])
     for name, keys in _tag_keys(RESOURCE_TAG, [*(each.trust for each in roles), *documents]).items():
         found.setdefault(name, set()).update(keys)
@@ -221,29 +184,31 @@ def _tag_keys(kind: str, documents: Iterable[Document | None]) -> dict[str, set[
     return found
 
 
-def _limits(side: _Side) -> Document | None:
+def _limits(permits: Permits) -> Document | None:
     """Return a role's permissions boundary, without the actions of services that no policy of it allows."""
-    statements = [each for document in side.documents for each in _statements(document)]
-    patterns = [pattern for each in statements for pattern in items_of(each.get("Action", "*"))]
-    services = {str(pattern).partition(":")[0].lower() for pattern in patterns}
-    if side.limits is None or isinstance(side.limits, Unknown):
+    if not isinstance(permits.limits, Mapping):
         return None
+    statements = [each for document in permits.known for each in _statements(document)]
+    services = {_service(action) for each in statements for action in items_of(each.get("Action", "*"))}
     if any(map(is_pattern, services)):
-        return side.limits
+        return permits.limits
     limits: list[Mapping[str, Any]] = []
-    for each in _statements(side.limits):
-        of_service = {str(action): str(action).partition(":")[0].lower() for action in items_of(each.get("Action", []))}
-        kept = [action for action, service in of_service.items() if is_pattern(service) or service in services]
-        limits += [{**each, "Action": kept}] if kept else [] if "Action" in each else [each]
-    return {**side.limits, "Statement": limits}
+    for each in _statements(permits.limits):
+        actions = items_of(each.get("Action", []))
+        kept = [action for action in actions if _service(action) in services or is_pattern(_service(action))]
+        limits += [{**each, "Action": kept}] if kept else [] if actions else [each]
+    return {**permits.limits, "Statement": limits}
 
 
-def _statements(document: Document | Unknown) -> list[Mapping[str, Any]]:
-    written = items_of(document.get("Statement", [])) if isinstance(document, Mapping) else ()
-    return [each for each in written if isinstance(each, Mapping)]
+def _service(action: Any) -> str:
+    return str(action).partition(":")[0].lower()
 
 
-def _keys_not_compared(old: _Side, new: _Side, also_new: bool) -> list[str]:
+def _statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each for each in items_of(document.get("Statement", [])) if isinstance(each, Mapping)]
+
+
+def _keys_not_compared(old: Permits, new: Permits, also_new: bool) -> list[str]:
     """Return the keys of conditions whose value the caller chooses, and policy variables, in which statements differ.
 
     What they limit is no permission that is gained: whoever may choose the value has it. Those of statements that are
@@ -268,32 +233,30 @@ def _keys_not_compared(old: _Side, new: _Side, also_new: bool) -> list[str]:
 
 
 def gained_and_lost(old: Permissions, new: Permissions) -> tuple[list[Gain], list[Gain]]:
-    """Return what is given now and was not, and what is given no more, nothing twice."""
-    return _new_permissions(old, new), _each_once(gains(new, old))
+    """Return what is given now and was not, and what is given no more, nothing twice.
 
-
-def _new_permissions(old: Permissions, new: Permissions) -> list[Gain]:
-    """Return what is gained as a reader asks for it: all of `*`, though some of that was there, and nothing twice."""
-    return _each_once(
+    What is gained is told as a reader asks for it: all of `*`, though some of that was there.
+    """
+    gained = [
         each._replace(extent="all") if each.extent == "some" and not gains(new, gives([_allowing(each)])) else each
         for each in gains(old, new)
-    )
+    ]
+    return _each_once(gained), _each_once(gains(new, old))
 
 
-def _each_once(gained: Iterable[Gain]) -> list[Gain]:
-    """Return gains without those that wider ones, as certain, have too."""
+def _each_once(gained: Sequence[Gain]) -> list[Gain]:
+    """Return gains without those that a wider one, as certain, has too."""
     found = [*gained]
-    for each in found[:]:
-        wider = [_allowing(other) for other in found if other is not each and _may_say(other, each)]
-        if wider and not gains(gives(wider), gives([_allowing(each)])):
+    for each in gained:
+        if any(_includes(other, each) for other in found if other is not each):
             found.remove(each)
     return found
 
 
-def _may_say(one: Gain, other: Gain) -> bool:
-    """Return whether one gain may say something of the other; where not, a look at both in detail is saved."""
+def _includes(one: Gain, other: Gain) -> bool:
     as_certain = one.extent in {"all", other.extent} and other.extent != "cannot tell"
-    return as_certain and any(other.resources[0].startswith(WILDCARD.split(each)[0]) for each in one.resources)
+    both = [[*map(str.lower, one.actions)], [*map(str.lower, other.actions)]], [one.resources, other.resources]
+    return as_certain and all(any(covers(wide, each) for wide in wider) for wider, those in both for each in those)
 
 
 def _allowing(gain: Gain) -> Document:
@@ -301,40 +264,18 @@ def _allowing(gain: Gain) -> Document:
     return {"Version": VERSION, "Statement": [statement]}
 
 
-def policies_of_others(before: Snapshot, after: Snapshot) -> list[str]:
+def policies_of_others(before: World, after: World) -> list[str]:
     """Return the ARNs of policies and boundaries that are not the stack's, of the roles whose permissions change."""
-    sides = (side for both in _changed(before.with_read({}), after.with_read({})).values() for side in both)
+    sides = (side for both in _changed(before, after).values() for side in both)
     arns = {arn for side in sides for arn in (*side.attached, *filter(None, [side.boundary]))}
     return sorted(arns - {*before.documents, *after.documents, UNKNOWN_ARN})
 
 
-def _changed(before: Snapshot, after: Snapshot) -> dict[str, tuple[_Side, _Side]]:
-    """Return what the roles may do at both times, of which that changes."""
-    keys = sorted({*before.policies, *after.policies})
-    sides = [_sides(each, keys) for each in (before, after)]
-    return {key: (old, new) for key, old, new in zip(keys, *sides, strict=True) if old != new}
-
-
-def _sides(snapshot: Snapshot, keys: Iterable[str]) -> Iterator[_Side]:
-    sessions = _sessions(snapshot)
-    for key in keys:
-        if key not in snapshot.policies:
-            yield _Side()
-            continue
-        policies, boundary = snapshot.policies[key], snapshot.boundaries.get(key, "")
-        tags, of_role = snapshot.tags.get(key, {}), frozenset(sessions.get(key, ()))
-        yield _Side(policies.documents, snapshot.attached[key], boundary, policies.boundary, tags, of_role)
-
-
-def _sessions(snapshot: Snapshot) -> dict[str, set[tuple[str, ...]]]:
-    """Return who has sessions of roles, by the key of the role: a target role's have the tags of the first one, too."""
-    found: dict[str, set[tuple[str, ...]]] = {}
-    given = {key: role.associations for key, role in snapshot.roles.items()} | {**snapshot.associations}
-    for key, each in ((key, each) for key, those in given.items() for each in those):
-        tags = "tagged" if each.session_tags else "not tagged"
-        for arn in filter(None, (key, each.target_role_arn)):
-            found.setdefault(arn, set()).add((place_of(each), each.subject, tags))
-    for key, role in snapshot.roles.items():
-        if any(type_ == "Federated" for type_, _ in allowed_principals(role.parsed[1])):
-            found.setdefault(key, set()).add(("a token",))
-    return found
+def _changed(before: World, after: World) -> dict[str, tuple[Permits, Permits]]:
+    """Return what decides what the roles may do at both times, where that changes."""
+    both = [
+        {key: each.permits for key, each in world.every.items() if key in world.roles or each.permits.has_policies}
+        for world in (before, after)
+    ]
+    sides = {key: tuple(each.get(key, NO_PERMITS) for each in both) for key in sorted({*both[0], *both[1]})}
+    return {key: (old, new) for key, (old, new) in sides.items() if old != new}

@@ -17,6 +17,8 @@ REFRESH = "refresh"
 READS = frozenset(
     {"same", "read", "read-replacement", "discard", "discard-replaced", REFRESH, "remove-pending-replace"}
 )
+# What a plugin notes of defaults: they change with what is shown.
+DEFAULTS = "__defaults"
 CREATE, UPDATE, REPLACE, DELETE, IMPORT, SAME = "create", "update", "replace", "delete", "import", "same"
 
 
@@ -123,6 +125,12 @@ def _step(value: Any, place: str) -> Step:
             if (name in new.inputs or old.outputs.get(name)) and not is_secret(new.inputs.get(name))
         }
         old = old._replace(inputs={**old.inputs, **read})
+    if (
+        new
+        and "name" in (new.inputs.get(DEFAULTS) or ())
+        and not (old and old.inputs.get("name") == new.inputs.get("name"))
+    ):
+        new = new._replace(inputs={key: value for key, value in new.inputs.items() if key != "name"})
     return Step(of_form(str, written.get("op"), f"{place}.op"), old, new, reasons, replaced_for)
 
 

@@ -12,8 +12,6 @@ from irsa.rules.mistakes import Mistake
 from irsa.rules.subjects import is_pattern
 
 _OTHER_OPERATOR = {"StringEquals": "StringLike", "StringLike": "StringEquals"}
-# Statements with less in common are two statements, and not one that changes.
-LEAST_IN_COMMON = 0.25
 
 
 @dataclass(frozen=True, order=True)
@@ -36,26 +34,16 @@ class StatementChange:
     Attributes:
         statement: Its Sid, or its number in the document.
         effect: Allow or Deny.
-        change: Whether it is added, removed, changed or moved.
-        moved_from: The name of the policy that had it; empty where it was not moved.
+        change: Whether it is added, removed or changed.
         added: The values that it gets.
         removed: The values that it loses.
     """
 
     statement: str
     effect: str
-    change: Literal["added", "removed", "changed", "moved"]
-    moved_from: str = ""
+    change: Literal["added", "removed", "changed"]
     added: tuple[Element, ...] = ()
     removed: tuple[Element, ...] = ()
-
-
-class Documents(NamedTuple):
-    """A document before and after; None where there is none."""
-
-    policy: str
-    before: Document | None
-    after: Document | None
 
 
 class _Statement(NamedTuple):
@@ -66,51 +54,22 @@ class _Statement(NamedTuple):
     elements: frozenset[Element]
 
 
-def statement_changes(documents: Sequence[Documents | None]) -> list[list[StatementChange] | None]:
-    """Return the statements that differ, for each document; None for None, and for what is not a policy document.
-
-    A statement that one document loses and another one gets has moved.
-    """
+def statement_changes(before: Document | None, after: Document | None) -> list[StatementChange] | None:
+    """Return the statements that differ; None for what is not a policy document. Without a document, there are none."""
     # Where IAM ignores case, the first spelling is used for all.
     spelling: dict[str, str] = {}
-    compared = [each and _compared(each, spelling) for each in documents]
-    lost: dict[str, list[_Compared]] = {}
-    for both in filter(None, compared):
-        for key in both.lost:
-            lost.setdefault(key, []).append(both)
-    for both in filter(None, compared):
-        for key in [each for each in both.got if lost.get(each)]:
-            source, new = lost[key].pop(), both.got.pop(key)
-            del source.lost[key]
-            both.moved.append(StatementChange(new.label, new.effect, "moved", source.policy))
-    return [both and [*both.moved, *both.version, *_changed(both)] for both in compared]
-
-
-class _Compared(NamedTuple):
-    """What a document loses and gets: statements by their normal form, and its Version."""
-
-    policy: str
-    lost: dict[str, _Statement]
-    got: dict[str, _Statement]
-    version: list[StatementChange]
-    moved: list[StatementChange]
-
-
-def _compared(documents: Documents, spelling: dict[str, str]) -> _Compared | None:
     try:
-        forms = [None if each is None else normal(each, spelling) for each in (documents.before, documents.after)]
+        forms = [None if each is None else normal(each, spelling) for each in (before, after)]
     except (Mistake, RecursionError):
         return None
-    before, after = map(_statements, forms)
+    old, new = map(_statements, forms)
     versions = [(Element("Version", each.version),) for each in forms if each]
     version = [
-        StatementChange("", "", "changed", added=other, removed=one)
-        for one, other in itertools.pairwise(versions)
-        if one != other
+        StatementChange("", "", "changed", other, one) for one, other in itertools.pairwise(versions) if one != other
     ]
-    lost = {key: each for key, each in before.items() if key not in after}
-    got = {key: each for key, each in after.items() if key not in before}
-    return _Compared(documents.policy, lost, got, version, [])
+    lost = [each for key, each in old.items() if key not in new]
+    got = [each for key, each in new.items() if key not in old]
+    return [*version, *_changed(lost, got)]
 
 
 def _statements(form: Normal | None) -> dict[str, _Statement]:
@@ -147,21 +106,25 @@ def _issuer(statement: Mapping[str, Any]) -> str:
         return ""
 
 
-def _changed(both: _Compared) -> Iterator[StatementChange]:
-    """Yield the statements of a document that differ, those that are alike together."""
-    lost, got = dict(enumerate(both.lost.values())), dict(enumerate(both.got.values()))
-    by_sid = {each.sid: index for index, each in got.items() if each.sid}
-    with_same_sid = [(index, by_sid[each.sid]) for index, each in lost.items() if each.sid in by_sid]
-    for source, target in [*with_same_sid, *_most_alike(lost, got)]:
-        if source in lost and target in got:
-            old, new = lost.pop(source), got.pop(target)
-            added, removed = map(_in_order, _without_alike(old.elements, new.elements))
-            if not added and not removed:
-                # Such as a principal of nothing: no value of theirs differs, and yet they do.
-                added, removed = (Element("Statement", new.key),), (Element("Statement", old.key),)
-            yield StatementChange(new.label, new.effect, "changed", "", added, removed)
-    yield from (StatementChange(e.label, e.effect, "removed", removed=_in_order(e.elements)) for e in lost.values())
-    yield from (StatementChange(e.label, e.effect, "added", added=_in_order(e.elements)) for e in got.values())
+def _changed(before: Sequence[_Statement], after: Sequence[_Statement]) -> Iterator[StatementChange]:
+    """Yield the statements of a document that differ, those of one Sid together, and others in their order."""
+    by_sid = {each.sid: each for each in after if each.sid}
+    pairs = [(each, by_sid.pop(each.sid)) for each in before if each.sid in by_sid]
+    lost, got = (
+        [each for each in those if each.key not in {both[side].key for both in pairs}]
+        for side, those in enumerate((before, after))
+    )
+    pairs += zip(lost, got, strict=False)
+    for old, new in pairs:
+        added, removed = map(_in_order, _without_alike(old.elements, new.elements))
+        if not added and not removed:
+            # Such as a principal of nothing: no value of theirs differs, and yet they do.
+            added, removed = (Element("Statement", new.key),), (Element("Statement", old.key),)
+        yield StatementChange(new.label, new.effect, "changed", added, removed)
+    for each in lost[len(got) :]:
+        yield StatementChange(each.label, each.effect, "removed", removed=_in_order(each.elements))
+    for each in got[len(lost) :]:
+        yield StatementChange(each.label, each.effect, "added", added=_in_order(each.elements))
 
 
 def _without_alike(old: frozenset[Element], new: frozenset[Element]) -> tuple[set[Element], set[Element]]:
@@ -184,21 +147,6 @@ def _without_alike(old: frozenset[Element], new: frozenset[Element]) -> tuple[se
             alike |= {each, other}
     rest = added - alike, removed - alike
     return rest if any(rest) else (added, removed)
-
-
-def _most_alike(lost: Mapping[int, _Statement], got: Mapping[int, _Statement]) -> list[tuple[int, int]]:
-    scores = [
-        (score, -source, -target)
-        for (source, old), (target, new) in itertools.product(lost.items(), got.items())
-        if (score := _in_common(old.elements, new.elements)) >= LEAST_IN_COMMON
-    ]
-    return [(-source, -target) for _, source, target in sorted(scores, reverse=True)]
-
-
-def _in_common(one: frozenset[Element], other: frozenset[Element]) -> float:
-    """Return which part of all their values two statements share, without the effect."""
-    shared, either = ([each for each in those if each.place != "Effect"] for those in (one & other, one | other))
-    return len(shared) / len(either) if either else 0.0
 
 
 ORDER = ("Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition")

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from irsa import types
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
-from irsa_cli.diff.associations import clusters_of_both_ways, session_policy_changes, with_associations
-from irsa_cli.diff.chains import with_chains
+from irsa_cli.diff.associations import add_associations, session_policy_changes
+from irsa_cli.diff.chains import add_chains
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import Keys, clusters_by_issuer, component_keys_of, kubernetes_providers, providers
 from irsa_cli.diff.fail_on import FAIL_ON
@@ -23,9 +24,10 @@ from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import permission_changes, policies_of_others
 from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.renamed import renamed_bindings
-from irsa_cli.diff.rights import changed_roles, compared_roles, rights
-from irsa_cli.diff.snapshots import Snapshot, before_and_after
-from irsa_cli.diff.texts import without_suffixes
+from irsa_cli.diff.rights import rights
+from irsa_cli.diff.sides import changed_roles, clusters_of_both_ways, compared_roles
+from irsa_cli.diff.world import World
+from irsa_cli.diff.worlds import before_and_after
 from irsa_cli.options import STREAM
 from irsa_cli.progress import under_way
 from irsa_cli.text_files import text_of
@@ -96,16 +98,11 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
         except CouldNotLookError as error:
             not_read.append(f"the state: {error}")
     keys = component_keys_of(state, preview)
-    snapshots = before_and_after(state, preview.steps)
-    live = Live() if is_file_alone else _live(state, preview, keys, *snapshots)
+    worlds = before_and_after(state, preview.steps)
+    live = Live() if is_file_alone else _live(state, preview, keys, *worlds)
     live = live._replace(not_read=[*not_read, *live.not_read])
-    found = replace(
-        _diff(preview, state, keys, snapshots, live),
-        stack=options.stack or preview.stack,
-        before="live" if preview.refreshed or options.refresh else "state",
-    )
-    diff: Diff = without_suffixes(found, preview.steps)
-    return diff
+    before: Literal["live", "state"] = "live" if preview.refreshed or options.refresh else "state"
+    return replace(_diff(preview, state, keys, worlds, live), stack=options.stack or preview.stack, before=before)
 
 
 def _preview(options: argparse.Namespace) -> Preview:
@@ -119,29 +116,27 @@ def _preview(options: argparse.Namespace) -> Preview:
     return parse_preview(text_of(read, source), source)
 
 
-def _diff(
-    preview: Preview, state: Sequence[Resource], keys: Keys, snapshots: tuple[Snapshot, Snapshot], live: Live
-) -> Diff:
+def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple[World, World], live: Live) -> Diff:
     renamed = renamed_bindings(preview.steps, keys, in_stack_file="irsa:bindings" in preview.config)
-    before, after = snapshots
+    before, after = worlds
     # The new role of a renamed binding is compared with its old one, whatever their names are.
-    new_keys = {before.keys[old]: after.keys[new] for each in renamed for new, old in each.roles}
-    snapshots = before.with_keys(new_keys), after
-    compared = compared_roles(*snapshots, live.names)
+    new_keys = {before.keys[old]: after.keys[new] for new, old in (each.roles for each in renamed)}
+    before = before._replace(roles={new_keys.get(key, key): each for key, each in before.roles.items()})
+    compared = compared_roles(before, after, live.names)
     declared = before.service_accounts | after.service_accounts
-    found, other_ways = with_associations(
-        rights(compared, declared, live.names), compared, *snapshots, live.eks_issuers
-    )
-    found = with_chains(found, *(each.with_read(live.policies) for each in snapshots))
-    permissions, undecided = permission_changes(*snapshots, live.policies)
+    found = rights(compared.values(), declared, live.names, live.eks_issuers)
+    add_associations(found, compared.values(), before, after, live.eks_issuers)
+    of_sessions = session_policy_changes(before, after, compared, live.eks_issuers)
+    before, after = (each.with_read(live.policies) for each in (before, after))
+    add_chains(found, before, after)
+    permissions, undecided = permission_changes(before, after)
     guards = clusters_of_guards(state, preview.steps)
     bindings, other = changes(with_annotations(preview.steps, live.annotations), keys, guards)
     return Diff(
         preview.stack,
         **vars(found),
         permissions=permissions,
-        permissions_cannot_tell=[*undecided, *session_policy_changes(*snapshots, live.names, live.eks_issuers)],
-        other_ways=other_ways,
+        permissions_cannot_tell=[*undecided, *of_sessions],
         guard=guard_changes(state, preview.steps, guards),
         clusters={**clusters_by_issuer(keys), **live.clusters},
         bindings=bindings,
@@ -154,7 +149,7 @@ def _diff(
     )
 
 
-def _live(state: list[Resource], preview: Preview, keys: Keys, before: Snapshot, after: Snapshot) -> Live:
+def _live(state: list[Resource], preview: Preview, keys: Keys, before: World, after: World) -> Live:
     """Return what is asked of AWS and the clusters: only about what changes."""
     live = Live()
     policies, clusters = policies_of_others(before, after), clusters_of_both_ways(before, after)

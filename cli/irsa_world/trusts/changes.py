@@ -1,7 +1,7 @@
 """Who gains and who loses, between what a role says to the tokens of a cluster before and after. Pure."""
 
 import functools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.evaluation import representatives
@@ -14,9 +14,20 @@ from irsa_world.trusts.claims import Claims
 
 # A trust policy, for the tokens of an OIDC provider, and the audiences to ask about; None for too many kinds.
 Asked = tuple[representatives.Asked, Collection[str] | None]
-# A pattern for service accounts, `namespace:name`; those of them that exist, without the one of that name; and who is
-# within the pattern and yet an exception.
-Change = tuple[str, Collection[str], Within]
+
+
+class Change(NamedTuple):
+    """Service accounts of whom one thing is true.
+
+    Attributes:
+        subject: A pattern for them, `namespace:name`.
+        existing: Those of them that exist, without the one of that name.
+        but: Who is within the pattern and yet an exception.
+    """
+
+    subject: str
+    existing: Collection[str] = ()
+    but: Within = Within()
 
 
 class Changes(NamedTuple):
@@ -33,23 +44,40 @@ class Changes(NamedTuple):
     too_many: bool
 
 
-def changes(before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any]) -> Changes:
-    """Return what changes for the service accounts of a cluster."""
+# By the `namespace:name` of service accounts: whether they have the right anyway; None where that cannot be decided.
+Anyway = Mapping[str, bool | None]
+
+
+def changes(
+    before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any], anyway: Sequence[Anyway] = ({}, {})
+) -> Changes:
+    """Return what changes for the service accounts of a cluster.
+
+    Args:
+        before: What is said to their tokens before.
+        after: What is said to them afterwards.
+        claims: Those that exist.
+        anyway: Who has the right by another way, before and afterwards.
+    """
     sides = [[*before], [*after]]
-    if any(taken is None for side in sides for _, taken in side):
-        return Changes({}, undecided=False, too_many=True)
-    patterns = tuple(dict.fromkeys(one for side in sides for of, _ in side for one in of.patterns("sub")))
+    too_many = any(taken is None for side in sides for _, taken in side)
+    sides = [[], []] if too_many else sides
+    said = [one for side in sides for of, _ in side for one in of.patterns("sub")]
+    others = {each: subject_claim(each) for each in sorted({*anyway[0], *anyway[1]})}
+    patterns = tuple(dict.fromkeys([*said, *map(tuple, others.values())]))
 
     @functools.cache
     def held_by(found: Kinds) -> _Held:
-        return _held(sides, found.claims)
+        return _held(sides, found.claims, anyway)
 
-    real = _held(sides, claims.kinds(patterns))
+    real = _held(sides, claims.kinds(patterns), anyway)
     covered = cover(patterns, lambda found: held_by(found).changes)
     if covered is None:
-        alone: dict[str, list[Change]] = {
-            name: [(each, (), Within()) for each in claims.subjects(those)] for name, those in real.changes.items()
-        }
+        of_others = _held(sides, {claim: 1 << place for place, claim in enumerate(others.values())}, anyway).changes
+        alone: dict[str, list[Change]] = {}
+        for name, those in real.changes.items():
+            also = (each for place, each in enumerate(others) if of_others[name] >> place & 1)
+            alone[name] = [Change(each) for each in dict.fromkeys((*claims.subjects(those), *also))]
         return Changes(alone, bool(real.undecided), too_many=True)
     found, by_name = covered
     held = held_by(found)
@@ -63,8 +91,9 @@ def changes(before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any]
         for subject, but in zip(sorted(subjects), exceptions, strict=True):
             within = left & claims.like(subject_claim(subject))
             left &= ~within
-            reported[name].append((subject, [each for each in claims.subjects(within) if each != subject], but))
-    return Changes(reported, bool(held.undecided), too_many=False)
+            existing = [each for each in claims.subjects(within) if each != subject]
+            reported[name].append(Change(subject, existing, but))
+    return Changes(reported, bool(held.undecided), too_many)
 
 
 def asked(parsed: Parsed, provider_arn: str, client_ids: Collection[str] | None) -> Asked:
@@ -107,9 +136,12 @@ class _Held(NamedTuple):
         return self.may_have_had & ~self.had & self.may_have & ~self.has
 
 
-def _held(sides: Iterable[Iterable[Asked]], subjects: Mapping[str, int]) -> _Held:
+def _held(sides: Iterable[Iterable[Asked]], subjects: Mapping[str, int], anyway: Sequence[Anyway] = ({}, {})) -> _Held:
     found = []
-    for side in sides:
+    for side, others in zip(sides, anyway, strict=True):
         admitted = [admits(of, subjects, taken or ()) for of, taken in side]
-        found += [union(each.certain for each in admitted), union(each.possible for each in admitted)]
+        held = {subjects.get(subject_claim(each), 0): has for each, has in others.items()}
+        found.append(union([*(each.certain for each in admitted), *(bit for bit, has in held.items() if has)]))
+        possible = (bit for bit, has in held.items() if has is not False)
+        found.append(union([*(each.possible for each in admitted), *possible]))
     return _Held(*found)

@@ -6,8 +6,10 @@ from typing import Any
 
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.preview import Preview, parse_preview
-from irsa_cli.diff.rights import Right, Rights, compared_roles, rights
-from irsa_cli.diff.snapshots import Snapshot, before_and_after
+from irsa_cli.diff.rights import Right, Rights, rights
+from irsa_cli.diff.sides import compared_roles
+from irsa_cli.diff.world import World
+from irsa_cli.diff.worlds import before_and_after
 from irsa_world.state.resource import parse_resource
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -110,10 +112,10 @@ def rights_of(*steps: Any, state: Sequence[Mapping[str, Any]] = (), live: Sequen
     return rights_between(before, after, {ISSUER: live})
 
 
-def rights_between(before: Snapshot, after: Snapshot, live: Mapping[str, Sequence[str]] = {}) -> Rights:
+def rights_between(before: World, after: World, live: Mapping[str, Sequence[str]] = {}) -> Rights:
     """Return who gains and who loses, with these service accounts in the clusters, by issuer."""
     declared = before.service_accounts | after.service_accounts
-    return rights(compared_roles(before, after, live), declared, live)
+    return rights(compared_roles(before, after, live).values(), declared, live)
 
 
 def pairs(found: Iterable[Right]) -> set[tuple[str, str]]:

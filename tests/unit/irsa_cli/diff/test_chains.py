@@ -7,15 +7,13 @@ from typing import Any
 import pytest
 
 from irsa.rules.policies import chaining_policy
-from irsa_cli.diff.chains import with_chains
-from irsa_cli.diff.lines import rows_of
+from irsa_cli.diff.chains import add_chains
 from irsa_cli.diff.rights import Right, Rights
-from irsa_cli.diff.snapshots import before_and_after
+from irsa_cli.diff.worlds import before_and_after
 from irsa_world.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
     UNKNOWN,
-    diff,
     preview,
     resource,
     rights_between,
@@ -56,7 +54,9 @@ def told(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> dict[str, list
 
 def everything(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> Rights:
     before, after = before_and_after([parse_resource(each, "state") for each in state], preview(*steps).steps)
-    return with_chains(rights_between(before, after), before, after)
+    found = rights_between(before, after)
+    add_chains(found, before, after)
+    return found
 
 
 ROLE = role(trust("web:app"))
@@ -124,20 +124,6 @@ def test_who_has_the_role() -> None:
 
     new = [step("create", None, without_outputs(role(UNKNOWN))), step("create", None, policy(ELSEWHERE))]
     assert told(*new) == {"gains": [("", ELSEWHERE, True)]}
-
-
-def told_lines(*steps: Any, state: Sequence[Mapping[str, Any]]) -> list[str]:
-    found = everything(*steps, state=state)
-    return [line for row in rows_of(diff(**vars(found))) for line in row.lines]
-
-
-def test_the_first_lines() -> None:
-    found = told_lines(step("create", None, policy(ELSEWHERE)), state=[ROLE])
-    assert found[:3] == [
-        "gains: 1 (below); loses: nobody",
-        f"+ web/app -> my-role -> {ELSEWHERE} (if its trust",
-        "+     policy lets it)",
-    ]
 
 
 @pytest.mark.parametrize("components", [("", "new"), ("new", "")])

@@ -7,7 +7,7 @@ import pytest
 
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.guards import Avoider, GuardChange, clusters_of_guards, guard_changes
-from irsa_cli.diff.lines import guard_row, resource_rows, right_rows, rows_of
+from irsa_cli.diff.lines import guard_row, headline, resource_rows, right_rows
 from irsa_world.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import UNKNOWN, diff, preview, resource, step
 
@@ -82,12 +82,6 @@ def test_whose_pods(before: Modes, after: Modes, expected: list[GuardChange]) ->
     assert found(step("update", guard(before), guard(after))) == expected
 
 
-def test_on_and_off() -> None:
-    assert found(step("create", None, guard({"a/x": "deny"}))) == [pods("off", "deny", "a/x")]
-    assert found(step("delete", guard({"a/x": "deny"}))) == [pods("deny", "off", "a/x")]
-    assert found(step("create", None, guard({"a/x": "deny"}, "cluster")))[0].cluster == ""
-
-
 def test_what_bindings_and_config_maps_have_counts() -> None:
     """Protects the repair of a guard that somebody switched off by hand: its component has not changed.
 
@@ -122,15 +116,6 @@ def test_what_is_not_known_yet() -> None:
 
     assert found(*created, step("create", None, guard({"a/x": "deny"}))) == [pods("off", "deny", "a/x")]
     assert found(*created, step("create", None, guard(None))) == [pods("off", "cannot tell")]
-
-
-def test_the_rule_for_annotations() -> None:
-    steps = step("update", guard({}, annotations="warn"), guard({}, annotations="deny"))
-
-    (change,) = found(steps)
-    assert change == GuardChange("green", "roleAnnotations", "warn", "deny")
-    text = " ".join(guard_row(change).pieces)
-    assert text == "guard: role annotations other than declared are refused (deny, was warn) in green"
 
 
 USERS, PREFIXES, GROUPS = "annotation-users", "annotation-user-prefixes", "annotation-groups"
@@ -187,51 +172,44 @@ def test_where_its_config_maps_go(namespace: str, dangerous: bool) -> None:
 
 def test_the_first_lines() -> None:
     refused, warned = pods("off", "deny", "default/my-app", "default/other"), pods("deny", "warn", "a/x", cluster="")
-    one, both = (
-        "\n".join(line for row in rows_of(diff(guard=those)) for line in row.lines)
-        for those in ([refused], [refused, warned])
-    )
-
-    expected = "guard: Pods of 2 service accounts without their identity are refused (deny) in green: default/my-app,"
-    assert expected in " ".join(one.split())
-    assert "identity are refused (deny) in green, and 1 more " in " ".join(both.split())
     named = Avoider("group", "system:authenticated"), Avoider("user", "x -> y")
     wide = GuardChange("green", "exceptions", "deny", "deny", who=named, dangerous=True)
-    (row,) = [guard_row(wide)]
-    assert f"{row.sign} {' '.join(row.pieces)}" == (
-        "+ guard: more may write role annotations other than declared in green: group system:authenticated, "
-        'user "x -> y"'
+    one, *rows = (f"{row.sign} {' '.join(row.pieces)}" for row in map(guard_row, (refused, warned, wide)))
+
+    assert one == (
+        "+ guard: Pods of 2 service accounts without their identity are refused (deny) in green: "
+        "default/my-app, default/other"
     )
-    assert [f"{row.sign} {' '.join(row.pieces)}" for row in right_rows(diff(guard=[refused, warned]))] == [
-        f"+ {expected} default/other",
+    assert rows == [
         "- guard: Pods of 1 service account without its identity are warned of (warn, was deny): a/x",
+        (
+            "+ guard: more may write role annotations other than declared in green: group system:authenticated, "
+            'user "x -> y"'
+        ),
     ]
+    assert dict(headline(diff(guard=[refused, warned])))["guard"].endswith("default/other, and 1 more")
+    assert len(right_rows(diff(guard=[refused, warned]))) == 2
 
 
-def test_its_own_resources_are_a_line_each() -> None:
-    old, new = ({"spec": {"variables": [{"name": "x", "expression": each}]}} for each in ("1 == 1", "2 == 2"))
-    moved = step("create-replacement", config_map("a/x"), config_map("a/x", namespace="platform", name="map-2"))
-
-    assert details(step("update", child(POLICY, "p", old), child(POLICY, "p", new))) == [
-        "~ admission policy p: update (its rules are those of another release of irsa)"
-    ]
-    assert details(step("update", binding(["Warn", "Audit"], "a"), binding(["Deny", "Audit"], "a", "b"))) == [
-        "~ admission binding irsa-guard-shop-identity: update",
-        "- actions: Warn",
-        "+ actions: Deny",
-        "+ namespaces: b",
-    ]
-    assert details(step("update", binding(["Deny"], "a"), binding(["Deny"], "a", to="map-2"))) == [
-        "~ admission binding irsa-guard-shop-identity: update (it takes another config map)"
-    ]
-    assert details(step("create", None, binding(["Deny"], "a"))) == [
-        "+ admission binding irsa-guard-shop-identity: create"
-    ]
-    assert details(moved | {"replaceReasons": ["metadata.namespace", 'data["a.x"]']}) == [
-        "~ config map platform/irsa-guard-shop-1: replace (cannot change in place: metadata.namespace, data)",
-        "- namespace: kube-system",
-        "+ namespace: platform",
-    ]
+@pytest.mark.parametrize(
+    ("steps", "line"),
+    [
+        (
+            step("update", child(POLICY, "p", {"spec": {"a": 1}}), child(POLICY, "p", {"spec": {"a": 2}})),
+            "~ admission policy p: update (the rules or parameters of a guard)",
+        ),
+        (
+            step("update", binding(["Warn", "Audit"], "a"), binding(["Deny", "Audit"], "a", "b")),
+            "~ admission binding irsa-guard-shop-identity: update (the rules or parameters of a guard)",
+        ),
+        (
+            step("create", None, binding(["Deny"], "a")),
+            "+ admission binding irsa-guard-shop-identity: create",
+        ),
+    ],
+)
+def test_its_own_resources_are_a_line_each(steps: Any, line: str) -> None:
+    assert details(steps) == [line]
 
 
 def test_resources_of_two_clusters() -> None:

@@ -79,12 +79,6 @@ def test_who_loses_a_role_by_its_import(tmp_path: Path, capsys: pytest.CaptureFi
     ]
 
 
-def test_what_is_there_as_declared_is_no_change(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, found = said(tmp_path, capsys, *imported({}, ["forceDetachPolicies"]))
-
-    assert settings(found) in ({}, {"forceDetachPolicies": (None, "false")})
-
-
 def test_the_update_after_an_import_that_was_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = resource(ROLE, "app", {**INPUTS, "description": "before"}, outputs={**READ, "description": "before"})
     new = resource(ROLE, "app", {**DECLARED, "description": "after"})

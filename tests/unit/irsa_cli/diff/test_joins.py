@@ -11,14 +11,11 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
-import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from irsa_cli.diff.lines import rows_of
-from irsa_cli.diff.rights import Right
 from tests.unit.irsa_cli.diff.conftest import DiffJson
-from tests.unit.irsa_cli.diff.previews import ATTACHMENT, POLICY, UNKNOWN, diff, resource, step, without_outputs
+from tests.unit.irsa_cli.diff.previews import ATTACHMENT, POLICY, UNKNOWN, resource, step, without_outputs
 
 ONE, OTHER = "111122223333", "444455556666"
 CLUSTERS = tuple(
@@ -247,10 +244,6 @@ def test_what_diff_says_is_after_without_before(
     assert told(found["mayGain"], eks) >= may_gain(before, after, eks)
     assert all(each["ifAssociated"] for each in found["mayGain"])
     assert found["cannotTell"] == []
-    ways = [sessions(world, eks) for world in (before, after)]
-    by = [{each: {way for way, *rest in world if (*rest,) == each} for each in had & has} for world in ways]
-    keeps = {each for each in had & has if by[0][each] != by[1][each]}
-    assert {(e["clusterArn"], e["serviceAccount"].replace("/", ":"), e["roleArn"]) for e in found["otherWays"]} == keeps
 
 
 # --- one by one ------------------------------------------------------------------------------------------------------
@@ -396,14 +389,6 @@ def test_associations_of_which_the_cluster_is_not_known(diff_json: DiffJson) -> 
     assert [each["clusterArn"] for each in found["mayGain"]] == ["prod", "prod"]
 
 
-def test_a_cluster_of_which_eks_says_nothing_is_named(diff_json: DiffJson) -> None:
-    before, after = BY_PODS, and_token(BY_PODS, EKS[0])
-    found = diff_json(*steps(before, after, CALLED_RIGHT), eks={})
-
-    assert [each["issuer"] for each in found["gains"]] == [EKS[0]]
-    assert any(WEST in each and "issuer" in each for each in found["notRead"])
-
-
 def test_a_logical_name_is_no_role_in_iam(diff_json: DiffJson) -> None:
     """The attack: a new role whose name IAM chooses is called as the administrator that may be assumed now."""
     arn = f"arn:aws:iam::{ONE}:role/admin"
@@ -416,35 +401,3 @@ def test_a_logical_name_is_no_role_in_iam(diff_json: DiffJson) -> None:
     found = diff_json(change(holder, holder), step("create", None, new), step("create", None, own))
 
     assert [each["then"] for each in found["gains"]] == [arn]
-
-
-@pytest.mark.parametrize("other", [CLUSTERS[1], CLUSTERS[2]])
-def test_two_session_policies_of_clusters_of_one_name(other: str, diff_json: DiffJson) -> None:
-    """The attack: the limit of one is taken from it, and the other one's stands there."""
-    role_arns = {each: next(iter(roles_of(Pods(each, "default:app")))) for each in (CLUSTERS[0], other)}
-    limit = json.dumps(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
-    )
-    off: dict[str, Any] = {"disableSessionTags": True}
-    one, another = (
-        association(Pods(arn, "default:app"), role_arns[arn], EKS[0], policy=limit, **off) for arn in role_arns
-    )
-    without = association(APP, role_arns[CLUSTERS[0]], EKS[0], **off)
-    found = diff_json(
-        *(change(each, each) for each in map(role, ROLES, [(), ()])), change(one, without), change(another, another)
-    )
-
-    (told_one,) = found["permissionsCannotTell"]
-    assert told_one["roleArn"] == ROLES[0]
-    assert CLUSTERS[0] in told_one["reason"]
-
-
-def test_clusters_and_roles_of_one_name_are_written_by_their_arns() -> None:
-    rights = [
-        Right("a/b", "app", ROLES[index > 1], "", way="podIdentity", cluster_arn=arn)
-        for index, arn in enumerate(CLUSTERS)
-    ]
-    lines = [" ".join(row.pieces) for row in rows_of(diff(gains=rights))]
-
-    for right in rights:
-        assert f"a/b in {right.cluster_arn} by EKS Pod Identity -> {right.role_arn}" in lines

@@ -79,12 +79,6 @@ def test_a_protection_that_changes_is_a_step() -> None:
     assert found.new.protected
 
 
-def test_what_an_earlier_replacement_left_is_beside_its_successor() -> None:
-    found = preview(step("update", OLD, NEW), step("delete", {**OLD, "delete": True})).steps
-
-    assert [each.operation for each in found] == ["update", "delete"]
-
-
 def test_messages_are_listed_by_severity() -> None:
     """Protects warnings: each once, without the words that the engine puts before them; others are left out."""
     said = [
@@ -96,12 +90,6 @@ def test_messages_are_listed_by_severity() -> None:
     found = parse_preview(json.dumps({"diagnostics": said}), "test")
 
     assert (found.warnings, found.errors) == (("app: wide trust",), ("update failed",))
-
-
-def test_stack_and_what_is_unchanged() -> None:
-    found = preview(step("update", OLD, NEW))
-
-    assert (found.stack, found.unchanged) == ("dev", 7)
 
 
 def test_what_a_refresh_found_is_what_was_there() -> None:

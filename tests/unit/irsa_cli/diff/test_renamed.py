@@ -39,12 +39,14 @@ def binding(key: str, new: bool, bucket: str = "a", subject: str = "team-a:app")
     policy = {"name": f"{key}-1a2b3c4", "policy": document(bucket), **AUTOMATIC}
     role = {"name": f"{key}-5d6e7f8", "assumeRolePolicy": json.dumps(trust(subject)), **AUTOMATIC}
     arn = UNKNOWN if new else f"arn:aws:iam::111122223333:policy/{key}-1a2b3c4"
-    own = {"propertyDependencies": {"policyArn": [urn(POLICY, key, key)]}}
+    of_role = {"role": [urn(ROLE, key, key)]}
+    own = {"propertyDependencies": {"policyArn": [urn(POLICY, key, key)], **of_role}}
+    more = {"role": role["name"], "name": "more", "policy": document("b")}
     return [
         resource(ROLE, key, role, key),
         resource(POLICY, key, policy, key, outputs={} if new else {"arn": arn}),
         resource(ATTACHMENT, key, {"role": role["name"], "policyArn": arn}, key, **own),
-        resource(INLINE, f"{key}@more", {"role": role["name"], "name": "more", "policy": document("b")}, key),
+        resource(INLINE, f"{key}@more", more, key, propertyDependencies=of_role),
     ]
 
 
@@ -148,25 +150,3 @@ def test_advice_that_would_not_keep_the_role_is_not_given() -> None:
     assert "role" not in [kind for each in found(*moved(old, other))[0] for kind in each.kinds]
     for option in ("protect", "retainOnDelete"):
         assert found(*moved([{**each, option: True} for each in old], new))[0] == []
-
-
-def test_another_document_is_shown() -> None:
-    (renamed,), text = found(*moved(binding("old", False), binding("new", True, bucket="*")))
-
-    assert renamed.kinds == ("role",)
-    assert "Resource: arn:aws:s3:::*/*" in text
-    assert "trust policy" not in text
-
-
-def test_a_name_of_ones_own_is_shown() -> None:
-    named = [{**each, "inputs": {**each["inputs"], "__defaults": []}} for each in binding("new", True)]
-
-    assert found(*moved(binding("old", False), named))[0] == []
-
-
-def test_only_the_policy_is_created_again() -> None:
-    parent = {"parent": urn("irsa:index:ServiceAccountRole", "role/app", "")}
-    old, new = ([{**each, **parent} for each in binding(key, key == "new")[1:2]] for key in ("old", "new"))
-    (renamed,), _ = found(*moved(old, new))
-
-    assert (renamed.formerly, renamed.kinds) == ("old", ("policy",))

@@ -12,7 +12,6 @@ from irsa_cli.main import main
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import ServiceAccount
 from irsa_world.state.resource import parse_resource
-from tests.output_schemas import check_output
 from tests.unit.irsa_cli.diff.previews import (
     SERVICE_ACCOUNT_PATCH,
     digest,
@@ -27,7 +26,6 @@ PREVIEW = digest(
     [step("update", role(trust("team-a:worker")), without_outputs(role(trust("team-a:worker", "team-a:builder"))))]
 )
 FIRST = "gains: team-a/builder -> my-role; loses: nobody"
-FAILED = json.dumps({"diagnostics": [{"severity": "error", "message": "error: first\n  second\x1b[31m"}]})
 
 
 @pytest.fixture
@@ -37,14 +35,6 @@ def preview(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_file(preview: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["diff", "--preview", str(preview)]) == 0
-
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == FIRST
-    assert any(line.startswith("~ not read: the state, AWS and the clusters") for line in lines)
-
-
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_standard_input(encoding: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects pipes, those of Windows PowerShell too, whose files are UTF-16."""
@@ -52,16 +42,6 @@ def test_standard_input(encoding: str, monkeypatch: pytest.MonkeyPatch, capsys: 
 
     assert main(["diff", "--preview", "-"]) == 0
     assert capsys.readouterr().out.startswith(FIRST)
-
-
-def test_json(preview: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["diff", "--preview", str(preview), "--json"]) == 0
-
-    found = check_output("diff", capsys.readouterr().out)
-    assert [each["serviceAccount"] for each in found["gains"]] == ["team-a/builder"]
-    assert found["bindings"][0]["resources"][0]["statements"][0]["added"] == [
-        {"place": "Condition StringLike sub", "value": "system:serviceaccount:team-a:builder"}
-    ]
 
 
 def test_markdown(preview: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,18 +76,6 @@ def test_a_preview_that_is_nested_too_deeply(depth: int, tmp_path: Path, capsys:
 
     assert main(["diff", "--preview", str(file)]) == 2
     assert "its values are nested too deeply" in capsys.readouterr().err
-
-
-def test_a_preview_that_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects pipelines: exit code 2, the lines of the message as they were, and no escape sequence of a terminal."""
-    file = tmp_path / "preview.json"
-    file.write_text(FAILED)
-    code, printed = main(["diff", "--stack", "dev", "--preview", str(file)]), capsys.readouterr()
-
-    assert (code, printed.out) == (2, "")
-    assert printed.err == "irsa diff: the preview of stack dev failed\n  first\n    second\\x1b[31m\n"
-    main(["diff", "--preview", str(file)])
-    assert capsys.readouterr().err.startswith("irsa diff: the preview failed\n")
 
 
 @pytest.mark.parametrize(
@@ -248,26 +216,6 @@ def test_no_cluster_is_asked_where_no_role_changes(
     assert Cluster.lists == 0
 
 
-def test_the_preview_is_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects `irsa diff` alone: it takes the selected stack, whose full name only pulumi knows."""
-    asked: list[Any] = []
-
-    def previewed(stack: str | None, _refresh: bool) -> tuple[str, str]:
-        asked.append(stack)
-        return PREVIEW, ""
-
-    def exported_state(stack: str | None) -> list[Any]:
-        asked.append(stack)
-        return []
-
-    monkeypatch.setattr("irsa_cli.diff.work.previewed", previewed)
-    monkeypatch.setattr("irsa_cli.diff.work.exported_state", exported_state)
-
-    assert main(["diff"]) == 0
-    assert asked == [None, None]
-    assert capsys.readouterr().out.startswith(FIRST)
-
-
 def test_a_preview_that_fails_without_a_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -279,19 +227,3 @@ def test_a_preview_that_fails_without_a_message(
         "",
         "irsa diff: the preview of stack dev failed\n  pulumi preview: exit code 255\n",
     )
-
-
-def test_a_terminal_has_colors(
-    preview: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Protects people: what is added is green, what is removed is red, and no line is broken."""
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    preview.write_text(PREVIEW.replace("team-a:builder", "team-b:*"))
-
-    assert main(["diff", "--preview", str(preview)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert "\x1b[32m+     Condition StringLike sub: system:serviceaccount:team-b:*\x1b[0m" in lines
-    assert "\x1b[33m~ role my-role: update\x1b[0m" in lines

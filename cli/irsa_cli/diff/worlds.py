@@ -1,8 +1,8 @@
 """The roles and IAM OIDC providers of a stack, before and after a deployment. Pure."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any
 
 from irsa import types
 from irsa.evaluation import TrustDocumentError
@@ -22,114 +22,30 @@ from irsa.rules.policies import parse_object
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE, Step
+from irsa_cli.diff.world import ANY_TAG, NOT_THERE, NOTHING, UNKNOWN_ARN, UNREAD, Permits, Role, World, place_of
 from irsa_world.model import Association
 from irsa_world.state.resource import Resource, is_secret, is_unknown, known_text
-from irsa_world.trusts.chains import Document, RolePolicies
+from irsa_world.trusts.chains import Document
 from irsa_world.trusts.clusters import clusters_named
+from irsa_world.trusts.trust import allowed_principals
 
-UNREAD = Unknown("it is not in the preview")
-UNKNOWN_ARN = "not known until `pulumi up`"
 CHANGES_UNREAD = Unknown("it changes, and what it says is not in the preview")
 TRUST_POLICY, POLICY_DOCUMENT, OWN_POLICIES = "assumeRolePolicy", "policy", "inlinePolicies"
 UNKNOWN_UNTIL_UP = "its trust policy is not known until `pulumi up`"
 SEVERAL = "several resources of the stack are this role, with different trust policies"
 SECRET_TRUST = "its trust policy is a secret"  # noqa: S105 (a sentence)
-
-
-# What a trust policy says that is none.
-NOTHING: Parsed = ("", ())
-# Stands for every key of a tag.
-ANY_TAG = "*"
+SERVICE_ACCOUNTS = (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)
 # Partition and number, by the reference of the provider that leads there.
 AwsAccounts = Mapping[str, tuple[str, str]]
 # The properties that the engine says change, each with the URN of its resource.
 Changing = Set[tuple[str, str]]
+Owner = Callable[[Resource], str]
 
 
-class Role(NamedTuple):
-    """A role of the stack.
-
-    Attributes:
-        name: Its name; while IAM has yet to choose it, its logical name.
-        arn: Its ARN; empty while IAM has yet to choose its name.
-        partition: The partition of its AWS account.
-        aws_account: The number of its AWS account; empty where it is not known.
-        trust: Its trust policy; None where it is not known.
-        problem: Why it is not known, or no trust policy.
-        parsed: Version and statements of its trust policy; none where it has none, or IAM would refuse it.
-        trust_changes: Whether the engine says that it gets another trust policy: two secrets look alike.
-        associations: The EKS Pod Identity associations that give it, sorted.
-    """
-
-    name: str
-    arn: str
-    partition: str
-    aws_account: str
-    trust: Mapping[str, Any] | None
-    problem: str = ""
-    parsed: Parsed = NOTHING
-    trust_changes: bool = False
-    associations: tuple[Association, ...] = ()
-
-
-class Snapshot(NamedTuple):
-    """What a stack has at one time.
-
-    Attributes:
-        roles: Its roles, by ARN, or by URN where IAM has yet to choose the name.
-        client_ids: The audiences of the IAM OIDC providers that it creates, by ARN; None where they are not known.
-        service_accounts: Its service accounts, as `namespace:name`.
-        policies: What the policies say that it gives to a role, by the key of the role; of a role that is not in the
-            stack, as far as that was read, by whose it is.
-        attached: ARNs of the managed policies of others that it attaches to a role, likewise.
-        boundaries: ARN of a role's permissions boundary, likewise; UNKNOWN_ARN where it is not known.
-        documents: The documents of its managed policies, by ARN, as far as that is known.
-        keys: The keys of its roles, by URN.
-        associations: The EKS Pod Identity associations of each role that is not in the stack, by ARN; UNKNOWN_ARN where
-            that is not known.
-        tags: The tags of its roles, by the key of the role.
-        session_policies: Their session policies, by the key or ARN of the role, the cluster (place_of) and the
-            service account.
-    """
-
-    roles: Mapping[str, Role]
-    client_ids: Mapping[str, tuple[str, ...] | None]
-    service_accounts: frozenset[str]
-    policies: Mapping[str, RolePolicies] = {}
-    attached: Mapping[str, frozenset[str]] = {}
-    boundaries: Mapping[str, str] = {}
-    documents: Mapping[str, Document] = {}
-    keys: Mapping[str, str] = {}
-    associations: Mapping[str, tuple[Association, ...]] = {}
-    session_policies: Mapping[tuple[str, str, str], Document] = {}
-    tags: Mapping[str, Mapping[str, Any]] = {}
-
-    def with_keys(self, keys: Mapping[str, str]) -> "Snapshot":
-        """Return the same with other keys of roles."""
-
-        def keyed(values: Mapping[str, Any]) -> dict[str, Any]:
-            return {keys.get(key, key): value for key, value in values.items()}
-
-        roles, policies, attached, boundaries = map(keyed, (self.roles, self.policies, self.attached, self.boundaries))
-        session = {(keys.get(key, key), where, who): each for (key, where, who), each in self.session_policies.items()}
-        found = self._replace(roles=roles, policies=policies, attached=attached, boundaries=boundaries)
-        return found._replace(session_policies=session, tags=keyed(self.tags))
-
-    def with_read(self, read: Mapping[str, Document]) -> "Snapshot":
-        """Return the same with the documents of managed policies and boundaries of others, by ARN, that were read."""
-        known = {**read, **self.documents}
-        policies = {
-            key: RolePolicies(
-                [*each.documents, *(read[arn] for arn in sorted(self.attached[key]) if arn in read)],
-                known.get(self.boundaries[key], UNREAD) if key in self.boundaries else None,
-            )
-            for key, each in self.policies.items()
-        }
-        return self._replace(policies=policies)
-
-
-def before_and_after(state: Iterable[Resource], steps: Iterable[Step]) -> tuple[Snapshot, Snapshot]:
-    """Return what a stack has before a preview's steps and after them; a state that was not read has no resources."""
+def resources_before_and_after(
+    state: Iterable[Resource], steps: Iterable[Step]
+) -> tuple[dict[str, Resource], dict[str, Resource]]:
+    """Return the resources of a stack by URN, before a preview's steps and after them."""
     steps = [each for each in steps if not (each.operation == DELETE and each.resource.pending)]
     # What is created is not there, whatever the state has: `--refresh` found it deleted.
     created = {each.resource.urn for each in steps if each.operation == CREATE}
@@ -146,6 +62,12 @@ def before_and_after(state: Iterable[Resource], steps: Iterable[Step]) -> tuple[
             old |= {step.new.urn: step.new} if step.operation == IMPORT else {}
             kept = step.old.outputs if step.old and step.operation == UPDATE else {}
             new[step.new.urn] = step.new._replace(outputs={**kept, **step.new.outputs})
+    return old, new
+
+
+def before_and_after(state: Iterable[Resource], steps: Sequence[Step]) -> tuple[World, World]:
+    """Return what a stack has before a preview's steps and after them; a state that was not read has no resources."""
+    old, new = resources_before_and_after(state, steps)
     aws_accounts = _aws_accounts([*old.values(), *new.values()])
     changing = {(each.new.urn, name) for each in steps if each.new for name in each.reasons}
     # What `pulumi up` attaches is not attached yet, though it is there: an earlier one may have failed between.
@@ -154,17 +76,17 @@ def before_and_after(state: Iterable[Resource], steps: Iterable[Step]) -> tuple[
         for one, other in ((new, old), (old, new))
     )
     return (
-        _snapshot(old.values(), aws_accounts, coming),
-        _snapshot(new.values(), aws_accounts, going, changing),
+        _world(old.values(), aws_accounts, coming),
+        _world(new.values(), aws_accounts, going, changing),
     )
 
 
-def _snapshot(
+def _world(
     resources: Iterable[Resource],
     aws_accounts: AwsAccounts,
     not_attached: Iterable[Resource],
     changing: Changing = frozenset(),
-) -> Snapshot:
+) -> World:
     """Return what a stack has.
 
     Args:
@@ -179,42 +101,52 @@ def _snapshot(
     roles: dict[str, Role] = {}
     keys: dict[str, str] = {}
     for each in of_types.get(types.ROLE, ()):
-        role = _role(each, aws_accounts)._replace(trust_changes=(each.urn, TRUST_POLICY) in changing)
+        role = _role(each, aws_accounts, changing)
         keys[each.urn] = key = role.arn or each.urn
         known = roles.get(key, role)
         roles[key] = role if known.trust == role.trust else role._replace(trust=None, problem=SEVERAL, parsed=NOTHING)
-    limits = {keys[each.urn]: each.inputs.get("permissionsBoundary") for each in of_types.get(types.ROLE, ())}
-    boundaries = {key: known_text(each) or UNKNOWN_ARN for key, each in limits.items() if each}
-    owners = Owners(of_types.get(types.ROLE, ()), keys, roles)
-    documents, attached, own_documents = _policies(of_types, owners, not_attached, changing)
-    # A preview has no step for a role that stays as it is: what has its policies alone is known by its name.
-    all_keys = dict.fromkeys([*roles, *(key for key, those in {**documents, **attached}.items() if those)])
-    associated: dict[str, set[Association]] = {}
-    session_policies: dict[tuple[str, str, str], Document] = {}
+    owner = _owner_of(of_types.get(types.ROLE, ()), keys, roles)
+    documents, attached, own_documents = _policies(of_types, owner, not_attached, changing)
+    associated: dict[str, list[Association]] = {}
+    session_policies: dict[str, dict[tuple[str, str], Document]] = {}
+    sessions: dict[str, set[tuple[str, str, bool]]] = {}
     for each in of_types.get(types.POD_IDENTITY_ASSOCIATION, ()):
-        key = owners.of_association(each)
+        key = owner(each)
         association = _association(each, key, roles.get(key), aws_accounts)
-        associated.setdefault(key, set()).add(association)
+        associated.setdefault(key, []).append(association)
+        # The session of a target role has the tags of the first one, too.
+        for arn in filter(None, (key, association.target_role_arn)):
+            sessions.setdefault(arn, set()).add((place_of(association), association.subject, association.session_tags))
         if each.inputs.get(POLICY_DOCUMENT) is not None:
-            session_policies[key, place_of(association), association.subject] = _document(each, changing)
-    given = {key: tuple(sorted(those, key=repr)) for key, those in associated.items()}
-    service_accounts = (*of_types.get(types.SERVICE_ACCOUNT, ()), *of_types.get(types.SERVICE_ACCOUNT_PATCH, ()))
-    return Snapshot(
-        {key: role._replace(associations=given.pop(key, ())) for key, role in roles.items()},
+            of_role = session_policies.setdefault(key, {})
+            of_role[place_of(association), association.subject] = _document(each, changing)
+
+    def whole(key: str, role: Role) -> Role:
+        old = role.permits
+        limits = own_documents.get(old.boundary, UNREAD) if old.boundary else None
+        policies = [*documents.get(key, {}).values()], frozenset(attached.get(key, ()))
+        has_tokens = any(type_ == "Federated" for type_, _ in allowed_principals(role.parsed[1]))
+        those = frozenset({*sessions.get(key, ()), *([("a token", "", False)] if has_tokens else [])})
+        permits = Permits(*policies, old.boundary, limits, old.tags, those)
+        associations = tuple(sorted({*associated.get(key, ())}, key=repr))
+        return role._replace(associations=associations, permits=permits, session_policies=session_policies.get(key, {}))
+
+    # A preview has no step for a role that stays as it is: what has its policies alone is known by its name.
+    others = dict.fromkeys((*(key for key, each in documents.items() if each), *attached, *associated))
+    return World(
+        {key: whole(key, role) for key, role in roles.items()},
+        {key: whole(key, _unseen(key)) for key in others if key not in roles},
         dict(_client_ids(of_types.get(types.OIDC_PROVIDER, ()), aws_accounts)),
-        frozenset(subject for each in service_accounts for subject in subjects_of(each)),
-        {
-            key: RolePolicies([*documents.get(key, {}).values()], UNREAD if key in boundaries else None)
-            for key in all_keys
-        },
-        {key: frozenset(attached.get(key, ())) for key in all_keys},
-        boundaries,
+        frozenset(subject for type_ in SERVICE_ACCOUNTS for e in of_types.get(type_, ()) for subject in subjects_of(e)),
         own_documents,
         keys,
-        given,
-        session_policies,
-        {keys[each.urn]: _tags(each, changing) for each in of_types.get(types.ROLE, ())},
     )
+
+
+def _unseen(key: str) -> Role:
+    """Return a role that is not in the stack, by its ARN, its name or whose it is."""
+    arn = key if key.startswith("arn:") else ""
+    return Role(Arn.name_in(arn) if arn else key.rsplit("::", 1)[-1], arn, problem=NOT_THERE)
 
 
 def _with_parts(resource: Resource) -> Iterator[Resource]:
@@ -232,18 +164,9 @@ def _with_parts(resource: Resource) -> Iterator[Resource]:
         yield of._replace(urn=f"{resource.urn} {number}", type=type_, inputs=written, outputs={})
 
 
-def _client_ids(
-    providers: Iterable[Resource], aws_accounts: AwsAccounts
-) -> Iterator[tuple[str, tuple[str, ...] | None]]:
-    for each in providers:
-        if arn := _arn(each, aws_accounts):
-            listed = each.inputs.get("clientIdLists")
-            yield str(arn), tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else None
-
-
 def _policies(
     of_types: Mapping[str, Sequence[Resource]],
-    owners: "Owners",
+    owner: Owner,
     not_attached: Iterable[Resource],
     changing: Changing,
 ) -> tuple[dict[str, dict[str, Document]], dict[str, set[str]], dict[str, Document]]:
@@ -261,13 +184,13 @@ def _policies(
     documents: dict[str, dict[str, Document]] = {}
     attached: dict[str, set[str]] = {}
     for each in of_types.get(types.INLINE_POLICY, ()):
-        documents.setdefault(owners.of_policy(each), {})[each.urn] = _document(each, changing)
+        documents.setdefault(owner(each), {})[each.urn] = _document(each, changing)
     loose = {(urn, each.parent) for each in not_attached for urn in own_policies(each)}
     for each in of_types.get(types.POLICY, ()):
         if is_of_component(each) and (each.urn, each.parent) not in loose:
-            documents.setdefault(owners.of_component(each.parent), {})[each.urn] = policies[each.urn]
+            documents.setdefault(owner(each), {})[each.urn] = policies[each.urn]
     for each in of_types.get(types.ATTACHMENT, ()):
-        key, arn = owners.of_policy(each), known_text(each.inputs.get("policyArn"))
+        key, arn = owner(each), known_text(each.inputs.get("policyArn"))
         if urns_of_own := own_policies(each):
             documents.setdefault(key, {}).update({urn: policies[urn] for urn in urns_of_own})
         elif arn:
@@ -277,51 +200,35 @@ def _policies(
     return documents, attached, {arn: policies[urn] for arn, urn in urns.items()}
 
 
-class Owners:
-    """Whose the policies and associations of a stack are, by the keys of its roles.
+def _owner_of(resources: Iterable[Resource], keys: Mapping[str, str], roles: Mapping[str, Role]) -> Owner:
+    """Return a function from a policy, an attachment or an association to the key of its role, or of another one.
 
     A role is its ARN, or a name in the AWS account of a provider. Where a preview knows neither yet, the engine knows
     on which resource that depends; else it is the role of the component.
     """
+    by_name: dict[tuple[str, str], str] = {}
+    of_components: dict[str, list[str]] = {}
+    for each in resources:
+        key = keys[each.urn]
+        if name := Arn.name_in(roles[key].arn) or known_text(each.inputs.get("name")):
+            by_name[each.provider, name] = key
+        if is_of_component(each):
+            of_components.setdefault(each.parent, []).append(key)
 
-    def __init__(self, resources: Iterable[Resource], keys: Mapping[str, str], roles: Mapping[str, Role]) -> None:
-        """Take the resources of the roles, their keys by URN, and the roles by key."""
-        self._keys = keys
-        self._by_name: dict[tuple[str, str], str] = {}
-        self._of_components: dict[str, list[str]] = {}
-        for each in resources:
-            key = keys[each.urn]
-            name = Arn.name_in(roles[key].arn) or known_text(each.inputs.get("name"))
-            self._by_name |= {(each.provider, name): key} if name else {}
-            if is_of_component(each):
-                self._of_components.setdefault(each.parent, []).append(key)
-
-    def of_policy(self, policy: Resource) -> str:
-        """Return the key of the role that an attachment or an inline policy is of; else something that only it has."""
-        name = known_text(policy.inputs.get("role"))
-        found = self._by_name.get((policy.provider, name)) if name else self._depended_on(policy)
-        if found:
-            return found
+    def owner(of: Resource) -> str:
+        name, arn = (known_text(of.inputs.get(each)) for each in ("role", "roleArn"))
+        depended_on = [keys[urn] for urn in of.roles if urn in keys]
+        found = by_name.get((of.provider, name)) or _only(depended_on)
         # One that a component has for another role than its own is none of its own.
-        is_own = is_of_component(policy) and not (name and policy.parent in self._of_components)
-        return self.of_component(policy.parent) if is_own else f"{policy.provider}::{name or policy.urn}"
+        is_own = is_of_component(of) and not (name and of.parent in of_components)
+        of_component = _only(of_components.get(of.parent, ())) or f"::{of.parent}"
+        return arn or found or (of_component if is_own else f"{of.provider}::{name or of.urn}")
 
-    def of_component(self, urn: str) -> str:
-        """Return the key of a component's role; else something that only the component has."""
-        return self._only(self._of_components.get(urn, ())) or f"::{urn}"
+    return owner
 
-    def of_association(self, association: Resource) -> str:
-        """Return the key of an association's role, or its ARN; UNKNOWN_ARN where nothing tells it."""
-        arn = known_text(association.inputs.get("roleArn"))
-        of_component = self._only(self._of_components.get(association.parent, ()))
-        return arn or self._depended_on(association) or of_component or UNKNOWN_ARN
 
-    def _depended_on(self, resource: Resource) -> str:
-        return self._only([self._keys[urn] for urn in resource.roles if urn in self._keys])
-
-    @staticmethod
-    def _only(keys: Sequence[str]) -> str:
-        return keys[0] if len(keys) == 1 else ""
+def _only(keys: Sequence[str]) -> str:
+    return keys[0] if len(keys) == 1 else ""
 
 
 def _association(resource: Resource, key: str, role: Role | None, aws_accounts: AwsAccounts) -> Association:
@@ -329,16 +236,9 @@ def _association(resource: Resource, key: str, role: Role | None, aws_accounts: 
     cluster, region, namespace, name, target = (known_text(resource.inputs.get(each)) for each in names)
     arn = cluster_of_association(resource.text("associationArn"))
     arn = arn or _cluster_arn(resource, role, aws_accounts, region, cluster)
-    tags = resource.inputs.get("disableSessionTags") is not True
-    by_urn = "" if arn else resource.urn
-    return Association(
-        arn or cluster, namespace, name, key, association_arn=by_urn, session_tags=tags, target_role_arn=target
-    )
-
-
-def place_of(association: Association) -> str:
-    """Return what the cluster of an association is known by: its ARN; else the URN of the association."""
-    return association.association_arn or association.cluster_arn
+    tags, by_urn = resource.inputs.get("disableSessionTags") is not True, "" if arn else resource.urn
+    place = arn or cluster, namespace, name, key
+    return Association(*place, association_arn=by_urn, session_tags=tags, target_role_arn=target)
 
 
 def _cluster_arn(resource: Resource, role: Role | None, aws_accounts: AwsAccounts, region: str, name: str) -> str:
@@ -352,7 +252,9 @@ def _cluster_arn(resource: Resource, role: Role | None, aws_accounts: AwsAccount
         partition, aws_account, *_ = parse_iam_arn(known_text(resource.inputs.get("roleArn")), "role")
     if aws_account:
         return str(ClusterArn(partition, region, aws_account, name)) if region and name else ""
-    trusted = {each for each in clusters_named(role and role.trust) if (each.region, each.name) == (region, name)}
+    trusted = {
+        each for each in clusters_named(role.trust if role else None) if (each.region, each.name) == (region, name)
+    }
     return str(trusted.pop()) if len(trusted) == 1 else ""
 
 
@@ -412,12 +314,25 @@ def _arn(resource: Resource, aws_accounts: AwsAccounts) -> Arn | None:
     return Arn(*aws_accounts[resource.provider], kind, found) if found and resource.provider in aws_accounts else None
 
 
-def _role(resource: Resource, aws_accounts: AwsAccounts) -> Role:
+def _role(resource: Resource, aws_accounts: AwsAccounts, changing: Changing) -> Role:
     arn = _arn(resource, aws_accounts)
     aws_account = (arn.partition, arn.account_id) if arn else aws_accounts.get(resource.provider, ("aws", ""))
     name = arn.name if arn else known_text(resource.inputs.get("name")) or resource.name
+    written = resource.inputs.get("permissionsBoundary")
+    boundary = (known_text(written) or UNKNOWN_ARN) if written else ""
+    permits = Permits(boundary=boundary, tags=_tags(resource, changing))
+    trust_changes = (resource.urn, TRUST_POLICY) in changing
     trust, problem, parsed = _trust(resource)
-    return Role(name, str(arn or ""), *aws_account, trust, problem, parsed)
+    return Role(name, str(arn or ""), *aws_account, trust, problem, parsed, trust_changes, permits=permits)
+
+
+def _client_ids(
+    providers: Iterable[Resource], aws_accounts: AwsAccounts
+) -> Iterator[tuple[str, tuple[str, ...] | None]]:
+    for each in providers:
+        if arn := _arn(each, aws_accounts):
+            listed = each.inputs.get("clientIdLists")
+            yield str(arn), tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else None
 
 
 def _trust(resource: Resource) -> tuple[Mapping[str, Any] | None, str, Parsed]:
