@@ -21,12 +21,11 @@ from irsa.rules.unknown import SECRET
 from irsa_cli.report.json import document
 from irsa_cli.report.publish import print_answers
 from irsa_cli.report.text import VERDICTS, Answer, counted
-from irsa_cli.subcommands import OF_A_CHECKOUT
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.message import DO, Message
 from program.examine import Examination, examine
 
-OWN_PROGRAM = f"in your own program, {OF_A_CHECKOUT['check']}"
+OWN_PROGRAM = "in your own program, `pulumi preview` checks the component, then run `irsa diff` and `irsa verify`"
 NO_SETTINGS = Mistake("no `irsa:` setting", "irsa:cluster and irsa:bindings", f"add them; {OWN_PROGRAM}")
 
 
