@@ -151,7 +151,7 @@ def test_the_token_goes_to_no_server_of_a_pull_request(name: str) -> None:
 
 
 def test_who_may_write_to_the_repository() -> None:
-    """Protects the repository: a pull request's job may comment, the nightly one write issues, and no job pushes."""
+    """Protects the repository: a pull request's job may comment, the nightly one write issues, one release."""
     rights = {
         (right, name)
         for file, name in JOBS
@@ -159,7 +159,12 @@ def test_who_may_write_to_the_repository() -> None:
         if value == "write" and right != "id-token"
     }
 
-    assert rights == {("pull-requests", "preview"), ("issues", "drift")}
+    assert rights == {
+        ("pull-requests", "preview"),
+        ("issues", "drift"),
+        ("attestations", "publish"),
+        ("contents", "release"),
+    }
 
 
 @pytest.mark.parametrize("name", ["deploy", "drift"])

@@ -18,6 +18,7 @@ from tests.sandbox import guide
 from tests.sandbox.kubeconfigs import kubeconfig_of
 from tests.sandbox.project import ROOT
 
+TEMPLATE = ROOT / "templates" / "irsa-stack"
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
 
 Follow = Callable[..., None]
@@ -151,7 +152,7 @@ def project(origin: Path) -> Path:
 
 def test_the_readme(follow: Follow, project: Path) -> None:
     """Protects the first impression: what README shows of `pulumi up` and `irsa prove` is what they print."""
-    follow("../../README", {"make ": ""}, project)
+    follow("../../README", {"make ": "", ". .sandbox": "", "irsa prove --stack dev": ""}, project)
 
 
 def test_the_first_role(follow: Follow, project: Path, cloud: Any) -> None:
