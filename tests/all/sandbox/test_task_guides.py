@@ -155,13 +155,13 @@ def test_the_readme(follow: Follow, project: Path) -> None:
     follow("../../README", {"make ": "", ". .sandbox": "", "irsa prove --stack dev": ""}, project)
 
 
-def test_the_first_role(follow: Follow, project: Path, cloud: Any) -> None:
-    follow("first-role", {**INSTALL, **LOGIN, **AWS_CLI}, project)
+def test_the_first_role(follow: Follow, origin: Path, cloud: Any) -> None:
+    follow("first-role", {**INSTALL, **LOGIN, **AWS_CLI}, origin.parent, IRSA=str(origin))
 
     example = yaml.safe_load((TEMPLATE / "Pulumi.prod.yaml").read_text())["config"]
     (shown,) = [step.text for step in guide.steps("first-role") if step.file]
     assert yaml.safe_load(shown)["config"] == example
-    assert (project / "Pulumi.prod.yaml").exists()
+    assert (origin.parent / "my-roles" / "Pulumi.prod.yaml").exists()
     with pytest.raises(ApiError, match="not found"):
         cloud.kubernetes().get(ServiceAccount, "my-app", namespace="default")
 
