@@ -115,8 +115,8 @@ def test_credentials_wait_for_an_environment(file: Path, name: str) -> None:
     has_credentials = "secrets." in json.dumps(job) or job["permissions"].get("id-token") == "write"
 
     assert has_credentials == (name in (*FOR_A_STACK, "publish"))
-    environment = "release" if name == "publish" else f"{file.stem}-${{{{ matrix.stack }}}}"
-    assert job.get("environment") == (environment if has_credentials else None)
+    of = "package" if name == "publish" else "stack"
+    assert job.get("environment") == (f"{file.stem}-${{{{ matrix.{of} }}}}" if has_credentials else None)
 
 
 @pytest.mark.parametrize("name", FOR_A_STACK)
