@@ -6,7 +6,7 @@ WORKERS := 3
 # The tests that need neither the engine nor the sandbox.
 UNIT := tests/unit tests/component tests/program tests/fuzz
 .DEFAULT_GOAL := help
-.PHONY: bench chromium clean clean-cache destroy down environment faults fuzz generate help lint mutants preview requirements second-cluster showcase test test-all test-official unit up
+.PHONY: bench chromium clean clean-cache destroy down environment faults fuzz generate help lint mutants preview release-check requirements second-cluster showcase test test-all test-official unit up
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -89,6 +89,9 @@ generate: environment ## generate the arguments, the schemas, the reference page
 	@$(PYTHON) components --schema > components/schema.json.new && mv components/schema.json.new components/schema.json
 	@$(PYTHON) -m docs.generate
 	@$(PYTHON) -m irsa_cli check tests/golden/mistakes.yaml > tests/golden/mistakes.txt || [ $$? -eq 1 ]
+
+release-check: environment ## build what a release publishes, twice, and try it installed, with each Python that is here
+	@.ci/release check
 
 bench: environment ## measure it all and write bench/performance.md: a quarter of an hour on two idle cores
 	@$(PYTHON) -m bench

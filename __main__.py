@@ -1,30 +1,3 @@
-"""The program of the stack: read the settings, look up, plan, create."""
+from program.deploy import deploy
 
-from pathlib import Path
-
-import pulumi
-
-from program.create import create, create_oidc_providers, send_no_debug_messages
-from program.lookups.access import access_of
-from program.plan import plan
-from program.resolve import import_mistakes, resolve
-from program.settings import load_settings
-
-
-async def main() -> None:
-    # That of Pulumi.yaml, which may have the program in another one (`main:`).
-    folder = Path(pulumi.get_root_directory())
-    send_no_debug_messages()
-    settings = load_settings(folder)
-    lookups = resolve(settings, access_of(settings.stack, folder))
-    planned = plan(settings.stack, lookups)
-    # Nothing is created for a stack that stops.
-    if mistakes := planned.mistakes or await import_mistakes(settings, planned, lookups):
-        raise settings.refusal(mistakes)
-    if lookups.issuers_to_create:
-        lookups = create_oidc_providers(settings.stack, lookups)
-        planned = plan(settings.stack, lookups)
-    await create(planned, lookups, settings.warnings)
-
-
-pulumi.run(main)
+deploy()

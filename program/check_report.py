@@ -23,10 +23,9 @@ from irsa_world.message import DO, Message
 from irsa_world.report.json import document
 from irsa_world.report.publish import print_answers
 from irsa_world.report.text import VERDICTS, Answer, counted
-from irsa_world.stacks import OF_A_CHECKOUT
 from program.examine import Examination, examine
 
-OWN_PROGRAM = f"in your own program, {OF_A_CHECKOUT['check']}"
+OWN_PROGRAM = "in your own program, `pulumi preview` checks the component, then run `irsa diff` and `irsa verify`"
 NO_SETTINGS = Mistake("no `irsa:` setting", "irsa:cluster and irsa:bindings", f"add them; {OWN_PROGRAM}")
 
 

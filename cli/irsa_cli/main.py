@@ -6,9 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from irsa_cli.component import on_one_line
 from irsa_world.exits import COULD_NOT_LOOK, CouldNotLookError, unexpected
-from irsa_world.stacks import OF_A_CHECKOUT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     # The command itself has only options that end it, so that a subcommand is the first word.
-    asked = words[0] if words and words[0] in (*subcommands.installed(), *OF_A_CHECKOUT) else ""
+    asked = words[0] if words and words[0] in subcommands.installed() else ""
     try:
         # Only this subcommand is imported: the clients of AWS and Kubernetes take longest.
         parser = subcommands.parser_of(asked) if asked else subcommands.parser_of_all()
@@ -35,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has closed the pipe, as `head` does; Python would print an error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except CouldNotLookError as error:
-        sys.stderr.write(f"irsa {asked}: {on_one_line(str(error))}\n")
+        from irsa.rules.mistakes import visible  # noqa: PLC0415 (it takes time, and most runs end well)
+
+        sys.stderr.write(f"irsa {asked}: {visible(str(error))}\n")
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("irsa: interrupted\n")

@@ -13,11 +13,8 @@ from importlib.abc import InspectLoader
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
-from typing import Any
 
-from irsa_cli.component import COMMAND, COMPONENT, missing, require_component
-from irsa_world.exits import CouldNotLookError
-from irsa_world.stacks import OF_A_CHECKOUT
+from irsa_cli.component import COMMAND, require_component
 
 GROUP = "irsa.subcommands"
 
@@ -45,31 +42,12 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     """Return a parser with all arguments of a subcommand.
 
     Raises:
-        CouldNotLookError: The component's package is missing, or another project has its name; or a subcommand works in
-            a checkout only, and this is none.
+        CouldNotLookError: The component's package is missing, or of another version.
     """
     require_component()
-    entry = installed().get(name)
-    if entry is None:
-        raise CouldNotLookError(only_in_a_checkout(OF_A_CHECKOUT[name]))
     parser = argparse.ArgumentParser(prog=f"irsa {name}", formatter_class=argparse.RawDescriptionHelpFormatter)
-    _module(entry).add(parser)
+    installed()[name].load().add(parser)
     return parser
-
-
-def _module(entry: EntryPoint) -> Any:
-    try:
-        return entry.load()
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] != COMPONENT:
-            raise
-        raise CouldNotLookError(missing(f"another project named {COMPONENT} is installed")) from error
-
-
-def only_in_a_checkout(instead: str) -> str:
-    """Return why something does not work here, and what to do in a program of one's own."""
-    where = "in a checkout of irsa only, where `pulumi install` creates `.venv/bin/irsa`"
-    return f"it works {where}; in your own program, {instead}"
 
 
 def parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:

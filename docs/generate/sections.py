@@ -28,7 +28,6 @@ DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
 SCHEMA: Mapping[str, Any] = json.loads((ROOT / "components" / "schema.json").read_text(encoding="utf-8"))
 KINDS_FILE = ROOT / "cli" / "irsa_cli" / "inventory" / "kinds.txt"
-OF_THE_CHECKOUT = "irsa-checkout"
 # Fields of a binding in the stack output `bindings`, and the component's outputs with the same meaning.
 BINDING_FIELDS = {
     "namespace": outputs.NAMESPACE,
@@ -51,15 +50,14 @@ FENCES = {".py": "python", ".ts": "typescript", ".go": "go", ".yaml": "yaml"}
 
 
 def subcommands() -> str:
-    """Return the table of the subcommands: what they do, where they are installed, their pages and their schemas."""
+    """Return the table of the subcommands: what they do, their pages and their schemas."""
     rows = []
     for name, entry in installed().items():
-        where = "this repository" if entry.dist and entry.dist.name == OF_THE_CHECKOUT else "everywhere"
         page, schema = PAGES.get(name, f"{name}.md"), f"reference/{name}.schema.json"
         links = {page: f"[page](../{page})", schema: f"[schema](../{schema})"}
         more = ", ".join(link for path, link in links.items() if (DOCS / path).exists())
-        rows.append((f"[`{name}`](#irsa-{name})", help_line(entry).replace("%%", "%"), where, more))
-    return table("subcommand", "what it does", "in", "more", rows=rows)
+        rows.append((f"[`{name}`](#irsa-{name})", help_line(entry).replace("%%", "%"), more))
+    return table("subcommand", "what it does", "more", rows=rows)
 
 
 def help_of_subcommands() -> str:

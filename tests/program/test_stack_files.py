@@ -13,6 +13,7 @@ from program.check_report import report_of
 from program.lookups.access import Access
 
 ROOT = Path(__file__).parents[2]
+TEMPLATE = ROOT / "templates" / "irsa-stack"
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER.removeprefix('https://')}"
 
@@ -113,11 +114,11 @@ def test_the_dev_stack_exports_every_binding(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_file_to_start_with_has_one_binding(monkeypatch: pytest.MonkeyPatch) -> None:
-    example = stack_values(ROOT / "Pulumi.prod.yaml.example")
+    example = stack_values(TEMPLATE / "Pulumi.prod.yaml")
 
     assert {"irsa:sandbox", "irsa:lint"}.isdisjoint(example)
     assert list(run_program(example, Answers(), monkeypatch)["bindings"]) == ["my-app"]
-    assert report_of(ROOT / "Pulumi.prod.yaml.example").warnings == []
+    assert report_of(TEMPLATE / "Pulumi.prod.yaml").warnings == []
 
 
 def test_the_example_of_six_bindings_holds_those_of_the_dev_stack(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +146,7 @@ def test_what_another_stack_says_is_checked_too(
     answers = Answers()
     answers.stack_outputs = outputs
     values = {
-        **stack_values(ROOT / "Pulumi.prod.yaml.example"),
+        **stack_values(TEMPLATE / "Pulumi.prod.yaml"),
         "irsa:cluster": {"stack": "organization/platform/prod"},
     }
     with pytest.raises(pulumi.RunError) as error:
@@ -160,7 +161,7 @@ def test_secret_settings_are_told_to_become_text(monkeypatch: pytest.MonkeyPatch
     warned: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: warned.append(text))
     monkeypatch.setattr(pulumi.runtime, "is_config_secret", lambda key: key == "irsa:variables")
-    values = {**stack_values(ROOT / "Pulumi.prod.yaml.example"), "irsa:variables": {"team": "x"}}
+    values = {**stack_values(TEMPLATE / "Pulumi.prod.yaml"), "irsa:variables": {"team": "x"}}
     run_program(values, Answers(), monkeypatch)
 
     assert [text for text in warned if text.startswith("irsa:variables is secret")]
@@ -168,7 +169,7 @@ def test_secret_settings_are_told_to_become_text(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("setting", ["allowedAccountIds", "forbiddenAccountIds"])
 def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = stack_values(ROOT / "Pulumi.prod.yaml.example")
+    values = stack_values(TEMPLATE / "Pulumi.prod.yaml")
     values = {key: value for key, value in values.items() if not key.endswith("AccountIds")}
     with pytest.raises(
         pulumi.RunError, match=f"^1 error in the settings of the stack\n(?s:.*)1227433179 in aws:{setting}"
@@ -178,7 +179,7 @@ def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monk
 
 
 def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = stack_values(ROOT / "Pulumi.prod.yaml.example")
+    values = stack_values(TEMPLATE / "Pulumi.prod.yaml")
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(texts))
 

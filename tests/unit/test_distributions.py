@@ -1,5 +1,6 @@
 """The three distributions of this repository: what they ask for, and what they are called."""
 
+import json
 import re
 import tomllib
 from importlib.metadata import version
@@ -7,19 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 from irsa.version import VERSION
+from irsa_cli.main import main
 
 ROOT = Path(__file__).parents[2]
-OURS = frozenset({"irsa", "irsa-cli", "irsa-checkout"})
+FILES = ("components/pyproject.toml", "pyproject.toml", "cli/pyproject.toml")
+# What each needs of the others, so that whoever installs the command has them all.
+OURS = {"irsa": set(), "irsa-stack": {"irsa"}, "irsa-cli": {"irsa", "irsa-stack"}}
+TEMPLATE = ROOT / "templates" / "irsa-stack"
 # What names this repository in a command: every page, and what the examples and distributions say of an install.
 DOCUMENTING = [
     file
     for pattern in ("*.md", "docs/**/*.md", "components/*.*", "examples/*/*.txt", "examples/*/*.yaml")
     for file in sorted(ROOT.glob(pattern))
 ]
-FILES = ("pyproject.toml", "components/pyproject.toml", "cli/pyproject.toml")
 REQUIREMENTS = [
     f"{folder}{name}" for folder in ("", "*/", "examples/*/") for name in ("pyproject.toml", "requirements*.txt")
 ]
@@ -31,31 +36,51 @@ def project(file: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_no_index_is_asked_for_a_name_of_ours(file: str) -> None:
+def test_each_needs_the_others_in_its_own_version(file: str) -> None:
+    """Protects from parts of two releases: what is not released together was not tested together."""
     own = project(file)
-    asked = [*own["dependencies"], *(each for more in own.get("optional-dependencies", {}).values() for each in more)]
-    names = {re.split(r"[\s\[<>=!~;@]", each, maxsplit=1)[0].lower() for each in asked}
-
-    # An extra of the distribution itself is no question to an index.
-    assert names & OURS <= {own["name"]}
-
-
-@pytest.mark.parametrize("file", FILES)
-def test_one_version(file: str) -> None:
-    assert "version" not in project(file)
     hatch = tomllib.loads((ROOT / file).read_text())["tool"]["hatch"]
-    home = (ROOT / file).parent / hatch["version"]["path"]
+    asked = {each.name: str(each.specifier) for each in map(Requirement, own["dependencies"])}
 
-    assert home.resolve() == ROOT / "components" / "irsa" / "version.py"
-    assert version(project(file)["name"]) == VERSION
+    assert (ROOT / file).parent.joinpath(hatch["version"]["path"]).resolve() == ROOT / "components/irsa/version.py"
+    assert version(own["name"]) == VERSION
+    assert {name: said for name, said in asked.items() if name in OURS} == dict.fromkeys(
+        OURS[own["name"]], f"=={VERSION}"
+    )
 
 
-@pytest.mark.parametrize("file", DOCUMENTING, ids=lambda file: str(file.relative_to(ROOT)))
-def test_every_install_works_in_a_clone_and_brings_ours(file: Path) -> None:
-    text = file.read_text()
+def test_one_version_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects whoever reads a version: the command, the plugin, the template and the changelog have the same one."""
+    with pytest.raises(SystemExit):
+        main(["--version"])
 
-    assert not re.findall(r"HOST/ORGANIZATION|@v\d", text)
-    assert not re.findall(r"(?:pip|pipx|tool) install +(?:--\S+ +)*[\"']?irsa(?:-cli)?(?![\w-]| @ )", text)
+    assert capsys.readouterr().out == f"irsa {VERSION}\n"
+    assert json.loads((ROOT / "components" / "schema.json").read_text())["version"] == VERSION
+    pages = "".join(file.read_text() for file in DOCUMENTING)
+    assert {*re.findall(r"(?:@v|/tree/v|irsa-cli==|Version )(\d+\.\d+\.\d+)", pages)} == {VERSION}
+    assert (TEMPLATE / "requirements.txt").read_text() == f"irsa-cli=={VERSION}\n"
+    first = re.search(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert first
+    assert first[1] in (VERSION, f"{VERSION}, not released yet")
+
+
+def test_the_template_is_the_project_of_this_checkout() -> None:
+    ours, theirs = (yaml.safe_load((folder / "Pulumi.yaml").read_text()) for folder in (ROOT, TEMPLATE))
+
+    assert {key: value for key, value in theirs.items() if key != "template"} == ours
+    assert (TEMPLATE / "__main__.py").read_text() == (ROOT / "__main__.py").read_text()
+
+
+def test_an_install_from_a_clone_stands_in_one_box() -> None:
+    """Protects whoever installs before the first release, when an index may have these names from somebody else.
+
+    The box goes with the release: the changelog's heading and it say the same.
+    """
+    clone = re.compile(r"^(?:> )?\$ .*(?:install|requirements\.txt).*(?:\$IRSA|\./)/?(?:components|cli)", re.MULTILINE)
+    found = [str(page.relative_to(ROOT)) for page in DOCUMENTING if clone.search(page.read_text())]
+    not_released = f"## {VERSION}, not released yet\n" in (ROOT / "CHANGELOG.md").read_text()
+
+    assert found == (["docs/guides/first-role.md"] if not_released else [])
 
 
 def declared(file: Path) -> list[str]:

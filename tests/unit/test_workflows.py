@@ -48,7 +48,7 @@ def test_pulumi_is_of_the_version_of_its_sdk() -> None:
 
 
 def test_the_oldest_python_and_a_newer_one_are_tested() -> None:
-    job = workflow("test.yml")["jobs"]["test"]
+    job, installed = workflow("test.yml")["jobs"]["test"], workflow("release.yml")["jobs"]["try"]
     (setup,) = (step for step in job["steps"] if step.get("uses", "").startswith("actions/setup-python@"))
     oldest, newest = (tuple(map(int, each.split("."))) for each in job["strategy"]["matrix"]["python"])
     projects = [tomllib.loads((ROOT / name / "pyproject.toml").read_text()) for name in (".", "components", "cli")]
@@ -57,6 +57,7 @@ def test_the_oldest_python_and_a_newer_one_are_tested() -> None:
     assert setup["with"]["python-version"] == "${{ matrix.python }}"
     assert versions == {f">={oldest[0]}.{oldest[1]}"}
     assert oldest < (3, 13) < newest
+    assert installed["strategy"] == job["strategy"]
 
 
 @pytest.mark.parametrize(("file", "name"), JOBS, ids=lambda each: getattr(each, "name", each))
@@ -69,8 +70,9 @@ def test_credentials_wait_for_an_environment(file: Path, name: str) -> None:
     job = yaml.safe_load(file.read_text())["jobs"][name]
     has_credentials = "secrets." in json.dumps(job) or job["permissions"].get("id-token") == "write"
 
-    assert has_credentials == (name in FOR_A_STACK)
-    assert job.get("environment") == (f"{file.stem}-${{{{ matrix.stack }}}}" if has_credentials else None)
+    assert has_credentials == (name in (*FOR_A_STACK, "publish"))
+    of = "package" if name == "publish" else "stack"
+    assert job.get("environment") == (f"{file.stem}-${{{{ matrix.{of} }}}}" if has_credentials else None)
 
 
 @pytest.mark.parametrize("name", FOR_A_STACK)
@@ -112,7 +114,12 @@ def test_who_may_write_to_the_repository() -> None:
         if value == "write" and right != "id-token"
     }
 
-    assert rights == {("pull-requests", "preview"), ("issues", "drift")}
+    assert rights == {
+        ("pull-requests", "preview"),
+        ("issues", "drift"),
+        ("attestations", "publish"),
+        ("contents", "release"),
+    }
 
 
 @pytest.mark.parametrize("name", ["deploy", "drift"])

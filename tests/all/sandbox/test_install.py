@@ -1,4 +1,4 @@
-"""The guide for programs of one's own, in an empty environment, with a clone of this checkout as the repository."""
+"""What users install: from the wheels of a release, and, as the box of first-role.md says, from a clone."""
 
 import json
 import re
@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import venv
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,69 +19,124 @@ from tests.output_schemas import check_output
 from tests.sandbox.irsa_command import ISSUER, PROVIDER, ROLE_ARN
 from tests.sandbox.project import ROOT, Stack
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
-GUIDE = (ROOT / "docs" / "guides" / "own-program.md").read_text()
+GUIDES = ROOT / "docs" / "guides"
+OWN_PROGRAM = (GUIDES / "own-program.md").read_text()
 EXAMPLE = ROOT / "examples" / "python-stack"
-TAG = "a-release"
+# Of each wheel, its packages and their folders.
+PACKAGES = {
+    "irsa": {"irsa": "components/irsa"},
+    "irsa_stack": {"config": "config", "program": "program", "irsa_world": "cli/irsa_world"},
+    "irsa_cli": {"irsa_cli": "cli/irsa_cli"},
+}
 
 
 class Environment(NamedTuple):
-    """A virtual environment, and the repository that both distributions come from."""
+    """A virtual environment."""
 
     folder: Path
-    repository: Path
-    pins: Path
 
-    @property
-    def origin(self) -> str:
-        return f"file://{self.repository}@{TAG}"
-
-    def run(self, program: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-        """Run a program of the environment in its own folder, where nothing of the checkout lies."""
+    def run(self, program: str, *arguments: str | Path, folder: Path | None = None) -> str:
+        """Run a program of the environment where nothing of the checkout lies, and return its output."""
         command = [self.folder / "bin" / program, *arguments]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=300)
-
-    def pip(self, *arguments: str | Path) -> None:
-        done = self.run("python", "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments)
+        done = subprocess.run(
+            command, cwd=folder or self.folder, capture_output=True, text=True, check=False, timeout=300
+        )
         assert done.returncode == 0, done.stdout + done.stderr
-
-    def install(self, *requirements: str) -> None:
-        """Install from the repository; only what others wrote comes from an index, at our versions.
-
-        Few of its thousands of modules are imported, so pip compiles none.
-        """
-        self.pip("install", "--quiet", "--no-compile", "--constraint", self.pins, *requirements)
+        return done.stdout
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    folder = tmp_path_factory.mktemp("install")
-    repository = folder / "irsa"
-    subprocess.run(["git", "clone", "--quiet", ROOT, repository], check=True)
-    subprocess.run(["git", "-C", repository, "tag", TAG], check=True)
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Build what a release publishes, and return the wheels by their names."""
+    folder = tmp_path_factory.mktemp("release")
+    subprocess.run([ROOT / ".ci" / "release", "build", folder], check=True, stdout=subprocess.DEVNULL)
+    return {wheel.name.partition("-")[0]: wheel for wheel in (folder / "packages").glob("*.whl")}
+
+
+def environment(folder: Path, *requirements: str | Path) -> Environment:
+    """Install into an empty environment; what others wrote has our versions, and no index is asked for ours."""
     pins = folder / "pins.txt"
-    pinned = (line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("-e"))
-    pins.write_text("\n".join(pinned))
-    venv.create(folder / "empty", with_pip=True)
-    made = Environment(folder / "empty", repository, pins)
-    # An older pip takes no `NAME @ URL` of a repository on this machine, as it does of one elsewhere.
-    made.pip("install", "--quiet", "--upgrade", "pip")
-    (line,) = re.findall(r"^\$ \.venv/bin/pip install (.*)$", GUIDE, re.MULTILINE)
-    requirements = shlex.split(line.replace("$IRSA", str(repository)))
-    assert len(requirements) == 2
-    made.install(*requirements)
+    pins.write_text("".join(line for line in (ROOT / "requirements.txt").open() if not line.startswith("-e")))
+    venv.create(folder / ".venv", with_pip=True)
+    made = Environment(folder / ".venv")
+    # Few of its thousands of modules are imported, so pip compiles none.
+    options = ("--quiet", "--no-compile", "--disable-pip-version-check", "--no-input", "--constraint", pins)
+    made.run("python", "-m", "pip", "install", *options, *requirements)
     return made
 
 
 @pytest.fixture(scope="module")
-def stack(cloud: Any, environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def released(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return environment(tmp_path_factory.mktemp("released"), *wheels.values())
+
+
+@pytest.fixture(scope="module")
+def cloned(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Run the line for pip of the guide's box, with a clone of this checkout."""
+    folder = tmp_path_factory.mktemp("cloned")
+    subprocess.run(["git", "clone", "--quiet", ROOT, folder / "irsa"], check=True)
+    (line,) = re.findall(r"^> \$ pip install (.*)$", (GUIDES / "first-role.md").read_text(), re.MULTILINE)
+    return environment(folder, *shlex.split(line.replace("$IRSA", str(folder / "irsa"))))
+
+
+def test_each_wheel_has_its_packages_and_no_other(wheels: dict[str, Path]) -> None:
+    """Protects other projects' packages: a top-level name that anybody may use would replace theirs."""
+    tracked = {
+        wheel: {
+            f"{name}/{file}"
+            for name, folder in packages.items()
+            for file in subprocess.run(
+                ["git", "-C", ROOT / folder, "ls-files"], capture_output=True, text=True, check=True
+            ).stdout.split()
+        }
+        for wheel, packages in PACKAGES.items()
+    }
+    packed = {
+        name: {file for file in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in file}
+        for name, wheel in wheels.items()
+    }
+
+    assert packed == tracked
+
+
+def test_a_project_of_the_template(cloud: Any, released: Environment, tmp_path: Path) -> None:
+    """The guide's way from nothing, with the wheels: check, preview, `up`, no change, destroy."""
+    (new,) = re.findall(r"^\$ (pulumi new .*)$", (GUIDES / "first-role.md").read_text(), re.MULTILINE)
+    words = shlex.split(new.replace("$IRSA", str(ROOT)))
+    answer = cloud.run(*words, folder=tmp_path)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    folder = tmp_path / words[-1]
+    assert {file.name for file in folder.iterdir()} == {
+        *(file.name for file in (ROOT / "templates" / "irsa-stack").iterdir())
+    }
+    # What `pulumi install` makes, where the wheels are on an index.
+    (folder / ".venv").symlink_to(released.folder)
+    pip = ("-m", "pip", "install", "--no-index", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt")
+    released.run("python", *pip, folder=folder)
+    (file,) = folder.glob("Pulumi.*.yaml")
+    file.write_text(file.read_text().replace("kubernetes:context: my-cluster", "kubernetes:context: irsa-sandbox"))
+
+    assert released.run("irsa", "--version") == f"irsa {VERSION}\n"
+    assert released.run("irsa", "check", folder=folder) == "Pulumi.prod.yaml: good, 1 binding\n"
+    stack = Stack(cloud, folder, "prod")
+    assert " create" in stack.pulumi("preview")
+    try:
+        assert stack.up()["create"] >= 5
+        assert stack.up() == {}
+    finally:
+        stack.destroy()
+
+
+@pytest.fixture(scope="module")
+def stack(cloud: Any, cloned: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Deploy the guide's whole project by the guide's commands, with the environment's own packages."""
     folder = tmp_path_factory.mktemp("own-program")
     for name in ("Pulumi.yaml", "__main__.py"):
         shutil.copy(EXAMPLE / name, folder)
-    (folder / ".venv").symlink_to(environment.folder)
-    _, _, section = GUIDE.partition("\n## Deploy it\n")
+    (folder / ".venv").symlink_to(cloned.folder)
+    _, _, section = OWN_PROGRAM.partition("\n## Deploy it\n")
     init, *commands = re.findall(r"^\$ (.*)$", section.partition("\n## ")[0], re.MULTILINE)
     assert init == "pulumi stack init dev"
     stack = Stack(cloud, folder, "dev")
@@ -91,44 +147,6 @@ def stack(cloud: Any, environment: Environment, tmp_path_factory: pytest.TempPat
         assert answer.returncode == 0, (command, answer.stdout + answer.stderr)
     yield stack
     stack.destroy()
-
-
-def test_nothing_generic_is_installed(environment: Environment) -> None:
-    code = """
-import importlib.metadata, importlib.util, json
-files = [file for name in ("irsa", "irsa-cli") for file in importlib.metadata.files(name)]
-found = [name for name in ("cli", "config", "program") if importlib.util.find_spec(name)]
-print(json.dumps([found, sorted({file.parts[0] for file in files}), importlib.metadata.requires("irsa-cli")]))
-"""
-    found, brought, requires = json.loads(environment.run("python", "-c", code).stdout)
-
-    assert found == []
-    assert [name for name in brought if not name.endswith(".dist-info")] == ["..", "irsa", "irsa_cli", "irsa_world"]
-    assert [name for name in requires if re.match(r"irsa\b", name)] == []
-
-
-@pytest.mark.parametrize("package", ["components/irsa", "cli/irsa_cli", "cli/irsa_world"])
-def test_each_file_of_a_package_is_installed(environment: Environment, package: str) -> None:
-    packages = environment.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").stdout.strip()
-    installed = Path(packages) / Path(package).name
-    tracked = subprocess.run(
-        ["git", "-C", environment.repository / package, "ls-files"], capture_output=True, text=True, check=True
-    ).stdout.split()
-
-    assert len(tracked) > 10
-    assert [name for name in tracked if not (installed / name).is_file()] == []
-
-
-def test_check_is_no_subcommand_outside_its_checkout(environment: Environment) -> None:
-    said = environment.run("irsa", "--help")
-    refused = environment.run("irsa", "check")
-
-    subcommands = re.findall(r"^    (\w+)", said.stdout.partition("subcommands:")[2], re.MULTILINE)
-    assert {"explain", "prove", "verify"} <= {*subcommands}
-    assert "check" not in subcommands
-    assert refused.returncode == 2
-    assert refused.stderr.startswith("irsa check: it works in a checkout of irsa only")
-    assert environment.run("irsa", "--version").stdout == f"irsa {VERSION}\n"
 
 
 def test_the_guide_deploys_what_it_says(stack: Stack, cloud: Any) -> None:
@@ -149,10 +167,10 @@ def test_the_guide_deploys_what_it_says(stack: Stack, cloud: Any) -> None:
     assert stack.up() == {}
 
 
-def test_a_stack_that_uses_only_the_component_is_verified(stack: Stack, environment: Environment) -> None:
+def test_a_stack_that_uses_only_the_component_is_verified(stack: Stack, cloned: Environment) -> None:
     def irsa(*arguments: str) -> Any:
         answer: subprocess.CompletedProcess[str] = stack.cloud.run(
-            str(environment.folder / "bin" / "irsa"), *arguments, "--json", folder=stack.folder, **stack.variables
+            str(cloned.folder / "bin" / "irsa"), *arguments, "--json", folder=stack.folder, **stack.variables
         )
         assert answer.returncode == 0, answer.stdout + answer.stderr
         return check_output(arguments[0], answer.stdout)
@@ -164,18 +182,3 @@ def test_a_stack_that_uses_only_the_component_is_verified(stack: Stack, environm
     outputs = stack.outputs()
     explained = irsa("explain", f"{outputs['namespace']}/report-reader", outputs["roleArn"], "--stack", "dev")
     assert explained["request"]["issuer"] == f"https://{ISSUER}"
-
-
-def test_the_missing_component_is_named_with_what_to_install(environment: Environment) -> None:
-    environment.install("--force-reinstall", "--no-deps", f"irsa-cli @ git+{environment.origin}#subdirectory=cli")
-    environment.pip("uninstall", "--quiet", "--yes", "irsa")
-    alone = environment.run("irsa", "explain", "default/app", "my-role")
-    requirement = f"irsa @ git+{environment.origin}#subdirectory=components"
-    needs = f"irsa-cli {VERSION} needs the package irsa {VERSION}"
-    assert alone.returncode == 2
-    assert alone.stderr == f"irsa explain: {needs}, but it is not installed: install '{requirement}'\n"
-    assert environment.run("irsa", "--help").returncode == 0
-
-    environment.install(requirement)
-    asked = environment.run("irsa", "explain", "default/app", "x" * 65)
-    assert needs not in asked.stderr

@@ -18,6 +18,7 @@ from tests.sandbox import guide
 from tests.sandbox.kubeconfigs import kubeconfig_of
 from tests.sandbox.project import ROOT
 
+TEMPLATE = ROOT / "templates" / "irsa-stack"
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
 
 Follow = Callable[..., None]
@@ -149,16 +150,16 @@ def project(origin: Path) -> Path:
 
 
 def test_the_readme(follow: Follow, project: Path) -> None:
-    follow("../../README", {"make ": ""}, project)
+    follow("../../README", {"make ": "", ". .sandbox": "", "irsa prove --stack dev": ""}, project)
 
 
-def test_the_first_role(follow: Follow, project: Path, cloud: Any) -> None:
-    follow("first-role", {**INSTALL, **LOGIN, **AWS_CLI}, project)
+def test_the_first_role(follow: Follow, origin: Path, cloud: Any) -> None:
+    follow("first-role", {**INSTALL, **LOGIN, **AWS_CLI}, origin.parent, IRSA=str(origin))
 
-    example = yaml.safe_load((ROOT / "Pulumi.prod.yaml.example").read_text())["config"]
+    example = yaml.safe_load((TEMPLATE / "Pulumi.prod.yaml").read_text())["config"]
     (shown,) = [step.text for step in guide.steps("first-role") if step.file]
     assert yaml.safe_load(shown)["config"] == example
-    assert (project / "Pulumi.prod.yaml").exists()
+    assert (origin.parent / "my-roles" / "Pulumi.prod.yaml").exists()
     with pytest.raises(ApiError, match="not found"):
         cloud.kubernetes().get(ServiceAccount, "my-app", namespace="default")
 
@@ -204,7 +205,7 @@ def test_to_pod_identity_and_back(follow: Follow, project: Path) -> None:
 def test_five_add_ons(follow: Follow, project: Path, cloud: Any) -> None:
     recipes = (guide.GUIDES / "add-ons.md").read_text().partition("## Five recipes\n")[2]
     bindings = recipes.partition("```yaml\n")[2].partition("```")[0]
-    (project / "Pulumi.prod.yaml").write_text((ROOT / "Pulumi.prod.yaml.example").read_text() + bindings)
+    (project / "Pulumi.prod.yaml").write_text((TEMPLATE / "Pulumi.prod.yaml").read_text() + bindings)
     chart = f"PYTHONPATH={ROOT} {cloud.virtualenv}/bin/python -m tests.sandbox.chart"
     annotations = '{"eks.amazonaws.com/role-arn": "\'"$role"\'"}'
     add_on = f'{{"create": true, "name": "ebs-csi-controller-sa", "annotations": {annotations}}}'

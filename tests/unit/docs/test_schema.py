@@ -14,7 +14,6 @@ from program.examine import examine
 ROOT = Path(__file__).parents[3]
 STACK_FILES = (
     "Pulumi.dev.yaml",
-    "Pulumi.prod.yaml.example",
     "Pulumi.showcase.yaml",
     "examples/stack-files/six-bindings.yaml",
 )

@@ -1,0 +1,3 @@
+from program.deploy import deploy
+
+deploy()
