@@ -13,9 +13,9 @@ import yaml
 from pulumi.runtime.mocks import MockMonitor
 
 from irsa import ServiceAccountRole
-from program.check_report import report_of
-from program.lookups.access import Access
-from program.settings import load_settings
+from irsa_program.check_report import report_of
+from irsa_program.lookups.access import Access
+from irsa_program.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "templates" / "irsa-stack"
@@ -72,7 +72,7 @@ def run_program(
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     pulumi.runtime.set_all_config({key: value for key, value in config.items() if key != "irsa:sandbox"})
     # It asks AWS and reads the user's kubeconfig.
-    monkeypatch.setattr("program.lookups.access.access_of", lambda *_: Access())
+    monkeypatch.setattr("irsa_program.lookups.access.access_of", lambda *_: Access())
     known: dict[str, Any] = {}
     mains: list[Callable[[], Awaitable[None]]] = []
     monkeypatch.setattr(pulumi, "run", mains.append)
@@ -134,7 +134,7 @@ def test_the_first_bindings_are_registered_while_the_last_are_made(monkeypatch: 
             registered.append(len(answers.resources))
             super().__init__(*arguments, **named)
 
-    monkeypatch.setattr("program.create.ServiceAccountRole", Counted)
+    monkeypatch.setattr("irsa_program.create.ServiceAccountRole", Counted)
     run_program(values, answers, monkeypatch)
 
     assert registered[0] == 0 < registered[-1]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from program.lookups import rules as live_rules
+from irsa_program.lookups import rules as live_rules
 from tests.all.faults.conftest import Amount, amounts
 from tests.all.faults.held import kill_while_held
 from tests.all.faults.interruption import Interrupted, after, interrupt

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from irsa_cli.report.checks import UNANSWERED
-from program.lookups import rules as live_rules
+from irsa_program.lookups import rules as live_rules
 from tests.all.faults.faulty_cloud import BROKEN, THROTTLED, UNAVAILABLE, FaultyCloud
 from tests.all.faults.toxiproxy import Link, Network
 from tests.sandbox.conftest import Cloud

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
-import config.nodes
-from config import policy_sources, variables
-from config.located_mistake import LocatedMistake
-from config.stack_file import StackFile, located
+import irsa_config.nodes
 from irsa.rules.trust import minified
 from irsa_cli.report.text import plain
-from program.check_report import FileReport, answers, as_json, report_of
-from program.examine import examine
+from irsa_config import policy_sources, variables
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.stack_file import StackFile, located
+from irsa_program.check_report import FileReport, answers, as_json, report_of
+from irsa_program.examine import examine
 
 MIB = 2**20
 GOOD = """config:
@@ -107,7 +107,7 @@ def test_a_chain_of_aliases_is_only_deep(tmp_path: Path) -> None:
 
 def test_a_parser_without_libyaml_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects PyYAML without its C parser, which ends in a RecursionError."""
-    monkeypatch.setattr(config.nodes, "LOADER", type("Pure", (config.nodes.Untyped, yaml.BaseLoader), {}))
+    monkeypatch.setattr(irsa_config.nodes, "LOADER", type("Pure", (irsa_config.nodes.Untyped, yaml.BaseLoader), {}))
     text = f"config:\n  irsa:bindings: {'[' * 2_000}{']' * 2_000}\n"
 
     assert only_mistake(report(tmp_path, text)).mistake.found == "values nested more than 100 deep"
@@ -132,7 +132,7 @@ def test_a_file_of_any_size(tmp_path: Path) -> None:
 
 def test_more_values_than_ten_thousand_bindings_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuses a value too many before it is composed: 8 MiB of commas were gigabytes of nodes."""
-    monkeypatch.setattr(config.nodes, "MOST_VALUES", 40_000)
+    monkeypatch.setattr(irsa_config.nodes, "MOST_VALUES", 40_000)
     tracemalloc.start()
     found = report(tmp_path, GOOD + "  a: [" + "x," * 40_001 + "]\n")
     _, peak = tracemalloc.get_traced_memory()

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from config.loading import KINDS, read_settings
-from config.located_mistake import LocatedMistake
-from config.stack import Binding
 from irsa.fields import OF_A_ROLE, Group
 from irsa.rules.mistakes import Place, path_of
-from program.examine import examine
+from irsa_config.loading import KINDS, read_settings
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.stack import Binding
+from irsa_program.examine import examine
 from tests.unit.program.test_advice import places
 
 APP = {"serviceAccount": {"name": "a"}}

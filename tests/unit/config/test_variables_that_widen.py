@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.located_mistake import LocatedMistake
-from config.variables import references, replaced
 from irsa.rules.grammar import document_mistakes
 from irsa.rules.mistakes import Located, Place
 from irsa.rules.unknown import WRONG
-from program.check_report import report_of
-from program.examine import examine
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.variables import references, replaced
+from irsa_program.check_report import report_of
+from irsa_program.examine import examine
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from config.key_types import keys_at, type_at
 from irsa.keys.binding import is_model
 from irsa.rules.mistakes import Place
-from program.check_report import examined
+from irsa_config.key_types import keys_at, type_at
+from irsa_program.check_report import examined
 
 ARN = "arn:aws:iam::999988887777:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/"
 

@@ -2,10 +2,10 @@
 
 import json
 
-from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
 from irsa_cli.report.text import plain
-from program.check_report import FileReport, answers, as_json
+from irsa_config.located_mistake import LocatedMistake
+from irsa_program.check_report import FileReport, answers, as_json
 
 MISTAKE = LocatedMistake(("bindings", "a", "role"), Mistake("F", "A", "D"), "P.yaml", 3)
 IN_FILE = LocatedMistake(("bindings", "a", "policy", "file"), Mistake("F2", "A2", "D2"), "p.json", 7, ("Statement", 0))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
 from irsa_cli.report.terminal import show
-from program.check_report import FileReport, answers
+from irsa_config.located_mistake import LocatedMistake
+from irsa_program.check_report import FileReport, answers
 
 LONG = "arn:aws:iam::111122223333:policy/" + "x" * 150
 MISTAKE = LocatedMistake(("bindings", "a", "role"), Mistake("found [bold]F[/bold]", "A", LONG), "P.yaml", 3)

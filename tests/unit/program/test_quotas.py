@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from config.located_mistake import LocatedMistake
-from program.examine import examine
+from irsa_config.located_mistake import LocatedMistake
+from irsa_program.examine import examine
 
 CLUSTER = {"name": "my-cluster"}
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from config.located_mistake import LocatedMistake
 from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
 from irsa.rules.unknown import SECRET
-from program.examine import examine
+from irsa_config.located_mistake import LocatedMistake
+from irsa_program.examine import examine
 
 ZONES = {"hostedZones": ["Z0123456789ABCDEFGHIJ"]}
 DNS = {"serviceAccount": {"name": "external-dns", "namespace": "external-dns"}}

@@ -12,17 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from config.lint import RULES, check_rule_name, silence_reason
-from config.lint.settings import TAKES_DEFAULT
-from config.loading import read_settings
-from config.located_mistake import LocatedMistake
-from config.models import Defaults
 from irsa.evaluation.lint.actions import applicability, in_a_policy, service, services
 from irsa.evaluation.lint.rule import Policies, Statement
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import SECRET
 from irsa.ways import ONLY_IRSA, parse_identity
-from program.examine import examine
+from irsa_config.lint import RULES, check_rule_name, silence_reason
+from irsa_config.lint.settings import TAKES_DEFAULT
+from irsa_config.loading import read_settings
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.models import Defaults
+from irsa_program.examine import examine
 
 APP = {"serviceAccount": {"name": "app"}}
 READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
@@ -201,7 +201,7 @@ def test_a_file_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         seen.append(policies)
         yield from rule(policies)
 
-    monkeypatch.setattr("config.lint.RULES", {"write-everything": rule._replace(warnings=counted)})
+    monkeypatch.setattr("irsa_config.lint.RULES", {"write-everything": rule._replace(warnings=counted)})
     (tmp_path / "p.json").write_text(json.dumps(policy({**READ, "Action": "s3:*"})["policy"]["document"]))
     bindings = {f"app-{n}": {"serviceAccount": {"name": f"a-{n}"}, "policy": {"file": "p.json"}} for n in range(3)}
     found = examine({"cluster": {"name": "cc"}, "bindings": bindings}, tmp_path).warnings

@@ -11,9 +11,9 @@ from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.stack_file import StackFile
+from irsa_program.check_report import report_of
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import AwsAccount, ManagedPolicy, PolicySettings, Role
-from program.check_report import report_of
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
     ELSEWHERE,

@@ -14,9 +14,9 @@ import pytest
 from irsa.evaluation.normal_form import are_equivalent
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
-from program.examine import examine
-from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster
-from program.plan import plan
+from irsa_program.examine import examine
+from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster
+from irsa_program.plan import plan
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
     adopted,

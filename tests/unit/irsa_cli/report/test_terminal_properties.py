@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.report import terminal
 from irsa_cli.report.checks import Check, Outcome, Report
 from irsa_cli.report.text import Answer, answer_of
-from program.check_report import FileReport, answers
+from irsa_config.located_mistake import LocatedMistake
+from irsa_program.check_report import FileReport, answers
 
 WIDTH = 80
 # Limits: 63 for a namespace and 253 for a service account (https://kubernetes.io/docs/concepts/overview/working-with-objects/names),

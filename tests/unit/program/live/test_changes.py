@@ -11,8 +11,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from program.live import planned
-from program.live.planned import service_account_of
+from irsa_program.live import planned
+from irsa_program.live.planned import service_account_of
 from tests.unit.program.live.scene import (
     HOST,
     arn,

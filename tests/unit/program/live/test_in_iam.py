@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from program.live.look import WARNINGS
-from program.live.reads import AwsReads
+from irsa_program.live.look import WARNINGS
+from irsa_program.live.reads import AwsReads
 from tests.unit.program.live.scene import (
     HOST,
     S3,

@@ -228,6 +228,6 @@ def test_an_annotation_that_nobody_is_known_to_own() -> None:
 
 def test_a_cluster_that_could_not_be_asked_has_no_findings() -> None:
     """Protects from invented conflicts: what is not known is not said."""
-    from program.live.reads import ClusterReads
+    from irsa_program.live.reads import ClusterReads
 
     assert found(stack(in_namespace()), in_cluster=ClusterReads()) == []
