@@ -17,7 +17,7 @@ from bench.measuring import in_turn, seconds
 from irsa.ways import TrustParts, trust_document
 from irsa_cli.main import main as irsa
 from irsa_cli.subcommands import installed
-from program.check_report import report_of
+from irsa_program.check_report import report_of
 
 ROOT = Path(__file__).parents[1]
 

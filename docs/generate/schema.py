@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from config.lint import RULES as LINT_RULES
-from config.models import StackKeys
 from docs.generate.models import descriptions, models
+from irsa_config.lint import RULES as LINT_RULES
+from irsa_config.models import StackKeys
 
 FILE = Path(__file__).parents[2] / "config" / "schema.json"
 # An encrypted value, which only the engine can read; it may replace any string.

@@ -11,8 +11,6 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
-from config.lint import RULES as LINT_RULES
-from config.variables import BUILT_IN
 from docs.generate.tables import codes, table, takes_outputs, title, type_name, type_of, without_those_of_an_add_on
 from irsa import outputs
 from irsa.rules.leaves import leaves
@@ -20,9 +18,11 @@ from irsa.rules.names import snake
 from irsa.rules.variables import reference
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.subcommands import help_line, installed
-from program.live.look import WARNINGS
-from program.lookups.rules import RULES as LIVE_RULES
-from program.lookups.values import SAMPLES
+from irsa_config.lint import RULES as LINT_RULES
+from irsa_config.variables import BUILT_IN
+from irsa_program.live.look import WARNINGS
+from irsa_program.lookups.rules import RULES as LIVE_RULES
+from irsa_program.lookups.values import SAMPLES
 
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent

@@ -6,7 +6,7 @@ from typing import Any
 
 from docs.generate.schema import stack_file_schema
 from docs.generate.tables import flow, table, type_of, without_those_of_an_add_on
-from program.examine import examine
+from irsa_program.examine import examine
 
 FILE = Path(__file__).parents[1] / "stack-file.md"
 # Sections in the order in which a new user needs them.

@@ -1,3 +1,3 @@
-from program.deploy import deploy
+from irsa_program.deploy import deploy
 
 deploy()

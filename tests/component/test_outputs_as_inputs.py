@@ -19,10 +19,10 @@ from irsa.fields import OF_A_ROLE, Field, Group, group_of, node_at
 from irsa.keys.binding import AddOn, Quotas
 from irsa.later import InvalidArgumentsError
 from irsa.rules.mistakes import Place
-from program.arguments import policy_key
-from program.examine import examine
-from program.lookups.values import AwsIdentity, ResolvedAwsAccount, unanswered
-from program.plan import plan
+from irsa_program.arguments import policy_key
+from irsa_program.examine import examine
+from irsa_program.lookups.values import AwsIdentity, ResolvedAwsAccount, unanswered
+from irsa_program.plan import plan
 from tests.component.conftest import COMPONENT_TYPE
 from tests.component.test_arguments import DOCUMENT, GOOD, PROVIDER, STATEMENT, output
 from tests.places import places

@@ -10,12 +10,12 @@ import pulumi
 from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator
 
-from program.create import create, create_oidc_providers
-from program.lookups.access import Access
-from program.lookups.values import needs_of
-from program.plan import plan
-from program.resolve import resolve
-from program.settings import StackSettings
+from irsa_program.create import create, create_oidc_providers
+from irsa_program.lookups.access import Access
+from irsa_program.lookups.values import needs_of
+from irsa_program.plan import plan
+from irsa_program.resolve import resolve
+from irsa_program.settings import StackSettings
 from sandbox.plugins.aws.aws_provider import TYPES, failures
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"

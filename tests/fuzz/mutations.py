@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from config.key_types import keys_at
 from irsa.rules.mistakes import Place
+from irsa_config.key_types import keys_at
 from tests.places import at, places
 
 ROOT = Path(__file__).parents[2]

@@ -8,13 +8,13 @@ from typing import Any
 import pulumi
 import pytest
 
-from config.located_mistake import LocatedMistake
-from config.project_file import project_settings
-from config.stack_file import StackFile
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.project_file import project_settings
+from irsa_config.stack_file import StackFile
 from irsa_world.report.text import plain
-from program.check_report import FileReport, answers, as_json, report_of
-from program.examine import examine
-from program.settings import StackSettings
+from irsa_program.check_report import FileReport, answers, as_json, report_of
+from irsa_program.examine import examine
+from irsa_program.settings import StackSettings
 from tests.fuzz.conftest import SHARDS, amount_of
 from tests.fuzz.deployment import deploy
 from tests.fuzz.hidden import hidden_in

@@ -10,8 +10,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel
 
-from config.argument_places import place_of
-from config.located_mistake import LocatedMistake
 from irsa.add_ons.catalog import names
 from irsa.fields import OF_A_ROLE, Field, Group, Keyed, Listed, Node, group_of, node_at
 from irsa.keys.binding import AddOn
@@ -19,9 +17,11 @@ from irsa.rules.mistakes import Located, Place
 from irsa.rules.names import snake
 from irsa.spec import read
 from irsa.ways import IRSA, ONLY_IRSA, POD_IDENTITY, identity_of
-from program.examine import examine
-from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
-from program.plan import plan
+from irsa_config.argument_places import place_of
+from irsa_config.located_mistake import LocatedMistake
+from irsa_program.examine import examine
+from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from irsa_program.plan import plan
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 BUCKET = "arn:aws:s3:::"

@@ -11,8 +11,8 @@ from irsa import types
 from irsa.add_ons.catalog import AddOn, add_on
 from irsa.add_ons.catalog import names as add_on_names
 from irsa.spec import Spec, parse
-from program.logical_names import aws_provider, identified, oidc_provider
-from program.lookups.values import ResolvedCluster
+from irsa_program.logical_names import aws_provider, identified, oidc_provider
+from irsa_program.lookups.values import ResolvedCluster
 from tests.program.test_plan import BLUE, ISSUER, SEVERAL, planned, stack_of
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.loading import read_settings
-from config.located_mistake import LocatedMistake
-from config.stack import Stack
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Place, path_of
 from irsa.rules.unknown import SECRET
-from program.examine import Examination, examine
-from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, unanswered
-from program.plan import plan
+from irsa_config.loading import read_settings
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.stack import Stack
+from irsa_program.examine import Examination, examine
+from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, unanswered
+from irsa_program.plan import plan
 from tests.fuzz.mutations import BY_KEY, VALUES
 from tests.places import places
 from tests.unit.irsa.test_markers import copied, put, within

@@ -3,12 +3,12 @@ from typing import Any
 
 import pulumi  # noqa: F401 (a value can be an output only where the SDK is loaded)
 
-from config.located_mistake import LocatedMistake
-from config.stack import Stack
-from program.examine import examine
-from program.helm_values import of_binding
-from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
-from program.plan import Plan, PlannedComponent, PlannedNamespace, plan
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.stack import Stack
+from irsa_program.examine import examine
+from irsa_program.helm_values import of_binding
+from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from irsa_program.plan import Plan, PlannedComponent, PlannedNamespace, plan
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from irsa.rules.unknown import SECRET
-from program.examine import Examination, examine
+from irsa_program.examine import Examination, examine
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

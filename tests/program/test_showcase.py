@@ -6,8 +6,8 @@ import pydantic
 import yaml
 from pydantic.alias_generators import to_camel
 
-from config.models import StackKeys
 from irsa.add_ons.parameters import PARAMETERS, SWITCHES
+from irsa_config.models import StackKeys
 
 ROOT = Path(__file__).parents[2]
 # These keep a destroy from leaving nothing; they have tests of their own (tests/sandbox/test_capabilities.py). A stack

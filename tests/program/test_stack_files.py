@@ -9,8 +9,8 @@ import pytest
 import yaml
 from pulumi.runtime.mocks import MockMonitor
 
-from program.check_report import report_of
-from program.lookups.access import Access
+from irsa_program.check_report import report_of
+from irsa_program.lookups.access import Access
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "templates" / "irsa-stack"
@@ -64,7 +64,7 @@ def run_program(
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     pulumi.runtime.set_all_config({key: value for key, value in config.items() if key != "irsa:sandbox"})
     # It asks AWS and reads the user's kubeconfig.
-    monkeypatch.setattr("program.lookups.access.access_of", lambda *_: Access())
+    monkeypatch.setattr("irsa_program.lookups.access.access_of", lambda *_: Access())
     known: dict[str, Any] = {}
     mains: list[Callable[[], Awaitable[None]]] = []
     monkeypatch.setattr(pulumi, "run", mains.append)

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from lightkube.resources.core_v1 import ServiceAccount
 
-from config.lint import RULES
+from irsa_config.lint import RULES
 from irsa_cli.adopt.trust import NO_SUBJECT
 from tests.sandbox import estate
 from tests.sandbox.estate import AUDIENCE, OWN_AUDIENCE, POLICIES, role

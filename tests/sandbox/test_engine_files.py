@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from config.engine_files import WAYS
-from config.project_file import project_settings
-from config.stack_file import StackFile
+from irsa_config.engine_files import WAYS
+from irsa_config.project_file import project_settings
+from irsa_config.stack_file import StackFile
 from tests.output_schemas import check_output
 from tests.sandbox.project import ROOT, Project, empty_state
 

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from config.scalars import key_of, scalar
+from irsa_config.scalars import key_of, scalar
 from tests.sandbox.project import Project
 from tests.unit.config.test_scalars import ENGINE
 

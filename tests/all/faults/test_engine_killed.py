@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from program.lookups import rules as live_rules
+from irsa_program.lookups import rules as live_rules
 from tests.all.faults.conftest import Amount, amounts
 from tests.all.faults.held import both_apis, kill_while_held
 from tests.all.faults.interruption import Interrupted, after, interrupt

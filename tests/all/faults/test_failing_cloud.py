@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from irsa_world.report.checks import UNANSWERED
-from program.lookups import rules as live_rules
+from irsa_program.lookups import rules as live_rules
 from tests.all.faults.held import both_apis
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.failing_api import Answer, Question, answer_of_aws

@@ -27,7 +27,11 @@ EXAMPLE = ROOT / "examples" / "python-stack"
 # Of each wheel, its packages and their folders.
 PACKAGES = {
     "irsa": {"irsa": "components/irsa"},
-    "irsa_stack": {"config": "config", "program": "program", "irsa_world": "cli/irsa_world"},
+    "irsa_stack": {
+        "irsa_config": "config/irsa_config",
+        "irsa_program": "program/irsa_program",
+        "irsa_world": "cli/irsa_world",
+    },
     "irsa_cli": {"irsa_cli": "cli/irsa_cli"},
 }
 

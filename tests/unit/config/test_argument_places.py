@@ -2,10 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from config.argument_places import place_of, spelled
-from config.key_types import keys_at
 from irsa.fields import OF_A_ROLE, Group, Keyed, Listed, Node
 from irsa.rules.mistakes import Place
+from irsa_config.argument_places import place_of, spelled
+from irsa_config.key_types import keys_at
 
 
 def arguments(node: Node = OF_A_ROLE, place: Place = ()) -> Iterator[Place]:

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from docs.generate.schema import FILE
 from irsa.add_ons.parameters import PARAMETERS
 from irsa.rules.mistakes import path_of
-from program.examine import examine
+from irsa_program.examine import examine
 from tests.unit.config.test_loading import places
 
 # docs/reference/variables.md

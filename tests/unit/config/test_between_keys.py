@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from config.between_keys import mistakes_between_keys
 from irsa.rules.mistakes import Place
-from program.examine import examine
+from irsa_config.between_keys import mistakes_between_keys
+from irsa_program.examine import examine
 
 CLUSTER = {"name": "cc"}
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/A"

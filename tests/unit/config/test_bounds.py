@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-import config.nodes
-from config import policy_sources
-from config.located_mistake import LocatedMistake
+import irsa_config.nodes
+from irsa_config import policy_sources
+from irsa_config.located_mistake import LocatedMistake
 from irsa_world.report.text import plain
-from program.check_report import FileReport, answers, as_json, report_of
-from program.examine import examine
+from irsa_program.check_report import FileReport, answers, as_json, report_of
+from irsa_program.examine import examine
 
 MIB = 2**20
 GOOD = """config:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.loading import read_settings
 from irsa.ways import SHORT
+from irsa_config.loading import read_settings
 
 DEFAULTS: dict[str, Any] = {
     "namespace": "team-a",

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from config.key_types import keys_at, type_at
-from config.loading import KINDS, read_settings
-from config.located_mistake import LocatedMistake
-from config.stack import Binding
+from irsa_config.key_types import keys_at, type_at
+from irsa_config.loading import KINDS, read_settings
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.stack import Binding
 from irsa.fields import OF_A_ROLE
 from irsa.keys.binding import is_model
 from irsa.rules.mistakes import Place, path_of
-from program.examine import examine
+from irsa_program.examine import examine
 
 APP = {"serviceAccount": {"name": "a"}}
 POLICY_ARN = "arn:aws:iam::aws:policy/ReadOnlyAccess"

@@ -1,7 +1,7 @@
 import pytest
 
-from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
+from irsa_config.located_mistake import LocatedMistake
 
 MISTAKE = Mistake("F", "A", "D")
 PLACE = ("bindings", "my-app", "policyArns", 1)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from config.located_mistake import LocatedMistake
-from program.check_report import report_of
+from irsa_config.located_mistake import LocatedMistake
+from irsa_program.check_report import report_of
 
 HEAD = """config:
   irsa:cluster: {name: my-cluster}

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from config.policy_sources import PolicySources
+from irsa_config.policy_sources import PolicySources
 from irsa.rules.unknown import SECRET, WRONG
-from program.examine import Examination, examine
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.policy_sources import PolicySources
+from irsa_program.examine import Examination, examine
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::${bucket}/*"}
 DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}

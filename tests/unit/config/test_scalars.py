@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from config.scalars import key_of, scalar
+from irsa_config.scalars import key_of, scalar
 
 # What Pulumi 3.259.0 makes of each scalar, as a value and as a key; "refused" where it refuses the file. The sandbox's
 # tests ask the engine itself: tests/sandbox/test_mistakes_in_preview.py.

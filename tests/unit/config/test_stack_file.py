@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from config.scalars import parsed
-from config.stack_file import StackFile, located
-from program.examine import examine
+from irsa_config.scalars import parsed
+from irsa_config.stack_file import StackFile, located
+from irsa_program.examine import examine
 
 
 def stack_file(folder: Path, text: str) -> StackFile:

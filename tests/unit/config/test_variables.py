@@ -8,9 +8,9 @@ from typing import Any
 import boto3
 import pytest
 
-from config.variables import partition_of, references, replaced
 from irsa.rules.mistakes import Located
 from irsa.rules.unknown import WRONG
+from irsa_config.variables import partition_of, references, replaced
 
 VALUES = {"account": "111122223333", "bucket": "b"}
 SESSION = boto3.session.Session()

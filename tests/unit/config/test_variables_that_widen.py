@@ -8,12 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.located_mistake import LocatedMistake
-from config.variables import references, replaced
 from irsa.rules.grammar import document_mistakes
 from irsa.rules.mistakes import Located, Place
 from irsa.rules.unknown import WRONG
-from program.examine import examine
+from irsa_program.examine import examine
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"

@@ -12,7 +12,7 @@ from docs.generate import actions, files, schema, stack_file
 from irsa.args import AddOnArgs, PolicyArgs, RoleArgs, ServiceAccountArgs, ServiceAccountRoleArgs, TrustArgs
 from irsa_cli.main import main
 from irsa_cli.subcommands import installed
-from program.examine import examine
+from irsa_program.examine import examine
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "docs" / "reference"

@@ -9,7 +9,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 from docs.generate import schema, stack_file
-from program.examine import examine
+from irsa_program.examine import examine
 
 ROOT = Path(__file__).parents[3]
 STACK_FILES = (

@@ -11,7 +11,7 @@ import pytest
 
 from irsa_cli.main import main
 from irsa_cli.subcommands import installed
-from program import check
+from irsa_program import check
 
 IRSA = Path(sys.executable).with_name("irsa")
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
 from irsa_cli.main import main
-from program.live import look
-from program.live.look import LiveReport
+from irsa_config.located_mistake import LocatedMistake
+from irsa_program.live import look
+from irsa_program.live.look import LiveReport
 
 FILE = """config:
   aws:profile: deployer

@@ -1,8 +1,7 @@
 import json
 
-from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
-from program.check_report import FileReport, as_json
+from irsa_program.check_report import FileReport, as_json
 
 MISTAKE = LocatedMistake(("bindings", "a", "role"), Mistake("F", "A", "D"), "P.yaml", 3)
 IN_FILE = LocatedMistake(("bindings", "a", "policy", "file"), Mistake("F2", "A2", "D2"), "p.json", 7, ("Statement", 0))

@@ -6,7 +6,7 @@ import pytest
 
 from irsa.rules.mistakes import path_of
 from irsa.rules.unknown import SECRET
-from program.examine import examine
+from irsa_program.examine import examine
 
 APP = {"serviceAccount": {"name": "app"}}
 GOOD: dict[str, Any] = {"cluster": {"name": "cc"}, "bindings": {"app": APP}}

@@ -4,9 +4,9 @@ from typing import Any
 import pulumi
 import pytest
 
+from irsa_program import existing
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.model import ServiceAccount
-from program import existing
 
 APP, WEB = (ServiceAccount("", "team-a", name) for name in ("app", "web"))
 

@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 
-from config.located_mistake import LocatedMistake
 from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
-from program.examine import examine
+from irsa_program.examine import examine
 
 DNS = {"serviceAccount": {"name": "external-dns", "namespace": "external-dns"}}
 # Its own example: https://kubernetes-sigs.github.io/external-dns/latest/docs/tutorials/aws/#iam-policy

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic.alias_generators import to_camel
 
-from config.lint import RULES, fails
 from irsa.add_ons.catalog import add_on
-from program.check_report import report_of
-from program.examine import Examination, examine
+from irsa_config.lint import RULES, fails
+from irsa_program.check_report import report_of
+from irsa_program.examine import Examination, examine
 from tests.unit.irsa.add_ons.every_add_on import AWS_ACCOUNT, NARROWEST, asked, given
 
 PROVIDER = f"arn:aws:iam::{AWS_ACCOUNT}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from config.lint import RULES
-from program.examine import examine
+from irsa_config.lint import RULES
+from irsa_program.examine import examine
 
 READS = {"policyArns": ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]}
 POLICIES = ("policy", "policies", "policyArns", "inlinePolicies")

@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from config.lint import RULES, check_rule_name, silence_reason
-from config.lint.settings import TAKES_DEFAULT
-from config.loading import read_settings
-from config.located_mistake import LocatedMistake
-from config.models import Defaults
 from irsa.evaluation.lint.actions import applicability, in_a_policy, service, services
 from irsa.evaluation.lint.rule import Statement
 from irsa.rules.mistakes import Mistake
 from irsa.rules.unknown import SECRET
 from irsa.ways import ONLY_IRSA, parse_identity
-from program.examine import examine
+from irsa_config.lint import RULES, check_rule_name, silence_reason
+from irsa_config.lint.settings import TAKES_DEFAULT
+from irsa_config.loading import read_settings
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.models import Defaults
+from irsa_program.examine import examine
 
 APP = {"serviceAccount": {"name": "app"}}
 READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from config.lint.permissions import WITH_SESSION_TAG
 from irsa.evaluation.lint import managed_policies
 from irsa.evaluation.lint.managed_policies import known, replaced
 from irsa.rules.arns import POLICIES_WITH_A_PATH
-from program.examine import examine
+from irsa_config.lint.permissions import WITH_SESSION_TAG
+from irsa_program.examine import examine
 from tests.unit.irsa.add_ons.every_add_on import aws_managed
 
 AWS = "arn:aws:iam::aws:policy/"

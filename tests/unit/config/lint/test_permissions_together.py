@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from irsa.rules.unknown import SECRET
-from program.examine import examine
+from irsa_program.examine import examine
 
 BUCKET = ["arn:aws:s3:::my-bucket", "arn:aws:s3:::my-bucket/*"]
 WRITES = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}

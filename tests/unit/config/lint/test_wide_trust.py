@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from config.lint.checked import CheckedBinding
-from config.lint.trust import wide_trust
-from config.stack import Binding
 from irsa.rules import unknown
 from irsa.rules.mistakes import Mistake
 from irsa.ways import ONLY_IRSA
-from program.examine import examine
+from irsa_config.lint.checked import CheckedBinding
+from irsa_config.lint.trust import wide_trust
+from irsa_config.stack import Binding
+from irsa_program.examine import examine
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 ISSUER = PROVIDER.split("oidc-provider/")[1]

@@ -3,8 +3,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.variables import replaced
 from irsa.rules.variables import literal
+from irsa_config.variables import replaced
 
 texts = st.lists(
     st.sampled_from(("$", "{", "}", "a", ":", "${", "${a}", "${aws:x}", "${*}", "dollar")), max_size=8

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from irsa_cli.main import main
-from program.check_report import report_of
+from irsa_program.check_report import report_of
 from tests.output_schemas import check_output
 
 DATA: Mapping[str, Mapping[str, Any]] = {

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from config.stack_file import StackFile as CheckedFile
 from irsa_cli.adopt.stack_file import StackFile
+from irsa_config.stack_file import StackFile as CheckedFile
 from irsa_world.exits import CouldNotLookError
 from tests.unit.irsa_cli.adopt.scene import AWS_ACCOUNT
 

@@ -22,8 +22,6 @@ from irsa_world.exits import CouldNotLookError
 from irsa_world.state import pulumi
 from irsa_world.state.declared import DeclaredStack, declared_stack
 from irsa_world.state.resource import Resource
-from program.live.changes import failed_updates
-from program.live.held import Held, held_by
 from tests.places import at, places
 
 STACK = "urn:pulumi:dev::irsa::"

@@ -2,8 +2,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from config.located_mistake import LocatedMistake
-from config.stack import Stack
 from irsa.types import (
     ATTACHMENT,
     INLINE_POLICY,
@@ -14,17 +12,19 @@ from irsa.types import (
     SERVICE_ACCOUNT,
     SERVICE_ACCOUNT_PATCH,
 )
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.stack import Stack
+from irsa_program.examine import examine
+from irsa_program.live.changes import pod_losses
+from irsa_program.live.held import Held, held_by
+from irsa_program.live.look import _providers as providers
+from irsa_program.live.look import conflicts
+from irsa_program.live.planned import planned_components
+from irsa_program.live.reads import AwsReads, ClusterReads, EksReads, Reads
+from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from irsa_program.plan import plan
 from irsa_world.model import Role, ServiceAccount
 from irsa_world.state.resource import parse_resource
-from program.examine import examine
-from program.live.changes import pod_losses
-from program.live.held import Held, held_by
-from program.live.look import _providers as providers
-from program.live.look import conflicts
-from program.live.planned import planned_components
-from program.live.reads import AwsReads, ClusterReads, EksReads, Reads
-from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
-from program.plan import plan
 
 ROOT = Path(__file__).parents[4]
 NUMBER = "111122223333"

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from config.located_mistake import LocatedMistake
+from irsa_config.located_mistake import LocatedMistake
+from irsa_program.live.guards import guarded_twice, missing_namespaces, unguarded_pods
+from irsa_program.live.planned import planned_components
+from irsa_program.live.reads import Reads
+from irsa_program.plan import plan
 from irsa_world.model import Guarded
-from program.live.guards import guarded_twice, missing_namespaces, unguarded_pods
-from program.live.planned import planned_components
-from program.live.reads import Reads
-from program.plan import plan
 from tests.sandbox.guard_pods import token
 from tests.unit.program.live.scene import arn, cluster, held, lookups_of, rules, stack_of
 from tests.unit.program.live.test_stages import pod

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from config.located_mistake import LocatedMistake
+from irsa_config.located_mistake import LocatedMistake
+from irsa_program.live.reads import EksReads
 from irsa_world.live.eks import ListedAssociation
 from irsa_world.model import Role
-from program.live.reads import EksReads
 from tests.unit.program.live.scene import (
     HOST,
     account,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from program.live.look import WARNINGS
+from irsa_program.live.look import WARNINGS
 from tests.unit.program.live.scene import (
     HOST,
     S3,

@@ -59,6 +59,6 @@ def test_what_others_wrote_is_quoted() -> None:
 
 
 def test_a_cluster_that_could_not_be_asked_has_no_findings() -> None:
-    from program.live.reads import ClusterReads
+    from irsa_program.live.reads import ClusterReads
 
     assert found(stack(in_namespace()), in_cluster=ClusterReads()) == []

@@ -15,6 +15,8 @@ from moto import mock_aws
 from moto.eks.models import eks_backends
 
 from irsa.rules.unknown import SECRET
+from irsa_program.live import cloud, look, reader
+from irsa_program.live.look import LiveReport
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.aws import Caller
@@ -22,8 +24,6 @@ from irsa_world.live.eks import EksClient
 from irsa_world.live.kubeconfig import configuration
 from irsa_world.model import EksCluster
 from irsa_world.state.resource import resources_of
-from program.live import cloud, look, reader
-from program.live.look import LiveReport
 from tests.unit.program.live.scene import (
     ROOT,
     held_association,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from config.located_mistake import LocatedMistake
+from irsa_config.located_mistake import LocatedMistake
 from tests.unit.program.live.scene import (
     HOST,
     account,

@@ -5,15 +5,15 @@ from typing import Any
 import pulumi
 import pytest
 
-from config.loading import read_settings
-from config.located_mistake import LocatedMistake
-from config.stack import Stack
+from irsa_config.loading import read_settings
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.stack import Stack
+from irsa_program.lookups import access
+from irsa_program.lookups.access import access_of, kubeconfig_mistake
+from irsa_program.lookups.values import needs_of
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import Caller
-from program.lookups import access
-from program.lookups.access import access_of, kubeconfig_mistake
-from program.lookups.values import needs_of
 
 PLACE = ("cluster", "kubernetes")
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"

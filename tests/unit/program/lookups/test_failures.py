@@ -3,8 +3,6 @@ import pytest
 from irsa.rules import commands
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
-from program.lookups import failures
-from program.lookups.failures import AskedAwsAccount, Question, aws_mistake, kubernetes_mistake
 
 DEPLOYER = "arn:aws:iam::444455556666:role/deployer"
 OWN = AskedAwsAccount(region="us-west-2", allowed=["999999999999"])

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from irsa.spec import parse
-from program.lookups.imported import There, import_differences
+from irsa_program.lookups.imported import There, import_differences
 from tests.unit.irsa_cli.adopt.scene import BLUE, policy_document, statement
 
 DOCUMENT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}

@@ -2,8 +2,8 @@
 
 import pytest
 
+from irsa_program.lookups.plugins import understood
 from irsa_world.causes import Cause
-from program.lookups.plugins import understood
 
 ASSUME = (
     "IAM Role (arn:aws:iam::444455556666:role/deployer) cannot be assumed.\n\nThere are a number of possible causes of "

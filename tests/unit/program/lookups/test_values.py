@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
-from config.loading import read_settings
-from config.variables import BUILT_IN
 from irsa.rules.unknown import SECRET, sampled
-from program.examine import examine
-from program.lookups.values import AwsIdentity, unanswered
+from irsa_config.loading import read_settings
+from irsa_config.variables import BUILT_IN
+from irsa_program.examine import examine
+from irsa_program.lookups.values import AwsIdentity, unanswered
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/A"
 PROVIDER = f"arn:aws-cn:iam::444455556666:oidc-provider/{ISSUER}"

@@ -1,0 +1,193 @@
+"""Lint rules about what the settings leave: room below quotas, defaults and variables without a use, a wide guard."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from irsa import types
+from irsa.evaluation.lint.rule import Warnings, rule
+from irsa.guard.rules import SYSTEM, is_everybody, is_wide_prefix
+from irsa.role.add_on_policies import service_account_of
+from irsa.rules.mistakes import Mistake, Place, likely, named
+from irsa.rules.policies import largest_policy_size
+from irsa.rules.quotas import MANAGED_POLICY_SIZE, check_usage
+from irsa.rules.subjects import DEFAULT_NAMESPACE
+from irsa.rules.trust import minified
+from irsa.rules.unknown import least
+from irsa.ways import IRSA, POD_IDENTITY, Identity
+from irsa_config.argument_places import place_of
+from irsa_config.lint.checked import CheckedBinding, CheckedStack
+from irsa_config.models import Guard
+from irsa_config.stack import Stack
+
+
+@rule()
+def near_limit(checked: CheckedBinding) -> Warnings:
+    """More than 80% of a quota is used.
+
+    IAM refuses the next change that needs more.
+
+    Bad:
+        policyArns:
+          - arn:aws:iam::111122223333:policy/p1
+          - arn:aws:iam::111122223333:policy/p2
+          - arn:aws:iam::111122223333:policy/p3
+          - arn:aws:iam::111122223333:policy/p4
+          - arn:aws:iam::111122223333:policy/p5
+          - arn:aws:iam::111122223333:policy/p6
+          - arn:aws:iam::111122223333:policy/p7
+          - arn:aws:iam::111122223333:policy/p8
+          - arn:aws:iam::111122223333:policy/p9
+    Good:
+        policyArns:
+          - arn:aws:iam::111122223333:policy/p1
+          - arn:aws:iam::111122223333:policy/p2
+    """
+    for argument, usage in checked.spec.usages:
+        place = (*checked.place, *place_of(argument))
+        if usage.used <= usage.quota and check_usage(usage):
+            found = f"{usage} ({usage.share:.0%})"
+            fix = "split the binding before it reaches the quota"
+            yield place, Mistake(found, "at most 80%, so that it can grow", fix)
+
+
+@rule()
+def split_policy(checked: CheckedBinding) -> Warnings:
+    """A policy is split over several, since it is too long."""
+    number = len(checked.spec.of(types.POLICY))
+    for place, document, _ in checked.documents if number > 1 else ():
+        if place == (*checked.place, "policy"):
+            size = largest_policy_size(minified(least(document)))
+            found = f"{size:,} characters, which `pulumi up` splits over {number} managed policies of the role"
+            fix = "shorten it by wildcards or fewer Sids, or silence the rule with a reason"
+            yield place, Mistake(found, f"at most {MANAGED_POLICY_SIZE:,} in one managed policy (a quota of IAM)", fix)
+
+
+@rule()
+def unused_setting(checked: CheckedStack) -> Warnings:
+    """A default, a variable or a guard's namespace is not used.
+
+    A misspelled name is not used either, and what it was meant for has another value.
+
+    Bad:
+        irsa:variables: {bucket: my-bucket, buket: my-other-bucket}
+        irsa:bindings:
+          my-app:
+            serviceAccount: {name: my-app}
+            policy:
+              document:
+                Version: "2012-10-17"
+                Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::${bucket}/*"}]
+    Good:
+        irsa:variables: {bucket: my-bucket}
+        irsa:bindings:
+          my-app:
+            serviceAccount: {name: my-app}
+            policy:
+              document:
+                Version: "2012-10-17"
+                Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::${bucket}/*"}]
+    """
+    if not checked.complete:
+        return
+    for name in checked.stack.variables:
+        if name not in checked.used_variables:
+            close = likely(name, checked.used_variables)
+            instead = f" instead of ${{{close}}}" if close else ""
+            fix = f"remove it, or use ${{{name}}}{instead}"
+            found = f"no document and no ARN contains ${{{name}}}"
+            yield ("variables", name), Mistake(found, "a variable that is used", fix)
+    written = checked.settings["bindings"].items()
+    bindings = [(each, checked.stack.bindings[key].identity) for key, each in written if isinstance(each, dict)]
+    for name in checked.settings.get("defaults", {}):
+        if not any(TAKES_DEFAULT[name](*each) for each in bindings):
+            found = f"every binding sets {name}, or does not need it"
+            yield ("defaults", name), Mistake(found, "a default that is used", "remove it")
+    yield from _unused_in_guards(checked)
+
+
+@rule()
+def wide_guard(checked: CheckedStack) -> Warnings:
+    """More than one role or user may avoid a guard, or who may edit ConfigMaps in a guarded namespace.
+
+    Whoever may avoid a guard can give Pods another role, or none.
+
+    Bad:
+        irsa:guard:
+          mode: deny
+          annotations: {mode: deny, groups: ["system:authenticated"]}
+    Good:
+        irsa:guard:
+          mode: deny
+          annotations: {mode: deny, userPrefixes: ["arn:aws:sts::111122223333:assumed-role/deploy/"]}
+    """
+    for place, guard in _guards(checked.stack) if checked.complete else ():
+        rule, namespace = guard.annotations, guard.namespace
+        names = {"users": rule.users, "userPrefixes": rule.user_prefixes, "groups": rule.groups} if rule else {}
+        for key, index, name in ((key, *each) for key, those in names.items() for each in enumerate(those)):
+            if is_wide_prefix(name) if key == "userPrefixes" else is_everybody(name):
+                found = f"{named(name)}: these are more than one user, role or group of your own"
+                fix = "name the deployer: arn:aws:sts::111122223333:assumed-role/deploy/ in userPrefixes, for example"
+                yield (*place, "annotations", key, index), Mistake(found, "the deployer, and nobody else", fix)
+        is_of_tenants = namespace in _namespaces(checked) - {SYSTEM}
+        if namespace and is_of_tenants and guard.namespaces.get(namespace, guard.mode) != "off":
+            found = f"{named(namespace)} has guarded service accounts: who may edit ConfigMaps there can switch it off"
+            mistake = Mistake(found, "a namespace of the platform's team", "remove it, or name another")
+            yield (*place, "namespace"), mistake
+
+
+def _guards(stack: Stack) -> Iterator[tuple[Place, Guard]]:
+    of_clusters = {(*stack.place_of_cluster(key), "guard"): each.guard for key, each in stack.clusters_by_key.items()}
+    guards = {("guard",): stack.guard, **of_clusters}
+    yield from ((place, guard) for place, guard in guards.items() if guard)
+
+
+def _namespaces(checked: CheckedStack) -> set[str]:
+    """Return the namespaces of the service accounts of a stack, those of its add-ons' charts included."""
+    accounts = (service_account_of(each.args) for each in checked.bindings.values())
+    return {str(each.get("namespace", DEFAULT_NAMESPACE)) for each in accounts if each}
+
+
+def _unused_in_guards(checked: CheckedStack) -> Warnings:
+    namespaces = _namespaces(checked)
+    for place, guard in _guards(checked.stack):
+        for namespace, mode in guard.namespaces.items():
+            at = (*place, "namespaces", namespace)
+            if guard.mode == "off" and mode != "off":
+                fix = "write mode: warn or deny, or remove namespaces"
+                yield at, Mistake("mode: off guards no namespace, this one neither", "a guard that is on", fix)
+            elif namespace not in namespaces:
+                close = likely(namespace, namespaces)
+                found = f"no service account of this stack is in the namespace {named(namespace)}"
+                fix = f"write {close}" if close else "remove it"
+                yield at, Mistake(found, "a namespace of its service accounts", fix)
+
+
+Takes = Callable[[Mapping[str, Any], Identity], bool]
+
+
+def _creates_role_without(setting: str) -> Takes:
+    return lambda binding, _: "arn" not in binding.get("role", {}) and setting not in binding.get("role", {})
+
+
+def _has_service_account_without(setting: str, irsa: bool = False) -> Takes:
+    def takes(binding: Mapping[str, Any], identity: Identity) -> bool:
+        is_used = IRSA in identity.trusted or not irsa
+        return is_used and "serviceAccount" in binding and setting not in binding["serviceAccount"]
+
+    return takes
+
+
+# Whether a binding, as it is in the file, with these ways to its role, uses a default.
+TAKES_DEFAULT: Mapping[str, Takes] = {
+    "namespace": _has_service_account_without("namespace"),
+    "identity": lambda binding, _: "identity" not in binding,
+    "audience": lambda binding, identity: IRSA in identity.trusted and "audience" not in binding,
+    "path": lambda binding, identity: (
+        _creates_role_without("path")(binding, identity) or "path" not in binding.get("policy", {"path": ""})
+    ),
+    "permissionsBoundary": _creates_role_without("permissionsBoundary"),
+    "tags": lambda binding, identity: POD_IDENTITY in identity.used or "arn" not in binding.get("role", {}),
+    "maxSessionDuration": _creates_role_without("maxSessionDuration"),
+    "stsRegionalEndpoints": _has_service_account_without("stsRegionalEndpoints", irsa=True),
+    "tokenExpiration": _has_service_account_without("tokenExpiration", irsa=True),
+}

@@ -1,0 +1,142 @@
+"""Lint rules about who may assume a role."""
+
+from irsa.evaluation.lint import trust
+from irsa.evaluation.lint.rule import Warnings, rule
+from irsa.evaluation.patterns import matches, pattern_of
+from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
+from irsa_config.argument_places import place_of
+from irsa_config.lint.checked import CheckedBinding
+
+DEFAULT_SERVICE_ACCOUNT = "default"
+SYSTEM_NAMESPACE = "kube-system"
+
+
+@rule(danger="a whole cluster or more")
+def wide_trust(checked: CheckedBinding) -> Warnings:
+    """A role trusts a whole namespace or more, anybody, or any customer of an identity provider.
+
+    Whoever may create a Pod there, or has a token of the provider, gets the permissions of the role.
+
+    Bad:
+        trust: {subjects: ["team-a:*"]}
+    Good:
+        trust: {subjects: ["team-a:worker", "team-a:report-*"]}
+    """
+    yield from (((*checked.place, "trust", *place), mistake) for place, mistake in trust.wide_trust(checked.trust))
+    yield from _of_ways(checked, wide=True)
+
+
+@rule()
+def pod_identity_trust(checked: CheckedBinding) -> Warnings:
+    """A subject with wildcards, a condition on the network or a session policy holds for one of both ways alone.
+
+    By the other way, Pods get more than was meant, or no credentials.
+
+    Bad:
+        trust: {subjects: ["team-a:report-*"]}
+        identity: {irsa: trusted, podIdentity: used}
+    Good:
+        trust: {subjects: ["team-a:report"]}
+        identity: {irsa: trusted, podIdentity: used}
+    """
+    yield from _of_ways(checked, wide=False)
+
+
+def _of_ways(checked: CheckedBinding, *, wide: bool) -> Warnings:
+    identity, creates_role = checked.spec.identity, checked.spec.trust is not None
+    for way in identity.trusted:
+        for place, mistake in way.warnings(identity, lambda place: checked.argument(*map(str, place)), creates_role):
+            if (place[-1] == "session_tags") is wide:
+                yield (*checked.place, *place_of(place)), mistake
+
+
+@rule()
+def refused_subject(checked: CheckedBinding) -> Warnings:
+    """A role's own trust policy refuses a subject.
+
+    The Pods of the subject get no credentials, because an explicit Deny decides.
+
+    Bad:
+        trust:
+          subjects: ["team-a:worker"]
+          statements:
+            - {Effect: Deny, Principal: "*", Action: "sts:AssumeRoleWithWebIdentity"}
+    Good:
+        trust: {subjects: ["team-a:worker"]}
+    """
+    for subject in checked.trust.admission.refused:
+        found = f"{subject!r} can't assume the role: a statement denies it"
+        fix = "narrow the Deny statement, or leave out the subject"
+        yield (*checked.place, "trust", "statements"), Mistake(found, "subjects that the trust policy admits", fix)
+
+
+@rule()
+def default_service_account(checked: CheckedBinding) -> Warnings:
+    """A role trusts the service account that Pods have by default.
+
+    Every Pod of the namespace that names no service account gets the role.
+
+    Source: https://kubernetes.io/docs/concepts/security/service-accounts/#default-service-accounts
+
+    Bad:
+        serviceAccount: {name: default, namespace: team-a, create: false}
+    Good:
+        serviceAccount: {name: report, namespace: team-a}
+    """
+    own = own_subject(checked)
+    places = [((*checked.place, "serviceAccount", "name"), own)] if own else []
+    if not checked.has_existing_role:
+        places += _trusted(checked)
+    for where, subject in places:
+        namespace, _, name = subject.partition(":")
+        if name == DEFAULT_SERVICE_ACCOUNT:
+            found = f"{subject!r}, which every Pod of {namespace} has that names no service account"
+            fix = "create a service account for the Pods that need the role, and name it in them"
+            yield where, Mistake(found, "a service account of its own", fix)
+
+
+def _trusted(checked: CheckedBinding) -> list[tuple[Place, str]]:
+    """Return whom it trusts besides its service account, and where it says so."""
+    return [((*checked.place, "trust", *place), subject) for place, subject, _ in checked.trust.trusted]
+
+
+@rule()
+def kube_system_wildcard(checked: CheckedBinding) -> Warnings:
+    """A role for kube-system trusts subjects with wildcards.
+
+    Other parts of the cluster get permissions that are meant for one of them.
+
+    Roles of the cluster's own components (network, volumes, load balancers, nodes) may change what all Pods run on:
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/#initial-namespaces and
+    https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html
+
+    Bad:
+        trust: {subjects: ["kube-system:*-controller"]}
+    Good:
+        trust: {subjects: ["kube-system:my-controller"]}
+    """
+    if checked.has_existing_role:
+        return
+    trusted, own = _trusted(checked), own_subject(checked)
+    subjects = [*([own] if own else []), *(subject for _, subject in trusted)]
+    system = [*filter(_names_kube_system, subjects)]
+    for where, subject in trusted if system else ():
+        if is_pattern(subject):
+            others = "" if subject == system[0] else f", on the role of {system[0]!r}"
+            found = f"the wildcard {subject!r}{others}, in a role for {SYSTEM_NAMESPACE}"
+            fix = "name the service accounts, and give others a binding of their own"
+            yield where, Mistake(found, f"in a role for {SYSTEM_NAMESPACE}, subjects without wildcards", fix)
+
+
+def _names_kube_system(subject: str) -> bool:
+    """Return whether a subject is of kube-system; a pattern is too, unless its namespace is wildcards only."""
+    namespace = subject.partition(":")[0]
+    return bool(namespace.strip("*?")) and matches(SYSTEM_NAMESPACE, pattern_of(namespace, wildcards=True))
+
+
+def own_subject(checked: CheckedBinding) -> str | None:
+    """Return the binding's service account as a subject, where it has one that is known."""
+    settings = checked.args.get("service_account")
+    names = [settings.get("namespace", DEFAULT_NAMESPACE), settings.get("name")] if isinstance(settings, dict) else []
+    return subject_of(*names) if names and all(isinstance(name, str) for name in names) else None

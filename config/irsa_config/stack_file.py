@@ -1,0 +1,158 @@
+"""A stack file as the engine reads it, with the line of every value."""
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from irsa.rules.mistakes import Mistake, Place, named
+from irsa.rules.policies import TOO_DEEP
+from irsa.rules.unknown import Unknown
+from irsa_config.engine_files import PREFIX
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.nodes import LIBYAML_TOO_DEEP, Reader, composed, line_in, text_of
+from irsa_config.project_file import project_folder
+from irsa_config.provider_settings import ACCOUNT_LISTS, PROVIDERS, account_id_mistakes, lists_mistake, region_of
+from irsa_config.scalars import parsed
+
+
+class StackFile:
+    """The `irsa:` settings of a stack file, and its region.
+
+    Attributes:
+        path: The file.
+        name: Its name in messages.
+        settings: The settings by their names without `irsa:`.
+        region: `aws:region`; None where it is missing, `SECRET` where it is secret.
+        providers: The settings `aws:...` and `kubernetes:...` of the stack's default providers, by these names.
+        mistakes: Mistakes in the YAML, misspelled prefixes of settings, and a wrong region.
+        imports_environments: Whether Pulumi ESC adds values that are not in the file.
+    """
+
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        """Read the file.
+
+        Raises:
+            OSError: It can't be read.
+        """
+        self.path, self.name = path, name or str(path)
+        self.settings: dict[str, Any] = {}
+        self.region: str | Unknown | None = None
+        self.providers: dict[str, Any] = {}
+        self.mistakes: list[LocatedMistake] = []
+        self.imports_environments = False
+        self._settings: dict[str, tuple[Any, Any]] = {}
+        try:
+            self._read(composed(text_of(path)))
+        except Mistake as mistake:
+            self._complain(mistake, None)
+        except UnicodeDecodeError as error:
+            self._complain(Mistake(f"not UTF-8: {error.reason}", "a YAML file in UTF-8", "save it as UTF-8"), 1)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            problem = error.problem or error.context
+            found = TOO_DEEP if problem in (TOO_DEEP, LIBYAML_TOO_DEEP) else f"not YAML: {problem}"
+            fix = "fix that line: indentation, quotes, colons and brackets"
+            self._complain(Mistake(found, "a YAML file", fix), mark.line + 1 if mark else None)
+        except (yaml.YAMLError, RecursionError) as error:
+            found = TOO_DEEP if isinstance(error, RecursionError) else f"not YAML: {error}"
+            self._complain(Mistake(" ".join(found.split()), "a YAML file", "fix the file"), None)
+
+    @functools.cached_property
+    def folder(self) -> Path:
+        """The folder of Pulumi.yaml, to which the paths in the file are relative."""
+        return project_folder(self.path)
+
+    def as_sent(self, name: str) -> Any:
+        """Return the value of a setting as the engine sends it, where quotes are missing too."""
+        return Reader(self.name, [], is_ours=False).setting(name, self._settings[name][1])
+
+    def line(self, place: Place) -> int | None:
+        """Return the line of a setting, or of the nearest parent that is in the file."""
+        if not place or place[0] not in self._settings:
+            return None
+        key, node = self._settings[str(place[0])]
+        return line_in(node, place[1:], key)
+
+    def _complain(self, mistake: Mistake, line: int | None) -> None:
+        self.mistakes.append(LocatedMistake((), mistake, self.name, line))
+
+    def _read(self, root: Any) -> None:
+        if not isinstance(root, yaml.MappingNode):
+            found = "nothing" if root is None else "not a mapping"
+            self._complain(
+                Mistake(found, "a stack file: a mapping with `config:`", "write `config:`, and the settings below it"),
+                1,
+            )
+            return
+        ours, theirs = Reader(self.name, self.mistakes), Reader(self.name, self.mistakes, is_ours=False)
+        top = {key.value: (key, node) for key, node in theirs.written(root)}
+        self.imports_environments = "environment" in top
+        if "config" not in top:
+            meant = ("config", "confg", "conifg", "configs")
+            near = next((key for key in top if key.lower().strip("_") in meant), None)
+            fix = f"did you mean config instead of {near}?" if near else "add `config:` with the settings"
+            self._complain(Mistake("no `config:`", "a stack file: a mapping with `config:`", fix), 1)
+            return
+        key, config = top["config"]
+        if not isinstance(config, yaml.MappingNode):
+            found = "nothing" if not config.value else "not a mapping"
+            theirs.complain(Mistake(f"{found} in `config:`", "keys such as irsa:bindings", "add them"), key)
+            return
+        settings = {}
+        for setting, node, name in self._config(config, theirs):
+            self._settings[name] = (setting, node)
+            settings[name] = ours.setting(name, node)
+        self.settings = settings
+        lists = [f"aws:{name}" for name in ACCOUNT_LISTS]
+        if both := lists_mistake(*(self.providers.get(name) for name in lists)):
+            self._complain(both, self._settings[lists[-1]][0].start_mark.line + 1)
+
+    def _config(self, config: Any, theirs: Reader) -> Iterator[tuple[Any, Any, str]]:
+        """Yield the irsa settings with their names; look at the other keys."""
+        of_providers = Reader(self.name, self.mistakes, is_ours=False, tags=False)
+        for key, node, namespace, setting in theirs.settings(config):
+            if namespace == PREFIX:
+                yield key, node, setting
+                continue
+            value = (of_providers if namespace in PROVIDERS else theirs).value(node)
+            name = f"{namespace}:{setting}"
+            if namespace in PROVIDERS:
+                self.providers[name] = value
+                self._settings[name] = (key, node)
+            if namespace == "aws" and setting in ACCOUNT_LISTS:
+                for item, mistake in account_id_mistakes(setting, parsed(value) if isinstance(value, str) else value):
+                    self._complain(mistake, line_in(node, item, key))
+            elif name == "aws:region":
+                try:
+                    self.region = region_of(value)
+                except Mistake as mistake:
+                    theirs.complain(mistake, key)
+            elif sorted(namespace) == sorted(PREFIX):
+                fix = f"did you mean {PREFIX}:{named(setting)}?"
+                allowed = "keys of irsa, aws, kubernetes, pulumi, ..."
+                theirs.complain(Mistake(f"a key of {namespace!r}", allowed, fix), key)
+
+
+def located(
+    mistakes: Iterable[LocatedMistake], file: StackFile, values: Mapping[str, Any] | None = None
+) -> list[LocatedMistake]:
+    """Return the mistakes with their lines, sorted by them.
+
+    Args:
+        mistakes: Mistakes in the settings.
+        file: The stack file.
+        values: The settings that were checked, if they may differ from the file's.
+    """
+    found = []
+    same = {name: values is None or value == values.get(name) for name, value in file.settings.items()}
+    same |= dict.fromkeys(file.providers, True)
+    for mistake in mistakes:
+        setting = str(mistake.place[0]) if mistake.place else ""
+        is_in_file = values is None or same.get(setting, False)
+        line = file.line(mistake.place) if mistake.file is None else mistake.line
+        name = (file.name if is_in_file else None) if mistake.file is None else mistake.file
+        found.append(mistake._replace(file=name, line=line if is_in_file or mistake.file else None))
+    return sorted(found, key=lambda mistake: (mistake.file != file.name, mistake.file or "", mistake.line or 0))

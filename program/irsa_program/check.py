@@ -1,0 +1,26 @@
+"""Check stack files against every rule, without engine, credentials or network; --live also asks AWS and clusters."""
+
+import argparse
+from pathlib import Path
+
+EXIT_CODES = "exit codes: 0 good (warnings included), 1 errors, 2 not checked: no file, or with --live no answer"
+LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check.md)"
+EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the subcommand's arguments to its parser."""
+    parser.description, parser.epilog = __doc__, EPILOG
+    parser.formatter_class = argparse.HelpFormatter
+    files = "stack files (default: all of the project)"
+    parser.add_argument("files", nargs="*", type=Path, metavar="Pulumi.STACK.yaml", help=files)
+    parser.add_argument("--live", action="store_true", help=LIVE)
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check the files, and return the exit code."""
+    from irsa_program.check_report import run as check  # noqa: PLC0415 (help needs no rule)
+
+    return check(arguments)

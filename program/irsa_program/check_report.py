@@ -1,0 +1,253 @@
+"""The report of `irsa check`: what it says of stack files, as plain text, and as JSON."""
+
+import argparse
+import gc
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from irsa.rules.mistakes import Mistake, named, path_of
+from irsa.rules.unknown import SECRET
+from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_world.message import DO, Message
+from irsa_world.report.json import document
+from irsa_world.report.publish import print_answers
+from irsa_world.report.text import VERDICTS, Answer, counted
+from irsa_program.examine import Examination, examine
+
+OWN_PROGRAM = "in your own program, `pulumi preview` checks the component, then run `irsa diff` and `irsa verify`"
+NO_SETTINGS = Mistake("no `irsa:` setting", "irsa:cluster and irsa:bindings", f"add them; {OWN_PROGRAM}")
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What was found in one stack file, or why it could not be read."""
+
+    file: str
+    bindings: int
+    mistakes: Sequence[LocatedMistake]
+    warnings: Sequence[LocatedMistake] = ()
+    silenced: Sequence[tuple[LocatedMistake, str]] = ()
+    not_checked: Sequence[str] = field(default=())
+    could_not_read: str = ""
+    has_looked: bool = True
+    """Whether these credentials may ask AWS or Kubernetes something, and all of that was answered."""
+
+    @property
+    def good(self) -> bool:
+        """Whether the file was read and has no mistake, and what was asked of AWS and Kubernetes has an answer."""
+        return self.has_looked and not (self.mistakes or self.could_not_read)
+
+    @property
+    def summary(self) -> str:
+        """The summary of the file, one line."""
+        state = "good" if self.has_looked else "AWS or Kubernetes not checked"
+        parts = [counted(len(self.mistakes), "error") if self.mistakes else state]
+        parts += [counted(len(self.warnings), "warning")] if self.warnings else []
+        parts += [f"{len(self.silenced)} silenced"] if self.silenced else []
+        return f"{named(self.file)}: {', '.join(parts)}, {counted(self.bindings, 'binding')}"
+
+
+def answers(reports: Sequence[FileReport]) -> list[Answer]:
+    """Return what is printed about each file."""
+    found = []
+    for report in reports:
+        of_file = f"{named(report.file)}: " if len(reports) > 1 else ""
+        unchecked = [(Message(f"not checked: {of_file}{text}"), "dim") for text in report.not_checked]
+        style = VERDICTS[GOOD if report.good else FINDINGS]
+        found.append(Answer(report.summary, style, [*messages(report), *unchecked]))
+    return found
+
+
+def messages(report: FileReport) -> Iterator[tuple[Message, str]]:
+    """Yield the message of each mistake and warning, with the style of its heading."""
+    headings = [(each, "" if each.rule == "error" else f"  [{each.rule}]", "bold red") for each in report.mistakes]
+    headings += [(each, f"  warning [{each.rule}]", "bold yellow") for each in report.warnings]
+    for each, marks, style in headings:
+        parts = ("found", each.mistake.found), ("allowed", each.mistake.allowed), (DO, each.mistake.fix)
+        yield Message(each.where + marks, parts), style
+
+
+def as_json(reports: Sequence[FileReport]) -> str:
+    """Return the reports as JSON."""
+    files = [
+        {
+            "file": report.file,
+            "good": report.good,
+            **({"couldNotRead": report.could_not_read} if report.could_not_read else {}),
+            "bindings": report.bindings,
+            "errors": [_as_object(mistake) for mistake in report.mistakes],
+            "warnings": [_as_object(warning) for warning in report.warnings],
+            "silenced": [{**_as_object(warning), "reason": reason} for warning, reason in report.silenced],
+            "notChecked": list(report.not_checked),
+        }
+        for report in reports
+    ]
+    good = all(report.good for report in reports)
+    return document("check", good, {"files": files})
+
+
+def _as_object(mistake: LocatedMistake) -> dict[str, Any]:
+    values = {
+        "rule": mistake.rule,
+        "file": mistake.file,
+        "line": mistake.line,
+        "path": mistake.path or None,
+        "within": path_of(mistake.within) or None,
+        "found": mistake.mistake.found,
+        "allowed": mistake.mistake.allowed,
+        "fix": mistake.mistake.fix,
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check the files, and return the exit code.
+
+    Raises:
+        CouldNotLookError: There are no files.
+    """
+    if not arguments.files and (variable := next(filter(os.environ.get, VARIABLES), None)):
+        mistake = refusal("PULUMI_OPTION_*", variable)
+        raise CouldNotLookError(f"{mistake.found}: {mistake.fix}")
+    files: list[Path] = arguments.files or stack_files(Path())
+    if not files:
+        none = "no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it: name the files"
+        raise CouldNotLookError(f"{none}; {OWN_PROGRAM}")
+    reports = []
+    for file in files:
+        try:
+            reports.append(report_of(file, live=arguments.live))
+        except OSError as error:
+            # The other files are reported all the same.
+            reports.append(FileReport(str(file), 0, [], could_not_read=error.strerror or type(error).__name__))
+            of_stack = file.with_name(f"Pulumi.{file.name}.yaml")
+            advice = f"; did you mean {named(of_stack.name)}?" if of_stack.is_file() else ""
+            print(f"irsa check: cannot read {named(str(file))}: {reports[-1].could_not_read}{advice}", file=sys.stderr)
+    if arguments.json:
+        print(as_json(reports))
+    else:
+        print_answers(answers([report for report in reports if not report.could_not_read]))
+    if any(report.mistakes for report in reports):
+        return FINDINGS
+    return GOOD if all(report.good for report in reports) else COULD_NOT_LOOK
+
+
+def stack_files(folder: Path) -> list[Path]:
+    """Return the stack files of the project that contains the folder, those included that the engine does not read."""
+    project = project_above(folder)
+    files = (project / stack_folder(project)).glob("Pulumi.?*") if project else ()
+    return sorted(file for file in files if STACK_FILE.fullmatch(file.name))
+
+
+def stack_name(file: Path) -> str:
+    """Return the name of a stack file's stack, `prod` of `Pulumi.prod.yaml`; empty for a file of another name."""
+    found = re.fullmatch(r"Pulumi\.(.+)\.yaml", file.name)
+    return found[1] if found else ""
+
+
+class Examined(NamedTuple):
+    """A stack file that was checked, without AWS or Kubernetes."""
+
+    file: StackFile
+    mistakes: Sequence[LocatedMistake]
+    project: ProjectSettings = ProjectSettings()
+    examination: Examination | None = None
+
+
+def placed(mistakes: Iterable[LocatedMistake], file: StackFile) -> list[LocatedMistake]:
+    """Return mistakes with their lines in the stack file, and with paths from the working directory."""
+    prefix = "" if file.folder == Path() else f"{file.folder}/"
+    return located([each._replace(file=f"{prefix}{each.file}") if each.file else each for each in mistakes], file)
+
+
+def examined(path: Path) -> Examined:
+    """Return the result of checking a stack file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    # What is read lives until it is reported: to look for garbage takes a third of the time.
+    gc.disable()
+    try:
+        return _examined(StackFile(path))
+    finally:
+        gc.enable()
+
+
+def _examined(file: StackFile) -> Examined:
+    project = project_settings(file.folder, region_is_set=bool(file.region))
+    if refused := project.refused or [LocatedMistake((), each, file.name) for each in [unread(file.path)] if each]:
+        return Examined(file, refused, project)
+    if file.mistakes and not file.settings:
+        return Examined(file, file.mistakes)
+    if not (file.settings or project.settings or file.imports_environments):
+        return Examined(file, [*project.mistakes, LocatedMistake((), NO_SETTINGS, file.name)], project)
+    region = file.region or project.region
+    allowed, forbidden = ({**project.providers, **file.providers}.get(f"aws:{name}") for name in ACCOUNT_LISTS)
+    examination = examine(
+        {**project.settings, **file.settings},
+        file.folder,
+        region if isinstance(region, str) else None,
+        allowed=allowed,
+    )
+    # One of them may be in Pulumi.yaml; the stack file says it of both that are in it.
+    in_one_file = {f"aws:{name}" for name in ACCOUNT_LISTS} <= file.providers.keys()
+    conflict = None if in_one_file else lists_mistake(allowed, forbidden)
+    both = [LocatedMistake((), conflict)] if conflict else []
+    mistakes = [*file.mistakes, *project.mistakes, *placed([*both, *examination.mistakes], file)]
+    return Examined(file, mistakes, project, examination)
+
+
+def report_of(path: Path, live: bool = False) -> FileReport:
+    """Return the report of one stack file.
+
+    Args:
+        path: The stack file.
+        live: Whether AWS, the clusters and the stack's state are asked what `pulumi up` would refuse.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    found = examined(path)
+    file, mistakes, project, examination = found
+    if examination is None:
+        return FileReport(file.name, 0, mistakes, not_checked=["all else in this file"])
+    region = file.region or project.region
+    not_checked = [*filter(None, [project.not_checked]), *examination.not_checked]
+    if region is SECRET:
+        not_checked.append("aws:region: a secret")
+    if file.imports_environments:
+        not_checked.append("`environment:`: the values that Pulumi ESC adds to this file")
+    bindings = file.settings.get("bindings")
+    warnings, has_looked = [each for each in examination.warnings if not fails(each)], True
+    name = stack_name(path)
+    if live and (mistakes or examination.stack is None or not name):
+        reason = "fix the errors first" if mistakes else "a setting is a secret"
+        reason = reason if name else "a stack file is named Pulumi.STACK.yaml: by it, its state is found"
+        not_checked.append(f"AWS and Kubernetes: {reason}")
+        has_looked = False
+    elif live and examination.stack:
+        from irsa_program.live.look import look  # noqa: PLC0415 (the clients take a second to import)
+
+        providers = {**project.providers, **file.providers}
+        known_region = region if isinstance(region, str) else None
+        seen = look(examination.stack, name, file.folder, providers, known_region)
+        mistakes = [*mistakes, *placed(examination.settings.placed(seen.mistakes), file)]
+        warnings += seen.warnings
+        not_checked += seen.not_checked
+        has_looked = seen.has_looked
+    mistakes = [*mistakes, *placed(filter(fails, examination.warnings), file)]
+    return FileReport(
+        file.name,
+        len(bindings) if isinstance(bindings, dict) else 0,
+        located(mistakes, file),
+        placed(warnings, file),
+        [(placed([warning], file)[0], reason) for warning, reason in examination.silenced],
+        not_checked,
+        has_looked=has_looked,
+    )

@@ -1,0 +1,154 @@
+"""The resources of the plan, and the stack's outputs."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from irsa import types
+from irsa.component import ServiceAccountRole
+from irsa.failed_update import hooks
+from irsa.guard_component import IdentityGuard, parsed_guard
+from irsa.outputs import KEY
+from irsa.rules.arns import issuer_host_path
+from irsa.rules.unknown import has_unknown
+from irsa_config.stack import Binding, Stack
+from irsa_program.existing import creation_hooks
+from irsa_program.guards import PlannedGuard
+from irsa_program.helm_values import of_binding
+from irsa_program.logical_names import oidc_provider
+from irsa_program.lookups.values import Lookups, account_id_of, audience_of
+from irsa_program.plan import Plan, PlannedComponent, PlannedNamespace
+
+
+def send_no_debug_messages() -> None:
+    """Have the SDK send the engine none of its debug messages.
+
+    For each resource it sends four, and waits for each before the program goes on: a fifth of its time
+    (https://github.com/pulumi/pulumi/issues/7292). `pulumi up --debug` still shows those of the engine and its plugins.
+    """
+    pulumi.log.debug = lambda *_, **__: None
+
+
+def create_oidc_providers(stack: Stack, lookups: Lookups) -> Lookups:
+    """Create the OIDC providers of the stack, and return the look-ups with their ARNs."""
+    audiences = sorted({audience_of(binding) for binding in stack.bindings.values()})
+    providers: dict[tuple[str, str | None], str | pulumi.Output[str]] = {**lookups.oidc_providers}
+    # Two keys may be of one AWS account: the first of the file creates its provider, in whichever order bindings are.
+    made: dict[tuple[str | None, str], pulumi.Output[str]] = {}
+    keys = [None, *stack.aws_accounts]
+    for cluster, key in sorted(lookups.issuers_to_create, key=lambda pair: keys.index(pair[1])):
+        issuer, aws_account = lookups.issuers_to_create[cluster, key], lookups.aws_accounts[key]
+        one = account_id_of(stack, key, aws_account.identity), issuer_host_path(issuer)
+        if one not in made:
+            options = pulumi.ResourceOptions(provider=aws_account.provider, hooks=hooks(None))
+            name = oidc_provider(stack, key, issuer)
+            made[one] = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options).arn
+        providers[cluster, key] = made[one]
+    return lookups._replace(oidc_providers=providers)
+
+
+async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
+    """Create what is planned, show the warnings of each binding, and export the stack's outputs."""
+    namespaces: dict[PlannedNamespace, pulumi.Resource] = {}
+    # By the binding's key: the component with its role.
+    roles: dict[str, ServiceAccountRole] = {}
+    # By the binding and the cluster, None for the role of several: what must be there before the cluster's guard.
+    made: dict[tuple[str, str | None], list[pulumi.Resource]] = {}
+    # Whether the trust policy denies some of `subjects` may be known later only.
+    denying: dict[str, bool] = {}
+    creating = {planned.cluster for planned, spec in plan.components if spec.of(types.SERVICE_ACCOUNT)}
+    existing = {
+        key: creation_hooks(issuer_host_path(cluster.issuer), cluster.inputs)
+        for key, cluster in lookups.clusters.items()
+        if key in creating and cluster.inputs is not None
+    }
+    for planned, parsed in plan.components:
+        if planned.namespace and planned.namespace not in namespaces:
+            namespaces[planned.namespace] = _namespace(planned.namespace, lookups)
+        spec = parsed
+        if planned.takes_role:
+            spec = parsed._replace(role_arn=roles[planned.binding].role_arn)
+        options = _options(planned, lookups, roles, namespaces)
+        if parsed.trust and parsed.trust.denied_subjects is not None:
+            denying[planned.binding] = has_unknown(parsed.trust.denied_subjects)
+        component = ServiceAccountRole(planned.name, {}, options, spec=spec, hooks=existing.get(planned.cluster or ""))
+        if roles.setdefault(planned.binding, component) is component:
+            for warning in warnings.get(planned.binding, ()):
+                pulumi.log.warn(warning, component)
+        made.setdefault((planned.binding, planned.cluster), []).append(component)
+        # The engine works on this one while the next is made, and what is done with leaves the memory.
+        await asyncio.sleep(0)
+    for guard in plan.guards:
+        after = [[*made.get((key, None), []), *made.get((key, guard.cluster), [])] for key in guard.bindings]
+        _guard(guard, lookups, roles, after)
+    bindings: dict[str, Any] = {key: _output(plan.bindings[key].binding, role) for key, role in roles.items()}
+    for key, is_later in denying.items():
+        with_denied = {**bindings[key], "deniedSubjects": roles[key].denied_subjects}
+        bindings[key] = pulumi.Output.all(**with_denied).apply(_without_nothing_denied) if is_later else with_denied
+    pulumi.export("bindings", bindings)
+    values = {key: of_binding(plan.bindings[key], role.annotations) for key, role in roles.items()}
+    pulumi.export("helmValues", {key: each for key, each in values.items() if each is not None})
+
+
+def _guard(
+    planned: PlannedGuard,
+    lookups: Lookups,
+    roles: Mapping[str, ServiceAccountRole],
+    after: Sequence[Sequence[pulumi.Resource]],
+) -> None:
+    """Create the guard of a cluster, after what its service accounts need."""
+    accounts = zip(planned.args["service_accounts"], planned.bindings, strict=True)
+    args = {
+        **planned.args,
+        "service_accounts": [{**account, "role_arn": roles[binding].role_arn} for account, binding in accounts],
+    }
+    spec = parsed_guard(planned.name, args)._replace(recorded={KEY: planned.cluster})
+    provider = lookups.clusters[planned.cluster].provider
+    options = pulumi.ResourceOptions(providers=[provider] if provider else None)
+    IdentityGuard(planned.name, {"mode": spec.settings.mode, "service_accounts": []}, options, spec=spec, after=after)
+
+
+def _namespace(planned: PlannedNamespace, lookups: Lookups) -> pulumi.Resource:
+    """Create a namespace unless it exists."""
+    # A patch creates a missing namespace, uses an existing one, and leaves it when the stack is destroyed. So does then
+    # one of an earlier version that was to be deleted with the stack: without the alias, this `up` would delete it.
+    former = pulumi.Alias(type_="kubernetes:core/v1:Namespace")
+    options = pulumi.ResourceOptions(provider=lookups.clusters[planned.cluster].provider, aliases=[former])
+    metadata = kubernetes.meta.v1.ObjectMetaPatchArgs(name=planned.name)
+    return kubernetes.core.v1.NamespacePatch(planned.logical_name, metadata=metadata, opts=options)
+
+
+def _options(
+    planned: PlannedComponent,
+    lookups: Lookups,
+    roles: Mapping[str, ServiceAccountRole],
+    namespaces: Mapping[PlannedNamespace, pulumi.Resource],
+) -> pulumi.ResourceOptions:
+    providers: list[pulumi.ProviderResource | None] = [lookups.aws_accounts[planned.aws_account].provider]
+    if planned.cluster is not None:
+        providers.append(lookups.clusters[planned.cluster].provider)
+    depends_on: list[pulumi.Resource] = [roles[planned.binding]] if planned.takes_role else []
+    if planned.namespace:
+        depends_on.append(namespaces[planned.namespace])
+    used = [provider for provider in providers if provider]
+    return pulumi.ResourceOptions(providers=used, protect=planned.protect or None, depends_on=depends_on)
+
+
+def _without_nothing_denied(output: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in output.items() if value is not None or name != "deniedSubjects"}
+
+
+def _output(binding: Binding, role: ServiceAccountRole) -> dict[str, Any]:
+    """Return a binding's part of the stack output `bindings`."""
+    return {
+        "namespace": binding.argument("service_account", "namespace"),
+        "serviceAccount": binding.argument("service_account", "name"),
+        "roleArn": role.role_arn,
+        "policyArns": role.policy_arns,
+        "subjects": role.subjects,
+    }

@@ -1,0 +1,32 @@
+"""What `pulumi up` runs for a stack file: read the settings, look up, plan, create."""
+
+from pathlib import Path
+
+import pulumi
+
+from irsa_program.create import create, create_oidc_providers, send_no_debug_messages
+from irsa_program.lookups.access import access_of
+from irsa_program.plan import plan
+from irsa_program.resolve import import_mistakes, resolve
+from irsa_program.settings import load_settings
+
+
+def deploy() -> None:
+    """Run the program of the stack, whose project has no more in its `__main__.py` than this call."""
+    pulumi.run(_deploy)
+
+
+async def _deploy() -> None:
+    # That of Pulumi.yaml, which may have the program in another one (`main:`).
+    folder = Path(pulumi.get_root_directory())
+    send_no_debug_messages()
+    settings = load_settings(folder)
+    lookups = resolve(settings, access_of(settings.stack, folder))
+    planned = plan(settings.stack, lookups)
+    # Nothing is created for a stack that stops.
+    if mistakes := planned.mistakes or await import_mistakes(settings, planned, lookups):
+        raise settings.refusal(mistakes)
+    if lookups.issuers_to_create:
+        lookups = create_oidc_providers(settings.stack, lookups)
+        planned = plan(settings.stack, lookups)
+    await create(planned, lookups, settings.warnings)

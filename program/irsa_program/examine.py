@@ -1,0 +1,95 @@
+"""All that can be said of a stack's settings without AWS or Kubernetes: the plan, and then lint."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from irsa.rules.leaves import leaves, list_of
+from irsa.rules.mistakes import path_of
+from irsa.rules.unknown import SECRET
+from irsa_config.argument_places import place_of
+from irsa_config.arguments_with_variables import values_with_variables
+from irsa_config.lint import lint, silence_reason
+from irsa_config.lint.checked import CheckedBinding, CheckedStack
+from irsa_config.loading import Settings, read_settings
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.stack import Stack
+from irsa_config.variables import references
+from irsa_program.lookups.values import Lookups, unanswered
+from irsa_program.plan import Plan, plan
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The result of checking the settings of a stack.
+
+    Attributes:
+        stack: The settings with `irsa:defaults` merged into the bindings; None where there are mistakes or secrets.
+        settings: The same with markers, and what places mistakes in the stack's files.
+        mistakes: What must be fixed before a deployment.
+        warnings: The warnings of the lint rules, those included by which `irsa check` fails and `pulumi up` does not.
+        silenced: The warnings that the file silences, with the reason.
+        not_checked: What could not be checked, for messages.
+        lookups: What is known of the look-ups without AWS and Kubernetes.
+    """
+
+    stack: Stack | None
+    settings: Settings
+    mistakes: list[LocatedMistake]
+    warnings: list[LocatedMistake] = field(default_factory=list)
+    silenced: list[tuple[LocatedMistake, str]] = field(default_factory=list)
+    not_checked: list[str] = field(default_factory=list)
+    lookups: Lookups | None = None
+
+
+def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, allowed: Any = None) -> Examination:
+    """Return the result of checking the settings against every rule that needs no look-up.
+
+    Args:
+        values: The `irsa:` values of a stack, without that prefix.
+        folder: The folder of Pulumi.yaml, to which file paths are relative.
+        region: The stack's `aws:region`.
+        allowed: The stack's `aws:allowedAccountIds`, of whatever shape.
+    """
+    settings = read_settings(values, folder)
+    stack = settings.stack
+    lookups = unanswered(stack, region, allowed)
+    planned = plan(stack, lookups)
+    mistakes = settings.placed([*settings.mistakes, *planned.mistakes])
+    warnings = lint(_checked(settings, planned, complete=not (mistakes or settings.not_checked)))
+    remaining: list[LocatedMistake] = []
+    silenced: list[tuple[LocatedMistake, str]] = []
+    for warning in settings.placed(warnings):
+        reason = silence_reason(warning, stack.lint)
+        if reason:
+            silenced.append((warning, reason))
+        else:
+            (mistakes if warning.rule in list_of(stack.lint.errors) else remaining).append(warning)
+    not_checked = [*settings.not_checked, *_secret_variables(settings)]
+    good = None if mistakes or settings.not_checked else stack
+    return Examination(good, settings, mistakes, remaining, silenced, not_checked, lookups)
+
+
+def _checked(settings: Settings, planned: Plan, complete: bool) -> CheckedStack:
+    bindings = {key: CheckedBinding(key, each.binding, each.args, each.spec) for key, each in planned.bindings.items()}
+    used = set(_used_variables(settings)) if complete and settings.stack.variables else set()
+    return CheckedStack(settings.stack, settings.written, bindings, complete, used)
+
+
+def _used_variables(settings: Settings) -> Iterator[str]:
+    for binding in settings.stack.bindings.values():
+        yield from references([value for _, value in values_with_variables(binding.args)])
+    yield from references(settings.written.get("defaults", {}).get("permissionsBoundary"))
+
+
+def _secret_variables(settings: Settings) -> Iterator[str]:
+    """Yield the values that hold a secret variable, and so are not checked."""
+    variables = settings.written.get("variables")
+    secret = {name for name, value in variables.items() if value is SECRET} if isinstance(variables, Mapping) else set()
+    for key, binding in settings.stack.bindings.items() if secret else ():
+        for place, value in values_with_variables(binding.args):
+            for part, leaf in leaves(value):
+                if secret.intersection(references(leaf)):
+                    at = ("bindings", key, *place_of(place), *part)
+                    yield f"irsa:{path_of(at)}: it contains a secret variable"

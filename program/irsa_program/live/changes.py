@@ -1,0 +1,161 @@
+"""What a change deletes or replaces that Pods use, and the way that does not.
+
+docs/reference/changes.md has the same for every kind of change.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+
+from irsa import types
+from irsa.rules.mistakes import Place, listed, named, shortened
+from irsa.ways import POD_IDENTITY
+from irsa_config.located_mistake import LocatedMistake
+from irsa_program.live.held import Held
+from irsa_program.live.planned import Planned, changed, finding, fixed, known
+from irsa_program.lookups import rules as live_rules
+from irsa_world.state.resource import Resource
+
+RETAIN = "first run `pulumi up` with retainOnDelete: true"
+CORRECTED_ISSUER = f"if oidcIssuer was corrected: {RETAIN}, then import: [serviceAccount]"
+# What other resources go with, and the key that keeps it.
+DELETED_WITH = {
+    types.NAMESPACE: ("the namespace {} is deleted, and all its Pods", "createNamespace"),
+    types.OIDC_PROVIDER: (
+        "the IAM OIDC provider {} is deleted: no role admits its cluster any more",
+        "createOidcProvider",
+    ),
+}
+
+
+def failed_updates(held: Held) -> Iterator[LocatedMistake]:
+    """Yield that AWS may not have what the state says: `pulumi up` would find no difference."""
+    failed = sorted(each.name for each in held.resources.values() if each.failed)
+    if failed:
+        found = f"the last update of {shortened(listed(failed))} failed: AWS may still have what was there before"
+        fix = "run `pulumi up --refresh`: without it, the state takes the update for done"
+        yield finding(live_rules.FAILED_UPDATE, (), found, "a state that says what AWS has", fix)
+
+
+def pod_losses(components: Collection[Planned], providers: Iterable[str], held: Held) -> Iterator[LocatedMistake]:
+    """Yield what the change takes from Pods: service accounts, annotations, roles, and policies for a moment."""
+    planned_resources = [*_planned_resources(components), *((types.OIDC_PROVIDER, name) for name in providers)]
+    continued = {id(found) for kind, name in planned_resources if (found := held.find(kind, name))}
+    several = [*components]
+    by_key = {each.key: each for each in reversed(several)}
+    by_place = {each.service_account: index for index, each in reversed([*enumerate(several)])}
+    gave_up = _logical_names(each for each in several if POD_IDENTITY not in each.spec.identity.used)
+
+    def successor(deleted: Resource) -> Planned | None:
+        """Return the planned component that has the binding, or the service account, of what is deleted."""
+        is_role = deleted.type == types.ROLE
+        places = held.service_accounts_of(deleted.arn) if is_role else [deleted.object_name]
+        first = min((by_place[each] for each in places if each in by_place), default=None)
+        return by_key.get(held.binding_of(deleted), None if first is None else several[first])
+
+    for resource in held.resources.values():
+        if id(resource) not in continued and not resource.retained:
+            if resource.type == types.ROLE:
+                yield _deleted_role(resource, successor(resource), held)
+            elif resource.type in (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH):
+                yield from _deleted_service_account(resource, successor(resource))
+            elif resource.type == types.POD_IDENTITY_ASSOCIATION:
+                yield from _deleted_association(resource, gave_up, held)
+            elif resource.type in DELETED_WITH:
+                about, key = DELETED_WITH[resource.type]
+                text = about.format(named(resource.arn or resource.text("metadata", "name")))
+                yield _loss((), text, f"keep {key}: true")
+    for planned in components:
+        yield from _recreated(planned, held)
+
+
+def _planned_resources(components: Collection[Planned]) -> Iterator[tuple[str, str]]:
+    for planned in components:
+        if planned.component.namespace:
+            yield types.NAMESPACE, planned.component.namespace.logical_name
+        yield from ((each.type, each.logical_name) for each in planned.spec.resources)
+
+
+def _loss(place: Place, found: str, fix: str) -> LocatedMistake:
+    return finding(live_rules.PODS_LOSE_ROLE, place, found, "a change after which every Pod has its role", fix)
+
+
+def _logical_names(components: Iterable[Planned]) -> set[str]:
+    """Return the logical names of service accounts, by which they are known with their clusters."""
+    return {each.spec.service_account.logical_name for each in components if each.spec.service_account}
+
+
+def _deleted_role(role: Resource, successor: Planned | None, held: Held) -> LocatedMistake:
+    arn, key = role.arn or role.id, held.binding_of(role)
+    found = f"the role {named(arn)} is deleted, which running Pods use until they restart"
+    fix = f"{RETAIN} for its binding; delete the role when no Pod uses it"
+    place: Place = ("bindings",)
+    if successor:
+        place = successor.place("role")
+        if successor.role_arn == arn:
+            found = f"the role {named(arn)} is deleted, because its binding created it, and now only names it"
+            fix = f"{RETAIN} and without role.arn"
+        elif successor.role_arn is None and successor.key != key and successor.binding.formerly is None and key:
+            found = f"the role {named(arn)} is deleted and recreated: its name starts with the key {named(key)}"
+            fix = f"set formerly: {key}"
+            place = successor.place()
+    return _loss(place, found, fix)
+
+
+def _deleted_service_account(resource: Resource, successor: Planned | None) -> Iterator[LocatedMistake]:
+    about = f"the service account {named(resource.object_name)}"
+    is_same = successor is not None and successor.service_account == resource.object_name
+    if resource.type == types.SERVICE_ACCOUNT_PATCH:
+        # To create the one that it annotated is refused. Of several clusters, each may have one of that name.
+        if not (successor and is_same and (not successor.where or resource.name in _logical_names([successor]))):
+            found = f"the annotations of {about} are removed: new Pods get no role"
+            yield _loss(("bindings",), found, f"{RETAIN} for its binding, if they are to stay")
+    elif successor and is_same and successor.spec.of(types.SERVICE_ACCOUNT):
+        # The plugin deletes by namespace and name, after what is created: in a rebuilt cluster, it is the new one.
+        where = f" of the issuer {named(resource.issuer)}" if resource.issuer else ""
+        found = f"{about}{where} is deleted: its Pods lose their role, and new ones do not start"
+        moved = "keep both clusters in its binding until the Pods have moved"
+        fix = f"{moved}; if the cluster was rebuilt: pulumi up --refresh; {CORRECTED_ISSUER}"
+        yield _loss(successor.place("serviceAccount"), found, fix)
+    elif successor and is_same:
+        found = f"{about} is deleted after it was annotated, because this stack created it"
+        place = successor.place("serviceAccount", "create")
+        yield _loss(place, found, f"{RETAIN} and create: true; after it, create: false")
+    else:
+        found = f"{about} is deleted: its Pods lose their role, and new ones do not start"
+        fix = f"remove its binding when no Pod uses it; or, to keep it, {RETAIN}"
+        place = successor.place("serviceAccount") if successor else ("bindings",)
+        yield _loss(place, found, fix)
+
+
+def _deleted_association(resource: Resource, gave_up: Collection[str], held: Held) -> Iterator[LocatedMistake]:
+    """Yield the association of a service account of which the stack has nothing else: all else is found with that.
+
+    A binding that stays, and gives EKS Pod Identity up, is a matter of its Pods (program.live.stages).
+    """
+    name = f"{resource.text('namespace')}/{resource.text('serviceAccount')}"
+    if any(held.find(kind, resource.name) for kind in (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)):
+        return
+    if resource.name not in gave_up:
+        found = f"the association of {named(name)} in the EKS cluster {named(resource.text('clusterName'))} is deleted:"
+        found = f"{found} new Pods get no credentials, and those of running ones end"
+        yield _loss(("bindings",), found, f"{RETAIN} for its binding, if it is to stay")
+
+
+def _recreated(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
+    """Yield the role and the policies that are replaced; those of a given name are deleted first."""
+    for resource in planned.spec.of(types.ROLE, types.POLICY):
+        kind, before = types.NOUNS[resource.type], held.find(resource.type, resource.logical_name)
+        if before is None or resource.import_id:
+            continue
+        about = f"the {kind} {named(before.arn or before.id)}"
+        name = resource.inputs["name"]
+        if known(name) is None:
+            if kind == "role" and changed(fixed(resource), before):
+                found = f"{about} is replaced, which running Pods use until they restart: its path changes"
+                fix = "keep the path, or restart the Pods at once after `pulumi up`"
+                yield _loss(planned.place("role", "path"), found, fix)
+        # Under one logical name, names differ in letter case alone.
+        elif changes := changed({"name": name, **fixed(resource)}, before):
+            lack = "have no role" if kind == "role" else "lack it"
+            found = f"{about} is deleted and recreated, because its {changes[0]} changes: in between Pods {lack}"
+            fix = f"write another name in the same change: then the new {kind} comes first"
+            yield _loss(planned.place(kind, changes[0]), found, fix)

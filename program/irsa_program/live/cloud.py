@@ -1,0 +1,97 @@
+"""AWS and the backend of the stacks, asked by boto3 and by the command `pulumi`."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from irsa.rules.arns import Arn
+from irsa_config.models import Cluster
+from irsa_config.stack import Stack
+from irsa_program.lookups.access import asked_aws_account, reached
+from irsa_program.lookups.values import AwsIdentity
+from irsa_world.causes import Cause
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.aws import Caller
+from irsa_world.live.eks import EksClient, ListedAssociation
+from irsa_world.live.iam import AwsAccountClient
+from irsa_world.model import EksCluster
+from irsa_world.state.pulumi import stack_outputs
+
+
+class LiveCloud:
+    """The AWS accounts of a stack: each is reached once, with the credentials that `pulumi up` uses."""
+
+    def __init__(self, stack: Stack, aws_settings: Mapping[str, Any], folder: Path) -> None:
+        """Take the settings, the stack's `aws:` settings by their names without it, and the folder of Pulumi.yaml."""
+        self._aws_accounts, self._settings, self._folder = stack.aws_accounts, aws_settings, folder
+        self.reached: dict[str | None, AwsAccountClient] = {}
+        self._callers: dict[str | None, Caller] = {}
+
+    def region(self) -> str:
+        """Return the region of the stack: that of its settings, the environment, or the AWS configuration files."""
+        return str(self._settings.get("region") or self._client(None).session.region_name)
+
+    def identity(self, aws_account: str | None) -> AwsIdentity:
+        """Return the ID of an AWS account, by its key, and its partition."""
+        if aws_account not in self.reached:
+            asked = asked_aws_account(self._aws_accounts, aws_account, self._settings)
+            session, found = reached(asked, asked.inputs if aws_account else self._settings)
+            self.reached[aws_account], self._callers[aws_account] = AwsAccountClient(session, found.account_id), found
+        caller = self._callers[aws_account]
+        return AwsIdentity(caller.account_id, caller.partition)
+
+    def eks_cluster(self, cluster: Cluster) -> EksCluster:
+        """Return the description of a cluster."""
+        found = self._eks(cluster).cluster(cluster.name or "")
+        if found is None:
+            raise CouldNotLookError("no such cluster", Cause.NOT_FOUND)
+        return found
+
+    def associations(self, cluster: Cluster) -> list[ListedAssociation]:
+        """Return the EKS Pod Identity associations of a cluster."""
+        return self._eks(cluster).listed(cluster.name or "")
+
+    def has_agent(self, cluster: Cluster) -> bool:
+        """Return whether a cluster has the add-on that gives Pods the credentials of EKS Pod Identity."""
+        return self._eks(cluster).addon_status(cluster.name or "") is not None
+
+    def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
+        """Return the client ID list of an IAM OIDC provider."""
+        found = self._client(aws_account).client_ids(provider_arn)
+        if found is None:
+            raise CouldNotLookError("no such provider", Cause.NOT_FOUND)
+        return found
+
+    def stack_outputs(self, stack: str) -> Mapping[str, Any]:
+        """Return the outputs of another stack."""
+        return stack_outputs(stack, self._folder)
+
+    def principal(self, aws_account: str | None) -> str:
+        """Return the ARN of the IAM principal whose credentials are in use: of a session, that of its role.
+
+        A session's ARN lacks the role's path: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+        """
+        arn = self._callers[aws_account].arn
+        parts = arn.split(":")
+        return f"arn:{parts[1]}:iam::{parts[4]}:role/{parts[5].split('/')[1]}" if ":assumed-role/" in arn else arn
+
+    def has_access_entry(self, cluster: Cluster) -> bool:
+        """Return whether EKS has an access entry of the cluster for the credentials in use.
+
+        Raises:
+            CouldNotLookError: EKS does not answer, or denies the request.
+        """
+        principal = self.principal(cluster.aws_account)
+        entries = self._eks(cluster).access_entries(cluster.name or "")
+        return any(_account_and_name(entry) == _account_and_name(principal) for entry in entries or ())
+
+    def _eks(self, cluster: Cluster) -> EksClient:
+        return self._client(cluster.aws_account).eks(cluster.region)
+
+    def _client(self, aws_account: str | None) -> AwsAccountClient:
+        self.identity(aws_account)
+        return self.reached[aws_account]
+
+
+def _account_and_name(arn: str) -> tuple[str, str]:
+    return arn.split(":")[4], Arn.name_in(arn)

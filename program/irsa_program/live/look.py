@@ -1,0 +1,221 @@
+"""Look at AWS, Kubernetes and the stack's state for one stack file."""
+
+import os
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from irsa.guard.rules import stack_key
+from irsa.rules.mistakes import Place, listed
+from irsa.rules.unknown import SECRET
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.project_file import project_name
+from irsa_config.scalars import parsed
+from irsa_config.stack import Binding, Stack
+from irsa_program.live.changes import failed_updates, pod_losses
+from irsa_program.live.guards import existing_guards, guarded_twice, locked_out, missing_namespaces, unguarded_pods
+from irsa_program.live.held import Held, held_by
+from irsa_program.live.in_eks import eks_conflicts, missing_agents, untagged_roles
+from irsa_program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
+from irsa_program.live.in_kubernetes import kubernetes_conflicts
+from irsa_program.live.planned import Planned, planned_components
+from irsa_program.live.reader import Reader
+from irsa_program.live.reads import Reads
+from irsa_program.live.stages import pods_of_the_other_way, session_tags_return
+from irsa_program.logical_names import oidc_provider
+from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups.access import REGION_VARIABLES, first_variable
+from irsa_program.lookups.values import Lookups, completed, needs_of, trusts_providers, unanswered
+from irsa_program.plan import plan
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.aws import NOT_FOLLOWED
+from irsa_world.state.pulumi import exported_state
+from irsa_world.state.resource import Resource
+
+# The words of `pulumi` for a stack that is not in the backend yet.
+NEW_STACK = "no stack named"
+# What `pulumi up` does without refusing, or what AWS may have raised.
+WARNINGS = {
+    live_rules.AGENT_MISSING,
+    live_rules.DEFAULT_QUOTA,
+    live_rules.FAILED_UPDATE,
+    live_rules.GUARDED_TWICE,
+    live_rules.GUARD_REFUSES,
+    live_rules.INLINE_POLICY_EXISTS,
+    live_rules.PODS_LOSE_ROLE,
+    live_rules.PODS_MUST_RESTART,
+    live_rules.ROLE_MISSING,
+    live_rules.SESSION_TAGS_RETURN,
+}
+# What must exist, whoever created it. Of all else, the state may say that it is the stack's own, which is no conflict.
+MISSING = {
+    live_rules.AGENT_MISSING,
+    live_rules.BOUNDARY_MISSING,
+    live_rules.IMPORT_DIFFERS,
+    live_rules.NAMESPACE_MISSING,
+    live_rules.POLICY_MISSING,
+    live_rules.ROLE_MISSING,
+    live_rules.SERVICE_ACCOUNT_MISSING,
+    live_rules.TAG_SESSION_MISSING,
+}
+
+
+class LiveReport(NamedTuple):
+    """What `pulumi up` would refuse of one stack file.
+
+    Attributes:
+        mistakes: What it refuses.
+        warnings: What it does, and takes something from Pods or from others.
+        not_checked: What could not be asked, and why.
+        has_looked: Whether something may be asked, and all of that was answered.
+    """
+
+    mistakes: list[LocatedMistake]
+    warnings: list[LocatedMistake]
+    not_checked: list[str]
+    has_looked: bool
+
+
+def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], region: str | None) -> LiveReport:
+    """Return what `pulumi up` would refuse.
+
+    Args:
+        stack: The settings of the stack, without mistakes.
+        name: The stack's name.
+        folder: The folder of Pulumi.yaml.
+        providers: The settings of the stack's default providers: `aws:profile`, `kubernetes:context`, ...
+        region: The stack's `aws:region`.
+    """
+    if stack.sandbox and "IRSA_SANDBOX" not in os.environ:
+        text = f"AWS and Kubernetes: stack {name!r} is for the sandbox only: run `make up` once, then `. .sandbox/env`"
+        return LiveReport([], [], [text], False)
+    aws, kubernetes = _settings_of("aws", providers), _settings_of("kubernetes", providers)
+    unsupported = [f"aws:{name}" for name in NOT_FOLLOWED if name in aws]
+    if unsupported:
+        return LiveReport([], [], [f"AWS and Kubernetes: irsa does not use {listed(unsupported)}"], False)
+    # A kubeconfig that is a secret is a matter of its cluster alone.
+    settings = [(f"aws:{key}", aws[key]) for key in sorted(aws)]
+    settings += [(f"kubernetes:{key}", kubernetes[key]) for key in sorted(kubernetes) if key != "kubeconfig"]
+    if secret := [name for name, value in settings if SECRET in (value if isinstance(value, list) else [value])]:
+        return LiveReport([], [], [f"AWS and Kubernetes: {listed(secret)}: a secret"], False)
+    aws["region"] = region or first_variable(REGION_VARIABLES)
+    reader = Reader(stack, needs_of(stack), aws, kubernetes, folder)
+    with ThreadPoolExecutor(1) as pool:
+        export = pool.submit(exported_state, name, folder)
+        answers = reader.lookups()
+    held, not_checked = _held_or_reason(export)
+    left_out = _without_answers(stack, answers)
+    lookups = completed(answers, unanswered(stack, region))
+    planned = plan(stack, lookups)
+    key = stack_key(f"{project_name(folder)}/{name}")
+    planned = planned._replace(
+        components=[each for each in planned.components if each[0].binding not in left_out],
+        guards=[each._replace(settings=each.settings._replace(stack=key)) for each in planned.guards],
+    )
+    mistakes = planned.mistakes
+    reads = reader.reads(planned.components, held or Held(), planned.guards)
+    components = planned_components(stack, planned, lookups, reads)
+    # What a binding without a plan has would look like what is deleted.
+    losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, answers), held)
+    in_the_way = conflicts(stack, components, answers, reads, held, aws)
+    failed = failed_updates(held) if held else ()
+    of_guards = [*missing_namespaces(stack, planned.guards, components, reads)]
+    of_guards += unguarded_pods(stack, planned.guards, reads)
+    of_guards += locked_out(stack, planned.guards, reads)
+    if held is not None:
+        of_guards += guarded_twice(stack, planned.guards, reads, held)
+        of_guards += existing_guards(stack, planned.guards, reads)
+    # One setting of a binding may be of several components: what is wrong with it is reported once.
+    once: dict[tuple[str, Place, str], LocatedMistake] = {}
+    for each in (*failed, *reads.failures, *mistakes, *in_the_way, *losses, *of_guards):
+        once.setdefault((each.rule, each.place, each.mistake.found), each)
+    if left_out:
+        not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
+    refused, warned = ([each for each in once.values() if (each.rule in WARNINGS) == warns] for warns in (False, True))
+    has_looked = not reads.unanswered and (bool(once) or _has_answers(reads))
+    return LiveReport(refused, warned, [*not_checked, *reads.not_checked], has_looked)
+
+
+def conflicts(  # noqa: PLR0917 (what is planned, what was read, and what the state holds)
+    stack: Stack,
+    components: Collection[Planned],
+    lookups: Lookups,
+    reads: Reads,
+    held: Held | None,
+    aws_settings: Mapping[str, Any] = MappingProxyType({}),
+) -> list[LocatedMistake]:
+    """Return what `pulumi up` would refuse, or would overwrite.
+
+    Where the stack's state cannot be read, `held` is None: then what may be its own is left out.
+    """
+    known = held or Held()
+    found = [
+        *kubernetes_conflicts(components, known),
+        *iam_conflicts(components, known, aws_settings),
+        *provider_conflicts(stack, lookups, reads, known),
+        *missing_roles(components, reads),
+        *account_quotas(components, known),
+        *missing_agents(stack, reads),
+        *eks_conflicts(components, reads, known),
+        *pods_of_the_other_way(components, known),
+        *session_tags_return(components, known),
+        *untagged_roles(components, reads),
+    ]
+    return [conflict for conflict in found if held is not None or conflict.rule in MISSING]
+
+
+def _providers(stack: Stack, lookups: Lookups) -> list[str]:
+    """Return the names of the IAM OIDC providers that the stack creates."""
+    return [
+        oidc_provider(stack, aws_account, lookups.clusters[cluster].issuer)
+        for cluster, aws_account in lookups.oidc_providers
+        if stack.clusters_by_key[cluster].create_oidc_provider
+    ]
+
+
+def _settings_of(provider: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a default provider by their names without it; lists may be written as JSON."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        if name.startswith(f"{provider}:"):
+            is_list = isinstance(value, str) and value.startswith("[")
+            # The engine passes a number as its text.
+            read = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+            found[name.removeprefix(f"{provider}:")] = parsed(value) if is_list else read
+    return found
+
+
+def _without_answers(stack: Stack, answers: Lookups) -> list[str]:
+    """Return the bindings of which a look-up failed, sorted: they are judged, but not compared with what is live."""
+
+    def has_answers(binding: Binding) -> bool:
+        clusters = stack.clusters_of(binding)
+        pairs = [(key, binding.aws_account) for key in clusters]
+        needs_arns = binding.identity.needs("cluster_arns")
+        return (
+            binding.aws_account in answers.aws_accounts
+            and all(answers.clusters[cluster].issuer for cluster in clusters if "service_account" in binding.args)
+            and all(answers.clusters[cluster].arn for cluster in clusters if needs_arns)
+            and all(pair in answers.oidc_providers for pair in pairs if trusts_providers(binding))
+        )
+
+    return sorted(key for key, binding in stack.bindings.items() if not has_answers(binding))
+
+
+def _held_or_reason(export: "Future[list[Resource]]") -> tuple[Held | None, list[str]]:
+    """Return what the stack's state holds, or None and why it cannot be read; a new stack holds nothing."""
+    try:
+        return held_by(export.result()), []
+    except CouldNotLookError as error:
+        if NEW_STACK in str(error):
+            return Held(), []
+        return None, [f"the stack's state, so that what exists may be its own: {error}"]
+
+
+def _has_answers(reads: Reads) -> bool:
+    in_aws = ((each.roles, each.policies, each.oidc_providers, each.summary) for each in reads.aws_accounts.values())
+    in_clusters = ((each.namespaces, each.service_accounts) for each in reads.clusters.values())
+    in_eks = ((each.has_agent, each.associations) for each in reads.eks.values())
+    return any(answer is not None for answers in (*in_aws, *in_clusters, *in_eks) for answer in answers)

@@ -1,0 +1,139 @@
+"""The components of the plan beside what was read of their AWS account and their cluster."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from irsa import types
+from irsa.resources import DeclaredResource, Ref
+from irsa.rules.arns import Arn
+from irsa.rules.leaves import list_of, mapping_of
+from irsa.rules.mistakes import Mistake, Place, named
+from irsa.rules.subjects import DEFAULT_NAMESPACE
+from irsa.rules.unknown import has_unknown, sampled
+from irsa.spec import Spec
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.stack import Binding, Stack
+from irsa_program.live.reads import AwsReads, ClusterReads, Reads
+from irsa_program.lookups.values import AwsIdentity, Lookups
+from irsa_program.plan import Plan, PlannedComponent
+from irsa_world.state.resource import Resource
+
+
+class Planned(NamedTuple):
+    """One component of the plan."""
+
+    key: str
+    """The binding's key."""
+    binding: Binding
+    component: PlannedComponent
+    spec: Spec
+    aws_account: AwsReads | None
+    """The AWS account of its role; None where it could not be asked."""
+    cluster: ClusterReads | None
+    """The cluster of its service account; None where it could not be asked."""
+    where: str
+    """The cluster, for messages; empty in a stack of one cluster."""
+    role_arn: str | None
+    """ARN of its role; None where IAM chooses the name."""
+
+    def place(self, *keys: str | int) -> Place:
+        """Return a place in its binding."""
+        return ("bindings", self.key, *keys)
+
+    def arn_of(self, created: DeclaredResource) -> str | None:
+        """Return the ARN of the role or a policy that it creates; None where IAM chooses the name."""
+        if created.type == types.ROLE:
+            return self.role_arn
+        return _arn(self.aws_account.identity if self.aws_account else None, created)
+
+    @property
+    def service_account(self) -> str | None:
+        """The service account as `namespace/name`; None without one."""
+        own = self.spec.service_account
+        return "/".join(service_account_of(own)) if own else None
+
+    def attached_arns(self) -> list[str | None]:
+        """Return the ARNs of the policies that it attaches, None where IAM chooses the name, or nobody knows it yet."""
+        created = {each.key: each for each in self.spec.of(types.POLICY)}
+        arns = [each.inputs["policyArn"] for each in self.spec.of(types.ATTACHMENT)]
+        return [self.arn_of(created[arn.key]) if isinstance(arn, Ref) else known(arn) for arn in arns]
+
+
+def service_account_of(resource: DeclaredResource) -> tuple[str, str]:
+    """Return the namespace and the name of a service account, or of that of an association, as far as it is known."""
+    namespace, name = map(known, resource.service_account)
+    return namespace or DEFAULT_NAMESPACE, str(name)
+
+
+def fixed(created: DeclaredResource) -> dict[str, Any]:
+    """Return what IAM never changes of a role or a policy, by the state's keys.
+
+    Sources: API_UpdateRole.html and API_CreatePolicy.html in https://docs.aws.amazon.com/IAM/latest/APIReference/
+    """
+    names = ("path",) if created.type == types.ROLE else ("path", "description")
+    return {name: created.inputs[name] for name in names}
+
+
+def changed(wanted: Mapping[str, Any], before: Resource) -> list[str]:
+    """Return the keys whose values the state's resource does not have; a path that is left out is `/`."""
+    unset = {"path": "/"}
+    has = {key: before.text(key) or unset.get(key, "") for key in wanted}
+    return [key for key, value in wanted.items() if (known(value) or unset.get(key, "")) != has[key]]
+
+
+def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads) -> Sequence[Planned]:
+    """Return the components of the plan."""
+    found: list[Planned] = []
+    role_arns: dict[str, str | None] = {}
+    for component, spec in plan.components:
+        key = component.binding
+        identity = lookups.aws_accounts[component.aws_account].identity
+        if component.takes_role:
+            role_arn = role_arns[key]
+        elif spec.role is None:
+            role_arn = known(spec.role_arn)
+        else:
+            role_arn = _arn(identity, spec.role)
+        role_arns.setdefault(key, role_arn)
+        found.append(
+            Planned(
+                key,
+                stack.bindings[key],
+                component,
+                spec,
+                reads.aws_accounts.get(component.aws_account),
+                reads.clusters.get(component.cluster or ""),
+                "" if stack.cluster or component.cluster is None else f" in the cluster {named(component.cluster)}",
+                role_arn,
+            )
+        )
+    return found
+
+
+def _arn(identity: AwsIdentity | None, created: DeclaredResource) -> str | None:
+    name, path = (known(created.inputs[each]) for each in ("name", "path"))
+    if identity is None or name is None:
+        return None
+    kind = types.NOUNS[created.type]
+    return str(Arn(identity.partition, identity.account_id, kind, Arn.with_path(path, name)))
+
+
+def roles_to_tag(component: PlannedComponent, spec: Spec) -> Iterator[tuple[Place, str]]:
+    """Yield the roles that Pods go on to assume with the session tags of EKS Pod Identity, each with its key."""
+    settings = mapping_of(component.args.get("pod_identity"))
+    if not any(way.has_tags for way in spec.identity.trusted) or settings.get("session_tags", True) is not True:
+        return
+    places: dict[Place, Any] = {("podIdentity", "targetRoleArn"): settings.get("target_role_arn")}
+    roles = list_of(component.args.get("assume_role_arns"))
+    places |= {("assumeRoleArns", index): arn for index, arn in enumerate(roles)}
+    yield from ((place, arn) for place, arn in places.items() if isinstance(known(arn), str))
+
+
+def known(value: Any) -> Any:
+    """Return a value that is known; None for another."""
+    return None if has_unknown(value) or (isinstance(value, str) and sampled(value)) else value
+
+
+def finding(rule: str, place: Place, found: str, allowed: str, fix: str) -> LocatedMistake:
+    """Return what `irsa check --live` found."""
+    return LocatedMistake(place, Mistake(found, allowed, fix), rule=rule)

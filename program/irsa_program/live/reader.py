@@ -1,0 +1,371 @@
+"""Read AWS and Kubernetes: few bulk reads, however many bindings there are. Nothing here writes."""
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from irsa import types
+from irsa.guard.policies import STACK_LABEL, policies
+from irsa.outputs import child_name
+from irsa.rules import commands
+from irsa.rules.arns import issuer_host_path
+from irsa.rules.leaves import items_of
+from irsa.rules.mistakes import Place, named, path_of
+from irsa.spec import Spec
+from irsa.ways import IRSA
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.stack import Stack
+from irsa_program.guards import PlannedGuard, guard_place
+from irsa_program.live.cloud import LiveCloud
+from irsa_program.live.guards import guard_modes
+from irsa_program.live.held import Held, account_and_name
+from irsa_program.live.planned import finding, known, roles_to_tag
+from irsa_program.live.reads import AwsReads, ClusterReads, EksReads, Reads
+from irsa_program.live.stages import gives_up, whose_pods
+from irsa_program.lookups import access
+from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups.failures import kubernetes_mistake
+from irsa_program.lookups.imported import policy_properties, role_properties
+from irsa_program.lookups.questions import LookupFailure, Questions
+from irsa_program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
+from irsa_program.plan import PlannedComponent
+from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
+from irsa_world.live.guards import guards_of
+from irsa_world.live.iam import AwsAccountClient
+from irsa_world.live.kubeconfig import UnreadKeyError, configuration
+from irsa_world.live.kubernetes import ClusterClient, NoSuchKindError
+from irsa_world.live.once import Answer
+from irsa_world.model import Guards
+
+CONCURRENT = 8
+
+
+class Reader:
+    """Reads what a stack needs; what fails is kept: as a mistake where `pulumi up` fails too, else as not checked."""
+
+    def __init__(
+        self, stack: Stack, needs: Needs, aws: Mapping[str, Any], kubernetes: Mapping[str, Any], folder: Path
+    ) -> None:
+        """Take the settings.
+
+        Args:
+            aws: The settings `aws:` of the stack's default provider, by their names without it.
+            kubernetes: The settings `kubernetes:`.
+            folder: The folder of Pulumi.yaml, to which the paths of kubeconfigs are relative.
+        """
+        self._stack, self._needs, self._kubernetes, self._folder = stack, needs, kubernetes, folder
+        self._clusters = stack.clusters_by_key
+        self._cloud = LiveCloud(stack, aws, folder)
+        self._ask = Questions(stack, needs, self._cloud, aws)
+        self._failures: list[LocatedMistake] = []
+        # Why questions that `pulumi up` does not ask have no answer, and whether one of them was allowed.
+        self._not_checked: list[str] = []
+        self._unanswered = False
+
+    def lookups(self) -> Lookups:
+        """Return the look-ups of `pulumi up`, without Pulumi's objects, as far as they have an answer."""
+        clusters = self._clusters.items()
+        with_region = any("region" in names for names in self._needs.variables.values())
+        with_arn = [key for key in self._clusters if key in self._needs.cluster_arns and self._clusters[key].name]
+        with_issuer = [key for key in self._clusters if key in self._needs.kubernetes or key in with_arn]
+        issuers = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.issuer, with_issuer)
+        used = access.used_aws_accounts(self._stack, self._needs)
+        # `pulumi up` has no credentials to fail with where nothing is asked or created in the stack's own account.
+        unused = {key: ResolvedAwsAccount(None, None) for key in self._needs.variables if key not in used}
+        asked = [key for key in self._needs.variables if key in used]
+        identities = self._answers(live_rules.CREDENTIALS, self._ask.identity, asked)
+        for key in unused:
+            try:
+                self._ask.identity(key)
+            except LookupFailure as failure:
+                self._not_checked.append(f"whether the roles in role.arn exist: {failure}")
+        providers: dict[tuple[str, str | None], str] = {}
+        for cluster, aws_account in self._needs.audiences:
+            issuer = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.issuer, cluster))
+            if aws_account not in identities or issuer is None:
+                continue
+            settings = self._clusters[cluster]
+            declared = settings.oidc_provider_arn if aws_account == settings.aws_account else None
+            arn = declared or self._ask.created_provider(cluster, aws_account)
+            if not settings.create_oidc_provider:
+                ask = partial(self._ask.oidc_provider, cluster, aws_account)
+                arn = self._answer(live_rules.PROVIDER_MISSING, ask) or arn
+            providers[cluster, aws_account] = arn
+        arns = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.cluster_arn, with_arn)
+        return Lookups(
+            self._answer(live_rules.CREDENTIALS, self._ask.region) if with_region else None,
+            {key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()} | unused,
+            {
+                key: ResolvedCluster(cluster.name or "", None, issuers.get(key, ""), arns.get(key, ""))
+                for key, cluster in clusters
+            },
+            providers,
+        )
+
+    def reads(
+        self, components: Sequence[tuple[PlannedComponent, Spec]], held: Held, guards: Sequence[PlannedGuard] = ()
+    ) -> Reads:
+        """Return what AWS and the clusters have, as far as it matters for the components of the plan.
+
+        Args:
+            components: The components of the plan.
+            held: What the stack's state holds: of that, nobody is asked whether somebody else has it.
+            guards: The guards of the plan.
+        """
+        created: dict[str | None, list[Spec]] = {}
+        for component, spec in components:
+            if spec.role:
+                created.setdefault(component.aws_account, []).append(spec)
+        named_roles = [known(spec.role_arn) or "" for _, spec in components if not spec.role]
+        named_roles += [arn for each in components for _, arn in roles_to_tag(*each)]
+        with_named_roles = {account_and_name(arn, "role")[0] for arn in named_roles}
+        # Whether one of its associations is to be created, or must be there when IRSA ends, by cluster.
+        with_associations: dict[str, bool] = {}
+        # The namespaces whose Pods are to be read.
+        with_pods: dict[str, set[str]] = {}
+        for component, spec in components:
+            key, binding = component.cluster or "", self._stack.bindings[component.binding]
+            change = gives_up(binding, spec, held)
+            if change:
+                names = whose_pods(binding, spec, change)
+                with_pods.setdefault(key, set()).update(name.partition("/")[0] for name in names)
+            for each in spec.of(types.POD_IDENTITY_ASSOCIATION):
+                is_new = held.find(types.POD_IDENTITY_ASSOCIATION, each.logical_name) is None
+                asked = is_new or (change is not None and change.way is IRSA)
+                with_associations[key] = with_associations.get(key, False) or asked
+        for guard in guards:
+            with_pods.setdefault(guard.cluster, set()).update(namespace for _, namespace, _, _ in guard_modes(guard))
+        guarded = {guard.cluster: guard for guard in guards}
+        used = access.clusters_with_service_accounts(self._stack)
+        clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
+        with ThreadPoolExecutor(CONCURRENT) as pool:
+            in_iam = {
+                key: pool.submit(self._aws_reads, self._ask.identity(key), live, created.get(key, ()))
+                for key, live in self._cloud.reached.items()
+                if key in created or live.number in with_named_roles
+            }
+            in_clusters = {
+                key: pool.submit(self._cluster_reads, live, with_pods.get(key, set()), guarded.get(key), held)
+                for key, live in clusters.items()
+            }
+            in_eks = {key: pool.submit(self._eks_reads, key, creates) for key, creates in with_associations.items()}
+        found = {key: self._judged(key, live.context, in_clusters[key]) for key, live in clusters.items()}
+        return Reads(
+            {key: future.result() for key, future in in_iam.items()},
+            {key: reads for key, reads in found.items() if reads},
+            {key: future.result() for key, future in in_eks.items()},
+            self._failures,
+            sorted(dict.fromkeys(self._not_checked)),
+            self._unanswered,
+        )
+
+    def _answers(self, rule: str, question: Callable[[Any], Answer], keys: Iterable[Any]) -> dict[Any, Answer]:
+        answers = {key: self._answer(rule, partial(question, key)) for key in keys}
+        return {key: answer for key, answer in answers.items() if answer is not None}
+
+    def _answer(self, rule: str, question: Callable[[], Answer]) -> Answer | None:
+        """Return the answer of a look-up; a failure without a rule of its own gets this one."""
+        try:
+            return question()
+        except LookupFailure as failure:
+            mistake = failure.mistake
+            self._failures.append(mistake._replace(rule=rule) if mistake.rule == "error" else mistake)
+            return None
+
+    def _optional(self, what: str, question: Callable[[], Answer]) -> Answer | None:
+        """Return the answer to a question that `pulumi up` does not ask; None where there is none."""
+        try:
+            return question()
+        except CouldNotLookError as error:
+            self._not_checked.append(f"{what}: {error}")
+            # No `|=`: another thread may write in between.
+            if not isinstance(error, NoPermissionError):
+                self._unanswered = True
+            return None
+
+    def _place(self, key: str) -> Place:
+        """Return the place of the settings by which a cluster is reached."""
+        place = self._stack.place_of_cluster(key)
+        return (*place, "kubernetes") if self._clusters[key].kubernetes else place
+
+    def _judged(self, key: str, context: str, read: "Future[tuple[ClusterReads, str | None]]") -> ClusterReads | None:
+        """Return what a cluster has; None where it is not reached, which is kept as a failure, like a wrong issuer."""
+        place = self._place(key)
+        try:
+            found, issuer = read.result()
+        except CouldNotLookError as error:
+            self._failures.append(self._unreached(key, place, context, error))
+            return None
+        with suppress(LookupFailure):
+            expected = self._ask.issuer(key)
+            if issuer and issuer_host_path(issuer) != issuer_host_path(expected):
+                text = f"the context {named(context)} is of another cluster: its issuer is {named(issuer)}"
+                allowed = f"the cluster of irsa:{path_of(self._stack.place_of_cluster(key))}: {named(expected)}"
+                fix = f"name the context of that cluster; these exist: {commands.list_contexts()}"
+                self._failures.append(finding(live_rules.WRONG_CLUSTER, place, text, allowed, fix))
+        return found
+
+    def _connected(self, key: str) -> ClusterClient | None:
+        """Return the cluster of a kubeconfig's context; it is not asked anything yet."""
+        inputs, place = self._inputs(key), self._place(key)
+        if inputs is None:
+            return None
+        context, missing = inputs.get("context"), access.kubeconfig_mistake(place, inputs, os.environ)
+        try:
+            if missing is None:
+                return ClusterClient(configuration(inputs))
+        except (SecretInStateError, UnreadKeyError) as error:
+            why = "its kubeconfig is a secret" if isinstance(error, SecretInStateError) else str(error)
+            self._not_checked.append(f"the cluster of irsa:{path_of(place)}: {why}")
+            self._unanswered = True
+            return None
+        except CouldNotLookError as error:
+            name = "context" if context else "kubeconfig"
+            place = access.kubernetes_setting(place, name) if inputs.get(name) else place
+            missing = _no_cluster(live_rules.CONTEXT_MISSING, place, context or "", error)
+        self._failures.append(missing)
+        return None
+
+    def _inputs(self, key: str) -> dict[str, Any] | None:
+        """Return the inputs of the cluster's Kubernetes provider, as `irsa_program.resolve` creates it."""
+        kubernetes = self._clusters[key].kubernetes
+        if kubernetes and kubernetes.eks:
+            kubeconfig = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.eks_kubeconfig, key))
+            return None if kubeconfig is None else {"kubeconfig": kubeconfig}
+        return access.kubernetes_inputs(self._clusters[key], self._kubernetes, self._folder)
+
+    def _unreached(self, key: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
+        """Return the mistake for a cluster without an answer; EKS may say why it does not know the credentials."""
+        cluster = self._clusters[key]
+        name, kubernetes = cluster.name or "", cluster.kubernetes
+        is_unknown = isinstance(error, NotAuthenticatedError) and kubernetes and kubernetes.eks
+        if is_unknown and "API" in self._ask.eks_cluster(key).authentication_mode:
+            about = f"EKS cluster {named(name)}, access entries"
+            if self._optional(about, partial(self._cloud.has_access_entry, cluster)) is False:
+                principal = self._cloud.principal(cluster.aws_account)
+                found = f"{named(principal)} has no access entry in the EKS cluster {named(name)}"
+                allowed = "an access entry that may write service accounts"
+                fix = f"create it: {commands.create_access_entry(name, principal, cluster.region)}"
+                return finding(live_rules.ACCESS_ENTRY_MISSING, place, found, allowed, fix)
+        return _no_cluster(live_rules.CLUSTER_UNREACHABLE, place, context, error)
+
+    def _aws_reads(self, identity: AwsIdentity, live: AwsAccountClient, created: Iterable[Spec]) -> AwsReads:
+        """Return what an AWS account has: all that matters for roles that are created, or the roles alone."""
+        answer, where = self._optional, f"AWS account {live.number}"
+        roles = answer(f"{where}, names of roles", live.listed_roles)
+        if not created:
+            return AwsReads(identity, roles)
+        providers = answer(f"{where}, OIDC providers", live.oidc_providers)
+        reads = AwsReads(
+            identity,
+            roles,
+            answer(f"{where}, managed policies", live.policies),
+            None if providers is None else frozenset(providers),
+            answer(f"{where}, quotas", live.summary),
+        )
+        with ThreadPoolExecutor(CONCURRENT) as pool:
+
+            def of_each(ask: Callable[..., Answer | None], keys: Collection[Any]) -> dict[Any, Answer]:
+                about = f"{where}, what is to be adopted"
+                found = pool.map(lambda key: answer(about, lambda: ask(*items_of(key))), keys)
+                return {key: each for key, each in zip(keys, found, strict=True) if each is not None}
+
+            adopted = {spec.role.import_id: spec for spec in created if spec.role and spec.role.import_id}
+            existing = [name for name in sorted(adopted) if name.lower() in reads.roles_by_name]
+            attached, inline = of_each(live.attached_policies, existing), of_each(live.inline_policies, existing)
+            documents = [
+                (name, each.inputs["name"])
+                for name in existing
+                for each in adopted[name].of(types.INLINE_POLICY)
+                if each.import_id and each.inputs["name"] in inline.get(name, ())
+            ]
+            arns = {each.import_id for spec in created for each in spec.of(types.POLICY) if each.import_id}
+            there = sorted(arn for arn in arns if arn in (reads.policies or ()))
+            return replace(
+                reads,
+                attached={name: frozenset(each) for name, each in attached.items()},
+                inline={name: frozenset(each) for name, each in inline.items()},
+                imported={**of_each(partial(_role, live), existing), **of_each(partial(_policy, live), there)},
+                inline_documents=of_each(live.inline_document, documents),
+            )
+
+    def _eks_reads(self, key: str, with_associations: bool) -> EksReads:
+        """Return what a cluster has of EKS Pod Identity; its associations only where that matters."""
+        cluster, where = self._clusters[key], f"EKS cluster {named(self._clusters[key].name or '')}"
+        has_agent = self._ask.eks_cluster(key).auto_mode or self._optional(
+            f"{where}, its add-on of EKS Pod Identity", partial(self._cloud.has_agent, cluster)
+        )
+        if not with_associations:
+            return EksReads(has_agent)
+        listed = self._optional(f"{where}, associations", partial(self._cloud.associations, cluster))
+        by_name = None if listed is None else {(each.namespace, each.service_account): each for each in listed}
+        return EksReads(has_agent, by_name)
+
+    def _cluster_reads(
+        self, live: ClusterClient, with_pods: Collection[str], guard: PlannedGuard | None, held: Held
+    ) -> tuple[ClusterReads, str | None]:
+        """Return what a cluster has, and its issuer; Pods of these namespaces only, by one list.
+
+        Whom guards guard is read where the cluster gets one.
+        """
+        where = f"cluster {named(live.context)}"
+        try:
+            namespaces = live.namespaces()
+        except NoPermissionError as error:
+            if isinstance(error, NotAuthenticatedError):
+                raise
+            self._not_checked.append(f"{where}, namespaces: {error}")
+            namespaces = None
+        issuer = self._optional(f"{where}, its issuer", lambda: live.issuer)
+        found = self._optional(f"{where}, service accounts", partial(live.service_accounts, None))
+        by_name = None if found is None else {(each.namespace, each.name): each for each in found}
+        only = next(iter(with_pods)) if len(with_pods) == 1 else None
+        pods = self._optional(f"{where}, Pods", partial(live.all_pods, only)) if with_pods else None
+        reads = ClusterReads(namespaces, by_name, pods)
+        return (self._guard_reads(reads, live, guard, held) if guard else reads), issuer
+
+    def _guard_reads(self, reads: ClusterReads, live: ClusterClient, guard: PlannedGuard, held: Held) -> ClusterReads:
+        """Return what a cluster has, with what matters for its guard."""
+        where = f"cluster {named(live.context)}"
+        guards = self._guards(live, where, guard.cluster)
+        names = [each["metadata"]["name"] for each in policies(guard.settings)] if guards is not None else []
+        names = [each for each in names if held.find(types.ADMISSION_POLICY, child_name(guard.name, each)) is None]
+        ask = partial(live.object_of, "validatingadmissionpolicies")
+        taken = self._optional(f"{where}, policies of its guard", lambda: [each for each in names if ask(each)])
+        rule = guard.settings.annotations
+        user = self._optional(f"{where}, who asks", live.user) if rule and rule.mode == "deny" else None
+        return replace(reads, guards=guards, taken=taken or (), user=user)
+
+    def _guards(self, live: ClusterClient, where: str, key: str) -> Guards | None:
+        """Return whom the guards of a cluster guard; one that cannot have any stops `pulumi up`."""
+        try:
+            live.objects_of("validatingadmissionpolicybindings", STACK_LABEL)
+        except NoSuchKindError:
+            found = f"{where} has no ValidatingAdmissionPolicy of admissionregistration.k8s.io/v1"
+            fix = "upgrade the cluster, or write guard: off for it"
+            place, allowed = guard_place(self._stack, key), "Kubernetes 1.30 or newer"
+            self._failures.append(finding(live_rules.GUARD_UNAVAILABLE, place, found, allowed, fix))
+            return None
+        except CouldNotLookError:
+            pass  # it is said where it is asked for again
+        return self._optional(f"{where}, its guards", partial(guards_of, live))
+
+
+def _role(live: AwsAccountClient, name: str) -> dict[str, Any] | None:
+    found = live.role(name)
+    return None if found is None else role_properties(found.trust, found)
+
+
+def _policy(live: AwsAccountClient, arn: str) -> dict[str, Any] | None:
+    found, document = live.policy_settings(arn), live.document(arn)
+    return None if found is None else policy_properties(document, found)
+
+
+def _no_cluster(rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
+    which = f"the context {named(context)}" if context else "the current context"
+    return kubernetes_mistake(error, place, which, rule)

@@ -1,0 +1,104 @@
+"""What was read of AWS and Kubernetes, as values."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from irsa_config.located_mistake import LocatedMistake
+from irsa_program.live.held import account_and_name
+from irsa_program.lookups.values import AwsIdentity
+from irsa_world.live.eks import ListedAssociation
+from irsa_world.model import Guards, Role, ServiceAccount, User
+
+
+@dataclass(frozen=True)
+class ClusterReads:
+    """One cluster; None where it could not be asked.
+
+    Attributes:
+        namespaces: The namespaces by name, each with whether it is being deleted.
+        service_accounts: Service accounts by namespace and name.
+        pods: The Pods that have not ended, where some must restart before a change, or a guard is declared: those of
+            all service accounts.
+        guards: Whom the guards of stacks guard, where one is declared.
+        taken: The names of its policies that exist, and are not in the state.
+        user: Who asks, where a guard denies annotations.
+    """
+
+    namespaces: Mapping[str, bool] | None = None
+    service_accounts: Mapping[tuple[str, str], ServiceAccount] | None = None
+    pods: Sequence[Mapping[str, Any]] | None = None
+    guards: Guards | None = None
+    taken: Sequence[str] = ()
+    user: User | None = None
+
+
+@dataclass(frozen=True)
+class EksReads:
+    """EKS Pod Identity in one cluster; None where EKS could not be asked.
+
+    Attributes:
+        has_agent: Whether its nodes have the agent: by the add-on, or as those of Auto Mode.
+        associations: Its associations by namespace and service account.
+    """
+
+    has_agent: bool | None = None
+    associations: Mapping[tuple[str, str], ListedAssociation] | None = None
+
+
+@dataclass(frozen=True)
+class AwsReads:
+    """IAM of one AWS account; None where it could not be asked.
+
+    Attributes:
+        policies: Managed policies by ARN, those of AWS included, each with whether it can be attached.
+        oidc_providers: ARNs of its IAM OIDC providers.
+        summary: What GetAccountSummary says of its quotas.
+        attached: ARNs of the attached policies of roles to adopt, by the role's name.
+        inline: Names of the inline policies of roles to adopt, by the role's name.
+        imported: Roles to adopt by name, and managed policies by ARN, with their properties by Pulumi's names.
+        inline_documents: Documents of inline policies to adopt, by the names of the role and the policy.
+    """
+
+    identity: AwsIdentity
+    roles: Sequence[Role] | None = None
+    policies: Mapping[str, bool] | None = None
+    oidc_providers: frozenset[str] | None = None
+    summary: Mapping[str, int] | None = None
+    attached: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    inline: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    imported: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    inline_documents: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+
+    @functools.cached_property
+    def roles_by_name(self) -> Mapping[str, str]:
+        """ARNs of its roles by their names in lower case: IAM ignores their case, and their paths."""
+        return {each.name.lower(): each.arn for each in self.roles or ()}
+
+    @functools.cached_property
+    def policies_by_name(self) -> Mapping[str, str]:
+        """ARNs of its own managed policies by their names in lower case."""
+        names = ((*account_and_name(arn, "policy"), arn) for arn in self.policies or ())
+        return {name: arn for account_id, name, arn in names if account_id == self.identity.account_id}
+
+
+@dataclass(frozen=True)
+class Reads:
+    """All that was read.
+
+    Attributes:
+        aws_accounts: By their key; None is the key of the stack's AWS account.
+        clusters: By their key in `Stack.clusters_by_key`.
+        eks: The same clusters, those of bindings that use EKS Pod Identity.
+        failures: What stops `pulumi up` before any resource: credentials, clusters, providers.
+        not_checked: What could not be asked, and why.
+        unanswered: Whether one of these was allowed, and has no answer.
+    """
+
+    aws_accounts: Mapping[str | None, AwsReads]
+    clusters: Mapping[str, ClusterReads]
+    eks: Mapping[str, EksReads] = field(default_factory=dict)
+    failures: Sequence[LocatedMistake] = ()
+    not_checked: Sequence[str] = ()
+    unanswered: bool = False

@@ -1,0 +1,256 @@
+"""Whether the stack reaches its AWS accounts and clusters: asked before there is a provider.
+
+The AWS plugin checks the credentials too, but for each cause in CERTAIN the engine ends the program, and shows the
+plugin's words alone, without the AWS account and what to do. One comes back to the program: an AWS account that the
+stack refuses, if something is looked up in it. The Kubernetes plugin misses a context only when it creates something.
+"""
+
+import os
+import ssl
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pulumi
+import yaml
+
+from irsa.rules.mistakes import Place
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.models import AwsAccount, Cluster
+from irsa_config.provider_settings import ACCOUNT_LISTS
+from irsa_config.scalars import parsed
+from irsa_config.stack import Stack
+from irsa_program.lookups import failures as mistakes
+from irsa_program.lookups.failures import AskedAwsAccount, Question, aws_mistake
+from irsa_program.lookups.values import Needs, needs_of
+from irsa_world.causes import Cause
+from irsa_world.exits import CouldNotLookError
+
+if TYPE_CHECKING:
+    from irsa_world.live.aws import Caller
+
+# The variables that the AWS plugin reads where the setting is missing, by precedence.
+REGION_VARIABLES, PROFILE_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION"), ("AWS_PROFILE",)
+# With any other setting of the default provider, boto3 would ask with other credentials, or by another way.
+FOLLOWED = {"region", "profile", "allowedAccountIds", "forbiddenAccountIds", "defaultTags", "ignoreTags", "maxRetries"}
+# What boto3 and the AWS plugin cannot differ in; anything else is left to the plugin.
+CERTAIN = {
+    Cause.REGION_MISSING,
+    Cause.WRONG_AWS_ACCOUNT,
+    Cause.NO_CREDENTIALS,
+    Cause.EXPIRED,
+    Cause.INVALID_CREDENTIALS,
+    Cause.CLOCK,
+    Cause.PROFILE_MISSING,
+    Cause.ROLE_NOT_ASSUMABLE,
+    Cause.NO_CONNECTION,
+    Cause.NOT_TRUSTED,
+}
+OWN_BUNDLE = "AWS_CA_BUNDLE"
+IN_CLUSTER_VARIABLE = "KUBERNETES_SERVICE_HOST"
+
+
+class Access(NamedTuple):
+    """What cannot be reached, as far as it is certain."""
+
+    aws_accounts: Mapping[str | None, LocatedMistake] = {}
+    """AWS accounts by their key, with the reason; None is the key of the stack's own."""
+    clusters: Sequence[LocatedMistake] = ()
+    """Why Kubernetes APIs cannot be reached."""
+
+
+def access_of(stack: Stack, folder: Path) -> Access:
+    """Return which AWS accounts and clusters of the bindings cannot be reached."""
+    return Access(dict(_credential_mistakes(stack)), list(_kubeconfig_mistakes(stack, folder)))
+
+
+def aws_settings() -> dict[str, Any]:
+    """Return the settings of the running stack's default AWS provider that messages name."""
+    config = pulumi.Config("aws")
+    lists = {name: parsed(config.get(name) or "[]") for name in ACCOUNT_LISTS}
+    return {"region": config.get("region"), "profile": config.get("profile"), **lists}
+
+
+def asked_aws_account(
+    aws_accounts: Mapping[str, AwsAccount],
+    aws_account: str | None,
+    config: Mapping[str, Any],
+    region: str | None = None,
+) -> AskedAwsAccount:
+    """Return how messages name an AWS account, by its key, and a region of it; nothing is asked.
+
+    Args:
+        aws_accounts: The settings of AWS accounts, by key.
+        aws_account: Key of the AWS account; None for the stack's own.
+        config: The settings of the default AWS provider, by their names without `aws:`.
+        region: The region that is asked. Default: that of the AWS account.
+    """
+    settings = aws_accounts[aws_account] if aws_account else AwsAccount()
+    allowed, forbidden = ([] if aws_account else config.get(name) or [] for name in ACCOUNT_LISTS)
+    return AskedAwsAccount(
+        ("accounts", aws_account) if aws_account else (),
+        region=region or settings.region or config.get("region") or first_variable(REGION_VARIABLES),
+        profile=settings.profile or config.get("profile") or first_variable(PROFILE_VARIABLES),
+        role_arn=settings.assume_role_arn,
+        allowed=allowed,
+        forbidden=forbidden,
+    )
+
+
+def _credential_mistakes(stack: Stack) -> Iterator[tuple[str | None, LocatedMistake]]:
+    settings = aws_settings()
+    given = {key.removeprefix("aws:") for key in pulumi.runtime.config.CONFIG.get() if key.startswith("aws:")}
+    # The stack's own account may be reached in a way that boto3 does not follow.
+    keys = [key for key in sorted(used_aws_accounts(stack, needs_of(stack)), key=str) if key or given <= FOLLOWED]
+    asked = [asked_aws_account(stack.aws_accounts, key, settings) for key in keys]
+    with ThreadPoolExecutor() as pool:
+        # The first one loads boto3 and its models for the others: together, each would load them.
+        refusals = [*map(_refusal, asked[:1]), *pool.map(_refusal, asked[1:])]
+    for key, aws_account, refusal in zip(keys, asked, refusals, strict=True):
+        if refusal and refusal.cause in CERTAIN:
+            question = Question(aws_account.place, "the identity", "sts:GetCallerIdentity", aws_account)
+            yield key, aws_mistake(refusal, question)
+
+
+def used_aws_accounts(stack: Stack, needs: Needs) -> set[str | None]:
+    """Return the AWS accounts whose provider is used: the stack's own where something is asked or created in it."""
+    used = {aws_account for aws_account, names in needs.variables.items() if aws_account or names}
+    used |= {aws_account for _, aws_account in needs.audiences} | needs.account_ids
+    asked = needs.kubernetes | {key for key, _ in needs.audiences}
+    used |= {
+        cluster.aws_account
+        for key, cluster in stack.clusters_by_key.items()
+        if key in needs.cluster_arns or (key in asked and _by_name(cluster))
+    }
+    if any(aws_account and not stack.aws_accounts[aws_account].region for aws_account in used):
+        used.add(None)
+    return used
+
+
+def _by_name(cluster: Cluster) -> bool:
+    """Return whether EKS is asked about the cluster."""
+    return bool(cluster.name) and (not cluster.oidc_issuer or bool(cluster.kubernetes and cluster.kubernetes.eks))
+
+
+def _refusal(asked: AskedAwsAccount) -> CouldNotLookError | None:
+    try:
+        reached(asked, asked.inputs)
+    except CouldNotLookError as error:
+        return error
+    return None
+
+
+def reached(asked: AskedAwsAccount, inputs: Mapping[str, Any]) -> "tuple[Any, Caller]":
+    """Return a boto3 session like that of an AWS provider of these inputs, and whose credentials it has.
+
+    Raises:
+        CouldNotLookError: AWS refuses the credentials, or the stack refuses their AWS account.
+    """
+    # With boto3, it takes a tenth of a second to import.
+    from irsa_world.live.aws import caller, session_of  # noqa: PLC0415
+
+    authorities = ssl.get_default_verify_paths().cafile
+    try:
+        session = session_of(inputs)
+        found = caller(session)
+    except CouldNotLookError as error:
+        if error.cause is not Cause.NOT_TRUSTED or not authorities or OWN_BUNDLE in os.environ:
+            raise
+        # The AWS plugin trusts the certificates of the system; boto3 has its own.
+        session = session_of({"customCaBundle": authorities, **inputs})
+        found = caller(session)
+    if not session.region_name:
+        raise CouldNotLookError("no region", Cause.REGION_MISSING)
+    if asked.refuses(found.account_id):
+        raise CouldNotLookError("not allowed", Cause.WRONG_AWS_ACCOUNT, found.account_id)
+    return session, found
+
+
+def first_variable(names: Iterable[str]) -> str | None:
+    """Return the value of the first environment variable that is set; None where none is."""
+    return next(filter(None, map(os.environ.get, names)), None)
+
+
+def _kubeconfig_mistakes(stack: Stack, folder: Path) -> Iterator[LocatedMistake]:
+    config = pulumi.Config("kubernetes")
+    settings = {name: config.get(name) for name in ("kubeconfig", "context")}
+    for key in sorted(clusters_with_service_accounts(stack)):
+        cluster, place = stack.clusters_by_key[key], (*stack.place_of_cluster(key), "kubernetes")
+        kubernetes = cluster.kubernetes
+        if not (kubernetes.eks if kubernetes else config.get("cluster") or config.get("renderYamlToDirectory")):
+            inputs = kubernetes_inputs(cluster, settings, folder)
+            if mistake := kubeconfig_mistake(place if kubernetes else (), inputs, os.environ):
+                yield mistake
+
+
+def clusters_with_service_accounts(stack: Stack) -> set[str]:
+    """Return the clusters in which something is created: a stack of roles alone needs no Kubernetes API."""
+    bindings = [binding for binding in stack.bindings.values() if "service_account" in binding.args]
+    return {key for binding in bindings for key in stack.clusters_of(binding)}
+
+
+def kubernetes_inputs(cluster: Cluster, settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the inputs of a cluster's Kubernetes provider: its own settings, else those of the stack's `kubernetes:`.
+
+    Args:
+        cluster: The cluster, without `eks: true`.
+        settings: The settings of the stack's default provider, by their names without `kubernetes:`.
+        folder: The folder of Pulumi.yaml, to which the paths of kubeconfigs are relative.
+    """
+    kubernetes = cluster.kubernetes
+    written = {"kubeconfig": kubernetes.kubeconfig, "context": kubernetes.context} if kubernetes else settings
+    inputs: dict[str, Any] = {**written}
+    if _is_path(inputs.get("kubeconfig")):
+        inputs["kubeconfig"] = str(folder / Path(inputs["kubeconfig"]).expanduser())
+    return inputs
+
+
+def _is_path(kubeconfig: Any) -> bool:
+    """Return whether a provider's kubeconfig is the path of one, and not its content, or a secret."""
+    return isinstance(kubeconfig, str) and kubeconfig != "" and "\n" not in kubeconfig and kubeconfig[0] != "{"
+
+
+def kubeconfig_mistake(place: Place, inputs: Mapping[str, Any], variables: Mapping[str, str]) -> LocatedMistake | None:
+    """Return the mistake for a kubeconfig or a context that does not exist; None where both do, or it is no file.
+
+    Source: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
+
+    Args:
+        place: The cluster's own setting `kubernetes`, or what has none: the provider's settings `kubernetes:` hold.
+        inputs: The inputs of the Kubernetes provider. Default: the kubeconfig of the environment, its current context.
+        variables: The environment variables.
+    """
+    kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
+    if kubeconfig and not _is_path(kubeconfig):
+        return None
+    files = [Path(kubeconfig)] if kubeconfig else []
+    named = [Path(file) for file in variables.get("KUBECONFIG", "").split(os.pathsep) if file]
+    listed = [*files] or named or [Path("~/.kube/config").expanduser()]
+    contents = [_content(file) for file in listed if file.is_file()]
+    if not contents:
+        in_cluster = not files and not context and IN_CLUSTER_VARIABLE in variables
+        where = kubernetes_setting(place, "kubeconfig") if files else place
+        return None if in_cluster else mistakes.kubeconfig_missing(where, [str(file) for file in listed])
+    if None in contents:
+        return None
+    selected = context or next(filter(None, (content.get("current-context") for content in contents if content)), None)
+    contexts = [entry.get("name") for content in contents if content for entry in content.get("contexts") or []]
+    if selected in contexts or (selected is None and IN_CLUSTER_VARIABLE in variables):
+        return None
+    return mistakes.context_missing(kubernetes_setting(place, "context") if context else place, selected, contexts)
+
+
+def kubernetes_setting(place: Place, name: str) -> Place:
+    """Return the place of a setting of the cluster's own `kubernetes`, or of the provider's settings `kubernetes:`."""
+    return (*place, name) if place[-1:] == ("kubernetes",) else (f"kubernetes:{name}",)
+
+
+def _content(file: Path) -> dict[str, Any] | None:
+    """Return a kubeconfig; None where it cannot be read as one, which the Kubernetes plugin reports."""
+    try:
+        content = yaml.safe_load(file.read_text())
+        entries = content.get("contexts") or []
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError):
+        return None
+    return content if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries) else None

@@ -1,0 +1,256 @@
+"""What a failed look-up says: what was asked, of which AWS account and region, why it failed, and what to do; pure."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from irsa.rules import commands
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.mistakes import Mistake, Place, listed, named, nearest
+from irsa_config.located_mistake import LocatedMistake
+from irsa_program.lookups import rules as live_rules
+from irsa_world.causes import Cause
+from irsa_world.exits import CouldNotLookError
+from irsa_world.verdict import NO_PROVIDER
+
+LONGEST_ANSWER = 300
+# https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html
+ACTIVE, CHANGING = "ACTIVE", ("CREATING", "PENDING", "UPDATING")
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+DENIED = re.compile(r"(?P<who>\S+) is not authorized to perform: (?P<action>[\w-]+:\w+)")
+
+
+class AskedAwsAccount(NamedTuple):
+    """The AWS account that was asked, as far as it is known, and how it is reached."""
+
+    place: Place = ()
+    """Its setting, `accounts.KEY`; nothing for the stack's own."""
+    number: str | None = None
+    """Its ID, 12 digits."""
+    region: str | None = None
+    profile: str | None = None
+    role_arn: str | None = None
+    """The role that is assumed in it."""
+    allowed: Collection[str] = ()
+    """`aws:allowedAccountIds`."""
+    forbidden: Collection[str] = ()
+    """`aws:forbiddenAccountIds`."""
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The inputs of its provider, as `irsa_program.lookups.plugins` creates it."""
+        roles = [{"roleArn": self.role_arn}] if self.role_arn else []
+        return {"profile": self.profile, "region": self.region, "assumeRoles": roles}
+
+    def refuses(self, number: str) -> bool:
+        """Return whether the AWS provider refuses credentials of the AWS account with this ID."""
+        return number in self.forbidden or bool(self.allowed and number not in self.allowed)
+
+    def not_refused(self, number: str) -> str:
+        """Return which AWS accounts the provider takes that refuses this one."""
+        if not self.allowed or number in self.forbidden:
+            return "an AWS account that aws:forbiddenAccountIds does not list"
+        return f"AWS account {listed(sorted(self.allowed))} (aws:allowedAccountIds)"
+
+    def __str__(self) -> str:
+        """Return how a message names it, with the region."""
+        number = self.number or (parse_iam_arn(self.role_arn, "role").account_id if self.role_arn else None)
+        whose = f"the AWS account of the profile {named(self.profile)}" if self.profile else "the stack's AWS account"
+        return (f"AWS account {number}" if number else whose) + (f", region {self.region}" if self.region else "")
+
+
+class Question(NamedTuple):
+    """What was asked of AWS, and for which setting."""
+
+    place: Place
+    subject: str
+    """Its subject, for a message: `the EKS cluster 'prod'`."""
+    action: str
+    """The action of AWS: `eks:DescribeCluster`."""
+    aws_account: AskedAwsAccount
+
+
+class Advice(NamedTuple):
+    """What a message says of a cause; `{}` stand for what was asked and what was answered."""
+
+    found: str
+    allowed: str
+    fix: str
+    rule: str = live_rules.CREDENTIALS
+
+
+# A mistake of the credentials, the account or the connection is the same for every question to the same AWS account,
+# so that it is reported once: it names no subject.
+OF_ACCOUNT: Mapping[Cause, Advice] = {
+    Cause.PROFILE_MISSING: Advice(
+        "the AWS profile {about} does not exist",
+        "a profile of the AWS configuration files",
+        f"correct its name; these exist: {commands.list_profiles()}",
+    ),
+    Cause.REGION_MISSING: Advice(
+        "no AWS region is set", "a region in aws:region or AWS_REGION", f"set it: {commands.SET_REGION}", "error"
+    ),
+    Cause.EXPIRED: Advice(
+        "the AWS credentials for {account} have expired",
+        "credentials that are valid now",
+        "sign in again, or renew the temporary keys; then check: {check}",
+    ),
+    Cause.NO_CREDENTIALS: Advice(
+        "no AWS credentials for {account}",
+        "a profile, environment variables or a role that pulumi finds",
+        "sign in, or set aws:profile or AWS_PROFILE; then check: {check}",
+    ),
+    Cause.CLOCK: Advice(
+        "AWS refuses the time of this machine: {said}",
+        "a clock within 5 minutes of AWS's",
+        "set the clock of this machine, and run again",
+    ),
+    Cause.INVALID_CREDENTIALS: Advice(
+        "AWS does not accept the credentials for {account}: {said}",
+        "valid credentials",
+        "sign in again, or correct the access keys, the profile or the region; then check: {check}",
+    ),
+    Cause.WRONG_AWS_ACCOUNT: Advice(
+        "the AWS credentials are of AWS account {about}, which the stack refuses",
+        "{not_refused}",
+        "use credentials of that AWS account, or correct the list; these are in use: {check}",
+        live_rules.WRONG_ACCOUNT,
+    ),
+    Cause.NOT_TRUSTED: Advice(
+        "the certificate of AWS's endpoint is not trusted: {said}",
+        "a certificate that this machine trusts",
+        "where a proxy replaces certificates, set aws:customCaBundle and AWS_CA_BUNDLE to the file of its CA",
+        "error",
+    ),
+    Cause.NO_CONNECTION: Advice(
+        "no connection to AWS for {account}: {said}",
+        "an answer of AWS",
+        "check the network, HTTPS_PROXY, AWS_ENDPOINT_URL and the name of the region, and run again",
+        "error",
+    ),
+    Cause.THROTTLED: Advice(
+        "AWS throttles the requests to {account}: {said}",
+        "fewer requests at one time",
+        "run again in a minute; `pulumi config set aws:maxRetries 5` has this said sooner: remove it afterwards",
+        "error",
+    ),
+}
+OF_SUBJECT: Mapping[Cause, Advice] = {
+    Cause.DENIED: Advice(
+        "AWS denies {action} for {subject} ({account}){to_whom}",
+        "credentials that may call {action}",
+        "allow it to these credentials: docs/permissions/iam-deployer.json lists what a stack needs",
+        "error",
+    ),
+    Cause.UNKNOWN: Advice(
+        "cannot read {subject} ({account}): {said}",
+        "an answer to {action}",
+        "run again, or sign in again; then check: {check}",
+        "error",
+    ),
+}
+
+
+def aws_mistake(error: CouldNotLookError, asked: Question) -> LocatedMistake:
+    """Return the mistake for a question that AWS did not answer."""
+    aws_account = asked.aws_account
+    if error.cause is Cause.ROLE_NOT_ASSUMABLE:
+        return _role_not_assumable(error, aws_account)
+    denied = DENIED.search(str(error))
+    advice = OF_ACCOUNT.get(error.cause) or OF_SUBJECT.get(error.cause, OF_SUBJECT[Cause.UNKNOWN])
+    words = {
+        "about": named(error.about),
+        "account": aws_account,
+        "action": denied["action"] if denied else asked.action,
+        "check": commands.who_am_i(aws_account.profile),
+        "not_refused": aws_account.not_refused(error.about),
+        "said": quoted(error),
+        "subject": asked.subject,
+        "to_whom": f" to {named(denied['who'])}" if denied else f": {quoted(error)}",
+    }
+    found, allowed, fix = (text.format_map(words) for text in advice[:3])
+    place = aws_account.place if error.cause in OF_ACCOUNT else asked.place
+    return LocatedMistake(place, Mistake(found, allowed, fix), rule=advice.rule)
+
+
+def _role_not_assumable(error: CouldNotLookError, aws_account: AskedAwsAccount) -> LocatedMistake:
+    role = error.about or aws_account.role_arn
+    place = (*aws_account.place, "assumeRoleArn") if aws_account.place and role else aws_account.place
+    found = f"the role {named(role) if role else 'of the AWS provider'} cannot be assumed: {quoted(error)}"
+    allowed = "a role whose trust policy admits the stack's credentials, which may call sts:AssumeRole"
+    fix = f"correct the two: {commands.assume_role(role)}" if role else "correct aws:assumeRoles"
+    return LocatedMistake(place, Mistake(found, allowed, fix), rule=live_rules.ACCOUNT_UNREACHABLE)
+
+
+def quoted(error: CouldNotLookError) -> str:
+    """Return what was said, in quotes: it may repeat names that somebody else wrote."""
+    said = str(error)
+    return named(said if len(said) <= LONGEST_ANSWER else f"{said[:LONGEST_ANSWER]}...")
+
+
+def cluster_missing(place: Place, name: str, aws_account: AskedAwsAccount) -> LocatedMistake:
+    """Return the mistake for an EKS cluster that the AWS account does not have in this region."""
+    found = f"there is no EKS cluster {name!r} in {aws_account}"
+    command = commands.list_clusters(aws_account.region, aws_account.profile)
+    fix = f"correct the name, the region or the AWS account; these exist: {command}"
+    return LocatedMistake(place, Mistake(found, "the name of a cluster of this AWS account and region", fix))
+
+
+def cluster_not_active(place: Place, name: str, status: str, region: str | None) -> LocatedMistake:
+    """Return the mistake for an EKS cluster that cannot be reached yet, or any more."""
+    wait = f"wait for it: {commands.wait_for_cluster(name, region)}"
+    fix = wait if status in CHANGING else "name another cluster"
+    return LocatedMistake(place, Mistake(f"the EKS cluster {name!r} is {status}", f"an {ACTIVE} cluster", fix))
+
+
+def provider_missing(place: Place, number: str, issuer: str, command: str) -> LocatedMistake:
+    """Return the mistake for an AWS account, by its ID, without an IAM OIDC provider for an issuer."""
+    found = NO_PROVIDER.format(aws_account=number, issuer=issuer)
+    # The command has the end of the line, so that it can be pasted.
+    fix = f"let this stack create it with createOidcProvider: true, or create it: {command}"
+    mistake = Mistake(found, "a provider, before the first role for the cluster", fix)
+    return LocatedMistake(place, mistake, rule=live_rules.PROVIDER_MISSING)
+
+
+def output_wrong(place: Place, stack: str, name: str, mistake: Mistake) -> LocatedMistake:
+    """Return the mistake for another stack's output that is not what its name says."""
+    found = f"the output {name!r} of {stack}: {mistake.found}"
+    return LocatedMistake(place, Mistake(found, mistake.allowed, "fix that stack's output"))
+
+
+def kubeconfig_missing(place: Place, files: Collection[str]) -> LocatedMistake:
+    """Return the mistake for a kubeconfig of which no file exists."""
+    found = f"there is no kubeconfig {listed(files)}"
+    fix = "correct the path, or write it: " + commands.UPDATE_KUBECONFIG
+    return LocatedMistake(place, Mistake(found, "an existing kubeconfig", fix), rule=live_rules.CONTEXT_MISSING)
+
+
+def context_missing(place: Place, context: str | None, contexts: Collection[str]) -> LocatedMistake:
+    """Return the mistake for a context that no kubeconfig has; None for a current one that none names."""
+    which = "current context" if context is None else f"context {named(context)}"
+    found = f"the kubeconfig has no {which}; it has: {listed(sorted(contexts)) or 'none'}"
+    known = place[-1:] in (("context",), ("kubernetes:context",))
+    fix = f"{'correct it' if known else 'set kubernetes:context'}; these exist: {commands.list_contexts()}"
+    fix = nearest(context, contexts, fix) if context else fix
+    return LocatedMistake(place, Mistake(found, "a context of the kubeconfig", fix), rule=live_rules.CONTEXT_MISSING)
+
+
+def kubernetes_mistake(error: CouldNotLookError, place: Place, cluster: str, rule: str) -> LocatedMistake:
+    """Return the mistake for a cluster, named as in a message, whose Kubernetes API does not answer."""
+    found = f"no answer from the Kubernetes API of {cluster}: {quoted(error)}"
+    allowed, fix = KUBERNETES_ADVICE.get(error.cause, KUBERNETES_ADVICE[Cause.UNKNOWN])
+    return LocatedMistake(place, Mistake(found, allowed, fix), rule=rule)
+
+
+KUBERNETES_ADVICE: Mapping[Cause, tuple[str, str]] = {
+    Cause.NOT_TRUSTED: (
+        "the certificate authority of the cluster in the kubeconfig",
+        f"write the kubeconfig again: {commands.UPDATE_KUBECONFIG}",
+    ),
+    Cause.NO_CREDENTIALS: ("valid credentials", f"sign in to AWS again; then check: {commands.who_am_i()}"),
+    Cause.DENIED: (
+        "credentials that the cluster knows (EKS access entries) and allows (RBAC)",
+        f"create an access entry for them, or allow it: docs/permissions; then check: {commands.CAN_I}",
+    ),
+    Cause.UNKNOWN: ("an answer of the cluster", f"run again when the cluster answers: {commands.CLUSTER_VERSION}"),
+}

@@ -1,0 +1,130 @@
+"""What is to be imported, beside what is there: both must be the same in meaning. Pure.
+
+`pulumi up` and `irsa check --live` ask it alike, before anything is imported. What they cannot read, a hook compares
+when the engine has read it (irsa.imported).
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from irsa import types
+from irsa.evaluation.differences import Difference
+from irsa.imported import WHAT_TO_DO, not_as_declared, said
+from irsa.resources import ROLE, Ref
+from irsa.rules.leaves import list_of, mapping_of
+from irsa.rules.mistakes import Mistake, listed, named
+from irsa.rules.names import snake
+from irsa.rules.unknown import OUTPUT, Unknown, has_unknown, sampled
+from irsa.spec import Spec
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.scalars import parsed
+from irsa_program.lookups import rules as live_rules
+
+# What AWS's answers have of a role as well.
+OF_ROLE = ("path", *types.ROLE_SETTINGS)
+# How `import` of a binding names them.
+WORDS = {types.ROLE: "role", types.POLICY: "policy", types.INLINE_POLICY: "inlinePolicies"}
+AS_DECLARED = "an import that changes nothing"
+
+
+def imports(spec: Spec) -> bool:
+    """Return whether a component imports a role, or managed policies."""
+    return any(each.import_id for each in spec.of(types.ROLE, types.POLICY))
+
+
+class There(NamedTuple):
+    """What a component is to import, as it is now: properties by Pulumi's names. What was not read is None, or absent.
+
+    Attributes:
+        role: The role.
+        attached: ARNs of the managed policies that are attached to it.
+        inline: The documents of its inline policies by name; None for one of which only the name was read.
+        policies: Managed policies by ARN.
+    """
+
+    role: Mapping[str, Any] | None = None
+    attached: Collection[str] = ()
+    inline: Mapping[str, Mapping[str, Any] | None] = {}
+    policies: Mapping[str, Mapping[str, Any]] = {}
+
+
+def role_properties(trust: Any, found: Any) -> dict[str, Any]:
+    """Return the properties of a role as AWS has it, by the answer of whichever client."""
+    of_role = {name: getattr(found, snake(name)) for name in OF_ROLE}
+    return {**of_role, "assumeRolePolicy": trust, "tagsAll": found.tags}
+
+
+def policy_properties(document: Any, found: Any) -> dict[str, Any]:
+    """Return those of a managed policy; its path is in the ARN by which it was found."""
+    return {"policy": document, "description": found.description, "tagsAll": found.tags}
+
+
+def import_differences(key: str, spec: Spec, there: There, aws: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    """Yield what is not there as a component of a binding declares it.
+
+    Args:
+        key: The key of the binding.
+        spec: What the component declares.
+        there: What is there.
+        aws: The settings of the provider of its AWS account, by their names without `aws:`.
+    """
+    role, policies, inline = spec.role, spec.of(types.POLICY), spec.of(types.INLINE_POLICY)
+    if role and role.import_id and there.role is not None:
+        attached = [each.inputs["policyArn"] for each in spec.of(types.ATTACHMENT)]
+        arns = [each for each in attached if not isinstance(each, Ref)] + [each.import_id for each in policies]
+        if all(_is_known(each) for each in arns):
+            yield from _further(key, "policyArns", role.import_id, {*there.attached} - {*arns})
+        names = {each.inputs["name"] for each in inline}
+        yield from _further(key, "inlinePolicies", role.import_id, there.inline.keys() - names)
+    found = {
+        **({ROLE: there.role} if role else {}),
+        **{each.key: there.policies.get(each.import_id or "") for each in policies},
+        **{
+            each.key: {"policy": text} for each in inline if (text := there.inline.get(each.inputs["name"])) is not None
+        },
+    }
+    for each in spec.of(*WORDS):
+        live = found.get(each.key) if each.import_id else None
+        if live is not None:
+            inputs = {name: each.inputs.get(name) for name in (*live, "tags")}
+            known = {name: value if _is_known(value) else OUTPUT for name, value in inputs.items()}
+            if differences := not_as_declared(each.type, *_with_tags_of_the_provider(known, live, aws)):
+                about = f"the {types.NOUNS[each.type]} {named(str(each.import_id))}"
+                yield differing(key, WORDS[each.type], about, differences)
+
+
+def differing(key: str, what: str, about: str, found: list[Difference]) -> LocatedMistake:
+    """Return the mistake for something to import, by its word in `import`, that differs from what is declared."""
+    mistake = Mistake(
+        f"{about} differs from what is declared: {said(found)}", AS_DECLARED, WHAT_TO_DO.format(f"{what} from import")
+    )
+    return LocatedMistake(("bindings", key, "import"), mistake, rule=live_rules.IMPORT_DIFFERS)
+
+
+def _further(key: str, setting: str, role: str, further: Iterable[str]) -> Iterator[LocatedMistake]:
+    if names := sorted(further):
+        found = f"the role {named(role)} has what is not declared in {setting}: {listed(names)}"
+        mistake = Mistake(found, AS_DECLARED, WHAT_TO_DO.format("role from import"))
+        yield LocatedMistake(("bindings", key, "import"), mistake, rule=live_rules.IMPORT_DIFFERS)
+
+
+def _is_known(value: Any) -> bool:
+    return not has_unknown(value) and not (isinstance(value, str) and sampled(value))
+
+
+def _with_tags_of_the_provider(
+    declared: Mapping[str, Any], live: Mapping[str, Any], aws: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what is declared with the provider's default tags, and what is there without those that it ignores."""
+    defaults, ignored = (
+        mapping_of(parsed(each) if isinstance(each := aws.get(name), str) else each)
+        for name in ("defaultTags", "ignoreTags")
+    )
+    tags = mapping_of(declared.get("tags"))
+    added = {
+        key: each if isinstance(each, Unknown) else str(each) for key, each in mapping_of(defaults.get("tags")).items()
+    }
+    keys, prefixes = {*list_of(ignored.get("keys"))} - tags.keys(), tuple(map(str, list_of(ignored.get("keyPrefixes"))))
+    there = mapping_of(live.get("tagsAll")).items()
+    judged = {key: value for key, value in there if key not in keys and not key.startswith(prefixes)}
+    return {**declared, "tagsAll": {**added, **tags}}, {**live, "tagsAll": judged}

@@ -1,0 +1,273 @@
+"""What a stack's bindings ask before anything is created, and what a failed question says; each is asked once.
+
+Who asks is a `Cloud`: Pulumi's plugins during `pulumi up`, or the AWS SDK for `irsa check --live`.
+"""
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from irsa.rules import commands
+from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.rules.eks_access import eks_kubeconfig
+from irsa.rules.mistakes import Mistake, Place, shortened
+from irsa_config.between_keys import issuer_twice
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.models import AwsAccount, Cluster
+from irsa_config.stack import Stack
+from irsa_program.lookups import failures as mistakes
+from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups.access import asked_aws_account
+from irsa_program.lookups.failures import AskedAwsAccount, Question, aws_mistake, quoted
+from irsa_program.lookups.values import AwsIdentity, Needs
+from irsa_world.causes import Cause
+from irsa_world.exits import CouldNotLookError
+from irsa_world.model import EksCluster
+from irsa_world.verdict import NOT_LISTED
+
+AUDIENCES = "the audiences of the bindings in its client ID list"
+KEY = ParamSpec("KEY")
+ANSWER = TypeVar("ANSWER")
+
+
+class LookupFailure(Exception):
+    """A look-up that failed, or whose answer is a mistake."""
+
+    def __init__(self, mistake: LocatedMistake) -> None:
+        super().__init__(mistake.mistake.found)
+        self.mistake = mistake
+
+    @classmethod
+    def of(cls, place: Place, found: str, allowed: str, fix: str, rule: str = "error") -> "LookupFailure":
+        """Return the failure of an answer that is a mistake."""
+        return cls(LocatedMistake(place, Mistake(found, allowed, fix), rule=rule))
+
+
+class Cloud(Protocol):
+    """Who asks AWS and Pulumi; each method raises CouldNotLookError, or LookupFailure."""
+
+    def region(self) -> str:
+        """Return the region of the stack."""
+
+    def identity(self, aws_account: str | None) -> AwsIdentity:
+        """Return the ID of an AWS account, by its key, and its partition."""
+
+    def eks_cluster(self, cluster: Cluster) -> EksCluster:
+        """Return the description of a cluster."""
+
+    def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
+        """Return the client ID list of an IAM OIDC provider."""
+
+    def stack_outputs(self, stack: str) -> Mapping[str, Any]:
+        """Return the outputs of another stack."""
+
+
+class _Asked(Protocol):
+    answers: dict[Any, Any]
+
+
+ASKED = TypeVar("ASKED", bound=_Asked)
+
+
+def once(question: Callable[Concatenate[ASKED, KEY], ANSWER]) -> Callable[Concatenate[ASKED, KEY], ANSWER]:
+    """Return the question so that it is asked once: the answer, or the failure, is kept in `answers`."""
+
+    def asked(self: ASKED, /, *key: KEY.args, **named: KEY.kwargs) -> ANSWER:
+        asked_for = (question, *key)
+        if asked_for not in self.answers:
+            try:
+                self.answers[asked_for] = question(self, *key, **named)
+            except LookupFailure as failure:
+                self.answers[asked_for] = failure
+        answer: ANSWER | LookupFailure = self.answers[asked_for]
+        if isinstance(answer, LookupFailure):
+            raise answer
+        return answer
+
+    return asked
+
+
+class Questions:
+    """The look-ups of AWS accounts and clusters; the answers are kept. Each raises LookupFailure."""
+
+    def __init__(self, stack: Stack, needs: Needs, cloud: Cloud, aws_settings: Mapping[str, Any]) -> None:
+        """Take the settings, what they need, who asks, and the stack's `aws:` settings by their names without it."""
+        self.answers: dict[Any, Any] = {}
+        self._stack, self._clusters, self._audiences = stack, stack.clusters_by_key, needs.audiences
+        used = {*needs.kubernetes, *needs.cluster_arns, *(cluster for cluster, _ in needs.audiences)}
+        self._used = [cluster for cluster in self._clusters if cluster in used]
+        self._cloud, self._aws_settings = cloud, aws_settings
+
+    @once
+    def region(self) -> str:
+        """Region of the stack."""
+        # It calls no API: what fails is the configuration of the provider, which asks whose credentials it has.
+        question = Question((), "the region of the stack", "sts:GetCallerIdentity", self._asked(None))
+        return _answer(self._cloud.region, question)
+
+    @once
+    def identity(self, aws_account: str | None) -> AwsIdentity:
+        """The ID of an AWS account, and its partition."""
+        asked = self._asked(aws_account)
+        question = Question(asked.place, "the identity", "sts:GetCallerIdentity", asked)
+        return _answer(partial(self._cloud.identity, aws_account), question)
+
+    @once
+    def issuer(self, cluster: str) -> str:
+        """The OIDC issuer of a cluster's service account tokens; no other cluster that is used may have it."""
+        issuer = self._issuer(cluster)
+        for other in self._used[: self._used.index(cluster)]:
+            if self._is_of(other, issuer):
+                place, other_place = map(self._stack.place_of_cluster, (cluster, other))
+                raise LookupFailure(issuer_twice(place, issuer, other_place))
+        return issuer
+
+    def _is_of(self, cluster: str, issuer: str) -> bool:
+        try:
+            return issuer_host_path(self._issuer(cluster)) == issuer_host_path(issuer)
+        except LookupFailure:
+            return False  # reported where that cluster is asked for
+
+    @once
+    def _issuer(self, cluster: str) -> str:
+        settings = self._clusters[cluster]
+        if settings.oidc_issuer:
+            return settings.oidc_issuer
+        if settings.stack:
+            return self._stack_output(cluster, "oidcIssuer", check_issuer)
+        found = self.eks_cluster(cluster)
+        if not found.issuer:
+            raise LookupFailure(self._not_ready(cluster, found.status))
+        return found.issuer
+
+    @once
+    def cluster_arn(self, cluster: str) -> str:
+        """The ARN of a cluster, for EKS Pod Identity; its tokens must have the issuer that EKS knows."""
+        found, issuer, settings = self.eks_cluster(cluster), self._issuer(cluster), self._clusters[cluster]
+        if found.issuer and issuer_host_path(found.issuer) != issuer_host_path(issuer):
+            place = (*self._stack.place_of_cluster(cluster), "oidcIssuer" if settings.oidc_issuer else "stack")
+            text = f"the issuer {shortened(issuer)}, and the EKS cluster {settings.name!r} has {found.issuer}"
+            allowed, fix = "the name and the issuer of one cluster", "correct one of the two"
+            raise LookupFailure.of(place, text, allowed, fix, live_rules.WRONG_CLUSTER)
+        return found.arn
+
+    @once
+    def created_provider(self, cluster: str, aws_account: str | None) -> str:
+        """The ARN of the IAM OIDC provider that an AWS account gets for a cluster."""
+        identity = self.identity(aws_account)
+        return oidc_provider_arn(identity.partition, identity.account_id, self.issuer(cluster))
+
+    @once
+    def oidc_provider(self, cluster: str, aws_account: str | None) -> str:
+        """The ARN of an AWS account's IAM OIDC provider for a cluster; the provider lists all audiences in use."""
+        settings, audiences = self._clusters[cluster], self._audiences[cluster, aws_account]
+        is_of_cluster = aws_account == settings.aws_account
+        if is_of_cluster and settings.oidc_provider_arn:
+            arn = settings.oidc_provider_arn
+        elif is_of_cluster and settings.stack:
+            arn = self._stack_output(cluster, "oidcProviderArn", lambda text: str(parse_iam_arn(text, "oidc-provider")))
+        else:
+            arn = self.created_provider(cluster, aws_account)
+        issuer, place = self.issuer(cluster), self._stack.place_of_cluster(cluster)
+        provider = parse_iam_arn(arn, "oidc-provider")
+        if provider.resource != issuer_host_path(issuer):
+            found = f"the OIDC provider {arn} is not for the issuer {issuer}"
+            allowed = f"the provider of that issuer: its ARN ends with {issuer_host_path(issuer)}"
+            raise LookupFailure.of(place, found, allowed, "correct one of the two", live_rules.PROVIDER_MISSING)
+
+        def missing_provider() -> LocatedMistake:
+            command = commands.create_provider(issuer, audiences)
+            if settings.name and is_of_cluster:
+                command = commands.associate_provider(settings.name, issuer, audiences, settings.region)
+            return mistakes.provider_missing(place, provider.account_id, issuer, command)
+
+        asked = self._asked(aws_account)
+        question = Question(place, f"the IAM OIDC provider {arn}", "iam:GetOpenIDConnectProvider", asked)
+        client_ids = _answer(partial(self._cloud.client_ids, arn, aws_account), question, missing_provider)
+        if missing := sorted(audiences - set(client_ids)):
+            lacks = NOT_LISTED.format(provider=arn, audience=", ".join(missing))
+            found, allowed = f"{lacks}; it lists: {', '.join(client_ids)}", AUDIENCES
+            fix = f"add it: {commands.together(*(commands.add_client_id(arn, audience) for audience in missing))}"
+            raise LookupFailure.of(place, found, allowed, fix, live_rules.AUDIENCE_MISSING)
+        return arn
+
+    @once
+    def eks_cluster(self, cluster: str) -> EksCluster:
+        """The description of a cluster in EKS."""
+        settings, place = self._clusters[cluster], (*self._stack.place_of_cluster(cluster), "name")
+        asked = self._asked(settings.aws_account, settings.region)
+
+        def missing_cluster() -> LocatedMistake:
+            number = self._number(settings.aws_account) or asked.number
+            return mistakes.cluster_missing(place, settings.name or "", asked._replace(number=number))
+
+        question = Question(place, f"the EKS cluster {settings.name!r}", "eks:DescribeCluster", asked)
+        return _answer(partial(self._cloud.eks_cluster, settings), question, missing_cluster)
+
+    @once
+    def eks_kubeconfig(self, cluster: str) -> str:
+        """The kubeconfig, as JSON, of a cluster with `kubernetes.eks`."""
+        settings, found = self._clusters[cluster], self.eks_cluster(cluster)
+        if not (authority := found.certificate_authority):
+            raise LookupFailure(self._not_ready(cluster, found.status))
+        aws_account = self._stack.aws_accounts[settings.aws_account] if settings.aws_account else AwsAccount()
+        region, role_arn = settings.region or aws_account.region or self.region(), aws_account.assume_role_arn
+        access = {"profile": aws_account.profile, "role_arn": role_arn}
+        return json.dumps(eks_kubeconfig(settings.name or "", region, found.endpoint, authority, **access))
+
+    @once
+    def _outputs_of(self, cluster: str) -> Mapping[str, Any]:
+        """The outputs of the stack in a cluster's `stack`."""
+        stack = self._clusters[cluster].stack or ""
+        try:
+            return self._cloud.stack_outputs(stack)
+        except CouldNotLookError as error:
+            place = (*self._stack.place_of_cluster(cluster), "stack")
+            fix = f"name a stack of `{commands.LIST_STACKS}`, or deploy that one first"
+            found = f"cannot read the outputs of {stack}: {quoted(error)}"
+            raise LookupFailure.of(place, found, "a stack of this backend", fix) from None
+
+    def _stack_output(self, cluster: str, name: str, checked: Callable[[str], str]) -> str:
+        """Return another stack's output, checked: it was not known when the stack file was checked."""
+        outputs, stack = self._outputs_of(cluster), self._clusters[cluster].stack or ""
+        place = (*self._stack.place_of_cluster(cluster), "stack")
+        if name not in outputs:
+            found = f"stack {stack} has no output {name!r}; it has: {', '.join(sorted(outputs)) or 'none'}"
+            raise LookupFailure.of(place, found, "oidcIssuer and oidcProviderArn", "export it in that stack")
+        try:
+            return checked(str(outputs[name]))
+        except Mistake as mistake:
+            raise LookupFailure(mistakes.output_wrong(place, stack, name, mistake)) from None
+
+    def _not_ready(self, cluster: str, status: str) -> LocatedMistake:
+        """Return the mistake for an EKS cluster that lacks what an ACTIVE one has."""
+        name, region = self._clusters[cluster].name or "", self._clusters[cluster].region
+        place = (*self._stack.place_of_cluster(cluster), "name")
+        if status == mistakes.ACTIVE:
+            found = f"the EKS cluster {name!r} has no OIDC issuer"
+            return LocatedMistake(place, Mistake(found, "a cluster that has one", "set its `oidcIssuer`"))
+        return mistakes.cluster_not_active(place, name, status, region)
+
+    def _asked(self, aws_account: str | None, region: str | None = None) -> AskedAwsAccount:
+        return asked_aws_account(self._stack.aws_accounts, aws_account, self._aws_settings, region)
+
+    def _number(self, aws_account: str | None) -> str | None:
+        """Return the ID of an AWS account that has answered another question; None where it cannot be read."""
+        try:
+            return self.identity(aws_account).account_id
+        except LookupFailure:
+            return None
+
+
+def _answer(ask: Callable[[], ANSWER], asked: Question, missing: Callable[[], LocatedMistake] | None = None) -> ANSWER:
+    """Return the answer of AWS; what it does not have is the mistake of `missing`.
+
+    Raises:
+        LookupFailure: There is none.
+    """
+    try:
+        return ask()
+    except CouldNotLookError as error:
+        is_missing = missing and error.cause is Cause.NOT_FOUND
+        raise LookupFailure(missing() if missing and is_missing else aws_mistake(error, asked)) from None

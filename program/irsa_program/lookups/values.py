@@ -1,0 +1,263 @@
+"""What must be looked up for a stack's bindings, and what was found."""
+
+from collections.abc import Collection, Mapping, Sequence, Set
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from irsa.rules.arns import ClusterArn, oidc_provider_arn, parse_iam_arn
+from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa.rules.unknown import Sample, sampled
+from irsa.ways import POD_IDENTITY
+from irsa_config.arguments_with_variables import values_with_variables
+from irsa_config.models import Cluster
+from irsa_config.scalars import parsed
+from irsa_config.stack import Binding, Stack
+from irsa_config.variables import partition_of, references
+
+if TYPE_CHECKING:
+    import pulumi
+    import pulumi_aws as aws
+    import pulumi_kubernetes as kubernetes
+
+# What stands for an answer that nobody gives, in AWS's form and no longer than any:
+# https://docs.aws.amazon.com/general/latest/gr/rande.html
+SAMPLES = {
+    "account": Sample("111122223333", ["account"]),
+    "partition": Sample("aws", ["partition"]),
+    "region": Sample("us-west-2", ["region"]),
+}
+
+
+class AwsIdentity(NamedTuple):
+    """The identity of an AWS account."""
+
+    account_id: str
+    """Its ID, 12 digits."""
+    partition: str
+    """`aws`, `aws-cn`, ..."""
+
+
+class ResolvedAwsAccount(NamedTuple):
+    """An AWS account that bindings use."""
+
+    identity: AwsIdentity | None
+    """Its identity; None where no document and no ARN needs it."""
+    provider: "aws.Provider | None"
+    """Its provider; None for the stack's default provider."""
+
+
+class ResolvedCluster(NamedTuple):
+    """What was looked up of a cluster for its bindings."""
+
+    name: str
+    """Name of the EKS cluster; empty when the stack file has none."""
+    provider: "kubernetes.Provider | None"
+    """The provider of its Kubernetes API; None for the stack's default provider."""
+    issuer: str = ""
+    """Its OIDC issuer; empty where neither its Kubernetes API nor EKS Pod Identity is used."""
+    arn: str = ""
+    """Its ARN; empty where no binding uses EKS Pod Identity in it."""
+    inputs: Mapping[str, Any] | None = None
+    """The inputs of that provider, or of the default one; None where only the plugin reaches the cluster."""
+
+
+# What is known of an AWS account that the stack file does not have, and of a cluster.
+NOBODY = ResolvedAwsAccount(AwsIdentity(SAMPLES["account"], SAMPLES["partition"]), None)
+UNKNOWN_PROVIDER = Sample("arn:aws:iam::111122223333:oidc-provider/a", [*SAMPLES, "issuer"])
+
+
+class Lookups(NamedTuple):
+    """All that was looked up for a stack.
+
+    Attributes:
+        region: Region of the stack; None where no binding needs it.
+        aws_accounts: AWS accounts by their key; None is the key of the stack's account.
+        clusters: Clusters by their key in `Stack.clusters_by_key`.
+        oidc_providers: ARNs of the IAM OIDC providers by cluster and AWS account; outputs where the stack creates them,
+            and samples before.
+        account_ids: IDs that the stack's own AWS account may have; empty for any.
+        issuers_to_create: Issuers whose providers the stack creates, by the same.
+    """
+
+    region: str | None
+    aws_accounts: Mapping[str | None, ResolvedAwsAccount]
+    clusters: Mapping[str, ResolvedCluster]
+    oidc_providers: Mapping[tuple[str, str | None], "str | pulumi.Output[str]"]
+    account_ids: Collection[str] = ()
+    issuers_to_create: Mapping[tuple[str, str | None], str] = MappingProxyType({})
+
+
+class Needs(NamedTuple):
+    """What must be looked up for the bindings.
+
+    Attributes:
+        variables: Names of the variables that they use, by AWS account.
+        audiences: Audiences that an IAM OIDC provider must list, by cluster and AWS account.
+        kubernetes: Clusters whose Kubernetes API is used.
+        cluster_arns: Clusters whose ARN EKS Pod Identity needs.
+        account_ids: AWS accounts, by their key, whose number is compared with that of another key, or of a cluster.
+    """
+
+    variables: Mapping[str | None, Set[str]]
+    audiences: Mapping[tuple[str, str | None], Set[str]]
+    kubernetes: Set[str]
+    cluster_arns: Set[str]
+    account_ids: Set[str | None]
+
+
+def audience_of(binding: Binding) -> str:
+    """Return the audience of the tokens that a binding's role trusts."""
+    return str(binding.args.get("audience", DEFAULT_AUDIENCE))
+
+
+def trusts_providers(binding: Binding) -> bool:
+    """Return whether a binding's role gets a trust policy with OIDC providers; that of an existing role stays."""
+    return binding.argument("role", "arn") is None and binding.identity.needs("oidc_provider_arns")
+
+
+def account_id_of(stack: Stack, aws_account: str | None, identity: AwsIdentity | None) -> str | None:
+    """Return the ID of an AWS account where it is looked up, or the file has it, else its key; None for the stack's."""
+    return stack.account_id(aws_account) if identity is None or sampled(identity.account_id) else identity.account_id
+
+
+def needs_of(stack: Stack) -> Needs:
+    """Return what must be looked up for the bindings of a stack."""
+    variables: dict[str | None, set[str]] = {}
+    audiences: dict[tuple[str, str | None], set[str]] = {}
+    kubernetes: set[str] = set()
+    cluster_arns: set[str] = set()
+    account_ids: set[str | None] = set()
+    for binding in stack.bindings.values():
+        clusters = stack.clusters_of(binding)
+        used = references([value for _, value in values_with_variables(binding.args)])
+        variables.setdefault(binding.aws_account, set()).update(used)
+        if binding.identity.needs("cluster_arns"):
+            cluster_arns.update(clusters)
+            for aws_account in {stack.clusters_by_key[cluster].aws_account for cluster in clusters}:
+                variables.setdefault(aws_account, set())
+                if aws_account != binding.aws_account and binding.argument("role", "arn") is None:
+                    account_ids.add(binding.aws_account)
+        for cluster in clusters if trusts_providers(binding) else ():
+            audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
+        if "service_account" in binding.args or stack.cluster:
+            kubernetes.update(clusters)
+        elif POD_IDENTITY in binding.identity.used:
+            # The guard knows the service account that an add-on's chart creates.
+            kubernetes.update(filter(stack.guard_of, clusters))
+    with_names = [
+        each for each in stack.bindings.values() if each.argument("role", "name") or each.argument("policy", "name")
+    ]
+    creating = {aws_account for key, aws_account in audiences if stack.clusters_by_key[key].create_oidc_provider}
+    for several in ({each.aws_account for each in with_names}, creating):
+        # Of those whose role the file has, it has the number.
+        account_ids.update(key for key in several if len(several) > 1 and stack.account_id(key) == key)
+    return Needs(variables, audiences, kubernetes, cluster_arns, account_ids)
+
+
+def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups:
+    """Return what is known of the look-ups when nobody answers them: from the file, else samples.
+
+    Args:
+        stack: The settings, which may hold markers.
+        region: The stack's `aws:region`, where it is known.
+        allowed: The stack's `aws:allowedAccountIds`, of whatever shape.
+    """
+    # `pulumi config set` writes a list as JSON text.
+    ids = parsed(allowed) if isinstance(allowed, str) else allowed
+    account_ids = ids if isinstance(ids, list) and all(isinstance(each, str) for each in ids) else []
+    clusters = stack.clusters_by_key
+    keys = (None, *stack.aws_accounts)
+    identities = {key: _known_identity(stack, key, region, account_ids) for key in keys}
+    issuers = {key: _known_issuer(clusters[key], region, index) for index, key in enumerate(clusters)}
+    return Lookups(
+        region=region or SAMPLES["region"],
+        aws_accounts={key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()},
+        clusters={
+            key: ResolvedCluster(
+                _text(cluster.name) or "",
+                None,
+                issuers[key],
+                known_cluster_arn(cluster, region, identities.get(_text(cluster.aws_account), NOBODY.identity)),
+            )
+            for key, cluster in clusters.items()
+        },
+        # Not of each cluster in each AWS account: of a thousand each, that is a million.
+        oidc_providers={
+            (key, aws_account): known_provider(clusters[key], aws_account, identities[aws_account], issuers[key])
+            for key, aws_account in _pairs(stack)
+            if aws_account in identities
+        },
+        account_ids=account_ids,
+    )
+
+
+def _pairs(stack: Stack) -> Collection[tuple[str, str | None]]:
+    """Return the clusters of the bindings' roles, each with the AWS account of such a role."""
+    return dict.fromkeys((key, each.aws_account) for each in stack.bindings.values() for key in stack.clusters_of(each))
+
+
+def completed(answers: Lookups, known: Lookups) -> Lookups:
+    """Return the answers and, where a look-up has none, what is known without it."""
+    clusters = {
+        key: each._replace(issuer=each.issuer or known.clusters[key].issuer, arn=each.arn or known.clusters[key].arn)
+        for key, each in answers.clusters.items()
+    }
+    return Lookups(
+        answers.region or known.region,
+        {**known.aws_accounts, **answers.aws_accounts},
+        clusters,
+        {**known.oidc_providers, **answers.oidc_providers},
+    )
+
+
+def known_cluster_arn(cluster: Cluster, region: str | None, identity: AwsIdentity | None) -> str:
+    """Return the ARN that a cluster has if it is as the file says, with samples of what the file does not say."""
+    partition, account_id = (identity.partition, identity.account_id) if identity else ("aws", SAMPLES["account"])
+    its_region = _text(cluster.region) or region or SAMPLES["region"]
+    name = _text(cluster.name) or Sample("a", ["issuer"])
+    parts = (partition, its_region, account_id, name)
+    samples = frozenset[str]().union(*map(sampled, parts))
+    arn = str(ClusterArn(*map(str, parts)))
+    return Sample(arn, samples) if samples else arn
+
+
+def _known_identity(
+    stack: Stack, aws_account: str | None, region: str | None, account_ids: Sequence[str]
+) -> AwsIdentity:
+    """Return the identity of an AWS account, as far as ARNs in its settings, and its region, say it."""
+    settings = stack.aws_accounts.get(aws_account or "")
+    arns = [("role", settings.assume_role_arn if settings else None)]
+    clusters = stack.clusters_by_key.values()
+    arns += [("oidc-provider", each.oidc_provider_arn) for each in clusters if each.aws_account == aws_account]
+    known = [parse_iam_arn(arn, kind) for kind, arn in arns if isinstance(arn, str)]
+    its_region = _text(settings.region if settings else None) or region
+    account_id = known[0].account_id if known else account_ids[0] if not settings and len(account_ids) == 1 else None
+    partition = known[0].partition if known else partition_of(its_region) if its_region else None
+    return AwsIdentity(account_id or SAMPLES["account"], partition or SAMPLES["partition"])
+
+
+def _known_issuer(cluster: Cluster, region: str | None, index: int) -> str:
+    if isinstance(cluster.oidc_issuer, str):
+        return cluster.oidc_issuer
+    if isinstance(cluster.oidc_provider_arn, str):
+        return f"https://{parse_iam_arn(cluster.oidc_provider_arn, 'oidc-provider').resource}"
+    if cluster.stack:
+        # It may be of any provider.
+        return Sample(f"https://a/{index}", ["issuer"])
+    its_region = _text(cluster.region) or region or SAMPLES["region"]
+    return Sample(f"https://oidc.eks.{its_region}.amazonaws.com/id/{index:0>32}", ["issuer"])
+
+
+def known_provider(cluster: Cluster, aws_account: str | None, identity: AwsIdentity | None, issuer: str) -> str:
+    """Return the ARN of a cluster's OIDC provider in an AWS account, with samples of what is not known of it."""
+    identity = identity or AwsIdentity(SAMPLES["account"], SAMPLES["partition"])
+    if isinstance(cluster.oidc_provider_arn, str) and cluster.aws_account == aws_account:
+        return cluster.oidc_provider_arn
+    arn = oidc_provider_arn(identity.partition, identity.account_id, issuer)
+    samples = sampled(identity.partition) | sampled(identity.account_id) | sampled(issuer)
+    samples |= {"output"} if cluster.create_oidc_provider is True else set()
+    return Sample(arn, samples) if samples else arn
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,158 @@
+"""The settings of the running stack."""
+
+import os
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pulumi
+
+from irsa.rules import commands
+from irsa.rules.leaves import leaves
+from irsa.rules.mistakes import named, path_of
+from irsa.rules.unknown import SECRET, without_places
+from irsa_config.loading import Settings
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.project_file import stack_folder
+from irsa_config.provider_settings import ACCOUNT_LISTS, account_id_mistakes, lists_mistake
+from irsa_config.scalars import parsed
+from irsa_config.stack import Stack
+from irsa_config.stack_file import StackFile, located
+from irsa_program.examine import examine
+from irsa_program.lookups.access import aws_settings
+
+
+class StackSettings(NamedTuple):
+    """The settings of the running stack, without a mistake that can be found before anything is looked up."""
+
+    stack: Stack
+    settings: Settings
+    folder: Path
+    warnings: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """Of the lint rules, by the binding's key, for the row of its component; of no binding, by nothing."""
+
+    def placed(self, mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:
+        """Return mistakes with their places in the stack's files, with lines where the stack file can be read."""
+        return self._with_lines(mistakes, _stack_file(self.folder))
+
+    def refusal(self, mistakes: Iterable[LocatedMistake]) -> pulumi.RunError:
+        """Return the error that reports the mistakes."""
+        file = _stack_file(self.folder)
+        return _refusal(self._with_lines(mistakes, file), file)
+
+    def _with_lines(self, mistakes: Iterable[LocatedMistake], file: StackFile | None) -> list[LocatedMistake]:
+        return _with_lines(self.settings.placed(mistakes), file, _as_meant(_values(), file)[0])
+
+
+def load_settings(folder: Path) -> StackSettings:
+    """Return the settings of the running stack; file paths in them are relative to the folder.
+
+    Raises:
+        pulumi.RunError: All mistakes of the stack file, or a sandbox that is not running.
+    """
+    values, file = _values(), _stack_file(folder)
+    meant, wrong = _as_meant(values, file)
+    aws = aws_settings()
+    examination = examine(meant, folder, aws["region"], allowed=aws[ACCOUNT_LISTS[0]])
+    for name in ACCOUNT_LISTS:
+        wrong += [LocatedMistake((), each) for _, each in account_id_mistakes(name, aws[name])]
+    if both := lists_mistake(*(aws[name] for name in ACCOUNT_LISTS)):
+        wrong.append(LocatedMistake((), both))
+    mistakes = [*wrong, *examination.mistakes]
+    if examination.stack is None or mistakes:
+        check = commands.check(file.name, ".venv/bin/irsa") if file else ""
+        hint = f"\nto check it without the engine: {check}" if check else ""
+        raise pulumi.RunError(f"{_refusal(_with_lines(mistakes, file, meant), file)}{hint}")
+    for key in sorted(values):
+        if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{key}"):
+            about = "names, ARNs and documents are plain text in AWS and in the state"
+            pulumi.log.warn(f"irsa:{path_of((key,))} is secret, but {about}")
+    for text in examination.not_checked:
+        pulumi.log.warn(f"not checked: {text}")
+    warnings = _by_binding(_with_lines(examination.warnings, file, meant))
+    for text in warnings.get("", ()):
+        pulumi.log.warn(text)
+    if examination.stack.sandbox:
+        _require_sandbox()
+    return StackSettings(examination.stack, examination.settings, folder, warnings)
+
+
+def _by_binding(warnings: Iterable[LocatedMistake]) -> dict[str, list[str]]:
+    """Return the texts of warnings, without those of sizes: the component reports them itself, with the real issuer."""
+    found: dict[str, list[str]] = {}
+    for each in warnings:
+        if each.rule not in ("near-limit", "split-policy"):
+            key = str(each.place[1]) if each.place[0] == "bindings" else ""
+            text = f"{each.where}: {each.mistake.found}; {each.mistake.fix} [{each.rule}]"
+            found.setdefault(key, []).append(text)
+    return found
+
+
+def _refusal(mistakes: Sequence[LocatedMistake], file: StackFile | None) -> pulumi.RunError:
+    where = named(file.name) if file else "the settings of the stack"
+    count = f"{len(mistakes)} error{'s' if len(mistakes) > 1 else ''} in {where}"
+    return pulumi.RunError("\n".join([count, *(f"  {mistake}" for mistake in mistakes)]))
+
+
+def _with_lines(
+    mistakes: list[LocatedMistake], file: StackFile | None, values: Mapping[str, Any]
+) -> list[LocatedMistake]:
+    return located(mistakes, file, values) if file else mistakes
+
+
+def _stack_file(folder: Path) -> StackFile | None:
+    """Return the stack file, for the lines of mistakes; None where it is elsewhere (`--config-file`)."""
+    name = os.path.normpath(f"{stack_folder(folder)}/Pulumi.{pulumi.get_stack()}.yaml")
+    try:
+        return StackFile(folder / name, name)
+    except OSError:
+        return None
+
+
+def _as_meant(values: dict[str, Any], file: StackFile | None) -> tuple[dict[str, Any], list[LocatedMistake]]:
+    """Return the values with the strings that lack quotes in the stack file as they are meant, and its mistakes.
+
+    Values that are not from that file stay as they are: those of `--config-file`, or of Pulumi ESC.
+    """
+    if file is None:
+        return values, []
+    names = {str(mistake.place[0]) for mistake in file.mistakes if mistake.place} & file.settings.keys()
+    same = {name for name in names & values.keys() if _is_sent(values[name], file.as_sent(name))}
+    wrong = [mistake for mistake in file.mistakes if mistake.place and mistake.place[0] in same]
+    return {**values, **{name: file.settings[name] for name in same}}, wrong
+
+
+def _is_sent(value: Any, sent: Any) -> bool:
+    """Return whether a value is what the engine sends; a secret, which the file does not show, may be anything."""
+    secrets = [place for place, leaf in leaves(sent) if leaf is SECRET]
+    return bool(without_places(value, secrets, SECRET) == sent)
+
+
+def _values() -> dict[str, Any]:
+    """Return the project's values, as the language host passes them, in the SDK or in the environment."""
+    prefix = f"{pulumi.get_project()}:"
+    config = pulumi.runtime.config
+    values = {}
+    for key, text in {**config.get_config_env(), **config.CONFIG.get()}.items():
+        if key.startswith(prefix):
+            values[key.removeprefix(prefix)] = parsed(text)
+    return values
+
+
+def _require_sandbox() -> None:
+    """Stop unless the AWS API in use is the sandbox's and answers.
+
+    Raises:
+        pulumi.RunError: One line with the command that starts it.
+    """
+    address = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
+    if "IRSA_SANDBOX" not in os.environ or address.hostname is None:
+        fix = "run `make up` once, then `. .sandbox/env` in this shell"
+        raise pulumi.RunError(f"stack {pulumi.get_stack()!r} is for the sandbox only: {fix}")
+    try:
+        socket.create_connection((address.hostname, address.port or 80), timeout=5).close()
+    except OSError:
+        raise pulumi.RunError("the sandbox is not running: start it with `make up`") from None
