@@ -96,7 +96,7 @@ class Guard(GuardSettings):
     `irsa:guard: warn` is short for `irsa:guard: {mode: warn}`."""
 
     mode: GuardModeOrOff
-    """`warn`: the API server's metric and audit log have it."""
+    """`warn`: the API server admits the Pod, and counts it in its metric and its audit log."""
 
 
 class Cluster(Keys):

@@ -19,8 +19,8 @@ from irsa_world.live.guards import guards_of
 from irsa_world.live.iam import AwsAccountClient, with_details
 from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients
-from irsa_world.live.model import Discovery, Guards, LiveAwsAccount, LiveCluster, LiveEksCluster
 from irsa_world.live.once import Answer
+from irsa_world.model import AwsAccount, Cluster, Discovery, EksCluster, Guards
 from irsa_world.state.declared import DeclaredStack
 from irsa_world.state.pulumi import read_stack
 
@@ -66,7 +66,7 @@ def discover(
     # Threads write to it; two runs should print the same, sorted.
     not_checked: set[str] = set()
 
-    def read_cluster(read: Callable[[ClusterClient], LiveCluster], live: ClusterClient) -> LiveCluster:
+    def read_cluster(read: Callable[[ClusterClient], Cluster], live: ClusterClient) -> Cluster:
         found = read(live)
         return replace(found, guards=_guards(live, not_checked.add)) if guards else found
 
@@ -79,7 +79,7 @@ def discover(
         def issuers() -> set[str]:
             # They are submitted before the AWS accounts, and wait for nothing.
             found = (each.result() for _, each in of_clusters)
-            return {each.issuer for each in found if isinstance(each, LiveCluster)}
+            return {each.issuer for each in found if isinstance(each, Cluster)}
 
         read_account = partial(read_aws_account, policies=policies, not_checked=not_checked.add, issuers=issuers)
         accounts = _aws_accounts(declared, credentials)
@@ -108,12 +108,7 @@ def discover(
             if binding.role_arn and (binding.role or binding.unreadable)
         ),
         managed_service_accounts,
-        frozenset(
-            (str(each.cluster), each.role_arn, each.namespace, each.service_account)
-            for stack in declared
-            for binding in stack.bindings
-            for each in binding.associations
-        ),
+        frozenset(each.place for stack in declared for binding in stack.bindings for each in binding.associations),
     )
 
 
@@ -122,9 +117,9 @@ def discover(
 
 def _clusters(
     contexts: Sequence[str], eks_names: Sequence[str], stacks: Sequence[Stack], credentials: Inputs
-) -> list[Source[LiveCluster]]:
+) -> list[Source[Cluster]]:
     current = partial(_cluster, in_kubeconfig=True)
-    chosen: list[Source[LiveCluster]] = []
+    chosen: list[Source[Cluster]] = []
     chosen += [(f"context {named(each)}", partial(_of_context, each), current) for each in contexts]
     for each in eks_names:
         chosen.append(
@@ -151,7 +146,7 @@ def _of_eks(name: str, credentials: Inputs) -> ClusterClient:
     return ClusterClient(configuration({"kubeconfig": json.dumps(kubeconfig)}))
 
 
-def _clusters_of(declared: DeclaredStack, clusters: ClusterClients) -> Iterator[Source[LiveCluster]]:
+def _clusters_of(declared: DeclaredStack, clusters: ClusterClients) -> Iterator[Source[Cluster]]:
     for reference in clusters.references:
         inputs = declared.clusters.get(reference, {})
         # Such a provider reads the kubeconfig that kubectl reads.
@@ -189,10 +184,10 @@ def _read(name: str, reach: Callable[[], Any], read: Callable[[Any], Answer]) ->
         return f"{name}: {error}"
 
 
-def _cluster(live: ClusterClient, in_kubeconfig: bool = False, eks_name: str | None = None) -> LiveCluster:
+def _cluster(live: ClusterClient, in_kubeconfig: bool = False, eks_name: str | None = None) -> Cluster:
     """Return a cluster with all of its service accounts; its context only where that is of the user's kubeconfig."""
     context = live.context if live.is_in_file and in_kubeconfig else None
-    return LiveCluster(live.context or "", live.issuer, tuple(live.service_accounts(None)), context, eks_name)
+    return Cluster(live.context or "", live.issuer, tuple(live.service_accounts(None)), context, eks_name)
 
 
 def _guards(live: ClusterClient, not_checked: Callable[[str], None]) -> Guards | None:
@@ -225,7 +220,7 @@ def _one_of_each(
     return [found for _, found in first.values()]
 
 
-def _another_cluster(name: str, known: LiveCluster, found: LiveCluster) -> str:
+def _another_cluster(name: str, known: Cluster, found: Cluster) -> str:
     """Return that two clusters have one issuer, which no service account shows to be one: contexts may lead to one."""
     one, other = ({each.uid for each in cluster.service_accounts} - {""} for cluster in (known, found))
     if one and other and one.isdisjoint(other):
@@ -233,7 +228,7 @@ def _another_cluster(name: str, known: LiveCluster, found: LiveCluster) -> str:
     return ""
 
 
-def _with_distinct_names(clusters: Iterable[LiveCluster]) -> Iterator[LiveCluster]:
+def _with_distinct_names(clusters: Iterable[Cluster]) -> Iterator[Cluster]:
     """Yield clusters of which no two have one name: every kubeconfig in a stack may call its context `aws`.
 
     A context may also be called what another cluster is called with its issuer.
@@ -248,7 +243,7 @@ def _with_distinct_names(clusters: Iterable[LiveCluster]) -> Iterator[LiveCluste
         yield replace(cluster, name=name, service_accounts=service_accounts)
 
 
-def _is_elsewhere(cluster: LiveCluster) -> bool:
+def _is_elsewhere(cluster: Cluster) -> bool:
     """Return whether a cluster is one of EKS that was not found there: only such a one may have Pod Identity."""
     return cluster.arn is None and bool(eks_region(issuer_host_path(cluster.issuer)))
 
@@ -258,7 +253,7 @@ def read_aws_account(
     policies: bool = False,
     not_checked: Callable[[str], None] = lambda _: None,
     issuers: Callable[[], Collection[str]] = frozenset,
-) -> LiveAwsAccount:
+) -> AwsAccount:
     """Return an AWS account with all of its roles and OIDC providers, and the associations of clusters.
 
     Args:
@@ -283,7 +278,7 @@ def read_aws_account(
         documents = pool.submit(optional, "policies", live.policy_details if policies else list)
         providers = live.oidc_providers()
         client_ids = dict(zip(providers, pool.map(live.client_ids, providers), strict=True))
-        in_regions: dict[str, Future[list[LiveEksCluster] | None]] = {}
+        in_regions: dict[str, Future[list[EksCluster] | None]] = {}
 
         def list_clusters(host_paths: Iterable[str]) -> None:
             for region in {eks_region(each) for each in host_paths} - {"", *in_regions}:
@@ -312,7 +307,7 @@ def read_aws_account(
             if not each.has_details:
                 text = "it was created or deleted while the roles were listed"
                 not_checked(f"last use, tags and policies of {named(each.arn)}: {text}")
-    return LiveAwsAccount(
+    return AwsAccount(
         live.number,
         tuple(sorted(roles, key=lambda each: each.arn)),
         {arn: tuple(ids) for arn, ids in client_ids.items() if ids is not None},

@@ -3,7 +3,6 @@
 AssociationChecks asks; everything else is pure.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,15 +16,16 @@ from irsa.rules.arns import ClusterArn, parse_cluster_arn, parse_iam_arn
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.trust import CLUSTER_TAG, POD_IDENTITY_PRINCIPAL, SOURCE_ARN, assume_role_actions
+from irsa.rules.unknown import Unknown
 from irsa.ways import POD_IDENTITY
 from irsa_cli.compared import ASSOCIATION
 from irsa_cli.report.checks import OUTCOMES, Check, Outcome
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.eks import AGENT, EksClient
-from irsa_world.live.model import LiveAssociation, LiveEksCluster
+from irsa_world.model import Association, EksCluster
 from irsa_world.stages import Node, RunningPod
-from irsa_world.state.declared import DeclaredAssociation, DeclaredBinding
+from irsa_world.state.declared import DeclaredBinding
 from irsa_world.verdict import of_missing_role
 
 NONE = "none"
@@ -41,9 +41,7 @@ def place_of(namespace: str, service_account: str, cluster: str) -> str:
     return f"{named(f'{namespace}/{service_account}')} in EKS cluster {named(cluster)}"
 
 
-def of_association(
-    check: NewCheck, declared: DeclaredAssociation, live: LiveAssociation | None, repair: str
-) -> Iterator[Check]:
+def of_association(check: NewCheck, declared: Association, live: Association | None, repair: str) -> Iterator[Check]:
     """Yield how the association of a service account differs from the declared one."""
     expected = f"an association of {named(declared.role_arn)}"
     if live is None:
@@ -62,17 +60,19 @@ def of_association(
         yield check(Outcome.OK)
 
 
-def _settings(check: NewCheck, declared: DeclaredAssociation, live: LiveAssociation, repair: str) -> Iterator[Check]:
+def _settings(check: NewCheck, declared: Association, live: Association, repair: str) -> Iterator[Check]:
     on = {True: "on", False: "off"}
     pairs = [
         ("role", live.role_arn, declared.role_arn),
-        ("session tags", on[not live.disable_session_tags], on[declared.session_tags]),
+        ("session tags", on[live.session_tags], on[declared.session_tags]),
         (TARGET_ROLE, live.target_role_arn, declared.target_role_arn),
     ]
-    if declared.tags is None:
-        yield check(Outcome.CANNOT_TELL, "the state keeps a tag of the association as a secret")
+    tags = declared.tags
+    if isinstance(tags, Unknown):
+        yield check(Outcome.CANNOT_TELL, tags.reason)
+        tags = {}
     # More tags may be there: the AWS provider's own settings add some to every resource.
-    pairs += [(f"tag {named(key)}", live.tags.get(key, ""), value) for key, value in (declared.tags or {}).items()]
+    pairs += [(f"tag {named(key)}", live.tags.get(key, ""), value) for key, value in tags.items()]
     for label, *values in pairs:
         if values[0] != values[1]:
             texts = (f"{label}: {named(each) if each else NONE}" for each in values)
@@ -80,11 +80,11 @@ def _settings(check: NewCheck, declared: DeclaredAssociation, live: LiveAssociat
             yield check(Outcome.FINDING, *texts, fix)
 
 
-def _policy(check: NewCheck, declared: DeclaredAssociation, live: LiveAssociation, repair: str) -> Iterator[Check]:
+def _policy(check: NewCheck, declared: Association, live: Association, repair: str) -> Iterator[Check]:
     """Yield how the session policy differs in what it means."""
     label = "session policy"
-    if declared.policy is None:
-        yield check(Outcome.CANNOT_TELL, f"the state keeps the {label} as a secret")
+    if isinstance(declared.policy, Unknown):
+        yield check(Outcome.CANNOT_TELL, declared.policy.reason)
     elif bool(declared.policy) != bool(live.policy):
         texts = (f"{label}: {named(each) if each else NONE}" for each in (live.policy, declared.policy))
         yield check(Outcome.FINDING, *texts, repair if declared.policy else _cleared(live, "policy"))
@@ -99,14 +99,14 @@ def _policy(check: NewCheck, declared: DeclaredAssociation, live: LiveAssociatio
             yield check(Outcome.FINDING, *texts, repair)
 
 
-def _cleared(live: LiveAssociation, setting: str) -> str:
+def _cleared(live: Association, setting: str) -> str:
     """Return the command that removes a setting, which EKS keeps where an update only leaves it out."""
-    region = parse_cluster_arn(live.cluster_arn).region
-    return commands.clear_association(live.cluster_name, live.association_id, region, [setting])
+    region = live.cluster.region
+    return commands.clear_association(live.cluster.name, live.association_id, region, [setting])
 
 
 def of_target_trust(
-    check: NewCheck, declared: DeclaredAssociation, live: LiveAssociation | None, trust: Mapping[str, Any]
+    check: NewCheck, declared: Association, live: Association | None, trust: Mapping[str, Any]
 ) -> Check:
     """Return whether the target role's trust policy admits the role of the association."""
     actions = assume_role_actions(declared.session_tags)
@@ -117,7 +117,7 @@ def of_target_trust(
     return check(outcome, with_values(evaluation), "" if outcome is Outcome.OK else expected)
 
 
-def of_agent(check: NewCheck, cluster: ClusterArn, status: str | None, found: LiveEksCluster | None) -> Check:
+def of_agent(check: NewCheck, cluster: ClusterArn, status: str | None, found: EksCluster | None) -> Check:
     """Return whether the agent of EKS Pod Identity runs in a cluster.
 
     Args:
@@ -139,20 +139,20 @@ def of_agent(check: NewCheck, cluster: ClusterArn, status: str | None, found: Li
     return check(Outcome.FINDING, f"neither the add-on {AGENT} nor EKS Auto Mode", expected, fix)
 
 
-def of_undeclared(check: NewCheck, live: LiveAssociation, role_arn: str) -> Check:
+def of_undeclared(check: NewCheck, live: Association, role_arn: str) -> Check:
     """Return the finding of an association that the stack does not declare any more."""
     owner = f", which {named(live.owner)} owns" if live.owner_arn else ""
     is_own = live.role_arn == role_arn and not owner
-    region = parse_cluster_arn(live.cluster_arn).region
-    fix = commands.delete_association(live.cluster_name, live.association_id, region) if is_own else ""
+    region = live.cluster.region
+    fix = commands.delete_association(live.cluster.name, live.association_id, region) if is_own else ""
     found = f"an association of {named(live.role_arn)}{owner}; new Pods get that, and nothing of the annotation"
     return check(Outcome.FINDING, found, "no association", fix)
 
 
-def trusted_clusters(trust: str) -> list[ClusterArn]:
+def trusted_clusters(trust: Mapping[str, Any]) -> list[ClusterArn]:
     """Return the clusters whose Pod Identity a trust policy that irsa wrote trusts."""
     found: dict[ClusterArn, None] = {}
-    for statement in items_of(json.loads(trust).get("Statement", [])):
+    for statement in items_of(trust.get("Statement", [])):
         principal = statement.get("Principal")
         if not isinstance(principal, dict) or POD_IDENTITY_PRINCIPAL not in items_of(principal.get("Service", [])):
             continue
@@ -175,9 +175,9 @@ def of_pod(check: NewCheck, pod: RunningPod, about: str) -> Check:
     return check(Outcome.FINDING, f"has {others}", f"has {POD_IDENTITY}", pod.restart, about)
 
 
-def unique_clusters(associations: Iterable[DeclaredAssociation]) -> dict[ClusterArn, DeclaredAssociation]:
+def unique_clusters(associations: Iterable[Association]) -> dict[ClusterArn, Association]:
     """Return an association of each cluster."""
-    found: dict[ClusterArn, DeclaredAssociation] = {}
+    found: dict[ClusterArn, Association] = {}
     for each in associations:
         found.setdefault(each.cluster, each)
     return found
@@ -199,7 +199,7 @@ class AssociationChecks:
     binding: DeclaredBinding
     repair: str
 
-    def checks(self, agents_of: Iterable[DeclaredAssociation]) -> list[Check]:
+    def checks(self, agents_of: Iterable[Association]) -> list[Check]:
         """Return the checks of the associations, and those of the agent in the clusters of some of them."""
         binding, checks = self.binding, list[Check]()
         for each in binding.associations:
@@ -209,22 +209,24 @@ class AssociationChecks:
                 checks += self.ask(ASSOCIATION, f"{TARGET_ROLE} {named(each.target_role_arn)}", self._target, each)
         for each in agents_of:
             checks += self.ask(ASSOCIATION, f"EKS cluster {named(each.cluster.name)}", self._agent, each)
-        if binding.identity.only_trusts(POD_IDENTITY) and binding.role and binding.role.trust:
-            checks += self.ask(ASSOCIATION, f"binding {named(binding.key)}", self._undeclared, binding.role.trust)
+        if binding.identity.only_trusts(POD_IDENTITY) and binding.trust:
+            checks += self.ask(ASSOCIATION, f"binding {named(binding.key)}", self._undeclared, binding.trust)
         return checks
 
-    def _eks(self, association: DeclaredAssociation) -> EksClient:
-        aws_account = self.aws_accounts.of_cluster(association.cluster, association.provider)
+    def _eks(self, association: Association) -> EksClient:
+        aws_account = self.aws_accounts.of_cluster(
+            association.cluster, self.binding.providers.get(association.cluster_arn, "")
+        )
         return aws_account.eks(association.cluster.region)
 
-    def _live(self, association: DeclaredAssociation) -> LiveAssociation | None:
+    def _live(self, association: Association) -> Association | None:
         at = (association.cluster.name, association.namespace, association.service_account)
         return self._eks(association).association(*at)
 
-    def _association(self, check: NewCheck, declared: DeclaredAssociation) -> Iterable[Check]:
+    def _association(self, check: NewCheck, declared: Association) -> Iterable[Check]:
         return of_association(check, declared, self._live(declared), self.repair)
 
-    def _target(self, check: NewCheck, declared: DeclaredAssociation) -> Iterator[Check]:
+    def _target(self, check: NewCheck, declared: Association) -> Iterator[Check]:
         target = parse_iam_arn(declared.target_role_arn, "role")
         try:
             # It is somebody else's role, in most stacks: nobody owes an answer.
@@ -241,12 +243,12 @@ class AssociationChecks:
         else:
             yield of_target_trust(check, declared, self._live(declared), live.trust)
 
-    def _agent(self, check: NewCheck, association: DeclaredAssociation) -> Iterator[Check]:
+    def _agent(self, check: NewCheck, association: Association) -> Iterator[Check]:
         eks, cluster = self._eks(association), association.cluster
         status = eks.addon_status(cluster.name)
         yield of_agent(check, cluster, status, None if status is not None else eks.cluster(cluster.name))
 
-    def _undeclared(self, check: NewCheck, trust: str) -> Iterator[Check]:
+    def _undeclared(self, check: NewCheck, trust: Mapping[str, Any]) -> Iterator[Check]:
         """Check for associations where only their statement is declared: one wins over the annotation."""
         for cluster in trusted_clusters(trust):
             for each in self.binding.service_accounts:

@@ -18,7 +18,8 @@ from irsa.rules.arns import ClusterArn, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.names import snake
 from irsa.rules.subjects import subject_claim, subject_of
-from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
+from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers, minified
+from irsa.rules.unknown import Unknown
 from irsa.ways import IRSA, ONLY_IRSA, POD_IDENTITY
 from irsa_cli.compared import (
     ASSOCIATION,
@@ -43,16 +44,15 @@ from irsa_world.exits import CouldNotLookError, SecretInStateError, unexpected
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients
-from irsa_world.live.model import LiveRole
 from irsa_world.live.service import CONCURRENT
+from irsa_world.model import Association, Role
 from irsa_world.pods import containers_with_own_role, kind_of_node, problems, restart_command, running_pod
 from irsa_world.stages import Node, RunningPod, stage_of, way_of
 from irsa_world.state.declared import (
-    DeclaredAssociation,
     DeclaredBinding,
-    DeclaredRole,
     DeclaredServiceAccount,
     DeclaredStack,
+    Document,
     in_cluster,
 )
 from irsa_world.state.pulumi import last_up_failed, read_stack
@@ -60,7 +60,6 @@ from irsa_world.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, of_missing_role, of_
 
 NONE = "none"
 FAILED_UPDATE = "its last creation or update failed, and the state has it as done"
-TRUST_POLICY = "the trust policy"
 OTHER_AWS_ACCOUNT = (
     "the stack has no credentials of AWS account {}; `{}` shows whether the role admits the service accounts"
 )
@@ -130,7 +129,7 @@ def look(declared: DeclaredStack, bindings: Sequence[DeclaredBinding], pods: boo
     aws_accounts, clusters = AwsAccountClients(declared.aws), ClusterClients(declared.clusters)
     read_in_bulk(aws_accounts, clusters, bindings)
     # The agent is of a cluster, whichever of its bindings says so.
-    agents: dict[ClusterArn, DeclaredAssociation] = {}
+    agents: dict[ClusterArn, Association] = {}
     verifications = []
     for binding in bindings:
         own = {key: each for key, each in unique_clusters(binding.associations).items() if key not in agents}
@@ -173,7 +172,7 @@ class Verification:
     aws_accounts: AwsAccountClients
     clusters: ClusterClients
     binding: DeclaredBinding
-    agents_of: tuple[DeclaredAssociation, ...] = ()
+    agents_of: tuple[Association, ...] = ()
 
     @property
     def _repair(self) -> str:
@@ -195,7 +194,7 @@ class Verification:
             checks += ask(POLICIES, f"role {named(role.name)}", self._policies, role)
             for arn, document in binding.documents.items():
                 checks += ask(DOCUMENTS, named(arn), self._document, document, arn)
-            for name, document in binding.inline_policies.items():
+            for name, document in role.inline_policies.items():
                 checks += ask(DOCUMENTS, f"inline {named(name)}", self._document, document, name, role.name)
         else:
             checks += ask(TRUST, named(binding.role_arn), self._admits)
@@ -249,7 +248,7 @@ class Verification:
         if aws_account is None:
             return
         if self.binding.role:
-            for arn, alternatives in federated_providers(_of_state(self.binding.role.trust, TRUST_POLICY)).items():
+            for arn, alternatives in federated_providers(known(self.binding.role.trust)).items():
                 for audiences in alternatives:
                     yield from ask(named(arn), self._provider, aws_account, arn, audiences)
             return
@@ -262,9 +261,9 @@ class Verification:
         provider = provider_of_role(self.binding.role_arn, self.clusters.of(service_account.cluster).issuer)
         return self._provider(check, aws_account, provider, [self.binding.audience])
 
-    def _issuer(self, check: NewCheck, service_account: DeclaredServiceAccount, role: DeclaredRole) -> Iterable[Check]:
+    def _issuer(self, check: NewCheck, service_account: DeclaredServiceAccount, role: Role) -> Iterable[Check]:
         """Check whether the role trusts the service account's cluster: a recreated cluster has another issuer."""
-        trusted = federated_providers(_of_state(role.trust, TRUST_POLICY))
+        trusted = federated_providers(known(role.trust))
         cluster = self.clusters.of(service_account.cluster)
         about = f"cluster {named(service_account.cluster_key or cluster.context)}"
         if provider_of_role(self.binding.role_arn, cluster.issuer) in trusted:
@@ -304,20 +303,19 @@ class Verification:
         other = named(near) if near else "the ARN of another role"
         return [check(Outcome.FINDING, found, f"{expected}, or {other} for {named(self.binding.key)}")]
 
-    def _settings(self, check: NewCheck, role: DeclaredRole | None, live: LiveRole) -> Iterator[Check]:
+    def _settings(self, check: NewCheck, role: Role | None, live: Role) -> Iterator[Check]:
         """Yield the settings of a role that the stack created and that somebody changed."""
-        settings = _of_state(role.settings, "a setting of the role") if role else {}
-        for setting, (label, default) in types.ROLE_SETTINGS.items() if role else ():
-            declared, found = settings.get(setting, default), getattr(live, snake(setting))
+        for setting, (label, _) in types.ROLE_SETTINGS.items() if role else ():
+            declared, found = known(getattr(role, snake(setting))), getattr(live, snake(setting))
             if found != declared:
                 texts = (f"{label}: {named(str(each)) if each else NONE}" for each in (found, declared))
                 yield check(Outcome.FINDING, *texts, self._repair)
 
-    def _trust(self, check: NewCheck, role: DeclaredRole) -> Iterable[Check]:
+    def _trust(self, check: NewCheck, role: Role) -> Iterable[Check]:
         live = self._stack_account().role(role.name)
         if live is None:
             return [check(Outcome.NOT_CHECKED, NO_ROLE)]
-        return self._compared(check, _of_state(role.trust, TRUST_POLICY), live.trust)
+        return self._compared(check, known(role.trust), live.trust)
 
     def _admits(self, check: NewCheck) -> Iterator[Check]:
         """Check whether an existing role admits the binding's service accounts."""
@@ -347,22 +345,25 @@ class Verification:
         answer = of_trust_policy(evaluate(trust, request), request)
         yield check(OUTCOMES[answer.decision], answer.details, answer.expected, about=named(self.binding.role_arn))
 
-    def _policies(self, check: NewCheck, role: DeclaredRole) -> Iterable[Check]:
+    def _policies(self, check: NewCheck, role: Role) -> Iterable[Check]:
         aws_account, checks = self._stack_account(), list[Check]()
         for how in ("attached", "inline"):
             about = f"role {named(role.name)}, {how} policies"
-            checks += self._ask(POLICIES, about, self._of_kind, aws_account, role.name, how)
+            checks += self._ask(POLICIES, about, self._of_kind, aws_account, role, how)
         # That the role does not exist is said once.
         return [*dict.fromkeys(checks)] or [check(Outcome.OK, "no policies, as declared")]
 
-    def _of_kind(self, check: NewCheck, aws_account: AwsAccountClient, role: str, how: str) -> Iterator[Check]:
+    def _of_kind(
+        self, check: NewCheck, aws_account: AwsAccountClient, declared_role: Role, how: str
+    ) -> Iterator[Check]:
         """Check the policies that are attached to a role, or its inline ones."""
-        kinds: dict[str, tuple[Iterable[str] | None, Callable[..., list[str] | None], Callable[..., str]]] = {
-            "attached": (self.binding.policies, aws_account.attached_policies, commands.detach_policy),
-            "inline": (self.binding.inline_policies, aws_account.inline_policies, commands.delete_inline_policy),
+        kinds: dict[str, tuple[Iterable[str], Callable[..., list[str] | None], Callable[..., str]]] = {
+            "attached": (declared_role.attached_policies, aws_account.attached_policies, commands.detach_policy),
+            "inline": (declared_role.inline_policies, aws_account.inline_policies, commands.delete_inline_policy),
         }
         policies, read, removal = kinds[how]
-        declared, found = {*_of_state(policies, "the ARN of a policy")}, read(role)
+        role = declared_role.name
+        declared, found = {*known(policies)}, read(role)
         if found is None:
             yield check(Outcome.NOT_CHECKED, NO_ROLE, about=f"role {named(role)}")
             return
@@ -376,16 +377,16 @@ class Verification:
             texts = (f"{how} but not declared", f"only {listed(sorted(declared)) or NONE}")
             yield check(Outcome.FINDING, *texts, removal(role, policy), named(policy))
 
-    def _document(self, check: NewCheck, document: str | None, policy: str, role: str = "") -> Iterable[Check]:
+    def _document(self, check: NewCheck, document: Document, policy: str, role: str = "") -> Iterable[Check]:
         """Check the document of a managed policy, or of an inline one of a role."""
         aws_account = self._stack_account()
         live = aws_account.inline_document(role, policy) if role else aws_account.document(policy)
-        declared = _of_state(document, "the document")
+        declared = known(document)
         if live is None:
-            return [check(Outcome.FINDING, "the policy does not exist", declared, self._repair)]
+            return [check(Outcome.FINDING, "the policy does not exist", minified(declared), self._repair)]
         return self._compared(check, declared, live)
 
-    def _compared(self, check: NewCheck, declared: str, live: Mapping[str, Any]) -> Iterable[Check]:
+    def _compared(self, check: NewCheck, declared: Mapping[str, Any], live: Mapping[str, Any]) -> Iterable[Check]:
         found = [
             check(Outcome.FINDING, f"{each.place}: {each.found}", f"{each.place}: {each.expected}", self._repair)
             for each in differences(declared, live)
@@ -476,8 +477,8 @@ def _misspelling(key: str) -> str:
     return f"an annotation that the webhook reads; did you mean {meant}?" if meant else ""
 
 
-def _of_state(value: Value | None, what: str) -> Value:
+def known(value: Value | Unknown) -> Value:
     """Return a value of the state, unless the state keeps it as a secret."""
-    if value is None:
-        raise SecretInStateError(f"the state keeps {what} as a secret")
+    if isinstance(value, Unknown):
+        raise SecretInStateError(value.reason)
     return value

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from irsa.rules.arns import issuer_host_path
-from irsa_world.live.model import LiveAwsAccount, LiveCluster
+from irsa_world.model import AwsAccount, Cluster
 
 # `oidc.eks.us-west-2.amazonaws.com`, `oidc-eks.us-west-2.api.aws`:
 # https://docs.aws.amazon.com/general/latest/gr/eks.html
@@ -29,7 +29,7 @@ def eks_region(issuer: str) -> str:
 class Issuers:
     """What is known of the issuers of clusters."""
 
-    def __init__(self, clusters: Iterable[LiveCluster], aws_accounts: Iterable[LiveAwsAccount]) -> None:
+    def __init__(self, clusters: Iterable[Cluster], aws_accounts: Iterable[AwsAccount]) -> None:
         """Take the clusters that were read, and the lists of EKS clusters of the AWS accounts that were read."""
         self._known = {issuer_host_path(each.issuer) for each in clusters}
         self._listed_by: dict[str, list[str]] = {}

@@ -100,7 +100,7 @@ class PolicyArgs(TypedDict):
     buckets: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """S3 buckets, by name or ARN, without what is in them."""
     kms_keys: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
-    """ARNs of KMS keys; an alias is none, since a policy does not reach a key by it."""
+    """ARNs of KMS keys, not of aliases: a policy cannot name a key by its alias."""
     secrets: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """ARNs of Secrets Manager secrets, whole or with wildcards at the end."""
     ssm_parameters: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
@@ -151,7 +151,7 @@ class AddOnArgs(TypedDict):
     buckets: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """S3 buckets, by name or ARN, without what is in them."""
     kms_keys: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
-    """ARNs of KMS keys; an alias is none, since a policy does not reach a key by it."""
+    """ARNs of KMS keys, not of aliases: a policy cannot name a key by its alias."""
     secrets: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """ARNs of Secrets Manager secrets, whole or with wildcards at the end."""
     ssm_parameters: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
@@ -287,7 +287,7 @@ class IdentityGuardArgs(TypedDict):
     """The arguments of an IdentityGuard, which is for one cluster: that of its Kubernetes provider."""
 
     mode: str
-    """`warn` (recorded in the API server's metric and audit log) or `deny`."""
+    """`warn` (the API server admits the Pod, and counts it in its metric and its audit log) or `deny`."""
     namespace: NotRequired[pulumi.Input[str]]
     """Namespace of its ConfigMaps, which only the platform's team should edit. Default: `kube-system`."""
     namespaces: NotRequired[Mapping[str, str]]

@@ -30,7 +30,15 @@ NAMED = 5
 
 @rule()
 def add_on_version(checked: CheckedBinding) -> Warnings:
-    """An add-on has no version, so that a newer irsa may change its policy."""
+    """An add-on has no version, so that a newer irsa may change its policy.
+
+    What a role may do should change when the stack file does.
+
+    Bad:
+        policies: [{addOn: cluster-autoscaler, clusterNames: [my-cluster]}]
+    Good:
+        policies: [{addOn: cluster-autoscaler, version: v1.36.1, clusterNames: [my-cluster]}]
+    """
     args = checked.args
     places: list[tuple[Place, Any]] = [(("policy",), args.get("policy"))]
     places += [(("policies", index), each) for index, each in enumerate(list_of(args.get("policies")))]
@@ -75,7 +83,20 @@ def as_policies(each: AddOn) -> str:
 
 @rule()
 def add_on_policy(checked: CheckedBinding) -> Warnings:
-    """A policy for an add-on, written by hand, lacks an action that it needs, or gives one that it never needed."""
+    """A policy for an add-on, written by hand, lacks an action that it needs, or gives one that it never needed.
+
+    The add-on fails when it needs the action, or a Pod of it can do more than it has to.
+
+    Bad:
+        serviceAccount: {name: external-dns, namespace: external-dns}
+        policy:
+          document:
+            Version: "2012-10-17"
+            Statement: [{Effect: Allow, Action: "route53:ListHostedZones", Resource: "*"}]
+    Good:
+        serviceAccount: {name: external-dns, namespace: external-dns}
+        policies: [{addOn: external-dns, version: v0.23.0, hostedZones: [Z0123456789ABCDEFGHIJ]}]
+    """
     args, documents = checked.args, checked.documents
     each = add_on_of(checked) if documents and not args.get("policies") else None
     if each is None:

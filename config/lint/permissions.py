@@ -40,8 +40,15 @@ def managed_policies(checked: CheckedBinding) -> Iterator[tuple[Place, ManagedPo
 def grants_nothing(checked: CheckedBinding) -> Warnings:
     """A role has no permissions.
 
+    Every request of its Pods is denied.
+
     "By default, users and roles have no permissions; permissions must be granted with a policy":
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
+
+    Bad:
+        policyArns: []
+    Good:
+        policyArns: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
     """
     args = checked.args
     if isinstance(checked.argument("role"), Unknown):
@@ -64,7 +71,27 @@ def grants_nothing(checked: CheckedBinding) -> Warnings:
 
 @rule()
 def attached_twice(checked: CheckedBinding) -> Warnings:
-    """A role has the same policy twice."""
+    """A role has the same policy twice.
+
+    A role has at most 10 managed policies by default, and whoever removes one of the two changes nothing.
+
+    Bad:
+        inlinePolicies:
+          read:
+            document:
+              Version: "2012-10-17"
+              Statement: [{Effect: Allow, Action: "s3:ListAllMyBuckets", Resource: "*"}]
+          list:
+            document:
+              Version: "2012-10-17"
+              Statement: [{Effect: Allow, Action: "s3:ListAllMyBuckets", Resource: "*"}]
+    Good:
+        inlinePolicies:
+          read:
+            document:
+              Version: "2012-10-17"
+              Statement: [{Effect: Allow, Action: "s3:ListAllMyBuckets", Resource: "*"}]
+    """
     index_of: dict[str, int | str] = {}
     policy = checked.args.get("policy")
     name, path = (policy.get("name"), policy.get("path", "/")) if isinstance(policy, dict) else (None, None)
@@ -91,7 +118,17 @@ def attached_twice(checked: CheckedBinding) -> Warnings:
 
 @rule()
 def session_tag_policy(checked: CheckedBinding) -> Warnings:
-    """A managed policy of AWS compares with a tag of the session, which IRSA does not send."""
+    """A managed policy of AWS compares with a tag of the session, which IRSA does not send.
+
+    By IRSA, the policy allows nothing.
+
+    Bad:
+        policyArns: ["arn:aws:iam::aws:policy/AmazonEBSCSIDriverEKSClusterScopedPolicy"]
+        identity: irsa
+    Good:
+        policies: [{addOn: ebs-csi, version: v1.58.0, clusterNames: [my-cluster]}]
+        identity: irsa
+    """
     without = [way for way in checked.binding.identity.trusted if not way.has_tags]
     for place, policy in managed_policies(checked) if without else ():
         key = policy.of_aws

@@ -22,7 +22,26 @@ from irsa.ways import IRSA, POD_IDENTITY, Identity
 
 @rule()
 def near_limit(checked: CheckedBinding) -> Warnings:
-    """More than 80% of a quota is used."""
+    """More than 80% of a quota is used.
+
+    IAM refuses the next change that needs more.
+
+    Bad:
+        policyArns:
+          - arn:aws:iam::111122223333:policy/p1
+          - arn:aws:iam::111122223333:policy/p2
+          - arn:aws:iam::111122223333:policy/p3
+          - arn:aws:iam::111122223333:policy/p4
+          - arn:aws:iam::111122223333:policy/p5
+          - arn:aws:iam::111122223333:policy/p6
+          - arn:aws:iam::111122223333:policy/p7
+          - arn:aws:iam::111122223333:policy/p8
+          - arn:aws:iam::111122223333:policy/p9
+    Good:
+        policyArns:
+          - arn:aws:iam::111122223333:policy/p1
+          - arn:aws:iam::111122223333:policy/p2
+    """
     for argument, usage in checked.spec.usages:
         place = (*checked.place, *place_of(argument))
         if usage.used <= usage.quota and check_usage(usage):
@@ -45,7 +64,29 @@ def split_policy(checked: CheckedBinding) -> Warnings:
 
 @rule()
 def unused_setting(checked: CheckedStack) -> Warnings:
-    """A default, a variable or a guard's namespace is not used."""
+    """A default, a variable or a guard's namespace is not used.
+
+    A misspelled name is not used either, and what it was meant for has another value.
+
+    Bad:
+        irsa:variables: {bucket: my-bucket, buket: my-other-bucket}
+        irsa:bindings:
+          my-app:
+            serviceAccount: {name: my-app}
+            policy:
+              document:
+                Version: "2012-10-17"
+                Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::${bucket}/*"}]
+    Good:
+        irsa:variables: {bucket: my-bucket}
+        irsa:bindings:
+          my-app:
+            serviceAccount: {name: my-app}
+            policy:
+              document:
+                Version: "2012-10-17"
+                Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::${bucket}/*"}]
+    """
     if not checked.complete:
         return
     for name in checked.stack.variables:
@@ -66,7 +107,19 @@ def unused_setting(checked: CheckedStack) -> Warnings:
 
 @rule()
 def wide_guard(checked: CheckedStack) -> Warnings:
-    """More than one role or user may avoid a guard, or who may edit ConfigMaps in a guarded namespace."""
+    """More than one role or user may avoid a guard, or who may edit ConfigMaps in a guarded namespace.
+
+    Whoever may avoid a guard can give Pods another role, or none.
+
+    Bad:
+        irsa:guard:
+          mode: deny
+          annotations: {mode: deny, groups: ["system:authenticated"]}
+    Good:
+        irsa:guard:
+          mode: deny
+          annotations: {mode: deny, userPrefixes: ["arn:aws:sts::111122223333:assumed-role/deploy/"]}
+    """
     for place, guard in _guards(checked.stack) if checked.complete else ():
         rule, namespace = guard.annotations, guard.namespace
         names = {"users": rule.users, "userPrefixes": rule.user_prefixes, "groups": rule.groups} if rule else {}

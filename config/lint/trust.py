@@ -14,14 +14,32 @@ SYSTEM_NAMESPACE = "kube-system"
 
 @rule(danger="a whole cluster or more")
 def wide_trust(checked: CheckedBinding) -> Warnings:
-    """A role trusts a whole namespace or more, anybody, or any customer of an identity provider."""
+    """A role trusts a whole namespace or more, anybody, or any customer of an identity provider.
+
+    Whoever may create a Pod there, or has a token of the provider, gets the permissions of the role.
+
+    Bad:
+        trust: {subjects: ["team-a:*"]}
+    Good:
+        trust: {subjects: ["team-a:worker", "team-a:report-*"]}
+    """
     yield from (((*checked.place, "trust", *place), mistake) for place, mistake in trust.wide_trust(checked.trust))
     yield from _of_ways(checked, wide=True)
 
 
 @rule()
 def pod_identity_trust(checked: CheckedBinding) -> Warnings:
-    """A subject with wildcards, a condition on the network or a session policy holds for one of both ways alone."""
+    """A subject with wildcards, a condition on the network or a session policy holds for one of both ways alone.
+
+    By the other way, Pods get more than was meant, or no credentials.
+
+    Bad:
+        trust: {subjects: ["team-a:report-*"]}
+        identity: {irsa: trusted, podIdentity: used}
+    Good:
+        trust: {subjects: ["team-a:report"]}
+        identity: {irsa: trusted, podIdentity: used}
+    """
     yield from _of_ways(checked, wide=False)
 
 
@@ -35,7 +53,18 @@ def _of_ways(checked: CheckedBinding, *, wide: bool) -> Warnings:
 
 @rule()
 def refused_subject(checked: CheckedBinding) -> Warnings:
-    """A role's own trust policy refuses a subject."""
+    """A role's own trust policy refuses a subject.
+
+    The Pods of the subject get no credentials, because an explicit Deny decides.
+
+    Bad:
+        trust:
+          subjects: ["team-a:worker"]
+          statements:
+            - {Effect: Deny, Principal: "*", Action: "sts:AssumeRoleWithWebIdentity"}
+    Good:
+        trust: {subjects: ["team-a:worker"]}
+    """
     for subject in checked.trust.admission.refused:
         found = f"{subject!r} can't assume the role: a statement denies it"
         fix = "narrow the Deny statement, or leave out the subject"
@@ -46,7 +75,14 @@ def refused_subject(checked: CheckedBinding) -> Warnings:
 def default_service_account(checked: CheckedBinding) -> Warnings:
     """A role trusts the service account that Pods have by default.
 
+    Every Pod of the namespace that names no service account gets the role.
+
     Source: https://kubernetes.io/docs/concepts/security/service-accounts/#default-service-accounts
+
+    Bad:
+        serviceAccount: {name: default, namespace: team-a, create: false}
+    Good:
+        serviceAccount: {name: report, namespace: team-a}
     """
     own = own_subject(checked)
     places = [((*checked.place, "serviceAccount", "name"), own)] if own else []
@@ -69,9 +105,16 @@ def _trusted(checked: CheckedBinding) -> list[tuple[Place, str]]:
 def kube_system_wildcard(checked: CheckedBinding) -> Warnings:
     """A role for kube-system trusts subjects with wildcards.
 
+    Other parts of the cluster get permissions that are meant for one of them.
+
     Roles of the cluster's own components (network, volumes, load balancers, nodes) may change what all Pods run on:
     https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/#initial-namespaces and
     https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html
+
+    Bad:
+        trust: {subjects: ["kube-system:*-controller"]}
+    Good:
+        trust: {subjects: ["kube-system:my-controller"]}
     """
     if checked.has_existing_role:
         return

@@ -11,12 +11,11 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from config.lint import RULES as LINT_RULES
 from config.variables import BUILT_IN
 from docs.generate.tables import codes, table, takes_outputs, title, type_name, type_of, without_those_of_an_add_on
 from irsa import outputs
-from irsa.rules.leaves import items_of, leaves
+from irsa.rules.leaves import leaves
 from irsa.rules.names import snake
 from irsa.rules.variables import reference
 from irsa_cli.inventory.findings import KINDS
@@ -27,7 +26,6 @@ from program.lookups.values import SAMPLES
 
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
-PERMISSIONS = DOCS / "permissions"
 SCHEMA: Mapping[str, Any] = json.loads((ROOT / "components" / "schema.json").read_text(encoding="utf-8"))
 KINDS_FILE = ROOT / "cli" / "irsa_cli" / "inventory" / "kinds.txt"
 OF_THE_CHECKOUT = "irsa-checkout"
@@ -41,7 +39,7 @@ BINDING_FIELDS = {
     "deniedSubjects": outputs.DENIED_SUBJECTS,
 }
 # A subcommand's page has its name, but for these.
-PAGES = {"prove": "verify.md", "recover": "guides/troubleshooting.md"}
+PAGES = {"prove": "verify.md", "recover": "guides/recovery.md"}
 # The programs of the examples by the name of their section: the file, and the strings that begin and end the excerpt.
 PROGRAMS = {
     "python-stack": ("python-stack/__main__.py", "import pulumi", "labels = "),
@@ -163,32 +161,6 @@ def built_in_variables() -> str:
     return table("variable", "value", "example", rows=rows)
 
 
-def iam_files() -> str:
-    """Return the table of the IAM files: what each statement of theirs allows."""
-    rows = (
-        (_file(file), statement["Sid"], codes(items_of(statement["Action"])))
-        for file in sorted(PERMISSIONS.glob("iam-*.json"))
-        for statement in json.loads(file.read_text(encoding="utf-8"))["Statement"]
-    )
-    return table("file", "statement", "actions", rows=rows)
-
-
-def kubernetes_files() -> str:
-    """Return the table of the Kubernetes files: what each rule of their ClusterRoles and Roles allows."""
-    rows = []
-    for file in sorted(PERMISSIONS.glob("kubernetes-*.yaml")):
-        for role in yaml.safe_load_all(file.read_text(encoding="utf-8")):
-            where = f", in `{namespace}`" if (namespace := role["metadata"].get("namespace")) else ""
-            for rule in role["rules"]:
-                about = [*rule.get("resources", ()), *rule.get("nonResourceURLs", ())]
-                rows.append((f"{_file(file)}{where}", codes(about), codes(rule["verbs"])))
-    return table("file", "resources", "verbs", rows=rows)
-
-
-def _file(file: Path) -> str:
-    return f"[{file.name}](../permissions/{file.name})"
-
-
 def program(name: str) -> str:
     """Return a program of the examples, or a part of one, as a block of code."""
     path, first, end = PROGRAMS[name]
@@ -203,6 +175,17 @@ def kinds_text() -> str:
     return "".join(f"  {name:<26}{each.title}\n" for name, each in KINDS.items())
 
 
+def lint_rules() -> str:
+    """Return the table of the lint rules, and each with why it warns and its examples."""
+    rows = ((f"[`{name}`](#{name})", rule.description, rule.danger) for name, rule in LINT_RULES.items())
+    parts = [table("rule", "warns when", "`irsa check` fails by", rows=rows)]
+    for name, rule in LINT_RULES.items():
+        heads = ("It warns of", "and not of")
+        examples = (f"{head}\n\n```yaml\n{each}\n```" for head, each in zip(heads, rule.examples, strict=False))
+        parts += [f"### {name}", rule.why, *examples]
+    return "\n\n".join(filter(None, parts))
+
+
 # By page, and by the name of the section between its two comments.
 SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "guides/own-program.md": {name: partial(program, name) for name in PROGRAMS},
@@ -214,6 +197,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "guard": partial(component_arguments, outputs.GUARD_TYPE),
     },
     "reference/findings.md": {
+        "lint": lint_rules,
         "rules": lambda: table(
             "rule",
             "found",
@@ -224,7 +208,6 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         ),
     },
     "reference/outputs.md": {"bindings": partial(component_outputs, "field", BINDING_FIELDS)},
-    "reference/permissions.md": {"iam": iam_files, "kubernetes": kubernetes_files},
     "reference/variables.md": {"built-in": built_in_variables},
 }
 

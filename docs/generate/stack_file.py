@@ -1,24 +1,60 @@
 """The reference of all keys of a stack file: docs/stack-file.md, below its introduction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from config.lint import RULES as LINT_RULES
 from docs.generate.schema import stack_file_schema
 from docs.generate.tables import flow, table, type_of, without_those_of_an_add_on
+from program.examine import examine
 
 FILE = Path(__file__).parents[1] / "stack-file.md"
-OF_LINT_RULES = """## Lint rules
-
-`irsa check` fails by what the last column says, and `pulumi up` warns of it. `silence` accepts it for the bindings that
-it names, with a reason.
-"""
 # Sections in the order in which a new user needs them.
 ORDER = (
     *("Settings", "Cluster", "KubernetesAccess", "Binding", "ServiceAccount", "PodIdentity", "Role", "Policy", "AddOn"),
     *("PolicyDocument", "Trust", "AwsAccount", "Defaults", "Guard", "GuardedAnnotations", "Quotas", "Lint", "Silence"),
 )
+
+
+# Where the keys of a section stand in a stack file.
+IN_BINDING = ("bindings", "my-app")
+PLACES: Mapping[str, Sequence[str]] = {
+    "Settings": (),
+    "Cluster": ("cluster",),
+    "KubernetesAccess": ("cluster", "kubernetes"),
+    "Binding": IN_BINDING,
+    "ServiceAccount": (*IN_BINDING, "serviceAccount"),
+    "PodIdentity": (*IN_BINDING, "podIdentity"),
+    "Role": (*IN_BINDING, "role"),
+    "Policy": (*IN_BINDING, "policy"),
+    "Trust": (*IN_BINDING, "trust"),
+}
+
+
+def is_valid(section: str, keys: Mapping[str, Any]) -> bool:
+    """Return whether `irsa check` takes keys of a section together."""
+    identity = {"identity": "podIdentity"} if section == "PodIdentity" else {}
+    binding: dict[str, Any] = {"serviceAccount": {"name": "my-app"}, **identity}
+    stack: dict[str, Any] = {"cluster": {"name": "my-cluster"}, "bindings": {"my-app": binding}}
+    if section != "Settings":
+        stack["accounts"] = {"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}}
+    inner = stack
+    for key in PLACES[section]:
+        inner = inner.setdefault(key, {})
+    inner |= {key.removeprefix("irsa:"): each for key, each in keys.items()}
+    return examine(stack, FILE.parents[1], "us-west-2").mistakes == []
+
+
+def examples(section: str, keys: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the examples of keys, divided so that those which exclude each other are apart."""
+    found: list[dict[str, Any]] = [{}]
+    for key, each in keys.items():
+        fitting = (one for one in found if section not in PLACES or is_valid(section, {**one, key: each}))
+        together = next(fitting, None)
+        if together is None:
+            found.append(together := {})
+        together[key] = each
+    return [each for each in found if each]
 
 
 def text() -> str:
@@ -29,17 +65,17 @@ def text() -> str:
     settings = {name: value for name, value in config["properties"].items() if name.startswith("irsa:")}
     definitions = {**schema["$defs"], "Settings": {**config, "properties": settings, "description": "Under `config:`."}}
     definitions["Policy"] = without_those_of_an_add_on(definitions["Policy"], "`addOn`", "keys")
-    rules = table(
-        *("Rule", "Warns when", "`irsa check` fails by"),
-        rows=((f"`{name}`", rule.description, rule.danger) for name, rule in LINT_RULES.items()),
-    )
     sections = (_section(name, definitions[name]) for name in ORDER)
-    return "\n".join([introduction, *sections, OF_LINT_RULES, rules]) + "\n"
+    return "\n".join([introduction, *sections])
 
 
 def _section(title: str, model: Mapping[str, Any]) -> str:
     keys, required = model["properties"], model.get("required", ())
     rows = ((f"`{key}`", type_of(key, each, required), each.get("description", "")) for key, each in keys.items())
-    examples = "\n".join(f"{key}: {flow(each['examples'][0])}" for key, each in keys.items())
+    blocks = (
+        "\n".join(f"{key}: {flow(each)}" for key, each in together.items())
+        for together in examples(title, {key: each["examples"][0] for key, each in keys.items()})
+    )
+    shown = "\n\nor\n\n".join(f"```yaml\n{each}\n```" for each in blocks)
     keys_of_it = table("Key", "Type", "Meaning", rows=rows)
-    return f"## {title}\n\n{model['description']}\n\n{keys_of_it}\n\n```yaml\n{examples}\n```\n"
+    return f"## {title}\n\n{model['description']}\n\n{keys_of_it}\n\n{shown}\n"

@@ -12,7 +12,7 @@ from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import Caller
 from irsa_world.live.eks import EksClient, ListedAssociation
 from irsa_world.live.iam import AwsAccountClient
-from irsa_world.live.model import LiveEksCluster
+from irsa_world.model import EksCluster
 from irsa_world.state.pulumi import stack_outputs
 from program.lookups.access import asked_aws_account, reached
 from program.lookups.values import AwsIdentity
@@ -40,7 +40,7 @@ class LiveCloud:
         caller = self._callers[aws_account]
         return AwsIdentity(caller.account_id, caller.partition)
 
-    def eks_cluster(self, cluster: Cluster) -> LiveEksCluster:
+    def eks_cluster(self, cluster: Cluster) -> EksCluster:
         """Return the description of a cluster."""
         found = self._eks(cluster).cluster(cluster.name or "")
         if found is None:

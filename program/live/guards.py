@@ -22,8 +22,8 @@ from program.live.stages import by_service_account
 from program.lookups import rules as live_rules
 
 DOES = {
-    "warn": "the guard warns of {0}, and mode: deny would refuse {0}",
-    "deny": "the guard refuses {0}",
+    "warn": "the guard warns of {0} when created again, and mode: deny would refuse {0}",
+    "deny": "the guard refuses {0} when created again",
 }
 
 
@@ -58,8 +58,8 @@ def unguarded_pods(stack: Stack, guards: Sequence[PlannedGuard], reads: Reads) -
             running = [running_pod(each, "", None) for each in found]
             has, them = ("has", "it") if len(found) == 1 else ("have", "them")
             text = f"{counted(len(found), 'Pod')} of the service account {named(service_account)}"
-            text = f"{text}{where_of(stack, guard.cluster)} {has} no AWS identity; created so again,"
-            text = f"{text} {DOES[mode].format(them)}: {listed_pods(running)}"
+            text = f"{text}{where_of(stack, guard.cluster)} {has} no AWS identity:"
+            text = f"{text} {listed_pods(running)}; {DOES[mode].format(them)}"
             fix = "; ".join(_fixes(namespace, found))
             allowed = "Pods with the identity of their binding"
             yield finding(live_rules.GUARD_REFUSES, ("bindings", binding), text, allowed, fix)

@@ -12,7 +12,7 @@ from irsa.rules.annotations import ROLE_ARN, webhook_annotations
 from irsa.rules.mistakes import listed, named
 from irsa.rules.unknown import OUTPUT
 from irsa.ways import IRSA
-from irsa_world.live.model import LiveServiceAccount
+from irsa_world.model import ServiceAccount
 from irsa_world.state.resource import Resource
 from program.live.changes import CORRECTED_ISSUER
 from program.live.held import Held
@@ -84,7 +84,7 @@ def _namespace(planned: Planned, cluster: ClusterReads, name: str, creator: str 
 def _to_create(
     planned: Planned,
     service_account: DeclaredResource,
-    live: LiveServiceAccount | None,
+    live: ServiceAccount | None,
     former: Resource | None,
     about: str,
 ) -> Iterator[LocatedMistake]:
@@ -126,7 +126,7 @@ def _declared(planned: Planned, annotations: Mapping[str, Any]) -> dict[str, Any
 
 
 def _taken(
-    planned: Planned, annotations: Mapping[str, Any], live: LiveServiceAccount, ours: Resource | None, about: str
+    planned: Planned, annotations: Mapping[str, Any], live: ServiceAccount, ours: Resource | None, about: str
 ) -> Iterator[LocatedMistake]:
     """Yield the annotations that others wrote with other values: server-side apply refuses to change them.
 

@@ -25,8 +25,8 @@ from irsa_world.live.guards import guards_of
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubeconfig import UnreadKeyError, configuration
 from irsa_world.live.kubernetes import ClusterClient, NoSuchKindError
-from irsa_world.live.model import Guards
 from irsa_world.live.once import Answer
+from irsa_world.model import Guards
 from program.guards import PlannedGuard, guard_place
 from program.live.cloud import LiveCloud
 from program.live.guards import guard_modes

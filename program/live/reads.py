@@ -7,7 +7,7 @@ from typing import Any
 
 from config.located_mistake import LocatedMistake
 from irsa_world.live.eks import ListedAssociation
-from irsa_world.live.model import Guards, LiveRole, LiveServiceAccount, User
+from irsa_world.model import Guards, Role, ServiceAccount, User
 from program.live.held import account_and_name
 from program.lookups.values import AwsIdentity
 
@@ -27,7 +27,7 @@ class ClusterReads:
     """
 
     namespaces: Mapping[str, bool] | None = None
-    service_accounts: Mapping[tuple[str, str], LiveServiceAccount] | None = None
+    service_accounts: Mapping[tuple[str, str], ServiceAccount] | None = None
     pods: Sequence[Mapping[str, Any]] | None = None
     guards: Guards | None = None
     taken: Sequence[str] = ()
@@ -62,7 +62,7 @@ class AwsReads:
     """
 
     identity: AwsIdentity
-    roles: Sequence[LiveRole] | None = None
+    roles: Sequence[Role] | None = None
     policies: Mapping[str, bool] | None = None
     oidc_providers: frozenset[str] | None = None
     summary: Mapping[str, int] | None = None

@@ -20,7 +20,7 @@ from irsa.later import awaited
 from irsa.spec import Spec
 from irsa_world.causes import CODES, OF_A_WRONG_CLOCK, Cause
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.model import LiveEksCluster
+from irsa_world.model import EksCluster
 from program.logical_names import aws_provider
 from program.lookups.access import Access
 from program.lookups.imported import There, policy_properties, role_properties
@@ -90,14 +90,14 @@ class Plugins:
         account_id = _answer(partial(aws.get_caller_identity, opts=options)).account_id
         return AwsIdentity(account_id, _answer(partial(aws.get_partition, opts=options)).partition)
 
-    def eks_cluster(self, cluster: Cluster) -> LiveEksCluster:
+    def eks_cluster(self, cluster: Cluster) -> EksCluster:
         """Return the description of a cluster."""
         options = self._options(cluster.aws_account)
         found = _answer(partial(aws.eks.get_cluster, name=cluster.name, region=cluster.region, opts=options))
         issuers = [oidc.issuer for identity in found.identities for oidc in identity.oidcs if oidc.issuer]
         authorities = [authority.data for authority in found.certificate_authorities or ()]
         issuer, authority = next(iter(issuers), None), next(iter(authorities), None)
-        return LiveEksCluster(found.status, issuer, found.endpoint, authority, arn=found.arn)
+        return EksCluster(found.status, issuer, found.endpoint, authority, arn=found.arn)
 
     def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
         """Return the client ID list of an IAM OIDC provider."""

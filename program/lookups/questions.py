@@ -18,7 +18,7 @@ from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import Mistake, Place, shortened
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.model import LiveEksCluster
+from irsa_world.model import EksCluster
 from irsa_world.verdict import NOT_LISTED
 from program.lookups import failures as mistakes
 from program.lookups import rules as live_rules
@@ -53,7 +53,7 @@ class Cloud(Protocol):
     def identity(self, aws_account: str | None) -> AwsIdentity:
         """Return the ID of an AWS account, by its key, and its partition."""
 
-    def eks_cluster(self, cluster: Cluster) -> LiveEksCluster:
+    def eks_cluster(self, cluster: Cluster) -> EksCluster:
         """Return the description of a cluster."""
 
     def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
@@ -193,7 +193,7 @@ class Questions:
         return arn
 
     @once
-    def eks_cluster(self, cluster: str) -> LiveEksCluster:
+    def eks_cluster(self, cluster: str) -> EksCluster:
         """The description of a cluster in EKS."""
         settings, place = self._clusters[cluster], (*self._stack.place_of_cluster(cluster), "name")
         asked = self._asked(settings.aws_account, settings.region)

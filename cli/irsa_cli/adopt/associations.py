@@ -9,7 +9,7 @@ from irsa_cli.adopt.outcomes import Left, Present
 from irsa_cli.adopt.owners import Owner, owners_of_association
 from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import Pods
-from irsa_world.live.model import Discovery, LiveAssociation, LiveAwsAccount, LiveServiceAccount
+from irsa_world.model import Association, AwsAccount, Discovery, ServiceAccount
 
 THE_OTHER_WINS = "EKS Pod Identity gives its Pods that role, whatever the annotation says: remove one of the two"
 
@@ -17,8 +17,8 @@ THE_OTHER_WINS = "EKS Pod Identity gives its Pods that role, whatever the annota
 class Associated(NamedTuple):
     """A service account and its association; that of a service account that does not exist has no annotations."""
 
-    association: LiveAssociation
-    service_account: LiveServiceAccount
+    association: Association
+    service_account: ServiceAccount
     exists: bool
 
 
@@ -28,7 +28,7 @@ def associated_by_role(discovery: Discovery) -> dict[str, list[Associated]]:
     for cluster, each, found in discovery.associated:
         # What EKS says of another cluster is not believed.
         if each.cluster_arn == cluster.arn:
-            nobody = LiveServiceAccount(cluster.name, each.namespace, each.service_account, {}, {}, {})
+            nobody = ServiceAccount(cluster.name, each.namespace, each.service_account, {}, {}, {})
             by_role.setdefault(each.role_arn, []).append(Associated(each, found or nobody, bool(found)))
     return by_role
 
@@ -36,7 +36,7 @@ def associated_by_role(discovery: Discovery) -> dict[str, list[Associated]]:
 class TakenAssociation(NamedTuple):
     """An association that becomes part of a binding, with the settings of the binding's `podIdentity`."""
 
-    association: LiveAssociation
+    association: Association
     cluster_key: str
     settings: Mapping[str, Any]
     owners: tuple[Owner, ...]
@@ -47,7 +47,7 @@ def take_association(task: Task, each: Associated) -> TakenAssociation | None:
     association = each.association
     ids = association.association_arn, association.association_id
     owners = next(filter(None, map(task.stacks_of, ids)), []) or owners_of_association(association)
-    about = f"association of {named(str(association))} in {named(association.cluster_name)}"
+    about = f"association of {named(str(association))} in {named(association.cluster.name)}"
     return task.taken(about, owners, lambda: _taken(task, each, owners))
 
 
@@ -64,7 +64,7 @@ def _taken(task: Task, each: Associated, owners: Sequence[Owner]) -> TakenAssoci
     task.check_owners(owners)
     key = task.clusters.key_of_arn(association.cluster_arn, service_account.cluster)
     tags = task.declared.tags(association.tags)
-    settings: dict[str, Any] = {"sessionTags": False} if association.disable_session_tags else {}
+    settings: dict[str, Any] = {} if association.session_tags else {"sessionTags": False}
     if association.target_role_arn:
         settings["targetRoleArn"] = association.target_role_arn
     if association.policy:
@@ -80,7 +80,7 @@ def pod_identity(taken: Iterable[TakenAssociation]) -> dict[str, Any]:
     return {**those[0].settings, "importIds": {each.cluster_key: each.association.association_id for each in those}}
 
 
-def pods_of(aws_account: LiveAwsAccount, those: Iterable[Associated]) -> Pods:
+def pods_of(aws_account: AwsAccount, those: Iterable[Associated]) -> Pods:
     """Return what gives a role by EKS Pod Identity."""
     known = aws_account.associations
     unread = (arn for arn in sorted({*aws_account.eks_arns.values(), *known}) if known.get(arn) is None)

@@ -32,7 +32,7 @@ from irsa_cli.adopt.service_accounts import TakenServiceAccount, about_service_a
 from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import Settings
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.model import Discovery, LiveAssociation, LiveRole, LiveServiceAccount
+from irsa_world.model import Association, Discovery, Role, ServiceAccount
 from irsa_world.verdict import NO_ROLE, AskedRole, verdict
 
 # A binding's keys, in their order in the file.
@@ -62,7 +62,7 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
     adoption = Adoption(clusters.new, clusters.several, variables=documents.variables)
     task = Task(aws_account, ways, declared, clusters, documents, adoption)
     roles = {role.arn: role for role in aws_account.roles}
-    annotated: dict[str, list[LiveServiceAccount]] = {}
+    annotated: dict[str, list[ServiceAccount]] = {}
     for _, each in discovery.annotated:
         annotated.setdefault(each.role_arn, []).append(each)
     associated = associated_by_role(discovery)
@@ -86,7 +86,7 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
 def _add_chosen(
     task: Task,
     candidate: Candidate,
-    role: LiveRole | None,
+    role: Role | None,
     choice: Choice,
     associated: Mapping[str, Sequence[Associated]],
 ) -> None:
@@ -127,9 +127,9 @@ def _add_chosen(
 def _refused(
     task: Task,
     arn: str,
-    role: LiveRole | None,
-    each: LiveServiceAccount,
-    association: LiveAssociation | None,
+    role: Role | None,
+    each: ServiceAccount,
+    association: Association | None,
 ) -> str:
     """Return why a service account gets no session of a role: a stack with it would be broken; empty if it may."""
     about = f"{'annotated' if each.role_arn == arn else 'associated'} with {named(arn)}"
@@ -256,7 +256,7 @@ def _add(task: Task, key: str, settings: Mapping[str, Any], imported: Sequence[s
     task.adoption.bindings[key] = {**binding, **adopted, "protect": True}
 
 
-def _key_of(found: LiveServiceAccount) -> str:
+def _key_of(found: ServiceAccount) -> str:
     return f"{found.namespace}-{found.name}"
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from irsa.evaluation.patterns import matches
 from irsa.rules.arns import Arn
-from irsa_world.live.model import LiveServiceAccount, PolicySettings
+from irsa_world.model import PolicySettings, ServiceAccount
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Candidate(NamedTuple):
 
     role_arn: str
     tags: Mapping[str, str] | None
-    service_accounts: Collection[LiveServiceAccount]
+    service_accounts: Collection[ServiceAccount]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Choice:
         by_itself = not self.namespaces and not self.service_accounts
         return by_itself or any(map(self.has_service_account, candidate.service_accounts))
 
-    def has_service_account(self, service_account: LiveServiceAccount) -> bool:
+    def has_service_account(self, service_account: ServiceAccount) -> bool:
         """Return whether a service account is chosen, as far as that depends on itself."""
         if self.namespaces and not _matches_one(self.namespaces, service_account.namespace):
             return False

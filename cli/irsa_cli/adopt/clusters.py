@@ -14,7 +14,7 @@ from irsa_cli.adopt.names import unique_key
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.trust import Surroundings
 from irsa_world.issuers import Issuers, Standing, eks_region
-from irsa_world.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole
+from irsa_world.model import AwsAccount, Cluster, Discovery, Role
 
 
 class Clusters:
@@ -29,7 +29,7 @@ class Clusters:
         several: Whether these are keys of `irsa:clusters`.
     """
 
-    def __init__(self, discovery: Discovery, aws_account: LiveAwsAccount, declared: Declared, ways: Ways) -> None:
+    def __init__(self, discovery: Discovery, aws_account: AwsAccount, declared: Declared, ways: Ways) -> None:
         self._declared, self._ways, self._aws_account = declared, ways, aws_account
         self._issuers = Issuers(discovery.clusters, discovery.aws_accounts)
         self._by_issuer = {issuer_host_path(each.issuer): each for each in discovery.clusters}
@@ -40,7 +40,7 @@ class Clusters:
         self.new: dict[str, dict[str, Any]] = {}
         self.keys = self._keys(discovery.clusters)
 
-    def of_provider(self, provider_arn: str) -> LiveCluster:
+    def of_provider(self, provider_arn: str) -> Cluster:
         """Return the cluster of an OIDC provider."""
         return self._by_issuer[provider_arn.partition(":oidc-provider/")[2]]
 
@@ -70,13 +70,13 @@ class Clusters:
         several = self.several or "clusters" in self._declared.settings
         return {"clusters": sorted(set(keys))} if several else {}
 
-    def trusts_one(self, role: LiveRole) -> bool:
+    def trusts_one(self, role: Role) -> bool:
         """Return whether a role names an OIDC provider of one of the clusters, or of one that was not found."""
         known = self.surroundings
         providers = set(re.findall(r'"(arn:[^"]*:oidc-provider/[^"]*)"', json.dumps(role.trust)))
         return any(each in known.audiences or known.is_dead(each) for each in providers)
 
-    def _keys(self, clusters: Iterable[LiveCluster]) -> dict[str, str]:
+    def _keys(self, clusters: Iterable[Cluster]) -> dict[str, str]:
         """Return the keys; what is new is added.
 
         A file with one cluster gets no second one: with `irsa:clusters`, its service accounts would be recreated.
@@ -102,7 +102,7 @@ class Clusters:
             self.new[key] = self._settings(cluster)
         return keys
 
-    def _settings(self, cluster: LiveCluster) -> dict[str, Any]:
+    def _settings(self, cluster: Cluster) -> dict[str, Any]:
         if cluster.eks_name:
             region = {"region": self._ways.region} if self._ways.region else {}
             return {"name": cluster.eks_name, **region, "kubernetes": {"eks": True}}
@@ -116,7 +116,7 @@ class Clusters:
         # A preview refuses a context that there is not: better than another cluster, the current one.
         return {**settings, "kubernetes": {"context": cluster.context or cluster.name}}
 
-    def _provider_arn(self, cluster: LiveCluster) -> str:
+    def _provider_arn(self, cluster: Cluster) -> str:
         # Every ARN of an AWS account has its partition, and every AWS account has a role.
         arns = (*self._aws_account.client_ids, *(role.arn for role in self._aws_account.roles))
         partition = next((arn.split(":")[1] for arn in arns), "aws")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from irsa.rules.mistakes import named
 
 if TYPE_CHECKING:
-    from irsa_world.live.model import LiveAssociation, LiveRole, LiveServiceAccount
+    from irsa_world.model import Association, Role, ServiceAccount
 
 Words = Mapping[str, str]
 
@@ -126,7 +126,7 @@ MARKS = (
 )
 
 
-def owners_of_role(role: "LiveRole", annotated: "Iterable[LiveServiceAccount]" = ()) -> list[Owner]:
+def owners_of_role(role: "Role", annotated: "Iterable[ServiceAccount]" = ()) -> list[Owner]:
     """Return who manages a role, by its tags, its name, or else the service accounts that are annotated with it.
 
     What eksctl created is not CloudFormation's alone; what CDK created is.
@@ -140,7 +140,7 @@ def owners_of_role(role: "LiveRole", annotated: "Iterable[LiveServiceAccount]" =
     return [Owner(tool, by="its service account") for tool in sorted(tools & _OF_BOTH)]
 
 
-def owners_of_association(association: "LiveAssociation") -> list[Owner]:
+def owners_of_association(association: "Association") -> list[Owner]:
     """Return who manages an EKS Pod Identity association, by its tags."""
     return _by_tags(association.tags)
 
@@ -154,7 +154,7 @@ def _by_tags(tags: Words) -> list[Owner]:
     return [Owner(each) for each in dict.fromkeys(_tool(tags[key]) for key in keys) if each]
 
 
-def owners_of_service_account(service_account: "LiveServiceAccount") -> list[Owner]:
+def owners_of_service_account(service_account: "ServiceAccount") -> list[Owner]:
     """Return who manages a service account, by its labels, annotations and field managers."""
     found = {}
     for tool, field, key in _OF_SERVICE_ACCOUNTS:

@@ -8,10 +8,10 @@ from irsa.rules.grammar import document_mistakes, partition_mistakes
 from irsa.rules.mistakes import Mistake, named, path_of
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.task import Task
-from irsa_world.live.model import LivePolicy, LiveRole
+from irsa_world.model import ManagedPolicy, Role
 
 
-def permissions(task: Task, role: LiveRole) -> tuple[dict[str, Any], tuple[str, ...]]:
+def permissions(task: Task, role: Role) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the policies of a role as settings, and notes on them; raise where irsa refuses one."""
     partition = parse_iam_arn(role.arn, "role").partition
     for name, document in sorted(role.inline_policies.items()):
@@ -40,7 +40,7 @@ def permissions(task: Task, role: LiveRole) -> tuple[dict[str, Any], tuple[str, 
     return {**settings, "import": imported}, tuple(notes)
 
 
-def _policy_to_take(task: Task, role: LiveRole, notes: list[str]) -> tuple[LivePolicy, dict[str, Any]] | None:
+def _policy_to_take(task: Task, role: Role, notes: list[str]) -> tuple[ManagedPolicy, dict[str, Any]] | None:
     """Return the policy that a binding takes over; a binding has one at most, and others stay where they are."""
     # AWS's own are not among these.
     for policy in sorted(task.aws_account.policies, key=lambda each: each.arn):
@@ -52,7 +52,7 @@ def _policy_to_take(task: Task, role: LiveRole, notes: list[str]) -> tuple[LiveP
     return None
 
 
-def _policy(task: Task, policy: LivePolicy, role: LiveRole) -> dict[str, Any]:
+def _policy(task: Task, policy: ManagedPolicy, role: Role) -> dict[str, Any]:
     arn = parse_iam_arn(policy.arn, "policy")
     if policy.attachments != 1:
         raise Left(f"it is attached {policy.attachments} times")

@@ -14,14 +14,14 @@ from irsa_cli.adopt.owners import Owner, owners_of_role
 from irsa_cli.adopt.permissions import permissions
 from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import Pods, ReadTrust, Settings, User, read_trust
-from irsa_world.live.model import LiveRole, LiveServiceAccount
+from irsa_world.model import Role, ServiceAccount
 from irsa_world.verdict import of_provider
 
 
 class TakenRole(NamedTuple):
     """A role that becomes a binding: its settings there, and how its trust policy is written."""
 
-    role: LiveRole
+    role: Role
     trust: ReadTrust
     settings: Mapping[str, Any]
     owners: tuple[Owner, ...]
@@ -30,11 +30,11 @@ class TakenRole(NamedTuple):
 
 def take_role(
     task: Task,
-    role: LiveRole,
-    annotated: Iterable[LiveServiceAccount],
+    role: Role,
+    annotated: Iterable[ServiceAccount],
     *,
     only_annotated: bool,
-    users: Iterable[LiveServiceAccount],
+    users: Iterable[ServiceAccount],
     pods: Pods,
 ) -> TakenRole | None:
     """Return a role as a binding declares it; None where it is left, or declared already, which is said.
@@ -63,7 +63,7 @@ def take_role(
     return task.taken(f"role {named(role.arn)}", owners, take)
 
 
-def _read_trust(task: Task, role: LiveRole, users: Iterable[LiveServiceAccount], pods: Pods) -> ReadTrust:
+def _read_trust(task: Task, role: Role, users: Iterable[ServiceAccount], pods: Pods) -> ReadTrust:
     """Return a trust policy read back; raise where the stack could not reach a cluster, or there is no provider."""
     by_irsa = [
         User(provider_of_role(role.arn, task.clusters.by_name[each.cluster].issuer), each.subject, each.audience)
@@ -91,7 +91,7 @@ def clusters_of(task: Task, settings: Settings) -> list[str]:
     return [task.clusters.of_provider(arn).name for arn in settings.oidc_provider_arns] or of_pods
 
 
-def _settings(role: LiveRole, declared: Declared) -> dict[str, Any]:
+def _settings(role: Role, declared: Declared) -> dict[str, Any]:
     defaults = declared.defaults
     settings: dict[str, Any] = {"name": role.name}
     if role.path != "/" or "path" in defaults:

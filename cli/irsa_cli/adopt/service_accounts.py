@@ -19,7 +19,7 @@ from irsa_cli.adopt.associations import TakenAssociation
 from irsa_cli.adopt.outcomes import Left, Present
 from irsa_cli.adopt.owners import MARKS, Owner, owners_of_service_account
 from irsa_cli.adopt.task import Task
-from irsa_world.live.model import LiveServiceAccount
+from irsa_world.model import ServiceAccount
 from irsa_world.verdict import EMPTY_AUDIENCE
 
 # What kubectl writes for itself, and writes again where it is missing.
@@ -29,7 +29,7 @@ _OF_KUBECTL = "kubectl.kubernetes.io/last-applied-configuration"
 class TakenServiceAccount(NamedTuple):
     """A service account that becomes part of a binding."""
 
-    found: LiveServiceAccount
+    found: ServiceAccount
     settings: dict[str, Any]
     audience: str
     whole: bool
@@ -38,7 +38,7 @@ class TakenServiceAccount(NamedTuple):
     association: TakenAssociation | None = None
 
 
-def take_service_account(task: Task, found: LiveServiceAccount, refused: str) -> TakenServiceAccount | None:
+def take_service_account(task: Task, found: ServiceAccount, refused: str) -> TakenServiceAccount | None:
     """Return a service account as a binding declares it; None where it is left, or declared already, which is said.
 
     It is left where its role refuses it, with the reason.
@@ -62,12 +62,12 @@ def take_service_account(task: Task, found: LiveServiceAccount, refused: str) ->
     return task.taken(about_service_account(found), owners, take)
 
 
-def about_service_account(found: LiveServiceAccount) -> str:
+def about_service_account(found: ServiceAccount) -> str:
     """Return what reports call a service account."""
     return f"service account {named(str(found))} in {named(found.cluster)}"
 
 
-def _taken(task: Task, found: LiveServiceAccount, owners: tuple[Owner, ...]) -> TakenServiceAccount:
+def _taken(task: Task, found: ServiceAccount, owners: tuple[Owner, ...]) -> TakenServiceAccount:
     settings: dict[str, Any] = {"name": found.name, "namespace": found.namespace}
     if found.annotations.get(AUDIENCE) == "":
         raise Left(f"{EMPTY_AUDIENCE}: remove it, or write the audience")
@@ -99,7 +99,7 @@ def _taken(task: Task, found: LiveServiceAccount, owners: tuple[Owner, ...]) -> 
     return TakenServiceAccount(found, settings | webhook, found.audience, True, owners, ())
 
 
-def _problems(found: LiveServiceAccount) -> Iterator[str]:
+def _problems(found: ServiceAccount) -> Iterator[str]:
     """Yield why irsa cannot declare a service account with all that it has."""
     owners = (found.manifest.get("metadata") or {}).get("ownerReferences") or []
     if owners:
@@ -126,7 +126,7 @@ def _problems(found: LiveServiceAccount) -> Iterator[str]:
                 yield mistake.found
 
 
-def _expiration(found: LiveServiceAccount) -> int | None:
+def _expiration(found: ServiceAccount) -> int | None:
     text = found.annotations.get(TOKEN_EXPIRATION, "")
     is_canonical = re.fullmatch("[1-9][0-9]{2,9}", text) is not None
     return int(text) if is_canonical and int(text) >= EXPIRATION.least else None

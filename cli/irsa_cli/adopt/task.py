@@ -10,7 +10,7 @@ from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.documents import Documents
 from irsa_cli.adopt.outcomes import Adoption, Left, Outcome, Present
 from irsa_cli.adopt.owners import Owner
-from irsa_world.live.model import LiveAwsAccount
+from irsa_world.model import AwsAccount
 
 Taken = TypeVar("Taken")
 
@@ -18,7 +18,7 @@ Taken = TypeVar("Taken")
 class Task(NamedTuple):
     """One adoption: what was found, how it is adopted, what the stack file declares, and what is added to it so far."""
 
-    aws_account: LiveAwsAccount
+    aws_account: AwsAccount
     ways: Ways
     declared: Declared
     clusters: Clusters

@@ -23,7 +23,7 @@ from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.live.aws import AwsAccountClients, Inputs, created_eks_cluster
 from irsa_world.live.iam import AwsAccountClient
-from irsa_world.live.model import Discovery
+from irsa_world.model import Discovery
 from irsa_world.state.pulumi import stack_outputs
 
 DRY_RUN = f"dry run: nothing is written; --output {NEW_STACK_FILE} writes the stack file"

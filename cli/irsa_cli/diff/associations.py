@@ -43,7 +43,8 @@ from irsa_cli.diff.rights import (
     problem_of,
     written,
 )
-from irsa_cli.diff.snapshots import UNKNOWN_ARN, Association, Role, Snapshot, clusters_named
+from irsa_cli.diff.snapshots import UNKNOWN_ARN, Role, Snapshot, clusters_named, place_of
+from irsa_world.model import Association
 from irsa_world.trusts.chains import Document
 from irsa_world.trusts.changes import held_by_one
 from irsa_world.trusts.trust import ANYBODY
@@ -105,7 +106,7 @@ def clusters_of_both_ways(before: Snapshot, after: Snapshot) -> list[str]:
         roles = [each.roles[key] for each in (before, after) if key in each.roles]
         types = {type_ for role in roles for each in role.parsed[1] for type_, _ in each.principals}
         for role in roles if {PODS[0], "Federated"} <= types else ():
-            found |= {each.cluster_arn for each in role.associations} | {*map(str, clusters_named(role.trust))}
+            found |= {each.request.cluster_arn for each in role.associations} | {*map(str, clusters_named(role.trust))}
     return sorted(found - {""})
 
 
@@ -134,7 +135,7 @@ def with_associations(
         places: dict[tuple[str, str], tuple[list[Association], ...]] = {}
         for index, those in enumerate(declared):
             for each in (one for one in those if one.service_account):
-                places.setdefault((each.place, each.subject), ([], []))[index].append(each)
+                places.setdefault((place_of(each), each.subject), ([], []))[index].append(each)
         for (place, subject), both in sorted(places.items()):
             association, provider = [*both[0], *both[1]][-1], providers.get(place, "")
             held = [
@@ -144,7 +145,7 @@ def with_associations(
             _replace_right(rights, by_association(role, association), issuers.get(provider, ""), held)
             if held[0].any and held[1].any and held[0].ways != held[1].ways:
                 ways = held[0].ways, held[1].ways
-                other_ways.append(OtherWay(written(subject), role.name, role.arn, _place(association), *ways))
+                other_ways.append(OtherWay(written(subject), role.name, role.arn, association.cluster_arn, *ways))
         of_trust, problem = _by_trust_alone(role, sides, declared, providers)
         for name, by_trust in of_trust.items():
             rights[name] += by_trust
@@ -152,10 +153,6 @@ def with_associations(
     for name, of_others in _of_other_roles(before, after).items():
         rights[name] += of_others
     return Rights(**vars(found) | rights | {"cannot_tell": undecided}), other_ways
-
-
-def _place(association: Association) -> str:
-    return association.cluster_arn or association.cluster
 
 
 def _providers_of_clusters(issuers: Mapping[str, str], side: Side, eks_issuers: Mapping[str, str]) -> dict[str, str]:
@@ -335,7 +332,7 @@ def _of_other_roles(before: Snapshot, after: Snapshot) -> dict[str, list[Right]]
     """Return who may gain and lose a role that is not in the stack: its trust policy decides."""
     sides = [
         {
-            (arn, each.place, _place(each), each.subject, each.target_role_arn)
+            (arn, place_of(each), each.cluster_arn, each.subject, each.target_role_arn)
             for arn, those in side.associations.items()
             for each in those
         }
@@ -375,8 +372,8 @@ def session_policy_changes(
                 changes.append("does not limit its sessions by IRSA")
         for change in filter(None, changes):
             name, arn = (role.name, role.arn) if role else (place[0].rpartition("/")[2], place[0])
-            reason = f"the session policy that limited {written(association.subject)} in {_place(association)} {change}"
-            found.append(Undecided(name, arn, reason))
+            where = f"{written(association.subject)} in {association.cluster_arn}"
+            found.append(Undecided(name, arn, f"the session policy that limited {where} {change}"))
     return found
 
 
@@ -393,4 +390,4 @@ def _of_roles(snapshot: Snapshot) -> Iterator[tuple[tuple[str, str, str], Associ
     roles = {key: role.associations for key, role in snapshot.roles.items()}
     for key, those in (*roles.items(), *snapshot.associations.items()):
         for each in those:
-            yield (key, each.place, each.subject), each
+            yield (key, place_of(each), each.subject), each

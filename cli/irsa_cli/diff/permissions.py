@@ -22,7 +22,7 @@ from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.rights import Undecided, holders
-from irsa_cli.diff.snapshots import ANY_TAG, UNKNOWN_ARN, Role, Snapshot
+from irsa_cli.diff.snapshots import ANY_TAG, UNKNOWN_ARN, Role, Snapshot, place_of
 from irsa_world.trusts.chains import Document
 from irsa_world.trusts.trust import allowed_principals
 
@@ -333,7 +333,7 @@ def _sessions(snapshot: Snapshot) -> dict[str, set[tuple[str, ...]]]:
     for key, each in ((key, each) for key, those in given.items() for each in those):
         tags = "tagged" if each.session_tags else "not tagged"
         for arn in filter(None, (key, each.target_role_arn)):
-            found.setdefault(arn, set()).add((each.place, each.subject, tags))
+            found.setdefault(arn, set()).add((place_of(each), each.subject, tags))
     for key, role in snapshot.roles.items():
         if any(type_ == "Federated" for type_, _ in allowed_principals(role.parsed[1])):
             found.setdefault(key, set()).add(("a token",))

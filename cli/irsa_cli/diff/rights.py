@@ -20,8 +20,9 @@ from irsa.evaluation.normal_form import normal
 from irsa.evaluation.same_sessions import difference
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
 from irsa.rules.grammar import VERSION
-from irsa_cli.diff.snapshots import NOTHING, Association, Role, Snapshot
+from irsa_cli.diff.snapshots import NOTHING, Role, Snapshot
 from irsa_world.issuers import eks_region
+from irsa_world.model import Association
 from irsa_world.trusts.changes import Asked, Change, Changes, asked, changes
 from irsa_world.trusts.claims import Claims
 from irsa_world.trusts.trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
@@ -331,8 +332,8 @@ def admits(trust: Parsed, request: PodIdentityRequest | None) -> bool | None:
 
 def by_association(role: Role, association: Association) -> Right:
     """Return the right that an association gives."""
-    cluster = association.cluster_arn or association.cluster
-    return Right(written(association.subject), role.name, role.arn, "", way="podIdentity", cluster_arn=cluster)
+    who, cluster = written(association.subject), association.cluster_arn
+    return Right(who, role.name, role.arn, "", way="podIdentity", cluster_arn=cluster)
 
 
 def holders(role: Role) -> Iterator[tuple[bool, Right]]:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from irsa import types
 from irsa.evaluation import TrustDocumentError
-from irsa.evaluation.answers import PodIdentityRequest
 from irsa.evaluation.document import Parsed, parse
 from irsa.outputs import COMPONENT_TYPE
 from irsa.rules.arns import (
@@ -20,10 +19,11 @@ from irsa.rules.arns import (
 from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
-from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
+from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import POD_IDENTITY_PRINCIPAL
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE, Step
+from irsa_world.model import Association
 from irsa_world.state.resource import Resource, is_secret, is_unknown, known_text
 from irsa_world.trusts.chains import Document, RolePolicies
 
@@ -44,38 +44,6 @@ ANY_TAG = "*"
 AwsAccounts = Mapping[str, tuple[str, str]]
 # The properties that the engine says change, each with the URN of its resource.
 Changing = Set[tuple[str, str]]
-
-
-class Association(NamedTuple):
-    """An EKS Pod Identity association.
-
-    Attributes:
-        cluster: Name of the cluster.
-        cluster_arn: Its ARN; empty where its region or AWS account is not known.
-        namespace: Namespace of the service account.
-        service_account: Its name.
-        session_tags: Whether sessions have tags.
-        target_role_arn: The role whose credentials the Pods get; empty without one.
-        place: What the cluster is known by: its ARN; while that is not known, the association's URN.
-    """
-
-    cluster: str
-    cluster_arn: str
-    namespace: str
-    service_account: str
-    session_tags: bool = True
-    target_role_arn: str = ""
-    place: str = ""
-
-    @property
-    def subject(self) -> str:
-        """The service account, as `namespace:name`."""
-        return subject_of(self.namespace, self.service_account)
-
-    @property
-    def request(self) -> PodIdentityRequest:
-        """What EKS Pod Identity asks of STS for its Pods."""
-        return PodIdentityRequest(self.namespace, self.service_account, self.cluster_arn, self.session_tags)
 
 
 class Role(NamedTuple):
@@ -120,7 +88,7 @@ class Snapshot(NamedTuple):
         associations: The EKS Pod Identity associations of each role that is not in the stack, by ARN; UNKNOWN_ARN where
             that is not known.
         tags: The tags of its roles, by the key of the role.
-        session_policies: Their session policies, by the key or ARN of the role, the cluster (Association.place) and the
+        session_policies: Their session policies, by the key or ARN of the role, the cluster (place_of) and the
             service account.
     """
 
@@ -225,11 +193,11 @@ def _snapshot(
     session_policies: dict[tuple[str, str, str], Document] = {}
     for each in of_types.get(types.POD_IDENTITY_ASSOCIATION, ()):
         key = owners.of_association(each)
-        association = _association(each, roles.get(key), aws_accounts)
+        association = _association(each, key, roles.get(key), aws_accounts)
         associated.setdefault(key, set()).add(association)
         if each.inputs.get(POLICY_DOCUMENT) is not None:
-            session_policies[key, association.place, association.subject] = _document(each, changing)
-    given = {key: tuple(sorted(those)) for key, those in associated.items()}
+            session_policies[key, place_of(association), association.subject] = _document(each, changing)
+    given = {key: tuple(sorted(those, key=repr)) for key, those in associated.items()}
     service_accounts = (*of_types.get(types.SERVICE_ACCOUNT, ()), *of_types.get(types.SERVICE_ACCOUNT_PATCH, ()))
     return Snapshot(
         {key: role._replace(associations=given.pop(key, ())) for key, role in roles.items()},
@@ -356,13 +324,21 @@ class Owners:
         return keys[0] if len(keys) == 1 else ""
 
 
-def _association(resource: Resource, role: Role | None, aws_accounts: AwsAccounts) -> Association:
+def _association(resource: Resource, key: str, role: Role | None, aws_accounts: AwsAccounts) -> Association:
     names = ("clusterName", "region", "namespace", "serviceAccount", "targetRoleArn")
     cluster, region, namespace, name, target = (known_text(resource.inputs.get(each)) for each in names)
     arn = cluster_of_association(resource.text("associationArn"))
     arn = arn or _cluster_arn(resource, role, aws_accounts, region, cluster)
     tags = resource.inputs.get("disableSessionTags") is not True
-    return Association(cluster, arn, namespace, name, tags, target, arn or resource.urn)
+    by_urn = "" if arn else resource.urn
+    return Association(
+        arn or cluster, namespace, name, key, association_arn=by_urn, session_tags=tags, target_role_arn=target
+    )
+
+
+def place_of(association: Association) -> str:
+    """Return what the cluster of an association is known by: its ARN; else the URN of the association."""
+    return association.association_arn or association.cluster_arn
 
 
 def _cluster_arn(resource: Resource, role: Role | None, aws_accounts: AwsAccounts, region: str, name: str) -> str:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from irsa_world.live.aws import AwsAccountClients
     from irsa_world.live.iam import AwsAccountClient
     from irsa_world.live.kubernetes import ClusterClient
-    from irsa_world.live.model import LiveAssociation, LiveRole, LiveServiceAccount
+    from irsa_world.model import Association, Role, ServiceAccount
 
 EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_DECIDE: COULD_NOT_LOOK}
 
@@ -93,7 +93,7 @@ class _Asked(NamedTuple):
     aws_accounts: "AwsAccountClients"
     declared: DeclaredStack | None
     cluster: "ClusterClient | None"
-    live: "LiveServiceAccount | None"
+    live: "ServiceAccount | None"
     cluster_arn: str
 
 
@@ -116,7 +116,7 @@ def _live(options: argparse.Namespace) -> Explanation:
     return replace(answer, guard=_guard(cluster, live)) if cluster and live else answer
 
 
-def _guard(cluster: "ClusterClient", live: "LiveServiceAccount") -> str:
+def _guard(cluster: "ClusterClient", live: "ServiceAccount") -> str:
     """Return in words how Pods of a service account are guarded; empty where they are not."""
     from irsa_world.live.guards import guards_of  # noqa: PLC0415 (as above)
 
@@ -140,7 +140,7 @@ def _answer(
     asked: _Asked,
     found: "_InEks",
     binding: DeclaredBinding | None,
-    by_argument: "tuple[AwsAccountClient, LiveRole] | None",
+    by_argument: "tuple[AwsAccountClient, Role] | None",
 ) -> Explanation:
     """Return the answer about a role that was named, or else about that which new Pods get."""
     options, aws_accounts, live = asked.options, asked.aws_accounts, asked.live
@@ -171,7 +171,7 @@ def _said_of_token(annotated: str, by_token: Callable[[None, None], Explanation]
     return f"annotated with {named(annotated)}: {token.decision}: {token.explanation}"
 
 
-def _by_association(association: "LiveAssociation", aws_accounts: "AwsAccountClients") -> Explanation:
+def _by_association(association: "Association", aws_accounts: "AwsAccountClients") -> Explanation:
     """Return the answer of the roles of an association, which give new Pods their session."""
     from irsa_world.trusts.chains import RolePolicies  # noqa: PLC0415 (as above)
     from irsa_world.trusts.target_roles import ORDER, of_target_role  # noqa: PLC0415 (as above)
@@ -201,7 +201,7 @@ def _by_association(association: "LiveAssociation", aws_accounts: "AwsAccountCli
     return replace(answer, role=association.target_role_arn, decision=decision, explanation=text)
 
 
-def _said_of(association: "LiveAssociation") -> str:
+def _said_of(association: "Association") -> str:
     """Return what an association gives, in words."""
     target = f", and by it {named(association.target_role_arn)}" if association.target_role_arn else ""
     owner = f" ({named(association.owner)} owns it)" if association.owner else ""
@@ -215,7 +215,7 @@ class _InEks(NamedTuple):
     """What EKS has of a service account; the ARN is empty where no cluster was found, and `unknown` says why."""
 
     cluster_arn: str = ""
-    association: "LiveAssociation | None" = None
+    association: "Association | None" = None
     unknown: str = ""
 
 
@@ -238,7 +238,7 @@ def _in_eks(cluster: "ClusterClient", subject: str, aws_accounts: "AwsAccountCli
 
 
 def _by_token(
-    asked: _Asked, binding: DeclaredBinding | None, by_argument: "tuple[AwsAccountClient, LiveRole] | None"
+    asked: _Asked, binding: DeclaredBinding | None, by_argument: "tuple[AwsAccountClient, Role] | None"
 ) -> Explanation:
     """Return the answer of a role to the token of a service account: of one that is named, else of the annotation's."""
     options, subject, aws_accounts, declared, cluster, live, cluster_arn = asked
@@ -268,8 +268,8 @@ def _by_token(
 
 
 def _annotated_role(
-    live: "LiveServiceAccount | None", aws_accounts: "AwsAccountClients"
-) -> "tuple[AwsAccountClient, LiveRole] | str":
+    live: "ServiceAccount | None", aws_accounts: "AwsAccountClients"
+) -> "tuple[AwsAccountClient, Role] | str":
     """Return the role of a service account's annotation, and its AWS account; or why there is none."""
     if live is None or not live.role_arn:
         return NOT_ANNOTATED if live else NO_SERVICE_ACCOUNT
@@ -327,7 +327,7 @@ def _binding(key: str, declared: DeclaredStack | None) -> DeclaredBinding | None
 
 def _role(
     role: str, aws_accounts: "AwsAccountClients", declared: DeclaredStack | None
-) -> tuple["AwsAccountClient", "LiveRole"]:
+) -> tuple["AwsAccountClient", "Role"]:
     """Return a role, given by its ARN or its name, and the AWS account that has it."""
     if role.startswith("arn:"):
         by_arn = _by_arn(role, aws_accounts)
@@ -346,7 +346,7 @@ def _role(
     return aws_account, found
 
 
-def _by_arn(role_arn: str, aws_accounts: "AwsAccountClients") -> "tuple[AwsAccountClient, LiveRole] | str":
+def _by_arn(role_arn: str, aws_accounts: "AwsAccountClients") -> "tuple[AwsAccountClient, Role] | str":
     """Return the role of an ARN, and its AWS account; or that there is none."""
     arn, aws_account = parse_iam_arn(role_arn, "role"), aws_accounts.of_arn(role_arn)
     if aws_account is None:

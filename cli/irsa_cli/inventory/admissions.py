@@ -6,7 +6,7 @@ from typing import NamedTuple
 from irsa.evaluation.document import Parsed
 from irsa.rules.arns import oidc_provider_arn
 from irsa_cli.inventory.output import Finding
-from irsa_world.live.model import LiveAwsAccount, LiveCluster, LiveRole
+from irsa_world.model import AwsAccount, Cluster, Role
 from irsa_world.trusts import admitted
 from irsa_world.trusts.trust import ProviderTrust
 
@@ -14,8 +14,8 @@ from irsa_world.trusts.trust import ProviderTrust
 class TrustPolicy(NamedTuple):
     """A role with its trust policy, parsed."""
 
-    role: LiveRole
-    aws_account: LiveAwsAccount
+    role: Role
+    aws_account: AwsAccount
     parsed: Parsed
 
     @property
@@ -38,7 +38,7 @@ class Trust(ProviderTrust):
     """
 
     policy: TrustPolicy
-    cluster: LiveCluster | None
+    cluster: Cluster | None
 
     def finding(self, found: str, expected: str, service_account: str = "", fix: str = "") -> Finding:
         """Return a finding about it."""

@@ -7,7 +7,7 @@ from irsa.evaluation import Decision, PodIdentityRequest
 from irsa.rules.mistakes import named
 from irsa_cli.inventory.admissions import TrustPolicy
 from irsa_cli.inventory.output import Finding
-from irsa_world.live.model import LiveAssociation, LiveCluster, LiveServiceAccount
+from irsa_world.model import Association, Cluster, ServiceAccount
 from irsa_world.trusts.target_roles import ORDER
 from irsa_world.trusts.trust import allowed_principals
 from irsa_world.verdict import Verdict
@@ -30,9 +30,9 @@ class Associated:
         answers: The answer of its role, and that of its target role where it has one.
     """
 
-    cluster: LiveCluster
-    association: LiveAssociation
-    service_account: LiveServiceAccount | None
+    cluster: Cluster
+    association: Association
+    service_account: ServiceAccount | None
     answers: tuple[RoleAnswer, ...]
 
     @property

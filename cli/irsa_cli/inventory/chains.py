@@ -22,7 +22,7 @@ def chains(facts: Facts) -> list[Chain]:
     roles = {each.trust.policy.role.arn for _, each in facts.admitted}
     roles |= {each.role_arn for _, each in facts.discovery.annotated} | {each.role_arn for each in facts.associated}
     # Session tags are transitive.
-    tagged = any(not each.association.disable_session_tags for each in facts.associated)
+    tagged = any(each.association.session_tags for each in facts.associated)
     asked = dict.fromkeys(arn for arn in sorted(roles) if arn in policies)
     waiting = [*asked]
     found: list[Chain] = []

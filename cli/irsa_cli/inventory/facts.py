@@ -19,7 +19,7 @@ from irsa.rules.subjects import is_pattern, subject_claim
 from irsa.rules.unknown import Unknown
 from irsa_cli.inventory.admissions import Admitted, Trust, TrustPolicy
 from irsa_cli.inventory.associations import Associated, RoleAnswer, trusts_pod_identity
-from irsa_world.live.model import Discovery, LiveAssociation, LiveCluster, LiveRole, LiveServiceAccount
+from irsa_world.model import Association, Cluster, Discovery, Role, ServiceAccount
 from irsa_world.trusts.admitted import admitted
 from irsa_world.trusts.chains import NAMED, RolePolicies
 from irsa_world.trusts.claims import Claims
@@ -39,8 +39,8 @@ NOTHING, UNREAD = RolePolicies(()), Unknown("it was not read")
 class Answer(NamedTuple):
     """What a role says to a service account that is annotated with it, and the OIDC provider of the cluster."""
 
-    cluster: LiveCluster
-    service_account: LiveServiceAccount
+    cluster: Cluster
+    service_account: ServiceAccount
     provider_arn: str
     verdict: Verdict
 
@@ -92,7 +92,7 @@ class Facts:
         ]
 
     @functools.cached_property
-    def claims(self) -> dict[str, Claims[LiveServiceAccount]]:
+    def claims(self) -> dict[str, Claims[ServiceAccount]]:
         """The service accounts of each cluster, by its issuer."""
         clusters = self.discovery.clusters
         return {
@@ -100,7 +100,7 @@ class Facts:
         }
 
     @functools.cached_property
-    def admitted(self) -> list[tuple[LiveCluster, Admitted]]:
+    def admitted(self) -> list[tuple[Cluster, Admitted]]:
         """Who is admitted, or may be, each with its cluster."""
         of_clusters = [(each.cluster, each) for each in self.trusts if each.cluster]
         return [
@@ -108,12 +108,12 @@ class Facts:
         ]
 
     @property
-    def allowed(self) -> Iterator[tuple[LiveCluster, Admitted]]:
+    def allowed(self) -> Iterator[tuple[Cluster, Admitted]]:
         """Who is admitted for certain."""
         return (each for each in self.admitted if each[1].decision is Decision.ALLOWED)
 
     @functools.cached_property
-    def roles(self) -> dict[str, LiveRole]:
+    def roles(self) -> dict[str, Role]:
         """All roles of the AWS accounts, by ARN."""
         return {role.arn: role for each in self.discovery.aws_accounts for role in each.roles}
 
@@ -146,7 +146,7 @@ class Facts:
             for cluster, each, found in self.discovery.associated
         ]
 
-    def _answers_of(self, association: LiveAssociation) -> tuple[RoleAnswer, ...]:
+    def _answers_of(self, association: Association) -> tuple[RoleAnswer, ...]:
         """Return the answer of the role of an association to EKS, and that of its target role to the first role."""
 
         def of_target(target: TrustPolicy) -> Verdict:
@@ -170,7 +170,7 @@ class Facts:
         """The managed policies of the AWS accounts, by ARN."""
         return {each.arn: each.document for aws_account in self.discovery.aws_accounts for each in aws_account.policies}
 
-    def role_policies(self, role: LiveRole) -> RolePolicies:
+    def role_policies(self, role: Role) -> RolePolicies:
         """Return what the policies of a role say; what was not read is not known."""
         if not role.has_details:
             return RolePolicies([UNREAD])
@@ -179,7 +179,7 @@ class Facts:
         boundary = self._documents.get(role.permissions_boundary, UNREAD) if role.permissions_boundary else None
         return RolePolicies(of_role, boundary) if of_role or boundary else NOTHING
 
-    def with_policies_of_aws(self, role: LiveRole) -> RolePolicies | None:
+    def with_policies_of_aws(self, role: Role) -> RolePolicies | None:
         """Return what they say with a policy of AWS that gives sts:AssumeRole on every role; None where it has none."""
         if not any(map(OF_AWS.fullmatch, role.attached_policies)):
             return None
@@ -204,7 +204,7 @@ class Facts:
             found[key] = found.get(key, 0) | self.claims[cluster.issuer].bit(subject)
         return found
 
-    def answer(self, cluster: LiveCluster, service_account: LiveServiceAccount, claim: str = "") -> Answer | None:
+    def answer(self, cluster: Cluster, service_account: ServiceAccount, claim: str = "") -> Answer | None:
         """Return the answer of the annotated role to the token that the webhook mounts; None if it was not read.
 
         Args:
@@ -226,7 +226,7 @@ class Facts:
         found = (self.answer(*each) for each in self.discovery.annotated)
         return [each for each in found if each and each.verdict.decision is not Decision.ALLOWED]
 
-    def admitting(self, cluster: LiveCluster, service_account: LiveServiceAccount) -> Mapping[str, Sequence[str]]:
+    def admitting(self, cluster: Cluster, service_account: ServiceAccount) -> Mapping[str, Sequence[str]]:
         """Return the roles that admit a service account whose annotations do not work, each with its audiences."""
         return self._admitting.get((cluster.issuer, service_account.subject), {})
 
@@ -292,7 +292,7 @@ class Facts:
         return [each for each in self.trusts if each.cluster or is_of_kubernetes(each)]
 
     @functools.cached_property
-    def kubernetes_roles(self) -> list[LiveRole]:
+    def kubernetes_roles(self) -> list[Role]:
         """The roles that trust an OIDC provider of Kubernetes or EKS Pod Identity, or that a service account has."""
         found = {each.policy.role.arn for each in self.of_kubernetes}
         found |= {arn for arn, each in self.policies.items() if trusts_pod_identity(each)}
@@ -312,7 +312,7 @@ def _parts(claim: str) -> list[str]:
     return claim.split(":")[-2:]
 
 
-def _is_near(claim: str, service_account: LiveServiceAccount) -> bool:
+def _is_near(claim: str, service_account: ServiceAccount) -> bool:
     """Return whether a `sub` is likely meant for a service account: a name, or the namespace, has a typo or two."""
     namespace, name = _parts(claim) if ":" in claim else ("", claim)
     if name == service_account.name:

@@ -23,7 +23,7 @@ from irsa_cli.inventory.output import (
     Inventory,
 )
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.model import Discovery, Guards, LiveRole
+from irsa_world.model import Discovery, Guards, Role
 
 
 def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
@@ -99,7 +99,7 @@ def _associations(facts: Facts) -> Iterator[InventoriedAssociation]:
             str(association),
             association.role_arn,
             association.target_role_arn,
-            not association.disable_session_tags,
+            association.session_tags,
             association.owner,
             association.association_id,
             verdict.decision,
@@ -176,7 +176,7 @@ def _guard(guards: Guards | None, namespace: str, name: str) -> str:
     return min((each.mode for each in guards.get((namespace, name), ())), default=unread)
 
 
-def _role(role: LiveRole, discovery: Discovery, now: datetime) -> InventoriedRole:
+def _role(role: Role, discovery: Discovery, now: datetime) -> InventoriedRole:
     last_used = role.last_used.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if role.last_used else ""
     managed = role.arn in discovery.managed_roles
     return InventoriedRole(role.arn, last_used, role.has_details, last_used_text(role, now), managed)

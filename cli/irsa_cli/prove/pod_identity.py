@@ -22,7 +22,8 @@ from irsa_world.live.eks_auth import AUDIENCE, PodIdentityService, PodSession
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClient, Object, claims
 from irsa_world.live.sts import Refused
-from irsa_world.state.declared import DeclaredAssociation, DeclaredServiceAccount, in_cluster
+from irsa_world.model import Association
+from irsa_world.state.declared import DeclaredServiceAccount, in_cluster
 from irsa_world.verdict import NO_SERVICE_ACCOUNT
 
 BY = "by EKS Pod Identity"
@@ -57,7 +58,7 @@ class PodIdentityProof(Proof):
 
     # The proof
 
-    def _prove(self, association: DeclaredAssociation) -> tuple[Check, Object | None]:
+    def _prove(self, association: Association) -> tuple[Check, Object | None]:
         """Return the proof of an association, and the Pod that was given its role."""
         own = self._service_account(association)
         about, issuer = self._about(association, own.namespace, own.name), ""
@@ -80,7 +81,7 @@ class PodIdentityProof(Proof):
             return self._refused(association, about, issuer, refused), None
         return self._compared(association, about, session), pods[0]
 
-    def _compared(self, association: DeclaredAssociation, about: str, session: PodSession) -> Check:
+    def _compared(self, association: Association, about: str, session: PodSession) -> Check:
         """Return the check that a Pod got the declared role by the declared association."""
         check = partial(Check, self.binding.key, ASSUMES)
         expected = session_of_role(association.target_role_arn or association.role_arn)
@@ -91,22 +92,23 @@ class PodIdentityProof(Proof):
             return check(Outcome.FINDING, about, f"the association {named(session.association_id)}", declared)
         return check(Outcome.OK, about, named(session.arn))
 
-    def _about(self, association: DeclaredAssociation, namespace: str, name: str) -> str:
+    def _about(self, association: Association, namespace: str, name: str) -> str:
         cluster = self._service_account(association).cluster_key
         if not cluster and len(self.binding.associations) > 1:
             cluster = association.cluster.name
         return f"{in_cluster(f'{namespace}/{name}', cluster)} {BY}"
 
-    def _service_account(self, association: DeclaredAssociation) -> DeclaredServiceAccount:
+    def _service_account(self, association: Association) -> DeclaredServiceAccount:
         """Return the service account of an association in its cluster."""
-        same = [each for each in self.binding.service_accounts if each.cluster == association.kubernetes]
-        found = same[0] if same else DeclaredServiceAccount("", "", {}, False, association.kubernetes or "")
+        cluster = self.binding.kubernetes.get(association.cluster_arn)
+        same = [each for each in self.binding.service_accounts if each.cluster == cluster]
+        found = same[0] if same else DeclaredServiceAccount(cluster or "", "", "")
         return replace(found, namespace=association.namespace, name=association.service_account)
 
-    def _cluster(self, association: DeclaredAssociation) -> ClusterClient:
+    def _cluster(self, association: Association) -> ClusterClient:
         clusters, wanted = self.asked.clusters, association.cluster
-        if association.kubernetes is not None:
-            return clusters.of(association.kubernetes)
+        if association.cluster_arn in self.binding.kubernetes:
+            return clusters.of(self.binding.kubernetes[association.cluster_arn])
         found = self._aws_account(association).eks(wanted.region).cluster(wanted.name)
         issuer = issuer_host_path(found.issuer or "") if found else ""
         for reference in clusters.references if issuer else ():
@@ -114,7 +116,7 @@ class PodIdentityProof(Proof):
                 return clusters.of(reference)
         raise CouldNotLookError(f"the stack has no Kubernetes provider of the EKS cluster {named(str(wanted))}")
 
-    def _session(self, association: DeclaredAssociation, token: str) -> PodSession:
+    def _session(self, association: Association, token: str) -> PodSession:
         service, name = self._service(association), association.cluster.name
         for pause in PAUSES if is_fresh(self.binding) else ():
             try:
@@ -125,16 +127,19 @@ class PodIdentityProof(Proof):
             time.sleep(pause)
         return service.pod_session(name, token)
 
-    def _service(self, association: DeclaredAssociation) -> PodIdentityService:
+    def _service(self, association: Association) -> PodIdentityService:
         region = association.cluster.region
         ask = partial(PodIdentityService, self._aws_account(association).session, region)
-        return self.asked.services.answer(("eks-auth", association.provider, region), ask)
+        provider = self.binding.providers.get(association.cluster_arn, "")
+        return self.asked.services.answer(("eks-auth", provider, region), ask)
 
-    def _aws_account(self, association: DeclaredAssociation) -> AwsAccountClient:
+    def _aws_account(self, association: Association) -> AwsAccountClient:
         # EKS knows the clusters of the caller's AWS account alone, which is that of the role.
-        return self.asked.aws_accounts.of_role(association.role_arn, association.provider)
+        return self.asked.aws_accounts.of_role(
+            association.role_arn, self.binding.providers.get(association.cluster_arn, "")
+        )
 
-    def _refused(self, association: DeclaredAssociation, about: str, issuer: str, refused: Refused) -> Check:
+    def _refused(self, association: Association, about: str, issuer: str, refused: Refused) -> Check:
         role_arn, target = association.role_arn, association.target_role_arn
         subject = f"{association.namespace}/{association.service_account}"
         names = {
@@ -156,7 +161,7 @@ class PodIdentityProof(Proof):
 
     # The negative check
 
-    def _negative_checks(self, association: DeclaredAssociation, proven: Object) -> list[Check]:
+    def _negative_checks(self, association: Association, proven: Object) -> list[Check]:
         """Return the check of another service account's Pod; without one, say why, and check a wrong audience."""
         try:
             other = next(self._others(association), None)
@@ -176,7 +181,7 @@ class PodIdentityProof(Proof):
             self._is_refused(association, proven, WRONG_AUDIENCE, about, REFUSALS_OF_A_TOKEN),
         ]
 
-    def _others(self, association: DeclaredAssociation) -> Iterator[Object]:
+    def _others(self, association: Association) -> Iterator[Object]:
         """Yield running Pods of service accounts with which the stack associates no role in this cluster.
 
         Those of the proven one's namespace come first: whoever proves may make tokens there.
@@ -198,13 +203,13 @@ class PodIdentityProof(Proof):
                 if _service_account_of(pod)[1] and _service_account_of(pod) not in associated:
                     yield pod
 
-    def _other_is_refused(self, association: DeclaredAssociation, pod: Object) -> Check:
+    def _other_is_refused(self, association: Association, pod: Object) -> Check:
         namespace, name = _service_account_of(pod)
         about = f"{self._about(association, namespace, name)}, with which the stack associates no role"
         return self._is_refused(association, pod, AUDIENCE, about, REFUSALS)
 
     def _is_refused(
-        self, association: DeclaredAssociation, pod: Object, audience: str, about: str, refusals: Collection[str]
+        self, association: Association, pod: Object, audience: str, about: str, refusals: Collection[str]
     ) -> Check:
         """Return the check that EKS refuses a Pod's token, or gives the Pod another role."""
         check = partial(Check, self.binding.key, IS_REFUSED)

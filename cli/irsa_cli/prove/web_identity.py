@@ -17,7 +17,7 @@ from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn,
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim, subject_of
-from irsa.rules.trust import NETWORK_KEYS, federated_providers
+from irsa.rules.trust import NETWORK_KEYS, federated_providers, minified
 from irsa.ways import IRSA
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.prove.answers import explained
@@ -27,8 +27,8 @@ from irsa_cli.report.checks import Check, Outcome, outcome_of
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import session_for_tokens
 from irsa_world.live.kubernetes import ClusterClient, claims
-from irsa_world.live.model import LiveServiceAccount
 from irsa_world.live.sts import Refused, TokenService
+from irsa_world.model import ServiceAccount
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount
 from irsa_world.verdict import NO_SERVICE_ACCOUNT, of_annotations
 
@@ -107,7 +107,7 @@ class WebIdentityProof(Proof):
 
     def _matching(self, subject: str) -> Iterator[DeclaredServiceAccount]:
         namespace, _, name = subject.partition(":")
-        trust = self.binding.role.trust if self.binding.role else None
+        trust = self.binding.trust
         issuers = {issuer_of_provider(arn) for arn in federated_providers(trust)} if trust else set()
         own = dict.fromkeys(each.cluster for each in self.binding.service_accounts)
         references = [*own] or self.asked.clusters.references
@@ -129,7 +129,7 @@ class WebIdentityProof(Proof):
                 live = cluster.service_account(namespace, name)
             if live:
                 key = self.asked.declared.cluster_keys.get(reference, "")
-                yield DeclaredServiceAccount(live.namespace, live.name, {}, False, reference, key)
+                yield DeclaredServiceAccount(reference, live.namespace, live.name, cluster_key=key)
 
     def _assume(self, service_account: DeclaredServiceAccount, about: str) -> Check | None:
         """Return the proof that a service account can assume the role; None if it does not exist."""
@@ -176,7 +176,7 @@ class WebIdentityProof(Proof):
                 return check(Outcome.CANNOT_TELL, about, f"{refused}: the trust policy {why}")
         return check(cause.outcome, about, meaning, f"the token assumes {named(self.binding.role_arn)}", cause.fix)
 
-    def _trust_policy(self) -> str | Mapping[str, Any] | None:
+    def _trust_policy(self) -> Mapping[str, Any] | None:
         """Return the live trust policy of the role, else the declared one; None if neither can be read."""
         binding = self.binding
         try:
@@ -186,7 +186,7 @@ class WebIdentityProof(Proof):
             role = None
         if role and role.arn == binding.role_arn:
             return role.trust
-        return binding.role.trust if binding.role else None
+        return binding.trust
 
     # The negative check
 
@@ -238,7 +238,7 @@ class WebIdentityProof(Proof):
         most, so that it is preferred. Without one, the third value is the reason.
         """
         binding, cluster = self.binding, self.asked.clusters.of(proven.cluster)
-        declared = binding.role.trust if binding.role else None
+        declared = binding.trust
         trust = declared or self._trust_policy()
         if trust is None:
             return None, None, "the trust policy of the role cannot be read"
@@ -251,7 +251,7 @@ class WebIdentityProof(Proof):
         neighbours, _ = _service_accounts(cluster, proven.namespace)
         candidates = itertools.chain(neighbours, everybody)
         unnamed = (each for each in candidates if not any(_matches(each, subject) for subject in named))
-        found: dict[Decision, LiveServiceAccount] = {}
+        found: dict[Decision, ServiceAccount] = {}
         for service_account in itertools.islice(unnamed, TRIED):
             names = {"subject": subject_claim(service_account.subject), "issuer": issuer, "role": binding.role_arn}
             answer = evaluation_of(trust, {**names, "audience": binding.audience})
@@ -297,7 +297,7 @@ class WebIdentityProof(Proof):
         return self.asked.services.answer(reference, lambda: TokenService(session_for_tokens(inputs)))
 
 
-def _service_accounts(cluster: ClusterClient, namespace: str | None) -> tuple[list[LiveServiceAccount], str]:
+def _service_accounts(cluster: ClusterClient, namespace: str | None) -> tuple[list[ServiceAccount], str]:
     """Return all service accounts of a namespace or of a cluster, or none and why they can't be listed."""
     try:
         return cluster.service_accounts(namespace), ""
@@ -305,11 +305,13 @@ def _service_accounts(cluster: ClusterClient, namespace: str | None) -> tuple[li
         return [], str(error)
 
 
-def _matches(service_account: LiveServiceAccount, subject: str) -> bool:
+def _matches(service_account: ServiceAccount, subject: str) -> bool:
     return matches(service_account.subject, subject)
 
 
-def named_subjects(binding: DeclaredBinding, trust: str | None, issuer: str, audience: str) -> set[str] | None:
+def named_subjects(
+    binding: DeclaredBinding, trust: Mapping[str, Any] | None, issuer: str, audience: str
+) -> set[str] | None:
     """Return the patterns of the service accounts that a binding trusts, those of its own statements included.
 
     None where its trust policy's patterns combine in too many ways to tell.
@@ -320,7 +322,7 @@ def named_subjects(binding: DeclaredBinding, trust: str | None, issuer: str, aud
         return named
     try:
         provider = provider_of_role(binding.role_arn, issuer)
-        admitted = admission(trust, [provider], sorted(named), audience)
+        admitted = admission(minified(trust), [provider], sorted(named), audience)
     except Mistake:
         return named
     if not admitted.complete:
@@ -333,7 +335,7 @@ def named_subjects(binding: DeclaredBinding, trust: str | None, issuer: str, aud
     }
 
 
-def evaluation_of(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> Evaluation | None:
+def evaluation_of(trust: Mapping[str, Any], names: Mapping[str, str]) -> Evaluation | None:
     """Return the offline evaluation of a trust policy for a token; None if the policy cannot be read."""
     try:
         provider = provider_of_role(names["role"], names["issuer"])
@@ -342,7 +344,7 @@ def evaluation_of(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> E
         return None
 
 
-def depends_on_network(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> bool:
+def depends_on_network(trust: Mapping[str, Any], names: Mapping[str, str]) -> bool:
     """Return whether a trust policy's answer depends on the network that the request comes from."""
     answer = evaluation_of(trust, names)
     if answer is None or answer.decision is not Decision.CANNOT_DECIDE:

@@ -18,10 +18,10 @@ from irsa.rules.mistakes import Mistake, named
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.eks import EksClient
 from irsa_world.live.iam import AwsAccountClient
-from irsa_world.live.model import LiveEksCluster
 from irsa_world.live.once import Once
 from irsa_world.live.service import FIRST_REQUEST, NO_ANSWER, failure
 from irsa_world.live.sts import SESSION_NAME
+from irsa_world.model import EksCluster
 from irsa_world.state.declared import DeclaredBinding
 from irsa_world.state.resource import is_secret
 
@@ -164,7 +164,7 @@ def _read_for_all(same: Collection[AwsAccountClient], bindings: Iterable[Declare
     for binding in bindings:
         if binding.role:
             # The role, its attached policies, the names of its inline ones, and each of their documents.
-            roles[binding.role.name] = 3 + len(binding.inline_policies)
+            roles[binding.role.name] = 3 + len(binding.role.inline_policies)
             policies |= binding.documents.keys()
         else:
             roles.setdefault(parse_iam_arn(binding.role_arn, "role").name, 1)
@@ -287,7 +287,7 @@ def caller(session: Any) -> Caller:
         raise failure("sts:GetCallerIdentity", error) from error
 
 
-def created_eks_cluster(session: Any, name: str, region: str) -> LiveEksCluster:
+def created_eks_cluster(session: Any, name: str, region: str) -> EksCluster:
     """Return an EKS cluster that has its endpoint, certificate and issuer.
 
     While it is being created, it has none: https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html

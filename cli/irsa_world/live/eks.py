@@ -9,9 +9,9 @@ from botocore.config import Config
 
 from irsa.rules.mistakes import named
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.model import LiveAssociation, LiveEksCluster, owner_of
 from irsa_world.live.once import Answer, Once
 from irsa_world.live.service import CONCURRENT, NO_ANSWER, Service, all_pages, answered, failure
+from irsa_world.model import Association, EksCluster, owner_of
 
 AGENT = "eks-pod-identity-agent"
 # A list of associations has no roles: each is asked for by itself, so there is one request for each, and one for each
@@ -53,16 +53,16 @@ class EksClient:
             raise failure("eks", error) from error
         self._answers = Once()
 
-    def clusters(self) -> list[LiveEksCluster]:
+    def clusters(self) -> list[EksCluster]:
         """Return all clusters."""
         names = self._ask("ListClusters", partial(all_pages, operation="ListClusters", element="clusters")) or []
         with ThreadPoolExecutor(CONCURRENT) as pool:
             return [each for each in pool.map(self.cluster, names) if each]
 
-    def cluster(self, name: str) -> LiveEksCluster | None:
+    def cluster(self, name: str) -> EksCluster | None:
         """Return a cluster; None if it does not exist."""
         return self._once(
-            "DescribeCluster", name, lambda eks: LiveEksCluster.of(eks.describe_cluster(name=name)["cluster"])
+            "DescribeCluster", name, lambda eks: EksCluster.of(eks.describe_cluster(name=name)["cluster"])
         )
 
     def access_entries(self, cluster: str) -> list[str] | None:
@@ -78,7 +78,7 @@ class EksClient:
             lambda eks: str(eks.describe_addon(clusterName=cluster, addonName=name)["addon"].get("status") or ""),
         )
 
-    def association(self, cluster: str, namespace: str, service_account: str) -> LiveAssociation | None:
+    def association(self, cluster: str, namespace: str, service_account: str) -> Association | None:
         """Return the association of a service account; None where it has none, or there is no such cluster.
 
         EKS lets a service account have one: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
@@ -88,7 +88,7 @@ class EksClient:
         listed = self._answers.answer(question, lambda: self.listed(cluster, **of_one))
         return self._described(cluster, listed[0].association_id) if listed else None
 
-    def associations(self, cluster: str) -> list[LiveAssociation]:
+    def associations(self, cluster: str) -> list[Association]:
         """Return the associations of a cluster, sorted by service account; none where it does not exist.
 
         Raises:
@@ -120,11 +120,11 @@ class EksClient:
             for each in self._ask(operation, pages) or ()
         ]
 
-    def _described(self, cluster: str, association_id: str) -> LiveAssociation | None:
+    def _described(self, cluster: str, association_id: str) -> Association | None:
         return self._once(
             "DescribePodIdentityAssociation",
             f"{cluster}/{association_id}",
-            lambda eks: LiveAssociation.of(
+            lambda eks: Association.of(
                 eks.describe_pod_identity_association(clusterName=cluster, associationId=association_id)["association"]
             ),
         )

@@ -7,7 +7,7 @@ from irsa.guard.policies import IDENTITY, STACK_LABEL, name_of, selected_namespa
 from irsa.guard.rules import parsed_data
 from irsa_world.exits import NoPermissionError
 from irsa_world.live.kubernetes import ClusterClient, NoSuchKindError
-from irsa_world.live.model import Guarded, Guards
+from irsa_world.model import Guarded, Guards
 
 
 def guards_of(cluster: ClusterClient) -> Guards:

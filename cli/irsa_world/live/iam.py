@@ -12,9 +12,9 @@ from botocore.config import Config
 
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient
-from irsa_world.live.model import LivePolicy, LiveRole, PolicySettings
 from irsa_world.live.once import Answer, Once
 from irsa_world.live.service import CONCURRENT, Service, all_pages, answered
+from irsa_world.model import ManagedPolicy, PolicySettings, Role
 
 # The most that IAM lists at a time: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
 PAGE = 1_000
@@ -99,9 +99,9 @@ class AwsAccountClient:
         for policy in self.policy_details():
             self._answers.keep(("GetPolicyVersion", policy.arn), policy.document)
 
-    def role(self, name: str) -> LiveRole | None:
+    def role(self, name: str) -> Role | None:
         """Return a role, without its policies; None if it does not exist."""
-        return self._once("GetRole", name, lambda iam: LiveRole.of(iam.get_role(RoleName=name)["Role"]))
+        return self._once("GetRole", name, lambda iam: Role.of(iam.get_role(RoleName=name)["Role"]))
 
     def attached_policies(self, role_name: str) -> list[str] | None:
         """Return the ARNs of the role's managed policies."""
@@ -156,27 +156,27 @@ class AwsAccountClient:
         """
         return self._get("GetAccountSummary", "", "SummaryMap") or {}
 
-    def listed_roles(self) -> list[LiveRole]:
+    def listed_roles(self) -> list[Role]:
         """Return all roles without their details.
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
         """
-        return self._list("ListRoles", "", "Roles", LiveRole.of) or []
+        return self._list("ListRoles", "", "Roles", Role.of) or []
 
-    def role_details(self) -> list[LiveRole]:
+    def role_details(self) -> list[Role]:
         """Return all roles with tags, policies and last use, without their descriptions and session durations.
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html
         """
-        return [LiveRole.of(each, has_details=True) for each in self._details("Role", "RoleDetailList")]
+        return [Role.of(each, has_details=True) for each in self._details("Role", "RoleDetailList")]
 
-    def policy_details(self) -> list[LivePolicy]:
+    def policy_details(self) -> list[ManagedPolicy]:
         """Return all managed policies of the AWS account's own; none of which the answer lacks the document.
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ManagedPolicyDetail.html
         """
         return [
-            LivePolicy(each["Arn"], version["Document"], each.get("AttachmentCount", 0))
+            ManagedPolicy(each["Arn"], version["Document"], each.get("AttachmentCount", 0))
             for each in self._details("LocalManagedPolicy", "Policies")
             for version in each["PolicyVersionList"]
             if version["VersionId"] == each["DefaultVersionId"] and version.get("Document") is not None
@@ -203,7 +203,7 @@ class AwsAccountClient:
         )
 
 
-def with_details(listed: Iterable[LiveRole], details: Iterable[LiveRole]) -> list[LiveRole]:
+def with_details(listed: Iterable[Role], details: Iterable[Role]) -> list[Role]:
     """Return the roles of ListRoles with their details; one that the other list lacks, by its unique ID, has none.
 
     So no role is mixed of two, where one was deleted and made again between the two lists.

@@ -34,8 +34,8 @@ from irsa.rules.mistakes import named
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError, NoPermissionError, failed_request
 from irsa_world.live.kubeconfig import Inputs, as_could_not_look, configuration
-from irsa_world.live.model import LiveServiceAccount, User
 from irsa_world.live.once import Answer, Once
+from irsa_world.model import ServiceAccount, User
 from irsa_world.state.declared import DeclaredServiceAccount
 
 PAGE = 500
@@ -84,8 +84,8 @@ class ClusterClient:
         self._as_server: dict[str, Any] = {"extensions": {"sni_hostname": server_name}} if server_name else {}
         self._has_program = bool(config.user and config.user.exec)
         self._answers = Once()
-        self._service_accounts: dict[tuple[str, str], LiveServiceAccount] = {}
-        self._everything: dict[str, list[LiveServiceAccount]] | None = None
+        self._service_accounts: dict[tuple[str, str], ServiceAccount] = {}
+        self._everything: dict[str, list[ServiceAccount]] | None = None
         self._wanted_of_namespace: dict[str, set[tuple[str, str]]] = defaultdict(set)
         with as_could_not_look("connect"):
             self._idle = [self._new_client()]
@@ -125,13 +125,13 @@ class ClusterClient:
 
         _started_again(read)
 
-    def _keep(self, manifest: Object) -> LiveServiceAccount:
+    def _keep(self, manifest: Object) -> ServiceAccount:
         metadata = manifest["metadata"]
-        found = LiveServiceAccount.of(self.context or "", metadata["namespace"], metadata["name"], manifest)
+        found = ServiceAccount.of(self.context or "", metadata["namespace"], metadata["name"], manifest)
         self._service_accounts[_place(found)] = found
         return found
 
-    def service_account(self, namespace: str, name: str) -> LiveServiceAccount | None:
+    def service_account(self, namespace: str, name: str) -> ServiceAccount | None:
         """Return a service account; None if it does not exist."""
         place = namespace, name
         wanted = self._wanted_of_namespace.get(namespace, set())
@@ -144,9 +144,9 @@ class ClusterClient:
             return self._service_accounts[place]
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}"
         found = self._ask(f"get serviceaccount {named(f'{namespace}/{name}')}", "GET", path)
-        return None if found is None else LiveServiceAccount.of(self.context or "", namespace, name, found)
+        return None if found is None else ServiceAccount.of(self.context or "", namespace, name, found)
 
-    def service_accounts(self, namespace: str | None) -> list[LiveServiceAccount]:
+    def service_accounts(self, namespace: str | None) -> list[ServiceAccount]:
         """Return the service accounts of a namespace, or of all, sorted. Each list is asked for once."""
         if namespace and self._everything is not None:
             return self._everything.get(namespace, [])

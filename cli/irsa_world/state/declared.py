@@ -11,24 +11,27 @@ from operator import itemgetter
 from typing import Any
 
 from irsa import outputs, types
-from irsa.evaluation.answers import PodIdentityRequest
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
-from irsa.rules.arns import ClusterArn, cluster_of_association, parse_cluster_arn, parse_iam_arn
+from irsa.rules.arns import cluster_of_association, parse_cluster_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, listed, named, nearest
+from irsa.rules.names import snake
 from irsa.rules.policies import parse_object
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
+from irsa.rules.unknown import Unknown
 from irsa.ways import IRSA, ONLY_IRSA, Identity, parse_identity
 from irsa_world.exits import CouldNotLookError
+from irsa_world.model import Association, Role, ServiceAccount
 from irsa_world.state.resource import SECRET, Resource, is_secret, is_unknown, known_text
 
+Document = Mapping[str, Any] | Unknown
 # Outputs of the component that every check of a binding needs.
 NEEDED = (outputs.ROLE_ARN, outputs.ANNOTATIONS, outputs.NAMESPACE, outputs.SERVICE_ACCOUNT_NAME, outputs.SUBJECTS)
 # What the outputs are, and what is in each.
 FORMS: Mapping[str, tuple[Any, Any]] = {
     **dict.fromkeys((outputs.ROLE_ARN, outputs.NAMESPACE, outputs.SERVICE_ACCOUNT_NAME), (str, str)),
-    **dict.fromkeys((outputs.ROLE_NAME, outputs.TRUST_POLICY), (str, str)),
+    outputs.TRUST_POLICY: (str, str),
     **dict.fromkeys((outputs.POLICY_ARNS, outputs.SUBJECTS), (list, str)),
     outputs.ANNOTATIONS: (dict, str),
     outputs.ROLE_SETTINGS: (dict, str | int | float),
@@ -46,28 +49,16 @@ PARSERS: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True)
-class DeclaredServiceAccount:
+class DeclaredServiceAccount(ServiceAccount):
     """A service account of a binding, in one cluster.
 
     Attributes:
-        namespace: Its namespace.
-        name: Its name.
-        annotations: Its declared annotations of `eks.amazonaws.com/`.
         created: Whether the stack creates it; else it annotates an existing one.
-        cluster: Reference of the Kubernetes provider that reaches its cluster.
         cluster_key: The cluster's key in the stack file; empty where there is only one.
     """
 
-    namespace: str
-    name: str
-    annotations: Mapping[str, str]
-    created: bool
-    cluster: str
+    created: bool = False
     cluster_key: str = ""
-
-    def __str__(self) -> str:
-        """Return `namespace/name`."""
-        return f"{self.namespace}/{self.name}"
 
     @property
     def place(self) -> str:
@@ -88,61 +79,14 @@ class DeclaredServiceAccount:
         return commands.up_with_annotations(stack, self.namespace, self.name, overwritten)
 
 
+def secret(what: str) -> Unknown:
+    """Return what takes the place of a value that the state keeps as a secret."""
+    return Unknown(f"the state keeps {what} as a secret")
+
+
 def in_cluster(name: str, cluster_key: str) -> str:
     """Return `namespace/name` for a message, and the cluster in a stack of several clusters."""
     return f"{named(name)} in {named(cluster_key)}" if cluster_key else named(name)
-
-
-@dataclass(frozen=True)
-class DeclaredRole:
-    """A role that the stack creates.
-
-    Attributes:
-        name: Its name.
-        trust: Its trust policy; None where the state keeps it as a secret.
-        settings: Its settings by `outputs.ROLE_SETTINGS`; None where the state keeps one as a secret.
-    """
-
-    name: str
-    trust: str | None
-    settings: Mapping[str, Any] | None = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class DeclaredAssociation:
-    """An EKS Pod Identity association of a binding's service account in one cluster.
-
-    Attributes:
-        cluster: The EKS cluster.
-        namespace: Namespace of the service account.
-        service_account: Its name.
-        role_arn: The role.
-        session_tags: Whether sessions have tags.
-        target_role_arn: The role whose credentials the Pods get; empty without one.
-        policy: The session policy; empty without one, None where the state keeps it as a secret.
-        tags: Its tags; None where the state keeps one as a secret.
-        provider: Reference of the AWS provider that created it; empty where it is not in the state.
-        association_id: Its ID; empty likewise.
-        kubernetes: Reference of the Kubernetes provider that reaches the cluster; None where the binding has several
-            clusters and does not say which.
-    """
-
-    cluster: ClusterArn
-    namespace: str
-    service_account: str
-    role_arn: str
-    session_tags: bool = True
-    target_role_arn: str = ""
-    policy: str | None = ""
-    tags: Mapping[str, str] | None = field(default_factory=dict)
-    provider: str = ""
-    association_id: str = ""
-    kubernetes: str | None = None
-
-    @property
-    def request(self) -> PodIdentityRequest:
-        """What EKS asks of STS for the Pods of its service account."""
-        return PodIdentityRequest(self.namespace, self.service_account, str(self.cluster), self.session_tags)
 
 
 @dataclass(frozen=True)
@@ -152,10 +96,8 @@ class DeclaredBinding:
     Attributes:
         key: Its key in the stack file.
         role_arn: The role that service accounts assume.
-        role: That role, if the stack creates it; None for an existing one.
-        policies: ARNs of the attached policies; None where the state keeps one as a secret.
-        documents: Documents of the policies that the stack creates, by ARN; None for a secret one.
-        inline_policies: Documents by name; None for a secret one.
+        role: That role with its policies, if the stack creates it; None for an existing one.
+        documents: Documents of the policies that the stack creates, by ARN; Unknown for a secret one.
         service_accounts: Its service accounts, one per cluster.
         subjects: Trusted `namespace:name` patterns, as far as the stack declares them.
         audience: The audience of the tokens.
@@ -166,14 +108,14 @@ class DeclaredBinding:
         in_stack_file: Whether a stack file declares it; else a program of one's own does.
         identity: How its Pods get the role.
         associations: Its EKS Pod Identity associations, one per cluster where that is used.
+        providers: References of the AWS providers that created these, by the ARN of the cluster.
+        kubernetes: References of the Kubernetes providers that reach these clusters, where it is certain which do.
     """
 
     key: str
     role_arn: str
-    role: DeclaredRole | None = None
-    policies: tuple[str, ...] | None = ()
-    documents: Mapping[str, str | None] = field(default_factory=dict)
-    inline_policies: Mapping[str, str | None] = field(default_factory=dict)
+    role: Role | None = None
+    documents: Mapping[str, Document] = field(default_factory=dict)
     service_accounts: tuple[DeclaredServiceAccount, ...] = ()
     subjects: tuple[str, ...] = ()
     audience: str = DEFAULT_AUDIENCE
@@ -183,7 +125,14 @@ class DeclaredBinding:
     failed_updates: tuple[tuple[str, str], ...] = ()
     in_stack_file: bool = True
     identity: Identity = ONLY_IRSA
-    associations: tuple[DeclaredAssociation, ...] = ()
+    associations: tuple[Association, ...] = ()
+    providers: Mapping[str, str] = field(default_factory=dict)
+    kubernetes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def trust(self) -> Mapping[str, Any] | None:
+        """The trust policy; None where the stack does not declare it, or keeps it as a secret."""
+        return None if self.role is None or isinstance(self.role.trust, Unknown) else self.role.trust
 
 
 @dataclass(frozen=True)
@@ -329,11 +278,9 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Sequence
         return DeclaredBinding(key, known.get(outputs.ROLE_ARN, ""), unreadable=reason, failed_updates=failed_updates)
     own = [child for child in children if not child.external]
     roles = [each for each in own if each.type == types.ROLE]
-    attached = [each.text("policyArn") for each in own if each.type == types.ATTACHMENT]
-    has_secret_policy = is_secret(recorded.get(outputs.POLICY_ARNS)) or not all(attached)
     annotations = known.get(outputs.ANNOTATIONS, {})
     objects = [
-        (*each.object_name.partition("/")[::2], annotations, each.type == types.SERVICE_ACCOUNT, each.provider)
+        (each.provider, *each.object_name.partition("/")[::2], each.type == types.SERVICE_ACCOUNT)
         for each in own
         if each.type in {types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH}
     ]
@@ -344,32 +291,42 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Sequence
         namespace = known.get(outputs.NAMESPACE, DEFAULT_NAMESPACE)
         # Without an annotation, nothing of the existing one is managed.
         cluster = existing[0].provider if existing else ""
-        objects = [(namespace, known[outputs.SERVICE_ACCOUNT_NAME], annotations, created, cluster)]
-    service_accounts = tuple(DeclaredServiceAccount(*each, cluster_key) for each in objects)
+        objects = [(cluster, namespace, known[outputs.SERVICE_ACCOUNT_NAME], created)]
+    service_accounts = tuple(
+        DeclaredServiceAccount(*place, annotations, created=created, cluster_key=cluster_key)
+        for *place, created in objects
+    )
+    associations = tuple(map(_association, known.get(outputs.ASSOCIATIONS, [])))
+    of_type = (each for each in own if each.type == types.POD_IDENTITY_ASSOCIATION)
+    creators = {cluster_of_association(each.text("associationArn")): each for each in of_type}
+    clusters = {each.cluster for each in service_accounts}
     identity = parse_identity(known[outputs.IDENTITY]) if outputs.IDENTITY in known else ONLY_IRSA
     return DeclaredBinding(
         key,
         known[outputs.ROLE_ARN],
-        _role(recorded, known, roles),
-        None if has_secret_policy else tuple(sorted({*known.get(outputs.POLICY_ARNS, ()), *attached})),
-        # The component's outputs are what the program declared; `pulumi refresh` rewrites the inputs of its children.
+        _role(recorded, known, own),
         _documents(recorded.get(outputs.POLICY_DOCUMENTS), [e.arn for e in own if e.type == types.POLICY]),
-        _documents(
-            recorded.get(outputs.INLINE_POLICIES), [e.text("name") for e in own if e.type == types.INLINE_POLICY]
-        ),
         service_accounts,
         tuple(known.get(outputs.SUBJECTS) or (subject_of(each.namespace, each.name) for each in service_accounts)),
-        annotations.get(AUDIENCE, _trusted_audience(identity, known.get(outputs.TRUST_POLICY))),
+        annotations.get(AUDIENCE, _trusted_audience(identity, parse_object(known.get(outputs.TRUST_POLICY, "{}")))),
         roles[0].provider if roles else "",
         max((each.modified for each in own if each.modified), default=None),
         failed_updates=failed_updates,
         in_stack_file=outputs.KEY in recorded,
         identity=identity,
-        associations=tuple(_associations(known.get(outputs.ASSOCIATIONS, []), own, service_accounts)),
+        associations=tuple(
+            replace(each, association_id=creators[each.cluster_arn].text("associationId"))
+            if each.cluster_arn in creators
+            else each
+            for each in associations
+        ),
+        providers={arn: each.provider for arn, each in creators.items()},
+        # A component has one service account, and may have associations of its name in other clusters.
+        kubernetes={associations[0].cluster_arn: clusters.pop()} if len(clusters) == len(associations) == 1 else {},
     )
 
 
-def _trusted_audience(identity: Identity, trust: str | None) -> str:
+def _trusted_audience(identity: Identity, trust: Mapping[str, Any] | None) -> str:
     """Return the audience of tokens where no annotation has it: without one, the trust policy may have another."""
     if trust and identity.only_trusts(IRSA):
         # The statements of irsa come before those of the caller's own.
@@ -379,34 +336,18 @@ def _trusted_audience(identity: Identity, trust: str | None) -> str:
     return DEFAULT_AUDIENCE
 
 
-def _associations(
-    declared: Sequence[Mapping[str, Any]],
-    children: Iterable[Resource],
-    service_accounts: Sequence[DeclaredServiceAccount],
-) -> Iterator[DeclaredAssociation]:
-    """Yield the declared associations, each with the providers of its resource and of its service account."""
-    of_type = (each for each in children if each.type == types.POD_IDENTITY_ASSOCIATION)
-    created = {cluster_of_association(each.text("associationArn")): each for each in of_type}
-    clusters = {each.cluster for each in service_accounts}
-    # A component has one service account, and may have associations of its name in other clusters.
-    kubernetes = clusters.pop() if len(clusters) == len(declared) == 1 else None
-    for each in declared:
-        cluster = parse_cluster_arn(str(each.get("clusterArn")))
-        own = created.get(str(cluster))
-        policy, tags, target = each.get("policy"), each.get("tags") or {}, each.get("targetRoleArn")
-        yield DeclaredAssociation(
-            cluster,
-            str(each.get("namespace")),
-            str(each.get("serviceAccount")),
-            str(each.get("roleArn")),
-            each.get("disableSessionTags") is not True,
-            target if isinstance(target, str) else "",
-            None if is_secret(policy) else policy or "",
-            None if is_secret(tags) or any(map(is_secret, tags.values())) else tags,
-            own.provider if own else "",
-            own.text("associationId") if own else "",
-            kubernetes,
-        )
+def _association(declared: Mapping[str, Any]) -> Association:
+    texts = (str(declared.get(name)) for name in ("clusterArn", "namespace", "serviceAccount", "roleArn"))
+    policy, tags, target = declared.get("policy"), declared.get("tags") or {}, declared.get("targetRoleArn")
+    found = Association(
+        *texts,
+        session_tags=declared.get("disableSessionTags") is not True,
+        target_role_arn=target if isinstance(target, str) else "",
+        policy=secret("the session policy") if is_secret(policy) else policy or "",
+        tags=secret("a tag of the association") if is_secret(tags) else tags,
+    )
+    parse_cluster_arn(found.cluster_arn)
+    return found
 
 
 def _known(component: Resource) -> dict[str, Any]:
@@ -441,6 +382,8 @@ def _merged(binding: DeclaredBinding, further: DeclaredBinding) -> DeclaredBindi
     """Return a binding with its service account in one more cluster."""
     return replace(
         binding,
+        providers={**binding.providers, **further.providers},
+        kubernetes={**binding.kubernetes, **further.kubernetes},
         service_accounts=(*binding.service_accounts, *further.service_accounts),
         subjects=tuple(dict.fromkeys((*binding.subjects, *further.subjects))),
         modified=max(filter(None, (binding.modified, further.modified)), default=None),
@@ -452,24 +395,45 @@ def _merged(binding: DeclaredBinding, further: DeclaredBinding) -> DeclaredBindi
     )
 
 
-def _role(recorded: Mapping[str, Any], known: Mapping[str, Any], resources: Sequence[Resource]) -> DeclaredRole | None:
+def _role(recorded: Mapping[str, Any], known: Mapping[str, Any], own: Sequence[Resource]) -> Role | None:
     """Return the declared role; `pulumi refresh` removes the resource of a deleted role from the state."""
-    if not resources and recorded.get(outputs.TRUST_POLICY) is None:
+    roles = [each for each in own if each.type == types.ROLE]
+    if not roles and recorded.get(outputs.TRUST_POLICY) is None:
         return None
-    settings = known.get(outputs.ROLE_SETTINGS)
-    if recorded.get(outputs.ROLE_SETTINGS) is None:
-        # States of earlier versions lack the output: the role's own inputs have the same names.
-        inputs = resources[0].inputs if resources else {}
-        settings = {key: inputs[key] for key in types.ROLE_SETTINGS if inputs.get(key) is not None}
-    name = (resources[0].text("name") if resources else "") or known.get(outputs.ROLE_NAME)
-    if not name:
-        raise CouldNotLookError(f"pulumi stack export: the role {named(known[outputs.ROLE_ARN])} has no name")
-    is_hidden = any(isinstance(each, dict | list) for each in (settings or {}).values())
-    return DeclaredRole(name, known.get(outputs.TRUST_POLICY), None if is_hidden else settings)
+    # The component's outputs are what the program declared; `pulumi refresh` rewrites the inputs of its children.
+    # States of earlier versions lack this one: the role's own inputs have the same names.
+    settings = recorded.get(outputs.ROLE_SETTINGS)
+    if settings is None:
+        settings = {key: roles[0].inputs.get(key) for key in types.ROLE_SETTINGS} if roles else {}
+    is_hidden = is_secret(settings) or any(isinstance(each, dict | list) for each in settings.values())
+    found = {
+        snake(key): secret("a setting of the role") if is_hidden else settings[key]
+        for key in types.ROLE_SETTINGS
+        if is_hidden or settings.get(key) is not None
+    }
+    attached = [each.text("policyArn") for each in own if each.type == types.ATTACHMENT]
+    has_secret_policy = is_secret(recorded.get(outputs.POLICY_ARNS)) or not all(attached)
+    arns: Any = tuple(sorted({*known.get(outputs.POLICY_ARNS, ()), *attached}))
+    names = [each.text("name") for each in own if each.type == types.INLINE_POLICY]
+    trust = known.get(outputs.TRUST_POLICY)
+    return Role(
+        known[outputs.ROLE_ARN],
+        parse_object(trust) if trust else secret("the trust policy"),
+        attached_policies=secret("the ARN of a policy") if has_secret_policy else arns,
+        inline_policies=_documents(recorded.get(outputs.INLINE_POLICIES), names),
+        **found,
+    )
 
 
-def _documents(declared: Any, kept: Iterable[str]) -> dict[str, str | None]:
-    """Return the declared documents by name, with None for one that the state keeps as a secret."""
+def _documents(declared: Any, kept: Iterable[str]) -> dict[str, Any]:
+    """Return the declared documents by name, with Unknown for one that the state keeps as a secret."""
     documents = declared if isinstance(declared, Mapping) and SECRET not in declared else {}
     names = {*documents, *filter(None, kept)}
-    return {name: text if isinstance(text := documents.get(name), str) else None for name in names}
+    return {name: _document(documents.get(name)) for name in names}
+
+
+def _document(text: Any) -> Document:
+    try:
+        return parse_object(text) if isinstance(text, str) else secret("the document")
+    except Mistake as mistake:
+        return Unknown(str(mistake))

@@ -5,7 +5,7 @@ from irsa.evaluation.answers import RoleRequest
 from irsa.evaluation.document import Parsed
 from irsa.rules.mistakes import named
 from irsa.rules.trust import assume_role_actions
-from irsa_world.live.model import LiveAssociation
+from irsa_world.model import Association
 from irsa_world.trusts.chains import RolePolicies, assumes
 from irsa_world.verdict import Verdict
 
@@ -14,7 +14,7 @@ ORDER = (Decision.DENIED, Decision.CANNOT_DECIDE, Decision.ALLOWED)
 TARGET_PAGE = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html"
 
 
-def of_target_role(association: LiveAssociation, policies: RolePolicies, trust: Parsed) -> Verdict:
+def of_target_role(association: Association, policies: RolePolicies, trust: Parsed) -> Verdict:
     """Return whether the role of an association may assume its target role: session tags need an action of their own.
 
     They are transitive, so that the target's session has them too:
@@ -27,7 +27,7 @@ def of_target_role(association: LiveAssociation, policies: RolePolicies, trust: 
     """
     role, other = named(association.role_arn), association.target_role_arn
     found = []
-    for action in assume_role_actions(not association.disable_session_tags):
+    for action in assume_role_actions(association.session_tags):
         request = RoleRequest(association.role_arn, (action,), association.external_id)
         outcome, reason = assumes(request, policies, other, trust)
         decision = {True: Decision.ALLOWED, None: Decision.CANNOT_DECIDE, False: Decision.DENIED}[outcome]

@@ -74,7 +74,7 @@ PARAMETERS: Mapping[str, Parameter] = {
         "copy the name from `aws s3api list-buckets`",
     ),
     "kms_keys": Parameter(
-        "ARNs of KMS keys; an alias is none, since a policy does not reach a key by it",
+        "ARNs of KMS keys, not of aliases: a policy cannot name a key by its alias",
         _whole(_arn("kms", "key/[0-9A-Za-z-]+")),
         "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
         "copy the ARN from `aws kms describe-key --key-id`",

@@ -1,26 +1,31 @@
 """What policies give beyond what others gave.
 
-An action and a resource stand for all that the same patterns match: so every difference is found, and a pattern may be
-replaced by others that say the same. `*` matches colons, as IAM has it, but an ARN is one that can exist: no colon or
-slash in its first five parts (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html), and colons in its
-resource only as a pattern has them in its own. So nothing is both a snapshot and a volume, whatever its AWS account.
+Asked are the patterns of statements that are new, and of Deny statements that are gone: whatever is gained is within
+one of these. `*` matches colons, as IAM has it, but two ARNs with all their parts are compared part by part, since no
+colon or slash is in the first five (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html): so nothing
+is both a snapshot and a volume, whatever its AWS account.
 """
 
 import functools
 import itertools
 import re
-import string
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from irsa.evaluation.patterns import TooManyError, widest
-from irsa.evaluation.permission_statements import PLAIN, UNKNOWN, Element, Statement, service_of
+from irsa.evaluation.patterns import TooManyError, both, covers, overlap, widest
+from irsa.evaluation.permission_statements import PLAIN, UNKNOWN, Element, Names, Statement, service_of
 from irsa.evaluation.permissions import Permissions, Request
-from irsa.rules.strangers import automaton
+from irsa.rules.subjects import is_pattern
 
-# Patterns made to combine in very many ways are not followed to the end: then it can't be told what is gained.
-MOST_PAIRS, MOST_STATES, MOST_STEPS = 4_000, 20_000, 200_000_000
+# More pairs of an action and a resource are not asked about: then it can't be told what is gained.
+MOST_PAIRS = 4_000
+Extent = Literal["all", "some", "cannot tell"]
+_EXTENTS: tuple[Extent, ...] = ("all", "some", "cannot tell")
 _TO_WRITTEN = str.maketrans({"\ue000": "${*}", "\ue001": "${?}"})
+# What nobody names.
+_STRANGER = "strangerzq"
+# Another one is no AWS account, but part of a resource behind a wildcard that stands for several parts.
+_AWS_ACCOUNT = re.compile(r"[\d*?]*|aws")
 
 
 class Gain(NamedTuple):
@@ -35,7 +40,7 @@ class Gain(NamedTuple):
 
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    extent: Literal["all", "some", "cannot tell"]
+    extent: Extent
 
 
 def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
@@ -43,251 +48,174 @@ def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
 
     Every action that is gained on a resource matches a gain.
     """
-    differing = _differing(before, after)
-    if not differing:
-        return ()
-    services = _services(differing)
-    before, after = (_about(each, services) for each in (before, after))
-    every = (Gain(tuple(sorted("*" if each == "*" else f"{each}:*" for each in services)), ("*",), "cannot tell"),)
+    spelling: dict[str, str] = {}
+    pairs: set[tuple[str, str]] = set()
     try:
-        actions = _Grouped.of(before, after, "actions", _in_action, ("",))
-        resources = _Grouped.of(before, after, "resources", _in_resource, ("arn:", PLAIN["*"]))
+        for action, resource in _asked(before, after):
+            spelling.setdefault(action.lower(), action)
+            pairs.add((action.lower(), resource))
+            if len(pairs) > MOST_PAIRS:
+                raise TooManyError  # noqa: TRY301 (as where their intersections are too many)
     except TooManyError:
-        return every
-    if len(actions.groups) * len(resources.groups) > MOST_PAIRS:
-        return every
-    gained = {
-        (action, resource): certain
-        for action, resource in itertools.product(actions.groups, resources.groups)
-        if (certain := _is_gained(before, after, action, resource)) is not None
-    }
-    # Actions that are gained on the same resources, as certainly, are one gain.
-    together: dict[tuple[bool, tuple[_Group, ...]], list[_Group]] = {}
-    for action, certain in itertools.product(actions.groups, (True, False)):
-        on = tuple(each for each in resources.groups if gained.get((action, each)) is certain)
-        if on:
-            together.setdefault((certain, on), []).append(action)
-    found = []
-    for (certain, on), of in together.items():
-        names = actions.names(of), resources.names(on)
-        every_pair = itertools.product(actions.covered(names[0]), resources.covered(names[1]))
-        whole = certain and all(gained.get(each) for each in every_pair)
-        written = actions.written(names[0]), resources.written(names[1])
-        found.append(Gain(*written, "all" if whole else "some" if certain else "cannot tell"))
-    return tuple(sorted(found))
+        pairs = {("*", "*")}
+    found: dict[Extent, dict[str, set[str]]] = {each: {} for each in _EXTENTS}
+    for action, resource in sorted(pairs):
+        if extent := _extent(before, after, action, resource):
+            found[extent].setdefault(action, set()).add(resource)
+    gained: list[Gain] = []
+    for extent, of_actions in found.items():
+        together: dict[tuple[str, ...], list[str]] = {}
+        for action, resources in of_actions.items():
+            together.setdefault(tuple(widest(resources)), []).append(action)
+        gained += [
+            Gain(_written(spelling.get(each, each) for each in widest(actions)), _written(resources), extent)
+            for resources, actions in together.items()
+        ]
+    return tuple(sorted(each for each in gained if not any(_says(other, each) for other in gained)))
 
 
-def _differing(before: Permissions, after: Permissions) -> list[Statement]:
-    """Return the statements without which nothing is gained: those that allow what was not, or deny no longer."""
-    if before.bounded and not after.bounded:
-        return [*before.statements, *after.statements]
-    had, has = {*before.statements}, {*after.statements}
-    more = [each for each in after.statements if each.allows and (each.marked or each not in had)]
-    return more + [each for each in before.statements if not each.allows and (each.marked or each not in has)]
+def _written(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names as they are written in a policy."""
+    return tuple(sorted(each.translate(_TO_WRITTEN) for each in names))
 
 
-def _services(statements: Iterable[Statement]) -> set[str]:
-    """Return the services of which statements include actions; `*` stands for all."""
-    names = [each.actions for each in statements]
-    prefixes = {action.lower().partition(":")[0] for each in names if not each.negated for action in each.every}
-    is_open = any(each.negated for each in names) or any("*" in each or "?" in each for each in prefixes)
-    return {"*"} if is_open else prefixes
-
-
-def _about(permissions: Permissions, services: set[str]) -> Permissions:
-    """Return the same without the statements about other services; `*` stands for all."""
-    every = {"*"} & services
-    kept = tuple(each for each in permissions.statements if every or _services([each]) & {"*", *services})
-    return Permissions(kept, permissions.bounded)
-
-
-class _Group(NamedTuple):
-    """Actions, or resources, that the same statements include: bits for certain and perhaps, before and after."""
-
-    service: str
-    before: tuple[int, int]
-    after: tuple[int, int]
-
-
-class _Grouped(NamedTuple):
-    """All actions, or all resources, in groups; each group has sets of patterns that match something together."""
-
-    groups: Mapping[_Group, Sequence[frozenset[str]]]
-    spelling: Mapping[str, str]
-
-    @classmethod
-    def of(
-        cls,
-        before: Permissions,
-        after: Permissions,
-        element: Element,
-        phases: Callable[[int, str], int],
-        starts: tuple[str, ...],
-    ) -> "_Grouped":
-        """Return the groups of all that both can tell apart."""
-        every = {each for both in (before, after) for of in both.statements for each in of.names(element).every}
-        compared = {each: each.lower() if element == "actions" else each for each in every}
-        patterns = {text: each for each, text in compared.items()}
-        groups: dict[_Group, list[frozenset[str]]] = {}
-        for text, matched in _matched_together(tuple(sorted(patterns)), phases, starts):
-            those = {each for each in every if compared[each] in matched}
-            both = [each.including(element, those.__contains__) for each in (before, after)]
-            groups.setdefault(_Group(service_of(text) if element == "actions" else "", *both), []).append(matched)
-        return cls(groups, patterns)
-
-    def names(self, of: Iterable[_Group]) -> list[str]:
-        """Return the narrowest patterns that match all of some groups, without those that others include.
-
-        A pattern that matches nothing else comes before a narrower one that does.
-        """
-        groups = {*of}
-        others = {
-            each for group, several in self.groups.items() if group not in groups for each in set().union(*several)
-        }
-        narrowest = {
-            max(matched, key=lambda each: (each not in others, _literal(each), each), default="*")
-            for group in groups
-            for matched in self.groups[group]
-        }
-        return widest(narrowest)
-
-    def covered(self, names: Sequence[str]) -> list[_Group]:
-        """Return the groups of which names match anything."""
-        every = "*" in names
-        return [group for group, several in self.groups.items() if every or any(map({*names}.intersection, several))]
-
-    def written(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return names as they are written in a policy."""
-        return tuple(sorted(self.spelling.get(each, each).translate(_TO_WRITTEN) for each in names))
-
-
-def _literal(pattern: str) -> int:
-    return len(pattern.replace("*", "").replace("?", ""))
-
-
-def _is_gained(before: Permissions, after: Permissions, action: _Group, resource: _Group) -> bool | None:
-    """Return whether a gain is certain; None where there is none."""
-    then, now = (
-        Request(action.service, *(of_action & of_resource for of_action, of_resource in zip(*both, strict=True)))
-        for both in ((action.before, resource.before), (action.after, resource.after))
-    )
-    given, was_given = after.decision(now), before.decision(then)
-    if given is False or was_given is True:
-        return None
-    if given is True and was_given is False:
-        return True
-    return None if _is_implied(before, then, after, now) else False
-
-
-def _is_implied(before: Permissions, then: Request, after: Permissions, now: Request) -> bool:
-    """Return whether what is given to a request after was given before too, whatever is not known.
-
-    For each Allow after there is one before that applies whenever it does, and for each Deny before one after.
-    """
-    if before.bounded and not after.bounded:
+def _says(one: Gain, other: Gain) -> bool:
+    """Return whether one gain says all that another one says, and more."""
+    if one is other or one.extent not in ("all", other.extent):
         return False
-    old, new = [*before.those(then.possible)], [*after.those(now.possible)]
-    were_certain, are_certain = {*before.those(then.certain)}, {*after.those(now.certain)}
-    allows = (each for each in new if each.allows and not each.never and (before.bounded or not each.in_boundary))
-    denies = (each for each in old if not each.allows and not each.never)
-    return all(
-        any(
-            _applies_with(each, one, each in were_certain)
-            for each in old
-            if each.allows and each.in_boundary == one.in_boundary
-        )
-        for one in allows
-    ) and all(any(_applies_with(each, one, each in are_certain) for each in new if not each.allows) for one in denies)
+    pairs = ((one.actions, other.actions), (one.resources, other.resources))
+    return all(any(covers(wide.lower(), each.lower()) for wide in wider) for wider, narrow in pairs for each in narrow)
 
 
-def _applies_with(one: Statement, other: Statement, certain: bool) -> bool:
-    """Return whether a statement applies whenever another one does to a request; `certain` if it includes that."""
-    same = not one.marked and (one.actions, one.resources) == (other.actions, other.resources)
-    return (certain or same) and UNKNOWN not in one.conditions and {*one.conditions} <= {*other.conditions}
+def _asked(before: Permissions, after: Permissions) -> Iterator[tuple[str, str]]:
+    """Yield actions, each with a resource, of which some may be gained.
 
-
-# A text is read character by character: each leads to a phase, 0 to none.
-_ENDS = 5
-
-
-def _in_action(phase: int, character: str) -> int:
-    """Return the phase of `service:Name`: in the service, behind the colon, in the name."""
-    if character == ":":
-        return 3 if phase == 2 else 0  # noqa: PLR2004 (the service has begun)
-    if character == "-":
-        return phase if phase == 2 else 0  # noqa: PLR2004
-    named = _ENDS if phase > 2 else 2  # noqa: PLR2004
-    return named if character.isalnum() else 0
-
-
-def _in_resource(phase: int, character: str) -> int:
-    """Return the phase of an ARN, of six parts: how many colons it has; `*` is one where an action has no resource."""
-    if character == "/":
-        return phase if phase == _ENDS else 0
-    return min(phase + 1, _ENDS) if character == ":" else phase
-
-
-# Another one is no AWS account, but part of a resource behind a wildcard that stands for several parts.
-_AWS_ACCOUNT = re.compile(r"[\d*?]*|aws")
-_FILLINGS = f"{string.ascii_lowercase}0123456789-_.~\ue002"
-
-
-def _places(patterns: Iterable[str]) -> tuple[Mapping[int, str], int]:
-    """Return two things of an automaton of patterns: by its bit, what ends there; and where a resource may begin.
-
-    Where a pattern lacks parts of an ARN, its wildcards stand for several, and that is behind any of its colons.
+    Raises:
+        TooManyError: The patterns combine in too many ways.
     """
-    ends, before_resources, bit = {}, 0, 1
-    for pattern in patterns:
-        start, parts = bit, pattern.split(":", 5)
-        bit <<= len(pattern.replace("*", ""))
-        ends[bit] = pattern
-        has_parts = parts[5:] and _AWS_ACCOUNT.fullmatch(parts[4])
-        before_resources |= bit >> len(parts[5].replace("*", "")) if has_parts else (bit << 1) - start
-        bit <<= 1
-    return ends, before_resources
+    had = {each for each in before.statements if not each.marked}
+    is_unbounded = before.bounded and not after.bounded
+    allows = [each for each in after.statements if each.allows and not each.in_boundary and not each.never]
+    for each in allows:
+        if is_unbounded or each not in had:
+            for pair in itertools.product(_patterns(each.actions), _patterns(each.resources)):
+                if is_unbounded or not any(
+                    one.allows and not one.in_boundary and _applies_with(one, each, *pair) for one in before.statements
+                ):
+                    yield pair
+    # What a boundary allows besides, and what is denied no longer, of what is allowed.
+    limits = [each for each in after.statements if each.allows and each.in_boundary and each not in had]
+    limits += [each for each in before.statements if not each.allows and not each.never]
+    opposite = {True: before.statements, False: after.statements}
+    for limit, allow in itertools.product(limits, allows):
+        actions = itertools.product(_patterns(limit.actions), _patterns(allow.actions))
+        for action in itertools.chain.from_iterable(itertools.starmap(_both_actions, actions)):
+            resources = itertools.product(_patterns(limit.resources), _patterns(allow.resources))
+            for resource in itertools.chain.from_iterable(itertools.starmap(_both_arns, resources)):
+                if not any(
+                    (one.allows, one.in_boundary) == (limit.allows, limit.allows or one.in_boundary)
+                    and _applies_with(one, limit, action, resource)
+                    for one in opposite[limit.allows]
+                ):
+                    yield action, resource
 
 
-# The roles of one add-on differ in their resources, and have the same actions.
-@functools.lru_cache(maxsize=16)
-def _matched_together(
-    patterns: tuple[str, ...], phases: Callable[[int, str], int], starts: tuple[str, ...]
-) -> Sequence[tuple[str, frozenset[str]]]:
-    """Return one text for each set of patterns that a text can match, and that set."""
-    return [*_each_matched_together(patterns, phases, starts)]
+def _patterns(names: Names) -> tuple[str, ...]:
+    return ("*",) if names.negated else names.every
 
 
-def _each_matched_together(
-    patterns: Sequence[str], phases: Callable[[int, str], int], starts: Sequence[str]
-) -> Iterator[tuple[str, frozenset[str]]]:
-    compared, (ends, before_resources) = automaton(patterns), _places(patterns)
-    steps = {character: bits & ~compared.other for character, bits in compared.steps.items()}
-    colons = steps.get(":", 0)
-    # The phase; what has matched; and what of it has each colon of the resource in a resource of its own.
-    seen: dict[tuple[int, int, int], str] = {}
-    for start in starts:
-        phase = _ENDS if start in PLAIN.values() else 1
-        seen.setdefault((phase, compared.after(compared.start, start), 0), start)
-    reached, found = list(seen), set()
-    # The list grows while it is read.
-    for phase, bits, own in reached:
-        text = seen[phase, bits, own]
-        if phase == _ENDS and bits & compared.ends not in found:
-            found.add(bits & compared.ends)
-            yield text, frozenset(pattern for end, pattern in ends.items() if bits & end)
-        if text in PLAIN.values():
-            continue
-        further = [each for each, its in steps.items() if bits & its]
-        # One more stands for all others.
-        other = next(each for each in _FILLINGS if not bits & steps.get(each, 0))
-        for character in sorted({other, ":", *further}):
-            after, own_after = phases(phase, character), compared.after(own, character)
-            if character == ":":
-                own_after = (own & colons) << 1 if phase == _ENDS else (bits & colons) << 1 & before_resources
-                after = after if own_after or phase != _ENDS else 0
-            state = after, compared.after(bits, character), own_after
-            if after and state not in seen:
-                seen[state] = text + character
-                reached.append(state)
-        if len(seen) > MOST_STATES or len(seen) * compared.ends.bit_length() > MOST_STEPS:
-            raise TooManyError
+def _applies_with(one: Statement, other: Statement, action: str, resource: str) -> bool:
+    """Return whether a statement applies to all of what patterns match, whenever another one does."""
+    if UNKNOWN in one.conditions or not {*one.conditions} <= {*other.conditions}:
+        return False
+    same = not one.marked and (one.actions, one.resources) == (other.actions, other.resources)
+    return same or (
+        _includes(one.actions, action.lower(), str.lower, _may_match)
+        and _includes(one.resources, resource, str, _arns_may_match)
+    )
+
+
+def _includes(names: Names, pattern: str, read: Callable[[str], str], may: Callable[[str, str], bool]) -> bool:
+    if names.negated:
+        return not any(may(pattern, read(each)) for each in names.every)
+    return any(covers(read(each), pattern) for each in names.certain)
+
+
+def _extent(before: Permissions, after: Permissions, action: str, resource: str) -> Extent | None:
+    """Return how much of what patterns match is gained; None where nothing is."""
+    (was_given, had), (is_given, has) = (_given(each, action, resource) for each in (before, after))
+    if is_given is False or was_given is True:
+        return None
+    if is_given is True and was_given is False:
+        return "all"
+    return "some" if has is True and had is False else "cannot tell"
+
+
+def _given(permissions: Permissions, action: str, resource: str) -> tuple[bool | None, bool | None]:
+    """Return whether all is given that patterns match, or nothing; and whether what nobody names of it is given."""
+    of_action, of_resource = _included(permissions, "actions", action), _included(permissions, "resources", resource)
+    both_ = (one & other for one, other in zip(of_action, of_resource, strict=True))
+    every = permissions.decision(Request(service_of(action), *both_))
+    name = _sample(f"{_STRANGER}:*" if action == "*" else action)
+    return every, every if every is not None else permissions.of(name, _sample(resource))
+
+
+@functools.lru_cache(maxsize=10_000)
+def _included(permissions: Permissions, element: Element, pattern: str) -> tuple[int, int]:
+    """Return which statements include all that a pattern matches, and which include some of it."""
+    if element == "resources":
+        may = functools.partial(_arns_may_match, pattern)
+        return permissions.including(element, lambda each: covers(each, pattern), may)
+    return permissions.including(
+        element, lambda each: covers(each.lower(), pattern), lambda each: _may_match(pattern, each.lower())
+    )
+
+
+def _sample(pattern: str) -> str:
+    """Return what a pattern matches, and no other one that does not match all of it."""
+    return (
+        _filled(pattern, _STRANGER)
+        .replace("*", _STRANGER)
+        .replace("?", "q")
+        .replace(PLAIN["*"], "*")
+        .replace(PLAIN["?"], "?")
+    )
+
+
+@functools.lru_cache(maxsize=100_000)
+def _may_match(one: str, other: str) -> bool:
+    """Return whether two patterns match something together."""
+    return one == other or ((is_pattern(one) or is_pattern(other)) and overlap(one, other))
+
+
+def _parts(one: str, other: str) -> list[tuple[str, str]]:
+    """Return two ARNs part by part; what has other parts as a whole."""
+    both_ = [_filled(each, "*").split(":", 5) for each in (one, other)]
+    has_parts = all(len(each) == 6 and _AWS_ACCOUNT.fullmatch(each[4]) for each in both_)  # noqa: PLR2004
+    return [*zip(*both_, strict=True)] if has_parts else [(one, other)]
+
+
+def _filled(pattern: str, by: str) -> str:
+    """Return an ARN with all its parts: where some are missing, its first wildcard stands for them."""
+    missing = 5 - pattern.count(":") if pattern.startswith("arn:") else 0
+    return pattern.replace("*", ":".join([by] * (missing + 1)), 1) if missing > 0 else pattern
+
+
+@functools.lru_cache(maxsize=100_000)
+def _arns_may_match(one: str, other: str) -> bool:
+    return all(itertools.starmap(_may_match, _parts(one, other)))
+
+
+def _both(one: str, other: str) -> Iterable[str]:
+    """Return patterns that together match what both of two match."""
+    return [one] if covers(other, one) else [other] if covers(one, other) else both(one, other)
+
+
+def _both_actions(one: str, other: str) -> Iterable[str]:
+    # IAM ignores the letter case of actions; where both are spelled alike, so is what they match together.
+    return _both(one, other) or _both(one.lower(), other.lower())
+
+
+def _both_arns(one: str, other: str) -> Iterable[str]:
+    parts = itertools.product(*itertools.starmap(_both, _parts(one, other)))
+    return [":".join(each) for each in parts]

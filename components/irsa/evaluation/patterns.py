@@ -11,6 +11,8 @@ from irsa.rules.subjects import is_pattern
 Pattern = tuple[str, ...]
 # Two patterns with several stars have very many intersections.
 MOST_GLOBS = 64
+# Pairs of places in two patterns that are looked at.
+MOST_PLACES = 20_000
 
 
 class TooManyError(Exception):
@@ -95,11 +97,23 @@ def intersection(subjects: Iterable[str], others: Iterable[str]) -> list[str]:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Return whether some text matches both patterns."""
-    try:
-        return bool(both(one, other))
-    except TooManyError:
+    """Return whether some text matches both patterns; True where that takes too long to tell."""
+    if len(one) * len(other) > MOST_PLACES:
         return True
+    seen = {(0, 0)}
+    reached = [(0, 0)]
+    # The list grows while it is read.
+    for at, place in reached:
+        here, there = one[at : at + 1], other[place : place + 1]
+        if not here and not there:
+            return True
+        steps = [(at + 1, place)] if here == "*" else []
+        steps += [(at, place + 1)] if there == "*" or (here == "*" and there) else []
+        steps += [(at + 1, place)] if there == "*" and here else []
+        steps += [(at + 1, place + 1)] if here and there and (here == there or "?" in (here, there)) else []
+        reached += [each for each in dict.fromkeys(steps) if each not in seen]
+        seen.update(steps)
+    return False
 
 
 @functools.lru_cache(maxsize=10_000)

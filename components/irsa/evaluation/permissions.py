@@ -124,15 +124,31 @@ class Permissions:
             self._of_actions[name] = Request(service_of(name), *bits)
         return self._of_actions[name]
 
-    def including(self, element: Element, is_matched: Callable[[str], object]) -> tuple[int, int]:
-        """Return which statements include what patterns match for which `is_matched` is true, and which ones may."""
+    def including(
+        self,
+        element: Element,
+        is_matched: Callable[[str], object],
+        may_be_matched: Callable[[str], object] | None = None,
+    ) -> tuple[int, int]:
+        """Return which statements include something, and which may.
+
+        Args:
+            element: What it is one of.
+            is_matched: Whether a pattern matches all of it.
+            may_be_matched: Whether a pattern matches some of it; the same by default.
+        """
         if element not in self._having:
             self._having[element] = self._of_patterns(element)
         negated, *those = self._having[element]
         # Statements share most of their patterns: each is asked about once.
-        matched = [[having[pattern] for pattern in filter(is_matched, having)] for having in those]
-        certain, possible = (functools.reduce(int.__or__, each, 0) ^ negated for each in matched)
-        return certain, possible
+        (all_least, some_least), (all_most, some_most) = (
+            [
+                functools.reduce(int.__or__, (having[pattern] for pattern in filter(each, having)), 0)
+                for each in (is_matched, may_be_matched or is_matched)
+            ]
+            for having in those
+        )
+        return all_least & ~negated | negated & ~some_least, some_most & ~negated | negated & ~all_most
 
     def _of_patterns(self, element: Element) -> "_Having":
         names = [each.names(element) for each in self.statements]

@@ -4,7 +4,6 @@ Both are asked about one token of each kind that they tell apart. What is not kn
 must then decide alike.
 """
 
-import json
 from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from typing import Any
@@ -81,7 +80,7 @@ def admits_the_same(before: Document, after: Document) -> bool:
         return False
     audiences: dict[str, list[str]] = {}
     for each in both:
-        for arn, alternatives in federated_providers(json.dumps(each)).items():
+        for arn, alternatives in federated_providers(each).items():
             audiences.setdefault(arn, []).extend(chain.from_iterable(alternatives))
     return not difference(both[0], both[1], audiences)
 

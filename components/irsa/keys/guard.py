@@ -61,7 +61,7 @@ class GuardSettings(Keys):
     """The guard of one cluster."""
 
     mode: GuardMode
-    """`warn` (recorded in the API server's metric and audit log) or `deny`."""
+    """`warn` (the API server admits the Pod, and counts it in its metric and its audit log) or `deny`."""
     namespace: Namespace | None = None
     """Namespace of its ConfigMaps, which only the platform's team should edit. Default: `kube-system`."""
     namespaces: Annotated[dict[Namespace, GuardModeOrOff], DECIDES] = a_mapping({"batch": "warn"})

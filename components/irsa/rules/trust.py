@@ -68,13 +68,13 @@ NETWORK_KEYS = frozenset(
 )
 
 
-def federated_providers(document: str) -> dict[str, list[list[str]]]:
+def federated_providers(document: Mapping[str, Any]) -> dict[str, list[list[str]]]:
     """Return the ARNs of the OIDC providers that a trust policy trusts.
 
     Each has, for every such statement, the audiences in its StringEquals condition; a token must have one of them.
     """
     found: dict[str, list[list[str]]] = {}
-    for statement in items_of(json.loads(document).get("Statement", [])):
+    for statement in items_of(document.get("Statement", [])):
         principal = statement.get("Principal") if statement.get("Effect") == "Allow" else None
         for arn in items_of(principal.get("Federated", [])) if isinstance(principal, dict) else ():
             if ":oidc-provider/" in arn:

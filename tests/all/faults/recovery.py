@@ -1,4 +1,4 @@
-"""The commands of docs/guides/troubleshooting.md that bring a stack back, run as they stand there."""
+"""The commands of docs/guides/recovery.md that bring a stack back, run as they stand there."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ from tests.all.faults.interruption import PATCH, Interrupted
 from tests.sandbox.irsa_command import aws_iam
 from tests.sandbox.project import ROOT, STACK, Stack
 
-PAGE = ROOT / "docs" / "guides" / "troubleshooting.md"
+PAGE = ROOT / "docs" / "guides" / "recovery.md"
 RECORD, LABELS = "before.json", ("look:", "delete:")
 Answered = subprocess.CompletedProcess[str]
 
@@ -37,8 +37,7 @@ class Entry(NamedTuple):
 
 def page_command(part: str) -> str:
     """Return the page's only command with a text in it, for the stack of a test."""
-    section = PAGE.read_text().partition("\n## Recovery\n")[2]
-    blocks = "\n".join(re.findall(r"^```console\n(.*?)^```", section, re.MULTILINE | re.DOTALL))
+    blocks = "\n".join(re.findall(r"^```console\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL))
     found: list[str] = re.findall(r"^\$ ((?:.*\\\n)*.*)$", blocks, re.MULTILINE)
     (command,) = {each for each in found if part in each}
     return command.replace("--stack dev", f"--stack {STACK}")

@@ -5,7 +5,7 @@ from typing import Any
 
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.taking import take_inventory
-from irsa_world.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
+from irsa_world.model import AwsAccount, Cluster, Discovery, Role, ServiceAccount
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 WRITTEN = datetime(2026, 11, 26, 0, 19, tzinfo=UTC)
@@ -21,16 +21,16 @@ APPS = ("api", "worker", "exporter", "sync", "cron", "loader", "indexer", "gatew
 def inventory(service_accounts: int, roles: int) -> Inventory:
     """Return an inventory of this size: most roles are for one service account, some for many, and some are wrong."""
     accounts = [_service_account(number, roles) for number in range(service_accounts)]
-    by_number: dict[str, list[LiveRole]] = {number: [] for number in AWS_ACCOUNTS}
+    by_number: dict[str, list[Role]] = {number: [] for number in AWS_ACCOUNTS}
     for number in range(roles):
         # Of the others, an annotation names a role that is gone.
         if number % 19 != 18:
             by_number[_arn(number).split(":")[4]].append(_role(number, accounts[number % service_accounts]))
     clusters = [
-        LiveCluster(name, f"https://{issuer}", tuple(each for each in accounts if each.cluster == name))
+        Cluster(name, f"https://{issuer}", tuple(each for each in accounts if each.cluster == name))
         for name, issuer in ISSUERS.items()
     ]
-    found = [LiveAwsAccount(number, tuple(those), _client_ids(number)) for number, those in by_number.items() if those]
+    found = [AwsAccount(number, tuple(those), _client_ids(number)) for number, those in by_number.items() if those]
     gap = "AWS account 999900001111: no permission for iam:ListRoles"
     return take_inventory(Discovery(tuple(clusters), tuple(found), not_checked=(gap,)), NOW)
 
@@ -45,15 +45,15 @@ def _client_ids(number: str) -> dict[str, tuple[str, ...]]:
     return {f"arn:aws:iam::{number}:oidc-provider/{issuer}": ("sts.amazonaws.com",) for issuer in ISSUERS.values()}
 
 
-def _service_account(number: int, roles: int) -> LiveServiceAccount:
+def _service_account(number: int, roles: int) -> ServiceAccount:
     cluster, arn = "prod" if number % 10 < 7 else "staging", _arn(number)
     if number % 31 == 30:
         arn = arn.replace(arn.split(":")[4], "999900001111")
     annotations = {"eks.amazonaws.com/role-arn": arn} if number < roles and number % 12 != 11 else {}
-    return LiveServiceAccount(cluster, TEAMS[number % len(TEAMS)], f"{APPS[number % 10]}-{number}", annotations)
+    return ServiceAccount(cluster, TEAMS[number % len(TEAMS)], f"{APPS[number % 10]}-{number}", annotations)
 
 
-def _role(number: int, account: LiveServiceAccount) -> LiveRole:
+def _role(number: int, account: ServiceAccount) -> Role:
     arn, issuer, subject = _arn(number), ISSUERS[account.cluster], f"{account.namespace}:{account.name}"
     operator, more = "StringEquals", {}
     if number % 23 == 7:
@@ -70,4 +70,4 @@ def _role(number: int, account: LiveServiceAccount) -> LiveRole:
         "Condition": {operator: claims, **more},
     }
     used = None if number % 29 == 9 else NOW - timedelta(days=number % 60)
-    return LiveRole(arn, {"Version": "2012-10-17", "Statement": [statement]}, NOW - timedelta(days=500), used)
+    return Role(arn, {"Version": "2012-10-17", "Statement": [statement]}, NOW - timedelta(days=500), used)

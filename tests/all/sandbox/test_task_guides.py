@@ -27,6 +27,7 @@ NOT_HERE = {
     "from-hand-run-commands": "tests/all/sandbox/test_guides.py",
     "from-terraform": "tests/all/sandbox/test_guides.py",
     "scale": "settings of the engine",
+    "recovery": "tests/all/faults/recovery.py",
     "troubleshooting": "a table of messages",
     "ci": "tests/all/sandbox/test_workflow_steps.py",
     "own-program": "tests/sandbox/test_package_consumer.py and the tests of the examples",

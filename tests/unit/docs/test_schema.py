@@ -80,8 +80,8 @@ def test_every_section_of_the_page_is_yaml() -> None:
     blocks = 0
     for section in page.split("\n## ")[1:]:
         keys = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
-        for block in re.findall(r"```yaml\n(.*?)```", section, re.DOTALL):
-            assert list(yaml.safe_load(block)) == keys
-            blocks += 1
+        examples = [yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)]
+        assert sorted(key for each in examples for key in each) == sorted(keys)
+        blocks += len(examples)
 
-    assert blocks == len(stack_file.ORDER)
+    assert blocks > len(stack_file.ORDER)

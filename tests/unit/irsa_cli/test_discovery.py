@@ -14,7 +14,6 @@ from botocore.awsrequest import AWSResponse
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.eks.models import eks_backends
 
-from irsa.rules.arns import parse_cluster_arn
 from irsa_cli import discovery
 from irsa_cli.discovery import discover, read_aws_account
 from irsa_world.exits import CouldNotLookError, NoPermissionError
@@ -22,11 +21,9 @@ from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.eks import EksClient
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClients
-from irsa_world.live.model import LiveCluster, LiveEksCluster, LiveRole, LiveServiceAccount
+from irsa_world.model import Association, Cluster, EksCluster, Role, ServiceAccount
 from irsa_world.state.declared import (
-    DeclaredAssociation,
     DeclaredBinding,
-    DeclaredRole,
     DeclaredServiceAccount,
     DeclaredStack,
 )
@@ -44,7 +41,7 @@ PERMISSIONS = Path(__file__).parents[3] / "docs" / "permissions"
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
 
 
-class Cluster:
+class StubCluster:
     """A cluster as ClusterClient shows it; the name of its context says which it is, and what it denies."""
 
     def __init__(self, context: str | None) -> None:
@@ -57,13 +54,13 @@ class Cluster:
             raise NoPermissionError("get /.well-known/openid-configuration: forbidden")
         return GREEN if "green" in self.context else BLUE
 
-    def service_accounts(self, namespace: str | None) -> list[LiveServiceAccount]:
+    def service_accounts(self, namespace: str | None) -> list[ServiceAccount]:
         assert namespace is None
         if self.context.startswith("denied list"):
             raise NoPermissionError("list serviceaccounts in all namespaces: forbidden")
         annotations = {"eks.amazonaws.com/role-arn": "arn:x"}
         return [
-            LiveServiceAccount(self.context, namespace, name, annotations if name == "y" else {})
+            ServiceAccount(self.context, namespace, name, annotations if name == "y" else {})
             for namespace, name in (("a", "x"), ("a", "y"), ("b", "x"))
         ]
 
@@ -87,7 +84,7 @@ def cluster_apis(monkeypatch: pytest.MonkeyPatch) -> None:
         return inputs.get("context")
 
     monkeypatch.setattr(discovery, "configuration", configuration)
-    monkeypatch.setattr(discovery, "ClusterClient", Cluster)
+    monkeypatch.setattr(discovery, "ClusterClient", StubCluster)
     # moto has no associations.
     monkeypatch.setattr(EksClient, "associations", lambda *_: [])
 
@@ -278,11 +275,11 @@ def test_a_cluster_of_another_aws_account_is_said(monkeypatch: pytest.MonkeyPatc
     A cluster outside of EKS has none: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
     """
     elsewhere = f"{GREEN}-elsewhere"
-    monkeypatch.setattr(Cluster, "issuer", elsewhere)
+    monkeypatch.setattr(StubCluster, "issuer", elsewhere)
     said = "EKS Pod Identity of cluster green: none of the AWS accounts that were read lists this EKS cluster"
 
     assert discover(["green"], [], []).not_checked == (said,)
-    monkeypatch.setattr(Cluster, "issuer", "https://kubernetes.example.com")
+    monkeypatch.setattr(StubCluster, "issuer", "https://kubernetes.example.com")
     assert discover(["green"], [], []).not_checked == ()
 
 
@@ -292,9 +289,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 def test_last_use() -> None:
     used, said = datetime(2026, 11, 1, tzinfo=UTC), list[str]()
-    app, new, before = (
-        LiveRole(f"arn:aws:iam::1:role/{name}", TRUST, unique_id=name) for name in ("app", "new", "old")
-    )
+    app, new, before = (Role(f"arn:aws:iam::1:role/{name}", TRUST, unique_id=name) for name in ("app", "new", "old"))
     live: Any = SimpleNamespace(
         number="1",
         session=None,
@@ -318,7 +313,7 @@ def test_last_use() -> None:
 # --- Clusters --------------------------------------------------------------------------------------------------------
 
 
-def names(found: LiveCluster) -> list[str]:
+def names(found: Cluster) -> list[str]:
     return [str(each) for each in found.service_accounts]
 
 
@@ -335,9 +330,9 @@ def test_two_clusters_of_one_issuer_are_not_one(accounts: Any, monkeypatch: pyte
     No two objects of any cluster have one UID: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
     """
     accounts(Account())
-    service_accounts = Cluster.service_accounts
+    service_accounts = StubCluster.service_accounts
 
-    def with_uids(self: Cluster, namespace: str | None) -> list[LiveServiceAccount]:
+    def with_uids(self: StubCluster, namespace: str | None) -> list[ServiceAccount]:
         cluster = self.context.removesuffix(" as admin")
         found = [
             replace(each, manifest={"metadata": {"uid": f"{cluster}-{number}"}})
@@ -346,7 +341,7 @@ def test_two_clusters_of_one_issuer_are_not_one(accounts: Any, monkeypatch: pyte
         # Between two reads of one cluster, some service accounts are created and others deleted.
         return found[:2] if self.context == cluster else found[1:]
 
-    monkeypatch.setattr(Cluster, "service_accounts", with_uids)
+    monkeypatch.setattr(StubCluster, "service_accounts", with_uids)
     found = discover(["kind-a", "kind-a as admin", "kind-b", "green"], [], [])
 
     assert [each.name for each in found.clusters] == ["green", "kind-a"]
@@ -442,7 +437,7 @@ def test_a_cluster_that_is_being_created(
     monkeypatch: pytest.MonkeyPatch, absent: dict[str, Any], status: str, said: str
 ) -> None:
     described = {"name": "new", "status": status, **absent}
-    monkeypatch.setattr(EksClient, "cluster", lambda *_: LiveEksCluster.of(described))
+    monkeypatch.setattr(EksClient, "cluster", lambda *_: EksCluster.of(described))
     found = discover(["green"], ["new"], [])
 
     assert [each.name for each in found.clusters] == ["green"]
@@ -453,7 +448,7 @@ def test_a_cluster_that_is_being_created(
 def test_a_cluster_that_is_being_created_has_no_issuer_yet(
     monkeypatch: pytest.MonkeyPatch, identity: dict[str, Any]
 ) -> None:
-    described = LiveEksCluster.of({"status": "CREATING", **identity})
+    described = EksCluster.of({"status": "CREATING", **identity})
     monkeypatch.setattr(EksClient, "cluster", lambda *_: described)
     found = discover(["green"], [], [])
 
@@ -487,14 +482,14 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> None:
     own = DeclaredBinding(
         "app",
         "arn:aws:iam::1:role/app",
-        DeclaredRole("app", "{}"),
-        service_accounts=(DeclaredServiceAccount("a", "x", {}, True, "blue", "eu"),),
-        associations=(DeclaredAssociation(parse_cluster_arn(arn_of("blue")), "a", "x", "arn:aws:iam::1:role/app"),),
+        Role("arn:aws:iam::1:role/app", {}),
+        service_accounts=(DeclaredServiceAccount("blue", "a", "x", created=True, cluster_key="eu"),),
+        associations=(Association(arn_of("blue"), "a", "x", "arn:aws:iam::1:role/app"),),
     )
     annotated = DeclaredBinding(
         "other",
         "arn:aws:iam::1:role/elsewhere",
-        service_accounts=(DeclaredServiceAccount("a", "y", {}, True, "green", "us"),),
+        service_accounts=(DeclaredServiceAccount("green", "a", "y", created=True, cluster_key="us"),),
     )
     half = DeclaredBinding("half", "arn:aws:iam::1:role/half", unreadable="the state keeps subjects as a secret")
     of_clusters = {"blue": {"kubeconfig": "{}"}, "green": {"context": "aws"}}
@@ -502,10 +497,10 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "read_stack", lambda name: declared)
     account = Account()
 
-    class Blue(Cluster):
+    class Blue(StubCluster):
         issuer = BLUE
 
-    class Green(Cluster):
+    class Green(StubCluster):
         issuer = GREEN
 
     clusters = {"blue": Blue("aws"), "green": Green("aws")}
@@ -540,7 +535,7 @@ def test_no_two_clusters_have_one_name() -> None:
     """The attack: a context is called what another cluster is called, with its issuer, where two are called `aws`."""
     issuers = [f"https://{each}.example.com" for each in "abc"]
     names = ["aws", "aws", "aws (a.example.com)"]
-    found = [*discovery._with_distinct_names(LiveCluster(*each, ()) for each in zip(names, issuers, strict=True))]
+    found = [*discovery._with_distinct_names(Cluster(*each, ()) for each in zip(names, issuers, strict=True))]
 
     assert len({each.name for each in found}) == len(found)
 

@@ -9,19 +9,17 @@ from typing import Any
 
 import pytest
 
-from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.leaves import items_of
+from irsa.rules.unknown import Unknown
 from irsa.types import POD_IDENTITY_ASSOCIATION
 from irsa.ways import IRSA, POD_IDENTITY, Identity, TrustParts, parse_identity, trust_document
 from irsa_cli.report.checks import Check, Outcome
 from irsa_cli.verification import look
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient
-from irsa_world.live.model import LiveRole, LiveServiceAccount
+from irsa_world.model import Association, Role, ServiceAccount
 from irsa_world.state.declared import (
-    DeclaredAssociation,
     DeclaredBinding,
-    DeclaredRole,
     DeclaredServiceAccount,
     DeclaredStack,
 )
@@ -35,7 +33,7 @@ ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 AGENT_RUNS = {("blue", "eks-pod-identity-agent"): "ACTIVE"}
 SESSION = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 REPAIR = "pulumi up --refresh --stack dev"
-DECLARED = DeclaredAssociation(parse_cluster_arn(CLUSTER), "web", "app", ROLE)
+DECLARED = Association(CLUSTER, "web", "app", ROLE)
 BOTH, ONLY = parse_identity("both"), parse_identity("podIdentity")
 Trust = Mapping[str, Any]
 
@@ -59,13 +57,13 @@ class Iam:
     def eks(self, _: str) -> EksClient:
         return self.client
 
-    def role(self, name: str) -> LiveRole | None:
+    def role(self, name: str) -> Role | None:
         if name == "app":
-            return LiveRole(ROLE, json.loads(self.trust))
+            return Role(ROLE, json.loads(self.trust))
         found = self.targets[TARGET]
         if isinstance(found, CouldNotLookError):
             raise found
-        return None if found is None else LiveRole(TARGET, found)
+        return None if found is None else Role(TARGET, found)
 
     def attached_policies(self, _: str) -> list[str]:
         return []
@@ -87,8 +85,8 @@ class Cluster:
     def of(self, _: str) -> Any:
         return self
 
-    def service_account(self, namespace: str, name: str) -> LiveServiceAccount:
-        return LiveServiceAccount("test", namespace, name, self.annotations)
+    def service_account(self, namespace: str, name: str) -> ServiceAccount:
+        return ServiceAccount("test", namespace, name, self.annotations)
 
     def pods(self, *_: str) -> Sequence[Any]:
         return self.found
@@ -99,14 +97,14 @@ class Cluster:
         return self.nodes
 
 
-def binding(identity: Identity, *associations: DeclaredAssociation, created: bool = True) -> DeclaredBinding:
+def binding(identity: Identity, *associations: Association, created: bool = True) -> DeclaredBinding:
     uses_irsa = IRSA in identity.used
     annotations = {"eks.amazonaws.com/role-arn": ROLE} if uses_irsa else {}
     return DeclaredBinding(
         "app",
         ROLE,
-        DeclaredRole("app", trust_of(identity)) if created else None,
-        service_accounts=(DeclaredServiceAccount("web", "app", annotations, True, ""),),
+        Role(ROLE, json.loads(trust_of(identity))) if created else None,
+        service_accounts=(DeclaredServiceAccount("", "web", "app", annotations, created=True),),
         identity=identity,
         associations=associations,
     )
@@ -164,7 +162,7 @@ def test_what_is_as_declared_is_good(identity: Identity) -> None:
     assert ("provider" in {check.check for check in checks}) is (identity is not ONLY)
 
 
-DRIFT: dict[str, tuple[DeclaredAssociation, dict[str, Any], str, str]] = {
+DRIFT: dict[str, tuple[Association, dict[str, Any], str, str]] = {
     "role": (DECLARED, {"roleArn": f"{ROLE}-2"}, f"role: {ROLE}-2", f"role: {ROLE}"),
     "tags off": (DECLARED, {"disableSessionTags": True}, "session tags: off", "session tags: on"),
     "tags on": (replace(DECLARED, session_tags=False), {}, "session tags: on", "session tags: off"),
@@ -194,7 +192,7 @@ DRIFT: dict[str, tuple[DeclaredAssociation, dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize(("declared", "changed", "found", "expected"), DRIFT.values(), ids=[*DRIFT])
 def test_each_part_that_was_changed_is_found(
-    declared: DeclaredAssociation, changed: dict[str, Any], found: str, expected: str
+    declared: Association, changed: dict[str, Any], found: str, expected: str
 ) -> None:
     checks = verified(live_eks({**LIVE, **changed}), [binding(BOTH, declared)])
     (finding,) = bad(checks)
@@ -227,7 +225,8 @@ def test_what_others_wrote_stays_in_its_line() -> None:
 
 
 def test_secrets_of_the_state_are_never_good() -> None:
-    declared = replace(DECLARED, policy=None, tags=None)
+    secret: Any = Unknown("a secret")
+    declared = replace(DECLARED, policy=secret, tags=secret)
     checks = bad(verified(live_eks({**LIVE, "roleArn": f"{ROLE}-2"}), [binding(BOTH, declared)]))
 
     assert [check.outcome for check in checks] == [Outcome.CANNOT_TELL, Outcome.FINDING, Outcome.CANNOT_TELL]
@@ -368,7 +367,7 @@ def test_an_association_that_should_be_gone() -> None:
 
 def test_an_association_that_should_be_gone_without_session_tags() -> None:
     trust = trust_document(TrustParts([PROVIDER], ["web:app"], cluster_arns=[CLUSTER], session_tags=False))
-    declared = replace(binding(BACK), role=DeclaredRole("app", trust))
+    declared = replace(binding(BACK), role=Role(ROLE, json.loads(trust)))
     (finding,) = bad(verified(live_eks(LIVE), [declared], trust=trust))
 
     assert finding.expected == "no association"

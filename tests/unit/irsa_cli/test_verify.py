@@ -9,11 +9,12 @@ import pytest
 
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.trust import federated_providers
+from irsa.rules.unknown import Unknown
 from irsa_cli.report.checks import Check, Outcome, Report
 from irsa_cli.verification import Verification, annotation_findings
 from irsa_world.exits import CouldNotLookError, NoPermissionError
-from irsa_world.live.model import LiveRole, LiveServiceAccount
-from irsa_world.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
+from irsa_world.model import Role, ServiceAccount
+from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -21,7 +22,7 @@ CI_ISSUER = "token.actions.githubusercontent.com"
 CI_PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{CI_ISSUER}"
 ROLE = "arn:aws:iam::111122223333:role/app"
 ANNOTATIONS = {"eks.amazonaws.com/role-arn": ROLE}
-SERVICE_ACCOUNT = DeclaredServiceAccount("web", "app", ANNOTATIONS, True, "")
+SERVICE_ACCOUNT = DeclaredServiceAccount("", "web", "app", ANNOTATIONS, created=True)
 POLICY, BOUNDARY = (f"arn:aws:iam::111122223333:policy/{name}" for name in ("app", "boundary"))
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 UP = "pulumi up --refresh --stack dev"
@@ -48,7 +49,7 @@ CI_STATEMENT = statement(
 TRUST = document(STATEMENT)
 GET = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-BINDING = DeclaredBinding("app", ROLE, DeclaredRole("app", TRUST, {}), service_accounts=(SERVICE_ACCOUNT,))
+BINDING = DeclaredBinding("app", ROLE, Role(ROLE, json.loads(TRUST)), service_accounts=(SERVICE_ACCOUNT,))
 
 
 class World:
@@ -62,7 +63,7 @@ class World:
 
     def __init__(self, trust: str = TRUST, client_ids: Mapping[str, Any] | None = None, **settings: Any) -> None:
         self.ids = {PROVIDER: ["sts.amazonaws.com"]} if client_ids is None else client_ids
-        self.live_role = LiveRole(**{"arn": ROLE, "trust": json.loads(trust), **settings})
+        self.live_role = Role(**{"arn": ROLE, "trust": json.loads(trust), **settings})
         self.documents: dict[str, Any] = {}
         self.inline: dict[str, Any] = {}
         self.errors: dict[str, Exception] = {}
@@ -80,7 +81,7 @@ class World:
     def of(self, reference: str) -> Any:
         return self._ask(reference, self)
 
-    def role(self, _: str) -> LiveRole:
+    def role(self, _: str) -> Role:
         return self.live_role
 
     def attached_policies(self, _: str) -> Any:
@@ -99,7 +100,7 @@ class World:
         return self._ask(arn, self.ids.get(arn))
 
     def service_account(self, namespace: str, name: str) -> Any:
-        return self._ask("service account", LiveServiceAccount("test", namespace, name, ANNOTATIONS))
+        return self._ask("service account", ServiceAccount("test", namespace, name, ANNOTATIONS))
 
 
 def verify(binding: DeclaredBinding, live: Any, own_providers: frozenset[str] = frozenset()) -> list[Check]:
@@ -109,8 +110,15 @@ def verify(binding: DeclaredBinding, live: Any, own_providers: frozenset[str] = 
     return [check for check in checks if check.outcome is not Outcome.OK]
 
 
+SECRET: Any = Unknown("the state keeps it as a secret")
+
+
+def with_role(**settings: Any) -> DeclaredBinding:
+    return replace(BINDING, role=Role(ROLE, json.loads(TRUST), **settings))
+
+
 def trusting(*statements: Any) -> DeclaredBinding:
-    return replace(BINDING, role=DeclaredRole("app", document(*statements), {}))
+    return replace(BINDING, role=Role(ROLE, json.loads(document(*statements))))
 
 
 def test_each_provider_is_held_to_the_audience_that_is_asked_of_its_tokens() -> None:
@@ -129,7 +137,7 @@ def test_a_provider_that_is_denied_is_nobody_to_let_in() -> None:
     legacy, other_cluster = {**CI_STATEMENT, "Effect": "Deny"}, {**STATEMENT, "Effect": "Deny"}
 
     assert verify(trusting(STATEMENT, legacy), World(document(STATEMENT, legacy))) == []
-    assert federated_providers(document({**CI_STATEMENT, "Condition": None})) == {CI_PROVIDER: [[]]}
+    assert federated_providers({"Statement": {**CI_STATEMENT, "Condition": None}}) == {CI_PROVIDER: [[]]}
     live = World(document(CI_STATEMENT, other_cluster), {CI_PROVIDER: ["my-ci"]})
     denied = verify(trusting(CI_STATEMENT, other_cluster), live)
     assert [(check.check, check.found) for check in denied] == [("provider", f"issuer {ISSUER}")]
@@ -152,7 +160,7 @@ def test_a_new_issuer_is_written_where_the_binding_is_declared(in_stack_file: bo
 
 
 def test_a_secret_trust_policy_is_never_good() -> None:
-    bad = verify(replace(BINDING, role=DeclaredRole("app", None, {})), World())
+    bad = verify(replace(BINDING, role=Role(ROLE, SECRET)), World())
 
     assert [check.outcome for check in bad] == [Outcome.CANNOT_TELL] * 3
     assert {check.check for check in bad} == {"provider", "trust"}
@@ -167,7 +175,7 @@ def test_one_look_that_fails_costs_no_other() -> None:
     assert (service_account.check, service_account.found) == ("service account", "AccessDenied")
 
 
-WIDENED, DECLARED = json.loads(document(EVERYTHING)), document(GET)
+WIDENED, DECLARED = json.loads(document(EVERYTHING)), json.loads(document(GET))
 MANAGED = dict.fromkeys((POLICY, BOUNDARY), DECLARED)
 INLINE = dict.fromkeys(("one", "other"), DECLARED)
 
@@ -177,8 +185,14 @@ INLINE = dict.fromkeys(("one", "other"), DECLARED)
     [
         (BINDING, "policies", "attached policies", "role app, attached policies", "one"),
         (BINDING, "policies", "inline policies", "role app, inline policies", ADMIN),
-        (replace(BINDING, policies=(ADMIN, *MANAGED), documents=MANAGED), "documents", POLICY, POLICY, BOUNDARY),
-        (replace(BINDING, inline_policies=INLINE), "documents", "one", "inline one", "inline other"),
+        (
+            replace(with_role(attached_policies=(ADMIN, *MANAGED)), documents=MANAGED),
+            "documents",
+            POLICY,
+            POLICY,
+            BOUNDARY,
+        ),
+        (with_role(inline_policies=INLINE), "documents", "one", "inline one", "inline other"),
         (trusting(STATEMENT, CI_STATEMENT), "provider", PROVIDER, PROVIDER, CI_PROVIDER),
     ],
 )
@@ -189,7 +203,7 @@ def test_what_is_denied_hides_nothing_else(
 
     The exit code of a finding stays.
     """
-    live = World(binding.role.trust or "" if binding.role else "")
+    live = World(json.dumps(binding.trust))
     live.documents, live.inline = dict.fromkeys((ADMIN, *MANAGED), WIDENED), dict.fromkeys(INLINE, WIDENED)
     live.errors = {denied: DENIED}
     checks = verify(binding, live)
@@ -201,7 +215,9 @@ def test_what_is_denied_hides_nothing_else(
 
 @pytest.mark.parametrize(("kind", "finding"), [("provider", PROVIDER), ("trust", ROLE)], ids=["provider", "admission"])
 def test_a_denied_cluster_does_not_hide_another(kind: str, finding: str) -> None:
-    both = tuple(DeclaredServiceAccount("web", "app", ANNOTATIONS, False, each, each) for each in ("blue", "green"))
+    both = tuple(
+        DeclaredServiceAccount(each, "web", "app", ANNOTATIONS, cluster_key=each) for each in ("blue", "green")
+    )
     live = World(document(CI_STATEMENT), {})
     live.errors = {"blue": DENIED}
     checks = verify(DeclaredBinding("app", ROLE, service_accounts=both), live)
@@ -216,23 +232,21 @@ def test_a_denied_cluster_does_not_hide_another(kind: str, finding: str) -> None
     ("declared", "live", "outcome"),
     [
         # The order of keys and the case of an action say nothing.
-        (document(GET), json.loads(document({**GET, "Action": "S3:GETOBJECT"})), Outcome.OK),
-        (document(GET), WIDENED, Outcome.FINDING),
-        (document(GET), None, Outcome.FINDING),
-        (None, WIDENED, Outcome.CANNOT_TELL),
+        (DECLARED, json.loads(document({**GET, "Action": "S3:GETOBJECT"})), Outcome.OK),
+        (DECLARED, WIDENED, Outcome.FINDING),
+        (DECLARED, None, Outcome.FINDING),
+        (SECRET, WIDENED, Outcome.CANNOT_TELL),
     ],
     ids=["the same", "widened", "gone", "secret"],
 )
 @pytest.mark.parametrize("kind", ["managed", "inline"])
-def test_a_document_that_somebody_changed_is_found(
-    kind: str, declared: str | None, live: Any, outcome: Outcome
-) -> None:
+def test_a_document_that_somebody_changed_is_found(kind: str, declared: Any, live: Any, outcome: Outcome) -> None:
     """Protects from an attacker who widens a policy by hand: each document is held against what was declared."""
     world, documents = World(), {POLICY: declared}
     if kind == "managed":
-        binding, world.documents = replace(BINDING, policies=(POLICY,), documents=documents), {POLICY: live}
+        binding, world.documents = replace(with_role(attached_policies=(POLICY,)), documents=documents), {POLICY: live}
     else:
-        binding, world.inline = replace(BINDING, inline_policies=documents), {POLICY: live}
+        binding, world.inline = with_role(inline_policies=documents), {POLICY: live}
     found = [check for check in verify(binding, world) if check.check == "documents"]
 
     assert [check.outcome for check in found] == [outcome] * (outcome is not Outcome.OK)
@@ -244,7 +258,7 @@ def test_a_document_that_somebody_changed_is_found(
 
 def test_a_permissions_boundary_that_somebody_took_away_is_found() -> None:
     """The attack: without its permissions boundary, a role has all that its policies give."""
-    bounded = replace(BINDING, role=DeclaredRole("app", TRUST, {"permissionsBoundary": BOUNDARY}))
+    bounded = replace(BINDING, role=Role(ROLE, json.loads(TRUST), permissions_boundary=BOUNDARY))
     (finding,) = verify(bounded, World())
 
     assert (finding.check, finding.found) == ("role", "permissions boundary: none")
@@ -253,7 +267,7 @@ def test_a_permissions_boundary_that_somebody_took_away_is_found() -> None:
 
 
 def test_secret_settings_are_not_good() -> None:
-    (secret,) = verify(replace(BINDING, role=DeclaredRole("app", TRUST, None)), World())
+    (secret,) = verify(replace(BINDING, role=Role(ROLE, json.loads(TRUST), description=SECRET)), World())
 
     assert (secret.check, secret.outcome) == ("role", Outcome.CANNOT_TELL)
 
@@ -284,7 +298,7 @@ def test_an_annotation_is_restored_by_a_command_that_is_not_refused(
 
     One command for all annotations of an account, as each alone would end in a conflict about the others.
     """
-    service_account = DeclaredServiceAccount("team-a", "app", {ROLE_ARN: ROLE, AUDIENCE: "mine"}, created, "")
+    service_account = DeclaredServiceAccount("", "team-a", "app", {ROLE_ARN: ROLE, AUDIENCE: "mine"}, created=created)
     remove = f"kubectl annotate serviceaccount app -n team-a {removed} && " if removed else ""
 
     fixes = {fix for _, _, fix in annotation_findings(service_account, live, "dev")}
@@ -293,6 +307,6 @@ def test_an_annotation_is_restored_by_a_command_that_is_not_refused(
 
 @pytest.mark.parametrize("key", ["pulumi.com/patchForce", "pulumi.com/patchFieldManager", "example.com/owner"])
 def test_an_annotation_of_another_tool_is_no_finding(key: str) -> None:
-    declared = DeclaredServiceAccount("web", "app", ANNOTATIONS, False, "")
+    declared = DeclaredServiceAccount("", "web", "app", ANNOTATIONS)
 
     assert annotation_findings(declared, {**ANNOTATIONS, key: "true"}, "dev") == []

@@ -12,12 +12,13 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.responses import IamResponse
 
+from irsa.rules.unknown import Unknown
 from irsa.ways import TrustParts, trust_document
 from irsa_cli.report.checks import Check, Outcome
 from irsa_cli.verification import Verification, read_in_bulk
 from irsa_world.live.aws import AwsAccountClients, session_of
-from irsa_world.live.model import LiveServiceAccount
-from irsa_world.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
+from irsa_world.model import Role, ServiceAccount
+from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from sandbox import missing_in_moto
 from tests.world import page_as_iam
 
@@ -91,22 +92,26 @@ class StubClusters:
     def read_service_accounts(self, _: Any) -> None:
         pass
 
-    def service_account(self, namespace: str, name: str) -> LiveServiceAccount:
+    def service_account(self, namespace: str, name: str) -> ServiceAccount:
         annotations = {"eks.amazonaws.com/role-arn": f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/{name}"}
-        return LiveServiceAccount("test", namespace, name, annotations)
+        return ServiceAccount("test", namespace, name, annotations)
 
 
 def declared(index: int, number: str, secret: str) -> DeclaredBinding:
     name = f"app-{index}"
     arn, policy = (f"arn:aws:iam::{number}:{kind}/{name}" for kind in ("role", "policy"))
     trust = trust_document(TrustParts([f"arn:aws:iam::{number}:oidc-provider/{ISSUER}"], [f"web:{name}"]))
-    own = None if secret == "settings" else {"description": "Reads"}
-    role = DeclaredRole(name, None if secret == "trust" else trust, own)
-    document = None if secret == "document" else json.dumps(POLICY)
-    service_account = DeclaredServiceAccount("web", name, {"eks.amazonaws.com/role-arn": arn}, True, "")
-    return DeclaredBinding(
-        name, arn, role, (policy,), {policy: document}, {"inline": document}, (service_account,), provider=number
+    hidden: Any = Unknown("a secret")
+    document = hidden if secret == "document" else POLICY
+    role = Role(
+        arn,
+        hidden if secret == "trust" else json.loads(trust),
+        description=hidden if secret == "settings" else "Reads",
+        attached_policies=(policy,),
+        inline_policies={"inline": document},
     )
+    service_account = DeclaredServiceAccount("", "web", name, {"eks.amazonaws.com/role-arn": arn}, created=True)
+    return DeclaredBinding(name, arn, role, {policy: document}, (service_account,), provider=number)
 
 
 def created(binding: DeclaredBinding, iam: Any) -> str:
@@ -114,7 +119,7 @@ def created(binding: DeclaredBinding, iam: Any) -> str:
     name = binding.key
     role = declared(int(name.removeprefix("app-")), binding.provider, "none").role
     assert role
-    iam.create_role(RoleName=name, AssumeRolePolicyDocument=role.trust, Description="Reads")
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(role.trust), Description="Reads")
     arn: str = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
     iam.attach_role_policy(RoleName=name, PolicyArn=arn)
     iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=json.dumps(POLICY))
@@ -188,7 +193,7 @@ def test_each_change_by_hand_is_found_in_bulk() -> None:
 def test_a_role_that_is_only_named_is_asked_by_itself_where_it_is_the_only_one() -> None:
     with mock_aws():
         arn = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/named"
-        service_account = DeclaredServiceAccount("web", "named", {"eks.amazonaws.com/role-arn": arn}, True, "")
+        service_account = DeclaredServiceAccount("", "web", "named", {"eks.amazonaws.com/role-arn": arn}, created=True)
         binding = DeclaredBinding("named", arn, service_accounts=(service_account,))
         checks, aws_accounts = report((binding,), in_bulk=True)
 

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa_world.issuers import Issuers, Standing, eks_region
-from irsa_world.live.model import LiveAwsAccount, LiveCluster
+from irsa_world.model import AwsAccount, Cluster
 
 BLUE, GREEN, GONE = (f"oidc.eks.us-west-2.amazonaws.com/id/{name}" for name in ("BLUE", "GREEN", "GONE"))
-LISTED = LiveAwsAccount("111122223333", (), {}, {"us-west-2": frozenset({f"https://{GREEN}"})})
-DENIED = LiveAwsAccount("444455556666", (), {}, {"us-west-2": None})
-ELSEWHERE = LiveAwsAccount("444455556666", (), {}, {"eu-central-1": None})
+LISTED = AwsAccount("111122223333", (), {}, {"us-west-2": frozenset({f"https://{GREEN}"})})
+DENIED = AwsAccount("444455556666", (), {}, {"us-west-2": None})
+ELSEWHERE = AwsAccount("444455556666", (), {}, {"eu-central-1": None})
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ LISTS = st.fixed_dictionaries({}, optional={region: lists(region) for region in 
 def test_only_lists_that_were_all_read_say_that_an_issuer_is_gone(
     of_aws_accounts: list[dict[str, frozenset[str] | None]], read: set[str], issuer: str
 ) -> None:
-    aws_accounts = [LiveAwsAccount(str(number), (), {}, each) for number, each in enumerate(of_aws_accounts)]
-    issuers = Issuers([LiveCluster(each, f"https://{each}", ()) for each in read], aws_accounts)
+    aws_accounts = [AwsAccount(str(number), (), {}, each) for number, each in enumerate(of_aws_accounts)]
+    issuers = Issuers([Cluster(each, f"https://{each}", ()) for each in read], aws_accounts)
     of_region = [
         found
         for each in of_aws_accounts

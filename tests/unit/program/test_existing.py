@@ -5,10 +5,10 @@ import pulumi
 import pytest
 
 from irsa_world.exits import CouldNotLookError, NoPermissionError
-from irsa_world.live.model import LiveServiceAccount
+from irsa_world.model import ServiceAccount
 from program import existing
 
-APP, WEB = (LiveServiceAccount("", "team-a", name) for name in ("app", "web"))
+APP, WEB = (ServiceAccount("", "team-a", name) for name in ("app", "web"))
 
 
 class Cluster:

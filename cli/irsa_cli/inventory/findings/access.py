@@ -15,7 +15,7 @@ from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.findings.kinds import kind
 from irsa_cli.inventory.output import Finding
 from irsa_world.issuers import Issuers, Standing, eks_region
-from irsa_world.live.model import LiveCluster, LiveServiceAccount
+from irsa_world.model import Cluster, ServiceAccount
 from irsa_world.trusts.trust import ClaimCondition, exact_subjects, place_text
 from irsa_world.verdict import NO_SERVICE_ACCOUNT
 
@@ -117,7 +117,7 @@ def several_namespaces(facts: Facts) -> Iterator[Finding]:
 @kind("Admitted, but not annotated", "The service account may assume a role it does not name.")
 def not_annotated(facts: Facts) -> Iterator[Finding]:
     """Yield who is admitted by a role and not annotated with it; all whom a pattern admits are one finding."""
-    by_pattern: dict[int, tuple[LiveCluster, str, int]] = {}
+    by_pattern: dict[int, tuple[Cluster, str, int]] = {}
     for cluster, each in facts.allowed:
         claims, arn = facts.claims[cluster.issuer], each.trust.policy.role.arn
         others = each.service_accounts & ~facts.having.get((cluster.issuer, arn), 0)
@@ -135,7 +135,7 @@ def not_annotated(facts: Facts) -> Iterator[Finding]:
         yield Finding("", cluster.name, "", arn, found=found, expected="a narrower trust policy, or the annotation")
 
 
-def _admitted_only(admitted: Admitted, cluster: LiveCluster, service_account: LiveServiceAccount) -> Finding:
+def _admitted_only(admitted: Admitted, cluster: Cluster, service_account: ServiceAccount) -> Finding:
     arn, other = admitted.trust.policy.role.arn, service_account.role_arn
     fits = not other and service_account.audience in admitted.audiences
     place = service_account.namespace, service_account.name

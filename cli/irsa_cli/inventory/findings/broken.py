@@ -26,7 +26,7 @@ from irsa_cli.inventory.associations import Associated
 from irsa_cli.inventory.facts import Answer, Facts
 from irsa_cli.inventory.findings.kinds import kind
 from irsa_cli.inventory.output import Finding
-from irsa_world.live.model import LiveCluster, LiveServiceAccount
+from irsa_world.model import Cluster, ServiceAccount
 from irsa_world.trusts.trust import ANYBODY, place_text
 from irsa_world.verdict import NO_PROVIDER, of_annotations
 
@@ -50,13 +50,13 @@ def missing_role(facts: Facts) -> Iterator[Finding]:
         yield Finding("", cluster.name, str(each), each.role_arn, found=found, expected=expected, fix=fix)
 
 
-def _beside_association(facts: Facts, cluster: LiveCluster, service_account: LiveServiceAccount) -> str:
+def _beside_association(facts: Facts, cluster: Cluster, service_account: ServiceAccount) -> str:
     """Return words for an association of the service account, whose role its new Pods get in place of this one."""
     associated = facts.associated_with.get((cluster.issuer, service_account.subject))
     return f"; its new Pods ask for {named(associated.role_arn)} by an association instead" if associated else ""
 
 
-def _meant_role(facts: Facts, cluster: LiveCluster, service_account: LiveServiceAccount, value: str) -> str:
+def _meant_role(facts: Facts, cluster: Cluster, service_account: ServiceAccount, value: str) -> str:
     """Return the role that the value of an annotation means: one of a near name that admits the service account."""
     roles = facts.admitting(cluster, service_account)
     by_name = {Arn.name_in(arn): arn for arn, audiences in roles.items() if service_account.audience in audiences}
@@ -229,7 +229,7 @@ def _is_value(facts: Facts, key: str, value: str) -> bool:
 
 
 def _spelled_right(
-    facts: Facts, cluster: LiveCluster, service_account: LiveServiceAccount, key: str, meant: str
+    facts: Facts, cluster: Cluster, service_account: ServiceAccount, key: str, meant: str
 ) -> tuple[str, str]:
     """Return what should be in place of a misspelled annotation, and the command; empty where the value is wrong."""
     place, annotations = (service_account.namespace, service_account.name), service_account.annotations

@@ -7,7 +7,7 @@ from irsa.rules.mistakes import listed, named
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.findings.kinds import kind
 from irsa_cli.inventory.output import Finding
-from irsa_world.live.model import LiveRole
+from irsa_world.model import Role
 
 # How long IAM tracks the last use:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html
@@ -16,7 +16,7 @@ UNUSED_DAYS = 90
 DATE = "%Y-%m-%d"
 
 
-def last_used_text(role: LiveRole, now: datetime) -> str:
+def last_used_text(role: Role, now: datetime) -> str:
     """Return in words when a role was last used. IAM reports a use hours later: of a new one, `never` may be wrong."""
     if not role.has_details:
         return "not known"

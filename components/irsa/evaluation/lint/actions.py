@@ -232,7 +232,21 @@ def _takes(part: str | Run, char: str) -> bool:
 
 @rule()
 def unknown_action(statement: Statement) -> Warnings:
-    """An action does not exist, so it allows nothing."""
+    """An action does not exist, so it allows nothing.
+
+    AWS ignores it, and the Pods lack what it was meant to allow.
+
+    Bad:
+        policy:
+          document:
+            Version: "2012-10-17"
+            Statement: [{Effect: Allow, Action: "s3:GetObjects", Resource: "arn:aws:s3:::my-bucket/*"}]
+    Good:
+        policy:
+          document:
+            Version: "2012-10-17"
+            Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::my-bucket/*"}]
+    """
     for element in ("Action", "NotAction"):
         for place, action in statement.placed(element):
             if action == "*" or matching(action):
@@ -247,7 +261,20 @@ def unknown_action(statement: Statement) -> Warnings:
 def wrong_resource(statement: Statement) -> Warnings:
     """An action applies to none of its resources, so it allows nothing.
 
+    AWS accepts the policy, and denies the request.
+
     Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+
+    Bad:
+        policy:
+          document:
+            Version: "2012-10-17"
+            Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::my-bucket"}]
+    Good:
+        policy:
+          document:
+            Version: "2012-10-17"
+            Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::my-bucket/*"}]
     """
     resources = [_IAM_VARIABLE.sub("*", resource) for resource in statement.items("Resource")]
     actions = statement.items("Action") if statement.is_known("Resource") else ()

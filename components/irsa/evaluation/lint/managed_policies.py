@@ -70,7 +70,15 @@ class ManagedPolicy(NamedTuple):
 
 @rule()
 def unknown_managed_policy(policy: ManagedPolicy) -> Warnings:
-    """An AWS managed policy does not exist."""
+    """An AWS managed policy does not exist.
+
+    AWS refuses to attach it.
+
+    Bad:
+        policyArns: ["arn:aws:iam::aws:policy/AmazonS3ReadonlyAccess"]
+    Good:
+        policyArns: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
+    """
     key = policy.of_aws
     if key and key not in known().keys and key not in replaced():
         found = f"{PREFIX + key!r}, which is not among AWS's {len(known().keys):,} policies of {known().date}"
@@ -82,7 +90,15 @@ def unknown_managed_policy(policy: ManagedPolicy) -> Warnings:
 
 @rule()
 def replaced_managed_policy(policy: ManagedPolicy) -> Warnings:
-    """A newer AWS managed policy replaces one."""
+    """A newer AWS managed policy replaces one.
+
+    AWS no longer keeps the older one up to date, or has removed it.
+
+    Bad:
+        policyArns: ["arn:aws:iam::aws:policy/AmazonEKSServicePolicy"]
+    Good:
+        policyArns: ["arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"]
+    """
     if policy.of_aws and (new := replaced().get(policy.of_aws)):
         found = f"{policy.of_aws}, which {new['by']} replaces since {new['date']}: {new['why']}"
         fix = f"write {PREFIX}{new['by']}{policy.in_its_place()}"

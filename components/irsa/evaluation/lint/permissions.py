@@ -21,7 +21,21 @@ _LONGEST_BEGINNING = 2
 
 @rule(danger="always")
 def write_everything(policies: Policies) -> Warnings:
-    """Write actions are allowed on every resource, or on every one of a type."""
+    """Write actions are allowed on every resource, or on every one of a type.
+
+    Whoever takes over a Pod can change or delete what others own.
+
+    Bad:
+        policy:
+          document:
+            Version: "2012-10-17"
+            Statement: [{Effect: Allow, Action: "s3:PutObject", Resource: "*"}]
+    Good:
+        policy:
+          document:
+            Version: "2012-10-17"
+            Statement: [{Effect: Allow, Action: "s3:PutObject", Resource: "arn:${partition}:s3:::my-bucket/*"}]
+    """
     for index, (place, statement) in enumerate(policies.statements):
         patterns = statement.items("Action") if statement.allows else ()
         writing = [each for each in patterns if _gives_any(policies, index, _written(policies, statement, each))]
@@ -99,6 +113,17 @@ def pass_any_role(policies: Policies) -> Warnings:
 
     With it, a role acts as the most powerful one that a service may have. The keys of a Condition that iam:PassRole has
     of its own say to whom a role is passed, not which one.
+
+    Bad:
+        policy:
+          document:
+            Version: "2012-10-17"
+            Statement: [{Effect: Allow, Action: "iam:PassRole", Resource: "*"}]
+    Good:
+        policy:
+          document:
+            Version: "2012-10-17"
+            Statement: [{Effect: Allow, Action: "iam:PassRole", Resource: "arn:aws:iam::111122223333:role/task"}]
     """
     for index, (place, statement) in enumerate(policies.statements):
         passing = [action for action in statement.items("Action") if _includes_pass_role(action)]
@@ -144,7 +169,14 @@ _POWERFUL_POLICY = re.compile(rf"arn:[^:]+:iam::aws:policy/({'|'.join(POWER_OF_P
 def administrator_access(policy: ManagedPolicy) -> Warnings:
     """A role has AdministratorAccess, PowerUserAccess or IAMFullAccess.
 
+    Whoever takes over a Pod takes over the AWS account.
+
     A Deny in the role's documents may take it away. A document that allows `*` on `*` is one of write-everything.
+
+    Bad:
+        policyArns: ["arn:aws:iam::aws:policy/AdministratorAccess"]
+    Good:
+        policyArns: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
     """
     found = _POWERFUL_POLICY.fullmatch(policy.arn)
     if not found or policy.is_boundary:

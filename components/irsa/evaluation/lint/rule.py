@@ -1,6 +1,9 @@
 """A lint rule, which is one function with its entry, and what it is given of IAM documents."""
 
 import functools
+import inspect
+import re
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,7 +30,8 @@ class LintRule(NamedTuple):
     """A rule, which is called with what it judges."""
 
     warnings: Callable[[Any], Warnings]
-    """Yields its warnings. Its name is the rule's, and its docstring begins with when it warns, in one sentence."""
+    """Yields its warnings. Its name is the rule's. Its docstring has when it warns, in one sentence; then why; and keys
+    of a binding or of a stack file that it warns of, below `Bad:`, and that it does not, below `Good:`."""
     danger: str
     """Which of its warnings `irsa check` fails by, in words."""
     judges: type
@@ -40,8 +44,23 @@ class LintRule(NamedTuple):
     @property
     def description(self) -> str:
         """When it warns."""
-        sentence = " ".join((self.warnings.__doc__ or "").partition("\n\n")[0].split()).removesuffix(".")
+        sentence = " ".join(self._sections[0].partition("\n\n")[0].split()).removesuffix(".")
         return sentence[:1].lower() + sentence[1:]
+
+    @property
+    def why(self) -> str:
+        """Why it warns, and the source of that."""
+        return " ".join(self._sections[0].partition("\n\n")[2].split())
+
+    @property
+    def examples(self) -> Sequence[str]:
+        """What it warns of, and what it does not, as YAML."""
+        return self._sections[1:]
+
+    @property
+    def _sections(self) -> Sequence[str]:
+        found = re.split(r"\n(?:Bad|Good):\n", inspect.cleandoc(self.warnings.__doc__ or ""))
+        return [textwrap.dedent(each).strip() for each in found]
 
 
 def rule(danger: str = "") -> Callable[[Callable[[Any], Warnings]], LintRule]:

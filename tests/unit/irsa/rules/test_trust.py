@@ -104,4 +104,4 @@ def trusting(**elements: Any) -> str:
     ],
 )
 def test_the_providers_of_a_document_of_others(document: str, expected: dict[str, list[list[str]]]) -> None:
-    assert federated_providers(document) == expected
+    assert federated_providers(json.loads(document)) == expected

@@ -8,14 +8,14 @@ from irsa_cli.adopt.choice import Choice, Ways
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Adoption
 from irsa_cli.adopt.trust import Surroundings
-from irsa_world.live.model import (
+from irsa_world.model import (
+    Association,
+    AwsAccount,
+    Cluster,
     Discovery,
-    LiveAssociation,
-    LiveAwsAccount,
-    LiveCluster,
-    LivePolicy,
-    LiveRole,
-    LiveServiceAccount,
+    ManagedPolicy,
+    Role,
+    ServiceAccount,
 )
 
 AWS_ACCOUNT = "111122223333"
@@ -80,11 +80,11 @@ def surroundings(clusters: Iterable[str] = ("BLUE",), audiences: tuple[str, ...]
 
 def service_account(
     name: str, role: str = "", *, namespace: str = "team-a", cluster: str = "blue", **manifest: Any
-) -> LiveServiceAccount:
+) -> ServiceAccount:
     """Return a service account; `metadata` of the manifest may have annotations, labels and more."""
     metadata = {"namespace": namespace, "name": name, **manifest.pop("metadata", {})}
     annotations = {**({ROLE_ARN: role} if role else {}), **metadata.get("annotations", {})}
-    return LiveServiceAccount(
+    return ServiceAccount(
         cluster, namespace, name, annotations, metadata.get("labels", {}), {"metadata": metadata, **manifest}
     )
 
@@ -93,26 +93,24 @@ def cluster_arn(name: str = "blue") -> str:
     return f"arn:aws:eks:us-west-2:{AWS_ACCOUNT}:cluster/{name}"
 
 
-def association(
-    name: str, role: str, *, namespace: str = "team-a", cluster: str = "blue", **more: Any
-) -> LiveAssociation:
+def association(name: str, role: str, *, namespace: str = "team-a", cluster: str = "blue", **more: Any) -> Association:
     """Return an EKS Pod Identity association."""
     id_ = f"a-{name}{cluster}"
     arn = f"arn:aws:eks:us-west-2:{AWS_ACCOUNT}:podidentityassociation/{cluster}/{id_}"
-    return LiveAssociation(cluster_arn(cluster), namespace, name, role, id_, arn, **more)
+    return Association(cluster_arn(cluster), namespace, name, role, id_, arn, **more)
 
 
-def role(name: str, *statements: Mapping[str, Any], path: str = "/", **settings: Any) -> LiveRole:
-    return LiveRole(role_arn(f"{path}{name}".lstrip("/")), policy_document(*statements), **settings)
+def role(name: str, *statements: Mapping[str, Any], path: str = "/", **settings: Any) -> Role:
+    return Role(role_arn(f"{path}{name}".lstrip("/")), policy_document(*statements), **settings)
 
 
 def found(
-    service_accounts: Iterable[LiveServiceAccount] = (),
-    roles: Iterable[LiveRole] = (),
+    service_accounts: Iterable[ServiceAccount] = (),
+    roles: Iterable[Role] = (),
     *,
-    policies: Iterable[LivePolicy] = (),
+    policies: Iterable[ManagedPolicy] = (),
     clusters: Mapping[str, str] | None = None,
-    associations: Iterable[LiveAssociation] = (),
+    associations: Iterable[Association] = (),
     in_eks: Iterable[str] = (),
     **more: Any,
 ) -> Discovery:
@@ -120,12 +118,12 @@ def found(
 
     Each is one of EKS if there are associations; `in_eks` are names of others, which were not read.
     """
-    of_cluster: dict[str, list[LiveServiceAccount]] = {}
+    of_cluster: dict[str, list[ServiceAccount]] = {}
     for each in service_accounts:
         of_cluster.setdefault(each.cluster, []).append(each)
     names, those = clusters or {"blue": "BLUE"}, [*associations]
     live = {f"https://{host_path(issuer)}" for issuer in names.values()}
-    aws_account = LiveAwsAccount(
+    aws_account = AwsAccount(
         AWS_ACCOUNT,
         tuple(sorted(roles, key=lambda each: each.arn)),
         {provider(each): (STS,) for each in (*names.values(), "GONE")},
@@ -139,7 +137,7 @@ def found(
     )
     return Discovery(
         tuple(
-            LiveCluster(
+            Cluster(
                 name,
                 f"https://{host_path(issuer)}",
                 tuple(of_cluster.get(name, ())),

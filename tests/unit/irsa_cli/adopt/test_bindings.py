@@ -12,7 +12,7 @@ from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.stack_file import StackFile
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.model import LiveAwsAccount, LivePolicy, LiveRole, PolicySettings
+from irsa_world.model import AwsAccount, ManagedPolicy, PolicySettings, Role
 from program.check_report import report_of
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
@@ -216,7 +216,7 @@ def policies(*, tags: dict[str, str] | None = None) -> dict[str, Any]:
 
 def with_policy(attachments: int = 1, **settings: Any) -> Any:
     of_app = role("app", statement("team-a:app"), attached_policies=(OF_AWS, POLICY), **settings)
-    return found([], [of_app], policies=[LivePolicy(POLICY, policy_document(permission()), attachments)])
+    return found([], [of_app], policies=[ManagedPolicy(POLICY, policy_document(permission()), attachments)])
 
 
 def test_a_policy_is_taken_over_with_its_document(tmp_path: Path) -> None:
@@ -365,7 +365,7 @@ def test_a_cluster_that_is_gone_is_dropped_when_asked(cluster: str) -> None:
 def test_a_cluster_that_may_be_there_is_not_called_gone() -> None:
     of_gone = role("mixed", statement("team-a:app"), statement("team-a:app", cluster="GONE"))
     discovery = found([], [of_gone])
-    denied = LiveAwsAccount("444455556666", (), {}, {"us-west-2": None})
+    denied = AwsAccount("444455556666", (), {}, {"us-west-2": None})
     github = {
         "Effect": "Allow",
         "Principal": {"Federated": f"arn:aws:iam::{AWS_ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"},
@@ -510,7 +510,7 @@ def test_what_another_stack_owns_is_not_taken_unless_asked_for(take_from: list[s
         service_account("other", ELSEWHERE),
     ]
     roles = [role("app", statement("team-a:x")), role("beside", statement("team-a:y"), attached_policies=(POLICY,))]
-    discovery = found(service_accounts, roles, policies=[LivePolicy(POLICY, policy_document(permission()), 1)])
+    discovery = found(service_accounts, roles, policies=[ManagedPolicy(POLICY, policy_document(permission()), 1)])
     stacks = dict.fromkeys((role_arn("app"), POLICY, uid, uid.replace("8", "9")), "organization/shop/dev")
     adoption = adopted(discovery, file=Declared(stacks=stacks), take_from=take_from, **policies(tags={}))
 
@@ -560,7 +560,7 @@ def test_a_variable_that_a_new_version_would_replace_leaves_the_role() -> None:
     condition = statement("team-a:app")["Condition"]
     condition["StringEquals"]["aws:RequestTag/x"] = "${aws:PrincipalTag/x}"
     for version in ({"Version": "2008-10-17"}, {}):
-        old = LiveRole(role_arn("app"), {**version, "Statement": [statement("team-a:app", Condition=condition)]})
+        old = Role(role_arn("app"), {**version, "Statement": [statement("team-a:app", Condition=condition)]})
         assert "cannot tell whom it admits: a policy variable" in reason(adopted(found([], [old])), "role")
     new = role("app", statement("team-a:app", Condition=condition))
     assert outcomes(adopted(found([], [new]))) == {"app": Outcome.EXACT}

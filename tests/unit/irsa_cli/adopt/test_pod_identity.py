@@ -181,7 +181,7 @@ def test_the_stack_file_gives_the_trust_policy_that_was_read(
     of_cluster = {"StringEquals": {"aws:SourceAccount": AWS_ACCOUNT}, "ArnEquals": {"aws:SourceArn": cluster_arn()}}
     statements = [{**PODS, "Condition": of_cluster}] if not session_tags else map(narrowed, service_accounts)
     app = role("app", *statements)
-    those = [association(each, APP, disable_session_tags=not session_tags) for each in service_accounts]
+    those = [association(each, APP, session_tags=session_tags) for each in service_accounts]
     file = written(adopted(found(map(service_account, service_accounts), [app], associations=those)), tmp_path)
     stack = examine({key.removeprefix("irsa:"): each for key, each in file.items() if "irsa:" in key}, tmp_path).stack
     assert stack is not None
@@ -257,7 +257,7 @@ def test_two_clusters(tmp_path: Path) -> None:
 def test_settings_of_an_association(tmp_path: Path) -> None:
     policy = policy_document(permission())
     target = "arn:aws:iam::444455556666:role/target"
-    one = association("app", APP, disable_session_tags=True, target_role_arn=target, policy=json.dumps(policy))
+    one = association("app", APP, session_tags=False, target_role_arn=target, policy=json.dumps(policy))
     of_cluster = {"StringEquals": {"aws:SourceAccount": AWS_ACCOUNT}, "ArnEquals": {"aws:SourceArn": cluster_arn()}}
     app = role("app", {**PODS, "Condition": of_cluster})
     adoption = adopted(found([service_account("app")], [app], associations=[one]))

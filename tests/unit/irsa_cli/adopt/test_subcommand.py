@@ -11,7 +11,7 @@ import yaml
 from irsa_cli.adopt import subcommand, work
 from irsa_cli.adopt.stacks import InStacks
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from irsa_world.live.model import Discovery, LiveEksCluster, LivePolicy, PolicySettings
+from irsa_world.model import Discovery, EksCluster, ManagedPolicy, PolicySettings
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
     found,
@@ -28,7 +28,7 @@ POLICY = f"arn:aws:iam::{AWS_ACCOUNT}:policy/read"
 EVERYTHING = found(
     [service_account("app", role_arn("app"))],
     [role("app", statement("team-a:app"), attached_policies=(POLICY,))],
-    policies=[LivePolicy(POLICY, policy_document(permission()), 1)],
+    policies=[ManagedPolicy(POLICY, policy_document(permission()), 1)],
 )
 
 
@@ -115,7 +115,7 @@ def test_a_cluster_by_its_name_is_looked_up(discovered: Any, tmp_path: Path, mon
         "prod": {"endpoint": "https://x", "certificateAuthority": {"data": "x"}, "identity": issuer},
         "new": {"status": "CREATING", "certificateAuthority": {}},
     }
-    answer = {name: LiveEksCluster.of(each) for name, each in described.items()}
+    answer = {name: EksCluster.of(each) for name, each in described.items()}
     monkeypatch.setattr("irsa_world.live.aws.EksClient", lambda *_: SimpleNamespace(cluster=answer.get))
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text("config:\n  irsa:cluster: {name: prod}\n")

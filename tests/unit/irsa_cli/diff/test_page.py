@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.main import main
-from irsa_world.live.model import LiveServiceAccount
+from irsa_world.model import ServiceAccount
 from irsa_world.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import POLICY, digest, resource, role, step, trust, without_outputs
 from tests.unit.irsa_cli.diff.test_subcommand import Cluster
@@ -46,7 +46,7 @@ def test_the_example_is_what_the_command_prints(
     provider = {"urn": "urn:pulumi:prod::irsa::pulumi:providers:kubernetes::k", "type": "pulumi:providers:kubernetes"}
     monkeypatch.setattr("irsa_cli.diff.work.previewed", lambda *_: (text, ""))
     monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [parse_resource(provider, "state")])
-    found = [LiveServiceAccount("test", "team-a", name) for name in ("builder", "reports", "default")]
+    found = [ServiceAccount("test", "team-a", name) for name in ("builder", "reports", "default")]
     monkeypatch.setattr(Cluster, "service_accounts", lambda *_: found)
     monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
 

@@ -10,7 +10,7 @@ import pytest
 
 from irsa_cli.main import main
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.model import LiveServiceAccount
+from irsa_world.model import ServiceAccount
 from irsa_world.state.resource import parse_resource
 from tests.output_schemas import check_output
 from tests.unit.irsa_cli.diff.previews import (
@@ -165,10 +165,10 @@ class Cluster:
     lists = 0
     issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 
-    def service_accounts(self, _: None) -> list[LiveServiceAccount]:
+    def service_accounts(self, _: None) -> list[ServiceAccount]:
         Cluster.lists += 1
         there = {"team": "a", "owner": "somebody", "note": "kept"}
-        return [LiveServiceAccount("test", "team-a", name, there) for name in ("builder", "worker", "default")]
+        return [ServiceAccount("test", "team-a", name, there) for name in ("builder", "worker", "default")]
 
 
 def test_a_thousand_bindings_ask_the_cluster_once(

@@ -10,7 +10,7 @@ import pytest
 
 from irsa_world.exits import NoPermissionError
 from irsa_world.live.kubernetes import ClusterClient
-from irsa_world.live.model import Guarded
+from irsa_world.model import Guarded
 from irsa_world.verdict import EMPTY_AUDIENCE
 from tests.fuzz.live_states import ISSUER, ROLE, State
 

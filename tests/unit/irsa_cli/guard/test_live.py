@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from irsa_world.live.guards import guards_of
-from irsa_world.live.model import Guarded
+from irsa_world.model import Guarded
 from tests.unit.irsa_cli.guard.guarded import CONFIG_MAP, POLICY, ROLE, StubCluster, binding, live
 
 BINDINGS = "validatingadmissionpolicybindings"

@@ -6,7 +6,7 @@ from typing import Any
 
 from irsa_cli.inventory.output import Finding, Inventory
 from irsa_cli.inventory.taking import take_inventory
-from irsa_world.live.model import Discovery, LiveAssociation, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
+from irsa_world.model import Association, AwsAccount, Cluster, Discovery, Role, ServiceAccount
 
 NUMBER = "111122223333"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -75,30 +75,30 @@ def chained_trust(role_name: str, *actions: str, **condition: Any) -> dict[str, 
     return {"Version": "2012-10-17", "Statement": [{**statement, "Condition": condition}]}
 
 
-def association(namespace: str, name: str, role_name: str, **more: Any) -> LiveAssociation:
-    return LiveAssociation(CLUSTER_ARN, namespace, name, role_arn(role_name), f"a-{namespace}-{name}", **more)
+def association(namespace: str, name: str, role_name: str, **more: Any) -> Association:
+    return Association(CLUSTER_ARN, namespace, name, role_arn(role_name), f"a-{namespace}-{name}", **more)
 
 
-def role(name: str, document: Mapping[str, Any], **more: Any) -> LiveRole:
-    return LiveRole(role_arn(name), document, **{"last_used": NOW, **more})
+def role(name: str, document: Mapping[str, Any], **more: Any) -> Role:
+    return Role(role_arn(name), document, **{"last_used": NOW, **more})
 
 
-def service_account(namespace: str, name: str, role_name: str = "", **annotations: str) -> LiveServiceAccount:
+def service_account(namespace: str, name: str, role_name: str = "", **annotations: str) -> ServiceAccount:
     found = {ROLE_ARN: role_arn(role_name)} if role_name else {}
-    return LiveServiceAccount("prod", namespace, name, {**found, **annotations})
+    return ServiceAccount("prod", namespace, name, {**found, **annotations})
 
 
 def discovery(
-    service_accounts: Iterable[LiveServiceAccount] = (),
-    roles: Iterable[LiveRole] = (),
+    service_accounts: Iterable[ServiceAccount] = (),
+    roles: Iterable[Role] = (),
     client_ids: Mapping[str, tuple[str, ...]] | None = None,
     **more: Any,
 ) -> Discovery:
     found = {PROVIDER: ("sts.amazonaws.com",)} if client_ids is None else client_ids
     issuers, of_cluster = more.pop("eks_issuers", {}), {CLUSTER_ARN: tuple(more.pop("associations", ()))}
     return Discovery(
-        (LiveCluster("prod", f"https://{ISSUER}", tuple(service_accounts), context="prod", arn=CLUSTER_ARN),),
-        (LiveAwsAccount(NUMBER, tuple(roles), found, issuers, associations=of_cluster),),
+        (Cluster("prod", f"https://{ISSUER}", tuple(service_accounts), context="prod", arn=CLUSTER_ARN),),
+        (AwsAccount(NUMBER, tuple(roles), found, issuers, associations=of_cluster),),
         **more,
     )
 

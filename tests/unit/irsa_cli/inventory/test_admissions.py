@@ -7,7 +7,7 @@ import pytest
 
 from irsa.evaluation import Decision
 from irsa_cli.inventory.output import Admission
-from irsa_world.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
+from irsa_world.model import AwsAccount, Cluster, Discovery, Role, ServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
     ISSUER,
     NUMBER,
@@ -50,9 +50,9 @@ def test_a_role_of_another_account_is_reached_through_its_own_provider() -> None
     """
     other = "444455556666"
     provider = f"arn:aws:iam::{other}:oidc-provider/{ISSUER}"
-    roles = (LiveRole(role_arn("app", other), page_trust("team-a:x", provider=provider)),)
-    accounts = (LiveAwsAccount(NUMBER, (), {}), LiveAwsAccount(other, roles, {provider: ("sts.amazonaws.com",)}))
-    cluster = LiveCluster("prod", f"https://{ISSUER}", (service_account("team-a", "x"),))
+    roles = (Role(role_arn("app", other), page_trust("team-a:x", provider=provider)),)
+    accounts = (AwsAccount(NUMBER, (), {}), AwsAccount(other, roles, {provider: ("sts.amazonaws.com",)}))
+    cluster = Cluster("prod", f"https://{ISSUER}", (service_account("team-a", "x"),))
 
     (found,) = taken(Discovery((cluster,), accounts)).admissions
     assert found.role == role_arn("app", other)
@@ -62,9 +62,9 @@ def test_two_clusters_of_one_role_are_two_answers() -> None:
     issuer = "oidc.eks.eu-west-1.amazonaws.com/id/SECOND"
     provider = f"arn:aws:iam::{NUMBER}:oidc-provider/{issuer}"
     found = discovery([service_account("team-a", "x")], [role("app", page_trust("team-a:x", issuer, provider))])
-    second = LiveCluster("second", f"https://{issuer}", (LiveServiceAccount("second", "team-a", "x"),))
+    second = Cluster("second", f"https://{issuer}", (ServiceAccount("second", "team-a", "x"),))
     client_ids = {PROVIDER: ("sts.amazonaws.com",), provider: ("sts.amazonaws.com",)}
-    aws_account = LiveAwsAccount(NUMBER, found.aws_accounts[0].roles, client_ids)
+    aws_account = AwsAccount(NUMBER, found.aws_accounts[0].roles, client_ids)
 
     (admission,) = taken(Discovery((*found.clusters, second), (aws_account,))).admissions
     assert admission.cluster == "second"

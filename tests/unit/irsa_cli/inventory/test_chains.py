@@ -13,7 +13,7 @@ from irsa.evaluation import Decision
 from irsa_cli.inventory.chains import OF_AWS_NOT_READ, Steps
 from irsa_cli.inventory.output import Chain
 from irsa_cli.inventory.table import answer_of
-from irsa_world.live.model import Discovery, LiveAwsAccount, LiveCluster, LivePolicy, LiveRole
+from irsa_world.model import AwsAccount, Cluster, Discovery, ManagedPolicy, Role
 from tests.unit.irsa_cli.inventory.estates import (
     EC2_TRUST,
     ISSUER,
@@ -52,7 +52,7 @@ def trusting(principal: Any, **more: Any) -> Document:
 
 
 def chains(
-    *others: LiveRole, policies: Iterable[LivePolicy] = (), has_details: bool = True, **app: Any
+    *others: Role, policies: Iterable[ManagedPolicy] = (), has_details: bool = True, **app: Any
 ) -> tuple[list[Chain], list[str]]:
     """Return the chains of the role app, which a service account has, as `app` says; and what was not checked."""
     found = discovery(
@@ -60,12 +60,12 @@ def chains(
         [role("app", page_trust("a:app"), has_details=has_details, **app), *others],
     )
     (aws_account,) = found.aws_accounts
-    aws_account = LiveAwsAccount(NUMBER, aws_account.roles, aws_account.client_ids, policies=tuple(policies))
+    aws_account = AwsAccount(NUMBER, aws_account.roles, aws_account.client_ids, policies=tuple(policies))
     inventory = taken(Discovery(found.clusters, (aws_account,)))
     return list(inventory.chains), list(inventory.not_checked)
 
 
-def decisions(*others: LiveRole, **app: Any) -> dict[str, str]:
+def decisions(*others: Role, **app: Any) -> dict[str, str]:
     return {each.assumes: each.decision.value for each in chains(*others, **app)[0]}
 
 
@@ -126,7 +126,7 @@ def test_both_policies_decide(trust: Document, policy: Document | None, decision
 def test_a_permissions_boundary(principal: str, boundary: Document | None, decision: str | None) -> None:
     """Protects from a false yes: "Resource-based policies that grant permissions to an IAM role ARN are limited by an
     implicit deny in a permissions boundary"; those for the principal `*` are not. The same page as above."""
-    policies = [LivePolicy(OWN_POLICY, boundary)] if boundary else []
+    policies = [ManagedPolicy(OWN_POLICY, boundary)] if boundary else []
     app = {"permissions_boundary": OWN_POLICY, "inline_policies": {"inline": allow()}}
     found = decisions(role("other", trusting(principal)), policies=policies, **app)
     assert found == ({OTHER: decision} if decision else {})
@@ -135,7 +135,7 @@ def test_a_permissions_boundary(principal: str, boundary: Document | None, decis
 def test_policies_of_the_aws_account_are_read_and_those_of_aws_are_not() -> None:
     other = role("other", trusting(ROOT))
     attached = {"attached_policies": (OWN_POLICY,)}
-    assert decisions(other, policies=[LivePolicy(OWN_POLICY, allow())], **attached) == {OTHER: "allowed"}
+    assert decisions(other, policies=[ManagedPolicy(OWN_POLICY, allow())], **attached) == {OTHER: "allowed"}
     assert decisions(other, **attached) == {OTHER: "cannot decide"}
     assert chains(other, attached_policies=("arn:aws:iam::aws:policy/ReadOnlyAccess",)) == ([], [])
 
@@ -308,7 +308,7 @@ def test_small_worlds(seed: int) -> None:
         own = [arn for arn in ARNS if arn.split(":")[4] == number]
         bounded = {arn: said for arn in own if (said := expected.boundaries[arn]) is not None}
         roles = [
-            LiveRole(
+            Role(
                 arn,
                 document(*page, *written(expected.trusts[arn], trust=True)["Statement"]),
                 NOW,
@@ -317,9 +317,9 @@ def test_small_worlds(seed: int) -> None:
             )
             for arn in own
         ]
-        policies = tuple(LivePolicy(f"{arn}-boundary", written(each)) for arn, each in bounded.items())
-        accounts.append(LiveAwsAccount(number, tuple(roles), {provider: ("sts.amazonaws.com",)}, policies=policies))
-    cluster = LiveCluster("prod", f"https://{ISSUER}", (service_account("a", "app"),))
+        policies = tuple(ManagedPolicy(f"{arn}-boundary", written(each)) for arn, each in bounded.items())
+        accounts.append(AwsAccount(number, tuple(roles), {provider: ("sts.amazonaws.com",)}, policies=policies))
+    cluster = Cluster("prod", f"https://{ISSUER}", (service_account("a", "app"),))
     found = {
         (each.role, each.assumes): each.decision is Decision.ALLOWED or None
         for each in taken(Discovery((cluster,), tuple(accounts))).chains

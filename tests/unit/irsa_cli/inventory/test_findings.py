@@ -11,7 +11,7 @@ import pytest
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.work import exit_code
 from irsa_world.exits import FINDINGS
-from irsa_world.live.model import LiveAwsAccount, LiveCluster, LiveServiceAccount
+from irsa_world.model import AwsAccount, Cluster, ServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
     CLUSTER_ARN,
     EC2_TRUST,
@@ -248,7 +248,7 @@ def test_an_issuer_of_another_account_that_was_read_is_no_orphan() -> None:
     found = discovery(
         roles=roles, client_ids={GONE_PROVIDER: STS}, eks_issuers={"us-west-2": frozenset({f"https://{ISSUER}"})}
     )
-    other = LiveAwsAccount("444455556666", (), {}, {"us-west-2": frozenset({f"https://{GONE}"})})
+    other = AwsAccount("444455556666", (), {}, {"us-west-2": frozenset({f"https://{GONE}"})})
 
     assert of_kind("orphaned-issuer", replace(found, aws_accounts=(*found.aws_accounts, other))) == []
 
@@ -513,9 +513,7 @@ def test_duplicate_provider() -> None:
 
 def test_a_service_account_is_managed_in_one_cluster() -> None:
     found = discovery([service_account("a", "app", "app")], [role("app", page_trust("a:app"))])
-    green = LiveCluster(
-        "green", f"https://{GONE}", (LiveServiceAccount("green", "a", "app", {ROLE_ARN: role_arn("app")}),)
-    )
+    green = Cluster("green", f"https://{GONE}", (ServiceAccount("green", "a", "app", {ROLE_ARN: role_arn("app")}),))
     both = replace(
         found,
         clusters=(green, *found.clusters),
@@ -594,7 +592,7 @@ def test_association_not_admitted() -> None:
         role("condition", unsure),
         role("fits", pods_trust("a:fits")),
     ]
-    associations = [association("a", name, name, disable_session_tags=name == "disabled") for name in names]
+    associations = [association("a", name, name, session_tags=name != "disabled") for name in names]
     found = taken(discovery([service_account("a", name) for name in names], roles, associations=associations))
     refused = {each.service_account: each for each in found.findings if each.kind == "association-not-admitted"}
 
@@ -618,7 +616,7 @@ BOTH_ACTIONS = ("sts:AssumeRole", "sts:TagSession")
         (chained_trust("app", *BOTH_ACTIONS), {}, "allowed"),
         # Session tags are transitive: without sts:TagSession the second step is refused.
         (chained_trust("app", "sts:AssumeRole"), {}, "denied"),
-        (chained_trust("app", "sts:AssumeRole"), {"disable_session_tags": True}, "allowed"),
+        (chained_trust("app", "sts:AssumeRole"), {"session_tags": False}, "allowed"),
         (chained_trust("other", *BOTH_ACTIONS), {}, "denied"),
         (chained_trust("app", *BOTH_ACTIONS, StringEquals={"sts:ExternalId": "x"}), {"external_id": "x"}, "allowed"),
         (chained_trust("app", *BOTH_ACTIONS, StringEquals={"sts:ExternalId": "x"}), {"external_id": "y"}, "denied"),
@@ -630,7 +628,7 @@ def test_a_target_role_must_admit_the_first_one(trusted: Any, more: Any, decisio
 
     https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
     """
-    trust_of_role = pods_trust("" if more.get("disable_session_tags") else "a:app")
+    trust_of_role = pods_trust("a:app" if more.get("session_tags", True) else "")
     roles = [role("app", trust_of_role), role("target", trusted)]
     associations = [association("a", "app", "app", target_role_arn=role_arn("target"), **more)]
     found = taken(discovery([service_account("a", "app")], roles, associations=associations))
@@ -655,7 +653,7 @@ def test_a_target_role_of_another_aws_account_needs_the_policies_of_the_first() 
             [role("app", pods_trust("a:app"), inline_policies=policies)],
             associations=[association("a", "app", "app", target_role_arn=target.arn)],
         )
-        accounts = (*found.aws_accounts, LiveAwsAccount("444455556666", (target,), {}))
+        accounts = (*found.aws_accounts, AwsAccount("444455556666", (target,), {}))
         decisions += [str(each.decision) for each in taken(replace(found, aws_accounts=accounts)).associations]
     administrator = role("app", pods_trust("a:app"), attached_policies=("arn:aws:iam::aws:policy/AdministratorAccess",))
     found = replace(found, aws_accounts=(replace(found.aws_accounts[0], roles=(administrator,)), *accounts[1:]))

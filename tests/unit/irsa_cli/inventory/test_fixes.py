@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Finding
-from irsa_world.live.model import Discovery, LiveServiceAccount
+from irsa_world.model import Discovery, ServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
     ISSUER,
     NUMBER,
@@ -43,7 +43,7 @@ def annotated(found: Discovery, given: argparse.Namespace) -> Discovery:
     assert given.context == "prod"
     name, *changes = given.rest
 
-    def changed(each: LiveServiceAccount) -> LiveServiceAccount:
+    def changed(each: ServiceAccount) -> ServiceAccount:
         if (each.namespace, each.name) != (given.n, name):
             return each
         annotations = dict(each.annotations)
@@ -135,7 +135,7 @@ def estates(draw: st.DrawFn) -> Discovery:
         claims = {f"{ISSUER}:sub": f"{PREFIX}{namespace}:{name}", f"{ISSUER}:aud": draw(AUDIENCES)}
         return {"StringEquals": claims}
 
-    accounts = [LiveServiceAccount("prod", namespace, name, draw(ANNOTATIONS)) for namespace, name in places]
+    accounts = [ServiceAccount("prod", namespace, name, draw(ANNOTATIONS)) for namespace, name in places]
     roles = [role(name, trust(*(condition() for _ in range(draw(st.integers(1, 2)))))) for name in ROLES]
     client_ids = draw(st.sampled_from([{PROVIDER: ("sts.amazonaws.com",)}, {PROVIDER: ("vault",)}, {}]))
     return discovery(accounts, roles, client_ids)
@@ -144,12 +144,12 @@ def estates(draw: st.DrawFn) -> Discovery:
 SEEN = Counter[str]()
 # Of each kind that a random estate seldom has, one is always there.
 A_TYPO = discovery(
-    [LiveServiceAccount("prod", "team-a", "reader", {ROLE_ARN: role_arn("app")})],
+    [ServiceAccount("prod", "team-a", "reader", {ROLE_ARN: role_arn("app")})],
     [role("app", page_trust("team-a:raeder"))],
     {PROVIDER: ("sts.amazonaws.com",)},
 )
 A_MISSING_ROLE = discovery(
-    [LiveServiceAccount("prod", "team-a", "reader", {ROLE_ARN: role_arn("READER")})],
+    [ServiceAccount("prod", "team-a", "reader", {ROLE_ARN: role_arn("READER")})],
     [role("reader", page_trust("team-a:reader"))],
     {PROVIDER: ("sts.amazonaws.com",)},
 )

@@ -16,7 +16,7 @@ from irsa_cli import progress
 from irsa_cli.inventory import work
 from irsa_cli.main import main
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.model import Discovery
+from irsa_world.model import Discovery
 from tests.output_schemas import check_output
 from tests.unit.irsa_cli.inventory.estates import (
     EC2_TRUST,

@@ -15,7 +15,7 @@ from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.table import answer_of
 from irsa_cli.report.json import as_object, document
 from irsa_cli.report.text import plain
-from irsa_world.live.model import Discovery, Guarded, LiveAwsAccount, LiveCluster, LiveServiceAccount
+from irsa_world.model import AwsAccount, Cluster, Discovery, Guarded, ServiceAccount
 from tests.fuzz.hidden import hidden_in
 from tests.fuzz.live_states import DANGERS, MARK
 from tests.fuzz.printed import commands_in, problems, unquoted
@@ -123,9 +123,9 @@ def test_a_long_cell_says_how_much_more_there_is() -> None:
 
 def test_several_clusters_and_aws_accounts_are_named() -> None:
     issuer = "oidc.eks.eu-west-1.amazonaws.com/id/SECOND"
-    second = LiveCluster("blue", f"https://{issuer}", (LiveServiceAccount("blue", "a", "app", {ROLE_ARN: "x"}),))
+    second = Cluster("blue", f"https://{issuer}", (ServiceAccount("blue", "a", "app", {ROLE_ARN: "x"}),))
     found = discovery(ACCOUNTS, ROLES)
-    both = Discovery((second, *found.clusters), (*found.aws_accounts, LiveAwsAccount("444455556666", (), {})))
+    both = Discovery((second, *found.clusters), (*found.aws_accounts, AwsAccount("444455556666", (), {})))
     printed = lines(taken(both))
 
     heading, blue, prod, *_ = table(taken(both))
@@ -266,7 +266,7 @@ def test_session_tags_need_an_action_in_each_step() -> None:
         ],
         associations=[
             association("a", "tagged", "tagged"),
-            association("a", "untagged", "untagged", disable_session_tags=True),
+            association("a", "untagged", "untagged", session_tags=False),
         ],
     )
     cells = [re.split(r"  +", line.strip()) for line in table(taken(found))[1:]]

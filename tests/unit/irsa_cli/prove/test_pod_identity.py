@@ -18,13 +18,11 @@ from irsa_cli.prove.work import checks_of
 from irsa_cli.report.checks import Check, Outcome
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks_auth import PodSession
-from irsa_world.live.model import LiveServiceAccount
 from irsa_world.live.once import Once
 from irsa_world.live.sts import Refused
+from irsa_world.model import Association, Role, ServiceAccount
 from irsa_world.state.declared import (
-    DeclaredAssociation,
     DeclaredBinding,
-    DeclaredRole,
     DeclaredServiceAccount,
     DeclaredStack,
 )
@@ -34,11 +32,11 @@ ROLE, TARGET = f"arn:aws:iam::{ACCOUNT}:role/team/app", "arn:aws:iam::4444555566
 # The ARN of a session has no path: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 ASSUMED = f"arn:aws:sts::{ACCOUNT}:assumed-role/app/eks-my-cluster-app-0-uuid"
 CLUSTER = ClusterArn("aws", "us-west-2", ACCOUNT, "my-cluster")
-OWN = DeclaredServiceAccount("web", "app", {}, True, "k")
-ASSOCIATION = DeclaredAssociation(CLUSTER, "web", "app", ROLE, association_id="a-1", kubernetes="k")
+OWN = DeclaredServiceAccount("k", "web", "app", created=True)
+ASSOCIATION = Association(str(CLUSTER), "web", "app", ROLE, "a-1")
 BINDING = DeclaredBinding(
-    "app", ROLE, DeclaredRole("app", "{}"), service_accounts=(OWN,), associations=(ASSOCIATION,),
-    identity=parse_identity("podIdentity"),
+    "app", ROLE, Role(ROLE, {}), service_accounts=(OWN,), associations=(ASSOCIATION,),
+    identity=parse_identity("podIdentity"), kubernetes={str(CLUSTER): "k"},
 )  # fmt: skip
 SESSION = PodSession(ASSUMED, "a-1")
 NOT_ASSOCIATED = Refused("ResourceNotFoundException", "No association found")
@@ -68,8 +66,8 @@ class StubCluster:
         self.readable: tuple[str | None, ...] = ("web", None)
         self.asked: list[tuple[str | None, str]] = []
 
-    def service_account(self, namespace: str, name: str) -> LiveServiceAccount | None:
-        return LiveServiceAccount("test", namespace, name) if self.has_service_account else None
+    def service_account(self, namespace: str, name: str) -> ServiceAccount | None:
+        return ServiceAccount("test", namespace, name) if self.has_service_account else None
 
     def running_pods(self, namespace: str | None, selector: str) -> list[dict[str, Any]]:
         """Answer as the API server does: https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/."""
@@ -314,7 +312,9 @@ GREEN = CLUSTER._replace(name="green")
 
 def test_an_association_in_another_cluster_gives_no_role_here() -> None:
     others = (
-        replace(BINDING, key="other", associations=(replace(ASSOCIATION, cluster=GREEN, service_account="other"),)),
+        replace(
+            BINDING, key="other", associations=(replace(ASSOCIATION, cluster_arn=str(GREEN), service_account="other"),)
+        ),
     )
     (_, negative) = prove(eks, ("web", "app"), ("web", "other"), others=others)
 
@@ -345,9 +345,9 @@ def test_the_clusters_of_one_component_are_known_by_their_issuers(monkeypatch: p
         return type("Cluster", (), {"issuer": issuers[name]})()
 
     monkeypatch.setattr(StubAwsAccounts, "described", described)
-    associations = tuple(replace(ASSOCIATION, cluster=each, kubernetes=None) for each in (CLUSTER, GREEN))
+    associations = tuple(replace(ASSOCIATION, cluster_arn=str(each)) for each in (CLUSTER, GREEN))
     clusters = {"k": StubCluster(issuer="https://a"), "b": StubCluster(("web", "app"), issuer="https://b")}
-    checks = prove(eks, binding=replace(BINDING, associations=associations), clusters=clusters)
+    checks = prove(eks, binding=replace(BINDING, associations=associations, kubernetes={}), clusters=clusters)
 
     assert [(check.about, check.outcome) for check in checks][:2] == [
         (f"web/app in my-cluster {BY}", Outcome.OK),

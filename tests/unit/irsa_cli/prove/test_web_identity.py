@@ -13,10 +13,10 @@ from irsa_cli.prove.proof import Asked
 from irsa_cli.prove.web_identity import WebIdentityProof, depends_on_network
 from irsa_cli.report.checks import Check, Outcome
 from irsa_world.exits import CouldNotLookError, NoPermissionError
-from irsa_world.live.model import LiveServiceAccount
 from irsa_world.live.once import Once
 from irsa_world.live.sts import Refused
-from irsa_world.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
+from irsa_world.model import Role, ServiceAccount
+from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 HOST_PATH = ISSUER.removeprefix("https://")
@@ -46,15 +46,15 @@ class StubCluster:
         self.issuer, self.context = ISSUER, "test"
         self.may_list = True
 
-    def service_account(self, namespace: str, name: str) -> LiveServiceAccount | None:
-        found = LiveServiceAccount("test", namespace, name, {"eks.amazonaws.com/role-arn": ROLE})
+    def service_account(self, namespace: str, name: str) -> ServiceAccount | None:
+        found = ServiceAccount("test", namespace, name, {"eks.amazonaws.com/role-arn": ROLE})
         return found if found.subject in self.service_accounts_present else None
 
-    def service_accounts(self, namespace: str | None) -> list[LiveServiceAccount]:
+    def service_accounts(self, namespace: str | None) -> list[ServiceAccount]:
         if not self.may_list:
             raise CouldNotLookError("list serviceaccounts in all namespaces: forbidden")
         places = (each.split(":") for each in sorted(self.service_accounts_present))
-        return [LiveServiceAccount("test", where, name) for where, name in places if namespace in (None, where)]
+        return [ServiceAccount("test", where, name) for where, name in places if namespace in (None, where)]
 
     def token(self, namespace: str, name: str, audience: str) -> str:
         claims = {"iss": ISSUER, "sub": f"{namespace}:{name}", "aud": audience}
@@ -94,8 +94,8 @@ def prove(
             payload = token.split(".")[1]
             return answer(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
 
-    own = DeclaredServiceAccount("web", "app", {"eks.amazonaws.com/role-arn": ROLE}, True, "")
-    role = DeclaredRole("app", json.dumps(document or trust(subjects[0])))
+    own = DeclaredServiceAccount("", "web", "app", {"eks.amazonaws.com/role-arn": ROLE}, created=True)
+    role = Role(ROLE, document or trust(subjects[0]))
     mine = (own,) if "web:app" in subjects else ()
     binding = DeclaredBinding("app", ROLE, role, service_accounts=mine, subjects=subjects, modified=modified)
     declared = DeclaredStack("dev", (binding,), {}, {})
@@ -141,7 +141,7 @@ def test_tokens_go_to_the_sts_of_the_provider(
         "china": {"region": "cn-north-1"},
         "profile": {"profile": "china"},
     }
-    role = DeclaredRole("app", json.dumps(trust("web:app")))
+    role = Role(ROLE, trust("web:app"))
     binding = DeclaredBinding("app", ROLE, role, subjects=("web:app",), provider=provider)
     clusters: Any = StubClusters(StubCluster("web:app"))
     reach: Any = StubAwsAccounts()

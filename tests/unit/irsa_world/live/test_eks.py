@@ -10,7 +10,7 @@ from irsa.evaluation import PodIdentityRequest
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live import eks as reading
 from irsa_world.live.eks import EksClient
-from irsa_world.live.model import LiveAssociation
+from irsa_world.model import Association
 from tests.unit.irsa_world.live.eks_answers import ACCOUNT, REGION, Eks, association
 
 CLUSTER_ARN = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/blue"
@@ -28,7 +28,7 @@ def test_everything_that_eks_says_of_an_association_is_read() -> None:
     eks = Eks(association("blue", 1, "web", "app", **settings), association("blue", 2, "web", "other"))
     other, found = sorted(EksClient(eks.session, REGION).associations("blue"), key=lambda each: each.owner_arn)
 
-    assert found == LiveAssociation(
+    assert found == Association(
         CLUSTER_ARN,
         "web",
         "app",
@@ -36,16 +36,16 @@ def test_everything_that_eks_says_of_an_association_is_read() -> None:
         "a-1",
         f"arn:aws:eks:{REGION}:{ACCOUNT}:podidentityassociation/blue/a-1",
         settings["ownerArn"],
-        True,
+        False,
         settings["targetRoleArn"],
         settings["policy"],
         settings["externalId"],
         {"team": "a"},
     )
-    assert (found.cluster_name, found.aws_account, found.owner) == ("blue", ACCOUNT, "addon/aws-ebs-csi-driver")
+    assert (found.cluster.name, found.cluster.account_id, found.owner) == ("blue", ACCOUNT, "addon/aws-ebs-csi-driver")
     assert found.request == PodIdentityRequest("web", "app", CLUSTER_ARN, session_tags=False)
     assert other.request == PodIdentityRequest("web", "other", CLUSTER_ARN, session_tags=True)
-    assert other == LiveAssociation(
+    assert other == Association(
         CLUSTER_ARN,
         "web",
         "other",
@@ -61,7 +61,7 @@ def test_everything_that_eks_says_of_an_association_is_read() -> None:
     ("owner_arn", "owner"), [("", ""), ("arn:aws:eks:us-west-2:1:capability/b/ack/1", None), ("odd", "odd")]
 )
 def test_an_owner_of_another_kind_is_named_whole(owner_arn: str, owner: str | None) -> None:
-    assert LiveAssociation(CLUSTER_ARN, "a", "b", "c", "d", owner_arn=owner_arn).owner == (
+    assert Association(CLUSTER_ARN, "a", "b", "c", "d", owner_arn=owner_arn).owner == (
         owner_arn if owner is None else owner
     )
 

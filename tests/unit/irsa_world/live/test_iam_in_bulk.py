@@ -14,7 +14,8 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.iam import AwsAccountClient
-from irsa_world.state.declared import DeclaredBinding, DeclaredRole
+from irsa_world.model import Role
+from irsa_world.state.declared import DeclaredBinding
 from tests.world import paged_iam, refusal
 
 ACCOUNT = "123456789012"
@@ -278,9 +279,8 @@ def providers_of_one_account(
         DeclaredBinding(
             name,
             f"arn:aws:iam::{ACCOUNT}:role/{name}",
-            DeclaredRole(name, json.dumps(TRUST), {}),
-            documents={f"arn:aws:iam::{ACCOUNT}:policy/{name}": json.dumps(POLICY)},
-            inline_policies={"inline": json.dumps(POLICY)},
+            Role(f"arn:aws:iam::{ACCOUNT}:role/{name}", TRUST, inline_policies={"inline": POLICY}),
+            documents={f"arn:aws:iam::{ACCOUNT}:policy/{name}": POLICY},
             provider=reference,
         )
         for name, reference in zip(sorted(wanted.roles), itertools.cycle(references), strict=False)

@@ -26,7 +26,7 @@ from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients, NoSuchKindError, _pause
-from irsa_world.live.model import LiveServiceAccount
+from irsa_world.model import ServiceAccount
 from tests.world import program
 
 # As kube-apiserver 1.37 answers for a kind that it does not have.
@@ -340,7 +340,7 @@ def test_a_busy_server_may_say_when_in_both_forms(
     monkeypatch.setattr("irsa_world.live.kubernetes.time.sleep", pauses.append)
     monkeypatch.setattr("irsa_world.live.kubernetes.datetime", SimpleNamespace(now=lambda _: NOW))
 
-    assert cluster.service_account("a", "b") == LiveServiceAccount(cluster.context, "a", "b")
+    assert cluster.service_account("a", "b") == ServiceAccount(cluster.context, "a", "b")
     assert pauses == [pause]
 
 

@@ -258,7 +258,7 @@ def test_each_cluster_is_read_by_itself(api: Api) -> None:
     clusters = ClusterClients({"one": {"kubeconfig": api.kubeconfig}, "two": {"kubeconfig": broken}, "three": {
         "kubeconfig": {"ciphertext": "v1:x"}}})  # fmt: skip
     wanted = [
-        DeclaredServiceAccount(namespace, "app", {}, True, reference)
+        DeclaredServiceAccount(reference, namespace, "app", created=True)
         for reference in ("one", "two", "three", "forgotten")
         for namespace in ("n0001", "n0002", "n0003")
     ]

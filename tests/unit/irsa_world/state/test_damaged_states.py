@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from irsa.rules.unknown import Unknown
 from irsa_cli.adopt.stacks import in_stacks, owned
 from irsa_cli.diff.components import component_keys_of, kubernetes_providers
 from irsa_cli.diff.preview import Preview
@@ -100,15 +101,17 @@ def declared(state: list[Resource]) -> None:
     assert is_text(found.stack, *found.oidc_providers, *found.failed_providers)
     for binding in found.bindings:
         assert is_text(binding.key, binding.role_arn, binding.audience, binding.provider, binding.unreadable)
-        assert is_text(*binding.subjects, *(binding.policies or ()), *binding.documents, *binding.inline_policies)
+        assert is_text(*binding.subjects, *binding.documents)
         assert isinstance(binding.modified, datetime | None)
         for each in binding.service_accounts:
             assert is_text(each.place, each.cluster, *each.annotations, *each.annotations.values())
         if binding.role:
-            settings = binding.role.settings or {}
             assert binding.role.name
-            assert is_text(binding.role.name, binding.role.trust or "")
-            assert all(isinstance(each, str | int | float) for each in settings.values())
+            settings = (binding.role.description, binding.role.permissions_boundary, binding.role.max_session_duration)
+            assert all(isinstance(each, str | int | float | Unknown) for each in settings)
+            assert isinstance(binding.role.trust, dict | Unknown)
+            attached = binding.role.attached_policies
+            assert is_text(*binding.role.inline_policies, *(() if isinstance(attached, Unknown) else attached))
 
 
 def held(state: list[Resource]) -> None:

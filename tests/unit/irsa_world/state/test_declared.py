@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from irsa.rules.unknown import Unknown
 from irsa_world.exits import CouldNotLookError
 from irsa_world.state.declared import declared_stack
 from irsa_world.state.resource import Resource, resources_of
@@ -99,8 +100,8 @@ def test_secrets_of_the_state_stay_unread() -> None:
 
     assert hidden.role is not None
     assert shown.role is not None
-    assert (hidden.role.trust, dict(hidden.documents)) == (None, {arn: None})
-    assert (shown.role.trust, dict(shown.documents)) == ("{}", {arn: "{}"})
+    assert all(isinstance(each, Unknown) for each in (hidden.role.trust, hidden.documents[arn]))
+    assert (shown.role.trust, shown.documents[arn]) == ({}, {})
 
 
 def test_what_a_refresh_forgot_is_still_declared() -> None:
@@ -110,7 +111,8 @@ def test_what_a_refresh_forgot_is_still_declared() -> None:
         (binding,) = declared_stack(state(own, role())).bindings
 
         assert [(str(each), each.created) for each in binding.service_accounts] == [("web/app", created)]
-        assert binding.policies == ("arn:aws:iam::aws:policy/X",)
+        assert binding.role
+        assert binding.role.attached_policies == ("arn:aws:iam::aws:policy/X",)
 
 
 def test_the_keys_of_a_binding_are_outputs_of_its_components() -> None:
@@ -137,7 +139,9 @@ def test_a_secret_policy_is_not_taken_for_another() -> None:
     attachment = child("app", "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "app@p", {}, {"policyArn": SECRET})
     for resources in ((component("app", policyArns=SECRET),), (component("app"), attachment)):
         (binding,) = declared_stack(state(*resources, role())).bindings
-        assert (binding.policies, binding.unreadable) == (None, "")
+        assert binding.role
+        assert isinstance(binding.role.attached_policies, Unknown)
+        assert not binding.unreadable
 
 
 def test_a_binding_that_was_never_finished_says_so() -> None:
@@ -186,7 +190,7 @@ def test_an_earlier_states_role_has_its_settings_of_its_inputs() -> None:
     (binding,) = declared_stack(state(component("app", trustPolicy="{}"), own)).bindings
 
     assert binding.role is not None
-    assert binding.role.settings == {"description": "Reads", "maxSessionDuration": 7200}
+    assert (binding.role.description, binding.role.max_session_duration) == ("Reads", 7200)
 
 
 def test_a_recorded_setting_is_what_the_program_wanted() -> None:
@@ -195,12 +199,12 @@ def test_a_recorded_setting_is_what_the_program_wanted() -> None:
     recorded = component("app", trustPolicy="{}", roleSettings={"permissionsBoundary": "arn"})
     (binding,) = declared_stack(state(recorded, own)).bindings
     assert binding.role is not None
-    assert binding.role.settings == {"permissionsBoundary": "arn"}
+    assert (binding.role.description, binding.role.permissions_boundary) == ("", "arn")
 
-    secret = component("app", trustPolicy="{}", roleSettings={"description": SECRET})
-    (binding,) = declared_stack(state(secret, own)).bindings
-    assert binding.role is not None
-    assert binding.role.settings is None
+    for hidden in (SECRET, {"description": SECRET}):
+        (binding,) = declared_stack(state(component("app", trustPolicy="{}", roleSettings=hidden), own)).bindings
+        assert binding.role is not None
+        assert isinstance(binding.role.description, Unknown)
 
 
 def associated(clusters: tuple[str, ...], *providers: str, **more: Any) -> Any:
@@ -229,21 +233,23 @@ def associated(clusters: tuple[str, ...], *providers: str, **more: Any) -> Any:
 
 
 def test_an_association_is_of_the_cluster_of_its_service_account() -> None:
-    (one,) = associated(("us-west-2/blue",), "k").associations
+    binding = associated(("us-west-2/blue",), "k")
+    (one,) = binding.associations
 
-    assert (one.association_id, one.provider, one.kubernetes) == ("a-us-west-2/blue", "us-west-2/blue", "k")
+    assert one.association_id == "a-us-west-2/blue"
+    assert (binding.providers, binding.kubernetes) == ({one.cluster_arn: "us-west-2/blue"}, {one.cluster_arn: "k"})
 
 
 @pytest.mark.parametrize("other", ["us-west-2/green", "us-east-1/blue"])
 def test_an_association_is_of_the_cluster_of_its_arn(other: str) -> None:
     """The attack: two clusters have one name, in two regions; the one is asked with the credentials of the other."""
-    several = associated(("us-west-2/blue", other), "k").associations
+    binding = associated(("us-west-2/blue", other), "k")
 
-    assert [(each.provider, each.association_id) for each in several] == [
+    assert [(binding.providers[each.cluster_arn], each.association_id) for each in binding.associations] == [
         ("us-west-2/blue", "a-us-west-2/blue"),
         (other, f"a-{other}"),
     ]
-    assert {each.kubernetes for each in several} == {None}
+    assert not binding.kubernetes
 
 
 def test_two_roles_of_components_whose_names_look_like_one_binding() -> None:

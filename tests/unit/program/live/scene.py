@@ -14,7 +14,7 @@ from irsa.types import (
     SERVICE_ACCOUNT,
     SERVICE_ACCOUNT_PATCH,
 )
-from irsa_world.live.model import LiveRole, LiveServiceAccount
+from irsa_world.model import Role, ServiceAccount
 from irsa_world.state.resource import parse_resource
 from program.examine import examine
 from program.live.changes import pod_losses
@@ -78,7 +78,7 @@ def lookups_of(stack: Stack) -> Lookups:
 
 
 def account(
-    roles: Iterable[str | LiveRole] = (),
+    roles: Iterable[str | Role] = (),
     policies: Iterable[str] = (),
     summary: Mapping[str, int] = SUMMARY,
     **more: Any,
@@ -86,12 +86,12 @@ def account(
     """What an AWS account has: AWS's own policies are always there."""
     own = {S3: True, "arn:aws:iam::aws:policy/AdministratorAccess": True}
     known = {**own, **dict.fromkeys(policies, True)}
-    found = [each if isinstance(each, LiveRole) else LiveRole(each, {}) for each in roles]
+    found = [each if isinstance(each, Role) else Role(each, {}) for each in roles]
     return AwsReads(AwsIdentity(NUMBER, "aws"), found, known, more.pop("providers", frozenset()), summary, **more)
 
 
 def cluster(
-    service_accounts: Mapping[str, LiveServiceAccount] | None = None,
+    service_accounts: Mapping[str, ServiceAccount] | None = None,
     namespaces: Iterable[str] = ("default", "team-a"),
     ending: Iterable[str] = (),
     pods: Iterable[Mapping[str, Any]] = (),
@@ -101,12 +101,12 @@ def cluster(
     return ClusterReads({each: each in [*ending] for each in namespaces}, found, [*pods])  # type: ignore[arg-type]
 
 
-def live(role: str | None = None, *managers: str) -> LiveServiceAccount:
+def live(role: str | None = None, *managers: str) -> ServiceAccount:
     """A service account that exists; with a role, who wrote its annotation."""
     annotations = {} if role is None else {ROLE_ARN: role}
     of_annotation: dict[str, Any] = {"f:metadata": {"f:annotations": {f"f:{ROLE_ARN}": {}}}}
     managed = [{"manager": each, "fieldsV1": of_annotation} for each in managers] or [{"manager": "status"}]
-    return LiveServiceAccount("cluster", "team-a", "app", annotations, {}, {"metadata": {"managedFields": managed}})
+    return ServiceAccount("cluster", "team-a", "app", annotations, {}, {"metadata": {"managedFields": managed}})
 
 
 def found(

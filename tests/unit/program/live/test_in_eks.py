@@ -7,7 +7,7 @@ import pytest
 
 from config.located_mistake import LocatedMistake
 from irsa_world.live.eks import ListedAssociation
-from irsa_world.live.model import LiveRole
+from irsa_world.model import Role
 from program.live.reads import EksReads
 from tests.unit.program.live.scene import (
     HOST,
@@ -115,9 +115,9 @@ def test_more_associations_than_a_cluster_may_have() -> None:
 # Roles that Pods go on to assume
 
 
-def trusting(*actions: str, **more: Any) -> LiveRole:
+def trusting(*actions: str, **more: Any) -> Role:
     statement = {"Effect": "Allow", "Principal": {"AWS": arn("role", "app")}, "Action": [*actions], **more}
-    return LiveRole(TARGET, {"Version": "2012-10-17", "Statement": [statement]})
+    return Role(TARGET, {"Version": "2012-10-17", "Statement": [statement]})
 
 
 @pytest.mark.parametrize(
@@ -136,11 +136,11 @@ def test_without_session_tags_no_role_needs_the_action(settings: dict[str, Any])
     "role",
     [
         trusting("sts:AssumeRole", "sts:TagSession", Condition={"StringEquals": {"aws:RequestTag/team": "a"}}),
-        LiveRole(TARGET, {"Version": "2012-10-17", "Statement": []}),
-        LiveRole(arn("role", "other"), trusting("sts:AssumeRole").trust),
-        LiveRole(TARGET, {"Version": "2012-10-17", "Statement": "?"}),
+        Role(TARGET, {"Version": "2012-10-17", "Statement": []}),
+        Role(arn("role", "other"), trusting("sts:AssumeRole").trust),
+        Role(TARGET, {"Version": "2012-10-17", "Statement": "?"}),
     ],
     ids=["a condition", "trusts nobody", "another role", "no policy"],
 )
-def test_a_role_of_which_nothing_is_certain(role: LiveRole) -> None:
+def test_a_role_of_which_nothing_is_certain(role: Role) -> None:
     assert found(stack(assumeRoleArns=[TARGET]), account([role])) == []

@@ -20,7 +20,7 @@ from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.aws import Caller
 from irsa_world.live.eks import EksClient
 from irsa_world.live.kubeconfig import configuration
-from irsa_world.live.model import LiveEksCluster
+from irsa_world.model import EksCluster
 from irsa_world.state.resource import resources_of
 from program.live import cloud, look, reader
 from program.live.look import LiveReport
@@ -262,7 +262,7 @@ def test_auto_mode_has_the_agent(
         "arn": f"arn:aws:eks:us-west-2:{NUMBER}:cluster/my-cluster",
         "computeConfig": {"enabled": True},
     }
-    monkeypatch.setattr(EksClient, "cluster", lambda *_: LiveEksCluster.of(description))
+    monkeypatch.setattr(EksClient, "cluster", lambda *_: EksCluster.of(description))
 
     assert looked({**NAMED, "bindings": {"app": PODS_ALONE}}).mistakes == []
 
@@ -484,7 +484,7 @@ def test_an_access_entry_that_is_missing(
         "accessConfig": {"authenticationMode": mode},
     }
     session = f"arn:aws:sts::{NUMBER}:assumed-role/deployer/me"
-    monkeypatch.setattr(EksClient, "cluster", lambda *_: LiveEksCluster.of(description))
+    monkeypatch.setattr(EksClient, "cluster", lambda *_: EksCluster.of(description))
     monkeypatch.setattr(EksClient, "access_entries", lambda *_: entries)
     monkeypatch.setattr("irsa_world.live.aws.caller", lambda _: Caller(NUMBER, session))
     monkeypatch.setattr(reader, "configuration", lambda _: configuration({"context": "test"}))

@@ -1,4 +1,4 @@
-"""What was found in clusters and AWS accounts: service accounts, roles and OIDC providers, as they are now."""
+"""What there is in clusters and AWS accounts, as it is now or as it is declared; what is not known is `Unknown`."""
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from irsa.evaluation import PodIdentityRequest
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN, managers_of
-from irsa.rules.arns import Arn, parse_iam_arn
+from irsa.rules.arns import Arn, ClusterArn, parse_cluster_arn, parse_iam_arn
 from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.subjects import subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
@@ -19,8 +19,13 @@ UNTRACKED = "before-first-apply"
 
 
 @dataclass(frozen=True)
-class LiveServiceAccount:
-    """A service account; `manifest` is the whole object, as Kubernetes returns it."""
+class ServiceAccount:
+    """A service account.
+
+    Attributes:
+        cluster: What its cluster is called; of a declared one, the reference of the provider that reaches it.
+        manifest: The whole object, as Kubernetes returns it.
+    """
 
     cluster: str
     namespace: str
@@ -102,7 +107,7 @@ class User(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LiveCluster:
+class Cluster:
     """A cluster.
 
     Attributes:
@@ -118,14 +123,14 @@ class LiveCluster:
 
     name: str
     issuer: str
-    service_accounts: tuple[LiveServiceAccount, ...]
+    service_accounts: tuple[ServiceAccount, ...]
     context: str | None = None
     eks_name: str | None = None
     arn: str | None = None
     guards: Guards | None = field(default_factory=dict, compare=False)
 
 
-class LiveEksCluster(NamedTuple):
+class EksCluster(NamedTuple):
     """A cluster as EKS describes it; while it is being created, it has no issuer, endpoint or certificate."""
 
     status: str
@@ -163,25 +168,29 @@ def owner_of(arn: str) -> str:
 
 
 @dataclass(frozen=True)
-class LiveAssociation:
+class Association:
     """An association of EKS Pod Identity: it gives the Pods of a service account a role.
 
     Attributes:
+        cluster_arn: The EKS cluster. Of a planned one whose region or AWS account is not known, its name.
+        association_id: Its ID; empty where it is not known.
+        association_arn: Its ARN; of a planned one whose cluster is not known, the URN of its resource.
         owner_arn: What created and manages it, such as an add-on of EKS; empty where nothing does.
-        disable_session_tags: Whether its sessions lack the tags that say of which Pod they are.
+        session_tags: Whether its sessions have the tags that say of which Pod they are.
         target_role_arn: The role that EKS assumes with its role, and gives the Pods in its place; empty where none.
-        policy: Its session policy as JSON; empty where it has none.
+        policy: Its session policy as JSON; empty where it has none. Unknown where the state keeps it as a secret.
         external_id: The `sts:ExternalId` with which EKS assumes the target role.
+        tags: Its tags; Unknown likewise.
     """
 
     cluster_arn: str
     namespace: str
     service_account: str
     role_arn: str
-    association_id: str
+    association_id: str = ""
     association_arn: str = ""
     owner_arn: str = ""
-    disable_session_tags: bool = False
+    session_tags: bool = True
     target_role_arn: str = ""
     policy: str = ""
     external_id: str = ""
@@ -204,7 +213,7 @@ class LiveAssociation:
             found["associationId"],
             arn,
             found.get("ownerArn") or "",
-            found.get("disableSessionTags") is True,
+            found.get("disableSessionTags") is not True,
             found.get("targetRoleArn") or "",
             found.get("policy") or "",
             found.get("externalId") or "",
@@ -231,14 +240,13 @@ class LiveAssociation:
         return tuple(filter(None, (self.role_arn, self.target_role_arn)))
 
     @property
-    def cluster_name(self) -> str:
-        """The name of its cluster."""
-        return self.cluster_arn.partition(":cluster/")[2]
+    def cluster(self) -> ClusterArn:
+        """Its cluster, which is in its AWS account.
 
-    @property
-    def aws_account(self) -> str:
-        """The number of its AWS account, which is that of the cluster and of its role."""
-        return self.cluster_arn.split(":")[4]
+        Raises:
+            Mistake: It has no ARN of one.
+        """
+        return parse_cluster_arn(self.cluster_arn)
 
     @property
     def owner(self) -> str:
@@ -248,14 +256,13 @@ class LiveAssociation:
     @property
     def request(self) -> PodIdentityRequest:
         """What EKS asks of STS for the Pods of its service account."""
-        return PodIdentityRequest(
-            self.namespace, self.service_account, self.cluster_arn, session_tags=not self.disable_session_tags
-        )
+        arn = self.cluster_arn if ":" in self.cluster_arn else ""
+        return PodIdentityRequest(self.namespace, self.service_account, arn, self.session_tags)
 
 
 @dataclass(frozen=True, eq=False)
-class LiveRole:
-    """An IAM role.
+class Role:
+    """An IAM role; of a declared one, `Unknown` takes the place of what the state keeps as a secret.
 
     Attributes:
         last_used: When it was last used in the 400 days that IAM tracks; None where it was not.
@@ -315,7 +322,7 @@ class LiveRole:
 
 
 @dataclass(frozen=True)
-class LivePolicy:
+class ManagedPolicy:
     """A managed policy of an AWS account's own.
 
     Attributes:
@@ -336,7 +343,7 @@ class PolicySettings(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LiveAwsAccount:
+class AwsAccount:
     """An AWS account.
 
     Attributes:
@@ -352,12 +359,12 @@ class LiveAwsAccount:
     """
 
     number: str
-    roles: tuple[LiveRole, ...]
+    roles: tuple[Role, ...]
     client_ids: Mapping[str, tuple[str, ...]]
     eks_issuers: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
-    policies: tuple[LivePolicy, ...] = ()
+    policies: tuple[ManagedPolicy, ...] = ()
     eks_arns: Mapping[str, str] = field(default_factory=dict)
-    associations: Mapping[str, tuple[LiveAssociation, ...] | None] = field(default_factory=dict)
+    associations: Mapping[str, tuple[Association, ...] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -375,8 +382,8 @@ class Discovery:
         managed_associations: Their associations, each as the ARN of the cluster, that of the role, namespace and name.
     """
 
-    clusters: tuple[LiveCluster, ...]
-    aws_accounts: tuple[LiveAwsAccount, ...]
+    clusters: tuple[Cluster, ...]
+    aws_accounts: tuple[AwsAccount, ...]
     not_checked: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
     managed_roles: frozenset[str] = frozenset()
@@ -384,12 +391,12 @@ class Discovery:
     managed_associations: frozenset[tuple[str, str, str, str]] = frozenset()
 
     @functools.cached_property
-    def annotated(self) -> list[tuple[LiveCluster, LiveServiceAccount]]:
+    def annotated(self) -> list[tuple[Cluster, ServiceAccount]]:
         """The service accounts that have a role in their annotation."""
         return [(cluster, each) for cluster in self.clusters for each in cluster.service_accounts if each.role_arn]
 
     @property
-    def associated(self) -> Iterator[tuple[LiveCluster, LiveAssociation, LiveServiceAccount | None]]:
+    def associated(self) -> Iterator[tuple[Cluster, Association, ServiceAccount | None]]:
         """The associations of the clusters, each with its service account, where that exists."""
         listed = {arn: found for each in self.aws_accounts for arn, found in each.associations.items()}
         for cluster in self.clusters:
