@@ -12,12 +12,18 @@ from typing import Any, NamedTuple
 
 from irsa.rules.mistakes import Mistake, named, path_of
 from irsa.rules.unknown import SECRET
+from irsa_config.engine_files import VARIABLES, refusal
+from irsa_config.lint import fails
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.project_file import STACK_FILE, ProjectSettings, project_above, project_settings, stack_folder, unread
+from irsa_config.provider_settings import ACCOUNT_LISTS, lists_mistake
+from irsa_config.stack_file import StackFile, located
+from irsa_program.examine import Examination, examine
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.message import DO, Message
 from irsa_world.report.json import document
 from irsa_world.report.publish import print_answers
 from irsa_world.report.text import VERDICTS, Answer, counted
-from irsa_program.examine import Examination, examine
 
 OWN_PROGRAM = "in your own program, `pulumi preview` checks the component, then run `irsa diff` and `irsa verify`"
 NO_SETTINGS = Mistake("no `irsa:` setting", "irsa:cluster and irsa:bindings", f"add them; {OWN_PROGRAM}")

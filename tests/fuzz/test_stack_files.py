@@ -11,10 +11,10 @@ import pytest
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.project_file import project_settings
 from irsa_config.stack_file import StackFile
-from irsa_world.report.text import plain
 from irsa_program.check_report import FileReport, answers, as_json, report_of
 from irsa_program.examine import examine
 from irsa_program.settings import StackSettings
+from irsa_world.report.text import plain
 from tests.fuzz.conftest import SHARDS, amount_of
 from tests.fuzz.deployment import deploy
 from tests.fuzz.hidden import hidden_in

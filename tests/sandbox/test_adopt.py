@@ -18,8 +18,8 @@ import pytest
 import yaml
 from lightkube.resources.core_v1 import ServiceAccount
 
-from irsa_config.lint import RULES
 from irsa_cli.adopt.trust import NO_SUBJECT
+from irsa_config.lint import RULES
 from tests.sandbox import estate
 from tests.sandbox.estate import AUDIENCE, OWN_AUDIENCE, POLICIES, role
 from tests.sandbox.guide import commands_of

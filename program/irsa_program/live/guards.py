@@ -8,6 +8,14 @@ from irsa.guard.policies import STACK_LABEL
 from irsa.guard.rules import SYSTEM, may_annotate, mode_in
 from irsa.rules import commands
 from irsa.rules.mistakes import listed, named
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.stack import Stack
+from irsa_program.guards import PlannedGuard, guard_place
+from irsa_program.live.held import Held
+from irsa_program.live.planned import Planned, finding
+from irsa_program.live.reads import Reads
+from irsa_program.live.stages import by_service_account
+from irsa_program.lookups import rules as live_rules
 from irsa_world.guarded_pods import added_later, has_no_identity
 from irsa_world.pods import SKIP_CONTAINERS, running_pod
 from irsa_world.report.text import counted

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from irsa_world.report.checks import UNANSWERED
 from irsa_program.lookups import rules as live_rules
+from irsa_world.report.checks import UNANSWERED
 from tests.all.faults.held import both_apis
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.failing_api import Answer, Question, answer_of_aws

@@ -15,9 +15,9 @@ import yaml
 import irsa_config.nodes
 from irsa_config import policy_sources
 from irsa_config.located_mistake import LocatedMistake
-from irsa_world.report.text import plain
 from irsa_program.check_report import FileReport, answers, as_json, report_of
 from irsa_program.examine import examine
+from irsa_world.report.text import plain
 
 MIB = 2**20
 GOOD = """config:
@@ -99,7 +99,7 @@ def test_a_file_of_any_size(tmp_path: Path) -> None:
 
 
 def test_more_values_than_ten_thousand_bindings_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config.nodes, "MOST_VALUES", 40_000)
+    monkeypatch.setattr(irsa_config.nodes, "MOST_VALUES", 40_000)
     tracemalloc.start()
     found = report(tmp_path, GOOD + "  a: [" + "x," * 40_001 + "]\n")
     _, peak = tracemalloc.get_traced_memory()

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+from irsa.fields import OF_A_ROLE
+from irsa.keys.binding import is_model
+from irsa.rules.mistakes import Place, path_of
 from irsa_config.key_types import keys_at, type_at
 from irsa_config.loading import KINDS, read_settings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Binding
-from irsa.fields import OF_A_ROLE
-from irsa.keys.binding import is_model
-from irsa.rules.mistakes import Place, path_of
 from irsa_program.examine import examine
 
 APP = {"serviceAccount": {"name": "a"}}

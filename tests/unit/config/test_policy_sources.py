@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 
-from irsa_config.policy_sources import PolicySources
 from irsa.rules.unknown import SECRET, WRONG
-from irsa_config.located_mistake import LocatedMistake
 from irsa_config.policy_sources import PolicySources
 from irsa_program.examine import Examination, examine
 

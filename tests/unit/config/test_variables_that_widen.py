@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from irsa.rules.grammar import document_mistakes
 from irsa.rules.mistakes import Located, Place
 from irsa.rules.unknown import WRONG
+from irsa_config.located_mistake import LocatedMistake
+from irsa_config.variables import references, replaced
 from irsa_program.examine import examine
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

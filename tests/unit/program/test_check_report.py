@@ -1,6 +1,7 @@
 import json
 
 from irsa.rules.mistakes import Mistake
+from irsa_config.located_mistake import LocatedMistake
 from irsa_program.check_report import FileReport, as_json
 
 MISTAKE = LocatedMistake(("bindings", "a", "role"), Mistake("F", "A", "D"), "P.yaml", 3)

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from irsa.rules.mistakes import Mistake, listed, named, visible, visible_json
+from irsa_program.check_report import FileReport, answers, as_json, report_of
 from irsa_world.report.publish import show
 from irsa_world.report.text import arranged, plain
-from irsa_program.check_report import FileReport, answers, as_json, report_of
 
 EVIL = "EVIL"
 PAYLOADS = [

@@ -7,6 +7,7 @@ import pytest
 from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
+from irsa_config.located_mistake import LocatedMistake
 from irsa_program.examine import examine
 
 DNS = {"serviceAccount": {"name": "external-dns", "namespace": "external-dns"}}

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from irsa_config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake, named
+from irsa_config.located_mistake import LocatedMistake
+from irsa_program.check_report import FileReport, answers
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.report.publish import show
 from irsa_world.report.text import Line, answer_of, arranged
-from irsa_program.check_report import FileReport, answers
 
 WIDTH = 80
 # Limits: 63 for a namespace and 253 for a service account (https://kubernetes.io/docs/concepts/overview/working-with-objects/names),

@@ -18,6 +18,8 @@ from irsa_cli.adopt.stacks import in_stacks, owned
 from irsa_cli.diff.components import component_keys_of, kubernetes_providers
 from irsa_cli.diff.preview import Preview
 from irsa_cli.diff.worlds import before_and_after
+from irsa_program.live.changes import failed_updates
+from irsa_program.live.held import Held, held_by
 from irsa_world.exits import CouldNotLookError
 from irsa_world.state import pulumi
 from irsa_world.state.declared import DeclaredStack, declared_stack

@@ -1,6 +1,8 @@
 import pytest
 
 from irsa.rules import commands
+from irsa_program.lookups import failures
+from irsa_program.lookups.failures import AskedAwsAccount, Question, aws_mistake, kubernetes_mistake
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
 
