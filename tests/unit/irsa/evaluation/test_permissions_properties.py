@@ -4,11 +4,12 @@ import functools
 import itertools
 import json
 import re
+import string
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from hypothesis import event, given, settings
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from docs.generate.actions import reference
@@ -252,6 +253,7 @@ def those(patterns: Iterable[str]) -> int:
 
 
 def may(policy: dict[str, Any], action: str) -> int:
+    """On which ARNs a policy gives an action."""
     sides = {"Allow": 0, "Deny": 0}
     for each in policy["Statement"]:
         if any(fnmatchcase(action, pattern) for pattern in each["Action"]):
@@ -281,3 +283,32 @@ def test_each_gain_is_one_of_an_arn_that_can_exist(before: dict[str, Any], after
         assert not (missing and gain.extent == "all")
         left |= {action: left[action] & ~those(gain.resources) for action in every}
     assert not any(left.values())
+
+
+@given(cases())
+def test_nothing_is_gained_by_another_order(case: tuple[iam.Role, list[tuple[str, str]]]) -> None:
+    (several, boundary), _ = case
+    split = [document([one]) for each in reversed(several) for one in reversed(each["Statement"])]
+    assert gains(gives(several, boundary), gives(split, boundary)) == ()
+    assert gains(gives(split, boundary), gives(several, boundary)) == ()
+
+
+@given(cases(), st.data())
+def test_everywhere(case: tuple[iam.Role, list[tuple[str, str]]], data: st.DataObject) -> None:
+    role, asked = case
+    action = asked[0][0]
+    assume(ARNS_OF[action])
+    arn = data.draw(st.sampled_from(ARNS_OF[action]))
+    answer = gives(*role).everywhere(action, [arn])
+    event(f"everywhere: {answer}")
+    names = st.text(string.ascii_lowercase, min_size=8, max_size=20)
+    values = {**{key: st.sampled_from(each) for key, each in VALUES.items()}, "Region": st.just("zz-central-9")}
+    resource = re.sub(r"\$\{(\w+)\}", lambda match: data.draw(values.get(match[1], names)), arn)
+    every = [each for policy in (*role[0], *([role[1]] if role[1] else [])) for each in policy["Statement"]]
+    excepted = any(
+        iam.glob(pattern.replace(iam.VARIABLE, "*"), resource)
+        for each in every
+        for pattern in iam.several(each.get("NotResource" if each["Effect"] == "Allow" else "Resource", []))
+    )
+    if answer is True and not excepted:
+        assert all(iam.caller_can(role, action, resource, iam.SURE))
