@@ -202,7 +202,8 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
             rows=((f"`{name}`", f"{found}{': a warning' * (name in WARNINGS)}") for name, found in LIVE_RULES.items()),
         ),
         "kinds": lambda: table(
-            "kind", "what is found", "what it means", rows=((f"`{k}`", v.title, v.meaning) for k, v in KINDS.items())
+            *("kind", "what is found", "what it means", "bad", "good"),
+            rows=((f"`{k}`", v.title, v.meaning, v.bad, v.good) for k, v in KINDS.items()),
         ),
     },
     "reference/outputs.md": {"bindings": partial(component_outputs, "field", BINDING_FIELDS)},

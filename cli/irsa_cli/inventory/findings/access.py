@@ -26,7 +26,12 @@ BY_TAG = (
 )
 
 
-@kind("Role open to a whole namespace or more", "Whoever may create a Pod there, or an association, may use it.")
+@kind(
+    "Role open to a whole namespace or more",
+    "Whoever may create a Pod there, or an association, may use it.",
+    bad='"ISSUER:sub": "system:serviceaccount:team-a:*"',
+    good='"ISSUER:sub": "system:serviceaccount:team-a:web"',
+)
 def wide_trust(facts: Facts) -> Iterator[Finding]:
     """Yield the roles that admit a whole namespace, or more, or any association of their AWS account."""
     for trust in facts.trusts:
@@ -82,7 +87,12 @@ def _wide_namespaces(facts: Facts, trust: Trust) -> dict[str, tuple[Decision, Se
     return found
 
 
-@kind("Role trusts a missing service account", "Whoever creates it may assume it.")
+@kind(
+    "Role trusts a missing service account",
+    "Whoever creates it may assume it.",
+    bad='"ISSUER:sub": "system:serviceaccount:team-a:wbe"',
+    good='"ISSUER:sub": "system:serviceaccount:team-a:web"',
+)
 def missing_service_account(facts: Facts) -> Iterator[Finding]:
     """Yield the names in trust policies, and the associations, of which there is no service account."""
     for trust in facts.trusts:
@@ -104,7 +114,12 @@ def missing_service_account(facts: Facts) -> Iterator[Finding]:
             yield about_association(each, each.role_arn, found, "a service account that exists, or no such association")
 
 
-@kind("Trust policy without a condition on aud", "It accepts each audience of the provider.")
+@kind(
+    "Trust policy without a condition on aud",
+    "Tokens of every audience that the provider lists are accepted.",
+    bad="a condition on ISSUER:sub alone",
+    good='"ISSUER:aud": "sts.amazonaws.com" beside it',
+)
 def no_audience(facts: Facts) -> Iterator[Finding]:
     """Yield the trust policies with a statement that takes a token of any audience."""
     for trust in facts.of_kubernetes:
@@ -122,7 +137,12 @@ def _is_anything(each: ClaimCondition) -> bool:
     )
 
 
-@kind("One role for several namespaces", "They share all permissions of the role.")
+@kind(
+    "One role for several namespaces",
+    "They share all permissions of the role.",
+    bad='"ISSUER:sub": ["system:serviceaccount:a:app", "system:serviceaccount:b:app"]',
+    good="a role for each namespace",
+)
 def several_namespaces(facts: Facts) -> Iterator[Finding]:
     """Yield the roles that admit service accounts of several namespaces; of everybody, wide-trust says so."""
     by_role: dict[str, tuple[set[str], set[str]]] = {}
@@ -143,7 +163,12 @@ def several_namespaces(facts: Facts) -> Iterator[Finding]:
             yield Finding(cluster=cluster_name, role=arn, found=found, expected="a role for each namespace")
 
 
-@kind("Admitted, but not annotated", "The service account may assume a role it does not name.")
+@kind(
+    "Admitted, but not annotated",
+    "The service account may assume a role it does not name.",
+    bad="a role that trusts team-a:web, which has no annotation",
+    good="eks.amazonaws.com/role-arn with this role, or a narrower trust policy",
+)
 def not_annotated(facts: Facts) -> Iterator[Finding]:
     """Yield who is admitted by a role and not annotated with it; all whom a pattern admits are one finding."""
     having: dict[tuple[str, str], int] = {}
@@ -179,7 +204,12 @@ def not_annotated(facts: Facts) -> Iterator[Finding]:
         yield Finding("", cluster.name, "", arn, found=found, expected="a narrower trust policy, or the annotation")
 
 
-@kind("Role trusts a cluster that is gone", "No cluster read or listed has its issuer.")
+@kind(
+    "Role trusts a cluster that is gone",
+    "No cluster read or listed has its issuer.",
+    bad="a statement for the OIDC provider of a deleted cluster",
+    good="the statements of the clusters that exist",
+)
 def orphaned_issuer(facts: Facts) -> Iterator[Finding]:
     """Yield the trust in issuers of EKS clusters that are gone."""
     issuers = Issuers(facts.discovery.clusters, facts.discovery.aws_accounts)

@@ -23,7 +23,12 @@ from irsa_world.verdict import NO_PROVIDER, of_annotations
 RESTART = "; then restart its Pods"
 
 
-@kind("Annotated with a role that does not exist", "Its Pods get no credentials.")
+@kind(
+    "Annotated with a role that does not exist",
+    "Its Pods get no credentials.",
+    bad="eks.amazonaws.com/role-arn: arn:aws:iam::111122223333:role/wbe",
+    good="eks.amazonaws.com/role-arn: arn:aws:iam::111122223333:role/web",
+)
 def missing_role(facts: Facts) -> Iterator[Finding]:
     """Yield the annotations that name no role that exists."""
     for cluster, each in facts.discovery.annotated:
@@ -50,7 +55,12 @@ def _meant_role(facts: Facts, cluster: Cluster, service_account: ServiceAccount,
     return by_name.get(likely(Arn.name_in(value).strip(), by_name, least=0.75) or "", "")
 
 
-@kind("Annotated, but not admitted", "The role refuses the token that the webhook mounts.")
+@kind(
+    "Annotated, but not admitted",
+    "The role refuses the token that the webhook mounts.",
+    bad="a role that trusts team-b:web, in the annotation of team-a/web",
+    good='"ISSUER:sub": "system:serviceaccount:team-a:web"',
+)
 def not_admitted(facts: Facts) -> Iterator[Finding]:
     """Yield the service accounts that their annotated role refuses, with the token that the webhook mounts."""
     for answer in facts.answers:
@@ -88,7 +98,12 @@ def _to_be_admitted(facts: Facts, refused: Answer) -> tuple[str, str]:
     return "", ""
 
 
-@kind("Association with a role that does not exist", "Its Pods get no credentials.")
+@kind(
+    "Association with a role that does not exist",
+    "Its Pods get no credentials.",
+    bad="an association with a role that was deleted",
+    good="an association with a role that exists",
+)
 def association_missing_role(facts: Facts) -> Iterator[Finding]:
     """Yield the associations whose role, or target role, does not exist."""
     for each in facts.associated:
@@ -97,7 +112,12 @@ def association_missing_role(facts: Facts) -> Iterator[Finding]:
                 yield about_association(each, role_arn, verdict.found, verdict.expected)
 
 
-@kind("Association with a role that refuses it", "EKS gives its Pods no credentials.")
+@kind(
+    "Association with a role that refuses it",
+    "EKS gives its Pods no credentials.",
+    bad="a role without a statement for pods.eks.amazonaws.com",
+    good="Allow sts:AssumeRole and sts:TagSession to pods.eks.amazonaws.com",
+)
 def association_not_admitted(facts: Facts) -> Iterator[Finding]:
     """Yield the associations that their role, or their target role, refuses."""
     for each in facts.associated:
@@ -125,7 +145,10 @@ def _with_other_tags(each: Associated, policy: TrustPolicy) -> str:
 
 
 @kind(
-    "Annotated with another role than its association", "New Pods get that of the association; older ones keep theirs."
+    "Annotated with another role than its association",
+    "New Pods get that of the association; older ones keep theirs.",
+    bad="role a in the annotation, role b in the association",
+    good="one role in both, or one of the two",
 )
 def association_wins(facts: Facts) -> Iterator[Finding]:
     """Yield the service accounts that are annotated with another role than their association gives.
@@ -142,7 +165,12 @@ def association_wins(facts: Facts) -> Iterator[Finding]:
             )
 
 
-@kind("Role trusts a missing OIDC provider", "It admits no token of that issuer.")
+@kind(
+    "Role trusts a missing OIDC provider",
+    "It admits no token of that issuer.",
+    bad="a trust policy with an IAM OIDC provider that was deleted",
+    good="an IAM OIDC provider for the issuer in the AWS account of the role",
+)
 def missing_provider(facts: Facts) -> Iterator[Finding]:
     """Yield the trust in OIDC providers that do not exist."""
     for trust in facts.of_kubernetes:
@@ -160,7 +188,12 @@ def missing_provider(facts: Facts) -> Iterator[Finding]:
         yield about_trust(trust, found, "an OIDC provider that exists, or a trust policy without it", fix=fix)
 
 
-@kind("* or ? under StringEquals", "They stand for no other characters there.")
+@kind(
+    "* or ? under StringEquals",
+    "They stand for no other characters there.",
+    bad='StringEquals on "system:serviceaccount:team-a:*"',
+    good="StringLike on the same, or an exact name",
+)
 def literal_wildcard(facts: Facts) -> Iterator[Finding]:
     """Yield the conditions that compare `*` or `?` literally."""
     for trust in facts.of_kubernetes:
@@ -174,7 +207,12 @@ def literal_wildcard(facts: Facts) -> Iterator[Finding]:
                 )
 
 
-@kind("Annotation that the webhook does not read", "Its key is misspelled.")
+@kind(
+    "Annotation that the webhook does not read",
+    "Its key is misspelled.",
+    bad="eks.amazonaws.com/rolearn",
+    good="eks.amazonaws.com/role-arn",
+)
 def misspelled_annotation(facts: Facts) -> Iterator[Finding]:
     """Yield the annotations of `eks.amazonaws.com/` that the webhook does not read."""
     for cluster in facts.discovery.clusters:
@@ -208,7 +246,12 @@ def _spelled_right(
     return f"{meant}: {named(value)}{RESTART}", fix
 
 
-@kind("Condition on a key of another issuer", "No token of the OIDC provider has this key.")
+@kind(
+    "Condition on a key of another issuer",
+    "No token of the OIDC provider has this key.",
+    bad="the key of another cluster, OTHER:sub",
+    good='"ISSUER:sub", the provider\'s own',
+)
 def misspelled_key(facts: Facts) -> Iterator[Finding]:
     """Yield the conditions on `aud` or `sub` that have another issuer in their key than the provider's.
 

@@ -25,6 +25,8 @@ class Kind(NamedTuple):
         family: A key of FAMILIES.
         title: What it finds: its heading on the page, and its line of --help.
         meaning: What it means for the reader, in one sentence.
+        bad: What it finds, for example.
+        good: What it does not find.
         find: Yields the findings, which have no kind yet.
     """
 
@@ -32,15 +34,17 @@ class Kind(NamedTuple):
     family: str
     title: str
     meaning: str
+    bad: str
+    good: str
     find: Find
 
 
-def kind(title: str, meaning: str) -> Callable[[Find], Kind]:
+def kind(title: str, meaning: str, *, bad: str, good: str) -> Callable[[Find], Kind]:
     """Return what makes a kind of finding of the function that finds it."""
 
     def made(find: Find) -> Kind:
         family = find.__module__.rpartition(".")[2]
-        return Kind(find.__name__.replace("_", "-"), family, title, meaning, find)
+        return Kind(find.__name__.replace("_", "-"), family, title, meaning, bad, good, find)
 
     return made
 

@@ -7,7 +7,12 @@ from irsa_cli.inventory.findings.kinds import kind
 from irsa_cli.inventory.output import Finding
 
 
-@kind("Role in an AWS account that was not read", "Whether it admits the Pods is not known.")
+@kind(
+    "Role in an AWS account that was not read",
+    "Whether it admits the Pods is not known.",
+    bad="a role in AWS account 444455556666, which was not read",
+    good="the same with --profile for that AWS account",
+)
 def unseen_account(facts: Facts) -> Iterator[Finding]:
     """Yield the annotations and associations with a role of an AWS account that was not read."""
     asked = [(cluster.name, str(each), each.role_arn) for cluster, each in facts.discovery.annotated]

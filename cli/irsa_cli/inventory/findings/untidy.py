@@ -26,7 +26,12 @@ def last_used_text(role: Role, now: datetime) -> str:
     return "no use reported yet" if is_younger else f"not in {TRACKED_DAYS} days"
 
 
-@kind("Two OIDC providers for one issuer", "Roles must trust the one with the audience.")
+@kind(
+    "Two OIDC providers for one issuer",
+    "Roles must trust the one with the audience.",
+    bad="two IAM OIDC providers, for https://ISSUER and https://ISSUER/",
+    good="one, with sts.amazonaws.com among its audiences",
+)
 def duplicate_provider(facts: Facts) -> Iterator[Finding]:
     """Yield the further OIDC providers of an AWS account for one issuer."""
     for aws_account in facts.discovery.aws_accounts:
@@ -45,7 +50,12 @@ def _same_issuer(provider_arn: str) -> str:
     return f"{host.lower().removesuffix(':443')}{slash}{path.lower()}".rstrip("/")
 
 
-@kind(f"Role not used for {UNUSED_DAYS} days", "IAM has no record of a recent session.")
+@kind(
+    f"Role not used for {UNUSED_DAYS} days",
+    "IAM has no record of a recent session.",
+    bad="a role without a session in 90 days",
+    good="a role in use; delete the others",
+)
 def unused(facts: Facts) -> Iterator[Finding]:
     """Yield the roles that were not used for UNUSED_DAYS."""
     limit = facts.now - timedelta(days=UNUSED_DAYS)
@@ -58,7 +68,12 @@ def unused(facts: Facts) -> Iterator[Finding]:
         yield Finding(role=role.arn, found=found, expected=f"used in the last {UNUSED_DAYS} days")
 
 
-@kind("In no stack of --stack", "No binding of these stacks declares it.")
+@kind(
+    "In no stack of --stack",
+    "No binding of these stacks declares it.",
+    bad="a role that somebody created beside the stacks",
+    good="a binding for it: irsa adopt",
+)
 def unmanaged(facts: Facts) -> Iterator[Finding]:
     """Yield the roles and service accounts that no binding of the stacks declares."""
     discovery = facts.discovery
