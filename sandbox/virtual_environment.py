@@ -22,7 +22,8 @@ FOLDER = CHECKOUT / ".venv"
 PYTHON = FOLDER / "bin" / "python"
 UV = FOLDER / "bin" / "uv"
 TOOLS = CHECKOUT / "sandbox" / "tools"
-STAMP = FOLDER / "irsa-requirements.sha256"
+# Without it, the environment is made anew: an earlier one has another package of the same commands.
+STAMP = FOLDER / "irsa-stack-requirements.sha256"
 PINS = ("requirements-hashes.txt", "requirements-dev.txt")
 CONTENT = (
     *PINS,
