@@ -123,8 +123,10 @@ def test_each_cluster_is_looked_at_and_proven_with_its_own_tokens(both: Project,
     verified, proven = report(both, "verify"), report(both, "prove")
 
     assert (verified[0], not_good(verified[1]), proven[0], not_good(proven[1])) == (0, [], 0, [])
-    issuers = {check["found"] for check in verified[1] if check["about"].startswith("cluster ")}
-    assert issuers == {f"https://{ISSUER}", GREEN_ISSUER}
+    assert {check["about"] for check in verified[1]} >= {
+        "cluster of default/both in blue",
+        "cluster of default/both in green",
+    }
     admitted = [check for check in proven[1] if check["check"] == "assumes"]
     assert [(check["binding"], check["about"]) for check in admitted] == [
         ("both", "default/both in blue"),
