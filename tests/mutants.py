@@ -199,7 +199,7 @@ def leave_out(tests: Sequence[str]) -> None:
 
 def test_modules(mutant: Mutant, folders: Sequence[str]) -> list[str]:
     """Return the nearest test modules: of those that import the file before others."""
-    module = mutant.path.removesuffix(".py").removeprefix("components/").removeprefix("cli/").replace("/", ".")
+    module = mutant.path.removesuffix(".py").partition("/")[2].replace("/", ".")
     every = [file for folder in folders for file in sorted((TREE / folder).rglob("test_*.py"))]
     importing = {file for file in every if re.search(rf"\b{re.escape(module)}\b", file.read_text())}
     names = [str(file.relative_to(TREE)) for file in sorted(every, key=lambda file: file not in importing)]
@@ -209,7 +209,8 @@ def test_modules(mutant: Mutant, folders: Sequence[str]) -> list[str]:
 
 def nearest(mutant: Mutant, tests: Iterable[str]) -> list[str]:
     """Return the first tests, those of the same name and folder as the file before others."""
-    path = Path(mutant.path.removeprefix("components/").removeprefix("cli/"))
+    # tests/unit has the folders of the repository for irsa_config and irsa_program, and the packages for the others.
+    path = Path(mutant.path.partition("/")[2].replace("irsa_config/", "config/").replace("irsa_program/", "program/"))
     own = f"tests/unit/{path.parent}/test_{path.stem}"
     # test_trust_properties.py is as near as test_trust.py: characters are compared.
     return sorted(sorted(tests), key=lambda test: -len(os.path.commonprefix((own, test))))[:30]  # noqa: RUF071

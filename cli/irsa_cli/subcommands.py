@@ -14,7 +14,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
 
-from irsa_cli.component import COMMAND, require_component
+from irsa_cli.versions import COMMAND, require_one_version
 
 GROUP = "irsa.subcommands"
 
@@ -42,9 +42,9 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     """Return a parser with all arguments of a subcommand.
 
     Raises:
-        CouldNotLookError: The component's package is missing, or of another version.
+        CouldNotLookError: The component's package, or the stack program's, is missing or of another version.
     """
-    require_component()
+    require_one_version()
     parser = argparse.ArgumentParser(prog=f"irsa {name}", formatter_class=argparse.RawDescriptionHelpFormatter)
     installed()[name].load().add(parser)
     return parser

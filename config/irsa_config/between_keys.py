@@ -1,6 +1,6 @@
 """Rules between keys: which keys exclude, need or repeat one another.
 
-The values may have any shape here; config.loading reports what is wrong with a single key.
+The values may have any shape here; irsa_config.loading reports what is wrong with a single key.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -189,7 +189,7 @@ def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[Loc
 
 
 def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
-    """Yield service accounts and associations in two bindings; of roles and policies, program.plan does."""
+    """Yield service accounts and associations in two bindings; of roles and policies, irsa_program.plan does."""
     default_namespace = mapping_of(values.get("defaults")).get("namespace") or DEFAULT_NAMESPACE
     clusters = list(mapping_of(values.get("clusters"))) or ["cluster"]
     binding_of: dict[tuple[str | None, ...], str] = {}

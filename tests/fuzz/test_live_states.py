@@ -65,7 +65,7 @@ def live(state: State, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "kubeconfig").write_text(kubeconfig(state.context))
     (folder / TRUST).write_text(json.dumps(state.hostile_trust))
     # They read the packages' metadata each time, and have tests of their own.
-    monkeypatch.setattr("irsa_cli.subcommands.require_component", lambda: None)
+    monkeypatch.setattr("irsa_cli.subcommands.require_one_version", lambda: None)
     monkeypatch.setattr("irsa_cli.subcommands.version", lambda _: "")
     answer = CompletedProcess([], 0, json.dumps(state.exported), "")
     monkeypatch.setattr("irsa_world.state.pulumi._run", lambda *_, **__: answer)

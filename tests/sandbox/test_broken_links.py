@@ -119,16 +119,13 @@ def misspell_annotation(cloud: Any) -> None:
 
 # What verify reads IAM in bulk with: docs/permissions/iam-verify-in-bulk.json.
 DETAILS = "POST / GetAccountAuthorizationDetails"
-LISTS_DENIED = dict.fromkeys(
-    ("GetAccountAuthorizationDetails", "GetAccountSummary", "ListRoles"), (403, "AccessDenied", "You may not")
-)
+LISTS_DENIED = dict.fromkeys(("GetAccountAuthorizationDetails", "ListRoles"), (403, "AccessDenied", "You may not"))
 GETTING = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
     "kind": "ClusterRole",
     "metadata": {"name": "getting"},
     "rules": [{"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get"]}],
 }
-READING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 NOT_AUTHORIZED = 'AccessDenied ("Not authorized to perform sts:AssumeRoleWithWebIdentity")'
 CREATE_PROVIDER = f"aws iam create-open-id-connect-provider --url https://{ISSUER} --client-id-list sts.amazonaws.com"
 ADD_CLIENT_ID = (

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PRODUCT = ("components/irsa", "config", "cli/irsa_cli", "program", "bench", "docs/generate", "sandbox")
+PRODUCT = (
+    "components/irsa",
+    "config",
+    "cli/irsa_cli",
+    "cli/irsa_world",
+    "program",
+    "bench",
+    "docs/generate",
+    "sandbox",
+)
 # What not to write, as a pattern in which a space may be the end of a line, and what to write.
 WRITE = {
     r"[Vv]erbs?": "subcommand, or the command's name",

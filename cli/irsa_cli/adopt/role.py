@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from irsa import types
 from irsa.rules.arns import Arn, parse_iam_arn, provider_of_role
 from irsa.rules.grammar import document_mistakes, partition_mistakes
 from irsa.rules.mistakes import Mistake, named, path_of
-from irsa.rules.quotas import SESSION_DURATION
+from irsa.rules.names import snake
 from irsa.rules.subjects import check_any_service_account
 from irsa_cli.adopt.items import Left
 from irsa_cli.adopt.owners import Owner
@@ -15,7 +16,7 @@ from irsa_cli.adopt.trust import ReadTrust, Settings, read_trust
 from irsa_world.model import ManagedPolicy, Role, ServiceAccount
 from irsa_world.verdict import of_provider
 
-USUAL = {"path": "/", "maxSessionDuration": SESSION_DURATION.least}
+USUAL = {"path": "/", **{key: usual for key, (_, usual) in types.ROLE_SETTINGS.items()}}
 
 
 class TakenRole(NamedTuple):
@@ -55,9 +56,7 @@ def take_role(
         raise Left("its tags and policies are not known: IAM denied iam:GetAccountAuthorizationDetails")
     settings = {
         "path": role.path,
-        "description": role.description,
-        "permissionsBoundary": role.permissions_boundary,
-        "maxSessionDuration": role.max_session_duration,
+        **{key: getattr(role, snake(key)) for key in types.ROLE_SETTINGS},
         "tags": task.declared.tags(role.tags),
     }
     of_role = {"name": role.name, **task.said(settings, USUAL)}

@@ -29,7 +29,6 @@ from irsa_world.trusts.trust import ANYBODY
 
 # Operators by which a condition names its values.
 NAMING = frozenset({"StringEquals", "StringLike", "ArnEquals", "ArnLike"})
-CLUSTER_NAME_TAG = "aws:requesttag/eks-cluster-name"
 NO_TOKENS = "does not limit its sessions by IRSA"
 
 

@@ -129,7 +129,7 @@ def _deleted_service_account(resource: Resource, successor: Planned | None) -> I
 def _deleted_association(resource: Resource, gave_up: Collection[str], held: Held) -> Iterator[LocatedMistake]:
     """Yield the association of a service account of which the stack has nothing else: all else is found with that.
 
-    A binding that stays, and gives EKS Pod Identity up, is a matter of its Pods (program.live.stages).
+    A binding that stays, and gives EKS Pod Identity up, is a matter of its Pods (irsa_program.live.stages).
     """
     name = f"{resource.text('namespace')}/{resource.text('serviceAccount')}"
     if any(held.find(kind, resource.name) for kind in (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from irsa_cli import component, subcommands
+from irsa_cli import subcommands, versions
 from irsa_cli.main import main
 
 
@@ -37,21 +37,22 @@ def test_a_subcommand_whose_module_is_not_there_is_not_offered(monkeypatch: pyte
     assert list(subcommands.installed.__wrapped__()) == ["verify"]
 
 
+@pytest.mark.parametrize("other", ["irsa", "irsa-stack"])
 @pytest.mark.parametrize("found", [None, "1.2.2"])
-def test_a_component_of_another_version_is_refused(
-    found: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_another_package_of_another_version_is_refused(
+    other: str, found: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects whoever installs another version of the component after the command: pip only warns of it."""
+    """Protects whoever installs another version of one of them after the command: pip only warns of it."""
 
     def version(name: str) -> str:
-        if name == "irsa-cli":
+        if name != other:
             return "1.2.3"
         if found is None:
             raise PackageNotFoundError(name)
         return found
 
-    monkeypatch.setattr(component, "version", version)
+    monkeypatch.setattr(versions, "version", version)
 
     assert main(["explain", "default/app", "my-role"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"irsa explain: irsa-cli 1.2.3 needs irsa 1.2.3, but {found or 'none'} is installed: ")
+    assert said.startswith(f"irsa explain: irsa-cli 1.2.3 needs {other} 1.2.3, but {found or 'none'} is installed: ")

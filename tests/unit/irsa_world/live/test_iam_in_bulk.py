@@ -266,4 +266,4 @@ def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any) -> None:
     account.read(create(iam, 3))
     (statement,) = json.loads((PERMISSIONS / "iam-verify-in-bulk.json").read_text())["Statement"]
 
-    assert {f"iam:{call}" for call in account.calls} <= set(statement["Action"])
+    assert {f"iam:{call}" for call in account.calls} == set(statement["Action"])
