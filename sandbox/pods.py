@@ -49,7 +49,7 @@ class Cluster(NamedTuple):
         # Not the kubeconfig, which kubectl and the AWS CLI rewrite in YAML, with other entries first.
         port = json.loads((self.sandbox.folder / "ports.json").read_text())["kube-apiserver"]
         token = (self.sandbox.kubernetes / "tokens.csv").read_text().split(",")[0]
-        request = urllib.request.Request(  # noqa: S310 (the API server's own address)
+        request = urllib.request.Request(
             f"https://{HOST}:{port}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),

@@ -104,7 +104,7 @@ def missing_service_account(facts: Facts) -> Iterator[Finding]:
             yield about_association(each, each.role_arn, found, "a service account that exists, or no such association")
 
 
-@kind("Trust policy without a condition on aud", "It accepts each audience of the provider.")
+@kind("Trust policy without a condition on aud", "It accepts tokens for every audience of the provider.")
 def no_audience(facts: Facts) -> Iterator[Finding]:
     """Yield the trust policies with a statement that takes a token of any audience."""
     for trust in facts.of_kubernetes:
