@@ -253,7 +253,7 @@ GUARDS = {("web", "app"): [Guarded("irsa-prod", "deny", ROLE), Guarded("x; do", 
     [
         ({("web", "other"): GUARDS["web", "app"]}, []),
         (GUARDS, [f"stack irsa-prod refuses new Pods without the identity for {ROLE}", 'stack "x; do" warns']),
-        ({("web", ""): [Guarded("other")]}, ["whether stack other guards it is not known"]),
+        ({("web", ""): [Guarded("other")]}, ["irsa cannot tell whether stack other guards it"]),
         (NoPermissionError("list bindings: forbidden"), ["their identity: list bindings: forbidden"]),
     ],
 )
