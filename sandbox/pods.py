@@ -46,10 +46,11 @@ class Cluster(NamedTuple):
         Raises:
             urllib.error.HTTPError: It refused.
         """
-        user = json.loads(self.sandbox.kubeconfig.read_text())
-        address, token = user["clusters"][0]["cluster"]["server"], user["users"][0]["user"]["token"]
-        request = urllib.request.Request(  # noqa: S310 (the API server's own address)
-            f"{address}{path}",
+        # Not the kubeconfig, which kubectl and the AWS CLI rewrite in YAML, with other entries first.
+        port = json.loads((self.sandbox.folder / "ports.json").read_text())["kube-apiserver"]
+        token = (self.sandbox.kubernetes / "tokens.csv").read_text().split(",")[0]
+        request = urllib.request.Request(
+            f"https://{HOST}:{port}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {token}", "Content-Type": f"application/{kind}"},

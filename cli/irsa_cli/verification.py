@@ -55,7 +55,7 @@ from irsa_world.trusts.chains import Document
 from irsa_world.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, of_missing_role, of_provider, of_trust_policy
 
 Found = TypeVar("Found")
-FAILED_UPDATE = "its last creation or update failed, and the state has it as done"
+FAILED_UPDATE = "its last creation or update failed, but the state records it as done"
 OTHER_AWS_ACCOUNT = (
     "the stack has no credentials of AWS account {}; `{}` shows whether the role admits the service accounts"
 )

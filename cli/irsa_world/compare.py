@@ -25,7 +25,7 @@ DEFAULTS: Mapping[str, Any] = {
     "matchResources": {"matchPolicy": "Equivalent", "namespaceSelector": {}, "objectSelector": {}},
     "scope": "*",
 }
-MISSING = ("it does not exist, so that it guards nothing", "that it exists")
+MISSING = ("it does not exist, so it guards nothing", "it exists")
 UNDERSTOOD = "expressions that the API server understands: one that fails lets every Pod through"
 ABSENT = object()
 
@@ -92,7 +92,7 @@ def of_policies(
         text = f"not {how} to the role; {how}: {listed(sorted(live)) or NONE}"
         yield Difference(text, f"{how} to {named(role)}", about=named(policy))
     for policy in sorted({*live} - {*declared}):
-        texts = (f"{how} but not declared", f"only {listed(sorted(declared)) or NONE}")
+        texts = (f"{how} but not declared", f"only {listed(sorted(declared))}" if declared else f"no policy is {how}")
         yield Difference(*texts, removal(role, policy), named(policy))
 
 
@@ -154,7 +154,7 @@ def of_no_association(live: Association | None, role_arn: str) -> Iterator[Diffe
         is_own = live.role_arn == role_arn and not owner
         cluster = live.cluster
         fix = commands.delete_association(cluster.name, live.association_id, cluster.region) if is_own else ""
-        found = f"an association of {named(live.role_arn)}{owner}; new Pods get that, and nothing of the annotation"
+        found = f"an association of {named(live.role_arn)}{owner}; new Pods get its role, not the annotated one"
         yield Difference(found, "no association", fix)
 
 

@@ -93,6 +93,10 @@ def spelled(identity: Identity) -> str:
     return short or f"{{{', '.join(f'{way}: {use}' for way, use in identity.recorded.items())}}}"
 
 
+def _described(identity: Identity) -> str:
+    return spelled(identity).strip("{}").replace(":", "")
+
+
 def has_agent(pod: RunningPod) -> bool:
     """Return whether the Pod's node may have the agent of EKS Pod Identity."""
     return pod.node not in WITHOUT_AGENT
@@ -125,19 +129,19 @@ def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
         )
     parts += [f"{_names(without)}, where there is no Pod Identity"] if without else []
     if following:
-        parts.append(_next(stage, spelled(following)))
+        parts.append(_next(stage, f"the next stage ({_described(following)})"))
     unsaid = [pod for pod in to_restart if pod not in holding]
     parts += [f"{listed_pods(unsaid)} must restart{restarts(unsaid)}"] if unsaid else []
-    return stage._replace(line=f"{spelled(identity)}: {'; '.join(parts)}")
+    return stage._replace(line=f"{_described(identity)}: {'; '.join(parts)}")
 
 
 def _next(stage: Stage, following: str) -> str:
     if holding := stage.held_back_by:
-        verb = "holds" if len(holding) == 1 else "hold"
+        verb = "is" if len(holding) == 1 else "are"
         to_restart = [pod for pod in holding if pod in stage.to_restart]
-        return f"{listed_pods(holding)} {verb} back {following}{restarts(to_restart)}"
+        return f"{listed_pods(holding)} {verb} not ready for {following}{restarts(to_restart)}"
     if stage.in_doubt:
-        return f"whether {following} is safe is not known: {_names(stage.in_doubt)}"
+        return f"irsa cannot tell whether {following} is safe: {_names(stage.in_doubt)}"
     return f"{following} is safe"
 
 

@@ -79,8 +79,8 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
     dry_run = pulumi.runtime.is_dry_run()
     failed = "may have failed" if dry_run else "has failed"
     text = (
-        f"AWS may still have what was there before: the last creation or update of {about(update)} {failed}, and "
-        "the state has it as done. Run `pulumi up --refresh`, which reads AWS first"
+        f"AWS may still have what was there before: the last creation or update of {about(update)} {failed}, but "
+        "the state records it as done. Run `pulumi up --refresh`, which reads AWS first"
     )
     if not dry_run:
         raise NothingUpdatedError(text)

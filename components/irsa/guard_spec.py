@@ -94,7 +94,7 @@ def _read(arguments: Arguments, args: Mapping[str, Any]) -> GuardSpec:
     is_right = not any(at[:1] == ("annotations",) for at, _ in arguments.found) and not has_unknown(written)
     if rule and rule.get("mode") == "deny" and not who and is_right:
         allowed = f"at least one of {', '.join(spelling(('annotations', each)) for each in lists)}"
-        found = "deny for everybody, and so for who runs `pulumi up`"
+        found = "deny for everybody, and so for whoever runs `pulumi up`"
         arguments.found.append((("annotations",), Mistake(found, allowed, "name the deployer")))
     names = [str(each) for key in who for each in rule[key]] if rule and is_right else []
     if (size := sum(len(each.encode()) + 1 for each in names)) > USUAL_DATA:

@@ -234,7 +234,7 @@ def report_of(path: Path, live: bool = False) -> FileReport:
     name = stack_name(path)
     if live and (mistakes or examination.stack is None or not name):
         reason = "fix the errors first" if mistakes else "a setting is a secret"
-        reason = reason if name else "a stack file is named Pulumi.STACK.yaml: by it, its state is found"
+        reason = reason if name else "a stack file is named Pulumi.STACK.yaml, and irsa finds the state by that name"
         not_checked.append(f"AWS and Kubernetes: {reason}")
         has_looked = False
     elif live and examination.stack:

@@ -180,7 +180,7 @@ def test_a_role_that_may_assume_others(cloud: Any, deploy: Callable[..., Project
     assert {(each["serviceAccount"], each["role"], each["then"], each["ifTrusted"]) for each in gains} == {
         ("default/chain", "chain-role", arn, True) for arn in (own, elsewhere)
     }
-    assert f"+ default/chain -> chain-role -> {own}\n+     (if its trust policy lets it)\n" in text
+    assert f"+ default/chain -> chain-role -> {own}\n+     (if its trust policy allows it)\n" in text
     chains = [each for each in check_output("inventory", report.stdout)["chains"] if "/chain-role" in each["role"]]
     assert {each["assumes"]: each["decision"] for each in chains} == {own: "allowed", elsewhere: "cannot decide"}
     (row,) = (line for line in printed.splitlines() if line.startswith("default/chain "))

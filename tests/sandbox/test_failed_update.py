@@ -194,7 +194,7 @@ def test_each_verb_says_so_first(failed: Failed) -> None:
     code, checks = report(failed.project, "verify")
     said = [each for each in checks if each["outcome"] == "finding"]
     assert code == 1
-    assert {each["found"] for each in said} == {"its last creation or update failed, and the state has it as done"}
+    assert {each["found"] for each in said} == {"its last creation or update failed, but the state records it as done"}
     assert {each["about"].removeprefix("resource ") for each in said} == names
     assert {each["fix"] for each in said} == {f"pulumi up --refresh --stack {STACK}"}
 

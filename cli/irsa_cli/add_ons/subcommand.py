@@ -9,7 +9,7 @@ List the add-ons whose policies irsa knows, such as external-dns: what must be
 named, which version, which actions and why. A binding has an add-on's policy
 with `policies: [{addOn: NAME}]`.
 
-It asks nobody: it needs no credentials, no network and no stack.
+It needs no credentials, no network and no stack.
 """
 EPILOG = """\
 examples:

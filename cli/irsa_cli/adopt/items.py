@@ -20,16 +20,16 @@ class Present(Left):
     """Something is declared already: in a binding, by its key, or elsewhere, as the text says."""
 
     def __init__(self, key: str = "", where: str = "") -> None:
-        super().__init__(where or f"binding {named(key)} has it")
+        super().__init__(where or f"binding {named(key)} declares it")
         self.key = key
 
 
 class Outcome(Enum):
     """What became of a role or a service account that was chosen: its style in the report, and its heading there."""
 
-    EXACT = "green", "roles, exact: imported, and nothing of them changes"
+    EXACT = "green", "roles, exact: imported without a change"
     REWRITTEN = "yellow", "roles, rewritten: imported, and the trust policy is rewritten; the same have access"
-    IMPORTED = "green", "service accounts, imported: an update that `pulumi up` may show changes nothing of them"
+    IMPORTED = "green", "service accounts, imported: `pulumi up` may show an update of them, which changes nothing"
     ANNOTATED = "yellow", "service accounts, annotated only: not imported; the annotation that they have is declared"
     DECLARED = "dim", "declared already: nothing to do"
     SKIPPED = "bold red", "skipped: not adopted, for the reason in each line"

@@ -24,7 +24,7 @@ from irsa.ways import TrustParts, trust_document
 from irsa_cli.adopt.items import Left
 from irsa_world.issuers import eks_region
 
-NO_SUBJECT = "none of its statements names a service account, and none has it that irsa could name"
+NO_SUBJECT = "its statements name no service account, and irsa found none that has it"
 
 
 class Settings(TrustParts):
@@ -221,5 +221,5 @@ def _refused(statements: Sequence[Mapping[str, Any]]) -> str:
 def _unequal(before: Mapping[str, Any], after: Mapping[str, Any], providers: Mapping[str, Provider]) -> str:
     """Return whom two trust policies treat differently; empty where nobody is."""
     found = difference(before, after, {arn: each.audiences for arn, each in providers.items()})
-    found = found or ("" if admits_the_same(before, after) else "whom it admits would change")
+    found = found or ("" if admits_the_same(before, after) else "the policy that irsa would write admits others")
     return f"its trust policy as irsa would write it: {found}" if found else ""

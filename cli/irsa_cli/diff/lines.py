@@ -9,7 +9,7 @@ from irsa.rules import commands
 from irsa.rules.arns import Arn
 from irsa.rules.mistakes import named, visible
 from irsa.ways import IRSA, POD_IDENTITY
-from irsa_cli.diff.changes import KINDS, PropertyChange, ResourceChange
+from irsa_cli.diff.changes import KINDS, WORDS, PropertyChange, ResourceChange
 from irsa_cli.diff.guards import CANNOT_TELL, CONFIG_MAPS, EXCEPTIONS, OFF, PODS, STRICTEST_FIRST, GuardChange
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import PermissionChange
@@ -25,6 +25,7 @@ ADDED, REMOVED, CHANGED, SAME = "+", "-", "~", " "
 SIGNS = {"create": ADDED, "import": ADDED, DELETE: REMOVED}
 STATEMENT_SIGNS = {"added": ADDED, "removed": REMOVED, "changed": SAME}
 OWN_KINDS = {kind.word for kind in KINDS.values()}
+OWN_WORDS = {*WORDS.values(), *(word for kind in KINDS.values() for word in kind.words.values())}
 
 
 # Nothing else of a guard's own resources is shown.
@@ -37,7 +38,7 @@ AVOIDERS = {
     "namespace": "who may edit ConfigMaps in",
 }
 AVOID = {EXCEPTIONS: "more may write role annotations other than declared", CONFIG_MAPS: "more may switch it off"}
-GUARD_WORDS = {"deny": "are refused", "warn": "are warned of", OFF: "are let through"}
+GUARD_WORDS = {"deny": "are refused", "warn": "get a warning", OFF: "are allowed"}
 OF_NO_BINDING = "resources of no binding"
 NOT_SEEN = {
     "state": "what others changed in AWS or Kubernetes (--refresh reads it)",
@@ -204,7 +205,7 @@ def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
         if each.way == POD_IDENTITY.key:
             where += ["by an", "association of", BY[each.way]] if each.if_associated else ["by", BY[each.way]]
         then = ["->", named(each.then)] if each.then else []
-        then += ["(if its trust", "policy lets it)"] if each.if_trusted else []
+        then += ["(if its trust", "policy allows it)"] if each.if_trusted else []
         holder = [who, *where, "->"] if each.service_account else []
         return [*holder, role(each), *then, *_but_not(each)]
 
@@ -254,7 +255,7 @@ def resource_rows(change: ResourceChange) -> list[Row]:
     """Return what changes of a resource."""
     kind = change.kind if change.kind in OWN_KINDS else named(change.kind)
     name = [named(change.name), "in", named(change.cluster)] if change.cluster else [named(change.name)]
-    pieces = [kind, *name[:-1], f"{name[-1]}:", named(change.word)]
+    pieces = [kind, *name[:-1], f"{name[-1]}:", _word(change.word)]
     if change.replaced_for:
         pieces += ["(cannot change", "in place:", f"{', '.join(map(named, change.replaced_for))})"]
     if change.retained:
@@ -265,6 +266,10 @@ def resource_rows(change: ResourceChange) -> list[Row]:
     for statement in change.statements:
         rows += _statement_rows(change.document, statement)
     return rows + [row for each in change.settings for row in _property_rows(each)]
+
+
+def _word(word: str) -> str:
+    return word if word in OWN_WORDS else named(word)
 
 
 def _statement_rows(document: str, change: StatementChange) -> Iterator[Row]:
@@ -298,12 +303,11 @@ def summary(diff: Diff) -> Row:
     """Return how many bindings and resources change."""
     resources = [*(each for binding in diff.bindings for each in binding.resources), *diff.other]
     words = Counter(each.word for each in resources)
-    counts = ", ".join(f"{count:,} {named(word)}" for word, count in words.items())
+    counts = ", ".join(f"{count:,} {_word(word)}" for word, count in words.items())
     changing = sum(heading is not None for heading, _ in sections(diff))
-    bindings = "binding changes" if changing == 1 else "bindings change"
-    changes = f"{changing:,} {bindings}: {counts}" if counts else "no changes"
-    resources_stay = "resource stays as it is" if diff.unchanged == 1 else "resources stay as they are"
-    text = f"{changes}; {diff.unchanged:,} {resources_stay}"
+    bindings = f"{f'{changing:,}' if changing else 'no'} {'binding changes' if changing == 1 else 'bindings change'}"
+    changes = f"{bindings}; resources: {counts}, " if counts else "no changes; resources: "
+    text = f"{changes}{diff.unchanged:,} unchanged"
     return Row("", 0, [f"stack {named(diff.stack)}:", *text.split()])
 
 

@@ -126,7 +126,7 @@ class _Asked:
             if answer.decision is not Decision.DENIED or role or self.options.audience:
                 return answer
             # An association gives a role whatever the annotation is.
-            text = f"by IRSA it may not: {answer.explanation}; but whether it has an association is not known"
+            text = f"by IRSA it may not: {answer.explanation}; but irsa cannot tell whether it has an association"
             return replace(answer, decision=Decision.CANNOT_DECIDE, explanation=text)
         # Who names an audience asks about a token.
         if self.options.audience or (role and role[1].arn not in association.role_arns):
@@ -151,7 +151,7 @@ class _Asked:
                     return arn, eks.association(parse_cluster_arn(arn).name, *self.subject.split(":")), ""
             except CouldNotLookError as error:
                 problem = str(error)
-        return arn, None, f"whether one of EKS Pod Identity gives it a role is not known: {problem}"
+        return arn, None, f"irsa cannot tell whether one of EKS Pod Identity gives it a role: {problem}"
 
     def _by_association(self, association: "Association") -> Explanation:
         """Return the answer of the roles of an association, which give new Pods their session."""
@@ -226,7 +226,7 @@ class _Asked:
 
 def _said_of(association: "Association") -> str:
     """Return what an association gives, in words."""
-    target = f", and by it {named(association.target_role_arn)}" if association.target_role_arn else ""
+    target = f", and through it {named(association.target_role_arn)}" if association.target_role_arn else ""
     owner = f" ({named(association.owner)} owns it)" if association.owner else ""
     return (
         f"{named(association.association_id)}{owner} gives new Pods {named(association.role_arn)}{target}, "
@@ -241,13 +241,13 @@ def _guards(cluster: "ClusterClient", live: "ServiceAccount") -> list[Note]:
     try:
         guards = guards_of(cluster)
     except CouldNotLookError as error:
-        return [Note("guard", f"whether the API server refuses Pods without their identity is not known: {error}")]
+        return [Note("guard", f"irsa cannot tell whether the API server refuses Pods without their identity: {error}")]
     return [
         Note(
             "guard",
             f"stack {named(each.stack)} {GUARDS[each.mode]} new Pods without the identity for {named(each.role_arn)}"
             if each.mode
-            else f"whether stack {named(each.stack)} guards it is not known: no permission to read its ConfigMap",
+            else f"irsa cannot tell whether stack {named(each.stack)} guards it: no permission to read its ConfigMap",
         )
         for name in (live.name, "")
         for each in guards.get((live.namespace, name), ())

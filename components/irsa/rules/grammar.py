@@ -53,7 +53,7 @@ class Characters(NamedTuple):
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html ("IAM name requirements")
 LATIN_1 = Characters(re.compile("[^\0-\xff]"), "characters up to U+00FF (Latin-1)", "remove it, or write * for it")
 # JSON can write half of a pair (`\ud800`).
-UNICODE = Characters(re.compile("[\ud800-\udfff]"), "Unicode characters; an unpaired surrogate is none", "remove it")
+UNICODE = Characters(re.compile("[\ud800-\udfff]"), "Unicode characters; an unpaired surrogate is not one", "remove it")
 
 
 def document_mistakes(document: Mapping[str, Any] | Unknown, live_trust: bool = False) -> Iterator[Located]:

@@ -91,7 +91,7 @@ def _mistakes(identity: Identity, given: Mapping[Place, Any], spelling: Spelling
     if used and not by_name:
         found = f"Pod Identity without {spelling(('service_account',))}"
         fix = f"add {spelling(('service_account',))}, or write {{podIdentity: trusted}}"
-        yield IDENTITY, Mistake(found, "a service account, of which an association is made", fix)
+        yield IDENTITY, Mistake(found, "a service account, for which EKS has an association", fix)
     subjects = [each for each in list_of(given.get(SUBJECTS)) if isinstance(each, str)]
     for index, subject in enumerate(subjects):
         if not irsa and is_pattern(subject):
@@ -154,7 +154,7 @@ def check_conditions(conditions: trust.Conditions, session_tags: bool, irsa: boo
                 text = f"{found}, which no request of IRSA has"
                 raise Mistake(text, "conditions that both ways can meet", "write a statement in {}", STATEMENTS)
             if lower.startswith(trust.REQUEST_TAG.lower()) and lower.partition("/")[2] not in trust.SESSION_TAGS:
-                text = f"{found}, which is none of the session tags of EKS Pod Identity"
+                text = f"{found}, which is not a session tag of EKS Pod Identity"
                 raise Mistake(text, listed(trust.SESSION_TAGS), "name one of them, or remove it")
             text = ""
             if _NEVER_KEYS.fullmatch(lower):
@@ -170,7 +170,7 @@ def check_conditions(conditions: trust.Conditions, session_tags: bool, irsa: boo
 def _warnings(identity: Identity, argument: Callable[[Place], Any], creates_role: bool) -> Iterator[Located]:
     if IRSA in identity.trusted and "policy" in mapping_of(argument(("pod_identity",))):
         # https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html
-        found = "a session policy beside IRSA, whose sessions it does not limit: they have all permissions of the role"
+        found = "a session policy, which does not limit the sessions of IRSA: they have all permissions of the role"
         fix = "narrow the policies of the role; or, for the time of a migration, silence the rule with a reason"
         yield POLICY, Mistake(found, "a session policy where EKS Pod Identity is the only way", fix)
     # The trust policy of an existing role stays as it is.

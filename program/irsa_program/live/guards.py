@@ -128,8 +128,8 @@ def existing_guards(stack: Stack, guards: Sequence[PlannedGuard], reads: Reads) 
             exist = "exists" if len(cluster.taken) == 1 else "exist"
             found = f"{listed(cluster.taken)} {exist} already{where_of(stack, guard.cluster)}, not of this stack"
             delete = commands.delete_guard(f"{STACK_LABEL}={guard.settings.stack}")
-            fix = f"rename yours, if another team has a stack and a project of these names; if nobody has: {delete}"
-            allowed = "policies of which the names are free: they are made of the project's and the stack's"
+            fix = f"rename yours, if another team has a stack and a project of these names; otherwise: {delete}"
+            allowed = "policies whose names nobody uses: the project's and the stack's name are in them"
             yield finding(live_rules.GUARD_EXISTS, guard_place(stack, guard.cluster), found, allowed, fix)
 
 

@@ -60,7 +60,7 @@ def eks_conflicts(components: Collection[Planned], reads: Reads, held: Held) -> 
             used, created = len(eks.associations), next(new.setdefault(key, count(1)))
             if used + created == MOST_ASSOCIATIONS + 1:
                 place, found = planned.place("identity"), f"associations of the EKS cluster{planned.where}: {used:,}"
-                allowed = f"at most {MOST_ASSOCIATIONS:,} in a cluster, which EKS raises for nobody"
+                allowed = f"at most {MOST_ASSOCIATIONS:,} in a cluster, a quota that EKS does not raise"
                 fix = "remove some that are not in use, or leave the rest at identity: irsa"
                 yield finding(live_rules.QUOTA_REACHED, place, f"{found}, and more to be created", allowed, fix)
 

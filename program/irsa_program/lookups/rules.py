@@ -1,7 +1,7 @@
 """What `irsa check --live` finds, by the rule's name in reports; a failed look-up of `pulumi up` has the same names."""
 
 RULES = {
-    (FAILED_UPDATE := "failed-update"): ("the last update of a resource failed, and the state has it as done"),
+    (FAILED_UPDATE := "failed-update"): ("the last update of a resource failed, but the state records it as done"),
     (NAMESPACE_MISSING := "namespace-missing"): (
         "the namespace of a service account, or of a guard, does not exist, or is being deleted"
     ),
@@ -55,7 +55,7 @@ RULES = {
     (GUARDED_TWICE := "guarded-twice"): "another stack guards a namespace already",
     (GUARD_EXISTS := "guard-exists"): "the name of a guard's policy is taken, by another stack for example",
     (GUARD_LOCKS_OUT := "guard-locks-out"): (
-        "`annotations` of a guard denies who runs this, and so the next `pulumi up`, to write roles"
+        "`annotations` of a guard would refuse the roles that your user writes, and so the next `pulumi up`"
     ),
     (GUARD_UNAVAILABLE := "guard-unavailable"): "the cluster is older than Kubernetes 1.30, and has no guard",
     (PODS_LOSE_ROLE := "pods-lose-role"): "the change deletes or replaces what Pods use",

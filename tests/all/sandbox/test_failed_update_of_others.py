@@ -29,7 +29,7 @@ def test_a_provider_whose_update_was_denied(deploy: Deploy) -> None:
 
     assert "AWS may still have what was there before" in project.refused("up", "--yes", "--skip-preview")
     _, checks = report(project, "verify")
-    assert checks[0]["found"] == "its last creation or update failed, and the state has it as done"
+    assert checks[0]["found"] == "its last creation or update failed, but the state records it as done"
     project.pulumi("up", "--refresh", "--yes", "--skip-preview")
     assert not failing(project)
     assert project.up() == {}

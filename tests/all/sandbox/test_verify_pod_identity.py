@@ -135,7 +135,8 @@ def test_the_stages_of_pods(deploy: Deploy, cloud: Any, tmp_path: Path) -> None:
     after = irsa(project, "verify", "--pods")
     pods.stop(new)
 
-    held = f"default/{old} holds back {{irsa: trusted, podIdentity: used}}: kubectl delete pod {old} -n default"
+    stage = "the next stage (irsa trusted, podIdentity used)"
+    held = f"default/{old} is not ready for {stage}: kubectl delete pod {old} -n default"
     assert answer.stdout.splitlines()[-1] == f"app: both: 1 of 2 Pods have Pod Identity; {held}"
     assert (answer.returncode, code) == (1, 1)
     assert [(check["about"], check["outcome"]) for check in checks if check["check"] == "pods"] == [
@@ -143,5 +144,4 @@ def test_the_stages_of_pods(deploy: Deploy, cloud: Any, tmp_path: Path) -> None:
         (f"default/{new}", "ok"),
     ]
     assert after.returncode == 0
-    safe = "{irsa: trusted, podIdentity: used} is safe"
-    assert after.stdout.splitlines()[-1] == f"app: both: 1 of 1 Pod has Pod Identity; {safe}"
+    assert after.stdout.splitlines()[-1] == f"app: both: 1 of 1 Pod has Pod Identity; {stage} is safe"

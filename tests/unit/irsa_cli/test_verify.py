@@ -436,11 +436,11 @@ OLD = ("pods", "web/app-5d9-old")
 @pytest.mark.parametrize(
     ("identity", "pods", "nodes", "expected", "stage"),
     [
-        ("both", [OLD_POD, NEW_POD], LINUX, [(*OLD, RESTART)], "web/app-5d9-old holds back"),
+        ("both", [OLD_POD, NEW_POD], LINUX, [(*OLD, RESTART)], "web/app-5d9-old is not ready"),
         ("both", [NEW_POD], DENIED, [], "runs on a node that was not read"),
         ("both", DENIED, LINUX, [("pods", "web/app", "no permission")], None),
         # https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
-        ("both", [OLD_POD], FARGATE, [(*OLD, "finding")], "holds back"),
+        ("both", [OLD_POD], FARGATE, [(*OLD, "finding")], "is not ready"),
         (BACK, [NEW_POD], LINUX, [("pods", "web/app-5d9-new", RESTART)], "within minutes"),
         ("irsa", [OLD_POD], DENIED, [], None),
         ("both", [], DENIED, [], "both: "),

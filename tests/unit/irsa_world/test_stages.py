@@ -87,8 +87,7 @@ def test_no_pod_is_named_without_need(identity: Identity, pods: list[RunningPod]
         assert all(each.node not in (Node.FARGATE, Node.WINDOWS) for each in stage.to_restart)
 
 
-TRUSTED = "{irsa: trusted, podIdentity: used}"
-BACK = "{irsa: used, podIdentity: trusted}"
+BACK = "irsa used, podIdentity trusted"
 
 
 @pytest.mark.parametrize(
@@ -99,8 +98,8 @@ BACK = "{irsa: used, podIdentity: trusted}"
             [NEW, OLD, NEW],
             False,
             (
-                f"both: 2 of 3 Pods have Pod Identity; web/old holds back {TRUSTED}: "
-                "kubectl rollout restart deployment/old -n web"
+                "both: 2 of 3 Pods have Pod Identity; web/old is not ready for the next stage "
+                "(irsa trusted, podIdentity used): kubectl rollout restart deployment/old -n web"
             ),
         ),
         (
@@ -110,7 +109,7 @@ BACK = "{irsa: used, podIdentity: trusted}"
             (
                 f"{BACK}: 0 of 1 Pod has IRSA; those with Pod Identity may lose the role within minutes, at the "
                 "latest 6 hours (59 minutes with a target role) after the agent renewed it; "
-                "web/new holds back irsa: kubectl rollout restart deployment/new -n web"
+                "web/new is not ready for the next stage (irsa): kubectl rollout restart deployment/new -n web"
             ),
         ),
     ],
@@ -134,4 +133,4 @@ def test_nodes_without_pod_identity(node: Node, safe: bool | None) -> None:
 def test_hostile_names_stay_one_line() -> None:
     hostile = RunningPod("web/a\nerror: \x1b[31mapp", frozenset({IRSA}), Node.LINUX, "")
 
-    assert '"web/a\\nerror: \\u001b[31mapp" holds back' in stage_of(parse_identity("both"), [hostile]).line
+    assert '"web/a\\nerror: \\u001b[31mapp" is not ready' in stage_of(parse_identity("both"), [hostile]).line

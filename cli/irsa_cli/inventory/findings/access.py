@@ -116,7 +116,7 @@ def missing_service_account(facts: Facts) -> Iterator[Finding]:
 
 @kind(
     "Trust policy without a condition on aud",
-    "Tokens of every audience that the provider lists are accepted.",
+    "It accepts tokens for every audience of the provider.",
     bad="a condition on ISSUER:sub alone",
     good='"ISSUER:aud": "sts.amazonaws.com" beside it',
 )

@@ -418,7 +418,7 @@ def test_a_policy_is_taken_over_with_its_document(tmp_path: Path) -> None:
         (with_policy(tags={"team": "x"}), {}, Declared(), "irsa would give it the role's"),
         (with_policy(), {}, Declared(deployed=frozenset({POLICY})), "in the state of the stack"),
         (with_policy(), {}, Declared(stacks={POLICY: "dev"}), "belongs to pulumi (dev): --take-from pulumi"),
-        (with_policy(), {}, Declared({"bindings": {"x": {"policy": {"name": "READ"}}}}), "binding x has it"),
+        (with_policy(), {}, Declared({"bindings": {"x": {"policy": {"name": "READ"}}}}), "binding x declares it"),
     ],
 )
 def test_a_policy_that_stays_where_it_is(discovery: Any, tags: Any, file: Declared, why: str) -> None:

@@ -181,7 +181,7 @@ def test_the_first_lines() -> None:
         "default/my-app, default/other"
     )
     assert rows == [
-        "- guard: Pods of 1 service account without its identity are warned of (warn, was deny): a/x",
+        "- guard: Pods of 1 service account without its identity get a warning (warn, was deny): a/x",
         (
             "+ guard: more may write role annotations other than declared in green: group system:authenticated, "
             'user "x -> y"'

@@ -67,7 +67,7 @@ my-app
 ~ warning: wide trust
 ~ not seen: policies that others put on its roles (`irsa verify` reads them)
 
-stack dev: 1 binding changes: 1 update; 3 resources stay as they are"""
+stack dev: 1 binding changes; resources: 1 update, 3 unchanged"""
     )
 
 

@@ -112,7 +112,7 @@ def test_the_form() -> None:
 ```
 
 
-`stack dev: 1 binding changes: 1 update; 0 resources stay as they are`
+`stack dev: 1 binding changes; resources: 1 update, 0 unchanged`
 """
     )
 

@@ -195,7 +195,7 @@ def test_nobody_is_denied_who_may_have_an_association(
 
     # What is asked of a token alone is answered.
     assert (said.code, said.page.startswith("denied" if words else "cannot decide")) == (1 if words else 2, True)
-    assert " association: whether one of EKS Pod Identity gives it a role is not known: eks:List" in said.page
+    assert " association: irsa cannot tell whether one of EKS Pod Identity gives it a role: eks:List" in said.page
 
 
 @pytest.mark.parametrize("stack", [(), ("--stack", "dev")])
@@ -253,8 +253,8 @@ GUARDS = {("web", "app"): [Guarded("irsa-prod", "deny", ROLE), Guarded("x; do", 
     [
         ({("web", "other"): GUARDS["web", "app"]}, []),
         (GUARDS, [f"stack irsa-prod refuses new Pods without the identity for {ROLE}", 'stack "x; do" warns']),
-        ({("web", ""): [Guarded("other")]}, ["whether stack other guards it is not known"]),
-        (NoPermissionError("list bindings: forbidden"), ["is not known: list bindings: forbidden"]),
+        ({("web", ""): [Guarded("other")]}, ["irsa cannot tell whether stack other guards it"]),
+        (NoPermissionError("list bindings: forbidden"), ["their identity: list bindings: forbidden"]),
     ],
 )
 def test_which_stack_guards_it_and_how(
