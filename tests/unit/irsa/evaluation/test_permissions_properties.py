@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
+import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
@@ -223,14 +224,8 @@ some_documents = st.lists(some_statements, max_size=3).map(document)
 
 @functools.cache
 def matched(pattern: str) -> int:
-    """Which ARNs of the world a pattern matches, a bit for each: one with six parts part by part."""
-    parts = pattern.replace("ec2:*", "ec2:*:*", pattern.count(":") == 4).split(":", 5)
-
-    def matches(arn: str) -> bool:
-        of_arn = arn.split(":", 5)
-        return all(map(fnmatchcase, of_arn, parts)) if len(of_arn) == len(parts) == 6 else fnmatchcase(arn, pattern)
-
-    return sum(matches(arn) << index for index, arn in enumerate(WORLD))
+    """Which ARNs of the world a pattern matches, a bit for each."""
+    return sum(fnmatchcase(arn, pattern) << index for index, arn in enumerate(WORLD))
 
 
 @functools.cache
@@ -266,7 +261,7 @@ def may(policy: dict[str, Any], action: str) -> int:
 def test_each_gain_is_one_of_an_arn_that_can_exist(before: dict[str, Any], after: dict[str, Any]) -> None:
     """Protects from an invented gain, such as AttachVolume on a snapshot: https://docs.python.org/3/library/fnmatch.html
 
-    What is certain of an action and a resource is gained on some of it; on all where it says so.
+    What is certain of an action and a resource is gained on some of it, if it can exist; on all where it says so.
     """
     written = {each for one in (before, after) for statement in one["Statement"] for each in statement["Resource"]}
     exist = functools.reduce(int.__or__, map(with_colons_of, written), WITHOUT_COLONS)
@@ -283,6 +278,39 @@ def test_each_gain_is_one_of_an_arn_that_can_exist(before: dict[str, Any], after
         assert not (missing and gain.extent == "all")
         left |= {action: left[action] & ~those(gain.resources) for action in every}
     assert not any(left.values())
+
+
+@pytest.mark.parametrize(
+    ("allowed", "denied"),
+    [
+        ("arn:aws:*:eu-*", "arn:aws:sqs:eu-west-1:111122223333:a"),
+        ("arn:*s3*", "arn:aws:s3:::a"),
+        ("arn:aws:s3???*", "arn:aws:s3:::a"),
+        ("arn:aws:logs:*:prod", "arn:aws:logs:us-west-2:111122223333:log-group:prod"),
+        ("arn:aws:logs:*:*:/eks/*", "arn:aws:logs:us-west-2:111122223333:log-group:/eks/a"),
+    ],
+)
+def test_a_wildcard_stands_for_the_colons_of_an_arn(allowed: str, denied: str) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html: it matches any text.
+
+    A Deny that goes is gained, and what was allowed by the wildcard is not gained again for certain.
+    """
+    wide = {"Effect": "Allow", "Action": "sqs:*", "Resource": allowed}
+    narrow = {"Effect": "Allow", "Action": "sqs:*", "Resource": denied.replace("111122223333", "*")}
+    before, after = (
+        gives([document([wide, {**narrow, "Effect": "Deny", "Resource": denied}])]),
+        gives([document([wide])]),
+    )
+    assert [(each.resources, each.extent) for each in gains(before, after)] == [((denied,), "all")]
+    assert not any(each.extent == "all" for each in gains(after, gives([document([wide, narrow])])))
+
+
+def test_a_denial_that_goes_is_gained_in_any_letter_case() -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html: case does not matter."""
+    allow = {"Effect": "Allow", "Action": "s3:*Get*", "Resource": "*"}
+    deny = {"Effect": "Deny", "Action": "s3:get*", "Resource": "*"}
+    found = gains(gives([document([allow, deny])]), gives([document([allow])]))
+    assert any(matching(each, "s3:GetObject", "arn:aws:s3:::a/b") for each in found)
 
 
 @given(cases())
