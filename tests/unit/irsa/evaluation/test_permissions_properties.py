@@ -306,7 +306,7 @@ def test_a_wildcard_stands_for_the_colons_of_an_arn(allowed: str, denied: str) -
 
 
 def test_a_denial_that_goes_is_gained_in_any_letter_case() -> None:
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html: case does not matter."""
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html: in any case."""
     allow = {"Effect": "Allow", "Action": "s3:*Get*", "Resource": "*"}
     deny = {"Effect": "Deny", "Action": "s3:get*", "Resource": "*"}
     found = gains(gives([document([allow, deny])]), gives([document([allow])]))
