@@ -321,6 +321,16 @@ def test_nothing_is_gained_by_another_order(case: tuple[iam.Role, list[tuple[str
     assert gains(gives(split, boundary), gives(several, boundary)) == ()
 
 
+@pytest.mark.parametrize("letter", string.ascii_lowercase)
+def test_a_letter_is_not_in_all_names(letter: str) -> None:
+    """What a Deny names by one letter is no more than an exception; an Allow by one is not everywhere."""
+    wide = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    narrow = {**wide, "Resource": f"arn:aws:s3:::*{letter}*"}
+    arns = ["arn:${Partition}:s3:::${BucketName}"]
+    assert gives([document([wide, {**narrow, "Effect": "Deny"}])]).everywhere("s3:ListBucket", arns) is True
+    assert gives([document([narrow])]).everywhere("s3:ListBucket", arns) is False
+
+
 @given(cases(), st.data())
 def test_everywhere(case: tuple[iam.Role, list[tuple[str, str]]], data: st.DataObject) -> None:
     role, asked = case
