@@ -1,9 +1,9 @@
 """What policies give beyond what others gave.
 
 Asked are the patterns of statements that are new, and of Deny statements that are gone: whatever is gained is within
-one of these. `*` matches colons, as IAM has it, but two ARNs with all their parts are compared part by part, since no
-colon or slash is in the first five (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html): so nothing
-is both a snapshot and a volume, whatever its AWS account.
+one of these. `*` matches colons, as IAM has it, but two ARNs with as many colons are compared part by part: no colon or
+slash is in the first five (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html), and colons are in the
+resource only as a pattern has them in its own. So nothing is both a snapshot and a volume, whatever its AWS account.
 """
 
 import functools
@@ -26,6 +26,8 @@ _TO_WRITTEN = str.maketrans({"\ue000": "${*}", "\ue001": "${?}"})
 _STRANGER = "strangerzq"
 # Another one is no AWS account, but part of a resource behind a wildcard that stands for several parts.
 _AWS_ACCOUNT = re.compile(r"[\d*?]*|aws")
+# Only the first wildcard can stand for several parts: no other one follows, or a slash is before it.
+_FILLED_IN_ONE_WAY = re.compile(r"arn:[^*?/]*\*[^*?]*(/.*)?", re.DOTALL)
 
 
 class Gain(NamedTuple):
@@ -189,9 +191,11 @@ def _may_match(one: str, other: str) -> bool:
 
 
 def _parts(one: str, other: str) -> list[tuple[str, str]]:
-    """Return two ARNs part by part; what has other parts as a whole."""
-    both_ = [_filled(each, "*").split(":", 5) for each in (one, other)]
+    """Return two ARNs part by part; as a whole where a wildcard of one may stand for a colon of the other."""
+    filled = [_filled(each, "*") if _FILLED_IN_ONE_WAY.fullmatch(each) else each for each in (one, other)]
+    both_ = [each.split(":", 5) for each in filled]
     has_parts = all(len(each) == 6 and _AWS_ACCOUNT.fullmatch(each[4]) for each in both_)  # noqa: PLR2004
+    has_parts &= filled[0].count(":") == filled[1].count(":")
     return [*zip(*both_, strict=True)] if has_parts else [(one, other)]
 
 
@@ -212,8 +216,9 @@ def _both(one: str, other: str) -> Iterable[str]:
 
 
 def _both_actions(one: str, other: str) -> Iterable[str]:
-    # IAM ignores the letter case of actions; where both are spelled alike, so is what they match together.
-    return _both(one, other) or _both(one.lower(), other.lower())
+    # IAM ignores the letter case of actions; where that changes nothing, what they match together is spelled alike.
+    spelled, every = _both(one, other), {*_both(one.lower(), other.lower())}
+    return spelled if {each.lower() for each in spelled} == every else every
 
 
 def _both_arns(one: str, other: str) -> Iterable[str]:

@@ -20,8 +20,9 @@ from irsa.evaluation.document import Condition, Statement
 from irsa.rules.grammar import split_operator
 from irsa.rules.trust import ACTION
 
-# The shortest prefix of an IP range that is somebody's, by the version of IP.
+# The shortest prefix of an IP range that is somebody's, by the version of IP; so many of these are, or smaller ones.
 BROADEST = {4: 8, 6: 32}
+MOST_BROADEST = 4
 
 # What each key's value must be to name somebody: a regular expression for the whole of it, wildcards included.
 _FIXED = r"[^*?]+"
@@ -214,7 +215,7 @@ def _demand(condition: Condition, denied: bool, variables: bool) -> _Demand:
     # Where the key is absent, a condition with IfExists is met, and one with ForAllValues; without, a negation is.
     is_there = (of_set != "ForAnyValue" or if_exists) if denied else not (of_set == "ForAllValues" or if_exists)
     if key == "aws:sourceip" and name.endswith(("IpAddress", "Like")):
-        return _Demand(key, is_there, all_of(map(_is_narrow, condition.wanted)))
+        return _Demand(key, is_there, _are_narrow(condition.wanted))
     return _Demand(key, is_there, all_of(_names(key, name, value, variables) for value in condition.wanted))
 
 
@@ -248,13 +249,21 @@ def _pattern(key: str, operator: str) -> str | bool | None:
     return _SUBJECT if claim == "sub" and re.fullmatch(_CLAIM, key) else None
 
 
-def _is_narrow(value: str) -> bool | None:
-    """Return whether an IP range, or a pattern such as 203.0.*, is not as good as all to S3; None for another text."""
-    parts = value.strip().removesuffix("*").removesuffix(".").split(".")
-    is_pattern = value.endswith("*") and len(parts) < 4 and all(part.isdecimal() for part in parts)  # noqa: PLR2004
-    text = f"{'.'.join([*parts, *'000'][:4])}/{8 * len(parts)}" if is_pattern else value.strip()
-    try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return None
-    return network.prefixlen >= BROADEST[network.version]
+def _are_narrow(values: Iterable[str]) -> bool | None:
+    """Return whether IP ranges, or patterns such as 203.0.*, are not as good as all to S3; None for another text.
+
+    Nor are they in many pieces.
+    """
+    sizes, known = {4: 0.0, 6: 0.0}, True
+    for value in dict.fromkeys(values):
+        # Of 203.1*, the last part is not all there.
+        parts = value.strip().removesuffix("*").split(".")[:-1] if value.endswith("*") else []
+        text = f"{'.'.join([*parts, *'0000'][:4])}/{8 * len(parts)}" if parts else value.strip()
+        try:
+            network = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            known = False
+            continue
+        size = 2.0 ** (BROADEST[network.version] - network.prefixlen)
+        sizes[network.version] += size if size <= 1 else MOST_BROADEST + 1
+    return False if max(sizes.values()) > MOST_BROADEST else True if known else None

@@ -251,8 +251,11 @@ def _can_avoid(required: tuple[Compared, ...], denies: tuple[Statement, ...], se
 
 
 _OTHER_AWS_ACCOUNT, _OTHER_REGION = "987654321098", "zz-central-9"
-# Names that nobody has chosen, one for each letter that a pattern may begin or end with.
-_STRANGERS = [f"{each}{'qzjxkvwyqzjxkv'[: 6 + at % 9]}{each}" for at, each in enumerate(string.ascii_lowercase)]
+# Names that nobody has chosen, one for each letter that a pattern may begin or end with; no letter is in all of them.
+_STRANGERS = [
+    f"{each}{('qzjxkvwyqzjxkv', 'bgmpfduhbgmpfd')[at % 2][: 6 + at % 9]}{each}"
+    for at, each in enumerate(string.ascii_lowercase)
+]
 
 
 def _forms(arns: Iterable[str], patterns: Sequence[str]) -> list[tuple[str, ...]]:

@@ -89,6 +89,7 @@ NOBODY: list[dict[str, Any]] = [
     {"IpAddress": {"aws:SourceIp": "::/0"}},
     {"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}},
     {"IpAddress": {"aws:SourceIp": ["192.0.2.0/24", "::/1"]}},
+    {"IpAddress": {"aws:SourceIp": [f"{each}.0.0.0/8" for each in range(256)]}},
     {"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-123"}},
     {"ForAllValues:StringEquals": {"aws:PrincipalOrgPaths": "o-123/r-1/"}},
     {"StringNotEquals": {"aws:PrincipalOrgID": "o-123"}},
@@ -109,6 +110,8 @@ CANNOT_TELL: list[dict[str, Any]] = [
     {"ArnEquals": {"aws:SourceArn": "arn:aws:s3:::my-bucket"}},
     {"StringEquals": {"aws:PrincipalAccount": "1*"}},
     {"IpAddress": {"aws:SourceIp": "192.0.2.0/64"}},
+    # 1, 10 to 19 and 100 to 199.
+    {"StringLike": {"aws:SourceIp": "1*"}},
 ]
 
 
