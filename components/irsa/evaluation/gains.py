@@ -25,6 +25,7 @@ _TO_WRITTEN = str.maketrans({"\ue000": "${*}", "\ue001": "${?}"})
 # What nobody names.
 _STRANGER = "strangerzq"
 # Another one is no AWS account, but part of a resource behind a wildcard that stands for several parts.
+_TYPED = re.compile(r"[\w-]+/")
 _AWS_ACCOUNT = re.compile(r"[\d*?]*|aws")
 # Only the first wildcard can stand for several parts: no other one follows, or a slash is before it.
 _FILLED_IN_ONE_WAY = re.compile(r"arn:[^*?/]*\*[^*?]*(/.*)?", re.DOTALL)
@@ -194,8 +195,15 @@ def _parts(one: str, other: str) -> list[tuple[str, str]]:
     """Return two ARNs part by part; as a whole where a wildcard of one may stand for a colon of the other."""
     filled = [_filled(each, "*") if _FILLED_IN_ONE_WAY.fullmatch(each) else each for each in (one, other)]
     both_ = [each.split(":", 5) for each in filled]
-    has_parts = all(len(each) == 6 and _AWS_ACCOUNT.fullmatch(each[4]) for each in both_)  # noqa: PLR2004
-    has_parts &= filled[0].count(":") == filled[1].count(":")
+    has_parts = filled[0].count(":") == filled[1].count(":") and all(
+        len(each) == 6 and _AWS_ACCOUNT.fullmatch(each[4])  # noqa: PLR2004
+        for each in both_
+    )
+    # A name alone may stand behind further colons, for which a wildcard before it stands; a type with a slash does not.
+    has_parts = has_parts and (
+        all(_TYPED.match(each[5]) for each in both_)
+        or not any(is_pattern(part) for each in both_ for part in each[3:5])
+    )
     return [*zip(*both_, strict=True)] if has_parts else [(one, other)]
 
 

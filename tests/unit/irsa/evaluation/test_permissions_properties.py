@@ -185,7 +185,8 @@ def test_what_is_gained(case: tuple[iam.Role, iam.Role, list[tuple[str, str]]]) 
 IDS = ["a", "b", "ab", "c"]
 OF_EC2 = [f"{kind}/{each}" for kind in ("snapshot", "volume", "volxme") for each in IDS]
 GROUPS = [*IDS, *OF_EC2, "log-group", "111122223333"]
-OF_LOGS = [":".join(each) for n in (1, 2) for each in itertools.product(GROUPS, repeat=n)]
+# No name has a colon, so that at most one of two is what looks like a type and a name.
+OF_LOGS = [each for n in (1, 2) for each in map(":".join, itertools.product(GROUPS, repeat=n)) if each.count("/") < 2]
 PLACES = itertools.product(["ec2", "sns"], ["us-west-2", "eu-west-1"], ["111122223333", "", "us-west-2"])
 RESOURCES = [*OF_EC2, *(f"log-group:{each}" for each in OF_LOGS), "other"]
 WORLD = ["*", *(f"arn:aws:{':'.join(place)}:{each}" for place in PLACES for each in RESOURCES)]
