@@ -50,3 +50,18 @@ def test_the_advised_commands_restore_what_is_gone_or_overwritten(cloud: Cloud, 
     assert not_good(report(stack, "verify")[1]) == []
     stack.destroy()
     assert accounts.annotations("overwritten") == {}
+
+
+def test_a_service_account_that_is_recreated_gets_its_annotation_back(cloud: Cloud, deploy: Deploy) -> None:
+    """Protects what Helm installs again: that it has no role any more is found, and the advised command helps."""
+    accounts = ServiceAccounts(cloud, "recreated")
+    stack = deploy(bindings(recreated=annotating(ONE)))
+    stack.up()
+    accounts.kubectl("delete", "serviceaccount", "recreated")
+    accounts.kubectl("create", "serviceaccount", "recreated")
+    (finding,) = (each for each in not_good(report(stack, "verify")[1]) if each["check"] == "service account")
+    follow(stack, finding["fix"])
+
+    assert accounts.annotations("recreated") == {ROLE_ARN: ONE}
+    stack.destroy()
+    assert accounts.annotations("recreated") == {}
