@@ -4,14 +4,14 @@ import contextlib
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from irsa.evaluation.gains import Gain, gains
+from irsa.evaluation.gains import Gain, each_once, gains
 from irsa.evaluation.lint.permissions import POWER_OF_POLICY
 from irsa.evaluation.normal_form import normal
-from irsa.evaluation.patterns import covers, overlap
+from irsa.evaluation.patterns import overlap
 from irsa.evaluation.permission_statements import CHOSEN
 from irsa.evaluation.permissions import Permissions, gives
 from irsa.rules.arns import Arn
@@ -91,8 +91,9 @@ def permission_changes(before: World, after: World) -> tuple[list[PermissionChan
     undecided = []
     changed = _changed(before, after)
     of_roles = _tag_keys_of_roles(before, after) if any(old.tags != new.tags for old, new in changed.values()) else {}
+    roles = {**before.every, **after.every}
     for key, (old, new) in changed.items():
-        role = after.every.get(key) or before.every[key]
+        role = roles[key]
         undecided += [Undecided(role.name, role.arn, role.problem)] if role.problem == NOT_THERE else []
         undecided += [Undecided(role.name, role.arn, reason) for reason in _open_questions(old, new, of_roles)]
         both = [(side.known, _limits(side)) for side in (old, new)]
@@ -241,22 +242,7 @@ def gained_and_lost(old: Permissions, new: Permissions) -> tuple[list[Gain], lis
         each._replace(extent="all") if each.extent == "some" and not gains(new, gives([_allowing(each)])) else each
         for each in gains(old, new)
     ]
-    return _each_once(gained), _each_once(gains(new, old))
-
-
-def _each_once(gained: Sequence[Gain]) -> list[Gain]:
-    """Return gains without those that a wider one, as certain, has too."""
-    found = [*gained]
-    for each in gained:
-        if any(_includes(other, each) for other in found if other is not each):
-            found.remove(each)
-    return found
-
-
-def _includes(one: Gain, other: Gain) -> bool:
-    as_certain = one.extent in {"all", other.extent} and other.extent != "cannot tell"
-    both = [[*map(str.lower, one.actions)], [*map(str.lower, other.actions)]], [one.resources, other.resources]
-    return as_certain and all(any(covers(wide, each) for wide in wider) for wider, those in both for each in those)
+    return each_once(gained), [*gains(new, old)]
 
 
 def _allowing(gain: Gain) -> Document:

@@ -24,8 +24,9 @@ _EXTENTS: tuple[Extent, ...] = ("all", "some", "cannot tell")
 _TO_WRITTEN = str.maketrans({"\ue000": "${*}", "\ue001": "${?}"})
 # What nobody names.
 _STRANGER = "strangerzq"
-# Another one is no AWS account, but part of a resource behind a wildcard that stands for several parts.
+# A resource that begins with its type, such as `snapshot/`.
 _TYPED = re.compile(r"[\w-]+/")
+# Another one is no AWS account, but part of a resource behind a wildcard that stands for several parts.
 _AWS_ACCOUNT = re.compile(r"[\d*?]*|aws")
 # Only the first wildcard can stand for several parts: no other one follows, or a slash is before it.
 _FILLED_IN_ONE_WAY = re.compile(r"arn:[^*?/]*\*[^*?]*(/.*)?", re.DOTALL)
@@ -74,7 +75,16 @@ def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
             Gain(_written(spelling.get(each, each) for each in widest(actions)), _written(resources), extent)
             for resources, actions in together.items()
         ]
-    return tuple(sorted(each for each in gained if not any(_says(other, each) for other in gained)))
+    return tuple(sorted(each_once(gained)))
+
+
+def each_once(gained: Iterable[Gain]) -> list[Gain]:
+    """Return gains without those of which a wider one, as certain, says the same."""
+    found = [*gained]
+    for each in [*found]:
+        if any(_says(other, each) for other in found if other is not each):
+            found.remove(each)
+    return found
 
 
 def _written(names: Iterable[str]) -> tuple[str, ...]:
@@ -83,11 +93,12 @@ def _written(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _says(one: Gain, other: Gain) -> bool:
-    """Return whether one gain says all that another one says, and more."""
-    if one is other or one.extent not in ("all", other.extent):
+    """Return whether one gain says all that another one says. The letter case is ignored in actions alone."""
+    if one.extent not in ("all", other.extent):
         return False
-    pairs = ((one.actions, other.actions), (one.resources, other.resources))
-    return all(any(covers(wide.lower(), each.lower()) for wide in wider) for wider, narrow in pairs for each in narrow)
+    actions = [[each.lower() for each in of.actions] for of in (one, other)]
+    pairs = (actions, (one.resources, other.resources))
+    return all(any(covers(wide, each) for wide in wider) for wider, narrow in pairs for each in narrow)
 
 
 def _asked(before: Permissions, after: Permissions) -> Iterator[tuple[str, str]]:
@@ -133,7 +144,7 @@ def _applies_with(one: Statement, other: Statement, action: str, resource: str) 
         return False
     same = not one.marked and (one.actions, one.resources) == (other.actions, other.resources)
     return same or (
-        _includes(one.actions, action.lower(), str.lower, _may_match)
+        _includes(one.actions, action.lower(), str.lower, overlap)
         and _includes(one.resources, resource, str, _arns_may_match)
     )
 
@@ -170,7 +181,7 @@ def _included(permissions: Permissions, element: Element, pattern: str) -> tuple
         may = functools.partial(_arns_may_match, pattern)
         return permissions.including(element, lambda each: covers(each, pattern), may)
     return permissions.including(
-        element, lambda each: covers(each.lower(), pattern), lambda each: _may_match(pattern, each.lower())
+        element, lambda each: covers(each.lower(), pattern), lambda each: overlap(pattern, each.lower())
     )
 
 
@@ -183,12 +194,6 @@ def _sample(pattern: str) -> str:
         .replace(PLAIN["*"], "*")
         .replace(PLAIN["?"], "?")
     )
-
-
-@functools.lru_cache(maxsize=100_000)
-def _may_match(one: str, other: str) -> bool:
-    """Return whether two patterns match something together."""
-    return one == other or ((is_pattern(one) or is_pattern(other)) and overlap(one, other))
 
 
 def _parts(one: str, other: str) -> list[tuple[str, str]]:
@@ -215,7 +220,7 @@ def _filled(pattern: str, by: str) -> str:
 
 @functools.lru_cache(maxsize=100_000)
 def _arns_may_match(one: str, other: str) -> bool:
-    return all(itertools.starmap(_may_match, _parts(one, other)))
+    return all(itertools.starmap(overlap, _parts(one, other)))
 
 
 def _both(one: str, other: str) -> Iterable[str]:

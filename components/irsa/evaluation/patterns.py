@@ -96,8 +96,11 @@ def intersection(subjects: Iterable[str], others: Iterable[str]) -> list[str]:
     return widest(found)
 
 
+@functools.lru_cache(maxsize=100_000)
 def overlap(one: str, other: str) -> bool:
     """Return whether some text matches both patterns; True where that takes too long to tell."""
+    if one == other or not (is_pattern(one) or is_pattern(other)):
+        return one == other
     if len(one) * len(other) > MOST_PLACES:
         return True
     seen = {(0, 0)}

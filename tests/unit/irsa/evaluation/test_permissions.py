@@ -124,6 +124,15 @@ STAR = ("*",)
         ([allow("s3:Get*")], [allow(["s3:Get*", "s3:Put*"])], [Gain(("s3:Put*",), STAR, "all")]),
         ([allow("s3:Get*")], [allow("s3:*")], [Gain(("s3:*",), STAR, "some")]),
         ([allow("s3:*")], [allow("s3:Get*")], []),
+        # Resources are of one letter case: one gain says nothing of the other.
+        (
+            [],
+            [allow("s3:Get*", "arn:aws:s3:::A/*"), allow("s3:GetObject", "arn:aws:s3:::a/*")],
+            [
+                Gain(("s3:Get*",), ("arn:aws:s3:::A/*",), "all"),
+                Gain(("s3:GetObject",), ("arn:aws:s3:::a/*",), "all"),
+            ],
+        ),
         ([allow("*"), deny("iam:*")], [allow("*")], [Gain(("iam:*",), STAR, "all")]),
         # An action without resource types is on `*`.
         ([allow("*", "arn:*")], [allow("*")], [Gain(STAR, STAR, "some")]),
