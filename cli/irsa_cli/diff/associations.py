@@ -129,9 +129,10 @@ def session_policy_changes(
 ) -> list[Undecided]:
     """Return the roles of whose associations one has no session policy any more, or one that limits less."""
     found = []
+    there = after.every
     for key, role in before.every.items():
-        new = after.every.get(key, role)
-        stays = {(place_of(each), each.subject) for each in new.associations} if key in after.every else ()
+        new = there.get(key, role)
+        stays = {(place_of(each), each.subject) for each in new.associations} if key in there else ()
         for each in role.associations:
             place = place_of(each), each.subject
             if (old := role.session_policies.get(place)) is None:
