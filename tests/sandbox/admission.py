@@ -70,32 +70,29 @@ class ApiServer:
             assert answer.returncode == 0, answer.stderr
 
 
+def with_parameters(name: str, policy: Any, binding: Any) -> list[dict[str, Any]]:
+    """Return a policy that takes a ConfigMap of its name as parameters, and its binding."""
+    kind = {"apiVersion": "v1", "kind": "ConfigMap"}
+    reference = {"name": name, "namespace": "default", "parameterNotFoundAction": "Allow"}
+    specs = {
+        "ValidatingAdmissionPolicy": {"paramKind": kind, **policy},
+        "ValidatingAdmissionPolicyBinding": {"policyName": name, "paramRef": reference, **binding},
+    }
+    version = "admissionregistration.k8s.io/v1"
+    return [
+        {"apiVersion": version, "kind": each, "metadata": {"name": name}, "spec": spec} for each, spec in specs.items()
+    ]
+
+
 def watch_config_maps(server: ApiServer) -> None:
     """Keep a policy with parameters bound, so that the API server goes on reading ConfigMaps.
 
     Once no binding has parameters, it stops for good, and judges by those that it knew then:
     https://github.com/kubernetes/kubernetes/issues/130887.
     """
-    name, version = "config-maps-are-watched", "admissionregistration.k8s.io/v1"
     rule = {"apiGroups": ["tests.irsa"], "apiVersions": ["v1"], "resources": ["none"], "operations": ["CREATE"]}
-    specs = {
-        "ValidatingAdmissionPolicy": {
-            "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
-            "matchConstraints": {"resourceRules": [rule]},
-            "validations": [{"expression": "true"}],
-        },
-        "ValidatingAdmissionPolicyBinding": {
-            "policyName": name,
-            "paramRef": {"name": name, "namespace": "default", "parameterNotFoundAction": "Allow"},
-            "validationActions": ["Audit"],
-        },
-    }
-    server.apply(
-        *(
-            {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec}
-            for kind, spec in specs.items()
-        )
-    )
+    policy = {"matchConstraints": {"resourceRules": [rule]}, "validations": [{"expression": "true"}]}
+    server.apply(*with_parameters("config-maps-are-watched", policy, {"validationActions": ["Audit"]}))
 
 
 def config_maps(settings: Settings, data: Iterable[dict[str, str]]) -> list[dict[str, Any]]:
@@ -134,17 +131,13 @@ def caught_up(api: ApiServer) -> None:
     refuses a Pod by one of each kind that is stored last.
     """
     last, tick = "last-of-tests", f"tick-{time.monotonic_ns()}"
-    version, metadata = "admissionregistration.k8s.io/v1", {"name": last}
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}
     policy = {
         "failurePolicy": "Ignore",
-        "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
         "matchConstraints": {"resourceRules": [rule]},
         "validations": [{"expression": f"params.data.tick != '{tick}'", "message": tick}],
     }
     binding = {
-        "policyName": last,
-        "paramRef": {"name": last, "namespace": "default", "parameterNotFoundAction": "Allow"},
         "validationActions": ["Deny"],
         "matchResources": {"objectSelector": {"matchLabels": {"tick": tick}}},
     }
@@ -152,11 +145,10 @@ def caught_up(api: ApiServer) -> None:
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {**metadata, "namespace": "default"},
+            "metadata": {"name": last, "namespace": "default"},
             "data": {"tick": tick},
         },
-        {"apiVersion": version, "kind": "ValidatingAdmissionPolicy", "metadata": metadata, "spec": policy},
-        {"apiVersion": version, "kind": "ValidatingAdmissionPolicyBinding", "metadata": metadata, "spec": binding},
+        *with_parameters(last, policy, binding),
     )
     pod = {
         "metadata": {"generateName": "last-", "labels": {"tick": tick}},
