@@ -26,6 +26,8 @@ ROLE, POLICY, SERVICE_ACCOUNT = r"role/[\w-]+", r"policy/[\w-]+", rf"[\w-]+/[\w-
 GUARD, PARTS = r"irsa-guard-irsa\.test", ("identity", "role", "annotation")
 # In place of the folder of Pulumi.yaml.
 FOLDER = "FOLDER"
+# Sentences of the guard that were rewritten: the one change of an upgrade.
+REWRITTEN = {", and of this one ": ", but this Pod differs: ", "webhook, and so no role": "webhook, so it gets no role"}
 # What the state keeps of a resource, and what the engine does otherwise because of it.
 KEPT = (
     *("parent", "object", "dependencies", "propertyDependencies", "provider", "providers"),
@@ -98,7 +100,10 @@ def test_a_stack_that_an_earlier_version_deployed_does_not_change(file: Path, mo
 
     A name that changed needs an alias, by which the resource is found.
     """
-    record = json.loads(file.read_text())
+    text = file.read_text()
+    for old, new in REWRITTEN.items():
+        text = text.replace(old, new)
+    record = json.loads(text)
     # What its message says to do with this key of an earlier version.
     record["config"].get("irsa:defaults", {}).pop("retainNamespaces", None)
     expected = {urn: each["asked"] for urn, each in record["resources"].items()}

@@ -7,7 +7,7 @@ from irsa.evaluation.normal_form import Document, Normal, Spelling, normal
 from irsa.rules.mistakes import Mistake, named, visible_json
 from irsa.rules.trust import minified
 
-_NOTHING = "nothing"
+_NOTHING, _NO_STATEMENT = "nothing", "no such statement"
 
 
 class Difference(NamedTuple):
@@ -37,8 +37,8 @@ def differences(declared: Document, live: Document) -> list[Difference]:
         if places:
             return result + [Difference(e, other.get(e, _NOTHING), one.get(e, _NOTHING)) for e in places]
     # Where no place reads differently, such as Principal: {} and none, the whole statements do.
-    result += [Difference("Statement", _NOTHING, visible_json(minified(statement))) for statement in missing]
-    result += [Difference("Statement", visible_json(minified(statement)), _NOTHING) for statement in extra]
+    result += [Difference("Statement", _NO_STATEMENT, visible_json(minified(statement))) for statement in missing]
+    result += [Difference("Statement", visible_json(minified(statement)), _NO_STATEMENT) for statement in extra]
     return result
 
 

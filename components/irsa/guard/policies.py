@@ -120,7 +120,7 @@ _ROLE = {
     "lacksIrsa": f"variables.usesIrsa && variables.ways != 'podIdentity' && {_LACKS.format('variables.audience')}",
     "lacksPodIdentity": f"""variables.usesPodIdentity && {_LACKS.format("'pods.eks.amazonaws.com'")}""",
     "differs": """!variables.declared || variables.mirror ? []
-  : variables.skipsWebhook ? ['it has the label eks.amazonaws.com/skip-pod-identity-webhook, and so no role']
+  : variables.skipsWebhook ? ['it has the label eks.amazonaws.com/skip-pod-identity-webhook, so it gets no role']
   : variables.otherRoles + variables.halves
     + (variables.usesPodIdentity && variables.ways == 'irsa' ? ['it uses EKS Pod Identity'] : [])
     + (variables.usesIrsa && variables.ways == 'podIdentity' ? ['it uses IRSA'] : [])
@@ -241,7 +241,7 @@ def _role(stack: str) -> dict[str, Any]:
         messages=(
             "another AWS identity",
             f"""{_SUBJECT} + ' has another AWS identity: its Pods must get ' + variables.role
-  + variables.byWay + ', and of this one ' + variables.differs.join('; ') + '; {GUIDE}'""",
+  + variables.byWay + ', but this Pod differs: ' + variables.differs.join('; ') + '; {GUIDE}'""",
         ),
         audited=f"variables.differs == [] ? '' : {_SUBJECT} + ': ' + variables.differs.join('; ')",
     )
