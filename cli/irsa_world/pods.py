@@ -3,9 +3,10 @@
 What the webhook does to a Pod: https://github.com/aws/amazon-eks-pod-identity-webhook (README, "EKS Walkthrough").
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from irsa.guard.rules import MOST_CONTAINERS, MOST_VARIABLES, MOST_VOLUMES
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.names import NAMESPACE, NameRule, check_name
@@ -24,6 +25,9 @@ COMPUTE_TYPE, OS = "eks.amazonaws.com/compute-type", "kubernetes.io/os"
 FARGATE_PROFILE = "eks.amazonaws.com/fargate-profile"
 SKIP_CONTAINERS = "eks.amazonaws.com/skip-containers"
 SKIP_POD = "eks.amazonaws.com/skip-pod-identity-webhook"
+MIRROR = "kubernetes.io/config.mirror"
+# One of a way's two variables alone, a container has set itself: the webhook sets both, or neither.
+VARIABLES = {ROLE_VARIABLE, TOKEN_VARIABLE, POD_IDENTITY_VARIABLE, POD_IDENTITY_TOKEN_VARIABLE}
 
 PodObject = Mapping[str, Any]
 Problem = tuple[str, str]
@@ -177,3 +181,30 @@ def token_audiences(pod: PodObject) -> set[str]:
     projected = [volume.get("projected") or {} for volume in pod["spec"].get("volumes", [])]
     tokens = [source.get("serviceAccountToken") or {} for each in projected for source in each.get("sources", [])]
     return {token["audience"] for token in tokens if token.get("audience")}
+
+
+def has_no_identity(pod: PodObject) -> bool:
+    """Return whether a guard would refuse a Pod of a service account that it guards, if it were created as it is.
+
+    It is the rule of its policy for identities (irsa.guard.policies), in Python.
+    """
+    metadata, spec = pod["metadata"], pod["spec"]
+    every = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    is_too_large = (
+        len(every) > MOST_CONTAINERS
+        or len(spec.get("volumes") or ()) > MOST_VOLUMES
+        or any(len(each.get("env") or ()) > MOST_VARIABLES for each in every)
+    )
+    is_left_alone = MIRROR in (metadata.get("annotations") or {}) or SKIP_POD in (metadata.get("labels") or {})
+    containers = [] if is_too_large or is_left_alone else webhook_containers(pod)
+    bare = any(VARIABLES.isdisjoint(env["name"] for env in each.get("env") or ()) for each in containers)
+    return bool(containers) and (bare or not token_audiences(pod))
+
+
+def by_service_account(pods: Iterable[PodObject]) -> dict[str, list[PodObject]]:
+    """Return Pods by their service account, as `namespace/name`."""
+    found: dict[str, list[PodObject]] = {}
+    for each in pods:
+        name = each["spec"].get("serviceAccountName") or "default"
+        found.setdefault(f"{each['metadata']['namespace']}/{name}", []).append(each)
+    return found

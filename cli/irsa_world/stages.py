@@ -17,8 +17,10 @@ from irsa_world.state.declared import in_cluster
 # (https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html). It renews them earlier, and drops
 # them when EKS answers ResourceNotFound or AccessDenied, as it does once the association is gone: at any time after
 # that (https://github.com/aws/eks-pod-identity-agent: internal/credsretriever/refreshing_cache.go, eksauth/errors.go).
-CACHED, CACHED_OF_TARGET = "6 hours", "59 minutes"
-
+# Whether the association that goes has a target role, not every state tells.
+LOSE_IT = (
+    "may lose the role within minutes, at the latest 6 hours (59 minutes with a target role) after the agent renewed it"
+)
 
 NO_ROLE = Way("", "no role", lambda _: ())
 
@@ -122,11 +124,7 @@ def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
     stage = Stage(following, to_restart, tuple(holding), in_doubt if following else (), "")
     parts = [_count(counted, others, way)]
     if identity.only_trusts(POD_IDENTITY) and any(POD_IDENTITY in pod.ways for pod in counted):
-        # Whether the association that is gone had a target role, no state tells.
-        time = f"{CACHED} ({CACHED_OF_TARGET} with a target role)"
-        parts.append(
-            f"those with Pod Identity may lose the role within minutes, at the latest {time} after the agent renewed it"
-        )
+        parts.append(f"those with Pod Identity {LOSE_IT}")
     parts += [f"{_names(without)}, where there is no Pod Identity"] if without else []
     if following:
         parts.append(_next(stage, f"the next stage ({_described(following)})"))

@@ -3,19 +3,23 @@
 docs/reference/changes.md has the same for every kind of change.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 from irsa import types
 from irsa.rules.mistakes import Place, listed, named, shortened
 from irsa.ways import POD_IDENTITY
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held
-from irsa_program.live.planned import Planned, changed, finding, fixed, known
+from irsa_program.live.planned import Planned, PlannedStack, finding, known
+from irsa_program.logical_names import oidc_provider
 from irsa_program.lookups import rules as live_rules
 from irsa_world.state.resource import Resource
 
-RETAIN = "first run `pulumi up` with retainOnDelete: true"
-CORRECTED_ISSUER = f"if oidcIssuer was corrected: {RETAIN}, then import: [serviceAccount]"
+RETAIN = "first run `pulumi up` with the binding as it was and retainOnDelete: true"
+CORRECTED_ISSUER = (
+    "if oidcIssuer was corrected: first run `pulumi up` with retainOnDelete: true, then import: [serviceAccount]"
+)
 # What other resources go with, and the key that keeps it.
 DELETED_WITH = {
     types.NAMESPACE: ("the namespace {} is deleted, and all its Pods", "createNamespace"),
@@ -26,30 +30,29 @@ DELETED_WITH = {
 }
 
 
-def failed_updates(held: Held) -> Iterator[LocatedMistake]:
+def failed_updates(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield that AWS may not have what the state says: `pulumi up` would find no difference."""
-    failed = sorted(each.name for each in held.resources.values() if each.failed)
+    failed = sorted(each.name for each in stack.held.resources.values() if each.failed)
     if failed:
         found = f"the last update of {shortened(listed(failed))} failed: AWS may still have what was there before"
         fix = "run `pulumi up --refresh`: without it, the state takes the update for done"
         yield finding(live_rules.FAILED_UPDATE, (), found, "a state that says what AWS has", fix)
 
 
-def pod_losses(components: Collection[Planned], providers: Iterable[str], held: Held) -> Iterator[LocatedMistake]:
+def pod_losses(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield what the change takes from Pods: service accounts, annotations, roles, and policies for a moment."""
-    planned_resources = [*_planned_resources(components), *((types.OIDC_PROVIDER, name) for name in providers)]
-    continued = {id(found) for kind, name in planned_resources if (found := held.find(kind, name))}
-    several = [*components]
-    by_key = {each.key: each for each in reversed(several)}
-    by_place = {each.service_account: index for index, each in reversed([*enumerate(several)])}
-    gave_up = _logical_names(each for each in several if POD_IDENTITY not in each.spec.identity.used)
+    components, held = stack.components, stack.held
+    continued = {id(found) for each in _planned_resources(stack) if (found := held.find(*each))}
+    by_key = {each.key: each for each in reversed(components)}
+    by_place = {each.service_account: index for index, each in reversed([*enumerate(components)])}
+    gave_up = _logical_names(each for each in components if POD_IDENTITY not in each.spec.identity.used)
 
     def successor(deleted: Resource) -> Planned | None:
         """Return the planned component that has the binding, or the service account, of what is deleted."""
         is_role = deleted.type == types.ROLE
         places = held.service_accounts_of(deleted.arn) if is_role else [deleted.object_name]
         first = min((by_place[each] for each in places if each in by_place), default=None)
-        return by_key.get(held.binding_of(deleted), None if first is None else several[first])
+        return by_key.get(held.binding_of(deleted), None if first is None else components[first])
 
     for resource in held.resources.values():
         if id(resource) not in continued and not resource.retained:
@@ -67,11 +70,16 @@ def pod_losses(components: Collection[Planned], providers: Iterable[str], held: 
         yield from _recreated(planned, held)
 
 
-def _planned_resources(components: Collection[Planned]) -> Iterator[tuple[str, str]]:
-    for planned in components:
+def _planned_resources(stack: PlannedStack) -> Iterator[tuple[str, str]]:
+    """Yield type and logical name of all that the stack creates."""
+    for planned in stack.components:
         if planned.component.namespace:
             yield types.NAMESPACE, planned.component.namespace.logical_name
         yield from ((each.type, each.logical_name) for each in planned.spec.resources)
+    for cluster, aws_account in stack.lookups.oidc_providers:
+        if stack.stack.clusters_by_key[cluster].create_oidc_provider:
+            issuer = stack.lookups.clusters[cluster].issuer
+            yield types.OIDC_PROVIDER, oidc_provider(stack.stack, aws_account, issuer)
 
 
 def _loss(place: Place, found: str, fix: str) -> LocatedMistake:
@@ -85,19 +93,12 @@ def _logical_names(components: Iterable[Planned]) -> set[str]:
 
 def _deleted_role(role: Resource, successor: Planned | None, held: Held) -> LocatedMistake:
     arn, key = role.arn or role.id, held.binding_of(role)
+    if successor and successor.role_arn is None and key not in ("", successor.key) and not successor.binding.formerly:
+        found = f"the role {named(arn)} is deleted and recreated: its name starts with the key {named(key)}"
+        return _loss(successor.place(), found, f"set formerly: {key}")
     found = f"the role {named(arn)} is deleted, which running Pods use until they restart"
-    fix = f"{RETAIN} for its binding; delete the role when no Pod uses it"
-    place: Place = ("bindings",)
-    if successor:
-        place = successor.place("role")
-        if successor.role_arn == arn:
-            found = f"the role {named(arn)} is deleted, because its binding created it, and now only names it"
-            fix = f"{RETAIN} and without role.arn"
-        elif successor.role_arn is None and successor.key != key and successor.binding.formerly is None and key:
-            found = f"the role {named(arn)} is deleted and recreated: its name starts with the key {named(key)}"
-            fix = f"set formerly: {key}"
-            place = successor.place()
-    return _loss(place, found, fix)
+    place = successor.place("role") if successor else ("bindings",)
+    return _loss(place, found, f"{RETAIN}; delete the role when no Pod uses it")
 
 
 def _deleted_service_account(resource: Resource, successor: Planned | None) -> Iterator[LocatedMistake]:
@@ -106,24 +107,16 @@ def _deleted_service_account(resource: Resource, successor: Planned | None) -> I
     if resource.type == types.SERVICE_ACCOUNT_PATCH:
         # To create the one that it annotated is refused. Of several clusters, each may have one of that name.
         if not (successor and is_same and (not successor.where or resource.name in _logical_names([successor]))):
-            found = f"the annotations of {about} are removed: new Pods get no role"
-            yield _loss(("bindings",), found, f"{RETAIN} for its binding, if they are to stay")
-    elif successor and is_same and successor.spec.of(types.SERVICE_ACCOUNT):
+            yield _loss(("bindings",), f"the annotations of {about} are removed: new Pods get no role", RETAIN)
+        return
+    fix = f"{RETAIN}; or remove its binding when no Pod uses it"
+    if successor and is_same and successor.spec.of(types.SERVICE_ACCOUNT):
         # The plugin deletes by namespace and name, after what is created: in a rebuilt cluster, it is the new one.
-        where = f" of the issuer {named(resource.issuer)}" if resource.issuer else ""
-        found = f"{about}{where} is deleted: its Pods lose their role, and new ones do not start"
+        about = f"{about} of the issuer {named(resource.issuer)}" if resource.issuer else about
         moved = "keep both clusters in its binding until the Pods have moved"
         fix = f"{moved}; if the cluster was rebuilt: pulumi up --refresh; {CORRECTED_ISSUER}"
-        yield _loss(successor.place("serviceAccount"), found, fix)
-    elif successor and is_same:
-        found = f"{about} is deleted after it was annotated, because this stack created it"
-        place = successor.place("serviceAccount", "create")
-        yield _loss(place, found, f"{RETAIN} and create: true; after it, create: false")
-    else:
-        found = f"{about} is deleted: its Pods lose their role, and new ones do not start"
-        fix = f"remove its binding when no Pod uses it; or, to keep it, {RETAIN}"
-        place = successor.place("serviceAccount") if successor else ("bindings",)
-        yield _loss(place, found, fix)
+    found = f"{about} is deleted, because this stack created it: its Pods lose their role, and new ones do not start"
+    yield _loss(successor.place("serviceAccount") if successor else ("bindings",), found, fix)
 
 
 def _deleted_association(resource: Resource, gave_up: Collection[str], held: Held) -> Iterator[LocatedMistake]:
@@ -137,25 +130,34 @@ def _deleted_association(resource: Resource, gave_up: Collection[str], held: Hel
     if resource.name not in gave_up:
         found = f"the association of {named(name)} in the EKS cluster {named(resource.text('clusterName'))} is deleted:"
         found = f"{found} new Pods get no credentials, and those of running ones end"
-        yield _loss(("bindings",), found, f"{RETAIN} for its binding, if it is to stay")
+        yield _loss(("bindings",), found, RETAIN)
 
 
 def _recreated(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
     """Yield the role and the policies that are replaced; those of a given name are deleted first."""
     for resource in planned.spec.of(types.ROLE, types.POLICY):
-        kind, before = types.NOUNS[resource.type], held.find(resource.type, resource.logical_name)
+        noun, before = types.NOUNS[resource.type], held.find(resource.type, resource.logical_name)
         if before is None or resource.import_id:
             continue
-        about = f"the {kind} {named(before.arn or before.id)}"
-        name = resource.inputs["name"]
-        if known(name) is None:
-            if kind == "role" and changed(fixed(resource), before):
-                found = f"{about} is replaced, which running Pods use until they restart: its path changes"
-                fix = "keep the path, or restart the Pods at once after `pulumi up`"
-                yield _loss(planned.place("role", "path"), found, fix)
-        # Under one logical name, names differ in letter case alone.
-        elif changes := changed({"name": name, **fixed(resource)}, before):
-            lack = "have no role" if kind == "role" else "lack it"
+        about, name = f"the {noun} {named(before.arn or before.id)}", known(resource.inputs["name"])
+        # What IAM never changes: https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html and
+        # .../API_CreatePolicy.html. Under one logical name, names differ in letter case alone.
+        keys = ["name", "path"] if noun == "role" else ["name", "path", "description"]
+        wanted = {key: resource.inputs[key] for key in (keys if name is not None else keys[1:])}
+        changes = _changed(wanted, before)
+        if name is not None and changes:
+            lack = "have no role" if noun == "role" else "lack it"
             found = f"{about} is deleted and recreated, because its {changes[0]} changes: in between Pods {lack}"
-            fix = f"write another name in the same change: then the new {kind} comes first"
-            yield _loss(planned.place(kind, changes[0]), found, fix)
+            fix = f"write another name in the same change: then the new {noun} comes first"
+            yield _loss(planned.place(noun, changes[0]), found, fix)
+        elif noun == "role" and changes:
+            found = f"{about} is replaced, which running Pods use until they restart: its path changes"
+            fix = "keep the path, or restart the Pods at once after `pulumi up`"
+            yield _loss(planned.place("role", "path"), found, fix)
+
+
+def _changed(wanted: Mapping[str, Any], before: Resource) -> list[str]:
+    """Return the keys whose values the state's resource does not have; a path that is left out is `/`."""
+    unset = {"path": "/"}
+    has = {key: before.text(key) or unset.get(key, "") for key in wanted}
+    return [key for key, value in wanted.items() if (known(value) or unset.get(key, "")) != has[key]]

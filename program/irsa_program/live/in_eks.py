@@ -1,6 +1,6 @@
 """What EKS Pod Identity lacks, or would refuse: its agent, associations that exist, quotas, and chained roles."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import count
 
 from irsa import types
@@ -12,111 +12,91 @@ from irsa.rules.mistakes import named
 from irsa.rules.trust import assume_role_actions
 from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.stack import Stack
-from irsa_program.live.held import Held
-from irsa_program.live.planned import Planned, finding, roles_to_tag, service_account_of
-from irsa_program.live.reads import Reads
+from irsa_program.live.planned import Planned, PlannedStack, finding, roles_to_tag, service_account_of
 from irsa_program.live.stages import Change, gives_up
+from irsa_program.live.taken import taken
 from irsa_program.lookups import rules as live_rules
 from irsa_world.live.eks import AGENT, MOST_ASSOCIATIONS, ListedAssociation
 from irsa_world.stages import spelled
+from irsa_world.state.resource import Resource
 
 
-def missing_agents(stack: Stack, reads: Reads) -> Iterator[LocatedMistake]:
+def missing_agents(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the clusters whose nodes give Pods no credentials of EKS Pod Identity.
 
     Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
     """
-    for key, eks in reads.eks.items():
+    for key, eks in stack.reads.eks.items():
         if eks.has_agent is False:
-            cluster = stack.clusters_by_key[key]
-            name, place = cluster.name or "", stack.place_of_cluster(key)
+            cluster = stack.stack.clusters_by_key[key]
+            name, place = cluster.name or "", stack.stack.place_of_cluster(key)
             found = f"the EKS cluster {named(name)} has no add-on {AGENT}, and no Auto Mode"
             found += ": Pods with an association get no credentials"
             fix = f"add it: {commands.create_addon(name, AGENT, cluster.region)}"
             yield finding(live_rules.AGENT_MISSING, place, found, "the agent of EKS Pod Identity on its nodes", fix)
 
 
-def eks_conflicts(components: Collection[Planned], reads: Reads, held: Held) -> Iterator[LocatedMistake]:
+def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield what EKS would refuse of associations."""
-    ids = {each.text("associationId"): each.name for each in held.of(types.POD_IDENTITY_ASSOCIATION)}
+    ours = {each.text("associationId"): each for each in stack.held.of(types.POD_IDENTITY_ASSOCIATION)}
     new: dict[str, Iterator[int]] = {}
-    for planned in components:
+    for planned in stack.components:
         key = planned.component.cluster or ""
-        eks = reads.eks.get(key)
+        eks = stack.reads.eks.get(key)
         for association in planned.spec.of(types.POD_IDENTITY_ASSOCIATION):
             if eks is None or eks.associations is None:
                 continue
             live = eks.associations.get(service_account_of(association))
-            if held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name):
-                change = gives_up(planned.binding, planned.spec, held)
+            if stack.held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name):
+                change = gives_up(planned.binding, planned.spec, stack.held)
                 if live is None and change and change.way is IRSA:
-                    yield _gone(planned, association, change)
-                continue
-            if association.import_id or live:
-                yield from _existing(planned, key, association, live, ids)
-                continue
-            # EKS raises it for nobody: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
-            used, created = len(eks.associations), next(new.setdefault(key, count(1)))
-            if used + created == MOST_ASSOCIATIONS + 1:
-                place, found = planned.place("identity"), f"associations of the EKS cluster{planned.where}: {used:,}"
-                allowed = f"at most {MOST_ASSOCIATIONS:,} in a cluster, a quota that EKS does not raise"
-                fix = "remove some that are not in use, or leave the rest at identity: irsa"
-                yield finding(live_rules.QUOTA_REACHED, place, f"{found}, and more to be created", allowed, fix)
+                    yield _gone(planned, change)
+            elif association.import_id or live:
+                yield from _existing(planned, association, live, ours)
+            else:
+                # EKS raises it for nobody: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
+                used, created = len(eks.associations), next(new.setdefault(key, count(1)))
+                if used + created == MOST_ASSOCIATIONS + 1:
+                    found = f"associations of the EKS cluster{planned.where}: {used:,}, and more to be created"
+                    allowed = f"at most {MOST_ASSOCIATIONS:,} in a cluster, a quota that EKS does not raise"
+                    fix = "remove some that are not in use, or leave the rest at identity: irsa"
+                    yield finding(live_rules.QUOTA_REACHED, planned.place("identity"), found, allowed, fix)
 
 
-def _gone(planned: Planned, association: DeclaredResource, change: Change) -> LocatedMistake:
+def _gone(planned: Planned, change: Change) -> LocatedMistake:
     """Return that IRSA ends without the association that the state has: somebody deleted it."""
-    about = named("/".join(service_account_of(association)))
-    found = (
-        f"the association of {about}{planned.where}, which is in the state, is gone: new Pods would get no credentials"
-    )
+    found = f"the association of {named(planned.service_account or '')}{planned.where}, which is in the state, is gone:"
+    found = f"{found} new Pods would get no credentials"
     fix = f"first run `pulumi up --refresh` with identity: {spelled(change.before)}, which creates it again"
     return finding(live_rules.ASSOCIATION_MISSING, planned.place("identity"), found, "the association", fix)
 
 
 def _existing(
-    planned: Planned, key: str, association: DeclaredResource, live: ListedAssociation | None, ids: dict[str, str]
+    planned: Planned, association: DeclaredResource, live: ListedAssociation | None, ours: Mapping[str, Resource]
 ) -> Iterator[LocatedMistake]:
     """Yield what is wrong with an association that exists, or is to be adopted."""
-    place, rule = planned.place("identity"), live_rules.ASSOCIATION_EXISTS
-    at_import = planned.place("podIdentity", "importIds", key)
-    about = f"the service account {named('/'.join(service_account_of(association)))}{planned.where}"
-    adopted = (association.import_id or "").rpartition(",")[2]
-    if live is None:
-        found = f"{about} has no association to import"
-        fix = f"remove {key} from podIdentity.importIds: then irsa creates it"
-        yield finding(live_rules.IMPORT_MISSING, at_import, found, "an existing association to import", fix)
-        return
-    found = f"{about} has the association {named(live.association_id)} already"
-    if live.owner_arn:
+    about = f"the association of the service account {named('/'.join(service_account_of(association)))}"
+    if live and live.owner_arn:
         # EKS lets nothing else change it: https://docs.aws.amazon.com/eks/latest/userguide/update-addon-role.html
-        found += f", which {named(live.owner)} owns and alone may change it"
+        found = f"{about} exists already{planned.where}: {named(live.owner)} owns it, and alone may change it"
+        allowed = "a service account that no add-on has an association for"
         fix = "remove this binding, and give the add-on its role by its own settings; or use another service account"
-        yield finding(rule, place, found, "a service account that no add-on has an association for", fix)
-    elif name := ids.get(live.association_id):
-        found += f", in this stack's state as {named(name)}, which goes at the end of `pulumi up`"
-        allowed = "one association for each service account of a cluster"
-        fix = "first remove it, in a change of its own; or keep what names it: the cluster and the service account"
-        yield finding(rule, place, found, allowed, fix)
-    elif not adopted:
-        fix = f"adopt it, and its Pods get this role: podIdentity: {{importIds: {{{key}: {live.association_id}}}}}"
-        yield finding(rule, place, f"{found}, which this stack did not create", "none, or one that is adopted", fix)
-    elif adopted != live.association_id:
-        fix = f"write {live.association_id}"
-        found = f"{about} has the association {named(live.association_id)}, and not {named(adopted)}"
-        yield finding(live_rules.IMPORT_MISSING, at_import, found, "an existing association to import", fix)
+        yield finding(live_rules.ASSOCIATION_EXISTS, planned.place("identity"), found, allowed, fix)
+        return
+    there = live.association_id if live else None
+    wanted = association.import_id and association.import_id.rpartition(",")[2]
+    yield from taken(planned, types.POD_IDENTITY_ASSOCIATION, about, there, wanted, ours.get(there or ""))
 
 
-def untagged_roles(components: Collection[Planned], reads: Reads) -> Iterator[LocatedMistake]:
+def untagged_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the roles that a role may assume, but not with the session tags of EKS Pod Identity.
 
     They are transitive, and STS demands sts:TagSession of each role that is assumed with them:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_role-chaining
     """
-    roles = {role.arn: role for each in reads.aws_accounts.values() for role in each.roles or ()}
-    created = {planned.role_arn for planned in components if planned.spec.role}
-    for planned in components:
+    roles = {role.arn: role for each in stack.reads.aws_accounts.values() for role in each.roles or ()}
+    created = {planned.role_arn for planned in stack.components if planned.spec.role}
+    for planned in stack.components:
         role_arn = planned.role_arn
         for place, arn in roles_to_tag(planned.component, planned.spec) if role_arn else ():
             if arn in roles and arn not in created and role_arn and _lacks_tag_session(roles[arn].trust, role_arn):

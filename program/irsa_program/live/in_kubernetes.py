@@ -1,100 +1,99 @@
 """What the clusters would refuse: namespaces and service accounts."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from irsa import types
+from irsa.guard.rules import SYSTEM
 from irsa.imported import not_as_declared
 from irsa.resources import DeclaredResource
 from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN, webhook_annotations
-from irsa.rules.mistakes import listed, named
+from irsa.rules.mistakes import Place, listed, named
 from irsa.rules.unknown import OUTPUT
 from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
-from irsa_program.live.changes import CORRECTED_ISSUER
-from irsa_program.live.held import Held
-from irsa_program.live.planned import Planned, finding, known, service_account_of
-from irsa_program.live.reads import ClusterReads
+from irsa_program.guards import guard_place
+from irsa_program.live.planned import Planned, PlannedStack, finding, known, service_account_of
+from irsa_program.live.taken import taken
 from irsa_program.lookups import rules as live_rules
 from irsa_program.lookups.imported import differing
 from irsa_world.model import ServiceAccount
 from irsa_world.state.resource import Resource
 
 
-def kubernetes_conflicts(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
-    """Yield what the clusters would refuse."""
-    created = {(each.cluster, each.name): key for key, _, component, *_ in components if (each := component.namespace)}
-    # The service accounts that the stack created for an issuer that their binding has no more, by their UIDs.
-    names = {planned.spec.service_account.logical_name for planned in components if planned.spec.service_account}
-    former = {
-        each.text("metadata", "uid"): each
-        for each in held.of(types.SERVICE_ACCOUNT)
-        if each.issuer and each.name not in names
+def namespace_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
+    """Yield the namespaces of service accounts, and of the ConfigMaps of guards, that do not exist, or are to end."""
+    created = {
+        (each.cluster, each.name): key for key, _, component, *_ in stack.components if (each := component.namespace)
     }
-    for planned in components:
-        service_account, cluster = planned.spec.service_account, planned.cluster
-        if service_account is None or cluster is None:
+    # Where each is named, and whether what is named there waits for whoever creates it.
+    used: list[tuple[str, str, Place, bool, str]] = []
+    for planned in stack.components:
+        if own := planned.spec.service_account:
+            place, creates = planned.place("serviceAccount", "namespace"), bool(planned.component.namespace)
+            name = service_account_of(own)[0]
+            used.append((planned.component.cluster or "", name, place, creates, "set createNamespace: true, or "))
+    for guard in stack.guards:
+        name, place = guard.args.get("namespace", SYSTEM), (*guard_place(stack.stack, guard.cluster), "namespace")
+        used.append((guard.cluster, name, place, (guard.cluster, name) in created, ""))
+    for cluster, name, place, creates, otherwise in used:
+        read = stack.reads.clusters.get(cluster)
+        if read is None or read.namespaces is None:
             continue
-        namespace, name = service_account_of(service_account)
-        creator = created.get((planned.component.cluster or "", namespace))
-        if cluster.namespaces is not None:
-            yield from _namespace(planned, cluster, namespace, creator)
-        if cluster.service_accounts is None:
+        found, fix = (
+            f"the namespace {named(name)} does not exist{stack.where(cluster)}",
+            commands.create_namespace(name),
+        )
+        fix = f"{otherwise}create it: {fix}"
+        if read.namespaces.get(name):
+            found, fix = f"the namespace {named(name)} is being deleted{stack.where(cluster)}", "wait until it is gone"
+        elif creates or name in read.namespaces:
             continue
-        live = cluster.service_accounts.get((namespace, name))
-        ours = held.find(service_account.type, service_account.logical_name)
+        elif creator := created.get((cluster, name)):
+            found = f"{found}; bindings.{creator} creates it, but this binding does not wait"
+        yield finding(live_rules.NAMESPACE_MISSING, place, found, "a namespace that exists, and stays", fix)
+
+
+def kubernetes_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
+    """Yield what the clusters would refuse of service accounts."""
+    # In another cluster, the name of one that goes is another one's: only a UID says that it is the same.
+    former = {each.text("metadata", "uid"): each for each in stack.held.of(types.SERVICE_ACCOUNT)}
+    for planned in stack.components:
+        service_account, cluster, place = planned.spec.service_account, planned.cluster, planned.service_account
+        if service_account is None or cluster is None or cluster.service_accounts is None or place is None:
+            continue
+        live = cluster.service_accounts.get(service_account_of(service_account))
+        ours = stack.held.find(service_account.type, service_account.logical_name)
         # One of another service account is to be replaced.
-        ours = ours if ours and ours.object_name == f"{namespace}/{name}" else None
-        about = f"the service account {named(f'{namespace}/{name}')}"
+        ours = ours if ours and ours.object_name == place else None
+        about = f"the service account {named(place)}"
         if service_account.type == types.SERVICE_ACCOUNT:
             if not ours:
-                before = former.get(live.uid) if live and live.uid else None
-                yield from _to_create(planned, service_account, live, before, about)
+                other = former.get(live.uid) if live and live.uid else None
+                yield from _to_create(planned, service_account, live, about, other)
         elif live is None:
-            yield from _missing(planned, cluster, namespace, name)
+            namespace, _, name = place.partition("/")
+            # That its namespace is missing is told already.
+            if cluster.namespaces is None or namespace in cluster.namespaces:
+                found, allowed = f"{about} does not exist{planned.where}", "an existing one, because of create: false"
+                fix = f"set create: true, or create it: {commands.create_service_account(namespace, name)}"
+                at = planned.place("serviceAccount", "name")
+                yield finding(live_rules.SERVICE_ACCOUNT_MISSING, at, found, allowed, fix)
         elif not service_account.facts["takeOver"]:
             yield from _taken(planned, known(service_account.inputs["metadata.annotations"]) or {}, live, ours, about)
-
-
-def _missing(planned: Planned, cluster: ClusterReads, namespace: str, name: str) -> Iterator[LocatedMistake]:
-    if cluster.namespaces is not None and namespace not in cluster.namespaces:
-        return  # that the namespace is missing is told already
-    found = f"the service account {named(f'{namespace}/{name}')} does not exist{planned.where}"
-    fix = f"set create: true, or create it: {commands.create_service_account(namespace, name)}"
-    place, allowed = planned.place("serviceAccount", "name"), "an existing one, because of create: false"
-    yield finding(live_rules.SERVICE_ACCOUNT_MISSING, place, found, allowed, fix)
-
-
-def _namespace(planned: Planned, cluster: ClusterReads, name: str, creator: str | None) -> Iterator[LocatedMistake]:
-    found, allowed = f"the namespace {named(name)} does not exist{planned.where}", "a namespace that exists"
-    fix = f"set createNamespace: true, or create it: {commands.create_namespace(name)}"
-    namespaces = cluster.namespaces or {}
-    if namespaces.get(name):
-        found = f"the namespace {named(name)} is being deleted{planned.where}"
-        allowed, fix = "a namespace that stays", "wait until it is gone"
-    elif planned.component.namespace or name in namespaces:
-        return
-    elif creator:
-        found += f"; bindings.{creator} creates it, but this binding does not wait"
-        fix = "set createNamespace: true here too"
-    yield finding(live_rules.NAMESPACE_MISSING, planned.place("serviceAccount", "namespace"), found, allowed, fix)
 
 
 def _to_create(
     planned: Planned,
     service_account: DeclaredResource,
     live: ServiceAccount | None,
-    former: Resource | None,
     about: str,
+    former: Resource | None,
 ) -> Iterator[LocatedMistake]:
     """Yield what is wrong with a service account that the state does not have: it is created, or adopted."""
     import_id = service_account.import_id
-    if import_id and live is None:
-        fix = "remove serviceAccount from import: then irsa creates it"
-        found = f"{about} does not exist{planned.where}"
-        yield finding(live_rules.IMPORT_MISSING, planned.place("import"), found, "an existing one to import", fix)
-    elif live and import_id:
+    if live and import_id:
         inputs = {name: known(value) for name, value in service_account.inputs.items()}
         annotations = _declared(planned, inputs["metadata.annotations"] or {})
         annotations |= {ROLE_ARN: annotations[ROLE_ARN] or OUTPUT} if ROLE_ARN in annotations else {}
@@ -105,15 +104,11 @@ def _to_create(
         }
         if differences := not_as_declared(types.SERVICE_ACCOUNT, declared, live.manifest):
             yield differing(planned.key, "serviceAccount", f"{about}{planned.where}", differences)
-    elif live:
-        creator, fix = "did not create it", "set create: false to annotate it, or import: [serviceAccount] to adopt it"
-        if former:
-            creator, fix = f"created it for the issuer {named(former.issuer)}", CORRECTED_ISSUER
+        return
+    if live and ROLE_ARN in live.annotations:
         by = f", written by {listed(sorted(managers))}" if (managers := live.managers(ROLE_ARN)) else ""
-        role = f"; it has the role {named(live.role_arn)}{by}" if ROLE_ARN in live.annotations else ""
-        found = f"{about} exists already{planned.where}, and this stack {creator}{role}"
-        place, allowed = planned.place("serviceAccount", "name"), "a name that is not in use"
-        yield finding(live_rules.SERVICE_ACCOUNT_EXISTS, place, found, allowed, fix)
+        about = f"{about}, which has the role {named(live.role_arn)}{by},"
+    yield from taken(planned, types.SERVICE_ACCOUNT, about, str(live) if live else None, import_id, former)
 
 
 def _declared(planned: Planned, annotations: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,9 @@
 """Look at AWS, Kubernetes and the stack's state for one stack file."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from irsa.guard.rules import stack_key
@@ -15,16 +14,14 @@ from irsa_config.project_file import project_name
 from irsa_config.scalars import parsed
 from irsa_config.stack import Binding, Stack
 from irsa_program.live.changes import failed_updates, pod_losses
-from irsa_program.live.guards import existing_guards, guarded_twice, locked_out, missing_namespaces, unguarded_pods
+from irsa_program.live.guards import guard_conflicts
 from irsa_program.live.held import Held, held_by
 from irsa_program.live.in_eks import eks_conflicts, missing_agents, untagged_roles
 from irsa_program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
-from irsa_program.live.in_kubernetes import kubernetes_conflicts
-from irsa_program.live.planned import Planned, planned_components
+from irsa_program.live.in_kubernetes import kubernetes_conflicts, namespace_conflicts
+from irsa_program.live.planned import PlannedStack, planned_components
 from irsa_program.live.reader import Reader
-from irsa_program.live.reads import Reads
-from irsa_program.live.stages import pods_of_the_other_way, session_tags_return
-from irsa_program.logical_names import oidc_provider
+from irsa_program.live.stages import pods_of_the_other_way
 from irsa_program.lookups import rules as live_rules
 from irsa_program.lookups.access import REGION_VARIABLES, first_variable
 from irsa_program.lookups.values import Lookups, completed, needs_of, trusts_providers, unanswered
@@ -47,12 +44,13 @@ WARNINGS = {
     live_rules.PODS_LOSE_ROLE,
     live_rules.PODS_MUST_RESTART,
     live_rules.ROLE_MISSING,
-    live_rules.SESSION_TAGS_RETURN,
 }
 # What must exist, whoever created it. Of all else, the state may say that it is the stack's own, which is no conflict.
 MISSING = {
     live_rules.AGENT_MISSING,
     live_rules.BOUNDARY_MISSING,
+    live_rules.GUARD_LOCKS_OUT,
+    live_rules.GUARD_REFUSES,
     live_rules.IMPORT_DIFFERS,
     live_rules.NAMESPACE_MISSING,
     live_rules.POLICY_MISSING,
@@ -60,6 +58,20 @@ MISSING = {
     live_rules.SERVICE_ACCOUNT_MISSING,
     live_rules.TAG_SESSION_MISSING,
 }
+RULES: Sequence[Callable[[PlannedStack], Iterator[LocatedMistake]]] = (
+    failed_updates,
+    namespace_conflicts,
+    kubernetes_conflicts,
+    iam_conflicts,
+    provider_conflicts,
+    missing_roles,
+    account_quotas,
+    missing_agents,
+    eks_conflicts,
+    pods_of_the_other_way,
+    untagged_roles,
+    guard_conflicts,
+)
 
 
 class LiveReport(NamedTuple):
@@ -114,65 +126,29 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
         components=[each for each in planned.components if each[0].binding not in left_out],
         guards=[each._replace(settings=each.settings._replace(stack=key)) for each in planned.guards],
     )
-    mistakes = planned.mistakes
     reads = reader.reads(planned.components, held or Held(), planned.guards)
     components = planned_components(stack, planned, lookups, reads)
+    whole = PlannedStack(stack, components, planned.guards, answers, reads, held or Held(), aws)
+    found = [*reads.failures, *planned.mistakes, *conflicts(whole, held is not None)]
     # What a binding without a plan has would look like what is deleted.
-    losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, answers), held)
-    in_the_way = conflicts(stack, components, answers, reads, held, aws)
-    failed = failed_updates(held) if held else ()
-    of_guards = [*missing_namespaces(stack, planned.guards, components, reads)]
-    of_guards += unguarded_pods(stack, planned.guards, reads)
-    of_guards += locked_out(stack, planned.guards, reads)
-    if held is not None:
-        of_guards += guarded_twice(stack, planned.guards, reads, held)
-        of_guards += existing_guards(stack, planned.guards, reads)
+    found += [] if held is None or left_out or planned.mistakes else pod_losses(whole)
     # One setting of a binding may be of several components: what is wrong with it is reported once.
     once: dict[tuple[str, Place, str], LocatedMistake] = {}
-    for each in (*failed, *reads.failures, *mistakes, *in_the_way, *losses, *of_guards):
+    for each in found:
         once.setdefault((each.rule, each.place, each.mistake.found), each)
     if left_out:
         not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
     refused, warned = ([each for each in once.values() if (each.rule in WARNINGS) == warns] for warns in (False, True))
-    has_looked = not reads.unanswered and (bool(once) or _has_answers(reads))
+    has_looked = not reads.unanswered and (bool(once) or reads.has_answers)
     return LiveReport(refused, warned, [*not_checked, *reads.not_checked], has_looked)
 
 
-def conflicts(  # noqa: PLR0917 (what is planned, what was read, and what the state holds)
-    stack: Stack,
-    components: Collection[Planned],
-    lookups: Lookups,
-    reads: Reads,
-    held: Held | None,
-    aws_settings: Mapping[str, Any] = MappingProxyType({}),
-) -> list[LocatedMistake]:
+def conflicts(stack: PlannedStack, has_state: bool = True) -> list[LocatedMistake]:
     """Return what `pulumi up` would refuse, or would overwrite.
 
-    Where the stack's state cannot be read, `held` is None: then what may be its own is left out.
+    Where the stack's state cannot be read, what may be its own is left out.
     """
-    known = held or Held()
-    found = [
-        *kubernetes_conflicts(components, known),
-        *iam_conflicts(components, known, aws_settings),
-        *provider_conflicts(stack, lookups, reads, known),
-        *missing_roles(components, reads),
-        *account_quotas(components, known),
-        *missing_agents(stack, reads),
-        *eks_conflicts(components, reads, known),
-        *pods_of_the_other_way(components, known),
-        *session_tags_return(components, known),
-        *untagged_roles(components, reads),
-    ]
-    return [conflict for conflict in found if held is not None or conflict.rule in MISSING]
-
-
-def _providers(stack: Stack, lookups: Lookups) -> list[str]:
-    """Return the names of the IAM OIDC providers that the stack creates."""
-    return [
-        oidc_provider(stack, aws_account, lookups.clusters[cluster].issuer)
-        for cluster, aws_account in lookups.oidc_providers
-        if stack.clusters_by_key[cluster].create_oidc_provider
-    ]
+    return [each for rule in RULES for each in rule(stack) if has_state or each.rule in MISSING]
 
 
 def _settings_of(provider: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,10 +188,3 @@ def _held_or_reason(export: "Future[list[Resource]]") -> tuple[Held | None, list
         if NEW_STACK in str(error):
             return Held(), []
         return None, [f"the stack's state, so that what exists may be its own: {error}"]
-
-
-def _has_answers(reads: Reads) -> bool:
-    in_aws = ((each.roles, each.policies, each.oidc_providers, each.summary) for each in reads.aws_accounts.values())
-    in_clusters = ((each.namespaces, each.service_accounts) for each in reads.clusters.values())
-    in_eks = ((each.has_agent, each.associations) for each in reads.eks.values())
-    return any(answer is not None for answers in (*in_aws, *in_clusters, *in_eks) for answer in answers)

@@ -1,4 +1,4 @@
-"""The components of the plan beside what was read of their AWS account and their cluster."""
+"""What is planned, beside what there is: what each rule of `irsa check --live` is a function of."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,10 +13,11 @@ from irsa.rules.unknown import has_unknown, sampled
 from irsa.spec import Spec
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Binding, Stack
+from irsa_program.guards import PlannedGuard
+from irsa_program.live.held import Held
 from irsa_program.live.reads import AwsReads, ClusterReads, Reads
 from irsa_program.lookups.values import AwsIdentity, Lookups
 from irsa_program.plan import Plan, PlannedComponent
-from irsa_world.state.resource import Resource
 
 
 class Planned(NamedTuple):
@@ -52,33 +53,42 @@ class Planned(NamedTuple):
         own = self.spec.service_account
         return "/".join(service_account_of(own)) if own else None
 
-    def attached_arns(self) -> list[str | None]:
-        """Return the ARNs of the policies that it attaches, None where IAM chooses the name, or nobody knows it yet."""
-        created = {each.key: each for each in self.spec.of(types.POLICY)}
+    def attached_arns(self, held: Held) -> list[str | None]:
+        """Return the ARNs of the policies that it attaches, None where nobody knows it yet."""
+        created = {}
+        for each in self.spec.of(types.POLICY):
+            before = held.find(types.POLICY, each.logical_name)
+            created[each.key] = self.arn_of(each) or (before.arn if before else None)
         arns = [each.inputs["policyArn"] for each in self.spec.of(types.ATTACHMENT)]
-        return [self.arn_of(created[arn.key]) if isinstance(arn, Ref) else known(arn) for arn in arns]
+        return [created[arn.key] if isinstance(arn, Ref) else known(arn) for arn in arns]
 
 
-def service_account_of(resource: DeclaredResource) -> tuple[str, str]:
-    """Return the namespace and the name of a service account, or of that of an association, as far as it is known."""
-    namespace, name = map(known, resource.service_account)
-    return namespace or DEFAULT_NAMESPACE, str(name)
+class PlannedStack(NamedTuple):
+    """What a stack is going to be.
 
-
-def fixed(created: DeclaredResource) -> dict[str, Any]:
-    """Return what IAM never changes of a role or a policy, by the state's keys.
-
-    Sources: API_UpdateRole.html and API_CreatePolicy.html in https://docs.aws.amazon.com/IAM/latest/APIReference/
+    Attributes:
+        components: The components of the plan.
+        guards: The guards of the plan.
+        reads: What AWS and the clusters have.
+        held: What the stack's state holds.
+        aws_settings: The settings of the stack's default AWS provider, by their names without `aws:`.
     """
-    names = ("path",) if created.type == types.ROLE else ("path", "description")
-    return {name: created.inputs[name] for name in names}
+
+    stack: Stack
+    components: Sequence[Planned]
+    guards: Sequence[PlannedGuard]
+    lookups: Lookups
+    reads: Reads
+    held: Held
+    aws_settings: Mapping[str, Any] = {}
+
+    def where(self, cluster: str | None) -> str:
+        """Return a cluster for messages; nothing in a stack of one."""
+        return _where(self.stack, cluster)
 
 
-def changed(wanted: Mapping[str, Any], before: Resource) -> list[str]:
-    """Return the keys whose values the state's resource does not have; a path that is left out is `/`."""
-    unset = {"path": "/"}
-    has = {key: before.text(key) or unset.get(key, "") for key in wanted}
-    return [key for key, value in wanted.items() if (known(value) or unset.get(key, "")) != has[key]]
+def _where(stack: Stack, cluster: str | None) -> str:
+    return f" in the cluster {named(cluster)}" if stack.clusters and cluster else ""
 
 
 def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads) -> Sequence[Planned]:
@@ -87,13 +97,12 @@ def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads)
     role_arns: dict[str, str | None] = {}
     for component, spec in plan.components:
         key = component.binding
-        identity = lookups.aws_accounts[component.aws_account].identity
         if component.takes_role:
             role_arn = role_arns[key]
         elif spec.role is None:
             role_arn = known(spec.role_arn)
         else:
-            role_arn = _arn(identity, spec.role)
+            role_arn = _arn(lookups.aws_accounts[component.aws_account].identity, spec.role)
         role_arns.setdefault(key, role_arn)
         found.append(
             Planned(
@@ -103,11 +112,17 @@ def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads)
                 spec,
                 reads.aws_accounts.get(component.aws_account),
                 reads.clusters.get(component.cluster or ""),
-                "" if stack.cluster or component.cluster is None else f" in the cluster {named(component.cluster)}",
+                _where(stack, component.cluster),
                 role_arn,
             )
         )
     return found
+
+
+def service_account_of(resource: DeclaredResource) -> tuple[str, str]:
+    """Return the namespace and the name of a service account, or of that of an association, as far as it is known."""
+    namespace, name = map(known, resource.service_account)
+    return namespace or DEFAULT_NAMESPACE, str(name)
 
 
 def _arn(identity: AwsIdentity | None, created: DeclaredResource) -> str | None:

@@ -14,7 +14,6 @@ from irsa.guard.policies import STACK_LABEL, policies
 from irsa.outputs import child_name
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Place, named, path_of
 from irsa.spec import Spec
 from irsa.ways import IRSA
@@ -30,7 +29,7 @@ from irsa_program.live.stages import gives_up, whose_pods
 from irsa_program.lookups import access
 from irsa_program.lookups import rules as live_rules
 from irsa_program.lookups.failures import kubernetes_mistake
-from irsa_program.lookups.imported import policy_properties, role_properties
+from irsa_program.lookups.imported import There, imports, policy_properties, role_properties
 from irsa_program.lookups.questions import LookupFailure, Questions
 from irsa_program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
 from irsa_program.plan import PlannedComponent
@@ -41,6 +40,7 @@ from irsa_world.live.kubeconfig import UnreadKeyError, configuration
 from irsa_world.live.kubernetes import ClusterClient, NoSuchKindError
 from irsa_world.live.once import Answer
 from irsa_world.model import Guards
+from irsa_world.pods import by_service_account
 
 CONCURRENT = 8
 
@@ -65,7 +65,7 @@ class Reader:
         self._failures: list[LocatedMistake] = []
         # Why questions that `pulumi up` does not ask have no answer, and whether one of them was allowed.
         self._not_checked: list[str] = []
-        self._unanswered = False
+        self._unanswered = self._has_answers = False
 
     def lookups(self) -> Lookups:
         """Return the look-ups of `pulumi up`, without Pulumi's objects, as far as they have an answer."""
@@ -117,10 +117,10 @@ class Reader:
             held: What the stack's state holds: of that, nobody is asked whether somebody else has it.
             guards: The guards of the plan.
         """
-        created: dict[str | None, list[Spec]] = {}
+        created: dict[str | None, list[tuple[PlannedComponent, Spec]]] = {}
         for component, spec in components:
             if spec.role:
-                created.setdefault(component.aws_account, []).append(spec)
+                created.setdefault(component.aws_account, []).append((component, spec))
         named_roles = [known(spec.role_arn) or "" for _, spec in components if not spec.role]
         named_roles += [arn for each in components for _, arn in roles_to_tag(*each)]
         with_named_roles = {account_and_name(arn, "role")[0] for arn in named_roles}
@@ -160,7 +160,8 @@ class Reader:
             {key: reads for key, reads in found.items() if reads},
             {key: future.result() for key, future in in_eks.items()},
             self._failures,
-            sorted(dict.fromkeys(self._not_checked)),
+            sorted({*self._not_checked}),
+            self._has_answers,
             self._unanswered,
         )
 
@@ -180,13 +181,15 @@ class Reader:
     def _optional(self, what: str, question: Callable[[], Answer]) -> Answer | None:
         """Return the answer to a question that `pulumi up` does not ask; None where there is none."""
         try:
-            return question()
+            answer = question()
         except CouldNotLookError as error:
             self._not_checked.append(f"{what}: {error}")
             # No `|=`: another thread may write in between.
             if not isinstance(error, NoPermissionError):
                 self._unanswered = True
             return None
+        self._has_answers = True
+        return answer
 
     def _place(self, key: str) -> Place:
         """Return the place of the settings by which a cluster is reached."""
@@ -254,45 +257,44 @@ class Reader:
                 return finding(live_rules.ACCESS_ENTRY_MISSING, place, found, allowed, fix)
         return _no_cluster(live_rules.CLUSTER_UNREACHABLE, place, context, error)
 
-    def _aws_reads(self, identity: AwsIdentity, live: AwsAccountClient, created: Iterable[Spec]) -> AwsReads:
+    def _aws_reads(
+        self, identity: AwsIdentity, live: AwsAccountClient, created: Collection[tuple[PlannedComponent, Spec]]
+    ) -> AwsReads:
         """Return what an AWS account has: all that matters for roles that are created, or the roles alone."""
-        answer, where = self._optional, f"AWS account {live.number}"
-        roles = answer(f"{where}, names of roles", live.listed_roles)
+        ask, where = self._optional, f"AWS account {live.number}"
+        roles = ask(f"{where}, names of roles", live.listed_roles)
         if not created:
             return AwsReads(identity, roles)
-        providers = answer(f"{where}, OIDC providers", live.oidc_providers)
+        providers = ask(f"{where}, OIDC providers", live.oidc_providers)
         reads = AwsReads(
             identity,
             roles,
-            answer(f"{where}, managed policies", live.policies),
+            ask(f"{where}, managed policies", live.policies),
             None if providers is None else frozenset(providers),
-            answer(f"{where}, quotas", live.summary),
+            ask(f"{where}, quotas", live.summary),
         )
+        importing = {component.name: spec for component, spec in created if imports(spec)}
         with ThreadPoolExecutor(CONCURRENT) as pool:
+            there = pool.map(partial(self._there, live, reads), importing.values())
+            return replace(reads, there=dict(zip(importing, there, strict=True)))
 
-            def of_each(ask: Callable[..., Answer | None], keys: Collection[Any]) -> dict[Any, Answer]:
-                about = f"{where}, what is to be adopted"
-                found = pool.map(lambda key: answer(about, lambda: ask(*items_of(key))), keys)
-                return {key: each for key, each in zip(keys, found, strict=True) if each is not None}
-
-            adopted = {spec.role.import_id: spec for spec in created if spec.role and spec.role.import_id}
-            existing = [name for name in sorted(adopted) if name.lower() in reads.roles_by_name]
-            attached, inline = of_each(live.attached_policies, existing), of_each(live.inline_policies, existing)
-            documents = [
-                (name, each.inputs["name"])
-                for name in existing
-                for each in adopted[name].of(types.INLINE_POLICY)
-                if each.import_id and each.inputs["name"] in inline.get(name, ())
-            ]
-            arns = {each.import_id for spec in created for each in spec.of(types.POLICY) if each.import_id}
-            there = sorted(arn for arn in arns if arn in (reads.policies or ()))
-            return replace(
-                reads,
-                attached={name: frozenset(each) for name, each in attached.items()},
-                inline={name: frozenset(each) for name, each in inline.items()},
-                imported={**of_each(partial(_role, live), existing), **of_each(partial(_policy, live), there)},
-                inline_documents=of_each(live.inline_document, documents),
-            )
+    def _there(self, live: AwsAccountClient, reads: AwsReads, spec: Spec) -> There:
+        """Return what a component is to import, as far as it exists."""
+        ask = partial(self._optional, f"AWS account {live.number}, what is to be adopted")
+        arns = {each.import_id or "" for each in spec.of(types.POLICY)} & {*(reads.policies or ())}
+        found = {arn: (ask(partial(live.document, arn)), ask(partial(live.policy_settings, arn))) for arn in arns}
+        policies = {arn: policy_properties(*each) for arn, each in found.items() if each[1] is not None}
+        name = (spec.role.import_id if spec.role else None) or ""
+        if name.lower() not in reads.roles_by_name:
+            return There(policies=policies)
+        role, attached = ask(partial(live.role, name)), ask(partial(live.attached_policies, name))
+        inline = ask(partial(live.inline_policies, name))
+        imported = {each.inputs["name"] for each in spec.of(types.INLINE_POLICY) if each.import_id}
+        documents = {
+            each: ask(partial(live.inline_document, name, each)) if each in imported else None for each in inline or ()
+        }
+        properties = role_properties(role.trust, role) if role else None
+        return There(properties, attached, None if inline is None else documents, policies)
 
     def _eks_reads(self, key: str, with_associations: bool) -> EksReads:
         """Return what a cluster has of EKS Pod Identity; its associations only where that matters."""
@@ -326,7 +328,7 @@ class Reader:
         by_name = None if found is None else {(each.namespace, each.name): each for each in found}
         only = next(iter(with_pods)) if len(with_pods) == 1 else None
         pods = self._optional(f"{where}, Pods", partial(live.all_pods, only)) if with_pods else None
-        reads = ClusterReads(namespaces, by_name, pods)
+        reads = ClusterReads(namespaces, by_name, None if pods is None else by_service_account(pods))
         return (self._guard_reads(reads, live, guard, held) if guard else reads), issuer
 
     def _guard_reads(self, reads: ClusterReads, live: ClusterClient, guard: PlannedGuard, held: Held) -> ClusterReads:
@@ -354,16 +356,6 @@ class Reader:
         except CouldNotLookError:
             pass  # it is said where it is asked for again
         return self._optional(f"{where}, its guards", partial(guards_of, live))
-
-
-def _role(live: AwsAccountClient, name: str) -> dict[str, Any] | None:
-    found = live.role(name)
-    return None if found is None else role_properties(found.trust, found)
-
-
-def _policy(live: AwsAccountClient, arn: str) -> dict[str, Any] | None:
-    found, document = live.policy_settings(arn), live.document(arn)
-    return None if found is None else policy_properties(document, found)
 
 
 def _no_cluster(rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:

@@ -7,6 +7,7 @@ from typing import Any
 
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import account_and_name
+from irsa_program.lookups.imported import There
 from irsa_program.lookups.values import AwsIdentity
 from irsa_world.live.eks import ListedAssociation
 from irsa_world.model import Guards, Role, ServiceAccount, User
@@ -19,8 +20,8 @@ class ClusterReads:
     Attributes:
         namespaces: The namespaces by name, each with whether it is being deleted.
         service_accounts: Service accounts by namespace and name.
-        pods: The Pods that have not ended, where some must restart before a change, or a guard is declared: those of
-            all service accounts.
+        pods: The Pods that have not ended, by service account as `namespace/name`, where some must restart before a
+            change, or a guard is declared.
         guards: Whom the guards of stacks guard, where one is declared.
         taken: The names of its policies that exist, and are not in the state.
         user: Who asks, where a guard denies annotations.
@@ -28,7 +29,7 @@ class ClusterReads:
 
     namespaces: Mapping[str, bool] | None = None
     service_accounts: Mapping[tuple[str, str], ServiceAccount] | None = None
-    pods: Sequence[Mapping[str, Any]] | None = None
+    pods: Mapping[str, Sequence[Mapping[str, Any]]] | None = None
     guards: Guards | None = None
     taken: Sequence[str] = ()
     user: User | None = None
@@ -55,10 +56,7 @@ class AwsReads:
         policies: Managed policies by ARN, those of AWS included, each with whether it can be attached.
         oidc_providers: ARNs of its IAM OIDC providers.
         summary: What GetAccountSummary says of its quotas.
-        attached: ARNs of the attached policies of roles to adopt, by the role's name.
-        inline: Names of the inline policies of roles to adopt, by the role's name.
-        imported: Roles to adopt by name, and managed policies by ARN, with their properties by Pulumi's names.
-        inline_documents: Documents of inline policies to adopt, by the names of the role and the policy.
+        there: What is to be imported, by the name of the component.
     """
 
     identity: AwsIdentity
@@ -66,10 +64,7 @@ class AwsReads:
     policies: Mapping[str, bool] | None = None
     oidc_providers: frozenset[str] | None = None
     summary: Mapping[str, int] | None = None
-    attached: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    inline: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    imported: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    inline_documents: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    there: Mapping[str, There] = field(default_factory=dict)
 
     @functools.cached_property
     def roles_by_name(self) -> Mapping[str, str]:
@@ -93,7 +88,8 @@ class Reads:
         eks: The same clusters, those of bindings that use EKS Pod Identity.
         failures: What stops `pulumi up` before any resource: credentials, clusters, providers.
         not_checked: What could not be asked, and why.
-        unanswered: Whether one of these was allowed, and has no answer.
+        has_answers: Whether AWS or a cluster answered.
+        unanswered: Whether something that was allowed has no answer.
     """
 
     aws_accounts: Mapping[str | None, AwsReads]
@@ -101,4 +97,5 @@ class Reads:
     eks: Mapping[str, EksReads] = field(default_factory=dict)
     failures: Sequence[LocatedMistake] = ()
     not_checked: Sequence[str] = ()
+    has_answers: bool = False
     unanswered: bool = False

@@ -4,36 +4,24 @@ Pods keep what they were created with: the token of IRSA, or the credentials of 
 the Pods of each have, are those of `irsa verify --pods` (irsa_world.stages).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from irsa import types
-from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError, evaluate
 from irsa.outputs import COMPONENT_TYPE, IDENTITY
-from irsa.resources import DeclaredResource
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.subjects import is_pattern
-from irsa.rules.trust import POD_IDENTITY_PRINCIPAL
 from irsa.spec import Spec
 from irsa.ways import BOTH, IRSA, ONLY_IRSA, WAYS, Identity, Way, parse_identity
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Binding
 from irsa_program.live.held import Held
-from irsa_program.live.planned import Planned, finding, service_account_of
+from irsa_program.live.planned import Planned, PlannedStack, finding, service_account_of
 from irsa_program.lookups import rules as live_rules
 from irsa_world.pods import ROLE_VARIABLE, running_pod
-from irsa_world.stages import (
-    BACK,
-    CACHED,
-    CACHED_OF_TARGET,
-    NO_ROLE,
-    RunningPod,
-    listed_pods,
-    restarts,
-    spelled,
-    way_of,
-)
+from irsa_world.report.text import counted
+from irsa_world.stages import BACK, LOSE_IT, NO_ROLE, RunningPod, listed_pods, restarts, spelled, way_of
 
 CHILDREN = (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH, types.POD_IDENTITY_ASSOCIATION)
 
@@ -86,61 +74,18 @@ def whose_pods(binding: Binding, spec: Spec, change: Change) -> list[str]:
     return [*dict.fromkeys(names)]
 
 
-def pods_of_the_other_way(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
+def pods_of_the_other_way(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the Pods that have no role any more after the change, at once or when their credentials end."""
-    by_cluster: dict[int, Mapping[str, Sequence[Any]]] = {}
-    for planned in components:
-        cluster, change = planned.cluster, gives_up(planned.binding, planned.spec, held)
+    for planned in stack.components:
+        cluster, change = planned.cluster, gives_up(planned.binding, planned.spec, stack.held)
         if change is None or cluster is None or cluster.pods is None:
             continue
-        if id(cluster) not in by_cluster:
-            by_cluster[id(cluster)] = by_service_account(cluster.pods)
-        own, *others = whose_pods(planned.binding, planned.spec, change)
-        if pods := _with(change.way, by_cluster[id(cluster)].get(own, ()), planned):
-            yield _held_back(planned, own, change, pods, held)
-        for name in others:
-            those = [each for each in by_cluster[id(cluster)].get(name, ()) if planned.role_arn in _roles(each)]
-            if pods := _with(change.way, those, planned):
-                yield _without_association(planned, name, change, pods)
-
-
-def session_tags_return(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
-    """Yield the associations that get session tags, where the new trust policy does not admit sessions without.
-
-    The trust policy changes first, and EKS asks for credentials without tags until the association has changed too. The
-    other way round nothing is missing: a trust policy that names the cluster alone admits sessions with tags.
-    """
-    policies = {planned.key: planned.spec.trust.policy for planned in components if planned.spec.trust}
-    for planned in components:
-        policy = policies.get(planned.key)
-        for each in planned.spec.of(types.POD_IDENTITY_ASSOCIATION) if policy is not None else ():
-            before = held.find(types.POD_IDENTITY_ASSOCIATION, each.logical_name)
-            has_none = before is not None and before.inputs.get("disableSessionTags") is True
-            has_tags = not each.inputs["disableSessionTags"]
-            if has_tags and has_none and not _admits_without_tags(policy, each):
-                name = named("/".join(service_account_of(each)))
-                found = f"Pods of the service account {name}{planned.where} get no new credentials from when the"
-                found = f"{found} trust policy has changed until the association has, which a failed `pulumi up` leaves"
-                fix = f"in the same change, add to trust.statements the statement for {POD_IDENTITY_PRINCIPAL} that the"
-                fix = f"{fix} role's trust policy has now, and remove it in the next"
-                allowed = "a trust policy that admits sessions without tags, too, while the association changes"
-                place = planned.place("podIdentity", "sessionTags")
-                yield finding(live_rules.SESSION_TAGS_RETURN, place, found, allowed, fix)
-
-
-def _admits_without_tags(trust_policy: Any, association: DeclaredResource) -> bool:
-    cluster_arn = association.facts["clusterArn"]
-    if not isinstance(trust_policy, str) or not isinstance(cluster_arn, str):
-        return False
-    request = PodIdentityRequest(*service_account_of(association), cluster_arn, session_tags=False)
-    with suppress(TrustDocumentError):
-        return evaluate(trust_policy, request).decision is Decision.ALLOWED
-    return False
-
-
-def _with(way: Way, pods: Iterable[Any], planned: Planned) -> list[RunningPod]:
-    found = (running_pod(each, planned.role_arn or "", None) for each in pods)
-    return [each for each in found if way in each.ways]
+        for name in whose_pods(planned.binding, planned.spec, change):
+            is_own = name == planned.service_account
+            pods = [each for each in cluster.pods.get(name, ()) if is_own or planned.role_arn in _roles(each)]
+            running = [running_pod(each, planned.role_arn or "", None) for each in pods]
+            if those := [each for each in running if change.way in each.ways]:
+                yield _held_back(planned, name, change, those)
 
 
 def _roles(pod: Mapping[str, Any]) -> set[str]:
@@ -149,54 +94,22 @@ def _roles(pod: Mapping[str, Any]) -> set[str]:
     return {each.get("value", "") for each in variables if each["name"] == ROLE_VARIABLE}
 
 
-def by_service_account(pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[Any]]:
-    """Return Pods by their service account, as `namespace/name`."""
-    found: dict[str, list[Any]] = {}
-    for each in pods:
-        name = each["spec"].get("serviceAccountName") or "default"
-        found.setdefault(f"{each['metadata']['namespace']}/{name}", []).append(each)
-    return found
-
-
-def _has(planned: Planned, service_account: str, way: Way, pods: Sequence[RunningPod]) -> str:
-    number, have = f"{len(pods):,} Pod{'s' if len(pods) > 1 else ''}", "have" if len(pods) > 1 else "has"
-    return f"{number} of the service account {named(service_account)}{planned.where} {have} {way.credentials}"
-
-
-def _without_association(
-    planned: Planned, service_account: str, change: Change, pods: Sequence[RunningPod]
-) -> LocatedMistake:
-    found = f"{_has(planned, service_account, change.way, pods)}, {change.way.ends[1]}: {listed_pods(pods)}"
-    fix = f"first give {named(service_account)} a binding of its own with identity: both, and restart its Pods"
-    allowed = f"an association for each service account before identity: {spelled(planned.spec.identity)}"
-    return finding(live_rules.PODS_HOLD_BACK, planned.place("trust", "subjects"), found, allowed, fix)
-
-
-def _held_back(
-    planned: Planned, service_account: str, change: Change, pods: Sequence[RunningPod], held: Held
-) -> LocatedMistake:
-    after, has = planned.spec.identity, _has(planned, service_account, change.way, pods)
-    restart = f"restart {'them' if len(pods) > 1 else 'it'}{restarts(pods)}"
-    place = planned.place("identity")
-    if change.way in after.trusted and way_of(after) is IRSA:
-        time = CACHED_OF_TARGET if _has_target(planned, held) else CACHED
-        found = (
-            f"{has}, which may end within minutes of this `pulumi up`, at the latest {time} after their last renewal"
-        )
-        found, allowed = f"{found}: {listed_pods(pods)}", f"Pods with {IRSA.credentials} right after it"
-        return finding(live_rules.PODS_MUST_RESTART, place, found, allowed, f"right after `pulumi up`, {restart}")
-    ends = change.way.ends[change.way not in after.trusted]
-    found, allowed = f"{has}, {ends}: {listed_pods(pods)}", f"no such Pods before identity: {spelled(after)}"
-    # New Pods have it until they get the role by the other way.
-    first = BOTH if change.way is IRSA else BACK
-    is_there = way_of(change.before) not in (change.way, NO_ROLE)
-    fix = restart if is_there else f"first run `pulumi up` with identity: {spelled(first)}, and then {restart}"
-    fix = f"{fix}; until then, leave identity: {spelled(change.before)}" if is_there else fix
-    return finding(live_rules.PODS_HOLD_BACK, place, found, allowed, fix)
-
-
-def _has_target(planned: Planned, held: Held) -> bool:
-    """Return whether the association of a service account has a target role."""
-    own = planned.spec.service_account
-    association = own and held.find(types.POD_IDENTITY_ASSOCIATION, own.logical_name)
-    return bool(association and association.text("targetRoleArn"))
+def _held_back(planned: Planned, service_account: str, change: Change, pods: Sequence[RunningPod]) -> LocatedMistake:
+    after, before, way = planned.spec.identity, change.before, change.way
+    found = f"{counted(len(pods), 'Pod')} of the service account {named(service_account)}{planned.where} with"
+    found = f"{found} {way.credentials}"
+    restart, allowed = f"restart its Pods{restarts(pods)}", f"no such Pods before identity: {spelled(after)}"
+    if way in after.trusted and way_of(after) is IRSA:
+        rule, place, found = live_rules.PODS_MUST_RESTART, planned.place("identity"), f"{found}, which {LOSE_IT}"
+        fix, allowed = f"right after `pulumi up`, {restart}", f"Pods with {IRSA.credentials} right after it"
+        return finding(rule, place, f"{found}: {listed_pods(pods)}", allowed, fix)
+    found = f"{found}, {way.ends[way not in after.trusted]}: {listed_pods(pods)}"
+    if service_account != planned.service_account:
+        fix = f"first give {named(service_account)} a binding of its own with identity: both, and restart its Pods"
+        return finding(live_rules.PODS_HOLD_BACK, planned.place("trust", "subjects"), found, allowed, fix)
+    if way_of(before) in (way, NO_ROLE):
+        # New Pods have it until they get the role by the other way.
+        fix = f"first run `pulumi up` with identity: {spelled(BOTH if way is IRSA else BACK)}, and then {restart}"
+    else:
+        fix = f"{restart}; until then, leave identity: {spelled(before)}"
+    return finding(live_rules.PODS_HOLD_BACK, planned.place("identity"), found, allowed, fix)

@@ -43,8 +43,8 @@ class There(NamedTuple):
     """
 
     role: Mapping[str, Any] | None = None
-    attached: Collection[str] = ()
-    inline: Mapping[str, Mapping[str, Any] | None] = {}
+    attached: Collection[str] | None = None
+    inline: Mapping[str, Mapping[str, Any] | None] | None = None
     policies: Mapping[str, Mapping[str, Any]] = {}
 
 
@@ -69,19 +69,18 @@ def import_differences(key: str, spec: Spec, there: There, aws: Mapping[str, Any
         aws: The settings of the provider of its AWS account, by their names without `aws:`.
     """
     role, policies, inline = spec.role, spec.of(types.POLICY), spec.of(types.INLINE_POLICY)
+    documents = there.inline or {}
     if role and role.import_id and there.role is not None:
         attached = [each.inputs["policyArn"] for each in spec.of(types.ATTACHMENT)]
         arns = [each for each in attached if not isinstance(each, Ref)] + [each.import_id for each in policies]
         if all(_is_known(each) for each in arns):
-            yield from _further(key, "policyArns", role.import_id, {*there.attached} - {*arns})
+            yield from _further(key, "policyArns", role.import_id, {*(there.attached or ())} - {*arns})
         names = {each.inputs["name"] for each in inline}
-        yield from _further(key, "inlinePolicies", role.import_id, there.inline.keys() - names)
+        yield from _further(key, "inlinePolicies", role.import_id, documents.keys() - names)
     found = {
         **({ROLE: there.role} if role else {}),
         **{each.key: there.policies.get(each.import_id or "") for each in policies},
-        **{
-            each.key: {"policy": text} for each in inline if (text := there.inline.get(each.inputs["name"])) is not None
-        },
+        **{each.key: {"policy": text} for each in inline if (text := documents.get(each.inputs["name"])) is not None},
     }
     for each in spec.of(*WORDS):
         live = found.get(each.key) if each.import_id else None

@@ -46,9 +46,6 @@ RULES = {
     (PODS_MUST_RESTART := "pods-must-restart"): (
         "the change deletes an association, so that Pods lose its credentials within minutes, or hours later"
     ),
-    (SESSION_TAGS_RETURN := "session-tags-return"): (
-        "the change turns session tags on: until the association has them, Pods get no new credentials"
-    ),
     (GUARD_REFUSES := "guard-refuses"): (
         "Pods run without an AWS identity, which `irsa:guard` refuses in new ones, or warns of"
     ),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.guard.checks import of_guard
-from irsa_world.guarded_pods import has_no_identity
+from irsa_world.pods import has_no_identity
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.report.text import answer_of, plain
 from irsa_world.state.declared import DeclaredGuard

@@ -18,7 +18,6 @@ from irsa_cli.adopt.stacks import in_stacks, owned
 from irsa_cli.diff.components import component_keys_of, kubernetes_providers
 from irsa_cli.diff.preview import Preview
 from irsa_cli.diff.worlds import before_and_after
-from irsa_program.live.changes import failed_updates
 from irsa_program.live.held import Held, held_by
 from irsa_world.exits import CouldNotLookError
 from irsa_world.state import pulumi
@@ -120,7 +119,6 @@ def held(state: list[Resource]) -> None:
     assert is_text(*found.arns, *found.attached, *(name for _, _, name in found.by_name))
     for each in found.resources.values():
         assert is_text(found.binding_of(each), each.object_name, *found.service_accounts_of(each.text("arn")))
-    list(failed_updates(found))
 
 
 def compared(state: list[Resource]) -> None:

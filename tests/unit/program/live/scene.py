@@ -17,13 +17,13 @@ from irsa_config.stack import Stack
 from irsa_program.examine import examine
 from irsa_program.live.changes import pod_losses
 from irsa_program.live.held import Held, held_by
-from irsa_program.live.look import _providers as providers
 from irsa_program.live.look import conflicts
-from irsa_program.live.planned import planned_components
+from irsa_program.live.planned import PlannedStack, planned_components
 from irsa_program.live.reads import AwsReads, ClusterReads, EksReads, Reads
 from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from irsa_program.plan import plan
 from irsa_world.model import Role, ServiceAccount
+from irsa_world.pods import by_service_account
 from irsa_world.state.resource import parse_resource
 
 ROOT = Path(__file__).parents[4]
@@ -98,7 +98,8 @@ def cluster(
 ) -> ClusterReads:
     """What a cluster has: service accounts by `namespace/name`."""
     found = {tuple(name.split("/", 1)): each for name, each in (service_accounts or {}).items()}
-    return ClusterReads({each: each in [*ending] for each in namespaces}, found, [*pods])  # type: ignore[arg-type]
+    by_name = by_service_account(pods)
+    return ClusterReads({each: each in [*ending] for each in namespaces}, found, by_name)  # type: ignore[arg-type]
 
 
 def live(role: str | None = None, *managers: str) -> ServiceAccount:
@@ -109,32 +110,38 @@ def live(role: str | None = None, *managers: str) -> ServiceAccount:
     return ServiceAccount("cluster", "team-a", "app", annotations, {}, {"metadata": {"managedFields": managed}})
 
 
+def whole(
+    values: Mapping[str, Any],
+    state: Iterable[Mapping[str, Any]] = (),
+    aws_account: AwsReads | None = None,
+    clusters: Mapping[str, ClusterReads] = {},
+    eks: Mapping[str, EksReads] = {},
+) -> PlannedStack:
+    """Return what a stack is going to be, where this exists, and its state holds this."""
+    stack = stack_of(values)
+    lookups = lookups_of(stack)
+    there = {key: clusters.get(key) or cluster() for key in stack.clusters_by_key}
+    reads = Reads({key: aws_account or account() for key in lookups.aws_accounts}, there, eks)
+    planned = plan(stack, lookups)
+    components = planned_components(stack, planned, lookups, reads)
+    return PlannedStack(stack, components, planned.guards, lookups, reads, held(state))
+
+
 def found(
     values: Mapping[str, Any],
     aws_account: AwsReads | None = None,
     in_cluster: ClusterReads | None = None,
     state: Iterable[Mapping[str, Any]] | None = (),
-    in_green: ClusterReads | None = None,
-    *,
-    eks: Mapping[str, EksReads] | None = None,
+    eks: Mapping[str, EksReads] = {},
 ) -> list[LocatedMistake]:
-    """Return the conflicts of a stack, where this exists, and its state holds this."""
-    stack = stack_of(values)
-    lookups = lookups_of(stack)
-    first, *others = stack.clusters_by_key
-    clusters = {first: in_cluster or cluster(), **{key: in_green or cluster() for key in others}}
-    reads = Reads({key: aws_account or account() for key in lookups.aws_accounts}, clusters, eks or {})
-    components = planned_components(stack, plan(stack, lookups), lookups, reads)
-    return conflicts(stack, components, lookups, reads, None if state is None else held(state))
+    """Return the conflicts of a stack of one cluster."""
+    clusters = {"cluster": in_cluster} if in_cluster else {}
+    return conflicts(whole(values, state or (), aws_account, clusters, eks), state is not None)
 
 
 def lost(values: Mapping[str, Any], state: Iterable[Mapping[str, Any]]) -> list[LocatedMistake]:
     """Return what Pods lose when a stack of this state gets these settings."""
-    stack = stack_of(values)
-    lookups = lookups_of(stack)
-    reads = Reads({key: account() for key in lookups.aws_accounts}, {key: cluster() for key in lookups.clusters})
-    components = planned_components(stack, plan(stack, lookups), lookups, reads)
-    return list(pod_losses(components, providers(stack, lookups), held(state)))
+    return list(pod_losses(whole(values, state)))
 
 
 def held(resources: Iterable[Mapping[str, Any]]) -> Held:

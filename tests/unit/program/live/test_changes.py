@@ -43,56 +43,61 @@ def deployed(role: str = "app-20261125", name: str = "app", key: str | None = "a
     ]
 
 
-def test_what_stays_is_not_lost() -> None:
-    assert lost(app(), deployed()) == []
-    assert lost(app(role={"name": "app-role"}), deployed("app-role", "role/app-role")) == []
-
-
-def test_a_binding_that_is_removed() -> None:
-    mistakes = lost({"bindings": {"other": {"trust": {"subjects": ["a:b"]}}}}, deployed())
-
-    assert rules(mistakes) == [(LOSS, "bindings"), (LOSS, "bindings")]
-    assert "app-20261125 is deleted, which running Pods use until they restart" in mistakes[0].mistake.found
-    assert "default/app is deleted" in mistakes[1].mistake.found
-    assert all("retainOnDelete: true" in mistake.mistake.fix for mistake in mistakes)
-
-
-@pytest.mark.parametrize("key", ["app", None])
-def test_a_renamed_key_without_formerly(key: str | None) -> None:
-    (mistake,) = lost(app("renamed"), deployed(key=key))
-
-    assert rules([mistake]) == [(LOSS, "bindings.renamed")]
-    assert mistake.mistake.fix == "set formerly: app"
-    assert lost(app("renamed", formerly="app"), deployed(key=key)) == []
-
-
-def test_create_true_to_false() -> None:
-    """The service account is annotated, and then deleted: it is this stack's resource, which the program lacks now."""
+def annotated() -> dict[str, Any]:
     binding = app()
     binding["bindings"]["app"]["serviceAccount"]["create"] = False
-    (mistake,) = lost(binding, deployed())
-
-    assert rules([mistake]) == [(LOSS, "bindings.app.serviceAccount.create")]
-    assert "retainOnDelete: true and create: true; after it, create: false" in mistake.mistake.fix
+    return binding
 
 
-def test_a_service_account_of_another_issuer() -> None:
-    state = [*deployed()[:2], held_service_account("default/app@oidc.example.com/id/OLD", "default", "app")]
-    (mistake,) = lost(app(), state)
-
-    assert rules([mistake]) == [(LOSS, "bindings.app.serviceAccount")]
-    assert "default/app of the issuer oidc.example.com/id/OLD is deleted" in mistake.mistake.found
-    assert "if the cluster was rebuilt: pulumi up --refresh" in mistake.mistake.fix
-    assert "retainOnDelete: true, then import: [serviceAccount]" in mistake.mistake.fix
+UNTIL_THEY_RESTART, IN_BETWEEN = "which running Pods use until they restart", "in between Pods have no role"
+GIVEN, ELSE = deployed("app-role", "role/app-role"), {"bindings": {"other": {"trust": {"subjects": ["a:b"]}}}}
+OLD = held_service_account("default/app@oidc.example.com/id/OLD", "default", "app")
+PATCH = held_service_account(OURS, "default", "app", created=False)
 
 
-def test_a_service_account_that_is_annotated_no_more() -> None:
-    """Deleting the patch removes the annotations, and with them the role of new Pods."""
-    state = [held_service_account(OURS, "default", "app", created=False)]
-    (mistake,) = lost({"bindings": {"other": {"trust": {"subjects": ["a:b"]}}}}, state)
+@pytest.mark.parametrize(
+    ("values", "state", "place", "words"),
+    [
+        (ELSE, deployed()[:2], "", "app-20261125 is deleted"),
+        (ELSE, deployed()[2:], "", "default/app is deleted"),
+        (app("renamed"), deployed(), ".renamed", "set formerly: app"),
+        (app("renamed"), deployed(key=None), ".renamed", "set formerly: app"),
+        # It is annotated, and then deleted: it is this stack's resource, which the program lacks now.
+        (annotated(), deployed(), ".app.serviceAccount", "with the binding as it was and retainOnDelete: true"),
+        (app(), [*deployed()[:2], OLD], ".app.serviceAccount", "if the cluster was rebuilt: pulumi up --refresh"),
+        # Deleting the patch removes the annotations, and with them the role of new Pods.
+        (ELSE, [PATCH], "", "the annotations of the service account default/app are removed"),
+        # The new role is created first, and the old one is deleted at the end.
+        (app(role={"name": "new"}), GIVEN, ".app.role", UNTIL_THEY_RESTART),
+        (app(role={"name": "app-role"}), deployed(), ".app.role", UNTIL_THEY_RESTART),
+        (app("other", role={"name": "app-role"}), deployed(), ".other.role", UNTIL_THEY_RESTART),
+        # To IAM it is one name, so the old role goes first.
+        (app(role={"name": "App-Role"}), GIVEN, ".app.role.name", f"because its name changes: {IN_BETWEEN}"),
+        # IAM cannot change a path: a role of a given name is deleted first, one of an automatic name at the end.
+        (app(role={"name": "app-role", "path": "/team/"}), GIVEN, ".app.role.path", IN_BETWEEN),
+        (app(role={"path": "/team/"}), deployed(), ".app.role.path", UNTIL_THEY_RESTART),
+        # role.arn of the role that the stack created: its own resource is deleted.
+        (app(role={"arn": arn("role", "app-role")}), GIVEN, ".app.role", "with the binding as it was"),
+    ],
+)
+def test_what_pods_lose(values: dict[str, Any], state: Any, place: str, words: str) -> None:
+    (mistake,) = lost(values, state)
 
-    assert rules([mistake]) == [(LOSS, "bindings")]
-    assert "the annotations of the service account default/app are removed" in mistake.mistake.found
+    assert rules([mistake]) == [(LOSS, f"bindings{place}")]
+    assert words in f"{mistake.mistake.found}; {mistake.mistake.fix}"
+
+
+@pytest.mark.parametrize(
+    ("values", "state"),
+    [
+        (app(), deployed()),
+        (app(role={"name": "app-role"}), GIVEN),
+        (app("renamed", formerly="app"), deployed()),
+        (app("renamed", formerly="app"), deployed(key=None)),
+    ],
+)
+def test_what_stays_is_not_lost(values: dict[str, Any], state: Any) -> None:
+    assert lost(values, state) == []
 
 
 def test_what_other_things_go_with() -> None:
@@ -113,38 +118,6 @@ def test_what_other_things_go_with() -> None:
         ),
         ("the namespace team-a is deleted, and all its Pods", "keep createNamespace: true"),
     ]
-
-
-UNTIL_THEY_RESTART, IN_BETWEEN = "which running Pods use until they restart", "in between Pods have no role"
-GIVEN = deployed("app-role", "role/app-role")
-
-
-@pytest.mark.parametrize(
-    ("binding", "state", "place", "words"),
-    [
-        # The new role is created first, and the old one is deleted at the end.
-        (app(role={"name": "new"}), GIVEN, "app.role", UNTIL_THEY_RESTART),
-        (app(role={"name": "app-role"}), deployed(), "app.role", UNTIL_THEY_RESTART),
-        (app("other", role={"name": "app-role"}), deployed(), "other.role", UNTIL_THEY_RESTART),
-        # To IAM it is one name, so the old role goes first.
-        (app(role={"name": "App-Role"}), GIVEN, "app.role.name", f"because its name changes: {IN_BETWEEN}"),
-        # IAM cannot change a path: a role of a given name is deleted first, one of an automatic name at the end.
-        (app(role={"name": "app-role", "path": "/team/"}), GIVEN, "app.role.path", IN_BETWEEN),
-        (app(role={"path": "/team/"}), deployed(), "app.role.path", "running Pods use until they restart"),
-        # role.arn of the role that the stack created: its own resource is deleted.
-        (
-            app(role={"arn": arn("role", "app-role")}),
-            GIVEN,
-            "app.role",
-            "first run `pulumi up` with retainOnDelete: true and without role.arn",
-        ),
-    ],
-)
-def test_a_role_that_is_replaced(binding: dict[str, Any], state: Any, place: str, words: str) -> None:
-    (mistake,) = lost(binding, state)
-
-    assert rules([mistake]) == [(LOSS, f"bindings.{place}")]
-    assert words in f"{mistake.mistake.found}; {mistake.mistake.fix}"
 
 
 @pytest.mark.parametrize("changed", ["path", "description"])
