@@ -94,7 +94,8 @@ def test_check_live_explain_and_inventory_know_it(cloud: Any, deploy: Callable[.
     cloud.kubectl("delete", "pod", "bare", "--grace-period=0", "--force")
 
     assert live.returncode == 0
-    assert "default/bare; the guard refuses it when created again" in live.stdout
+    assert "[guard-refuses]" in live.stdout
+    assert "default/bare; the guard refuses" in live.stdout
     assert "refuses new Pods without the identity for arn:aws:iam::" in guard["text"]
     assert {row["guard"] for row in rows if row["name"] == "guarded"} == {"deny"}
     assert {row["guard"] for row in rows if row["name"] == "default"} == {""}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from irsa_cli.compared import ASSOCIATION, CHECKS, GUARD, PODS, STAGE
+from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, PODS, STAGE
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, irsa, not_good, report
 from tests.sandbox.project import ROOT, STACK, Project
 

@@ -39,7 +39,7 @@ PRELOADED = (
     "irsa_cli.main",
     "irsa_cli.prove.work",
     "irsa_cli.subcommands",
-    "irsa_cli.verification",
+    "irsa_cli.verify.work",
     "lightkube",
     "irsa_program.check_report",
     "irsa_program.create",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.verification import rows_of
+from irsa_cli.verify.work import rows_of
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.report.text import answer_of, plain
 from tests.gh import BOT, LONGEST_BODY

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from irsa import types
-from irsa.rules.mistakes import named
+from irsa.rules.mistakes import Place, named
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.planned import Planned, finding
 from irsa_program.lookups import rules as live_rules
@@ -31,7 +31,12 @@ KINDS = {
         "set create: false to annotate it",
         "serviceAccount",
     ),
-    types.POD_IDENTITY_ASSOCIATION: (live_rules.ASSOCIATION_EXISTS, ("identity",), "", "podIdentity.importIds"),
+    types.POD_IDENTITY_ASSOCIATION: (
+        live_rules.ASSOCIATION_EXISTS,
+        ("identity",),
+        "adopt it, and its Pods get this role",
+        "",
+    ),
 }
 
 
@@ -49,6 +54,8 @@ def taken(  # noqa: PLR0917 (what is planned, and what has its name)
         other: What has the name in this stack's state, and is to be deleted.
     """
     rule, place, instead, word = KINDS[type_]
+    key = planned.component.cluster or ""
+    imported: Place = ("import",) if word else ("podIdentity", "importIds", key)
     if there and other:
         found = (
             f"{about} is in this stack's state already, as {named(other.name)}, which goes at the end of `pulumi up`"
@@ -58,12 +65,11 @@ def taken(  # noqa: PLR0917 (what is planned, and what has its name)
         yield finding(rule, planned.place(*place), found, allowed, fix)
     elif wanted and there != wanted:
         found = f"{about} does not exist{planned.where}{f'; there is {named(there)}' if there else ''}"
-        fix = f"write {named(there)}" if there else f"remove {word} from import: then irsa creates it"
-        yield finding(live_rules.IMPORT_MISSING, planned.place("import"), found, "what exists, to import it", fix)
+        what = f"remove {word} from import" if word else f"remove {key} from podIdentity.importIds"
+        fix = f"write {named(there)}" if there else f"{what}: then irsa creates it"
+        yield finding(live_rules.IMPORT_MISSING, planned.place(*imported), found, "what exists, to import it", fix)
     elif there and not wanted:
         found = f"{about} exists already{planned.where}, and this stack did not create it"
-        fix = f"{instead}; or import: [{word}] to adopt it"
-        if type_ == types.POD_IDENTITY_ASSOCIATION:
-            key = planned.component.cluster
-            fix = f"adopt it, and its Pods get this role: podIdentity: {{importIds: {{{key}: {there}}}}}"
+        adopted = f"; or import: [{word}] to adopt it" if word else f": podIdentity: {{importIds: {{{key}: {there}}}}}"
+        fix = f"{instead}{adopted}"
         yield finding(rule, planned.place(*place), found, "a name that is not in use", fix)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from irsa.version import VERSION
-from irsa_cli.compared import ASSOCIATION, CHECKS, GUARD, PODS, STAGE
+from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, PODS, STAGE
 from tests.output_schemas import check_output
 from tests.sandbox.irsa_command import ISSUER, PROVIDER, ROLE_ARN
 from tests.sandbox.project import ROOT, Stack

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli import verification
+from irsa_cli.verify import work
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.state.declared import DeclaredBinding, DeclaredStack
 
@@ -41,11 +41,11 @@ def verified(patch: pytest.MonkeyPatch, ages: dict[str, float | None], *looks: l
         reports.append(report)
         return report.exit_code
 
-    patch.setattr(verification, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
-    patch.setattr(verification, "look", look)
-    patch.setattr(verification, "publish", publish)
-    patch.setattr("irsa_cli.verification.time.sleep", pauses.append)
-    verification.run(Namespace(stack="dev", bindings=[], pods=False))
+    patch.setattr(work, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
+    patch.setattr(work, "look", look)
+    patch.setattr(work, "publish", publish)
+    patch.setattr("irsa_cli.verify.work.time.sleep", pauses.append)
+    work.run(Namespace(stack="dev", bindings=[], pods=False))
     assert next(left, None) is None
     return reports[0], looked, pauses
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.compared import CHECKS
 from irsa_cli.main import main
 from irsa_cli.prove.proof import ASSUMES, IS_REFUSED
 from irsa_cli.subcommands import installed
+from irsa_cli.verify.kinds import CHECKS
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.report.json import as_json
 from tests.output_schemas import REFERENCE, check_output

@@ -32,7 +32,9 @@ def test_each_subcommand_says_in_its_first_line_what_it_does() -> None:
 
 def test_a_subcommand_whose_module_is_not_there_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [entry("check", "no_such_package.check"), entry("other", "irsa_cli.no_such_subcommand")]
-    monkeypatch.setattr(subcommands, "entry_points", lambda **_: [*found, entry("verify", "irsa_cli.verify")])
+    monkeypatch.setattr(
+        subcommands, "entry_points", lambda **_: [*found, entry("verify", "irsa_cli.verify.subcommand")]
+    )
 
     assert list(subcommands.installed.__wrapped__()) == ["verify"]
 

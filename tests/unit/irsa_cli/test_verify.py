@@ -16,7 +16,7 @@ from irsa.rules.leaves import items_of
 from irsa.rules.unknown import Unknown
 from irsa.types import POD_IDENTITY_ASSOCIATION
 from irsa.ways import IRSA, POD_IDENTITY, TrustParts, parse_identity, trust_document
-from irsa_cli.verification import Verification
+from irsa_cli.verify.binding import Verification
 from irsa_world.compare import of_annotations
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient

@@ -14,7 +14,8 @@ from moto.iam.responses import IamResponse
 
 from irsa.rules.unknown import Unknown
 from irsa.ways import TrustParts, trust_document
-from irsa_cli.verification import Verification, read_in_bulk
+from irsa_cli.verify.binding import Verification
+from irsa_cli.verify.work import read_in_bulk
 from irsa_world.live.aws import AwsAccountClients, session_of
 from irsa_world.model import Role, ServiceAccount
 from irsa_world.report.checks import Check

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.guard.checks import of_guard
+from irsa_cli.verify.guard import of_guard
 from irsa_world.pods import has_no_identity
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.report.text import answer_of, plain

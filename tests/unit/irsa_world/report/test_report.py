@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa_cli.compared import CHECKS
 from irsa_cli.progress import check_all, under_way
-from irsa_cli.verification import rows_of
+from irsa_cli.verify.kinds import CHECKS
+from irsa_cli.verify.work import rows_of
 from irsa_world.exits import CouldNotLookError, SecretInStateError, failed_request
 from irsa_world.report.checks import Check, Outcome, Report, outcome_of
 from irsa_world.report.json import as_json

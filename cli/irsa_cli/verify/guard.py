@@ -5,23 +5,15 @@ from collections.abc import Iterator
 from irsa.guard.rules import namespaces_of, parsed_data
 from irsa.rules import commands
 from irsa.rules.mistakes import named
-from irsa_cli.asked import ask
-from irsa_cli.compared import GUARD
-from irsa_cli.progress import check_all
+from irsa_cli.verify.ask import ask
+from irsa_cli.verify.kinds import GUARD
 from irsa_world.compare import Difference, of_config_map, of_guard_object
 from irsa_world.live.kubernetes import ClusterClients, NoSuchKindError
-from irsa_world.live.service import CONCURRENT
 from irsa_world.report.checks import Check, Outcome
 from irsa_world.report.text import counted
-from irsa_world.state.declared import DeclaredGuard, DeclaredStack
+from irsa_world.state.declared import DeclaredGuard
 
 TOO_OLD = "the API server has no ValidatingAdmissionPolicy of admissionregistration.k8s.io/v1"
-
-
-def guard_checks(declared: DeclaredStack) -> list[Check]:
-    """Return the checks of a stack's guards, by what the clusters answer now."""
-    clusters = ClusterClients(declared.clusters)
-    return check_all("verify", declared.guards, lambda each: of_guard(each, clusters, declared.stack), CONCURRENT)
 
 
 def of_guard(guard: DeclaredGuard, clusters: ClusterClients, stack: str) -> list[Check]:
@@ -31,25 +23,22 @@ def of_guard(guard: DeclaredGuard, clusters: ClusterClients, stack: str) -> list
     service_accounts = sum(len(parsed_data(data)) for data in guard.config_maps.values())
     namespaces = {each for data in guard.config_maps.values() for each in namespaces_of(data)}
     counts = f"{counted(service_accounts, 'service account')} in {counted(len(namespaces), 'namespace')}"
-    return ask(
-        Check(
-            guard.name, GUARD, Outcome.OK, f"stack {named(guard.stack)}", f"mode {guard.mode}, {counts}: as declared"
-        ),
-        commands.up_of_guard(stack),
-        lambda: _differences(guard, clusters),
-    )
+    text = f"mode {guard.mode}, {counts}: as declared"
+    good = Check(guard.name, GUARD, Outcome.OK, f"stack {named(guard.stack)}", text)
+    return ask(good, commands.up_of_guard(stack), lambda: _differences(guard, clusters))
 
 
 def _differences(guard: DeclaredGuard, clusters: ClusterClients) -> Iterator[Difference]:
     """Yield what is missing or changed of its objects: each may let Pods through that the guard should stop."""
     cluster = clusters.of(guard.cluster)
+    kinds = (
+        ("policy", "validatingadmissionpolicies", guard.policies),
+        ("binding", "validatingadmissionpolicybindings", guard.bindings),
+    )
     try:
-        for name, spec in guard.policies.items():
-            live = cluster.object_of("validatingadmissionpolicies", name)
-            yield from of_guard_object(f"policy {named(name)}", spec, live)
-        for name, spec in guard.bindings.items():
-            live = cluster.object_of("validatingadmissionpolicybindings", name)
-            yield from of_guard_object(f"binding {named(name)}", spec, live)
+        for kind, resource, specs in kinds:
+            for name, spec in specs.items():
+                yield from of_guard_object(f"{kind} {named(name)}", spec, cluster.object_of(resource, name))
     except NoSuchKindError:
         yield Difference(TOO_OLD, "Kubernetes 1.30 or newer, or irsa:guard: off", "")
         return

@@ -1,7 +1,8 @@
 """What `irsa verify` compares of EKS Pod Identity: associations, target roles and the agent."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from irsa.evaluation import Decision, evaluate
 from irsa.evaluation.answers import RoleRequest
@@ -12,15 +13,13 @@ from irsa.rules.mistakes import named
 from irsa.rules.trust import assume_role_actions
 from irsa.rules.unknown import Unknown
 from irsa.ways import POD_IDENTITY
-from irsa_cli.asked import NotCheckedError
-from irsa_cli.compared import ASSOCIATION
+from irsa_cli.verify.ask import NotCheckedError, Question
+from irsa_cli.verify.kinds import ASSOCIATION
 from irsa_world.compare import TARGET_ROLE, Difference, of_association, of_no_association
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.eks import AGENT, EksClient
 from irsa_world.model import Association
-from irsa_world.report.checks import Check
-from irsa_world.stages import WITHOUT_AGENT, RunningPod
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount
 from irsa_world.trusts.clusters import clusters_named
 from irsa_world.verdict import of_missing_role
@@ -31,52 +30,31 @@ RUNNING = ("ACTIVE", "UPDATING")
 
 def of_decision(decision: Decision, details: str, expected: str, about: str = "") -> Iterator[Difference]:
     """Yield what a trust policy has against a session that is declared."""
-    if decision is Decision.CANNOT_DECIDE:
-        yield Difference(Unknown(details), about=about)
-    elif decision is Decision.DENIED:
-        yield Difference(details, expected, "", about)
-
-
-def of_pod(pod: RunningPod) -> Iterator[Difference]:
-    """Yield what a Pod has in place of the credentials of EKS Pod Identity."""
-    if pod.node in WITHOUT_AGENT:
-        found = f"runs on {pod.node}, where there is no EKS Pod Identity"
-        yield Difference(found, "a Linux node, or a service account of its own with IRSA", "")
-    elif not pod.ways:
-        raise NotCheckedError("its containers have credentials of their own")
-    elif pod.ways != {POD_IDENTITY}:
-        others = " and ".join(sorted(each.name for each in pod.ways if each is not POD_IDENTITY))
-        yield Difference(f"has {others}", f"has {POD_IDENTITY}", pod.restart)
+    if decision is not Decision.ALLOWED:
+        found = Unknown(details) if decision is Decision.CANNOT_DECIDE else details
+        yield Difference(found, expected, "", about)
 
 
 @dataclass(frozen=True)
-class AssociationChecks:
-    """Checks the associations of one binding.
+class Associations:
+    """The associations of one binding, in the AWS accounts of its stack."""
 
-    Attributes:
-        ask: Returns the checks of a question, given a kind of check, what it is about and the function.
-        aws_accounts: The AWS accounts of the stack.
-        binding: The binding.
-    """
-
-    ask: Callable[..., list[Check]]
     aws_accounts: AwsAccountClients
     binding: DeclaredBinding
 
-    def checks(self) -> list[Check]:
-        """Return the checks of the associations, and those of the agent in their clusters."""
-        binding, checks = self.binding, list[Check]()
+    def questions(self) -> Iterator[Question]:
+        """Yield what is asked of the associations, and of the agent in their clusters."""
+        binding = self.binding
         for each in binding.associations:
-            checks += self.ask(ASSOCIATION, _place(str(each), each.cluster), self._association, each)
+            yield ASSOCIATION, _place(str(each), each.cluster), partial(self._association, each)
             if each.target_role_arn:
-                checks += self.ask(ASSOCIATION, f"{TARGET_ROLE} {named(each.target_role_arn)}", self._target, each)
+                yield ASSOCIATION, f"{TARGET_ROLE} {named(each.target_role_arn)}", partial(self._target, each)
         for each in binding.associations:
-            checks += self.ask(ASSOCIATION, f"EKS cluster {named(each.cluster.name)}", self._agent, each.cluster)
+            yield ASSOCIATION, f"EKS cluster {named(each.cluster.name)}", partial(self._agent, each.cluster)
         # Where only their statement is declared.
         for cluster in clusters_named(binding.trust) if binding.identity.only_trusts(POD_IDENTITY) else ():
             for one in binding.service_accounts:
-                checks += self.ask(ASSOCIATION, _place(str(one), cluster), self._undeclared, cluster, one)
-        return checks
+                yield ASSOCIATION, _place(str(one), cluster), partial(self._undeclared, cluster, one)
 
     def _eks(self, cluster: ClusterArn) -> EksClient:
         provider = self.binding.providers.get(str(cluster), self.binding.provider)

@@ -3,8 +3,8 @@
 import argparse
 import textwrap
 
-from irsa_cli.compared import CHECKS
 from irsa_cli.options import add_stack_options
+from irsa_cli.verify.kinds import CHECKS
 from irsa_world.exits import EXIT_CODES
 
 OUTPUT = "irsa_world.report.json:ReportOutput"
@@ -38,6 +38,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Verify the chosen bindings, print the report and return the exit code."""
-    from irsa_cli import verification  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
+    from irsa_cli.verify import work  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
 
-    return verification.run(options)
+    return work.run(options)

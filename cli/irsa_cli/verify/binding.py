@@ -1,0 +1,212 @@
+"""What `irsa verify` compares of one binding: its role, its policies and its service accounts."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from irsa import types
+from irsa.evaluation import PodIdentityRequest, WebIdentityRequest, evaluate
+from irsa.rules import commands
+from irsa.rules.arns import Arn, parse_iam_arn, provider_of_role
+from irsa.rules.mistakes import named
+from irsa.rules.subjects import subject_claim
+from irsa.rules.trust import federated_providers
+from irsa.rules.unknown import Unknown
+from irsa.ways import IRSA
+from irsa_cli.verify.ask import NotCheckedError, Question, ask
+from irsa_cli.verify.associations import Associations, of_decision
+from irsa_cli.verify.kinds import ASSOCIATION, DOCUMENTS, POLICIES, PROVIDER, ROLE, SERVICE_ACCOUNT, TRUST
+from irsa_cli.verify.pods import pod_checks
+from irsa_world.compare import NONE, Difference, of_annotations, of_document, of_policies, of_settings
+from irsa_world.live.aws import AwsAccountClients
+from irsa_world.live.iam import AwsAccountClient
+from irsa_world.live.kubernetes import ClusterClients
+from irsa_world.model import Role
+from irsa_world.report.checks import Check, Outcome
+from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
+from irsa_world.trusts.chains import Document
+from irsa_world.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, of_missing_role, of_provider, of_trust_policy
+
+Found = TypeVar("Found")
+FAILED_UPDATE = "its last creation or update failed, but the state records it as done"
+OTHER_AWS_ACCOUNT = (
+    "the stack has no credentials of AWS account {}; `{}` shows whether the role admits the service accounts"
+)
+# The kind of check of a resource whose last update failed.
+OF_TYPE = {
+    types.ROLE: ROLE,
+    types.POLICY: DOCUMENTS,
+    types.INLINE_POLICY: DOCUMENTS,
+    types.POD_IDENTITY_ASSOCIATION: ASSOCIATION,
+}
+
+
+def failed_update(type_: str, name: str) -> Question:
+    """Return the question whose answer is that the last update of a resource failed, which the state has as done."""
+    difference = Difference(FAILED_UPDATE, "an update that AWS has done")
+    return OF_TYPE.get(type_, PROVIDER), f"resource {named(name)}", lambda: [difference]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Verifies one binding of a stack, where AWS accounts and clusters are read."""
+
+    declared: DeclaredStack
+    aws_accounts: AwsAccountClients
+    clusters: ClusterClients
+    binding: DeclaredBinding
+
+    def checks(self, pods: bool) -> list[Check]:
+        """Return the checks of the binding, and those of its Pods if they are asked for."""
+        checks = self.answers(self._questions())
+        pods = pods and not self.binding.unreadable
+        return checks + (pod_checks(self.declared, self.clusters, self.binding) if pods else [])
+
+    def answers(self, questions: Iterable[Question]) -> list[Check]:
+        """Return the checks of questions about the binding."""
+        key, up = self.binding.key, commands.up(self.declared.stack)
+        return [
+            check
+            for kind, about, question in questions
+            for check in ask(Check(key, kind, Outcome.OK, about), up, question)
+        ]
+
+    def _questions(self) -> Iterator[Question]:
+        binding = self.binding
+        yield from (failed_update(*each) for each in binding.failed_updates)
+        if binding.unreadable:
+            reason = Difference(Unknown(binding.unreadable))
+            yield ROLE, f"binding {named(binding.key)}", lambda: [reason]
+            return
+        by_irsa = binding.service_accounts if IRSA in binding.identity.trusted else ()
+        yield from self._of_role(binding.role, by_irsa) if binding.role else self._of_existing_role(by_irsa)
+        for each in binding.service_accounts:
+            yield SERVICE_ACCOUNT, each.place, partial(self._service_account, each)
+        yield from Associations(self.aws_accounts, binding).questions()
+
+    def _of_existing_role(self, by_irsa: Sequence[DeclaredServiceAccount]) -> Iterator[Question]:
+        about = named(self.binding.role_arn)
+        for each in by_irsa:
+            yield PROVIDER, f"cluster of {each.place}", partial(self._provider_of_tokens, each)
+        yield ROLE, about, self._role
+        for each in by_irsa:
+            yield TRUST, f"cluster of {each.place}", partial(self._admits_token, each)
+        for association in self.binding.associations:
+            yield TRUST, about, partial(self._admits, association.request)
+
+    def _of_role(self, role: Role, by_irsa: Sequence[DeclaredServiceAccount]) -> Iterator[Question]:
+        """Yield what is asked of a role that the stack creates."""
+        binding, about = self.binding, f"role {named(role.name)}"
+        for arn, alternatives in federated_providers(binding.trust or {}).items():
+            for audiences in alternatives:
+                yield PROVIDER, named(arn), partial(self._provider, arn, audiences)
+        yield ROLE, named(binding.role_arn), self._role
+        for each in by_irsa:
+            yield PROVIDER, f"cluster of {each.place}", partial(self._issuer, each, role)
+        yield TRUST, about, lambda: of_document(role.trust, self._live().trust)
+        yield POLICIES, f"{about}, attached policies", partial(self._attached, role)
+        yield POLICIES, f"{about}, inline policies", partial(self._inline, role)
+        for arn, document in binding.documents.items():
+            yield DOCUMENTS, named(arn), partial(self._document, document, arn)
+        for policy, document in role.inline_policies.items():
+            yield DOCUMENTS, f"inline {named(policy)}", partial(self._document, document, policy, role.name)
+
+    # AWS
+
+    def _aws_account(self) -> AwsAccountClient:
+        """Return the AWS account of the binding's role."""
+        if aws_account := self.aws_accounts.of_binding(self.binding):
+            return aws_account
+        number = parse_iam_arn(self.binding.role_arn, "role").account_id
+        raise NotCheckedError(OTHER_AWS_ACCOUNT.format(number, commands.prove(self.binding.key)))
+
+    def _live(self) -> Role:
+        """Return the role."""
+        live = self._aws_account().role(Arn.name_in(self.binding.role_arn))
+        return _there(None if live and self.binding.role is None and live.arn != self.binding.role_arn else live)
+
+    def _provider(self, arn: str, audiences: Sequence[str]) -> Iterator[Difference]:
+        """Check whether a provider exists and lists one of the audiences that the trust policy requires, if any."""
+        client_ids = self._aws_account().client_ids(arn)
+        # Without a condition on aud, the provider must be there, and may list what it likes.
+        refused = of_provider(client_ids, arn, audiences or ([self.binding.audience] if client_ids is None else []))
+        if refused:
+            # `pulumi up` repairs a provider that the stack creates.
+            fix = None if arn in self.declared.oidc_providers else refused.fix
+            yield Difference(refused.found, refused.expected, fix, named(arn))
+
+    def _provider_of_tokens(self, service_account: DeclaredServiceAccount) -> Iterable[Difference]:
+        # Without its credentials, no cluster is asked.
+        self._aws_account()
+        issuer = self.clusters.of(service_account.cluster).issuer
+        return self._provider(provider_of_role(self.binding.role_arn, issuer), [self.binding.audience])
+
+    def _issuer(self, service_account: DeclaredServiceAccount, role: Role) -> Iterator[Difference]:
+        """Check whether the role trusts the service account's cluster: a recreated cluster has another issuer."""
+        if isinstance(role.trust, Unknown):
+            yield Difference(role.trust)
+            return
+        trusted = federated_providers(role.trust)
+        cluster = self.clusters.of(service_account.cluster)
+        if provider_of_role(self.binding.role_arn, cluster.issuer) not in trusted:
+            # A program names the OIDC providers, and a stack file the clusters.
+            declared = "issuer in the stack file" if self.binding.in_stack_file else "OIDC provider in the program"
+            issuers = f"the issuer of {' or '.join(map(named, trusted)) or NONE}"
+            expected = f"{issuers}, or the cluster's new {declared}: write it there first"
+            about = f"cluster {named(service_account.cluster_key or cluster.context)}"
+            yield Difference(f"issuer {named(cluster.issuer)}", expected, about=about)
+
+    def _role(self) -> Iterator[Difference]:
+        arn, live = self.binding.role_arn, self._aws_account().role(Arn.name_in(self.binding.role_arn))
+        if live is None or live.arn != arn:
+            near = live.arn if live else None
+            expected, fix = named(arn), None
+            if self.binding.role is None:
+                other = named(near) if near else "the ARN of another role"
+                expected, fix = f"{expected}, or {other} for {named(self.binding.key)}", ""
+            yield Difference(of_missing_role(arn, near).found, expected, fix)
+        elif self.binding.role:
+            yield from of_settings(self.binding.role, live)
+
+    def _attached(self, role: Role) -> Iterable[Difference]:
+        live = _there(self._aws_account().attached_policies(role.name))
+        return of_policies(role.name, "attached", role.attached_policies, live, commands.detach_policy)
+
+    def _inline(self, role: Role) -> Iterable[Difference]:
+        live = _there(self._aws_account().inline_policies(role.name))
+        return of_policies(role.name, "inline", role.inline_policies, live, commands.delete_inline_policy)
+
+    def _document(self, declared: Document, policy: str, role: str = "") -> Iterable[Difference]:
+        """Compare the document of a managed policy, or of an inline one of a role."""
+        aws_account = self._aws_account()
+        return of_document(
+            declared, aws_account.inline_document(role, policy) if role else aws_account.document(policy)
+        )
+
+    def _admits_token(self, service_account: DeclaredServiceAccount) -> Iterator[Difference]:
+        """Check whether an existing role admits a service account of the binding."""
+        live, issuer = self._live(), self.clusters.of(service_account.cluster).issuer
+        provider = provider_of_role(live.arn, issuer)
+        subject = subject_claim(service_account.subject)
+        return self._admits(WebIdentityRequest(issuer, provider, subject, self.binding.audience))
+
+    def _admits(self, request: WebIdentityRequest | PodIdentityRequest) -> Iterator[Difference]:
+        answer = of_trust_policy(evaluate(self._live().trust, request), request)
+        return of_decision(answer.decision, answer.details, answer.expected, named(self.binding.role_arn))
+
+    # Kubernetes
+
+    def _service_account(self, declared: DeclaredServiceAccount) -> Iterable[Difference]:
+        stack, live = self.declared.stack, self.clusters.of(declared.cluster)
+        found = live.service_account(declared.namespace, declared.name)
+        if found is None:
+            return [Difference(NO_SERVICE_ACCOUNT, named(str(declared)), declared.command_to_create(stack))]
+        return of_annotations(declared, found.annotations, stack)
+
+
+def _there(found: Found | None) -> Found:
+    """Return what a role has; that there is no such role, another check says."""
+    if found is None:
+        raise NotCheckedError(NO_ROLE)
+    return found

@@ -1,0 +1,82 @@
+"""What `irsa verify --pods` compares of the Pods of a binding, and their stage."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from irsa.rules.annotations import ROLE_ARN
+from irsa.rules.mistakes import listed, named
+from irsa.ways import ONLY_IRSA, POD_IDENTITY
+from irsa_cli.verify.ask import NotCheckedError, ask
+from irsa_cli.verify.kinds import PODS, STAGE
+from irsa_world.compare import Difference
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.kubernetes import ClusterClient, ClusterClients
+from irsa_world.pods import containers_with_own_role, kind_of_node, problems, restart_command, running_pod
+from irsa_world.report.checks import UNANSWERED, Check, Outcome
+from irsa_world.stages import WITHOUT_AGENT, Node, RunningPod, stage_of, way_of
+from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, in_cluster
+
+
+def pod_checks(declared: DeclaredStack, clusters: ClusterClients, binding: DeclaredBinding) -> list[Check]:
+    """Return the checks of the Pods of a binding's service accounts, and their stage."""
+    checks, running = list[Check](), list[RunningPod]()
+    # One binding of the stack, at least, is on the way.
+    has_stage = bool(binding.service_accounts) and any(each.identity != ONLY_IRSA for each in declared.bindings)
+    for each in binding.service_accounts:
+        question = partial(_of_service_account, clusters, binding, each, running, has_stage)
+        checks += ask(Check(binding.key, PODS, Outcome.OK, each.place), "", question)
+    # Without all Pods, no stage is safe.
+    if has_stage and all(check.outcome not in UNANSWERED for check in checks):
+        line = stage_of(binding.identity, running).line
+        checks.append(Check(binding.key, STAGE, Outcome.OK, f"binding {named(binding.key)}", line))
+    return checks
+
+
+def _of_service_account(
+    clusters: ClusterClients,
+    binding: DeclaredBinding,
+    declared: DeclaredServiceAccount,
+    running: list[RunningPod],
+    has_stage: bool,
+) -> Iterator[Check]:
+    """Check the Pods of a service account, and add them to those that were seen."""
+    role_arn, cluster = declared.annotations.get(ROLE_ARN, binding.role_arn), clusters.of(declared.cluster)
+    pods = cluster.pods(declared.namespace, declared.name)
+    nodes = _nodes(cluster) if pods and has_stage else None
+    for pod in pods:
+        running.append(running_pod(pod, role_arn, nodes, declared.cluster_key))
+        about = in_cluster(running[-1].name, declared.cluster_key)
+        by_association = way_of(binding.identity) is POD_IDENTITY
+        question = partial(_of_agent, running[-1]) if by_association else partial(_of_webhook, pod, role_arn, declared)
+        yield from ask(Check(binding.key, PODS, Outcome.OK, about), "", question)
+        if not by_association and (names := containers_with_own_role(pod)):
+            text = f"these set the role themselves: {listed(names)}"
+            yield Check(binding.key, PODS, Outcome.NOT_CHECKED, f"{about}, containers", text)
+    if not pods:
+        yield Check(binding.key, PODS, Outcome.OK, declared.place, "no running Pods")
+
+
+def _of_webhook(pod: Mapping[str, Any], role_arn: str, declared: DeclaredServiceAccount) -> Iterator[Difference]:
+    for found, expected in problems(pod, role_arn, declared.audience):
+        yield Difference(found, expected, restart_command(pod))
+
+
+def _of_agent(pod: RunningPod) -> Iterator[Difference]:
+    """Yield what a Pod has in place of the credentials of EKS Pod Identity."""
+    if pod.node in WITHOUT_AGENT:
+        found = f"runs on {pod.node}, where there is no EKS Pod Identity"
+        yield Difference(found, "a Linux node, or a service account of its own with IRSA", "")
+    elif not pod.ways:
+        raise NotCheckedError("its containers have credentials of their own")
+    elif pod.ways != {POD_IDENTITY}:
+        others = " and ".join(sorted(each.name for each in pod.ways if each is not POD_IDENTITY))
+        yield Difference(f"has {others}", f"has {POD_IDENTITY}", pod.restart)
+
+
+def _nodes(cluster: ClusterClient) -> Mapping[str, Node] | None:
+    """Return the kinds of a cluster's nodes; None where they cannot be read."""
+    with contextlib.suppress(CouldNotLookError):
+        return {name: kind_of_node(labels) for name, labels in cluster.node_labels().items()}
+    return None
