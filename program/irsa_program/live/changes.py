@@ -3,15 +3,14 @@
 docs/reference/changes.md has the same for every kind of change.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
 
 from irsa import types
 from irsa.rules.mistakes import Place, listed, named, shortened
 from irsa.ways import POD_IDENTITY
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held
-from irsa_program.live.planned import Planned, PlannedStack, finding, known
+from irsa_program.live.planned import Planned, PlannedStack, finding, known, replacing
 from irsa_program.logical_names import oidc_provider
 from irsa_program.lookups import rules as live_rules
 from irsa_world.state.resource import Resource
@@ -139,25 +138,13 @@ def _recreated(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
         noun, before = types.NOUNS[resource.type], held.find(resource.type, resource.logical_name)
         if before is None or resource.import_id:
             continue
-        about, name = f"the {noun} {named(before.arn or before.id)}", known(resource.inputs["name"])
-        # What IAM never changes: https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html and
-        # .../API_CreatePolicy.html. Under one logical name, names differ in letter case alone.
-        keys = ["name", "path"] if noun == "role" else ["name", "path", "description"]
-        wanted = {key: resource.inputs[key] for key in (keys if name is not None else keys[1:])}
-        changes = _changed(wanted, before)
-        if name is not None and changes:
+        about, changes = f"the {noun} {named(before.arn or before.id)}", replacing(resource, before)
+        if known(resource.inputs["name"]) is not None and changes:
             lack = "have no role" if noun == "role" else "lack it"
             found = f"{about} is deleted and recreated, because its {changes[0]} changes: in between Pods {lack}"
             fix = f"write another name in the same change: then the new {noun} comes first"
             yield _loss(planned.place(noun, changes[0]), found, fix)
         elif noun == "role" and changes:
-            found = f"{about} is replaced, which running Pods use until they restart: its path changes"
-            fix = "keep the path, or restart the Pods at once after `pulumi up`"
-            yield _loss(planned.place("role", "path"), found, fix)
-
-
-def _changed(wanted: Mapping[str, Any], before: Resource) -> list[str]:
-    """Return the keys whose values the state's resource does not have; a path that is left out is `/`."""
-    unset = {"path": "/"}
-    has = {key: before.text(key) or unset.get(key, "") for key in wanted}
-    return [key for key, value in wanted.items() if (known(value) or unset.get(key, "")) != has[key]]
+            found = f"{about} is replaced, which running Pods use until they restart: its {changes[0]} changes"
+            fix = f"keep the {changes[0]}, or restart the Pods at once after `pulumi up`"
+            yield _loss(planned.place("role", changes[0]), found, fix)

@@ -11,7 +11,7 @@ from irsa.rules.mistakes import Place, likely, named
 from irsa.rules.policies import policy_size
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held, account_and_name, named_in_iam
-from irsa_program.live.planned import Planned, PlannedStack, finding, known
+from irsa_program.live.planned import Planned, PlannedStack, finding, known, replacing
 from irsa_program.live.reads import AwsReads
 from irsa_program.live.taken import taken
 from irsa_program.lookups import rules as live_rules
@@ -184,7 +184,10 @@ def account_quotas(stack: PlannedStack) -> Iterator[LocatedMistake]:
         account_id = planned.aws_account.identity.account_id
         summaries[account_id] = planned.aws_account.summary
         for each in planned.spec.of(types.ROLE, types.POLICY):
-            if not each.import_id and not stack.held.find(each.type, each.logical_name):
+            before = stack.held.find(each.type, each.logical_name)
+            # One with an automatic name is replaced before it is deleted.
+            is_new = before is None or (known(each.inputs["name"]) is None and replacing(each, before))
+            if is_new and not each.import_id:
                 new.setdefault((account_id, types.NOUNS[each.type]), []).append(planned)
     for (account_id, noun), created in new.items():
         name = "Roles" if noun == "role" else "Policies"

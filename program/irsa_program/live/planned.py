@@ -18,6 +18,7 @@ from irsa_program.live.held import Held
 from irsa_program.live.reads import AwsReads, ClusterReads, Reads
 from irsa_program.lookups.values import AwsIdentity, Lookups
 from irsa_program.plan import Plan, PlannedComponent
+from irsa_world.state.resource import Resource
 
 
 class Planned(NamedTuple):
@@ -58,7 +59,7 @@ class Planned(NamedTuple):
         created = {}
         for each in self.spec.of(types.POLICY):
             before = held.find(types.POLICY, each.logical_name)
-            created[each.key] = self.arn_of(each) or (before.arn if before else None)
+            created[each.key] = self.arn_of(each) or (before.arn if before and not replacing(each, before) else None)
         arns = [each.inputs["policyArn"] for each in self.spec.of(types.ATTACHMENT)]
         return [created[arn.key] if isinstance(arn, Ref) else known(arn) for arn in arns]
 
@@ -131,6 +132,19 @@ def _arn(identity: AwsIdentity | None, created: DeclaredResource) -> str | None:
         return None
     kind = types.NOUNS[created.type]
     return str(Arn(identity.partition, identity.account_id, kind, Arn.with_path(path, name)))
+
+
+def replacing(created: DeclaredResource, before: Resource) -> list[str]:
+    """Return the keys whose change replaces a role or a policy: one with an automatic name before it is deleted.
+
+    IAM never changes them: https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html and
+    .../API_CreatePolicy.html. Under one logical name, given names differ in letter case alone.
+    """
+    name = "namePrefix" if known(created.inputs["name"]) is None else "name"
+    keys = (name, "path") if created.type == types.ROLE else (name, "path", "description")
+    unset = {"path": "/"}
+    has, wanted = ({key: each(key) or unset.get(key, "") for key in keys} for each in (before.text, created.inputs.get))
+    return [key for key in keys if (known(wanted[key]) or unset.get(key, "")) != has[key]]
 
 
 def roles_to_tag(component: PlannedComponent, spec: Spec) -> Iterator[tuple[Place, str]]:

@@ -76,6 +76,8 @@ PATCH = held_service_account(OURS, "default", "app", created=False)
         # IAM cannot change a path: a role of a given name is deleted first, one of an automatic name at the end.
         (app(role={"name": "app-role", "path": "/team/"}), GIVEN, ".app.role.path", IN_BETWEEN),
         (app(role={"path": "/team/"}), deployed(), ".app.role.path", UNTIL_THEY_RESTART),
+        # Nor a name, of which the prefix is a part: AWS's plugin replaces the role.
+        (app(role={"namePrefix": "mine-"}), deployed(), ".app.role.namePrefix", UNTIL_THEY_RESTART),
         # role.arn of the role that the stack created: its own resource is deleted.
         (app(role={"arn": arn("role", "app-role")}), GIVEN, ".app.role", "with the binding as it was"),
     ],
