@@ -12,7 +12,7 @@ from irsa_program.lookups.values import AwsIdentity
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import Caller
-from irsa_world.live.eks import EksClient, ListedAssociation
+from irsa_world.live.eks import EksClient
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.model import EksCluster
 from irsa_world.state.pulumi import stack_outputs
@@ -42,18 +42,10 @@ class LiveCloud:
 
     def eks_cluster(self, cluster: Cluster) -> EksCluster:
         """Return the description of a cluster."""
-        found = self._eks(cluster).cluster(cluster.name or "")
+        found = self.eks(cluster).cluster(cluster.name or "")
         if found is None:
             raise CouldNotLookError("no such cluster", Cause.NOT_FOUND)
         return found
-
-    def associations(self, cluster: Cluster) -> list[ListedAssociation]:
-        """Return the EKS Pod Identity associations of a cluster."""
-        return self._eks(cluster).listed(cluster.name or "")
-
-    def has_agent(self, cluster: Cluster) -> bool:
-        """Return whether a cluster has the add-on that gives Pods the credentials of EKS Pod Identity."""
-        return self._eks(cluster).addon_status(cluster.name or "") is not None
 
     def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
         """Return the client ID list of an IAM OIDC provider."""
@@ -82,10 +74,11 @@ class LiveCloud:
             CouldNotLookError: EKS does not answer, or denies the request.
         """
         principal = self.principal(cluster.aws_account)
-        entries = self._eks(cluster).access_entries(cluster.name or "")
+        entries = self.eks(cluster).access_entries(cluster.name or "")
         return any(_account_and_name(entry) == _account_and_name(principal) for entry in entries or ())
 
-    def _eks(self, cluster: Cluster) -> EksClient:
+    def eks(self, cluster: Cluster) -> EksClient:
+        """Return EKS in the AWS account and the region of a cluster."""
         return self._client(cluster.aws_account).eks(cluster.region)
 
     def _client(self, aws_account: str | None) -> AwsAccountClient:

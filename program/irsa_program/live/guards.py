@@ -10,6 +10,7 @@ from irsa.rules.mistakes import listed, named
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.guards import PlannedGuard, guard_place
 from irsa_program.live.planned import PlannedStack, finding
+from irsa_program.live.reads import ClusterReads
 from irsa_program.lookups import rules as live_rules
 from irsa_world.pods import SKIP_CONTAINERS, has_no_identity, running_pod
 from irsa_world.report.text import counted
@@ -37,16 +38,14 @@ def guard_modes(guard: PlannedGuard) -> Iterator[tuple[str, str, str, str]]:
 def guard_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield what is in the way of the guards, and the running Pods that they would refuse."""
     for guard in stack.guards:
-        if guard.cluster in stack.reads.clusters:
-            yield from _unguarded_pods(stack, guard)
-            yield from _locked_out(stack, guard)
-            yield from _guarded_twice(stack, guard)
-            yield from _existing(stack, guard)
+        cluster = stack.reads.clusters.get(guard.cluster, ClusterReads())
+        for rule in (_unguarded_pods, _locked_out, _guarded_twice, _existing):
+            yield from rule(stack, guard, cluster)
 
 
-def _unguarded_pods(stack: PlannedStack, guard: PlannedGuard) -> Iterator[LocatedMistake]:
+def _unguarded_pods(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterReads) -> Iterator[LocatedMistake]:
     """Yield the service accounts of which a guard would refuse Pods that run now, if they were created as they are."""
-    pods = stack.reads.clusters[guard.cluster].pods or {}
+    pods = cluster.pods or {}
     for binding, namespace, name, mode in guard_modes(guard):
         service_account = f"{namespace}/{name}"
         bare = [running_pod(each, "", None) for each in pods.get(service_account, ()) if has_no_identity(each)]
@@ -58,13 +57,13 @@ def _unguarded_pods(stack: PlannedStack, guard: PlannedGuard) -> Iterator[Locate
             yield finding(live_rules.GUARD_REFUSES, ("bindings", binding), found, allowed, fix)
 
 
-def _guarded_twice(stack: PlannedStack, guard: PlannedGuard) -> Iterator[LocatedMistake]:
+def _guarded_twice(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterReads) -> Iterator[LocatedMistake]:
     """Yield the stacks whose guards guard a namespace of this one's already."""
     # The state says which guards are this stack's; of one of the same name, `_existing` tells.
     own = {each.text("metadata", "labels", STACK_LABEL) for each in stack.held.of(types.ADMISSION_BINDING)}
     namespaces = {namespace for _, namespace, _, _ in guard_modes(guard)}
     of_stack: dict[str, set[str]] = {}
-    for (namespace, _), guarded in (stack.reads.clusters[guard.cluster].guards or {}).items():
+    for (namespace, _), guarded in (cluster.guards or {}).items():
         for each in guarded if namespace in namespaces else ():
             of_stack.setdefault(each.stack, set()).add(namespace)
     for key, shared in sorted(of_stack.items()):
@@ -76,9 +75,9 @@ def _guarded_twice(stack: PlannedStack, guard: PlannedGuard) -> Iterator[Located
             yield finding(live_rules.GUARDED_TWICE, place, found, "one guard for each namespace", fix)
 
 
-def _existing(stack: PlannedStack, guard: PlannedGuard) -> Iterator[LocatedMistake]:
+def _existing(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterReads) -> Iterator[LocatedMistake]:
     """Yield a guard whose names are taken: two stacks have the same where their names and their projects' are."""
-    if names := stack.reads.clusters[guard.cluster].taken:
+    if names := cluster.taken:
         found = f"not of this stack, but there already{stack.where(guard.cluster)}: {listed(names)}"
         delete = commands.delete_guard(f"{STACK_LABEL}={guard.settings.stack}")
         fix = f"rename yours, if another team has a stack and a project of these names; otherwise: {delete}"
@@ -86,9 +85,9 @@ def _existing(stack: PlannedStack, guard: PlannedGuard) -> Iterator[LocatedMista
         yield finding(live_rules.GUARD_EXISTS, guard_place(stack.stack, guard.cluster), found, allowed, fix)
 
 
-def _locked_out(stack: PlannedStack, guard: PlannedGuard) -> Iterator[LocatedMistake]:
+def _locked_out(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterReads) -> Iterator[LocatedMistake]:
     """Yield a guard that would not let who asks write roles: the next `pulumi up` could change none."""
-    user, rule = stack.reads.clusters[guard.cluster].user, guard.settings.annotations
+    user, rule = cluster.user, guard.settings.annotations
     if user and rule and not may_annotate(rule, *user):
         head, _, session = user.name.rpartition("/")
         # Each session of a role has a name of its own.

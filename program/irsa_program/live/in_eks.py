@@ -26,8 +26,8 @@ def missing_agents(stack: PlannedStack) -> Iterator[LocatedMistake]:
 
     Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
     """
-    for key, eks in stack.reads.eks.items():
-        if eks.has_agent is False:
+    for key, read in stack.reads.clusters.items():
+        if read.has_agent is False:
             cluster = stack.stack.clusters_by_key[key]
             name, place = cluster.name or "", stack.stack.place_of_cluster(key)
             found = f"the EKS cluster {named(name)} has no add-on {AGENT}, and no Auto Mode"
@@ -41,12 +41,11 @@ def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     ours = {each.text("associationId"): each for each in stack.held.of(types.POD_IDENTITY_ASSOCIATION)}
     new: dict[str, Iterator[int]] = {}
     for planned in stack.components:
-        key = planned.component.cluster or ""
-        eks = stack.reads.eks.get(key)
+        there = planned.cluster.associations
+        if there is None:
+            continue
         for association in planned.spec.of(types.POD_IDENTITY_ASSOCIATION):
-            if eks is None or eks.associations is None:
-                continue
-            live = eks.associations.get(service_account_of(association))
+            live = there.get(service_account_of(association))
             if stack.held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name):
                 change = gives_up(planned.binding, planned.spec, stack.held)
                 if live is None and change and change.way is IRSA:
@@ -55,7 +54,7 @@ def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
                 yield from _existing(planned, association, live, ours)
             else:
                 # EKS raises it for nobody: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
-                used, created = len(eks.associations), next(new.setdefault(key, count(1)))
+                used, created = len(there), next(new.setdefault(planned.component.cluster or "", count(1)))
                 if used + created == MOST_ASSOCIATIONS + 1:
                     found = f"associations of the EKS cluster{planned.where}: {used:,}, and more to be created"
                     allowed = f"at most {MOST_ASSOCIATIONS:,} in a cluster, a quota that EKS does not raise"

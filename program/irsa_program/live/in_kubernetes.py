@@ -15,6 +15,7 @@ from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.guards import guard_place
 from irsa_program.live.planned import Planned, PlannedStack, finding, known, service_account_of
+from irsa_program.live.reads import ClusterReads
 from irsa_program.live.taken import taken
 from irsa_program.lookups import rules as live_rules
 from irsa_program.lookups.imported import differing
@@ -38,17 +39,17 @@ def namespace_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
         name, place = guard.args.get("namespace", SYSTEM), (*guard_place(stack.stack, guard.cluster), "namespace")
         used.append((guard.cluster, name, place, (guard.cluster, name) in created, ""))
     for cluster, name, place, creates, otherwise in used:
-        read = stack.reads.clusters.get(cluster)
-        if read is None or read.namespaces is None:
+        namespaces = stack.reads.clusters.get(cluster, ClusterReads()).namespaces
+        if namespaces is None:
             continue
         found, fix = (
             f"the namespace {named(name)} does not exist{stack.where(cluster)}",
             commands.create_namespace(name),
         )
         fix = f"{otherwise}create it: {fix}"
-        if read.namespaces.get(name):
+        if namespaces.get(name):
             found, fix = f"the namespace {named(name)} is being deleted{stack.where(cluster)}", "wait until it is gone"
-        elif creates or name in read.namespaces:
+        elif creates or name in namespaces:
             continue
         elif creator := created.get((cluster, name)):
             found = f"{found}; bindings.{creator} creates it, but this binding does not wait"
@@ -61,7 +62,7 @@ def kubernetes_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     former = {each.text("metadata", "uid"): each for each in stack.held.of(types.SERVICE_ACCOUNT)}
     for planned in stack.components:
         service_account, cluster, place = planned.spec.service_account, planned.cluster, planned.service_account
-        if service_account is None or cluster is None or cluster.service_accounts is None or place is None:
+        if service_account is None or cluster.service_accounts is None or place is None:
             continue
         live = cluster.service_accounts.get(service_account_of(service_account))
         ours = stack.held.find(service_account.type, service_account.logical_name)

@@ -31,8 +31,8 @@ class Planned(NamedTuple):
     spec: Spec
     aws_account: AwsReads | None
     """The AWS account of its role; None where it could not be asked."""
-    cluster: ClusterReads | None
-    """The cluster of its service account; None where it could not be asked."""
+    cluster: ClusterReads
+    """The cluster of its service account."""
     where: str
     """The cluster, for messages; empty in a stack of one cluster."""
     role_arn: str | None
@@ -112,7 +112,7 @@ def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads)
                 component,
                 spec,
                 reads.aws_accounts.get(component.aws_account),
-                reads.clusters.get(component.cluster or ""),
+                reads.clusters.get(component.cluster or "", ClusterReads()),
                 _where(stack, component.cluster),
                 role_arn,
             )

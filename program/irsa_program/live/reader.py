@@ -24,7 +24,7 @@ from irsa_program.live.cloud import LiveCloud
 from irsa_program.live.guards import guard_modes
 from irsa_program.live.held import Held, account_and_name
 from irsa_program.live.planned import finding, known, roles_to_tag
-from irsa_program.live.reads import AwsReads, ClusterReads, EksReads, Reads
+from irsa_program.live.reads import AwsReads, ClusterReads, Reads
 from irsa_program.live.stages import gives_up, whose_pods
 from irsa_program.lookups import access
 from irsa_program.lookups import rules as live_rules
@@ -34,6 +34,7 @@ from irsa_program.lookups.questions import LookupFailure, Questions
 from irsa_program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
 from irsa_program.plan import PlannedComponent
 from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
+from irsa_world.live.eks import ListedAssociation
 from irsa_world.live.guards import guards_of
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubeconfig import UnreadKeyError, configuration
@@ -43,6 +44,7 @@ from irsa_world.model import Guards
 from irsa_world.pods import by_service_account
 
 CONCURRENT = 8
+Associations = Mapping[tuple[str, str], ListedAssociation]
 
 
 class Reader:
@@ -155,10 +157,12 @@ class Reader:
             }
             in_eks = {key: pool.submit(self._eks_reads, key, creates) for key, creates in with_associations.items()}
         found = {key: self._judged(key, live.context, in_clusters[key]) for key, live in clusters.items()}
+        for key, of_eks in in_eks.items():
+            has_agent, associations = of_eks.result()
+            found[key] = replace(found.get(key, ClusterReads()), has_agent=has_agent, associations=associations)
         return Reads(
             {key: future.result() for key, future in in_iam.items()},
-            {key: reads for key, reads in found.items() if reads},
-            {key: future.result() for key, future in in_eks.items()},
+            found,
             self._failures,
             sorted({*self._not_checked}),
             self._has_answers,
@@ -196,14 +200,14 @@ class Reader:
         place = self._stack.place_of_cluster(key)
         return (*place, "kubernetes") if self._clusters[key].kubernetes else place
 
-    def _judged(self, key: str, context: str, read: "Future[tuple[ClusterReads, str | None]]") -> ClusterReads | None:
-        """Return what a cluster has; None where it is not reached, which is kept as a failure, like a wrong issuer."""
+    def _judged(self, key: str, context: str, read: "Future[tuple[ClusterReads, str | None]]") -> ClusterReads:
+        """Return what a cluster has; that it is not reached, or has a wrong issuer, is kept as a failure."""
         place = self._place(key)
         try:
             found, issuer = read.result()
         except CouldNotLookError as error:
             self._failures.append(self._unreached(key, place, context, error))
-            return None
+            return ClusterReads()
         with suppress(LookupFailure):
             expected = self._ask.issuer(key)
             if issuer and issuer_host_path(issuer) != issuer_host_path(expected):
@@ -296,17 +300,15 @@ class Reader:
         properties = role_properties(role.trust, role) if role else None
         return There(properties, attached, None if inline is None else documents, policies)
 
-    def _eks_reads(self, key: str, with_associations: bool) -> EksReads:
-        """Return what a cluster has of EKS Pod Identity; its associations only where that matters."""
-        cluster, where = self._clusters[key], f"EKS cluster {named(self._clusters[key].name or '')}"
+    def _eks_reads(self, key: str, with_associations: bool) -> tuple[bool | None, Associations | None]:
+        """Return whether a cluster has the agent of EKS Pod Identity, and its associations where they matter."""
+        cluster, name = self._clusters[key], self._clusters[key].name or ""
+        where, eks = f"EKS cluster {named(name)}", self._cloud.eks(cluster)
         has_agent = self._ask.eks_cluster(key).auto_mode or self._optional(
-            f"{where}, its add-on of EKS Pod Identity", partial(self._cloud.has_agent, cluster)
+            f"{where}, its add-on of EKS Pod Identity", lambda: eks.addon_status(name) is not None
         )
-        if not with_associations:
-            return EksReads(has_agent)
-        listed = self._optional(f"{where}, associations", partial(self._cloud.associations, cluster))
-        by_name = None if listed is None else {(each.namespace, each.service_account): each for each in listed}
-        return EksReads(has_agent, by_name)
+        listed = self._optional(f"{where}, associations", lambda: eks.listed(name)) if with_associations else None
+        return has_agent, None if listed is None else {(each.namespace, each.service_account): each for each in listed}
 
     def _cluster_reads(
         self, live: ClusterClient, with_pods: Collection[str], guard: PlannedGuard | None, held: Held

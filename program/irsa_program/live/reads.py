@@ -15,7 +15,7 @@ from irsa_world.model import Guards, Role, ServiceAccount, User
 
 @dataclass(frozen=True)
 class ClusterReads:
-    """One cluster; None where it could not be asked.
+    """One cluster, by Kubernetes and by EKS; None where one could not be asked.
 
     Attributes:
         namespaces: The namespaces by name, each with whether it is being deleted.
@@ -25,6 +25,8 @@ class ClusterReads:
         guards: Whom the guards of stacks guard, where one is declared.
         taken: The names of its policies that exist, and are not in the state.
         user: Who asks, where a guard denies annotations.
+        has_agent: Whether its nodes have the agent of EKS Pod Identity: by the add-on, or as those of Auto Mode.
+        associations: Its associations by namespace and service account.
     """
 
     namespaces: Mapping[str, bool] | None = None
@@ -33,17 +35,6 @@ class ClusterReads:
     guards: Guards | None = None
     taken: Sequence[str] = ()
     user: User | None = None
-
-
-@dataclass(frozen=True)
-class EksReads:
-    """EKS Pod Identity in one cluster; None where EKS could not be asked.
-
-    Attributes:
-        has_agent: Whether its nodes have the agent: by the add-on, or as those of Auto Mode.
-        associations: Its associations by namespace and service account.
-    """
-
     has_agent: bool | None = None
     associations: Mapping[tuple[str, str], ListedAssociation] | None = None
 
@@ -85,7 +76,6 @@ class Reads:
     Attributes:
         aws_accounts: By their key; None is the key of the stack's AWS account.
         clusters: By their key in `Stack.clusters_by_key`.
-        eks: The same clusters, those of bindings that use EKS Pod Identity.
         failures: What stops `pulumi up` before any resource: credentials, clusters, providers.
         not_checked: What could not be asked, and why.
         has_answers: Whether AWS or a cluster answered.
@@ -94,7 +84,6 @@ class Reads:
 
     aws_accounts: Mapping[str | None, AwsReads]
     clusters: Mapping[str, ClusterReads]
-    eks: Mapping[str, EksReads] = field(default_factory=dict)
     failures: Sequence[LocatedMistake] = ()
     not_checked: Sequence[str] = ()
     has_answers: bool = False

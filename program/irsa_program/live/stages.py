@@ -78,7 +78,7 @@ def pods_of_the_other_way(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the Pods that have no role any more after the change, at once or when their credentials end."""
     for planned in stack.components:
         cluster, change = planned.cluster, gives_up(planned.binding, planned.spec, stack.held)
-        if change is None or cluster is None or cluster.pods is None:
+        if change is None or cluster.pods is None:
             continue
         for name in whose_pods(planned.binding, planned.spec, change):
             is_own = name == planned.service_account

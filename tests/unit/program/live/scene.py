@@ -19,7 +19,7 @@ from irsa_program.live.changes import pod_losses
 from irsa_program.live.held import Held, held_by
 from irsa_program.live.look import conflicts
 from irsa_program.live.planned import PlannedStack, planned_components
-from irsa_program.live.reads import AwsReads, ClusterReads, EksReads, Reads
+from irsa_program.live.reads import AwsReads, ClusterReads, Reads
 from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from irsa_program.plan import plan
 from irsa_world.model import Role, ServiceAccount
@@ -95,11 +95,12 @@ def cluster(
     namespaces: Iterable[str] = ("default", "team-a"),
     ending: Iterable[str] = (),
     pods: Iterable[Mapping[str, Any]] = (),
+    **more: Any,
 ) -> ClusterReads:
     """What a cluster has: service accounts by `namespace/name`."""
     found = {tuple(name.split("/", 1)): each for name, each in (service_accounts or {}).items()}
     by_name = by_service_account(pods)
-    return ClusterReads({each: each in [*ending] for each in namespaces}, found, by_name)  # type: ignore[arg-type]
+    return ClusterReads({each: each in [*ending] for each in namespaces}, found, by_name, **more)  # type: ignore[arg-type]
 
 
 def live(role: str | None = None, *managers: str) -> ServiceAccount:
@@ -115,13 +116,12 @@ def whole(
     state: Iterable[Mapping[str, Any]] = (),
     aws_account: AwsReads | None = None,
     clusters: Mapping[str, ClusterReads] = {},
-    eks: Mapping[str, EksReads] = {},
 ) -> PlannedStack:
     """Return what a stack is going to be, where this exists, and its state holds this."""
     stack = stack_of(values)
     lookups = lookups_of(stack)
     there = {key: clusters.get(key) or cluster() for key in stack.clusters_by_key}
-    reads = Reads({key: aws_account or account() for key in lookups.aws_accounts}, there, eks)
+    reads = Reads({key: aws_account or account() for key in lookups.aws_accounts}, there)
     planned = plan(stack, lookups)
     components = planned_components(stack, planned, lookups, reads)
     return PlannedStack(stack, components, planned.guards, lookups, reads, held(state))
@@ -132,11 +132,10 @@ def found(
     aws_account: AwsReads | None = None,
     in_cluster: ClusterReads | None = None,
     state: Iterable[Mapping[str, Any]] | None = (),
-    eks: Mapping[str, EksReads] = {},
 ) -> list[LocatedMistake]:
     """Return the conflicts of a stack of one cluster."""
     clusters = {"cluster": in_cluster} if in_cluster else {}
-    return conflicts(whole(values, state or (), aws_account, clusters, eks), state is not None)
+    return conflicts(whole(values, state or (), aws_account, clusters), state is not None)
 
 
 def lost(values: Mapping[str, Any], state: Iterable[Mapping[str, Any]]) -> list[LocatedMistake]:

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from irsa_config.located_mistake import LocatedMistake
-from irsa_program.live.reads import EksReads
+from irsa_program.live.reads import ClusterReads
 from irsa_world.live.eks import ListedAssociation
 from irsa_world.model import Role
 from tests.unit.program.live.scene import (
     HOST,
     account,
     arn,
+    cluster,
     found,
     held_association,
     held_component,
@@ -32,12 +33,13 @@ def listed(name: str = "app", association_id: str = "a-1", owner: str = "") -> L
     return ListedAssociation("team-a", name, association_id, owner)
 
 
-def in_eks(*there: ListedAssociation, has_agent: bool | None = True) -> dict[str, EksReads]:
-    return {"cluster": EksReads(has_agent, {(each.namespace, each.service_account): each for each in there})}
+def in_eks(*there: ListedAssociation, has_agent: bool | None = True) -> ClusterReads:
+    associations = {(each.namespace, each.service_account): each for each in there}
+    return cluster(has_agent=has_agent, associations=associations)
 
 
-def judged(values: Mapping[str, Any], eks: Mapping[str, EksReads], **more: Any) -> list[LocatedMistake]:
-    return found(values, eks=eks, **more)
+def judged(values: Mapping[str, Any], eks: ClusterReads, **more: Any) -> list[LocatedMistake]:
+    return found(values, in_cluster=eks, **more)
 
 
 def test_an_association_to_adopt() -> None:
