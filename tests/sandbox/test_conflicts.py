@@ -189,12 +189,6 @@ CONFLICTS = (
     # Namespaces
     Case("ns-unknown", "namespace-missing", annotated("ns-unknown", namespace="no-such-namespace")),
     Case(
-        "ns-unknown-in-green",
-        "namespace-missing",
-        {**annotated("ns-unknown-in-green", namespace="blue-only"), "clusters": ["blue", "green"]},
-        namespace("blue-only"),
-    ),
-    Case(
         "ns-that-ends",
         "namespace-missing",
         annotated("ns-that-ends", namespace="ending"),
@@ -202,12 +196,6 @@ CONFLICTS = (
     ),
     # Service accounts
     Case("sa-by-hand", "service-account-exists", annotated("sa-by-hand"), service_account("default/sa-by-hand")),
-    Case(
-        "sa-of-helm",
-        "service-account-exists",
-        annotated("sa-of-helm", namespace="team-a"),
-        service_account("team-a/sa-of-helm", manager="helm"),
-    ),
     Case(
         "sa-in-green",
         "service-account-exists",
@@ -222,12 +210,6 @@ CONFLICTS = (
         {"sa-renamed-to-a-taken-name": {**annotated("sa-with-a-free-name"), "role": {"name": "sa-renaming"}}},
     ),
     Case("sa-to-annotate", "service-account-missing", existing("sa-to-annotate")),
-    Case(
-        "sa-to-annotate-in-green",
-        "service-account-missing",
-        {**existing("sa-to-annotate-in-green"), "clusters": ["blue", "green"]},
-        service_account("default/sa-to-annotate-in-green"),
-    ),
     Case(
         "sa-annotated-by-kubectl",
         "service-account-taken",
@@ -317,20 +299,8 @@ CONFLICTS = (
         "boundary-missing",
         roles_only("boundary-misspelled", permissionsBoundary=f"arn:aws:iam::{ACCOUNT}:policy/bondary"),
     ),
-    Case(
-        "boundary-changed",
-        "boundary-missing",
-        roles_only("boundary-changed", permissionsBoundary=f"arn:aws:iam::{ACCOUNT}:policy/bondary"),
-        before={"boundary-changed": roles_only("boundary-changed")},
-    ),
     # Quotas of one role; the stack file says that AWS has raised them, which it has not.
     Case("quota-of-attachments", "quota-reached", with_arns("quota-of-attachments", *READ_ONLY)),
-    Case(
-        "quota-of-attachments-later",
-        "quota-reached",
-        with_arns("quota-of-attachments-later", *READ_ONLY),
-        before={"quota-of-attachments-later": with_arns("quota-of-attachments-later", *READ_ONLY[:10])},
-    ),
     Case("quota-of-trust", "quota-reached", trusting("quota-of-trust", 40)),
 )
 
@@ -352,7 +322,6 @@ LOOK_ALIKES = (
     Case("free", None, annotated("free")),
     Case("ns-retained", None, annotated("ns-retained", namespace="kept", createNamespace=True), namespace("kept")),
     Case("ns-created", None, annotated("ns-created", namespace="conflicts-new", createNamespace=True)),
-    Case("sa-in-another-ns", None, annotated("sa-in-another-ns"), service_account("team-a/sa-in-another-ns")),
     Case(
         "sa-in-green-only",
         None,
@@ -388,7 +357,6 @@ LOOK_ALIKES = (
         "role-elsewhere-only", None, roles_only("role-elsewhere-only"), role("role-elsewhere-only", OTHER_AWS_ACCOUNT)
     ),
     Case("role-prefix", None, {**annotated("role-prefix"), "role": {"namePrefix": "role-pre"}}, role("role-pre")),
-    Case("role-like-a-policy", None, roles_only("role-like-a-policy"), policy("role-like-a-policy")),
     Case("policy-like-a-role", None, {**with_policy("policy-like-a-role"), "role": {}}, role("policy-like-a-role")),
     Case(
         "policy-elsewhere-only",
@@ -400,16 +368,6 @@ LOOK_ALIKES = (
         "policy-named-as-of-aws",
         None,
         {**roles_only("policy-named-as-of-aws"), "policy": {"name": "ReadOnlyAccess", **MY_POLICY}},
-    ),
-    Case(
-        "arn-of-aws-with-path",
-        None,
-        with_arns("arn-of-aws-with-path", "arn:aws:iam::aws:policy/service-role/AWSLambdaRole"),
-    ),
-    Case(
-        "boundary-of-aws",
-        None,
-        roles_only("boundary-of-aws", permissionsBoundary="arn:aws:iam::aws:policy/PowerUserAccess"),
     ),
     Case("quota-exactly", None, with_arns("quota-exactly", *READ_ONLY[:10])),
     Case("quota-of-trust-nearly", None, trusting("quota-of-trust-nearly", 24)),
@@ -439,12 +397,6 @@ LOOK_ALIKES = (
         None,
         {**annotated("ours-changed", labels={"stage": "two"}), **with_policy("ours-changed")},
         before={"ours-changed": {**annotated("ours-changed"), **with_policy("ours-changed")}},
-    ),
-    Case(
-        "ours-by-another-key",
-        None,
-        {**annotated("ours-by-another-key"), **with_policy("ours-by-another-key")},
-        before={"ours-by-the-former-key": {**annotated("ours-by-another-key"), **with_policy("ours-by-another-key")}},
     ),
     Case(
         "ours-by-another-automatic-key",
