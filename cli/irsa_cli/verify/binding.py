@@ -150,10 +150,8 @@ class Verification:
         trusted = federated_providers(role.trust)
         cluster = self.clusters.of(service_account.cluster)
         if provider_of_role(self.binding.role_arn, cluster.issuer) not in trusted:
-            # A program names the OIDC providers, and a stack file the clusters.
-            declared = "issuer in the stack file" if self.binding.in_stack_file else "OIDC provider in the program"
             issuers = f"the issuer of {' or '.join(map(named, trusted)) or NONE}"
-            expected = f"{issuers}, or the cluster's new {declared}: write it there first"
+            expected = f"{issuers}; where the cluster's issuer is new, first write it in the stack file or the program"
             about = f"cluster {named(service_account.cluster_key or cluster.context)}"
             yield Difference(f"issuer {named(cluster.issuer)}", expected, about=about)
 

@@ -239,16 +239,6 @@ def test_what_the_stack_creates_is_repaired_by_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("in_stack_file", "declared"), [(True, "issuer in the stack file"), (False, "OIDC provider in the program")]
-)
-def test_a_new_issuer_is_written_where_the_binding_is_declared(in_stack_file: bool, declared: str) -> None:
-    other = replace(bound(trust=document(CI_STATEMENT)), in_stack_file=in_stack_file)
-    (finding,) = bad(checked(other, cloud_of(other)))
-
-    assert (finding.check, declared in finding.expected) == ("provider", True)
-
-
-@pytest.mark.parametrize(
     ("secret", "kinds"),
     [
         ({"trust": SECRET}, ["provider", "trust"]),
