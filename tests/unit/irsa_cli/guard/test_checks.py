@@ -27,12 +27,8 @@ def checked(change: Callable[[Any], Any] = lambda _: None, guard: DeclaredGuard 
     return of_guard(guard, cluster, "prod")
 
 
-def test_a_guard_as_declared_says_its_mode() -> None:
-    """The API server's own defaults are no difference."""
-    (as_declared,) = checked()
-
-    assert as_declared.outcome is Outcome.OK
-    assert as_declared.found == "mode deny, 2 service accounts in 2 namespaces: as declared"
+def test_the_api_servers_own_defaults_are_no_difference() -> None:
+    assert [each.outcome for each in checked()] == [Outcome.OK]
 
 
 def spec_of(cluster: StubCluster, resource: str, name: str = POLICY) -> Any:
@@ -55,17 +51,12 @@ def data_of(cluster: StubCluster) -> Any:
         (lambda c: c.objects[POLICIES].clear(), f"policy {POLICY}", "it does not exist", REPAIR),
         (lambda c: c.objects[BINDINGS].pop(POLICY), CHANGED_BINDING, "it does not exist", REPAIR),
         (lambda c: c.objects["configmaps"].clear(), CHANGED_DATA, "it does not exist", REPAIR),
-        (lambda c: spec_of(c, POLICIES)["validations"][0].update(expression="true"), f"policy {POLICY}",
-         "spec.validations[0].expression: true", REPAIR),
         (lambda c: spec_of(c, POLICIES)["validations"].clear(), f"policy {POLICY}", "spec.validations: []", REPAIR),
         (lambda c: spec_of(c, POLICIES).update(matchConditions=[{"name": "x", "expression": "false"}]),
          f"policy {POLICY}", "spec.matchConditions: ", REPAIR),
         (lambda c: spec_of(c, POLICIES)["matchConstraints"].update(objectSelector={"matchLabels": {"a": "b"}}),
          f"policy {POLICY}", "spec.matchConstraints.objectSelector.matchLabels: ", REPAIR),
-        (lambda c: spec_of(c, BINDINGS).update(validationActions=["Audit"]), CHANGED_BINDING,
-         "spec.validationActions: ['Audit']", REPAIR),
         (lambda c: data_of(c).update(data=None), CHANGED_DATA, "kube-system.aws-node: nothing; ", REPAIR),
-        (lambda c: data_of(c)["data"].update({"web.x": "-"}), CHANGED_DATA, "web.x: -", REPAIR),
         (lambda c: data_of(c)["data"].update({"web.app": "; do: x"}), CHANGED_DATA, 'web.app: "; do: x"', REPAIR),
         # What is as declared, and not understood, no `pulumi up` repairs.
         (warn, f"policy {POLICY}", '"spec.validations[0].expression": ', ""),
