@@ -91,8 +91,8 @@ def test_the_line_of_a_stage() -> None:
 
     assert is_safe(stage) is False
     assert stage.line == (
-        "irsa used, podIdentity trusted: 0 of 1 Pod has IRSA; those with Pod Identity may lose the role within minutes, "
-        "at the latest 6 hours (59 minutes with a target role) after the agent renewed it; "
+        "irsa used, podIdentity trusted: 0 of 1 Pod has IRSA; those with Pod Identity may lose the role within "
+        "minutes, at the latest 6 hours (59 minutes with a target role) after the agent renewed it; "
         "web/new is not ready for the next stage (irsa): kubectl rollout restart deployment/new -n web"
     )
 
