@@ -64,20 +64,24 @@ def judged(
     return [each for each in every if each.rule.startswith("pods-")]
 
 
+ALONE = {"podIdentity": "used"}
+THEN_BOTH, THEN_BACK = "identity: both, and then restart", "identity: {irsa: used, podIdentity: trusted}, and then"
+
+
 @pytest.mark.parametrize(
-    ("before", "after", "way"),
+    ("before", "after", "way", "first"),
     [
-        (BOTH, FORTH, "irsa"),
-        (BOTH, "podIdentity", "irsa"),
-        (FORTH, "podIdentity", "irsa"),
-        (None, "podIdentity", "irsa"),
-        (None, FORTH, "irsa"),
-        (BOTH, "irsa", "pods"),
-        (BACK, "irsa", "pods"),
-        ({"podIdentity": "used"}, "irsa", "pods"),
+        (BOTH, FORTH, "irsa", ""),
+        (BOTH, "podIdentity", "irsa", ""),
+        (FORTH, "podIdentity", "irsa", ""),
+        (None, "podIdentity", "irsa", THEN_BOTH),
+        (None, FORTH, "irsa", THEN_BOTH),
+        (BOTH, "irsa", "pods", THEN_BACK),
+        (BACK, "irsa", "pods", ""),
+        (ALONE, "irsa", "pods", THEN_BACK),
     ],
 )
-def test_a_stage_that_pods_hold_back(before: Any, after: Any, way: str) -> None:
+def test_a_stage_that_pods_hold_back(before: Any, after: Any, way: str, first: str) -> None:
     (mistake,) = judged(before, after, pod(way), pod("none", "idle"), pod(way, "other", "other"))
     about = mistake.mistake
 
@@ -86,44 +90,26 @@ def test_a_stage_that_pods_hold_back(before: Any, after: Any, way: str) -> None:
     assert about.found.endswith(f": team-a/app-{way}")
     assert ("new Pods would not get" in about.found) is (after == FORTH)
     assert "kubectl rollout restart statefulset/app -n team-a" in about.fix
+    assert first in about.fix
+    assert bool(first) is ("first run" in about.fix)
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "first"),
+    ("before", "after", "ways"),
     [
-        (None, "podIdentity", "both"),
-        (BOTH, "irsa", "{irsa: used, podIdentity: trusted}"),
-        ({"podIdentity": "used"}, "irsa", "{irsa: used, podIdentity: trusted}"),
+        *((*each, ("irsa", "pods")) for each in ((None, "irsa"), (None, "both"), (BOTH, "both"), (FORTH, FORTH))),
+        *(
+            (*each, ("irsa", "pods"))
+            for each in ((FORTH, "both"), (ALONE, "podIdentity"), (ALONE, "both"), (BACK, BACK))
+        ),
+        # They restarted.
+        (BOTH, FORTH, ("pods",)),
+        (BOTH, BACK, ("irsa",)),
+        (BACK, "irsa", ("irsa",)),
     ],
 )
-def test_a_stage_that_is_left_out(before: Any, after: Any, first: str) -> None:
-    (mistake,) = judged(before, after, pod("irsa"), pod("pods"))
-
-    assert f"first run `pulumi up` with identity: {first}, and then restart its Pods" in mistake.mistake.fix
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        (None, "irsa"),
-        (None, "both"),
-        (BOTH, "both"),
-        (FORTH, FORTH),
-        (FORTH, "both"),
-        ({"podIdentity": "used"}, "podIdentity"),
-        ({"podIdentity": "used"}, "both"),
-        (BACK, BACK),
-    ],
-)
-def test_a_stage_that_keeps_or_adds_a_way(before: Any, after: Any) -> None:
-    assert judged(before, after, pod("irsa"), pod("pods"), pod("none")) == []
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "way"), [(BOTH, FORTH, "pods"), (BOTH, BACK, "irsa"), (BACK, "irsa", "irsa")]
-)
-def test_pods_that_restarted(before: Any, after: Any, way: str) -> None:
-    assert judged(before, after, pod(way), pod("none")) == []
+def test_pods_that_hold_nothing_back(before: Any, after: Any, ways: tuple[str, ...]) -> None:
+    assert judged(before, after, *map(pod, (*ways, "none"))) == []
 
 
 def test_the_way_back_has_a_deadline() -> None:
