@@ -1,4 +1,4 @@
-"""What `irsa verify` compares of one binding: its role, its policies and its service accounts."""
+"""What `irsa verify` compares of one binding: role, policies, service accounts and associations."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,29 +6,45 @@ from functools import partial
 from typing import TypeVar
 
 from irsa import types
-from irsa.evaluation import PodIdentityRequest, WebIdentityRequest, evaluate
+from irsa.evaluation import Decision, PodIdentityRequest, WebIdentityRequest, evaluate
+from irsa.evaluation.answers import RoleRequest
+from irsa.evaluation.decision import with_values
 from irsa.rules import commands
-from irsa.rules.arns import Arn, parse_iam_arn, provider_of_role
+from irsa.rules.arns import Arn, ClusterArn, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import subject_claim
-from irsa.rules.trust import federated_providers
+from irsa.rules.trust import assume_role_actions, federated_providers
 from irsa.rules.unknown import Unknown
-from irsa.ways import IRSA
+from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.verify.ask import NotCheckedError, Question, ask
-from irsa_cli.verify.associations import Associations, of_decision
 from irsa_cli.verify.kinds import ASSOCIATION, DOCUMENTS, POLICIES, PROVIDER, ROLE, SERVICE_ACCOUNT, TRUST
 from irsa_cli.verify.pods import pod_checks
-from irsa_world.compare import NONE, Difference, of_annotations, of_document, of_policies, of_settings
+from irsa_world.compare import (
+    NONE,
+    TARGET_ROLE,
+    Difference,
+    of_annotations,
+    of_association,
+    of_document,
+    of_no_association,
+    of_policies,
+    of_settings,
+)
+from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.aws import AwsAccountClients
+from irsa_world.live.eks import AGENT, EksClient
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClients
-from irsa_world.model import Role
+from irsa_world.model import Association, Role
 from irsa_world.report.checks import Check, Outcome
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from irsa_world.trusts.chains import Document
+from irsa_world.trusts.clusters import clusters_named
 from irsa_world.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, of_missing_role, of_provider, of_trust_policy
 
 Found = TypeVar("Found")
+# Statuses in which the agent runs: https://docs.aws.amazon.com/eks/latest/APIReference/API_Addon.html
+RUNNING = ("ACTIVE", "UPDATING")
 FAILED_UPDATE = "its last creation or update failed, but the state records it as done"
 OTHER_AWS_ACCOUNT = (
     "the stack has no credentials of AWS account {}; `{}` shows whether the role admits the service accounts"
@@ -83,7 +99,7 @@ class Verification:
         yield from self._of_role(binding.role, by_irsa) if binding.role else self._of_existing_role(by_irsa)
         for each in binding.service_accounts:
             yield SERVICE_ACCOUNT, each.place, partial(self._service_account, each)
-        yield from Associations(self.aws_accounts, binding).questions()
+        yield from self._of_associations()
 
     def _of_existing_role(self, by_irsa: Sequence[DeclaredServiceAccount]) -> Iterator[Question]:
         about = named(self.binding.role_arn)
@@ -191,7 +207,7 @@ class Verification:
 
     def _admits(self, request: WebIdentityRequest | PodIdentityRequest) -> Iterator[Difference]:
         answer = of_trust_policy(evaluate(self._live().trust, request), request)
-        return of_decision(answer.decision, answer.details, answer.expected, named(self.binding.role_arn))
+        return _of_decision(answer.decision, answer.details, answer.expected, named(self.binding.role_arn))
 
     # Kubernetes
 
@@ -201,6 +217,89 @@ class Verification:
         if found is None:
             return [Difference(NO_SERVICE_ACCOUNT, named(str(declared)), declared.command_to_create(stack))]
         return of_annotations(declared, found.annotations, stack)
+
+    # EKS
+
+    def _of_associations(self) -> Iterator[Question]:
+        """Yield what is asked of the associations, and of the agent in their clusters."""
+        binding = self.binding
+        for each in binding.associations:
+            yield ASSOCIATION, _place(str(each), each.cluster), partial(self._association, each)
+            if each.target_role_arn:
+                yield ASSOCIATION, f"{TARGET_ROLE} {named(each.target_role_arn)}", partial(self._target, each)
+        for each in binding.associations:
+            yield ASSOCIATION, f"EKS cluster {named(each.cluster.name)}", partial(self._agent, each.cluster)
+        # Where only their statement is declared.
+        for cluster in clusters_named(binding.trust) if binding.identity.only_trusts(POD_IDENTITY) else ():
+            for one in binding.service_accounts:
+                yield ASSOCIATION, _place(str(one), cluster), partial(self._undeclared, cluster, one)
+
+    def _eks(self, cluster: ClusterArn) -> EksClient:
+        provider = self.binding.providers.get(str(cluster), self.binding.provider)
+        return self.aws_accounts.of_cluster(cluster, provider).eks(cluster.region)
+
+    def _live_association(self, declared: Association) -> Association | None:
+        eks, name = self._eks(declared.cluster), declared.cluster.name
+        return eks.association(name, declared.namespace, declared.service_account)
+
+    def _association(self, declared: Association) -> Iterable[Difference]:
+        return of_association(declared, self._live_association(declared))
+
+    def _target(self, declared: Association) -> Iterator[Difference]:
+        """Check whether the target role exists, and its trust policy admits the role of the association."""
+        target = parse_iam_arn(declared.target_role_arn, "role")
+        try:
+            # It is somebody else's role, in most stacks: nobody owes an answer.
+            aws_account = self.aws_accounts.of_arn(declared.target_role_arn)
+            live = aws_account.role(target.name) if aws_account else None
+        except CouldNotLookError as error:
+            raise NotCheckedError(str(error)) from None
+        if aws_account is None:
+            raise NotCheckedError(f"the stack has no credentials of AWS account {target.account_id}")
+        if live is None or live.arn != declared.target_role_arn:
+            refused = of_missing_role(declared.target_role_arn, live.arn if live else None)
+            yield Difference(refused.found, named(declared.target_role_arn), "")
+            return
+        association, actions = self._live_association(declared), assume_role_actions(declared.session_tags)
+        request = RoleRequest(declared.role_arn, actions, association.external_id if association else "")
+        evaluation = evaluate(live.trust, request)
+        expected = f"a trust policy that allows {' and '.join(actions)} to {named(declared.role_arn)}"
+        yield from _of_decision(evaluation.decision, with_values(evaluation), expected)
+
+    def _agent(self, cluster: ClusterArn) -> Iterator[Difference]:
+        """Check whether the agent of EKS Pod Identity runs in a cluster."""
+        # Whichever provider created the association: one of them is asked, and once.
+        eks = self.aws_accounts.of_cluster(cluster, "").eks(cluster.region)
+        if (status := eks.addon_status(cluster.name)) is not None:
+            if status not in RUNNING:
+                yield Difference(f"the add-on is {named(status)}", f"the add-on {AGENT} is ACTIVE", "")
+            return
+        found = eks.cluster(cluster.name)
+        if found is None:
+            yield Difference("there is no such EKS cluster", named(str(cluster)), "")
+        elif not found.auto_mode:
+            expected = f"the add-on {AGENT}, or EKS Auto Mode: without the agent, Pods get no credentials"
+            fix = commands.create_addon(cluster.name, AGENT, cluster.region)
+            yield Difference(f"neither the add-on {AGENT} nor EKS Auto Mode", expected, fix)
+
+    def _undeclared(self, cluster: ClusterArn, one: DeclaredServiceAccount) -> Iterable[Difference]:
+        try:
+            live = self._eks(cluster).association(cluster.name, one.namespace, one.name)
+        except NoPermissionError as error:
+            # Nothing is declared there that would need it.
+            raise NotCheckedError(str(error)) from None
+        return of_no_association(live, self.binding.role_arn)
+
+
+def _of_decision(decision: Decision, details: str, expected: str, about: str = "") -> Iterator[Difference]:
+    """Yield what a trust policy has against a session that is declared."""
+    if decision is not Decision.ALLOWED:
+        found = Unknown(details) if decision is Decision.CANNOT_DECIDE else details
+        yield Difference(found, expected, "", about)
+
+
+def _place(service_account: str, cluster: ClusterArn) -> str:
+    return f"{named(service_account)} in EKS cluster {named(cluster.name)}"
 
 
 def _there(found: Found | None) -> Found:
