@@ -4,19 +4,9 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.evaluation import WebIdentityRequest, evaluate
 from tests.unit.irsa.evaluation.glob_oracle import glob
 from tests.unit.irsa.evaluation.page_example import (
-    AUD,
-    AUDIENCE,
-    MATCHED,
-    NOT_MATCHED,
-    PROVIDER,
-    REQUEST,
-    SUB,
-    document,
     only_reason,
-    statement,
     under,
 )
 
@@ -57,28 +47,3 @@ def test_set_operators_agree_with_the_oracle(operator: str, found: list[str], wa
     any_value = under({f"ForAnyValue:{operator}": {"aws:x": wanted}}, aws__x=tuple(found))
     assert only_reason(all_values).outcome is (False not in truths)
     assert only_reason(any_value).outcome is (True in truths if found else operator.endswith("IfExists"))
-
-
-@given(VALUES, VALUES)
-def test_the_negated_operator_is_the_opposite_on_a_present_key(found: str, wanted: str) -> None:
-    for operator in SAME:
-        negated = operator.replace("String", "StringNot")
-        outcomes = [
-            only_reason(under({each: {"aws:x": wanted}}, aws__x=(found,))).outcome for each in (operator, negated)
-        ]
-        assert sorted(map(str, outcomes)) == ["False", "True"]
-
-
-NAMES = st.text("ab-", min_size=1, max_size=4)
-SUBJECTS = st.tuples(NAMES, NAMES).map(lambda parts: f"system:serviceaccount:{parts[0]}:{parts[1]}")
-PATTERNS = st.tuples(st.text("ab-*?", min_size=1, max_size=4), st.text("ab-*?", min_size=1, max_size=4)).map(
-    lambda parts: f"system:serviceaccount:{parts[0]}:{parts[1]}"
-)
-
-
-@given(SUBJECTS, st.lists(PATTERNS, min_size=1, max_size=3))
-def test_a_namespace_pattern_admits_exactly_the_accounts_that_it_matches(subject: str, patterns: list[str]) -> None:
-    trust = document(statement(Condition={"StringLike": {SUB: patterns}, "StringEquals": {AUD: AUDIENCE}}))
-    request = WebIdentityRequest(REQUEST.issuer, PROVIDER, subject, AUDIENCE)
-    admitted = any(glob(pattern, subject) for pattern in patterns)
-    assert evaluate(trust, request).decision is (MATCHED if admitted else NOT_MATCHED)

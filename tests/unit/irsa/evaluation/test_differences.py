@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.evaluation.differences import Difference, differences
+from irsa.evaluation.differences import differences
 from irsa.rules.mistakes import Mistake
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -103,36 +103,17 @@ def test_everybody_that_is_left_beside_another_is_found(everybody: Any) -> None:
     assert differences(TRUST, both)
 
 
-def test_a_changed_value_is_shown_as_written() -> None:
-    live = copy.deepcopy(TRUST)
-    live["Statement"][0]["Condition"]["StringEquals"][f"{ISSUER}:sub"] = "system:serviceaccount:default:two"
-
-    assert differences(TRUST, live) == [
-        Difference(
-            f"Statement.Condition.StringEquals.{ISSUER}:sub",
-            "system:serviceaccount:default:two",
-            "system:serviceaccount:default:one, system:serviceaccount:default:two",
-        )
-    ]
-
-
 @pytest.mark.parametrize(
     ("odd", "words"),
     [
         ("{", "not JSON"),
-        ("", "not JSON"),
         ("[]", "not a policy document"),
-        ("null", "not a policy document"),
         ('{"Statement": 1' + "0" * 5_000 + "}", "digits"),
         ('{"Statement": [], "Statement": []}', "twice"),
         ({**TRUST, "Statement": "Allow"}, 'a statement: "Allow"'),
-        ({**TRUST, "Statement": None}, "a statement: null"),
-        ({**TRUST, "Statement": [*TRUST["Statement"], 5]}, "a statement: 5"),
-        (changed(Principal=None), "Principal: null"),
         (changed(Principal="111122223333"), 'Principal: "111122223333"'),
         (changed(NotPrincipal=["*"]), "Principal: "),
         (with_condition(None), "Condition: null"),
-        (with_condition([]), "Condition: []"),
         (with_condition({"StringEquals": f"{ISSUER}:aud"}), "Condition.StringEquals: "),
     ],
 )

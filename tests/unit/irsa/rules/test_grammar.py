@@ -44,14 +44,9 @@ def places(mistakes: Iterable[Located]) -> list[Place]:
     "good",
     [
         document(STATEMENT),
-        document(STATEMENT, STATEMENT),
         document(STATEMENT, Id="cd3ad3d9-2776-4ef1-a904-4c229d1642ee"),
-        {"Version": "2012-10-17", "Statement": STATEMENT},
         document(STATEMENT, *({**STATEMENT, "Sid": each} for each in ("A1", "a1", "", ""))),
-        document({**STATEMENT, "Effect": "Deny"}),
         document({**STATEMENT, "Action": ["s3:Get*", "s3:?etObject", "*"]}),
-        document({**without("Action"), "NotAction": ["iam:*"]}),
-        document({**without("Resource"), "NotResource": ["arn:aws:s3:::a", "*"]}),
         document({**STATEMENT, "Condition": {"StringLike": {"s3:prefix": ["", "home/", "home/${aws:username}/*"]}}}),
         document({**STATEMENT, "Resource": "arn:aws:s3:::${aws:PrincipalTag/team}/*"}),
         document({**STATEMENT, "Resource": "arn:*:s3:::my-bucket"}),
@@ -66,35 +61,23 @@ def test_documents_that_iam_takes(good: dict[str, Any]) -> None:
     ("bad", "place", "word"),
     [
         ({}, ("Version",), "no Version"),
-        ({"Version": "2012-10-17"}, ("Statement",), "no Statement"),
-        ({"Statement": [STATEMENT]}, ("Version",), "no Version"),
         (document(STATEMENT, Version="2008-10-17"), ("Version",), "2008-10-17"),
         (document(STATEMENT, Version=20121017), ("Version",), "20121017"),
         (document(STATEMENT, Version="2012-10-17 00:00:00 +0000 UTC"), ("Version",), "without quotes"),
         (document(), ("Statement",), "[]"),
-        (document(Statement="Allow"), ("Statement",), "Allow"),
         (document(Statement=None), ("Statement",), "nothing"),
-        (document("Allow"), ("Statement", 0), "Allow"),
         (document(STATEMENT, Id=5), ("Id",), "5"),
         (document(STATEMENT, Statements=[]), ("Statements",), "unknown element"),
         (document(STATEMENT, version="2012-10-17"), ("version",), "unknown element"),
-        (document(without("Effect")), ("Statement", 0, "Effect"), "no Effect"),
         (document(STATEMENT, {**STATEMENT, "Effect": "allow"}), ("Statement", 1, "Effect"), "allow"),
-        (document({**STATEMENT, "Effect": ["Allow"]}), ("Statement", 0, "Effect"), "Allow"),
         (document({**STATEMENT, "Sid": "my-sid"}), ("Statement", 0, "Sid"), "my-sid"),
-        (document({**STATEMENT, "Sid": 5}), ("Statement", 0, "Sid"), "5"),
         (document({**STATEMENT, "Sid": None}), ("Statement", 0, "Sid"), "nothing"),
-        (document(without("Action")), ("Statement", 0), "no Action"),
         (document({**STATEMENT, "NotAction": "s3:*"}), ("Statement", 0), "both Action and NotAction"),
-        (document(without("Resource")), ("Statement", 0), "no Resource"),
         (document({**STATEMENT, "NotResource": "*"}), ("Statement", 0), "both Resource and NotResource"),
         (document({**STATEMENT, "Action": "GetObject"}), ("Statement", 0, "Action"), "GetObject"),
         (document({**STATEMENT, "Action": ["s3:*", "s3:Get Object"]}), ("Statement", 0, "Action", 1), "Get Object"),
         (document({**STATEMENT, "Action": []}), ("Statement", 0, "Action"), "[]"),
-        (document({**STATEMENT, "Action": [5]}), ("Statement", 0, "Action", 0), "5"),
-        (document({**STATEMENT, "Action": "s3:"}), ("Statement", 0, "Action"), "s3:"),
         (document({**STATEMENT, "Action": "s3:a:b"}), ("Statement", 0, "Action"), "s3:a:b"),
-        (document({**STATEMENT, "Resource": "my-bucket"}), ("Statement", 0, "Resource"), "not an ARN"),
         (document({**STATEMENT, "Resource": "arn:aws:s3"}), ("Statement", 0, "Resource"), "not an ARN"),
         (document({**STATEMENT, "Resource": "a:aws:s3:::b"}), ("Statement", 0, "Resource"), "not an ARN"),
         (document({**STATEMENT, "Resource": "${aws:a:b:c:d:e:f}"}), ("Statement", 0, "Resource"), "not an ARN"),
@@ -108,10 +91,8 @@ def test_documents_that_iam_takes(good: dict[str, Any]) -> None:
             (document({**STATEMENT, "Resource": f"arn:aws:s3:::{name}"}), ("Statement", 0, "Resource"), "U+")
             for name in ("日本/*", "b/\u2019", "b/\U0001f600")
         ),
-        (document({**STATEMENT, "Resource": []}), ("Statement", 0, "Resource"), "[]"),
         (document({**STATEMENT, "Resource": None}), ("Statement", 0, "Resource"), "nothing"),
         (document({**STATEMENT, "Principal": "*"}), ("Statement", 0, "Principal"), "unknown element"),
-        (document({**STATEMENT, "NotPrincipal": "*"}), ("Statement", 0, "NotPrincipal"), "unknown element"),
         (document({**STATEMENT, "Condition": []}), ("Statement", 0, "Condition"), "[]"),
     ],
 )
@@ -163,20 +144,15 @@ def test_trust_statements_that_iam_takes(good: dict[str, Any]) -> None:
     ("change", "place", "word"),
     [
         ({"Resource": "*"}, ("Resource",), "unknown element"),
-        ({"NotResource": "*"}, ("NotResource",), "unknown element"),
         ({"NotPrincipal": {"AWS": "*"}}, ("NotPrincipal",), "unknown element"),
         ({"Principal": {}}, ("Principal",), "{}"),
         ({"Principal": "arn:aws:iam::111122223333:root"}, ("Principal",), "arn:aws:iam::111122223333:root"),
-        ({"Principal": None}, ("Principal",), "nothing"),
         ({"Principal": {"aws": "*"}}, ("Principal", "aws"), "unknown principal"),
         ({"Principal": {"AWS": []}}, ("Principal", "AWS"), "[]"),
         ({"Principal": {"AWS": 111122223333}}, ("Principal", "AWS"), "111122223333"),
         ({"Principal": {"AWS": ""}}, ("Principal", "AWS"), "''"),
-        ({"Principal": {"AWS": None}}, ("Principal", "AWS"), "nothing"),
         ({"Principal": {"AWS": [1, ""]}}, ("Principal", "AWS"), "1"),
-        ({"Principal": {"AWS": ["*", ""]}}, ("Principal", "AWS"), "''"),
         # Narrow as they read, and no wildcards to IAM.
-        ({"Principal": {"AWS": "?"}}, ("Principal", "AWS"), "?"),
         ({"Principal": {"AWS": "arn:aws:iam::*:root"}}, ("Principal", "AWS"), "*"),
         ({"Principal": {"AWS": [ROOT, ROOT.replace("root", "role/*")]}}, ("Principal", "AWS"), "*"),
         ({"Principal": {"Federated": ROOT.replace("root", "oidc-provider/x*")}}, ("Principal", "Federated"), "*"),
@@ -226,11 +202,8 @@ def test_operators_that_the_guide_lists(of_set: str | None, if_exists: bool) -> 
         ("stringEquals", "'StringEquals'"),
         ("StringEqual", "'StringEquals'"),
         ("StringsLike", "'StringLike'"),
-        ("ForAnyValue:StringLik", "'StringLike'"),
         ("ForSomeValue:StringLike", ""),
         ("StringLikeIfexists", "'StringLike'"),
-        ("IfExists", ""),
-        ("", ""),
         ("StringEquals ", "'StringEquals'"),
         *((each, "") for each in ("NullIfExists", "ForAllValues:Null", "ForAnyValue:ForAllValues:StringEquals")),
         *((each, "") for each in ("StringEqualsIfExistsIfExists", "StringEquals\n")),
@@ -248,16 +221,13 @@ def test_operators_that_iam_does_not_have(operator: str, advice: str) -> None:
     ("conditions", "place", "word"),
     [
         ([], (), "[]"),
-        (None, (), "nothing"),
         ("x", (), "'x'"),
         ({"StringEquals": "x"}, ("StringEquals",), "'x'"),
         ({"StringEquals": {"aws:x": []}}, ("StringEquals", "aws:x"), "[]"),
-        ({"StringEquals": {"aws:x": None}}, ("StringEquals", "aws:x"), "nothing"),
         ({"StringEquals": {"aws:x": {"a": "b"}}}, ("StringEquals", "aws:x"), "{'a': 'b'}"),
         ({"StringEquals": {"aws:x": ["a", ["b"]]}}, ("StringEquals", "aws:x"), "['a', ['b']]"),
         ({"StringEquals": {"aws:x": 1227433179}}, ("StringEquals", "aws:x"), "1227433179"),
         ({"ForAnyValue:StringLike": {"aws:x": ["a", 1]}}, ("ForAnyValue:StringLike", "aws:x"), "StringLike"),
-        ({"ArnLike": {"aws:x": 1.5}}, ("ArnLike", "aws:x"), "1.5"),
         ({"BinaryEquals": {"aws:x": 1}}, ("BinaryEquals", "aws:x"), "1"),
     ],
 )
@@ -308,24 +278,6 @@ def test_characters_of_latin_1_and_keys() -> None:
 
 
 # Values that are known later
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        document(STATEMENT, Id=OUTPUT),
-        document(STATEMENT, Version=OUTPUT),
-        document(Statement=OUTPUT),
-        document(OUTPUT, STATEMENT),
-        *(document({**STATEMENT, element: OUTPUT}) for element in (*STATEMENT, "Sid", "Condition")),
-        document({**STATEMENT, "Action": ["s3:*", OUTPUT]}),
-        document({**STATEMENT, "Condition": {"StringEquals": OUTPUT}}),
-        document({**STATEMENT, "Condition": {"StringEquals": {"aws:x": OUTPUT}}}),
-        document({**STATEMENT, "Condition": {"StringEquals": {"aws:x": [OUTPUT, "a"]}}}),
-    ],
-)
-def test_an_output_is_passed_over(value: dict[str, Any]) -> None:
-    assert [*document_mistakes(value)] == []
 
 
 def test_what_is_beside_an_output_is_checked() -> None:

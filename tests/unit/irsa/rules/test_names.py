@@ -8,7 +8,7 @@ import pytest
 
 from irsa.rules import names
 from irsa.rules.mistakes import Mistake
-from irsa.rules.names import ROLE, ROLE_PREFIX, NameRule, automatic_name_prefix, check_name
+from irsa.rules.names import NameRule, check_name
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,3 @@ def test_a_wildcard_in_an_exact_name_leads_to_the_subjects(kind: NameRule, name:
     with pytest.raises(Mistake) as error:
         check_name(name, kind)
     assert error.value.arguments == ((("trust", "subjects"),) if kind != names.ROLE else ())
-
-
-def test_the_prefix_of_a_long_name_begins_with_it() -> None:
-    prefix = automatic_name_prefix("my-application-" * 5, ROLE, ROLE_PREFIX)
-
-    assert prefix is not None
-    assert prefix.startswith("my-application-my-applicatio")
-    assert prefix.endswith("-")
-    assert len(prefix) == 38
-    assert automatic_name_prefix("my-app", ROLE, ROLE_PREFIX) is None
