@@ -205,61 +205,6 @@ def test_an_output_may_stand_for_the_value(name: str) -> None:
         assert read(field, value) == (value, [])
 
 
-PLAIN = {
-    "trust.any_service_account": "decision",
-    "role.max_session_duration": "number",
-    "import_": "which resources exist",
-    "identity": "which resources exist",
-    "pod_identity.session_tags": "the trust policy",
-    "pod_identity.import_ids": "which resources exist",
-    "retain_on_delete": "option",
-    "quotas.trust_policy_size": "number",
-    "quotas.attached_policies": "number",
-    "service_account.create": "which resources exist",
-    "service_account.take_over": "decision",
-    "service_account.token_expiration": "number",
-    **dict.fromkeys(
-        (f"{at}.{name}" for at in ("policy", "policies") for name in ("add_on", "version", "scope")), "which"
-    ),
-    **dict.fromkeys(
-        (
-            f"{at}.{name}"
-            for at in ("policy", "policies")
-            for name in ("ipv6", "read_only", "find", "push", "snapshots")
-        ),
-        "says",
-    ),
-}
-
-
-def test_what_decides_before_the_deployment_is_plain() -> None:
-    assert {name for name, each in ALL.items() if each.plain} == set(PLAIN)
-    for name, word in PLAIN.items():
-        assert word in ALL[name].plain
-
-
-def test_what_is_always_needed() -> None:
-    documents = {"inline_policies.document", "pod_identity.policy.document"}
-    needed = {"service_account.name", "policies.add_on", *documents}
-    assert {name for name, each in ALL.items() if each.required} == needed
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "advice"),
-    [
-        ("role.name", 5, 'in quotes, such as "my-role"'),
-        ("role.name", ["a"], "write a string"),
-        ("trust.subjects", "a:b", 'write a list, such as ["team-a:*"'),
-        ("role.max_session_duration", "3600", "without quotes"),
-        ("role.tags", ["a"], "write a mapping"),
-        ("policy.document", 5, "mapping, or as JSON text"),
-    ],
-)
-def test_a_value_of_another_kind_says_how_to_write_it(name: str, value: Any, advice: str) -> None:
-    _, ((_, mistake),) = read(ALL[name], value)
-    assert advice in mistake.fix
-
-
 @pytest.mark.parametrize(
     ("name", "value", "place"),
     [
