@@ -1,6 +1,5 @@
 """What the component refuses, and how it says so: before anything is registered, all at once, in the caller's names."""
 
-import json
 from collections.abc import Callable
 from typing import Any, NotRequired, get_args, get_origin, is_typeddict
 
@@ -85,28 +84,6 @@ def test_all_mistakes_at_once_before_anything_is_registered(deploy: Callable[...
     assert registered == []
 
 
-def test_a_document_of_text_stays_as_the_caller_wrote_it(deploy: Callable[..., Any]) -> None:
-    text = json.dumps(DOCUMENT, indent=2)
-    deployed = deploy({**GOOD, "inline_policies": {"read": {"document": text}}})
-
-    assert deployed.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"] == text
-
-
-def test_warnings_name_the_argument_as_the_caller_spells_it() -> None:
-    args = {
-        **GOOD,
-        "service_account": {"name": "a", "token_expiration": 90_000},
-        "policy_arns": {f"p{number}": f"arn:aws:iam::aws:policy/P{number}" for number in range(8)},
-    }
-    spec = parse("my-app", args, lambda argument: ".".join(map(str, argument)).upper())
-
-    assert [text.split(":")[0] for text in spec.warnings] == [
-        "more than 80% of a quota is used",
-        "SERVICE_ACCOUNT.TOKEN_EXPIRATION",
-    ]
-    assert parse("my-app", GOOD).warnings == ()
-
-
 @pytest.mark.parametrize("existing", [True, False])
 def test_a_session_policy_beside_irsa_is_told(existing: bool) -> None:
     """The attack: a limit of one way; by the token of the other, a Pod gets all of the role, an existing one too."""
@@ -122,22 +99,6 @@ def test_a_session_policy_beside_irsa_is_told(existing: bool) -> None:
         return any(each.startswith("pod_identity.policy: ") for each in found)
 
     assert (told("both"), told("podIdentity")) == (True, False)
-
-
-def test_a_key_that_a_split_policy_has() -> None:
-    statements = [{**STATEMENT, "Resource": f"arn:aws:s3:::{'x' * 1400}-{i}/*"} for i in range(6)]
-    args = {**GOOD, "policy_arns": {"part-2": "arn:aws:iam::aws:policy/P"}}
-
-    parse("my-app", args)
-    found = mistakes({**args, "policy": {"document": {**DOCUMENT, "Statement": statements}}})
-    assert "split policy" in found["policy_arns.part-2"]
-
-
-def test_a_value_within_itself_is_refused() -> None:
-    statement: dict[str, Any] = {**DOCUMENT}
-    statement["Statement"] = [statement]
-    found = mistakes({**GOOD, "policy": {"document": statement}})
-    assert any("nested more than 100 deep" in text for text in found.values())
 
 
 def test_a_key_forges_no_line() -> None:

@@ -1,6 +1,5 @@
 """What the component leaves in the state, and what `irsa verify` reads there: the names of stacks that are deployed."""
 
-import contextlib
 import json
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,6 @@ import pytest
 
 from irsa import outputs
 from irsa.ways import ONLY_IRSA, parse_identity
-from irsa_world.exits import CouldNotLookError
 from irsa_world.model import Association, Role
 from irsa_world.state.declared import (
     DeclaredBinding,
@@ -162,39 +160,3 @@ def test_an_association_is_read_as_declared(deploy: Any, children: bool) -> None
 def test_the_names_are_those_of_deployed_stacks(deploy: Any) -> None:
     assert set(deploy(ARGUMENTS).registered) == REGISTERED
     assert outputs.COMPONENT_TYPE == COMPONENT
-
-
-# The role's name is in its ARN.
-@pytest.mark.parametrize("name", sorted(REGISTERED - {"roleName"}))
-def test_every_output_is_one_that_verify_needs(deploy: Any, name: str) -> None:
-    arguments = {**ARGUMENTS, "service_account": {"name": "my-service-account", "namespace": "team-a", "create": False}}
-    deployed = deploy(arguments)
-    existing = DeclaredServiceAccount("", "team-a", "my-service-account", ANNOTATIONS)
-    expected = {**EXPECTED, "service_accounts": (existing,)}
-    assert what_is_read(binding_of(declared_stack(state_of(deployed, children=False)))) == expected
-
-    found: dict[str, Any] = {}
-    with contextlib.suppress(CouldNotLookError):
-        found = what_is_read(binding_of(declared_stack(state_of(deployed, without=(name,), children=False))))
-    assert found != expected
-
-
-def test_an_account_that_only_was_annotated_is_told_apart(deploy: Any) -> None:
-    service_account = {"name": "my-service-account", "namespace": "team-a", "create": False}
-    for children in (True, False):
-        deployed = deploy({"role": {"arn": ROLE_ARN}, "service_account": service_account, "audience": "my-audience"})
-        binding = binding_of(declared_stack(state_of(deployed, children=children)))
-
-        assert binding.role is None
-        assert binding.service_accounts == (DeclaredServiceAccount("", "team-a", "my-service-account", ANNOTATIONS),)
-        assert (binding.subjects, binding.audience) == (("team-a:my-service-account",), "my-audience")
-
-
-def test_an_output_that_is_known_later_is_registered_as_it_turns_out(deploy: Any) -> None:
-    arguments = {
-        **ARGUMENTS,
-        "service_account": {**ARGUMENTS["service_account"], "namespace": pulumi.Output.from_input("team-a")},
-        "inline_policies": {"inline": {"document": pulumi.Output.from_input(json.dumps(DOCUMENT))}},
-    }
-
-    assert what_is_read(binding_of(declared_stack(state_of(deploy(arguments), children=False)))) == EXPECTED
