@@ -61,23 +61,6 @@ def loaded(path: Path) -> list[str]:
     return log
 
 
-def test_a_restart_changes_nothing(path: Path) -> None:
-    before = iam().get_role("app").id, iam().get_policy(OWN).id, iam().account_summary.summary_map
-    number = len(iam().managed_policies)
-    # AWS's 1,500 policies would be written after each change.
-    assert path.stat().st_size < 20_000
-    assert loaded(path) == []
-    assert (iam().get_role("app").id, iam().get_policy(OWN).id, iam().account_summary.summary_map) == before
-    assert len(iam().managed_policies) == len(iam().aws_managed_policies) + 1 == number
-    assert associations_of(eks().clusters["green"]).keys() == {"a-1"}
-    assert addons_of(eks().clusters["green"]).keys() == {"eks-pod-identity-agent"}
-    for arn in (OWN, AWS_OWN):
-        assert iam().get_role("app").managed_policies[arn] is iam().get_policy(arn)
-        assert iam().get_policy(arn).attachment_count == 1
-        iam().detach_role_policy(arn, "app")
-        assert iam().get_policy(arn).attachment_count == 0
-
-
 def with_other(content: bytes, **changed: Any) -> bytes:
     return pickle.dumps({**pickle.loads(content), **changed})
 

@@ -103,18 +103,3 @@ def test_what_is_refused(iam: Any, quotas: Path, quota: Any, call: Call, refusal
         getattr(iam, call[0])(**call[1])
     response: Any = caught.value.response
     assert (response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]) == refusal
-
-
-def test_a_page_has_no_more_than_iam_gives(iam: Any) -> None:
-    for number in range(150):
-        iam.create_role(**{**ROLE, "RoleName": f"role-{number}"})
-    for number in range(60):
-        iam.create_policy(PolicyName=f"policy-{number}", PolicyDocument=DOCUMENT)
-    iam.create_user(UserName="someone")
-    pages = iam.get_paginator("get_account_authorization_details").paginate(Filter=["Role", "LocalManagedPolicy"])
-    assert [(len(page["RoleDetailList"]), len(page["Policies"])) for page in pages] == [(100, 0), (50, 50), (0, 10)]
-    assert [len(page["Roles"]) for page in iam.get_paginator("list_roles").paginate()] == [100, 50]
-    for kind, owner in (("LocalManagedPolicy", ACCOUNT), ("AWSManagedPolicy", "aws")):
-        page = iam.get_account_authorization_details(Filter=[kind], MaxItems=7)
-        assert {policy["Arn"].split(":")[4] for policy in page["Policies"]} == {owner}
-        assert (len(page["Policies"]), page["IsTruncated"], page["UserDetailList"]) == (7, True, [])

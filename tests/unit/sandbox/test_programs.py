@@ -3,9 +3,7 @@
 import hashlib
 import json
 import os
-import re
 import shutil
-import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,20 +12,12 @@ import pytest
 
 from sandbox import toolchains
 from sandbox.layout import CHECKOUT, Sandbox, SandboxError, cache_folder
-from sandbox.parts import build, find_installed
-from sandbox.plugins_install import install_plugins, plugin_program
+from sandbox.parts import build
 from sandbox.step_progress import StepProgress
 from sandbox.toolchains import find_go
-from sandbox.versions import FLAGS, MODULES, OFFICIAL, PARTS, Part
+from sandbox.versions import FLAGS, MODULES, PARTS, Part
 from sandbox.virtual_environment import TOOLS
 
-MODULE_OF = {
-    "pulumi": "github.com/pulumi/pulumi/pkg/v3",
-    "etcd": "go.etcd.io/etcd/server/v3",
-    **dict.fromkeys(("kube-apiserver", "kube-controller-manager", "kubectl"), "k8s.io/kubernetes"),
-    "pulumi-resource-kubernetes": "github.com/pulumi/pulumi-kubernetes/provider/v4",
-    "pulumi-language-yaml": "github.com/pulumi/pulumi-yaml",
-}
 # A stand-in for Go: it writes the programs that were asked for, and a line of what it was asked into a file.
 GO = """#!/bin/sh
 [ "$1" = version ] && echo go version go1.26.0 linux/amd64
@@ -84,64 +74,7 @@ def built(environment: dict[str, str], *names: str) -> Path:
 # What is installed
 
 
-@pytest.mark.parametrize("entry", [*PARTS, *OFFICIAL], ids=lambda entry: entry.name)
-def test_the_version_in_the_table_is_the_one_that_go_builds(entry: Part) -> None:
-    module = (MODULES / entry.module / "go.mod").read_text()
-    required = re.search(rf"^\s*(?:require )?{re.escape(MODULE_OF[entry.name])} v(\S+)", module, re.MULTILINE)
-    assert required is not None
-    # A program of our own has a digest after it.
-    assert re.fullmatch(f"{re.escape(required[1])}(-[0-9a-f]{{12}})?", entry.version)
-
-
-# https://kubernetes.io/releases/version-skew-policy/ for an API server of 1.37.
-@pytest.mark.parametrize(
-    ("name", "fitting", "others"),
-    [
-        ("kube-apiserver", ["1.37.0"], ["1.36.9"]),
-        ("kube-controller-manager", ["1.37.5"], ["1.36.1", "1.38.0"]),
-        ("kubectl", ["1.36.0", "1.38.2"], ["1.35.9"]),
-        # A package that leaves the Python language host out could not run our program.
-        ("pulumi", ["3.259.0"], ["3.100.0", "4.0.0", "without its host"]),
-    ],
-)
-def test_an_installed_program_is_used_where_versions_may_stand_together(
-    tmp_path: Path, name: str, fitting: list[str], others: list[str]
-) -> None:
-    for version in (*fitting, *others):
-        path = program(tmp_path / version / name, f"v{version}" if version[0].isdigit() else "v3.259.0")
-        if name == "pulumi" and version[0].isdigit():
-            program(path.with_name("pulumi-language-python"), "")
-    for version in fitting:
-        folders = ":".join(str(tmp_path / each) for each in (*others, version))
-        assert find_installed(part(name), {"PATH": folders}) == tmp_path / version / name
-        assets = {"PATH": "", "KUBEBUILDER_ASSETS": str(tmp_path / version)}
-        assert find_installed(part(name), assets) == tmp_path / version / name
-
-
-def test_the_plugins_run_where_the_checkout_is_now(
-    sandbox: Sandbox, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who moved a checkout: the engine started the interpreter of the old place, and called it a bug."""
-    program(sandbox.programs / "pulumi", "#!/bin/sh\nexit 1\n")
-    install_plugins(sandbox, environment, StepProgress())
-    monkeypatch.setattr("sandbox.plugins_install.CHECKOUT", Path("/moved"))
-    monkeypatch.setattr("sys.executable", "/moved/.venv/bin/python")
-    install_plugins(sandbox, environment, StepProgress())
-    for name in ("aws", "kubernetes"):
-        assert plugin_program(sandbox, name).read_text().count("/moved") == 2
-
-
 # What is built
-
-
-def test_a_program_is_built_once_for_all_clones(environment: dict[str, str]) -> None:
-    threads = [threading.Thread(target=built, args=(environment, "etcd")) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert os.access(built(environment, "etcd"), os.R_OK)
-    assert len(calls(environment)) == 1
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
