@@ -134,11 +134,3 @@ def test_arguments_as_keywords_are_answered_in_words(name: str) -> None:
     assert isinstance(error.value, pulumi.RunError)
     assert f"found:   keyword arguments: {name}\n" in str(error.value)
     assert f"""ServiceAccountRole('my-app', {{"{name}": ...}})""" in str(error.value)
-
-
-def test_a_subclass_may_have_keywords_of_its_own() -> None:
-    class Wrapped(ServiceAccountRole):
-        def __init__(self, name: str, *, team: str) -> None:
-            self.team = (name, team)
-
-    assert Wrapped("my-app", team="a").team == ("my-app", "a")

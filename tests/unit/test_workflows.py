@@ -1,17 +1,14 @@
 """The workflows: what they run is pinned, and who looks at a pull request's code before it gets credentials."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.workflows import ACTIONS, BASH, ROOT, WORKFLOWS, steps_of, workflow
+from tests.workflows import ACTIONS, ROOT, WORKFLOWS, steps_of, workflow
 
 PERMISSIONS = ROOT / "docs" / "permissions"
 GUIDE = ROOT / "docs" / "guides" / "ci.md"
@@ -172,21 +169,3 @@ def test_what_is_installed_beside_credentials_has_a_hash(name: str) -> None:
     assert "--require-hashes -r requirements-hashes.txt" in others
     # Without these two, pip asks the index for what our packages are built with.
     assert {"--no-deps", "--no-build-isolation"} <= {*own.split()}
-
-
-def test_no_stack_of_the_sandbox_is_previewed(tmp_path: Path) -> None:
-    (step,) = [each for each in workflow("stacks.yml")["jobs"]["stacks"]["steps"] if each.get("id") == "list"]
-    (tmp_path / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
-    (tmp_path / "Pulumi.dev.yaml").write_text('config:\n  irsa:sandbox: "true"\n')
-    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  aws:region: us-west-2\n")
-    (tmp_path / "Pulumi.stage.yaml").write_text("config: {}\n")
-    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
-    output = tmp_path / "output"
-    environment = {**os.environ, "GITHUB_OUTPUT": str(output)}
-    # The shell of a step: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#exit-codes-and-error-action-preference
-    subprocess.run([BASH[0], "-e", "-c", step["run"]], cwd=tmp_path, env=environment, check=True, timeout=60)
-
-    assert output.read_text() == 'stacks=["prod","stage"]\n'
-    (tmp_path / "Pulumi.link.yaml").symlink_to("none")
-    failed = subprocess.run([BASH[0], "-e", "-c", step["run"]], cwd=tmp_path, env=environment, check=False, timeout=60)
-    assert failed.returncode != 0

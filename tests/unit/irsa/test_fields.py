@@ -12,7 +12,6 @@ import pytest
 from irsa.fields import OF_A_ROLE, Document, Field, Found, Group, Node
 from irsa.read import Arguments
 from irsa.rules.mistakes import Mistake, Place
-from irsa.rules.unknown import OUTPUT
 from irsa.ways import BOTH
 
 STATEMENT: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
@@ -193,16 +192,6 @@ def test_advice_has_a_value_whole_or_not_at_all(name: str) -> None:
 
         for _, mistake in arguments.found:
             assert value[:30] not in mistake.fix or repr(value) in mistake.fix, mistake.fix
-
-
-@pytest.mark.parametrize("name", [name for name, each in ALL.items() if not each.plain])
-def test_an_output_may_stand_for_the_value(name: str) -> None:
-    field, (good, _) = ALL[name], VALUES[name]
-    within: list[Any] = [[OUTPUT]] if isinstance(good, list) else []
-    if isinstance(good, dict) and "Statement" not in good:
-        within = [dict.fromkeys(good, OUTPUT)]
-    for value in (OUTPUT, *within):
-        assert read(field, value) == (value, [])
 
 
 @pytest.mark.parametrize(

@@ -71,19 +71,6 @@ def test_an_output_without_a_value_is_reported() -> None:
     ]
 
 
-def test_a_secret_that_is_refused_is_not_shown() -> None:
-    tags = output({})
-    arguments = Arguments("my-app", known={id(tags): {"s,ecret": "hunter2", "b": 5}})
-    arguments.read({"role": {"tags": tags}})
-    refusal = arguments.refusal(arguments.found, secret=True)
-    assert "hunter2" not in str(refusal)
-    assert "s,ecret" not in str(refusal)
-    assert [(place, mistake.found) for place, mistake in refusal.mistakes] == [
-        (("role", "tags"), "a secret value that breaks a rule of the argument")
-    ]
-    assert "s,ecret" in str(arguments.refusal(arguments.found))
-
-
 @pytest.mark.parametrize(
     "text",
     [

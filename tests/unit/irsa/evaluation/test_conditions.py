@@ -23,14 +23,8 @@ EXAMPLES = [
     ("a key has no case", {"StringEquals": {SUB.upper(): SUBJECT}}, MATCHED),
     ("a key under the provider's ARN is absent", {"StringEquals": {f"{PROVIDER}:sub": SUBJECT}}, NOT_MATCHED),
     ("a key with the scheme is absent", {"StringEquals": {f"https://{SUB}": SUBJECT}}, NOT_MATCHED),
-    ("sub written as aud", {"StringEquals": {AUD: SUBJECT}}, NOT_MATCHED),
-    ("aud written as sub", {"StringEquals": {SUB: AUDIENCE}}, NOT_MATCHED),
-    ("a doubled prefix", {"StringEquals": {SUB: f"system:serviceaccount:{SUBJECT}"}}, NOT_MATCHED),
-    ("keys are all needed", {"StringEquals": {SUB: SUBJECT, AUD: "another"}}, NOT_MATCHED),
-    ("operators are all needed", {"StringEquals": {AUD: AUDIENCE}, "StringLike": {SUB: "another:*"}}, NOT_MATCHED),
     ("Null false of a key that is there", {"Null": {SUB: "false"}}, MATCHED),
     ("Null as JSON's own false", {"Null": {SUB: False}}, MATCHED),
-    ("Null true of a key that is there", {"Null": {SUB: "true"}}, NOT_MATCHED),
     ("Null true of an absent key", {"Null": {"other.example:sub": "true"}}, MATCHED),
     ("Null false of an absent key", {"Null": {"other.example:sub": "false"}}, NOT_MATCHED),
     ("Null of an unknown key", {"Null": {"aws:SourceVpc": "true"}}, UNKNOWN),
@@ -38,10 +32,8 @@ EXAMPLES = [
     ("no IfExists for Null", {"NullIfExists": {SUB: "false"}}, UNKNOWN),
     ("an unknown key", {"StringEquals": {"aws:SourceVpc": "vpc-1"}}, UNKNOWN),
     ("an unknown key, negated", {"StringNotEquals": {"sts:RoleSessionName": "x"}}, UNKNOWN),
-    ("an unknown key, IfExists", {"StringEqualsIfExists": {"aws:SourceVpc": "vpc-1"}}, UNKNOWN),
     ("another claim of the token", {"StringEquals": {f"{HOST_PATH}:amr": "x"}}, UNKNOWN),
     ("a tag whose name ends like a claim", {"StringEquals": {"aws:RequestTag/a:sub": "x"}}, UNKNOWN),
-    ("an operator of another family", {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, UNKNOWN),
     ("an operator that does not exist", {"StringMatches": {SUB: SUBJECT}}, UNKNOWN),
     (
         "false wins over unknown",
@@ -49,7 +41,6 @@ EXAMPLES = [
         NOT_MATCHED,
     ),
     ("no values", {"StringEquals": {SUB: []}}, UNKNOWN),
-    ("no conditions", {}, MATCHED),
 ]
 
 
@@ -80,7 +71,6 @@ def test_no_page_says_what_the_other_case_is_beyond_ascii(wanted: str, found: st
 VARIABLES = [
     ("${*} is an asterisk", {"StringLike": {"aws:x": "a${*}b"}}, ("a*b",), MATCHED),
     ("${*} is no wildcard", {"StringLike": {"aws:x": "a${*}b"}}, ("axb",), NOT_MATCHED),
-    ("${?} is a question mark", {"StringLike": {"aws:x": "a${?}*"}}, ("a?bc",), MATCHED),
     ("${?} is no wildcard", {"StringLike": {"aws:x": "a${?}*"}}, ("abc",), NOT_MATCHED),
     ("${$} is a dollar sign", {"StringEquals": {"aws:x": "${$}{a}"}}, ("${a}",), MATCHED),
     (
@@ -94,9 +84,7 @@ VARIABLES = [
     ("an absent variable's default", {"StringEquals": {SUB: f"${{aws:x, '{SUBJECT}'}}"}}, (), MATCHED),
     ("a known variable's unused default", {"StringEquals": {SUB: f"${{aws:x, '{SUBJECT}'}}"}}, ("a",), NOT_MATCHED),
     ("an absent variable", {"StringEquals": {SUB: "${aws:x}"}}, (), UNKNOWN),
-    ("an unknown variable", {"StringEquals": {SUB: "${aws:username}"}}, (), UNKNOWN),
     ("an unknown variable, negated", {"StringNotEquals": {SUB: "${aws:username}"}}, (), UNKNOWN),
-    ("an unknown variable with a default", {"StringEquals": {SUB: "${aws:username, 'a'}"}}, (), UNKNOWN),
     ("an alternative without variable decides", {"StringEquals": {SUB: ["${aws:username}", SUBJECT]}}, (), MATCHED),
     ("a variable of several values", {"StringEquals": {SUB: "${aws:x}"}}, (SUBJECT, "b"), UNKNOWN),
     ("a variable whose value has a wildcard", {"StringLike": {SUB: "${aws:x}"}}, ("*",), UNKNOWN),
