@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from irsa.add_ons.parameters import SWITCHES
 from irsa.fields import OF_A_ROLE, Document, Field, Found, Group, Node
 from irsa.read import Arguments
 from irsa.rules.mistakes import Mistake, Place
 from irsa.ways import BOTH
+from tests.unit.irsa.add_ons.every_add_on import VALUES as OF_PARAMETERS
+from tests.unit.irsa.add_ons.every_add_on import values
 
 STATEMENT: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
@@ -33,47 +36,12 @@ def fields(node: Node, *names: str) -> Iterator[tuple[str, Field]]:
 
 ALL = dict(fields(OF_A_ROLE))
 
-# Formats: https://docs.aws.amazon.com/service-authorization/latest/reference/, "Resource types" of each service.
-_IN = "us-west-2:111122223333"
 OF_AN_ADD_ON: dict[str, tuple[Any, list[Any]]] = {
     "add_on": ("external-dns", ["external-dn", "", 5, "../external-dns", "__init__"]),
     "version": ("v1.2.3", [1.2, None]),
     "scope": ("*", ["", "all", "**", 5]),
-    "cluster_names": (["blue"], [[], "blue", ["*"], ["a b"], ["${x}"]]),
-    "hosted_zones": (
-        ["Z123", "arn:aws:route53:::hostedzone/Z123", "/hostedzone/Z123"],
-        [["*"], ["Z*"], ["example.com"], ["arn:aws:route53:::hostedzone/*"], ["arn:aws:route53:::change/C1"]],
-    ),
-    "buckets": (
-        ["my-bucket", "arn:aws-cn:s3:::my.bucket"],
-        [["*"], ["my-bucket/*"], ["arn:aws:s3:::my-bucket/*"], ["my-*"], ["My"], ["s3://my-bucket"]],
-    ),
-    "kms_keys": (
-        [f"arn:aws:kms:{_IN}:key/1234abcd-12ab-34cd-56ef-1234567890ab", f"arn:aws:kms:{_IN}:key/mrk-1234abcd"],
-        [["alias/my-key"], [f"arn:aws:kms:{_IN}:alias/my-key"], [f"arn:aws:kms:{_IN}:key/*"], ["1234abcd"], ["*"]],
-    ),
-    "secrets": (
-        [f"arn:aws:secretsmanager:{_IN}:secret:{name}" for name in ("a-AbCdE1", "a-??????", "team-a/*", "a@b-*")],
-        [[f"arn:aws:secretsmanager:{_IN}:secret:{name}"] for name in ("a", "*", "", "team-a/db", "**")] + [["team-a"]],
-    ),
-    "ssm_parameters": (
-        [f"arn:aws:ssm:{_IN}:parameter/{name}" for name in ("team-a/*", "a.b/c_d-e")],
-        [[f"arn:aws:ssm:{_IN}:parameter/{name}"] for name in ("*", "")] + [["/team-a"], ["*"]],
-    ),
-    "file_systems": (
-        ["fs-0123456789abcdef0", f"arn:aws:elasticfilesystem:{_IN}:file-system/fs-01234567"],
-        [["fs-*"], ["fsap-0123456789abcdef0"], ["*"]],
-    ),
-    "node_roles": (
-        ["arn:aws:iam::111122223333:role/team/nodes"],
-        [["nodes"], ["arn:aws:iam::111122223333:role/*"], ["arn:aws:iam::111122223333:instance-profile/nodes"]],
-    ),
-    "interruption_queues": ([f"arn:aws:sqs:{_IN}:my-queue"], [["my-queue"], [f"arn:aws:sqs:{_IN}:*"]]),
-    "workspaces": (
-        [f"arn:aws:aps:{_IN}:workspace/ws-0123abcd-0123-4567-89ab-0123456789ab"],
-        [["ws-0123abcd-0123-4567-89ab-0123456789ab"], [f"arn:aws:aps:{_IN}:workspace/*"]],
-    ),
-    **dict.fromkeys(("ipv6", "read_only", "find", "push", "snapshots"), (True, ["true", 1])),
+    **{name: (values(name)[:1], [["*"], ["a b"], ["${x}"], *values(name)[:1]]) for name in OF_PARAMETERS},
+    **dict.fromkeys(SWITCHES, (True, ["true", 1])),
 }
 
 # One value of each field, and values that AWS, Kubernetes or the kind of the field refuses.
@@ -85,11 +53,7 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
         CLUSTER_ARN,
         [
             "my-cluster",
-            CLUSTER_ARN.replace("aws", "amazon"),
-            CLUSTER_ARN.replace(":eks:", ":ecs:"),
-            CLUSTER_ARN.replace("us-west-2", ""),
-            CLUSTER_ARN.replace("111122223333", "1"),
-            CLUSTER_ARN.replace("cluster/", "nodegroup/"),
+            *(CLUSTER_ARN.replace(part, "x") for part in ("aws", "eks", "us-west-2", "111122223333", "cluster/")),
             f"{CLUSTER_ARN}/x",
             f"{CLUSTER_ARN}\n",
             5,

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -133,23 +131,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         monkeypatch.setenv(f"UV_{name}", value)
     (tmp_path / "go.mod").write_text("module irsa/test\n\ngo 1.26.0\n")
     return {"PATH": str(tmp_path / "bin"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-
-
-@pytest.mark.parametrize(
-    ("installed", "used"),
-    [("go1.26.0", True), ("go1.27.3", True), ("go1.25.11", False), ("devel", False), (None, False)],
-)
-def test_an_installed_go_is_used_where_it_is_new_enough_for_the_module(
-    machine: dict[str, str], tmp_path: Path, installed: str | None, used: bool
-) -> None:
-    own = tmp_path / "bin" / "go"
-    if installed:
-        program(own, f"go version {installed} linux/amd64")
-    found = find_go(tmp_path, machine, StepProgress())
-    assert found == str(own) if used else found.startswith(f"{cache_folder(machine)}/go-9.9.9-")
-    shutil.rmtree(tmp_path / "index")
-    assert find_go(tmp_path, machine, StepProgress()) == found
-    assert os.access(found, os.X_OK)
 
 
 def test_another_file_under_the_pinned_version_is_refused(machine: dict[str, str], tmp_path: Path) -> None:
