@@ -107,32 +107,6 @@ def test_the_boundary_gives_nobody_more_rights() -> None:
     assert condition == {"StringEquals": {"iam:PermissionsBoundary": BOUNDARY}}
 
 
-# What runs in each environment of docs/guides/ci.md, by the files of docs/reference/permissions.md.
-RUNS = {
-    "preview": ["iam-preview.json", "iam-check-live.json"],
-    "deploy": ["iam-check-live.json", "iam-verify.json", "iam-verify-pod-identity.json", "iam-prove.json"],
-    "drift": ["iam-preview.json", "iam-verify.json", "iam-verify-pod-identity.json"],
-}
-
-
-@pytest.mark.parametrize("environment", RUNS)
-def test_a_workflow_may_do_what_it_runs(environment: str) -> None:
-    page = (PERMISSIONS.parent / "guides" / "ci.md").read_text()
-    (row,) = re.findall(r"^\| permissions of the role \|(.*)\|$", page, re.MULTILINE)
-    granted = re.findall(r"permissions/(iam-[\w-]+\.json)", row.split("|")[[*RUNS].index(environment)])
-
-    # A bounded deployer's roles are below its path; of all names, one stands for each.
-    missing = {
-        action
-        for file in RUNS[environment]
-        for statement in statements(file)
-        for action in items_of(statement["Action"])
-        for on in [[re.sub(r"(role|policy)/\*", r"\1/irsa/x", each) for each in items_of(statement["Resource"])]]
-        if not any(allowed(each, action, resource.replace("*", "x"), BOUNDARY) for each in granted for resource in on)
-    }
-    assert missing == set()
-
-
 def test_what_a_deployment_needs_is_allowed() -> None:
     resources = {"role": OURS, "policy": f"{IAM}policy/irsa/app", "oidc-provider": PROVIDERS[0]}
     resources |= {"cluster": CLUSTER, "podidentityassociation": ASSOCIATION}
@@ -186,18 +160,6 @@ def test_roles_are_passed_to_pods_alone(file: str) -> None:
         assert not allowed(file, action, CLUSTER)
 
 
-@pytest.mark.parametrize("name", ["deployer", "preview", "prove"])
-def test_what_few_stacks_need_is_in_a_file_of_its_own(name: str) -> None:
-    """Protects namespaces, and makes a RoleBinding possible, which grants no path outside of a namespace:
-    https://kubernetes.io/docs/reference/access-authn-authz/rbac/#role-and-clusterrole
-    """
-    rules = yaml.safe_load((PERMISSIONS / f"kubernetes-{name}.yaml").read_text())["rules"]
-    written = [rule for rule in rules if "namespaces" in rule.get("resources", []) and {*rule["verbs"]} != {"list"}]
-
-    assert written == []
-    assert name != "prove" or all("nonResourceURLs" not in rule for rule in rules)
-
-
 def kubernetes_rules(file: str) -> list[tuple[str, str, str]]:
     """Return kind of role, resource and verb of each right in a file."""
     roles = yaml.safe_load_all((PERMISSIONS / file).read_text())
@@ -215,10 +177,3 @@ def test_the_deployer_of_a_guard_writes_config_maps_of_its_namespace_only() -> N
     assert ("Role", "configmaps", "create") in rights
     policies = {"validatingadmissionpolicies", "validatingadmissionpolicybindings"}
     assert {resource for _, resource, _ in rights} == {"configmaps", *policies}
-
-
-def test_who_checks_a_guard_cannot_change_it() -> None:
-    rights = kubernetes_rules("kubernetes-verify-guard.yaml")
-
-    assert {verb for _, _, verb in rights} == {"get", "list"}
-    assert {kind for kind, resource, _ in rights if resource == "configmaps"} == {"Role"}

@@ -105,15 +105,6 @@ def test_who_may_write_to_the_repository() -> None:
     }
 
 
-def test_the_guide_names_every_variable_and_secret() -> None:
-    files = [*WORKFLOWS, *ACTIONS]
-    read = {found for file in files for found in re.findall(r"\b(vars|secrets)\.(\w+)", file.read_text())}
-    rows = re.findall(r"^\|.*\|$", GUIDE.read_text(), re.MULTILINE)
-    named = {found for row in rows for found in re.findall(r"\b(variable|secret) `(\w+)`", row)}
-
-    assert {("variable" if kind == "vars" else "secret", name) for kind, name in read} == named
-
-
 @pytest.mark.parametrize(
     ("file", "context"),
     [

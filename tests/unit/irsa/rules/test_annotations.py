@@ -23,7 +23,6 @@ ROLE = "arn:aws:iam::111122223333:role/team/my-role"
     [
         ("eks.amazon.com/role-arn", "eks.amazonaws.com/role-arn"),
         ("eks.amazonaws.com/role-arn", "irsa writes it"),
-        ("eks.amazonaws.com/skip-containers", "has no effect on a service account"),
         ("eks.amazonaws.com/sts-regional-endpoint", "service_account.sts_regional_endpoints"),
     ],
 )

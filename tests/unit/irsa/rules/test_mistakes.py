@@ -7,12 +7,9 @@ from irsa.rules.mistakes import Mistake, Place, named, nearest, path_of, shorten
     ("parts", "text"),
     [
         ((), ""),
-        (("bindings",), "bindings"),
         (("bindings", "my-app", "policyArns", 1), "bindings.my-app.policyArns[1]"),
         (("annotations", "example.com/owner"), 'annotations["example.com/owner"]'),
         (("a", 0, 1), "a[0][1]"),
-        ((0, "a"), "[0].a"),
-        (("a b",), '["a b"]'),
         (("",), '[""]'),
         (("a", 'say "x"'), 'a["say \\"x\\""]'),
         (("a", "b\nc"), 'a["b\\nc"]'),
@@ -36,10 +33,7 @@ def test_arguments_are_spelled_as_the_caller_does() -> None:
     ("text", "advice"),
     [
         ("serviceAcount", "did you mean 'serviceAccount'?"),
-        ("SERVICEACCOUNT", "did you mean 'serviceAccount'?"),
-        ("roel", "did you mean 'role'?"),
         ("zzz", "remove it"),
-        ("", "remove it"),
         (5, "remove it"),
         (None, "remove it"),
     ],
