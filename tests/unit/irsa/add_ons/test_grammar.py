@@ -12,7 +12,8 @@ def test_each_document_is_one_that_iam_takes() -> None:
     # Imported here: it takes a second and a half, of each process that collects tests.
     from cfnlint.api import ManualArgs, lint
 
-    documents = [*all_documents()]
+    # The grammar of a document is the same in every partition.
+    documents = [each for each in all_documents() if each.partition == "aws"]
     resources = {
         f"Policy{index}": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": each.document}}
         for index, each in enumerate(documents)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from irsa.evaluation.same_sessions import difference
@@ -45,7 +45,6 @@ def audiences_named(document: dict[str, Any]) -> list[str]:
     return [value for keys in conditions for key, values in keys.items() if key.endswith(":aud") for value in values]
 
 
-@settings(max_examples=200)
 @given(st.data(), DOCUMENT, st.none() | st.lists(st.sampled_from(AUDIENCES), min_size=1, max_size=2), st.booleans())
 def test_the_proof_is_true(
     data: st.DataObject, before: dict[str, Any], client_ids: list[str] | None, is_tagged: bool
