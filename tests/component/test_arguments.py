@@ -1,5 +1,6 @@
 """What the component refuses, and how it says so: before anything is registered, all at once, in the caller's names."""
 
+import json
 from collections.abc import Callable
 from typing import Any, NotRequired, get_args, get_origin, is_typeddict
 
@@ -52,25 +53,6 @@ def test_the_table_of_fields_is_the_arguments() -> None:
             assert not is_typeddict(written)
 
     compare(OF_A_ROLE, ServiceAccountRoleArgs)
-
-
-def test_an_output_inside_an_f_string_is_named() -> None:
-    """Protects the commonest slip of a Pulumi program, whose result would be a trust policy that matches nobody."""
-    namespace = output("team-a")
-    document = {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": f"{namespace}/*"}]}
-    conditions = {"StringEquals": {f"{namespace}:amr": "v"}}
-    found = mistakes(
-        {
-            **GOOD,
-            "trust": {"subjects": [f"{namespace}:*"], "conditions": conditions},
-            "policy": {"document": document},
-        }
-    )
-
-    assert {"trust.subjects[0]", "policy.document.Statement[0].Resource"} <= found.keys()
-    assert all("an output inside a string" in text for text in found.values())
-    assert any(place.startswith("trust.conditions") for place in found)
-    assert "pulumi.Output.format" in found["trust.subjects[0]"]
 
 
 def test_all_mistakes_at_once_before_anything_is_registered(deploy: Callable[..., Any]) -> None:
@@ -134,3 +116,10 @@ def test_arguments_as_keywords_are_answered_in_words(name: str) -> None:
     assert isinstance(error.value, pulumi.RunError)
     assert f"found:   keyword arguments: {name}\n" in str(error.value)
     assert f"""ServiceAccountRole('my-app', {{"{name}": ...}})""" in str(error.value)
+
+
+def test_a_document_of_text_stays_as_the_caller_wrote_it(deploy: Callable[..., Any]) -> None:
+    text = json.dumps(DOCUMENT, indent=2)
+    deployed = deploy({**GOOD, "inline_policies": {"read": {"document": text}}})
+
+    assert deployed.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"] == text

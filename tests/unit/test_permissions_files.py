@@ -1,11 +1,7 @@
-"""What the files of docs/permissions let their holder do, by an evaluator of identity policies of its own.
-
-An explicit Deny decides, else an Allow, else it is denied; `*` and `?` are globs in actions and resources:
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
-"""
+"""What the files of docs/permissions let their holder do, by the tests' own evaluator of identity policies."""
 
 import json
-import re
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.rules.leaves import items_of
+from tests.unit.irsa.evaluation import identity_policies as iam
 
 PERMISSIONS = Path(__file__).parents[2] / "docs" / "permissions"
 IAM = "arn:aws:iam::111122223333:"
@@ -49,31 +46,17 @@ def statements(file: str) -> list[dict[str, Any]]:
     return found
 
 
-def matches(pattern: str, text: str, flags: int = 0) -> bool:
-    glob = "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in pattern)
-    return re.fullmatch(glob, text, flags) is not None
-
-
 def allowed(file: str, action: str, resource: str, boundary: str | None = None, service: str = PODS) -> bool:
     """Tell whether a request is allowed; the boundary is what IAM puts into the request, where the action knows it.
 
     A role is passed to a service.
     """
-    context = {"iam:PermissionsBoundary": boundary} if boundary and action in KNOW_THE_BOUNDARY else {}
-    context |= {"iam:PassedToService": service} if action == "iam:PassRole" else {}
-    effects = {
-        statement["Effect"]
-        for statement in statements(file)
-        if any(matches(each, action, re.IGNORECASE) for each in items_of(statement["Action"]))
-        and any(matches(each, resource) for each in items_of(statement["Resource"]))
-        and all(
-            key in context and context[key] in items_of(values)
-            for operator, keys in statement.get("Condition", {}).items()
-            for key, values in keys.items()
-            if operator == "StringEquals" or pytest.fail(f"not known here: {operator}")
-        )
-    }
-    return "Allow" in effects and "Deny" not in effects
+    context = defaultdict[str, tuple[str, ...]](tuple)
+    if boundary and action in KNOW_THE_BOUNDARY:
+        context["iam:permissionsboundary"] = (boundary,)
+    if action == "iam:PassRole":
+        context["iam:passedtoservice"] = (service,)
+    return iam.allowed(([{"Statement": statements(file)}], None), action, resource, context)
 
 
 @given(st.sampled_from(DANGEROUS), st.sampled_from(["role/", "role/irsa", "role/other/irsa/"]), st.text("abirs/-"))
