@@ -90,3 +90,13 @@ def test_what_it_refuses(created: Callable[[Any], list[Any]], change: dict[str, 
         created({"mode": "deny", "service_accounts": [APP], **change})
     assert f"\n  {place}\n" in str(error.value)
     assert word in str(error.value)
+
+
+@pytest.mark.parametrize("exceptions", [{"default": "off"}, {"default": "warn"}, {"team-b": "warn", "default": "deny"}])
+def test_outputs_with_exceptions(created: Callable[[Any], list[Any]], exceptions: dict[str, str]) -> None:
+    """Protects all other namespaces, whatever the exceptions are: the attack had no binding for them, and no guard."""
+    later = {key: output(value) for key, value in APP.items()}
+    found = created({"mode": "deny", "stack": "mine", "service_accounts": [later], "namespaces": exceptions})
+    spec = of(found, BINDING)["irsa-guard-mine-identity"].inputs["spec"]
+    assert spec["validationActions"] == ["Deny", "Audit"]
+    assert spec["matchResources"]["namespaceSelector"]["matchExpressions"][0]["values"] == ["team-a"]

@@ -160,3 +160,17 @@ def test_the_deployer_of_a_guard_writes_config_maps_of_its_namespace_only() -> N
     assert ("Role", "configmaps", "create") in rights
     policies = {"validatingadmissionpolicies", "validatingadmissionpolicybindings"}
     assert {resource for _, resource, _ in rights} == {"configmaps", *policies}
+
+
+@pytest.mark.parametrize("action", VERSIONS)
+def test_nor_with_a_wider_policy_beside(action: str) -> None:
+    (deny,) = [each for each in statements("iam-deployer-bounded.json") if BOUNDARY in items_of(each["Resource"])]
+    assert allowed("iam-deployer.json", action, BOUNDARY)
+    assert (deny["Effect"], action in deny["Action"], "Condition" in deny) == ("Deny", True, False)
+
+
+def test_who_checks_a_guard_cannot_change_it() -> None:
+    rights = kubernetes_rules("kubernetes-verify-guard.yaml")
+
+    assert {verb for _, _, verb in rights} == {"get", "list"}
+    assert {kind for kind, resource, _ in rights if resource == "configmaps"} == {"Role"}

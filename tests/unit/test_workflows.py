@@ -160,3 +160,37 @@ def test_what_is_installed_beside_credentials_has_a_hash(name: str) -> None:
     assert "--require-hashes -r requirements-hashes.txt" in others
     # Without these two, pip asks the index for what our packages are built with.
     assert {"--no-deps", "--no-build-isolation"} <= {*own.split()}
+
+
+def test_a_deployment_is_never_cancelled() -> None:
+    """Protects the state: an engine that is killed leaves resources that no state has; one runs at a time."""
+    assert workflow("deploy.yml")["jobs"]["deploy"]["concurrency"] == {
+        "group": "deploy-${{ matrix.stack }}",
+        "cancel-in-progress": False,
+    }
+    assert "concurrency" not in workflow("deploy.yml")
+
+
+@pytest.mark.parametrize("name", ["deploy", "drift"])
+def test_only_main_is_deployed_and_compared(name: str) -> None:
+    jobs = workflow(f"{name}.yml")["jobs"]
+
+    assert jobs["stacks"]["if"] == "github.ref == 'refs/heads/main'"
+    assert jobs[name]["needs"] == "stacks"
+
+
+@pytest.mark.parametrize("name", FOR_A_STACK)
+def test_each_workflow_has_a_role_of_its_own(name: str) -> None:
+    (sign_in,) = [step for step in workflow(f"{name}.yml")["jobs"][name]["steps"] if "role" in step.get("with", {})]
+
+    assert sign_in["uses"] == "./.github/actions/access"
+    assert sign_in["with"]["role"] == f"${{{{ vars.AWS_{name.upper()}_ROLE_ARN }}}}"
+
+
+def test_the_guide_names_every_variable_and_secret() -> None:
+    files = [*WORKFLOWS, *ACTIONS]
+    read = {found for file in files for found in re.findall(r"\b(vars|secrets)\.(\w+)", file.read_text())}
+    rows = re.findall(r"^\|.*\|$", GUIDE.read_text(), re.MULTILINE)
+    named = {found for row in rows for found in re.findall(r"\b(variable|secret) `(\w+)`", row)}
+
+    assert {("variable" if kind == "vars" else "secret", name) for kind, name in read} == named
