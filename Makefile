@@ -58,7 +58,7 @@ lint: environment ## check style, imports, workflows and types
 unit: environment ## run the tests that need neither the engine nor the sandbox, in a minute and a half
 	@$(PYTHON) -m pytest -q -n $(WORKERS) --dist worksteal $(UNIT)
 
-fuzz: environment ## try 10,000 damaged stack files and 2,000 hostile live states: ten minutes at most; SEED= repeats a run
+fuzz: environment ## try 10,000 damaged stack files: ten minutes at most; SEED= repeats a run
 	@FUZZ=all SEED=$${SEED:-$$(date +%s)} $(PYTHON) -m pytest -q -n auto --timeout=600 --session-timeout=600 tests/fuzz
 
 faults: environment ## kill the engine 50 times, and let AWS and Kubernetes fail: 30 minutes at most; KILLS= and SEED= change it

@@ -2,8 +2,7 @@
 
 SEED= repeats a run, ROOM= names one of ROOMS, MUTANTS= is their number in each room: 50. First, each mutant gets the
 test modules nearest to its file. Then all tests get those that survived, together, and each of them alone gets the
-tests that failed; with SANDBOX=1, those of tests/sandbox as well. A line of equivalent_mutants.tsv has the file, the
-line and the change of a mutant that behaves as the original.
+tests that failed; with SANDBOX=1, those of tests/sandbox as well.
 """
 
 import ast
@@ -32,7 +31,6 @@ from sandbox.parent import end_with_parent
 ROOMS = {"components": "components/irsa", "config": "config", "program": "program", "cli": "cli"}
 TREE = CHECKOUT / ".sandbox" / "mutants" / "tree"
 LEFT_OUT = TREE.parent / "left_out"
-EQUIVALENT = CHECKOUT / "tests" / "equivalent_mutants.tsv"
 NEAREST = 8
 # A loop without an end fails, too. How busy this machine is does not count.
 CPU_SECONDS = 300
@@ -260,10 +258,10 @@ def say(line: str) -> None:
 
 def table(samples: Mapping[str, list[Mutant]], results: Mapping[Mutant, str]) -> Iterator[str]:
     """Yield the lines of two tables: the figures of each room, and the survivors."""
-    yield "| room | tried | equivalent | killed | survived |\n|---|---|---|---|---|"
+    yield "| room | tried | killed | survived |\n|---|---|---|---|"
     for room, mutants in samples.items():
         counts = Counter(results[mutant] for mutant in mutants if mutant in results)
-        figures = (counts.total(), *(counts[result] for result in ("equivalent", "killed", "survived")))
+        figures = (counts.total(), counts["killed"], counts["survived"])
         yield f"| {room} | {' | '.join(map(str, figures))} |"
     yield "\n| survivor | line | change |\n|---|---|---|"
     for each in sorted(mutant for mutant, result in results.items() if result == "survived"):
@@ -279,16 +277,12 @@ def main(unit: list[str]) -> None:
         sys.exit(f"ROOM={room} is none of {', '.join(ROOMS)}")
     copy_checkout()
     leave_out(unit)
-    equivalent = {tuple(line.split("\t")) for line in EQUIVALENT.read_text().splitlines()}
     samples = {each: sample(each, seed, number) for each in ([room] if room else ROOMS)}
     mutants = [each for each in itertools.chain(*itertools.zip_longest(*samples.values())) if each]
     results: dict[Mutant, str] = {}
     try:
         for count, mutant in enumerate(mutants, 1):
-            if (mutant.path, mutant.text, mutant.change) in equivalent:
-                results[mutant] = "equivalent"
-            else:
-                results[mutant] = "killed" if killed(mutant, test_modules(mutant, unit)) else "survived"
+            results[mutant] = "killed" if killed(mutant, test_modules(mutant, unit)) else "survived"
             place = f"{mutant.path}:{mutant.line}  {mutant.change}"
             say(f"{count}/{len(mutants)}  {results[mutant]}  {place}")
         for all_tests in (unit, ["tests/sandbox"])[: 2 if os.environ.get("SANDBOX") else 1]:

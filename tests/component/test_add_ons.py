@@ -8,49 +8,14 @@ import pytest
 from irsa.later import InvalidArgumentsError
 
 POLICY, ATTACHMENT = "aws:iam/policy:Policy", "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
-ROLE, ASSOCIATION = "aws:iam/role:Role", "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
-CLUSTER_ARN = "arn:aws:eks:us-west-2:111122223333:cluster/my-cluster"
 DNS = {"add_on": "external-dns", "hosted_zones": ["Z123"]}
 Deploy = Callable[..., Any]
 
 
 def output(value: Any) -> pulumi.Output[Any]:
     return pulumi.Output.from_input(value)
-
-
-def test_what_is_created_of_several_add_ons(deploy: Deploy) -> None:
-    arguments = {
-        "oidc_provider_arns": [PROVIDER],
-        "role": {"path": "/team/", "tags": {"team": "a"}},
-        "service_account": {"name": "app"},
-        "policies": [DNS, {"add_on": "adot"}, {"add_on": "velero", "buckets": ["my-backups"]}],
-    }
-    deployed = deploy(arguments)
-
-    policies = {each.name: each.inputs for each in deployed.of(POLICY)}
-    assert set(policies) == {"my-app@add-on:external-dns", "my-app@add-on:velero"}
-    assert policies["my-app@add-on:velero"]["namePrefix"] == "my-app@velero-"
-    assert {(each["path"], each["tags"]["team"]) for each in policies.values()} == {("/team/", "a")}
-    attached = {each.name: each.inputs["policyArn"] for each in deployed.of(ATTACHMENT)}
-    assert attached["my-app@aws:AWSXrayWriteOnlyAccess"] == "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess"
-    account = deployed.one("kubernetes:core/v1:ServiceAccount")
-    assert {each.urn for each in deployed.of(ATTACHMENT)} <= {*account.dependencies}
-    assert "default:app" in deployed.one(ROLE).inputs["assumeRolePolicy"]
-
-
-def test_the_service_account_of_the_chart_is_trusted(deploy: Deploy) -> None:
-    deployed = deploy({"oidc_provider_arns": [PROVIDER], "policies": [DNS]})
-    assert "system:serviceaccount:external-dns:external-dns" in deployed.one(ROLE).inputs["assumeRolePolicy"]
-    assert deployed.of("kubernetes:core/v1:ServiceAccount") == []
-
-    deployed = deploy({"cluster_arns": {"a": CLUSTER_ARN}, "identity": "podIdentity", "policies": [DNS]})
-    association = deployed.one(ASSOCIATION).inputs
-    assert (association["namespace"], association["serviceAccount"]) == ("external-dns", "external-dns")
-
-    deployed = deploy({"oidc_provider_arns": [PROVIDER], "policies": [DNS], "trust": {"subjects": ["team-a:dns"]}})
-    assert "external-dns:external-dns" not in deployed.one(ROLE).inputs["assumeRolePolicy"]
 
 
 def test_the_partition_of_the_role(deploy: Deploy) -> None:

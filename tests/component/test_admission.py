@@ -55,14 +55,6 @@ def test_who_is_denied_stands_beside_the_subjects(deploy: Deploy) -> None:
     assert deployed.registered["deniedSubjects"] == ["kube-system:*"]
 
 
-def test_a_statement_for_a_crowd_is_told() -> None:
-    """The attack: a statement of one's own for everybody, of which the component said nothing."""
-    statement = {**OPEN, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
-    (warning,) = parse("app", {**ARGS, "trust": {"statements": [statement]}}).warnings
-
-    assert warning == "trust.statements[0]: anybody may assume the role"
-
-
 @pytest.mark.parametrize("later", [False, True])
 def test_what_is_unlimited_is_told(deploy: Deploy, monkeypatch: pytest.MonkeyPatch, later: bool) -> None:
     """The attack: `*` on `*` in a program of one's own, for every service account, without a word; known, or later."""

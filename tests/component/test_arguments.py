@@ -55,25 +55,6 @@ def test_the_table_of_fields_is_the_arguments() -> None:
     compare(OF_A_ROLE, ServiceAccountRoleArgs)
 
 
-def test_an_output_inside_an_f_string_is_named() -> None:
-    """Protects the commonest slip of a Pulumi program, whose result would be a trust policy that matches nobody."""
-    namespace = output("team-a")
-    document = {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": f"{namespace}/*"}]}
-    conditions = {"StringEquals": {f"{namespace}:amr": "v"}}
-    found = mistakes(
-        {
-            **GOOD,
-            "trust": {"subjects": [f"{namespace}:*"], "conditions": conditions},
-            "policy": {"document": document},
-        }
-    )
-
-    assert {"trust.subjects[0]", "policy.document.Statement[0].Resource"} <= found.keys()
-    assert all("an output inside a string" in text for text in found.values())
-    assert any(place.startswith("trust.conditions") for place in found)
-    assert "pulumi.Output.format" in found["trust.subjects[0]"]
-
-
 def test_all_mistakes_at_once_before_anything_is_registered(deploy: Callable[..., Any]) -> None:
     registered: list[Any] = []
     with pytest.raises(InvalidArgumentsError) as error:
@@ -83,28 +64,6 @@ def test_all_mistakes_at_once_before_anything_is_registered(deploy: Callable[...
 
     assert {place for place, _ in error.value.mistakes} == {("role", "name"), ("trust", "subjects", 0), ("pth",)}
     assert registered == []
-
-
-def test_a_document_of_text_stays_as_the_caller_wrote_it(deploy: Callable[..., Any]) -> None:
-    text = json.dumps(DOCUMENT, indent=2)
-    deployed = deploy({**GOOD, "inline_policies": {"read": {"document": text}}})
-
-    assert deployed.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"] == text
-
-
-def test_warnings_name_the_argument_as_the_caller_spells_it() -> None:
-    args = {
-        **GOOD,
-        "service_account": {"name": "a", "token_expiration": 90_000},
-        "policy_arns": {f"p{number}": f"arn:aws:iam::aws:policy/P{number}" for number in range(8)},
-    }
-    spec = parse("my-app", args, lambda argument: ".".join(map(str, argument)).upper())
-
-    assert [text.split(":")[0] for text in spec.warnings] == [
-        "more than 80% of a quota is used",
-        "SERVICE_ACCOUNT.TOKEN_EXPIRATION",
-    ]
-    assert parse("my-app", GOOD).warnings == ()
 
 
 @pytest.mark.parametrize("existing", [True, False])
@@ -122,22 +81,6 @@ def test_a_session_policy_beside_irsa_is_told(existing: bool) -> None:
         return any(each.startswith("pod_identity.policy: ") for each in found)
 
     assert (told("both"), told("podIdentity")) == (True, False)
-
-
-def test_a_key_that_a_split_policy_has() -> None:
-    statements = [{**STATEMENT, "Resource": f"arn:aws:s3:::{'x' * 1400}-{i}/*"} for i in range(6)]
-    args = {**GOOD, "policy_arns": {"part-2": "arn:aws:iam::aws:policy/P"}}
-
-    parse("my-app", args)
-    found = mistakes({**args, "policy": {"document": {**DOCUMENT, "Statement": statements}}})
-    assert "split policy" in found["policy_arns.part-2"]
-
-
-def test_a_value_within_itself_is_refused() -> None:
-    statement: dict[str, Any] = {**DOCUMENT}
-    statement["Statement"] = [statement]
-    found = mistakes({**GOOD, "policy": {"document": statement}})
-    assert any("nested more than 100 deep" in text for text in found.values())
 
 
 def test_a_key_forges_no_line() -> None:
@@ -175,9 +118,8 @@ def test_arguments_as_keywords_are_answered_in_words(name: str) -> None:
     assert f"""ServiceAccountRole('my-app', {{"{name}": ...}})""" in str(error.value)
 
 
-def test_a_subclass_may_have_keywords_of_its_own() -> None:
-    class Wrapped(ServiceAccountRole):
-        def __init__(self, name: str, *, team: str) -> None:
-            self.team = (name, team)
+def test_a_document_of_text_stays_as_the_caller_wrote_it(deploy: Callable[..., Any]) -> None:
+    text = json.dumps(DOCUMENT, indent=2)
+    deployed = deploy({**GOOD, "inline_policies": {"read": {"document": text}}})
 
-    assert Wrapped("my-app", team="a").team == ("my-app", "a")
+    assert deployed.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"] == text

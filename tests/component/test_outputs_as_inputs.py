@@ -183,17 +183,6 @@ def test_a_preview_shows_what_a_patch_writes(deploy: Callable[..., Any], take_ov
     assert annotations == {**written, **({"pulumi.com/patchForce": "true"} if take_over else {})}
 
 
-def test_a_coroutine_is_awaited_once(deploy: Callable[..., Any]) -> None:
-    async def namespace() -> str:
-        await asyncio.sleep(0.01)
-        return "team-a"
-
-    account = {"name": "app", "namespace": namespace()}
-    deployed = deploy({**GOOD, "oidc_provider_arns": [output(PROVIDER)], "service_account": account})
-    assert deployed.one(ACCOUNT).inputs["metadata"]["namespace"] == "team-a"
-    assert "team-a:app" in deployed.one(ROLE).inputs["assumeRolePolicy"]
-
-
 def test_a_program_may_change_its_arguments_for_the_next_component(registered: Any) -> None:
     """Attack: one dictionary in a loop: each role trusted the service account of the last one."""
     args: Any = {"oidc_provider_arns": [output(PROVIDER)], "service_account": {}}

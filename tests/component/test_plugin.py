@@ -29,13 +29,6 @@ def test_the_names_of_the_schema_become_those_of_python() -> None:
     }
 
 
-def test_the_keys_of_a_mapping_are_the_callers_own() -> None:
-    own = {"role": "a", "policyArns": "b", "policy_arns": "c", "import": "d", "document": "e"}
-    documents = {key: {"document": own} for key in own}
-    got = arguments({"role": {"tags": own}, "policyArns": own, "inlinePolicies": documents})
-    assert got == {"role": {"tags": own}, "policy_arns": own, "inline_policies": documents}
-
-
 def test_a_document_stays_as_it_was_written() -> None:
     condition = {"NumericLessThan": {"s3:max-keys": 5.0, "aws:MultiFactorAuthAge": [0.5, 3600.0]}}
     got = arguments({"policy": {"document": {"policyArns": "x", "Condition": condition}}})["policy"]["document"]
@@ -47,13 +40,10 @@ def test_a_document_stays_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     ("sent", "key"),
     [
-        ({"permisionsBoundary": "x"}, "permisionsBoundary"),
         ({"policy_arns": "x"}, "policy_arns"),
         ({"import_": []}, "import_"),
         ({"role": {"name_prefix": "x"}}, "name_prefix"),
-        ({"serviceAccount": {"name": "a", "namespce": "x"}}, "namespce"),
         ({"serviceAccount": {"name": "a", "image_pull_secrets": []}}, "image_pull_secrets"),
-        ({"policy": {"document": "{}", "documnt": "{}"}}, "documnt"),
     ],
 )
 def test_a_key_that_the_schema_lacks_is_handed_on_and_is_no_name_of_pythons(sent: Any, key: str) -> None:
@@ -61,10 +51,6 @@ def test_a_key_that_the_schema_lacks_is_handed_on_and_is_no_name_of_pythons(sent
     level = next((value for value in got.values() if isinstance(value, dict)), got)
     assert key in [str(name) for name in level]
     assert key not in level
-
-
-def test_both_spellings_of_an_argument_are_kept_apart() -> None:
-    assert sorted(arguments({"policyArns": "a", "policy_arns": "b"}).values()) == ["a", "b"]
 
 
 def test_what_is_unknown_stays_unknown_and_what_is_secret_secret() -> None:
@@ -79,14 +65,6 @@ def test_what_is_unknown_stays_unknown_and_what_is_secret_secret() -> None:
     asyncio.run(run())
 
 
-def test_an_output_in_place_of_a_mapping_reaches_the_component() -> None:
-    async def run() -> None:
-        service_account = pulumi.Output.from_input({"name": "a"})
-        assert isinstance(arguments({"serviceAccount": service_account})["service_account"], pulumi.Output)
-
-    asyncio.run(run())
-
-
 def test_another_component_is_none_of_the_plugins() -> None:
     with pytest.raises(pulumi.RunError, match=COMPONENT_TYPE):
         PLUGIN.construct("x", "irsa:index:ServiceAcountRole", {})
@@ -96,19 +74,10 @@ def test_another_component_is_none_of_the_plugins() -> None:
     ("change", "where", "advice"),
     [
         ({"polcyArns": "x"}, "polcyArns", "did you mean 'policyArns'?"),
-        ({"policy_arns": "x"}, "policy_arns", "did you mean 'policyArns'?"),
         ({"import_": []}, "import_", "did you mean 'import'?"),
         ({"import": ["rolle"]}, "import[0]", "did you mean 'role'?"),
-        ({"roleName": "x"}, "roleName", "it is role.name now"),
         ({"importExisting": []}, "importExisting", "it is import now"),
-        ({"role": {"permisionsBoundary": "x"}}, "role.permisionsBoundary", "did you mean 'permissionsBoundary'?"),
-        ({"role": {"name_prefix": "x"}}, "role.name_prefix", "did you mean 'namePrefix'?"),
-        ({"serviceAccount": "c"}, "serviceAccount", "set serviceAccount.name to 'c'"),
-        ({"serviceAccount": {"name": "c", "roleName": "r"}}, "serviceAccount.roleName", "move it to role.name"),
         ({"tokenExpiration": 600}, "tokenExpiration", "move it to serviceAccount.tokenExpiration"),
-        ({"policies": ["arn:aws:iam::aws:policy/A"]}, "policies[0]", "write the ARNs under policyArns"),
-        ({"serviceAccount": {"name": "a", "namespce": "x"}}, "serviceAccount.namespce", "did you mean 'namespace'?"),
-        ({"policy": {"documnt": "{}"}}, "policy.documnt", "did you mean 'document'?"),
         ({"policy": {}}, "policy", "add policy.document, or policy.addOn"),
         (
             {"policies": [{"addOn": "external-dns"}, {"addOn": "external-dns"}]},
@@ -121,7 +90,6 @@ def test_another_component_is_none_of_the_plugins() -> None:
             "list-hosted-zones",
         ),
         ({"policies": [{"addOn": "external-dns", "hosted_zones": ["Z1"]}]}, "policies[0].hosted_zones", "hostedZones"),
-        ({"serviceAccount": {"name": "A_"}}, "serviceAccount.name", "remove the characters"),
         ({"inlinePolicies": {"first_one": {"document": "{"}}}, "inlinePolicies.first_one.document", "not JSON"),
         ({"role": {"arn": "arn:aws:iam::111122223333:role/x"}}, "role.arn", "oidcProviderArns"),
     ],

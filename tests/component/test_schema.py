@@ -37,25 +37,6 @@ def test_every_property_is_described(schema: Any) -> None:
     assert [place for place, value in found.items() if not value.get("description", "").endswith(".")] == []
 
 
-def test_a_compiler_asks_for_what_is_always_needed(schema: Any) -> None:
-    assert schema["resources"]["irsa:index:ServiceAccountRole"]["requiredInputs"] == []
-    required = {
-        token.rsplit(":", 1)[-1]: definition.get("required", []) for token, definition in schema["types"].items()
-    }
-    assert required == {
-        "ServiceAccount": ["name"],
-        "Policy": [],
-        "AddOn": ["addOn"],
-        "PolicyDocument": ["document"],
-        "PodIdentity": [],
-        "Role": [],
-        "Trust": [],
-        "Quotas": [],
-        "GuardedServiceAccount": ["name", "roleArn"],
-        "GuardedAnnotations": ["mode"],
-    }
-
-
 def test_the_plugin_installs_what_the_component_depends_on() -> None:
     project = tomllib.loads((COMPONENTS / "pyproject.toml").read_text())["project"]
     assert (COMPONENTS / "requirements.txt").read_text().splitlines() == project["dependencies"]

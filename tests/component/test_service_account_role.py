@@ -31,31 +31,6 @@ PAGE: dict[str, Any] = {
 }
 
 
-def test_the_pages_example_becomes_its_four_resources(deploy: Any) -> None:
-    """Protects the page's steps: policy, role, attachment and annotated account, all named after the binding."""
-    deployed = deploy(PAGE)
-
-    assert sorted((r.type, r.name) for r in deployed.registrations) == [
-        (POLICY, "my-app"),
-        (ROLE, "my-app"),
-        (ATTACHMENT, "my-app"),
-        (COMPONENT, "my-app"),
-        (ACCOUNT, "my-app"),
-    ]
-    assert deployed.one(ROLE).inputs["name"] == "my-role"
-    assert deployed.one(ROLE).inputs["description"] == "my-role-description"
-    assert deployed.one(POLICY).inputs["name"] == "my-policy"
-    assert deployed.one(ATTACHMENT).inputs == {
-        "role": "my-role",
-        "policyArn": "arn:aws:iam::111122223333:policy/my-policy",
-    }
-    assert deployed.one(ACCOUNT).inputs["metadata"] == {
-        "name": "my-service-account",
-        "namespace": "default",
-        "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/my-role"},
-    }
-
-
 def test_the_callers_options_stay_with_the_component(deploy: Any) -> None:
     """Protects against ol-infrastructure's defect: the caller's options merged into those of every child."""
     deployed = deploy(PAGE, opts=pulumi.ResourceOptions(ignore_changes=["tags"], delete_before_replace=True))
@@ -74,22 +49,6 @@ def test_the_account_waits_for_every_permission(deploy: Any, create: bool, kind:
 
     assert len(attached) == 3
     assert attached <= set(deployed.one(kind).dependencies)
-
-
-def test_the_account_waits_for_its_associations_and_these_for_every_permission(deploy: Any) -> None:
-    arns = {key: f"arn:aws:eks:us-west-2:111122223333:cluster/{key}" for key in ("blue", "green")}
-    more = {"identity": "both", "cluster_arns": arns, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}}
-    deployed = deploy({**PAGE, **more, "retain_on_delete": True}, opts=pulumi.ResourceOptions(protect=True))
-    associations, attached = deployed.of(ASSOCIATION), {each.urn for each in deployed.of(ATTACHMENT)}
-
-    assert sorted(each.inputs["clusterName"] for each in associations) == ["blue", "green"]
-    assert len({each.name for each in associations}) == 2
-    assert len(attached) == 2
-    for each in associations:
-        assert attached <= {*each.dependencies}
-        assert each.request.retainOnDelete
-        assert each.request.protect
-    assert {each.urn for each in associations} <= {*deployed.one(ACCOUNT).dependencies}
 
 
 @pytest.mark.parametrize("preview", [False, True])
@@ -142,20 +101,6 @@ def test_a_policy_is_adopted_under_its_own_path(deploy: Any) -> None:
 
     assert deployed.one(POLICY).request.importId == arn
     assert deployed.one(ATTACHMENT).request.importId == f"my-role/{arn}"
-
-
-def test_an_existing_account_is_read_before_it_is_patched(deploy: Any) -> None:
-    deployed = deploy({**PAGE, "service_account": {"name": "theirs", "namespace": "team-a", "create": False}})
-    (read,) = deployed.reads
-
-    assert read.request.id == "team-a/theirs"
-    assert not deployed.of(ACCOUNT)
-    assert read.urn in deployed.one(PATCH).dependencies
-    assert deployed.one(PATCH).inputs["metadata"] == {
-        "name": "theirs",
-        "namespace": "team-a",
-        "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/my-role"},
-    }
 
 
 def test_annotations_that_turn_out_to_be_none_are_nothing_to_warn_of(deploy: Any) -> None:

@@ -1,4 +1,4 @@
-"""A stack, an AWS account and a cluster whose names, documents, Pods and answers are written by somebody hostile.
+"""A stack, an AWS account and a cluster, below the SDKs, whose names, documents and Pods somebody hostile may write.
 
 Whoever may create a Pod chooses its names, owners, labels and variables; whoever may write in the AWS account chooses
 names, Sids and tags; a server chooses its errors. Their shapes are those of the APIs, their texts are anything.
@@ -6,14 +6,16 @@ names, Sids and tags; a server chooses its errors. Their shapes are those of the
 
 import base64
 import json
-import random
 from collections.abc import Mapping
 from copy import deepcopy
+from pathlib import Path
+from subprocess import CompletedProcess
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
+import pytest
 from botocore.exceptions import ClientError
 from botocore.hooks import HierarchicalEmitter
 
@@ -40,235 +42,89 @@ DANGERS = (
     ),
     *("</failure>", "<!--", " ", "  ", ", ", ": ", " -> ", "{", "}", "{0}", "{fix}", "%s", "[red]", "[/]"),
 )
-KINDS = ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "Node")
-OPERATORS = (
-    *("StringEquals", "StringLike", "StringNotEquals", "ForAnyValue:StringEquals", "Null", "IpAddress", "ArnLike"),
-    "Bool",
-)
-
-
-class Hostile:
-    """The choices of one case: every tenth state is as declared, and the others hold hostile texts."""
-
-    def __init__(self, chance: random.Random) -> None:
-        self.chance, self.calm = chance, chance.random() < 0.1
-
-    def text(self, harmless: str, share: float = 0.25) -> str:
-        """Return the harmless text, or one with hostile text instead of it, behind it, or in front of it."""
-        if not self.happens(share):
-            return harmless
-        evil = "".join(self.chance.choice(DANGERS) + MARK for _ in range(self.chance.randint(1, 2)))
-        return self.chance.choice((evil, f"{harmless}{evil}", f"{MARK}{evil}", f"{harmless}{evil}{harmless}"))
-
-    def some(self, harmless: str, most: int = 2) -> list[str]:
-        return [] if self.calm else [self.text(f"{harmless}{n}", 0.5) for n in range(self.chance.randint(0, most))]
-
-    def happens(self, share: float) -> bool:
-        """Return whether something is not as declared, which it is in this share of the other states."""
-        return not self.calm and self.chance.random() < share
-
-    def maybe(self, value: Any, share: float) -> Any:
-        return value if self.happens(share) else None
-
-    def one(self, declared: Any, *others: Any) -> Any:
-        """Return the declared value, or one of the others as often as it."""
-        return declared if self.calm else self.chance.choice((declared, *others))
 
 
 class State:
-    """What one case has: an exported state, an AWS account, a cluster, and what STS answers."""
+    """What there is: an exported state, an AWS account, a cluster, and what STS answers; all is as it is declared.
 
-    def __init__(self, seed: int, number: int) -> None:
-        hostile = self.hostile = Hostile(random.Random(f"{seed}/{number}"))
-        self.own_role = hostile.chance.random() < 0.8
-        self.created = hostile.chance.random() < 0.7
-        self.context = hostile.text("context", 0.1)
-        self.declared_trust = trust()
-        self.declared_policy = permissions()
-        self.exported = self._exported()
-        self.hostile_trust = self._document(trust())
-        self.live_role = self._live_role()
-        self.attached = [*hostile.one([POLICY], [POLICY], []), *hostile.some(f"arn:aws:iam::{AWS_ACCOUNT}:policy/")]
-        self.inline = [*hostile.one(["inline"], ["inline"], []), *hostile.some("inline")]
-        self.documents = {name: self._document(permissions()) for name in ("managed", "inline")}
-        self.client_ids = hostile.one(["sts.amazonaws.com"], ["sts.amazonaws.com"], hostile.some("audience"), None)
-        self.annotations = self._annotations()
-        self.service_accounts = ["web:app", *(f"web:{name}" for name in hostile.some("other"))]
-        self.pods = [self._pod(number) for number in range(hostile.chance.randint(0, 2))]
-        self.identity = hostile.text(ASSUMED, 0.1)
-        self.refusal = hostile.maybe(
-            (
-                hostile.one("AccessDenied", "InvalidIdentityToken", "ExpiredTokenException", hostile.text("Other")),
-                hostile.text(hostile.one("No OpenIDConnect provider found", "Incorrect token audience", "x")),
-            ),
-            0.4,
-        )
-        # Lists of IAM are asked for in most cases, and questions one by one in the others.
-        self.size = hostile.chance.choice((1, 1, 1, 1_000))
-        self.nobody_there = hostile.happens(0.05)
-        self.server_error = hostile.maybe(hostile.text("the server is out of order", 0.7), 0.1)
-        self.association = hostile.maybe(self._association(), 0.5)
-        self.aws_error = hostile.maybe((hostile.text("Denied"), hostile.text("you may not", 0.7)), 0.1)
+    A test puts somebody's text in the place of one of these.
+    """
 
-    # What the stack declares
-
-    def _exported(self) -> dict[str, Any]:
-        urn = "urn:pulumi:dev::irsa::"
-        type_ = "irsa:index:ServiceAccountRole"
-        annotations = {"eks.amazonaws.com/role-arn": ROLE}
-        outputs: dict[str, Any] = {
-            "roleArn": ROLE,
-            "annotations": annotations,
-            "namespace": "web",
-            "serviceAccountName": "app",
-            "createsServiceAccount": self.created,
-            "policyArns": [POLICY],
-        }
-        made = {
-            "subjects": self.hostile.one(["web:app"], ["web:app", "web:o*"]),
-            "trustPolicy": json.dumps(self.declared_trust),
-            "roleName": "app",
-            "policyDocuments": {POLICY: json.dumps(self.declared_policy)},
-            "inlinePolicies": {"inline": json.dumps(self.declared_policy)},
-        }
-        parent = f"{urn}{type_}::app"
-
-        def child(kind: str, inputs: Any, outputs: Any) -> dict[str, Any]:
-            return {"urn": f"{parent}-{kind}", "type": kind, "parent": parent, "inputs": inputs, "outputs": outputs}
-
-        service_account_type = "kubernetes:core/v1:ServiceAccount" + ("" if self.created else "Patch")
-        resources = [
-            {"urn": f"{urn}pulumi:pulumi:Stack::irsa-dev", "type": "pulumi:pulumi:Stack"},
-            {"urn": parent, "type": type_, "outputs": outputs | (made if self.own_role else {})},
-            child(service_account_type, {"metadata": {"name": "app", "namespace": "web"}}, {}),
-        ]
-        if self.own_role:
-            resources.append(child("aws:iam/role:Role", {}, {"name": "app", "arn": ROLE}))
-            resources.append(child("aws:iam/policy:Policy", {}, {"arn": POLICY}))
-        return {"deployment": {"resources": resources}}
-
-    # What AWS has
-
-    def _live_role(self) -> dict[str, Any] | None:
-        hostile = self.hostile
-        role = {
-            "Arn": hostile.text(ROLE, 0.05),
+    def __init__(self) -> None:
+        self.context, self.identity = "context", ASSUMED
+        self.exported = exported()
+        self.hostile_trust = trust()
+        self.live_role: dict[str, Any] | None = {
+            "Arn": ROLE,
             "RoleName": "app",
             "RoleId": "AROAEXAMPLE",
-            "Path": hostile.text("/", 0.2),
-            "Description": hostile.text("", 0.2),
-            "MaxSessionDuration": hostile.one(3600, 3600, 43200),
-            "Tags": [{"Key": hostile.text("k"), "Value": hostile.text("v")} for _ in range(2)],
-            "AssumeRolePolicyDocument": self._document(trust()),
+            "Path": "/",
+            "Description": "",
+            "MaxSessionDuration": 3600,
+            "Tags": [{"Key": "k", "Value": "v"}],
+            "AssumeRolePolicyDocument": trust(),
         }
-        boundary = hostile.maybe(hostile.text(POLICY, 0.5), 0.3)
-        if boundary:
-            role["PermissionsBoundary"] = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": boundary}
-        return None if hostile.happens(0.1) else role
+        self.attached, self.inline = [POLICY], ["inline"]
+        self.documents = {name: permissions() for name in ("managed", "inline")}
+        self.client_ids: list[str] | None = ["sts.amazonaws.com"]
+        self.annotations: dict[str, str] | None = {"eks.amazonaws.com/role-arn": ROLE}
+        self.service_accounts = ["web:app"]
+        self.pods = [pod()]
+        self.association: dict[str, Any] | None = None
+        self.nobody_there = False
+        self.server_error = ""
+        self.refusal: tuple[str, str] | None = None
+        self.aws_error: tuple[str, str] | None = None
 
-    def _association(self) -> dict[str, Any]:
-        hostile = self.hostile
-        return {
-            "clusterName": "blue",
+
+def exported() -> dict[str, Any]:
+    urn, type_ = "urn:pulumi:dev::irsa::", "irsa:index:ServiceAccountRole"
+    parent = f"{urn}{type_}::app"
+    outputs = {
+        "roleArn": ROLE,
+        "annotations": {"eks.amazonaws.com/role-arn": ROLE},
+        "namespace": "web",
+        "serviceAccountName": "app",
+        "createsServiceAccount": True,
+        "policyArns": [POLICY],
+        "subjects": ["web:app"],
+        "trustPolicy": json.dumps(trust()),
+        "roleName": "app",
+        "policyDocuments": {POLICY: json.dumps(permissions())},
+        "inlinePolicies": {"inline": json.dumps(permissions())},
+    }
+
+    def child(kind: str, inputs: Any, outputs: Any) -> dict[str, Any]:
+        return {"urn": f"{parent}-{kind}", "type": kind, "parent": parent, "inputs": inputs, "outputs": outputs}
+
+    resources = [
+        {"urn": f"{urn}pulumi:pulumi:Stack::irsa-dev", "type": "pulumi:pulumi:Stack"},
+        {"urn": parent, "type": type_, "outputs": outputs},
+        child("kubernetes:core/v1:ServiceAccount", {"metadata": {"name": "app", "namespace": "web"}}, {}),
+        child("aws:iam/role:Role", {}, {"name": "app", "arn": ROLE}),
+        child("aws:iam/policy:Policy", {}, {"arn": POLICY}),
+    ]
+    return {"deployment": {"resources": resources}}
+
+
+def pod() -> dict[str, Any]:
+    env = {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": TOKEN_FILE, "VARIABLE": "x"}
+    variables = [{"name": name, "value": value} for name, value in env.items()]
+    token = {"serviceAccountToken": {"audience": "sts.amazonaws.com"}}
+    return {
+        "metadata": {
+            "name": "web-0",
             "namespace": "web",
-            "serviceAccount": "app",
-            "roleArn": hostile.text(ROLE),
-            "associationArn": f"arn:aws:eks:us-west-2:{AWS_ACCOUNT}:podidentityassociation/blue/{hostile.text('a-1')}",
-            "associationId": hostile.text("a-1"),
-            "tags": {hostile.text("team"): hostile.text("payments")},
-            "disableSessionTags": hostile.one(False, True),
-            "ownerArn": hostile.one("", hostile.text(f"arn:aws:eks:us-west-2:{AWS_ACCOUNT}:addon/blue/driver/1", 0.7)),
-            "targetRoleArn": hostile.one("", "", hostile.text(ROLE)),
-            "policy": hostile.one("", hostile.text("{}", 0.7)),
-            "externalId": hostile.text("us-west-2/blue/web/app"),
-        }
-
-    def _document(self, document: dict[str, Any]) -> dict[str, Any]:
-        """Return a document with hostile texts as Sid, values, keys and operators."""
-        hostile = self.hostile
-        for _ in range(hostile.one(0, 1, 1, 2)):
-            statement = hostile.one(*document["Statement"])
-            change = hostile.one("sid", "condition", "key", "operator", "principal", "action", "pods", "more")
-            if change == "sid":
-                statement["Sid"] = hostile.text("Sid", 0.8)
-            elif change == "condition":
-                values = [hostile.text("value", 0.6), hostile.text("value", 0.6)]
-                statement.setdefault("Condition", {})[hostile.one(*OPERATORS)] = {"aws:username": values}
-            elif change == "key":
-                key = hostile.one(
-                    f"{HOST_PATH}:sub", hostile.text("aws:username", 0.7), hostile.text(f"{HOST_PATH}:sub")
-                )
-                statement.setdefault("Condition", {})["StringLike"] = {
-                    key: hostile.text("system:serviceaccount:*", 0.5)
-                }
-            elif change == "operator":
-                statement.setdefault("Condition", {})[hostile.text("StringEquals", 0.8)] = {"aws:username": "x"}
-            elif change == "principal" and "Principal" in statement:
-                kind = hostile.one("Federated", "AWS", "Service", hostile.text("CanonicalUser"))
-                statement["Principal"] = {kind: hostile.text(PROVIDER, 0.7)}
-            elif change == "pods" and "Principal" in statement:
-                statement["Principal"] = {"Service": "pods.eks.amazonaws.com"}
-                statement["Action"] = ["sts:AssumeRole", hostile.text("sts:TagSession", 0.2)]
-                tag = hostile.text("aws:RequestTag/kubernetes-namespace", 0.2)
-                statement["Condition"] = {"StringEquals": {tag: hostile.text("web", 0.3)}}
-            elif change == "action":
-                statement["Action"] = [hostile.text("sts:AssumeRole", 0.7), hostile.text("s3:GetObject", 0.7)]
-            else:
-                more = deepcopy(statement)
-                more["Sid"] = hostile.text("More", 0.8)
-                document["Statement"].append(more)
-        return document
-
-    # What the cluster has
-
-    def _annotations(self) -> dict[str, str] | None:
-        hostile = self.hostile
-        annotations = {"eks.amazonaws.com/role-arn": hostile.text(ROLE)}
-        for key in ("audience", "sts-regional-endpoints", "token-expiration"):
-            if hostile.happens(0.2):
-                annotations[f"eks.amazonaws.com/{key}"] = hostile.text("x", 0.7)
-        for _ in range(hostile.one(0, 0, 1, 2)):
-            key = hostile.one("eks.amazonaws.com/", "eks.amazonaws.com/rol-arn", "eks.aws.com/role-arn", "example.com/")
-            annotations[hostile.text(key, 0.8)] = hostile.text("x", 0.7)
-        return None if hostile.happens(0.1) else annotations
-
-    def _pod(self, number: int) -> dict[str, Any]:
-        hostile = self.hostile
-        environment = [
-            {"name": name, "value": hostile.text(value, 0.4)}
-            for name, value in (("AWS_ROLE_ARN", ROLE), ("AWS_WEB_IDENTITY_TOKEN_FILE", TOKEN_FILE))
-            if not hostile.happens(0.2)
-        ]
-        environment += [{"name": hostile.text("VARIABLE"), "value": hostile.text("x")}]
-        containers = [
-            {"name": hostile.text("main"), "env": environment},
-            {"name": hostile.text("side"), **hostile.one({"env": environment}, {})},
-        ]
-        template = hostile.text("5d4f", 0.1)
-        owner = {
-            "kind": hostile.one(*KINDS, hostile.text("Custom", 0.8)),
-            "name": hostile.one(hostile.text("web", 0.6), hostile.text("web", 0.6) + f"-{template}"),
-            "apiVersion": "apps/v1",
-            "controller": hostile.one(True, True, True, False),
-        }
-        audience = hostile.text("sts.amazonaws.com")
-        return {
-            "metadata": {
-                "name": hostile.text(f"web-{number}", 0.3),
-                "namespace": "web",
-                "labels": {"pod-template-hash": template, hostile.text("label"): hostile.text("x")},
-                "annotations": {"eks.amazonaws.com/skip-containers": hostile.text("none")},
-                "ownerReferences": hostile.one([owner], [owner], []),
-            },
-            "spec": {
-                "containers": containers,
-                "volumes": [
-                    {"name": "t", "projected": {"sources": [{"serviceAccountToken": {"audience": audience}}]}},
-                    {"name": hostile.text("other")},
-                ],
-            },
-            "status": {"phase": "Running"},
-        }
+            "labels": {"pod-template-hash": "5d4f", "label": "x"},
+            "annotations": {"eks.amazonaws.com/skip-containers": "none"},
+            "ownerReferences": [{"kind": "ReplicaSet", "name": "web", "apiVersion": "apps/v1", "controller": True}],
+        },
+        "spec": {
+            "containers": [{"name": name, "env": deepcopy(variables)} for name in ("main", "side")],
+            "volumes": [{"name": "t", "projected": {"sources": [token]}}, {"name": "other"}],
+        },
+        "status": {"phase": "Running"},
+    }
 
 
 def trust() -> dict[str, Any]:
@@ -335,7 +191,7 @@ class Client:
         return {"ClientIDList": self._known(self.state.client_ids)}
 
     def get_account_summary(self) -> dict[str, Any]:
-        return {"SummaryMap": {"Roles": self.state.size, "Policies": self.state.size}}
+        return {"SummaryMap": {"Roles": 1, "Policies": 1}}
 
     def describe_cluster(self, **_: Any) -> dict[str, Any]:
         return {"cluster": {"status": "ACTIVE", "arn": CLUSTER_ARN, "identity": {"oidc": {"issuer": ISSUER}}}}
@@ -436,3 +292,22 @@ def kubeconfig(context: str) -> str:
             "contexts": [{"name": context, "context": {"cluster": "c", "user": "u"}}],
         }
     )
+
+
+TRUST = Path("trust.json")
+OFFLINE = ["explain", "web/app", ROLE, "--trust", str(TRUST), "--issuer", ISSUER]
+SUBCOMMANDS = (["verify", "--pods"], ["prove"], ["explain", "web/app", ROLE], ["explain", "web/app"], OFFLINE)
+
+
+def live(state: State, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the state where pulumi, AWS and the cluster are asked."""
+    (folder / "kubeconfig").write_text(kubeconfig(state.context))
+    (folder / TRUST).write_text(json.dumps(state.hostile_trust))
+    # They read the packages' metadata each time, and have tests of their own.
+    monkeypatch.setattr("irsa_cli.subcommands.require_one_version", lambda: None)
+    monkeypatch.setattr("irsa_cli.subcommands.version", lambda _: "")
+    answer = CompletedProcess([], 0, json.dumps(state.exported), "")
+    monkeypatch.setattr("irsa_world.state.pulumi._run", lambda *_, **__: answer)
+    # Below it, botocore registers 120 handlers for each session, which takes most of the time of a question.
+    monkeypatch.setattr("irsa_world.live.aws._session", lambda _, **names: Session(state, **names))
+    monkeypatch.setattr("irsa_world.live.connection.HttpClient", lambda *_: Http(state))

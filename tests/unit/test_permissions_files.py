@@ -1,11 +1,7 @@
-"""What the files of docs/permissions let their holder do, by an evaluator of identity policies of its own.
-
-An explicit Deny decides, else an Allow, else it is denied; `*` and `?` are globs in actions and resources:
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
-"""
+"""What the files of docs/permissions let their holder do, by the tests' own evaluator of identity policies."""
 
 import json
-import re
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.rules.leaves import items_of
+from tests.unit.irsa.evaluation import identity_policies as iam
 
 PERMISSIONS = Path(__file__).parents[2] / "docs" / "permissions"
 IAM = "arn:aws:iam::111122223333:"
@@ -38,7 +35,9 @@ KNOW_THE_BOUNDARY = {
     )
 }  # fmt: skip
 # What makes a role more than it was, or somebody else's.
-DANGEROUS = sorted(KNOW_THE_BOUNDARY | {"iam:UpdateAssumeRolePolicy", "iam:DeleteRole", "iam:UpdateRole"})
+DANGEROUS = sorted(
+    KNOW_THE_BOUNDARY | {"iam:UpdateAssumeRolePolicy", "iam:DeleteRole", "iam:UpdateRole", "iam:PassRole"}
+)
 VERSIONS = ["iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion", "iam:DeletePolicyVersion", "iam:DeletePolicy"]
 
 
@@ -47,31 +46,17 @@ def statements(file: str) -> list[dict[str, Any]]:
     return found
 
 
-def matches(pattern: str, text: str, flags: int = 0) -> bool:
-    glob = "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in pattern)
-    return re.fullmatch(glob, text, flags) is not None
-
-
 def allowed(file: str, action: str, resource: str, boundary: str | None = None, service: str = PODS) -> bool:
     """Tell whether a request is allowed; the boundary is what IAM puts into the request, where the action knows it.
 
     A role is passed to a service.
     """
-    context = {"iam:PermissionsBoundary": boundary} if boundary and action in KNOW_THE_BOUNDARY else {}
-    context |= {"iam:PassedToService": service} if action == "iam:PassRole" else {}
-    effects = {
-        statement["Effect"]
-        for statement in statements(file)
-        if any(matches(each, action, re.IGNORECASE) for each in items_of(statement["Action"]))
-        and any(matches(each, resource) for each in items_of(statement["Resource"]))
-        and all(
-            key in context and context[key] in items_of(values)
-            for operator, keys in statement.get("Condition", {}).items()
-            for key, values in keys.items()
-            if operator == "StringEquals" or pytest.fail(f"not known here: {operator}")
-        )
-    }
-    return "Allow" in effects and "Deny" not in effects
+    context = defaultdict[str, tuple[str, ...]](tuple)
+    if boundary and action in KNOW_THE_BOUNDARY:
+        context["iam:permissionsboundary"] = (boundary,)
+    if action == "iam:PassRole":
+        context["iam:passedtoservice"] = (service,)
+    return iam.allowed(([{"Statement": statements(file)}], None), action, resource, context)
 
 
 @given(st.sampled_from(DANGEROUS), st.sampled_from(["role/", "role/irsa", "role/other/irsa/"]), st.text("abirs/-"))
@@ -92,13 +77,6 @@ def test_the_boundary_is_not_rewritten(action: str) -> None:
     assert allowed("iam-deployer-bounded.json", action, f"{IAM}policy/irsa/app")
 
 
-@pytest.mark.parametrize("action", VERSIONS)
-def test_nor_with_a_wider_policy_beside(action: str) -> None:
-    (deny,) = [each for each in statements("iam-deployer-bounded.json") if BOUNDARY in items_of(each["Resource"])]
-    assert allowed("iam-deployer.json", action, BOUNDARY)
-    assert (deny["Effect"], action in deny["Action"], "Condition" in deny) == ("Deny", True, False)
-
-
 def test_the_boundary_gives_nobody_more_rights() -> None:
     (statement,) = statements("iam-boundary.json")
     services = {each.partition(":")[0] for each in statement["Action"]}
@@ -110,32 +88,6 @@ def test_the_boundary_gives_nobody_more_rights() -> None:
     assert not [each for each in statement["Action"] if "*" in each]
     (condition,) = [each["Condition"] for each in statements("iam-deployer-bounded.json") if "Condition" in each][:1]
     assert condition == {"StringEquals": {"iam:PermissionsBoundary": BOUNDARY}}
-
-
-# What runs in each environment of docs/guides/ci.md, by the files of docs/reference/permissions.md.
-RUNS = {
-    "preview": ["iam-preview.json", "iam-check-live.json"],
-    "deploy": ["iam-check-live.json", "iam-verify.json", "iam-verify-pod-identity.json", "iam-prove.json"],
-    "drift": ["iam-preview.json", "iam-verify.json", "iam-verify-pod-identity.json"],
-}
-
-
-@pytest.mark.parametrize("environment", RUNS)
-def test_a_workflow_may_do_what_it_runs(environment: str) -> None:
-    page = (PERMISSIONS.parent / "guides" / "ci.md").read_text()
-    (row,) = re.findall(r"^\| permissions of the role \|(.*)\|$", page, re.MULTILINE)
-    granted = re.findall(r"permissions/(iam-[\w-]+\.json)", row.split("|")[[*RUNS].index(environment)])
-
-    # A bounded deployer's roles are below its path; of all names, one stands for each.
-    missing = {
-        action
-        for file in RUNS[environment]
-        for statement in statements(file)
-        for action in items_of(statement["Action"])
-        for on in [[re.sub(r"(role|policy)/\*", r"\1/irsa/x", each) for each in items_of(statement["Resource"])]]
-        if not any(allowed(each, action, resource.replace("*", "x"), BOUNDARY) for each in granted for resource in on)
-    }
-    assert missing == set()
 
 
 def test_what_a_deployment_needs_is_allowed() -> None:
@@ -191,29 +143,6 @@ def test_roles_are_passed_to_pods_alone(file: str) -> None:
         assert not allowed(file, action, CLUSTER)
 
 
-def test_no_other_role_is_passed() -> None:
-    assert not allowed("iam-deployer-bounded.json", "iam:PassRole", THEIRS)
-
-
-def test_a_preview_reads_associations() -> None:
-    assert allowed("iam-preview.json", "eks:DescribePodIdentityAssociation", ASSOCIATION)
-    writing = [f"eks:{each}PodIdentityAssociation" for each in ("Create", "Delete", "Update")]
-    assert not any(allowed("iam-preview.json", each, on) for each in writing for on in (ASSOCIATION, CLUSTER))
-    assert not allowed("iam-preview.json", "iam:PassRole", OURS)
-
-
-@pytest.mark.parametrize("name", ["deployer", "preview", "prove"])
-def test_what_few_stacks_need_is_in_a_file_of_its_own(name: str) -> None:
-    """Protects namespaces, and makes a RoleBinding possible, which grants no path outside of a namespace:
-    https://kubernetes.io/docs/reference/access-authn-authz/rbac/#role-and-clusterrole
-    """
-    rules = yaml.safe_load((PERMISSIONS / f"kubernetes-{name}.yaml").read_text())["rules"]
-    written = [rule for rule in rules if "namespaces" in rule.get("resources", []) and {*rule["verbs"]} != {"list"}]
-
-    assert written == []
-    assert name != "prove" or all("nonResourceURLs" not in rule for rule in rules)
-
-
 def kubernetes_rules(file: str) -> list[tuple[str, str, str]]:
     """Return kind of role, resource and verb of each right in a file."""
     roles = yaml.safe_load_all((PERMISSIONS / file).read_text())
@@ -231,6 +160,13 @@ def test_the_deployer_of_a_guard_writes_config_maps_of_its_namespace_only() -> N
     assert ("Role", "configmaps", "create") in rights
     policies = {"validatingadmissionpolicies", "validatingadmissionpolicybindings"}
     assert {resource for _, resource, _ in rights} == {"configmaps", *policies}
+
+
+@pytest.mark.parametrize("action", VERSIONS)
+def test_nor_with_a_wider_policy_beside(action: str) -> None:
+    (deny,) = [each for each in statements("iam-deployer-bounded.json") if BOUNDARY in items_of(each["Resource"])]
+    assert allowed("iam-deployer.json", action, BOUNDARY)
+    assert (deny["Effect"], action in deny["Action"], "Condition" in deny) == ("Deny", True, False)
 
 
 def test_who_checks_a_guard_cannot_change_it() -> None:

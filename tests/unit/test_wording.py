@@ -70,9 +70,9 @@ def read_by_users() -> Iterator[tuple[str, int, str]]:
         parts = path.read_text().split("\n## ")[: 2 if path.stem == "CHANGELOG" else None]
         yield str(path.relative_to(ROOT)), 1, "\n## ".join(parts)
     for path in (each for folder in PRODUCT for each in sorted((ROOT / folder).rglob("*.py"))):
-        tree = ast.parse(path.read_text())
-        docstrings = {each.value for each in ast.walk(tree) if isinstance(each, ast.Expr)}
-        for node in ast.walk(tree):
+        nodes = [*ast.walk(ast.parse(path.read_text()))]
+        docstrings = {each.value for each in nodes if isinstance(each, ast.Expr)}
+        for node in nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
                 yield str(path.relative_to(ROOT)), node.lineno, node.value
 

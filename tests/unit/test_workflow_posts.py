@@ -11,7 +11,7 @@ import pytest
 from irsa_cli.verify.work import rows_of
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.report.text import answer_of, plain
-from tests.gh import BOT, LONGEST_BODY
+from tests.gh import BOT
 from tests.workflows import BASH, GH, workflow, write_programs, write_record
 
 MALLORY = {"login": "mallory"}
@@ -90,16 +90,6 @@ def test_the_comment_of_somebody_else_is_not_edited(steps: Steps) -> None:
 
     assert found[:2] == others
     assert [each["user"]["login"] for each in found[2:]] == [BOT]
-
-
-def test_a_failure_that_is_too_long_leads_to_the_run(steps: Steps) -> None:
-    (found,) = steps.comment("a" * LONGEST_BODY)
-
-    assert found["body"] == (
-        "<!-- irsa preview of prod -->\nThe preview of stack `prod` failed: "
-        "the [run](https://github.com/organization/irsa/actions/runs/1) says why.\n"
-    )
-    assert "a" * LONGEST_BODY in (steps.folder.parent / "summary").read_text()
 
 
 def test_a_file_of_the_branch_is_no_preview(steps: Steps) -> None:

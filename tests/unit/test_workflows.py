@@ -1,18 +1,14 @@
 """The workflows: what they run is pinned, and who looks at a pull request's code before it gets credentials."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.workflows import ACTIONS, BASH, ROOT, WORKFLOWS, steps_of, workflow
+from tests.workflows import ACTIONS, ROOT, WORKFLOWS, steps_of, workflow
 
 PERMISSIONS = ROOT / "docs" / "permissions"
 GUIDE = ROOT / "docs" / "guides" / "ci.md"
@@ -45,19 +41,6 @@ def test_pulumi_is_of_the_version_of_its_sdk() -> None:
     }
 
     assert f"pulumi=={version}" in (ROOT / "requirements.txt").read_text().splitlines()
-
-
-def test_the_oldest_python_and_a_newer_one_are_tested() -> None:
-    job, installed = workflow("test.yml")["jobs"]["test"], workflow("release.yml")["jobs"]["try"]
-    (setup,) = (step for step in job["steps"] if step.get("uses", "").startswith("actions/setup-python@"))
-    oldest, newest = (tuple(map(int, each.split("."))) for each in job["strategy"]["matrix"]["python"])
-    projects = [tomllib.loads((ROOT / name / "pyproject.toml").read_text()) for name in (".", "components", "cli")]
-    versions = {each["project"]["requires-python"] for each in projects}
-
-    assert setup["with"]["python-version"] == "${{ matrix.python }}"
-    assert versions == {f">={oldest[0]}.{oldest[1]}"}
-    assert oldest < (3, 13) < newest
-    assert installed["strategy"] == job["strategy"]
 
 
 @pytest.mark.parametrize(("file", "name"), JOBS, ids=lambda each: getattr(each, "name", each))
@@ -122,40 +105,6 @@ def test_who_may_write_to_the_repository() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["deploy", "drift"])
-def test_only_main_is_deployed_and_compared(name: str) -> None:
-    jobs = workflow(f"{name}.yml")["jobs"]
-
-    assert jobs["stacks"]["if"] == "github.ref == 'refs/heads/main'"
-    assert jobs[name]["needs"] == "stacks"
-
-
-def test_a_deployment_is_never_cancelled() -> None:
-    """Protects the state: an engine that is killed leaves resources that no state has; one runs at a time."""
-    assert workflow("deploy.yml")["jobs"]["deploy"]["concurrency"] == {
-        "group": "deploy-${{ matrix.stack }}",
-        "cancel-in-progress": False,
-    }
-    assert "concurrency" not in workflow("deploy.yml")
-
-
-def test_the_guide_names_every_variable_and_secret() -> None:
-    files = [*WORKFLOWS, *ACTIONS]
-    read = {found for file in files for found in re.findall(r"\b(vars|secrets)\.(\w+)", file.read_text())}
-    rows = re.findall(r"^\|.*\|$", GUIDE.read_text(), re.MULTILINE)
-    named = {found for row in rows for found in re.findall(r"\b(variable|secret) `(\w+)`", row)}
-
-    assert {("variable" if kind == "vars" else "secret", name) for kind, name in read} == named
-
-
-@pytest.mark.parametrize("name", FOR_A_STACK)
-def test_the_guide_names_every_environment_and_its_files(name: str) -> None:
-    table = "\n".join(re.findall(r"^\|.*\|$", GUIDE.read_text(), re.MULTILINE))
-
-    assert f"`{name}-prod`" in table
-    assert f"(../permissions/iam-{name}-trust.json)" in table
-
-
 @pytest.mark.parametrize(
     ("file", "context"),
     [
@@ -193,14 +142,6 @@ def test_the_preview_role_is_not_the_deployers() -> None:
     assert actions_of("iam-verify.json") <= reading
 
 
-@pytest.mark.parametrize("name", FOR_A_STACK)
-def test_each_workflow_has_a_role_of_its_own(name: str) -> None:
-    (sign_in,) = [step for step in workflow(f"{name}.yml")["jobs"][name]["steps"] if "role" in step.get("with", {})]
-
-    assert sign_in["uses"] == "./.github/actions/access"
-    assert sign_in["with"]["role"] == f"${{{{ vars.AWS_{name.upper()}_ROLE_ARN }}}}"
-
-
 @pytest.mark.parametrize("name", ["stacks", *FOR_A_STACK])
 def test_what_is_installed_beside_credentials_has_a_hash(name: str) -> None:
     """Protects from another file under a known version: pip takes only what requirements-hashes.txt names.
@@ -221,31 +162,35 @@ def test_what_is_installed_beside_credentials_has_a_hash(name: str) -> None:
     assert {"--no-deps", "--no-build-isolation"} <= {*own.split()}
 
 
-def test_no_stack_of_the_sandbox_is_previewed(tmp_path: Path) -> None:
-    (step,) = [each for each in workflow("stacks.yml")["jobs"]["stacks"]["steps"] if each.get("id") == "list"]
-    (tmp_path / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
-    (tmp_path / "Pulumi.dev.yaml").write_text('config:\n  irsa:sandbox: "true"\n')
-    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  aws:region: us-west-2\n")
-    (tmp_path / "Pulumi.stage.yaml").write_text("config: {}\n")
-    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
-    output = tmp_path / "output"
-    environment = {**os.environ, "GITHUB_OUTPUT": str(output)}
-    # The shell of a step: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#exit-codes-and-error-action-preference
-    subprocess.run([BASH[0], "-e", "-c", step["run"]], cwd=tmp_path, env=environment, check=True, timeout=60)
-
-    assert output.read_text() == 'stacks=["prod","stage"]\n'
-    (tmp_path / "Pulumi.link.yaml").symlink_to("none")
-    failed = subprocess.run([BASH[0], "-e", "-c", step["run"]], cwd=tmp_path, env=environment, check=False, timeout=60)
-    assert failed.returncode != 0
+def test_a_deployment_is_never_cancelled() -> None:
+    """Protects the state: an engine that is killed leaves resources that no state has; one runs at a time."""
+    assert workflow("deploy.yml")["jobs"]["deploy"]["concurrency"] == {
+        "group": "deploy-${{ matrix.stack }}",
+        "cancel-in-progress": False,
+    }
+    assert "concurrency" not in workflow("deploy.yml")
 
 
-def test_the_hashes_are_of_the_pinned_versions() -> None:
-    pinned = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line]
-    entries = (ROOT / "requirements-hashes.txt").read_text().replace("\\\n", " ").splitlines()
-    hashed = {entry.split()[0]: entry for entry in entries if entry and not entry.startswith("#")}
+@pytest.mark.parametrize("name", ["deploy", "drift"])
+def test_only_main_is_deployed_and_compared(name: str) -> None:
+    jobs = workflow(f"{name}.yml")["jobs"]
 
-    assert {*pinned} <= hashed.keys()
-    for entry in hashed.values():
-        assert re.fullmatch(r"[\w.-]+==\S+( +--hash=sha256:[0-9a-f]{64})+ *", entry)
-    # What builds our own packages: a build without isolation finds it in the environment.
-    assert any(name.startswith("hatchling==") for name in hashed)
+    assert jobs["stacks"]["if"] == "github.ref == 'refs/heads/main'"
+    assert jobs[name]["needs"] == "stacks"
+
+
+@pytest.mark.parametrize("name", FOR_A_STACK)
+def test_each_workflow_has_a_role_of_its_own(name: str) -> None:
+    (sign_in,) = [step for step in workflow(f"{name}.yml")["jobs"][name]["steps"] if "role" in step.get("with", {})]
+
+    assert sign_in["uses"] == "./.github/actions/access"
+    assert sign_in["with"]["role"] == f"${{{{ vars.AWS_{name.upper()}_ROLE_ARN }}}}"
+
+
+def test_the_guide_names_every_variable_and_secret() -> None:
+    files = [*WORKFLOWS, *ACTIONS]
+    read = {found for file in files for found in re.findall(r"\b(vars|secrets)\.(\w+)", file.read_text())}
+    rows = re.findall(r"^\|.*\|$", GUIDE.read_text(), re.MULTILINE)
+    named = {found for row in rows for found in re.findall(r"\b(variable|secret) `(\w+)`", row)}
+
+    assert {("variable" if kind == "vars" else "secret", name) for kind, name in read} == named

@@ -1,4 +1,3 @@
-import json
 import re
 import subprocess
 import sys
@@ -9,7 +8,6 @@ import pytest
 import yaml
 
 from docs.generate import actions, files, schema, stack_file
-from irsa.args import AddOnArgs, PolicyArgs, RoleArgs, ServiceAccountArgs, ServiceAccountRoleArgs, TrustArgs
 from irsa_cli.main import main
 from irsa_cli.subcommands import installed
 from irsa_program.examine import examine
@@ -57,30 +55,6 @@ def test_the_command_has_all_of_the_help(subcommand: str, capsys: pytest.Capture
     assert text.lstrip().startswith(f"```console\n$ irsa {subcommand}")
 
 
-@pytest.mark.parametrize(
-    ("heading", "arguments"),
-    [
-        ("Arguments", [*ServiceAccountRoleArgs.__annotations__]),
-        ("Role", [*RoleArgs.__annotations__]),
-        ("Trust", [*TrustArgs.__annotations__]),
-        ("ServiceAccount", [*ServiceAccountArgs.__annotations__]),
-        ("AddOn", [*AddOnArgs.__annotations__]),
-        (
-            "Policy",
-            [each for each in PolicyArgs.__annotations__ if each not in {*AddOnArgs.__annotations__} - {"add_on"}],
-        ),
-    ],
-)
-def test_the_component_has_every_argument(heading: str, arguments: Any) -> None:
-    text = section(page("component"), heading).partition("\n### ")[0]
-    rows = re.findall(r"^\| `(\w+)`(?:<br>`(\w+)`)? \|", text, re.MULTILINE)
-
-    assert [python for python, _ in rows] == arguments
-    for python, other in rows:
-        first, *words = python.split("_")
-        assert (other or python) == first + "".join(word.capitalize() for word in words)
-
-
 def irsa_settings(text: str) -> dict[str, Any]:
     """Return the settings `irsa:` of the first stack file on a page."""
     config = yaml.safe_load(blocks(text, "yaml")[0])["config"]
@@ -90,35 +64,6 @@ def irsa_settings(text: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["variables", "outputs"])
 def test_the_stack_file_of_a_page_is_legal(name: str) -> None:
     assert examine(irsa_settings(page(name)), ROOT).mistakes == []
-
-
-STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject"}
-SEVERAL = {"blue": {"name": "blue"}, "green": {"name": "green", "kubernetes": {"context": "green"}}}
-
-
-def document(resource: str, **more: Any) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [{**STATEMENT, "Resource": resource, **more}]}
-
-
-@pytest.mark.parametrize(
-    ("row", "bucket", "settings"),
-    [
-        ("`${acount}`", "${acount}", {}),
-        ('`${bucket}` with `bucket: ""`', "${bucket}", {"variables": {"bucket": ""}}),
-        ("`${a${b}}`", "${a${b}}", {"variables": {"a": "a", "b": "b"}}),
-        ("`${bucket`", "${bucket", {"variables": {"bucket": "b"}}),
-        ("`account: ...` in `irsa:variables`", "${account}", {"variables": {"account": "111122223333"}}),
-        ("`${cluster}` in a binding of several clusters", "${cluster}", {"cluster": None, "clusters": SEVERAL}),
-    ],
-)
-def test_what_the_page_calls_a_mistake_is_one(row: str, bucket: str, settings: dict[str, Any]) -> None:
-    binding = {"serviceAccount": {"name": "app"}, "policy": {"document": document(f"arn:aws:s3:::{bucket}/*")}}
-    values = {"cluster": {"name": "my-cluster"}, **settings, "bindings": {"app": binding}}
-    legal = json.loads(json.dumps(binding).replace(bucket, "my-bucket"))
-
-    assert f"| {row} |" in section(page("variables"), "Errors")
-    assert examine({key: value for key, value in values.items() if value is not None}, ROOT).mistakes
-    assert examine({"cluster": {"name": "my-cluster"}, "bindings": {"app": legal}}, ROOT).mistakes == []
 
 
 def test_each_file_of_permissions_is_in_the_table() -> None:
@@ -152,20 +97,3 @@ def test_the_tests_of_the_example_pass(tmp_path: Path) -> None:
     program = tmp_path / "__main__.py"
     program.write_text(program.read_text().replace('{"name": "report-reader"', '{"name": "somebody"'))
     assert run().returncode != 0
-
-
-# By section of the guide: what runs its commands, or why none does.
-COMMANDS = {
-    "Install": "tests/all/sandbox/test_install.py; tests/sandbox/test_package_consumer.py adds the package",
-    "Deploy it": "tests/all/sandbox/test_install.py",
-    "Your own tests": "test_the_tests_of_the_example_pass",
-}
-
-
-def test_every_command_of_the_guide_is_run_or_says_why_not() -> None:
-    sections = re.split(r"^## (.*)$", GUIDE, flags=re.MULTILINE)
-
-    with_commands = [
-        title for title, text in zip(sections[1::2], sections[2::2], strict=True) if blocks(text, "console")
-    ]
-    assert with_commands == [*COMMANDS]

@@ -32,19 +32,3 @@ def test_the_schema_of_a_dataclass(document: dict[str, Any], valid: bool) -> Non
     Draft202012Validator.check_schema(schema)
 
     assert Draft202012Validator(schema).is_valid({"subcommand": "weather", "good": True, **document}) is valid
-
-
-@pytest.mark.parametrize("spaces", ["    ", ""])
-def test_a_field_is_described_in_every_python(spaces: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the published descriptions: Python 3.13 and later strip a docstring's indentation, earlier ones do not.
-
-    Source: https://docs.python.org/3/whatsnew/3.13.html, "Other Language Changes".
-    """
-    lines = "Attributes:", "    warm_enough: Whether a coat is needed; None where that", "        cannot be decided."
-    monkeypatch.setattr(
-        Weather, "__doc__", "\n".join(["A subcommand's output.", "", *(f"{spaces}{line}" for line in lines), ""])
-    )
-    schema = schema_of("weather", Weather)
-
-    text = "Whether a coat is needed; null where that cannot be decided."
-    assert schema["properties"]["warmEnough"]["description"] == text

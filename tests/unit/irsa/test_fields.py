@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from irsa.add_ons.parameters import SWITCHES
 from irsa.fields import OF_A_ROLE, Document, Field, Found, Group, Node
 from irsa.read import Arguments
 from irsa.rules.mistakes import Mistake, Place
-from irsa.rules.unknown import OUTPUT
 from irsa.ways import BOTH
+from tests.unit.irsa.add_ons.every_add_on import VALUES as OF_PARAMETERS
+from tests.unit.irsa.add_ons.every_add_on import values
 
 STATEMENT: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
@@ -34,47 +36,12 @@ def fields(node: Node, *names: str) -> Iterator[tuple[str, Field]]:
 
 ALL = dict(fields(OF_A_ROLE))
 
-# Formats: https://docs.aws.amazon.com/service-authorization/latest/reference/, "Resource types" of each service.
-_IN = "us-west-2:111122223333"
 OF_AN_ADD_ON: dict[str, tuple[Any, list[Any]]] = {
     "add_on": ("external-dns", ["external-dn", "", 5, "../external-dns", "__init__"]),
     "version": ("v1.2.3", [1.2, None]),
     "scope": ("*", ["", "all", "**", 5]),
-    "cluster_names": (["blue"], [[], "blue", ["*"], ["a b"], ["${x}"]]),
-    "hosted_zones": (
-        ["Z123", "arn:aws:route53:::hostedzone/Z123", "/hostedzone/Z123"],
-        [["*"], ["Z*"], ["example.com"], ["arn:aws:route53:::hostedzone/*"], ["arn:aws:route53:::change/C1"]],
-    ),
-    "buckets": (
-        ["my-bucket", "arn:aws-cn:s3:::my.bucket"],
-        [["*"], ["my-bucket/*"], ["arn:aws:s3:::my-bucket/*"], ["my-*"], ["My"], ["s3://my-bucket"]],
-    ),
-    "kms_keys": (
-        [f"arn:aws:kms:{_IN}:key/1234abcd-12ab-34cd-56ef-1234567890ab", f"arn:aws:kms:{_IN}:key/mrk-1234abcd"],
-        [["alias/my-key"], [f"arn:aws:kms:{_IN}:alias/my-key"], [f"arn:aws:kms:{_IN}:key/*"], ["1234abcd"], ["*"]],
-    ),
-    "secrets": (
-        [f"arn:aws:secretsmanager:{_IN}:secret:{name}" for name in ("a-AbCdE1", "a-??????", "team-a/*", "a@b-*")],
-        [[f"arn:aws:secretsmanager:{_IN}:secret:{name}"] for name in ("a", "*", "", "team-a/db", "**")] + [["team-a"]],
-    ),
-    "ssm_parameters": (
-        [f"arn:aws:ssm:{_IN}:parameter/{name}" for name in ("team-a/*", "a.b/c_d-e")],
-        [[f"arn:aws:ssm:{_IN}:parameter/{name}"] for name in ("*", "")] + [["/team-a"], ["*"]],
-    ),
-    "file_systems": (
-        ["fs-0123456789abcdef0", f"arn:aws:elasticfilesystem:{_IN}:file-system/fs-01234567"],
-        [["fs-*"], ["fsap-0123456789abcdef0"], ["*"]],
-    ),
-    "node_roles": (
-        ["arn:aws:iam::111122223333:role/team/nodes"],
-        [["nodes"], ["arn:aws:iam::111122223333:role/*"], ["arn:aws:iam::111122223333:instance-profile/nodes"]],
-    ),
-    "interruption_queues": ([f"arn:aws:sqs:{_IN}:my-queue"], [["my-queue"], [f"arn:aws:sqs:{_IN}:*"]]),
-    "workspaces": (
-        [f"arn:aws:aps:{_IN}:workspace/ws-0123abcd-0123-4567-89ab-0123456789ab"],
-        [["ws-0123abcd-0123-4567-89ab-0123456789ab"], [f"arn:aws:aps:{_IN}:workspace/*"]],
-    ),
-    **dict.fromkeys(("ipv6", "read_only", "find", "push", "snapshots"), (True, ["true", 1])),
+    **{name: (values(name)[:1], [["*"], ["a b"], ["${x}"], *values(name)[:1]]) for name in OF_PARAMETERS},
+    **dict.fromkeys(SWITCHES, (True, ["true", 1])),
 }
 
 # One value of each field, and values that AWS, Kubernetes or the kind of the field refuses.
@@ -86,11 +53,7 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
         CLUSTER_ARN,
         [
             "my-cluster",
-            CLUSTER_ARN.replace("aws", "amazon"),
-            CLUSTER_ARN.replace(":eks:", ":ecs:"),
-            CLUSTER_ARN.replace("us-west-2", ""),
-            CLUSTER_ARN.replace("111122223333", "1"),
-            CLUSTER_ARN.replace("cluster/", "nodegroup/"),
+            *(CLUSTER_ARN.replace(part, "x") for part in ("aws", "eks", "us-west-2", "111122223333", "cluster/")),
             f"{CLUSTER_ARN}/x",
             f"{CLUSTER_ARN}\n",
             5,
@@ -193,71 +156,6 @@ def test_advice_has_a_value_whole_or_not_at_all(name: str) -> None:
 
         for _, mistake in arguments.found:
             assert value[:30] not in mistake.fix or repr(value) in mistake.fix, mistake.fix
-
-
-@pytest.mark.parametrize("name", [name for name, each in ALL.items() if not each.plain])
-def test_an_output_may_stand_for_the_value(name: str) -> None:
-    field, (good, _) = ALL[name], VALUES[name]
-    within: list[Any] = [[OUTPUT]] if isinstance(good, list) else []
-    if isinstance(good, dict) and "Statement" not in good:
-        within = [dict.fromkeys(good, OUTPUT)]
-    for value in (OUTPUT, *within):
-        assert read(field, value) == (value, [])
-
-
-PLAIN = {
-    "trust.any_service_account": "decision",
-    "role.max_session_duration": "number",
-    "import_": "which resources exist",
-    "identity": "which resources exist",
-    "pod_identity.session_tags": "the trust policy",
-    "pod_identity.import_ids": "which resources exist",
-    "retain_on_delete": "option",
-    "quotas.trust_policy_size": "number",
-    "quotas.attached_policies": "number",
-    "service_account.create": "which resources exist",
-    "service_account.take_over": "decision",
-    "service_account.token_expiration": "number",
-    **dict.fromkeys(
-        (f"{at}.{name}" for at in ("policy", "policies") for name in ("add_on", "version", "scope")), "which"
-    ),
-    **dict.fromkeys(
-        (
-            f"{at}.{name}"
-            for at in ("policy", "policies")
-            for name in ("ipv6", "read_only", "find", "push", "snapshots")
-        ),
-        "says",
-    ),
-}
-
-
-def test_what_decides_before_the_deployment_is_plain() -> None:
-    assert {name for name, each in ALL.items() if each.plain} == set(PLAIN)
-    for name, word in PLAIN.items():
-        assert word in ALL[name].plain
-
-
-def test_what_is_always_needed() -> None:
-    documents = {"inline_policies.document", "pod_identity.policy.document"}
-    needed = {"service_account.name", "policies.add_on", *documents}
-    assert {name for name, each in ALL.items() if each.required} == needed
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "advice"),
-    [
-        ("role.name", 5, 'in quotes, such as "my-role"'),
-        ("role.name", ["a"], "write a string"),
-        ("trust.subjects", "a:b", 'write a list, such as ["team-a:*"'),
-        ("role.max_session_duration", "3600", "without quotes"),
-        ("role.tags", ["a"], "write a mapping"),
-        ("policy.document", 5, "mapping, or as JSON text"),
-    ],
-)
-def test_a_value_of_another_kind_says_how_to_write_it(name: str, value: Any, advice: str) -> None:
-    _, ((_, mistake),) = read(ALL[name], value)
-    assert advice in mistake.fix
 
 
 @pytest.mark.parametrize(

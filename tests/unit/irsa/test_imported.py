@@ -15,12 +15,8 @@ from irsa.evaluation.same_sessions import admits_the_same
 from irsa.imported import not_as_declared
 from irsa.rules.unknown import OUTPUT
 from irsa.types import COMPARED, POD_IDENTITY_ASSOCIATION, POLICY, ROLE, SERVICE_ACCOUNT
-from irsa.ways import trust_document
-from irsa_cli.adopt.items import Left
-from irsa_cli.adopt.trust import read_trust
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, ISSUER, PROVIDER, best
 from tests.unit.irsa_cli.adopt.scene import policy_document, statement
-from tests.unit.irsa_cli.adopt.test_trust_properties import PROVIDERS, foreign, in_another_form, statements, users_of
 
 ACTIONS = ("sts:AssumeRole", "sts:TagSession")
 PRINCIPALS = ({"AWS": "111122223333"}, {"AWS": "444455556666"}, {"Service": "pods.eks.amazonaws.com"})
@@ -88,17 +84,6 @@ def test_nobody_gets_in_and_nobody_is_shut_out(data: st.DataObject) -> None:
         ]
         for subject, audience in itertools.product(("a:a", "a:b", "b:a", "b:b"), AUDIENCES[:3]):
             assert best(tokens[0], subject, [audience]) == best(tokens[1], subject, [audience]), (subject, audience)
-
-
-@given(st.lists(statements(), min_size=1, max_size=3), st.lists(foreign, unique_by=json.dumps, max_size=2), st.data())
-def test_what_adopt_writes_is_as_it_is_there(found: Any, others: Any, data: st.DataObject) -> None:
-    document = data.draw(in_another_form(policy_document(*found, *others)))
-    try:
-        written = trust_document(read_trust(document, PROVIDERS, users_of(document)).settings)
-    except Left:
-        event("left")
-        return
-    assert not not_as_declared(ROLE, {"assumeRolePolicy": written}, {"assumeRolePolicy": json.dumps(document)})
 
 
 TEXT = st.sampled_from(("a", "b", "c; fix: x"))

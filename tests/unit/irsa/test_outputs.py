@@ -21,12 +21,3 @@ def test_no_two_children_have_one_name(component: str, key: str, first: int, sec
     assert (outputs.part_name(component, first) == outputs.part_name(component, second)) == (first == second)
     assert outputs.child_name(component, key) != component
     assert outputs.child_name(component, key).startswith(f"{component}@")
-
-
-def test_the_names_of_deployed_stacks() -> None:
-    assert outputs.COMPONENT_TYPE == "irsa:index:ServiceAccountRole"
-    assert outputs.component_name("my-app") == "my-app"
-    assert outputs.component_name("my-app", "green") == "my-app@green"
-    assert outputs.child_name("my-app", "queue") == "my-app@queue"
-    assert outputs.part_name("my-app", 1) == "my-app@part-2"
-    assert outputs.existing_name("my-app") == "my-app@existing"

@@ -1,6 +1,5 @@
 """Text in each field that others write, through verify, prove and explain in every form that they print."""
 
-import functools
 import itertools
 import json
 import re
@@ -15,9 +14,8 @@ import pytest
 from irsa.rules.mistakes import visible
 from irsa_cli.main import main
 from tests.fuzz.hidden import hidden_in
-from tests.fuzz.live_states import AWS_ACCOUNT, DANGERS, ISSUER, MARK, ROLE, State
+from tests.fuzz.live_states import AWS_ACCOUNT, DANGERS, ISSUER, MARK, ROLE, SUBCOMMANDS, State, live
 from tests.fuzz.printed import COLOR, commands_in, unquoted
-from tests.fuzz.test_live_states import SUBCOMMANDS, live
 
 # What needs no quotes: it neither ends a sentence nor begins another.
 PLAIN = re.compile(r"[A-Za-z0-9_./@=+,*~${}-]+")
@@ -28,13 +26,6 @@ FAMILIES = [[each for each in HOSTILE if each.isprintable() is printable] for pr
 LABELED = re.compile(r"\s*(found|expected|reason|do|where): +(.*)")
 KEYS = (("found", "found"), ("reason", "found"), ("expected", "expected"), ("do", "fix"))
 Change = Callable[[State, str], Any]
-
-
-@functools.cache
-def calm_number() -> int:
-    """Give the number of a state that is as it is declared, with a Pod."""
-    found = ((number, State(0, number)) for number in range(1_000))
-    return next(number for number, each in found if each.hostile.calm and each.own_role and each.pods)
 
 
 def pod(change: Callable[[dict[str, Any], str], Any]) -> Change:
@@ -167,7 +158,7 @@ def test_no_text_of_others_is_without_quotes(
 
     for number, (words, texts) in enumerate(itertools.product(SUBCOMMANDS, FAMILIES), start):
         text = texts[number % len(texts)]
-        state = State(0, calm_number())
+        state = State()
         FIELDS[field](state, text)
         live(state, tmp_path, monkeypatch)
         for line in printed(words, monkeypatch, capsys):
@@ -238,7 +229,7 @@ def test_each_labeled_line_is_ours(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     for words, danger in itertools.product(SUBCOMMANDS[:2], ("\n    do:       ", "  expected: ")):
-        state = State(0, calm_number())
+        state = State()
         FIELDS[field](state, f"a{danger}{MARK}")
         live(state, tmp_path, monkeypatch)
         main(words)

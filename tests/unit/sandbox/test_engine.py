@@ -24,25 +24,6 @@ def sandbox(tmp_path: Path) -> Sandbox:
     return made
 
 
-@pytest.mark.parametrize(
-    ("file", "creates"),
-    [
-        # https://www.pulumi.com/docs/iac/cli/environment-variables/: PULUMI_DIY_BACKEND_GZIP, PULUMI_DIY_BACKEND_ZSTD.
-        *((f"project/dev.json{ending}", False) for ending in ("", ".gz", ".zst")),
-        # `pulumi stack rm` leaves these.
-        *((f"project/dev.json{ending}.bak", True) for ending in ("", ".gz")),
-        ("another-project/dev.json", True),
-    ],
-)
-def test_a_stack_is_created_unless_it_exists(sandbox: Sandbox, file: str, creates: bool) -> None:
-    """A stack taken to exist fails `make up`, and the engine refuses to create one that does."""
-    state = sandbox.state / ".pulumi" / "stacks" / file
-    state.parent.mkdir(parents=True)
-    state.write_text("{}")
-    select_stack(sandbox, os.environ, StepProgress(), "dev", sandbox.folder)
-    assert (sandbox.folder / "asked").exists() is creates
-
-
 def test_a_lock_is_kept_while_its_engine_runs(sandbox: Sandbox, tmp_path: Path) -> None:
     program = tmp_path / "pulumi"
     program.symlink_to(str(shutil.which("sleep")))

@@ -1,6 +1,5 @@
 """What points every tool at the sandbox and none at the user's own accounts; and how the environment is installed."""
 
-import ast
 import json
 import re
 import subprocess
@@ -53,20 +52,6 @@ def test_nothing_of_the_callers_own_accounts_is_left(tmp_path: Path, name: str) 
     # No older kubectl of the system, and no company's proxy in front of loopback.
     assert variables["PATH"] == f"{CHECKOUT}/.venv/bin:{sandbox.folder}/bin:/usr/bin:/bin"
     assert variables["NO_PROXY"] == "127.0.0.1,localhost,example.com"
-
-
-def test_a_python_that_is_too_old_is_named_with_the_way_out(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(virtual_environment, "OLDEST", (99, 0))
-    monkeypatch.setattr(virtual_environment, "NEWER", ())
-    assert virtual_environment.main() == 1
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "99.0" in said
-    assert "https://www.python.org/downloads" in said
-    tree = ast.parse(Path(virtual_environment.__file__).read_text(), feature_version=(3, 6))
-    assert [node for node in ast.walk(tree) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr)] == []
 
 
 def test_all_that_is_installed_has_a_hash() -> None:

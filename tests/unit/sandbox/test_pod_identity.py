@@ -107,17 +107,3 @@ def test_what_is_refused(eks: Any) -> None:
         for cluster in ("green", "blue"):
             call = getattr(eks, f"{verb}_pod_identity_association")
             assert refused(call, clusterName=cluster, associationId="a-0123456789abcdefg") == NOT_FOUND
-
-
-@pytest.mark.parametrize("deleting", [False, True])
-def test_lists_come_in_pages(eks: Any, deleting: bool) -> None:
-    names = {f"app-{number}" for number in range(201)}
-    for name in names:
-        create(eks, serviceAccount=name)
-    found: list[list[str]] = []
-    for page in eks.get_paginator("list_pod_identity_associations").paginate(clusterName="green"):
-        found.append([each["serviceAccount"] for each in page["associations"]])
-        if deleting:
-            eks.delete_pod_identity_association(**at(page["associations"][-1]))
-    assert [len(page) for page in found] == [100, 100, 1]
-    assert {name for page in found for name in page} == names

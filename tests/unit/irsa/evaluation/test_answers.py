@@ -1,9 +1,6 @@
-from itertools import product
-
 import pytest
 
 from irsa.evaluation import WebIdentityRequest
-from irsa.evaluation.answers import all_of, any_of, opposite
 from irsa.rules.mistakes import Mistake
 from tests.unit.irsa.evaluation.page_example import AUDIENCE, HOST_PATH, OTHER_PROVIDER, PROVIDER, REQUEST, SUBJECT
 
@@ -31,17 +28,3 @@ def test_the_provider_of_the_issuer_is_taken(issuer: str, provider: str) -> None
     """
     request = WebIdentityRequest(issuer, provider, SUBJECT, AUDIENCE)
     assert (request.issuer, request.provider_arn, request.context) == (issuer, provider, {})
-
-
-@pytest.mark.parametrize(
-    "outcomes", [each for length in range(4) for each in product((True, False, None), repeat=length)]
-)
-def test_three_valued_logic(outcomes: tuple[bool | None, ...]) -> None:
-    worlds = [*product(*([True, False] if outcome is None else [outcome] for outcome in outcomes))]
-    for function, two_valued in ((all_of, all), (any_of, any)):
-        possible = {two_valued(world) for world in worlds}
-        assert function(outcomes) is (possible.pop() if len(possible) == 1 else None)
-
-
-def test_the_opposite_of_unknown_is_unknown() -> None:
-    assert [opposite(outcome) for outcome in (True, False, None)] == [False, True, None]

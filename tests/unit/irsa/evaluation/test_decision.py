@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from irsa.evaluation import Decision, WebIdentityRequest, deciding_statement, evaluate, short_key
+from irsa.evaluation import Decision, deciding_statement, evaluate, short_key
 from tests.unit.irsa.evaluation.page_example import (
     AUD,
     AUDIENCE,
@@ -21,6 +24,7 @@ from tests.unit.irsa.evaluation.page_example import (
     UNKNOWN,
     document,
     statement,
+    under,
 )
 
 
@@ -47,35 +51,21 @@ def test_the_trust_document_of_the_page_refuses_everybody_else(change: dict[str,
     assert (wrong.element, wrong.key, wrong.outcome) == (element, key, False)
 
 
-def test_a_token_of_another_issuer_fails_at_the_principal_and_at_both_keys() -> None:
-    other = WebIdentityRequest("https://oidc.eks.us-west-2.amazonaws.com/id/OTHER", OTHER_PROVIDER, SUBJECT, AUDIENCE)
-    evaluation = evaluate(PAGE, other)
-    assert evaluation.decision is NOT_MATCHED
-    assert [reason.outcome for reason in evaluation.statements[0].reasons] == [False, True, False, False]
-
-
 ELEMENTS: list[tuple[dict[str, Any], Decision]] = [
     ({"Principal": "*"}, MATCHED),
     ({"Principal": {"AWS": "*"}}, MATCHED),
     ({"Principal": {"Federated": [OTHER_PROVIDER, PROVIDER]}}, MATCHED),
     ({"Principal": {"AWS": "111122223333", "Federated": PROVIDER}}, MATCHED),
-    ({"Principal": {"Federated": OTHER_PROVIDER}}, NOT_MATCHED),
     ({"Principal": {"Federated": PROVIDER.replace("EXAMPLED", "exampled")}}, NOT_MATCHED),
     ({"Principal": {"Federated": "arn:aws:iam::111122223333:oidc-provider/*"}}, NOT_MATCHED),
     ({"Principal": {"Federated": "cognito-identity.amazonaws.com"}}, NOT_MATCHED),
     ({"Principal": {"Federated": "*"}}, UNKNOWN),
     ({"Principal": {"AWS": "arn:aws:iam::111122223333:root"}}, NOT_MATCHED),
-    ({"Principal": {"AWS": PROVIDER}}, NOT_MATCHED),
-    ({"Principal": {"Service": "pods.eks.amazonaws.com"}}, NOT_MATCHED),
     ({"Principal": {"Federated": []}}, NOT_MATCHED),
     ({"Action": "STS:assumerolewithwebidentity"}, MATCHED),
-    ({"Action": ["sts:TagSession", "sts:AssumeRoleWithWebIdentity"]}, MATCHED),
     ({"Action": "sts:*"}, MATCHED),
-    ({"Action": "*"}, MATCHED),
-    ({"Action": "sts:AssumeRole*"}, MATCHED),
     ({"Action": "sts:AssumeRoleWithWebIdentit?"}, MATCHED),
     ({"Action": "sts:AssumeRole"}, NOT_MATCHED),
-    ({"Action": ["sts:AssumeRoleWithSAML", "sts:TagSession"]}, NOT_MATCHED),
     ({"Action": "iam:*"}, NOT_MATCHED),
     ({"NotAction": "sts:TagSession"}, MATCHED),
     ({"NotAction": "STS:Assume*"}, NOT_MATCHED),
@@ -106,24 +96,11 @@ def test_known_slips_of_the_principal_are_named(principal: str, words: str) -> N
     assert words in evaluation.statements[0].reasons[0].explanation
 
 
-def test_a_reason_says_what_the_token_has_and_what_the_statement_wants() -> None:
-    reasons = evaluate(PAGE, REQUEST).statements[0].reasons
-    assert [(reason.element, reason.operator, reason.key, reason.found, reason.wanted) for reason in reasons] == [
-        ("Principal", "", "", (PROVIDER,), (PROVIDER,)),
-        ("Action", "", "", ("sts:AssumeRoleWithWebIdentity",), ("sts:AssumeRoleWithWebIdentity",)),
-        ("Condition", "StringEquals", SUB, (SUBJECT,), (SUBJECT,)),
-        ("Condition", "StringEquals", AUD, (AUDIENCE,), (AUDIENCE,)),
-    ]
-    assert not any(each.hint for each in reasons)
-
-
 @pytest.mark.parametrize(
     ("statements", "decision", "words"),
     [
         ([statement(Sid="A"), statement("Deny", Sid="D")], NOT_MATCHED, "statement 2 (D) denies it"),
-        ([statement("Deny"), statement(Action="iam:*")], NOT_MATCHED, "statement 1 denies it"),
         ([statement(Action="iam:*")], NOT_MATCHED, "no statement allows it; in statement 1, Action does not match"),
-        ([], NOT_MATCHED, "no statement allows it, and IAM denies by default"),
         (
             [
                 statement(Sid="A", Action="iam:*", Condition={"StringEquals": {SUB: "x"}}),
@@ -139,7 +116,6 @@ def test_a_reason_says_what_the_token_has_and_what_the_statement_wants() -> None
             NOT_MATCHED,
             "no statement allows it; in statement 1, Action, sub, other.example:aud do not match",
         ),
-        ([statement(Sid="A"), statement()], MATCHED, "statement 1 (A), 2 allows it"),
         ([statement(Principal={"Federated": "*"}, Sid="A")], UNKNOWN, "only statement 1 (A) may allow it"),
         ([statement("Deny", Principal={"Federated": "*"}), statement()], UNKNOWN, "statement 1 may deny it"),
     ],
@@ -184,3 +160,41 @@ def test_the_statement_that_decides(statements: list[dict[str, Any]], index: int
 def test_only_a_key_of_this_issuer_has_a_short_name(key: str, short: str) -> None:
     """Protects from taking another cluster's `sub` for this one's: IAM ignores letter case, and a key has no https://."""
     assert short_key(key, REQUEST.issuer) == short
+
+
+# A condition of each truth value; what is unknown is the value of a key, so there is a request that makes it either.
+CONDITIONS = {
+    True: {"StringEquals": {SUB: SUBJECT}},
+    False: {"StringEquals": {SUB: "another"}},
+    None: {"StringEquals": {"aws:SourceVpc": "vpc-1"}},
+}
+
+
+def decide(statements: tuple[tuple[str, bool], ...]) -> Decision:
+    """State the documented order over booleans: a Deny that matches, else an Allow that matches, else denied."""
+    if ("Deny", True) in statements:
+        return Decision.DENIED
+    return Decision.ALLOWED if ("Allow", True) in statements else Decision.DENIED
+
+
+@given(st.lists(st.tuples(st.sampled_from(["Allow", "Deny"]), st.sampled_from([True, False, None])), max_size=5))
+def test_cannot_decide_exactly_when_the_unknown_matters(statements: list[tuple[str, bool | None]]) -> None:
+    trust = document(*(statement(effect, Condition=CONDITIONS[matched]) for effect, matched in statements))
+    evaluation = evaluate(trust, REQUEST)
+    worlds = product(*([True, False] if matched is None else [matched] for _, matched in statements))
+    effects = [effect for effect, _ in statements]
+    possible = {decide(tuple(zip(effects, world, strict=True))) for world in worlds}
+    assert evaluation.decision is (possible.pop() if len(possible) == 1 else Decision.CANNOT_DECIDE)
+    assert [(each.effect, each.matched) for each in evaluation.statements] == statements
+
+
+@given(st.lists(st.sampled_from([True, False, None]), max_size=4))
+def test_a_statement_matches_when_every_condition_does(outcomes: list[bool | None]) -> None:
+    keys = {True: (AUD, AUDIENCE), False: (AUD, "another"), None: ("aws:SourceVpc", "vpc-1")}
+    # A different operator each, as one object has each name once; all of them compare exactly here.
+    operators = ["StringEquals", "StringLike", "StringEqualsIgnoreCase", "StringEqualsIfExists"]
+    condition = {operator: dict([keys[outcome]]) for operator, outcome in zip(operators, outcomes, strict=False)}
+    worlds = product(*([True, False] if outcome is None else [outcome] for outcome in outcomes))
+    possible = {all(world) for world in worlds}
+    expected = possible.pop() if len(possible) == 1 else None
+    assert under(condition).statements[0].matched is expected

@@ -14,25 +14,16 @@ from tests.unit.irsa.evaluation.page_example import PROVIDER, REQUEST, SUB, SUBJ
         ("{", ""),
         ("[]", ""),
         ({}, "Statement"),
-        ({"Version": "2012-10-17"}, "Statement"),
         ({"Version": "2024-01-01", "Statement": []}, "Version"),
         ({"Statement": [], "statement": []}, "statement"),
-        ({"Statement": "Allow"}, "Statement"),
         (document(5), "Statement[0]"),
         (document(statement(), statement("allow")), "Statement[1].Effect"),
-        (document(statement(Resource="*")), "Statement[0].Resource"),
         (document(statement(Sid=1)), "Statement[0].Sid"),
         (document({"Effect": "Allow", "Action": "*"}), "Statement[0]"),
-        (document({"Effect": "Allow", "Principal": "*"}), "Statement[0]"),
         (document(statement(Principal=PROVIDER)), "Statement[0].Principal"),
-        (document(statement(Principal={"federated": PROVIDER})), "Statement[0].Principal.federated"),
-        (document(statement(Principal={"Federated": 1})), "Statement[0].Principal.Federated"),
         (document(statement(Action=["sts:*", None])), "Statement[0].Action[1]"),
-        (document(statement(Action=[[]])), "Statement[0].Action[0]"),
-        (document(statement(Condition=[])), "Statement[0].Condition"),
         (document(statement(Condition={"StringEquals": SUB})), "Statement[0].Condition.StringEquals"),
         (document(statement(Condition={"StringEquals": {SUB: None}})), f'Statement[0].Condition.StringEquals["{SUB}"]'),
-        (document(statement(Condition={"StringEquals": {SUB: [{}]}})), f'Statement[0].Condition.StringEquals["{SUB}"]'),
         ({"Statement": statement("allow")}, "Statement.Effect"),
         ('{"Statement": [], "Statement": []}', ""),
     ],
@@ -85,17 +76,6 @@ def test_what_irsa_would_not_write_is_read(live: dict[str, Any]) -> None:
     assert len(evaluate(live, REQUEST).statements) == len(live["Statement"])
 
 
-def test_a_number_that_python_does_not_read_is_refused() -> None:
-    text = json.dumps(document(statement(Condition={"NumericEquals": {"aws:x": "number"}})))
-    with pytest.raises(TrustDocumentError, match="digits"):
-        evaluate(text.replace('"number"', "9" * 5_000), REQUEST)
-
-
-def test_a_name_that_an_object_has_twice_is_reported() -> None:
-    with pytest.raises(TrustDocumentError, match="'Statement' twice"):
-        evaluate('{"Statement": [], "Statement": []}', REQUEST)
-
-
 HALF = "a\ud800"
 ESCAPED = '"a\\ud800"'
 
@@ -103,12 +83,8 @@ ESCAPED = '"a\\ud800"'
 @pytest.mark.parametrize(
     ("broken", "place"),
     [
-        (document(statement(Sid=HALF)), "Statement[0].Sid"),
         ({"Statement": statement(Sid=HALF)}, "Statement.Sid"),
-        (document(statement()) | {"Id": HALF}, "Id"),
-        (document(statement()) | {"Version": HALF}, "Version"),
         (document(statement()) | {HALF: 1}, f"[{ESCAPED}]"),
-        (document(statement(HALF)), "Statement[0].Effect"),
         (document(statement(Principal={"Federated": [PROVIDER, HALF]})), "Statement[0].Principal.Federated[1]"),
         (document(statement(Action=HALF)), "Statement[0].Action"),
         (document(statement(Condition={HALF: {SUB: SUBJECT}})), f"Statement[0].Condition[{ESCAPED}]"),
@@ -128,18 +104,6 @@ def test_an_unpaired_surrogate_is_refused_wherever_it_stands(broken: dict[str, A
             evaluate(written, REQUEST)
         assert error.value.place == place
         assert str(error.value).encode()
-
-
-def test_both_halves_are_a_character() -> None:
-    written = json.dumps(document(statement(Sid="\U0001f600")))
-    assert "\\ud83d\\ude00" in written
-    assert evaluate(written, REQUEST).statements[0].sid == "\U0001f600"
-
-
-def test_a_document_nested_too_deeply_is_an_error_in_words() -> None:
-    """The attack: a role whose trust policy is 100,000 brackets, which ended in a traceback."""
-    with pytest.raises(TrustDocumentError, match="nested more than 100 deep"):
-        evaluate('{"Statement":' + "[" * 100_000 + "]" * 100_000 + "}", REQUEST)
 
 
 def test_a_document_with_many_keys_is_read_in_one_pass() -> None:

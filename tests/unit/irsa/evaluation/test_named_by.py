@@ -38,26 +38,17 @@ def of(provider: str, condition: Any, *denials: dict[str, Any]) -> Any:
 
 
 NAMING: list[dict[str, Any]] = [
-    {"StringEquals": {"aws:PrincipalOrgID": "o-123"}},
     {"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-123/*"}},
     {"StringEquals": {"aws:PrincipalAccount": "111122223333"}},
     {"StringLike": {"aws:PrincipalAccount": "111122223333*"}},
     {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"}},
-    {"ArnEquals": {"aws:PrincipalArn": "arn:*:iam::111122223333:*"}},
     {"StringLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:*"}},
-    {"StringEquals": {"aws:SourceVpc": "vpc-0123456789abcdef0"}},
     {"StringEquals": {"aws:SourceVpce": ["vpce-1", "vpce-2"]}},
-    {"StringEqualsIgnoreCase": {"aws:SourceVpce": "VPCE-1"}},
     {"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:111122223333:*"}},
     {"StringEquals": {"aws:SourceAccount": "111122223333"}},
-    {"StringEquals": {"aws:SourceOrgID": "o-123"}},
-    {"ForAnyValue:StringLike": {"aws:SourceOrgPaths": "o-123/r-1/*"}},
-    {"StringEquals": {"aws:VpceAccount": "111122223333"}},
-    {"StringEquals": {"aws:VpceOrgID": "o-123"}},
     {"StringLike": {"aws:userid": ["AROAEXAMPLEID:*", "AIDAEXAMPLEID"]}},
     {"IpAddress": {"aws:SourceIp": ["192.0.2.0/24", "2001:db8::/32", "10.0.0.0/8", "198.51.100.7"]}},
     {"StringEquals": {"aws:PrincipalOrgID": "${aws:ResourceOrgID}"}},
-    {"StringEquals": {f"{GITHUB}:sub": "repo:acme/app:ref:refs/heads/main"}},
     {"StringEquals": {"oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE:sub": "system:serviceaccount:a:b"}},
     # Two that name together: whatever the key holds is of somebody, and it must be there.
     {"ForAllValues:StringLike": {"aws:PrincipalOrgPaths": "o-123/*"}, "Null": {"aws:PrincipalOrgPaths": "false"}},
@@ -66,13 +57,7 @@ NAMING: list[dict[str, Any]] = [
 NOBODY: list[dict[str, Any]] = [
     {"StringEquals": {"aws:RequestedRegion": "us-west-2"}},
     {"StringEquals": {"sts:RoleSessionName": "ci"}},
-    {"StringEquals": {"sts:ExternalId": "x"}},
-    {"StringEquals": {"aws:PrincipalTag/team": "platform"}},
     {"StringEquals": {"aws:PrincipalTag/example.com/team:name": "platform"}},
-    {"StringEquals": {"aws:PrincipalType": "AssumedRole"}},
-    {"StringEquals": {"aws:username": "admin"}},
-    {"StringLike": {"aws:UserAgent": "my-program/*"}},
-    {"StringEquals": {"aws:ResourceAccount": "111122223333"}},
     {"StringEquals": {"aws:PrincipalAccount": "${aws:PrincipalAccount}"}},
     {"IpAddress": {"aws:VpcSourceIp": "10.0.0.7/32"}},
     {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::*:role/ci"}},
@@ -80,28 +65,18 @@ NOBODY: list[dict[str, Any]] = [
     # A role's path may have colons: arn:aws:iam::999999999999:role/:iam::111122223333:role/a.
     {"StringLike": {"aws:PrincipalArn": "arn:aws*:iam::111122223333:role/a"}},
     {"StringLike": {"aws:PrincipalArn": "*111122223333*"}},
-    {"StringLike": {"aws:PrincipalAccount": "1*"}},
     {"StringLike": {"aws:PrincipalAccount": "11112222333?"}},
-    {"StringLike": {"aws:PrincipalOrgID": "o-*"}},
     {"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-*/r-1/*"}},
     {"StringLike": {"aws:SourceVpc": "vpc-*"}},
     {"StringLike": {"aws:userid": "*:session"}},
-    {"IpAddress": {"aws:SourceIp": "::/0"}},
     {"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}},
-    {"IpAddress": {"aws:SourceIp": ["192.0.2.0/24", "::/1"]}},
     {"IpAddress": {"aws:SourceIp": [f"{each}.0.0.0/8" for each in range(256)]}},
     {"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-123"}},
     {"ForAllValues:StringEquals": {"aws:PrincipalOrgPaths": "o-123/r-1/"}},
     {"StringNotEquals": {"aws:PrincipalOrgID": "o-123"}},
     {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
-    {"StringLike": {"aws:PrincipalArn": "?*"}},
     {"Null": {"aws:PrincipalOrgID": "false"}},
-    {"Null": {"aws:PrincipalOrgID": False}},
     {"Bool": {"aws:SecureTransport": True, "aws:MultiFactorAuthPresent": "true"}},
-    {"NumericLessThan": {"aws:MultiFactorAuthAge": 3600}},
-    {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}},
-    {"StringLike": {f"{GITHUB}:sub": "repo:*"}},
-    {"StringEquals": {f"{GITHUB}:aud": "sts.amazonaws.com"}},
 ]
 CANNOT_TELL: list[dict[str, Any]] = [
     {"StringEquals": {"example:Team": "platform"}},
@@ -129,51 +104,35 @@ def test_whom_a_condition_names(condition: dict[str, Any], expected: bool | None
 
 
 @pytest.mark.parametrize(
-    "denials",
+    ("denials", "expected"),
     [
-        [{"Condition": ORGANIZATION}],
-        [{"Principal": "*", "Action": "sts:AssumeRole*", "Condition": ORGANIZATION}],
-        [{"NotAction": "sts:TagSession", "Action": None, "Condition": ORGANIZATION}],
-        [{"Condition": {"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-123"}}}],
-        [{"Condition": {"ForAllValues:StringNotLike": {"aws:PrincipalOrgPaths": "o-123/*"}}}],
-        [{"Condition": {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}}],
-        [{"Condition": {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"}}}],
-        [{"Condition": {**ORGANIZATION, "StringNotLike": {"aws:PrincipalAccount": "111122223333"}}}],
-        [
-            {"Condition": {"ForAnyValue:StringNotLike": {"aws:PrincipalOrgPaths": "o-123/*"}}},
-            {"Condition": {"Null": {"aws:PrincipalOrgPaths": "true"}}},
-        ],
-        [{"Condition": {}}],
+        ([{"Principal": "*", "Action": "sts:AssumeRole*", "Condition": ORGANIZATION}], True),
+        ([{"NotAction": "sts:TagSession", "Action": None, "Condition": ORGANIZATION}], True),
+        ([{"Condition": {"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-123"}}}], True),
+        ([{"Condition": {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"}}}], True),
+        (
+            [
+                {"Condition": {"ForAnyValue:StringNotLike": {"aws:PrincipalOrgPaths": "o-123/*"}}},
+                {"Condition": {"Null": {"aws:PrincipalOrgPaths": "true"}}},
+            ],
+            True,
+        ),
+        ([{"Condition": {}}], True),
+        ([{"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-123"}}}], False),
+        ([{"Condition": {"ForAnyValue:StringNotLike": {"aws:PrincipalOrgPaths": "o-123/*"}}}], False),
+        ([{"Condition": {**ORGANIZATION, "Bool": {"aws:SecureTransport": "false"}}}], False),
+        ([{"Action": "sts:TagSession", "Condition": ORGANIZATION}], False),
+        ([{"Principal": {"AWS": "111122223333"}, "Condition": ORGANIZATION}], False),
     ],
     ids=str,
 )
-def test_a_deny_for_all_but_somebody_names_them(denials: list[dict[str, Any]]) -> None:
+def test_a_deny_for_all_but_somebody_names_them(denials: list[dict[str, Any]], expected: bool) -> None:
     """Protects AWS's own pattern, an Allow for everybody and a Deny with a negation, from a warning.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-anonymous
+    The attack: a Deny that looks like that pattern, but not for all, or not where the key is absent.
     """
-    assert named({}, *denials) is True
-
-
-@pytest.mark.parametrize(
-    "denial",
-    [
-        {"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-123"}}},
-        {"Condition": {"StringNotEquals": {"aws:RequestedRegion": "us-west-2"}}},
-        {"Condition": {"ForAnyValue:StringNotLike": {"aws:PrincipalOrgPaths": "o-123/*"}}},
-        {"Condition": {"StringNotLike": {"aws:PrincipalOrgID": "o-*"}}},
-        {"Condition": {"NotIpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}}},
-        {"Condition": {**ORGANIZATION, "StringNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/ci"}}},
-        {"Condition": {**ORGANIZATION, "Bool": {"aws:SecureTransport": "false"}}},
-        {"Action": "sts:TagSession", "Condition": ORGANIZATION},
-        {"Action": "sts:AssumeRoleWithSAML", "Condition": ORGANIZATION},
-        {"Principal": {"AWS": "111122223333"}, "Condition": ORGANIZATION},
-    ],
-    ids=str,
-)
-def test_another_deny_names_nobody(denial: dict[str, Any]) -> None:
-    """The attack: a Deny that looks like that pattern, but not for all, or not where the key is absent."""
-    assert named({}, denial) is False
+    assert named({}, *denials) is expected
 
 
 def test_variables_need_the_version() -> None:
@@ -187,30 +146,20 @@ def test_variables_need_the_version() -> None:
 @pytest.mark.parametrize(
     ("provider", "claim", "value", "expected"),
     [
-        (GITHUB, "sub", "repo:acme/app:ref:refs/heads/main", True),
         (GITHUB, "sub", "repo:acme/*", True),
-        (GITHUB, "sub", "repo:acme@123456/app@456789:*", True),
         (GITHUB, "sub", "repo:acme@*", True),
         (GITHUB, "sub", "repository_owner:acme:*", True),
-        (GITHUB, "sub", "environment:prod:repository_owner_id:123456", True),
         (GITHUB, "sub", "repo:*:repository_owner:acme", True),
         (GITHUB, "sub", "*repository_owner:acme", False),
-        (GITHUB, "sub", "repo:*", False),
         (GITHUB, "sub", "repo:acme*", False),
         (GITHUB, "sub", "repo:*/app:ref:refs/heads/main", False),
-        (GITHUB, "sub", "repo:acm?/app:*", False),
-        (GITHUB, "sub", "environment:prod:*", False),
         (GITHUB, "sub", "repository_owner:acme*", False),
-        (GITHUB, "sub", "*", False),
         (GITHUB, "sub", "environment:prod", None),
         (GITHUB, "repository_id", "456789", None),
         (GITHUB, "aud", "sts.amazonaws.com", False),
-        (GITLAB, "sub", "project_path:acme/app:ref_type:branch:ref:main", True),
         (GITLAB, "sub", "project_path:acme/*", True),
-        (GITLAB, "sub", "project_path:*", False),
         (GITLAB, "sub", "project_path:acme*", False),
         (TERRAFORM, "sub", "organization:acme:project:p:workspace:w:run_phase:*", True),
-        (TERRAFORM, "sub", "organization:*:project:p:workspace:w:run_phase:apply", False),
         (TERRAFORM, "sub", "organization:acme*", False),
         (COGNITO, "aud", "us-east-1:12345678-ffff-ffff-ffff-123456", True),
         (COGNITO, "aud", "us-east-1:*", False),

@@ -42,15 +42,9 @@ def test_an_older_version_has_no_variables() -> None:
     ("condition", "given"),
     [
         # Availability and values: reference_policies_condition-keys.html
-        ({"Bool": {"aws:SecureTransport": "true"}}, True),
-        ({"Bool": {"aws:SecureTransport": "false"}}, None),
         ({"Bool": {"AWS:securetransport": ["true"]}}, True),
-        ({"StringEquals": {"aws:UserAgent": "x"}, "StringNotEquals": {"aws:UserAgent": "y"}}, True),
-        ({"StringEquals": {"aws:UserAgent": "x"}, "StringNotEquals": {"aws:UserAgent": "x"}}, None),
         ({"StringLike": {"aws:Referer": "https://example.com/*"}}, True),
-        ({"StringNotLike": {"aws:Referer": "*"}}, True),
         ({"StringEquals": {"aws:RequestedRegion": ["us-east-1", "eu-west-1"]}}, True),
-        ({"StringEquals": {"aws:RequestTag/team": "a"}}, True),
         ({"ForAllValues:StringEquals": {"aws:TagKeys": ["team"]}}, True),
         ({"ForAnyValue:StringEquals": {"aws:TagKeys": ["team"]}}, True),
         # What aws:TagKeys lists follows from the tags.
@@ -61,14 +55,10 @@ def test_an_older_version_has_no_variables() -> None:
         ({"StringEquals": {"sts:RoleSessionName": "x"}}, None),
         ({"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}, None),
         # reference_policies_elements_condition_operators.html: IfExists, Null, sets
-        ({"StringLikeIfExists": {"aws:SourceVpc": "*"}}, True),
         ({"Null": {"aws:SourceVpc": ["true", "false"]}}, True),
         ({"ForAllValues:StringLike": {"aws:PrincipalOrgPaths": "*"}}, True),
         ({"ForAnyValue:StringNotLike": {"aws:PrincipalOrgPaths": "*"}}, False),
-        ({"StringLike": {"aws:SourceVpc": "*"}}, None),
         ({"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}, None),
-        ({"StringEquals": {"aws:PrincipalTag/team": "a"}}, None),
-        ({"StringEquals": {"aws:ResourceTag/team": "a"}}, None),
         ({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}, None),
         ({"StringEquals": {"aws:UserAgent": "${aws:PrincipalTag/agent}"}}, None),
         ({"NoOperator": {"aws:UserAgent": "x"}}, None),
@@ -84,8 +74,6 @@ def test_a_condition_of_an_allow(condition: Any, given: bool | None) -> None:
     [
         # The usual pair: https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html
         ({}, {"Bool": {"aws:SecureTransport": "false"}}, True),
-        ({"Bool": {"aws:SecureTransport": "true"}}, {"Bool": {"aws:SecureTransport": "false"}}, True),
-        ({}, {"Bool": {"aws:SecureTransport": "true"}}, None),
         ({}, {"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}, True),
         ({"StringEquals": {"aws:RequestedRegion": "a"}}, {"StringNotEquals": {"aws:RequestedRegion": "a"}}, True),
         # Nobody meets the one and avoids the other.
@@ -119,11 +107,8 @@ STAR = ("*",)
 @pytest.mark.parametrize(
     ("before", "after", "gained"),
     [
-        ([allow("s3:Get*")], [allow("s3:Get*")], []),
-        ([allow(["s3:Get*", "s3:Put*"])], [allow("s3:Put*"), allow("s3:Get*")], []),
         ([allow("s3:Get*")], [allow(["s3:Get*", "s3:Put*"])], [Gain(("s3:Put*",), STAR, "all")]),
         ([allow("s3:Get*")], [allow("s3:*")], [Gain(("s3:*",), STAR, "some")]),
-        ([allow("s3:*")], [allow("s3:Get*")], []),
         # Resources are of one letter case: one gain says nothing of the other.
         (
             [],
@@ -157,7 +142,6 @@ STAR = ("*",)
             [allow("s3:*", **under(StringEquals={"aws:ResourceTag/a": "b", "aws:SourceVpc": "vpc-1"}))],
             [],
         ),
-        ([allow("s3:*", "arn:aws:s3:::${aws:username}")], [allow("s3:*", "arn:aws:s3:::${aws:username}")], []),
         # A condition that every caller meets is none.
         ([allow("s3:*", **under(Bool={"aws:SecureTransport": "true"}))], [allow("s3:*")], []),
         ([allow("s3:*", SECRET)], [allow("s3:*", SECRET)], [Gain(("s3:*",), STAR, "cannot tell")]),

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.guard import rules
-from irsa.guard.policies import bindings, policies
+from irsa.guard.policies import bindings
 from irsa.guard.rules import (
-    AnnotationRule,
     Declared,
     Settings,
     config_map_data,
@@ -87,66 +86,6 @@ def test_two_stacks_have_two_names(stacks: list[tuple[str, str]]) -> None:
     assert (stack_key("a-b/c"), stack_key("a/b-c")) == ("a-b.c", "a.b-c")
 
 
-@pytest.mark.parametrize("stack", ["a", "a-b.c", stack_key("A stack, of a very long name that nobody would give")])
-def test_names_of_parts(stack: str) -> None:
-    settings = Settings(stack, "deny", namespaces={"b": "warn"}, annotations=AnnotationRule("deny"))
-    data = [{f"{namespace}.x": "" for namespace in part} for part in (("a", "b"), ("c", "kube-system"))]
-    written = [*policies(settings), *bindings(settings, data, ["one", "two"])]
-    names = [(each["kind"], each["metadata"]["name"]) for each in written]
-    assert len(set(names)) == len(names)
-    assert all(re.fullmatch(SUBDOMAIN, name) for _, name in names)
-    policy_names = {name for kind, name in names if kind == "ValidatingAdmissionPolicy"}
-    assert {each["spec"]["policyName"] for each in written if "policyName" in each["spec"]} == policy_names
-
-
-WARN, DENY = ["Warn", "Audit"], ["Deny", "Audit"]
-
-
-@pytest.mark.parametrize(
-    ("mode", "namespaces", "found"),
-    [
-        ("warn", {}, {"identity": (WARN, ["a", "b"]), "identity-kube-system": (WARN, ["kube-system"])}),
-        ("deny", {}, {"identity": (DENY, ["a", "b"]), "identity-kube-system": (WARN, ["kube-system"])}),
-        (
-            "deny",
-            {"kube-system": "deny", "b": "off"},
-            {"identity": (DENY, ["a"]), "identity-kube-system": (DENY, ["kube-system"])},
-        ),
-        (
-            "deny",
-            {"b": "warn", "kube-system": "off"},
-            {"identity": (DENY, ["a"]), "identity-warn": (WARN, ["b"])},
-        ),
-        ("off", {"b": "deny"}, {"identity-deny": (DENY, ["b"])}),
-        ("off", {}, {}),
-    ],
-)
-def test_modes(mode: str, namespaces: dict[str, str], found: dict[str, Any]) -> None:
-    settings = Settings("s", mode, namespaces=namespaces)
-    data = config_map_data(
-        settings, [Declared(each, "x", "arn:aws:iam::1:role/x") for each in ("a", "b", "kube-system")]
-    )
-    written = {
-        each["metadata"]["name"].removeprefix("irsa-guard-s-"): (
-            each["spec"]["validationActions"],
-            each["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"][0]["values"],
-        )
-        for each in bindings(settings, data, ["map"] * len(data))
-    }
-    role = written.pop("role", (WARN, []))
-    assert written == found
-    assert role == (WARN, sorted(namespace for _, inside in found.values() for namespace in inside))
-    assert {namespace for part in data for namespace in namespaces_of(part)} == set(role[1])
-    assert mode_in(settings, "kube-system") in ("off", "warn") or "kube-system" in namespaces
-
-
-def test_what_is_declared_twice() -> None:
-    one, other = Declared("a", "x", "arn:aws:iam::1:role/x"), Declared("a", "x", "arn:aws:iam::1:role/y")
-    assert declared_data([one, one]) == declared_data([one])
-    with pytest.raises(Mistake, match="a/x twice"):
-        declared_data([one, other])
-
-
 @pytest.mark.parametrize("role", ["arn:a\x1b[31m", "arn:a\u202eb", "arn:a\nb", "arn:", "role"])
 def test_a_role_that_is_none(role: str) -> None:
     assert parsed_data({"a.b": f"irsa sts.amazonaws.com {role}"}) == []
@@ -189,3 +128,44 @@ def test_wide_prefixes(of_many: str, one: str) -> None:
 )
 def test_who_may_annotate(who: tuple[str, list[str]], refused: str | None) -> None:
     assert may_annotate(RULE, *who) == (refused is None)
+
+
+WARN, DENY = ["Warn", "Audit"], ["Deny", "Audit"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "namespaces", "found"),
+    [
+        ("warn", {}, {"identity": (WARN, ["a", "b"]), "identity-kube-system": (WARN, ["kube-system"])}),
+        ("deny", {}, {"identity": (DENY, ["a", "b"]), "identity-kube-system": (WARN, ["kube-system"])}),
+        (
+            "deny",
+            {"kube-system": "deny", "b": "off"},
+            {"identity": (DENY, ["a"]), "identity-kube-system": (DENY, ["kube-system"])},
+        ),
+        (
+            "deny",
+            {"b": "warn", "kube-system": "off"},
+            {"identity": (DENY, ["a"]), "identity-warn": (WARN, ["b"])},
+        ),
+        ("off", {"b": "deny"}, {"identity-deny": (DENY, ["b"])}),
+        ("off", {}, {}),
+    ],
+)
+def test_modes(mode: str, namespaces: dict[str, str], found: dict[str, Any]) -> None:
+    settings = Settings("s", mode, namespaces=namespaces)
+    data = config_map_data(
+        settings, [Declared(each, "x", "arn:aws:iam::1:role/x") for each in ("a", "b", "kube-system")]
+    )
+    written = {
+        each["metadata"]["name"].removeprefix("irsa-guard-s-"): (
+            each["spec"]["validationActions"],
+            each["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"][0]["values"],
+        )
+        for each in bindings(settings, data, ["map"] * len(data))
+    }
+    role = written.pop("role", (WARN, []))
+    assert written == found
+    assert role == (WARN, sorted(namespace for _, inside in found.values() for namespace in inside))
+    assert {namespace for part in data for namespace in namespaces_of(part)} == set(role[1])
+    assert mode_in(settings, "kube-system") in ("off", "warn") or "kube-system" in namespaces

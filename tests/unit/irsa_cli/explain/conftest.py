@@ -8,9 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from irsa_cli.main import main
-from tests.fuzz.live_states import State
-from tests.fuzz.test_live_states import live
-from tests.unit.irsa_cli.test_hostile_text import calm_number
+from tests.fuzz.live_states import State, live
 
 
 class Said(NamedTuple):
@@ -34,7 +32,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
     """Return a state in which the role `app` admits web/app, and is that of the binding `app`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    return State(0, calm_number())
+    return State()
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ import pytest
 
 from irsa.evaluation.admission import admission
 from irsa.evaluation.lint.actions import unknown_action
-from irsa.evaluation.lint.managed_policies import ManagedPolicy, replaced_managed_policy, unknown_managed_policy
-from irsa.evaluation.lint.permissions import administrator_access, pass_any_role, write_everything
+from irsa.evaluation.lint.permissions import pass_any_role, write_everything
 from irsa.evaluation.lint.rule import Danger, Policies
 from irsa.evaluation.lint.trust import Trust, wide_trust
 
@@ -26,15 +25,6 @@ def test_documents_judged_together(statements: list[Any], found: list[int]) -> N
         assert [place[:3] for place, _ in warnings] == [(index, "Statement", 0) for index in found]
         assert all(isinstance(mistake, Danger) for _, mistake in warnings)
     assert not any(warning for _, each in policies.statements for warning in unknown_action(each))
-
-
-def test_a_managed_policy_by_its_arn() -> None:
-    """https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html; a boundary gives nothing."""
-    arn = "arn:aws:iam::aws:policy/"
-    assert [*administrator_access(ManagedPolicy(f"{arn}PowerUserAccess"))]
-    assert not [*administrator_access(ManagedPolicy(f"{arn}PowerUserAccess", is_boundary=True))]
-    assert [*unknown_managed_policy(ManagedPolicy(f"{arn}PowerUserAcess"))]
-    assert [*replaced_managed_policy(ManagedPolicy(f"{arn}AWSLambdaFullAccess"))]
 
 
 @pytest.mark.parametrize(("subject", "dangers"), [("team-a:app", []), ("team-a:*", [False]), ("*", [True])])
