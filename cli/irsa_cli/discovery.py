@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from irsa_world.live.iam import AwsAccountClient, with_details
 from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients
 from irsa_world.live.once import Answer
-from irsa_world.model import Association, AwsAccount, Cluster, Discovery, EksCluster, Guards
+from irsa_world.model import Association, AwsAccount, Cluster, EksCluster, Guards, World
 from irsa_world.state.declared import DeclaredStack
 from irsa_world.state.pulumi import read_stack
 
@@ -30,6 +30,24 @@ OF_CLUSTER = "EKS Pod Identity of cluster {}"
 NO_ARN = "none of the AWS accounts that were read lists this EKS cluster"
 # What messages call a cluster or an AWS account, and the functions that reach and read it.
 Source = tuple[str, Callable[[], Any], Callable[[Any], Answer]]
+# Whom a binding gives a role: issuer or ARN of the cluster, the role, namespace and name; of a role alone, only that.
+Place = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Discovery(World):
+    """What was found, and what it is compared with.
+
+    Attributes:
+        not_checked: What could not be read, and why, each as one sentence.
+        stacks: Names of the irsa stacks that were read.
+        managed: The roles that these stacks create, without those that they only annotate with; their service accounts;
+            and their associations.
+    """
+
+    not_checked: tuple[str, ...] = ()
+    stacks: tuple[str, ...] = ()
+    managed: frozenset[Place] = frozenset()
 
 
 def inputs_of(options: argparse.Namespace) -> Sequence[Inputs]:
@@ -87,7 +105,7 @@ def discover(
         managed = [pool.submit(_managed_service_accounts, *each, not_checked.add) for each in with_clusters]
         clusters = _with_distinct_names(_one_of_each(of_clusters, lambda each: each.issuer, not_checked))
         aws_accounts = _one_of_each(of_accounts, lambda each: each.number, not_checked)
-        service_accounts = frozenset(place for each in managed for place in each.result())
+        service_accounts = {place for each in managed for place in each.result()}
     if not clusters or not aws_accounts:
         raise CouldNotLookError("; ".join(sorted(not_checked)))
     return _discovery(clusters, aws_accounts, declared, service_accounts, not_checked)
@@ -97,7 +115,7 @@ def _discovery(
     clusters: Iterable[Cluster],
     aws_accounts: Sequence[AwsAccount],
     declared: Sequence[DeclaredStack],
-    service_accounts: frozenset[tuple[str, str, str, str]],
+    managed: set[Place],
     not_checked: set[str],
 ) -> Discovery:
     arns = {issuer: arn for each in aws_accounts for issuer, arn in each.eks_arns.items()}
@@ -106,15 +124,15 @@ def _discovery(
     elsewhere = [each for each in clusters if each.arn is None and eks_region(issuer_host_path(each.issuer))]
     of_elsewhere = {f"{OF_CLUSTER.format(named(each.name))}: {NO_ARN}" for each in elsewhere}
     bindings = [binding for stack in declared for binding in stack.bindings]
+    # Of an unreadable binding, nobody knows whether it creates its role.
+    managed |= {("", each.role_arn, "", "") for each in bindings if each.role or each.unreadable}
+    managed |= {each.place for binding in bindings for each in binding.associations}
     return Discovery(
         tuple(clusters),
         tuple(sorted(aws_accounts, key=lambda each: each.number)),
         tuple(sorted(not_checked | of_elsewhere)),
         tuple(each.stack for each in declared),
-        # Of an unreadable binding, nobody knows whether it creates its role.
-        frozenset(each.role_arn for each in bindings if each.role_arn and (each.role or each.unreadable)),
-        service_accounts,
-        frozenset(each.place for binding in bindings for each in binding.associations),
+        frozenset(managed),
     )
 
 
@@ -337,7 +355,7 @@ def _eks(
 
 def _managed_service_accounts(
     declared: DeclaredStack, clusters: ClusterClients, not_checked: Callable[[str], None]
-) -> list[tuple[str, str, str, str]]:
+) -> list[Place]:
     """Return the service accounts of a stack, each as the issuer of its cluster, role, namespace and name."""
     found = []
     for binding in declared.bindings:

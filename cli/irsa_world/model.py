@@ -363,25 +363,11 @@ class AwsAccount:
 
 
 @dataclass(frozen=True)
-class Discovery:
-    """Everything that was found.
-
-    Attributes:
-        clusters: The clusters; each issuer is there once.
-        not_checked: What could not be read, and why, each as one sentence.
-        stacks: Names of the irsa stacks that were read.
-        managed_roles: ARNs of the roles that these stacks create, without those that they only annotate with.
-        managed_service_accounts: Their service accounts, each as issuer, ARN of the role, namespace and name.
-        managed_associations: Their associations, each as the ARN of the cluster, that of the role, namespace and name.
-    """
+class World:
+    """Clusters and AWS accounts; each issuer is there once."""
 
     clusters: tuple[Cluster, ...]
     aws_accounts: tuple[AwsAccount, ...]
-    not_checked: tuple[str, ...] = ()
-    stacks: tuple[str, ...] = ()
-    managed_roles: frozenset[str] = frozenset()
-    managed_service_accounts: frozenset[tuple[str, str, str, str]] = frozenset()
-    managed_associations: frozenset[tuple[str, str, str, str]] = frozenset()
 
     @functools.cached_property
     def annotated(self) -> list[tuple[Cluster, ServiceAccount]]:

@@ -25,20 +25,20 @@ from irsa_cli.adopt.service_account import (
 )
 from irsa_cli.adopt.task import Task, Ways, attempt
 from irsa_cli.adopt.trust import Settings
-from irsa_cli.facts import Associated, Facts
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import ServiceAccount
+from irsa_world.sessions import Associated, Sessions
 from irsa_world.verdict import NO_SERVICE_ACCOUNT
 
 THE_OTHER_WINS = "EKS Pod Identity gives its Pods that role, whatever the annotation says: remove one of the two"
 _USUAL = {"identity": IRSA.key, "audience": DEFAULT_AUDIENCE}
 
 
-def adopt(facts: Facts, choice: Choice, ways: Ways, declared: Declared, aws_account: str) -> Adoption:
+def adopt(sessions: Sessions, choice: Choice, ways: Ways, declared: Declared, aws_account: str) -> Adoption:
     """Return the bindings for what was found and chosen, in a stable order.
 
     Args:
-        facts: What was found.
+        sessions: Those of what was found.
         choice: What is chosen.
         ways: How it is adopted.
         declared: What the stack file has.
@@ -47,13 +47,13 @@ def adopt(facts: Facts, choice: Choice, ways: Ways, declared: Declared, aws_acco
     Raises:
         CouldNotLookError: A part of the choice chooses nothing.
     """
-    live = next(each for each in facts.discovery.aws_accounts if each.number == aws_account)
-    clusters = Clusters(facts.discovery, live, declared, ways.region)
+    live = next(each for each in sessions.world.aws_accounts if each.number == aws_account)
+    clusters = Clusters(sessions.world, live, declared, ways.region)
     variables = mapping_of(declared.settings.get("variables"))
     dollar = "dollar"
     while variables.get(dollar, "$") != "$":
         dollar += "_"
-    task = Task(facts, live, ways, declared, clusters, dollar)
+    task = Task(sessions, live, ways, declared, clusters, dollar)
     candidates = [*_candidates(task)]
     without_effect = [*choice.without_effect(candidates)]
     if without_effect:
@@ -81,14 +81,14 @@ def adopt(facts: Facts, choice: Choice, ways: Ways, declared: Declared, aws_acco
 
 def _candidates(task: Task) -> Iterator[Candidate]:
     """Yield the roles that a service account has, and those that trust a cluster, or one that is gone; by ARN."""
-    facts = task.facts
+    sessions = task.sessions
     roles = {role.arn: role for role in task.aws_account.roles}
     users: dict[str, dict[ServiceAccount, None]] = {}
-    for _, each in facts.discovery.annotated:
+    for _, each in sessions.world.annotated:
         users.setdefault(each.role_arn, {})[each] = None
-    for one in facts.associated:
+    for one in sessions.associated:
         users.setdefault(one.association.role_arn, {})[_service_account_of(one)] = None
-    trusting = {each.policy.role.arn for each in facts.trusts if each.provider_arn in task.clusters.providers}
+    trusting = {each.policy.role.arn for each in sessions.trusts if each.provider_arn in task.clusters.providers}
     for arn in sorted({*users, *(trusting & roles.keys())}):
         yield Candidate(arn, roles[arn].tags if arn in roles else None, [*users.get(arn, ())])
 
@@ -136,27 +136,26 @@ def _service_account(task: Task, arn: str, found: ServiceAccount, refused: str) 
 
 
 def _associated(task: Task, found: ServiceAccount) -> Associated | None:
-    return task.facts.associated_with.get((task.clusters.by_name[found.cluster].issuer, found.subject))
+    return task.sessions.associated_with.get((task.clusters.by_name[found.cluster].issuer, found.subject))
 
 
 def _refused(task: Task, arn: str, found: ServiceAccount) -> str:
     """Return why a service account gets no session of a role: a stack with it would be broken; empty if it may."""
-    facts, associated = task.facts, _associated(task, found)
+    associated = _associated(task, found)
     about = f"{'annotated' if found.role_arn == arn else 'associated'} with {named(arn)}"
     other = associated.association.role_arn if associated else ""
     if other and found.role_arn not in ("", other):
         return f"annotated with {named(found.role_arn)}, and associated with {named(other)}: {THE_OTHER_WINS}"
     if associated and associated.service_account is None:
         return f"{about}: {NO_SERVICE_ACCOUNT}"
-    if missing := facts.missing(arn):
-        return f"{about}: {missing.found}"
-    verdict = associated.answers[0].verdict if associated else None
     if found.role_arn == arn:
-        answer = facts.answer(task.clusters.by_name[found.cluster], found)
-        verdict = answer.verdict if answer else None
-    if verdict is None or verdict.decision is not Decision.DENIED:
-        return ""
-    return f"{about}, which does not admit it: {verdict.details}"
+        session = task.sessions.of_token(arn, task.clusters.by_name[found.cluster], found)
+    else:
+        (session, *_) = associated.sessions if associated else ()
+    if session.missing:
+        return f"{about}: {session.verdict.found}"
+    is_refused = session.verdict.decision is Decision.DENIED
+    return f"{about}, which does not admit it: {session.verdict.details}" if is_refused else ""
 
 
 def _with_role(task: Task, taken: TakenRole, ready: Sequence[TakenServiceAccount]) -> Sequence[TakenServiceAccount]:

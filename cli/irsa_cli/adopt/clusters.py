@@ -9,7 +9,7 @@ from irsa.rules.mistakes import named
 from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared, unique_key
 from irsa_cli.adopt.items import Left
 from irsa_cli.adopt.trust import Provider, Settings
-from irsa_world.model import AwsAccount, Cluster, Discovery
+from irsa_world.model import AwsAccount, Cluster, World
 
 
 class Clusters:
@@ -22,15 +22,15 @@ class Clusters:
         new: What is added to the file, by key.
     """
 
-    def __init__(self, discovery: Discovery, aws_account: AwsAccount, declared: Declared, region: str) -> None:
+    def __init__(self, world: World, aws_account: AwsAccount, declared: Declared, region: str) -> None:
         self._declared, self._region, self._aws_account = declared, region, aws_account
-        self.by_name = {each.name: each for each in discovery.clusters}
-        self._by_arn = {each.arn: each for each in discovery.clusters if each.arn}
-        self._by_provider = {self._provider_arn(each): each for each in discovery.clusters}
+        self.by_name = {each.name: each for each in world.clusters}
+        self._by_arn = {each.arn: each for each in world.clusters if each.arn}
+        self._by_provider = {self._provider_arn(each): each for each in world.clusters}
         listed = aws_account.client_ids
         self.providers = {arn: Provider(listed.get(arn, ()), each.arn) for arn, each in self._by_provider.items()}
         present = {issuer_host_path(issuer): key for key, issuer in declared.issuers.items()}
-        keys = {each.name: present.get(issuer_host_path(each.issuer)) for each in discovery.clusters}
+        keys = {each.name: present.get(issuer_host_path(each.issuer)) for each in world.clusters}
         # A file with one cluster gets no second one: with `irsa:clusters`, its service accounts would be recreated.
         new = [name for name, key in keys.items() if key is None and "cluster" not in declared.settings]
         self.several = "clusters" in declared.settings or len(new) > 1

@@ -76,7 +76,7 @@ def _read_trust(task: Task, role: Role, users: Sequence[ServiceAccount]) -> Read
         for each in users
         if each.role_arn == role.arn
     ]
-    pods = [each.association.request for each in task.facts.associated if each.association.role_arn == role.arn]
+    pods = [each.association.request for each in task.sessions.associated if each.association.role_arn == role.arn]
     trust = read_trust(role.trust, clusters.providers, by_irsa, pods)
     for name in clusters.of_trust(trust.settings):
         clusters.key(name)

@@ -21,8 +21,8 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.adopt.items import Item, Left, Outcome, Present
 from irsa_cli.adopt.owners import MARKS, Owner, owners_of_association, owners_of_service_account
 from irsa_cli.adopt.task import Task
-from irsa_cli.facts import Associated
 from irsa_world.model import ServiceAccount
+from irsa_world.sessions import Associated
 from irsa_world.verdict import EMPTY_AUDIENCE
 
 # What kubectl writes for itself, and writes again where it is missing.

@@ -9,8 +9,8 @@ from irsa_cli.adopt.clusters import Clusters
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.items import Item, Left, Outcome, Present
 from irsa_cli.adopt.owners import Owner
-from irsa_cli.facts import Facts
 from irsa_world.model import AwsAccount, PolicySettings
+from irsa_world.sessions import Sessions
 
 Taken = TypeVar("Taken")
 
@@ -37,7 +37,7 @@ class Task(NamedTuple):
     No variable of the file is replaced in what is added but `dollar`, which is a `$`.
     """
 
-    facts: Facts
+    sessions: Sessions
     aws_account: AwsAccount
     ways: Ways
     declared: Declared

@@ -16,15 +16,14 @@ from irsa_cli.adopt.report import lines, written
 from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.adopt.stacks import in_stacks
 from irsa_cli.adopt.task import Ways
-from irsa_cli.discovery import discover, inputs_of
-from irsa_cli.facts import Facts
+from irsa_cli.discovery import Discovery, discover, inputs_of
 from irsa_cli.options import NEW_STACK_FILE, STREAM
 from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.live.aws import AwsAccountClients, Inputs, created_eks_cluster
 from irsa_world.live.iam import AwsAccountClient
-from irsa_world.model import Discovery
 from irsa_world.report.publish import print_lines
+from irsa_world.sessions import Sessions
 from irsa_world.state.pulumi import stack_outputs
 
 DRY_RUN = f"dry run: nothing is written; --output {NEW_STACK_FILE} writes the stack file"
@@ -45,9 +44,9 @@ def run(options: argparse.Namespace) -> int:
     live = _current_account(discovery, credentials[0])
     region = live.session.region_name or ""
     ways = Ways(options.policies, options.take_from, region, live.policy_settings)
-    not_checked = [*states.not_checked, *discovery.not_checked]
-    facts = Facts(discovery, not_checked.append)
-    adoption = adopt(facts, choice, ways, _declared(file, live, states.stacks), live.number)
+    sessions = Sessions(discovery)
+    not_checked = [*states.not_checked, *discovery.not_checked, *sessions.unreadable]
+    adoption = adopt(sessions, choice, ways, _declared(file, live, states.stacks), live.number)
     if not adoption.items:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
     if dry_run:

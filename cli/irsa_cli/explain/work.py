@@ -7,39 +7,34 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError, WebIdentityRequest
-from irsa.evaluation.document import parse
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN, meant_by
 from irsa.rules.arns import issuer_host_path, parse_cluster_arn, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, likely, listed, named, nearest, visible
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa.rules.unknown import Unknown
 from irsa_cli.explain.output import Explanation, Note, explained
 from irsa_cli.explain.text import lines
 from irsa_cli.text_files import text_of
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.issuers import eks_region
+from irsa_world.model import Association, AwsAccount, Cluster, ServiceAccount, World
 from irsa_world.report.json import as_object, document
 from irsa_world.report.publish import print_lines
+from irsa_world.sessions import ORDER, Sessions
 from irsa_world.state.declared import DeclaredStack
 from irsa_world.state.pulumi import read_stack
 from irsa_world.verdict import (
     NO_SERVICE_ACCOUNT,
     NOT_ANNOTATED,
-    Verdict,
     of_annotations,
     of_missing_role,
-    of_provider,
 )
 
 if TYPE_CHECKING:
     from irsa_world.live.aws import AwsAccountClients
     from irsa_world.live.iam import AwsAccountClient
     from irsa_world.live.kubernetes import ClusterClient
-    from irsa_world.model import Association, Role, ServiceAccount
-
-    _Role = tuple[AwsAccountClient, Role]
 
 EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_DECIDE: COULD_NOT_LOOK}
 GUARDS = {"deny": "refuses", "warn": "warns of"}
@@ -94,12 +89,12 @@ def _live(options: argparse.Namespace) -> Explanation:
     subject = _subject(options.service_account)
     declared = read_stack(options.stack) if options.stack else None
     aws_accounts = AwsAccountClients(declared.aws if declared else {})
-    binding, role = _asked_role(options.role, aws_accounts, declared) if options.role else ("", None)
-    is_told = role and options.issuer and options.audience
+    binding, role_arn = _asked_role(options.role, aws_accounts, declared) if options.role else ("", "")
+    is_told = role_arn and options.issuer and options.audience
     cluster = None if is_told else _cluster(subject.replace(":", "/"), options.issuer, declared)
     live = cluster.service_account(*subject.split(":")) if cluster else None
     asked = _Asked(options, subject, aws_accounts, declared, cluster, live)
-    answer = asked.answer(role)
+    answer = asked.answer(role_arn)
     notes = _guards(cluster, live) if cluster and live else ()
     return replace(answer, binding=binding, notes=(*answer.notes, *notes))
 
@@ -113,30 +108,30 @@ class _Asked:
     aws_accounts: "AwsAccountClients"
     declared: DeclaredStack | None
     cluster: "ClusterClient | None"
-    live: "ServiceAccount | None"
+    live: ServiceAccount | None
 
-    def answer(self, role: "_Role | None") -> Explanation:
+    def answer(self, role_arn: str) -> Explanation:
         """Return the answer about a role that was named, or else about that which new Pods get."""
         arn, association, unknown = self._in_eks()
-        if association is None:
-            answer = self._by_token(role, arn)
-            if not unknown:
-                return answer
-            answer = replace(answer, notes=(Note("association", unknown), *answer.notes))
-            if answer.decision is not Decision.DENIED or role or self.options.audience:
-                return answer
+        # Who names an audience asks about a token.
+        is_of_token = self.options.audience or (role_arn and association and role_arn not in association.role_arns)
+        if association and not is_of_token:
+            answer = self._by_association(association)
+        else:
+            answer = self._by_token(role_arn or (self.live.role_arn if self.live else ""), arn)
+        if association:
+            # The annotation does not matter then.
+            answer = replace(answer, annotation="", expected="", fix="")
+            return replace(answer, notes=(Note("association", _said_of(association)), *answer.notes))
+        if not unknown:
+            return answer
+        if answer.decision is Decision.DENIED and not role_arn and not self.options.audience:
             # An association gives a role whatever the annotation is.
             text = f"by IRSA it may not: {answer.explanation}; but irsa cannot tell whether it has an association"
-            return replace(answer, decision=Decision.CANNOT_DECIDE, explanation=text)
-        # Who names an audience asks about a token.
-        if self.options.audience or (role and role[1].arn not in association.role_arns):
-            # The annotation does not matter then.
-            answer = replace(self._by_token(role, arn), annotation="", expected="", fix="")
-        else:
-            answer = self._by_association(association)
-        return replace(answer, notes=(Note("association", _said_of(association)), *answer.notes))
+            answer = replace(answer, decision=Decision.CANNOT_DECIDE, explanation=text)
+        return replace(answer, notes=(Note("association", unknown), *answer.notes))
 
-    def _in_eks(self) -> "tuple[str, Association | None, str]":
+    def _in_eks(self) -> tuple[str, Association | None, str]:
         """Return the ARN of the EKS cluster, its association of the service account, or why that is not known."""
         region = eks_region(issuer_host_path(self.cluster.issuer)) if self.cluster and self.live else ""
         if not (region and self.cluster):
@@ -153,60 +148,76 @@ class _Asked:
                 problem = str(error)
         return arn, None, f"irsa cannot tell whether one of EKS Pod Identity gives it a role: {problem}"
 
-    def _by_association(self, association: "Association") -> Explanation:
+    def _sessions(self, issuer: str, *role_arns: str) -> Sessions:
+        """Return the sessions of a World with these roles alone, as far as their ARNs are some."""
+        found = []
+        for role_arn in role_arns:
+            with contextlib.suppress(Mistake):
+                aws_account = _aws_account_of(role_arn, self.aws_accounts)
+                role = aws_account.role(parse_iam_arn(role_arn, "role").name)
+                provider = provider_of_role(role_arn, issuer) if issuer else ""
+                is_there = role is not None and role.arn == role_arn
+                client_ids = aws_account.client_ids(provider) if provider and is_there else None
+                listed_ones = {} if client_ids is None else {provider: tuple(client_ids)}
+                # What the role's own policies say is not read.
+                roles = (replace(role, has_details=False),) if role else ()
+                found.append(AwsAccount(aws_account.number, roles, listed_ones))
+        sessions = Sessions(World((), tuple(found)))
+        for each in sessions.unreadable:
+            raise CouldNotLookError(each)
+        return sessions
+
+    def _by_association(self, association: Association) -> Explanation:
         """Return the answer of the roles of an association, which give new Pods their session."""
-        from irsa_world.trusts.chains import RolePolicies  # noqa: PLC0415 (it needs what only AWS can say)
-        from irsa_world.trusts.target_roles import ORDER, of_target_role  # noqa: PLC0415 (same)
-
-        found = _by_arn(association.role_arn, self.aws_accounts)
-        if isinstance(found, str):
-            return Explanation(str(association), association.role_arn, Decision.DENIED, found)
-        answer = explained(association.role_arn, found[1].trust, association.request)
-        annotated = self.live.role_arn if self.live else ""
-        if annotated:
-            text = f"Pods that are older ask for {named(annotated)}: pass --audience to explain that"
+        unread, sessions = "", self._sessions("", association.role_arn)
+        if association.target_role_arn:
+            try:
+                sessions = self._sessions("", *association.role_arns)
+            except CouldNotLookError as error:
+                unread = f"not checked: {error}"
+        first, *targets = sessions.of_association(association)
+        if first.missing:
+            return Explanation(str(association), first.role_arn, Decision.DENIED, first.verdict.found)
+        answer = explained(first.role_arn, sessions.roles[first.role_arn].trust, association.request)
+        if self.live and self.live.role_arn:
+            text = f"Pods that are older ask for {named(self.live.role_arn)}: pass --audience to explain that"
             answer = replace(answer, notes=(Note("token", text),))
-        if not association.target_role_arn or answer.decision is Decision.DENIED:
-            return answer
-        try:
-            target = _by_arn(association.target_role_arn, self.aws_accounts)
-            # What the role's own policies say is not read.
-            second = (
-                Verdict(Decision.DENIED, target)
-                if isinstance(target, str)
-                else of_target_role(association, RolePolicies([Unknown("it was not read")]), parse(target[1].trust))
-            )
-        except CouldNotLookError as error:
-            second = Verdict(Decision.CANNOT_DECIDE, f"not checked: {error}")
-        decision = min(answer.decision, second.decision, key=ORDER.index)
-        text = f"{answer.explanation}; {named(association.target_role_arn)}: {second.found}"
-        return replace(answer, role=association.target_role_arn, decision=decision, explanation=text)
+        for target in targets if answer.decision is not Decision.DENIED else ():
+            decision = min(answer.decision, target.verdict.decision, key=ORDER.index)
+            text = f"{answer.explanation}; {named(target.role_arn)}: {unread or target.verdict.found}"
+            answer = replace(answer, role=target.role_arn, decision=decision, explanation=text)
+        return answer
 
-    def _by_token(self, role: "_Role | None", cluster_arn: str) -> Explanation:
-        """Return the answer of a role to the token of the service account: a named one, else the annotated one."""
+    def _by_token(self, role_arn: str, cluster_arn: str) -> Explanation:
+        """Return the answer of a role to the token of the service account."""
         options, live, place = self.options, self.live, self.subject.replace(":", "/")
-        annotations = live.annotations if live else {}
         missing = _missing(self.cluster, place) if self.cluster and live is None else ""
-        found = role or _annotated_role(live, self.aws_accounts)
-        if isinstance(found, str):
-            return Explanation(place, annotations.get(ROLE_ARN, ""), Decision.DENIED, found, missing=missing)
-        aws_account, of_arn = found
+        if not role_arn:
+            why = NOT_ANNOTATED if live else NO_SERVICE_ACCOUNT
+            return Explanation(place, "", Decision.DENIED, why, missing=missing)
         issuer = options.issuer or (self.cluster.issuer if self.cluster else "")
-        audience = options.audience or annotations.get(AUDIENCE) or DEFAULT_AUDIENCE
-        request = _request(self.subject, of_arn.arn, issuer, audience)
-        client_ids = aws_account.client_ids(request.provider_arn)
-        # The webhook takes an empty audience as it is: the token is not for STS, whatever the role says.
-        empty = None if options.audience else of_annotations({**annotations, ROLE_ARN: of_arn.arn}, of_arn.arn)
-        first = empty or of_provider(client_ids, request.provider_arn, [request.audience])
-        answer = replace(explained(of_arn.arn, of_arn.trust, request, first, cluster_arn), missing=missing)
+        if not issuer.startswith("https://"):
+            raise CouldNotLookError(f"the issuer {issuer!r} does not begin with https://")
+        namespace, name = place.split("/")
+        service_account = live or ServiceAccount("", namespace, name)
+        if options.audience:
+            annotations = {**service_account.annotations, AUDIENCE: options.audience}
+            service_account = replace(service_account, annotations=annotations)
+        cluster, sessions = Cluster("", issuer, (service_account,)), self._sessions(issuer, role_arn)
+        session = sessions.of_token(role_arn, cluster, service_account)
+        if session.missing:
+            return Explanation(place, role_arn, Decision.DENIED, session.verdict.found, missing=missing)
+        policy = sessions.policies[role_arn]
+        request = policy.request(cluster, service_account)
+        answer = replace(explained(role_arn, policy.role.trust, request, session.verdict, cluster_arn), missing=missing)
         if missing and not options.audience:
             by_default = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
             answer = replace(answer, notes=(*answer.notes, Note("by default", by_default)))
-        wrong = of_annotations(annotations, of_arn.arn) if live else None
-        if wrong is None:
+        wrong = of_annotations(live.annotations, role_arn) if live else None
+        if live is None or wrong is None:
             return answer
         is_next = answer.decision is Decision.ALLOWED
-        fix = self._command_to_annotate(of_arn.arn, annotations) if is_next else ""
+        fix = self._command_to_annotate(role_arn, live.annotations) if is_next else ""
         return replace(answer, annotation=wrong.found, expected=wrong.expected, fix=fix)
 
     def _command_to_annotate(self, role_arn: str, annotations: Mapping[str, str]) -> str:
@@ -224,7 +235,7 @@ class _Asked:
         return commands.annotate(namespace, name, ROLE_ARN, role_arn, context, removed=misspelled)
 
 
-def _said_of(association: "Association") -> str:
+def _said_of(association: Association) -> str:
     """Return what an association gives, in words."""
     target = f", and through it {named(association.target_role_arn)}" if association.target_role_arn else ""
     owner = f" ({named(association.owner)} owns it)" if association.owner else ""
@@ -234,7 +245,7 @@ def _said_of(association: "Association") -> str:
     )
 
 
-def _guards(cluster: "ClusterClient", live: "ServiceAccount") -> list[Note]:
+def _guards(cluster: "ClusterClient", live: ServiceAccount) -> list[Note]:
     """Return how Pods of a service account are guarded."""
     from irsa_world.live.guards import guards_of  # noqa: PLC0415 (a file does not need it)
 
@@ -254,16 +265,6 @@ def _guards(cluster: "ClusterClient", live: "ServiceAccount") -> list[Note]:
     ]
 
 
-def _annotated_role(live: "ServiceAccount | None", aws_accounts: "AwsAccountClients") -> "_Role | str":
-    """Return the role of a service account's annotation, and its AWS account; or why there is none."""
-    if live is None or not live.role_arn:
-        return NOT_ANNOTATED if live else NO_SERVICE_ACCOUNT
-    try:
-        return _by_arn(live.role_arn, aws_accounts)
-    except Mistake as mistake:
-        return mistake.found
-
-
 def _missing(cluster: "ClusterClient", place: str) -> str:
     """Return that a service account does not exist, with a near name of its namespace."""
     namespace, name = place.split("/")
@@ -275,21 +276,22 @@ def _missing(cluster: "ClusterClient", place: str) -> str:
     return text
 
 
-def _asked_role(asked: str, aws_accounts: "AwsAccountClients", declared: DeclaredStack | None) -> "tuple[str, _Role]":
-    """Return a role that is given by a binding's key, its ARN or its name, and the key if it is one."""
+def _asked_role(asked: str, aws_accounts: "AwsAccountClients", declared: DeclaredStack | None) -> tuple[str, str]:
+    """Return the key of a binding, if it is one, and the ARN of the role that is given by that, its ARN or its name."""
     bindings = declared.bindings if declared else ()
     binding = next((each for each in bindings if each.key == asked), None)
     if binding and not binding.role_arn:
         raise CouldNotLookError(f"the binding {named(asked)}: {binding.unreadable}")
     role, key = (binding.role_arn, binding.key) if binding else (asked, "")
     if role.startswith("arn:"):
-        by_arn = _by_arn(role, aws_accounts)
-        if isinstance(by_arn, str):
-            raise CouldNotLookError(f"{named(role)}: {by_arn}")
-        return key, by_arn
+        found = _aws_account_of(role, aws_accounts).role(parse_iam_arn(role, "role").name)
+        if found is None or found.arn != role:
+            why = of_missing_role(role, found.arn if found else None).found
+            raise CouldNotLookError(f"{named(role)}: {why}")
+        return key, role
     aws_account = aws_accounts.only()
     if found := aws_account.role(role):
-        return key, (aws_account, found)
+        return key, found.arn
     text = f"AWS account {aws_account.number} has no role {named(role)}, and "
     if declared is None:
         raise CouldNotLookError(f"{text}a binding's key needs --stack")
@@ -298,16 +300,13 @@ def _asked_role(asked: str, aws_accounts: "AwsAccountClients", declared: Declare
     raise CouldNotLookError(f"{text}; {near}" if near else text)
 
 
-def _by_arn(role_arn: str, aws_accounts: "AwsAccountClients") -> "_Role | str":
-    """Return the role of an ARN, and its AWS account; or that there is none."""
+def _aws_account_of(role_arn: str, aws_accounts: "AwsAccountClients") -> "AwsAccountClient":
+    """Return the AWS account of a role."""
     arn, aws_account = parse_iam_arn(role_arn, "role"), aws_accounts.of_arn(role_arn)
     if aws_account is None:
         text = f"these AWS credentials are not of AWS account {arn.account_id}, which has the role {named(role_arn)}"
         raise CouldNotLookError(f"{text}; --trust reads a file instead")
-    role = aws_account.role(arn.name)
-    if role is None or role.arn != role_arn:
-        return of_missing_role(role_arn, role.arn if role else None).found
-    return aws_account, role
+    return aws_account
 
 
 def _cluster(service_account: str, issuer: str | None, declared: DeclaredStack | None) -> "ClusterClient":

@@ -5,23 +5,23 @@ from collections.abc import Iterable, Mapping
 from irsa.evaluation import Decision
 from irsa.evaluation.kinds import bits
 from irsa.rules.mistakes import named
-from irsa_cli.facts import NOT_READ, Facts
 from irsa_cli.inventory.output import Chain
+from irsa_world.sessions import NOT_READ, Sessions
 from irsa_world.trusts.chains import Trusting, answers, elsewhere
 
 
-def chains(facts: Facts) -> list[Chain]:
+def chains(sessions: Sessions) -> list[Chain]:
     """Return which roles those of service accounts may assume, which ones those, and so on; sorted."""
-    policies = facts.policies
+    policies = sessions.policies
     trusting = Trusting({arn: each.parsed for arn, each in policies.items()})
-    roles = {each.trust.policy.role.arn for _, each in facts.admitted}
-    roles |= {each.role_arn for _, each in facts.discovery.annotated} | {each.role_arn for each in facts.associated}
+    roles = {each.role_arn for each in sessions.groups}
+    roles |= {each.role_arn for _, each in sessions.world.annotated} | {each.role_arn for each in sessions.associated}
     asked = dict.fromkeys(arn for arn in sorted(roles) if arn in policies)
     waiting = [*asked]
     found: list[Chain] = []
     for arn in waiting:
         role = policies[arn].role
-        of_role = facts.role_policies(role)
+        of_role = sessions.role_policies(role)
         others = trusting.by_name(arn)
         # Nothing is known of policies that were not read: it would be said of every role that trusts the AWS account.
         others |= trusting.by_account(arn, of_role) if role.has_details else {}
@@ -32,7 +32,7 @@ def chains(facts: Facts) -> list[Chain]:
         of_this += [
             Chain(arn, other, Decision.CANNOT_DECIDE, NOT_READ.format(role=named(other)))
             for other in elsewhere(of_role)
-            if other.split(":")[4] not in facts.numbers
+            if other.split(":")[4] not in sessions.numbers
         ]
         new = dict.fromkeys(each.assumes for each in of_this if each.assumes in policies and each.assumes not in asked)
         asked |= new

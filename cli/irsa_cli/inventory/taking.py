@@ -8,9 +8,10 @@ from irsa.evaluation import Decision
 from irsa.evaluation.patterns import matches
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Mistake, listed, named, nearest
-from irsa_cli.facts import Facts
+from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.chains import Steps, chains
 from irsa_cli.inventory.findings import findings
+from irsa_cli.inventory.findings.kinds import Facts
 from irsa_cli.inventory.findings.untidy import last_used_text
 from irsa_cli.inventory.output import (
     NOT_READ,
@@ -23,13 +24,15 @@ from irsa_cli.inventory.output import (
     Inventory,
 )
 from irsa_world.exits import CouldNotLookError
-from irsa_world.model import Discovery, Guards
+from irsa_world.model import Guards
+from irsa_world.sessions import Sessions
 
 
 def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
     """Return the inventory of what was found."""
     not_checked = [*discovery.not_checked, *_unreadable_providers(discovery)]
     facts = Facts(discovery, not_checked.append, now)
+    not_checked += facts.unreadable
     # It adds to what is not checked.
     found = findings(facts)
     return Inventory(
@@ -104,24 +107,24 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     return replace(chosen_ones, left_out=f"of other namespaces, left out: {', '.join(others)}")
 
 
-def _by_tokens(facts: Facts) -> Iterator[Admission]:
-    for cluster, group in facts.admitted:
+def _by_tokens(facts: Sessions) -> Iterator[Admission]:
+    for group in facts.groups:
         yield Admission(
-            group.trust.policy.role.arn,
-            cluster.name,
+            group.role_arn,
+            group.cluster.name,
             group.decision,
             group.audiences,
             group.reason,
             group.documentation,
-            facts.claims[cluster.issuer].names(group.service_accounts),
+            facts.claims[group.cluster.issuer].names(group.service_accounts),
         )
 
 
-def _by_association(facts: Facts) -> Iterator[Admission]:
+def _by_association(facts: Sessions) -> Iterator[Admission]:
     """Yield who gets a role by an association, but not those whose tokens have it anyway."""
     by_token: dict[tuple[str, str], int] = {}
-    for cluster, group in facts.allowed if facts.associated else ():
-        key = cluster.issuer, group.trust.policy.role.arn
+    for group in facts.allowed if facts.associated else ():
+        key = group.cluster.issuer, group.role_arn
         by_token[key] = by_token.get(key, 0) | group.service_accounts
     for each in facts.associated:
         issuer = each.cluster.issuer

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.taking import take_inventory
-from irsa_world.model import AwsAccount, Cluster, Discovery, Role, ServiceAccount
+from irsa_world.model import AwsAccount, Cluster, Role, ServiceAccount
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 WRITTEN = datetime(2026, 11, 26, 0, 19, tzinfo=UTC)

@@ -491,12 +491,12 @@ def test_a_stack_names_its_clusters_and_what_it_manages() -> None:
     found = discover([], [], ["prod"])
 
     assert found.stacks == ("prod",)
-    # A role that a stack only annotates with belongs to somebody else; of an unreadable one that is not known.
-    assert found.managed_roles == {"arn:aws:iam::1:role/app", "arn:aws:iam::1:role/half"}
     assert found.not_checked == ("binding half of stack prod: the state keeps subjects as a secret",)
+    # A role that a stack only annotates with belongs to somebody else; of an unreadable one that is not known.
+    roles = {("", f"arn:aws:iam::1:role/{name}", "", "") for name in ("app", "half")}
     # Each in its own cluster: those of the same names in the other one are in no binding.
-    assert found.managed_associations == {(arn_of("blue"), "arn:aws:iam::1:role/app", "a", "x")}
-    assert found.managed_service_accounts == {
+    assert found.managed == roles | {
+        (arn_of("blue"), "arn:aws:iam::1:role/app", "a", "x"),
         (BLUE, "arn:aws:iam::1:role/app", "a", "x"),
         (GREEN, "arn:aws:iam::1:role/elsewhere", "a", "y"),
     }
@@ -523,7 +523,7 @@ def test_a_profile_takes_the_place_of_the_stacks_aws_accounts() -> None:
     found = discover([], [], ["prod"], [{"profile": "other"}])
 
     assert [each.number for each in found.aws_accounts] == ["444455556666"]
-    assert (found.stacks, len(found.clusters), len(found.managed_roles)) == (("prod",), 2, 2)
+    assert (found.stacks, len(found.clusters), len(found.managed)) == (("prod",), 2, 5)
 
 
 @pytest.mark.usefixtures("stack")
@@ -538,7 +538,8 @@ def test_a_cluster_of_a_stack_that_does_not_answer_is_said(monkeypatch: pytest.M
     monkeypatch.setattr(ClusterClients, "of", of)
     found = discover(["blue"], [], ["prod"])
 
-    assert {issuer for issuer, *_ in found.managed_service_accounts} == {BLUE}
+    assert BLUE in {issuer for issuer, *_ in found.managed}
+    assert GREEN not in {issuer for issuer, *_ in found.managed}
     assert "cluster us of stack prod: get /.well-known/openid-configuration: no answer" in found.not_checked
 
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from irsa.rules.mistakes import named
-from irsa_cli.facts import Facts
 from irsa_cli.inventory.findings import access, broken, unseen, untidy
-from irsa_cli.inventory.findings.kinds import Kind
+from irsa_cli.inventory.findings.kinds import Facts, Kind
 from irsa_cli.inventory.output import Finding
 
 # The worst first, and in each module.
@@ -23,7 +22,7 @@ KINDS: Mapping[str, Kind] = {
 
 def findings(facts: Facts) -> list[Finding]:
     """Return all findings, in the order of KINDS, each kind sorted."""
-    without_context = {each.name for each in facts.discovery.clusters if not each.context}
+    without_context = {each.name for each in facts.world.clusters if not each.context}
 
     def for_which(each: Finding) -> str:
         is_open = each.fix.startswith("kubectl ") and each.cluster in without_context

@@ -11,11 +11,11 @@ from irsa.rules.mistakes import listed, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import CLAIM_PREFIX, is_pattern
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.facts import Facts, Trust
-from irsa_cli.inventory.findings.kinds import about_association, about_trust, kind
+from irsa_cli.inventory.findings.kinds import Facts, about_association, about_trust, kind
 from irsa_cli.inventory.output import Finding
 from irsa_world.issuers import Issuers, Standing, eks_region
 from irsa_world.model import Cluster
+from irsa_world.sessions import Trust
 from irsa_world.trusts.trust import ClaimCondition, exact_subjects, place_text
 from irsa_world.verdict import NO_SERVICE_ACCOUNT
 
@@ -147,15 +147,15 @@ def several_namespaces(facts: Facts) -> Iterator[Finding]:
     """Yield the roles that admit service accounts of several namespaces; of everybody, wide-trust says so."""
     by_role: dict[str, tuple[set[str], set[str]]] = {}
     known: dict[tuple[str, int], set[str]] = {}
-    for cluster, each in facts.allowed:
-        claims, key = facts.claims[cluster.issuer], (cluster.issuer, each.service_accounts)
+    for each in facts.allowed:
+        claims, key = facts.claims[each.cluster.issuer], (each.cluster.issuer, each.service_accounts)
         if each.service_accounts == claims.everybody:
             continue
         if key not in known:
             known[key] = {name.partition("/")[0] for name in claims.names(each.service_accounts)}
-        namespaces, clusters = by_role.setdefault(each.trust.policy.role.arn, (set(), set()))
+        namespaces, clusters = by_role.setdefault(each.role_arn, (set(), set()))
         namespaces.update(known[key])
-        clusters.add(cluster.name)
+        clusters.add(each.cluster.name)
     for arn, (namespaces, clusters) in by_role.items():
         if len(namespaces) > 1:
             found = f"it trusts service accounts of {len(namespaces):,} namespaces: {listed(sorted(namespaces))}"
@@ -172,7 +172,7 @@ def several_namespaces(facts: Facts) -> Iterator[Finding]:
 def not_annotated(facts: Facts) -> Iterator[Finding]:
     """Yield who is admitted by a role and not annotated with it; all whom a pattern admits are one finding."""
     having: dict[tuple[str, str], int] = {}
-    pairs = [(cluster.issuer, each.role_arn, each.subject) for cluster, each in facts.discovery.annotated]
+    pairs = [(cluster.issuer, each.role_arn, each.subject) for cluster, each in facts.world.annotated]
     pairs += [
         (each.cluster.issuer, each.role_arn, each.association.subject)
         for each in facts.associated
@@ -181,8 +181,9 @@ def not_annotated(facts: Facts) -> Iterator[Finding]:
     for issuer, arn, subject in pairs:
         having[issuer, arn] = having.get((issuer, arn), 0) | facts.claims[issuer].bit(subject)
     by_pattern: dict[int, tuple[Cluster, str, int]] = {}
-    for cluster, each in facts.allowed:
-        claims, arn = facts.claims[cluster.issuer], each.trust.policy.role.arn
+    for each in facts.allowed:
+        cluster, arn = each.cluster, each.role_arn
+        claims = facts.claims[cluster.issuer]
         others = each.service_accounts & ~having.get((cluster.issuer, arn), 0)
         exact = 0
         for value in exact_subjects(each.trust):
@@ -212,7 +213,7 @@ def not_annotated(facts: Facts) -> Iterator[Finding]:
 )
 def orphaned_issuer(facts: Facts) -> Iterator[Finding]:
     """Yield the trust in issuers of EKS clusters that are gone."""
-    issuers = Issuers(facts.discovery.clusters, facts.discovery.aws_accounts)
+    issuers = Issuers(facts.world.clusters, facts.world.aws_accounts)
     for trust in facts.of_kubernetes:
         if trust.client_ids is None or issuers.standing(trust.issuer) is not Standing.GONE:
             continue

@@ -1,23 +1,23 @@
 """Findings about what does not work, the worst first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from irsa.evaluation import Decision, WebIdentityRequest
+from irsa.evaluation import Decision
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Statement
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, POD_ONLY, ROLE_ARN, WRITTEN_FROM, meant_by
 from irsa.rules.arns import Arn
 from irsa.rules.mistakes import likely, listed, named
-from irsa.rules.subjects import WILDCARDS, is_pattern, subject_claim
+from irsa.rules.subjects import WILDCARDS, is_pattern
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.facts import Answer, Associated, Facts, Trust, TrustPolicy
-from irsa_cli.inventory.findings.kinds import about_association, about_trust, kind
+from irsa_cli.inventory.findings.kinds import Facts, about_association, about_trust, kind
 from irsa_cli.inventory.output import Finding
 from irsa_world.model import Cluster, ServiceAccount
+from irsa_world.sessions import Associated, Trust, TrustPolicy
 from irsa_world.trusts.trust import ANYBODY, place_text
-from irsa_world.verdict import NO_PROVIDER, of_annotations
+from irsa_world.verdict import NO_PROVIDER
 
 # A Pod has what the webhook wrote when the Pod was created.
 RESTART = "; then restart its Pods"
@@ -31,7 +31,7 @@ RESTART = "; then restart its Pods"
 )
 def missing_role(facts: Facts) -> Iterator[Finding]:
     """Yield the annotations that name no role that exists."""
-    for cluster, each in facts.discovery.annotated:
+    for cluster, each in facts.world.annotated:
         missing = facts.missing(each.role_arn)
         if missing is None:
             continue
@@ -63,38 +63,33 @@ def _meant_role(facts: Facts, cluster: Cluster, service_account: ServiceAccount,
 )
 def not_admitted(facts: Facts) -> Iterator[Finding]:
     """Yield the service accounts that their annotated role refuses, with the token that the webhook mounts."""
-    for answer in facts.answers:
-        cluster, each, provider, refused = answer
+    for cluster, each in facts.world.annotated:
+        policy = facts.policies.get(each.role_arn)
+        refused = facts.of_token(each.role_arn, cluster, each).verdict
+        if policy is None or refused.decision is Decision.ALLOWED:
+            continue
         if refused.decision is Decision.CANNOT_DECIDE:
             whom = f"the service accounts of {named(cluster.name)} that are annotated with it"
             facts.not_checked(f"whether {named(each.role_arn)} admits {whom} cannot be decided here")
             continue
-        text, expected = refused.details, refused.expected
-        if wrong := of_annotations(each.annotations, each.role_arn):
-            text, expected = wrong.found, wrong.expected
-        change, fix = _to_be_admitted(facts, answer)
-        text += _beside_association(facts, cluster, each)
-        yield Finding("", cluster.name, str(each), each.role_arn, provider, text, f"{expected}{change}", fix)
+        request = policy.request(cluster, each)
+        change, fix = _to_be_admitted(facts.admitting(cluster, each).get(each.role_arn, ()), cluster, each)
+        if not fix and evaluate_parsed(*policy.parsed, request).decision is not Decision.DENIED:
+            # The provider's command helps where only the provider refuses.
+            fix = refused.fix
+        text, expected = f"{refused.details}{_beside_association(facts, cluster, each)}", f"{refused.expected}{change}"
+        yield Finding("", cluster.name, str(each), each.role_arn, request.provider_arn, text, expected, fix)
 
 
-def _to_be_admitted(facts: Facts, refused: Answer) -> tuple[str, str]:
-    """Return what would change for a role to admit a service account, and the command; both empty if none does."""
-    cluster, each, _, answer = refused
-    audiences = facts.admitting(cluster, each).get(each.role_arn, ())
-    if audiences:
-        audience = DEFAULT_AUDIENCE if DEFAULT_AUDIENCE in audiences else audiences[0]
-        place = each.namespace, each.name
-        if audience == DEFAULT_AUDIENCE:
-            fix = commands.remove_annotations(*place, AUDIENCE, context=cluster.context)
-            return f"; or no {AUDIENCE}{RESTART}", fix
+def _to_be_admitted(audiences: Sequence[str], cluster: Cluster, each: ServiceAccount) -> tuple[str, str]:
+    """Return the annotation with which a role admits a service account, and the command; both empty without any."""
+    place = each.namespace, each.name
+    if DEFAULT_AUDIENCE in audiences:
+        fix = commands.remove_annotations(*place, AUDIENCE, context=cluster.context)
+        return f"; or no {AUDIENCE}{RESTART}", fix
+    for audience in audiences[:1]:
         fix = commands.annotate(*place, AUDIENCE, audience, cluster.context)
         return f"; or {AUDIENCE}: {named(audience)}{RESTART}", fix
-    # The provider's command helps where only the provider refuses.
-    if answer.fix:
-        policy = facts.policies[each.role_arn]
-        request = WebIdentityRequest(cluster.issuer, refused.provider_arn, subject_claim(each.subject), each.audience)
-        if evaluate_parsed(*policy.parsed, request).decision is not Decision.DENIED:
-            return "", answer.fix
     return "", ""
 
 
@@ -107,7 +102,7 @@ def _to_be_admitted(facts: Facts, refused: Answer) -> tuple[str, str]:
 def association_missing_role(facts: Facts) -> Iterator[Finding]:
     """Yield the associations whose role, or target role, does not exist."""
     for each in facts.associated:
-        for role_arn, verdict, missing in each.answers:
+        for role_arn, verdict, missing in each.sessions:
             if missing:
                 yield about_association(each, role_arn, verdict.found, verdict.expected)
 
@@ -215,7 +210,7 @@ def literal_wildcard(facts: Facts) -> Iterator[Finding]:
 )
 def misspelled_annotation(facts: Facts) -> Iterator[Finding]:
     """Yield the annotations of `eks.amazonaws.com/` that the webhook does not read."""
-    for cluster in facts.discovery.clusters:
+    for cluster in facts.world.clusters:
         for each in cluster.service_accounts:
             for key, value in sorted(each.annotations.items()):
                 meant = None if key in WRITTEN_FROM else meant_by(key)
@@ -237,9 +232,9 @@ def _spelled_right(
     if meant == ROLE_ARN and value not in facts.roles:
         value = _meant_role(facts, cluster, service_account, value) or value
     right = replace(service_account, annotations={**annotations, meant: value})
-    answer = facts.answer(cluster, right)
-    is_refused = answer is not None and answer.verdict.decision is Decision.DENIED
-    is_known = bool(value) if meant == AUDIENCE else meant == ROLE_ARN and not facts.missing(value)
+    session = facts.of_token(right.role_arn, cluster, right)
+    is_refused = right.role_arn in facts.policies and session.verdict.decision is Decision.DENIED
+    is_known = bool(value) if meant == AUDIENCE else meant == ROLE_ARN and not session.missing
     if is_refused or not is_known:
         return f"{meant}, with a value that the webhook and the role take", ""
     fix = commands.annotate(*place, meant, value, cluster.context, removed=[key])

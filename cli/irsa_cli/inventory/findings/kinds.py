@@ -1,11 +1,14 @@
 """What a kind of finding has beside the function that finds it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from irsa.rules.mistakes import named
-from irsa_cli.facts import Associated, Facts, Trust
+from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.output import Finding
+from irsa_world.sessions import Associated, Sessions, Trust
 
 # What a kind of finding is about, the worst first: each is a module.
 FAMILIES = {
@@ -14,6 +17,23 @@ FAMILIES = {
     "unseen": "Not known",
     "untidy": "To tidy up",
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Facts(Sessions):
+    """What findings are found in.
+
+    Attributes:
+        world: What was found.
+        not_checked: Takes what cannot be decided, as a sentence.
+        now: Now.
+    """
+
+    world: Discovery
+    not_checked: Callable[[str], None]
+    now: datetime
+
+
 Find = Callable[[Facts], Iterator[Finding]]
 
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from irsa_cli.facts import Facts
-from irsa_cli.inventory.findings.kinds import kind
+from irsa_cli.inventory.findings.kinds import Facts, kind
 from irsa_cli.inventory.output import Finding
 
 
@@ -15,9 +14,9 @@ from irsa_cli.inventory.output import Finding
 )
 def unseen_account(facts: Facts) -> Iterator[Finding]:
     """Yield the annotations and associations with a role of an AWS account that was not read."""
-    asked = [(cluster.name, str(each), each.role_arn) for cluster, each in facts.discovery.annotated]
+    asked = [(cluster.name, str(each), each.role_arn) for cluster, each in facts.world.annotated]
     for one in facts.associated:
-        asked += [(one.cluster.name, str(one.association), each.role_arn) for each in one.answers]
+        asked += [(one.cluster.name, str(one.association), each.role_arn) for each in one.sessions]
     for cluster, service_account, role in asked:
         if role not in facts.roles and not facts.missing(role):
             number = role.split(":")[4]

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from irsa.rules.mistakes import listed, named
-from irsa_cli.facts import Facts
-from irsa_cli.inventory.findings.kinds import kind
+from irsa_cli.inventory.findings.kinds import Facts, kind
 from irsa_cli.inventory.output import Finding
 from irsa_world.model import Role
 
@@ -34,7 +33,7 @@ def last_used_text(role: Role, now: datetime) -> str:
 )
 def duplicate_provider(facts: Facts) -> Iterator[Finding]:
     """Yield the further OIDC providers of an AWS account for one issuer."""
-    for aws_account in facts.discovery.aws_accounts:
+    for aws_account in facts.world.aws_accounts:
         by_issuer: dict[str, list[str]] = {}
         for arn in sorted(aws_account.client_ids):
             by_issuer.setdefault(_same_issuer(arn), []).append(arn)
@@ -76,24 +75,24 @@ def unused(facts: Facts) -> Iterator[Finding]:
 )
 def unmanaged(facts: Facts) -> Iterator[Finding]:
     """Yield the roles and service accounts that no binding of the stacks declares."""
-    discovery = facts.discovery
-    if not discovery.stacks:
+    found_in = facts.world
+    if not found_in.stacks:
         return
-    stacks, expected = f"stack {listed(discovery.stacks)}", "a binding with it"
+    stacks, expected = f"stack {listed(found_in.stacks)}", "a binding with it"
     for role in facts.kubernetes_roles:
-        if role.arn not in discovery.managed_roles:
+        if ("", role.arn, "", "") not in found_in.managed:
             found = f"the role is in no binding of {stacks}"
             yield Finding(role=role.arn, found=found, expected=expected)
     unmanaged_ones = [
         (cluster.name, str(each), each.role_arn)
-        for cluster, each in facts.discovery.annotated
-        if (cluster.issuer, each.role_arn, each.namespace, each.name) not in discovery.managed_service_accounts
+        for cluster, each in facts.world.annotated
+        if (cluster.issuer, each.role_arn, each.namespace, each.name) not in found_in.managed
     ]
     # What an add-on owns is nobody's to declare.
     unmanaged_ones += [
         (each.cluster.name, str(each.association), each.association.role_arn)
         for each in facts.associated
-        if not each.association.owner_arn and each.association.place not in discovery.managed_associations
+        if not each.association.owner_arn and each.association.place not in found_in.managed
     ]
     for place in dict.fromkeys(unmanaged_ones):
         found = f"no binding of {stacks} has this service account and role"

@@ -8,8 +8,9 @@ from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.items import Adoption
 from irsa_cli.adopt.task import Ways
-from irsa_cli.facts import Facts
-from irsa_world.model import Association, AwsAccount, Cluster, Discovery, ManagedPolicy, Role, ServiceAccount
+from irsa_cli.discovery import Discovery
+from irsa_world.model import Association, AwsAccount, Cluster, ManagedPolicy, Role, ServiceAccount
+from irsa_world.sessions import Sessions
 
 AWS_ACCOUNT = "111122223333"
 ELSEWHERE = "arn:aws:iam::444455556666:role/elsewhere"
@@ -155,5 +156,6 @@ def found(
 
 def adopted(discovery: Discovery, choice: Choice | None = None, file: Declared | None = None, **ways: Any) -> Adoption:
     """Return what is adopted of a discovery, by default everything into a new file."""
-    facts = Facts(discovery, list[str]().append)
-    return adopt(facts, choice or Choice(), Ways(region="us-west-2", **ways), file or Declared(), AWS_ACCOUNT)
+    return adopt(
+        Sessions(discovery), choice or Choice(), Ways(region="us-west-2", **ways), file or Declared(), AWS_ACCOUNT
+    )

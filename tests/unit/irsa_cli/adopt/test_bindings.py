@@ -20,12 +20,13 @@ from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.items import Adoption, Outcome
 from irsa_cli.adopt.stack_file import StackFile
+from irsa_cli.discovery import Discovery
 from irsa_program.check_report import report_of
 from irsa_program.examine import examine
 from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster
 from irsa_program.plan import plan
 from irsa_world.exits import CouldNotLookError
-from irsa_world.model import Discovery, ManagedPolicy, PolicySettings, Role
+from irsa_world.model import ManagedPolicy, PolicySettings, Role
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
     ELSEWHERE,

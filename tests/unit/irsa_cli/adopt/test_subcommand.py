@@ -10,8 +10,9 @@ import yaml
 
 from irsa_cli.adopt import subcommand, work
 from irsa_cli.adopt.stacks import InStacks
+from irsa_cli.discovery import Discovery
 from irsa_world.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
-from irsa_world.model import Discovery, EksCluster, ManagedPolicy, PolicySettings
+from irsa_world.model import EksCluster, ManagedPolicy, PolicySettings
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
     found,

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.output import Finding, Inventory
 from irsa_cli.inventory.taking import take_inventory
-from irsa_world.model import Association, AwsAccount, Cluster, Discovery, Role, ServiceAccount
+from irsa_world.model import Association, AwsAccount, Cluster, Role, ServiceAccount
 
 NUMBER = "111122223333"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

@@ -3,8 +3,9 @@
 from typing import Any
 
 from irsa.evaluation import Decision
+from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.output import Admission
-from irsa_world.model import AwsAccount, Cluster, Discovery, Role
+from irsa_world.model import AwsAccount, Cluster, Role
 from tests.unit.irsa_cli.inventory.estates import (
     ISSUER,
     NUMBER,

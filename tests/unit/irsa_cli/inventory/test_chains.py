@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from irsa.evaluation import Decision
+from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.output import Chain
-from irsa_world.model import AwsAccount, Cluster, Discovery, ManagedPolicy, Role
+from irsa_world.model import AwsAccount, Cluster, ManagedPolicy, Role
 from irsa_world.trusts import chains as of_roles
 from tests.unit.irsa_cli.inventory.estates import (
     EC2_TRUST,

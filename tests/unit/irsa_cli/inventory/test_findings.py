@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Finding
-from irsa_world.model import AwsAccount, Cluster, Discovery, ServiceAccount
+from irsa_world.model import AwsAccount, Cluster, ServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
     CLUSTER_ARN,
     EC2_TRUST,
@@ -494,11 +495,15 @@ def test_unmanaged() -> None:
         found,
         clusters=(green, *found.clusters),
         stacks=("prod",),
-        managed_roles=frozenset(map(role_arn, names)),
-        managed_service_accounts=frozenset({(f"https://{ISSUER}", role_arn("app"), "a", "app")}),
-        managed_associations=frozenset({(CLUSTER_ARN, role_arn("pods"), "a", "pods")}),
+        managed=frozenset(
+            {
+                *(("", role_arn(each), "", "") for each in names),
+                (f"https://{ISSUER}", role_arn("app"), "a", "app"),
+                (CLUSTER_ARN, role_arn("pods"), "a", "pods"),
+            }
+        ),
     )
-    less = replace(declared, managed_roles=frozenset(), managed_associations=frozenset())
+    less = replace(declared, managed=frozenset({(f"https://{ISSUER}", role_arn("app"), "a", "app")}))
 
     assert [(each.cluster, about(each)) for each in of_kind("unmanaged", declared)] == [("green", "a/app app")]
     assert {about(each) for each in of_kind("unmanaged", less)} == {*names, "a/app app", "a/pods pods"}

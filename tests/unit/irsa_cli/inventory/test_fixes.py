@@ -10,9 +10,10 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Finding
-from irsa_world.model import Discovery, ServiceAccount
+from irsa_world.model import ServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
     ISSUER,
     NUMBER,

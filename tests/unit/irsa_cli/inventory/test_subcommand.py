@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from irsa.ways import TrustParts, trust_document
+from irsa_cli.discovery import Discovery
 from irsa_cli.inventory import work
 from irsa_cli.main import main
 from irsa_world.exits import CouldNotLookError
-from irsa_world.model import Discovery
 from tests.output_schemas import check_output
 from tests.unit.irsa_cli.inventory.estates import (
     EC2_TRUST,

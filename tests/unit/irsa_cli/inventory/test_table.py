@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from irsa.rules.mistakes import visible
+from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.table import answer_of
-from irsa_world.model import AwsAccount, Cluster, Discovery, Guarded, ServiceAccount
+from irsa_world.model import AwsAccount, Cluster, Guarded, ServiceAccount
 from irsa_world.report.json import as_object, document
 from irsa_world.report.text import plain
 from tests.fuzz.hidden import hidden_in

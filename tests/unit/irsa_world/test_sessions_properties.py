@@ -9,9 +9,9 @@ from irsa.evaluation import Decision, WebIdentityRequest
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
 from irsa.evaluation.patterns import matches
-from irsa_world.trusts.admitted import admitted
+from irsa_world.model import AwsAccount, Cluster, Role, ServiceAccount, World
+from irsa_world.sessions import Sessions
 from irsa_world.trusts.claims import Claims
-from irsa_world.trusts.trust import trusts_of
 from tests.unit.irsa_cli.inventory.estates import ISSUER, NUMBER, PROVIDER
 
 OTHER_PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/OTHER"
@@ -131,14 +131,22 @@ def by_pair(document: dict[str, Any], client_ids: tuple[str, ...]) -> dict[str, 
 def test_groups_say_what_every_pair_would(
     document: dict[str, Any], client_ids: tuple[str, ...], accounts: list[tuple[str, str]]
 ) -> None:
-    claims = Claims({f"{namespace}:{name}": name for namespace, name in accounts})
-    said = trusts_of(parse(document), "aws", NUMBER, {PROVIDER: client_ids}, [ISSUER])
-    groups = [group for each in said if each.provider_arn == PROVIDER for group in admitted(each, claims)]
-    pairs = [(name, group) for group in groups for name in claims.names(group.service_accounts)]
+    cluster = Cluster("prod", f"https://{ISSUER}", tuple(ServiceAccount("prod", *each) for each in accounts))
+    role = Role(f"arn:aws:iam::{NUMBER}:role/app", document)
+    sessions = Sessions(World((cluster,), (AwsAccount(NUMBER, (role,), {PROVIDER: client_ids}),)))
+    claims = sessions.claims[cluster.issuer]
+    pairs = [(name, group) for group in sessions.groups for name in claims.names(group.service_accounts)]
 
     assert {name: (group.decision, group.audiences) for name, group in pairs} == by_pair(document, client_ids)
     assert len(pairs) == len({name for name, _ in pairs})
-    assert all(group.reason.startswith("statement ") for group in groups)
+    assert all(group.reason.startswith("statement ") for group in sessions.groups)
+    for each in cluster.service_accounts:
+        bit = claims.bit(each.subject)
+        those = [group for group in sessions.allowed if group.service_accounts & bit]
+        assert sessions.admitting(cluster, each) == {group.role_arn: group.audiences for group in those}
+        # The token of the webhook is one of these.
+        said = sessions.of_token(role.arn, cluster, each).verdict.decision is Decision.ALLOWED
+        assert said == any("sts.amazonaws.com" in group.audiences for group in those)
 
 
 @given(st.lists(st.sampled_from(ACCOUNTS), unique=True), SUBJECTS)
