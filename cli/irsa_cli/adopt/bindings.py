@@ -11,19 +11,17 @@ from irsa.rules.mistakes import listed, named
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.variables import reference
 from irsa.ways import IRSA, POD_IDENTITY, SHORT, TRUSTED, USED
-from irsa_cli.adopt.choice import Candidate, Choice
-from irsa_cli.adopt.clusters import Clusters
-from irsa_cli.adopt.declared import Declared, unique_key
-from irsa_cli.adopt.items import Adoption, Binding, Item, Outcome
+from irsa_cli.adopt.items import Adoption, Binding, Candidate, Choice, Fate, Item
 from irsa_cli.adopt.owners import owners_of_role
-from irsa_cli.adopt.role import TakenRole, take_role
-from irsa_cli.adopt.service_account import (
+from irsa_cli.adopt.taken import (
+    TakenRole,
     TakenServiceAccount,
     about_service_account,
     owners_of,
+    take_role,
     take_service_account,
 )
-from irsa_cli.adopt.task import Task, Ways, attempt
+from irsa_cli.adopt.task import Clusters, Declared, Task, Ways, attempt, unique_key
 from irsa_cli.adopt.trust import Settings
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import ServiceAccount
@@ -202,7 +200,7 @@ def _of_role(task: Task, taken: TakenRole, ready: Sequence[TakenServiceAccount])
     """Return the binding of a role, with its service account or by itself."""
     trusted, trust = taken.trust.settings, taken.settings["trust"]
     about = Item(
-        Outcome.EXACT if taken.trust.is_exact else Outcome.REWRITTEN,
+        Fate.EXACT if taken.trust.is_exact else Fate.REWRITTEN,
         f"role {named(taken.role.arn)}",
         notes=[*taken.trust.afterwards, *taken.notes],
         owners=taken.owners,

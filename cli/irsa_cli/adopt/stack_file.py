@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from irsa.rules.mistakes import named
-from irsa_cli.adopt.declared import is_encrypted
+from irsa_cli.adopt.task import is_encrypted
 from irsa_world.exits import CouldNotLookError
 
 NAME = re.compile(r"Pulumi\.(.+)\.yaml")

@@ -1,30 +1,158 @@
-"""What `irsa adopt` does."""
+"""What `irsa adopt` does, and what it prints: what it adopts, annotates, skips and why, and what to do next."""
 
 import argparse
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from irsa.rules import commands
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import listed, named, visible
 from irsa_cli.adopt.bindings import adopt
-from irsa_cli.adopt.choice import Choice
-from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
-from irsa_cli.adopt.items import Outcome
-from irsa_cli.adopt.report import lines, written
+from irsa_cli.adopt.items import Adoption, Choice, Fate
 from irsa_cli.adopt.stack_file import StackFile
-from irsa_cli.adopt.stacks import in_stacks
-from irsa_cli.adopt.task import Ways
+from irsa_cli.adopt.task import ONLY_CLUSTER, Declared, Ways
 from irsa_cli.discovery import Discovery, discover, inputs_of
 from irsa_cli.options import NEW_STACK_FILE, STREAM
+from irsa_cli.progress import under_way
 from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.live.aws import AwsAccountClients, Inputs, created_eks_cluster
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.report.publish import print_lines
 from irsa_world.sessions import Sessions
-from irsa_world.state.pulumi import stack_outputs
+from irsa_world.state.pulumi import exported_state, stack_outputs, stacks_of_backend
+from irsa_world.state.resource import Resource
+
+# Each is a process of `pulumi`, with a whole state in memory.
+AT_A_TIME = 4
+
+
+class InStacks(NamedTuple):
+    """What the stacks own.
+
+    Attributes:
+        stacks: The name of a stack, by the ARN of what it owns, and in Kubernetes by the uid.
+        not_checked: What could not be read, and why, each as one sentence.
+    """
+
+    stacks: Mapping[str, str]
+    not_checked: tuple[str, ...] = ()
+
+
+def in_stacks(folder: Path) -> InStacks:
+    """Return what the stacks own that `pulumi`, run in a folder, can read; an answer, whatever cannot be read."""
+    where = folder if folder.is_dir() else None
+    try:
+        listed = stacks_of_backend(where)
+    except CouldNotLookError as error:
+        return InStacks({}, (f"whether a Pulumi stack owns what is chosen: {error}",))
+    names = [name for name, has_resources in listed.items() if has_resources]
+    stacks: dict[str, str] = {}
+    not_checked: list[str] = []
+
+    def read(name: str) -> list[str]:
+        try:
+            return [*owned(exported_state(name, where))]
+        except CouldNotLookError as error:
+            not_checked.append(f"whether stack {named(name)} owns what is chosen: {error}")
+            return []
+
+    with under_way("adopt", f"reads {len(names)} stacks"), ThreadPoolExecutor(AT_A_TIME) as pool:
+        for name, found in zip(names, pool.map(read, names), strict=True):
+            stacks |= dict.fromkeys(found, name)
+    return InStacks(stacks, tuple(sorted(not_checked)))
+
+
+def owned(state: Iterable[Resource]) -> Iterator[str]:
+    """Yield the ARN, or in Kubernetes the uid, of each resource of a state but those that it only reads.
+
+    What the next `pulumi up` deletes is its own until then.
+    """
+    for each in state:
+        # A component has no ID.
+        if each.id and not each.external:
+            # Of whichever provider: a managed policy of aws-native has its ARN as the ID alone.
+            yield from filter(None, (each.text("arn"), each.id, each.text("metadata", "uid")))
+
+
+Line = tuple[str, str]
+# The page has the commands, in an order by which no Pod is without permissions at any moment.
+LETTING_GO = "{}: before `pulumi up`, let it keep what is adopted; after `irsa prove`, let it go: {}"
+PAGE = "docs/adopt.md#who-manages-it-now"
+
+
+def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str], *, dry_run: bool) -> Iterator[Line]:
+    """Yield the report as lines of text, each with its style; what could not be read is one sentence each."""
+    # First: what was taken is to be read with it.
+    if not_checked:
+        yield "not checked", "bold"
+        yield from ((f"  {visible(each)}", "yellow") for each in not_checked)
+        yield "", ""
+    if not dry_run:
+        yield from (*written(adoption, file, dry_run=False), ("", ""))
+    for fate in Fate:
+        style, heading = fate.value
+        items = [each for each in adoption.items if each.fate is fate]
+        if items:
+            yield f"{heading} ({len(items)})", "bold"
+            for item in items:
+                where = f"{named(item.key)}: " if item.key else ""
+                yield visible(f"  {'; '.join([where + item.about, *item.notes])}"), style
+            yield "", ""
+    if adoption.bindings:
+        write = [f"this command with --output {named(str(file))}"] if dry_run else []
+        init = commands.init(stack)
+        unless = [f"{init}   (unless `pulumi stack ls` lists it)"] if init else []
+        yield from _next(adoption, file, stack, [*write, *unless])
+
+
+def written(adoption: Adoption, file: Path, *, dry_run: bool) -> Iterator[Line]:
+    """Yield what is written, for the report; or what would be, which a dry run prints before the stack file."""
+    count = len(adoption.bindings)
+    if not count:
+        yield f"{named(str(file))} is unchanged: there is nothing to add", "bold"
+        return
+    added = "would be added" if dry_run else "added"
+    yield f"{named(str(file))}: {count} binding{'s' if count > 1 else ''} {added}", "bold"
+
+
+def _word(text: str) -> str:
+    """Return a text as one word of a shell: who has hundreds pastes these lines into a loop."""
+    quoted = shlex.quote(text)
+    # Two colons command CI.
+    return f"'{quoted}'" if quoted.startswith(":") else quoted
+
+
+def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> Iterator[Line]:
+    names: dict[str, set[str]] = {}
+    for item in adoption.items:
+        for owner in item.owners if item.fate not in (Fate.DECLARED, Fate.SKIPPED) else ():
+            names.setdefault(owner.tool, set()).add(
+                _word(owner.what) if owner.what else " ".join(map(_word, item.about.split(" ")))
+            )
+    owned = {LETTING_GO.format(named(tool), PAGE): sorted(names[tool]) for tool in sorted(names)}
+    steps = [
+        *first,
+        commands.check(str(file)),
+        *owned,
+        f"{commands.of_stack('diff', stack)}   (imports, and no change but those named above)",
+        commands.pulumi("up", stack),
+        f"remove every `import:` and `importIds:`, and run `{commands.pulumi('up', stack)}` again: 0 changes",
+        commands.of_stack("verify", stack),
+        commands.of_stack("prove", stack),
+    ]
+    if names:
+        steps.append(f"let {', '.join(map(named, sorted(names)))} go, as said above for after `irsa prove`")
+    yield "next, in this order", "bold"
+    for number, step in enumerate(filter(None, steps), 1):
+        yield visible(f"  {number}. {step}"), ""
+        # All of them, one on a line.
+        yield from ((visible(f"       {name}"), "") for name in owned.get(step, ()))
+
 
 DRY_RUN = f"dry run: nothing is written; --output {NEW_STACK_FILE} writes the stack file"
 
@@ -60,7 +188,7 @@ def run(options: argparse.Namespace) -> int:
             write(file.path, text)
     report = lines(adoption, file.path, file.stack, not_checked, dry_run=dry_run)
     print_lines(report, sys.stderr if dry_run else sys.stdout)
-    if any(each.outcome is Outcome.SKIPPED for each in adoption.items):
+    if any(each.fate is Fate.SKIPPED for each in adoption.items):
         return FINDINGS
     return COULD_NOT_LOOK if not_checked else GOOD
 

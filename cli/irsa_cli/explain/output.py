@@ -1,14 +1,27 @@
-"""What `irsa explain --json` prints."""
+"""What `irsa explain` prints: as JSON, and in lines of 80 columns: what decides, then the rest, then the token."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from irsa.evaluation import Decision, PodIdentityRequest, StatementEvaluation, WebIdentityRequest
+from irsa.evaluation import (
+    Decision,
+    PodIdentityRequest,
+    Reason,
+    StatementEvaluation,
+    WebIdentityRequest,
+    deciding_statement,
+    short_key,
+)
+from irsa.evaluation import decision as decisions
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Parsed, parse
+from irsa.rules.mistakes import named
 from irsa.rules.subjects import CLAIM_PREFIX
+from irsa_world.message import Message
+from irsa_world.report.text import Line, message_lines
 from irsa_world.verdict import AskedRole, Verdict, of_trust_policy, verdict
+from irsa_world.wrapped import wrapped
 
 Request = WebIdentityRequest | PodIdentityRequest
 
@@ -94,3 +107,129 @@ def _of_association(trust: Parsed, association: PodIdentityRequest) -> list[Note
         if without.decision is not Decision.DENIED:
             answer, how = without, f"{how} that has its session tags disabled"
     return [Note("pod identity", f"{how}, {answer.decision}: {answer.details}")]
+
+
+MARKS = {True: "  yes  ", False: "  no   ", None: "  ?    "}
+APPLIES = {True: "applies", False: "does not apply", None: "may apply"}
+COLORS = {True: "green", False: "red", None: "yellow"}
+OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False, Decision.CANNOT_DECIDE: None}
+CLAIMS = {
+    Decision.ALLOWED: "allowed: {} may assume {}",
+    Decision.DENIED: "denied: {} may not assume {}",
+    Decision.CANNOT_DECIDE: "cannot decide whether {} may assume {}",
+}
+CONDITION = "Condition"
+INDENT = " " * 7
+LABEL = 10
+# How it begins that no statement allows it, and in which one what does not match.
+NEAREST = decisions.NEAREST.partition("{")[0]
+
+
+def lines(answer: Explanation) -> Iterator[Line]:
+    """Yield the answer as lines."""
+    color = f"bold {COLORS[OUTCOMES[answer.decision]]}"
+    claim = CLAIMS[answer.decision].format(
+        named(answer.service_account), named(answer.role) if answer.role else "a role"
+    )
+    first = deciding_statement(answer.decision, answer.statements)
+    decision = f"{claim}: {answer.explanation}{_wanted(answer, first)}"
+    if answer.missing:
+        but = "the trust policy would allow it, but " if answer.decision is Decision.ALLOWED else ""
+        yield from _styled(f"bold {COLORS[False]}", f"missing: {but}{answer.missing}", following="  ")
+        color, decision = "", f"trust policy: {decision}"
+    if answer.request or not answer.missing:
+        yield from _styled(color, decision, following="  ")
+    # It decides, too: of an answer that is `allowed`, nobody reads on to the end.
+    if answer.annotation:
+        parts = ("found", answer.annotation), ("expected", answer.expected)
+        message = Message(f"annotation: {named(answer.service_account)}", parts, answer.fix)
+        yield from message_lines(message, COLORS[None])
+    for note in answer.notes:
+        yield from _styled(COLORS[None], f"{note.about}: {note.text}", following="  ")
+    if answer.request is None:
+        return
+    for statement in sorted(answer.statements, key=lambda each: each is not first):
+        yield from _statement(statement, answer.request)
+    yield "", ""
+    binding = {"binding": named(answer.binding)} if answer.binding else {}
+    for label, value in {**binding, **_facts(answer.request)}.items():
+        yield from _styled("", value, label.ljust(LABEL), "  ")
+
+
+def _facts(request: Request) -> dict[str, str]:
+    if isinstance(request, PodIdentityRequest):
+        return {"cluster": named(request.cluster_arn), "tags": "session tags" if request.session_tags else "none"}
+    return {
+        "sub": named(request.subject),
+        "aud": named(request.audience),
+        "issuer": named(request.issuer),
+    }
+
+
+def _wanted(answer: Explanation, first: StatementEvaluation | None) -> str:
+    """Return what the only condition that fails wants; empty where several fail, or something else decides."""
+    reasons = first.deciding if first and answer.explanation.startswith(NEAREST) else ()
+    if not answer.request or len(reasons) != 1 or _in_words(reasons[0], answer.request) or _is_negated(reasons[0]):
+        return ""
+    value, *others = reasons[0].wanted
+    return f": it must be {named(value)}{f', or one of {len(others):,} more' if others else ''}"
+
+
+def _statement(statement: StatementEvaluation, request: Request) -> Iterator[Line]:
+    name = f" ({named(statement.sid)})" if statement.sid else ""
+    text = f"statement {statement.index + 1}{name}: {statement.effect}, {APPLIES[statement.matched]}"
+    yield from _styled("bold", text, following="  ")
+    # What decides comes first. The keys are those of the principal, so a wrong one explains them.
+    keys_first = bool(statement.matched)
+    hints = {""}
+    for reason in sorted(
+        statement.reasons,
+        key=lambda each: (each.outcome is not statement.matched, (each.element == CONDITION) is not keys_first),
+    ):
+        style = COLORS[reason.outcome]
+        yield from ((line, style) for line in _reason(reason, request))
+        # That of a wrong issuer is the same for `aud` and `sub`.
+        if reason.hint not in hints:
+            yield from _styled(style, reason.hint, INDENT, INDENT)
+        hints.add(reason.hint)
+
+
+def _reason(reason: Reason, request: Request) -> Iterator[str]:
+    is_condition = reason.element == CONDITION
+    key, result = named(short_key(reason.key, request.issuer)), _in_words(reason, request)
+    element = f"{named(reason.operator)} {key}" if is_condition else reason.element
+    if result:
+        # A key may be longer than a line: it is there once.
+        element = f"{named(reason.operator) if is_condition and key in result else element}:"
+    yield from wrapped(f"{element} {result}", MARKS[reason.outcome], INDENT)
+    uncompared = is_condition and (reason.outcome is None or (not any(reason.found) and reason.operator != "Null"))
+    if uncompared or not result:
+        yield from _values(*(("not", "nor") if _is_negated(reason) else ("wanted", "or")), reason.wanted)
+    if not result:
+        yield from _values("got", "and", reason.found)
+
+
+def _is_negated(reason: Reason) -> bool:
+    return "Not" in reason.operator or reason.element == "NotAction"
+
+
+def _values(first: str, further: str, values: Iterable[str]) -> Iterator[str]:
+    for number, value in enumerate(values):
+        yield from wrapped(named(value), f"{INDENT}{further if number else first:8}", INDENT)
+
+
+def _in_words(reason: Reason, request: Request) -> str:
+    """Return the result of an element in words; empty where values were compared, and differ."""
+    if reason.element == "Principal" and reason.outcome:
+        service = isinstance(request, PodIdentityRequest)
+        caller = "EKS Pod Identity" if service else "the OIDC provider of the issuer"
+        return caller if request.principal[1] in reason.wanted else "everybody"
+    compared = reason.outcome is not None and reason.operator != "Null" and reason.wanted and any(reason.found)
+    if not compared:
+        return reason.explanation.removesuffix(reason.hint).rstrip()
+    same = reason.outcome and reason.found == reason.wanted and len(reason.wanted) == 1
+    return named(reason.wanted[0]) if same else ""
+
+
+def _styled(style: str, text: str, first: str = "", following: str = "") -> Iterator[Line]:
+    yield from ((line, style) for line in wrapped(text, first, following))

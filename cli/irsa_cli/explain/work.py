@@ -13,8 +13,7 @@ from irsa.rules.arns import issuer_host_path, parse_cluster_arn, parse_iam_arn, 
 from irsa.rules.mistakes import Mistake, likely, listed, named, nearest, visible
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.explain.output import Explanation, Note, explained
-from irsa_cli.explain.text import lines
+from irsa_cli.explain.output import Explanation, Note, explained, lines
 from irsa_cli.text_files import text_of
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.issuers import eks_region

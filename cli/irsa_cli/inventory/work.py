@@ -1,21 +1,165 @@
-"""What `irsa inventory` does."""
+"""What `irsa inventory` does: it reads, and takes the inventory that is printed."""
 
 import argparse
 import sys
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
-from irsa.rules.mistakes import named
-from irsa_cli.discovery import discover, inputs_of
-from irsa_cli.inventory.findings import KINDS
-from irsa_cli.inventory.output import Inventory
+from irsa.evaluation import Decision
+from irsa.evaluation.patterns import matches
+from irsa.rules.arns import issuer_of_provider
+from irsa.rules.mistakes import Mistake, listed, named, nearest
+from irsa_cli.discovery import Discovery, discover, inputs_of
+from irsa_cli.inventory.chains import Steps, chains
+from irsa_cli.inventory.findings import KINDS, findings
+from irsa_cli.inventory.findings.kinds import Facts
+from irsa_cli.inventory.findings.untidy import last_used_text
+from irsa_cli.inventory.output import (
+    NOT_READ,
+    Admission,
+    InventoriedAssociation,
+    InventoriedAwsAccount,
+    InventoriedCluster,
+    InventoriedRole,
+    InventoriedServiceAccount,
+    Inventory,
+)
 from irsa_cli.inventory.table import answer_of
-from irsa_cli.inventory.taking import of_namespaces, take_inventory
 from irsa_cli.progress import under_way
 from irsa_cli.whole_file import write
-from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
+from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_world.model import Guards
 from irsa_world.report.json import camel_case, document
 from irsa_world.report.publish import print_answers, print_lines
+from irsa_world.sessions import Sessions
+
+
+def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
+    """Return the inventory of what was found."""
+    not_checked = [*discovery.not_checked, *_unreadable_providers(discovery)]
+    facts = Facts(discovery, not_checked.append, now)
+    not_checked += facts.unreadable
+    # It adds to what is not checked.
+    found = findings(facts)
+    return Inventory(
+        [InventoriedCluster(each.name, each.issuer) for each in discovery.clusters],
+        [InventoriedAwsAccount(each.number, len(each.roles)) for each in discovery.aws_accounts],
+        [
+            InventoriedServiceAccount(
+                cluster.name,
+                each.namespace,
+                each.name,
+                each.role_arn,
+                _guard(cluster.guards, each.namespace, each.name),
+            )
+            for cluster in discovery.clusters
+            for each in cluster.service_accounts
+        ],
+        [InventoriedRole(each.arn, last_used_text(each, now)) for each in facts.kubernetes_roles],
+        [*_by_tokens(facts), *_by_association(facts)],
+        found,
+        list(dict.fromkeys(not_checked)),
+        chains(facts),
+        associations=[
+            InventoriedAssociation(
+                each.cluster.name,
+                str(each.association),
+                each.association.role_arn,
+                each.association.target_role_arn,
+                each.deciding.verdict.decision,
+            )
+            for each in facts.associated
+        ],
+    )
+
+
+def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
+    """Return what an inventory has of these namespaces. It was taken of everything: so what is said of them is true.
+
+    Raises:
+        CouldNotLookError: One of them has neither a service account nor a finding.
+    """
+    places = {each.namespace for each in inventory.service_accounts}
+    places |= {each.service_account.partition("/")[0] for each in inventory.findings} - {""}
+    chosen: set[str] = set()
+    for pattern in namespaces:
+        those = {each for each in places if matches(each, pattern)}
+        if not those:
+            near = nearest(pattern, sorted(places), f"there are {listed(sorted(places))}")
+            raise CouldNotLookError(f"--namespace {named(pattern)}: there is no service account in it; {near}")
+        chosen |= those
+
+    def has(service_account: str) -> bool:
+        return service_account.partition("/")[0] in chosen
+
+    kept = [each for each in inventory.service_accounts if each.namespace in chosen]
+    found = ((each, [*filter(has, each.service_accounts)]) for each in inventory.admissions)
+    admissions = [replace(each, service_accounts=names) for each, names in found if names]
+    associations = [each for each in inventory.associations if has(each.service_account)]
+    arns = {*(each.role for each in admissions), *(each.annotated_role for each in kept)}
+    arns |= {arn for each in associations for arn in (each.role, each.target_role)}
+    arns -= {""}
+    roles = [each for each in inventory.roles if each.arn in arns]
+    steps = Steps(inventory.chains)
+    in_turn = {arn for role in arns for arn in steps.reached(role)}
+    further = [each for each in inventory.chains if each.role in arns | in_turn]
+    findings = [each for each in inventory.findings if has(each.service_account) or each.role in arns]
+    chosen_ones = replace(inventory, service_accounts=kept, admissions=admissions, roles=roles, findings=findings)
+    chosen_ones = replace(chosen_ones, chains=further, associations=associations)
+    others = (
+        f"{name.replace('_', ' ')} {len(getattr(inventory, name)) - len(getattr(chosen_ones, name)):,}"
+        for name in ("service_accounts", "roles", "findings")
+    )
+    return replace(chosen_ones, left_out=f"of other namespaces, left out: {', '.join(others)}")
+
+
+def _by_tokens(facts: Sessions) -> Iterator[Admission]:
+    for group in facts.groups:
+        yield Admission(
+            group.role_arn,
+            group.cluster.name,
+            group.decision,
+            group.audiences,
+            group.reason,
+            group.documentation,
+            facts.claims[group.cluster.issuer].names(group.service_accounts),
+        )
+
+
+def _by_association(facts: Sessions) -> Iterator[Admission]:
+    """Yield who gets a role by an association, but not those whose tokens have it anyway."""
+    by_token: dict[tuple[str, str], int] = {}
+    for group in facts.allowed if facts.associated else ():
+        key = group.cluster.issuer, group.role_arn
+        by_token[key] = by_token.get(key, 0) | group.service_accounts
+    for each in facts.associated:
+        issuer = each.cluster.issuer
+        bit = facts.claims[issuer].bit(each.association.subject) if each.service_account else 0
+        # Of a role that was not read, a finding says so.
+        is_left = bit & ~by_token.get((issuer, each.role_arn), 0) and each.role_arn in facts.roles
+        verdict = each.deciding.verdict
+        if is_left and verdict.decision is not Decision.DENIED:
+            reason = f"by an association of EKS Pod Identity: {verdict.details or verdict.found}"
+            page, names = verdict.documentation, [str(each.association)]
+            yield Admission(each.role_arn, each.cluster.name, verdict.decision, (), reason, page, names)
+
+
+def _unreadable_providers(discovery: Discovery) -> Iterator[str]:
+    for aws_account in discovery.aws_accounts:
+        for arn in sorted(aws_account.client_ids):
+            try:
+                issuer_of_provider(arn)
+            except Mistake as mistake:
+                yield f"roles that trust the OIDC provider {named(arn)}: {mistake.found}"
+
+
+def _guard(guards: Guards | None, namespace: str, name: str) -> str:
+    """Return the mode in which Pods are guarded; of several stacks, that which refuses them counts."""
+    if guards is None:
+        return NOT_READ
+    unread = NOT_READ if (namespace, "") in guards else ""
+    return min((each.mode for each in guards.get((namespace, name), ())), default=unread)
 
 
 def run(options: argparse.Namespace) -> int:

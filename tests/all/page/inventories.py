@@ -5,7 +5,7 @@ from typing import Any
 
 from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.output import Inventory
-from irsa_cli.inventory.taking import take_inventory
+from irsa_cli.inventory.work import take_inventory
 from irsa_world.model import AwsAccount, Cluster, Role, ServiceAccount
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)

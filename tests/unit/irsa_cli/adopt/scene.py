@@ -4,10 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from irsa_cli.adopt.bindings import adopt
-from irsa_cli.adopt.choice import Choice
-from irsa_cli.adopt.declared import Declared
-from irsa_cli.adopt.items import Adoption
-from irsa_cli.adopt.task import Ways
+from irsa_cli.adopt.items import Adoption, Choice
+from irsa_cli.adopt.task import Declared, Ways
 from irsa_cli.discovery import Discovery
 from irsa_world.model import Association, AwsAccount, Cluster, ManagedPolicy, Role, ServiceAccount
 from irsa_world.sessions import Sessions

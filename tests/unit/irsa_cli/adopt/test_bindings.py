@@ -16,10 +16,9 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from irsa.evaluation.same_sessions import admits_the_same
-from irsa_cli.adopt.choice import Choice
-from irsa_cli.adopt.declared import Declared
-from irsa_cli.adopt.items import Adoption, Outcome
+from irsa_cli.adopt.items import Adoption, Choice, Fate
 from irsa_cli.adopt.stack_file import StackFile
+from irsa_cli.adopt.task import Declared
 from irsa_cli.discovery import Discovery
 from irsa_program.check_report import report_of
 from irsa_program.examine import examine
@@ -55,11 +54,10 @@ OF_BOTH = role("app", statement("team-a:app"), statement("team-a:app", cluster="
 ISSUERS = {"cluster": f"https://{host_path()}"}
 
 
-def outcomes(adoption: Adoption) -> dict[str, Outcome]:
+def outcomes(adoption: Adoption) -> dict[str, Fate]:
     """Return what became of each role and service account, by its name."""
     return {
-        item.about.split(" in ")[0].rpartition(" ")[2].removeprefix(role_arn("")): item.outcome
-        for item in adoption.items
+        item.about.split(" in ")[0].rpartition(" ")[2].removeprefix(role_arn("")): item.fate for item in adoption.items
     }
 
 
@@ -146,7 +144,7 @@ def test_the_plan_of_the_file_has_the_same_sessions(discovery: Discovery) -> Non
     or service account that is there twice, or nowhere.
     """
     adoption = adopted(discovery)
-    left = {each.about for each in adoption.items if each.outcome is Outcome.SKIPPED}
+    left = {each.about for each in adoption.items if each.fate is Fate.SKIPPED}
     event(f"{len(adoption.bindings)} bindings, {len(left)} left")
     if not adoption.bindings:
         return
@@ -155,7 +153,7 @@ def test_the_plan_of_the_file_has_the_same_sessions(discovery: Discovery) -> Non
         policies = planned(file, discovery, Path(folder))
 
     live = {each.name: each for each in discovery.aws_accounts[0].roles}
-    taken = [each.about for each in adoption.items if each.outcome in (Outcome.EXACT, Outcome.REWRITTEN)]
+    taken = [each.about for each in adoption.items if each.fate in (Fate.EXACT, Fate.REWRITTEN)]
     assert sorted(policies) == sorted(each.rpartition("/")[2] for each in taken)
     for name, policy in policies.items():
         assert admits_the_same(live[name].trust, policy), (name, live[name].trust, policy)
@@ -264,7 +262,7 @@ def test_a_service_account_with_its_association(tmp_path: Path) -> None:
     assert [(each["name"], each["region"]) for each in file["clusters"].values()] == [
         (each, "us-west-2") for each in both
     ]
-    assert outcomes(adoption)["app"] is Outcome.EXACT
+    assert outcomes(adoption)["app"] is Fate.EXACT
 
 
 def test_settings_of_an_association(tmp_path: Path) -> None:
@@ -326,7 +324,7 @@ def test_what_cannot_be_taken_whole_is_only_annotated(
     assert binding["role"] == {"arn": ELSEWHERE}
     assert binding.get("audience") == ("mine" if "mine" in str(more) else None)
     assert ("import" in binding) is (declared is not None)
-    assert outcomes(adoption) == {"team-a/app": Outcome.ANNOTATED if declared is None else Outcome.IMPORTED}
+    assert outcomes(adoption) == {"team-a/app": Fate.ANNOTATED if declared is None else Fate.IMPORTED}
     assert bool(reason(adoption, "app").count("not imported whole")) is (declared is None)
 
 
@@ -352,7 +350,7 @@ def test_the_usual_statement_stays_and_who_would_lose_the_role_is_said() -> None
     adoption = adopted(found([service_account("app")], [role("app", PODS)], associations=[association("app", APP)]))
 
     assert adoption.bindings["team-a-app"]["trust"] == {"statements": [PODS]}
-    assert outcomes(adoption)["app"] is Outcome.REWRITTEN
+    assert outcomes(adoption)["app"] is Fate.REWRITTEN
     assert "EKS Pod Identity then gives it to team-a/app in blue only" in reason(adoption, "role ")
 
 
@@ -363,7 +361,7 @@ def test_an_association_of_a_wildcard_is_no_pattern(name: str) -> None:
     alone = adopted(found([service_account("app")], [role("app", PODS)], associations=associations[:1]))
     beside = adopted(found([service_account("app")], [role("app", PODS)], associations=associations))
 
-    assert outcomes(alone)["app"] is Outcome.SKIPPED
+    assert outcomes(alone)["app"] is Fate.SKIPPED
     assert beside.bindings["team-a-app"]["trust"] == {"statements": [PODS]}
 
 
@@ -485,7 +483,7 @@ def test_what_is_left(discovery: Discovery, about: str, why: str) -> None:
 
     assert items
     for each in items:
-        assert each.outcome is Outcome.SKIPPED
+        assert each.fate is Fate.SKIPPED
         assert why in "; ".join(each.notes)
     assert not any("serviceAccount" in each for each in adoption.bindings.values())
 
@@ -497,7 +495,7 @@ def test_helms_account_is_taken_without_helms_marks(tmp_path: Path) -> None:
     }
     discovery = found([service_account("app", ELSEWHERE, metadata=metadata)])
 
-    assert outcomes(adopted(discovery)) == {"team-a/app": Outcome.SKIPPED}
+    assert outcomes(adopted(discovery)) == {"team-a/app": Fate.SKIPPED}
     (binding,) = bindings(discovery, tmp_path, take_from=["helm"]).values()
     assert binding["serviceAccount"] == {"name": "app", "namespace": "team-a", "labels": {"app": "x"}}
 
@@ -514,30 +512,30 @@ def test_what_another_stack_owns_is_not_taken_unless_asked_for(take_from: list[s
     adoption = adopted(found(accounts, [role("app", statement("team-a:x"))]), file=file, take_from=take_from)
 
     assert outcomes(adoption) == {
-        "app": Outcome.EXACT if take_from else Outcome.SKIPPED,
-        "team-a/app": Outcome.IMPORTED if take_from else Outcome.SKIPPED,
-        "team-a/other": Outcome.IMPORTED,
+        "app": Fate.EXACT if take_from else Fate.SKIPPED,
+        "team-a/app": Fate.IMPORTED if take_from else Fate.SKIPPED,
+        "team-a/other": Fate.IMPORTED,
     }
     for about in () if take_from else ("role/app", "team-a/app"):
         assert reason(adoption, about) == "it belongs to pulumi (organization/shop/dev): --take-from pulumi"
 
 
 @pytest.mark.parametrize(
-    ("file", "outcome"),
+    ("file", "fate"),
     [
-        (Declared({"bindings": {"x": {"role": {"name": "App"}}}}), Outcome.DECLARED),
-        (Declared(deployed=frozenset({APP})), Outcome.DECLARED),
+        (Declared({"bindings": {"x": {"role": {"name": "App"}}}}), Fate.DECLARED),
+        (Declared(deployed=frozenset({APP})), Fate.DECLARED),
         # The attack: a key leads to the stack's own AWS account, and the role is declared again without it.
-        (Declared({"bindings": {"x": {"account": "one", "role": {"name": "app"}}}}), Outcome.SKIPPED),
-        (Declared({"defaults": {"tags": {"stage": "prod"}}}), Outcome.SKIPPED),
-        (Declared({"defaults": {"permissionsBoundary": POLICY}}), Outcome.SKIPPED),
+        (Declared({"bindings": {"x": {"account": "one", "role": {"name": "app"}}}}), Fate.SKIPPED),
+        (Declared({"defaults": {"tags": {"stage": "prod"}}}), Fate.SKIPPED),
+        (Declared({"defaults": {"permissionsBoundary": POLICY}}), Fate.SKIPPED),
         # A file with one cluster gets no second one.
-        (Declared({"cluster": {"name": "green"}}, {"cluster": f"https://{host_path('GREEN')}"}), Outcome.SKIPPED),
-        (Declared({"cluster": {}}, ISSUERS), Outcome.EXACT),
+        (Declared({"cluster": {"name": "green"}}, {"cluster": f"https://{host_path('GREEN')}"}), Fate.SKIPPED),
+        (Declared({"cluster": {}}, ISSUERS), Fate.EXACT),
     ],
 )
-def test_a_role_in_a_file_that_is_there(file: Declared, outcome: Outcome) -> None:
-    assert outcomes(adopted(found([], [OF_APP]), file=file)) == {"app": outcome}
+def test_a_role_in_a_file_that_is_there(file: Declared, fate: Fate) -> None:
+    assert outcomes(adopted(found([], [OF_APP]), file=file)) == {"app": fate}
 
 
 def test_a_service_account_that_is_declared() -> None:
@@ -548,7 +546,7 @@ def test_a_service_account_that_is_declared() -> None:
     }
     adoption = adopted(found([service_account("app", APP)], [OF_APP]), file=Declared(settings, ISSUERS))
 
-    assert outcomes(adoption) == {"app": Outcome.EXACT, "team-a/app": Outcome.DECLARED}
+    assert outcomes(adoption) == {"app": Fate.EXACT, "team-a/app": Fate.DECLARED}
 
 
 def test_other_defaults_are_written_over() -> None:
@@ -585,10 +583,10 @@ def test_an_annotation_alone_chooses_no_role(choice: Choice) -> None:
     adoption = adopted(discovery, choice)
 
     assert adoption.bindings == {}
-    assert outcomes(adoption) == {"foreign": Outcome.SKIPPED, "mine/app": Outcome.SKIPPED}
+    assert outcomes(adoption) == {"foreign": Fate.SKIPPED, "mine/app": Fate.SKIPPED}
     # By its own name, by its own service account, or with everything, it is chosen.
     for other in (Choice(), Choice(roles=["foreign"]), Choice(namespaces=["theirs"])):
-        assert outcomes(adopted(discovery, other))["foreign"] is Outcome.EXACT
+        assert outcomes(adopted(discovery, other))["foreign"] is Fate.EXACT
 
 
 @pytest.mark.parametrize("network", [{}, {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}])
@@ -599,8 +597,8 @@ def test_a_role_that_may_admit_a_service_account_is_chosen_by_its_annotation(net
     discovery = found([service_account("app", role_arn("shared"), namespace="mine")], [role("shared", one)])
 
     assert outcomes(adopted(discovery, Choice(namespaces=["mine"]))) == {
-        "shared": Outcome.EXACT,
-        "mine/app": Outcome.IMPORTED,
+        "shared": Fate.EXACT,
+        "mine/app": Fate.IMPORTED,
     }
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from irsa_cli.adopt.owners import Owner, owners_of_role, owners_of_service_account
-from irsa_cli.adopt.report import PAGE
+from irsa_cli.adopt.work import PAGE
 from tests.unit.irsa_cli.adopt.scene import role, service_account, statement
 from tests.unit.test_links import ROOT, anchors
 

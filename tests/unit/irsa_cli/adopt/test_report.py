@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from irsa_cli.adopt.report import lines
+from irsa_cli.adopt.work import lines
 from tests.unit.irsa_cli.adopt.scene import ELSEWHERE, adopted, found, role, role_arn, service_account, statement
 
 

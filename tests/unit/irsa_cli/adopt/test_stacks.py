@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.adopt.stacks import InStacks, in_stacks, owned
+from irsa_cli.adopt.work import InStacks, in_stacks, owned
 from irsa_world.state.resource import resources_of
 from tests.unit.irsa_cli.adopt.scene import AWS_ACCOUNT, role_arn
 from tests.world import program

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from irsa_cli.adopt import subcommand, work
-from irsa_cli.adopt.stacks import InStacks
+from irsa_cli.adopt.work import InStacks
 from irsa_cli.discovery import Discovery
 from irsa_world.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
 from irsa_world.model import EksCluster, ManagedPolicy, PolicySettings

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from irsa.evaluation import WebIdentityRequest
-from irsa_cli.explain.output import Explanation, explained
-from irsa_cli.explain.text import lines
+from irsa_cli.explain.output import Explanation, explained, lines
 from irsa_world.verdict import of_provider
 
 HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from irsa.evaluation import WebIdentityRequest
 from irsa.rules.mistakes import named
-from irsa_cli.explain.output import Explanation, explained
-from irsa_cli.explain.text import lines
+from irsa_cli.explain.output import Explanation, explained, lines
 
 HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.output import Finding, Inventory
-from irsa_cli.inventory.taking import take_inventory
+from irsa_cli.inventory.work import take_inventory
 from irsa_world.model import Association, AwsAccount, Cluster, Role, ServiceAccount
 
 NUMBER = "111122223333"

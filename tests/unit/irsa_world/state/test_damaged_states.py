@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from irsa.rules.unknown import Unknown
-from irsa_cli.adopt.stacks import in_stacks, owned
+from irsa_cli.adopt.work import in_stacks, owned
 from irsa_cli.diff.components import component_keys_of, kubernetes_providers
 from irsa_cli.diff.preview import Preview
 from irsa_cli.diff.worlds import before_and_after
@@ -199,7 +199,7 @@ def test_what_is_no_state_is_said(text: str, says: str, tmp_path: Path, monkeypa
         pulumi.read_stack("dev")
     assert str(error.value) == f"pulumi stack export: {says}"
 
-    monkeypatch.setattr("irsa_cli.adopt.stacks.stacks_of_backend", lambda _: {"dev": True})
+    monkeypatch.setattr("irsa_cli.adopt.work.stacks_of_backend", lambda _: {"dev": True})
     assert in_stacks(tmp_path).not_checked == (f"whether stack dev owns what is chosen: pulumi stack export: {says}",)
 
 
