@@ -118,7 +118,12 @@ def _discovery(
     managed: set[Place],
     not_checked: set[str],
 ) -> Discovery:
-    arns = {issuer: arn for each in aws_accounts for issuer, arn in each.eks_arns.items()}
+    arns = {
+        issuer: arn
+        for each in aws_accounts
+        for clusters in each.eks_clusters.values()
+        for issuer, arn in (clusters or {}).items()
+    }
     clusters = [replace(each, arn=arns.get(each.issuer)) for each in clusters]
     # Only a cluster of EKS may have Pod Identity.
     elsewhere = [each for each in clusters if each.arn is None and eks_region(issuer_host_path(each.issuer))]
@@ -290,7 +295,7 @@ def read_aws_account(
         documents = pool.submit(optional, "policies", live.policy_details if policies else list)
         providers = live.oidc_providers()
         client_ids = dict(zip(providers, pool.map(live.client_ids, providers), strict=True))
-        clusters, arns, associations = _eks(live, pool, optional, providers, issuers)
+        clusters, associations = _eks(live, pool, optional, providers, issuers)
     # A list that changes between two of its pages may have a role twice.
     roles, known = [*{each.arn: each for each in listed.result()}.values()], details.result()
     if known is not None:
@@ -305,7 +310,6 @@ def read_aws_account(
         {arn: tuple(ids) for arn, ids in client_ids.items() if ids is not None},
         clusters,
         tuple(documents.result() or ()),
-        arns,
         associations,
     )
 
@@ -316,8 +320,8 @@ def _eks(
     optional: Callable[[str, Callable[[], list[Any]]], list[Any] | None],
     providers: Iterable[str],
     issuers: Callable[[], Collection[str]],
-) -> tuple[dict[str, frozenset[str] | None], dict[str, str], dict[str, tuple[Association, ...] | None]]:
-    """Return the issuers of the EKS clusters of each region, their ARNs by issuer, and associations by ARN."""
+) -> tuple[dict[str, dict[str, str] | None], dict[str, tuple[Association, ...] | None]]:
+    """Return the EKS clusters of each region, their ARNs by issuer; and the associations, by ARN of their cluster."""
     in_regions: dict[str, Future[list[EksCluster] | None]] = {}
 
     def list_clusters(host_paths: Iterable[str]) -> None:
@@ -328,26 +332,23 @@ def _eks(
     # A cluster whose service accounts have associations alone needs no OIDC provider.
     read = issuers()
     list_clusters(map(issuer_host_path, read))
-    clusters = {region: each.result() for region, each in in_regions.items()}
-    arns = {each.issuer: each.arn for found in clusters.values() for each in found or () if each.issuer}
+    listed = {region: each.result() for region, each in in_regions.items()}
+    clusters = {
+        region: None if found is None else {each.issuer: each.arn for each in found if each.issuer}
+        for region, found in listed.items()
+    }
     asked = {
         arn: pool.submit(
             optional,
             f"associations of EKS cluster {named(arn)}",
-            partial(live.eks(parse_cluster_arn(arn).region).associations, parse_cluster_arn(arn).name),
+            partial(live.eks(region).associations, parse_cluster_arn(arn).name),
         )
-        for issuer, arn in arns.items()
+        for region, arns in clusters.items()
+        for issuer, arn in (arns or {}).items()
         if issuer in read
     }
-    of_regions = {
-        region: None if found is None else frozenset(each.issuer for each in found if each.issuer)
-        for region, found in clusters.items()
-    }
-    return (
-        of_regions,
-        arns,
-        {arn: None if (found := each.result()) is None else tuple(found) for arn, each in asked.items()},
-    )
+    answers = {arn: each.result() for arn, each in asked.items()}
+    return clusters, {arn: None if found is None else tuple(found) for arn, found in answers.items()}
 
 
 # --- What stacks declare ---------------------------------------------------------------------------------------------

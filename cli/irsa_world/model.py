@@ -347,18 +347,16 @@ class AwsAccount:
         number: Its 12 digits.
         roles: All of its roles, sorted by ARN.
         client_ids: The audiences of each of its IAM OIDC providers, by ARN.
-        eks_issuers: The issuers of its EKS clusters, by region; None for a region that could not be asked.
+        eks_clusters: The ARNs of its EKS clusters, by issuer, by region; None for a region that could not be asked.
         policies: Its own managed policies, where these were asked for.
-        eks_arns: The ARNs of these EKS clusters, by issuer.
         associations: The associations of clusters that were read, by ARN; None for one that could not be read.
     """
 
     number: str
     roles: tuple[Role, ...]
     client_ids: Mapping[str, tuple[str, ...]]
-    eks_issuers: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    eks_clusters: Mapping[str, Mapping[str, str] | None] = field(default_factory=dict)
     policies: tuple[ManagedPolicy, ...] = ()
-    eks_arns: Mapping[str, str] = field(default_factory=dict)
     associations: Mapping[str, tuple[Association, ...] | None] = field(default_factory=dict)
 
 

@@ -194,7 +194,7 @@ def test_a_denied_list_of_clusters_is_not_an_empty_one(operation: str) -> None:
     said = list[str]()
     found = read_aws_account(Account(operation).live, not_checked=said.append)
 
-    assert found.eks_issuers == {"us-west-2": None}
+    assert found.eks_clusters == {"us-west-2": None}
     assert [text.partition(":")[0] for text in said] == [
         f"EKS clusters in us-west-2 of AWS account {DEFAULT_ACCOUNT_ID}"
     ]
@@ -237,7 +237,7 @@ def test_the_associations_of_the_clusters_that_are_read(accounts: Any, eks: Eks)
     found = discover(["blue"], [], [])
 
     assert [each.arn for each in found.clusters] == [arn_of("blue")]
-    assert found.aws_accounts[0].eks_arns == {BLUE: arn_of("blue"), GREEN: arn_of("green")}
+    assert found.aws_accounts[0].eks_clusters == {"us-west-2": {BLUE: arn_of("blue"), GREEN: arn_of("green")}}
     ((cluster_arn, of_cluster),) = found.aws_accounts[0].associations.items()
     assert (cluster_arn, [str(each) for each in of_cluster or ()]) == (arn_of("blue"), ["a/x"])
     assert found.not_checked == ()
@@ -429,7 +429,7 @@ def test_a_cluster_that_is_being_created(
     found = discover(["green"], ["new"], [])
 
     assert [each.name for each in found.clusters] == ["green"]
-    assert found.aws_accounts[0].eks_issuers == {"us-west-2": frozenset()}
+    assert found.aws_accounts[0].eks_clusters == {"us-west-2": {}}
     assert f"EKS cluster new: {said}" in found.not_checked
 
 

@@ -7,13 +7,14 @@ from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admitted, admitted_by, 
 from irsa.evaluation.decision import admits_any_association
 from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN
+from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import listed, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import CLAIM_PREFIX, is_pattern
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.inventory.findings.kinds import Facts, about_association, about_trust, kind
 from irsa_cli.inventory.output import Finding
-from irsa_world.issuers import Issuers, Standing, eks_region
+from irsa_world.issuers import eks_region
 from irsa_world.model import Cluster
 from irsa_world.sessions import Trust
 from irsa_world.trusts.trust import ClaimCondition, exact_subjects, place_text
@@ -213,13 +214,19 @@ def not_annotated(facts: Facts) -> Iterator[Finding]:
 )
 def orphaned_issuer(facts: Facts) -> Iterator[Finding]:
     """Yield the trust in issuers of EKS clusters that are gone."""
-    issuers = Issuers(facts.world.clusters, facts.world.aws_accounts)
+    known = {issuer_host_path(each.issuer) for each in facts.world.clusters}
+    listed_by: dict[str, list[str]] = {}
+    unread = set()
+    for aws_account in facts.world.aws_accounts:
+        for region, clusters in aws_account.eks_clusters.items():
+            listed_by.setdefault(region, []).append(aws_account.number)
+            known |= {*map(issuer_host_path, clusters or ())}
+            unread |= {region} if clusters is None else set()
+    expected = "a cluster of this issuer, perhaps of another AWS account; or a trust policy without it"
     for trust in facts.of_kubernetes:
-        if trust.client_ids is None or issuers.standing(trust.issuer) is not Standing.GONE:
-            continue
-        where = f"AWS account {listed(issuers.listed_by(trust.issuer))} in {eks_region(trust.issuer)}"
-        yield about_trust(
-            trust,
-            f"no cluster that was read, and none in EKS of {where}, has this issuer",
-            "a cluster of this issuer, perhaps of another AWS account; or a trust policy without it",
-        )
+        # Nobody lists the clusters outside of EKS: their issuers have no region.
+        region = eks_region(trust.issuer)
+        is_gone = trust.issuer not in known and region in listed_by and region not in unread
+        if is_gone and trust.client_ids is not None:
+            where = f"AWS account {listed(listed_by[region])} in {region}"
+            yield about_trust(trust, f"no cluster that was read, and none in EKS of {where}, has this issuer", expected)

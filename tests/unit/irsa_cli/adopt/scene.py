@@ -112,25 +112,22 @@ def found(
     policies: Iterable[ManagedPolicy] = (),
     clusters: Mapping[str, str] | None = None,
     associations: Iterable[Association] = (),
-    in_eks: Iterable[str] = (),
     **more: Any,
 ) -> Discovery:
     """Return a discovery of one AWS account; the clusters are by context and the end of their issuer.
 
-    Each is one of EKS if there are associations; `in_eks` are names of others, which were not read.
+    Each is one of EKS if there are associations.
     """
     of_cluster: dict[str, list[ServiceAccount]] = {}
     for each in service_accounts:
         of_cluster.setdefault(each.cluster, []).append(each)
     names, those = clusters or {"blue": "BLUE"}, [*associations]
-    live = {f"https://{host_path(issuer)}" for issuer in names.values()}
     aws_account = AwsAccount(
         AWS_ACCOUNT,
         tuple(sorted(roles, key=lambda each: each.arn)),
         {provider(each): (STS,) for each in (*names.values(), "GONE")},
-        {"us-west-2": frozenset(live)},
+        {"us-west-2": {f"https://{host_path(each)}": cluster_arn(each.lower()) for each in names.values()}},
         tuple(policies),
-        {f"https://{host_path(each)}": cluster_arn(each.lower()) for each in (*names.values(), *in_eks)},
         {
             cluster_arn(each.lower()): tuple(one for one in those if one.cluster_arn == cluster_arn(each.lower()))
             for each in names.values()

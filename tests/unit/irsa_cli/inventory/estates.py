@@ -96,7 +96,7 @@ def discovery(
     **more: Any,
 ) -> Discovery:
     found = {PROVIDER: ("sts.amazonaws.com",)} if client_ids is None else client_ids
-    issuers, of_cluster = more.pop("eks_issuers", {}), {CLUSTER_ARN: tuple(more.pop("associations", ()))}
+    issuers, of_cluster = more.pop("eks_clusters", {}), {CLUSTER_ARN: tuple(more.pop("associations", ()))}
     return Discovery(
         (Cluster("prod", f"https://{ISSUER}", tuple(service_accounts), context="prod", arn=CLUSTER_ARN),),
         (AwsAccount(NUMBER, tuple(roles), found, issuers, associations=of_cluster),),

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.findings import KINDS
@@ -309,23 +311,23 @@ def test_a_command_of_kubectl_says_for_which_cluster_it_is() -> None:
         assert ("the command is for cluster prod" in finding.expected) is said
 
 
-@pytest.mark.parametrize(
-    ("eks_issuers", "found"),
-    [
-        ({"us-west-2": frozenset({f"https://{ISSUER}"})}, True),
-        ({"us-west-2": frozenset({f"https://{ISSUER}", f"https://{GONE}"})}, False),
-        ({"us-west-2": None}, False),
-        ({}, False),
-    ],
+LISTED = st.none() | st.sets(st.sampled_from([ISSUER, GONE])).map(
+    lambda found: {f"https://{each}": "x" for each in found}
 )
-def test_orphaned_issuer(eks_issuers: Any, found: bool) -> None:
-    client_ids = {PROVIDER: STS, GONE_PROVIDER: STS}
-    roles = [role("app", page_trust("a:b")), role("old", page_trust("a:b", GONE, GONE_PROVIDER))]
-    estate = discovery(roles=roles, client_ids=client_ids, eks_issuers=eks_issuers)
-    other = AwsAccount(OTHER, (), {}, {"us-west-2": frozenset({f"https://{GONE}"})})
+LISTS = st.fixed_dictionaries({}, optional=dict.fromkeys(["us-west-2", "eu-central-1"], LISTED))
 
-    assert [about(each) for each in of_kind("orphaned-issuer", estate)] == ["old"] * found
-    assert of_kind("orphaned-issuer", replace(estate, aws_accounts=(*estate.aws_accounts, other))) == []
+
+@given(st.lists(LISTS, min_size=1, max_size=3))
+def test_only_lists_that_were_all_read_say_that_a_cluster_is_gone(lists: list[Any]) -> None:
+    roles = [role("app", page_trust("a:b")), role("old", page_trust("a:b", GONE, GONE_PROVIDER))]
+    estate = discovery(roles=roles, client_ids={PROVIDER: STS, GONE_PROVIDER: STS}, eks_clusters=lists[0])
+    others = [AwsAccount(str(number), (), {}, each) for number, each in enumerate(lists[1:])]
+    of_region = [each["us-west-2"] for each in lists if "us-west-2" in each]
+    is_listed = any(f"https://{GONE}" in (found or ()) for each in lists for found in each.values())
+    is_gone = bool(of_region) and None not in of_region and not is_listed
+
+    found = of_kind("orphaned-issuer", replace(estate, aws_accounts=(*estate.aws_accounts, *others)))
+    assert [about(each) for each in found] == ["old"] * is_gone
 
 
 @pytest.mark.parametrize(
