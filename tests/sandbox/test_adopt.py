@@ -3,7 +3,6 @@
 Nothing of what is adopted may change, and nobody may get in or be shut out, whatever the report says: STS is asked.
 """
 
-import difflib
 import json
 import re
 import shlex
@@ -260,71 +259,6 @@ def test_what_another_tool_manages_is_left_to_it(project: Project) -> None:
     left = sections(said.stdout)["skipped"]
     for name, maker in owned.items():
         assert any_has([line for line in left if f"--take-from {maker}" in line], name), name
-
-
-def test_what_a_cluster_needs_that_was_not_read_stays(project: Project) -> None:
-    name = role("tempo").name
-    said = adopt(project, "--role", role("tempo").arn, *TAKE_FROM)
-    assert said.returncode == 0, said.stdout + said.stderr
-    (binding,) = bindings_of(project).values()
-    gone = estate.provider(estate.REPLACED_ISSUER)
-    (line,) = (each for each in sections(said.stdout)["roles, exact"] if any_has([each], name))
-
-    # The provider is there: the cluster may be one of an AWS account that was not read.
-    assert f"it trusts {gone}, and no cluster that was read has that issuer" in line
-    assert binding["role"]["name"] == name
-    (statement,) = binding["trust"]["statements"]
-    assert statement["Principal"] == {"Federated": gone}
-    assert kinds(planned(project))["import", "Role"] == 1
-    assert kinds(planned(project))["update", "Role"] == 0
-
-
-ORDERS = {each.name for each in estate.ROLES if each.name.startswith("orders-")}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (("--namespace", "orders"), ORDERS),
-        (("--namespace", "orders", "--tag", "team=orders"), ORDERS - {"orders-reports", "orders-untagged"}),
-        (("--role", "orders-*"), ORDERS),
-        (("--role", role("loki").arn), {role("loki").name}),
-        (("--service-account", "ops/backup"), {"backup-role"}),
-    ],
-)
-def test_only_what_is_chosen_is_taken(project: Project, arguments: tuple[str, ...], expected: set[str]) -> None:
-    said = adopt(project, *arguments, *TAKE_FROM)
-    taken = {each["role"].get("name") for each in bindings_of(project).values()}
-
-    assert (taken - {None}, said.returncode) == (expected, 0), said.stdout
-    # Each service account that is annotated with one of them, and nobody else's.
-    accounts = {each["serviceAccount"]["name"] for each in bindings_of(project).values() if "serviceAccount" in each}
-    arns = {each.arn for each in estate.ROLES if each.name in expected}
-    assert accounts == {each.name for each in estate.ACCOUNTS if each.role in arns}
-
-
-def test_an_existing_file_is_merged_into(project: Project) -> None:
-    file = project.folder / FILE
-    text = file.read_text() + (
-        "  # The first team that moved.\n"
-        "  irsa:bindings:\n"
-        "    # Named by hand, not by a tool.\n"
-        "    the-backup:  # nightly\n"
-        "      serviceAccount: {name: backup, namespace: ops}\n"
-        "      role: {name: backup-role, description: my-role-description}\n"
-        "      policyArns: ['arn:aws:iam::aws:policy/AmazonS3FullAccess']\n"
-        "      import: [role, attachments, serviceAccount]\n"
-    )
-    file.write_text(text)
-    said = adopt(project, "--namespace", "ops")
-    merged = file.read_text()
-
-    assert said.returncode == 0, said.stdout + said.stderr
-    assert [line for line in difflib.ndiff(text.splitlines(), merged.splitlines()) if line.startswith("-")] == []
-    names = [each["role"]["name"] for each in bindings_of(project).values() if "name" in each["role"]]
-    assert names.count("backup-role") == 1
-    assert "restore-role" in names
-    assert kinds(planned(project))["import", "Role"] == len(names)
 
 
 def test_a_new_file_is_enough(project: Project) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from irsa.rules.mistakes import named
 
 if TYPE_CHECKING:
-    from irsa_world.model import Association, Role, ServiceAccount
+    from irsa_world.model import Role, ServiceAccount
 
 Words = Mapping[str, str]
 
@@ -109,7 +109,7 @@ def owners_of_role(role: "Role", annotated: "Iterable[ServiceAccount]" = ()) -> 
 
     What eksctl created is not CloudFormation's alone; what CDK created is.
     """
-    tagged = _by_tags(role.tags)
+    tagged = owners_by_tags(role.tags)
     if tagged:
         return tagged
     if _GENERATED_NAME.fullmatch(role.name):
@@ -118,12 +118,8 @@ def owners_of_role(role: "Role", annotated: "Iterable[ServiceAccount]" = ()) -> 
     return [Owner(tool, by="its service account") for tool in sorted(tools & _OF_BOTH)]
 
 
-def owners_of_association(association: "Association") -> list[Owner]:
-    """Return who manages an EKS Pod Identity association, by its tags."""
-    return _by_tags(association.tags)
-
-
-def _by_tags(tags: Words) -> list[Owner]:
+def owners_by_tags(tags: Words) -> list[Owner]:
+    """Return who manages a role or an association of EKS Pod Identity, by its tags."""
     texts, stack = [f"{key}={value}" for key, value in tags.items()], tags.get(_STACK, "")
     of_eksctl, of_crossplane = stack or _stack_of_eksctl(tags), tags.get("crossplane-name", "")
     what = {"eksctl": of_eksctl, "cloudformation": stack, "crossplane": of_crossplane}

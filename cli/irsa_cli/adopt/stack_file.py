@@ -8,7 +8,6 @@ from typing import Any
 import yaml
 
 from irsa.rules.mistakes import named
-from irsa_cli.adopt.task import is_encrypted
 from irsa_world.exits import CouldNotLookError
 
 NAME = re.compile(r"Pulumi\.(.+)\.yaml")
@@ -74,7 +73,9 @@ class StackFile:
             name.removeprefix("irsa:"): config[key] for name, key in self._keys.items() if name.startswith("irsa:")
         }
         for setting in ADDED_TO:
-            if is_encrypted(self.settings.get(setting)):
+            value = self.settings.get(setting)
+            # https://www.pulumi.com/docs/iac/concepts/secrets/
+            if isinstance(value, Mapping) and {*value} == {"secure"}:
                 raise self._unusable(f"irsa:{setting} is encrypted, so what it has is not known here")
         region = config.get("aws:region")
         self.region = region if isinstance(region, str) else ""

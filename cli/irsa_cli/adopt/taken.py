@@ -24,7 +24,7 @@ from irsa.rules.quotas import TOKEN_EXPIRATION as EXPIRATION
 from irsa.rules.subjects import check_any_service_account
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.adopt.items import Fate, Item, Left, Present
-from irsa_cli.adopt.owners import MARKS, Owner, owners_of_association, owners_of_service_account
+from irsa_cli.adopt.owners import MARKS, Owner, owners_by_tags, owners_of_service_account
 from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import ReadTrust, Settings, read_trust
 from irsa_world.model import ManagedPolicy, Role, ServiceAccount
@@ -230,7 +230,7 @@ def owners_of(task: Task, found: ServiceAccount, associated: Associated | None) 
     if associated:
         association = associated.association
         stacks = task.stacks_of(association.association_arn, association.association_id)
-        owners += stacks or owners_of_association(association)
+        owners += stacks or owners_by_tags(association.tags)
     # The name of a stack stands beside that of the field manager.
     return [*{each.tool: each for each in owners}.values()]
 

@@ -19,6 +19,7 @@ from irsa_cli.adopt.trust import Provider, Settings
 from irsa_world.model import AwsAccount, Cluster, PolicySettings, World
 from irsa_world.sessions import Sessions
 
+Taken = TypeVar("Taken")
 # The key of the one cluster of `irsa:cluster`.
 ONLY_CLUSTER = "cluster"
 SHORTENED = KEY.longest - len("-9999")
@@ -100,11 +101,6 @@ class Declared:
             raise Left(f"binding {named(key)} has this name, and whether its `account` is this one is not known here")
         if key is not None:
             raise Present(key)
-
-
-def is_encrypted(value: object) -> bool:
-    """Return whether a setting is one that Pulumi encrypts: https://www.pulumi.com/docs/iac/concepts/secrets/."""
-    return isinstance(value, Mapping) and set(value) == {"secure"}
 
 
 def unique_key(names: Sequence[str], used: Collection[str]) -> str:
@@ -205,9 +201,6 @@ class Clusters:
         arns = (*self._aws_account.client_ids, *(role.arn for role in self._aws_account.roles))
         partition = next((arn.split(":")[1] for arn in arns), "aws")
         return oidc_provider_arn(partition, self._aws_account.number, cluster.issuer)
-
-
-Taken = TypeVar("Taken")
 
 
 class Ways(NamedTuple):

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from irsa.rules import commands
 from irsa.rules.leaves import mapping_of
@@ -31,25 +31,18 @@ from irsa_world.state.resource import Resource
 AT_A_TIME = 4
 
 
-class InStacks(NamedTuple):
-    """What the stacks own.
+def in_stacks(folder: Path) -> tuple[Mapping[str, str], list[str]]:
+    """Return what the stacks own that `pulumi`, run in a folder, can read; an answer, whatever cannot be read.
 
-    Attributes:
-        stacks: The name of a stack, by the ARN of what it owns, and in Kubernetes by the uid.
-        not_checked: What could not be read, and why, each as one sentence.
+    Returns:
+        The name of a stack, by the ARN of what it owns, and in Kubernetes by the uid; and what could not be read, and
+        why, each as one sentence.
     """
-
-    stacks: Mapping[str, str]
-    not_checked: tuple[str, ...] = ()
-
-
-def in_stacks(folder: Path) -> InStacks:
-    """Return what the stacks own that `pulumi`, run in a folder, can read; an answer, whatever cannot be read."""
     where = folder if folder.is_dir() else None
     try:
         listed = stacks_of_backend(where)
     except CouldNotLookError as error:
-        return InStacks({}, (f"whether a Pulumi stack owns what is chosen: {error}",))
+        return {}, [f"whether a Pulumi stack owns what is chosen: {error}"]
     names = [name for name, has_resources in listed.items() if has_resources]
     stacks: dict[str, str] = {}
     not_checked: list[str] = []
@@ -64,7 +57,7 @@ def in_stacks(folder: Path) -> InStacks:
     with under_way("adopt", f"reads {len(names)} stacks"), ThreadPoolExecutor(AT_A_TIME) as pool:
         for name, found in zip(names, pool.map(read, names), strict=True):
             stacks |= dict.fromkeys(found, name)
-    return InStacks(stacks, tuple(sorted(not_checked)))
+    return stacks, sorted(not_checked)
 
 
 def owned(state: Iterable[Resource]) -> Iterator[str]:
@@ -168,13 +161,13 @@ def run(options: argparse.Namespace) -> int:
     file = StackFile(NEW_STACK_FILE if dry_run else options.output)
     credentials = inputs_of(options)
     discovery = discover(options.context, options.cluster, options.stack, credentials, policies=options.policies)
-    states = in_stacks(file.path.parent)
+    stacks, not_checked = in_stacks(file.path.parent)
     live = _current_account(discovery, credentials[0])
     region = live.session.region_name or ""
     ways = Ways(options.policies, options.take_from, region, live.policy_settings)
     sessions = Sessions(discovery)
-    not_checked = [*states.not_checked, *discovery.not_checked, *sessions.unreadable]
-    adoption = adopt(sessions, choice, ways, _declared(file, live, states.stacks), live.number)
+    not_checked = [*not_checked, *discovery.not_checked, *sessions.unreadable]
+    adoption = adopt(sessions, choice, ways, _declared(file, live, stacks), live.number)
     if not adoption.items:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
     if dry_run:
@@ -219,15 +212,11 @@ def _declared(file: StackFile, live: AwsAccountClient, stacks: Mapping[str, str]
     if "cluster" in file.settings:
         clusters = {ONLY_CLUSTER: file.settings["cluster"]}
     issuers = {key: _issuer(key, mapping_of(cluster), file, live) for key, cluster in clusters.items()}
-    deployed = frozenset(identity for identity, stack in stacks.items() if _is_own(stack, file))
+    # `pulumi` leaves the project out of the names of this one's stacks, and the default organization.
+    own = {each for each in stacks.values() if each.rpartition("/")[2] == file.stack and each.count("/") <= 1}
+    deployed = frozenset(identity for identity, stack in stacks.items() if stack in own)
     others = {identity: stack for identity, stack in stacks.items() if identity not in deployed}
     return Declared(file.settings, issuers, deployed, others)
-
-
-def _is_own(stack: str, file: StackFile) -> bool:
-    """Return whether a stack of the backend is that of the file."""
-    # `pulumi` leaves the project out of the names of this one's stacks, and the default organization.
-    return stack.rpartition("/")[2] == file.stack and stack.count("/") <= 1
 
 
 def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAccountClient) -> str:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from irsa.evaluation import Decision
@@ -30,7 +30,7 @@ from irsa_cli.progress import under_way
 from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.model import Guards
-from irsa_world.report.json import camel_case, document
+from irsa_world.report.json import document
 from irsa_world.report.publish import print_answers, print_lines
 from irsa_world.sessions import Sessions
 
@@ -177,7 +177,7 @@ def run(options: argparse.Namespace) -> int:
         inventory = of_namespaces(inventory, options.namespace)
     code = exit_code(inventory, options.fail_on)
     if options.json:
-        print(as_json(inventory, code))
+        print(document("inventory", code == GOOD, inventory))
     else:
         print_answers([answer_of(inventory)])
     if options.html:
@@ -195,9 +195,3 @@ def exit_code(inventory: Inventory, fail_on: list[str]) -> int:
     if any(each.kind in kinds for each in inventory.findings):
         return FINDINGS
     return COULD_NOT_LOOK if kinds and inventory.not_checked else GOOD
-
-
-def as_json(inventory: Inventory, code: int) -> str:
-    """Return an inventory as JSON, with the exit code that decides whether it is good."""
-    values = {camel_case(each.name): getattr(inventory, each.name) for each in fields(inventory)}
-    return document("inventory", code == GOOD, values)

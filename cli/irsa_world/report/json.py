@@ -47,8 +47,8 @@ def as_json(report: Report) -> str:
     return document(report.subcommand, report.exit_code == GOOD, as_object(output))
 
 
-def document(subcommand: str, good: bool, values: Mapping[str, Any]) -> str:
-    """Return the JSON of a subcommand: its name, whether the exit code is 0, and these values."""
+def document(subcommand: str, good: bool, values: Any) -> str:
+    """Return the JSON of a subcommand: its name, whether the exit code is 0, and the fields of the values."""
     values = {"subcommand": subcommand, "good": good, **as_object(values)}
     return visible_json(json.dumps(values, indent=2, ensure_ascii=False))
 

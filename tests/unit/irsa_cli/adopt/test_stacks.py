@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.adopt.work import InStacks, in_stacks, owned
+from irsa_cli.adopt.work import in_stacks, owned
 from irsa_world.state.resource import resources_of
 from tests.unit.irsa_cli.adopt.scene import AWS_ACCOUNT, role_arn
 from tests.world import program
@@ -102,24 +102,24 @@ def test_each_stack_of_the_backend_is_read_once(tmp_path: Path, monkeypatch: pyt
     pulumi(tmp_path, monkeypatch, listed(dev=7, empty=0, uncounted=None), dev=state(ROLE), uncounted=state())
 
     found = in_stacks(tmp_path)
-    assert (found.stacks[role_arn("app")], found.not_checked) == ("organization/shop/dev", ())
+    assert (found[0][role_arn("app")], found[1]) == ("organization/shop/dev", [])
     assert sorted((tmp_path / "asked").read_text().splitlines()) == [
         "stack export --stack organization/shop/dev --non-interactive",
         "stack export --stack organization/shop/uncounted --non-interactive",
         "stack ls --all --json --non-interactive",
     ]
     # A folder that the command creates later has no project yet.
-    assert in_stacks(tmp_path / "new").stacks == found.stacks
+    assert in_stacks(tmp_path / "new")[0] == found[0]
 
 
 def test_one_stack_that_cannot_be_read_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pulumi(tmp_path, monkeypatch, listed(secret=1, dev=7), dev=state(ROLE))
 
-    found = in_stacks(tmp_path)
-    assert found.stacks[role_arn("app")] == "organization/shop/dev"
-    assert found.not_checked == (
-        'whether stack organization/shop/secret owns what is chosen: pulumi stack export: "access denied"',
-    )
+    stacks, not_checked = in_stacks(tmp_path)
+    assert stacks[role_arn("app")] == "organization/shop/dev"
+    assert not_checked == [
+        'whether stack organization/shop/secret owns what is chosen: pulumi stack export: "access denied"'
+    ]
 
 
 @pytest.mark.parametrize(
@@ -138,4 +138,4 @@ def test_one_stack_that_cannot_be_read_hides_no_other(tmp_path: Path, monkeypatc
 def test_no_backend_is_no_error(answer: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pulumi(tmp_path, monkeypatch, answer)
 
-    assert in_stacks(tmp_path) == InStacks({}, (f"whether a Pulumi stack owns what is chosen: {why}",))
+    assert in_stacks(tmp_path) == ({}, [f"whether a Pulumi stack owns what is chosen: {why}"])

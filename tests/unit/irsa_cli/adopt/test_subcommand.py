@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from irsa_cli.adopt import subcommand, work
-from irsa_cli.adopt.work import InStacks
 from irsa_cli.discovery import Discovery
 from irsa_world.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
 from irsa_world.model import EksCluster, ManagedPolicy, PolicySettings
@@ -46,7 +45,7 @@ def discovered(monkeypatch: pytest.MonkeyPatch) -> Any:
     def discovered(discovery: Discovery, number: str = AWS_ACCOUNT) -> None:
         monkeypatch.setattr(work, "discover", lambda *_, **__: discovery)
         monkeypatch.setattr(work, "_current_account", lambda *_: live(number))
-        monkeypatch.setattr(work, "in_stacks", lambda _: InStacks({}))
+        monkeypatch.setattr(work, "in_stacks", lambda _: ({}, []))
 
     discovered(EVERYTHING)
     return discovered
@@ -124,9 +123,9 @@ def test_what_is_in_the_state_of_the_stack_is_not_taken_again(
     (tmp_path / "Pulumi.prod.yaml").write_text(STACK_FILE)
     asked: list[Path] = []
 
-    def in_stacks(folder: Path) -> InStacks:
+    def in_stacks(folder: Path) -> Any:
         asked.append(folder)
-        return InStacks({role_arn("app"): stack})
+        return ({role_arn("app"): stack}, [])
 
     monkeypatch.setattr(work, "in_stacks", in_stacks)
 
@@ -140,7 +139,7 @@ def test_states_that_cannot_be_read_are_said_first(
     discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     why = "whether a Pulumi stack owns what is chosen: pulumi is not on PATH"
-    monkeypatch.setattr(work, "in_stacks", lambda _: InStacks({}, (why,)))
+    monkeypatch.setattr(work, "in_stacks", lambda _: ({}, [why]))
 
     assert run(tmp_path, "--all") == COULD_NOT_LOOK
     assert capsys.readouterr().out.splitlines()[:2] == ["not checked", f"  {why}"]

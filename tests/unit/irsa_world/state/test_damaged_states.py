@@ -200,7 +200,7 @@ def test_what_is_no_state_is_said(text: str, says: str, tmp_path: Path, monkeypa
     assert str(error.value) == f"pulumi stack export: {says}"
 
     monkeypatch.setattr("irsa_cli.adopt.work.stacks_of_backend", lambda _: {"dev": True})
-    assert in_stacks(tmp_path).not_checked == (f"whether stack dev owns what is chosen: pulumi stack export: {says}",)
+    assert in_stacks(tmp_path)[1] == [f"whether stack dev owns what is chosen: pulumi stack export: {says}"]
 
 
 @pytest.mark.parametrize(
