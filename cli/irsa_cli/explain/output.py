@@ -1,7 +1,7 @@
 """What `irsa explain` prints: as JSON, and in lines of 80 columns: what decides, then the rest, then the token."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from irsa.evaluation import (
@@ -15,12 +15,12 @@ from irsa.evaluation import (
 )
 from irsa.evaluation import decision as decisions
 from irsa.evaluation.decision import evaluate_parsed
-from irsa.evaluation.document import Parsed, parse
+from irsa.evaluation.document import parse
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import CLAIM_PREFIX
 from irsa_world.message import Message
 from irsa_world.report.text import Line, message_lines
-from irsa_world.verdict import AskedRole, Verdict, of_trust_policy, verdict
+from irsa_world.verdict import Verdict, of_trust_policy
 from irsa_world.wrapped import wrapped
 
 Request = WebIdentityRequest | PodIdentityRequest
@@ -31,9 +31,8 @@ class Note:
     """What decides beside the request.
 
     Attributes:
-        about: `association`: what one of EKS Pod Identity gives the service account, or why that is not known; `pod
-            identity`: what one would get from this trust policy; `token`: which role older Pods ask for; `guard`: which
-            stack refuses new Pods; `by default`: what was taken because the service account does not exist.
+        about: `association`: what one of EKS Pod Identity gives the service account, or why that is not known; `token`:
+            which role older Pods ask for; `by default`: what was taken because the service account does not exist.
         text: What there is to say.
     """
 
@@ -77,36 +76,17 @@ class Explanation:
 
 
 def explained(
-    role_arn: str, trust: str | Mapping[str, Any], request: Request, first: Verdict | None = None, cluster_arn: str = ""
+    role_arn: str, trust: str | Mapping[str, Any], request: Request, first: Verdict | None = None
 ) -> Explanation:
     """Return the answer of a trust policy, unless STS has something against the token before it reads that: `first`.
-
-    The ARN of the cluster is empty where it is not known, or where the cluster is not of EKS.
 
     Raises:
         TrustDocumentError: IAM would not accept the document.
     """
-    parsed = parse(trust)
-    evaluation = evaluate_parsed(*parsed, request)
+    evaluation = evaluate_parsed(*parse(trust), request)
     found = first or of_trust_policy(evaluation, request)
-    place, notes = request.subject, list[Note]()
-    if isinstance(request, WebIdentityRequest):
-        namespace, _, name = request.subject.removeprefix(CLAIM_PREFIX).partition(":")
-        place, notes = f"{namespace}/{name}", _of_association(parsed, PodIdentityRequest(namespace, name, cluster_arn))
-    return Explanation(place, role_arn, found.decision, found.found, request, evaluation.statements, notes=(*notes,))
-
-
-def _of_association(trust: Parsed, association: PodIdentityRequest) -> list[Note]:
-    """Return what a trust policy that names EKS Pod Identity would say to an association."""
-    if not any(association.principal in each.principals for each in trust[1]):
-        return []
-    answer, how = verdict(AskedRole(trust, {}), association), "with an association"
-    if answer.decision is Decision.DENIED:
-        # Whoever makes the association may disable its tags, with which a trust policy may refuse it.
-        without = verdict(AskedRole(trust, {}), replace(association, session_tags=False))
-        if without.decision is not Decision.DENIED:
-            answer, how = without, f"{how} that has its session tags disabled"
-    return [Note("pod identity", f"{how}, {answer.decision}: {answer.details}")]
+    place = request.subject.removeprefix(CLAIM_PREFIX).replace(":", "/", 1)
+    return Explanation(place, role_arn, found.decision, found.found, request, evaluation.statements)
 
 
 MARKS = {True: "  yes  ", False: "  no   ", None: "  ?    "}

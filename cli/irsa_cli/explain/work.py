@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from irsa_world.live.kubernetes import ClusterClient
 
 EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_DECIDE: COULD_NOT_LOOK}
-GUARDS = {"deny": "refuses", "warn": "warns of"}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -92,10 +91,8 @@ def _live(options: argparse.Namespace) -> Explanation:
     is_told = role_arn and options.issuer and options.audience
     cluster = None if is_told else _cluster(subject.replace(":", "/"), options.issuer, declared)
     live = cluster.service_account(*subject.split(":")) if cluster else None
-    asked = _Asked(options, subject, aws_accounts, declared, cluster, live)
-    answer = asked.answer(role_arn)
-    notes = _guards(cluster, live) if cluster and live else ()
-    return replace(answer, binding=binding, notes=(*answer.notes, *notes))
+    answer = _Asked(options, subject, aws_accounts, declared, cluster, live).answer(role_arn)
+    return replace(answer, binding=binding)
 
 
 @dataclass(frozen=True)
@@ -111,13 +108,13 @@ class _Asked:
 
     def answer(self, role_arn: str) -> Explanation:
         """Return the answer about a role that was named, or else about that which new Pods get."""
-        arn, association, unknown = self._in_eks()
+        association, unknown = self._association()
         # Who names an audience asks about a token.
         is_of_token = self.options.audience or (role_arn and association and role_arn not in association.role_arns)
         if association and not is_of_token:
             answer = self._by_association(association)
         else:
-            answer = self._by_token(role_arn or (self.live.role_arn if self.live else ""), arn)
+            answer = self._by_token(role_arn or (self.live.role_arn if self.live else ""))
         if association:
             # The annotation does not matter then.
             answer = replace(answer, annotation="", expected="", fix="")
@@ -130,22 +127,22 @@ class _Asked:
             answer = replace(answer, decision=Decision.CANNOT_DECIDE, explanation=text)
         return replace(answer, notes=(Note("association", unknown), *answer.notes))
 
-    def _in_eks(self) -> tuple[str, Association | None, str]:
-        """Return the ARN of the EKS cluster, its association of the service account, or why that is not known."""
+    def _association(self) -> tuple[Association | None, str]:
+        """Return the association of the service account, or why that is not known."""
         region = eks_region(issuer_host_path(self.cluster.issuer)) if self.cluster and self.live else ""
         if not (region and self.cluster):
             # EKS alone has associations.
-            return "", None, ""
-        arn, problem = "", "no EKS cluster that these AWS credentials list has this issuer"
+            return None, ""
+        problem = "no EKS cluster that these AWS credentials list has this issuer"
         for reference in self.aws_accounts.references:
             try:
                 eks = self.aws_accounts.of_provider(reference).eks(region)
                 arn = next((each.arn for each in eks.clusters() if each.issuer == self.cluster.issuer), "")
                 if arn:
-                    return arn, eks.association(parse_cluster_arn(arn).name, *self.subject.split(":")), ""
+                    return eks.association(parse_cluster_arn(arn).name, *self.subject.split(":")), ""
             except CouldNotLookError as error:
                 problem = str(error)
-        return arn, None, f"irsa cannot tell whether one of EKS Pod Identity gives it a role: {problem}"
+        return None, f"irsa cannot tell whether one of EKS Pod Identity gives it a role: {problem}"
 
     def _sessions(self, issuer: str, *role_arns: str) -> Sessions:
         """Return the sessions of a World with these roles alone, as far as their ARNs are some."""
@@ -187,7 +184,7 @@ class _Asked:
             answer = replace(answer, role=target.role_arn, decision=decision, explanation=text)
         return answer
 
-    def _by_token(self, role_arn: str, cluster_arn: str) -> Explanation:
+    def _by_token(self, role_arn: str) -> Explanation:
         """Return the answer of a role to the token of the service account."""
         options, live, place = self.options, self.live, self.subject.replace(":", "/")
         missing = _missing(self.cluster, place) if self.cluster and live is None else ""
@@ -208,7 +205,7 @@ class _Asked:
             return Explanation(place, role_arn, Decision.DENIED, session.verdict.found, missing=missing)
         policy = sessions.policies[role_arn]
         request = policy.request(cluster, service_account)
-        answer = replace(explained(role_arn, policy.role.trust, request, session.verdict, cluster_arn), missing=missing)
+        answer = replace(explained(role_arn, policy.role.trust, request, session.verdict), missing=missing)
         if missing and not options.audience:
             by_default = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
             answer = replace(answer, notes=(*answer.notes, Note("by default", by_default)))
@@ -242,26 +239,6 @@ def _said_of(association: Association) -> str:
         f"{named(association.association_id)}{owner} gives new Pods {named(association.role_arn)}{target}, "
         "whatever the annotation is"
     )
-
-
-def _guards(cluster: "ClusterClient", live: ServiceAccount) -> list[Note]:
-    """Return how Pods of a service account are guarded."""
-    from irsa_world.live.guards import guards_of  # noqa: PLC0415 (a file does not need it)
-
-    try:
-        guards = guards_of(cluster)
-    except CouldNotLookError as error:
-        return [Note("guard", f"irsa cannot tell whether the API server refuses Pods without their identity: {error}")]
-    return [
-        Note(
-            "guard",
-            f"stack {named(each.stack)} {GUARDS[each.mode]} new Pods without the identity for {named(each.role_arn)}"
-            if each.mode
-            else f"irsa cannot tell whether stack {named(each.stack)} guards it: no permission to read its ConfigMap",
-        )
-        for name in (live.name, "")
-        for each in guards.get((live.namespace, name), ())
-    ]
 
 
 def _missing(cluster: "ClusterClient", place: str) -> str:

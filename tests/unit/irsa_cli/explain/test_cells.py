@@ -11,7 +11,6 @@ import pytest
 
 from irsa_world.exits import NoPermissionError
 from irsa_world.live.kubernetes import ClusterClient
-from irsa_world.model import Guarded
 from irsa_world.verdict import EMPTY_AUDIENCE
 from tests.fuzz.live_states import AWS_ACCOUNT, CLUSTER_ARN, ISSUER, ROLE, Client, Pages, State, trust
 
@@ -243,31 +242,3 @@ def test_what_is_neither_a_role_nor_a_key_is_said(state: State, explain: Any, wo
     answer = explain(*words)
 
     assert (answer.code, said in answer.err) == (2, True), answer.err
-
-
-GUARDS = {("web", "app"): [Guarded("irsa-prod", "deny", ROLE), Guarded("x; do", "warn", ROLE)]}
-
-
-@pytest.mark.parametrize(
-    ("guards", "parts"),
-    [
-        ({("web", "other"): GUARDS["web", "app"]}, []),
-        (GUARDS, [f"stack irsa-prod refuses new Pods without the identity for {ROLE}", 'stack "x; do" warns']),
-        ({("web", ""): [Guarded("other")]}, ["irsa cannot tell whether stack other guards it"]),
-        (NoPermissionError("list bindings: forbidden"), ["their identity: list bindings: forbidden"]),
-    ],
-)
-def test_which_stack_guards_it_and_how(
-    guards: Any, parts: list[str], explain: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def guards_of(_: Any) -> Any:
-        if isinstance(guards, Exception):
-            raise guards
-        return guards
-
-    monkeypatch.setattr("irsa_world.live.guards.guards_of", guards_of)
-    notes = [each["text"] for each in explain("--json").json["notes"] if each["about"] == "guard"]
-
-    assert len(notes) == len(parts)
-    assert all(part in note for part, note in zip(parts, notes, strict=True))
-    assert all(f"guard: {note}" in explain().page for note in notes)

@@ -617,3 +617,45 @@ def test_what_is_wrong_with_an_annotation_says_that_an_association_wins() -> Non
     for kind, name in (("not-admitted", "app"), ("missing-role", "new")):
         (finding,) = of_kind(kind, found)
         assert f"new Pods ask for {role_arn(name)} by an association" in finding.found
+
+
+# --- Who is admitted, and what cannot be read ------------------------------------------------------------------------
+
+
+def test_a_deny_that_cannot_be_decided_has_its_own_number() -> None:
+    late = {"DateLessThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}}
+    document = trust(equal("team-b:x"), equal("team-a:x"), late)
+    document["Statement"][2]["Effect"] = "Deny"
+    accounts = [service_account(namespace, "x") for namespace in ("team-a", "team-b")]
+    admissions = taken(discovery(accounts, [role("app", document)])).admissions
+    (found,) = (each for each in admissions if each.service_accounts == ("team-a/x",))
+
+    assert str(found.decision) == "cannot decide"
+    assert [found.reason.count(each) for each in ("statement 2: ", "; statement 3: ", "it may deny it")] == [1, 1, 1]
+
+
+def test_a_role_of_another_account_is_reached_through_its_own_provider() -> None:
+    """https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html"""
+    provider = PROVIDER.replace(NUMBER, OTHER)
+    arn = role_arn("app", OTHER)
+    roles = (replace(role("app", page_trust("team-a:x", provider=provider)), arn=arn),)
+    found = discovery([service_account("team-a", "x")])
+    both = replace(found, aws_accounts=(AwsAccount(NUMBER, (), {}), AwsAccount(OTHER, roles, {provider: STS})))
+
+    assert [each.role for each in taken(both).admissions] == [arn]
+
+
+def test_a_trust_policy_that_cannot_be_read_is_said() -> None:
+    roles = [role("a", {"Statement": [{}]}), role("b", page_trust("team-a:x"))]
+    found = taken(discovery([service_account("team-a", "x")], roles))
+
+    assert [each.role for each in found.admissions] == [role_arn("b")]
+    assert [each.partition(":")[0] for each in found.not_checked] == ["trust policy of arn"]
+
+
+def test_a_reason_is_of_whom_it_names() -> None:
+    accounts = [service_account("team-a", name) for name in "xy"]
+    document = trust({"ArnLike": {SUB: "arn:aws:iam::*:role/a"}})
+    found = taken(discovery(accounts, [role("app", document)])).admissions
+
+    assert [each.service_accounts[0].replace("/", ":") in each.reason for each in found] == [True, True]
