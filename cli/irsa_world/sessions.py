@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from irsa.evaluation import (
-    DOCUMENTATION,
     Decision,
     Evaluation,
     PodIdentityRequest,
@@ -122,7 +121,6 @@ class Group(NamedTuple):
         decision: ALLOWED or CANNOT_DECIDE.
         audiences: For tokens of which audiences, sorted.
         reason: Why.
-        documentation: Page of AWS that states the rule.
     """
 
     trust: Trust
@@ -131,7 +129,6 @@ class Group(NamedTuple):
     decision: Decision
     audiences: tuple[str, ...]
     reason: str
-    documentation: str
 
     @property
     def role_arn(self) -> str:
@@ -330,7 +327,7 @@ def _groups(trust: Trust, cluster: Cluster, claims: Claims[ServiceAccount]) -> I
     # What is not known of a claim is told of each one.
     alone = reads_claims(trust.parsed, trust.provider_arn) or any(None in outcomes for outcomes in classes)
     waiting = [(outcomes, each) for outcomes, those in classes.items() for each in (bits(those) if alone else [those])]
-    found: dict[tuple[Decision, tuple[str, ...], str, str], int] = {}
+    found: dict[tuple[Decision, tuple[str, ...], str], int] = {}
     for outcomes, group in waiting:
         places = [one.place for one, outcome in zip(of.statements, outcomes, strict=True) if outcome is not False]
         applying = {place: trust.parsed[1][place] for place in places}
@@ -347,8 +344,8 @@ def _groups(trust: Trust, cluster: Cluster, claims: Claims[ServiceAccount]) -> I
 
 def _answer(
     trust: ProviderTrust, statements: Mapping[int, Statement], subject: str
-) -> tuple[Decision, tuple[str, ...], str, str] | None:
-    """Return decision, audiences, reason and documentation for a service account; None where it is refused."""
+) -> tuple[Decision, tuple[str, ...], str] | None:
+    """Return decision, audiences and reason for a service account; None where it is refused."""
     by_decision: dict[Decision, dict[str, Evaluation]] = {}
     for audience in sorted({*(trust.client_ids or ())}):
         evaluation = trust.evaluated(subject, audience, statements.values())
@@ -356,22 +353,20 @@ def _answer(
     for decision in (Decision.ALLOWED, Decision.CANNOT_DECIDE):
         if answers := by_decision.get(decision):
             reasons = [each for one in answers.values() for each in _reasons(trust, one, [*statements])]
-            page = next((page for _, page in reasons if page), DOCUMENTATION["decision"])
-            return decision, tuple(answers), "; ".join(dict.fromkeys(text for text, _ in reasons)), page
+            return decision, tuple(answers), "; ".join(dict.fromkeys(reasons))
     return None
 
 
-def _reasons(trust: ProviderTrust, evaluation: Evaluation, places: Sequence[int]) -> Iterator[tuple[str, str]]:
-    """Yield what decides, or what is not known; and the page that states the rule, where it is not IAM's decision."""
+def _reasons(trust: ProviderTrust, evaluation: Evaluation, places: Sequence[int]) -> Iterator[str]:
+    """Yield what decides, or what is not known."""
     for each in evaluation.statements:
         text = statement_text(trust, places[each.index])
         if each.matched and each.effect == "Allow":
-            yield text, ""
+            yield text
         elif each.matched is None and evaluation.decision is Decision.CANNOT_DECIDE:
-            unknown = [reason for reason in each.reasons if reason.outcome is None]
             verb = "deny" if each.effect == "Deny" else "allow"
-            why = " ".join(reason.explanation for reason in unknown)
-            yield f"{text}; it may {verb} it: {why}", unknown[0].documentation
+            why = " ".join(reason.explanation for reason in each.reasons if reason.outcome is None)
+            yield f"{text}; it may {verb} it: {why}"
 
 
 def _of_target_role(association: Association, policies: RolePolicies, trust: Parsed) -> Verdict:

@@ -93,7 +93,6 @@ class Admission:
         decision: `allowed` or `cannot decide`.
         audiences: The audiences of the tokens for which this is the answer; none where an association gives the role.
         reason: The statements that decide, with their conditions; and what is not known, where nothing is decided.
-        documentation: Page of AWS that states the rule.
         service_accounts: The service accounts, each as NAMESPACE/NAME.
     """
 
@@ -102,7 +101,6 @@ class Admission:
     decision: Decision
     audiences: Sequence[str]
     reason: str
-    documentation: str
     service_accounts: Sequence[str]
 
 

@@ -122,7 +122,6 @@ def _by_tokens(facts: Sessions) -> Iterator[Admission]:
             group.decision,
             group.audiences,
             group.reason,
-            group.documentation,
             facts.claims[group.cluster.issuer].names(group.service_accounts),
         )
 
@@ -141,8 +140,8 @@ def _by_association(facts: Sessions) -> Iterator[Admission]:
         verdict = each.deciding.verdict
         if is_left and verdict.decision is not Decision.DENIED:
             reason = f"by an association of EKS Pod Identity: {verdict.details or verdict.found}"
-            page, names = verdict.documentation, [str(each.association)]
-            yield Admission(each.role_arn, each.cluster.name, verdict.decision, (), reason, page, names)
+            names = [str(each.association)]
+            yield Admission(each.role_arn, each.cluster.name, verdict.decision, (), reason, names)
 
 
 def _unreadable_providers(discovery: Discovery) -> Iterator[str]:

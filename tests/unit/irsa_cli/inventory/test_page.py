@@ -71,7 +71,7 @@ def assert_harmless(its: Parsed) -> None:
     assert its.only("script")
     for tag, attributes in its.elements:
         assert not [name for name in attributes if name.startswith("on") or name in ("style", "src")], tag
-        assert attributes.get("href", "#").startswith(("#", "https://"))
+        assert attributes.get("href", "#").startswith("#")
 
 
 @pytest.mark.parametrize("danger", DANGERS)
@@ -103,15 +103,6 @@ def test_names_are_shown_with_escapes_in_place_of_what_cannot_be_seen() -> None:
 
     assert r"prod\u202e" in its.text
     assert "\u202e" not in its.text + str(its.elements)
-
-
-def test_an_address_that_is_no_web_page_is_not_linked() -> None:
-    """The attack: a `javascript:` address would run with a click."""
-    bad = [replace(each, documentation="javascript:alert(1)") for each in SMALL.admissions]
-    its = Parsed(page(replace(SMALL, admissions=bad), WRITTEN))
-
-    assert "javascript:" not in str(its.elements)
-    assert_harmless(its)
 
 
 def test_only_its_own_style_and_script_may_run() -> None:
