@@ -32,6 +32,8 @@ from irsa_world.sessions import Associated
 from irsa_world.verdict import EMPTY_AUDIENCE, of_provider
 
 USUAL = {"path": "/", **{key: usual for key, (_, usual) in types.ROLE_SETTINGS.items()}}
+# What kubectl writes for itself, and writes again where it is missing.
+_OF_KUBECTL = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class TakenRole(NamedTuple):
@@ -172,10 +174,6 @@ def _refused_in(document: Mapping[str, Any], partition: str) -> str:
     for place, mistake in (*document_mistakes(document), *partition_mistakes(document, partition)):
         return f"{path_of(place)}: {mistake.found}"
     return ""
-
-
-# What kubectl writes for itself, and writes again where it is missing.
-_OF_KUBECTL = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class TakenServiceAccount(NamedTuple):

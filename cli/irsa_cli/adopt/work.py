@@ -23,12 +23,17 @@ from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.live.aws import AwsAccountClients, Inputs, created_eks_cluster
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.report.publish import print_lines
+from irsa_world.report.text import Line, counted
 from irsa_world.sessions import Sessions
 from irsa_world.state.pulumi import exported_state, stack_outputs, stacks_of_backend
 from irsa_world.state.resource import Resource
 
 # Each is a process of `pulumi`, with a whole state in memory.
 AT_A_TIME = 4
+# The page has the commands, in an order by which no Pod is without permissions at any moment.
+LETTING_GO = "{}: before `pulumi up`, let it keep what is adopted; after `irsa prove`, let it go: {}"
+PAGE = "docs/adopt.md#who-manages-it-now"
+DRY_RUN = f"dry run: nothing is written; --output {NEW_STACK_FILE} writes the stack file"
 
 
 def in_stacks(folder: Path) -> tuple[Mapping[str, str], list[str]]:
@@ -72,12 +77,6 @@ def owned(state: Iterable[Resource]) -> Iterator[str]:
             yield from filter(None, (each.text("arn"), each.id, each.text("metadata", "uid")))
 
 
-Line = tuple[str, str]
-# The page has the commands, in an order by which no Pod is without permissions at any moment.
-LETTING_GO = "{}: before `pulumi up`, let it keep what is adopted; after `irsa prove`, let it go: {}"
-PAGE = "docs/adopt.md#who-manages-it-now"
-
-
 def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str], *, dry_run: bool) -> Iterator[Line]:
     """Yield the report as lines of text, each with its style; what could not be read is one sentence each."""
     # First: what was taken is to be read with it.
@@ -86,7 +85,9 @@ def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str]
         yield from ((f"  {visible(each)}", "yellow") for each in not_checked)
         yield "", ""
     if not dry_run:
-        yield from (*written(adoption, file, dry_run=False), ("", ""))
+        count = len(adoption.bindings)
+        added = f"{counted(count, 'binding')} added" if count else "unchanged, there is nothing to add"
+        yield from ((f"{named(str(file))}: {added}", "bold"), ("", ""))
     for fate in Fate:
         style, heading = fate.value
         items = [each for each in adoption.items if each.fate is fate]
@@ -101,16 +102,6 @@ def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str]
         init = commands.init(stack)
         unless = [f"{init}   (unless `pulumi stack ls` lists it)"] if init else []
         yield from _next(adoption, file, stack, [*write, *unless])
-
-
-def written(adoption: Adoption, file: Path, *, dry_run: bool) -> Iterator[Line]:
-    """Yield what is written, for the report; or what would be, which a dry run prints before the stack file."""
-    count = len(adoption.bindings)
-    if not count:
-        yield f"{named(str(file))} is unchanged: there is nothing to add", "bold"
-        return
-    added = "would be added" if dry_run else "added"
-    yield f"{named(str(file))}: {count} binding{'s' if count > 1 else ''} {added}", "bold"
 
 
 def _word(text: str) -> str:
@@ -147,9 +138,6 @@ def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> I
         yield from ((visible(f"       {name}"), "") for name in owned.get(step, ()))
 
 
-DRY_RUN = f"dry run: nothing is written; --output {NEW_STACK_FILE} writes the stack file"
-
-
 def run(options: argparse.Namespace) -> int:
     """Write or print the stack file; print the report, and return the exit code.
 
@@ -171,7 +159,7 @@ def run(options: argparse.Namespace) -> int:
     if not adoption.items:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
     if dry_run:
-        print_lines([(DRY_RUN, "bold"), *written(adoption, file.path, dry_run=True)], sys.stderr)
+        print_lines([(DRY_RUN, "bold")], sys.stderr)
     if adoption.bindings:
         text = file.with_additions(region, live.number, adoption.additions)
         if dry_run:

@@ -24,6 +24,20 @@ from irsa_world.verdict import Verdict, of_trust_policy
 from irsa_world.wrapped import wrapped
 
 Request = WebIdentityRequest | PodIdentityRequest
+MARKS = {True: "  yes  ", False: "  no   ", None: "  ?    "}
+APPLIES = {True: "applies", False: "does not apply", None: "may apply"}
+COLORS = {True: "green", False: "red", None: "yellow"}
+OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False, Decision.CANNOT_DECIDE: None}
+CLAIMS = {
+    Decision.ALLOWED: "allowed: {} may assume {}",
+    Decision.DENIED: "denied: {} may not assume {}",
+    Decision.CANNOT_DECIDE: "cannot decide whether {} may assume {}",
+}
+CONDITION = "Condition"
+INDENT = " " * 7
+LABEL = 10
+# How it begins that no statement allows it, and in which one what does not match.
+NEAREST = decisions.NEAREST.partition("{")[0]
 
 
 @dataclass(frozen=True)
@@ -87,22 +101,6 @@ def explained(
     found = first or of_trust_policy(evaluation, request)
     place = request.subject.removeprefix(CLAIM_PREFIX).replace(":", "/", 1)
     return Explanation(place, role_arn, found.decision, found.found, request, evaluation.statements)
-
-
-MARKS = {True: "  yes  ", False: "  no   ", None: "  ?    "}
-APPLIES = {True: "applies", False: "does not apply", None: "may apply"}
-COLORS = {True: "green", False: "red", None: "yellow"}
-OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False, Decision.CANNOT_DECIDE: None}
-CLAIMS = {
-    Decision.ALLOWED: "allowed: {} may assume {}",
-    Decision.DENIED: "denied: {} may not assume {}",
-    Decision.CANNOT_DECIDE: "cannot decide whether {} may assume {}",
-}
-CONDITION = "Condition"
-INDENT = " " * 7
-LABEL = 10
-# How it begins that no statement allows it, and in which one what does not match.
-NEAREST = decisions.NEAREST.partition("{")[0]
 
 
 def lines(answer: Explanation) -> Iterator[Line]:

@@ -90,7 +90,7 @@ def test_the_stack_is_created_first() -> None:
 def test_nothing_to_add_has_no_next_steps() -> None:
     said = printed(service_account("gone", role_arn("gone")))
 
-    assert said[3] == "Pulumi.prod.yaml is unchanged: there is nothing to add"
+    assert said[3] == "Pulumi.prod.yaml: unchanged, there is nothing to add"
     assert "next, in this order" not in said
 
 
