@@ -349,7 +349,9 @@ def test_audit_log(guarded: ApiServer, tmp_path: Path) -> None:
     finally:
         stop(cloud.sandbox, server.name)
     events = [json.loads(line) for line in log.read_text().splitlines()]
-    of_pods = [each for each in events if each.get("objectRef", {}).get("resource") == "pods" and each["verb"] == "create"]
+    of_pods = [
+        each for each in events if each.get("objectRef", {}).get("resource") == "pods" and each["verb"] == "create"
+    ]
     key = f"irsa-guard-{STACK.stack}-identity/service-account"
     # What the API server drops before it authorizes a request, while it starts, has no annotations.
     judged = [each for each in of_pods if each["stage"] == "ResponseComplete" and "annotations" in each]
