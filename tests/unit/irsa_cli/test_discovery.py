@@ -485,6 +485,14 @@ def test_a_stack_names_its_clusters_and_what_it_manages() -> None:
     ]
 
 
+@pytest.mark.usefixtures("stack", "profiles")
+def test_a_profile_takes_the_place_of_the_stacks_aws_accounts() -> None:
+    found = discover([], [], ["prod"], [{"profile": "other"}])
+
+    assert [each.number for each in found.aws_accounts] == ["444455556666"]
+    assert (found.stacks, len(found.clusters), len(found.managed)) == (("prod",), 2, 5)
+
+
 def test_no_two_clusters_have_one_name() -> None:
     """The attack: a context is called what another cluster is called, with its issuer, where two are called `aws`."""
     issuers = [f"https://{each}.example.com" for each in "abc"]
