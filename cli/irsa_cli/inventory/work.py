@@ -9,13 +9,13 @@ from irsa.rules.mistakes import named
 from irsa_cli.discovery import discover, inputs_of
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Inventory
-from irsa_cli.inventory.table import answer_of
+from irsa_cli.inventory.table import section_of
 from irsa_cli.inventory.taking import of_namespaces, take_inventory
 from irsa_cli.progress import under_way
 from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_world.report.json import camel_case, document
-from irsa_world.report.publish import print_answers, print_lines
+from irsa_world.report.publish import print_lines, print_sections
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(as_json(inventory, code))
     else:
-        print_answers([answer_of(inventory)])
+        print_sections([section_of(inventory)])
     if options.html:
         from irsa_cli.inventory.page import page  # noqa: PLC0415 (only this option needs it)
 

@@ -20,7 +20,7 @@ from irsa_world.exits import CouldNotLookError, SecretInStateError, failed_reque
 from irsa_world.report.checks import Check, Outcome, Report, outcome_of
 from irsa_world.report.json import as_json
 from irsa_world.report.publish import publish
-from irsa_world.report.text import answer_of, plain
+from irsa_world.report.text import plain, section_of
 
 GOOD = Check("app", "role", Outcome.OK, "role app")
 BAD = Check("app", "trust", Outcome.FINDING, "role app", "this <one>", "that & that", "pulumi up --refresh")
@@ -30,7 +30,7 @@ ALLOWED = Check("later", "assumes", Outcome.UNPROVEN, "team-a/*", "no existing s
 
 
 def printed(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return plain([answer_of(report, headings, rows)])
+    return plain([section_of(report, headings, rows)])
 
 
 @pytest.mark.parametrize(
