@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from irsa.rules.mistakes import named
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.service import NO_ANSWER, PATIENT, Service
+from irsa_world.live.service import NO_ANSWER, Service
 
 SESSION_NAME = "irsa"
 SHORTEST_SESSION_SECONDS = 900
@@ -89,13 +89,13 @@ class TokenService:
         # The role was assumed: a failure from here on is not a refusal.
         try:
             with self._lock:
-                client = self._session.client(
+                assumed = Service(
+                    self._session,
                     "sts",
                     aws_access_key_id=keys["AccessKeyId"],
                     aws_secret_access_key=keys["SecretAccessKey"],
                     aws_session_token=keys["SessionToken"],
-                    config=PATIENT,
                 )
-            return str(client.get_caller_identity()["Arn"])
+            return str(assumed.client.get_caller_identity()["Arn"])
         except NO_ANSWER as error:
             raise CouldNotLookError(f"the role was assumed, but GetCallerIdentity: {type(error).__name__}") from None

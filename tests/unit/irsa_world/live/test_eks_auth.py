@@ -32,8 +32,7 @@ def service(monkeypatch: pytest.MonkeyPatch, status: int, body: str, sent: list[
         (sent if sent is not None else []).append(request)
         return aws_response(status, body)
 
-    for client in (found._eks_auth.first, found._eks_auth.patient):
-        client.meta.events.register_first("before-send.eks-auth", answer)
+    found._eks_auth.client.meta.events.register_first("before-send.eks-auth", answer)
     return found
 
 

@@ -70,8 +70,8 @@ class Account:
     def __init__(self, live: AwsAccountClient | None = None) -> None:
         self.live = live or AwsAccountClient(boto3.session.Session(), ACCOUNT)
         self.calls: Counter[str] = Counter()
-        for client in (self.live._iam.first, self.live._iam.patient):
-            client.meta.events.register("before-call.iam.*", lambda model, **_: self.calls.update([model.name]))
+        self.events = self.live._iam.client.meta.events
+        self.events.register("before-call.iam.*", lambda model, **_: self.calls.update([model.name]))
 
     def fail(self, operation: str, status: int, code: str, when: Callable[[str], bool] = lambda _: True) -> None:
         """Have IAM answer an operation with an error, where its request's body says so."""
@@ -84,8 +84,7 @@ class Account:
         def answered(request: Any, **_: Any) -> Any:
             return answer() if when(str(request.body)) else None
 
-        for client in (self.live._iam.first, self.live._iam.patient):
-            client.meta.events.register_first(f"before-send.iam.{operation}", answered)
+        self.events.register_first(f"before-send.iam.{operation}", answered)
 
     def read(self, wanted: Wanted) -> None:
         self.live.read_in_bulk(len(wanted.roles), len(wanted.policies))

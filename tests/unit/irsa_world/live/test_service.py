@@ -1,11 +1,14 @@
 """Why AWS gave no answer, by the codes and types of boto3."""
 
+import contextlib
+
 import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from irsa_world.causes import Cause
+from irsa_world.live.once import FirstAlone
 from irsa_world.live.service import failure
 
 URL = "https://iam.amazonaws.com/"
@@ -61,3 +64,31 @@ def test_a_page_in_the_place_of_an_answer_is_not_printed() -> None:
 
     assert str(found).startswith("iam:GetRole: an answer that ends early, or is not AWS's")
     assert "html" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ("!.", "!"),
+        (".!.", ".!."),
+        # What follows silence is sent alone, and where it has no answer either, nobody waits any more.
+        (".!!.", ".!!"),
+        ("#.", "#."),
+        (".#.#!.#", ".#.#!"),
+    ],
+)
+def test_a_server_that_is_silent_twice_is_asked_nothing_more(asked: str, sent: str) -> None:
+    """`.` is a question with an answer, `!` one without, `#` a list without, which says nothing of other questions."""
+    requests, found = FirstAlone(TimeoutError), ""
+    for each in asked:
+
+        def request(kind: str = each) -> None:
+            nonlocal found
+            found += kind
+            if kind != ".":
+                raise TimeoutError
+
+        with contextlib.suppress(TimeoutError):
+            (requests.ask_beside if each == "#" else requests.ask)(request)
+
+    assert found == sent
