@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from irsa.add_ons.catalog import AddOn
+from irsa.add_ons.catalog import add_on as known_add_on
 from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import CLUSTER_NAMES, PARAMETERS, SWITCHES
 from irsa.rules.trust import minified
@@ -73,8 +74,9 @@ class AddOnsOutput:
     add_ons: Sequence[AddOnOutput]
 
 
-def output_of(add_on: AddOn) -> AddOnOutput:
+def output_of(name: str) -> AddOnOutput:
     """Return an add-on as it is printed."""
+    add_on = known_add_on(name)
     named = [first for first, *_ in add_on.must_be_named]
     return AddOnOutput(
         add_on.name,

@@ -20,7 +20,7 @@ from irsa_cli.explain.text import lines
 from irsa_cli.text_files import text_of
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.issuers import eks_region
-from irsa_world.report.json import as_object, document
+from irsa_world.report.json import document
 from irsa_world.report.publish import print_lines
 from irsa_world.state.declared import DeclaredStack
 from irsa_world.state.pulumi import read_stack
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     except (Mistake, OSError) as error:
         raise CouldNotLookError(str(error)) from error
     if options.json:
-        print(document("explain", answer.decision is Decision.ALLOWED and not answer.missing, as_object(answer)))
+        print(document("explain", answer.decision is Decision.ALLOWED and not answer.missing, answer))
     else:
         print_lines((visible(text), style) for text, style in lines(answer))
     # Nobody gets a token of a service account that does not exist, whatever the trust policy says.

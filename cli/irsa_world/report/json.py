@@ -44,11 +44,11 @@ def as_json(report: Report) -> str:
     found = Counter(check.outcome for check in report.checks)
     counts = Counts(**{each.name.lower(): found[each] for each in Outcome})
     output = ReportOutput(report.stack, counts, report.checks)
-    return document(report.subcommand, report.exit_code == GOOD, as_object(output))
+    return document(report.subcommand, report.exit_code == GOOD, output)
 
 
-def document(subcommand: str, good: bool, values: Mapping[str, Any]) -> str:
-    """Return the JSON of a subcommand: its name, whether the exit code is 0, and these values."""
+def document(subcommand: str, good: bool, values: Any) -> str:
+    """Return the JSON of a subcommand: its name, whether the exit code is 0, and the values of a dataclass or mapping."""
     values = {"subcommand": subcommand, "good": good, **as_object(values)}
     return visible_json(json.dumps(values, indent=2, ensure_ascii=False))
 
