@@ -48,7 +48,7 @@ def as_json(report: Report) -> str:
 
 
 def document(subcommand: str, good: bool, values: Any) -> str:
-    """Return the JSON of a subcommand: its name, whether the exit code is 0, and the values of a dataclass or mapping."""
+    """Return the JSON of a subcommand: name, whether the exit code is 0, the values of a dataclass or dict."""
     values = {"subcommand": subcommand, "good": good, **as_object(values)}
     return visible_json(json.dumps(values, indent=2, ensure_ascii=False))
 

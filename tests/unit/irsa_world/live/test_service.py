@@ -1,6 +1,9 @@
 """Why AWS gave no answer, by the codes and types of boto3."""
 
 import contextlib
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore import exceptions
@@ -92,3 +95,20 @@ def test_a_server_that_is_silent_twice_is_asked_nothing_more(asked: str, sent: s
             (requests.ask_beside if each == "#" else requests.ask)(request)
 
     assert found == sent
+
+
+def test_the_first_goes_alone_and_the_others_together() -> None:
+    requests, together, asked = FirstAlone(), threading.Barrier(4), list[int]()
+
+    def request(number: int) -> int:
+        asked.append(number)
+        if len(asked) == 1:
+            time.sleep(0.05)
+            assert len(asked) == 1
+        else:
+            # They wait for each other, which they can only do when they are sent together.
+            together.wait(timeout=60)
+        return number
+
+    with ThreadPoolExecutor(5) as pool:
+        assert [*pool.map(lambda each: requests.ask(lambda: request(each)), range(5))] == [*range(5)]
