@@ -8,6 +8,7 @@ from typing import Any
 
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, admission
+from irsa.evaluation.decision import with_values
 from irsa.evaluation.patterns import matches
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
@@ -15,7 +16,7 @@ from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn,
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim
-from irsa.rules.trust import NETWORK_KEYS, federated_providers, minified
+from irsa.rules.trust import federated_providers, minified
 from irsa.ways import IRSA
 from irsa_cli.prove.answers import STS
 from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, Claim, Proof
@@ -32,7 +33,7 @@ from irsa_world.verdict import NO_SERVICE_ACCOUNT, of_annotations
 TRIED = 20
 DOUBT = "the trust policy may admit it under other conditions than those here"
 UNREAD_TRUST = "; or the trust policy, which irsa cannot read here, has a condition on the caller's network"
-OF_NETWORK = "the trust policy has a condition on the caller's network, and irsa runs outside the Pods' network"
+OUTSIDE = "irsa runs outside of the Pods, whose network or region may be another: run it from there"
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,10 @@ class WebIdentityProof(Proof):
         trust = self._trust_policy()
         if trust is None:
             return replace(check, found=check.found + UNREAD_TRUST)
-        if depends_on_network(self._evaluated(trust, claim.service_account.subject, issuer)):
-            return self._check(ASSUMES, Outcome.CANNOT_TELL, claim.about, f"{refused}: {OF_NETWORK}")
+        answer = self._evaluated(trust, claim.service_account.subject, issuer)
+        if answer and answer.decision is Decision.CANNOT_DECIDE:
+            found = f"{refused}: {with_values(answer)}; {OUTSIDE}"
+            return self._check(ASSUMES, Outcome.CANNOT_TELL, claim.about, found)
         return check
 
     def _trust_policy(self) -> Mapping[str, Any] | None:
@@ -252,11 +255,3 @@ def named_subjects(
         for each in admitted.admitted
         if each.provider_arn == provider and each.subject != EVERY_SERVICE_ACCOUNT and stranger([each.subject])
     }
-
-
-def depends_on_network(answer: Evaluation | None) -> bool:
-    """Return whether a trust policy's answer depends on the network that the request comes from."""
-    if answer is None or answer.decision is not Decision.CANNOT_DECIDE:
-        return False
-    undecided = [reason for each in answer.statements if each.matched is None for reason in each.reasons]
-    return any(reason.outcome is None and (reason.key or "").lower() in NETWORK_KEYS for reason in undecided)

@@ -173,7 +173,7 @@ def test_every_list_is_asked_for_once(api: Namespaces) -> None:
 
 def test_each_cluster_is_read_by_itself(api: Namespaces) -> None:
     one, two = (json.dumps(each) for each in (kubeconfig(api.api.url), kubeconfig("http://127.0.0.1:9", "broken")))
-    providers = {
+    providers: dict[str, Any] = {
         "one": {"kubeconfig": one},
         "two": {"kubeconfig": two},
         "three": {"kubeconfig": {"ciphertext": "v1:x"}},
