@@ -60,6 +60,8 @@ class Proof(ABC):
     """Proves one binding of a stack in one way.
 
     Attributes:
+        audience: The audience of the tokens that are admitted.
+        role_arn: ARN of the role that they get.
         answers: What the answers to a token mean.
         new: The codes by which AWS refuses what it does not know everywhere yet.
         nobody: What the negative check tries.
@@ -69,21 +71,13 @@ class Proof(ABC):
 
     asked: Asked
     binding: DeclaredBinding
+    audience: str
+    role_arn: str
     answers: ClassVar[Sequence[Meaning]]
     new: ClassVar[Sequence[str]]
     nobody: ClassVar[str]
     unproven: ClassVar[str]
     by: ClassVar[str] = ""
-
-    @property
-    @abstractmethod
-    def audience(self) -> str:
-        """The audience of the tokens that are admitted."""
-
-    @property
-    @abstractmethod
-    def role_arn(self) -> str:
-        """ARN of the role that they get."""
 
     @abstractmethod
     def _claims(self) -> Iterator[Claim | Check]: ...  # those who are to be admitted; a check where there is no token
@@ -190,6 +184,16 @@ class Proof(ABC):
         if claim.doubt:
             return self._check(IS_REFUSED, Outcome.CANNOT_TELL, claim.about, f"{answer}: {claim.doubt}")
         return self._check(IS_REFUSED, Outcome.OK, claim.about, str(answer))
+
+    def _common_names(self, claim: Claim, issuer: str, role_arn: str) -> Mapping[str, str]:
+        """Return the names in the texts of answers that both ways have."""
+        return {
+            "explain": commands.explain(str(claim.service_account), role_arn, self.asked.declared.stack, issuer),
+            "issuer": issuer,
+            # `pulumi up` does not repair a role that the stack does not create.
+            "repair": self.repair if self.binding.role else "",
+            "role": role_arn,
+        }
 
     @property
     def session(self) -> str:

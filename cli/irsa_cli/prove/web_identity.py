@@ -45,16 +45,6 @@ class WebIdentityProof(Proof):
     nobody = "a service account that is not trusted"
     unproven = "a refusal proves nothing if no service account is admitted"
 
-    @property
-    def audience(self) -> str:
-        """That of the binding."""
-        return self.binding.audience
-
-    @property
-    def role_arn(self) -> str:
-        """That of the binding's role."""
-        return self.binding.role_arn
-
     def _claims(self) -> Iterator[Claim | Check]:
         created = {each.subject for each in self.binding.service_accounts}
         yield from map(self._of_service_account, self.binding.service_accounts)
@@ -201,25 +191,20 @@ class WebIdentityProof(Proof):
         return None
 
     def _names(self, claim: Claim, issuer: str) -> Mapping[str, str]:
-        binding, own, repair = self.binding, claim.service_account, self.repair
-        role_arn, audience = binding.role_arn, binding.audience
+        role_arn, audience, repair = self.role_arn, self.audience, self.repair
         # What cannot be parsed is no ARN of a role, and STS says so.
         number = provider = ""
         with contextlib.suppress(Mistake):
             number, provider = parse_iam_arn(role_arn, "role").account_id, provider_of_role(role_arn, issuer)
         created = provider in self.asked.declared.oidc_providers
         return {
+            **self._common_names(claim, issuer, role_arn),
             "aws_account": number,
             "add_client_id": repair if created else commands.add_client_id(provider, audience),
             "audience": audience,
             "create_provider": repair if created else commands.create_provider(issuer, [audience]),
-            "explain": commands.explain(str(own), role_arn, self.asked.declared.stack, issuer),
-            "issuer": issuer,
             "provider": provider,
-            # `pulumi up` does not repair a role that the stack does not create.
-            "repair": repair if binding.role else "",
-            "role": role_arn,
-            "subject": subject_claim(own.subject),
+            "subject": subject_claim(claim.service_account.subject),
         }
 
 

@@ -175,8 +175,6 @@ def _aws_account(inputs: Inputs) -> AwsAccountClient | CouldNotLookError:
         return AwsAccountClient(session, caller(session).account_id)
     except CouldNotLookError as error:
         return error
-    except NO_ANSWER as error:
-        return failure("AWS", error)
 
 
 def session_of(inputs: Inputs) -> Any:

@@ -49,8 +49,15 @@ class Service:
     """One AWS service. The first request is sent alone: it shows whether the service answers."""
 
     def __init__(self, session: Any, name: str, config: Config | None = None, **credentials: str) -> None:
-        """Create the client of a session for a service, named as in boto3; credentials replace those of the session."""
-        self.client: Any = session.client(name, config=PATIENT.merge(config or Config()), **credentials)
+        """Create the client of a session for a service, named as in boto3; credentials replace those of the session.
+
+        Raises:
+            CouldNotLookError: There is no region, or the endpoint is no URL.
+        """
+        try:
+            self.client: Any = session.client(name, config=PATIENT.merge(config or Config()), **credentials)
+        except NO_ANSWER as error:
+            raise failure(name, error) from error
         self.client.meta.events.register_first(f"needs-retry.{name}", _end_without_connection)
         self._requests = FirstAlone(*NO_CONNECTION)
 

@@ -127,7 +127,8 @@ def test_tokens_go_to_the_sts_of_the_provider(provider: str, asked: str) -> None
 
     services = SimpleNamespace(answer=answer)
     asks: Any = SimpleNamespace(declared=SimpleNamespace(aws={"first": {}, "china": {}}), services=services)
-    web_identity.WebIdentityProof(asks, replace(STS.binding, provider=provider))._session("token")
+    binding = replace(STS.binding, provider=provider)
+    web_identity.WebIdentityProof(asks, binding, binding.audience, ROLE)._session("token")
 
     assert seen == [asked]
 

@@ -193,7 +193,7 @@ def test_an_endpoint_that_is_no_url_is_one_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("AWS_ENDPOINT_URL", "notaurl")
     with pytest.raises(CouldNotLookError, match="Invalid endpoint: notaurl"):
         AwsAccountClients({}).only()
-    with pytest.raises(CouldNotLookError, match="STS: Invalid endpoint: notaurl"):
+    with pytest.raises(CouldNotLookError, match="sts: Invalid endpoint: notaurl"):
         TokenService(session_for_tokens({"region": "us-west-2"}))
 
 

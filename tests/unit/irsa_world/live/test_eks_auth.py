@@ -7,8 +7,7 @@ import boto3
 import pytest
 
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.eks_auth import PodIdentityService
-from irsa_world.live.sts import Refused, Session
+from irsa_world.live.sts import PodIdentityService, Refused, Session
 from tests.world import aws_response
 
 TOKEN = "e30.SECRET-TOKEN.x"

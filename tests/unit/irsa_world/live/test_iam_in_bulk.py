@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import boto3
 import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.iam import AwsAccountClient
@@ -26,6 +28,39 @@ POLICY = {
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+OTHER = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::a%b"}]}
+OTHER_TRUST = json.dumps(TRUST).replace("eks.amazonaws.com", "ec2.amazonaws.com")
+SHARED = f"arn:aws:iam::{ACCOUNT}:policy/app-0"
+# What somebody did by hand to the role app-N.
+BY_HAND: dict[str, Callable[[Any, str, str], object]] = {
+    "nothing": lambda iam, name, arn: None,
+    "deleted": lambda iam, name, arn: (
+        iam.detach_role_policy(RoleName=name, PolicyArn=arn),
+        iam.delete_role_policy(RoleName=name, PolicyName="inline"),
+        iam.delete_role(RoleName=name),
+    ),
+    "trust": lambda iam, name, arn: iam.update_assume_role_policy(RoleName=name, PolicyDocument=OTHER_TRUST),
+    "detached": lambda iam, name, arn: iam.detach_role_policy(RoleName=name, PolicyArn=arn),
+    "policy deleted": lambda iam, name, arn: (
+        iam.detach_role_policy(RoleName=name, PolicyArn=arn),
+        iam.delete_policy(PolicyArn=arn),
+    ),
+    "attached": lambda iam, name, arn: iam.attach_role_policy(RoleName=name, PolicyArn=SHARED),
+    "inline added": lambda iam, name, arn: iam.put_role_policy(
+        RoleName=name, PolicyName="more", PolicyDocument=json.dumps(OTHER)
+    ),
+    "inline changed": lambda iam, name, arn: iam.put_role_policy(
+        RoleName=name, PolicyName="inline", PolicyDocument=json.dumps(OTHER)
+    ),
+    "version": lambda iam, name, arn: iam.create_policy_version(
+        PolicyArn=arn, PolicyDocument=json.dumps(OTHER), SetAsDefault=True
+    ),
+    "version that is not the default": lambda iam, name, arn: iam.create_policy_version(
+        PolicyArn=arn, PolicyDocument=json.dumps(OTHER), SetAsDefault=False
+    ),
+    "settings": lambda iam, name, arn: iam.update_role(RoleName=name, Description="%7E", MaxSessionDuration=7200),
+    "boundary": lambda iam, name, arn: iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=SHARED),
 }
 DETAILS, ROLES = "GetAccountAuthorizationDetails", "ListRoles"
 
@@ -90,8 +125,9 @@ class Account:
         names = sorted(wanted.roles)
         settings = ("arn", "description", "max_session_duration", "permissions_boundary", "trust")
         return {
-            "roles": [[getattr(live.role(name), key) for key in settings] for name in names],
-            "attached": [live.attached_policies(name) for name in names],
+            "roles": [[getattr(live.role(name), key, None) for key in settings] for name in names],
+            # Their order says nothing.
+            "attached": [found and sorted(found) for found in map(live.attached_policies, names)],
             "inline": [live.inline_policies(name) for name in names],
             "inline documents": [live.inline_document(name, "inline") for name in names],
             "documents": [live.document(arn) for arn in sorted(wanted.policies)],
@@ -100,6 +136,22 @@ class Account:
 
 def one_by_one(wanted: Wanted) -> dict[str, Any]:
     return Account().facts(wanted)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(sorted(BY_HAND)), min_size=3, max_size=7))
+@example([*BY_HAND])
+def test_lists_answer_what_the_questions_would(monkeypatch: pytest.MonkeyPatch, changes: list[str]) -> None:
+    monkeypatch.setattr("irsa_world.live.iam.MANY", 2)
+    with paged_iam(monkeypatch, 3) as iam:
+        wanted = create(iam, len(changes) + 1)
+        for number, change in enumerate(changes, 1):
+            BY_HAND[change](iam, f"app-{number}", f"arn:aws:iam::{ACCOUNT}:policy/app-{number}")
+        account = Account()
+        account.read(wanted)
+
+        assert account.calls.keys() == {ROLES, DETAILS}
+        assert account.facts(wanted) == one_by_one(wanted)
 
 
 @pytest.mark.parametrize(

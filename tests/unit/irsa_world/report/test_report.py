@@ -106,23 +106,6 @@ def test_one_reason_is_said_once() -> None:
     assert len(json.loads(as_json(Report("verify", "dev", unknown)))["checks"]) == 14
 
 
-def test_what_is_found_cannot_break_the_report() -> None:
-    role = "arn:aws:iam::111122223333:role/app"
-    check = Check("app", "account", Outcome.FINDING, "web/app", f"{role}\n\x1b[31m\x01", role, "pulumi up")
-    report = Report("verify", "dev", (check,))
-    text = printed(report, ("binding",), (("app\n",),))[2:-3]
-
-    found = f"{role}\\n\\x1b[31m\\x01"
-    heading, *parts = (
-        "app: account: web/app: finding",
-        f"found:    {found}",
-        f"expected: {role}",
-        "do:       pulumi up",
-    )
-    assert text == [heading, *(f"    {part}" for part in parts)]
-    assert json.loads(as_json(report))["checks"][0]["found"] == check.found
-
-
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -199,9 +182,6 @@ def test_a_terminal_has_one_line_that_goes_away(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_why_there_is_no_result_is_said(error: CouldNotLookError, outcome: Outcome) -> None:
-    check = Check("app", "role", outcome_of(error), "role app", str(error))
-    report = Report("verify", "dev", (check,))
-
-    assert check.outcome is outcome
-    assert printed(report, ("binding",), ())[2] == f"app: role: role app: not checked: {outcome.value}"
-    assert json.loads(as_json(report))["checks"][0]["outcome"] == outcome.value
+    assert outcome_of(error) is outcome
+    check = Check("app", "role", outcome, "role app", str(error))
+    assert printed(Report("verify", "dev", (check,)), ("binding",), ())[2].endswith(f": not checked: {outcome.value}")
