@@ -15,16 +15,11 @@ from irsa_world.wrapped import wrapped
 
 WIDTH = 100
 HEADING = "bold"
-HEADINGS = ("add-on", "parameters", "newest", "size")
-OF_AWS = "AWS managed"
+HEADINGS = ("add-on", "parameters", "newest")
 # What is printed of a version that is not the newest.
 OF_OLDER = ("date", "source", "note")
 CLUSTERS = "those of the binding's clusters"
-LEGEND = (
-    f"[ ]: may be left out; a|b: at least one of them. Without clusterNames: {CLUSTERS}. size: of the policy document "
-    "with one value for each parameter that is needed, in characters; IAM takes 6,144 in a policy, and irsa divides a "
-    f"larger document. {OF_AWS}: AWS's policies are attached, and irsa writes none"
-)
+LEGEND = f"[ ]: may be left out; a|b: at least one of them. Without clusterNames: {CLUSTERS}"
 
 
 class Dumper(yaml.SafeDumper):
@@ -52,7 +47,7 @@ def _row(each: AddOnOutput) -> tuple[str, ...]:
     needed = [one.name for one in each.parameters if _is_needed(one.name, one.required)]
     needed += ["|".join(one_of)] if one_of else []
     optional = [f"[{one.name}]" for one in each.parameters if one.name not in (*needed, *one_of)]
-    return each.name, " ".join([*needed, *optional]) or "-", each.versions[0], f"{each.size:,}" if each.size else OF_AWS
+    return each.name, " ".join([*needed, *optional]) or "-", each.versions[0]
 
 
 def _is_needed(name: str, required: bool) -> bool:
@@ -70,7 +65,6 @@ def of_one(each: AddOnOutput) -> Iterator[Line]:
         "parameters": [*map(_parameter, each.parameters)],
         "requireOneOf": each.require_one_of,
         'scope: "*"': each.everything,
-        "size": each.size,
         "versions": dict([newest, *((name, {key: one[key] for key in OF_OLDER if key in one}) for name, one in older)]),
         "helmValues": data.get("helmValues"),
     }

@@ -91,8 +91,8 @@ class PodIdentityProof(Proof):
 
     def _wrong(self, session: Session) -> tuple[str, ...]:
         own = self.association.association_id
-        if not session.arn.startswith(self.session):
-            return named(session.arn), named(self.session), self.repair
+        if wrong := super()._wrong(session):
+            return *wrong, self.repair
         if own not in {"", session.association_id}:
             declared = f"the association {named(own)}, which the stack created"
             return f"the association {named(session.association_id)}", declared

@@ -84,8 +84,6 @@ class Proof(ABC):
     @abstractmethod
     def _session(self, token: str) -> Session: ...
     @abstractmethod
-    def _wrong(self, session: Session) -> tuple[str, ...]: ...  # found, expected and fix, or nothing
-    @abstractmethod
     def _other(self, proven: Claim, issuer: str) -> Claim | str: ...  # who is to be refused, or why there is nobody
     @abstractmethod
     def _admitted(self, claim: Claim, session: Session) -> Check: ...  # who was to be refused
@@ -146,6 +144,10 @@ class Proof(ABC):
         if wrong := self._wrong(answer):
             return self._check(ASSUMES, Outcome.FINDING, claim.about, *wrong), issuer
         return self._check(ASSUMES, Outcome.OK, claim.about, named(answer.arn)), issuer
+
+    def _wrong(self, session: Session) -> tuple[str, ...]:
+        """Return what is found and expected, and the fix if there is one, where a session is not the declared one."""
+        return () if session.arn.startswith(self.session) else (named(session.arn), named(self.session))
 
     def _refused(self, claim: Claim, issuer: str, refused: Refused) -> Check:
         """Return the check of somebody who was to be admitted, and was refused."""

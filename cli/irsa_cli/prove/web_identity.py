@@ -118,9 +118,6 @@ class WebIdentityProof(Proof):
         service = self.asked.services.answer(reference, lambda: TokenService(session_for_tokens(inputs)))
         return Session(service.identity(token, self.binding.role_arn))
 
-    def _wrong(self, session: Session) -> tuple[str, ...]:
-        return () if session.arn.startswith(self.session) else (named(session.arn), named(self.session))
-
     def _refused(self, claim: Claim, issuer: str, refused: Refused) -> Check:
         check = super()._refused(claim, issuer, refused)
         if refused.code != "AccessDenied":

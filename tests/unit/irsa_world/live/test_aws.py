@@ -45,23 +45,6 @@ def calls_of(aws_account: AwsAccountClient) -> list[str]:
     return calls
 
 
-def test_paging_is_followed(iam: Any, aws_account: AwsAccountClient) -> None:
-    iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
-    for index in range(7):
-        arn = iam.create_policy(PolicyName=f"p{index}", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
-        iam.attach_role_policy(RoleName="app", PolicyArn=arn)
-        iam.put_role_policy(RoleName="app", PolicyName=f"i{index}", PolicyDocument=json.dumps(POLICY))
-    aws_account._iam.client.meta.events.register(
-        "provide-client-params.iam.*",
-        lambda params, model, **_: {**params, "MaxItems": 3} if "List" in model.name else None,
-    )
-    calls = calls_of(aws_account)
-
-    assert len(aws_account.attached_policies("app") or []) == 7
-    assert len(aws_account.inline_policies("app") or []) == 7
-    assert calls.count("ListAttachedRolePolicies") == 3
-
-
 def test_a_question_is_asked_once_however_many_want_the_answer(iam: Any, aws_account: AwsAccountClient) -> None:
     calls, barrier = calls_of(aws_account), threading.Barrier(16)
 
