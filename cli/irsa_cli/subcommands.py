@@ -11,12 +11,13 @@ import functools
 from collections.abc import Sequence
 from importlib.abc import InspectLoader
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from importlib.util import find_spec
 
-from irsa_cli.versions import COMMAND, require_one_version
+from irsa_world.exits import CouldNotLookError
 
 GROUP = "irsa.subcommands"
+COMMAND, OTHERS = "irsa-cli", ("irsa", "irsa-stack")
 
 
 @functools.cache
@@ -48,6 +49,24 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"irsa {name}", formatter_class=argparse.RawDescriptionHelpFormatter)
     installed()[name].load().add(parser)
     return parser
+
+
+def require_one_version() -> None:
+    """Check that the others have the command's version: pip only warns whoever installs another one after it.
+
+    Raises:
+        CouldNotLookError: One has not, or is not installed.
+    """
+    needed = version(COMMAND)
+    for name in OTHERS:
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            found = "none"
+        if found != needed:
+            raise CouldNotLookError(
+                f"{COMMAND} {needed} needs {name} {needed}, but {found} is installed: install {COMMAND} again"
+            )
 
 
 def parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from irsa.rules.mistakes import visible
+from irsa.rules.mistakes import and_more, visible
 
 INDENT = "    "
 DO = "do"
@@ -32,4 +32,4 @@ class Message(NamedTuple):
 
 def first_few(names: Sequence[str]) -> list[str]:
     """Return the first names of a list, and how many more there are."""
-    return [*names[:NAMED], *([f"and {len(names) - NAMED:,} more"] if len(names) > NAMED else [])]
+    return [*names[:NAMED], *and_more(len(names), NAMED)]

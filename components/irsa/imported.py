@@ -18,7 +18,7 @@ from irsa.evaluation.same_sessions import admits_the_same
 from irsa.failed_update import known, once_for_each_owner, supports
 from irsa.later import awaited
 from irsa.rules import commands
-from irsa.rules.mistakes import Mistake, named, visible
+from irsa.rules.mistakes import Mistake, and_more, named, visible
 from irsa.rules.unknown import OUTPUT, Unknown, has_unknown
 from irsa.types import COMPARED, NOUNS, SERVICE_ACCOUNT
 
@@ -103,8 +103,7 @@ def _text(value: Any) -> str:
 def said(found: list[Difference]) -> str:
     """Return the differences with both values, in one line."""
     texts = [f"{each.place}: {each.found} is there, {each.expected} is declared" for each in found[:MOST_SAID]]
-    more = [f"and {len(found) - MOST_SAID:,} more"] if len(found) > MOST_SAID else []
-    return "; ".join([*texts, *more])
+    return "; ".join([*texts, *and_more(len(found), MOST_SAID)])
 
 
 @once_for_each_owner

@@ -22,8 +22,8 @@ from irsa_program.examine import Examination, examine
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.message import DO, Message
 from irsa_world.report.json import document
-from irsa_world.report.publish import print_answers
-from irsa_world.report.text import VERDICTS, Answer, counted
+from irsa_world.report.publish import print_sections
+from irsa_world.report.text import VERDICTS, Section, counted
 
 OWN_PROGRAM = "in your own program, `pulumi preview` checks the component, then run `irsa diff` and `irsa verify`"
 NO_SETTINGS = Mistake("no `irsa:` setting", "irsa:cluster and irsa:bindings", f"add them; {OWN_PROGRAM}")
@@ -58,14 +58,14 @@ class FileReport:
         return f"{named(self.file)}: {', '.join(parts)}, {counted(self.bindings, 'binding')}"
 
 
-def answers(reports: Sequence[FileReport]) -> list[Answer]:
+def answers(reports: Sequence[FileReport]) -> list[Section]:
     """Return what is printed about each file."""
     found = []
     for report in reports:
         of_file = f"{named(report.file)}: " if len(reports) > 1 else ""
         unchecked = [(Message(f"not checked: {of_file}{text}"), "dim") for text in report.not_checked]
         style = VERDICTS[GOOD if report.good else FINDINGS]
-        found.append(Answer(report.summary, style, [*messages(report), *unchecked]))
+        found.append(Section(report.summary, style, [*messages(report), *unchecked]))
     return found
 
 
@@ -137,7 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(as_json(reports))
     else:
-        print_answers(answers([report for report in reports if not report.could_not_read]))
+        print_sections(answers([report for report in reports if not report.could_not_read]))
     if any(report.mistakes for report in reports):
         return FINDINGS
     return GOOD if all(report.good for report in reports) else COULD_NOT_LOOK

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from irsa.rules.mistakes import listed, named
 from irsa_world.exits import GOOD, CouldNotLookError
-from irsa_world.report.json import as_object, document
+from irsa_world.report.json import document
 from irsa_world.stacks import LONGEST_STACK
 
 EXIT_CODES = "exit codes: 0 listed (or none), 2 not listed: a file cannot be read, or is of no stack"
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise CouldNotLookError(f"stack files of no stack: {listed(wrong)}; allowed in a stack's name: {allowed}")
     stacks = [stack_name(file) for file in files if not is_of_sandbox(file)]
     if arguments.json:
-        print(document("stacks", True, as_object(OUTPUT(stacks))))
+        print(document("stacks", True, OUTPUT(stacks)))
     else:
         for stack in stacks:
             print(named(stack))

@@ -10,7 +10,7 @@ import pytest
 
 from irsa_cli.verify.work import rows_of
 from irsa_world.report.checks import Check, Outcome, Report
-from irsa_world.report.text import answer_of, plain
+from irsa_world.report.text import plain, section_of
 from tests.gh import BOT
 from tests.workflows import BASH, GH, workflow, write_programs, write_record
 
@@ -153,7 +153,7 @@ def test_what_verify_found_is_a_block_of_code(steps: Steps) -> None:
         Check("prod", "role", Outcome.FINDING, "role prod", HOSTILE, "x"),
         Check("binding", "role", Outcome.FINDING, "role binding", "y", "z"),
     ]
-    report_of = answer_of(Report("verify", "prod", checks), ("binding", "role"), rows_of(checks, ["role"]))
+    report_of = section_of(Report("verify", "prod", checks), ("binding", "role"), rows_of(checks, ["role"]))
     lines = plain([report_of])
     assert lines[-3:] == ["binding  role", "prod     finding", "binding  finding"]
     (steps.folder / "said").write_text("".join(f"{line}\n" for line in lines))

@@ -6,13 +6,9 @@ from typing import Any
 
 import yaml
 
-from irsa.add_ons.catalog import AddOn
-from irsa.add_ons.document import Where, document, managed_policies
-from irsa.add_ons.parameters import CLUSTER_NAMES, PARAMETERS, SWITCHES
-from irsa.rules.trust import minified
+from irsa.add_ons.catalog import add_on as known_add_on
+from irsa.add_ons.parameters import PARAMETERS, SWITCHES
 from irsa_world.report.json import camel_case
-
-SOMEWHERE = Where("aws", "111122223333", ["us-west-2"])
 
 
 @dataclass(frozen=True)
@@ -45,8 +41,6 @@ class AddOnOutput:
         parameters: What can be written beside `addOn`.
         require_one_of: Parameters of which one must be there, unless there is `scope: "*"`.
         everything: What `scope: "*"` lets it reach; empty where it takes no scope.
-        size: Size of the newest version's document with what `example` names, in characters; 0 where AWS managed
-            policies are attached.
         versions: Its versions, the newest first.
         example: What to write in a binding, in YAML.
     """
@@ -57,7 +51,6 @@ class AddOnOutput:
     parameters: Sequence[ParameterOutput]
     require_one_of: Sequence[str]
     everything: str
-    size: int
     versions: Sequence[str]
     example: str
 
@@ -73,9 +66,10 @@ class AddOnsOutput:
     add_ons: Sequence[AddOnOutput]
 
 
-def output_of(add_on: AddOn) -> AddOnOutput:
+def output_of(name: str) -> AddOnOutput:
     """Return an add-on as it is printed."""
-    named = [first for first, *_ in add_on.must_be_named]
+    add_on = known_add_on(name)
+    named = {camel_case(first): [PARAMETERS[first].example] for first, *_ in add_on.must_be_named}
     return AddOnOutput(
         add_on.name,
         add_on.about,
@@ -83,9 +77,8 @@ def output_of(add_on: AddOn) -> AddOnOutput:
         [_parameter(name, each.required, each.about) for name, each in add_on.parameters.items()],
         [*map(camel_case, add_on.require_one_of)],
         add_on.everything,
-        _size(add_on, named),
         [*add_on.versions],
-        written({"addOn": add_on.name, "version": add_on.newest, **{camel_case(k): v for k, v in _values(named)}}),
+        written({"addOn": add_on.name, "version": add_on.newest, **named}),
     )
 
 
@@ -93,17 +86,6 @@ def written(*entries: Mapping[str, Any]) -> str:
     """Return add-ons as a binding has them, in YAML."""
     listed = yaml.safe_dump([*map(dict, entries)], sort_keys=False, default_flow_style=None, width=2**20)
     return "policies:\n" + "".join(f"  {line}\n" for line in listed.splitlines())
-
-
-def _values(names: Sequence[str]) -> list[tuple[str, list[str]]]:
-    return [(name, [PARAMETERS[name].example]) for name in names]
-
-
-def _size(add_on: AddOn, named: Sequence[str]) -> int:
-    if managed_policies(add_on, add_on.newest, None):
-        return 0
-    names = [*named, *({CLUSTER_NAMES} & {*add_on.parameters})]
-    return len(minified(document(add_on, add_on.newest, None, dict(_values(names)), SOMEWHERE)))
 
 
 def _parameter(name: str, required: bool, about: str) -> ParameterOutput:

@@ -3,6 +3,7 @@
 import argparse
 
 from irsa.rules.mistakes import Mistake
+from irsa_world.exits import GOOD
 
 DESCRIPTION = """\
 List the add-ons whose policies irsa knows, such as external-dns: what must be
@@ -42,6 +43,15 @@ def _name(text: str) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is known, and return the exit code."""
-    from irsa_cli.add_ons import work  # noqa: PLC0415 (as above)
+    from irsa.add_ons.catalog import names  # noqa: PLC0415 (as above)
+    from irsa_cli.add_ons.output import AddOnsOutput, output_of  # noqa: PLC0415 (as above)
+    from irsa_cli.add_ons.text import of_all, of_one  # noqa: PLC0415 (as above)
+    from irsa_world.report.json import document  # noqa: PLC0415 (as above)
+    from irsa_world.report.publish import print_lines  # noqa: PLC0415 (as above)
 
-    return work.run(options)
+    found = [*map(output_of, [options.name] if options.name else names())]
+    if options.json:
+        print(document("add-ons", True, AddOnsOutput(found)))
+    else:
+        print_lines(of_one(found[0]) if options.name else of_all(found))
+    return GOOD

@@ -1,28 +1,33 @@
 """The add-ons as lines of 100 columns: what to write first, then what it gives and why."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import yaml
 
-from irsa.add_ons.catalog import AddOn, Statement, Version
+from irsa.add_ons.catalog import data_of
 from irsa.add_ons.parameters import CLUSTER_NAMES
-from irsa.rules.leaves import items_of
-from irsa_cli.add_ons.output import AddOnOutput, output_of
-from irsa_world.report.json import camel_case
+from irsa_cli.add_ons.output import AddOnOutput, ParameterOutput
+from irsa_world.report.json import as_object, camel_case
 from irsa_world.report.text import Line, aligned, counted
 from irsa_world.wrapped import wrapped
 
 WIDTH = 100
 HEADING = "bold"
-HEADINGS = ("add-on", "parameters", "newest", "size")
-OF_AWS = "AWS managed"
-WHEN = {"named": 'without scope: "*"', "any": 'with scope: "*"'}
+HEADINGS = ("add-on", "parameters", "newest")
+# What is printed of a version that is not the newest.
+OF_OLDER = ("date", "source", "note")
 CLUSTERS = "those of the binding's clusters"
-LEGEND = (
-    f"[ ]: may be left out; a|b: at least one of them. Without clusterNames: {CLUSTERS}. size: of the policy document "
-    "with one value for each parameter that is needed, in characters; IAM takes 6,144 in a policy, and irsa divides a "
-    f"larger document. {OF_AWS}: AWS's policies are attached, and irsa writes none"
-)
+LEGEND = f"[ ]: may be left out; a|b: at least one of them. Without clusterNames: {CLUSTERS}"
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes what is there twice as it is."""
+
+    def ignore_aliases(self, _: Any) -> bool:
+        """Return whether it has no name by which to refer to it."""
+        return True
 
 
 def of_all(add_ons: Sequence[AddOnOutput]) -> Iterator[Line]:
@@ -42,87 +47,38 @@ def _row(each: AddOnOutput) -> tuple[str, ...]:
     needed = [one.name for one in each.parameters if _is_needed(one.name, one.required)]
     needed += ["|".join(one_of)] if one_of else []
     optional = [f"[{one.name}]" for one in each.parameters if one.name not in (*needed, *one_of)]
-    return each.name, " ".join([*needed, *optional]) or "-", each.versions[0], f"{each.size:,}" if each.size else OF_AWS
+    return each.name, " ".join([*needed, *optional]) or "-", each.versions[0]
 
 
 def _is_needed(name: str, required: bool) -> bool:
     return required and name != camel_case(CLUSTER_NAMES)
 
 
-def of_one(add_on: AddOn) -> Iterator[Line]:
-    """Yield everything of an add-on as lines, each with its style."""
-    each, newest = output_of(add_on), add_on.versions[add_on.newest]
+def of_one(each: AddOnOutput) -> Iterator[Line]:
+    """Yield everything of an add-on as lines, each with its style: what to write, and in YAML what is known."""
     yield from _wrapped(f"{each.name}: {each.about}", "", HEADING)
-    yield "", ""
-    yield "irsa:bindings:", ""
-    yield f"  {each.name}:", ""
-    yield from ((f"    {line}", "") for line in each.example.splitlines())
-    values = yaml.safe_dump(dict(add_on.helm_values), sort_keys=False, width=2**20) if add_on.helm_values else ""
-    parts = {
-        "service account": [*_service_account(add_on)],
-        "parameters": [*_parameters(each)],
-        "versions": [line for name, version in add_on.versions.items() for line in _version(name, version)],
-        f"policy for {add_on.newest}": [*_policy(each.size, newest)],
-        "differences from upstream": [
-            line for one in newest.differences for line in _wrapped(f"{', '.join(one['actions'])}: {one['why']}", "  ")
-        ],
-        f"Helm values of {add_on.chart}": [(f"  {line}", "") for line in values.splitlines()],
+    data = data_of(each.name)
+    newest, *older = data["versions"].items()
+    known = {
+        "serviceAccount": each.service_account,
+        **{key: data[key] for key in ("chart", "eksAddOn") if key in data},
+        "parameters": [*map(_parameter, each.parameters)],
+        "requireOneOf": each.require_one_of,
+        'scope: "*"': each.everything,
+        "versions": dict([newest, *((name, {key: one[key] for key in OF_OLDER if key in one}) for name, one in older)]),
+        "helmValues": data.get("helmValues"),
     }
-    for heading, lines in parts.items():
-        if lines:
-            yield "", ""
-            yield heading, HEADING
-            yield from lines
+    text = yaml.dump(
+        {key: value for key, value in known.items() if value}, Dumper=Dumper, sort_keys=False, width=WIDTH - 30
+    )
+    for block in (f"irsa:bindings:\n  {each.name}:\n{textwrap.indent(each.example, '    ')}", text):
+        yield "", ""
+        yield from ((line, "") for line in block.splitlines())
 
 
-def _service_account(add_on: AddOn) -> Iterator[Line]:
-    makers = [f"the chart {add_on.chart}"] if add_on.chart else []
-    makers += [f"the EKS add-on {add_on.eks_add_on}"] if add_on.eks_add_on else []
-    made = f", which {' or '.join(makers)} creates" if makers else ""
-    text = f"{add_on.subject}{made}: trusted where the binding has no serviceAccount and no subjects"
-    yield from _wrapped(text, "  ")
-
-
-def _parameters(each: AddOnOutput) -> Iterator[Line]:
-    for one in each.parameters:
-        others = [name for name in each.require_one_of if name != one.name] if one.name in each.require_one_of else []
-        marks = ["list of strings" if one.takes else "true"]
-        marks += ["required"] if _is_needed(one.name, one.required) else []
-        marks += [f"required without {' and '.join(others)}"] if others else []
-        yield from _wrapped(f"{one.name} ({', '.join(marks)}): {one.about}", "  ")
-        if one.example:
-            default = f"; default: {CLUSTERS}" if one.name == camel_case(CLUSTER_NAMES) else ""
-            yield from _wrapped(f"{one.takes}, such as {one.example}{default}", "      ")
-    if each.everything:
-        yield from _wrapped(f'scope: "*" in place of what is required: {each.everything}', "  ")
-
-
-def _version(name: str, version: Version) -> Iterator[Line]:
-    yield from _wrapped(f"{name} of {version.date}: {version.source}", "  ")
-    yield from _wrapped(version.note, "      ") if version.note else ()
-
-
-def _policy(size: int, version: Version) -> Iterator[Line]:
-    for name in version.managed_policies:
-        yield f"  {OF_AWS}: {name}", ""
-    if size:
-        yield from _wrapped(f"{size:,} characters, with what is written above", "  ")
-    for statement in () if version.managed_policies else version.statements:
-        yield from _statement(statement)
-    for name in version.managed_policies_for_everything:
-        yield f'  with scope: "*", {OF_AWS}: {name}', ""
-
-
-def _statement(statement: Statement) -> Iterator[Line]:
-    only = [f"with {' and '.join(map(camel_case, statement.only_with))}"] if statement.only_with else []
-    only += [f"without {camel_case(statement.only_without)}"] if statement.only_without else []
-    only += [WHEN[statement.when]] if statement.when else []
-    yield from _wrapped(statement.purpose + (f" (only {', '.join(only)})" if only else ""), "  ", HEADING)
-    yield from _wrapped(", ".join(statement.actions), "      ")
-    yield from _wrapped(f"on {', '.join(statement.resources)}", "      ")
-    for operator, keys in statement.conditions.items():
-        for key, values in keys.items():
-            yield from _wrapped(f"if {key} is {' or '.join(map(str, items_of(values)))} ({operator})", "      ")
+def _parameter(one: ParameterOutput) -> dict[str, Any]:
+    known = {key: value for key, value in as_object(one).items() if value}
+    return {**known, "default": CLUSTERS} if one.name == camel_case(CLUSTER_NAMES) else known
 
 
 def _wrapped(text: str, indent: str = "", style: str = "") -> Iterator[Line]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from irsa.evaluation.lint.permissions import POWER_OF_POLICY
 from irsa.rules import commands
 from irsa.rules.arns import Arn
-from irsa.rules.mistakes import named, visible
+from irsa.rules.mistakes import and_more, named, visible
 from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.diff.changes import KINDS, WORDS, PropertyChange, ResourceChange
 from irsa_cli.diff.guards import CANNOT_TELL, CONFIG_MAPS, EXCEPTIONS, OFF, PODS, STRICTEST_FIRST, GuardChange
@@ -17,9 +17,9 @@ from irsa_cli.diff.preview import DELETE, UPDATE
 from irsa_cli.diff.renamed import Renamed
 from irsa_cli.diff.rights import Right, Undecided
 from irsa_cli.diff.statements import StatementChange
+from irsa_world.message import first_few
 from irsa_world.wrapped import WIDTH, columns
 
-NAMED = 5
 EVERYBODY, NOBODY = "*/*", "nobody"
 ADDED, REMOVED, CHANGED, SAME = "+", "-", "~", " "
 SIGNS = {"create": ADDED, "import": ADDED, DELETE: REMOVED}
@@ -98,10 +98,9 @@ def headline(diff: Diff) -> list[tuple[str, str]]:
         "guard": [" ".join(guard_row(each).pieces[1:]) for each in diff.guard],
         "renamed": keys,
     }
-    told = [(name, those[0], len(those) - 1) for name, those in more.items() if those]
     return [
         *_who(_parts(diff)),
-        *((name, f"{first}, and {others:,} more" if others else first) for name, first, others in told),
+        *((name, ", ".join([those[0], *and_more(len(those), 1)])) for name, those in more.items() if those),
     ]
 
 
@@ -138,7 +137,7 @@ def guard_row(each: GuardChange) -> Row:
         text = f"guard: cannot tell {what}{where}: what it guards is not known until `pulumi up`"
         return Row(CHANGED, 0, text.split(" "))
     if each.who:
-        who = _first([f"{AVOIDERS[one.kind]} {named(one.name)}" for one in each.who])
+        who = ", ".join(first_few([f"{AVOIDERS[one.kind]} {named(one.name)}" for one in each.who]))
         return Row(ADDED, 0, f"guard: {AVOID[each.what]}{where}: {who}".split(" "))
     count = len(each.service_accounts)
     accounts = "1 service account without its" if count == 1 else f"{count:,} service accounts without their"
@@ -243,12 +242,7 @@ def _but_not(right: Right) -> Iterator[str]:
 
 
 def _some(names: Sequence[str]) -> str:
-    return _first([*map(named, names)])
-
-
-def _first(texts: Sequence[str]) -> str:
-    more = len(texts) - NAMED
-    return f"{', '.join(texts[:NAMED])}{f' and {more:,} more' if more > 0 else ''}"
+    return ", ".join(first_few([*map(named, names)]))
 
 
 def resource_rows(change: ResourceChange) -> list[Row]:

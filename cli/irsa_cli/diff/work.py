@@ -33,7 +33,7 @@ from irsa_cli.progress import under_way
 from irsa_cli.text_files import text_of
 from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from irsa_world.report.json import as_object, document
+from irsa_world.report.json import document
 from irsa_world.report.publish import print_lines
 from irsa_world.state.pulumi import exported_state, previewed
 from irsa_world.state.resource import Resource
@@ -170,7 +170,7 @@ def _markdown(diff: Diff) -> str:
 
 def _print(diff: Diff, options: argparse.Namespace, code: int) -> None:
     if options.json:
-        print(document("diff", code == GOOD, as_object(diff)))
+        print(document("diff", code == GOOD, diff))
     elif options.markdown == STREAM:
         print(_markdown(diff))
     else:

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from irsa.evaluation import Decision
-from irsa.rules.mistakes import LISTED, listed, named
+from irsa.rules.mistakes import LISTED, and_more, named
 from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.findings.kinds import FAMILIES
 from irsa_cli.inventory.output import NOT_READ, InventoriedServiceAccount, Inventory
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_world.message import Message, first_few
-from irsa_world.report.text import VERDICTS, Answer, counted
+from irsa_world.report.text import VERDICTS, Section, counted
 
 NONE = "-"
 DECISIONS = (Decision.ALLOWED, Decision.CANNOT_DECIDE)
@@ -49,10 +49,10 @@ class Alike(NamedTuple):
     names: list[str]
 
 
-def answer_of(inventory: Inventory) -> Answer:
+def section_of(inventory: Inventory) -> Section:
     """Return what is printed of an inventory; what has no row is counted below the table."""
     table = table_of(inventory)
-    return Answer(
+    return Section(
         summary(inventory),
         VERDICTS[FINDINGS if inventory.findings else COULD_NOT_LOOK if inventory.not_checked else GOOD],
         [*_messages(inventory), *((Message(f"not checked: {each}"), "yellow") for each in inventory.not_checked)],
@@ -66,8 +66,7 @@ def _cell(groups: Iterable[Sequence[str]]) -> str:
     """Return the first names of sorted groups for a cell, and how many more there are."""
     groups = list(groups)
     first = list(itertools.islice(heapq.merge(*groups), LISTED))
-    more = sum(map(len, groups)) - len(first)
-    return listed(first) + (f", and {more:,} more" if more else "")
+    return ", ".join([*map(named, first), *and_more(sum(map(len, groups)), LISTED)])
 
 
 def table_of(inventory: Inventory) -> Table:

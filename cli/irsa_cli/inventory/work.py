@@ -25,13 +25,13 @@ from irsa_cli.inventory.output import (
     InventoriedServiceAccount,
     Inventory,
 )
-from irsa_cli.inventory.table import answer_of
+from irsa_cli.inventory.table import section_of
 from irsa_cli.progress import under_way
 from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.model import Guards
 from irsa_world.report.json import document
-from irsa_world.report.publish import print_answers, print_lines
+from irsa_world.report.publish import print_lines, print_sections
 from irsa_world.sessions import Sessions
 
 
@@ -178,7 +178,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(document("inventory", code == GOOD, inventory))
     else:
-        print_answers([answer_of(inventory)])
+        print_sections([section_of(inventory)])
     if options.html:
         from irsa_cli.inventory.page import page  # noqa: PLC0415 (only this option needs it)
 

@@ -8,16 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import named
 from irsa_cli.prove.answers import EKS_AUTH
 from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, Claim, Proof
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.eks_auth import AUDIENCE, PodIdentityService
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClient, Object
-from irsa_world.live.sts import Session
+from irsa_world.live.sts import PodIdentityService, Session
 from irsa_world.model import Association
 from irsa_world.report.checks import Check, Outcome, outcome_of
 from irsa_world.state.declared import DeclaredServiceAccount
@@ -37,16 +35,6 @@ class PodIdentityProof(Proof):
     nobody = "a Pod without an association"
     unproven = "a refusal proves nothing if no Pod is admitted"
     by = " by EKS Pod Identity"
-
-    @property
-    def audience(self) -> str:
-        """That of EKS Pod Identity."""
-        return AUDIENCE
-
-    @property
-    def role_arn(self) -> str:
-        """That of the association's role, or of its target role."""
-        return self.association.target_role_arn or self.association.role_arn
 
     def _claims(self) -> Iterator[Claim | Check]:
         own = self._service_account()
@@ -103,25 +91,17 @@ class PodIdentityProof(Proof):
 
     def _wrong(self, session: Session) -> tuple[str, ...]:
         own = self.association.association_id
-        if not session.arn.startswith(self.session):
-            return named(session.arn), named(self.session), self.repair
+        if wrong := super()._wrong(session):
+            return *wrong, self.repair
         if own not in {"", session.association_id}:
             declared = f"the association {named(own)}, which the stack created"
             return f"the association {named(session.association_id)}", declared
         return ()
 
     def _names(self, claim: Claim, issuer: str) -> Mapping[str, str]:
-        role_arn, subject = self.association.role_arn, str(claim.service_account)
-        return {
-            "associate": self.repair,
-            "cluster": self.association.cluster_arn,
-            "explain": commands.explain(subject, role_arn, self.asked.declared.stack, issuer),
-            "issuer": issuer,
-            # `pulumi up` does not repair a role that the stack does not create.
-            "repair": self.repair if self.binding.role else "",
-            "role": role_arn,
-            "subject": subject,
-        }
+        names = self._common_names(claim, issuer, self.association.role_arn)
+        own = {"associate": self.repair, "cluster": self.association.cluster_arn}
+        return {**names, **own, "subject": str(claim.service_account)}
 
     def _other(self, proven: Claim, _: str) -> Claim | str:
         """Return a running Pod of a service account with which the stack associates no role in this cluster.

@@ -60,6 +60,8 @@ class Proof(ABC):
     """Proves one binding of a stack in one way.
 
     Attributes:
+        audience: The audience of the tokens that are admitted.
+        role_arn: ARN of the role that they get.
         answers: What the answers to a token mean.
         new: The codes by which AWS refuses what it does not know everywhere yet.
         nobody: What the negative check tries.
@@ -69,28 +71,18 @@ class Proof(ABC):
 
     asked: Asked
     binding: DeclaredBinding
+    audience: str
+    role_arn: str
     answers: ClassVar[Sequence[Meaning]]
     new: ClassVar[Sequence[str]]
     nobody: ClassVar[str]
     unproven: ClassVar[str]
     by: ClassVar[str] = ""
 
-    @property
-    @abstractmethod
-    def audience(self) -> str:
-        """The audience of the tokens that are admitted."""
-
-    @property
-    @abstractmethod
-    def role_arn(self) -> str:
-        """ARN of the role that they get."""
-
     @abstractmethod
     def _claims(self) -> Iterator[Claim | Check]: ...  # those who are to be admitted; a check where there is no token
     @abstractmethod
     def _session(self, token: str) -> Session: ...
-    @abstractmethod
-    def _wrong(self, session: Session) -> tuple[str, ...]: ...  # found, expected and fix, or nothing
     @abstractmethod
     def _other(self, proven: Claim, issuer: str) -> Claim | str: ...  # who is to be refused, or why there is nobody
     @abstractmethod
@@ -153,6 +145,10 @@ class Proof(ABC):
             return self._check(ASSUMES, Outcome.FINDING, claim.about, *wrong), issuer
         return self._check(ASSUMES, Outcome.OK, claim.about, named(answer.arn)), issuer
 
+    def _wrong(self, session: Session) -> tuple[str, ...]:
+        """Return what is found and expected, and the fix if there is one, where a session is not the declared one."""
+        return () if session.arn.startswith(self.session) else (named(session.arn), named(self.session))
+
     def _refused(self, claim: Claim, issuer: str, refused: Refused) -> Check:
         """Return the check of somebody who was to be admitted, and was refused."""
         meaning = explained(self.answers, refused, self._names(claim, issuer))
@@ -190,6 +186,16 @@ class Proof(ABC):
         if claim.doubt:
             return self._check(IS_REFUSED, Outcome.CANNOT_TELL, claim.about, f"{answer}: {claim.doubt}")
         return self._check(IS_REFUSED, Outcome.OK, claim.about, str(answer))
+
+    def _common_names(self, claim: Claim, issuer: str, role_arn: str) -> Mapping[str, str]:
+        """Return the names in the texts of answers that both ways have."""
+        return {
+            "explain": commands.explain(str(claim.service_account), role_arn, self.asked.declared.stack, issuer),
+            "issuer": issuer,
+            # `pulumi up` does not repair a role that the stack does not create.
+            "repair": self.repair if self.binding.role else "",
+            "role": role_arn,
+        }
 
     @property
     def session(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, admission
+from irsa.evaluation.decision import with_values
 from irsa.evaluation.patterns import matches
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
@@ -15,7 +16,7 @@ from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn,
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim
-from irsa.rules.trust import NETWORK_KEYS, federated_providers, minified
+from irsa.rules.trust import federated_providers, minified
 from irsa.ways import IRSA
 from irsa_cli.prove.answers import STS
 from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, Claim, Proof
@@ -32,7 +33,7 @@ from irsa_world.verdict import NO_SERVICE_ACCOUNT, of_annotations
 TRIED = 20
 DOUBT = "the trust policy may admit it under other conditions than those here"
 UNREAD_TRUST = "; or the trust policy, which irsa cannot read here, has a condition on the caller's network"
-OF_NETWORK = "the trust policy has a condition on the caller's network, and irsa runs outside the Pods' network"
+OUTSIDE = "irsa runs outside of the Pods, whose network or region may be another: run it from there"
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,6 @@ class WebIdentityProof(Proof):
     new = ("AccessDenied",)
     nobody = "a service account that is not trusted"
     unproven = "a refusal proves nothing if no service account is admitted"
-
-    @property
-    def audience(self) -> str:
-        """That of the binding."""
-        return self.binding.audience
-
-    @property
-    def role_arn(self) -> str:
-        """That of the binding's role."""
-        return self.binding.role_arn
 
     def _claims(self) -> Iterator[Claim | Check]:
         created = {each.subject for each in self.binding.service_accounts}
@@ -127,9 +118,6 @@ class WebIdentityProof(Proof):
         service = self.asked.services.answer(reference, lambda: TokenService(session_for_tokens(inputs)))
         return Session(service.identity(token, self.binding.role_arn))
 
-    def _wrong(self, session: Session) -> tuple[str, ...]:
-        return () if session.arn.startswith(self.session) else (named(session.arn), named(self.session))
-
     def _refused(self, claim: Claim, issuer: str, refused: Refused) -> Check:
         check = super()._refused(claim, issuer, refused)
         if refused.code != "AccessDenied":
@@ -137,8 +125,10 @@ class WebIdentityProof(Proof):
         trust = self._trust_policy()
         if trust is None:
             return replace(check, found=check.found + UNREAD_TRUST)
-        if depends_on_network(self._evaluated(trust, claim.service_account.subject, issuer)):
-            return self._check(ASSUMES, Outcome.CANNOT_TELL, claim.about, f"{refused}: {OF_NETWORK}")
+        answer = self._evaluated(trust, claim.service_account.subject, issuer)
+        if answer and answer.decision is Decision.CANNOT_DECIDE:
+            found = f"{refused}: {with_values(answer)}; {OUTSIDE}"
+            return self._check(ASSUMES, Outcome.CANNOT_TELL, claim.about, found)
         return check
 
     def _trust_policy(self) -> Mapping[str, Any] | None:
@@ -198,25 +188,20 @@ class WebIdentityProof(Proof):
         return None
 
     def _names(self, claim: Claim, issuer: str) -> Mapping[str, str]:
-        binding, own, repair = self.binding, claim.service_account, self.repair
-        role_arn, audience = binding.role_arn, binding.audience
+        role_arn, audience, repair = self.role_arn, self.audience, self.repair
         # What cannot be parsed is no ARN of a role, and STS says so.
         number = provider = ""
         with contextlib.suppress(Mistake):
             number, provider = parse_iam_arn(role_arn, "role").account_id, provider_of_role(role_arn, issuer)
         created = provider in self.asked.declared.oidc_providers
         return {
+            **self._common_names(claim, issuer, role_arn),
             "aws_account": number,
             "add_client_id": repair if created else commands.add_client_id(provider, audience),
             "audience": audience,
             "create_provider": repair if created else commands.create_provider(issuer, [audience]),
-            "explain": commands.explain(str(own), role_arn, self.asked.declared.stack, issuer),
-            "issuer": issuer,
             "provider": provider,
-            # `pulumi up` does not repair a role that the stack does not create.
-            "repair": repair if binding.role else "",
-            "role": role_arn,
-            "subject": subject_claim(own.subject),
+            "subject": subject_claim(claim.service_account.subject),
         }
 
 
@@ -252,11 +237,3 @@ def named_subjects(
         for each in admitted.admitted
         if each.provider_arn == provider and each.subject != EVERY_SERVICE_ACCOUNT and stranger([each.subject])
     }
-
-
-def depends_on_network(answer: Evaluation | None) -> bool:
-    """Return whether a trust policy's answer depends on the network that the request comes from."""
-    if answer is None or answer.decision is not Decision.CANNOT_DECIDE:
-        return False
-    undecided = [reason for each in answer.statements if each.matched is None for reason in each.reasons]
-    return any(reason.outcome is None and (reason.key or "").lower() in NETWORK_KEYS for reason in undecided)

@@ -13,6 +13,7 @@ from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.kubernetes import ClusterClients
 from irsa_world.live.once import Once
 from irsa_world.live.service import CONCURRENT
+from irsa_world.live.sts import AUDIENCE_FOR_PODS
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.report.publish import publish
 from irsa_world.state.declared import DeclaredBinding
@@ -53,6 +54,8 @@ def checks_of(asked: Asked, binding: DeclaredBinding) -> list[Check]:
 def _proofs(asked: Asked, binding: DeclaredBinding) -> Iterator[Proof]:
     # The statement of IRSA admits tokens without the annotation, too; EKS asks for no role without an association.
     if IRSA in binding.identity.trusted:
-        yield WebIdentityProof(asked, binding)
+        yield WebIdentityProof(asked, binding, binding.audience, binding.role_arn)
     if POD_IDENTITY in binding.identity.used:
-        yield from (PodIdentityProof(asked, binding, each) for each in binding.associations)
+        for each in binding.associations:
+            role_arn = each.target_role_arn or each.role_arn
+            yield PodIdentityProof(asked, binding, AUDIENCE_FOR_PODS, role_arn, each)

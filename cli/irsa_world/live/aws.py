@@ -19,7 +19,7 @@ from irsa_world.exits import CouldNotLookError
 from irsa_world.live.eks import EksClient
 from irsa_world.live.iam import QUESTIONS_OF_A_DOCUMENT, AwsAccountClient
 from irsa_world.live.once import Once
-from irsa_world.live.service import FIRST_REQUEST, NO_ANSWER, failure
+from irsa_world.live.service import NO_ANSWER, Service, failure
 from irsa_world.live.sts import SESSION_NAME
 from irsa_world.model import EksCluster
 from irsa_world.state.declared import DeclaredBinding
@@ -175,8 +175,6 @@ def _aws_account(inputs: Inputs) -> AwsAccountClient | CouldNotLookError:
         return AwsAccountClient(session, caller(session).account_id)
     except CouldNotLookError as error:
         return error
-    except NO_ANSWER as error:
-        return failure("AWS", error)
 
 
 def session_of(inputs: Inputs) -> Any:
@@ -243,7 +241,7 @@ def _assumed(session: Any, role: Mapping[str, Any], inputs: Inputs) -> Any:
     }
     given = {key: value for key, value in parameters.items() if value}
     try:
-        keys = session.client("sts", config=FIRST_REQUEST).assume_role(**given)["Credentials"]
+        keys = Service(session, "sts").client.assume_role(**given)["Credentials"]
     except ClientError as error:
         reason = failure(f"AWS credentials: IAM Role ({role.get('roleArn')}) cannot be assumed", error)
         reason.about = str(role.get("roleArn"))
@@ -276,7 +274,7 @@ def caller(session: Any) -> Caller:
         CouldNotLookError: They are not valid, or STS does not answer.
     """
     try:
-        found = session.client("sts", config=FIRST_REQUEST).get_caller_identity()
+        found = Service(session, "sts").client.get_caller_identity()
         return Caller(str(found["Account"]), str(found["Arn"]))
     except NO_ANSWER as error:
         raise failure("sts:GetCallerIdentity", error) from error

@@ -7,7 +7,6 @@ No two threads use one HTTP client at a time either: others were in its TLS hand
 
 import contextlib
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -23,14 +22,11 @@ from irsa.rules.mistakes import named
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.kubeconfig import as_could_not_look
+from irsa_world.live.once import FirstAlone
 
 ATTEMPTS = 5
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 10.0
 TIMEOUT = httpx2.Timeout(20.0, connect=5.0)
-
-
-class NoConnectionError(CouldNotLookError):
-    """A question to which the cluster said nothing at all."""
 
 
 class Connection:
@@ -39,8 +35,7 @@ class Connection:
     def __init__(self, config: SingleConfig) -> None:
         """Create the client for a context of a kubeconfig."""
         self._config, self._has_program = config, bool(config.user and config.user.exec)
-        self._first, self._met = threading.Lock(), False
-        self._problem: CouldNotLookError | None = None
+        self._requests = FirstAlone(CouldNotLookError)
         # In a Pod there is neither.
         self._proxy = getattr(config.cluster, "proxy_url", None) or None
         server_name = getattr(config.cluster, "tls_server_name", None)
@@ -57,35 +52,14 @@ class Connection:
             CouldNotLookError: There is none.
         """
         for attempt in range(1, ATTEMPTS + 1):
-            answer = self._request(method, path, auth=self._auth, **values)
+            # The first one runs the kubeconfig's credential program, and the others use its token.
+            answer = self._requests.ask(lambda: self._attempt(method, path, auth=self._auth, **values))
             if answer.status_code != HTTPStatus.TOO_MANY_REQUESTS or attempt == ATTEMPTS:
                 break
             after = answer.headers.get("Retry-After", "")
             seconds = float(after) if after.isdecimal() else PAUSE_SECONDS
             time.sleep(min(seconds, LONGEST_PAUSE_SECONDS))
         return answer
-
-    def _request(self, method: str, path: str, **values: Any) -> httpx2.Response:
-        # The first request is sent alone: it runs the kubeconfig's credential program, and the others use its token.
-        with self._first:
-            if self._problem:
-                raise self._problem
-            if not self._met:
-                try:
-                    answer = self._attempt(method, path, **values)
-                except CouldNotLookError as error:
-                    # Each further request would wait for its timeout.
-                    self._problem = error
-                    raise
-                self._met = True
-                return answer
-        try:
-            return self._attempt(method, path, **values)
-        except NoConnectionError:
-            # One slow list says nothing of other questions: whether the cluster is silent, the next one shows, alone.
-            with self._first:
-                self._met = False
-            raise
 
     def _new_client(self) -> httpx2.Client:
         return HttpClient(self._config, ConnectionParams(timeout=TIMEOUT, proxy=self._proxy))
@@ -129,10 +103,7 @@ class Connection:
             cause = Cause.NO_CREDENTIALS
         elif _is_of_certificate(error):
             cause = Cause.NOT_TRUSTED
-        is_silent = isinstance(error, httpx2.TimeoutException | httpx2.ConnectError)
-        return (NoConnectionError if is_silent else CouldNotLookError)(
-            f"cluster {named(self._config.context_name)}: {text}", cause
-        )
+        return CouldNotLookError(f"cluster {named(self._config.context_name)}: {text}", cause)
 
 
 def _is_of_certificate(error: BaseException | None) -> bool:

@@ -10,7 +10,7 @@ from botocore.config import Config
 from irsa.rules.mistakes import named
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.once import Answer, Once
-from irsa_world.live.service import CONCURRENT, NO_ANSWER, Service, all_pages, answered, failure
+from irsa_world.live.service import CONCURRENT, Service, all_pages, answered
 from irsa_world.model import Association, EksCluster, owner_of
 
 AGENT = "eks-pod-identity-agent"
@@ -47,11 +47,7 @@ class EksClient:
 
     def __init__(self, session: Any, region: str | None) -> None:
         """Take a boto3 session of the AWS account; without a region, that of the session is asked."""
-        try:
-            self._eks = Service(session, "eks", Config(region_name=region))
-        except NO_ANSWER as error:
-            raise failure("eks", error) from error
-        self._answers = Once()
+        self._eks, self._answers = Service(session, "eks", Config(region_name=region)), Once()
 
     def clusters(self) -> list[EksCluster]:
         """Return all clusters."""

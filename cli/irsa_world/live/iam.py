@@ -7,7 +7,6 @@ from operator import itemgetter
 from typing import Any
 
 from botocore import xform_name
-from botocore.config import Config
 
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient
@@ -30,8 +29,7 @@ class AwsAccountClient:
     def __init__(self, session: Any, number: str) -> None:
         """Take a session and the number of its AWS account."""
         self.session, self.number = session, number
-        self._iam = Service(session, "iam", Config())
-        self._iam.give_up_soon(*IN_BULK)
+        self._iam = Service(session, "iam")
         self._answers, self._of_eks = Once(), Once()
 
     def eks(self, region: str | None) -> EksClient:

@@ -1,32 +1,31 @@
 """One AWS service: how it is asked, how long, and why it gave no answer."""
 
-import threading
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
 from botocore import exceptions, xform_name
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, HTTPClientError, ReadTimeoutError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
 from irsa.rules.mistakes import named
 from irsa_world.causes import Cause, cause_of
 from irsa_world.exits import CouldNotLookError, failed_request
-from irsa_world.live.once import Answer
+from irsa_world.live.once import Answer, FirstAlone
 
 CONCURRENT = 16
 # IAM throttles per AWS account; the adaptive mode slows down all threads together. In the standard mode, retries run
 # out where IAM takes 20 requests per second.
-TIMEOUTS = Config(connect_timeout=5, read_timeout=10)
-PATIENT = TIMEOUTS.merge(
-    Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=CONCURRENT)
+PATIENT = Config(
+    connect_timeout=5,
+    read_timeout=10,
+    retries={"mode": "adaptive", "total_max_attempts": 10},
+    max_pool_connections=CONCURRENT,
 )
-FIRST_REQUEST = TIMEOUTS.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
+# Each may take as long as the timeouts.
+ATTEMPTS_WITHOUT_CONNECTION = 3
 NO_CONNECTION = (NoConnectionError, HTTPClientError)
-SILENCE = (ConnectTimeoutError, ReadTimeoutError)
-ATTEMPTS_OF_A_LIST = 3
 # ValueError: boto3 raises it for an AWS_ENDPOINT_URL that is not a URL.
 NO_ANSWER = (ClientError, BotoCoreError, ResponseParserError, ValueError)
 ASSUME_ROLE = "AssumeRole"
@@ -47,73 +46,39 @@ TYPES: tuple[tuple[type[Exception], Cause], ...] = (
 
 
 class Service:
-    """One AWS service. The first request is sent alone, with a short timeout: it shows whether the service answers."""
+    """One AWS service. The first request is sent alone: it shows whether the service answers."""
 
-    def __init__(self, session: Any, name: str, config: Config) -> None:
-        """Create the clients of a session for a service, named as in boto3, with this configuration."""
-        self.first: Any = session.client(name, config=FIRST_REQUEST.merge(config))
-        self.patient: Any = session.client(name, config=PATIENT.merge(config))
-        self._name, self._lock, self._met = name, threading.Lock(), False
-        self._problem: Exception | None = None
+    def __init__(self, session: Any, name: str, config: Config | None = None, **credentials: str) -> None:
+        """Create the client of a session for a service, named as in boto3; credentials replace those of the session.
 
-    def give_up_soon(self, *operations: str) -> None:
-        """Send these operations three times at most where there is no connection, ten times where AWS throttles."""
-        for operation in operations:
-            self.patient.meta.events.register_first(f"needs-retry.{self._name}.{operation}", _end_without_connection)
+        Raises:
+            CouldNotLookError: There is no region, or the endpoint is no URL.
+        """
+        try:
+            self.client: Any = session.client(name, config=PATIENT.merge(config or Config()), **credentials)
+        except NO_ANSWER as error:
+            raise failure(name, error) from error
+        self.client.meta.events.register_first(f"needs-retry.{name}", _end_without_connection)
+        self._requests = FirstAlone(*NO_CONNECTION)
 
     def ask(self, question: Callable[[Any], Answer]) -> Answer:
-        """Return the answer to a question; where one got none, however often it was sent, later ones fail at once.
+        """Return the answer to a question; where one got none, though it was sent alone, later ones fail at once.
 
         Raises:
             ClientError: AWS answers with an error.
             BotoCoreError: AWS does not answer.
         """
-        with self._lock:
-            if self._problem:
-                raise self._problem
-            if not self._met:
-                try:
-                    answer = question(self.first)
-                except NO_CONNECTION as error:
-                    self._problem = error
-                    raise
-                except ClientError as error:
-                    self._met = True
-                    if not _is_transient(error):
-                        raise
-                else:
-                    self._met = True
-                    return answer
-        try:
-            return question(self.patient)
-        except NO_CONNECTION as error:
-            self._problem = error
-            raise
+        return self._requests.ask(lambda: question(self.client))
 
     def ask_in_bulk(self, question: Callable[[Any], Answer]) -> Answer:
-        """Return the answer to a question for a list of the whole AWS account, likewise.
-
-        That there is no answer to it, which is large, says nothing of other questions; where it was waited for, the
-        next one is sent like the first.
-        """
-        if self._problem:
-            raise self._problem
-        try:
-            return question(self.patient)
-        except SILENCE:
-            self._met = False
-            raise
+        """Return the answer to a question for a list of the whole AWS account, likewise; it waits for no other one."""
+        return self._requests.ask_beside(lambda: question(self.client))
 
 
 def _end_without_connection(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
     """End a request that had no connection so often; botocore's retries decide about everything else."""
-    if attempts >= ATTEMPTS_OF_A_LIST and isinstance(caught_exception, NO_CONNECTION):
+    if attempts >= ATTEMPTS_WITHOUT_CONNECTION and isinstance(caught_exception, NO_CONNECTION):
         raise caught_exception
-
-
-def _is_transient(error: ClientError) -> bool:
-    """Return whether AWS advises to retry after this error: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html."""
-    return _cause_of(error) is Cause.THROTTLED or _status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def answered(action: str, ask: Callable[[], Answer]) -> Answer | None:

@@ -1,4 +1,4 @@
-"""How STS answers the token of a service account."""
+"""How STS answers the token of a service account, and EKS Auth that of a Pod."""
 
 import threading
 from collections.abc import Iterator
@@ -7,14 +7,17 @@ from typing import Any, NamedTuple
 
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from irsa.rules.mistakes import named
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.service import NO_ANSWER, PATIENT, Service
+from irsa_world.live.service import NO_ANSWER, Service
 
 SESSION_NAME = "irsa"
 SHORTEST_SESSION_SECONDS = 900
+# https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html
+FOR_PODS = "eks-auth:AssumeRoleForPodIdentity"
+AUDIENCE_FOR_PODS = "pods.eks.amazonaws.com"
 
 
 class Session(NamedTuple):
@@ -62,10 +65,7 @@ class TokenService:
     def __init__(self, session: Any) -> None:
         """Create the client for the endpoint of a session's region."""
         self._lock, self._session = threading.Lock(), session
-        try:
-            self._anonymous = Service(self._session, "sts", Config(signature_version=UNSIGNED))
-        except (BotoCoreError, ValueError) as error:
-            raise CouldNotLookError(f"STS: {error}") from error
+        self._anonymous = Service(session, "sts", Config(signature_version=UNSIGNED))
 
     def identity(self, token: str, role_arn: str) -> str:
         """Return the ARN of the session that this token gets for this role.
@@ -89,13 +89,36 @@ class TokenService:
         # The role was assumed: a failure from here on is not a refusal.
         try:
             with self._lock:
-                client = self._session.client(
+                assumed = Service(
+                    self._session,
                     "sts",
                     aws_access_key_id=keys["AccessKeyId"],
                     aws_secret_access_key=keys["SecretAccessKey"],
                     aws_session_token=keys["SessionToken"],
-                    config=PATIENT,
                 )
-            return str(client.get_caller_identity()["Arn"])
+            return str(assumed.client.get_caller_identity()["Arn"])
         except NO_ANSWER as error:
             raise CouldNotLookError(f"the role was assumed, but GetCallerIdentity: {type(error).__name__}") from None
+
+
+class PodIdentityService:
+    """EKS Auth of one region: it is asked with the stack's credentials, and those that it returns are dropped here."""
+
+    def __init__(self, session: Any, region: str) -> None:
+        """Create the client of a session for a region."""
+        self._eks_auth = Service(session, "eks-auth", Config(region_name=region))
+
+    def pod_session(self, cluster: str, token: str) -> Session:
+        """Return the session that a token gets in this cluster.
+
+        Raises:
+            Refused: EKS refuses.
+            CouldNotLookError: EKS gives no answer.
+        """
+        with answer_to_token(FOR_PODS):
+            answer = self._eks_auth.ask(lambda eks: eks.assume_role_for_pod_identity(clusterName=cluster, token=token))
+        try:
+            return Session(answer["assumedRoleUser"]["arn"], answer["podIdentityAssociation"]["associationId"])
+        except KeyError:
+            # boto3 reads what is not AWS's, such as the page of a proxy, as an answer without anything in it.
+            raise CouldNotLookError(f"{FOR_PODS}: an answer that ends early, or is not AWS's") from None

@@ -44,7 +44,7 @@ def as_json(report: Report) -> str:
     found = Counter(check.outcome for check in report.checks)
     counts = Counts(**{each.name.lower(): found[each] for each in Outcome})
     output = ReportOutput(report.stack, counts, report.checks)
-    return document(report.subcommand, report.exit_code == GOOD, as_object(output))
+    return document(report.subcommand, report.exit_code == GOOD, output)
 
 
 def document(subcommand: str, good: bool, values: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TextIO
 from irsa_world.message import INDENT
 from irsa_world.report.checks import Report
 from irsa_world.report.json import as_json
-from irsa_world.report.text import Answer, Line, answer_of, arranged
+from irsa_world.report.text import Line, Section, arranged, section_of
 from irsa_world.wrapped import wrapped
 
 
@@ -34,10 +34,10 @@ def show(lines: Iterable[Line], stream: TextIO | None = None) -> None:
             console.print(Text(line, style=style), soft_wrap=True)
 
 
-def print_answers(answers: Sequence[Answer]) -> None:
-    """Print answers to standard output."""
-    if answers:
-        print_lines(arranged(answers))
+def print_sections(sections: Sequence[Section]) -> None:
+    """Print sections to standard output."""
+    if sections:
+        print_lines(arranged(sections))
 
 
 def publish(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]], options: argparse.Namespace) -> int:
@@ -45,5 +45,5 @@ def publish(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str
     if options.json:
         print(as_json(report))
     else:
-        print_answers([answer_of(report, headings, rows)])
+        print_sections([section_of(report, headings, rows)])
     return report.exit_code

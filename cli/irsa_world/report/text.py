@@ -34,7 +34,7 @@ Line = tuple[str, str]
 """A line, and its style on a terminal; one without a style stays one line there."""
 
 
-class Answer(NamedTuple):
+class Section(NamedTuple):
     """What a subcommand says about one thing.
 
     Attributes:
@@ -54,10 +54,10 @@ class Answer(NamedTuple):
     below: Sequence[tuple[Message, str]] = ()
 
 
-def arranged(answers: Sequence[Answer]) -> list[Line]:
-    """Return all lines, in their one order: each summary, then of each answer its messages and its table."""
-    lines = [(visible(each.summary), each.style) for each in answers]
-    for each in answers:
+def arranged(sections: Sequence[Section]) -> list[Line]:
+    """Return all lines, in their one order: each summary, then of each section its messages and its table."""
+    lines = [(visible(each.summary), each.style) for each in sections]
+    for each in sections:
         above, below = (
             [line for message in several for line in message_lines(*message)] for several in (each.messages, each.below)
         )
@@ -75,17 +75,17 @@ def message_lines(message: Message, style: str) -> Iterator[Line]:
         yield text, "" if is_whole else PLAIN if part else style or PLAIN
 
 
-def plain(answers: Sequence[Answer]) -> list[str]:
+def plain(sections: Sequence[Section]) -> list[str]:
     """Return the lines without their styles."""
-    return [text for text, _ in arranged(answers)]
+    return [text for text, _ in arranged(sections)]
 
 
-def answer_of(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Answer:
-    """Return a report as an answer: a message for each failure, and the table, first where there is nothing to do."""
+def section_of(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Section:
+    """Return a report as a section: a message for each failure, and the table, first where there is nothing to do."""
     failures = [(message, COLORS[outcome]) for message, outcome in messages(report)]
     above, below = ([], failures) if report.exit_code == GOOD else (failures, [])
     below = [*below, *((Message(each), "") for each in report.notes)]
-    return Answer(summary(report, rows), VERDICTS[report.exit_code], above, headings, rows, below)
+    return Section(summary(report, rows), VERDICTS[report.exit_code], above, headings, rows, below)
 
 
 def aligned(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -233,9 +233,8 @@ def _guard(name: str, component: Resource, cluster: str) -> DeclaredGuard:
     """
     if reason := unreadable(component.outputs, GUARD_FORMS, GUARD_FORMS):
         return DeclaredGuard(name, unreadable=reason)
-    known = known_outputs(component, GUARD_FORMS)
-    values: list[Any] = [*(known[key] for key in GUARD_FORMS), cluster]
-    return DeclaredGuard(name, *values)
+    known = {snake(key): value for key, value in known_outputs(component, GUARD_FORMS).items()}
+    return DeclaredGuard(name, cluster=cluster, **known)
 
 
 def _binding(key: str, cluster_key: str, component: Resource, children: Sequence[Resource]) -> DeclaredBinding:

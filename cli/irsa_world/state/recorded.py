@@ -26,7 +26,7 @@ FORMS: Mapping[str, tuple[Any, ...]] = {
     outputs.IDENTITY: (dict, str),
     outputs.ASSOCIATIONS: (list, dict),
 }
-# The same of a guard, in the order of DeclaredGuard.
+# The same of a guard.
 GUARD_FORMS: Mapping[str, tuple[Any, ...]] = {
     **dict.fromkeys(("stack", "mode", "namespace"), (str,)),
     "configMaps": (dict, dict, str),

@@ -114,9 +114,16 @@ def names() -> Sequence[str]:
 
 
 @functools.cache
+def data_of(name: str) -> Mapping[str, Any]:
+    """Return what the data file of an add-on has, which is one of `names()`."""
+    read: Mapping[str, Any] = yaml.load(_folder().joinpath(f"{name}.yaml").read_text("utf-8"), LOADER)  # noqa: S506
+    return read
+
+
+@functools.cache
 def add_on(name: str) -> AddOn:
     """Return an add-on by its name, one of `names()`."""
-    read: Mapping[str, Any] = yaml.load(_folder().joinpath(f"{name}.yaml").read_text("utf-8"), LOADER)  # noqa: S506
+    read = data_of(name)
     namespace, _, service_account = read["serviceAccount"].partition(":")
     return AddOn(
         name=name,

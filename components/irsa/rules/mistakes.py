@@ -121,8 +121,13 @@ def named(name: str) -> str:
 
 def listed(names: Collection[str], spelled: Callable[[str], str] = str) -> str:
     """Return names for a message, the first 20 of them, each as the function spells it."""
-    more = f", and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
-    return ", ".join(named(spelled(name)) for name in itertools.islice(names, LISTED)) + more
+    first = [named(spelled(name)) for name in itertools.islice(names, LISTED)]
+    return ", ".join([*first, *and_more(len(names), LISTED)])
+
+
+def and_more(number: int, most: int) -> list[str]:
+    """Return how many more there are than a message names at most, such as `and 3 more`; nothing where it names all."""
+    return [f"and {number - most:,} more"] if number > most else []
 
 
 def shortened(value: Any) -> str:

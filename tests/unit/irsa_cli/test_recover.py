@@ -144,26 +144,6 @@ def test_what_the_state_has_by_now_is_not_deleted() -> None:
         assert listed(list_of(state([], pending))) != [RECORDED]
 
 
-def test_annotations_are_removed_where_they_are_those_of_the_run() -> None:
-    """Protects the cluster: a patch fails where a test does, and each value stays one word of the command.
-
-    https://datatracker.ietf.org/doc/html/rfc6902#section-4.6
-    """
-    annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/app", "a~b/c": "it's $(id) `id`\n"}
-    # Without a namespace, it is `default`: https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/
-    metadata = {"name": "app", "annotations": annotations}
-    text = list_of(state([], creating(types.SERVICE_ACCOUNT_PATCH, "app", metadata=metadata)))
-    commands = [shlex.split(each) for each in re.findall(r"^delete: (kubectl .*)$", text, re.MULTILINE)]
-
-    patch = ["kubectl", "patch", "serviceaccount", "app", "-n", "default", "--type", "json", "-p"]
-    assert [each[:-1] for each in commands] == [patch, patch]
-    paths = ("/metadata/annotations/eks.amazonaws.com~1role-arn", "/metadata/annotations/a~0b~1c")
-    assert [json.loads(each[-1]) for each in commands] == [
-        [{"op": "test", "path": path, "value": value}, {"op": "remove", "path": path}]
-        for path, value in zip(paths, annotations.values(), strict=True)
-    ]
-
-
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": "hunter2"}
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 

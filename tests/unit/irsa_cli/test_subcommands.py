@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from irsa_cli import subcommands, versions
+from irsa_cli import subcommands
 from irsa_cli.main import main
 
 
@@ -53,7 +53,7 @@ def test_another_package_of_another_version_is_refused(
             raise PackageNotFoundError(name)
         return found
 
-    monkeypatch.setattr(versions, "version", version)
+    monkeypatch.setattr(subcommands, "version", version)
 
     assert main(["explain", "default/app", "my-role"]) == 2
     said = capsys.readouterr().err

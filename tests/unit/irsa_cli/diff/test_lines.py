@@ -105,7 +105,7 @@ def test_a_pattern_has_examples() -> None:
     names = tuple(f"a/{index}" for index in range(7))
     found = text(diff(gains=[Right("a/*", "my-role", ARN, ISSUER, names), Right("*/*", "my-role", ARN, ISSUER)]))
 
-    assert "+ a/* -> my-role (such as a/0, a/1, a/2, a/3, a/4 and 2 more)\n" in found
+    assert "+ a/* -> my-role (such as a/0, a/1, a/2, a/3, a/4, and 2 more)\n" in found
     assert "+ every service account -> my-role\n" in found
 
 

@@ -9,7 +9,7 @@ import pytest
 from irsa_cli.verify.guard import of_guard
 from irsa_world.pods import has_no_identity
 from irsa_world.report.checks import Check, Outcome, Report
-from irsa_world.report.text import answer_of, plain
+from irsa_world.report.text import plain, section_of
 from irsa_world.state.declared import DeclaredGuard
 from tests.fuzz.live_states import DANGERS, MARK
 from tests.fuzz.printed import problems
@@ -92,7 +92,7 @@ def test_what_others_write_stays_a_name(danger: str) -> None:
 
     checks = checked(write)
     notes = [f"{check.binding}: {check.found}" for check in checks if check.outcome is Outcome.OK]
-    printed = "\n".join(plain([answer_of(Report("verify", "prod", checks, notes), (), [])]))
+    printed = "\n".join(plain([section_of(Report("verify", "prod", checks, notes), (), [])]))
 
     assert len(checks) > 4
     assert problems(printed) == []

@@ -11,7 +11,7 @@ from irsa.rules.mistakes import visible
 from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Inventory
-from irsa_cli.inventory.table import answer_of
+from irsa_cli.inventory.table import section_of
 from irsa_world.model import AwsAccount, Cluster, Guarded, ServiceAccount
 from irsa_world.report.json import as_object, document
 from irsa_world.report.text import plain
@@ -55,12 +55,12 @@ ROLES = (
 
 
 def lines(inventory: Inventory) -> list[str]:
-    return plain([answer_of(inventory)])
+    return plain([section_of(inventory)])
 
 
 def table(inventory: Inventory) -> list[str]:
     """Return the lines of the table alone."""
-    return plain([answer_of(inventory)._replace(messages=(), below=())])[2:]
+    return plain([section_of(inventory)._replace(messages=(), below=())])[2:]
 
 
 def test_by_service_account() -> None:
@@ -97,7 +97,7 @@ def test_a_role_that_was_not_read_is_not_one_that_refuses() -> None:
         service_account("a", "refused", "refusing"),
     ]
     roles = [role("refusing", page_trust("a:nobody")), role("open", page_trust("a:both"))]
-    found = answer_of(taken(discovery(accounts, roles)))
+    found = section_of(taken(discovery(accounts, roles)))
 
     assert found.headings[:3] == ["service account", "annotated with", "may assume"]
     assert [row[2] for row in found.rows] == ["open, not read", "not read", ""]

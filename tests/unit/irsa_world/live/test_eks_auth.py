@@ -7,8 +7,7 @@ import boto3
 import pytest
 
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.eks_auth import PodIdentityService
-from irsa_world.live.sts import Refused, Session
+from irsa_world.live.sts import PodIdentityService, Refused, Session
 from tests.world import aws_response
 
 TOKEN = "e30.SECRET-TOKEN.x"
@@ -32,8 +31,7 @@ def service(monkeypatch: pytest.MonkeyPatch, status: int, body: str, sent: list[
         (sent if sent is not None else []).append(request)
         return aws_response(status, body)
 
-    for client in (found._eks_auth.first, found._eks_auth.patient):
-        client.meta.events.register_first("before-send.eks-auth", answer)
+    found._eks_auth.client.meta.events.register_first("before-send.eks-auth", answer)
     return found
 
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import boto3
 import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.iam import AwsAccountClient
@@ -26,6 +28,39 @@ POLICY = {
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+OTHER = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::a%b"}]}
+OTHER_TRUST = json.dumps(TRUST).replace("eks.amazonaws.com", "ec2.amazonaws.com")
+SHARED = f"arn:aws:iam::{ACCOUNT}:policy/app-0"
+# What somebody did by hand to the role app-N.
+BY_HAND: dict[str, Callable[[Any, str, str], object]] = {
+    "nothing": lambda iam, name, arn: None,
+    "deleted": lambda iam, name, arn: (
+        iam.detach_role_policy(RoleName=name, PolicyArn=arn),
+        iam.delete_role_policy(RoleName=name, PolicyName="inline"),
+        iam.delete_role(RoleName=name),
+    ),
+    "trust": lambda iam, name, arn: iam.update_assume_role_policy(RoleName=name, PolicyDocument=OTHER_TRUST),
+    "detached": lambda iam, name, arn: iam.detach_role_policy(RoleName=name, PolicyArn=arn),
+    "policy deleted": lambda iam, name, arn: (
+        iam.detach_role_policy(RoleName=name, PolicyArn=arn),
+        iam.delete_policy(PolicyArn=arn),
+    ),
+    "attached": lambda iam, name, arn: iam.attach_role_policy(RoleName=name, PolicyArn=SHARED),
+    "inline added": lambda iam, name, arn: iam.put_role_policy(
+        RoleName=name, PolicyName="more", PolicyDocument=json.dumps(OTHER)
+    ),
+    "inline changed": lambda iam, name, arn: iam.put_role_policy(
+        RoleName=name, PolicyName="inline", PolicyDocument=json.dumps(OTHER)
+    ),
+    "version": lambda iam, name, arn: iam.create_policy_version(
+        PolicyArn=arn, PolicyDocument=json.dumps(OTHER), SetAsDefault=True
+    ),
+    "version that is not the default": lambda iam, name, arn: iam.create_policy_version(
+        PolicyArn=arn, PolicyDocument=json.dumps(OTHER), SetAsDefault=False
+    ),
+    "settings": lambda iam, name, arn: iam.update_role(RoleName=name, Description="%7E", MaxSessionDuration=7200),
+    "boundary": lambda iam, name, arn: iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=SHARED),
 }
 DETAILS, ROLES = "GetAccountAuthorizationDetails", "ListRoles"
 
@@ -70,13 +105,8 @@ class Account:
     def __init__(self, live: AwsAccountClient | None = None) -> None:
         self.live = live or AwsAccountClient(boto3.session.Session(), ACCOUNT)
         self.calls: Counter[str] = Counter()
-        for client in (self.live._iam.first, self.live._iam.patient):
-            client.meta.events.register("before-call.iam.*", lambda model, **_: self.calls.update([model.name]))
-
-    def fail(self, operation: str, status: int, code: str, when: Callable[[str], bool] = lambda _: True) -> None:
-        """Have IAM answer an operation with an error, where its request's body says so."""
-
-        self.answer(operation, lambda: refusal(status, code), when)
+        self.events = self.live._iam.client.meta.events
+        self.events.register("before-call.iam.*", lambda model, **_: self.calls.update([model.name]))
 
     def answer(self, operation: str, answer: Callable[[], Any], when: Callable[[str], bool] = lambda _: True) -> None:
         """Have an operation answered by a function, or end with what it raises, where its request's body says so."""
@@ -84,8 +114,7 @@ class Account:
         def answered(request: Any, **_: Any) -> Any:
             return answer() if when(str(request.body)) else None
 
-        for client in (self.live._iam.first, self.live._iam.patient):
-            client.meta.events.register_first(f"before-send.iam.{operation}", answered)
+        self.events.register_first(f"before-send.iam.{operation}", answered)
 
     def read(self, wanted: Wanted) -> None:
         self.live.read_in_bulk(len(wanted.roles), len(wanted.policies))
@@ -96,8 +125,9 @@ class Account:
         names = sorted(wanted.roles)
         settings = ("arn", "description", "max_session_duration", "permissions_boundary", "trust")
         return {
-            "roles": [[getattr(live.role(name), key) for key in settings] for name in names],
-            "attached": [live.attached_policies(name) for name in names],
+            "roles": [[getattr(live.role(name), key, None) for key in settings] for name in names],
+            # Their order says nothing.
+            "attached": [found and sorted(found) for found in map(live.attached_policies, names)],
             "inline": [live.inline_policies(name) for name in names],
             "inline documents": [live.inline_document(name, "inline") for name in names],
             "documents": [live.document(arn) for arn in sorted(wanted.policies)],
@@ -108,20 +138,20 @@ def one_by_one(wanted: Wanted) -> dict[str, Any]:
     return Account().facts(wanted)
 
 
-def test_lists_answer_what_the_questions_would(iam: Any) -> None:
-    wanted = create(iam, 7)
-    account = Account()
-    account.read(wanted)
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(sorted(BY_HAND)), min_size=3, max_size=7))
+@example([*BY_HAND])
+def test_lists_answer_what_the_questions_would(monkeypatch: pytest.MonkeyPatch, changes: list[str]) -> None:
+    monkeypatch.setattr("irsa_world.live.iam.MANY", 2)
+    with paged_iam(monkeypatch, 3) as iam:
+        wanted = create(iam, len(changes) + 1)
+        for number, change in enumerate(changes, 1):
+            BY_HAND[change](iam, f"app-{number}", f"arn:aws:iam::{ACCOUNT}:policy/app-{number}")
+        account = Account()
+        account.read(wanted)
 
-    # 7 roles and 7 policies, 3 on a page.
-    assert account.calls == {ROLES: 3, DETAILS: 6}
-    assert account.facts(wanted) == one_by_one(wanted)
-    assert sum(account.calls.values()) == 9
-    found = account.live.role("app-3")
-    assert found
-    assert (found.description, found.max_session_duration) == ("Reads 3 %41", 7200)
-    assert found.permissions_boundary == f"arn:aws:iam::{ACCOUNT}:policy/app-3"
-    assert account.live.document(f"arn:aws:iam::{ACCOUNT}:policy/app-3") == POLICY
+        assert account.calls.keys() == {ROLES, DETAILS}
+        assert account.facts(wanted) == one_by_one(wanted)
 
 
 @pytest.mark.parametrize(
@@ -134,56 +164,48 @@ def test_only_what_many_are_wanted_of_is_listed(iam: Any, roles: int, policies: 
     assert account.calls == calls
 
 
-@pytest.mark.parametrize("denied", [{DETAILS}, {ROLES}, {DETAILS, ROLES}])
-def test_what_is_denied_is_asked_by_itself(iam: Any, denied: set[str]) -> None:
-    wanted = create(iam, 7)
-    account = Account()
-    for operation in denied:
-        account.fail(operation, 403, "AccessDenied")
-    account.read(wanted)
+def half_way(body: str) -> bool:
+    return "Marker=" in body
 
+
+def raising(error: Callable[..., Exception]) -> Callable[[], Any]:
+    def answer() -> Any:
+        raise error(endpoint_url="https://iam.amazonaws.com")
+
+    return answer
+
+
+@pytest.mark.parametrize("operations", [{DETAILS}, {ROLES}, {DETAILS, ROLES}])
+@pytest.mark.parametrize(
+    ("answer", "when"),
+    [
+        (lambda: refusal(403, "AccessDenied"), lambda _: True),
+        (lambda: refusal(403, "AccessDenied"), half_way),
+        (lambda: refusal(400, "Throttling"), half_way),
+        (lambda: refusal(503, "ServiceUnavailable"), half_way),
+        (raising(ReadTimeoutError), half_way),
+        (raising(ConnectionClosedError), half_way),
+    ],
+)
+def test_a_list_without_its_end_says_nothing_and_costs_no_other_question(
+    iam: Any, no_pauses: None, operations: set[str], answer: Callable[[], Any], when: Callable[[str], bool]
+) -> None:
+    wanted = create(iam, 7)
+    account, failed = Account(), Counter[str]()
+    for operation in operations:
+
+        def fails(operation: str = operation) -> Any:
+            failed[operation] += 1
+            return answer()
+
+        account.answer(operation, fails, when)
+    account.read(wanted)
     assert account.facts(wanted) == one_by_one(wanted)
     # What ListRoles alone has is asked of each role; the rest still comes from the details.
     assert account.calls["GetRole"] == 7
-    assert account.calls["GetRolePolicy"] == (0 if denied == {ROLES} else 7)
-
-
-@pytest.mark.parametrize(
-    ("status", "code"),
-    [(400, "Throttling"), (503, "ServiceUnavailable"), (500, "ServiceFailure"), (403, "AccessDenied")],
-)
-def test_a_list_that_ends_half_way_says_nothing(iam: Any, no_pauses: None, status: int, code: str) -> None:
-    wanted = create(iam, 7)
-    account = Account()
-    for operation in (DETAILS, ROLES):
-        account.fail(operation, status, code, lambda body: "Marker=" in body)
-    account.read(wanted)
-
-    assert account.facts(wanted) == one_by_one(wanted)
-
-
-@pytest.mark.parametrize("error", [ReadTimeoutError, ConnectionClosedError])
-def test_a_list_without_an_answer_costs_no_other_question(
-    iam: Any, no_pauses: None, error: Callable[..., Exception]
-) -> None:
-    wanted = create(iam, 7)
-    account, sent = Account(), Counter[str]()
-
-    def fail(operation: str) -> Callable[[], Any]:
-        def answer() -> Any:
-            sent[operation] += 1
-            raise error(endpoint_url="https://iam.amazonaws.com")
-
-        return answer
-
-    for operation in (DETAILS, ROLES):
-        account.answer(operation, fail(operation), lambda body: "Marker=" in body)
-    account.read(wanted)
-
-    assert account.facts(wanted) == one_by_one(wanted)
-    # One list of all roles, and the details of roles and of policies: a list that times out is not sent ten times.
-    assert sent[ROLES] <= 3
-    assert sent[DETAILS] <= 6
+    assert account.calls["GetRolePolicy"] == (0 if operations == {ROLES} else 7)
+    # Of roles and of policies there is a list of details each; one without an answer is not sent ten times.
+    assert "raising" not in answer.__qualname__ or failed[ROLES] <= 3 >= failed[DETAILS] / 2
 
 
 def test_what_no_list_has_is_asked_by_itself(iam: Any) -> None:
@@ -245,12 +267,15 @@ def test_several_providers_of_one_account_read_it_once(iam: Any) -> None:
         assert each.facts(wanted) == first.facts(wanted)
     assert [sum(each.calls.values()) for each in seen] == [9, 0, 0, 0]
     assert first.facts(wanted) == one_by_one(wanted)
+    found = first.live.role("app-3")
+    assert found
+    assert (found.description, found.max_session_duration) == ("Reads 3 %41", 7200)
 
 
 def test_the_first_provider_that_may_reads_for_all(iam: Any) -> None:
     wanted = create(iam, 8)
     aws_accounts, bindings, seen = providers_of_one_account(wanted, 3)
-    seen[0].fail(DETAILS, 403, "AccessDenied")
+    seen[0].answer(DETAILS, lambda: refusal(403, "AccessDenied"))
     aws_accounts.read_in_bulk(bindings)
     before = [sum(each.calls.values()) for each in seen]
 

@@ -15,7 +15,7 @@ import pytest
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import ClusterClient
-from tests.unit.irsa_world.live.test_kubernetes import Api, kubeconfig, serving
+from tests.unit.irsa_world.live.kubernetes_api import Api, kubeconfig, serving
 from tests.world import program
 
 VERSIONS = [f"client.authentication.k8s.io/{version}" for version in ("v1", "v1beta1")]
@@ -23,7 +23,7 @@ VERSIONS = [f"client.authentication.k8s.io/{version}" for version in ("v1", "v1b
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    with serving(monkeypatch, Api()) as server:
+    with serving(monkeypatch, lambda *_: (200, {"metadata": {}})) as server:
         yield server
 
 
@@ -67,7 +67,7 @@ def test_a_credential_program_of_each_version_is_run(
     program(folder / "program", f"echo \"$KUBERNETES_EXEC_INFO $MORE\" > {asked}\necho '{answer}'")
     run: dict[str, Any] = {"apiVersion": version, "command": "./program", "env": [{"name": "MORE", "value": "more"}]}
     run |= {"interactiveMode": "IfAvailable", "provideClusterInfo": False, "installHint": "x"}
-    cluster = connected(folder, f"http://127.0.0.1:{api.server_port}", {"exec": run})
+    cluster = connected(folder, api.url, {"exec": run})
 
     assert cluster.service_account("a", "b") is not None
     assert sent[-1].headers["Authorization"] == "Bearer T"
@@ -87,7 +87,7 @@ def test_a_program_without_a_slash_is_looked_for_in_the_path(folder: Path) -> No
 
 
 def test_a_proxy_is_asked(api: Api, folder: Path) -> None:
-    proxy = f"http://127.0.0.1:{api.server_port}"
+    proxy = api.url
     cluster = connected(folder, "http://api.example.invalid", cluster={"proxy-url": proxy})
 
     assert cluster.service_account("a", "b") is not None

@@ -4,14 +4,10 @@ import json
 import socket
 import ssl
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
@@ -22,162 +18,36 @@ from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients, NoSuchKindError
 from irsa_world.model import ServiceAccount
+from tests.unit.irsa_world.live.kubernetes_api import Answer, Api, kubeconfig, serving
 from tests.world import program
 
 # As kube-apiserver 1.37 answers for a kind that it does not have.
 OLD = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
-UNKNOWN_KIND = {
-    "kind": "Status",
-    "message": "the server could not find the requested resource",
-    "reason": "NotFound",
-    "details": {},
-}
+UNKNOWN_KIND = {"kind": "Status", "message": "the server could not find the requested resource", "reason": "NotFound"}
+FORBIDDEN = {"kind": "Status", "message": 'serviceaccounts "forbidden" is forbidden'}
 
 
-class Api(ThreadingHTTPServer):
-    """A Kubernetes API, which counts what it is asked."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Requests)
-        self.asked: list[str] = []
-        self.busy = 0
-        self.lock = threading.Lock()
-        self.meet: threading.Barrier | None = None
-        self.beside_the_first = -1
-
-
-class Requests(BaseHTTPRequestHandler):
-    server: Api
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        with self.server.lock:
-            self.server.asked.append(self.path)
-            number = len(self.server.asked)
-        if self.server.meet and number == 1:
-            time.sleep(0.2)
-            self.server.beside_the_first = len(self.server.asked) - 1
-        elif self.server.meet and number in (2, 3):
-            # Both wait for each other, which they can only do when they are asked together.
-            self.server.meet.wait(timeout=60)
-        url = urlsplit(self.path)
-        query = {key: values[0] for key, values in parse_qs(url.query).items()}
-        with self.server.lock:
-            busy = self.server.busy > 0
-            self.server.busy -= busy
-        if "Running" in query.get("fieldSelector", ""):
-            running = {"metadata": {"namespace": "web", "name": "app-0"}}
-            ends = {"metadata": {**running["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
-            self.answer(200, {"items": [ends, running], "metadata": {"continue": "more"}})
-        elif busy:
-            self.answer(429, {"message": "too many requests"}, {"Retry-After": "0"})
-        elif url.path.endswith("/forbidden"):
-            self.answer(403, {"kind": "Status", "message": 'serviceaccounts "forbidden" is forbidden'})
-        elif url.path.startswith("/apis/"):
-            details = {} if url.path.startswith(OLD) else {"name": "missing", "kind": "validatingadmissionpolicies"}
-            self.answer(404, {**UNKNOWN_KIND, "details": details})
-        elif url.path.endswith("/missing"):
-            self.answer(404, {"kind": "Status", "reason": "NotFound", "message": "not found"})
-        elif url.path.startswith("/api/v1/namespaces/elsewhere/"):
-            self.answer(404, "404 page not found")
-        else:
-            self.answer(200, {"metadata": {"annotations": {"path": url.path}}})
-
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.answer(201, {"status": {"token": json.dumps(request["spec"])}})
-
-    def answer(self, code: int, body: Any, headers: dict[str, str] | None = None) -> None:
-        text = json.dumps(body).encode()
-        self.send_response(code)
-        for key, value in {"Content-Length": str(len(text)), **(headers or {})}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-def kubeconfig(url: str, context: str = "test") -> dict[str, Any]:
-    return {
-        "current-context": context,
-        "clusters": [{"name": f"{context}-cluster", "cluster": {"server": url}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-        "contexts": [{"name": context, "context": {"cluster": f"{context}-cluster", "user": "u"}}],
-    }
-
-
-@contextmanager
-def serving(monkeypatch: pytest.MonkeyPatch, server: Any) -> Iterator[Any]:
-    """Yield an API that is served until the end."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+def answer(path: str, _: Mapping[str, str]) -> Answer:
+    if path.endswith("/forbidden"):
+        return 403, FORBIDDEN
+    if path.startswith("/apis/"):
+        return 404, {**UNKNOWN_KIND, "details": {} if path.startswith(OLD) else {"name": "missing"}}
+    if path.endswith("/missing"):
+        return 404, {"kind": "Status", "reason": "NotFound", "message": "not found"}
+    if path.startswith("/api/v1/namespaces/elsewhere/"):
+        return 404, "404 page not found"
+    return 200, {"metadata": {"annotations": {"path": path}}}
 
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    with serving(monkeypatch, Api()) as server:
+    with serving(monkeypatch, answer) as server:
         yield server
 
 
 @pytest.fixture
 def cluster(api: Api) -> ClusterClient:
-    return ClusterClient(configuration({"kubeconfig": json.dumps(kubeconfig(f"http://127.0.0.1:{api.server_port}"))}))
-
-
-def test_some_running_pods_are_enough(api: Api, cluster: ClusterClient) -> None:
-    for _ in range(2):
-        pods = cluster.running_pods("web", "spec.serviceAccountName=app")
-        assert [pod["metadata"] for pod in pods] == [{"namespace": "web", "name": "app-0"}]
-    cluster.running_pods(None, "metadata.namespace!=web")
-
-    asked = [urlsplit(each) for each in api.asked]
-    selectors = [parse_qs(each.query)["fieldSelector"][0] for each in asked]
-    assert [each.path for each in asked] == ["/api/v1/namespaces/web/pods", "/api/v1/pods"]
-    # https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/#chained-selectors
-    assert selectors == [
-        "status.phase=Running,spec.serviceAccountName=app",
-        "status.phase=Running,metadata.namespace!=web",
-    ]
-
-
-def test_a_token_is_bound_to_a_pod(cluster: ClusterClient) -> None:
-    """Protects the proof of EKS Pod Identity, which takes no other token: the Pod's name, and its UID.
-
-    https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
-    """
-    pod = {"metadata": {"namespace": "web", "name": "app-0", "uid": "u-1", "labels": {}}}
-    bound = json.loads(cluster.token("web", "app", "pods.eks.amazonaws.com", pod) or "")
-    unbound = json.loads(cluster.token("web", "app", "sts.amazonaws.com") or "")
-
-    assert bound["boundObjectRef"] == {"apiVersion": "v1", "kind": "Pod", "name": "app-0", "uid": "u-1"}
-    assert bound["audiences"] == ["pods.eks.amazonaws.com"]
-    assert unbound == {"audiences": ["sts.amazonaws.com"], "expirationSeconds": 600}
-
-
-def test_a_busy_server_is_asked_again(api: Api, cluster: ClusterClient) -> None:
-    api.busy = 3
-    assert cluster.service_account("a", "b") is not None
-    api.busy = 5
-    with pytest.raises(CouldNotLookError, match='get serviceaccounts a/b: "too many requests"'):
-        cluster.service_account("a", "b")
-
-
-def test_the_first_request_goes_alone_and_the_others_together(api: Api, cluster: ClusterClient) -> None:
-    api.meet = threading.Barrier(2)
-    with ThreadPoolExecutor(16) as pool:
-        names = [f"n{index}" for index in range(64)]
-        found = list(pool.map(lambda name: cluster.service_account("a", name), names))
-
-    assert [each and each.annotations["path"] for each in found] == [
-        f"/api/v1/namespaces/a/serviceaccounts/{name}" for name in names
-    ]
-    assert (api.beside_the_first, api.meet.broken) == (0, False)
+    return api.cluster
 
 
 def test_no_two_threads_use_one_client_at_a_time(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +57,7 @@ def test_no_two_threads_use_one_client_at_a_time(api: Api, tmp_path: Path, monke
     """
     runs = tmp_path / "runs"
     command = program(tmp_path / "program", f"echo run >> {runs}\necho '{json.dumps({'status': {'token': 't'}})}'")
-    document = kubeconfig(f"http://127.0.0.1:{api.server_port}")
+    document = kubeconfig(api.url)
     document["users"][0]["user"] = {"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": command}}
     cluster = ClusterClient(configuration({"kubeconfig": json.dumps(document)}))
     assert cluster.service_account("a", "first") is not None
@@ -263,36 +133,6 @@ def test_a_silent_server_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(reasons) == 1
 
 
-@pytest.mark.parametrize("error", [httpx2.ReadTimeout, httpx2.ConnectTimeout, httpx2.ConnectError])
-def test_a_cluster_that_falls_silent_is_waited_for_once(
-    cluster: ClusterClient, monkeypatch: pytest.MonkeyPatch, error: type[httpx2.TransportError]
-) -> None:
-    assert cluster.service_account("a", "b") is not None
-    asked: list[str] = []
-    under_way = threading.Barrier(16)
-
-    def silent(_client: Any, _method: str, path: str, **_: Any) -> Any:
-        asked.append(path)
-        if len(asked) <= 16:
-            under_way.wait(timeout=60)
-        raise error("no answer")
-
-    monkeypatch.setattr(httpx2.Client, "request", silent)
-
-    def ask(number: int) -> str:
-        with pytest.raises(CouldNotLookError) as raised:
-            cluster.service_account("a", f"n{number}")
-        return str(raised.value)
-
-    with ThreadPoolExecutor(16) as pool:
-        reasons = set(pool.map(ask, range(200)))
-
-    assert reasons == {"cluster test: no answer"}
-    # Where there was no connection at all it is tried twice: a kept one may have been closed.
-    attempts = 1 if issubclass(error, httpx2.TimeoutException) else 2
-    assert len(asked) == attempts * 17
-
-
 @pytest.mark.parametrize(("said", "pause"), [("7", 7), ("86400", 10), ("soon", 1), ("", 1), ("-1", 1)])
 def test_a_busy_server_may_say_when(
     cluster: ClusterClient, monkeypatch: pytest.MonkeyPatch, said: str, pause: float
@@ -305,6 +145,10 @@ def test_a_busy_server_may_say_when(
 
     assert cluster.service_account("a", "b") == ServiceAccount(cluster.context, "a", "b")
     assert pauses == [pause]
+    busy = httpx2.Response(429, json={"message": "too many requests"})
+    monkeypatch.setattr(httpx2.Client, "request", lambda *_, **__: busy)
+    with pytest.raises(CouldNotLookError, match='get serviceaccounts a/b: "too many requests"'):
+        cluster.service_account("a", "b")
 
 
 @pytest.mark.parametrize(("said", "words"), [("{}", "KeyError"), ("[]", "TypeError"), ("no JSON", "JSONDecodeError")])
@@ -343,24 +187,9 @@ def test_a_certificate_that_is_not_trusted_is_no_broken_network(
         assert error.value.cause is cause
 
 
-def test_a_slow_answer_costs_no_other_one(api: Api, cluster: ClusterClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cluster.service_account("a", "b") is not None
-    genuine = httpx2.Client.request
-
-    def slow(client: Any, method: str, path: str, **values: Any) -> Any:
-        if "pods" in path:
-            raise httpx2.ReadTimeout("timed out")
-        return genuine(client, method, path, **values)
-
-    monkeypatch.setattr(httpx2.Client, "request", slow)
-    with pytest.raises(CouldNotLookError, match="cluster test: timed out"):
-        cluster.pods("a", "b")
-    assert cluster.service_account("a", "b") is not None
-
-
 @pytest.mark.parametrize("token", ["SECRET\n", "SECRET\x00"])
 def test_a_token_that_cannot_be_sent_is_not_shown(api: Api, token: str) -> None:
-    document = kubeconfig(f"http://127.0.0.1:{api.server_port}")
+    document = kubeconfig(api.url)
     document["users"][0]["user"]["token"] = token
     with pytest.raises(CouldNotLookError) as refused:
         ClusterClient(configuration({"kubeconfig": json.dumps(document)})).service_account("a", "b")

@@ -1,11 +1,17 @@
 """Why AWS gave no answer, by the codes and types of boto3."""
 
+import contextlib
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from irsa_world.causes import Cause
+from irsa_world.live.once import FirstAlone
 from irsa_world.live.service import failure
 
 URL = "https://iam.amazonaws.com/"
@@ -61,3 +67,48 @@ def test_a_page_in_the_place_of_an_answer_is_not_printed() -> None:
 
     assert str(found).startswith("iam:GetRole: an answer that ends early, or is not AWS's")
     assert "html" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ("!.", "!"),
+        (".!.", ".!."),
+        # What follows silence is sent alone, and where it has no answer either, nobody waits any more.
+        (".!!.", ".!!"),
+        ("#.", "#."),
+        (".#.#!.#", ".#.#!"),
+    ],
+)
+def test_a_server_that_is_silent_twice_is_asked_nothing_more(asked: str, sent: str) -> None:
+    """`.` is a question with an answer, `!` one without, `#` a list without, which says nothing of other questions."""
+    requests, found = FirstAlone(TimeoutError), ""
+    for each in asked:
+
+        def request(kind: str = each) -> None:
+            nonlocal found
+            found += kind
+            if kind != ".":
+                raise TimeoutError
+
+        with contextlib.suppress(TimeoutError):
+            (requests.ask_beside if each == "#" else requests.ask)(request)
+
+    assert found == sent
+
+
+def test_the_first_goes_alone_and_the_others_together() -> None:
+    requests, together, asked = FirstAlone(), threading.Barrier(4), list[int]()
+
+    def request(number: int) -> int:
+        asked.append(number)
+        if len(asked) == 1:
+            time.sleep(0.05)
+            assert len(asked) == 1
+        else:
+            # They wait for each other, which they can only do when they are sent together.
+            together.wait(timeout=60)
+        return number
+
+    with ThreadPoolExecutor(5) as pool:
+        assert [*pool.map(lambda each: requests.ask(lambda: request(each)), range(5))] == [*range(5)]

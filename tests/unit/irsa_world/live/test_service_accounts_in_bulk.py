@@ -3,32 +3,32 @@
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from http.server import ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients
 from irsa_world.state.declared import DeclaredServiceAccount
-from tests.unit.irsa_world.live import test_kubernetes
-from tests.unit.irsa_world.live.test_kubernetes import kubeconfig, serving
+from tests.unit.irsa_world.live.kubernetes_api import Answer, Api, kubeconfig, serving
 
 EVERYWHERE = "/api/v1/serviceaccounts"
 
 
-class Api(ThreadingHTTPServer):
-    """A Kubernetes API with two service accounts in each namespace, which counts what it is asked."""
+class Namespaces:
+    """Two service accounts in each of 600 namespaces; lists may be denied, or expire after some pages."""
+
+    api: Api
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Requests)
         self.places = [(f"n{number:04}", name) for number in range(600) for name in ("app", "default")]
-        self.asked: list[str] = []
         self.lists_denied: set[str] = set()
         self.fails_after_pages: int | None = None
         self.expires = 1_000
+
+    @property
+    def asked(self) -> list[str]:
+        return self.api.asked
 
     @property
     def lists(self) -> list[str]:
@@ -40,38 +40,24 @@ class Api(ThreadingHTTPServer):
 
     @property
     def cluster(self) -> ClusterClient:
-        return ClusterClient(configuration({"kubeconfig": self.kubeconfig}))
+        return self.api.cluster
 
-    @property
-    def kubeconfig(self) -> str:
-        return json.dumps(kubeconfig(f"http://127.0.0.1:{self.server_port}"))
-
-
-class Requests(test_kubernetes.Requests):
-    server: Any
-
-    def do_GET(self) -> None:  # noqa: N802 (the name that the server calls)
-        url = urlsplit(self.path)
-        query = {key: values[0] for key, values in parse_qs(url.query).items()}
-        self.server.asked.append(url.path)
-        words = url.path.split("/")
-        if not url.path.endswith("/serviceaccounts"):
+    def answer(self, path: str, query: Mapping[str, str]) -> Answer:
+        words = path.split("/")
+        if not path.endswith("/serviceaccounts"):
             place = words[4], words[6]
-            found = place in self.server.places
-            return self.answer(200, item(place)) if found else self.answer(404, {"reason": "NotFound", "message": "no"})
-        if url.path in self.server.lists_denied:
-            return self.answer(403, {"message": "forbidden"})
-        places = [p for p in self.server.places if url.path == EVERYWHERE or p[0] == words[4]]
+            return (200, item(place)) if place in self.places else (404, {"reason": "NotFound", "message": "no"})
+        if path in self.lists_denied:
+            return 403, {"message": "forbidden"}
+        places = [place for place in self.places if path == EVERYWHERE or place[0] == words[4]]
         start, limit = int(query.get("continue", 0)), int(query["limit"])
-        after = self.server.fails_after_pages
-        if after is not None and start >= limit * after and self.server.expires:
-            self.server.expires -= 1
+        after = self.fails_after_pages
+        if after is not None and start >= limit * after and self.expires:
+            self.expires -= 1
             # https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
-            return self.answer(410, {"reason": "Expired", "message": "the continue token is too old"})
-        metadata: dict[str, Any] = {}
-        if len(places) > start + limit:
-            metadata["continue"] = str(start + limit)
-        return self.answer(200, {"items": [item(p) for p in places[start : start + limit]], "metadata": metadata})
+            return 410, {"reason": "Expired", "message": "the continue token is too old"}
+        metadata = {"continue": str(start + limit)} if len(places) > start + limit else {}
+        return 200, {"items": [item(place) for place in places[start : start + limit]], "metadata": metadata}
 
 
 def item(place: tuple[str, str]) -> dict[str, Any]:
@@ -82,10 +68,11 @@ def item(place: tuple[str, str]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Namespaces]:
     monkeypatch.setattr("irsa_world.live.kubernetes.MANY", 2)
-    with serving(monkeypatch, Api()) as server:
-        yield server
+    found = Namespaces()
+    with serving(monkeypatch, found.answer) as found.api:
+        yield found
 
 
 def found(cluster: ClusterClient, *places: tuple[str, str]) -> list[Mapping[str, str] | None]:
@@ -95,7 +82,7 @@ def found(cluster: ClusterClient, *places: tuple[str, str]) -> list[Mapping[str,
     return [each.annotations if each else None for each in found]
 
 
-def test_a_list_answers_what_the_questions_would(api: Api) -> None:
+def test_a_list_answers_what_the_questions_would(api: Namespaces) -> None:
     wanted = [*api.places[::7], ("n0001", "missing")]
     listing, asking = api.cluster, api.cluster
     listing.read_service_accounts(set(wanted))
@@ -108,16 +95,13 @@ def test_a_list_answers_what_the_questions_would(api: Api) -> None:
     assert of_lists[0] == {"of": "n0000/app"}
     assert of_lists[-1] is None
 
-
-def test_a_few_are_asked_for_by_themselves(api: Api) -> None:
-    cluster, wanted = api.cluster, api.places[:2]
-    cluster.read_service_accounts(wanted)
-
-    assert None not in found(cluster, *wanted)
-    assert (api.lists, len(api.single)) == ([], 2)
+    # A few are asked for by themselves.
+    lists = len(api.lists)
+    api.cluster.read_service_accounts(api.places[:2])
+    assert len(api.lists) == lists
 
 
-def test_a_list_that_ends_half_way_says_nothing(api: Api) -> None:
+def test_a_list_that_ends_half_way_says_nothing(api: Namespaces) -> None:
     api.fails_after_pages = 1
     cluster = api.cluster
     wanted = [("n0000", "app"), ("n0300", "app"), ("n0591", "app"), ("n0592", "app")]
@@ -128,7 +112,7 @@ def test_a_list_that_ends_half_way_says_nothing(api: Api) -> None:
     assert len(api.asked) - before == 3
 
 
-def test_a_list_that_expires_once_is_started_again(api: Api) -> None:
+def test_a_list_that_expires_once_is_started_again(api: Namespaces) -> None:
     """Protects a busy cluster: etcd forgets the state of a list after minutes, and each entry is there once.
 
     https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
@@ -139,7 +123,7 @@ def test_a_list_that_expires_once_is_started_again(api: Api) -> None:
     assert len(api.asked) == 2 + 3
 
 
-def test_a_list_that_expires_again_has_no_answer(api: Api) -> None:
+def test_a_list_that_expires_again_has_no_answer(api: Namespaces) -> None:
     api.fails_after_pages = 1
     cluster = api.cluster
     with pytest.raises(CouldNotLookError, match='in all namespaces: "the continue token is too old"'):
@@ -148,7 +132,7 @@ def test_a_list_that_expires_again_has_no_answer(api: Api) -> None:
     assert len(api.asked) == 4
 
 
-def test_who_may_list_in_namespaces_alone_lists_there(api: Api) -> None:
+def test_who_may_list_in_namespaces_alone_lists_there(api: Namespaces) -> None:
     api.lists_denied = {EVERYWHERE}
     api.places.append(("n0003", "more"))
     cluster = api.cluster
@@ -160,7 +144,7 @@ def test_who_may_list_in_namespaces_alone_lists_there(api: Api) -> None:
     assert sorted(each[-5:] for each in api.single) == ["/gone", "s/app"]
 
 
-def test_who_may_not_list_asks_for_each(api: Api) -> None:
+def test_who_may_not_list_asks_for_each(api: Namespaces) -> None:
     wanted = [(f"n{number:04}", name) for number in range(20) for name in ("app", "default", "a", "b")]
     api.places += [place for place in wanted if place not in api.places]
     api.lists_denied = {EVERYWHERE, *(f"/api/v1/namespaces/{namespace}/serviceaccounts" for namespace, _ in wanted)}
@@ -173,7 +157,7 @@ def test_who_may_not_list_asks_for_each(api: Api) -> None:
     assert len(api.lists) == 21
 
 
-def test_every_list_is_asked_for_once(api: Api) -> None:
+def test_every_list_is_asked_for_once(api: Namespaces) -> None:
     cluster = api.cluster
     cluster.read_service_accounts([("n0000", "app")], everything=True)
     with ThreadPoolExecutor(8) as pool:
@@ -187,10 +171,14 @@ def test_every_list_is_asked_for_once(api: Api) -> None:
     assert [[each.subject for each in those] for those in in_one[:2]] == of_two
 
 
-def test_each_cluster_is_read_by_itself(api: Api) -> None:
-    broken = json.dumps(kubeconfig("http://127.0.0.1:9", "broken"))
-    clusters = ClusterClients({"one": {"kubeconfig": api.kubeconfig}, "two": {"kubeconfig": broken}, "three": {
-        "kubeconfig": {"ciphertext": "v1:x"}}})  # fmt: skip
+def test_each_cluster_is_read_by_itself(api: Namespaces) -> None:
+    one, two = (json.dumps(each) for each in (kubeconfig(api.api.url), kubeconfig("http://127.0.0.1:9", "broken")))
+    providers: dict[str, Any] = {
+        "one": {"kubeconfig": one},
+        "two": {"kubeconfig": two},
+        "three": {"kubeconfig": {"ciphertext": "v1:x"}},
+    }
+    clusters = ClusterClients(providers)
     wanted = [
         DeclaredServiceAccount(reference, namespace, "app", created=True)
         for reference in ("one", "two", "three", "forgotten")

@@ -20,7 +20,7 @@ from irsa_world.exits import CouldNotLookError, SecretInStateError, failed_reque
 from irsa_world.report.checks import Check, Outcome, Report, outcome_of
 from irsa_world.report.json import as_json
 from irsa_world.report.publish import publish
-from irsa_world.report.text import answer_of, plain
+from irsa_world.report.text import plain, section_of
 
 GOOD = Check("app", "role", Outcome.OK, "role app")
 BAD = Check("app", "trust", Outcome.FINDING, "role app", "this <one>", "that & that", "pulumi up --refresh")
@@ -30,7 +30,7 @@ ALLOWED = Check("later", "assumes", Outcome.UNPROVEN, "team-a/*", "no existing s
 
 
 def printed(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return plain([answer_of(report, headings, rows)])
+    return plain([section_of(report, headings, rows)])
 
 
 @pytest.mark.parametrize(
@@ -107,19 +107,12 @@ def test_one_reason_is_said_once() -> None:
 
 
 def test_what_is_found_cannot_break_the_report() -> None:
-    role = "arn:aws:iam::111122223333:role/app"
-    check = Check("app", "account", Outcome.FINDING, "web/app", f"{role}\n\x1b[31m\x01", role, "pulumi up")
+    check = Check("app\n", "account", Outcome.FINDING, "web/\x1bapp", "role\n\x1b[31m\x01", "a\nb", "pulumi\nup")
     report = Report("verify", "dev", (check,))
-    text = printed(report, ("binding",), (("app\n",),))[2:-3]
+    lines = printed(report, ("binding",), (("app\n",),))
 
-    found = f"{role}\\n\\x1b[31m\\x01"
-    heading, *parts = (
-        "app: account: web/app: finding",
-        f"found:    {found}",
-        f"expected: {role}",
-        "do:       pulumi up",
-    )
-    assert text == [heading, *(f"    {part}" for part in parts)]
+    assert all(map(str.isprintable, lines))
+    assert r"    found:    role\n\x1b[31m\x01" in lines
     assert json.loads(as_json(report))["checks"][0]["found"] == check.found
 
 
@@ -199,9 +192,6 @@ def test_a_terminal_has_one_line_that_goes_away(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_why_there_is_no_result_is_said(error: CouldNotLookError, outcome: Outcome) -> None:
-    check = Check("app", "role", outcome_of(error), "role app", str(error))
-    report = Report("verify", "dev", (check,))
-
-    assert check.outcome is outcome
-    assert printed(report, ("binding",), ())[2] == f"app: role: role app: not checked: {outcome.value}"
-    assert json.loads(as_json(report))["checks"][0]["outcome"] == outcome.value
+    assert outcome_of(error) is outcome
+    check = Check("app", "role", outcome, "role app", str(error))
+    assert printed(Report("verify", "dev", (check,)), ("binding",), ())[2].endswith(f": not checked: {outcome.value}")

@@ -14,7 +14,7 @@ from irsa_config.located_mistake import LocatedMistake
 from irsa_program.check_report import FileReport, answers
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.report.publish import show
-from irsa_world.report.text import Line, answer_of, arranged
+from irsa_world.report.text import Line, arranged, section_of
 
 WIDTH = 80
 # Limits: 63 for a namespace and 253 for a service account (https://kubernetes.io/docs/concepts/overview/working-with-objects/names),
@@ -52,7 +52,7 @@ def assert_whole(lines: list[str], *texts: str) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_message(monkeypatch: pytest.MonkeyPatch, about: str, found: str, expected: str, outcome: Outcome) -> None:
     report = Report("verify", "dev", (Check("app", "trust", outcome, about, found, expected, COMMAND),))
-    lines = shown(monkeypatch, arranged([answer_of(report, ("binding",), (("app",),))]))
+    lines = shown(monkeypatch, arranged([section_of(report, ("binding",), (("app",),))]))
     mistake = LocatedMistake(("bindings", "a" * 63, "role"), Mistake(found, expected, about), "P.yaml", 3)
 
     assert re.search(f"^    do: +{COMMAND}$", "\n".join(lines), re.MULTILINE)

@@ -181,7 +181,7 @@ def nested(depth: int) -> str:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[]", "it printed no JSON object (a wrapper's text?)"),
+        *((text, "it printed no JSON object (a wrapper's text?)") for text in ("[]", "null", "", "Logging in...\n{}")),
         ('{"deployment": "x"}', "deployment is not a JSON object"),
         ('{"deployment": {"resources": {"x": 1}}}', "resources is not a list"),
         ('{"deployment": {"resources": ["x"]}}', "resources[0] is not a JSON object"),

@@ -65,11 +65,11 @@ def role_of(*resources: Any) -> Role:
 
 
 def test_a_binding_of_several_clusters_is_one() -> None:
-    green = component("app@green", namespace="web", serviceAccountName="app")
-    blue = component("app@blue", namespace="web", serviceAccountName="app")
+    web = {"namespace": "web", "serviceAccountName": "app"}
+    green, blue = component("app@green", **web), component("web/app@example.com", key="app", cluster="blue", **web)
     declared = declared_stack(
         state(green, service_account("app@green", "green"), component("app", subjects=["web:app"]), role(), blue,
-              service_account("app@blue", "blue"))
+              service_account("web/app@example.com", "blue"))
     )  # fmt: skip
     (binding,) = declared.bindings
 
@@ -141,28 +141,12 @@ def test_what_a_refresh_forgot_is_still_declared(created: bool) -> None:
     assert binding.role.attached_policies == ("arn:aws:iam::aws:policy/X",)
 
 
-def test_the_keys_of_a_binding_are_outputs_of_its_components() -> None:
-    web, account = {"namespace": "web", "serviceAccountName": "app"}, "web/app@oidc.example.com"
-    further = component(account, key="shop", cluster="blue", **web)
-    declared = declared_stack(
-        state(further, service_account(account, "blue"), component("role/app", key="shop", cluster=None), role())
-    )
-    (binding,) = declared.bindings
-
-    assert declared.chosen(["shop"]) == (binding,)
-    assert [each.place for each in binding.service_accounts] == ["web/app in blue"]
-
-
 @pytest.mark.parametrize("name", ["roleArn", "annotations", "namespace", "serviceAccountName", "subjects"])
 def test_a_secret_that_everything_depends_on_is_named(name: str) -> None:
     secret = component("app", **{"namespace": "web", "serviceAccountName": "app", name: SECRET})
 
     assert only(secret, role()).unreadable == f"the state keeps {name} as a secret"
-
-
-def test_a_binding_that_was_never_finished_says_so() -> None:
     begun = {"urn": f"{STACK}{COMPONENT}::app", "type": COMPONENT, "outputs": {}}
-
     assert "did not complete" in only(begun, role()).unreadable
 
 

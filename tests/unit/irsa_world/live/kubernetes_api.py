@@ -1,0 +1,67 @@
+"""A Kubernetes API without a cluster, which answers as a test says, and the kubeconfig of who asks it."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from irsa_world.live.kubeconfig import configuration
+from irsa_world.live.kubernetes import ClusterClient
+
+Answer = tuple[int, Any]
+
+
+class Api(ThreadingHTTPServer):
+    """A Kubernetes API that answers to a path and its query; `asked` has the paths."""
+
+    def __init__(self, answer: Callable[[str, Mapping[str, str]], Answer]) -> None:
+        super().__init__(("127.0.0.1", 0), Requests)
+        self.answer, self.asked, self.url = answer, list[str](), f"http://127.0.0.1:{self.server_port}"
+
+    @property
+    def cluster(self) -> ClusterClient:
+        return ClusterClient(configuration({"kubeconfig": json.dumps(kubeconfig(self.url))}))
+
+
+class Requests(BaseHTTPRequestHandler):
+    server: Api
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        self.server.asked.append(self.path.partition("?")[0])
+        code, body = self.server.answer(url.path, dict(parse_qsl(url.query)))
+        text = json.dumps(body).encode()
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def serving(monkeypatch: pytest.MonkeyPatch, answer: Callable[[str, Mapping[str, str]], Answer]) -> Iterator[Api]:
+    """Yield an API that is served until the end."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = Api(answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def kubeconfig(url: str, context: str = "test") -> dict[str, Any]:
+    return {
+        "current-context": context,
+        "clusters": [{"name": f"{context}-cluster", "cluster": {"server": url}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": context, "context": {"cluster": f"{context}-cluster", "user": "u"}}],
+    }
