@@ -1,7 +1,7 @@
 """How the engine finds the project file and a stack's file: what irsa follows, and what it refuses in words.
 
 From sdk/go/common/workspace (paths.go, loaders.go, project.go) and pkg/cmd/pulumi of
-https://github.com/pulumi/pulumi/tree/v3.259.0. tests/sandbox/test_engine_files.py has each way with the real engine.
+https://github.com/pulumi/pulumi/tree/v3.259.0. tests/all/sandbox/test_engine_files.py tries each way.
 """
 
 from collections.abc import Mapping

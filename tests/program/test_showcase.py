@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 # These keep a destroy from leaving nothing; they have tests of their own (tests/sandbox/test_capabilities.py). A stack
 # has either `cluster` or `clusters`; the dev stack has the first.
 ELSEWHERE = {"cluster", "protect", "retainOnDelete"}
-# tests/sandbox/test_add_ons.py deploys each add-on with what it needs; these are further ones.
+# tests/all/sandbox/test_add_ons.py deploys each add-on with what it needs; these are further ones.
 ELSEWHERE |= {to_camel(name) for name in ("scope", *PARAMETERS, *SWITCHES)}
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sandbox.showcase import GREEN_ISSUER
-from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, irsa, not_good
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, irsa, not_good
+from tests.sandbox.live import allowing
 from tests.sandbox.project import ROOT, STACK, Project, counts
 
 OTHER_ACCOUNT = "444455556666"
@@ -228,19 +229,27 @@ def scenario(word: str, before: Settings, *steps: Step) -> Scenario:
 
 
 def document(*buckets: str) -> Settings:
-    statements = [
-        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"} for bucket in buckets
-    ]
-    return {"Version": "2012-10-17", "Statement": statements}
+    return allowing(*(f"arn:aws:s3:::{bucket}/*" for bucket in buckets))
 
 
 def automatic(word: str, **more: Any) -> Settings:
-    return {"serviceAccount": {"name": f"{word}-sa"}, "policy": {"document": document("bucket")}, **more}
+    """Return a binding whose role and policy have automatic names, with more settings; None takes one away."""
+    return merged({"serviceAccount": {"name": f"{word}-sa"}, "policy": {"document": document("bucket")}}, more)
 
 
 def named(word: str, **more: Any) -> Settings:
-    policy = {"name": f"{word}-policy", "document": document("bucket")}
-    return {**automatic(word), "role": {"name": f"{word}-role"}, "policy": policy, **more}
+    """Return the same with names."""
+    names = {"role": {"name": f"{word}-role"}, "policy": {"name": f"{word}-policy"}}
+    return merged(merged(automatic(word), names), more)
+
+
+def merged(binding: Settings, more: Settings) -> Settings:
+    both = {key: {**binding.get(key, {}), **value} if isinstance(value, dict) else value for key, value in more.items()}
+    return {
+        key: {name: each for name, each in value.items() if each is not None} if isinstance(value, dict) else value
+        for key, value in {**binding, **both}.items()
+        if value is not None
+    }
 
 
 def existing(word: str, role: str, **service_account: Any) -> Settings:
@@ -256,16 +265,3 @@ def role_only(word: str, binding: Settings) -> Settings:
 
 def role_arn(name: str, aws_account: str = ACCOUNT) -> str:
     return f"arn:aws:iam::{aws_account}:role/{name}"
-
-
-def create_role(cloud: Any, name: str, service_account: str) -> None:
-    """Create a role that trusts a service account of the first cluster and may read a queue."""
-    claims = {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": f"system:serviceaccount:default:{service_account}"}
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": PROVIDER},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": claims},
-    }
-    trust = {"Version": "2012-10-17", "Statement": [statement]}
-    cloud.aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))

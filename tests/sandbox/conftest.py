@@ -33,11 +33,11 @@ from tests.sandbox.end_of_run import stopped_afterwards
 from tests.sandbox.estate import remove_policy, remove_role
 from tests.sandbox.guard_pods import ACCOUNTS_AND_WAYS, NAMESPACES
 from tests.sandbox.official_differences import expected_difference
-from tests.sandbox.project import Project
+from tests.sandbox.project import Program, Project
 from tests.sandbox.warm_python import warm_python
 
-# No Kubernetes plugin runs in these: they say nothing of the official one.
-WITHOUT_PLUGIN = ("test_inventory.py", "test_inventory_permissions.py")
+# No Kubernetes plugin runs in it: it says nothing of the official one.
+WITHOUT_PLUGIN = ("test_inventory.py",)
 collect_ignore = WITHOUT_PLUGIN if official_parts(os.environ) else ()
 
 # A line of the AWS API's log: time, method and path, protocol, for IAM and STS the operation, status.
@@ -49,6 +49,7 @@ class Cloud:
     sandbox: Sandbox
     ports: dict[str, int]
     progress: StepProgress = field(default_factory=StepProgress)
+    of_the_tests: dict[str, str] = field(default_factory=dict)
     _aws: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -60,7 +61,8 @@ class Cloud:
         own = {name: value for name, value in os.environ.items() if name != "IRSA_SANDBOX"}
         variables = environment(self.sandbox, self.ports["aws-api"], own)
         # Before this checkout's own `irsa`.
-        return {**variables, "PATH": os.pathsep.join([str(self.sandbox.programs), variables["PATH"]])}
+        path = os.pathsep.join([str(self.sandbox.programs), variables["PATH"]])
+        return {**variables, "PATH": path, **self.of_the_tests}
 
     @property
     def virtualenv(self) -> Path:
@@ -174,6 +176,8 @@ def start_by(python: Path, sandbox: Sandbox) -> None:
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     with running_cloud(tmp_path_factory.mktemp("sandbox")) as started:
         watch_config_maps(ApiServer(started))
+        # The state is written once, at the end: half of the time of a large `up` was the writing of those before.
+        started.of_the_tests["PULUMI_SKIP_CHECKPOINTS"] = "true"
         yield started
 
 
@@ -246,6 +250,14 @@ def deploy(cloud: Cloud, tmp_path: Path) -> Iterator[Callable[..., Project]]:
     yield run
     for project in reversed(projects):
         project.clean_up()
+
+
+@pytest.fixture
+def program(cloud: Cloud, tmp_path: Path) -> Iterator[Program]:
+    """A program of one's own, which a test writes; what it has deployed is destroyed after the test."""
+    own = Program(cloud, tmp_path / "own")
+    yield own
+    own.clean_up()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,4 @@
-"""What a cluster looks like before irsa: 50 service accounts and 40 roles, by everybody who makes such things.
+"""What a cluster looks like before irsa: 48 service accounts and 39 roles, by everybody who makes such things.
 
 Each maker writes what it really writes: its names, documents, tags, labels, annotations and field managers. What no
 maker has in common is the point; the sources are in the comments. The makers are functions, the estate is one table.
@@ -6,10 +6,10 @@ maker has in common is the point; the sources are in the comments. The makers ar
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from lightkube import ApiError
 from lightkube.models.core_v1 import LocalObjectReference
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
@@ -28,7 +28,6 @@ AWS_POLICY = "arn:aws:iam::aws:policy/"
 # Labels and annotations of Helm: https://helm.sh/docs/topics/charts/ and
 # https://github.com/helm/helm/blob/v3.14.0/pkg/action/validate.go
 HELM = {MANAGED_BY: "Helm"}
-CONFLICT, NOT_FOUND = 409, 404
 
 
 def provider(issuer: str = ISSUER, aws_account: str = ACCOUNT) -> str:
@@ -130,7 +129,6 @@ def eksctl(
     role_name: str = "",
     subject_pattern: str = "",
     boundary: str = "",
-    random: str = "1A2B3C4D5E6F",
 ) -> Made:
     """`eksctl create iamserviceaccount`: a CloudFormation stack with a role, and a labelled service account.
 
@@ -151,7 +149,7 @@ def eksctl(
         conditions = page(f"{namespace}:{name}")
     trust = document(statement(conditions, Action=[ACTION]))
     role = Role(
-        role_name or f"{stack[:45]}-Role1-{random}",
+        role_name or f"{stack[:45]}-Role1-Khm3TJWefsFZ",
         json.dumps(trust, separators=(",", ":"), sort_keys=True),
         "eksctl",
         tags={
@@ -182,7 +180,6 @@ def terraform_module(
     test: str = "StringEquals",
     issuers: Sequence[str] = (ISSUER,),
     accounts: Iterable[Account] = (),
-    index: int = 1,
     **more: Any,
 ) -> Made:
     """terraform-aws-modules/iam, modules/iam-role-for-service-accounts (v6).
@@ -193,7 +190,7 @@ def terraform_module(
     """
     statements = [statement(page(*subjects, operator=test, issuer=issuer), issuer) for issuer in issuers]
     trust = json.dumps(document(*statements), indent=2)
-    role = Role(f"{name}-{SUFFIX}{index}", trust, "terraform", tags=MODULE_TAGS, **more)
+    role = Role(f"{name}-{SUFFIX}1", trust, "terraform", tags=MODULE_TAGS, **more)
     return Made(role, tuple(replace(each, role=role.arn) for each in accounts))
 
 
@@ -231,9 +228,7 @@ def of_terraform(namespace: str, name: str) -> Account:
 PRUNE = "aws.cdk.eks/prune-c8f2c1d1b0d9a7e5f4c3b2a1908f7e6d5c4b3a2918"
 
 
-def cdk(
-    namespace: str, name: str, inline: Mapping[str, Any] | None = None, random: str = "Khm3TJWefsFZ", **more: Any
-) -> Made:
+def cdk(namespace: str, name: str, inline: Mapping[str, Any] | None = None, **more: Any) -> Made:
     """`cluster.addServiceAccount(...)` of the AWS CDK.
 
     aws/aws-cdk, packages/aws-cdk-lib/aws-eks/lib/service-account.ts: the conditions are a CfnJson with `aud` and `sub`
@@ -244,7 +239,7 @@ def cdk(
     logical = "".join(part.capitalize() for part in name.split("-")) + "Role7D1C4A0B"
     trust = document(statement(page(f"{namespace}:{name}")))
     role = Role(
-        f"EksStack-{logical[:41]}-{random}",
+        f"EksStack-{logical[:41]}-Khm3TJWefsFZ",
         json.dumps(trust, separators=(",", ":"), sort_keys=True),
         "cloudformation",
         tags={
@@ -343,34 +338,20 @@ CHANGES = permissions("route53:ChangeResourceRecordSets", "arn:aws:route53:::hos
 
 ESTATE: tuple[Made, ...] = (
     # eksctl
-    eksctl("kube-system", "aws-load-balancer-controller", [LOAD_BALANCER], random="Khm3TJWefsFA"),
-    eksctl("external-dns", "external-dns", inline=CHANGES, random="1QTIMKUJAP5L"),
+    eksctl("kube-system", "aws-load-balancer-controller", [LOAD_BALANCER]),
+    eksctl("external-dns", "external-dns", inline=CHANGES),
     eksctl(
         "kube-system", "cluster-autoscaler", inline=permissions("autoscaling:Describe*"), role_name="ClusterAutoscaler"
     ),
-    eksctl(
-        "monitoring",
-        "prometheus",
-        [f"{AWS_POLICY}AmazonPrometheusRemoteWriteAccess"],
-        boundary=BOUNDARY,
-        random="4FFnJEKrQwDD",
-    ),
-    eksctl(
-        "ci",
-        "runner",
-        [f"{AWS_POLICY}AmazonEC2ContainerRegistryPowerUser"],
-        subject_pattern="runner*",
-        random="CU0Fr0EEn3hJ",
-    ),
+    eksctl("monitoring", "prometheus", [f"{AWS_POLICY}AmazonPrometheusRemoteWriteAccess"], boundary=BOUNDARY),
+    eksctl("ci", "runner", [f"{AWS_POLICY}AmazonEC2ContainerRegistryPowerUser"], subject_pattern="runner*"),
     # terraform-aws-iam
     terraform_module(
         "external-secrets",
         "external-secrets:external-secrets",
         accounts=[helm("external-secrets", "external-secrets")],
         inline={f"external-secrets-{SUFFIX}9": permissions("secretsmanager:GetSecretValue")},
-        index=2,
     ),
-    terraform_module("velero", "velero:velero-server", accounts=[helm("velero", "velero-server", "velero")], index=3),
     terraform_module(
         "loki",
         "monitoring:loki",
@@ -380,23 +361,17 @@ ESTATE: tuple[Made, ...] = (
         description="Loki's chunks, of all tenants",
         session=7200,
         attached=[LOKI],
-        index=4,
     ),
     terraform_module(
         "airflow",
         "data:airflow-worker",
         "data:airflow-scheduler",
         accounts=[helm("data", f"airflow-{each}", "airflow") for each in ("worker", "scheduler")],
-        index=5,
     ),
     # https://github.com/terraform-aws-modules/terraform-aws-iam/issues/424: wildcards, and `aud` under StringLike too.
-    terraform_module("web", "web:*", test="StringLike", accounts=[helm("web", "frontend")], index=6),
+    terraform_module("web", "web:*", test="StringLike", accounts=[helm("web", "frontend")]),
     terraform_module(
-        "tempo",
-        "monitoring:tempo",
-        issuers=(ISSUER, REPLACED_ISSUER),
-        accounts=[helm("monitoring", "tempo")],
-        index=8,
+        "tempo", "monitoring:tempo", issuers=(ISSUER, REPLACED_ISSUER), accounts=[helm("monitoring", "tempo")]
     ),
     # Terraform by hand
     terraform_by_hand(
@@ -429,9 +404,8 @@ ESTATE: tuple[Made, ...] = (
         "orders-untagged", statement(page("orders:untagged")), accounts=[of_terraform("orders", "untagged")], tags={}
     ),
     # CDK
-    cdk("default", "uploads", permissions("s3:PutObject", "arn:aws:s3:::uploads/*"), random="Khm3TJWefsFC"),
-    cdk("search", "indexer", permissions("es:ESHttpPost"), random="Khm3TJWefsFE"),
-    cdk("search", "suggestions", attached=[f"{AWS_POLICY}AmazonDynamoDBReadOnlyAccess"], random="Khm3TJWefsFG"),
+    cdk("default", "uploads", permissions("s3:PutObject", "arn:aws:s3:::uploads/*")),
+    cdk("search", "suggestions", attached=[f"{AWS_POLICY}AmazonDynamoDBReadOnlyAccess"]),
     # CloudFormation
     cloudformation(
         "billing-irsa-InvoiceRole",
@@ -564,9 +538,8 @@ def role_of(service_account: str) -> Role:
 # --- Made and removed ------------------------------------------------------------------------------------------------
 
 
-def make(cloud: Any, only: Iterable[Made] = ESTATE, others: Iterable[Account] = OTHER_ACCOUNTS) -> None:
-    """Create the estate, or a part of it, in a sandbox."""
-    iam, only = cloud.aws("iam"), tuple(only)
+def make(cloud: Any) -> None:
+    iam = cloud.aws("iam")
     for arn, text in POLICIES.items():
         path, _, name = arn.partition(":policy")[2].rpartition("/")
         # The module gives its policy the tags of the role.
@@ -574,13 +547,13 @@ def make(cloud: Any, only: Iterable[Made] = ESTATE, others: Iterable[Account] = 
         iam.create_policy(PolicyName=name, Path=f"{path}/", PolicyDocument=json.dumps(text), Tags=tags)
     iam.create_open_id_connect_provider(Url=f"https://{REPLACED_ISSUER}", ClientIDList=[AUDIENCE])
     iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=provider(), ClientID=OWN_AUDIENCE)
-    for made in only:
-        _make_role(iam, made.role)
+    for each in ROLES:
+        _make_role(iam, each)
     client = cloud.kubernetes()
-    accounts = [*(account for made in only for account in made.accounts), *others]
-    for namespace in sorted({each.namespace for each in accounts}):
-        _unless(CONFLICT, client.create, Namespace(metadata=ObjectMeta(name=namespace)))
-    for account in accounts:
+    there = {str(each.metadata.name) for each in client.list(Namespace)}
+    for namespace in sorted({each.namespace for each in ACCOUNTS} - there):
+        client.create(Namespace(metadata=ObjectMeta(name=namespace)))
+    for account in ACCOUNTS:
         client.create(account.manifest(), field_manager=account.manager)
 
 
@@ -600,17 +573,15 @@ def _make_role(iam: Any, role: Role) -> None:
         iam.put_role_policy(RoleName=role.name, PolicyName=name, PolicyDocument=json.dumps(text))
 
 
-def remove(cloud: Any) -> None:
-    """Delete all of the estate that is there; its namespaces stay."""
-    iam, client = cloud.aws("iam"), cloud.kubernetes()
-    for each in ROLES:
-        remove_role(iam, each.name)
-    for arn in POLICIES:
-        _if_there(iam, iam.delete_policy, PolicyArn=arn)
-    _if_there(iam, iam.delete_open_id_connect_provider, OpenIDConnectProviderArn=provider(REPLACED_ISSUER))
+@contextmanager
+def planted(cloud: Any) -> Iterator[Any]:
+    """Create the estate, and delete it and what was made of it; its namespaces stay."""
+    iam, before = cloud.aws("iam"), cloud.contents()
+    make(cloud)
+    yield cloud
+    cloud.remove(cloud.contents() - before)
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=provider(REPLACED_ISSUER))
     iam.remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=provider(), ClientID=OWN_AUDIENCE)
-    for account in ACCOUNTS:
-        _unless(NOT_FOUND, client.delete, ServiceAccount, account.name, namespace=account.namespace)
 
 
 def remove_role(iam: Any, name: str) -> None:
@@ -633,26 +604,7 @@ def remove_policy(iam: Any, arn: str) -> None:
     iam.delete_policy(PolicyArn=arn)
 
 
-def _if_there(iam: Any, delete: Any, **arguments: str) -> None:
-    try:
-        delete(**arguments)
-    except iam.exceptions.NoSuchEntityException:
-        return
-
-
-def _unless(status: int, call: Any, *arguments: Any, **named: Any) -> None:
-    try:
-        call(*arguments, **named)
-    except ApiError as error:
-        if error.status.code != status:
-            raise
-
-
 def trust_policies(cloud: Any) -> dict[str, dict[str, Any]]:
     """Return the trust policies of all roles of the AWS account, by ARN."""
-    return {each["Arn"]: each["AssumeRolePolicyDocument"] for each in _roles(cloud.aws("iam"))}
-
-
-def _roles(iam: Any) -> Iterator[dict[str, Any]]:
-    for page in iam.get_paginator("list_roles").paginate():
-        yield from page["Roles"]
+    roles = cloud.aws("iam").list_roles(MaxItems=1000)["Roles"]
+    return {each["Arn"]: each["AssumeRolePolicyDocument"] for each in roles}

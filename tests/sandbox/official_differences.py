@@ -61,13 +61,6 @@ DIFFERENCES: tuple[Difference, ...] = (
         "`Server-Side Apply field conflict detected`",
         "Server-Side Apply field conflict detected",
     ),
-    Difference(
-        "test_annotations[a patch that goes does not bring back an account]",
-        "deleting the patch of a service account that somebody deleted changes nothing",
-        STAND_IN,
-        "creates the service account again, without annotations",
-        r"destroy a\nassert \{\} == None",
-    ),
     *(
         Difference(
             test,

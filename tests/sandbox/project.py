@@ -162,3 +162,18 @@ class Project(Stack):
         file = self.folder / f"Pulumi.{STACK}.yaml"
         before = yaml.safe_load(file.read_text()) if file.exists() else {}
         file.write_text(yaml.safe_dump({**before, "config": {**common, **clusters, **own}}, sort_keys=False))
+
+
+class Program(Stack):
+    """A program of one's own, with this checkout's packages."""
+
+    def __init__(self, cloud: Any, folder: Path, text: str = "") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}}
+        (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "somebody", "runtime": runtime}))
+        (folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2"}}))
+        super().__init__(cloud, folder)
+        self.write(text)
+
+    def write(self, text: str) -> None:
+        (self.folder / "__main__.py").write_text(text)

@@ -3,6 +3,10 @@
 COMMON are what people do most, and one of each kind; `make test-all` walks the others too.
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 from tests.sandbox.changes import (
     OTHER_ACCOUNT,
     Scenario,
@@ -19,44 +23,35 @@ from tests.sandbox.changes import (
 
 SQS, SNS = (f"arn:aws:iam::aws:policy/Amazon{service}ReadOnlyAccess" for service in ("SQS", "SNS"))
 LONG = [f"{'x' * 1400}-{index}" for index in range(5)]
+MY_POLICY = {"file": "policies/my-policy.json", "document": None}
+IN_MY_POLICY = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-pod-secrets-bucket"}
 
-COPY = {"copy": {"document": document("bucket")}}
-SUBJECTS = {"subjects": ["team-a:other"]}
+Binding = Callable[..., Settings]
 
+
+def one(word: str, binding: Binding, *steps: tuple[Any, ...], **before: Any) -> Scenario:
+    """Return the scenario of a binding: each step has its change, settings in place of `before`, and what is lost."""
+    walked = (Step(change, {"app": binding(word, **settings)}, lost) for change, settings, *lost in steps)
+    return scenario(word, {"app": binding(word, **before)}, *walked)
+
+
+def rekeyed(word: str, binding: Binding, change: str, *lost: str, **settings: Any) -> Scenario:
+    """Return the scenario of a binding that gets another key, and these settings with it."""
+    return scenario(word, {"old": binding(word)}, Step(change, {"new": binding(word, **settings)}, lost))
+
+
+without_policy_name = partial(named, policy={"name": None})
 KEYS = [
-    scenario(
-        "renamed",
-        {"old": named("renamed")},
-        Step("Rename a key: the role and the policy have names", {"new": named("renamed")}),
-    ),
-    scenario(
-        "half",
-        {"old": {**named("half"), "policy": {"document": document("bucket")}}},
-        Step(
-            "Rename a key: the role has a name, the policy has none",
-            {"new": {**named("half"), "policy": {"document": document("bucket")}}},
-            ["policy"],
-        ),
-    ),
-    scenario(
-        "auto",
-        {"old": automatic("auto")},
-        Step("Rename a key: automatic names", {"new": automatic("auto")}, ["policy", "role"]),
-    ),
+    rekeyed("renamed", named, "Rename a key: the role and the policy have names"),
+    rekeyed("half", without_policy_name, "Rename a key: the role has a name, the policy has none", "policy"),
+    rekeyed("auto", automatic, "Rename a key: automatic names", "policy", "role"),
     scenario(
         "former",
         {"old": automatic("former")},
         Step("Rename a key with `formerly`", {"new": automatic("former", formerly="former-old")}),
         Step("Remove `formerly`: automatic names", {"new": automatic("former")}, ["policy", "role"]),
     ),
-    scenario(
-        "given",
-        {"old": existing("given", "given-byhand")},
-        Step(
-            "Rename a key: the role exists (`role.arn`)",
-            {"new": existing("given", "given-byhand")},
-        ),
-    ),
+    rekeyed("given", partial(existing, role="given-byhand"), "Rename a key: the role exists (`role.arn`)"),
     scenario(
         "order",
         {
@@ -74,13 +69,13 @@ KEYS = [
 ]
 
 SERVICE_ACCOUNTS = [
-    scenario(
+    one(
         "moved",
-        {"app": named("moved")},
-        Step(
+        named,
+        (
             "Change the service account's namespace or name",
-            {"app": named("moved", serviceAccount={"name": "moved-sa", "namespace": "team-a"})},
-            ["service account"],
+            {"serviceAccount": {"namespace": "team-a"}},
+            "service account",
         ),
     ),
     scenario(
@@ -95,46 +90,28 @@ SERVICE_ACCOUNTS = [
         ),
         Step(
             "2. Move the Pods, then give the old binding the new service account, and remove what was added",
-            {"app": named("walked", serviceAccount={"name": "walked-sa", "namespace": "team-a"})},
+            {"app": named("walked", serviceAccount={"namespace": "team-a"})},
             ["service account"],
         ),
     ),
-    scenario(
+    one(
         "left",
-        {"app": named("left")},
-        Step("1. Set `retainOnDelete: true`", {"app": named("left", retainOnDelete=True)}),
-        Step(
-            "2. Set `create: false`",
-            {"app": named("left", retainOnDelete=True, serviceAccount={"name": "left-sa", "create": False})},
-        ),
-        Step("3. Remove `retainOnDelete`", {"app": named("left", serviceAccount={"name": "left-sa", "create": False})}),
-        Step(
-            "`create: false` to `true`, with `import: [serviceAccount]`",
-            {"app": named("left", **{"import": ["serviceAccount"]})},
-        ),
-        Step("Remove `import`", {"app": named("left")}),
+        named,
+        ("1. Set `retainOnDelete: true`", {"retainOnDelete": True}),
+        ("2. Set `create: false`", {"retainOnDelete": True, "serviceAccount": {"create": False}}),
+        ("3. Remove `retainOnDelete`", {"serviceAccount": {"create": False}}),
+        ("`create: false` to `true`, with `import: [serviceAccount]`", {"import": ["serviceAccount"]}),
+        ("Remove `import`", {}),
     ),
 ]
 
 ROLES = [
-    scenario(
+    one(
         "name",
-        {"app": automatic("name")},
-        Step(
-            "Give the role a name",
-            {"app": automatic("name", role={"name": "name-role"})},
-            ["role"],
-        ),
-        Step(
-            "Change the role's name",
-            {"app": automatic("name", role={"name": "name-role-2"})},
-            ["role"],
-        ),
-        Step(
-            "Remove the role's name",
-            {"app": automatic("name")},
-            ["role"],
-        ),
+        automatic,
+        ("Give the role a name", {"role": {"name": "name-role"}}, "role"),
+        ("Change the role's name", {"role": {"name": "name-role-2"}}, "role"),
+        ("Remove the role's name", {}, "role"),
     ),
     scenario(
         "kept",
@@ -143,67 +120,43 @@ ROLES = [
             "1. Copy the binding to a new key with other names; in the old one, replace `serviceAccount` by "
             "`trust: {subjects: [...]}`",
             {
-                "next": named("kept", role={"name": "kept-role-2"}, policy={"document": document("bucket")}),
+                "next": without_policy_name("kept", role={"name": "kept-role-2"}),
                 "app": role_only("kept", named("kept")),
             },
         ),
         Step(
             "2. Restart the Pods, then remove the old binding",
-            {"next": named("kept", role={"name": "kept-role-2"}, policy={"document": document("bucket")})},
+            {"next": without_policy_name("kept", role={"name": "kept-role-2"})},
             ["policy", "role"],
         ),
     ),
-    scenario(
+    one(
         "path",
-        {"app": named("path")},
-        Step(
-            "Change the path of a role with a name",
-            {"app": named("path", role={"name": "path-role", "path": "/new/"})},
-            ["role"],
-        ),
-        Step(
-            "Change the path and the name of a role",
-            {"app": named("path", role={"name": "path-role-2", "path": "/other/"})},
-            ["role"],
-        ),
+        named,
+        ("Change the path of a role with a name", {"role": {"path": "/new/"}}, "role"),
+        ("Change the path and the name of a role", {"role": {"name": "path-role-2", "path": "/other/"}}, "role"),
     ),
-    scenario(
-        "autopath",
-        {"app": automatic("autopath")},
-        Step(
-            "Change the path of a role with an automatic name",
-            {"app": automatic("autopath", role={"path": "/new/"})},
-            ["role"],
-        ),
+    one(
+        "autopath", automatic, ("Change the path of a role with an automatic name", {"role": {"path": "/new/"}}, "role")
     ),
-    scenario(
+    one(
         "settings",
-        {"app": named("settings")},
-        Step(
+        named,
+        (
             "Change the role's trust, description, boundary or session duration",
-            {"app": named("settings", role={"name": "settings-role", "description": "new"}, trust=SUBJECTS)},
+            {"role": {"description": "new"}, "trust": {"subjects": ["team-a:other"]}},
         ),
-        Step(
+        (
             "Change the role's tags",
-            {
-                "app": named(
-                    "settings",
-                    role={"name": "settings-role", "description": "new", "tags": {"team": "payments"}},
-                    trust=SUBJECTS,
-                )
-            },
+            {"role": {"description": "new", "tags": {"team": "payments"}}, "trust": {"subjects": ["team-a:other"]}},
         ),
     ),
     *(
-        scenario(
-            word,
-            {"old": automatic(word)},
-            Step("Any of these with a new key", {"new": automatic(word, **change)}, ["policy", "role"]),
-        )
+        rekeyed(word, automatic, "Any of these with a new key", "policy", "role", **change)
         for word, change in (
             ("newname", {"role": {"name": "newname-role"}}),
             ("newpath", {"role": {"path": "/new/"}}),
-            ("newpolicy", {"policy": {"description": "new", "document": document("bucket")}}),
+            ("newpolicy", {"policy": {"description": "new"}}),
         )
     ),
     scenario(
@@ -221,8 +174,7 @@ ROLES = [
         {"app": named("handed")},
         Step("1. Set `retainOnDelete: true`", {"app": named("handed", retainOnDelete=True)}),
         Step(
-            "2. Set `role: {arn: ...}` to the same role, without `policy`",
-            {"app": existing("handed", "handed-role")},
+            "2. Set `role: {arn: ...}` to the same role, without `policy`", {"app": existing("handed", "handed-role")}
         ),
         Step(
             "Take the role back: name, policy, and `import: [role, policy, attachments]`",
@@ -241,143 +193,87 @@ ROLES = [
             ["policy", "role"],
         ),
         Step(
-            "Split: each binding gets a role of its own again",
-            {"one": named("merged"), "two": named("merged-other")},
+            "Split: each binding gets a role of its own again", {"one": named("merged"), "two": named("merged-other")}
         ),
     ),
-    scenario(
-        "protected",
-        {"app": named("protected")},
-        Step("Set `protect`", {"app": named("protected", protect=True)}),
-        Step("Remove `protect`", {"app": named("protected")}),
-    ),
+    one("protected", named, ("Set `protect`", {"protect": True}), ("Remove `protect`", {})),
 ]
 
+NEW_POLICY = {"policy": {"description": "new"}}
+INLINE = {"inlinePolicies": {"copy": {"document": document("bucket")}}}
 POLICIES = [
-    scenario(
+    one(
         "policy",
-        {"app": automatic("policy", policy={"file": "policies/my-policy.json"})},
-        Step(
+        automatic,
+        (
             "Policy from a file to the same document inline",
-            {
-                "app": automatic(
-                    "policy",
-                    policy={
-                        "document": {
-                            "Version": "2012-10-17",
-                            "Statement": [
-                                {
-                                    "Effect": "Allow",
-                                    "Action": "s3:GetObject",
-                                    "Resource": "arn:aws:s3:::my-pod-secrets-bucket",
-                                }
-                            ],
-                        }
-                    },
-                )
-            },
+            {"policy": {"document": {"Version": "2012-10-17", "Statement": [IN_MY_POLICY]}}},
         ),
-        Step(
+        (
             "Policy that irsa creates to an existing one (`policyArns`)",
-            {"app": {"serviceAccount": {"name": "policy-sa"}, "policyArns": [SQS]}},
-            ["policy"],
+            {"policy": None, "policyArns": [SQS]},
+            "policy",
         ),
-        Step("Existing policy (`policyArns`) to one that irsa creates", {"app": automatic("policy")}),
+        ("Existing policy (`policyArns`) to one that irsa creates", {}),
+        policy=MY_POLICY,
     ),
-    scenario(
+    one(
         "policyname",
-        {"app": automatic("policyname", role={"name": "policyname-role"})},
-        Step("Give the policy a name", {"app": named("policyname")}, ["policy"]),
-        Step(
-            "Change the policy's name",
-            {"app": named("policyname", policy={"name": "policyname-2", "document": document("bucket")})},
-            ["policy"],
-        ),
-        Step(
-            "Remove the policy's name", {"app": automatic("policyname", role={"name": "policyname-role"})}, ["policy"]
-        ),
+        named,
+        ("Give the policy a name", {}, "policy"),
+        ("Change the policy's name", {"policy": {"name": "policyname-2"}}, "policy"),
+        ("Remove the policy's name", {"policy": {"name": None}}, "policy"),
+        policy={"name": None},
     ),
-    scenario(
+    one(
         "described",
-        {"app": named("described")},
-        Step(
-            "Change the description or path of a policy with a name",
-            {
-                "app": named(
-                    "described",
-                    policy={"name": "described-policy", "description": "new", "document": document("bucket")},
-                )
-            },
-            ["policy"],
-        ),
-        Step(
+        named,
+        ("Change the description or path of a policy with a name", NEW_POLICY, "policy"),
+        (
             "Change the description or path and the name of a policy",
-            {
-                "app": named(
-                    "described",
-                    policy={"name": "described-policy-2", "description": "newer", "document": document("bucket")},
-                )
-            },
-            ["policy"],
+            {"policy": {"name": "described-policy-2", "description": "newer"}},
+            "policy",
         ),
     ),
-    scenario(
+    one(
         "autodescribed",
-        {"app": automatic("autodescribed")},
-        Step(
-            "Change the description or path of a policy with an automatic name",
-            {"app": automatic("autodescribed", policy={"description": "new", "document": document("bucket")})},
-            ["policy"],
-        ),
+        automatic,
+        ("Change the description or path of a policy with an automatic name", NEW_POLICY, "policy"),
     ),
-    scenario(
+    one(
         "copied",
-        {"app": automatic("copied")},
-        Step("1. Copy the document to `inlinePolicies`", {"app": automatic("copied", inlinePolicies=COPY)}),
-        Step(
-            "2. Change the policy",
-            {
-                "app": automatic(
-                    "copied", policy={"description": "new", "document": document("bucket")}, inlinePolicies=COPY
-                )
-            },
-            ["policy"],
-        ),
-        Step(
-            "3. Remove the copy",
-            {"app": automatic("copied", policy={"description": "new", "document": document("bucket")})},
-        ),
+        automatic,
+        ("1. Copy the document to `inlinePolicies`", INLINE),
+        ("2. Change the policy", {**NEW_POLICY, **INLINE}, "policy"),
+        ("3. Remove the copy", NEW_POLICY),
     ),
-    scenario(
+    one(
         "long",
-        {"app": named("long", policy={"name": "long-policy", "document": document(*LONG[:4])})},
-        Step(
+        named,
+        (
             "Policy document grows over 6,144 characters: a second policy",
-            {"app": named("long", policy={"name": "long-policy", "document": document(*LONG)})},
+            {"policy": {"document": document(*LONG)}},
         ),
-        Step(
-            "Policy document fits into one policy again",
-            {"app": named("long", policy={"name": "long-policy", "document": document(*LONG[:4])})},
-            ["policy"],
-        ),
+        ("Policy document fits into one policy again", {"policy": {"document": document(*LONG[:4])}}, "policy"),
+        policy={"document": document(*LONG[:4])},
     ),
 ]
 
 OF_ONE_CLUSTER = [*KEYS, *SERVICE_ACCOUNTS, *ROLES, *POLICIES]
-WORDS = ("renamed", "auto", "former", "order", "moved", "walked", "name", "settings", "policy", "long")
+WORDS = ("renamed", "auto", "former", "order", "moved", "walked", "path", "settings", "described", "long")
 COMMON = [each for each in OF_ONE_CLUSTER if each.word in WORDS]
 FURTHER = [each for each in OF_ONE_CLUSTER if each.word not in WORDS]
 
 DEFAULTS = [
-    scenario(
+    one(
         word,
-        {"app": binding},
-        Step(f"Change `tags` of `irsa:defaults`: each binding with {names}", {"app": binding}),
-        Step(f"Change `path` of `irsa:defaults`: each binding with {names}", {"app": binding}, ["policy", "role"]),
+        binding,
+        (f"Change `tags` of `irsa:defaults`: each binding with {names}", {}),
+        (f"Change `path` of `irsa:defaults`: each binding with {names}", {}, "policy", "role"),
     )
     for word, binding, names in (
-        ("defaultnamed", named("defaultnamed"), "names"),
-        ("defaultauto", automatic("defaultauto"), "automatic names"),
+        ("defaultnamed", named, "names"),
+        ("defaultauto", automatic, "automatic names"),
     )
 ]
 TAGGED = {"tags": {"team": "payments"}}
@@ -392,49 +288,39 @@ CLUSTERS = [
 ]
 
 
-def growing(word: str, binding: Settings) -> Scenario:
+def growing(word: str, binding: Binding) -> Scenario:
     """Return the scenario of a binding in all clusters of a stack that gets a second cluster, and loses it."""
-    bindings = {"app": binding}
-    steps = [
-        Step(f"{change}: each binding", bindings, ["service account"] if change == "Remove a cluster" else [])
-        for change in CLUSTERS
-    ]
-    return scenario(word, bindings, *steps)
+    lost = {"Remove a cluster": ["service account"]}
+    return one(word, binding, *((f"{change}: each binding", {}, *lost.get(change, [])) for change in CLUSTERS))
 
 
 GROWING = [
-    growing("named", named("named")),
-    growing("auto", automatic("auto")),
+    growing("named", named),
+    growing("auto", automatic),
     Scenario("", {}, [Step(f"{change}: the stack", {}) for change in CLUSTERS]),
 ]
 
 JOINED = {"one": named("joined", clusters=["blue", "green"])}
 PARTED = {
     "one": named("joined", clusters=["blue"]),
-    "two": {
-        **named("joined", clusters=["green"]),
-        "role": {"name": "joined-other"},
-        "policy": {"file": "policies/my-policy.json"},
-    },
+    "two": named("joined", clusters=["green"], role={"name": "joined-other"}, policy={**MY_POLICY, "name": None}),
 }
 
 MOVING = [
     # The providers of both clusters and AWS accounts are there from the beginning.
     scenario("still", {"app": role_only("still", automatic("still", account="data")), "both": named("still")}),
-    scenario(
+    one(
         "moved",
-        {"app": named("moved", clusters=["blue"])},
-        Step(
-            "Move a binding to another cluster",
-            {"app": named("moved", clusters=["green"])},
-            ["service account"],
-        ),
+        named,
+        ("Move a binding to another cluster", {"clusters": ["green"]}, "service account"),
+        clusters=["blue"],
     ),
-    scenario(
+    one(
         "walked",
-        {"app": named("walked", clusters=["blue"])},
-        Step("Add a cluster to a binding", {"app": named("walked", clusters=["blue", "green"])}),
-        Step("Remove a cluster from a binding", {"app": named("walked", clusters=["green"])}, ["service account"]),
+        named,
+        ("Add a cluster to a binding", {"clusters": ["blue", "green"]}),
+        ("Remove a cluster from a binding", {"clusters": ["green"]}, "service account"),
+        clusters=["blue"],
     ),
     scenario(
         "joined",
@@ -442,22 +328,17 @@ MOVING = [
         Step("Merge the bindings of a service account in two clusters", JOINED, ["policy", "role"]),
         Step("Split a binding of two clusters", PARTED),
     ),
-    scenario(
+    one(
         "abroad",
-        {"app": named("abroad", clusters=["blue"])},
-        Step(
-            "Move a binding to another AWS account: the role has a name",
-            {"app": named("abroad", clusters=["blue"], account="data")},
-            ["policy", "role"],
-        ),
+        partial(named, clusters=["blue"]),
+        ("Move a binding to another AWS account: the role has a name", {"account": "data"}, "policy", "role"),
     ),
-    scenario(
+    rekeyed(
         "newkey",
-        {"app": automatic("newkey", clusters=["blue"])},
-        Step(
-            "Move a binding to another AWS account: automatic names, with a new key",
-            {"next": automatic("newkey", clusters=["blue"], account="data")},
-            ["policy", "role"],
-        ),
+        partial(automatic, clusters=["blue"]),
+        "Move a binding to another AWS account: automatic names, with a new key",
+        "policy",
+        "role",
+        account="data",
     ),
 ]

@@ -3,33 +3,24 @@
 What must be answered is STS's own words (tools-and-facts: Error -> cause) and the page's checks of its step 3.
 """
 
-import base64
 import json
-import os
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from joserfc import jwk, jws
 
-from irsa_cli.main import main
-from irsa_world.live.kubernetes import ClusterClient
-from tests.sandbox.changes import Settings, named, rows
+from tests.sandbox.changes import Settings, named
 from tests.sandbox.failing_api import failing_aws
-from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, follow, irsa, not_good, report
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, follow, not_good, report
+from tests.sandbox.live import allowing, document, web_identity
 from tests.sandbox.project import ROOT, STACK, Project
 from tests.sandbox.test_verify import access
 
 pytestmark = pytest.mark.sandbox
 
 BINDING = "my-service-account"
-OTHER_ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/REBUILT0000000000000000000000000"
-OTHER_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{OTHER_ISSUER}"
-OTHER_CLUSTER = {"oidcIssuer": f"https://{OTHER_ISSUER}", "oidcProviderArn": OTHER_PROVIDER}
 UP = f"pulumi up --refresh --stack {STACK}"
 READ_BUCKETS = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
 
@@ -39,13 +30,11 @@ Answer = tuple[int, Checks]
 
 
 class Finding(NamedTuple):
-    """What a verb must answer; `about`, `found`, `expected` and `fix` are parts of its words."""
+    """What a verb must answer: the check, what it found, a part of that or of what it is about, and its whole fix."""
 
     check: str
     found: str
-    expected: str
-    fix: str
-    about: str = ""
+    fix: str = UP
 
 
 class Case(NamedTuple):
@@ -60,10 +49,6 @@ class Case(NamedTuple):
     prove: tuple[Finding, ...] = ()
 
 
-def role(word: str) -> str:
-    return f"arn:aws:iam::{ACCOUNT}:role/{word}-role"
-
-
 def policy(word: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:policy/{word}-policy"
 
@@ -74,21 +59,9 @@ def kubectl(cloud: Any, *arguments: str) -> str:
     return str(answer.stdout)
 
 
-def uid(cloud: Any, service_account: str) -> str:
-    return kubectl(cloud, "get", "serviceaccount", service_account, "-o", "jsonpath={.metadata.uid}")
-
-
 def trust(cloud: Any, word: str, subject: str, operator: str = "StringEquals") -> None:
-    condition = {"StringEquals": {f"{ISSUER}:aud": "sts.amazonaws.com"}}
-    condition.setdefault(operator, {})[f"{ISSUER}:sub"] = subject
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": PROVIDER},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": condition,
-    }
-    document = {"Version": "2012-10-17", "Statement": [statement]}
-    cloud.aws("iam").update_assume_role_policy(RoleName=f"{word}-role", PolicyDocument=json.dumps(document))
+    policy = json.dumps(document(web_identity(subject, operator=operator)))
+    cloud.aws("iam").update_assume_role_policy(RoleName=f"{word}-role", PolicyDocument=policy)
 
 
 def detach(cloud: Any, word: str) -> None:
@@ -107,14 +80,20 @@ def change_settings(cloud: Any) -> None:
 
 
 def new_policy_version(cloud: Any) -> None:
-    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
     cloud.aws("iam").create_policy_version(
-        PolicyArn=policy("version"), PolicyDocument=json.dumps(document), SetAsDefault=True
+        PolicyArn=policy("version"), PolicyDocument=json.dumps(allowing("*", action="s3:*")), SetAsDefault=True
     )
 
 
 def misspell_annotation(cloud: Any) -> None:
-    kubectl(cloud, "annotate", "sa", "misspelled-sa", f"{ROLE_ARN}-", f"eks.amazon.com/role-arn={role('misspelled')}")
+    kubectl(
+        cloud,
+        "annotate",
+        "sa",
+        "misspelled-sa",
+        f"{ROLE_ARN}-",
+        f"eks.amazon.com/role-arn=arn:aws:iam::{ACCOUNT}:role/misspelled-role",
+    )
 
 
 # What verify reads IAM in bulk with: docs/permissions/iam-verify-in-bulk.json.
@@ -133,83 +112,64 @@ ADD_CLIENT_ID = (
     "--client-id sts.amazonaws.com"
 )
 NO_AUDIENCE = "kubectl annotate serviceaccount audience-sa -n default eks.amazonaws.com/audience-"
+DETACH = f"aws iam detach-role-policy --role-name attached-role --policy-arn {READ_BUCKETS}"
+MISSPELLED = "kubectl annotate serviceaccount misspelled-sa -n default eks.amazon.com/role-arn-"
+NO_ACCOUNT = "there is no such service account"
 CASES = (
     Case(
         "trust widened by hand",
         "widened",
-        lambda cloud: trust(cloud, "widened", "system:serviceaccount:*:*", "StringLike"),
+        lambda cloud: trust(cloud, "widened", "*:*", "StringLike"),
         (
-            Finding("trust", f"StringEquals.{ISSUER}:sub: nothing", "system:serviceaccount:default:widened-sa", UP),
-            Finding("trust", f"StringLike.{ISSUER}:sub: system:serviceaccount:*:*", "nothing", UP),
+            Finding("trust", f"StringEquals.{ISSUER}:sub: nothing"),
+            Finding("trust", f"StringLike.{ISSUER}:sub: system:serviceaccount:*:*"),
         ),
-        (
-            Finding(
-                "is refused", "STS gave it arn:aws:sts::111122223333:assumed-role/widened-role/", "AccessDenied", UP
-            ),
-        ),
+        (Finding("is refused", "STS gave it arn:aws:sts::111122223333:assumed-role/widened-role/"),),
     ),
     Case(
         "role deleted",
         "deleted",
         delete_role,
-        (Finding("role", "there is no such role", role("deleted"), UP),),
-        (Finding("assumes", NOT_AUTHORIZED, "assumes", UP),),
+        (Finding("role", "there is no such role"),),
+        (Finding("assumes", NOT_AUTHORIZED),),
     ),
     Case(
         "settings of the role changed by hand",
         "settings",
         change_settings,
         (
-            Finding("role", f"permissions boundary: {READ_BUCKETS}", "permissions boundary: none", UP),
-            Finding("role", "longest session in seconds: 43200", "longest session in seconds: 3600", UP),
-            Finding("role", "description: theirs", "description: ours", UP),
+            Finding("role", f"permissions boundary: {READ_BUCKETS}"),
+            Finding("role", "longest session in seconds: 43200"),
+            Finding("role", "description: theirs"),
         ),
     ),
     Case(
         "policy detached",
         "detached",
         lambda cloud: detach(cloud, "detached"),
-        (Finding("policies", "not attached to the role", "attached to detached-role", UP, about=policy("detached")),),
+        (Finding("policies", f"{policy('detached')}: not attached to the role"),),
     ),
     Case(
         "undeclared policy attached",
         "attached",
         lambda cloud: cloud.aws("iam").attach_role_policy(RoleName="attached-role", PolicyArn=READ_BUCKETS),
-        (
-            Finding(
-                "policies",
-                "attached but not declared",
-                policy("attached"),
-                f"aws iam detach-role-policy --role-name attached-role --policy-arn {READ_BUCKETS}",
-                about=READ_BUCKETS,
-            ),
-        ),
+        (Finding("policies", f"{READ_BUCKETS}: attached but not declared", DETACH),),
     ),
     Case(
         "another default version of the policy",
         "version",
         new_policy_version,
-        (
-            Finding(
-                "documents", "Statement.Action: s3:*", "Statement.Action: s3:GetObject", UP, about=policy("version")
-            ),
-            Finding("documents", "Resource: *", "Resource: arn:aws:s3:::bucket/*", UP),
-        ),
+        (Finding("documents", "Statement.Action: s3:*"), Finding("documents", "Resource: *")),
     ),
     Case(
         "annotation misspelled",
         "misspelled",
         misspell_annotation,
         (
-            Finding("service account", f"no {ROLE_ARN}", f"{ROLE_ARN}: {role('misspelled')}", UP),
-            Finding(
-                "service account",
-                "eks.amazon.com/role-arn",
-                f"did you mean {ROLE_ARN}?",
-                "kubectl annotate serviceaccount misspelled-sa -n default eks.amazon.com/role-arn-",
-            ),
+            Finding("service account", f"no {ROLE_ARN}"),
+            Finding("service account", "eks.amazon.com/role-arn", MISSPELLED),
         ),
-        (Finding("assumes", f"no {ROLE_ARN}, so its Pods get no credentials", "role/misspelled-role", UP),),
+        (Finding("assumes", f"no {ROLE_ARN}, so its Pods get no credentials"),),
     ),
     Case(
         "wrong audience in the annotation",
@@ -217,46 +177,26 @@ CASES = (
         lambda cloud: kubectl(
             cloud, "annotate", "sa", "audience-sa", "eks.amazonaws.com/audience=sts.amazonaws.com.cn"
         ),
-        (
-            Finding(
-                "service account",
-                "eks.amazonaws.com/audience: sts.amazonaws.com.cn, but not declared",
-                "no eks.amazonaws.com/audience",
-                NO_AUDIENCE,
-            ),
-        ),
-        (
-            Finding(
-                "assumes",
-                "eks.amazonaws.com/audience: sts.amazonaws.com.cn",
-                "the audience sts.amazonaws.com",
-                NO_AUDIENCE,
-            ),
-        ),
+        (Finding("service account", "eks.amazonaws.com/audience: sts.amazonaws.com.cn, but", NO_AUDIENCE),),
+        (Finding("assumes", "eks.amazonaws.com/audience: sts.amazonaws.com.cn", NO_AUDIENCE),),
     ),
     Case(
         "service account deleted",
         "gone",
         lambda cloud: kubectl(cloud, "delete", "sa", "gone-sa"),
-        (Finding("service account", "there is no such service account", "default/gone-sa", UP),),
-        (Finding("assumes", "there is no such service account", "default/gone-sa", UP),),
+        (Finding("service account", NO_ACCOUNT),),
+        (Finding("assumes", NO_ACCOUNT),),
     ),
 )
+NO_PROVIDER = f'InvalidIdentityToken ("No OpenIDConnect provider found in your account for https://{ISSUER}")'
 # Of all bindings; the findings are those of one.
 OF_THE_PROVIDER = (
     Case(
         "OIDC provider deleted",
         BINDING,
         lambda cloud: cloud.aws("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER),
-        (Finding("provider", "has no IAM OIDC provider for", f"https://{ISSUER}", CREATE_PROVIDER),),
-        (
-            Finding(
-                "assumes",
-                f'InvalidIdentityToken ("No OpenIDConnect provider found in your account for https://{ISSUER}")',
-                "assumes",
-                CREATE_PROVIDER,
-            ),
-        ),
+        (Finding("provider", "has no IAM OIDC provider for", CREATE_PROVIDER),),
+        (Finding("assumes", NO_PROVIDER, CREATE_PROVIDER),),
     ),
     Case(
         "client id removed",
@@ -264,8 +204,8 @@ OF_THE_PROVIDER = (
         lambda cloud: cloud.aws("iam").remove_client_id_from_open_id_connect_provider(
             OpenIDConnectProviderArn=PROVIDER, ClientID="sts.amazonaws.com"
         ),
-        (Finding("provider", "nor any other", "sts.amazonaws.com in its client ID list", ADD_CLIENT_ID),),
-        (Finding("assumes", 'InvalidIdentityToken ("Incorrect token audience")', "assumes", ADD_CLIENT_ID),),
+        (Finding("provider", "nor any other", ADD_CLIENT_ID),),
+        (Finding("assumes", 'InvalidIdentityToken ("Incorrect token audience")', ADD_CLIENT_ID),),
     ),
 )
 
@@ -296,8 +236,8 @@ def without_lists(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def is_as(check: dict[str, str], finding: Finding) -> bool:
-    parts = ("about", "found", "expected", "fix")
-    return check["check"] == finding.check and all(getattr(finding, part) in check[part] for part in parts)
+    said = f"{check['about']}: {check['found']}"
+    return (check["check"], check["fix"]) == (finding.check, finding.fix) and finding.found in said
 
 
 def require(code: int, checks: Checks, wanted: tuple[Finding, ...]) -> None:
@@ -347,10 +287,6 @@ def ask(project: Project, without_lists: dict[str, str], *bindings: str) -> Answ
     return Answers(verified, proven.result())
 
 
-def test_everything_is_good_at_first(project: Project) -> None:
-    require_green(project)
-
-
 @pytest.fixture(scope="module")
 def broken(project: Project, without_lists: dict[str, str]) -> Answers:
     """All links but the provider broken at once, and repaired by what verify advises."""
@@ -383,86 +319,3 @@ def test_a_broken_provider(project: Project, without_lists: dict[str, str], case
         follow(project, fix)
     answers.require(case)
     require_green(project, case.word)
-
-
-@pytest.fixture
-def of_another_issuer(cloud: Any, deploy: Callable[..., Project]) -> Iterator[Project]:
-    """A stack whose cluster has not the issuer that its stack file names."""
-    iam = cloud.aws("iam")
-    iam.create_open_id_connect_provider(Url=f"https://{OTHER_ISSUER}", ClientIDList=["sts.amazonaws.com"])
-    project = deploy({"bindings": {"issuer": named("issuer")}, "cluster": OTHER_CLUSTER})
-    project.up()
-    yield project
-    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=OTHER_PROVIDER)
-
-
-def test_a_wrong_issuer(cloud: Any, of_another_issuer: Project) -> None:
-    project, retained = of_another_issuer, named("issuer", retainOnDelete=True)
-    verified, proven = (report(project, verb, "issuer") for verb in ("verify", "prove"))
-    before = uid(cloud, "issuer-sa")
-    did = {}
-    for step, binding, more in (
-        ("1. Set `retainOnDelete: true`, before the issuer is corrected", retained, {"cluster": OTHER_CLUSTER}),
-        ("2. Correct the issuer, and set `import: [serviceAccount]`", {**retained, "import": ["serviceAccount"]}, {}),
-        ("3. Remove `retainOnDelete` and `import`", named("issuer"), {}),
-    ):
-        project.set({"bindings": {"issuer": binding}, **more})
-        did[step] = project.up()
-
-    require(*verified, (Finding("provider", f"issuer https://{ISSUER}", OTHER_PROVIDER, UP),))
-    # The provider of the cluster's real issuer is still there, so it is the trust policy that refuses.
-    require(*proven, (Finding("assumes", NOT_AUTHORIZED, "assumes", UP),))
-    page = rows()
-    assert did == {step: page[step].counts for step in did}
-    assert uid(cloud, "issuer-sa") == before
-    require_green(project)
-
-
-def test_a_rebuilt_cluster(cloud: Any, of_another_issuer: Project) -> None:
-    project = of_another_issuer
-    kubectl(cloud, "delete", "serviceaccount", "issuer-sa")
-    project.set({"bindings": {"issuer": named("issuer")}})
-    checked = irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml")
-    did = project.up("--refresh")
-
-    assert "if the cluster was rebuilt: pulumi up --refresh" in checked.stdout, checked.stdout + checked.stderr
-    assert did == rows()["Rebuild a cluster, then `pulumi up --refresh` with its issuer"].counts
-    require_green(project)
-
-
-def expired(folder: Path, token: str) -> str:
-    """Sign the claims of a token anew, with the cluster's key, as of two hours ago."""
-    header, payload = (
-        json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in token.split(".")[:2]
-    )
-    then = int(time.time()) - 7200
-    key = jwk.import_key((folder / "kubernetes" / "service-account.key").read_text(), "RSA")
-    claims = {**payload, "iat": then, "nbf": then, "exp": then + 600}
-    return jws.serialize_compact(header, json.dumps(claims), key, algorithms=["RS256"])
-
-
-def test_an_expired_token(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    cloud, genuine = project.cloud, ClusterClient.token
-    for name in list(os.environ):
-        monkeypatch.delenv(name)
-    for name, value in {**cloud.environment(), **project.variables}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(project.folder)
-    monkeypatch.setattr(ClusterClient, "token", lambda *arguments: expired(cloud.folder, genuine(*arguments) or ""))
-    code = main(["prove", "--stack", STACK, "--json", BINDING])
-    checks = json.loads(capsys.readouterr().out)["checks"]
-
-    require(
-        code,
-        checks,
-        (
-            Finding(
-                "assumes",
-                'ExpiredTokenException ("Token expired: current date/time ',
-                "assumes",
-                "",
-            ),
-        ),
-    )

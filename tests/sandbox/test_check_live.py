@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.irsa_command import irsa
+from tests.sandbox.live import PODS, allowing, assumable, create_role
 from tests.sandbox.pods import CLUSTER
 from tests.sandbox.project import STACK, Project
 from tests.sandbox.test_verify import access
@@ -31,10 +32,7 @@ def rules(report: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def bindings(number: int) -> dict[str, Any]:
-    document = {
-        "Version": "2012-10-17",
-        "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::${region}/*"},
-    }
+    document = allowing("arn:${partition}:s3:::${region}/*")
     return {
         f"live-{index}": {
             "serviceAccount": {"name": f"live-{index}", "namespace": "lively", "createNamespace": True},
@@ -71,49 +69,6 @@ def test_the_documented_rights_are_enough(deploy: Callable[..., Project], cloud:
     assert [text.partition(":")[0].rpartition(", ")[2] for text in report["notChecked"]] == ["namespaces"]
 
 
-@pytest.fixture(scope="module")
-def deployed(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    project = Project(cloud, tmp_path_factory.mktemp("check-live") / "project", {"bindings": bindings(1)})
-    code, report = checked(project)
-    assert (code, report) == (0, {**report, "good": True, "errors": [], "notChecked": []})
-    project.up()
-    yield project
-    project.destroy()
-
-
-def test_a_good_stack_has_no_findings_before_and_after(deployed: Project, deploy: Callable[..., Project]) -> None:
-    code, report = checked(deployed)
-    assert (code, report["errors"], report["warnings"], report["notChecked"]) == (0, [], [], [])
-    # A second stack of the same names: everything that the first one has is in its way.
-    code, report = checked(deploy({"bindings": bindings(1)}))
-    assert code == 1
-    assert rules(report) == [
-        ("service-account-exists", "bindings.live-0.serviceAccount.name"),
-        ("role-exists", "bindings.live-0.role.name"),
-        ("policy-exists", "bindings.live-0.policy.name"),
-    ]
-
-
-def test_what_pods_would_lose(deployed: Project, cloud: Any) -> None:
-    project = deployed
-    changed = bindings(1)
-    changed["live-0"]["serviceAccount"].update(create=False)
-    project.set({"bindings": changed})
-    code, report = checked(project)
-    (warning,) = report["warnings"]
-
-    assert (code, warning["rule"]) == (0, "pods-lose-role")
-    retained = bindings(1)
-    retained["live-0"]["retainOnDelete"] = True
-    project.set({"bindings": retained})
-    project.up()
-    project.set({"bindings": changed})
-    assert checked(project)[1]["warnings"] == []
-    project.up()
-    assert cloud.kubectl("get", "serviceaccount", "live-0", "-n", "lively").returncode == 0
-    cloud.kubectl("delete", "serviceaccount", "live-0", "-n", "lively")
-
-
 # EKS Pod Identity
 
 
@@ -121,10 +76,7 @@ def test_what_pods_would_lose(deployed: Project, cloud: Any) -> None:
 def theirs(cloud: Any) -> Iterator[str]:
     """The role of somebody else, which trusts EKS Pod Identity; its associations are gone after the test."""
     iam, eks = cloud.aws("iam"), cloud.aws("eks")
-    actions = ["sts:AssumeRole", "sts:TagSession"]
-    statement = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": actions}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    arn = iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    arn = create_role(iam, "theirs", PODS)
     yield arn
     for each in eks.list_pod_identity_associations(clusterName=CLUSTER)["associations"]:
         found = {"clusterName": CLUSTER, "associationId": each["associationId"]}
@@ -171,31 +123,8 @@ def test_an_association_of_an_add_on(deploy: Callable[..., Project], cloud: Any,
     assert "addon/aws-ebs-csi-driver" in report["errors"][0]["found"]
 
 
-def test_a_cluster_without_the_agent(deploy: Callable[..., Project], cloud: Any) -> None:
-    eks, agent = cloud.aws("eks"), {"clusterName": CLUSTER, "addonName": "eks-pod-identity-agent"}
-    project = deploy(using_pods("unserved"))
-    assert checked(project)[0] == 0
-    eks.delete_addon(**agent)
-    try:
-        code, report = checked(project)
-    finally:
-        eks.create_addon(**agent)
-
-    # An agent that was installed without the add-on is not seen.
-    assert (code, rules(report)) == (0, [])
-    assert [each["rule"] for each in report["warnings"]] == ["agent-missing"]
-
-
 def test_a_chained_role_without_tags(deploy: Callable[..., Project], cloud: Any) -> None:
-    iam = cloud.aws("iam")
-    number = cloud.aws("sts").get_caller_identity()["Account"]
-    principal = {"AWS": f"arn:aws:iam::{number}:root"}
-    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    arn = iam.create_role(RoleName="chained", AssumeRolePolicyDocument=document)["Role"]["Arn"]
-    try:
-        code, report = checked(deploy(using_pods("chaining", assumeRoleArns=[arn])))
-    finally:
-        iam.delete_role(RoleName="chained")
+    arn = create_role(cloud.aws("iam"), "chained", assumable("111122223333"))
+    code, report = checked(deploy(using_pods("chaining", assumeRoleArns=[arn])))
 
     assert (code, rules(report)) == (1, [("tag-session-missing", "bindings.app.assumeRoleArns[0]")])

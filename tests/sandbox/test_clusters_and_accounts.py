@@ -1,6 +1,5 @@
 """Several clusters and accounts in one stack, and the component in stacks of others, through the real engine."""
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,18 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.showcase import (
-    DATA_ISSUER,
-    ELSEWHERE_ISSUER,
-    GREEN_ISSUER,
-)
-from tests.sandbox.project import ROOT, Project, Stack, blue_and_green
+from sandbox.showcase import DATA_ISSUER, ELSEWHERE_ISSUER, GREEN_ISSUER
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, irsa, not_good, report
+from tests.sandbox.live import attached, service_account, trust_of
+from tests.sandbox.project import ROOT, STACK, Project, Stack, blue_and_green
 
 pytestmark = pytest.mark.sandbox
 
 Deploy = Callable[..., Project]
-ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
-ROLE_ARN_KEY = "eks.amazonaws.com/role-arn"
 OTHER = "444455556666"
 
 
@@ -40,44 +35,8 @@ def other_iam(cloud: Any) -> Any:
     return cloud.aws("iam", session["Credentials"])
 
 
-def service_account(cloud: Any, name: str, *options: str) -> dict[str, Any]:
-    answer = cloud.kubectl("get", "serviceaccount", name, "-o", "json", *options)
-    assert answer.returncode == 0, answer.stderr
-    found: dict[str, Any] = json.loads(answer.stdout)
-    return found
-
-
-def test_one_role_for_a_blue_and_a_green_cluster(deploy: Deploy, green: str, iam: Any, cloud: Any) -> None:
-    """Protects containers-roadmap#1408: one role, a statement per OIDC provider, a service account per cluster."""
-    clusters = blue_and_green(green)
-    binding = {"serviceAccount": {"name": "both"}, "role": {"name": "both-role"}}
-    stack = deploy({"clusters": {"blue": clusters["blue"]}, "bindings": {"app": binding}})
-    stack.up()
-    role_id = iam.get_role(RoleName="both-role")["Role"]["RoleId"]
-    stack.set({"clusters": clusters, "bindings": {"app": binding}})
-    changes = stack.up()
-
-    statements = iam.get_role(RoleName="both-role")["Role"]["AssumeRolePolicyDocument"]["Statement"]
-    assert sorted(s["Principal"]["Federated"] for s in statements) == sorted(
-        [provider_arn(ISSUER), provider_arn(GREEN_ISSUER)]
-    )
-    assert iam.get_role(RoleName="both-role")["Role"]["RoleId"] == role_id
-    assert "replace" not in changes
-    created = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider_arn(GREEN_ISSUER))
-    assert created["ClientIDList"] == ["sts.amazonaws.com"]
-    for kubeconfig in ((), ("--kubeconfig", green)):
-        found = service_account(cloud, "both", *kubeconfig)
-        assert found["metadata"]["annotations"] == {ROLE_ARN_KEY: "arn:aws:iam::111122223333:role/both-role"}
-    assert stack.up() == {}
-
-    # Blue goes: its statement and its service account go, green's stay as they are.
-    stack.set({"clusters": clusters, "bindings": {"app": {**binding, "clusters": ["green"]}}})
-    assert "replace" not in stack.up()
-    assert cloud.kubectl("get", "sa", "both").returncode != 0
-    assert service_account(cloud, "both", "--kubeconfig", green)
-
-
-def test_clusters_and_roles_wherever_they_are(deploy: Deploy, green: str, iam: Any, other_iam: Any, cloud: Any) -> None:
+@pytest.mark.usefixtures("green")
+def test_clusters_and_roles_wherever_they_are(deploy: Deploy, iam: Any, other_iam: Any, cloud: Any) -> None:
     """Protects stacks across AWS accounts.
 
     - data: the cross-account page's first way: the role is there, trusted through that account's own provider.
@@ -120,15 +79,14 @@ def test_clusters_and_roles_wherever_they_are(deploy: Deploy, green: str, iam: A
 
     assert found["Arn"] == f"arn:aws:iam::{OTHER}:role/data-role"
     assert found["PermissionsBoundary"]["PermissionsBoundaryArn"] == f"arn:aws:iam::{OTHER}:policy/boundary"
-    attached = other_iam.list_attached_role_policies(RoleName="data-role")["AttachedPolicies"]
-    assert [policy["PolicyArn"] for policy in attached] == [f"arn:aws:iam::{OTHER}:policy/data-policy"]
-    assert service_account(cloud, "data")["metadata"]["annotations"] == {ROLE_ARN_KEY: found["Arn"]}
+    assert attached(other_iam, "data-role") == {f"arn:aws:iam::{OTHER}:policy/data-policy"}
+    assert service_account(cloud, "data")["metadata"]["annotations"] == {ROLE_ARN: found["Arn"]}
     for name, client, provider in (
         ("data-role", other_iam, provider_arn(ISSUER, OTHER)),
         ("there", other_iam, provider_arn(DATA_ISSUER, OTHER)),
         ("elsewhere", iam, provider_arn(ELSEWHERE_ISSUER)),
     ):
-        (statement,) = client.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
+        (statement,) = trust_of(client, name)
         assert statement["Principal"] == {"Federated": provider}
     assert stack.up() == {}
     stack.set(
@@ -165,6 +123,79 @@ def test_a_cluster_from_another_stacks_outputs(deploy: Deploy, platform: Stack, 
     platform.up()
     stack.up()
     issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE55555555555555555PLATFORM"
-    (statement,) = iam.get_role(RoleName="platform")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    (statement,) = trust_of(iam, "platform")
     assert statement["Principal"] == {"Federated": provider_arn(issuer)}
     assert stack.up() == {}
+
+
+BOTH = f"arn:aws:iam::{ACCOUNT}:role/both-role"
+
+
+@pytest.fixture(scope="module")
+def both(cloud: Any, green: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """One role for a blue and a green cluster, and a role of the green one."""
+    bindings = {
+        "both": {"serviceAccount": {"name": "both"}, "role": {"name": "both-role"}, "policyArns": []},
+        "green-only": {"clusters": ["green"], "trust": {"subjects": ["kube-system:*"]}, "policyArns": []},
+    }
+    folder = tmp_path_factory.mktemp("both") / "project"
+    stack = Project(cloud, folder, {"clusters": blue_and_green(green), "bindings": bindings})
+    stack.up()
+    yield stack
+    stack.destroy()
+
+
+def test_each_cluster_is_looked_at_and_proven_with_its_own_tokens(both: Project, cloud: Any, green: str) -> None:
+    verified, proven = report(both, "verify"), report(both, "prove")
+
+    assert (verified[0], not_good(verified[1]), proven[0], not_good(proven[1])) == (0, [], 0, [])
+    assert {check["about"] for check in verified[1]} >= {
+        "cluster of default/both in blue",
+        "cluster of default/both in green",
+    }
+    admitted = [check for check in proven[1] if check["check"] == "assumes"]
+    assert [(check["binding"], check["about"]) for check in admitted] == [
+        ("both", "default/both in blue"),
+        ("both", "default/both in green"),
+        ("green-only", "kube-system/* by kube-system/default in green"),
+    ]
+    refused = [check["about"] for check in proven[1] if check["check"] == "is refused"]
+    assert [about.partition(" in ")[2].partition(",")[0] for about in refused] == ["blue", "green", "green"]
+
+    assert cloud.kubectl("annotate", "sa", "both", f"{ROLE_ARN}-", "--kubeconfig", green).returncode == 0
+    for subcommand, kind in (("verify", "service account"), ("prove", "assumes")):
+        code, checks = report(both, subcommand, "both")
+        (bad,) = not_good(checks)
+        assert (code, bad["check"], bad["outcome"]) == (1, kind, "finding")
+        assert bad["found"].partition(" so ")[0] in (f"it has no {ROLE_ARN},", f"no {ROLE_ARN}")
+
+
+def test_an_account_that_a_refresh_forgot_is_looked_for_in_no_other_cluster(
+    both: Project, cloud: Any, green: str
+) -> None:
+    assert cloud.kubectl("delete", "sa", "both", "--kubeconfig", green).returncode == 0
+    before = report(both, "verify", "both")
+    both.pulumi("refresh", "--yes", "--skip-preview")
+    after = {subcommand: report(both, subcommand, "both") for subcommand in ("verify", "prove")}
+    both.pulumi("up", "--yes", "--skip-preview")
+
+    (found,) = not_good(before[1])
+    assert (before[0], found["check"], found["found"]) == (1, "service account", "there is no such service account")
+    for code, checks in after.values():
+        assert code == 2
+        assert all("does not say in which of 2 clusters" in check["found"] for check in not_good(checks))
+    assert [report(both, subcommand)[0] for subcommand in ("verify", "prove")] == [0, 0]
+
+
+def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
+    which = irsa(both, "explain", "default/both", BOTH, "--stack", STACK)
+    answers = {
+        issuer: irsa(both, "explain", "default/both", BOTH, "--stack", STACK, "--issuer", issuer)
+        for issuer in (f"https://{ISSUER}", GREEN_ISSUER)
+    }
+
+    assert which.returncode == 2
+    assert f"pass --issuer with one of {', '.join(sorted(answers))}" in which.stderr
+    for issuer, answer in answers.items():
+        assert answer.returncode == 0, answer.stderr
+        assert f"issuer {issuer}" in " ".join(answer.stdout.split())

@@ -8,9 +8,9 @@ The sandbox cannot refuse for want of an access entry, which is part of EKS's co
 shows `access-entry-missing` with recorded answers. Nor does it end or throttle credentials.
 """
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ import pytest
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
-from sandbox.layout import AUDIENCE, ISSUER, OTHER_AWS_ACCOUNT
+from sandbox.layout import OTHER_AWS_ACCOUNT
 from sandbox.seed import CLUSTER_ROLE_TRUST, kubernetes_client
 from sandbox.showcase import ELSEWHERE_ISSUER, second_cluster
 from tests.sandbox.conflicts import (
@@ -43,8 +43,8 @@ from tests.sandbox.conflicts import (
     roles_only,
     with_policy,
 )
-from tests.sandbox.estate import remove_role
-from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, ROLE_ARN
+from tests.sandbox.irsa_command import ACCOUNT, ROLE_ARN
+from tests.sandbox.live import create_role, web_identity
 from tests.sandbox.project import ROOT, blue_and_green
 
 pytestmark = pytest.mark.sandbox
@@ -74,12 +74,15 @@ class Live(NamedTuple):
 
 
 Preparation = Callable[[Live], object]
+ByName = Callable[[str], Preparation]
 
 
-def role(name: str, aws_account: str = ACCOUNT, trust: Settings = CLUSTER_ROLE_TRUST, **settings: Any) -> Preparation:
-    return lambda live: live.iam[aws_account].create_role(
-        RoleName=name, AssumeRolePolicyDocument=json.dumps(trust), **settings
-    )
+def nothing(_: str) -> Preparation:
+    return lambda _: None
+
+
+def role(name: str, aws_account: str = ACCOUNT, *trusted: Settings) -> Preparation:
+    return lambda live: create_role(live.iam[aws_account], name, *trusted or CLUSTER_ROLE_TRUST["Statement"])
 
 
 def policy(name: str, aws_account: str = ACCOUNT, **settings: Any) -> Preparation:
@@ -89,11 +92,10 @@ def policy(name: str, aws_account: str = ACCOUNT, **settings: Any) -> Preparatio
 
 
 def service_account(
-    place: str, annotations: dict[str, str] | None = None, manager: str = "kubectl-create", cluster: str = "blue"
+    name: str, annotations: dict[str, str] | None = None, manager: str = "kubectl-create", cluster: str = "blue"
 ) -> Preparation:
-    """A service account of somebody else, as namespace/name, whose fields the manager owns."""
-    namespace, name = place.split("/")
-    metadata = ObjectMeta(name=name, namespace=namespace, annotations=annotations)
+    """A service account of somebody else, whose fields the manager owns."""
+    metadata = ObjectMeta(name=name, namespace="default", annotations=annotations)
     return lambda live: live.clusters[cluster].apply(ServiceAccount(metadata=metadata), field_manager=manager)
 
 
@@ -103,9 +105,8 @@ def service_account_of_nobody(name: str) -> Preparation:
     return lambda live: live.clusters["blue"].create(resource)
 
 
-def namespace(name: str, cluster: str = "blue", **settings: Any) -> Preparation:
-    resource = Namespace(metadata=ObjectMeta(name=name, **settings))
-    return lambda live: live.clusters[cluster].create(resource)
+def namespace(name: str, **settings: Any) -> Preparation:
+    return lambda live: live.clusters["blue"].create(Namespace(metadata=ObjectMeta(name=name, **settings)))
 
 
 def ending_namespace(name: str) -> Preparation:
@@ -130,12 +131,8 @@ def gone(name: str) -> Preparation:
     return lambda live: live.clusters["blue"].delete(ServiceAccount, name, namespace="default")
 
 
-def all_of(*preparations: Preparation) -> Preparation:
-    return lambda live: [prepare(live) for prepare in preparations]
-
-
-def nothing(_: Live) -> None:
-    pass
+def all_of(*preparations: ByName) -> ByName:
+    return lambda name: lambda live: [prepare(name)(live) for prepare in preparations]
 
 
 class Case(NamedTuple):
@@ -144,30 +141,23 @@ class Case(NamedTuple):
     Attributes:
         name: Key of the binding; no other case has it in its resources' names.
         kind: The rule that `irsa check --live` reports; None if nothing is in the way.
-        binding: The binding.
-        prepare: What somebody else does before it is deployed.
+        binding: The binding, by the name.
+        prepare: What somebody else does before it is deployed, by the name.
         before: Bindings of the same stack that are deployed before that, and replaced by this one.
-        at_first: What somebody else does before those are deployed.
+        at_first: What somebody else does before those are deployed, by the name.
     """
 
     name: str
     kind: str | None
-    binding: Settings
-    prepare: Preparation = nothing
+    binding: Callable[[str], Settings]
+    prepare: ByName = nothing
     before: Mapping[str, Settings] = MappingProxyType({})
-    at_first: Preparation = nothing
+    at_first: ByName = nothing
 
 
-def trust_of(subject: str) -> Settings:
-    """The trust policy that irsa writes for a service account of the cluster blue."""
-    issuer = ISSUER.removeprefix("https://")
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": PROVIDER},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": {f"{issuer}:aud": AUDIENCE, f"{issuer}:sub": f"system:serviceaccount:{subject}"}},
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+def but(binding: Callable[..., Settings], more: Settings, **settings: Any) -> Callable[[str], Settings]:
+    """The binding of a name with these settings and, beside them, more keys."""
+    return lambda name: {**binding(name, **settings), **more}
 
 
 def existing(name: str, **settings: Any) -> Settings:
@@ -175,8 +165,12 @@ def existing(name: str, **settings: Any) -> Settings:
     return {"serviceAccount": {"name": name, "create": False, **settings}, "role": {"name": f"{name}-of-irsa"}}
 
 
-def with_arns(name: str, *arns: str) -> Settings:
-    return {**roles_only(name), "policyArns": list(arns)}
+def with_arns(*arns: str) -> Callable[[str], Settings]:
+    return but(roles_only, {"policyArns": list(arns)})
+
+
+def imported(*what: str) -> Settings:
+    return {"import": list(what)}
 
 
 def trusting(name: str, count: int) -> Settings:
@@ -185,247 +179,163 @@ def trusting(name: str, count: int) -> Settings:
     return {"role": {"name": name}, "trust": {"subjects": subjects}}
 
 
+def whole(name: str, **settings: Any) -> Settings:
+    return {**annotated(name, **settings), **with_policy(name)}
+
+
+BOTH, DATA_ONLY = {"clusters": ["blue", "green"]}, {"account": "data"}
+OF_WORKER = web_identity("team-a:worker")
+BOUNDARY = {"permissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/bondary"}
+IN_GREEN = partial(service_account, cluster="green")
+OWNED_BY_HELM = partial(service_account, annotations={"example.com/owner": "platform"}, manager="helm")
 CONFLICTS = (
     # Namespaces
-    Case("ns-unknown", "namespace-missing", annotated("ns-unknown", namespace="no-such-namespace")),
-    Case(
-        "ns-that-ends",
-        "namespace-missing",
-        annotated("ns-that-ends", namespace="ending"),
-        ending_namespace("ending"),
-    ),
+    Case("ns-unknown", "namespace-missing", partial(annotated, namespace="no-such-namespace")),
+    Case("ns-that-ends", "namespace-missing", partial(annotated, namespace="ns-that-ends"), ending_namespace),
     # Service accounts
-    Case("sa-by-hand", "service-account-exists", annotated("sa-by-hand"), service_account("default/sa-by-hand")),
-    Case(
-        "sa-in-green",
-        "service-account-exists",
-        {**annotated("sa-in-green"), "clusters": ["blue", "green"]},
-        service_account("default/sa-in-green", cluster="green"),
-    ),
+    Case("sa-by-hand", "service-account-exists", annotated, service_account),
+    Case("sa-in-green", "service-account-exists", but(annotated, BOTH), IN_GREEN),
     Case(
         "sa-renamed-to-a-taken-name",
         "service-account-exists",
-        {**annotated("sa-renamed-to-a-taken-name"), "role": {"name": "sa-renaming"}},
-        service_account("default/sa-renamed-to-a-taken-name"),
+        but(annotated, {"role": {"name": "sa-renaming"}}),
+        service_account,
         {"sa-renamed-to-a-taken-name": {**annotated("sa-with-a-free-name"), "role": {"name": "sa-renaming"}}},
     ),
-    Case("sa-to-annotate", "service-account-missing", existing("sa-to-annotate")),
+    Case("sa-to-annotate", "service-account-missing", existing),
     Case(
         "sa-annotated-by-kubectl",
         "service-account-taken",
-        existing("sa-annotated-by-kubectl"),
-        service_account("default/sa-annotated-by-kubectl", {ROLE_ARN: FREE_ROLE}, "kubectl-annotate"),
+        existing,
+        partial(service_account, annotations={ROLE_ARN: FREE_ROLE}, manager="kubectl-annotate"),
     ),
     Case(
         "sa-without-managed-fields",
         "service-account-taken",
-        existing("sa-without-managed-fields"),
-        all_of(service_account_of_nobody("sa-without-managed-fields"), overwritten("sa-without-managed-fields")),
-    ),
-    Case(
-        "sa-annotated-by-a-stack",
-        "service-account-taken",
-        existing("sa-annotated-by-a-stack"),
-        service_account("default/sa-annotated-by-a-stack", {ROLE_ARN: FREE_ROLE}, "pulumi-kubernetes-1a2b3c4d"),
+        existing,
+        all_of(service_account_of_nobody, overwritten),
     ),
     Case(
         "sa-owned-by-helm",
         "service-account-taken",
-        existing("sa-owned-by-helm", annotations={"example.com/owner": "payments"}),
-        service_account("default/sa-owned-by-helm", {"example.com/owner": "platform"}, "helm"),
+        partial(existing, annotations={"example.com/owner": "payments"}),
+        OWNED_BY_HELM,
     ),
     Case(
         "sa-ours-overwritten",
         "service-account-taken",
-        {**existing("sa-ours-overwritten"), "role": {"name": "sa-of-a-new-role"}},
-        overwritten("sa-ours-overwritten"),
+        but(existing, {"role": {"name": "sa-of-a-new-role"}}),
+        overwritten,
         {"sa-ours-overwritten": existing("sa-ours-overwritten")},
-        service_account("default/sa-ours-overwritten"),
+        service_account,
     ),
-    Case("sa-to-import", "import-missing", {**annotated("sa-to-import"), "import": ["serviceAccount"]}),
+    Case("sa-to-import", "import-missing", but(annotated, imported("serviceAccount"))),
     # Roles
-    Case("role-taken", "role-exists", roles_only("role-taken"), role("role-taken")),
-    Case("role-in-capitals", "role-exists", roles_only("role-in-capitals"), role("ROLE-IN-CAPITALS")),
-    Case("role-here", "role-exists", roles_only("role-here", path="/irsa/"), role("role-here")),
-    Case(
-        "role-of-data",
-        "role-exists",
-        {**roles_only("role-of-data"), "account": "data"},
-        role("role-of-data", OTHER_AWS_ACCOUNT),
-    ),
-    Case(
-        "role-renamed",
-        "role-exists",
-        roles_only("role-renamed"),
-        role("role-renamed"),
-        {"role-renamed": roles_only("role-with-a-free-name")},
-    ),
-    Case("role-to-import", "import-missing", {**roles_only("role-to-import"), "import": ["role"]}),
+    Case("role-taken", "role-exists", partial(roles_only, path="/irsa/"), role),
+    Case("role-in-capitals", "role-exists", roles_only, lambda name: role(name.upper())),
+    Case("role-of-data", "role-exists", but(roles_only, DATA_ONLY), partial(role, aws_account=OTHER_AWS_ACCOUNT)),
+    Case("role-renamed", "role-exists", roles_only, role, {"role-renamed": roles_only("role-with-a-free-name")}),
+    Case("role-to-import", "import-missing", but(roles_only, imported("role"))),
     Case(
         "role-to-import-in-capitals",
         "import-missing",
-        {**roles_only("role-to-import-in-capitals"), "import": ["role"]},
-        role("ROLE-TO-IMPORT-IN-CAPITALS", trust=trust_of("team-a:worker")),
+        but(roles_only, imported("role")),
+        lambda name: role(name.upper(), ACCOUNT, OF_WORKER),
     ),
     Case(
         "inline-to-import",
         "import-missing",
-        {
-            **roles_only("inline-to-import"),
-            "inlinePolicies": {"inline-to-import": MY_POLICY},
-            "import": ["role", "inlinePolicies"],
-        },
-        role("inline-to-import", trust=trust_of("team-a:worker")),
+        but(roles_only, {"inlinePolicies": {"none": MY_POLICY}, **imported("role", "inlinePolicies")}),
+        lambda name: role(name, ACCOUNT, OF_WORKER),
     ),
     Case(
         "attachment-to-import",
         "import-missing",
-        {**with_arns("attachment-to-import", READ_ONLY[0]), "import": ["role", "attachments"]},
-        role("attachment-to-import", trust=trust_of("team-a:worker")),
+        but(roles_only, {"policyArns": [READ_ONLY[0]], **imported("role", "attachments")}),
+        lambda name: role(name, ACCOUNT, OF_WORKER),
     ),
     # Policies
-    Case(
-        "arn-misspelled",
-        "policy-missing",
-        with_arns("arn-misspelled", f"arn:aws:iam::{ACCOUNT}:policy/exsting-policy"),
-    ),
+    Case("arn-misspelled", "policy-missing", with_arns(f"arn:aws:iam::{ACCOUNT}:policy/exsting-policy")),
     Case(
         "arn-of-aws-without-path",
         "policy-missing",
-        with_arns("arn-of-aws-without-path", "arn:aws:iam::aws:policy/AmazonEKSConnectorServiceRolePolicy"),
+        with_arns("arn:aws:iam::aws:policy/AmazonEKSConnectorServiceRolePolicy"),
     ),
-    Case(
-        "boundary-misspelled",
-        "boundary-missing",
-        roles_only("boundary-misspelled", permissionsBoundary=f"arn:aws:iam::{ACCOUNT}:policy/bondary"),
-    ),
+    Case("boundary-misspelled", "boundary-missing", partial(roles_only, **BOUNDARY)),
     # Quotas of one role; the stack file says that AWS has raised them, which it has not.
-    Case("quota-of-attachments", "quota-reached", with_arns("quota-of-attachments", *READ_ONLY)),
-    Case("quota-of-trust", "quota-reached", trusting("quota-of-trust", 40)),
+    Case("quota-of-attachments", "quota-reached", with_arns(*READ_ONLY)),
+    Case("quota-of-trust", "quota-reached", partial(trusting, count=40)),
 )
 
 # Deployed one after the other: the attachment of a policy that failed ends the deployment of what is not under way.
 CONFLICTS_OF_POLICIES = (
-    Case("policy-taken", "policy-exists", with_policy("policy-taken"), policy("policy-taken")),
-    Case("policy-in-capitals", "policy-exists", with_policy("policy-in-capitals"), policy("POLICY-IN-CAPITALS")),
-    Case("policy-elsewhere", "policy-exists", with_policy("policy-elsewhere"), policy("policy-elsewhere", Path="/t/")),
+    Case("policy-in-capitals", "policy-exists", with_policy, lambda name: policy(name.upper(), Path="/t/")),
     Case(
         "policy-divided",
         "policy-exists",
-        {**roles_only("policy-divided"), "policy": {"name": "policy-divided", "document": long_document(90)}},
-        policy("policy-divided-2"),
+        lambda name: {**roles_only(name), "policy": {"name": name, "document": long_document(90)}},
+        lambda name: policy(f"{name}-2"),
     ),
-    Case("policy-to-import", "import-missing", {**with_policy("policy-to-import"), "import": ["policy"]}),
+    Case("policy-to-import", "import-missing", but(with_policy, imported("policy"))),
 )
 
 LOOK_ALIKES = (
-    Case("free", None, annotated("free")),
-    Case("ns-retained", None, annotated("ns-retained", namespace="kept", createNamespace=True), namespace("kept")),
-    Case("ns-created", None, annotated("ns-created", namespace="conflicts-new", createNamespace=True)),
-    Case(
-        "sa-in-green-only",
-        None,
-        annotated("sa-in-green-only"),
-        service_account("default/sa-in-green-only", cluster="green"),
-    ),
-    Case("sa-unannotated", None, existing("sa-unannotated"), service_account("default/sa-unannotated", manager="helm")),
+    Case("ns-retained", None, partial(annotated, namespace="ns-retained", createNamespace=True), namespace),
+    Case("ns-created", None, partial(annotated, namespace="conflicts-new", createNamespace=True)),
+    Case("sa-in-green-only", None, annotated, IN_GREEN),
+    Case("sa-unannotated", None, existing, partial(service_account, manager="helm")),
     Case(
         "sa-same-value",
         None,
-        existing("sa-same-value"),
-        service_account(
-            "default/sa-same-value",
-            {ROLE_ARN: f"arn:aws:iam::{ACCOUNT}:role/sa-same-value-of-irsa"},
-            "kubectl-annotate",
+        existing,
+        partial(
+            service_account,
+            annotations={ROLE_ARN: f"arn:aws:iam::{ACCOUNT}:role/sa-same-value-of-irsa"},
+            manager="kubectl-annotate",
         ),
     ),
-    Case(
-        "sa-other-annotation",
-        None,
-        existing("sa-other-annotation"),
-        service_account("default/sa-other-annotation", {"example.com/owner": "platform"}, "helm"),
-    ),
+    Case("sa-other-annotation", None, existing, OWNED_BY_HELM),
     Case(
         "sa-of-a-role-elsewhere",
         None,
-        {
-            "serviceAccount": {"name": "sa-of-a-role-elsewhere"},
-            "role": {"arn": f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/other-account-role"},
-        },
+        but(annotated, {"role": {"arn": f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/other-account-role"}}),
     ),
-    Case(
-        "role-elsewhere-only", None, roles_only("role-elsewhere-only"), role("role-elsewhere-only", OTHER_AWS_ACCOUNT)
-    ),
-    Case("role-prefix", None, {**annotated("role-prefix"), "role": {"namePrefix": "role-pre"}}, role("role-pre")),
-    Case("policy-like-a-role", None, {**with_policy("policy-like-a-role"), "role": {}}, role("policy-like-a-role")),
-    Case(
-        "policy-elsewhere-only",
-        None,
-        with_policy("policy-elsewhere-only"),
-        policy("policy-elsewhere-only", OTHER_AWS_ACCOUNT),
-    ),
-    Case(
-        "policy-named-as-of-aws",
-        None,
-        {**roles_only("policy-named-as-of-aws"), "policy": {"name": "ReadOnlyAccess", **MY_POLICY}},
-    ),
-    Case("quota-exactly", None, with_arns("quota-exactly", *READ_ONLY[:10])),
-    Case("quota-of-trust-nearly", None, trusting("quota-of-trust-nearly", 24)),
+    Case("role-elsewhere-only", None, roles_only, partial(role, aws_account=OTHER_AWS_ACCOUNT)),
+    Case("role-prefix", None, but(annotated, {"role": {"namePrefix": "role-pre"}}), lambda _: role("role-pre")),
+    Case("policy-like-a-role", None, but(with_policy, {"role": {}}), role),
+    Case("policy-elsewhere-only", None, with_policy, partial(policy, aws_account=OTHER_AWS_ACCOUNT)),
+    Case("policy-named-as-of-aws", None, but(roles_only, {"policy": {"name": "ReadOnlyAccess", **MY_POLICY}})),
+    Case("quota-exactly", None, with_arns(*READ_ONLY[:10])),
+    Case("quota-of-trust-nearly", None, partial(trusting, count=24)),
     Case(
         "imported",
         None,
-        {
-            **annotated("imported"),
-            **with_policy("imported"),
-            "trust": {},
-            "import": ["role", "policy", "serviceAccount"],
-        },
-        all_of(
-            role("imported", trust=trust_of("default:imported")),
-            policy("imported"),
-            service_account("default/imported", manager="kubectl-create"),
-        ),
+        but(whole, {"trust": {}, **imported("role", "policy", "serviceAccount")}),
+        all_of(lambda name: role(name, ACCOUNT, web_identity("default:imported")), policy, service_account),
     ),
-    Case(
-        "ours",
-        None,
-        {**annotated("ours"), **with_policy("ours")},
-        before={"ours": {**annotated("ours"), **with_policy("ours")}},
-    ),
-    Case(
-        "ours-changed",
-        None,
-        {**annotated("ours-changed", labels={"stage": "two"}), **with_policy("ours-changed")},
-        before={"ours-changed": {**annotated("ours-changed"), **with_policy("ours-changed")}},
-    ),
+    Case("ours", None, partial(whole, labels={"stage": "two"}), before={"ours": whole("ours")}),
     Case(
         "ours-by-another-automatic-key",
         None,
-        {**annotated("ours-by-another-automatic-key"), "formerly": "ours-by-the-former-automatic-key"},
+        but(annotated, {"formerly": "ours-by-the-former-automatic-key"}),
         before={"ours-by-the-former-automatic-key": annotated("ours-by-another-automatic-key")},
     ),
     Case(
         "ours-annotated",
         None,
-        {**existing("ours-annotated"), "role": {"name": "of-ours-annotated", "description": "later"}},
-        before={"ours-annotated": {**existing("ours-annotated"), "role": {"name": "of-ours-annotated"}}},
-        at_first=service_account("default/ours-annotated"),
+        but(existing, {"role": {"name": "ours-annotated-of-irsa", "description": "later"}}),
+        before={"ours-annotated": existing("ours-annotated")},
+        at_first=service_account,
     ),
     Case(
         "ours-overwritten-and-unchanged",
         None,
-        existing("ours-overwritten-and-unchanged"),
-        overwritten("ours-overwritten-and-unchanged"),
+        existing,
+        overwritten,
         {"ours-overwritten-and-unchanged": existing("ours-overwritten-and-unchanged")},
-        service_account("default/ours-overwritten-and-unchanged"),
+        service_account,
     ),
-    Case(
-        "ours-deleted-by-hand",
-        None,
-        annotated("ours-deleted-by-hand"),
-        gone("ours-deleted-by-hand"),
-        {"ours-deleted-by-hand": annotated("ours-deleted-by-hand")},
-    ),
+    Case("ours-deleted-by-hand", None, annotated, gone, {"ours-deleted-by-hand": annotated("ours-deleted-by-hand")}),
 )
 
 
@@ -452,86 +362,60 @@ class LookUp(NamedTuple):
     """A look-up that fails.
 
     Attributes:
-        name: Key of the cluster or the AWS account, and of its binding.
+        name: Key of the cluster, or of the AWS account, and of its binding.
         kind: The rule that `irsa check --live` reports.
-        place: The setting that both name.
-        settings: The settings of the cluster or the AWS account, with the kubeconfig of the second cluster in place of
-            GREEN.
+        settings: Its settings, with the kubeconfig of the second cluster in place of GREEN.
+        setting: The one that both name; empty for all of them.
         binding: Settings of the binding, besides its role.
     """
 
     name: str
     kind: str
-    place: str
     settings: Mapping[str, Any]
+    setting: str = ""
     binding: Mapping[str, Any] = WITHOUT_PODS
 
 
-LOOK_UPS = (
+IN_DATA = {**WITHOUT_PODS, **DATA_ONLY}
+OF_CLUSTERS = (
     # OIDC providers
-    LookUp("provider-unknown", "provider-missing", "clusters.provider-unknown", OF_GREEN),
-    LookUp("provider-unknown-by-arn", "provider-missing", "clusters.provider-unknown-by-arn", NO_PROVIDER),
-    LookUp(
-        "provider-of-another-cluster",
-        "provider-missing",
-        "clusters.provider-of-another-cluster",
-        {**MY_CLUSTER, "oidcProviderArn": ELSEWHERE["oidcProviderArn"]},
-    ),
-    LookUp(
-        "provider-unknown-in-data",
-        "provider-missing",
-        "clusters.provider-unknown-in-data",
-        NOT_IN_DATA,
-        {**WITHOUT_PODS, "account": "data"},
-    ),
+    LookUp("provider-unknown", "provider-missing", OF_GREEN),
+    LookUp("provider-unknown-by-arn", "provider-missing", NO_PROVIDER),
+    LookUp("provider-of-another", "provider-missing", {**MY_CLUSTER, "oidcProviderArn": ELSEWHERE["oidcProviderArn"]}),
+    LookUp("provider-unknown-in-data", "provider-missing", NOT_IN_DATA, binding=IN_DATA),
     LookUp(
         "provider-without-audience",
         "audience-missing",
-        "clusters.provider-without-audience",
         {"name": "data-cluster", "account": "data"},
-        {**WITHOUT_PODS, "account": "data", "audience": "my-audience"},
+        binding={**IN_DATA, "audience": "my-audience"},
     ),
     # Clusters
-    LookUp(
-        "stack-unknown",
-        "cluster-unreachable",
-        "clusters.stack-unknown.stack",
-        {"stack": "organization/platform/none"},
-    ),
+    LookUp("stack-unknown", "cluster-unreachable", {"stack": "organization/platform/none"}, "stack"),
     LookUp(
         "context-unknown-here",
         "context-missing",
-        "clusters.context-unknown-here.kubernetes.context",
         {**ISSUER_1, "kubernetes": {"kubeconfig": GREEN, "context": "no-such-context"}},
+        "kubernetes.context",
         annotated("context-unknown-here"),
     ),
     LookUp(
         "kubeconfig-unknown",
         "context-missing",
-        "clusters.kubeconfig-unknown.kubernetes.kubeconfig",
         {**ISSUER_2, "kubernetes": {"kubeconfig": "no-such-file"}},
+        "kubernetes.kubeconfig",
         annotated("kubeconfig-unknown"),
     ),
-    LookUp("cluster-unknown", "cluster-unreachable", "clusters.cluster-unknown.name", {"name": "my-clusters"}),
-    LookUp(
-        "cluster-in-another-region",
-        "cluster-unreachable",
-        "clusters.cluster-in-another-region.name",
-        {**MY_CLUSTER, "region": "us-east-1"},
-    ),
-    LookUp(
-        "cluster-of-another-account",
-        "cluster-unreachable",
-        "clusters.cluster-of-another-account.name",
-        {"name": "data-cluster"},
-    ),
-    # AWS accounts
-    LookUp("data-profile-unknown", "credentials", "accounts.data-profile-unknown", {"profile": "no-such-profile"}),
+    LookUp("cluster-unknown", "cluster-unreachable", {"name": "my-clusters"}, "name"),
+    LookUp("cluster-in-another-region", "cluster-unreachable", {**MY_CLUSTER, "region": "us-east-1"}, "name"),
+    LookUp("cluster-of-another-account", "cluster-unreachable", {"name": "data-cluster"}, "name"),
+)
+OF_ACCOUNTS = (
+    LookUp("data-profile-unknown", "credentials", {"profile": "no-such-profile"}),
     LookUp(
         "data-role-unknown",
         "account-unreachable",
-        "accounts.data-role-unknown.assumeRoleArn",
         {"assumeRoleArn": f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deploier"},
+        "assumeRoleArn",
     ),
 )
 
@@ -556,29 +440,10 @@ class Outcome(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def live(cloud: Any, green: str) -> Iterator[Live]:
-    """What somebody else may change; both clusters run. What is left of it goes, for tests that look at everything."""
+def live(cloud: Any, green: str) -> Live:
+    """What somebody else may change; both clusters run."""
     green_client = kubernetes_client(second_cluster(cloud.sandbox))
-    whole = Live(aws_accounts(cloud), {"blue": cloud.kubernetes(), "green": green_client})
-    before = [*roles_and_service_accounts(whole)]
-    yield whole
-    for where, namespace, name in roles_and_service_accounts(whole):
-        if (where, namespace, name) in before:
-            continue
-        if namespace:
-            whole.clusters[where].delete(ServiceAccount, name, namespace=namespace)
-        else:
-            remove_role(whole.iam[where], name)
-
-
-def roles_and_service_accounts(live: Live) -> Iterator[tuple[str, str, str]]:
-    """Yield the AWS account and name of each role, and the cluster, namespace and name of each service account."""
-    for number, iam in live.iam.items():
-        for page in iam.get_paginator("list_roles").paginate():
-            yield from ((number, "", each["RoleName"]) for each in page["Roles"])
-    for key, client in live.clusters.items():
-        for each in client.list(ServiceAccount, namespace="*"):
-            yield key, each.metadata.namespace, each.metadata.name
+    return Live(aws_accounts(cloud), {"blue": cloud.kubernetes(), "green": green_client})
 
 
 @pytest.fixture(scope="module")
@@ -593,23 +458,23 @@ def outcome(cloud: Any, green: str, live: Live, tmp_path_factory: pytest.TempPat
             "bindings": {key: {"clusters": ["blue"], **binding} for key, binding in bindings.items()},
         }
 
-    whole = Outcome({}, {})
+    all_of_them = Outcome({}, {})
     for cases in ((*CONFLICTS, *LOOK_ALIKES), CONFLICTS_OF_POLICIES):
         before = {key: binding for case in cases for key, binding in case.before.items()}
         with deployed(cloud, tmp_path_factory.mktemp("conflicts") / "project", settings(before)) as project:
             for case in cases:
-                case.at_first(live)
+                case.at_first(case.name)(live)
             if before:
                 project.up()
             for case in cases:
-                case.prepare(live)
-            project.set(settings({case.name: case.binding for case in cases}))
-            whole.found.update(found_by_binding(project))
+                case.prepare(case.name)(live)
+            project.set(settings({case.name: case.binding(case.name) for case in cases}))
+            all_of_them.found.update(found_by_binding(project))
             for together in [[case] for case in cases] if cases is CONFLICTS_OF_POLICIES else [cases]:
-                project.set(settings({case.name: case.binding for case in together}))
-                whole.refused.update(refused_by_binding(project, [case.name for case in together]))
-    live.clusters["blue"].patch(Namespace, "ending", {"metadata": {"finalizers": None}})
-    return whole
+                project.set(settings({case.name: case.binding(case.name) for case in together}))
+                all_of_them.refused.update(refused_by_binding(project, [case.name for case in together]))
+    live.clusters["blue"].patch(Namespace, "ns-that-ends", {"metadata": {"finalizers": None}})
+    return all_of_them
 
 
 @pytest.mark.parametrize("case", [*CONFLICTS, *CONFLICTS_OF_POLICIES, *LOOK_ALIKES], ids=lambda case: case.name)
@@ -619,27 +484,27 @@ def test_the_engine_refuses_what_the_check_names(case: Case, outcome: Outcome) -
 
 
 def test_failed_look_ups_are_those_of_the_check(cloud: Any, green: str, tmp_path: Path) -> None:
-    clusters = {case.name: dict(case.settings) for case in LOOK_UPS if case.place.startswith("clusters")}
-    accounts = {case.name: dict(case.settings) for case in LOOK_UPS if case.name not in clusters}
-    bindings = {
-        case.name: {
-            **({"clusters": [case.name]} if case.name in clusters else {"clusters": ["known"], "account": case.name}),
-            "role": {"name": case.name},
-            **case.binding,
-        }
-        for case in LOOK_UPS
+    places = {
+        f"irsa:{kind}.{case.name}{case.setting and f'.{case.setting}'}": case
+        for kind, cases in (("clusters", OF_CLUSTERS), ("accounts", OF_ACCOUNTS))
+        for case in cases
     }
+    clusters = {case.name: {"clusters": [case.name]} for case in OF_CLUSTERS}
+    accounts = {case.name: {"clusters": ["known"], "account": case.name} for case in OF_ACCOUNTS}
     settings = {
-        "clusters": {**clusters, "known": ISSUER_3},
-        "accounts": {"data": DATA, **accounts},
-        "bindings": bindings,
+        "clusters": {**{case.name: dict(case.settings) for case in OF_CLUSTERS}, "known": ISSUER_3},
+        "accounts": {"data": DATA, **{case.name: dict(case.settings) for case in OF_ACCOUNTS}},
+        "bindings": {
+            case.name: {**(clusters | accounts)[case.name], "role": {"name": case.name}, **case.binding}
+            for case in places.values()
+        },
     }
     with deployed(cloud, tmp_path / "project", settings) as project:
         (project.folder / GREEN).write_text(Path(green).read_text())
         found = reported(project)
         said = project.refused("up", "--yes", "--skip-preview")
 
-    assert sorted(found) == sorted((case.kind, f"irsa:{case.place}") for case in LOOK_UPS)
+    assert sorted(found) == sorted((case.kind, place) for place, case in places.items())
     refused = re.findall(r"Pulumi\.test\.yaml:\d+  (\S+)$", said.partition("look-ups failed")[2], re.MULTILINE)
     assert sorted(refused) == sorted(place for _, place in found)
 

@@ -9,6 +9,7 @@ import pytest
 from tests.output_schemas import check_output
 from tests.sandbox.admission import PODS, ApiServer, eventually
 from tests.sandbox.irsa_command import irsa
+from tests.sandbox.live import allowing, assumable, create_role
 from tests.sandbox.project import STACK, Project
 from tests.sandbox.sessions import admitted, all_service_accounts, tokens
 from tests.sandbox.test_guard import pod
@@ -18,21 +19,15 @@ pytestmark = pytest.mark.sandbox
 AUDIENCES = ["sts.amazonaws.com"]
 
 
-def bucket(*names: str) -> dict[str, Any]:
-    resources = [f"arn:aws:s3:::{name}/*" for name in names]
-    return {
-        "Version": "2012-10-17",
-        "Statement": [{"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": resources}],
-    }
-
-
 def binding(name: str, **more: Any) -> dict[str, Any]:
     return {"serviceAccount": {"name": name}, "role": {"name": f"{name}-role"}, "policyArns": [], **more}
 
 
 BEFORE = {
     "wide": binding(
-        "wide", trust={"subjects": ["diff-a:worker"]}, policy={"name": "wide-policy", "document": bucket("a", "b")}
+        "wide",
+        trust={"subjects": ["diff-a:worker"]},
+        policy={"name": "wide-policy", "document": allowing("arn:aws:s3:::a/*", "arn:aws:s3:::b/*")},
     ),
     "narrow": binding("narrow", trust={"subjects": ["diff-a:*"]}),
     "gone": binding("gone"),
@@ -40,7 +35,9 @@ BEFORE = {
 }
 AFTER = {
     "wide": binding(
-        "wide", trust={"subjects": ["diff-a:*"]}, policy={"name": "wide-policy", "document": bucket("a", "c")}
+        "wide",
+        trust={"subjects": ["diff-a:*"]},
+        policy={"name": "wide-policy", "document": allowing("arn:aws:s3:::a/*", "arn:aws:s3:::c/*")},
     ),
     "narrow": binding("narrow", trust={"subjects": ["diff-a:worker"]}),
     "new": {"serviceAccount": {"name": "builder", "namespace": "diff-a", "create": False}, "policyArns": []},
@@ -68,7 +65,6 @@ def test_who_gains_and_who_loses_is_what_sts_then_says(
     for name in ("worker", "builder"):
         cloud.kubectl("create", "serviceaccount", name, "-n", "diff-a")
     project = deploy({"bindings": BEFORE})
-    first = irsa(project, "diff", "--stack", STACK)
     project.up()
     before = sessions(cloud)
 
@@ -78,14 +74,13 @@ def test_who_gains_and_who_loses_is_what_sts_then_says(
     comment = tmp_path / "comment.md"
     answer = irsa(project, "diff", "--stack", STACK, "--preview", str(preview), "--markdown", str(comment))
     output = irsa(project, "diff", "--stack", STACK, "--preview", str(preview), "--json")
-    gate = irsa(project, "diff", "--stack", STACK, "--fail-on", "replaces", "--fail-on", "gains")
+    gate = irsa(project, "diff", "--preview", str(preview), "--fail-on", "replaces", "--fail-on", "gains")
     project.up()
     after = sessions(cloud)
 
     assert (gate.returncode, gate.stderr.splitlines()[-1]) == (1, "irsa diff: stopped by --fail-on: gains")
-    assert first.returncode == answer.returncode == output.returncode == 0, answer.stderr + output.stderr
-    assert "+ default/gone -> gone-role" in first.stdout
-    assert "not read" not in first.stdout + answer.stdout
+    assert answer.returncode == output.returncode == 0, answer.stderr + output.stderr
+    assert "not read" not in answer.stdout
     found = check_output("diff", output.stdout)
     gains, loses = rights(found["gains"]), rights(found["loses"])
     assert named(after - before) == {each for each in named(gains) if "*" not in each[0]}
@@ -95,17 +90,12 @@ def test_who_gains_and_who_loses_is_what_sts_then_says(
     assert {("diff-a/*", "wide-role"), ("diff-a/*", "narrow-role")} <= gains | loses
     assert ("diff-a/worker", "narrow-role") not in loses
 
-    text = answer.stdout
-    assert text.startswith("gains: ")
-    assert "~ role wide-role: update\n    trust policy: statement 1 (Allow)\n" in text
-    assert "+     Condition StringLike sub: system:serviceaccount:diff-a:*\n" in text
-    assert "-     Resource: arn:aws:s3:::b/*\n+     Resource: arn:aws:s3:::c/*\n" in text
-    assert "+   tags.team: payments\n" in text
-    assert [line for line in text.splitlines() if line in {*OURS, "resources of no binding"}] == sorted(OURS)
-    assert "unknown" not in text
+    assert answer.stdout.startswith("gains: ")
+    assert "+     Condition StringLike sub: system:serviceaccount:diff-a:*\n" in answer.stdout
+    assert [line for line in answer.stdout.splitlines() if line in {*OURS, "resources of no binding"}] == sorted(OURS)
     assert "**gains:**" in comment.read_text()
 
-    assert_repairs(cloud, project, preview)
+    assert_repairs(cloud, project)
 
 
 def named(those: set[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -114,24 +104,19 @@ def named(those: set[tuple[str, str]]) -> set[tuple[str, str]]:
     return {(who, role) for who, role in known if role.partition("-")[0] in OURS}
 
 
-def assert_repairs(cloud: Any, project: Project, preview: Path) -> None:
-    """Assert that a refreshed preview shows what somebody did by hand: one role given to another, and one deleted."""
+def assert_repairs(cloud: Any, project: Project) -> None:
+    """Assert that a refreshed diff shows what somebody did by hand: one role given to another, and one deleted."""
     iam = cloud.aws("iam")
     trusted = iam.get_role(RoleName="narrow-role")["Role"]["AssumeRolePolicyDocument"]
     moved = json.dumps(trusted).replace(":diff-a:worker", ":diff-a:builder")
     iam.update_assume_role_policy(RoleName="narrow-role", PolicyDocument=moved)
     iam.delete_role(RoleName="tagged-role")
     before = sessions(cloud)
-    preview.write_text(project.run("preview", "--refresh", "--json", "--stack", STACK).stdout)
-    of_file = irsa(project, "diff", "--stack", STACK, "--preview", str(preview), "--json")
-    unseen = irsa(project, "diff", "--stack", STACK)
     repair = irsa(project, "diff", "--stack", STACK, "--refresh", "--json")
     project.up("--refresh")
     after = sessions(cloud)
 
     assert repair.returncode == 0, repair.stderr
-    assert json.loads(repair.stdout)["gains"] == json.loads(of_file.stdout)["gains"]
-    assert "not seen: what others changed in AWS or Kubernetes (--refresh reads it)" in unseen.stdout
     assert json.loads(repair.stdout)["before"] == "live"
     found = check_output("diff", repair.stdout)
     assert (
@@ -145,34 +130,20 @@ def assert_repairs(cloud: Any, project: Project, preview: Path) -> None:
     assert named(before - after) == rights(found["loses"]) == {("diff-a/builder", "narrow-role")}
 
 
-def test_a_preview_that_fails(deploy: Callable[..., Project]) -> None:
-    project = deploy({"bindings": {"app": binding("APP")}})
-    answer = irsa(project, "diff", "--stack", STACK)
-    project.set({"bindings": {}})
-
-    assert (answer.returncode, answer.stdout) == (2, "")
-    assert "irsa diff: the preview of stack test failed\n" in answer.stderr
-    assert "      found:   'APP' is not a service account name\n" in answer.stderr
-
-
 def test_a_role_that_may_assume_others(cloud: Any, deploy: Callable[..., Project]) -> None:
     """Protects reviewers: `assumeRoleArns`, as the engine previews it and as IAM then has it, is a role in turn.
 
     https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html
     """
     iam, elsewhere = cloud.aws("iam"), "arn:aws:iam::444455556666:role/diff-elsewhere"
-    statement = {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"}
-    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    own = iam.create_role(RoleName="diff-own", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    own = create_role(iam, "diff-own", assumable("111122223333"))
     try:
         project = deploy({"bindings": {"chain": binding("chain")}})
         project.up()
         project.set({"bindings": {"chain": binding("chain", assumeRoleArns=[own, elsewhere])}})
         answer = irsa(project, "diff", "--stack", STACK, "--json")
-        text = irsa(project, "diff", "--stack", STACK).stdout
         project.up()
         report = irsa(project, "inventory", "--stack", STACK, "--json")
-        printed = irsa(project, "inventory", "--stack", STACK).stdout
     finally:
         iam.delete_role(RoleName="diff-own")
 
@@ -180,11 +151,8 @@ def test_a_role_that_may_assume_others(cloud: Any, deploy: Callable[..., Project
     assert {(each["serviceAccount"], each["role"], each["then"], each["ifTrusted"]) for each in gains} == {
         ("default/chain", "chain-role", arn, True) for arn in (own, elsewhere)
     }
-    assert f"+ default/chain -> chain-role -> {own}\n+     (if its trust policy allows it)\n" in text
     chains = [each for each in check_output("inventory", report.stdout)["chains"] if "/chain-role" in each["role"]]
     assert {each["assumes"]: each["decision"] for each in chains} == {own: "allowed", elsewhere: "cannot decide"}
-    (row,) = (line for line in printed.splitlines() if line.startswith("default/chain "))
-    assert " diff-own " in row
 
 
 @pytest.mark.usefixtures("webhook_down")
@@ -200,7 +168,6 @@ def test_whose_pods_a_guard_newly_refuses(cloud: Any, deploy: Callable[..., Proj
     project.set({"bindings": {**known, "added": binding("added")}, "guard": "deny"})
     preview = tmp_path / "preview.json"
     preview.write_text(project.run("preview", "--json", "--stack", STACK).stdout)
-    text = irsa(project, "diff", "--stack", STACK, "--preview", str(preview)).stdout
     previewed = irsa(project, "diff", "--stack", STACK, "--preview", str(preview), "--json")
     alone = irsa(project, "diff", "--preview", str(preview), "--json")
     project.up()
@@ -212,8 +179,6 @@ def test_whose_pods_a_guard_newly_refuses(cloud: Any, deploy: Callable[..., Proj
     for account in map(pod, ("known", "added")):
         refused = functools.partial(ApiServer(cloud).create, PODS, account, "default")
         eventually(refused, lambda each: "has no AWS identity" in str(each.refusal))
-    assert "expression" not in text
-    assert "+ guard: Pods of 1 service account without its identity are refused (deny, was\n" in text
 
     name = f"irsa-guard-irsa.{STACK}-identity"
     patch = json.dumps({"spec": {"validationActions": ["Audit"]}})

@@ -12,6 +12,7 @@ import pytest
 from tests.output_schemas import check_output
 from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, report
+from tests.sandbox.live import allowing, policy_document
 from tests.sandbox.project import STACK, Project, counts
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
@@ -20,16 +21,13 @@ Deploy = Callable[..., Project]
 DENIED = (403, "AccessDenied", "User: deployer is not authorized to perform this action")
 
 
-def document(*actions: str) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": [*actions], "Resource": "*"}]}
-
-
 def granted(key: str, **settings: Any) -> dict[str, Any]:
     return {"serviceAccount": {"name": key}, "role": {"name": f"{key}-role", **settings}}
 
 
 # By the operation of IAM that is denied: a binding before and after, and the kind of its resource.
-WIDE, NARROW = document("s3:GetObject", "s3:PutObject"), document("s3:GetObject")
+WIDE, NARROW = allowing("*", action="s3:*"), allowing("*")
+BOUNDARY_KEY = "PermissionsBoundary"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/existing-policy"
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "CreatePolicyVersion": (
@@ -95,24 +93,14 @@ def in_iam(cloud: Any) -> dict[str, Any]:
         found[operation] = [
             {
                 key: role.get(key)
-                for key in (
-                    "AssumeRolePolicyDocument",
-                    "Description",
-                    "MaxSessionDuration",
-                    "Tags",
-                    "PermissionsBoundary",
-                )
+                for key in ("AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Tags", BOUNDARY_KEY)
             },
             [
                 iam.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"]
                 for each in iam.list_role_policies(RoleName=name)["PolicyNames"]
             ],
         ]
-    policy = f"arn:aws:iam::{ACCOUNT}:policy/document-policy"
-    version = iam.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"]
-    found["CreatePolicyVersion"].append(
-        iam.get_policy_version(PolicyArn=policy, VersionId=version)["PolicyVersion"]["Document"]
-    )
+    found["CreatePolicyVersion"].append(policy_document(iam, f"arn:aws:iam::{ACCOUNT}:policy/document-policy"))
     return found
 
 
@@ -162,24 +150,6 @@ def test_what_aws_created_and_did_not_describe_is_the_stacks_own(deploy: Deploy,
     assert not failing(project)
     assert iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider)["CreateDate"] == before
     assert report(project, "verify")[0] == 0
-
-
-def test_what_is_taken_away_is_updated(deploy: Deploy, cloud: Any) -> None:
-    role = {"description": "reads", "permissionsBoundary": BOUNDARY, "tags": {"team": "a"}, "maxSessionDuration": 7200}
-    project = deploy({"bindings": {"less": granted("less", **role)}})
-    project.up()
-    project.set({"bindings": {"less": granted("less")}})
-    assert project.up() == {"update": 1}
-    iam = cloud.aws("iam")
-    live = iam.get_role(RoleName="less-role")["Role"]
-    assert not any(live.get(key) for key in ("Description", "PermissionsBoundary", "Tags"))
-
-    iam.update_role_description(RoleName="less-role", Description="by hand")
-    iam.put_role_permissions_boundary(RoleName="less-role", PermissionsBoundary=BOUNDARY)
-    said = project.pulumi("up", "--refresh", "--yes", "--skip-preview")
-    assert "AWS may" not in said, said
-    assert "PermissionsBoundary" not in iam.get_role(RoleName="less-role")["Role"]
-    assert project.up() == {}
 
 
 def test_each_verb_says_so_first(failed: Failed) -> None:

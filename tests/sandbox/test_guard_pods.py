@@ -3,18 +3,13 @@
 What the webhook makes of a Pod is in webhook.py and recorded/injected-pod.json. What must happen stands in the table.
 """
 
-import dataclasses
-import itertools
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from lightkube.resources.core_v1 import ServiceAccount
 
 from irsa.guard.rules import AnnotationRule, Declared, Settings
-from sandbox.servers import HOST, free_port, kube_apiserver, start, stop
 from tests.sandbox.admission import ACCOUNTS, ApiServer, eventually, guard
 from tests.sandbox.guard_pods import (
     ANNOTATED,
@@ -320,41 +315,3 @@ def writers(namespace: str) -> Objects:
             "subjects": [everybody],
         },
     ]
-
-
-def test_audit_log(guarded: ApiServer, tmp_path: Path) -> None:
-    """Protects who looks for warnings that controllers drop: the audit log has each, refused or not, and no right Pod.
-
-    The annotation is named as the guide says. Another API server, with the same etcd, writes the log.
-    """
-    cloud, log = guarded.cloud, tmp_path / "audit.log"
-    policy = tmp_path / "policy.json"
-    policy.write_text('{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}')
-    ports = {**cloud.ports, "kube-apiserver": free_port()}
-    usual = kube_apiserver(cloud.sandbox, ports)
-    flags = (f"--audit-policy-file={policy}", f"--audit-log-path={log}")
-    server = dataclasses.replace(usual, name="audited-apiserver", command=(*usual.command, *flags))
-    config = json.loads(cloud.sandbox.kubeconfig.read_text())
-    config["clusters"][0]["cluster"]["server"] = f"https://{HOST}:{ports['kube-apiserver']}"
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(json.dumps(config))
-    start(cloud.sandbox, server, cloud.progress)
-    try:
-        audited = ApiServer(cloud, str(kubeconfig))
-        eventually(lambda: ask(audited, DENY), is_refused)
-        eventually(lambda: ask(audited, WARN), has_warned)
-        log.write_text("")
-        for namespace, pod in itertools.product((DENY, WARN), (bare("irsa"), right("irsa"))):
-            ask(audited, namespace, pod)
-    finally:
-        stop(cloud.sandbox, server.name)
-    events = [json.loads(line) for line in log.read_text().splitlines()]
-    of_pods = [
-        each for each in events if each.get("objectRef", {}).get("resource") == "pods" and each["verb"] == "create"
-    ]
-    key = f"irsa-guard-{STACK.stack}-identity/service-account"
-    # What the API server drops before it authorizes a request, while it starts, has no annotations.
-    judged = [each for each in of_pods if each["stage"] == "ResponseComplete" and "annotations" in each]
-    said = [each["annotations"].get(key) for each in judged]
-    missing = "irsa: no token and no variables in container app"
-    assert said == [f"{DENY}/{missing}", None, f"{WARN}/{missing}", None]

@@ -7,17 +7,16 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ServiceAccount
 
 from tests.sandbox.estate import remove_role
 from tests.sandbox.failing_api import failing_aws
-from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, irsa
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, irsa
+from tests.sandbox.live import PODS, allowing, assumable, create_role, web_identity
 from tests.sandbox.project import STACK, Project, Stack
 
 pytestmark = pytest.mark.sandbox
@@ -27,28 +26,8 @@ NAME = "administrator"
 ARN, OTHER = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in (NAME, "other"))
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/existing-policy"
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
-ROOT = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
-# As on https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html, and for a second one.
-OF_APP, OF_WEB = (
-    {
-        "Effect": "Allow",
-        "Principal": {"Federated": PROVIDER},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {
-            "StringEquals": {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": f"system:serviceaccount:{name}"}
-        },
-    }
-    for name in ("default:app", "default:web")
-)
-PODS = {
-    "Effect": "Allow",
-    "Principal": {"Service": "pods.eks.amazonaws.com"},
-    "Action": ["sts:AssumeRole", "sts:TagSession"],
-}
-READ, WRITE = (
-    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}
-    for action in ("s3:GetObject", "s3:PutObject")
-)
+ROOT = assumable(f"arn:aws:iam::{ACCOUNT}:root")
+READ, WRITE = (allowing("*", action=action) for action in ("s3:GetObject", "s3:PutObject"))
 # All that the role has, as a stack file declares it; irsa writes one statement for both service accounts.
 AS_IT_IS: dict[str, Any] = {
     "role": {
@@ -63,14 +42,6 @@ AS_IT_IS: dict[str, Any] = {
     "inlinePolicies": {"own": {"document": READ}},
     "import": ["role", "attachments", "inlinePolicies"],
 }
-PROGRAM = f"""
-from irsa import ServiceAccountRole
-
-ServiceAccountRole("app", {{
-    "oidc_provider_arns": ["{PROVIDER}"], "trust": {{"subjects": ["default:app"]}}, "role": {{"name": "{NAME}"}},
-    "import_": ["role"],
-}})
-"""
 
 
 class Existing:
@@ -78,10 +49,10 @@ class Existing:
 
     def __init__(self, cloud: Any) -> None:
         self.iam, self.eks, self.kubernetes = cloud.aws("iam"), cloud.aws("eks"), cloud.kubernetes()
-        trust = {"Version": "2012-10-17", "Statement": [OF_APP, ROOT, OF_WEB, PODS]}
-        self.iam.create_role(
-            RoleName=NAME,
-            AssumeRolePolicyDocument=json.dumps(trust),
+        create_role(
+            self.iam,
+            NAME,
+            *(web_identity("default:app"), ROOT, web_identity("default:web"), PODS),
             Description="of the platform team",
             MaxSessionDuration=43200,
             PermissionsBoundary=BOUNDARY,
@@ -228,62 +199,16 @@ def test_what_only_the_engine_reads(what: str, deploy: Deploy, existing: Existin
     said = refused(project, existing)
     assert differs in said
     forget(project, said)
-    # Nothing of theirs is this stack's any more.
-    project.set({"bindings": {"app": {**AS_IT_IS, "retainOnDelete": True}}})
-    project.up()
-    project.destroy()
-    assert len(existing.read()) == len(existing.before)
 
 
-@pytest.fixture
-def program(cloud: Any, tmp_path: Path) -> Stack:
-    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}}
-    (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "somebody", "runtime": runtime}))
-    (tmp_path / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2"}}))
-    (tmp_path / "__main__.py").write_text(PROGRAM)
-    return Stack(cloud, tmp_path)
-
-
-def test_a_role_by_the_component(program: Stack, existing: Existing) -> None:
-    assert "maxSessionDuration: 43200 is there, 3600 is declared" in " ".join(program.refused("preview").split())
-    forget(program, refused(program, existing))
-    program.destroy()
-    assert existing.read() == existing.before
-
-
-INLINE = """
-from irsa import ServiceAccountRole
-
-ServiceAccountRole("app", {
-    "oidc_provider_arns": ["%s"], "trust": {"subjects": ["default:app", "default:web"], "statements": %r},
-    "import_": ["role"], "inline_policies": {"own": {"document": %r}},
-    "role": {
-        "name": "%s", "permissions_boundary": "%s",
-        "description": "of the platform team", "max_session_duration": 43200, "tags": {"team": "platform"},
-    },
-})
-"""
-
-
-def test_an_inline_policy_is_not_created_over_another(deploy: Deploy, program: Stack, existing: Existing) -> None:
+def test_an_inline_policy_is_not_created_over_another(deploy: Deploy, existing: Existing) -> None:
     """The attack: import the role alone, and what has the name of an inline policy of it is written over that.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html adds or updates.
     """
     attack = {**AS_IT_IS, "inlinePolicies": {"own": {"document": WRITE}}, "import": ["role", "attachments"]}
-    (program.folder / "__main__.py").write_text(INLINE % (PROVIDER, [ROOT, PODS], WRITE, NAME, BOUNDARY))
-    for stack in (deploy({"bindings": {"app": attack}}), program):
-        for command in (("preview",), ("up", "--yes", "--skip-preview")):
-            said = " ".join(stack.refused(*command).split())
-            assert f"the role {NAME} has an inline policy own already, which this one would overwrite" in said
-            assert existing.read() == existing.before
-
-
-def test_a_service_account_that_exists_is_not_created_over(deploy: Deploy, existing: Existing) -> None:
-    project = deploy({"bindings": {"app": {"serviceAccount": {"name": "app"}, "role": {"arn": ARN}}}})
-    said = " ".join(project.refused("up", "--yes", "--skip-preview").split())
-
-    assert "the service account default/app exists already, and this stack did not create it" in said
-    assert "set create: false to annotate it, or import: [serviceAccount] to adopt it" in said
-    project.destroy()
-    assert existing.read() == existing.before
+    project = deploy({"bindings": {"app": attack}})
+    for command in (("preview",), ("up", "--yes", "--skip-preview")):
+        said = " ".join(project.refused(*command).split())
+        assert f"the role {NAME} has an inline policy own already, which this one would overwrite" in said
+        assert existing.read() == existing.before

@@ -8,15 +8,19 @@ from typing import Any
 
 import pytest
 
-from sandbox.pod_identity_webhook import IRSA, POD_IDENTITY
+from sandbox.pod_identity_webhook import IRSA, POD_IDENTITY, Way
+from tests.output_schemas import check_output
 from tests.sandbox.failing_api import failing_aws
+from tests.sandbox.irsa_command import irsa
+from tests.sandbox.live import trust_of
 from tests.sandbox.pods import CLUSTER, Pods, annotation
-from tests.sandbox.project import Project, counts
+from tests.sandbox.project import STACK, Project
 from tests.sandbox.test_check_live import checked, rules
 
 pytestmark = pytest.mark.sandbox
 
 Deploy = Callable[..., Project]
+RIGHTS = ("gains", "loses", "mayGain", "mayLose", "cannotTell", "otherPrincipals")
 REFUSAL = "Trust policy of the role provided is invalid"
 ROLE_ARN = "arn:aws:iam::111122223333:role/staged-role"
 STAGED = {
@@ -48,11 +52,6 @@ def staged(deploy: Deploy, cloud: Any) -> Iterator[tuple[Project, Pods]]:
         pods.stop(name)
 
 
-def statements(cloud: Any) -> list[dict[str, Any]]:
-    found = cloud.aws("iam").get_role(RoleName="staged-role")["Role"]["AssumeRolePolicyDocument"]["Statement"]
-    return list(found)
-
-
 def associations(cloud: Any, name: str = "staged") -> list[dict[str, Any]]:
     eks = cloud.aws("eks")
     listed = eks.list_pod_identity_associations(clusterName=CLUSTER, serviceAccount=name)["associations"]
@@ -75,35 +74,42 @@ def judged(project: Project, identity: Any) -> tuple[list[tuple[str, str]], list
     return rules(report), [each["rule"] for each in report["warnings"]], report["notChecked"]
 
 
-def test_each_stage_and_back(staged: tuple[Project, Pods], cloud: Any) -> None:
-    """Protects every Pod: after each `pulumi up` old and new ones have credentials, and the next one does nothing.
+def walk(project: Project, pods: Pods, before: Way, numbers: range) -> None:
+    """Walk these stages: after each `pulumi up` old and new Pods have credentials, and no right has changed.
 
     But for one stage on the way back, after which the old ones must restart at once. `irsa check --live` says so, and
     that no way may end while a Pod has it.
     """
-    project, pods = staged
-    before = {IRSA}
-    assert judged(project, "podIdentity") == (HELD, [], [])
-    for (identity, changes, restart, trusted), (following, *_) in zip(STAGES, [*STAGES[1:], STAGES[0]], strict=True):
+    cloud, ways = project.cloud, {before}
+    for number in numbers:
+        (identity, changes, restart, trusted), (following, *_) = STAGES[number], STAGES[(number + 1) % len(STAGES)]
         assert judged(project, identity) == ([], ["pods-must-restart"] if identity == FROM_PODS else [], [])
         # With a preview, as a user does.
-        assert counts(project.events("up", "--yes")) == changes
+        shown = check_output("diff", irsa(project, "diff", "--stack", STACK, "--json").stdout)
+        assert [shown[each] for each in RIGHTS] == [[]] * len(RIGHTS)
+        assert project.up() == changes
         pods.start()
         way = POD_IDENTITY if identity in ("both", "podIdentity", TO_PODS) else IRSA
-        assert {pods.way(each) for each in pods.names} == before | {way}
+        assert {pods.way(each) for each in pods.names} == ways | {way}
         assert left_out(pods, identity) == []
         assert bool(pods.without_credentials()) is (identity == FROM_PODS)
         if restart:
             assert judged(project, following) == (HELD, [], [])
             pods.restart()
             assert pods.without_credentials() == []
-        before = {way}
-        assert {pods.way(each) for each in pods.names} == before
-        assert len(statements(cloud)) == trusted
+        ways = {way}
+        assert {pods.way(each) for each in pods.names} == ways
+        assert len(trust_of(cloud.aws("iam"), "staged-role")) == trusted
         assert annotation(cloud, "default", "staged") == (None if identity in (TO_PODS, "podIdentity") else ROLE_ARN)
         assert [each["roleArn"] for each in associations(cloud)] == ([ROLE_ARN] if way is POD_IDENTITY else [])
-        assert judged(project, identity) == ([], [], [])
-        assert project.up() == {}
+    assert judged(project, STAGES[numbers[-1]][0]) == ([], [], [])
+    assert project.up() == {}
+
+
+def test_each_stage(staged: tuple[Project, Pods]) -> None:
+    project, pods = staged
+    assert judged(project, "podIdentity") == (HELD, [], [])
+    walk(project, pods, IRSA, range(3))
 
 
 def test_eks_does_not_know_the_trust_policy_yet(deploy: Deploy, cloud: Any) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.layout import AUDIENCE
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, follow, irsa, not_good, report
+from tests.sandbox.live import create_role, document, web_identity
 from tests.sandbox.project import Project
 from tests.sandbox.test_verify import access
 
@@ -46,7 +46,7 @@ def test_tokens_and_credentials_are_never_shown_or_kept(
         assert not SECRETS.search(text)
 
 
-NETWORK = {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
+NETWORK: dict[str, Any] = {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
 BINDINGS: dict[str, Any] = {
     "nobody": {"trust": {"subjects": ["team-z:*"]}, "policyArns": []},
     "later": {"trust": {"subjects": ["team-b:not-there-yet"]}, "policyArns": []},
@@ -58,57 +58,44 @@ BINDINGS: dict[str, Any] = {
 }
 
 
-def fenced(service_account: str) -> str:
-    """Return a trust policy with a condition on the caller's network."""
-    claims = {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": f"system:serviceaccount:default:{service_account}"}
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": PROVIDER},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": claims, **NETWORK},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+def fenced(service_account: str) -> dict[str, Any]:
+    """Return a statement with a condition on the caller's network."""
+    return web_identity(f"default:{service_account}", **NETWORK)
 
 
 @pytest.fixture(scope="module")
 def project(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     iam, roles = cloud.aws("iam"), {"fenced": "visitor", "fenced-off": "somebody-else"}
     for name, service_account in roles.items():
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=fenced(service_account))
+        create_role(iam, name, fenced(service_account))
     iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="vault")
     deployed = Project(cloud, tmp_path_factory.mktemp("prove") / "project", {"bindings": BINDINGS})
     deployed.up()
-    iam.update_assume_role_policy(RoleName="added-role", PolicyDocument=fenced("added"))
+    iam.update_assume_role_policy(RoleName="added-role", PolicyDocument=json.dumps(document(fenced("added"))))
     yield deployed
     deployed.destroy()
     for name in roles:
         iam.delete_role(RoleName=name)
 
 
-def not_proven(project: Project, name: str, *options: str) -> tuple[int, str, str]:
-    """Return the exit code, the outcome and what was found of the one check of a binding that is not good."""
-    code, checks = report(project, "prove", name, *options)
-    (check,) = not_good(checks)
-    assert check["check"] == "assumes"
-    return code, check["outcome"], check["found"]
-
-
 def test_what_cannot_be_proven_here_is_not_a_finding(project: Project) -> None:
-    missing = {
-        "nobody": "no existing service account matches, so there is no proof",
-        "later": "there is no such service account, so there is no proof",
-    }
+    missing = ("nobody", "later")
     assert report(project, "verify", *missing, "network")[0] == 0
-    for name, found in missing.items():
-        assert not_proven(project, name) == (2, "cannot tell", found)
-        assert report(project, "prove", name, "--allow-unproven")[0] == 0
+    assert report(project, "prove", *missing)[0] == 2
+    assert report(project, "prove", *missing, "--allow-unproven")[0] == 0
     assert report(project, "prove", "network", "--allow-unproven")[0] == 2
+    code, checks = report(project, "prove")
+    found = {check["binding"]: (check["outcome"], check["found"]) for check in not_good(checks)}
+    refused = 'AccessDenied: "Not authorized to perform sts:AssumeRoleWithWebIdentity": '
+
+    assert code == 1
+    assert found.keys() == BINDINGS.keys() - {"own"}
+    assert found["nobody"] == ("cannot tell", "no existing service account matches, so there is no proof")
+    assert found["later"] == ("cannot tell", "there is no such service account, so there is no proof")
     for name in ("network", "added", "named"):
-        code, outcome, found = not_proven(project, name)
-        assert (code, outcome) == (2, "cannot tell")
-        assert found.startswith('AccessDenied: "Not authorized to perform sts:AssumeRoleWithWebIdentity": ')
-        assert "IpAddress" in found
-    assert not_proven(project, "refused")[:2] == (1, "finding")
+        assert found[name][0] == "cannot tell"
+        assert found[name][1].startswith(refused) and "IpAddress" in found[name][1]
+    assert found["refused"][0] == "finding"
 
 
 def test_an_own_audience_is_the_one_of_the_token(cloud: Any, project: Project) -> None:
@@ -220,7 +207,9 @@ def test_what_is_only_trusted_is_proven_too(cloud: Any, associated: Project) -> 
 def test_a_pod_that_gets_no_role_is_a_finding_with_its_fix(cloud: Any, associated: Project) -> None:
     eks, at = cloud.aws("eks"), {"clusterName": "my-cluster", "namespace": "default", "serviceAccount": "ways"}
     (listed,) = eks.list_pod_identity_associations(**at)["associations"]
-    cloud.aws("iam").update_assume_role_policy(RoleName="ways-role", PolicyDocument=fenced("somebody-else"))
+    cloud.aws("iam").update_assume_role_policy(
+        RoleName="ways-role", PolicyDocument=json.dumps(document(fenced("else")))
+    )
 
     def finding() -> dict[str, str]:
         code, checks = report(associated, "prove", "ways")

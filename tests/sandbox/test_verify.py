@@ -8,13 +8,13 @@ import pytest
 import yaml
 
 from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, PODS, STAGE
-from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, irsa, not_good, report
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, irsa, not_good, report
+from tests.sandbox.live import create_role, web_identity
 from tests.sandbox.project import ROOT, STACK, Project
 
 pytestmark = pytest.mark.sandbox
 
 PERMISSIONS = ROOT / "docs" / "permissions"
-INJECTED = Path(__file__).parent / "recorded" / "injected-pod.json"
 OPTIONAL = (ASSOCIATION, PODS, STAGE, GUARD)
 BINDING = {
     "serviceAccount": {"name": "verified"},
@@ -74,46 +74,10 @@ def test_what_is_deployed_is_good_in_every_form(project: Project) -> None:
     assert "\x1b" not in answer.stdout
 
 
-@pytest.mark.usefixtures("webhook_down")
-def test_pods_carry_the_role_or_are_to_be_restarted(project: Project, cloud: Any, tmp_path: Path) -> None:
-    """Protects Pods that are older than the annotation (webhook#28): found, with the command that recreates them."""
-    pod = json.loads(INJECTED.read_text().replace("arn:aws:iam::111122223333:role/my-role", ROLE))["pod"]
-    pod["spec"] |= {"serviceAccount": "verified", "serviceAccountName": "verified"}
-    pod["metadata"] = {"name": "injected", "namespace": "default"}
-    stale = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "stale", "namespace": "default"},
-        "spec": {"serviceAccountName": "verified", "containers": [{"name": "app", "image": "busybox"}]},
-    }
-    for document in (pod, stale):
-        file = tmp_path / "pod.json"
-        file.write_text(json.dumps(document))
-        answer = cloud.kubectl("create", "-f", str(file))
-        assert answer.returncode == 0, answer.stderr
-    code, checks = report(project, "verify", "--pods")
-    plain, _ = report(project, "verify")
-    for name in ("injected", "stale"):
-        assert cloud.kubectl("delete", "pod", name, "--grace-period=0", "--force").returncode == 0
-
-    pods = [(check["about"], check["outcome"], check["found"]) for check in checks if check["check"] == "pods"]
-    assert (code, plain) == (1, 0)
-    assert sorted(pods) == [
-        ("default/injected", "ok", ""),
-        ("default/injected, containers", "not checked", "these set the role themselves: own"),
-        ("default/stale", "finding", "container app: no AWS_ROLE_ARN"),
-        ("default/stale", "finding", "container app: no AWS_WEB_IDENTITY_TOKEN_FILE"),
-        ("default/stale", "finding", "no token volume for AWS"),
-    ]
-
-
 def test_an_existing_role_is_asked_whether_it_admits_the_account(cloud: Any, deploy: Callable[..., Project]) -> None:
     iam = cloud.aws("iam")
     for name, subject in (("admitting", "default:admitted"), ("refusing", "default:somebody-else")):
-        claims = {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": f"system:serviceaccount:{subject}"}
-        statement = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
-        document = {"Version": "2012-10-17", "Statement": [{**statement, "Condition": {"StringEquals": claims}}]}
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(document))
+        create_role(iam, name, web_identity(subject))
     bindings = {
         name: {"serviceAccount": {"name": service_account}, "role": {"arn": f"arn:aws:iam::{ACCOUNT}:role/{role}"}}
         for name, service_account, role in (("good", "admitted", "admitting"), ("bad", "unwanted", "refusing"))
@@ -179,21 +143,17 @@ def test_nobody_there_is_no_answer(project: Project, cloud: Any, tmp_path: Path)
         bad = not_good(checks)
         assert (code, {check["outcome"] for check in bad}) == (2, {"no answer"})
         assert all(check["found"] for check in bad)
-    kinds = [{check["check"] for check in not_good(checks)} for _, checks in (without_aws, without_kubernetes)]
-    assert kinds == [{"provider", "role", "trust", "policies"}, {"provider", "service account"}]
 
 
-@pytest.mark.parametrize("verb", ["verify", "prove"])
-def test_what_cannot_be_chosen_is_said_in_one_line(project: Project, verb: str, tmp_path: Path) -> None:
-    binding = irsa(project, verb, "--stack", STACK, "verfied")
-    stack = irsa(project, verb, "--stack", "nowhere")
-    folder = project.cloud.run("irsa", verb, folder=tmp_path)
+def test_what_cannot_be_chosen_is_said_in_one_line(project: Project, tmp_path: Path) -> None:
+    binding = irsa(project, "verify", "--stack", STACK, "verfied")
+    stack = irsa(project, "prove", "--stack", "nowhere")
+    folder = project.cloud.run("irsa", "verify", folder=tmp_path)
 
     assert [answer.returncode for answer in (binding, stack, folder)] == [2, 2, 2]
-    assert binding.stderr == f"irsa {verb}: stack {STACK} has no binding 'verfied'; did you mean 'verified'?\n"
-    said = "no stack named 'nowhere' found"
-    assert stack.stderr.startswith(f'irsa {verb}: pulumi stack export: "{said}"')
-    assert folder.stderr.startswith(f"irsa {verb}: no Pulumi.yaml in ")
+    assert binding.stderr == f"irsa verify: stack {STACK} has no binding 'verfied'; did you mean 'verified'?\n"
+    assert stack.stderr.startswith("irsa prove: pulumi stack export: \"no stack named 'nowhere' found\"")
+    assert folder.stderr.startswith("irsa verify: no Pulumi.yaml in ")
 
 
 def test_a_kubeconfig_is_read_as_kubectl_reads_it(project: Project, cloud: Any, tmp_path: Path) -> None:

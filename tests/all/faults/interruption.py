@@ -42,7 +42,8 @@ def interrupt(stack: Stack, verb: str, when: Callable[[], bool], **variables: st
         process = subprocess.Popen(
             command,
             cwd=stack.folder,
-            env={**stack.cloud.environment(), **stack.variables, **variables},
+            # What is killed has written no state at its end.
+            env={**stack.cloud.environment(), "PULUMI_SKIP_CHECKPOINTS": "false", **stack.variables, **variables},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -10,6 +10,7 @@ import pytest
 
 from tests.sandbox.failing_api import Failure, failing_aws
 from tests.sandbox.irsa_command import not_good, report
+from tests.sandbox.live import allowing
 from tests.sandbox.project import Project
 
 pytestmark = pytest.mark.sandbox
@@ -39,10 +40,7 @@ def test_a_role_that_sts_does_not_know_yet(cloud: Any, deploy: Callable[..., Pro
 
 
 def test_a_policy_that_iam_does_not_find_yet(cloud: Any, deploy: Callable[..., Project]) -> None:
-    document = {
-        "Version": "2012-10-17",
-        "Statement": {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::my-bucket"},
-    }
+    document = allowing("arn:aws:s3:::my-bucket", action="s3:ListBucket")
     project = deploy({"bindings": {"new": {"serviceAccount": {"name": "new"}, "policy": {"document": document}}}})
     project.up()
     answers = []

@@ -3,7 +3,6 @@
 The network to AWS and Kubernetes is as slow as a real one: so most kills meet answers that are under way.
 """
 
-import json
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -12,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from irsa_program.lookups import rules as live_rules
 from tests.all.faults.conftest import Amount, amounts
 from tests.all.faults.held import both_apis, kill_while_held
 from tests.all.faults.interruption import Interrupted, after, interrupt
 from tests.all.faults.inventory import existing, recorded
 from tests.all.faults.recovery import recover, remove_empty_attributes
-from tests.sandbox.irsa_command import irsa, report
+from tests.sandbox.irsa_command import report
+from tests.sandbox.live import allowing
 from tests.sandbox.project import STACK, Project
 
 pytestmark = pytest.mark.sandbox
@@ -30,10 +29,7 @@ LATENCY_SECONDS = 0.1
 # Seconds; a creation takes two answers or three.
 LONGEST_STEP = 0.5
 UNDONE_BY = {"up": "destroy", "destroy": "up"}
-DOCUMENT = {
-    "Version": "2012-10-17",
-    "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::${region}/*"},
-}
+DOCUMENT = allowing("arn:${partition}:s3:::${region}/*")
 
 
 def settings(plain: int = 4) -> dict[str, Any]:
@@ -148,55 +144,3 @@ def test_a_state_whose_attributes_are_empty(deploy: Deploy) -> None:
 
     remove_empty_attributes(project)
     assert project.up() == {}
-
-
-ADOPTED_AS = {
-    live_rules.ROLE_EXISTS: "role",
-    live_rules.POLICY_EXISTS: "policy",
-    live_rules.SERVICE_ACCOUNT_EXISTS: "serviceAccount",
-}
-
-
-@pytest.mark.long
-def test_an_up_without_checkpoints_is_adopted(cloud: Any, deploy: Deploy, record_property: Callable[..., None]) -> None:
-    names = [f"adopted-{number}" for number in range(6)]
-
-    def declared(adopted: dict[str, list[str]]) -> dict[str, Any]:
-        return {
-            "bindings": {
-                name: {
-                    "serviceAccount": {"name": name},
-                    "role": {"name": name},
-                    "policy": {"name": name, "document": DOCUMENT},
-                    **({"import": adopted[name]} if name in adopted else {}),
-                }
-                for name in names
-            }
-        }
-
-    before = existing(cloud)
-    project = deploy(declared({}))
-
-    def first_is_complete() -> bool:
-        return bool(cloud.kubectl("get", "serviceaccount", "--no-headers").stdout.count("adopted-"))
-
-    assert interrupt(project, "up", when=first_is_complete, PULUMI_SKIP_CHECKPOINTS="true").killed
-    project.pulumi("cancel", "--yes")
-    orphaned = existing(cloud) - before - recorded(project)
-    checked = json.loads(irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json").stdout)["files"][0]
-    adopted: dict[str, list[str]] = {}
-    for mistake in checked["errors"]:
-        adopted.setdefault(mistake["path"].split(".")[1], []).append(ADOPTED_AS[mistake["rule"]])
-    assert sum(map(len, adopted.values())) == sum(
-        thing[0] in {"role", "policy", "service account"} for thing in orphaned
-    )
-
-    project.set(declared(adopted))
-    project.up()
-    project.set(declared({}))
-    assert project.up() == {}
-    assert report(project, "verify")[0] == 0
-    assert existing(cloud) - before == recorded(project)
-    project.destroy()
-    assert existing(cloud) == before
-    record_property("faults", f"{len(orphaned)} created without a record, adopted")

@@ -3,12 +3,12 @@
 A kill is at each request that writes, when AWS or Kubernetes has done it and the engine has not heard of it.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.all.faults.held import holding
 from tests.all.faults.interruption import interrupt
@@ -17,34 +17,27 @@ from tests.all.sandbox.test_pod_identity_settings import SESSION
 from tests.sandbox.failing_api import Question
 from tests.sandbox.irsa_command import PROVIDER
 from tests.sandbox.pods import CLUSTER, Pods
-from tests.sandbox.project import STACK, Project, Stack
+from tests.sandbox.project import Program, Project, Stack
 from tests.sandbox.test_pod_identity import STAGED, STAGES, left_out
 
 pytestmark = pytest.mark.sandbox
 
+# Without FAULTS=all, each step is killed at its first write.
+EVERY = os.environ.get("FAULTS") == "all"
 # A stack whose program and settings are written for a way to the role.
 Door = tuple[Stack, Callable[[Any], None]]
 
 
-@pytest.fixture(params=["stack file", "component"])
+@pytest.fixture(params=["stack file", pytest.param("component", marks=pytest.mark.long)])
 def door(request: Any, cloud: Any, deploy: Callable[..., Project], tmp_path: Path) -> Iterator[Door]:
     """Both front doors: the stack file, and the component in a program of one's own."""
     if request.param == "stack file":
         project = deploy({"bindings": {"app": STAGED}})
         yield project, lambda identity: project.set({"bindings": {"app": {**STAGED, "identity": identity}}})
         return
-    folder = tmp_path / "own"
-    folder.mkdir()
-    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}}
-    (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "own", "runtime": runtime}))
-    (folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2"}}))
-    stack = Stack(cloud, folder)
-
-    def declare(identity: Any) -> None:
-        (folder / "__main__.py").write_text(program(identity))
-
-    yield stack, declare
-    stack.clean_up()
+    own = Program(cloud, tmp_path / "own")
+    yield own, lambda identity: own.write(program(identity))
+    own.clean_up()
 
 
 def program(identity: Any) -> str:
@@ -78,7 +71,7 @@ def test_no_pod_is_without_credentials_whenever_the_engine_is_killed(
         pods.start()
     kills = []
     for identity, changes, restart, _ in STAGES:
-        for number in range(sum(changes.values())):
+        for number in range(sum(changes.values()) if EVERY else 1):
             declare(before)
             project.up()
             declare(identity)

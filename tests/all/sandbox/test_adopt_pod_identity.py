@@ -8,6 +8,7 @@ import yaml
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ServiceAccount
 
+from tests.sandbox.live import PODS, allowing, create_role, trust_of
 from tests.sandbox.project import Project
 from tests.sandbox.test_adopt import FILE, adopt, bindings_of, kind_of, kinds, planned, sections, without_groups
 
@@ -15,18 +16,11 @@ pytestmark = pytest.mark.sandbox
 
 CLUSTER = "my-cluster"
 NAMESPACE = "default"
-# As on https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html; so does eksctl.
-PODS = {
-    "Effect": "Allow",
-    "Principal": {"Service": "pods.eks.amazonaws.com"},
-    "Action": ["sts:AssumeRole", "sts:TagSession"],
-}
-POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 # By role: its service accounts, and the settings of their associations.
 ROLES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "adopt-pods-one": (("adopt-one",), {"tags": {"team": "a"}}),
     "adopt-pods-shared": (("adopt-two", "adopt-three"), {}),
-    "adopt-pods-limited": (("adopt-four",), {"disableSessionTags": True, "policy": json.dumps(POLICY)}),
+    "adopt-pods-limited": (("adopt-four",), {"disableSessionTags": True, "policy": json.dumps(allowing("*"))}),
 }
 ACCOUNTS = [each for accounts, _ in ROLES.values() for each in accounts]
 
@@ -37,8 +31,7 @@ def associated(cloud: Any) -> Iterator[dict[str, str]]:
     iam, eks, kubernetes = cloud.aws("iam"), cloud.aws("eks"), cloud.kubernetes()
     found: dict[str, str] = {}
     for name, (accounts, settings) in ROLES.items():
-        document = json.dumps({"Version": "2012-10-17", "Statement": [PODS]})
-        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+        arn = create_role(iam, name, PODS)
         for each in accounts:
             kubernetes.create(ServiceAccount(metadata=ObjectMeta(name=each, namespace=NAMESPACE)))
             place = {"clusterName": CLUSTER, "namespace": NAMESPACE, "serviceAccount": each, "roleArn": arn}
@@ -88,15 +81,14 @@ def test_associations_are_imported_as_they_are(cloud: Any, associated: dict[str,
     # The Kubernetes plugin notes its own annotations.
     assert changed <= {"Role", "ServiceAccount"}
     assert live(cloud, associated) == before
-    trusted = cloud.aws("iam").get_role(RoleName="adopt-pods-one")["Role"]["AssumeRolePolicyDocument"]
-    assert PODS in trusted["Statement"]
+    assert PODS in trust_of(cloud.aws("iam"), "adopt-pods-one")
     without_imports(project)
     # The second `up` that the report advises.
     assert {kind_of(each) for each in planned(project)} <= {"Role", "ServiceAccount"}
     project.events("up", "--yes", "--skip-preview")
     assert planned(project) == []
     assert live(cloud, associated) == before
-    statements = cloud.aws("iam").get_role(RoleName="adopt-pods-one")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    statements = trust_of(cloud.aws("iam"), "adopt-pods-one")
     assert [each["Condition"]["StringEquals"]["aws:RequestTag/kubernetes-service-account"] for each in statements] == [
         "adopt-one"
     ]

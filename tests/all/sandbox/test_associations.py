@@ -7,16 +7,16 @@ from botocore.exceptions import ClientError
 from lightkube.resources.core_v1 import Pod
 
 from tests.output_schemas import check_output
+from tests.sandbox.irsa_command import ACCOUNT
+from tests.sandbox.live import PODS, create_role, document
 from tests.sandbox.pods import CLUSTER
 from tests.sandbox.sessions import pod_token
 
 pytestmark = pytest.mark.sandbox
 
 NAMESPACE = "associated"
-ACCOUNT = "111122223333"
 CLUSTER_ARN = f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/{CLUSTER}"
 BOTH = ["sts:AssumeRole", "sts:TagSession"]
-PODS = {"Service": "pods.eks.amazonaws.com"}
 
 
 def role_arn(name: str) -> str:
@@ -27,15 +27,11 @@ def for_pods(name: str = "", actions: Any = BOTH, namespace: str = NAMESPACE) ->
     """Return a statement as AWS's page has it: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html."""
     tags = {"eks-cluster-arn": CLUSTER_ARN, "kubernetes-namespace": namespace, "kubernetes-service-account": name}
     condition = {"StringEquals": {f"aws:RequestTag/{key}": value for key, value in tags.items()}} if name else {}
-    return {"Effect": "Allow", "Principal": PODS, "Action": actions, "Condition": condition}
+    return {"Effect": "Allow", "Principal": PODS["Principal"], "Action": actions, "Condition": condition}
 
 
 def for_role(name: str, actions: Any = BOTH) -> dict[str, Any]:
     return {"Effect": "Allow", "Principal": {"AWS": role_arn(name)}, "Action": actions}
-
-
-def document(statement: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 # Of each role its trust policy.
@@ -72,10 +68,10 @@ def associated(cloud: Any) -> Iterator[Any]:
     cloud.kubectl("create", "namespace", NAMESPACE)
     # EKS refuses an association whose role does not trust it, and does not look again later.
     for name in ROLES:
-        iam.create_role(RoleName=f"associated-{name}", AssumeRolePolicyDocument=document(for_pods()))
+        create_role(iam, f"associated-{name}", for_pods())
     # EKS's page has this policy in each case; the sandbox requires it within one AWS account too.
     may = {"Effect": "Allow", "Action": BOTH, "Resource": role_arn("target*")}
-    iam.put_role_policy(RoleName="associated-open", PolicyName="targets", PolicyDocument=document(may))
+    iam.put_role_policy(RoleName="associated-open", PolicyName="targets", PolicyDocument=json.dumps(document(may)))
     for name in ASSOCIATIONS:
         cloud.kubectl("create", "serviceaccount", name, "-n", NAMESPACE)
     cloud.kubectl(
@@ -88,7 +84,7 @@ def associated(cloud: Any) -> Iterator[Any]:
         for name, (role, more) in {**ASSOCIATIONS, "missing": ("open", {})}.items()
     ]
     for name, statement in ROLES.items():
-        iam.update_assume_role_policy(RoleName=f"associated-{name}", PolicyDocument=document(statement))
+        iam.update_assume_role_policy(RoleName=f"associated-{name}", PolicyDocument=json.dumps(document(statement)))
     yield cloud
     for each in made:
         eks.delete_pod_identity_association(clusterName=CLUSTER, associationId=each)

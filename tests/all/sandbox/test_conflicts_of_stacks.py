@@ -90,16 +90,6 @@ QUOTA_STEPS = (
         frozenset({"quota-of-replaced-roles", "quota-of-roles-of-data"}),
     ),
     QuotaStep(
-        {ACCOUNT: {"Roles": 0}},
-        {**EXACTLY, "quota-of-roles": roles_only("quota-of-roles")},
-        frozenset({"quota-of-roles"}),
-    ),
-    QuotaStep(
-        {ACCOUNT: {"Policies": 0}},
-        {**EXACTLY, "quota-of-policies": with_policy("quota-of-policies")},
-        frozenset({"quota-of-policies"}),
-    ),
-    QuotaStep(
         {ACCOUNT: {"Policies": 1}},
         {**EXACTLY, "quota-of-divided-policies": {**WITHOUT_PODS, "policy": {"document": long_document(90)}}},
         frozenset({"quota-of-divided-policies"}),

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.changes import Scenario, Walk, automatic, check, create_role, look, named, rows, scenario, walk
+from tests.sandbox.changes import Scenario, Walk, automatic, check, look, named, rows, scenario, walk
+from tests.sandbox.live import create_role, web_identity
 from tests.sandbox.project import Project
 from tests.sandbox.scenarios import DEFAULTS, FURTHER, TAGGED
 
@@ -18,7 +19,7 @@ NO_POLICY = "arn:aws:iam::111122223333:policy/misspelled"
 def walked(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     """All of these scenarios, in one stack, with the roles that exist before it does."""
     for word in ("given", "exists"):
-        create_role(cloud, f"{word}-byhand", f"{word}-sa")
+        create_role(cloud.aws("iam"), f"{word}-byhand", web_identity(f"default:{word}-sa"))
     project = Project(cloud, tmp_path_factory.mktemp("changes"), {"bindings": {}})
     yield walk(project, FURTHER)
     project.destroy()

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from tests.output_schemas import check_output
-from tests.sandbox.irsa_command import irsa
-from tests.sandbox.project import STACK, Project
+from tests.sandbox.admission import PODS, ApiServer, eventually
+from tests.sandbox.irsa_command import PROVIDER, irsa
+from tests.sandbox.project import STACK, Program, Project
 from tests.sandbox.test_check_live import checked, rules
-from tests.sandbox.test_guard import APP, OTHER, Deploy
+from tests.sandbox.test_guard import APP, OTHER, Deploy, pod
 from tests.sandbox.test_guard_reports import BINDING
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
@@ -67,3 +68,33 @@ def test_a_deployer_who_locks_itself_out(deploy: Callable[..., Project]) -> None
     project.up()
     project.set(settings(user, later=later))
     project.up()
+
+
+PROGRAM = f"""
+import pulumi_kubernetes as kubernetes
+from irsa import IdentityGuard, ServiceAccountRole
+
+namespace = kubernetes.core.v1.Namespace("guarded")
+role = ServiceAccountRole("app", {{
+    "service_account": {{"name": "own-app", "namespace": namespace.metadata.name}},
+    "oidc_provider_arns": ["{PROVIDER}"],
+}})
+IdentityGuard("guard", {{
+    "mode": "deny",
+    "stack": "own-program",
+    "service_accounts": [
+        {{"name": role.service_account_name, "namespace": role.namespace, "role_arn": role.role_arn}},
+    ],
+}})
+"""
+
+
+def test_a_guard_in_a_program_of_ones_own(program: Program, cloud: Any) -> None:
+    program.write(PROGRAM)
+    program.up()
+    assert program.up() == {}
+    [namespace] = [each["outputs"]["metadata"]["name"] for each in program.resources("Namespace").values()]
+    answer = eventually(
+        lambda: ApiServer(cloud).create(PODS, pod("own-app"), namespace), lambda each: bool(each.refusal)
+    )
+    assert f"{namespace}/own-app has no AWS identity" in str(answer.refusal)

@@ -36,18 +36,15 @@ DELETED: dict[str, dict[str, list[str]]] = {
 @pytest.fixture
 def project(cloud: Any, tmp_path: Path) -> Iterator[Project]:
     """Create the estate and the service account of the guides, and yield a project whose context is `prod`."""
-    estate.make(cloud)
-    client = cloud.kubernetes()
     web = ObjectMeta(name="web", namespace="team-a", labels={estate.MANAGED_BY: "eksctl"})
-    client.create(ServiceAccount(metadata=web), field_manager="eksctl")
     kubeconfig = kubeconfig_of(tmp_path, {"prod": cloud.environment()["KUBECONFIG"]})
     project = Project(cloud, tmp_path / "project", {}, variables={"KUBECONFIG": kubeconfig})
     (project.folder / f"Pulumi.{STACK}.yaml").unlink()
     subprocess.run(["git", "init", "--quiet", project.folder], check=True)
-    yield project
-    # What was adopted stays when its stack is forgotten with the folder, and the estate removes it.
-    client.delete(ServiceAccount, "web", namespace="team-a")
-    estate.remove(cloud)
+    # What was adopted stays when its stack is forgotten with the folder, and goes with the estate.
+    with estate.planted(cloud):
+        cloud.kubernetes().create(ServiceAccount(metadata=web), field_manager="eksctl")
+        yield project
 
 
 ORDER = ("irsa adopt", "irsa diff", "pulumi up", "sed -i.bak", "irsa verify", "irsa prove")

@@ -4,16 +4,12 @@ from typing import Any
 
 import pytest
 
+from tests.sandbox.live import allowing, attached
 from tests.sandbox.project import Project
 
 pytestmark = pytest.mark.sandbox
 
 Deploy = Callable[..., Project]
-
-
-def reading(resource: str) -> dict[str, Any]:
-    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": resource}
-    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 PARTITIONS = {
@@ -35,7 +31,7 @@ def test_every_partition(deploy: Deploy, cloud: Any, tmp_path: Path) -> None:
             "clusters": [partition],
             "role": {"name": f"partition-{partition}"},
             "policyArns": ["arn:${partition}:iam::aws:policy/AmazonSQSReadOnlyAccess"],
-            "policy": {"document": reading("arn:${partition}:s3:::my-pod-secrets-bucket")},
+            "policy": {"document": allowing("arn:${partition}:s3:::my-pod-secrets-bucket")},
             "trust": {"subjects": ["a:b"]},
         }
         for partition in PARTITIONS
@@ -81,12 +77,12 @@ def test_what_other_tools_leave_broken_or_take_away(deploy: Deploy, cloud: Any) 
         "role": {"name": "retry-role"},
         "policy": {"name": "retry-policy", "file": "policies/my-policy.json"},
     }
-    attached = {
+    of_team = {
         "role": {"name": "foreign-role", "forceDetachPolicies": True},
         "trust": {"subjects": ["team-a:worker"]},
         "policyArns": [sqs],
     }
-    settings = {"defaults": {"tags": tags}, "bindings": {"retried": retried, "attached": attached}}
+    settings = {"defaults": {"tags": tags}, "bindings": {"retried": retried, "attached": of_team}}
     stack = deploy(settings)
     assert 'namespaces "later" not found' in stack.refused("up", "--yes", "--skip-preview", "--continue-on-error")
 
@@ -96,10 +92,9 @@ def test_what_other_tools_leave_broken_or_take_away(deploy: Deploy, cloud: Any) 
     assert {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName="foreign-role")["Tags"]} == tags
 
     iam.attach_role_policy(RoleName="foreign-role", PolicyArn=foreign)
-    stack.set({**settings, "bindings": {"retried": retried, "attached": {**attached, "policyArns": [sns]}}})
+    stack.set({**settings, "bindings": {"retried": retried, "attached": {**of_team, "policyArns": [sns]}}})
     stack.up("--refresh")
-    found = iam.list_attached_role_policies(RoleName="foreign-role")["AttachedPolicies"]
-    assert {policy["PolicyArn"] for policy in found} == {foreign, sns}
+    assert attached(iam, "foreign-role") == {foreign, sns}
     assert stack.up() == {}
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.sandbox.irsa_command import aws_iam
-from tests.sandbox.project import ROOT, STACK, Project, Stack
+from tests.sandbox.project import ROOT, STACK, Program, Project, empty_state
 
 pytestmark = pytest.mark.sandbox
 
@@ -52,13 +52,10 @@ def test_the_outputs_are_those_of_the_page(project: Project, tmp_path: Path) -> 
     values = json.loads((project.folder / "values.json").read_text())
     assert values == expected["helmValues"]["web"]
 
-    folder = tmp_path / "other"
-    folder.mkdir()
-    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(project.cloud.virtualenv)}}
-    (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "other", "runtime": runtime}))
     (program,) = blocks("outputs", "python")
-    (folder / "__main__.py").write_text(program.replace("organization/irsa/prod", f"organization/irsa/{STACK}"))
-    other = Stack(project.cloud, folder, variables=project.variables)
+    other = Program(project.cloud, tmp_path / "other", program.replace("irsa/prod", f"irsa/{STACK}"))
+    other.variables |= project.variables
+    other.checkpoint = empty_state(project.folder / "state", "somebody", STACK)
     other.up()
     assert other.outputs() == {"roleArn": expected["bindings"]["my-app"]["roleArn"]}
 

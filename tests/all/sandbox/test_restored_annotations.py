@@ -5,6 +5,7 @@ from tests.sandbox.irsa_command import ROLE_ARN, follow, not_good, report
 from tests.sandbox.project import STACK
 from tests.sandbox.test_ownership import (
     CONFLICT,
+    FORCE,
     ONE,
     TWO,
     Deploy,
@@ -65,3 +66,58 @@ def test_a_service_account_that_is_recreated_gets_its_annotation_back(cloud: Clo
     assert accounts.annotations("recreated") == {ROLE_ARN: ONE}
     stack.destroy()
     assert accounts.annotations("recreated") == {}
+
+
+def test_what_an_update_takes_over_and_what_it_does_not(cloud: Cloud, deploy: Deploy) -> None:
+    """Protects Pods that start meanwhile: each annotation is updated in place, or left to whoever wrote it.
+
+    - overwritten: with takeOver the account is at no moment without a role; and silently from then on, each time.
+    - ours: what the stack wrote itself is no conflict.
+    - forced: the state of an earlier version, which declared what takeOver does now, loses the force alone.
+    - created: the update takes over from kubectl, each time. The provider's dry run does not, so its preview may show a
+      conflict from the second time on.
+    - by-hand: the role is right, but kubectl's, so the stack can't change or remove it.
+    """
+    accounts = ServiceAccounts(cloud, "overwritten", "ours", "forced", "by-hand")
+    declared = {
+        "overwritten": annotating(ONE),
+        "ours": annotating(ONE),
+        "forced": annotating(ONE, takeOver=True),
+        "by-hand": annotating(ONE),
+        "created": {"serviceAccount": {}, "role": {"arn": ONE}},
+    }
+    changed = {
+        **declared,
+        "overwritten": annotating(ONE, takeOver=True),
+        "ours": annotating(TWO),
+        "forced": annotating(ONE),
+    }
+    stack = deploy(bindings(**declared))
+    stack.up()
+    assert accounts.annotations("forced") == {ROLE_ARN: ONE, FORCE: "true"}
+    accounts.overwrite(TWO, "by-hand")
+    accounts.overwrite(ONE, "by-hand")
+    stack.set(bindings(**changed))
+    # The first time of the stack's own changes too, the second time of what was overwritten again.
+    for updates in (4, 2):
+        accounts.overwrite(TWO, "overwritten", "created")
+        assert stack.up("--refresh", "--skip-preview") == {"update": updates}
+        assert accounts.annotations("overwritten") == {ROLE_ARN: ONE, FORCE: "true"}
+        assert accounts.annotations("created") == {ROLE_ARN: ONE}
+    assert accounts.annotations("ours") == {ROLE_ARN: TWO}
+    assert accounts.annotations("forced") == {ROLE_ARN: ONE}
+    assert accounts.owners("by-hand") == ["kubectl-annotate"]
+    for name in ("overwritten", "forced"):
+        assert accounts.owners(name) == [manager_of(stack, name)]
+    accounts.overwrite(TWO, "created")
+    assert CONFLICT in stack.refused("preview", "--refresh").lower()
+
+    stack.set(bindings(**{**changed, "by-hand": annotating(TWO), "ours": annotating(TWO, name="ousr")}))
+    # A misspelled name: the account is read for its annotations too, and that is no traceback.
+    missing = "resource 'default/ousr' does not exist"
+    assert missing in stack.refused("preview")
+    refusal = stack.refused("up", "--yes", "--skip-preview", "--continue-on-error")
+    assert missing in refusal
+    assert CONFLICT in refusal.lower()
+    stack.destroy()
+    assert accounts.annotations("by-hand") == {ROLE_ARN: ONE}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, not_good, report
+from tests.sandbox.live import PODS, allowing, assumable, create_role
 from tests.sandbox.pods import CLUSTER, Pods
 from tests.sandbox.project import Project
 from tests.sandbox.test_verify import access
@@ -14,8 +15,7 @@ pytestmark = pytest.mark.sandbox
 
 Deploy = Callable[..., Project]
 AGENT = "eks-pod-identity-agent"
-SESSION = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
-OTHER_SESSION = json.dumps({**SESSION, "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
+SESSION, OTHER_SESSION = allowing("*"), json.dumps(allowing("*", action="s3:*"))
 TARGET = f"arn:aws:iam::{ACCOUNT}:role/verified-target"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/verified-pods"
 APP = {
@@ -30,26 +30,14 @@ SETTINGS = {
     "policy": {"document": SESSION},
     "tags": {"team": "payments"},
 }
-PODS_TRUST = {
-    "Effect": "Allow",
-    "Principal": {"Service": "pods.eks.amazonaws.com"},
-    "Action": ["sts:AssumeRole", "sts:TagSession"],
-}
-
-
-def document(**statement: Any) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
 
 
 @pytest.fixture
 def roles(cloud: Any) -> Iterator[None]:
     """The target role, and another role that EKS Pod Identity may assume."""
     iam = cloud.aws("iam")
-    root = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
-    iam.create_role(
-        RoleName="verified-target", AssumeRolePolicyDocument=document(Principal=root, Action="sts:AssumeRole")
-    )
-    iam.create_role(RoleName="others-pods", AssumeRolePolicyDocument=document(**PODS_TRUST))
+    create_role(iam, "verified-target", assumable(f"arn:aws:iam::{ACCOUNT}:root"))
+    create_role(iam, "others-pods", PODS)
     yield
     for name in ("verified-target", "others-pods"):
         iam.delete_role(RoleName=name)
@@ -98,27 +86,22 @@ def test_each_part_of_an_association_is_found_and_repaired(deploy: Deploy, cloud
     (found_tag,) = changed(project)
     assert (found_tag["found"], found_tag["expected"]) == ("tag team: other", "tag team: payments")
 
+    eks.delete_addon(clusterName=CLUSTER, addonName=AGENT)
+    (without,) = changed(project)
+    assert without["about"] == f"EKS cluster {CLUSTER}"
     eks.delete_pod_identity_association(clusterName=CLUSTER, associationId=association_id(cloud))
     (missing,) = changed(project)
     assert (missing["found"], missing["expected"]) == ("no association", f"an association of {ROLE}")
 
-
-def test_what_eks_keeps_has_a_command_of_its_own(deploy: Deploy, cloud: Any) -> None:
-    project = deploy({"bindings": {"app": APP}})
-    project.up()
-    cloud.aws("eks").update_pod_identity_association(
-        clusterName=CLUSTER, associationId=association_id(cloud), targetRoleArn=TARGET
+    # What EKS keeps when an update leaves it out has a command of its own.
+    project.set({"bindings": {"app": APP}})
+    eks.update_pod_identity_association(
+        clusterName=CLUSTER, associationId=association_id(cloud), disableSessionTags=False, targetRoleArn="", policy=""
     )
-    (found,) = changed(project)
-    assert (found["found"], found["expected"]) == (f"target role: {TARGET}", "target role: none")
-
-
-def test_a_cluster_without_the_agent(deploy: Deploy, cloud: Any) -> None:
-    project = deploy({"bindings": {"app": APP}})
-    project.up()
-    cloud.aws("eks").delete_addon(clusterName=CLUSTER, addonName=AGENT)
-    (found,) = changed(project)
-    assert found["about"] == f"EKS cluster {CLUSTER}"
+    project.up("--refresh")
+    eks.update_pod_identity_association(clusterName=CLUSTER, associationId=association_id(cloud), targetRoleArn=TARGET)
+    (kept,) = changed(project)
+    assert (kept["found"], kept["expected"]) == (f"target role: {TARGET}", "target role: none")
 
 
 def test_the_stages_of_pods(deploy: Deploy, cloud: Any, tmp_path: Path) -> None:

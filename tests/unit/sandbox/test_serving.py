@@ -22,7 +22,6 @@ os._exit(0)
 """
 PROGRAMS = {
     "aws": ("-m", "sandbox.plugins.aws"),
-    "kubernetes": ("-m", "sandbox.plugins.kubernetes"),
     "python": ("-P", language_host.__file__),
 }
 ENDS: dict[str, Callable[[subprocess.Popen[str], psutil.Process], object]] = {

@@ -1,16 +1,15 @@
 import json
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-import yaml
 from pydantic.alias_generators import to_camel
 
 from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.parameters import PARAMETERS
-from tests.sandbox.irsa_command import PROVIDER
-from tests.sandbox.project import STACK, Project, Stack
+from tests.sandbox.irsa_command import ISSUER, PROVIDER
+from tests.sandbox.live import attached, policy_document, trust_of
+from tests.sandbox.project import Program, Project
 
 pytestmark = pytest.mark.sandbox
 
@@ -23,22 +22,10 @@ def keys(name: str, **more: Any) -> dict[str, Any]:
     return {"addOn": name, **{to_camel(each): value for each, value in NARROWEST[name].items()}, **more}
 
 
-def attached(cloud: Any, role: str) -> dict[str, Any]:
+def documents_of(cloud: Any, role: str) -> dict[str, Any]:
     """Return the documents of a role's managed policies by their ARNs, as IAM has them."""
     iam = cloud.aws("iam")
-    arns = [each["PolicyArn"] for each in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]]
-    return {arn: document_of(iam, arn) for arn in arns}
-
-
-def document_of(iam: Any, arn: str) -> Any:
-    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-    return iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
-
-
-def subjects(cloud: Any, role: str) -> set[str]:
-    trust = cloud.aws("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
-    conditions = [each["Condition"]["StringEquals"] for each in trust["Statement"]]
-    return {value for each in conditions for key, value in each.items() if key.endswith(":sub")}
+    return {arn: policy_document(iam, arn) for arn in attached(iam, role)}
 
 
 PROGRAM = """
@@ -58,28 +45,14 @@ for name, parameters in {add_ons}.items():
 """
 
 
-@pytest.fixture
-def program(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
-    """A program of one's own with a component for each add-on, whose parameters are outputs."""
-    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}}
-    (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "somebody", "runtime": runtime}))
-    (tmp_path / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2"}}))
-    with_clusters = [name for name in names() if "cluster_names" in add_on(name).parameters]
-    text = PROGRAM.format(add_ons=NARROWEST, with_clusters=with_clusters, provider=PROVIDER)
-    (tmp_path / "__main__.py").write_text(text)
-    stack = Stack(cloud, tmp_path)
-    yield stack
-    stack.clean_up()
-
-
-def test_every_add_on_by_both_doors(deploy: Deploy, program: Stack, cloud: Any) -> None:
+def test_every_add_on_by_both_doors(deploy: Deploy, program: Program, cloud: Any) -> None:
     bindings = {name: {"policies": [keys(name)], "role": {"name": f"add-on-{name}"}} for name in names()}
     project = deploy({"bindings": bindings})
     assert set(project.up()) == {"create"}
     assert project.up() == {}
 
     for name in names():
-        documents = attached(cloud, f"add-on-{name}")
+        documents = documents_of(cloud, f"add-on-{name}")
         assert documents, name
         values = [PARAMETERS[each].value(value[0]) for each, value in NARROWEST[name].items()]
         assert all(any(value in json.dumps(each) for each in documents.values()) for value in values), name
@@ -89,17 +62,20 @@ def test_every_add_on_by_both_doors(deploy: Deploy, program: Stack, cloud: Any) 
         "vpc-cni": "kube-system:aws-node",
     }
     for name, subject in usual.items():
-        assert subjects(cloud, f"add-on-{name}") == {f"system:serviceaccount:{subject}"}
+        (statement,) = trust_of(cloud.aws("iam"), f"add-on-{name}")
+        assert statement["Condition"]["StringEquals"][f"{ISSUER}:sub"] == f"system:serviceaccount:{subject}"
     values = project.outputs()["helmValues"]
     assert values["external-dns"]["serviceAccount"]["annotations"] == {
         "eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/add-on-external-dns"
     }
     assert values["aws-load-balancer-controller"]["clusterName"] == "my-cluster"
 
+    with_clusters = [name for name in names() if "cluster_names" in add_on(name).parameters]
+    program.write(PROGRAM.format(add_ons=NARROWEST, with_clusters=with_clusters, provider=PROVIDER))
     program.up()
     assert program.up() == {}
     for name in names():
-        by_program, by_file = (attached(cloud, f"{door}-{name}") for door in ("component", "add-on"))
+        by_program, by_file = (documents_of(cloud, f"{door}-{name}") for door in ("component", "add-on"))
         assert sorted(map(json.dumps, by_program.values())) == sorted(map(json.dumps, by_file.values())), name
     program.destroy()
     project.destroy()
@@ -118,14 +94,14 @@ def test_an_add_on_that_changes(deploy: Deploy, cloud: Any) -> None:
     project.up()
     project.set(of(keys(dns, version=add_on(dns).newest, hostedZones=["Z111", "Z222"])))
     assert project.up() == {"update": 1}
-    [(arn, document)] = attached(cloud, "add-on-changing").items()
+    [(arn, document)] = documents_of(cloud, "add-on-changing").items()
     zones = ["arn:aws:route53:::hostedzone/Z111", "arn:aws:route53:::hostedzone/Z222"]
     assert document["Statement"][0]["Resource"] == zones
 
     edited = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
     cloud.aws("iam").create_policy_version(PolicyArn=arn, PolicyDocument=edited, SetAsDefault=True)
     assert project.up("--refresh") == {"update": 1}
-    assert attached(cloud, "add-on-changing") == {arn: document}
+    assert documents_of(cloud, "add-on-changing") == {arn: document}
 
     balancer = add_on("aws-load-balancer-controller")
     subject = {"trust": {"subjects": ["kube-system:a"]}}
@@ -136,5 +112,5 @@ def test_an_add_on_that_changes(deploy: Deploy, cloud: Any) -> None:
     assert project.up() == {"update": 1}
     project.set(of(keys(balancer.name, version=balancer.newest), {"addOn": "ebs-csi", "scope": "*"}, **subject))
     assert project.up() == {"create": 1, "delete": 2}
-    assert "arn:aws:iam::aws:policy/AmazonEBSCSIDriverPolicyV2" in attached(cloud, "add-on-changing")
+    assert "arn:aws:iam::aws:policy/AmazonEBSCSIDriverPolicyV2" in documents_of(cloud, "add-on-changing")
     assert project.up() == {}

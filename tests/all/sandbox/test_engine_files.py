@@ -67,12 +67,6 @@ CASES = (
     Case("--config-file", {**LOCAL, "o.yaml": TWO}, 2, ".", (*CONFIG, "--config-file", "o.yaml"), ("o.yaml",)),
     Case("environment", {**LOCAL, "Pulumi.prod.yaml": f"{ONE}environment: [e]\n"}, "environments", not_checked="ESC"),
     Case("PULUMI_OPTION_*", {**LOCAL, "o.yaml": TWO}, 2, variables={"PULUMI_OPTION_CONFIG_FILE": "o.yaml"}),
-    Case(
-        "PULUMI_OPTION_*",
-        {**LOCAL, "o/Pulumi.yaml": PROJECT, "o/Pulumi.prod.yaml": TWO},
-        2,
-        variables={"PULUMI_OPTION_CWD": "o"},
-    ),
     Case("Pulumi.json", {**LOCAL, "Pulumi.json": JSON}, 0),
     Case("Pulumi.json", {"Pulumi.json": JSON, "Pulumi.prod.json": json.dumps({"config": {}}), **LOCAL}, 0),
     Case("Pulumi.json", {**LOCAL, "Pulumi.json": "{"}, "could not unmarshal"),
@@ -85,7 +79,6 @@ CASES = (
     ),
     Case("another file", {"Pulumi.yaml": PROJECT, "Pulumi.prod.yml": ONE}, 0),
     Case("another file", {"Pulumi.yaml": PROJECT, "Pulumi.prod.json": ONE}, 0),
-    Case("another file", {**LOCAL, "o/Pulumi.prod.yaml": TWO}, 1, files_of_check=("o/Pulumi.prod.yaml",)),
     Case("another file", {**LOCAL, "o/Pulumi.prod.yaml": TWO}, 1, "o", files_of_check=("Pulumi.prod.yaml",)),
     Case(
         "another file",
@@ -95,17 +88,14 @@ CASES = (
     ),
     *(
         Case("merge", {**LOCAL, "Pulumi.prod.yaml": f"{ONE}{key}: {{environment: [e]}}\n"}, "environments")
-        for key in ("<<", "'<<'", "!!merge '<<'")
+        for key in ("<<", "!!merge '<<'")
     ),
     Case("merge", {**LOCAL, "Pulumi.prod.yaml": f"{ONE[:-2]}, <<: {{c: d}}}}\n"}, 1),
-    Case("merge", {"Pulumi.yaml": f"{PROJECT}'<<': {{stackConfigDir: in}}\n", "in/Pulumi.prod.yaml": ONE}, 1),
-    Case("merge", {**LOCAL, "Pulumi.yaml": f"{PROJECT}<<: {{config: {{aws:region: {{value: eu-west-1}}}}}}\n"}, 1),
-    Case("merge", {**LOCAL, "Pulumi.yaml": f"{PROJECT}config: {{aws:region: {{<<: {{value: eu-west-1}}}}}}\n"}, 1),
     Case("tag", {**LOCAL, "Pulumi.prod.yaml": f"{ONE}!!binary ZW52aXJvbm1lbnQ=: [e]\n"}, "environments"),
     Case("tag", {**LOCAL, "Pulumi.prod.yaml": ONE.replace('"a"', '"a": {}, !!binary YWI=', 1)}, 2),
     *(
         Case("key", {**LOCAL, "Pulumi.prod.yaml": f"{ONE[:-2]}, {key}: {{}}}}\n"}, f"could not parse {key}")
-        for key in ("irsa:config:config:bindings", "config:irsa:bindings", "irsa:bindings:config", "a::b")
+        for key in ("irsa:config:config:bindings", "config:irsa:bindings", "a::b")
     ),
     Case(
         "name",
