@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from irsa.rules import commands
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake, Place, listed, named, nearest
+from irsa.rules.mistakes import Mistake, Place, listed, named
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.lookups import rules as live_rules
 from irsa_world.causes import Cause
@@ -216,23 +216,6 @@ def output_wrong(place: Place, stack: str, name: str, mistake: Mistake) -> Locat
     """Return the mistake for another stack's output that is not what its name says."""
     found = f"the output {name!r} of {stack}: {mistake.found}"
     return LocatedMistake(place, Mistake(found, mistake.allowed, "fix that stack's output"))
-
-
-def kubeconfig_missing(place: Place, files: Collection[str]) -> LocatedMistake:
-    """Return the mistake for a kubeconfig of which no file exists."""
-    found = f"there is no kubeconfig {listed(files)}"
-    fix = "correct the path, or write it: " + commands.UPDATE_KUBECONFIG
-    return LocatedMistake(place, Mistake(found, "an existing kubeconfig", fix), rule=live_rules.CONTEXT_MISSING)
-
-
-def context_missing(place: Place, context: str | None, contexts: Collection[str]) -> LocatedMistake:
-    """Return the mistake for a context that no kubeconfig has; None for a current one that none names."""
-    which = "current context" if context is None else f"context {named(context)}"
-    found = f"the kubeconfig has no {which}; it has: {listed(sorted(contexts)) or 'none'}"
-    known = place[-1:] in (("context",), ("kubernetes:context",))
-    fix = f"{'correct it' if known else 'set kubernetes:context'}; these exist: {commands.list_contexts()}"
-    fix = nearest(context, contexts, fix) if context else fix
-    return LocatedMistake(place, Mistake(found, "a context of the kubeconfig", fix), rule=live_rules.CONTEXT_MISSING)
 
 
 def kubernetes_mistake(error: CouldNotLookError, place: Place, cluster: str, rule: str) -> LocatedMistake:
