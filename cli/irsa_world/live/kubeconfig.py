@@ -88,7 +88,7 @@ def configuration(inputs: Inputs) -> SingleConfig:
 
     Raises:
         NoContextError: There is no such context.
-        CouldNotLookError: The kubeconfig cannot be read, is a secret in the state, or has a key that irsa does not know.
+        CouldNotLookError: The kubeconfig cannot be read, is a secret in the state, or has a key irsa does not follow.
     """
     kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
     if kubeconfig is not None and not isinstance(kubeconfig, str):
