@@ -526,33 +526,6 @@ def test_a_silence_for_whom_it_is_not_known_is_for_nobody(tmp_path: Path, bindin
     assert not found.silenced
 
 
-@pytest.mark.parametrize(
-    ("rule", "before", "words", "after"),
-    [
-        (
-            "pod-identity-trust",
-            {"identity": "both", "trust": {"subjects": ["a:b-*"]}},
-            "name each service account",
-            {"identity": "both", "trust": {"subjects": ["a:b-c"]}},
-        ),
-        (
-            "session-tag-policy",
-            {"policyArns": ["arn:aws:iam::aws:policy/AmazonSageMakerSpacesRouterPolicy"]},
-            "set identity to podIdentity",
-            {"policyArns": ["arn:aws:iam::aws:policy/AmazonSageMakerSpacesRouterPolicy"], "identity": "podIdentity"},
-        ),
-    ],
-)
-def test_what_other_rules_advise_settles_it(
-    tmp_path: Path, rule: str, before: dict[str, Any], words: str, after: dict[str, Any]
-) -> None:
-    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, **before}}}
-    fixes = [each.mistake.fix for each in examine(values, tmp_path).warnings if each.rule == rule]
-    assert all(words in fix for fix in fixes), fixes
-    assert fixes
-    assert warnings(rule, tmp_path, after) == []
-
-
 def test_names_of_rules() -> None:
     for name, rule in RULES.items():
         assert check_rule_name(name) == name
