@@ -284,15 +284,3 @@ def test_two_lists_of_aws_accounts_are_one_too_many(
     assert check(capsys, "Pulumi.dev.yaml")[0] == 0
     (project / "Pulumi.dev.yaml").write_text(f"{written}  aws:forbiddenAccountIds: '[]'\n")
     assert check(capsys, "Pulumi.dev.yaml")[0] == 0
-
-
-def test_a_name_that_the_provider_refuses(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "Pulumi.dev.yaml").write_text(GOOD.replace("my-cluster", "c"))
-    code, text = check(capsys, "Pulumi.dev.yaml")
-
-    assert code == 1
-    assert "'c', one letter" in text
-    assert "oidcIssuer" in text
-    known = f'{{name: c, oidcIssuer: "https://{ISSUER}", oidcProviderArn: "{PROVIDER}"}}'
-    (project / "Pulumi.dev.yaml").write_text(GOOD.replace("{name: my-cluster}", known))
-    assert check(capsys, "Pulumi.dev.yaml")[0] == 0
