@@ -30,8 +30,8 @@ SAID: tuple[tuple[Cause, str], ...] = (
     (
         Cause.NO_CREDENTIALS,
         (
-            f"{LOCAL}no EC2 IMDS role found, operation error ec2imds: GetMetadata, exceeded maximum number of "
-            'attempts, 3, request send failed, Get "http://169.254.169.254/latest/meta-data/": dial tcp 169.254.169.254:80'
+            f"{LOCAL}no EC2 IMDS role found, operation error ec2imds: GetMetadata, exceeded "
+            'maximum number of attempts, request send failed, Get "http://169.254.169.254/latest/meta-data/": dial tcp'
         ),
     ),
     # https://github.com/pulumi/pulumi-aws/issues/3866
