@@ -364,15 +364,6 @@ def test_a_tag_of_the_defaults_counts() -> None:
     assert mistake.place == ("defaults", "tags", "team")
 
 
-@pytest.mark.parametrize(
-    ("condition", "value"),
-    [({"StringLike": {"x:${v}": "a"}}, "sub"), ({"StringEquals": {"aws:PrincipalTag/a": "${v}"}}, "日本")],
-)
-def test_the_rules_are_for_what_variables_become(condition: dict[str, Any], value: str) -> None:
-    assert stack_file_mistakes({**BINDING, "trust": {"conditions": condition}}, variables={"v": value})
-    assert stack_file_mistakes({**BINDING, "trust": {"conditions": condition}}, variables={"v": "amr"}) == []
-
-
 # AWS accounts by their keys, None for the stack's own, and their numbers; None where only a look-up knows it.
 ASSUMED = {key: {"assumeRoleArn": f"arn:aws:iam::{each * 12}:role/r"} for key, each in (("a", "1"), ("b", "2"))}
 WRITTEN_ACCOUNTS = {**ASSUMED, "c": {"profile": "c"}, "d": {"profile": "d"}}

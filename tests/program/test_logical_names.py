@@ -144,21 +144,6 @@ def test_another_key_gives_the_same_names(args: dict[str, Any], one: str, other:
     assert before == after
 
 
-@given(one=bindings(), other=bindings())
-def test_two_things_have_two_names(one: dict[str, Any], other: dict[str, Any]) -> None:
-    both = ((one, "a"), (other, "b"))
-    first, second = (set(names(*named(args, key))) for args, key in both)
-    roles = [args["role"]["name"].lower() for args in (one, other)]
-    policies = [args["policy"]["name"].lower() for args in (one, other)]
-    accounts = [tuple(args["service_account"].values()) for args in (one, other)]
-    shared = {kind for kind, _ in first & second}
-
-    assert ("role" in shared) == ("component" in shared) == (roles[0] == roles[1])
-    assert ("policy" in shared) == (policies[0] == policies[1])
-    assert ("service account" in shared) == (accounts[0] == accounts[1])
-    assert roles[0] == roles[1] or not shared & {"attachment", "inline"}
-
-
 def test_another_aws_account_is_told_by_its_id_where_the_file_has_it() -> None:
     stack = stack_of({"accounts": ACCOUNTS, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}})
     component, _ = named({**OF_A_ROLE, "role": {"name": "app"}}, account_id=stack.account_id("data"))

@@ -1,5 +1,4 @@
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -202,18 +201,6 @@ def test_a_broken_project_file_is_not_seen(
     assert code == 0, output
     not_checked = f"\nnot checked: the settings in Pulumi.yaml: {unseen}\n" if unseen else ""
     assert output == f"Pulumi.dev.yaml: good, 1 binding\n{not_checked}"
-
-
-def test_all_stack_files_of_the_project(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("Pulumi.one.yaml", "Pulumi.two.yaml"):
-        (project / name).write_text(GOOD)
-    (project / "below").mkdir()
-    os.chdir(project / "below")
-    code, output = check(capsys)
-
-    assert code == 0
-    assert "Pulumi.one.yaml: good, 1 binding" in output
-    assert "Pulumi.two.yaml: good, 1 binding" in output
 
 
 def test_what_is_not_there_is_no_finding(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
