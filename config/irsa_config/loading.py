@@ -214,7 +214,8 @@ def read_settings(values: Mapping[str, Any], folder: Path) -> Settings:
 def _binding(args: Any, defaults: Defaults, others: Mapping[str, Any]) -> Binding:
     if isinstance(args, Unknown):
         return UNKNOWN_BINDING
-    return Binding(with_defaults(args, defaults), **{name: each for name, each in others.items() if name != "file"})
+    of_stack_file = {name: each for name, each in others.items() if name != "file"}
+    return Binding(with_defaults(args, defaults), **of_stack_file, own=args)
 
 
 def _at(value: Any, place: Place) -> Any:

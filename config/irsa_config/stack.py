@@ -28,6 +28,7 @@ class Binding:
         protect: Whether Pulumi refuses to delete or replace its resources.
         formerly: Its previous key.
         create_namespace: Whether a missing namespace is created.
+        own: The arguments without `irsa:defaults`.
     """
 
     args: Mapping[str, Any]
@@ -36,6 +37,7 @@ class Binding:
     protect: bool = False
     formerly: str | None = None
     create_namespace: bool = False
+    own: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def argument(self, *place: str) -> Any:
         """Return an argument, or a part of one; None where it is not there, a marker where that is not known."""

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from irsa.rules.mistakes import Mistake, named, path_of
 from irsa.rules.unknown import SECRET
@@ -156,57 +156,10 @@ def stack_name(file: Path) -> str:
     return found[1] if found else ""
 
 
-class Examined(NamedTuple):
-    """A stack file that was checked, without AWS or Kubernetes."""
-
-    file: StackFile
-    mistakes: Sequence[LocatedMistake]
-    project: ProjectSettings = ProjectSettings()
-    examination: Examination | None = None
-
-
 def placed(mistakes: Iterable[LocatedMistake], file: StackFile) -> list[LocatedMistake]:
     """Return mistakes with their lines in the stack file, and with paths from the working directory."""
     prefix = "" if file.folder == Path() else f"{file.folder}/"
     return located([each._replace(file=f"{prefix}{each.file}") if each.file else each for each in mistakes], file)
-
-
-def examined(path: Path) -> Examined:
-    """Return the result of checking a stack file.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    # What is read lives until it is reported: to look for garbage takes a third of the time.
-    gc.disable()
-    try:
-        return _examined(StackFile(path))
-    finally:
-        gc.enable()
-
-
-def _examined(file: StackFile) -> Examined:
-    project = project_settings(file.folder, region_is_set=bool(file.region))
-    if refused := project.refused or [LocatedMistake((), each, file.name) for each in [unread(file.path)] if each]:
-        return Examined(file, refused, project)
-    if file.mistakes and not file.settings:
-        return Examined(file, file.mistakes)
-    if not (file.settings or project.settings or file.imports_environments):
-        return Examined(file, [*project.mistakes, LocatedMistake((), NO_SETTINGS, file.name)], project)
-    region = file.region or project.region
-    allowed, forbidden = ({**project.providers, **file.providers}.get(f"aws:{name}") for name in ACCOUNT_LISTS)
-    examination = examine(
-        {**project.settings, **file.settings},
-        file.folder,
-        region if isinstance(region, str) else None,
-        allowed=allowed,
-    )
-    # One of them may be in Pulumi.yaml; the stack file says it of both that are in it.
-    in_one_file = {f"aws:{name}" for name in ACCOUNT_LISTS} <= file.providers.keys()
-    conflict = None if in_one_file else lists_mistake(allowed, forbidden)
-    both = [LocatedMistake((), conflict)] if conflict else []
-    mistakes = [*file.mistakes, *project.mistakes, *placed([*both, *examination.mistakes], file)]
-    return Examined(file, mistakes, project, examination)
 
 
 def report_of(path: Path, live: bool = False) -> FileReport:
@@ -219,35 +172,45 @@ def report_of(path: Path, live: bool = False) -> FileReport:
     Raises:
         OSError: It cannot be read.
     """
-    found = examined(path)
-    file, mistakes, project, examination = found
-    if examination is None:
-        return FileReport(file.name, 0, mistakes, not_checked=["all else in this file"])
-    region = file.region or project.region
+    # What is read lives until it is reported: to look for garbage takes a third of the time.
+    gc.disable()
+    try:
+        return _report_of(StackFile(path), live)
+    finally:
+        gc.enable()
+
+
+def _report_of(file: StackFile, live: bool) -> FileReport:
+    project = project_settings(file.folder, region_is_set=bool(file.region))
+    if unexamined := _of_the_whole(file, project):
+        return FileReport(file.name, 0, unexamined, not_checked=["all else in this file"])
+    region, providers = file.region or project.region, {**project.providers, **file.providers}
+    known_region = region if isinstance(region, str) else None
+    allowed, forbidden = (providers.get(f"aws:{name}") for name in ACCOUNT_LISTS)
+    examination = examine({**project.settings, **file.settings}, file.folder, known_region, allowed=allowed)
+    # One of them may be in Pulumi.yaml; the stack file says it of both that are in it.
+    in_one_file = {f"aws:{name}" for name in ACCOUNT_LISTS} <= file.providers.keys()
+    conflict = None if in_one_file else lists_mistake(allowed, forbidden)
+    both = [LocatedMistake((), conflict)] if conflict else []
+    mistakes = [*file.mistakes, *project.mistakes, *placed([*both, *examination.mistakes], file)]
+    warnings, has_looked = [each for each in examination.warnings if not fails(each)], True
     not_checked = [*filter(None, [project.not_checked]), *examination.not_checked]
-    if region is SECRET:
-        not_checked.append("aws:region: a secret")
+    not_checked += ["aws:region: a secret"] if region is SECRET else []
     if file.imports_environments:
         not_checked.append("`environment:`: the values that Pulumi ESC adds to this file")
-    bindings = file.settings.get("bindings")
-    warnings, has_looked = [each for each in examination.warnings if not fails(each)], True
-    name = stack_name(path)
-    if live and (mistakes or examination.stack is None or not name):
-        reason = "fix the errors first" if mistakes else "a setting is a secret"
-        reason = reason if name else "a stack file is named Pulumi.STACK.yaml, and irsa finds the state by that name"
+    if live and (reason := _not_asked(file, mistakes, examination)):
         not_checked.append(f"AWS and Kubernetes: {reason}")
         has_looked = False
     elif live and examination.stack:
         from irsa_program.live.look import look  # noqa: PLC0415 (the clients take a second to import)
 
-        providers = {**project.providers, **file.providers}
-        known_region = region if isinstance(region, str) else None
-        seen = look(examination.stack, name, file.folder, providers, known_region)
-        mistakes = [*mistakes, *placed(examination.settings.placed(seen.mistakes), file)]
+        seen = look(examination.stack, stack_name(file.path), file.folder, providers, known_region)
+        mistakes += placed(examination.settings.placed(seen.mistakes), file)
         warnings += seen.warnings
         not_checked += seen.not_checked
         has_looked = seen.has_looked
-    mistakes = [*mistakes, *placed(filter(fails, examination.warnings), file)]
+    mistakes += placed(filter(fails, examination.warnings), file)
+    bindings = file.settings.get("bindings")
     return FileReport(
         file.name,
         len(bindings) if isinstance(bindings, dict) else 0,
@@ -257,3 +220,23 @@ def report_of(path: Path, live: bool = False) -> FileReport:
         not_checked,
         has_looked=has_looked,
     )
+
+
+def _of_the_whole(file: StackFile, project: ProjectSettings) -> Sequence[LocatedMistake]:
+    """Return the mistakes of a file because of which its settings are not examined."""
+    if refused := project.refused or [LocatedMistake((), each, file.name) for each in [unread(file.path)] if each]:
+        return refused
+    if file.mistakes and not file.settings:
+        return file.mistakes
+    if not (file.settings or project.settings or file.imports_environments):
+        return [*project.mistakes, LocatedMistake((), NO_SETTINGS, file.name)]
+    return ()
+
+
+def _not_asked(file: StackFile, mistakes: Sequence[LocatedMistake], examination: Examination) -> str | None:
+    """Return why AWS and Kubernetes are not asked; None where they are."""
+    if not stack_name(file.path):
+        return "a stack file is named Pulumi.STACK.yaml, and irsa finds the state by that name"
+    if mistakes:
+        return "fix the errors first"
+    return "a setting is a secret" if examination.stack is None else None

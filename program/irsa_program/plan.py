@@ -12,7 +12,7 @@ from irsa.fields import Found, collect
 from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.combinations import OF_AN_EXISTING_ROLE
-from irsa.rules.leaves import list_of, mapping_of
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_subject, subject_of
 from irsa.rules.unknown import OUTPUT, WRONG, Unknown, derive, without_places
@@ -82,37 +82,12 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
     # The service accounts in several clusters have the same settings, and so the same mistakes.
     mistakes: dict[tuple[Any, ...], LocatedMistake] = {}
     for key, binding in stack.bindings.items():
-        variables = variables_of(binding, stack, lookups)
-        args, found = arguments(binding, stack, lookups, variables)
-        planned: list[tuple[PlannedComponent, Spec]] = []
-        clusters = [lookups.clusters[name].name for name in stack.clusters_of(binding)]
-        written: Written = {}
-        for index, component in enumerate(_components(key, binding, args, stack, lookups)):
-            spec, wrong = read(component.automatic_name, component.args, spelled)
-            items = _items_of_import(component.args, args)
-            wrong = [(_in_import(at, items), each) for at, each in wrong]
-            # An automatic name starts with the binding's key, which has a rule of its own.
-            named = "name" in mapping_of(component.args.get("role"))
-            wrong = [each for each in wrong if each[0] != ("role", "name") or named]
-            found += [(place_in_binding(argument, binding, variables, written), each) for argument, each in wrong]
-            if not index:
-                # A list of statements that is too long is still a list of statements.
-                too_long = ("document", "Statement")
-                places = [argument for argument, _ in wrong if argument[1:] and argument[-2:] != too_long]
-                marked = {**without_places(args, places)}
-                if "policy_arns" in marked:
-                    marked["policy_arns"] = unkeyed(
-                        marked["policy_arns"], replaced(binding.args["policy_arns"], variables, [])
-                    )
-                bindings[key] = PlannedBinding(binding, marked, spec, clusters)
-            planned.append((component, spec))
-        if not found and not isinstance(binding.aws_account, Unknown):
-            components += [_identified(*each, stack, lookups) for each in planned]
+        bindings[key], planned, found = _of_binding(key, binding, stack, lookups)
         for place, mistake in found:
             mistakes[key, place, mistake.found] = LocatedMistake(("bindings", key, *place), mistake)
-    for place, mistake in _providers_not_allowed(stack, lookups):
-        mistakes[place] = LocatedMistake(place, mistake)
-    for place, mistake in _clusters_without_name(stack):
+        if not found and not isinstance(binding.aws_account, Unknown):
+            components += [_identified(*each, stack, lookups) for each in planned]
+    for place, mistake in (*_providers_not_allowed(stack, lookups), *_clusters_without_name(stack)):
         mistakes[place] = LocatedMistake(place, mistake)
     for key, (place, mistake) in _taken(bindings, stack, lookups):
         mistakes[key, place, mistake.found] = LocatedMistake(("bindings", key, *place), mistake)
@@ -121,21 +96,34 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
     return Plan(components, bindings, [*mistakes.values()], guards)
 
 
-def _in_import(argument: Place, items: Sequence[int]) -> Place:
-    """Return the place of an item of `import` among those of the binding, of which a component has some."""
-    if argument[:1] != ("import_",) or not argument[1:]:
-        return argument
-    return ("import_", items[int(argument[1])], *argument[2:])
-
-
-def _items_of_import(args: Mapping[str, Any], of_binding: Mapping[str, Any]) -> list[int]:
-    """Return which items of the binding's `import` a component has."""
-    of_component = list_of(args.get("import_"))
-    found: list[int] = []
-    for index, what in enumerate(list_of(of_binding.get("import_"))):
-        if what in of_component[len(found) : len(found) + 1]:
-            found.append(index)
-    return found
+def _of_binding(
+    key: str, binding: Binding, stack: Stack, lookups: Lookups
+) -> tuple[PlannedBinding, list[tuple[PlannedComponent, Spec]], list[Located]]:
+    """Return what a binding declares, its components, and what is wrong with them."""
+    variables = variables_of(binding, stack, lookups)
+    args, found = arguments(binding, stack, lookups, variables)
+    planned: list[tuple[PlannedComponent, Spec]] = []
+    places: list[Place] = []
+    written: Written = {}
+    for component in _components(key, binding, args, stack, lookups):
+        spec, wrong = read(component.automatic_name, component.args, spelled)
+        # An automatic name starts with the binding's key, which has a rule of its own.
+        named = "name" in mapping_of(component.args.get("role"))
+        wrong = [each for each in wrong if each[0] != ("role", "name") or named]
+        if component.args.get("import_") != args.get("import_"):
+            # A component has some of its items.
+            wrong = [(at[:1] if at[:1] == ("import_",) else at, each) for at, each in wrong]
+        found += [(place_in_binding(argument, binding, variables, written), each) for argument, each in wrong]
+        if not planned:
+            # A list of statements that is too long is still a list of statements.
+            too_long = ("document", "Statement")
+            places = [argument for argument, _ in wrong if argument[1:] and argument[-2:] != too_long]
+        planned.append((component, spec))
+    marked = {**without_places(args, places)}
+    if "policy_arns" in marked:
+        marked["policy_arns"] = unkeyed(marked["policy_arns"], replaced(binding.args["policy_arns"], variables, []))
+    clusters = [lookups.clusters[name].name for name in stack.clusters_of(binding)]
+    return PlannedBinding(binding, marked, planned[0][1], clusters), planned, found
 
 
 def _providers_not_allowed(stack: Stack, lookups: Lookups) -> Iterator[Located]:

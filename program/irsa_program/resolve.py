@@ -4,9 +4,10 @@ They block, and each blocking call runs all waiting tasks of the SDK. So they co
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -26,65 +27,64 @@ from irsa_program.settings import StackSettings
 from irsa_world.exits import CouldNotLookError
 
 CONCURRENT = 8
+ANSWER = TypeVar("ANSWER")
 
 
 def resolve(settings: StackSettings, access: Access) -> Lookups:
     """Return what the bindings need, each part looked up once; no OIDC provider is created yet.
 
     Raises:
-        pulumi.RunError: All look-ups that failed.
+        pulumi.RunError: All look-ups that failed; what several of them say is reported once.
     """
     stack = settings.stack
     needs, clusters = needs_of(stack), stack.clusters_by_key
     plugins = Plugins(stack, access)
     ask = Questions(stack, needs, plugins, aws_settings())
+    failures = {str(mistake): mistake for mistake in [*access.aws_accounts.values(), *access.clusters]}
+
+    def answer(question: Callable[[], ANSWER]) -> ANSWER | None:
+        try:
+            return question()
+        except LookupFailure as failure:
+            failures[str(failure.mistake)] = failure.mistake
+            return None
+
     with_region = any("region" in names for names in needs.variables.values())
-    identified = [key for key, names in needs.variables.items() if names & {"account", "partition"}]
-    identified += [key for key in needs.variables if key in needs.account_ids and key not in identified]
-    created = [pair for pair in needs.audiences if clusters[pair[0]].create_oidc_provider]
-    existing = [pair for pair in needs.audiences if pair not in created]
-    in_use = [(key, cluster.kubernetes) for key, cluster in clusters.items() if key in needs.kubernetes]
-    by_eks = [key for key, access in in_use if access and access.eks]
-    _ask_all(
-        [
-            *([ask.region] if with_region else ()),
-            *(partial(plugins.aws_provider, aws_account) for aws_account in needs.variables),
-            *(partial(ask.identity, aws_account) for aws_account in identified),
-            *(partial(ask.issuer, cluster) for cluster, _ in needs.audiences),
-            *(partial(ask.issuer, cluster) for cluster in needs.kubernetes),
-            *(
-                partial(question, cluster)
-                for cluster in needs.cluster_arns
-                for question in (ask.cluster_arn, ask.issuer)
-            ),
-            *(partial(ask.oidc_provider, *pair) for pair in existing),
-            *(partial(ask.eks_kubeconfig, cluster) for cluster in by_eks),
-        ],
-        [*access.aws_accounts.values(), *access.clusters],
-        settings,
-    )
-    kubeconfigs = {cluster: ask.eks_kubeconfig(cluster) for cluster in by_eks}
-    identities = {key: ask.identity(key) for key in identified}
-    samples = {
-        (key, account): known_provider(clusters[key], account, identities.get(account), ask.issuer(key))
-        for key, account in created
+    region = answer(ask.region) if with_region else None
+    providers = {key: answer(partial(plugins.aws_provider, key)) for key in needs.variables}
+    with_identity = [
+        key for key, names in needs.variables.items() if names & {"account", "partition"} or key in needs.account_ids
+    ]
+    identities = {key: answer(partial(ask.identity, key)) for key in with_identity}
+    with_issuer = dict.fromkeys([*(key for key, _ in needs.audiences), *needs.kubernetes, *needs.cluster_arns])
+    issuers = {key: answer(partial(ask.issuer, key)) or "" for key in with_issuer}
+    arns = {key: answer(partial(ask.cluster_arn, key)) or "" for key in needs.cluster_arns}
+    created = {pair: issuers[pair[0]] for pair in needs.audiences if clusters[pair[0]].create_oidc_provider}
+    existing = {
+        pair: answer(partial(ask.oidc_provider, *pair)) or "" for pair in needs.audiences if pair not in created
     }
+    in_use = [(key, cluster.kubernetes) for key, cluster in clusters.items() if key in needs.kubernetes]
+    by_eks = [key for key, its_access in in_use if its_access and its_access.eks]
+    kubeconfigs = {key: answer(partial(ask.eks_kubeconfig, key)) for key in by_eks}
+    if failures:
+        heading = f"{len(failures)} look-up{'s' if len(failures) > 1 else ''} failed"
+        raise pulumi.RunError("\n".join([heading, *(f"  {mistake}" for mistake in settings.placed(failures.values()))]))
+    samples = {
+        (key, aws_account): known_provider(clusters[key], aws_account, identities.get(aws_account), issuer)
+        for (key, aws_account), issuer in created.items()
+    }
+    resolved = {
+        key: ResolvedCluster(cluster.name or "", None, issuers.get(key, ""), arns.get(key, ""))
+        for key, cluster in clusters.items()
+    }
+    for key, _ in in_use:
+        resolved[key] = _with_provider(resolved[key], clusters[key], kubeconfigs.get(key), settings.folder)
     return Lookups(
-        region=ask.region() if with_region else None,
-        aws_accounts={
-            aws_account: ResolvedAwsAccount(identities.get(aws_account), plugins.aws_provider(aws_account))
-            for aws_account in needs.variables
-        },
-        clusters={
-            key: (
-                _resolved_cluster(cluster, ask.issuer(key), kubeconfigs.get(key), settings.folder)
-                if key in needs.kubernetes
-                else ResolvedCluster(cluster.name or "", None, ask.issuer(key) if key in needs.cluster_arns else "")
-            )._replace(arn=ask.cluster_arn(key) if key in needs.cluster_arns else "")
-            for key, cluster in clusters.items()
-        },
-        oidc_providers={**{pair: ask.oidc_provider(*pair) for pair in existing}, **samples},
-        issuers_to_create={pair: ask.issuer(pair[0]) for pair in created},
+        region=region,
+        aws_accounts={key: ResolvedAwsAccount(identities.get(key), providers[key]) for key in needs.variables},
+        clusters=resolved,
+        oidc_providers={**existing, **samples},
+        issuers_to_create=created,
     )
 
 
@@ -109,35 +109,17 @@ async def import_mistakes(settings: StackSettings, planned: Plan, lookups: Looku
     return [mistake for mistakes in found for mistake in mistakes]
 
 
-def _ask_all(
-    questions: Iterable[Callable[[], object]], known: Iterable[LocatedMistake], settings: StackSettings
-) -> None:
-    """Ask every question.
-
-    Raises:
-        pulumi.RunError: The known mistakes and all look-ups that failed; what several of them say is reported once.
-    """
-    failures = {str(mistake): mistake for mistake in known}
-    for question in questions:
-        try:
-            question()
-        except LookupFailure as failure:
-            failures[str(failure.mistake)] = failure.mistake
-    if failures:
-        heading = f"{len(failures)} look-up{'s' if len(failures) > 1 else ''} failed"
-        raise pulumi.RunError("\n".join([heading, *(f"  {mistake}" for mistake in settings.placed(failures.values()))]))
-
-
-def _resolved_cluster(cluster: Cluster, issuer: str, eks_kubeconfig: str | None, folder: Path) -> ResolvedCluster:
+def _with_provider(
+    resolved: ResolvedCluster, cluster: Cluster, eks_kubeconfig: str | None, folder: Path
+) -> ResolvedCluster:
     """Return a cluster with the provider of its Kubernetes API; None for the stack's default one."""
     access = cluster.kubernetes
     if access is None:
         config = pulumi.Config("kubernetes")
         settings = {name: config.get(name) for name in ("kubeconfig", "context")}
         is_followed = not (config.get("cluster") or config.get("renderYamlToDirectory"))
-        inputs = kubernetes_inputs(cluster, settings, folder) if is_followed else None
-        return ResolvedCluster(cluster.name or "", None, issuer, inputs=inputs)
+        return resolved._replace(inputs=kubernetes_inputs(cluster, settings, folder) if is_followed else None)
     inputs = {"kubeconfig": eks_kubeconfig} if access.eks else kubernetes_inputs(cluster, {}, folder)
-    name, kubeconfig, context = issuer_host_path(issuer), inputs["kubeconfig"], inputs.get("context")
+    name, kubeconfig, context = issuer_host_path(resolved.issuer), inputs["kubeconfig"], inputs.get("context")
     provider = kubernetes.Provider(name, kubeconfig=kubeconfig, context=context)
-    return ResolvedCluster(cluster.name or "", provider, issuer, inputs=inputs)
+    return resolved._replace(provider=provider, inputs=inputs)

@@ -15,9 +15,7 @@ from irsa_program.logical_names import aws_provider, identified, oidc_provider
 from irsa_program.lookups.values import ResolvedCluster
 from tests.program.test_plan import BLUE, ISSUER, SEVERAL, planned, stack_of
 
-STATEMENT = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
-ALLOW = {"Version": "2012-10-17", "Statement": [STATEMENT]}
-LARGE = {"Version": "2012-10-17", "Statement": [{**STATEMENT, "Sid": f"S{n}x{'y' * 90}"} for n in range(60)]}
+ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}]}
 SQS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
 SERVICE_ACCOUNT = {"name": "app", "namespace": "shop"}
 OF_A_ROLE = {"oidc_provider_arns": [BLUE], "service_account": SERVICE_ACCOUNT}
@@ -59,72 +57,6 @@ def names(component: str, spec: Spec) -> Iterator[tuple[str, str]]:
     """Yield the type and the name of each resource, as Pulumi's URNs hold them."""
     yield "component", component
     yield from ((kind, each.logical_name) for type_, kind in KINDS.items() for each in spec.of(type_))
-
-
-@pytest.mark.parametrize(
-    ("args", "expected"),
-    [
-        (
-            {**OF_A_ROLE, "role": {"name": "App"}, "policy": {"document": ALLOW, "name": "Mine", "path": "/x/"}},
-            [
-                ("component", "role/app"),
-                ("role", "role/app"),
-                ("policy", "policy/mine"),
-                ("attachment", "role/app/x/Mine"),
-                ("service account", f"shop/app@{ISSUER}"),
-            ],
-        ),
-        (
-            {**OF_A_ROLE, "policy": {"document": ALLOW}, "policy_arns": {"aws:AmazonSQSReadOnlyAccess": SQS}},
-            [
-                ("component", "key"),
-                ("role", "key"),
-                ("policy", "key"),
-                ("attachment", "key"),
-                ("attachment", "key@aws:AmazonSQSReadOnlyAccess"),
-                ("service account", f"shop/app@{ISSUER}"),
-            ],
-        ),
-        (
-            {
-                "oidc_provider_arns": [BLUE],
-                "trust": {"subjects": ["a:b"]},
-                "role": {"name": "app"},
-                "policy": {"document": LARGE},
-                "policy_arns": {"aws:AmazonSQSReadOnlyAccess": SQS},
-                "inline_policies": {"list": {"document": ALLOW}},
-            },
-            [
-                ("component", "role/app"),
-                ("role", "role/app"),
-                ("policy", "key"),
-                ("policy", "key@part-2"),
-                ("attachment", "role/app/automatic:key"),
-                ("attachment", "role/app/automatic:key@part-2"),
-                ("attachment", "role/app/aws:AmazonSQSReadOnlyAccess"),
-                ("inline", "role/app/list"),
-            ],
-        ),
-        (
-            {**OF_A_ROLE, "policy": {"document": ALLOW, "name": "mine"}},
-            [
-                ("component", "key"),
-                ("role", "key"),
-                ("policy", "policy/mine"),
-                ("attachment", "key@mine"),
-                ("service account", f"shop/app@{ISSUER}"),
-            ],
-        ),
-        (
-            {"service_account": SERVICE_ACCOUNT, "role": {"arn": "arn:aws:iam::444455556666:role/theirs"}},
-            [("component", f"shop/app@{ISSUER}"), ("service account", f"shop/app@{ISSUER}")],
-        ),
-    ],
-)
-def test_what_is_named_has_that_name_and_the_rest_the_key(
-    args: dict[str, Any], expected: list[tuple[str, str]]
-) -> None:
-    assert list(names(*named(args))) == expected
 
 
 def test_an_attachment_by_arn_of_the_policy_that_is_created_keeps_its_name() -> None:
@@ -210,21 +142,6 @@ def test_another_key_gives_the_same_names(args: dict[str, Any], one: str, other:
     before, after = ([name for _, name in names(*named(args, key))] for key in (one, other))
 
     assert before == after
-
-
-@given(one=bindings(), other=bindings())
-def test_two_things_have_two_names(one: dict[str, Any], other: dict[str, Any]) -> None:
-    both = ((one, "a"), (other, "b"))
-    first, second = (set(names(*named(args, key))) for args, key in both)
-    roles = [args["role"]["name"].lower() for args in (one, other)]
-    policies = [args["policy"]["name"].lower() for args in (one, other)]
-    accounts = [tuple(args["service_account"].values()) for args in (one, other)]
-    shared = {kind for kind, _ in first & second}
-
-    assert ("role" in shared) == ("component" in shared) == (roles[0] == roles[1])
-    assert ("policy" in shared) == (policies[0] == policies[1])
-    assert ("service account" in shared) == (accounts[0] == accounts[1])
-    assert roles[0] == roles[1] or not shared & {"attachment", "inline"}
 
 
 def test_another_aws_account_is_told_by_its_id_where_the_file_has_it() -> None:

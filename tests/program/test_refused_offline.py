@@ -114,13 +114,6 @@ def test_a_provider_of_another_aws_account_than_its_clusters(settings: dict[str,
     assert not account or len(examination.mistakes) == 1
 
 
-def test_one_issuer_of_two_clusters_in_whatever_setting() -> None:
-    """Protects from two resources of one name: an OIDC provider's ARN says the issuer too; a slash makes no other."""
-    clusters = {"a": {"oidcIssuer": f"{ISSUER}/", "createOidcProvider": True}, "b": CLUSTER}
-    places = [mistake.place for mistake in examined({**APP, "clusters": ["b"]}, clusters=clusters).mistakes]
-    assert places == [("clusters", "b", "oidcProviderArn")]
-
-
 def test_a_condition_beside_a_variable_that_is_unknown_is_judged() -> None:
     conditions = {"StringEquals": {"x:${nope}": "a", "x:sub": "b"}}
     assert [place for place, _ in refused(examined({**APP, "trust": {"conditions": conditions}}))] == [

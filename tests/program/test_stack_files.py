@@ -84,35 +84,6 @@ def run_program(
     return known
 
 
-def test_the_dev_stack_exports_every_binding(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = stack_values(ROOT / "Pulumi.dev.yaml")
-    bindings = run_program(values, Answers(), monkeypatch)["bindings"]
-
-    assert bindings.keys() == values["irsa:bindings"].keys()
-    assert bindings["my-service-account"] == {
-        "namespace": "default",
-        "serviceAccount": "my-service-account",
-        "roleArn": "arn:aws:iam::111122223333:role/my-role",
-        "policyArns": ["arn:aws:iam::111122223333:policy/my-policy"],
-        "subjects": ["default:my-service-account"],
-    }
-    assert bindings["all-of-team-a"] == {
-        "namespace": None,
-        "serviceAccount": None,
-        "roleArn": "arn:aws:iam::111122223333:role/team-a-role",
-        "policyArns": ["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"],
-        "subjects": ["team-a:*"],
-    }
-    assert bindings["reports"]["subjects"] == ["analytics:report-reader", "analytics:report-writer", "team-b:worker"]
-    assert bindings["other-account"] == {
-        "namespace": "team-b",
-        "serviceAccount": "other-account",
-        "roleArn": "arn:aws:iam::444455556666:role/other-account-role",
-        "policyArns": [],
-        "subjects": None,
-    }
-
-
 def test_the_file_to_start_with_has_one_binding(monkeypatch: pytest.MonkeyPatch) -> None:
     example = stack_values(TEMPLATE / "Pulumi.prod.yaml")
 

@@ -32,6 +32,10 @@ Inputs = Mapping[str, Any]
 _parsing = threading.Lock()
 
 
+class NoContextError(CouldNotLookError):
+    """There is no such kubeconfig, or no such context in it."""
+
+
 class UnreadKeyError(CouldNotLookError):
     """A kubeconfig says something that kubectl follows and irsa does not."""
 
@@ -83,8 +87,8 @@ def configuration(inputs: Inputs) -> SingleConfig:
     """Return the kubeconfig context of a Kubernetes provider of these inputs.
 
     Raises:
-        CouldNotLookError: There is no such context, the state keeps the kubeconfig as a secret, or the kubeconfig has a
-            key that irsa does not follow.
+        NoContextError: There is no such context.
+        CouldNotLookError: The kubeconfig cannot be read, is a secret in the state, or has a key irsa does not follow.
     """
     kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
     if kubeconfig is not None and not isinstance(kubeconfig, str):
@@ -96,17 +100,17 @@ def configuration(inputs: Inputs) -> SingleConfig:
     configs = list(_configurations(kubeconfig))
     name = context or next((config.current_context for config in configs if config.current_context), None)
     if not configs:
-        raise CouldNotLookError(f"there is no kubeconfig {listed([*map(str, _files())])}")
+        raise NoContextError(f"there is no kubeconfig {listed([*map(str, _files())])}")
     files = ", ".join(named(str(config.fname)) for config in configs if config.fname)
     where = f"kubeconfig {files}" if files else "the kubeconfig"
     contexts = {each for config in configs for each in config.contexts}
     has = f"it has: {listed(sorted(contexts)) or 'none'}"
     if name is None:
-        raise CouldNotLookError(f"{where}: no current context; {has}")
+        raise NoContextError(f"{where}: no current context; {has}")
     # kubectl merges files in this way: the first file that has a name counts.
     chosen = next((config.contexts[name] for config in configs if name in config.contexts), None)
     if chosen is None:
-        raise CouldNotLookError(f"{where}: no context {named(name)}; {nearest(name, contexts, has)}")
+        raise NoContextError(f"{where}: no context {named(name)}; {nearest(name, contexts, has)}")
     cluster = inputs.get("cluster") or chosen.cluster
     home = next((config for config in configs if cluster in config.clusters), None)
     if home is None:
@@ -151,8 +155,10 @@ def _configurations(kubeconfig: str | None) -> Iterator[KubeConfig]:
     if kubeconfig:
         if "\n" in kubeconfig or kubeconfig.startswith("{"):
             yield _parsed("the provider's kubeconfig", kubeconfig)
+        elif (file := Path(kubeconfig).expanduser()).is_file():
+            yield _read(file)
         else:
-            yield _read(Path(kubeconfig).expanduser())
+            raise NoContextError(f"there is no kubeconfig {named(str(file))}")
         return
     files = [file for file in _files() if file.is_file()]
     yield from map(_read, files)

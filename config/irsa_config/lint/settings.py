@@ -1,7 +1,6 @@
 """Lint rules about what the settings leave: room below quotas, defaults and variables without a use, a wide guard."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from irsa import types
 from irsa.evaluation.lint.rule import Warnings, rule
@@ -13,10 +12,10 @@ from irsa.rules.quotas import MANAGED_POLICY_SIZE, check_usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import minified
 from irsa.rules.unknown import least
-from irsa.ways import IRSA, POD_IDENTITY, Identity
 from irsa_config.argument_places import place_of
+from irsa_config.defaults import with_defaults
 from irsa_config.lint.checked import CheckedBinding, CheckedStack
-from irsa_config.models import Guard
+from irsa_config.models import Defaults, Guard
 from irsa_config.stack import Stack
 
 
@@ -96,12 +95,13 @@ def unused_setting(checked: CheckedStack) -> Warnings:
             fix = f"remove it, or use ${{{name}}}{instead}"
             found = f"no document and no ARN contains ${{{name}}}"
             yield ("variables", name), Mistake(found, "a variable that is used", fix)
-    written = checked.settings["bindings"].items()
-    bindings = [(each, checked.stack.bindings[key].identity) for key, each in written if isinstance(each, dict)]
-    for name in checked.settings.get("defaults", {}):
-        if not any(TAKES_DEFAULT[name](*each) for each in bindings):
-            found = f"every binding sets {name}, or does not need it"
-            yield ("defaults", name), Mistake(found, "a default that is used", "remove it")
+    for name, field in Defaults.model_fields.items():
+        key = str(field.alias)
+        if key in checked.settings.get("defaults", {}) and not any(
+            _takes(each, name) for each in checked.bindings.values()
+        ):
+            found = f"every binding sets {key}, or does not need it"
+            yield ("defaults", key), Mistake(found, "a default that is used", "remove it")
     yield from _unused_in_guards(checked)
 
 
@@ -162,32 +162,8 @@ def _unused_in_guards(checked: CheckedStack) -> Warnings:
                 yield at, Mistake(found, "a namespace of its service accounts", fix)
 
 
-Takes = Callable[[Mapping[str, Any], Identity], bool]
-
-
-def _creates_role_without(setting: str) -> Takes:
-    return lambda binding, _: "arn" not in binding.get("role", {}) and setting not in binding.get("role", {})
-
-
-def _has_service_account_without(setting: str, irsa: bool = False) -> Takes:
-    def takes(binding: Mapping[str, Any], identity: Identity) -> bool:
-        is_used = IRSA in identity.trusted or not irsa
-        return is_used and "serviceAccount" in binding and setting not in binding["serviceAccount"]
-
-    return takes
-
-
-# Whether a binding, as it is in the file, with these ways to its role, uses a default.
-TAKES_DEFAULT: Mapping[str, Takes] = {
-    "namespace": _has_service_account_without("namespace"),
-    "identity": lambda binding, _: "identity" not in binding,
-    "audience": lambda binding, identity: IRSA in identity.trusted and "audience" not in binding,
-    "path": lambda binding, identity: (
-        _creates_role_without("path")(binding, identity) or "path" not in binding.get("policy", {"path": ""})
-    ),
-    "permissionsBoundary": _creates_role_without("permissionsBoundary"),
-    "tags": lambda binding, identity: POD_IDENTITY in identity.used or "arn" not in binding.get("role", {}),
-    "maxSessionDuration": _creates_role_without("maxSessionDuration"),
-    "stsRegionalEndpoints": _has_service_account_without("stsRegionalEndpoints", irsa=True),
-    "tokenExpiration": _has_service_account_without("tokenExpiration", irsa=True),
-}
+def _takes(checked: CheckedBinding, name: str) -> bool:
+    """Return whether a binding is another one with a default than without it."""
+    identity = Defaults.model_construct(identity=checked.binding.argument("identity"))
+    with_it = identity.model_copy(update={name: {"": ""} if name == "tags" else "-"})
+    return with_defaults(checked.binding.own, with_it) != with_defaults(checked.binding.own, identity)

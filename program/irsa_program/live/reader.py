@@ -1,6 +1,5 @@
 """Read AWS and Kubernetes: few bulk reads, however many bindings there are. Nothing here writes."""
 
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -222,7 +221,7 @@ class Reader:
         inputs, place = self._inputs(key), self._place(key)
         if inputs is None:
             return None
-        context, missing = inputs.get("context"), access.kubeconfig_mistake(place, inputs, os.environ)
+        context, missing = inputs.get("context"), access.kubeconfig_mistake(place, inputs)
         try:
             if missing is None:
                 return ClusterClient(configuration(inputs))

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pulumi
-import yaml
 
-from irsa.rules.mistakes import Place
+from irsa.rules import commands
+from irsa.rules.mistakes import Mistake, Place
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import AwsAccount, Cluster
 from irsa_config.provider_settings import ACCOUNT_LISTS
 from irsa_config.scalars import parsed
 from irsa_config.stack import Stack
-from irsa_program.lookups import failures as mistakes
+from irsa_program.lookups import rules as live_rules
 from irsa_program.lookups.failures import AskedAwsAccount, Question, aws_mistake
 from irsa_program.lookups.values import Needs, needs_of
 from irsa_world.causes import Cause
@@ -180,7 +180,7 @@ def _kubeconfig_mistakes(stack: Stack, folder: Path) -> Iterator[LocatedMistake]
         kubernetes = cluster.kubernetes
         if not (kubernetes.eks if kubernetes else config.get("cluster") or config.get("renderYamlToDirectory")):
             inputs = kubernetes_inputs(cluster, settings, folder)
-            if mistake := kubeconfig_mistake(place if kubernetes else (), inputs, os.environ):
+            if mistake := kubeconfig_mistake(place if kubernetes else (), inputs):
                 yield mistake
 
 
@@ -211,46 +211,33 @@ def _is_path(kubeconfig: Any) -> bool:
     return isinstance(kubeconfig, str) and kubeconfig != "" and "\n" not in kubeconfig and kubeconfig[0] != "{"
 
 
-def kubeconfig_mistake(place: Place, inputs: Mapping[str, Any], variables: Mapping[str, str]) -> LocatedMistake | None:
-    """Return the mistake for a kubeconfig or a context that does not exist; None where both do, or it is no file.
-
-    Source: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
+def kubeconfig_mistake(place: Place, inputs: Mapping[str, Any]) -> LocatedMistake | None:
+    """Return the mistake for a kubeconfig or a context that does not exist; None where both do, or irsa can't tell.
 
     Args:
         place: The cluster's own setting `kubernetes`, or what has none: the provider's settings `kubernetes:` hold.
         inputs: The inputs of the Kubernetes provider. Default: the kubeconfig of the environment, its current context.
-        variables: The environment variables.
     """
-    kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
-    if kubeconfig and not _is_path(kubeconfig):
+    # With lightkube, it takes time to import.
+    from irsa_world.live.kubeconfig import NoContextError, configuration  # noqa: PLC0415
+
+    written = [name for name in ("context", "kubeconfig") if inputs.get(name)]
+    if not written and IN_CLUSTER_VARIABLE in os.environ:
+        # The plugin falls back to the service account of its Pod.
         return None
-    files = [Path(kubeconfig)] if kubeconfig else []
-    named = [Path(file) for file in variables.get("KUBECONFIG", "").split(os.pathsep) if file]
-    listed = [*files] or named or [Path("~/.kube/config").expanduser()]
-    contents = [_content(file) for file in listed if file.is_file()]
-    if not contents:
-        in_cluster = not files and not context and IN_CLUSTER_VARIABLE in variables
-        where = kubernetes_setting(place, "kubeconfig") if files else place
-        return None if in_cluster else mistakes.kubeconfig_missing(where, [str(file) for file in listed])
-    if None in contents:
-        return None
-    selected = context or next(filter(None, (content.get("current-context") for content in contents if content)), None)
-    contexts = [entry.get("name") for content in contents if content for entry in content.get("contexts") or []]
-    if selected in contexts or (selected is None and IN_CLUSTER_VARIABLE in variables):
-        return None
-    return mistakes.context_missing(kubernetes_setting(place, "context") if context else place, selected, contexts)
+    try:
+        configuration(inputs)
+    except NoContextError as error:
+        where = kubernetes_setting(place, written[0]) if written else place
+        fix = f"{'correct it' if written else 'set kubernetes:context'}; these exist: {commands.list_contexts()}"
+        mistake = Mistake(str(error), "a context of an existing kubeconfig", f"{fix}, or {commands.UPDATE_KUBECONFIG}")
+        return LocatedMistake(where, mistake, rule=live_rules.CONTEXT_MISSING)
+    except CouldNotLookError:
+        # What the plugin reads otherwise than irsa, it reports itself.
+        pass
+    return None
 
 
 def kubernetes_setting(place: Place, name: str) -> Place:
     """Return the place of a setting of the cluster's own `kubernetes`, or of the provider's settings `kubernetes:`."""
     return (*place, name) if place[-1:] == ("kubernetes",) else (f"kubernetes:{name}",)
-
-
-def _content(file: Path) -> dict[str, Any] | None:
-    """Return a kubeconfig; None where it cannot be read as one, which the Kubernetes plugin reports."""
-    try:
-        content = yaml.safe_load(file.read_text())
-        entries = content.get("contexts") or []
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError):
-        return None
-    return content if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries) else None

@@ -6,16 +6,13 @@ from typing import Any, NamedTuple
 
 from irsa.rules import commands
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake, Place, listed, named, nearest
+from irsa.rules.mistakes import Mistake, Place, listed, named
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.lookups import rules as live_rules
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
-from irsa_world.verdict import NO_PROVIDER
 
 LONGEST_ANSWER = 300
-# https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html
-ACTIVE, CHANGING = "ACTIVE", ("CREATING", "PENDING", "UPDATING")
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 DENIED = re.compile(r"(?P<who>\S+) is not authorized to perform: (?P<action>[\w-]+:\w+)")
 
@@ -81,7 +78,21 @@ class Advice(NamedTuple):
 
 # A mistake of the credentials, the account or the connection is the same for every question to the same AWS account,
 # so that it is reported once: it names no subject.
+CREDENTIALS_FOUND: Mapping[Cause, str] = {
+    Cause.EXPIRED: "the AWS credentials for {account} have expired",
+    Cause.NO_CREDENTIALS: "no AWS credentials for {account}",
+    Cause.CLOCK: "AWS refuses the time of this machine: {said}",
+    Cause.INVALID_CREDENTIALS: "AWS does not accept the credentials for {account}: {said}",
+}
 OF_ACCOUNT: Mapping[Cause, Advice] = {
+    **{
+        cause: Advice(
+            found,
+            "valid credentials that pulumi finds, and a clock within 5 minutes of AWS's",
+            "sign in again, or correct the keys, aws:profile, the region or the clock; then check: {check}",
+        )
+        for cause, found in CREDENTIALS_FOUND.items()
+    },
     Cause.PROFILE_MISSING: Advice(
         "the AWS profile {about} does not exist",
         "a profile of the AWS configuration files",
@@ -89,26 +100,6 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
     ),
     Cause.REGION_MISSING: Advice(
         "no AWS region is set", "a region in aws:region or AWS_REGION", f"set it: {commands.SET_REGION}", "error"
-    ),
-    Cause.EXPIRED: Advice(
-        "the AWS credentials for {account} have expired",
-        "credentials that are valid now",
-        "sign in again, or renew the temporary keys; then check: {check}",
-    ),
-    Cause.NO_CREDENTIALS: Advice(
-        "no AWS credentials for {account}",
-        "a profile, environment variables or a role that pulumi finds",
-        "sign in, or set aws:profile or AWS_PROFILE; then check: {check}",
-    ),
-    Cause.CLOCK: Advice(
-        "AWS refuses the time of this machine: {said}",
-        "a clock within 5 minutes of AWS's",
-        "set the clock of this machine, and run again",
-    ),
-    Cause.INVALID_CREDENTIALS: Advice(
-        "AWS does not accept the credentials for {account}: {said}",
-        "valid credentials",
-        "sign in again, or correct the access keys, the profile or the region; then check: {check}",
     ),
     Cause.WRONG_AWS_ACCOUNT: Advice(
         "the AWS credentials are of AWS account {about}, which the stack refuses",
@@ -134,105 +125,56 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
         "run again in a minute; `pulumi config set aws:maxRetries 5` has this said sooner: remove it afterwards",
         "error",
     ),
-}
-OF_SUBJECT: Mapping[Cause, Advice] = {
-    Cause.DENIED: Advice(
-        "AWS denies {action} for {subject} ({account}){to_whom}",
-        "credentials that may call {action}",
-        "allow it to these credentials: docs/permissions/iam-deployer.json lists what a stack needs",
-        "error",
-    ),
-    Cause.UNKNOWN: Advice(
-        "cannot read {subject} ({account}): {said}",
-        "an answer to {action}",
-        "run again, or sign in again; then check: {check}",
-        "error",
+    Cause.ROLE_NOT_ASSUMABLE: Advice(
+        "the role {role} cannot be assumed: {said}",
+        "a role whose trust policy admits the stack's credentials, which may call sts:AssumeRole",
+        "correct the two, or the role's ARN; then check: {assume}",
+        live_rules.ACCOUNT_UNREACHABLE,
     ),
 }
+DENIED_ADVICE = Advice(
+    "AWS denies {action} for {subject} ({account}){to_whom}",
+    "credentials that may call {action}",
+    "allow it to these credentials: docs/permissions/iam-deployer.json lists what a stack needs",
+    "error",
+)
+UNKNOWN_ADVICE = Advice(
+    "cannot read {subject} ({account}): {said}",
+    "an answer to {action}",
+    "run again, or sign in again; then check: {check}",
+    "error",
+)
 
 
 def aws_mistake(error: CouldNotLookError, asked: Question) -> LocatedMistake:
     """Return the mistake for a question that AWS did not answer."""
     aws_account = asked.aws_account
-    if error.cause is Cause.ROLE_NOT_ASSUMABLE:
-        return _role_not_assumable(error, aws_account)
     denied = DENIED.search(str(error))
-    advice = OF_ACCOUNT.get(error.cause) or OF_SUBJECT.get(error.cause, OF_SUBJECT[Cause.UNKNOWN])
+    advice = OF_ACCOUNT.get(error.cause, DENIED_ADVICE if error.cause is Cause.DENIED else UNKNOWN_ADVICE)
+    role, is_of_role = error.about or aws_account.role_arn, error.cause is Cause.ROLE_NOT_ASSUMABLE
     words = {
         "about": named(error.about),
         "account": aws_account,
         "action": denied["action"] if denied else asked.action,
+        "assume": commands.assume_role(role) if role and is_of_role else commands.who_am_i(aws_account.profile),
         "check": commands.who_am_i(aws_account.profile),
         "not_refused": aws_account.not_refused(error.about),
+        "role": named(role) if role else "in aws:assumeRoles",
         "said": quoted(error),
         "subject": asked.subject,
         "to_whom": f" to {named(denied['who'])}" if denied else f": {quoted(error)}",
     }
     found, allowed, fix = (text.format_map(words) for text in advice[:3])
     place = aws_account.place if error.cause in OF_ACCOUNT else asked.place
+    if is_of_role and place and role:
+        place = (*place, "assumeRoleArn")
     return LocatedMistake(place, Mistake(found, allowed, fix), rule=advice.rule)
-
-
-def _role_not_assumable(error: CouldNotLookError, aws_account: AskedAwsAccount) -> LocatedMistake:
-    role = error.about or aws_account.role_arn
-    place = (*aws_account.place, "assumeRoleArn") if aws_account.place and role else aws_account.place
-    found = f"the role {named(role) if role else 'of the AWS provider'} cannot be assumed: {quoted(error)}"
-    allowed = "a role whose trust policy admits the stack's credentials, which may call sts:AssumeRole"
-    fix = f"correct the two: {commands.assume_role(role)}" if role else "correct aws:assumeRoles"
-    return LocatedMistake(place, Mistake(found, allowed, fix), rule=live_rules.ACCOUNT_UNREACHABLE)
 
 
 def quoted(error: CouldNotLookError) -> str:
     """Return what was said, in quotes: it may repeat names that somebody else wrote."""
     said = str(error)
     return named(said if len(said) <= LONGEST_ANSWER else f"{said[:LONGEST_ANSWER]}...")
-
-
-def cluster_missing(place: Place, name: str, aws_account: AskedAwsAccount) -> LocatedMistake:
-    """Return the mistake for an EKS cluster that the AWS account does not have in this region."""
-    found = f"there is no EKS cluster {name!r} in {aws_account}"
-    command = commands.list_clusters(aws_account.region, aws_account.profile)
-    fix = f"correct the name, the region or the AWS account; these exist: {command}"
-    return LocatedMistake(place, Mistake(found, "the name of a cluster of this AWS account and region", fix))
-
-
-def cluster_not_active(place: Place, name: str, status: str, region: str | None) -> LocatedMistake:
-    """Return the mistake for an EKS cluster that cannot be reached yet, or any more."""
-    wait = f"wait for it: {commands.wait_for_cluster(name, region)}"
-    fix = wait if status in CHANGING else "name another cluster"
-    return LocatedMistake(place, Mistake(f"the EKS cluster {name!r} is {status}", f"an {ACTIVE} cluster", fix))
-
-
-def provider_missing(place: Place, number: str, issuer: str, command: str) -> LocatedMistake:
-    """Return the mistake for an AWS account, by its ID, without an IAM OIDC provider for an issuer."""
-    found = NO_PROVIDER.format(aws_account=number, issuer=issuer)
-    # The command has the end of the line, so that it can be pasted.
-    fix = f"let this stack create it with createOidcProvider: true, or create it: {command}"
-    mistake = Mistake(found, "a provider, before the first role for the cluster", fix)
-    return LocatedMistake(place, mistake, rule=live_rules.PROVIDER_MISSING)
-
-
-def output_wrong(place: Place, stack: str, name: str, mistake: Mistake) -> LocatedMistake:
-    """Return the mistake for another stack's output that is not what its name says."""
-    found = f"the output {name!r} of {stack}: {mistake.found}"
-    return LocatedMistake(place, Mistake(found, mistake.allowed, "fix that stack's output"))
-
-
-def kubeconfig_missing(place: Place, files: Collection[str]) -> LocatedMistake:
-    """Return the mistake for a kubeconfig of which no file exists."""
-    found = f"there is no kubeconfig {listed(files)}"
-    fix = "correct the path, or write it: " + commands.UPDATE_KUBECONFIG
-    return LocatedMistake(place, Mistake(found, "an existing kubeconfig", fix), rule=live_rules.CONTEXT_MISSING)
-
-
-def context_missing(place: Place, context: str | None, contexts: Collection[str]) -> LocatedMistake:
-    """Return the mistake for a context that no kubeconfig has; None for a current one that none names."""
-    which = "current context" if context is None else f"context {named(context)}"
-    found = f"the kubeconfig has no {which}; it has: {listed(sorted(contexts)) or 'none'}"
-    known = place[-1:] in (("context",), ("kubernetes:context",))
-    fix = f"{'correct it' if known else 'set kubernetes:context'}; these exist: {commands.list_contexts()}"
-    fix = nearest(context, contexts, fix) if context else fix
-    return LocatedMistake(place, Mistake(found, "a context of the kubeconfig", fix), rule=live_rules.CONTEXT_MISSING)
 
 
 def kubernetes_mistake(error: CouldNotLookError, place: Place, cluster: str, rule: str) -> LocatedMistake:

@@ -16,7 +16,6 @@ from irsa_config.between_keys import issuer_twice
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import AwsAccount, Cluster
 from irsa_config.stack import Stack
-from irsa_program.lookups import failures as mistakes
 from irsa_program.lookups import rules as live_rules
 from irsa_program.lookups.access import asked_aws_account
 from irsa_program.lookups.failures import AskedAwsAccount, Question, aws_mistake, quoted
@@ -24,8 +23,10 @@ from irsa_program.lookups.values import AwsIdentity, Needs
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import EksCluster
-from irsa_world.verdict import NOT_LISTED
+from irsa_world.verdict import NO_PROVIDER, NOT_LISTED
 
+# https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html
+CHANGING = ("CREATING", "PENDING", "UPDATING")
 AUDIENCES = "the audiences of the bindings in its client ID list"
 KEY = ParamSpec("KEY")
 ANSWER = TypeVar("ANSWER")
@@ -138,7 +139,7 @@ class Questions:
             return self._stack_output(cluster, "oidcIssuer", check_issuer)
         found = self.eks_cluster(cluster)
         if not found.issuer:
-            raise LookupFailure(self._not_ready(cluster, found.status))
+            raise self._not_ready(cluster, found.status)
         return found.issuer
 
     @once
@@ -176,19 +177,24 @@ class Questions:
             allowed = f"the provider of that issuer: its ARN ends with {issuer_host_path(issuer)}"
             raise LookupFailure.of(place, found, allowed, "correct one of the two", live_rules.PROVIDER_MISSING)
 
-        def missing_provider() -> LocatedMistake:
-            command = commands.create_provider(issuer, audiences)
-            if settings.name and is_of_cluster:
-                command = commands.associate_provider(settings.name, issuer, audiences, settings.region)
-            return mistakes.provider_missing(place, provider.account_id, issuer, command)
-
+        command = commands.create_provider(issuer, audiences)
+        if settings.name and is_of_cluster:
+            command = commands.associate_provider(settings.name, issuer, audiences, settings.region)
+        missing = LookupFailure.of(
+            place,
+            NO_PROVIDER.format(aws_account=provider.account_id, issuer=issuer),
+            "a provider, before the first role for the cluster",
+            # The command has the end of the line, so that it can be pasted.
+            f"let this stack create it with createOidcProvider: true, or create it: {command}",
+            live_rules.PROVIDER_MISSING,
+        )
         asked = self._asked(aws_account)
         question = Question(place, f"the IAM OIDC provider {arn}", "iam:GetOpenIDConnectProvider", asked)
-        client_ids = _answer(partial(self._cloud.client_ids, arn, aws_account), question, missing_provider)
-        if missing := sorted(audiences - set(client_ids)):
-            lacks = NOT_LISTED.format(provider=arn, audience=", ".join(missing))
+        client_ids = _answer(partial(self._cloud.client_ids, arn, aws_account), question, lambda: missing)
+        if unlisted := sorted(audiences - set(client_ids)):
+            lacks = NOT_LISTED.format(provider=arn, audience=", ".join(unlisted))
             found, allowed = f"{lacks}; it lists: {', '.join(client_ids)}", AUDIENCES
-            fix = f"add it: {commands.together(*(commands.add_client_id(arn, audience) for audience in missing))}"
+            fix = f"add it: {commands.together(*(commands.add_client_id(arn, audience) for audience in unlisted))}"
             raise LookupFailure.of(place, found, allowed, fix, live_rules.AUDIENCE_MISSING)
         return arn
 
@@ -198,19 +204,22 @@ class Questions:
         settings, place = self._clusters[cluster], (*self._stack.place_of_cluster(cluster), "name")
         asked = self._asked(settings.aws_account, settings.region)
 
-        def missing_cluster() -> LocatedMistake:
+        def missing() -> LookupFailure:
             number = self._number(settings.aws_account) or asked.number
-            return mistakes.cluster_missing(place, settings.name or "", asked._replace(number=number))
+            found = f"there is no EKS cluster {settings.name!r} in {asked._replace(number=number)}"
+            command = commands.list_clusters(asked.region, asked.profile)
+            fix = f"correct the name, the region or the AWS account; these exist: {command}"
+            return LookupFailure.of(place, found, "the name of a cluster of this AWS account and region", fix)
 
         question = Question(place, f"the EKS cluster {settings.name!r}", "eks:DescribeCluster", asked)
-        return _answer(partial(self._cloud.eks_cluster, settings), question, missing_cluster)
+        return _answer(partial(self._cloud.eks_cluster, settings), question, missing)
 
     @once
     def eks_kubeconfig(self, cluster: str) -> str:
         """The kubeconfig, as JSON, of a cluster with `kubernetes.eks`."""
         settings, found = self._clusters[cluster], self.eks_cluster(cluster)
         if not (authority := found.certificate_authority):
-            raise LookupFailure(self._not_ready(cluster, found.status))
+            raise self._not_ready(cluster, found.status)
         aws_account = self._stack.aws_accounts[settings.aws_account] if settings.aws_account else AwsAccount()
         region, role_arn = settings.region or aws_account.region or self.region(), aws_account.assume_role_arn
         access = {"profile": aws_account.profile, "role_arn": role_arn}
@@ -238,16 +247,19 @@ class Questions:
         try:
             return checked(str(outputs[name]))
         except Mistake as mistake:
-            raise LookupFailure(mistakes.output_wrong(place, stack, name, mistake)) from None
+            found = f"the output {name!r} of {stack}: {mistake.found}"
+            raise LookupFailure.of(place, found, mistake.allowed, "fix that stack's output") from None
 
-    def _not_ready(self, cluster: str, status: str) -> LocatedMistake:
-        """Return the mistake for an EKS cluster that lacks what an ACTIVE one has."""
+    def _not_ready(self, cluster: str, status: str) -> LookupFailure:
+        """Return the failure of an EKS cluster that lacks what an ACTIVE one has."""
         name, region = self._clusters[cluster].name or "", self._clusters[cluster].region
         place = (*self._stack.place_of_cluster(cluster), "name")
-        if status == mistakes.ACTIVE:
-            found = f"the EKS cluster {name!r} has no OIDC issuer"
-            return LocatedMistake(place, Mistake(found, "a cluster that has one", "set its `oidcIssuer`"))
-        return mistakes.cluster_not_active(place, name, status, region)
+        found, allowed = (
+            f"the EKS cluster {name!r} is {status}, and has no OIDC issuer",
+            "an ACTIVE cluster that has one",
+        )
+        wait = f"wait for it: {commands.wait_for_cluster(name, region)}"
+        return LookupFailure.of(place, found, allowed, wait if status in CHANGING else "name another cluster")
 
     def _asked(self, aws_account: str | None, region: str | None = None) -> AskedAwsAccount:
         return asked_aws_account(self._stack.aws_accounts, aws_account, self._aws_settings, region)
@@ -260,7 +272,7 @@ class Questions:
             return None
 
 
-def _answer(ask: Callable[[], ANSWER], asked: Question, missing: Callable[[], LocatedMistake] | None = None) -> ANSWER:
+def _answer(ask: Callable[[], ANSWER], asked: Question, missing: Callable[[], LookupFailure] | None = None) -> ANSWER:
     """Return the answer of AWS; what it does not have is the mistake of `missing`.
 
     Raises:
@@ -269,5 +281,6 @@ def _answer(ask: Callable[[], ANSWER], asked: Question, missing: Callable[[], Lo
     try:
         return ask()
     except CouldNotLookError as error:
-        is_missing = missing and error.cause is Cause.NOT_FOUND
-        raise LookupFailure(missing() if missing and is_missing else aws_mistake(error, asked)) from None
+        if missing and error.cause is Cause.NOT_FOUND:
+            raise missing() from None
+        raise LookupFailure(aws_mistake(error, asked)) from None

@@ -1,10 +1,8 @@
 from collections.abc import Iterator
 
-import pytest
-
 from irsa.fields import OF_A_ROLE, Group, Keyed, Listed, Node
 from irsa.rules.mistakes import Place
-from irsa_config.argument_places import place_of, spelled
+from irsa_config.argument_places import place_of
 from irsa_config.key_types import keys_at
 
 
@@ -22,23 +20,3 @@ def test_every_argument_has_its_place_in_a_binding() -> None:
     for argument in arguments():
         *parents, key = place_of(argument)
         assert key in keys_at((*(() if argument[0] == "quotas" else ("bindings", "my-app")), *parents))
-
-
-@pytest.mark.parametrize(
-    ("argument", "text"),
-    [
-        (("role", "name"), "role.name"),
-        (("trust", "any_service_account"), "trust.anyServiceAccount"),
-        (("service_account", "token_expiration"), "serviceAccount.tokenExpiration"),
-        (("policy", "name"), "policy.name"),
-        (("policy_arns", 1), "policyArns[1]"),
-        (("import_", 0), "import[0]"),
-        (("quotas", "trust_policy_size"), "irsa:quotas.trustPolicySize"),
-        (("quotas", "attached_policies"), "irsa:quotas.attachedPolicies"),
-        (("policy", "tags", "a_b"), "policy.tags.a_b"),
-        (("inline_policies", "a_b", "document"), "inlinePolicies.a_b.document"),
-        ((), ""),
-    ],
-)
-def test_a_stack_files_own_spelling(argument: Place, text: str) -> None:
-    assert spelled(argument) == text

@@ -42,6 +42,7 @@ def test_a_cluster_twice_in_one_binding(tmp_path: Path) -> None:
         {},
         {"cluster": ..., "clusters": TWO},
         {"cluster": {"stack": "o/p/s"}},
+        {"cluster": {"name": "c", "oidcIssuer": ISSUER, "oidcProviderArn": PROVIDER}},
         {"cluster": {"oidcIssuer": ISSUER, "oidcProviderArn": PROVIDER}},
         {"cluster": {"oidcIssuer": f"{ISSUER}/", "oidcProviderArn": PROVIDER}},
         {"cluster": {"name": "cc", "account": "a"}, "accounts": {"a": {"profile": "p"}}},
@@ -61,6 +62,8 @@ def test_what_goes_together(values: dict[str, Any]) -> None:
         ({"cluster": ..., "clusters": {}}, ("clusters",), "no cluster"),
         *(({"variables": {name: "x"}}, ("variables", name), repr(name)) for name in ("account", "region", "cluster")),
         ({"cluster": {}}, ("cluster",), "nothing"),
+        # internal/service/eks/validate.go of terraform-provider-aws, for what it looks up.
+        ({"cluster": {"name": "c"}}, ("cluster", "name"), "one letter"),
         ({"cluster": {"oidcIssuer": ISSUER}}, ("cluster",), "only oidcIssuer"),
         ({"cluster": ..., "clusters": {"a": {}}}, ("clusters", "a"), "nothing"),
         (

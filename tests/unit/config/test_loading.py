@@ -1,6 +1,5 @@
 """What only a stack file's reader does; what it shares with that of a program is in test_fields.py and test_read.py."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,13 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from irsa.fields import OF_A_ROLE
 from irsa.keys.binding import is_model
 from irsa.rules.mistakes import Place, path_of
 from irsa_config.key_types import keys_at, type_at
 from irsa_config.loading import KINDS, read_settings
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.stack import Binding
 from irsa_program.examine import examine
 
 APP = {"serviceAccount": {"name": "a"}}
@@ -59,47 +56,6 @@ def test_a_key_of_an_earlier_version_is_not_taken_for_a_misspelled_one() -> None
     (found,) = mistakes(defaults={"retainNamespaces": False})
     assert found.place == ("defaults", "retainNamespaces")
     assert found.mistake.fix.startswith("remove it: ")
-
-
-@pytest.mark.parametrize("arns", [[POLICY_ARN], {"read": POLICY_ARN}])
-def test_the_keys_of_a_binding_are_its_arguments(arns: Any, tmp_path: Path) -> None:
-    document = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}
-    (tmp_path / "p.json").write_text(json.dumps(document))
-    same = {"identity": "both", "role": {"name": "a"}, "audience": "a"}
-    keys = {
-        **same,
-        "serviceAccount": {"name": "a", "tokenExpiration": 600, "labels": {"a_b": "c"}, "createNamespace": True},
-        "podIdentity": {"importIds": {"a_b": "a-12345678"}},
-        "policy": {"file": "p.json", "name": "a"},
-        "policies": [{"addOn": "a", "readOnly": True}],
-        "policyArns": arns,
-        "inlinePolicies": {"a_b": {"document": {}}},
-        "assumeRoleArns": ["x"],
-        "trust": {"anyServiceAccount": True},
-        "import": ["role"],
-        "retainOnDelete": True,
-        "account": "data",
-        "clusters": ["blue"],
-        "protect": True,
-        "formerly": "b",
-    }
-    args = {
-        **same,
-        "service_account": {"name": "a", "namespace": "default", "token_expiration": 600, "labels": {"a_b": "c"}},
-        "pod_identity": {"import_ids": {"a_b": "a-12345678"}},
-        "policy": {"document": document, "name": "a"},
-        "policies": [{"add_on": "a", "read_only": True}],
-        "policy_arns": arns,
-        "inline_policies": {"a_b": {"document": {}}},
-        "assume_role_arns": ["x"],
-        "trust": {"any_service_account": True},
-        "import_": ["role"],
-        "retain_on_delete": True,
-    }
-    others = {"clusters": {"blue": {"name": "blue"}}, "accounts": {"data": {"profile": "data"}}}
-    binding = read_settings({"bindings": {"a": keys}, **others}, tmp_path).stack.bindings["a"]
-    assert binding == Binding(args, ["blue"], "data", protect=True, formerly="b", create_namespace=True)
-    assert OF_A_ROLE.fields.keys() - args.keys() == {"oidc_provider_arns", "cluster_arns", "quotas"}
 
 
 def test_what_is_as_by_default_is_as_if_it_were_not_there() -> None:

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,6 @@ def examined(folder: Path, binding: Any, region: str | None = None, **variables:
     app = {"serviceAccount": {"name": "app"}, **binding}
     values = {"cluster": {"name": "cc"}, "variables": {"bucket": "b", **variables}, "bindings": {"app": app}}
     return examine(values, folder, region)
-
-
-def test_a_file_is_read_into_its_document(tmp_path: Path) -> None:
-    (tmp_path / "policies").mkdir()
-    (tmp_path / "policies" / "p.json").write_text(json.dumps(DOCUMENT))
-    read = PolicySources(tmp_path)
-    policy = {"file": "policies/p.json", "name": "p"}
-    bindings = read.with_documents({"app": {"policy": policy, "inlinePolicies": {"a": policy}}, "other": 5})
-
-    assert bindings["app"]["policy"] == {**policy, "document": DOCUMENT}
-    assert bindings["app"]["inlinePolicies"]["a"]["document"] == DOCUMENT
-    assert bindings["other"] == 5
-    assert read.mistakes == []
 
 
 @pytest.mark.parametrize(

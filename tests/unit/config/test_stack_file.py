@@ -56,26 +56,6 @@ def test_lines_only_where_the_value_is_the_files_own(tmp_path: Path) -> None:
     assert found["bindings", "a"].where == "irsa:bindings.a"
 
 
-@pytest.mark.parametrize(
-    ("region", "arn", "good"),
-    [
-        ("cn-north-1", "arn:aws-cn:iam::aws:policy/ReadOnlyAccess", True),
-        ("cn-north-1", "arn:aws:iam::aws:policy/ReadOnlyAccess", False),
-        ("cn-north-1", "arn:${partition}:iam::aws:policy/ReadOnlyAccess", True),
-        ("us-gov-west-1", "arn:aws-us-gov:iam::aws:policy/ReadOnlyAccess", True),
-        ("us-gov-west-1", "arn:aws:iam::aws:policy/ReadOnlyAccess", False),
-        ("eusc-de-east-1", "arn:aws-eusc:iam::aws:policy/ReadOnlyAccess", True),
-        ("us-west-2", "arn:aws-cn:iam::aws:policy/ReadOnlyAccess", False),
-        (None, "arn:aws-cn:iam::aws:policy/ReadOnlyAccess", True),
-    ],
-)
-def test_the_partition_is_that_of_the_region(tmp_path: Path, region: str | None, arn: str, good: bool) -> None:
-    values = {"cluster": {"name": "cc"}, "bindings": {"a": {"serviceAccount": {"name": "a"}, "policyArns": [arn]}}}
-    mistakes = examine(values, tmp_path, region).mistakes
-
-    assert [mistake.place for mistake in mistakes] == ([] if good else [("bindings", "a", "policyArns", 0)])
-
-
 def test_a_key_of_no_namespace(tmp_path: Path) -> None:
     """The attack: a key that is only the word `config`, which ended in a traceback."""
     file = stack_file(tmp_path, "config:\n  config: 1\n")

@@ -22,7 +22,7 @@ from irsa.rules.mistakes import Located, Mistake, Place, path_of
 from irsa.rules.unknown import OUTPUT, SECRET, WRONG, Sample, Unknown
 from irsa.spec import read, read_again
 from tests.places import at, places
-from tests.program.test_both_doors import RIGHT_TYPES, TEXTS, VALUES
+from tests.program.test_both_doors import values
 from tests.unit.irsa.test_fields import CLUSTER_ARN
 from tests.unit.irsa.test_fields import VALUES as OF_FIELDS
 
@@ -206,7 +206,7 @@ def cases(draw: st.DrawFn, bases: Sequence[dict[str, Any]], most: int) -> tuple[
             changes = draw(st.sampled_from(TOGETHER))
         elif kind == "argument":
             bad = st.sampled_from(OF_FIELDS[".".join(map(str, place))][1])
-            changes = {place: draw(RIGHT_TYPES.get(str(place[-1]), TEXTS) | bad | VALUES)}
+            changes = {place: draw(bad | values(place))}
         else:
             changes = {place: draw(ODD)} if kind == "part" else {}
             args = args if changes else without(args, place)

@@ -13,9 +13,7 @@ from irsa.evaluation.lint.actions import applicability, in_a_policy, service, se
 from irsa.evaluation.lint.rule import Statement
 from irsa.rules.mistakes import Mistake
 from irsa.rules.unknown import SECRET
-from irsa.ways import ONLY_IRSA, parse_identity
 from irsa_config.lint import RULES, check_rule_name, silence_reason
-from irsa_config.lint.settings import TAKES_DEFAULT
 from irsa_config.loading import read_settings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import Defaults
@@ -340,10 +338,6 @@ def test_unused_setting(tmp_path: Path) -> None:
     variables = {"variables": {"used": "b", "unused": "c"}}
     read = policy({**READ, "Resource": "arn:aws:s3:::${used}"})
     assert warnings("unused-setting", tmp_path, read, **variables) == ["variables.unused"]
-    defaults = {"defaults": {"namespace": "a", "audience": "ci"}}
-    assert warnings("unused-setting", tmp_path, {}, **defaults) == []
-    own = {"serviceAccount": {"name": "app", "namespace": "b"}, "audience": "x"}
-    assert warnings("unused-setting", tmp_path, own, **defaults) == ["defaults.namespace", "defaults.audience"]
 
 
 @pytest.mark.parametrize(
@@ -387,34 +381,40 @@ def test_who_may_avoid_a_guard(tmp_path: Path, guard: dict[str, Any], found: lis
     assert places == [f"cluster.guard.{each}" for each in found]
 
 
-USES: list[tuple[str, dict[str, Any], bool]] = [
-    ("namespace", APP, True),
-    ("namespace", {"trust": {}}, False),
-    ("namespace", {"serviceAccount": {"namespace": "a"}}, False),
-    ("audience", {}, True),
-    ("audience", {"audience": "a"}, False),
-    ("path", {}, True),
-    ("path", {"role": {"path": "/"}}, False),
-    ("path", {"role": {"path": "/"}, "policy": {}}, True),
-    ("permissionsBoundary", {"role": {}}, True),
-    ("maxSessionDuration", {"role": {"maxSessionDuration": 1}}, False),
-    ("tags", {"role": {"tags": {}}}, True),
-]
+EVERY_DEFAULT: dict[str, Any] = {
+    "namespace": "a",
+    "identity": "irsa",
+    "audience": "a",
+    "path": "/a/",
+    "permissionsBoundary": "arn:aws:iam::aws:policy/ReadOnlyAccess",
+    "tags": {"a": "b"},
+    "maxSessionDuration": 7200,
+    "stsRegionalEndpoints": True,
+    "tokenExpiration": 3600,
+}
+OF_TOKENS = ["audience", "stsRegionalEndpoints", "tokenExpiration"]
+OF_ROLES = ["path", "permissionsBoundary", "tags", "maxSessionDuration"]
+OWN = {"name": "app", "namespace": "default", "tokenExpiration": 600, "stsRegionalEndpoints": False}
 
 
-@pytest.mark.parametrize(("default", "binding", "used"), USES)
-def test_who_takes_a_default(default: str, binding: dict[str, Any], used: bool) -> None:
-    assert TAKES_DEFAULT[default](binding, ONLY_IRSA) is used
-
-
-@pytest.mark.parametrize("default", ["audience", "tokenExpiration", "stsRegionalEndpoints"])
-def test_what_is_of_irsa_alone_is_not_taken_without_it(default: str) -> None:
-    assert TAKES_DEFAULT[default](APP, parse_identity("both"))
-    assert not TAKES_DEFAULT[default](APP, parse_identity("podIdentity"))
-
-
-def test_associations_take_tags() -> None:
-    assert TAKES_DEFAULT["tags"]({"role": {"arn": "x"}}, parse_identity("podIdentity"))
+@pytest.mark.parametrize(
+    ("binding", "unused"),
+    [
+        ({}, []),
+        ({"serviceAccount": OWN}, ["namespace", *OF_TOKENS[1:]]),
+        ({"role": {"arn": f"{ROLE}/app"}}, OF_ROLES),
+        (
+            {"role": {"arn": f"{ROLE}/app"}, "identity": "podIdentity"},
+            ["identity", *OF_TOKENS, *OF_ROLES[:2], "maxSessionDuration"],
+        ),
+        ({"role": {"path": "/"}, "audience": "a"}, ["audience", "path"]),
+        ({"role": {"path": "/"}, **policy(READ)}, []),
+    ],
+)
+def test_unused_defaults(tmp_path: Path, binding: dict[str, Any], unused: list[str]) -> None:
+    assert EVERY_DEFAULT.keys() == {field.alias for field in Defaults.model_fields.values()}
+    found = warnings("unused-setting", tmp_path, binding, defaults=EVERY_DEFAULT)
+    assert {*found} == {f"defaults.{each}" for each in unused}
 
 
 SESSION = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
@@ -498,10 +498,6 @@ def test_the_place_of_a_statement_beside_those_for_pod_identity(tmp_path: Path) 
     assert warnings("wide-trust", tmp_path, binding, cluster=cluster) == ["trust.statements.0"]
 
 
-def test_every_default_says_who_takes_it() -> None:
-    assert set(TAKES_DEFAULT) == {field.alias for field in Defaults.model_fields.values()}
-
-
 @pytest.mark.parametrize(
     ("silence", "rule", "binding", "reason"),
     [
@@ -528,33 +524,6 @@ def test_a_silence_for_whom_it_is_not_known_is_for_nobody(tmp_path: Path, bindin
     found = examine({"cluster": {"name": "cc"}, "bindings": {"a": wide}, "lint": lint}, tmp_path)
     assert "wide-trust" in {mistake.rule for mistake in found.mistakes}
     assert not found.silenced
-
-
-@pytest.mark.parametrize(
-    ("rule", "before", "words", "after"),
-    [
-        (
-            "pod-identity-trust",
-            {"identity": "both", "trust": {"subjects": ["a:b-*"]}},
-            "name each service account",
-            {"identity": "both", "trust": {"subjects": ["a:b-c"]}},
-        ),
-        (
-            "session-tag-policy",
-            {"policyArns": ["arn:aws:iam::aws:policy/AmazonSageMakerSpacesRouterPolicy"]},
-            "set identity to podIdentity",
-            {"policyArns": ["arn:aws:iam::aws:policy/AmazonSageMakerSpacesRouterPolicy"], "identity": "podIdentity"},
-        ),
-    ],
-)
-def test_what_other_rules_advise_settles_it(
-    tmp_path: Path, rule: str, before: dict[str, Any], words: str, after: dict[str, Any]
-) -> None:
-    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, **before}}}
-    fixes = [each.mistake.fix for each in examine(values, tmp_path).warnings if each.rule == rule]
-    assert all(words in fix for fix in fixes), fixes
-    assert fixes
-    assert warnings(rule, tmp_path, after) == []
 
 
 def test_names_of_rules() -> None:

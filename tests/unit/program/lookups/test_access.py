@@ -6,7 +6,6 @@ import pulumi
 import pytest
 
 from irsa_config.loading import read_settings
-from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Stack
 from irsa_program.lookups import access
 from irsa_program.lookups.access import access_of, kubeconfig_mistake
@@ -35,61 +34,49 @@ def kubeconfig(tmp_path: Path) -> Path:
     return file
 
 
-def checked(files: list[Path], context: str | None = None, **variables: str) -> LocatedMistake | None:
-    inputs = {"kubeconfig": str(files[0]) if files else None, "context": context}
-    return kubeconfig_mistake(PLACE, inputs, variables)
+IN_POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
 
 
-def test_a_context_that_exists(kubeconfig: Path) -> None:
-    assert checked([kubeconfig], "prod") is None
-    assert checked([kubeconfig]) is None
-    assert checked([], "prod", KUBECONFIG=str(kubeconfig)) is None
-
-
-def test_a_kubeconfig_without_a_current_context(tmp_path: Path) -> None:
-    """Protects from a stack that stops half-way: without `kubernetes:context`, no context is chosen.
-
-    In a Pod its service account is used then:
-    https://pkg.go.dev/k8s.io/client-go/tools/clientcmd#DeferredLoadingClientConfig.ClientConfig
-    """
-    file = tmp_path / "config"
-    file.write_text(KUBECONFIG.format(name="prod", current='""'))
-    found = kubeconfig_mistake(("cluster",), {}, {"KUBECONFIG": str(file)})
-
-    assert found is not None
-    assert found.mistake.found == "the kubeconfig has no current context; it has: prod"
-    assert found.mistake.fix == "set kubernetes:context; these exist: kubectl config get-contexts"
-    in_pod = {"KUBECONFIG": str(file), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
-    assert kubeconfig_mistake(("cluster",), {}, in_pod) is None
-
-
-def test_several_kubeconfigs_are_merged(kubeconfig: Path, tmp_path: Path) -> None:
-    """Protects those with one file per cluster: a file that is missing is skipped, and a context of any file counts.
+@pytest.mark.parametrize(
+    ("inputs", "variables", "place"),
+    [
+        ({"kubeconfig": "prod", "context": "prod"}, {}, None),
+        ({"kubeconfig": "prod"}, {}, None),
+        ({"context": "prod"}, {"KUBECONFIG": "prod"}, None),
+        ({"kubeconfig": "prod", "context": "prd"}, {}, (*PLACE, "context")),
+        ({"kubeconfig": "none"}, {}, (*PLACE, "kubeconfig")),
+        # A file that is missing is skipped, and a context of any file counts.
+        ({"context": "prod"}, {"KUBECONFIG": "none:without:prod"}, None),
+        ({"context": "stage"}, {"KUBECONFIG": "none:without:prod"}, (*PLACE, "context")),
+        ({}, {"KUBECONFIG": "without"}, PLACE),
+        ({}, {"KUBECONFIG": "none"}, PLACE),
+        # In a Pod its service account is used then.
+        ({}, {"KUBECONFIG": "without", **IN_POD}, None),
+        ({}, {"KUBECONFIG": "none", **IN_POD}, None),
+        ({"context": "prod"}, {"KUBECONFIG": "none", **IN_POD}, (*PLACE, "context")),
+        # The plugin says what is wrong with these.
+        *(({"kubeconfig": name}, {}, None) for name in ("brace", "text", "contexts")),
+    ],
+)
+def test_a_kubeconfig_and_its_context(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: dict[str, str], variables: dict[str, str], place: Any
+) -> None:
+    """Protects from a stack that stops half-way: the Kubernetes plugin misses a context when it creates something.
 
     https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#merging-kubeconfig-files
+    https://pkg.go.dev/k8s.io/client-go/tools/clientcmd#DeferredLoadingClientConfig.ClientConfig
     """
-    other = tmp_path / "other"
-    other.write_text(KUBECONFIG.format(name="dev", current="dev"))
-    both = f"{tmp_path / 'none'}:{other}:{kubeconfig}"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    files = {name: KUBECONFIG.format(name="prod", current=now) for name, now in (("prod", "prod"), ("without", '""'))}
+    files |= {"brace": "{", "text": "text", "contexts": "contexts: {a: b}"}
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    found = kubeconfig_mistake(PLACE, inputs)
 
-    assert checked([], "prod", KUBECONFIG=both) is None
-    assert checked([], "dev", KUBECONFIG=both) is None
-    assert checked([], "stage", KUBECONFIG=both) is not None
-
-
-def test_in_a_pod_there_is_no_kubeconfig(tmp_path: Path) -> None:
-    variables = {"KUBECONFIG": str(tmp_path / "none"), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
-
-    assert checked([], **variables) is None
-    assert checked([], "prod", **variables) is not None
-
-
-@pytest.mark.parametrize("text", ["{", "[]", "text", "contexts: {a: b}", "contexts: [a]", "\0"])
-def test_a_kubeconfig_that_is_none_is_left_to_the_plugin(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "config"
-    file.write_text(text)
-
-    assert checked([file], "prod") is None
+    assert (found.place if found else None) == place
 
 
 def stack(**values: Any) -> Stack:
@@ -135,7 +122,7 @@ def test_the_settings_of_the_default_provider_are_looked_at(tmp_path: Path, kube
     assert places(kubeconfig="none") == ["kubernetes:kubeconfig"]
     assert places(kubeconfig=kubeconfig.name) == []
     assert places(kubeconfig=kubeconfig.name, context="prd") == ["kubernetes:context"]
-    assert places(kubeconfig=kubeconfig.read_text(), context="prd") == []
+    assert places(kubeconfig=kubeconfig.read_text(), context="prd") == ["kubernetes:context"]
 
 
 VALUES = {"cluster": KNOWN, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}}

@@ -5,7 +5,6 @@ import pytest
 
 from irsa.rules.unknown import SECRET, sampled
 from irsa_config.loading import read_settings
-from irsa_config.variables import BUILT_IN
 from irsa_program.examine import examine
 from irsa_program.lookups.values import AwsIdentity, unanswered
 
@@ -55,18 +54,6 @@ def test_the_account_id_is_known_where_the_file_has_it(settings: Any, allowed: A
     identity = identities(settings, "us-west-2", allowed)[None]
     assert identity is not None
     assert (None if sampled(identity.account_id) else identity.account_id) == account_id
-
-
-@pytest.mark.parametrize("region", [None, "eu-west-1"])
-def test_samples_stand_for_what_is_looked_up(region: str | None) -> None:
-    resource = "-".join(f"${{{name}}}" for name in BUILT_IN)
-    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:${{partition}}:s3:::{resource}"}
-    binding = {
-        "serviceAccount": {"name": "app"},
-        "role": {"permissionsBoundary": f"arn:${{partition}}:iam::${{account}}:policy/{resource}"},
-        "policy": {"document": {"Version": "2012-10-17", "Statement": statement}},
-    }
-    assert examine({"cluster": {"name": "cc"}, "bindings": {"app": binding}}, Path("/nowhere"), region).mistakes == []
 
 
 @pytest.mark.parametrize(("value", "mistakes", "secrets"), [(5, 1, 0), (SECRET, 0, 2)])
