@@ -94,7 +94,8 @@ def test_what_cannot_be_proven_here_is_not_a_finding(project: Project) -> None:
     assert found["later"] == ("cannot tell", "there is no such service account, so there is no proof")
     for name in ("network", "added", "named"):
         assert found[name][0] == "cannot tell"
-        assert found[name][1].startswith(refused) and "IpAddress" in found[name][1]
+        assert found[name][1].startswith(refused)
+        assert "IpAddress" in found[name][1]
     assert found["refused"][0] == "finding"
 
 
