@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from irsa.evaluation.patterns import TooManyError, both, covers, overlap, widest
 from irsa.evaluation.permission_statements import PLAIN, UNKNOWN, Element, Names, Statement, service_of
-from irsa.evaluation.permissions import Permissions, Request
+from irsa.evaluation.permissions import Having, Permissions, Request
 from irsa.rules.subjects import is_pattern
 
 # More pairs of an action and a resource are not asked about: then it can't be told what is gained.
@@ -143,9 +143,10 @@ def _applies_with(one: Statement, other: Statement, action: str, resource: str) 
     if UNKNOWN in one.conditions or not {*one.conditions} <= {*other.conditions}:
         return False
     same = not one.marked and (one.actions, one.resources) == (other.actions, other.resources)
+    # There are fewer resources than actions in most.
     return same or (
-        _includes(one.actions, action.lower(), str.lower, overlap)
-        and _includes(one.resources, resource, str, _arns_may_match)
+        _includes(one.resources, resource, str, _arns_may_match)
+        and _includes(one.actions, action.lower(), str.lower, overlap)
     )
 
 
@@ -167,22 +168,20 @@ def _extent(before: Permissions, after: Permissions, action: str, resource: str)
 
 def _given(permissions: Permissions, action: str, resource: str) -> tuple[bool | None, bool | None]:
     """Return whether all is given that patterns match, or nothing; and whether what nobody names of it is given."""
-    of_action, of_resource = _included(permissions, "actions", action), _included(permissions, "resources", resource)
-    both_ = (one & other for one, other in zip(of_action, of_resource, strict=True))
+    pairs: tuple[tuple[Element, str], ...] = (("actions", action), ("resources", resource))
+    included = [_included(permissions.having(element), element, pattern) for element, pattern in pairs]
+    both_ = (one & other for one, other in zip(*included, strict=True))
     every = permissions.decision(Request(service_of(action), *both_))
     name = _sample(f"{_STRANGER}:*" if action == "*" else action)
     return every, every if every is not None else permissions.of(name, _sample(resource))
 
 
 @functools.lru_cache(maxsize=10_000)
-def _included(permissions: Permissions, element: Element, pattern: str) -> tuple[int, int]:
+def _included(having: Having, element: Element, pattern: str) -> tuple[int, int]:
     """Return which statements include all that a pattern matches, and which include some of it."""
     if element == "resources":
-        may = functools.partial(_arns_may_match, pattern)
-        return permissions.including(element, lambda each: covers(each, pattern), may)
-    return permissions.including(
-        element, lambda each: covers(each.lower(), pattern), lambda each: overlap(pattern, each.lower())
-    )
+        return having.including(lambda each: covers(each, pattern), functools.partial(_arns_may_match, pattern))
+    return having.including(lambda each: covers(each.lower(), pattern), lambda each: overlap(pattern, each.lower()))
 
 
 def _sample(pattern: str) -> str:

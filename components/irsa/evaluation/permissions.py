@@ -13,6 +13,7 @@ import itertools
 import re
 import string
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from irsa.evaluation.patterns import matches
@@ -21,6 +22,7 @@ from irsa.evaluation.permission_statements import (
     TO_PLAIN,
     Compared,
     Element,
+    Names,
     Statement,
     is_chosen,
     service_of,
@@ -41,12 +43,45 @@ class Request(NamedTuple):
     possible: int
 
 
-class _Having(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Having:
     """The statements that have a pattern: those of the opposites, and by pattern where least, or most, is included."""
 
     negated: int
     least: dict[str, int]
     most: dict[str, int]
+
+    def including(
+        self, is_matched: Callable[[str], object], may_be_matched: Callable[[str], object] | None = None
+    ) -> tuple[int, int]:
+        """Return which statements include something, and which may.
+
+        Args:
+            is_matched: Whether a pattern matches all of it.
+            may_be_matched: Whether a pattern matches some of it; the same by default.
+        """
+        # Statements share most of their patterns: each is asked about once.
+        (all_least, some_least), (all_most, some_most) = (
+            [
+                functools.reduce(int.__or__, (having[pattern] for pattern in filter(each, having)), 0)
+                for each in (is_matched, may_be_matched or is_matched)
+            ]
+            for having in (self.least, self.most)
+        )
+        negated = self.negated
+        return all_least & ~negated | negated & ~some_least, some_most & ~negated | negated & ~all_most
+
+
+# The roles of one add-on have the same actions.
+@functools.lru_cache(maxsize=1_000)
+def _having(names: tuple[Names, ...]) -> Having:
+    """Return which statements, by their place, have which patterns."""
+    having = Having(sum(each.negated << index for index, each in enumerate(names)), {}, {})
+    for (index, each), widest in itertools.product(enumerate(names), (False, True)):
+        found = having.most if widest else having.least
+        for pattern in each.patterns(widest):
+            found[pattern] = found.get(pattern, 0) | 1 << index
+    return having
 
 
 class Permissions:
@@ -57,7 +92,7 @@ class Permissions:
         self.bounded = bounded
         # Most actions are included by the same statements as others.
         self._of_actions: dict[str, Request] = {}
-        self._having: dict[Element, _Having] = {}
+        self._having: dict[Element, Having] = {}
         said = tuple((each.allows, each.in_boundary, each.conditions) for each in statements)
         self._answers = _answers(said, bounded)
         self._everywhere: dict[tuple[Request, tuple[str, ...]], bool | None] = {}
@@ -81,7 +116,7 @@ class Permissions:
         return self._on(self._of_action(action), resource.translate(TO_PLAIN))
 
     def _on(self, request: Request, resource: str) -> bool | None:
-        certain, possible = self.including("resources", functools.partial(matches, resource))
+        certain, possible = self.having("resources").including(functools.partial(matches, resource))
         return self.decision(request._replace(certain=request.certain & certain, possible=request.possible & possible))
 
     def everywhere(self, action: str, arns: Collection[str], only: Collection[int] | None = None) -> bool | None:
@@ -128,44 +163,15 @@ class Permissions:
         # IAM ignores the letter case of actions.
         name = action.lower()
         if name not in self._of_actions:
-            bits = self.including("actions", lambda pattern: matches(name, pattern.lower()))
+            bits = self.having("actions").including(lambda pattern: matches(name, pattern.lower()))
             self._of_actions[name] = Request(service_of(name), *bits)
         return self._of_actions[name]
 
-    def including(
-        self,
-        element: Element,
-        is_matched: Callable[[str], object],
-        may_be_matched: Callable[[str], object] | None = None,
-    ) -> tuple[int, int]:
-        """Return which statements include something, and which may.
-
-        Args:
-            element: What it is one of.
-            is_matched: Whether a pattern matches all of it.
-            may_be_matched: Whether a pattern matches some of it; the same by default.
-        """
+    def having(self, element: Element) -> Having:
+        """Return which statements have which patterns of their actions or resources."""
         if element not in self._having:
-            self._having[element] = self._of_patterns(element)
-        negated, *those = self._having[element]
-        # Statements share most of their patterns: each is asked about once.
-        (all_least, some_least), (all_most, some_most) = (
-            [
-                functools.reduce(int.__or__, (having[pattern] for pattern in filter(each, having)), 0)
-                for each in (is_matched, may_be_matched or is_matched)
-            ]
-            for having in those
-        )
-        return all_least & ~negated | negated & ~some_least, some_most & ~negated | negated & ~all_most
-
-    def _of_patterns(self, element: Element) -> "_Having":
-        names = [each.names(element) for each in self.statements]
-        having = _Having(sum(each.negated << index for index, each in enumerate(names)), {}, {})
-        for (index, each), widest in itertools.product(enumerate(names), (False, True)):
-            found = having.most if widest else having.least
-            for pattern in each.patterns(widest):
-                found[pattern] = found.get(pattern, 0) | 1 << index
-        return having
+            self._having[element] = _having(tuple(each.names(element) for each in self.statements))
+        return self._having[element]
 
     def decision(self, request: Request) -> bool | None:
         """Return whether a request is given; None where that can't be told."""
