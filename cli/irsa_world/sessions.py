@@ -195,7 +195,11 @@ class Sessions:
 
     @functools.cached_property
     def _by_name(self) -> dict[tuple[str, str], str]:
-        return {(arn.split(":")[4], each.name.lower()): arn for arn, each in self.roles.items()}
+        return {
+            (aws_account.number, each.name.lower()): each.arn
+            for aws_account in self.world.aws_accounts
+            for each in aws_account.roles
+        }
 
     def of_token(self, role_arn: str, cluster: Cluster, service_account: ServiceAccount) -> Session:
         """Return the session of a role by IRSA, with the token that the webhook mounts into Pods."""

@@ -147,10 +147,12 @@ def session_policy_changes(
 
 def _by_irsa_too(compared: Compared, place: str, subject: str, eks_issuers: Mapping[str, str]) -> bool:
     """Return whether a service account of a cluster gets the role by IRSA, or may."""
+    if compared.problem:
+        return False
     # Where EKS did not say which issuer is that of the cluster, each one may be.
     known = [compared.providers(eks_issuers).get(place, "")] if place in eks_issuers else compared.issuers
     held = ([side.admits(arn, subject) for side in compared.sides] for arn in known)
-    return not compared.problem and any(was != becomes and becomes is not False for was, becomes in held)
+    return any(was != becomes and becomes is not False for was, becomes in held)
 
 
 def _widening(old: Document, new: Document | None) -> str:

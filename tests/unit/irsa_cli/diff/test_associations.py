@@ -292,6 +292,15 @@ def test_a_session_policy(before: str | None, after: str | None, reason: str) ->
     assert FAIL_ON["permissions"](diff(permissions_cannot_tell=undecided)) == bool(reason)
 
 
+def test_a_session_policy_under_a_trust_policy_that_is_not_known_yet() -> None:
+    """It was a traceback where EKS says which issuer is that of the cluster."""
+    limited = association(policy=json.dumps(document({"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"})))
+    unknown = changed(document(OF_CLUSTER), UNKNOWN)
+    worlds = before_and_after([parse_resource(limited, "state")], preview(unknown).steps)
+
+    assert session_policy_changes(*worlds, compared_roles(*worlds, {}), {CLUSTER: ISSUER}) == []
+
+
 def lines(*steps: Any) -> list[str]:
     bindings, _ = changes(preview(*steps).steps, {urn("irsa:index:ServiceAccountRole", "app", ""): ("app", "")})
     return [line for each in bindings[0].resources for row in resource_rows(each) for line in row.lines]
