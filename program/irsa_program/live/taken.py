@@ -11,7 +11,12 @@ from irsa_world.state.resource import Resource
 
 # The rule for what exists, where it is named, what to do instead, and its word in `import`.
 KINDS = {
-    types.ROLE: (live_rules.ROLE_EXISTS, ("role", "name"), "write another name; or name it in role.arn", "role"),
+    types.ROLE: (
+        live_rules.ROLE_EXISTS,
+        ("role", "name"),
+        "write another name; or name it in role.arn, if it stays another stack's",
+        "role",
+    ),
     types.POLICY: (
         live_rules.POLICY_EXISTS,
         ("policy", "name"),
