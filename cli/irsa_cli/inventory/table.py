@@ -168,7 +168,7 @@ def alike(inventory: Inventory) -> list[Alike]:
 def summary(inventory: Inventory) -> str:
     """Return the first line: the findings by family, the worst first, and how many may assume a role."""
     families = Counter(KINDS[each.kind].family for each in inventory.findings)
-    parts = ", ".join(f"{families[key]:,} {title.lower()}" for key, title in FAMILIES.items() if families[key])
+    parts = ", ".join(f"{title.lower()} ({families[key]:,})" for key, title in FAMILIES.items() if families[key])
     findings = f"{counted(len(inventory.findings), 'finding')}, worst first: {parts}" if parts else "no findings"
     groups = {
         (each.cluster, *each.service_accounts) for each in inventory.admissions if each.decision is Decision.ALLOWED

@@ -83,7 +83,7 @@ def test_the_first_line_and_the_families() -> None:
     kinds = [line.partition(":")[0] for line in printed if line.partition(":")[0] in KINDS]
 
     assert printed[0] == (
-        "6 findings, worst first: 4 more access than needed, 1 does not work, 1 to tidy up; 1 not checked; "
+        "6 findings, worst first: more access than needed (4), does not work (1), to tidy up (1); 1 not checked; "
         "2 of 4 service accounts may assume a role"
     )
     assert printed[1:3] == ["", "More access than needed: 4 findings"]
