@@ -45,7 +45,9 @@ def problems(pod: PodObject, role_arn: str, audience: str) -> list[Problem]:
     if injected and audience not in audiences:
         has = f"a token for {listed(audiences)}" if audiences else "no token volume for AWS"
         found.append((has, f"a token volume with the audience {named(audience)}"))
-    return found
+    # Its live manifest has the values that the webhook injected; the webhook does not change them again.
+    again = "" if _owner(pod) else ", once you create the Pod again from its manifest"
+    return [(problem, f"{expected}{again}") for problem, expected in found]
 
 
 def containers_with_own_role(pod: PodObject) -> list[str]:

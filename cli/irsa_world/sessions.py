@@ -36,7 +36,6 @@ from irsa_world.trusts.trust import ProviderTrust, allowed_principals, is_of_kub
 from irsa_world.verdict import AskedRole, Verdict, of_annotations, of_missing_role, verdict
 
 NOT_READ = "the trust policy of {role} was not read"
-TARGET_PAGE = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html"
 # What decides, of several answers that must all allow: what refuses, before what cannot be decided.
 ORDER = (Decision.DENIED, Decision.CANNOT_DECIDE, Decision.ALLOWED)
 # Of AWS's own policies, whose documents no list of the AWS account has, those that give sts:AssumeRole on every role:
@@ -388,5 +387,5 @@ def _of_target_role(association: Association, policies: RolePolicies, trust: Par
         reason = reason or f"its trust policy, or the policies of {role}, do not allow {action}"
         text = f"as target role of {role}: {reason}"
         wanted = f"{action} for {role}, in the trust policy of {named(other)} and in the policies of {role}"
-        found.append(Verdict(decision, text, "" if outcome else wanted, "", TARGET_PAGE, text))
+        found.append(Verdict(decision, text, "" if outcome else wanted, "", text))
     return min(found, key=lambda each: ORDER.index(each.decision))

@@ -8,16 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from irsa.evaluation import DOCUMENTATION, Decision, Evaluation, PodIdentityRequest, WebIdentityRequest
+from irsa.evaluation import Decision, Evaluation, PodIdentityRequest, WebIdentityRequest
 from irsa.evaluation.decision import evaluate_parsed, with_values
 from irsa.evaluation.document import Parsed
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.arns import issuer_of_provider, parse_iam_arn
 from irsa.rules.mistakes import listed, named
-
-PROVIDERS_PAGE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html"
-POD_PAGE = "https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html"
 
 # What a verdict says, beside what `irsa.evaluation.decision` says; `irsa prove` says the same of STS's answers.
 NO_PROVIDER = "AWS account {aws_account} has no IAM OIDC provider for {issuer}"
@@ -51,7 +48,6 @@ class Verdict:
         found: Why, in a sentence without its period.
         expected: What would have to be there.
         fix: The command that brings it; empty where there is none.
-        documentation: Page of AWS that states the rule.
         details: What `found` says, with the values that decide.
     """
 
@@ -59,7 +55,6 @@ class Verdict:
     found: str
     expected: str = ""
     fix: str = ""
-    documentation: str = ""
     details: str = ""
 
 
@@ -74,6 +69,8 @@ def verdict(role: AskedRole, request: WebIdentityRequest | PodIdentityRequest) -
 def of_provider(client_ids: Collection[str] | None, provider_arn: str, audiences: Sequence[str]) -> Verdict | None:
     """Return the verdict of an OIDC provider; None where it has nothing against a token.
 
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html
+
     Args:
         client_ids: The audiences that it lists; None where it does not exist.
         provider_arn: Its ARN.
@@ -84,30 +81,30 @@ def of_provider(client_ids: Collection[str] | None, provider_arn: str, audiences
         aws_account = parse_iam_arn(provider_arn, "oidc-provider").account_id
         found = NO_PROVIDER.format(aws_account=aws_account, issuer=named(issuer))
         expected = f"an IAM OIDC provider for {named(issuer)}"
-        return _denied(found, expected, commands.create_provider(issuer, audiences[:1]), PROVIDERS_PAGE)
+        return _denied(found, expected, commands.create_provider(issuer, audiences[:1]))
     if not audiences or not {*audiences}.isdisjoint(client_ids):
         return None
     wanted = " or ".join(map(named, audiences))
     others = f"only {listed(client_ids)}" if client_ids else "nor any other"
     found = f"{NOT_LISTED.format(provider=named(provider_arn), audience=wanted)}, {others}"
     fix = commands.add_client_id(provider_arn, audiences[0])
-    return _denied(found, f"{wanted} in its client ID list", fix, PROVIDERS_PAGE)
+    return _denied(found, f"{wanted} in its client ID list", fix)
 
 
-def _denied(found: str, expected: str, fix: str, page: str) -> Verdict:
-    return Verdict(Decision.DENIED, found, expected, fix, page, found)
+def _denied(found: str, expected: str, fix: str = "") -> Verdict:
+    return Verdict(Decision.DENIED, found, expected, fix, found)
 
 
 def of_trust_policy(evaluation: Evaluation, request: WebIdentityRequest | PodIdentityRequest) -> Verdict:
     """Return the verdict of a trust policy."""
-    found, page = evaluation.explanation, DOCUMENTATION["decision"]
+    found = evaluation.explanation
     if evaluation.decision is Decision.ALLOWED:
-        return Verdict(evaluation.decision, found, documentation=page, details=found)
+        return Verdict(evaluation.decision, found, details=found)
     how = "by EKS Pod Identity"
     if isinstance(request, WebIdentityRequest):
         how = f"with the audience {named(request.audience)}"
     expected = f"a trust policy that admits {named(request.subject)} {how}"
-    return Verdict(evaluation.decision, found, expected, "", page, with_values(evaluation))
+    return Verdict(evaluation.decision, found, expected, "", with_values(evaluation))
 
 
 def of_missing_role(role_arn: str, near: str | None) -> Verdict:
@@ -118,18 +115,19 @@ def of_missing_role(role_arn: str, near: str | None) -> Verdict:
         near: The ARN of the role that has its name in another letter case or path; None where there is none.
     """
     found = ROLE_ELSEWHERE.format(role=named(near)) if near else NO_ROLE
-    return _denied(found, named(near or role_arn), "", "")
+    return _denied(found, named(near or role_arn))
 
 
 def of_annotations(annotations: Mapping[str, str], role_arn: str) -> Verdict | None:
     """Return the verdict of a service account's annotations; None where its Pods ask STS for this role.
 
-    The webhook gives a Pod the role of the annotation alone, and without one nothing.
+    The webhook gives a Pod the role of the annotation alone, and without one nothing:
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html
     """
     annotated = annotations.get(ROLE_ARN)
     if annotated != role_arn:
         found = ANNOTATED_WITH.format(role=named(annotated)) if annotated else NOT_ANNOTATED
-        return _denied(found, f"{ROLE_ARN}: {named(role_arn)}", "", POD_PAGE)
+        return _denied(found, f"{ROLE_ARN}: {named(role_arn)}")
     if annotations.get(AUDIENCE) == "":
-        return _denied(EMPTY_AUDIENCE, "no such annotation, or an audience", "", POD_PAGE)
+        return _denied(EMPTY_AUDIENCE, "no such annotation, or an audience")
     return None

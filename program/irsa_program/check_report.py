@@ -204,6 +204,8 @@ def _report_of(file: StackFile, live: bool) -> FileReport:
     elif live and examination.stack:
         from irsa_program.live.look import look  # noqa: PLC0415 (the clients take a second to import)
 
+        # Of the answers of AWS and the clusters, most is garbage.
+        gc.enable()
         seen = look(examination.stack, stack_name(file.path), file.folder, providers, known_region)
         mistakes += placed(examination.settings.placed(seen.mistakes), file)
         warnings += seen.warnings

@@ -78,7 +78,9 @@ def of_one(each: AddOnOutput) -> Iterator[Line]:
 
 def _parameter(one: ParameterOutput) -> dict[str, Any]:
     known = {key: value for key, value in as_object(one).items() if value}
-    return {**known, "default": CLUSTERS} if one.name == camel_case(CLUSTER_NAMES) else known
+    if one.name != camel_case(CLUSTER_NAMES):
+        return known
+    return {**{key: value for key, value in known.items() if key != "required"}, "default": CLUSTERS}
 
 
 def _wrapped(text: str, indent: str = "", style: str = "") -> Iterator[Line]:

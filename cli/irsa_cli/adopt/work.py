@@ -84,8 +84,8 @@ def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str]
         yield "not checked", "bold"
         yield from ((f"  {visible(each)}", "yellow") for each in not_checked)
         yield "", ""
-    if not dry_run:
-        count = len(adoption.bindings)
+    count = len(adoption.bindings)
+    if not (dry_run and count):
         added = f"{counted(count, 'binding')} added" if count else "unchanged, there is nothing to add"
         yield from ((f"{named(str(file))}: {added}", "bold"), ("", ""))
     for fate in Fate:

@@ -179,7 +179,8 @@ class _Asked:
             text = f"Pods that are older ask for {named(self.live.role_arn)}: pass --audience to explain that"
             answer = replace(answer, notes=(Note("token", text),))
         for target in targets if answer.decision is not Decision.DENIED else ():
-            decision = min(answer.decision, target.verdict.decision, key=ORDER.index)
+            said = Decision.CANNOT_DECIDE if unread else target.verdict.decision
+            decision = min(answer.decision, said, key=ORDER.index)
             text = f"{answer.explanation}; {named(target.role_arn)}: {unread or target.verdict.found}"
             answer = replace(answer, role=target.role_arn, decision=decision, explanation=text)
         return answer

@@ -32,8 +32,12 @@ Inputs = Mapping[str, Any]
 _parsing = threading.Lock()
 
 
+class NoKubeconfigError(CouldNotLookError):
+    """There is no such kubeconfig."""
+
+
 class NoContextError(CouldNotLookError):
-    """There is no such kubeconfig, or no such context in it."""
+    """There is no such context in a kubeconfig."""
 
 
 class UnreadKeyError(CouldNotLookError):
@@ -87,7 +91,8 @@ def configuration(inputs: Inputs) -> SingleConfig:
     """Return the kubeconfig context of a Kubernetes provider of these inputs.
 
     Raises:
-        NoContextError: There is no such context.
+        NoKubeconfigError: There is no such kubeconfig.
+        NoContextError: There is no such context in it.
         CouldNotLookError: The kubeconfig cannot be read, is a secret in the state, or has a key irsa does not follow.
     """
     kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
@@ -98,19 +103,19 @@ def configuration(inputs: Inputs) -> SingleConfig:
             raise SecretInStateError("the state keeps the kubeconfig of the stack's Kubernetes provider as a secret")
         kubeconfig = json.dumps(kubeconfig)
     configs = list(_configurations(kubeconfig))
-    name = context or next((config.current_context for config in configs if config.current_context), None)
+    name = context or next((str(config.current_context) for config in configs if config.current_context), None)
     if not configs:
-        raise NoContextError(f"there is no kubeconfig {listed([*map(str, _files())])}")
+        raise NoKubeconfigError(f"there is no kubeconfig {listed([*map(str, _files())])}")
     files = ", ".join(named(str(config.fname)) for config in configs if config.fname)
     where = f"kubeconfig {files}" if files else "the kubeconfig"
     contexts = {each for config in configs for each in config.contexts}
     has = f"it has: {listed(sorted(contexts)) or 'none'}"
     if name is None:
-        raise NoContextError(f"{where}: no current context; {has}")
+        raise NoContextError(f"{where} has no current context; {has}")
     # kubectl merges files in this way: the first file that has a name counts.
     chosen = next((config.contexts[name] for config in configs if name in config.contexts), None)
     if chosen is None:
-        raise NoContextError(f"{where}: no context {named(name)}; {nearest(name, contexts, has)}")
+        raise NoContextError(f"{where} has no context {named(name)}; {nearest(name, contexts, has)}")
     cluster = inputs.get("cluster") or chosen.cluster
     home = next((config for config in configs if cluster in config.clusters), None)
     if home is None:
@@ -155,10 +160,11 @@ def _configurations(kubeconfig: str | None) -> Iterator[KubeConfig]:
     if kubeconfig:
         if "\n" in kubeconfig or kubeconfig.startswith("{"):
             yield _parsed("the provider's kubeconfig", kubeconfig)
-        elif (file := Path(kubeconfig).expanduser()).is_file():
+        # Of a user that does not exist, Path.expanduser raises.
+        elif (file := Path(os.path.expanduser(kubeconfig))).is_file():  # noqa: PTH111
             yield _read(file)
         else:
-            raise NoContextError(f"there is no kubeconfig {named(str(file))}")
+            raise NoKubeconfigError(f"there is no kubeconfig {named(str(file))}")
         return
     files = [file for file in _files() if file.is_file()]
     yield from map(_read, files)

@@ -53,9 +53,13 @@ class Once:
 class FirstAlone:
     """Requests to one server: the first is sent alone, and where it gets no answer at all, no other one is sent."""
 
-    def __init__(self, *silence: type[Exception]) -> None:
-        """Take the exceptions which say that there was no answer."""
-        self._silence, self._lock, self._met = silence, threading.Lock(), False
+    def __init__(self, *silence: type[Exception], failures: type[Exception] | None = None) -> None:
+        """Take the exceptions which say that there was no answer, and those with which the first one ends all others.
+
+        Default of the failures: silence.
+        """
+        self._silence, self._failures = silence, failures or silence
+        self._lock, self._met = threading.Lock(), False
         self._problem: Exception | None = None
 
     def ask(self, request: Callable[[], Answer]) -> Answer:
@@ -64,20 +68,24 @@ class FirstAlone:
         After one without an answer, which may say nothing of other questions, the next one is sent alone again.
         """
         with self._lock:
-            if not self._met:
-                # Whatever it answers; silence takes it back.
-                self._met = True
-                return self.ask_beside(request, is_alone=True)
+            if not self._met and not self._problem:
+                try:
+                    answer = request()
+                except self._failures as error:
+                    # Each further request would wait for its timeout.
+                    self._problem = error
+                    raise
+                finally:
+                    self._met = True
+                return answer
         return self.ask_beside(request)
 
-    def ask_beside(self, request: Callable[[], Answer], is_alone: bool = False) -> Answer:
+    def ask_beside(self, request: Callable[[], Answer]) -> Answer:
         """Return the answer to a request that waits for no other one, such as a list of many pages."""
         if self._problem:
             raise self._problem
         try:
             return request()
-        except self._silence as error:
+        except self._silence:
             self._met = False
-            # Each further request would wait for its timeout.
-            self._problem = error if is_alone else self._problem
             raise

@@ -202,7 +202,7 @@ def kubernetes_inputs(cluster: Cluster, settings: Mapping[str, Any], folder: Pat
     written = {"kubeconfig": kubernetes.kubeconfig, "context": kubernetes.context} if kubernetes else settings
     inputs: dict[str, Any] = {**written}
     if _is_path(inputs.get("kubeconfig")):
-        inputs["kubeconfig"] = str(folder / Path(inputs["kubeconfig"]).expanduser())
+        inputs["kubeconfig"] = str(folder / os.path.expanduser(inputs["kubeconfig"]))  # noqa: PTH111 (Path.expanduser raises)
     return inputs
 
 
@@ -219,18 +219,22 @@ def kubeconfig_mistake(place: Place, inputs: Mapping[str, Any]) -> LocatedMistak
         inputs: The inputs of the Kubernetes provider. Default: the kubeconfig of the environment, its current context.
     """
     # With lightkube, it takes time to import.
-    from irsa_world.live.kubeconfig import NoContextError, configuration  # noqa: PLC0415
+    from irsa_world.live.kubeconfig import NoContextError, NoKubeconfigError, configuration  # noqa: PLC0415
 
-    written = [name for name in ("context", "kubeconfig") if inputs.get(name)]
-    if not written and IN_CLUSTER_VARIABLE in os.environ:
+    if not (inputs.get("context") or inputs.get("kubeconfig")) and IN_CLUSTER_VARIABLE in os.environ:
         # The plugin falls back to the service account of its Pod.
         return None
     try:
         configuration(inputs)
+    except NoKubeconfigError as error:
+        where = kubernetes_setting(place, "kubeconfig") if inputs.get("kubeconfig") else place
+        fix = f"correct the path, or write it: {commands.UPDATE_KUBECONFIG}"
+        mistake = Mistake(str(error), "an existing kubeconfig", fix)
+        return LocatedMistake(where, mistake, rule=live_rules.CONTEXT_MISSING)
     except NoContextError as error:
-        where = kubernetes_setting(place, written[0]) if written else place
-        fix = f"{'correct it' if written else 'set kubernetes:context'}; these exist: {commands.list_contexts()}"
-        mistake = Mistake(str(error), "a context of an existing kubeconfig", f"{fix}, or {commands.UPDATE_KUBECONFIG}")
+        where = kubernetes_setting(place, "context") if inputs.get("context") else place
+        fix = f"write one of `{commands.list_contexts()}` as the context, or add it: {commands.UPDATE_KUBECONFIG}"
+        mistake = Mistake(str(error), "a context of the kubeconfig", fix)
         return LocatedMistake(where, mistake, rule=live_rules.CONTEXT_MISSING)
     except CouldNotLookError:
         # What the plugin reads otherwise than irsa, it reports itself.

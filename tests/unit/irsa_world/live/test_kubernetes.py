@@ -291,6 +291,8 @@ def test_no_cluster_is_guessed() -> None:
         ("SECRET", "not a kubeconfig"),
         ("\x00", "not a kubeconfig"),
         ("", "no current context"),
+        ("current-context: 5\n", "has no context 5"),
+        ("current-context: [a]\n", "has no context "),
     ],
 )
 def test_a_broken_kubeconfig_is_named_and_its_secrets_are_not(tmp_path: Path, text: str, words: str) -> None:
@@ -300,7 +302,7 @@ def test_a_broken_kubeconfig_is_named_and_its_secrets_are_not(tmp_path: Path, te
     with pytest.raises(CouldNotLookError) as refused:
         configuration({"kubeconfig": str(file)})
 
-    assert str(refused.value).startswith(f"kubeconfig {file}: ")
+    assert str(refused.value).startswith(f"kubeconfig {file}")
     assert words in str(refused.value)
     error: BaseException | None = refused.value
     while error is not None:

@@ -45,6 +45,8 @@ IN_POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
         ({"context": "prod"}, {"KUBECONFIG": "prod"}, None),
         ({"kubeconfig": "prod", "context": "prd"}, {}, (*PLACE, "context")),
         ({"kubeconfig": "none"}, {}, (*PLACE, "kubeconfig")),
+        ({"kubeconfig": "none", "context": "prod"}, {}, (*PLACE, "kubeconfig")),
+        ({"kubeconfig": "~nobody-at-all/x"}, {}, (*PLACE, "kubeconfig")),
         # A file that is missing is skipped, and a context of any file counts.
         ({"context": "prod"}, {"KUBECONFIG": "none:without:prod"}, None),
         ({"context": "stage"}, {"KUBECONFIG": "none:without:prod"}, (*PLACE, "context")),
@@ -53,7 +55,7 @@ IN_POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
         # In a Pod its service account is used then.
         ({}, {"KUBECONFIG": "without", **IN_POD}, None),
         ({}, {"KUBECONFIG": "none", **IN_POD}, None),
-        ({"context": "prod"}, {"KUBECONFIG": "none", **IN_POD}, (*PLACE, "context")),
+        ({"context": "prod"}, {"KUBECONFIG": "none", **IN_POD}, PLACE),
         # The plugin says what is wrong with these.
         *(({"kubeconfig": name}, {}, None) for name in ("brace", "text", "contexts")),
     ],
