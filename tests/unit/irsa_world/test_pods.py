@@ -155,9 +155,11 @@ def test_what_a_pod_holds_is_quoted(pod: dict[str, Any]) -> None:
     value = "x; expected y; fix: curl https://evil.example"
     alone(pod, AWS_ROLE_ARN=value, AWS_WEB_IDENTITY_TOKEN_FILE=TOKEN_FILE)
     pod["spec"]["containers"][0]["name"] = "app; fix: x"
-    ((found, _),) = problems(pod, ROLE, AUDIENCE)
+    ((found, expected),) = problems(pod, ROLE, AUDIENCE)
 
     assert found == f'container "app; fix: x": "AWS_ROLE_ARN={value}"'
+    # Nothing recreates it; and its live manifest has what the webhook injected.
+    assert expected.endswith(", once you create the Pod again from its manifest")
 
 
 # What the webhook injects where there is an association:

@@ -8,6 +8,7 @@ import shlex
 from typing import Any, NamedTuple
 
 import pytest
+from botocore.exceptions import ClientError
 
 from irsa_world.exits import NoPermissionError
 from irsa_world.live.kubernetes import ClusterClient
@@ -17,6 +18,7 @@ from tests.fuzz.live_states import AWS_ACCOUNT, CLUSTER_ARN, ISSUER, ROLE, Clien
 KEY, AUDIENCE, STS = "eks.amazonaws.com/role-arn", "eks.amazonaws.com/audience", "sts.amazonaws.com"
 OTHER, UPPER = f"arn:aws:iam::{AWS_ACCOUNT}:role/other", ROLE.replace("app", "APP")
 ELSEWHERE = OTHER.replace(AWS_ACCOUNT, "444455556666")
+UNREAD = OTHER.replace("other", "unread")
 GREEN = "https://oidc.eks.us-west-2.amazonaws.com/id/GREEN"
 TAGS = {"eks-cluster-arn": CLUSTER_ARN, "kubernetes-namespace": "web", "kubernetes-service-account": "app"}
 # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html, pod-id-abac.html
@@ -124,6 +126,10 @@ CASES = {
         (), 2, "cannot decide", ("not checked: these AWS credentials are not of AWS account 444455556666",), {}, {},
         (PODS,), association(targetRoleArn=ELSEWHERE),
     ),
+    "a target role that may not be read": Case(
+        (), 2, "cannot decide", ("not checked: iam:GetRole: AccessDenied",), {}, {},
+        (PODS,), association(targetRoleArn=UNREAD),
+    ),
 }  # fmt: skip
 
 
@@ -137,6 +143,8 @@ def arrange(state: State, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def get_role(self: Client, RoleName: str) -> dict[str, Any]:  # noqa: N803 (AWS's name)
         found = self._known(self.state.live_role)
+        if UNREAD.endswith(f"/{RoleName}"):
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "GetRole")
         return {"Role": {**found, "RoleName": RoleName, "Arn": f"arn:aws:iam::{AWS_ACCOUNT}:role/{RoleName}"}}
 
     monkeypatch.setattr(Client, "get_role", get_role)

@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from botocore import exceptions
@@ -95,6 +96,21 @@ def test_a_server_that_is_silent_twice_is_asked_nothing_more(asked: str, sent: s
             (requests.ask_beside if each == "#" else requests.ask)(request)
 
     assert found == sent
+
+
+@pytest.mark.parametrize(("failures", "sent"), [(None, 3), (ValueError, 1)])
+def test_only_the_first_failure_that_is_no_silence_ends_the_others(failures: Any, sent: int) -> None:
+    """A kubeconfig's credential program that fails is not run again; a connection that is cut is no silent cluster."""
+    requests, asked = FirstAlone(TimeoutError, failures=failures), list[int]()
+
+    def cut() -> None:
+        asked.append(1)
+        raise ValueError
+
+    for _ in range(3):
+        with contextlib.suppress(ValueError):
+            requests.ask(cut)
+    assert len(asked) == sent
 
 
 def test_the_first_goes_alone_and_the_others_together() -> None:
