@@ -159,8 +159,9 @@ class _Asked:
                 roles = (replace(role, has_details=False),) if role else ()
                 found.append(AwsAccount(aws_account.number, roles, listed_ones))
         sessions = Sessions(World((), tuple(found)))
-        for each in sessions.unreadable:
-            raise CouldNotLookError(each)
+        # Of a role that only has the same name, the trust policy does not matter.
+        if any(each in sessions.roles and each not in sessions.policies for each in role_arns):
+            raise CouldNotLookError("; ".join(sessions.unreadable))
         return sessions
 
     def _by_association(self, association: Association) -> Explanation:

@@ -8,7 +8,7 @@ from irsa.evaluation.answers import DOCUMENTATION
 from irsa.evaluation.patterns import matches
 from irsa.rules.grammar import DEFAULT_VERSION, document_mistakes, split_operator
 from irsa.rules.leaves import items_of
-from irsa.rules.mistakes import Mistake, Place, path_of
+from irsa.rules.mistakes import Mistake, Place, path_of, shortened
 from irsa.rules.policies import parse_object
 
 
@@ -72,6 +72,8 @@ def parse(document: str | Mapping[str, Any]) -> tuple[str, list[Statement]]:
         read = parse_object(document) if isinstance(document, str) else document
     except Mistake as not_json:
         raise TrustDocumentError((), not_json) from not_json
+    if not isinstance(read, Mapping):
+        raise TrustDocumentError((), Mistake(shortened(read), "a JSON object", ""))
     for place, mistake in document_mistakes(read, live_trust=True):
         raise TrustDocumentError(place, mistake)
     return str(read.get("Version", DEFAULT_VERSION)), [statement_of(each) for each in items_of(read["Statement"])]

@@ -8,6 +8,13 @@ from irsa.evaluation import TrustDocumentError, evaluate
 from tests.unit.irsa.evaluation.page_example import PROVIDER, REQUEST, SUB, SUBJECT, document, statement
 
 
+@pytest.mark.parametrize("live", [None, [], 5])
+def test_what_is_no_object_is_refused(live: Any) -> None:
+    """The attack: an endpoint that is not AWS's answers with another document."""
+    with pytest.raises(TrustDocumentError):
+        evaluate(live, REQUEST)
+
+
 @pytest.mark.parametrize(
     ("malformed", "place"),
     [
