@@ -47,20 +47,6 @@ DIFFERENCES: tuple[Difference, ...] = (
         "it belongs to `pulumi-kubernetes-<8 hex>`, by an apply; a namespace without labels belongs to nobody",
         "managedFields",
     ),
-    Difference(
-        "test_annotations[an overwritten patch is a conflict unless it is forced]",
-        "a conflict at an update says `server-side apply field conflict detected`",
-        RECORDED,
-        "`Server-Side Apply field conflict detected`, after another introduction",
-        "failed to fully initialize or become live: Server-Side Apply field conflict detected",
-    ),
-    Difference(
-        "test_annotations[a new patch takes nothing over from kubectl]",
-        "a conflict at the creation of a patch says the same",
-        RECORDED,
-        "`Server-Side Apply field conflict detected`",
-        "Server-Side Apply field conflict detected",
-    ),
     *(
         Difference(
             test,
