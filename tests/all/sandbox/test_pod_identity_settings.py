@@ -11,7 +11,7 @@ import pytest
 from sandbox.pod_identity_webhook import POD_IDENTITY as POD_IDENTITY_WAY
 from tests.sandbox.irsa_command import irsa, not_good, report
 from tests.sandbox.live import allowing
-from tests.sandbox.pods import CLUSTER, Pods, annotation
+from tests.sandbox.pods import Pods, annotation
 from tests.sandbox.project import STACK, Project, blue_and_green
 from tests.sandbox.test_pod_identity import STAGED, TO_PODS, Deploy, associations, walk
 from tests.sandbox.test_prove import POD_IDENTITY, rows, start
@@ -55,13 +55,6 @@ def test_settings_of_an_association_change_in_place(deploy: Deploy, cloud: Any) 
     assert (found["disableSessionTags"], found["targetRoleArn"], found["tags"]["team"]) == (True, TARGET, "payments")
     assert json.loads(found["policy"]) == SESSION
     assert project.up() == {}
-
-    # Drift is repaired.
-    cloud.aws("eks").update_pod_identity_association(
-        clusterName=CLUSTER, associationId=found["associationId"], targetRoleArn="", policy=""
-    )
-    assert project.up("--refresh")["update"] == 1
-    assert associations(cloud, "settings")[0]["targetRoleArn"] == TARGET
 
     # EKS keeps what an update leaves out; the command that removes it is that of the message.
     project.set({"bindings": {"app": {**app, "podIdentity": {"sessionTags": False}}}})
