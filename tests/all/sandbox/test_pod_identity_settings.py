@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from sandbox.pod_identity_webhook import POD_IDENTITY as POD_IDENTITY_WAY
 from tests.sandbox.irsa_command import irsa, not_good, report
 from tests.sandbox.live import allowing
-from tests.sandbox.pods import Pods, annotation
+from tests.sandbox.pods import annotation
 from tests.sandbox.project import STACK, Project, blue_and_green
-from tests.sandbox.test_pod_identity import STAGED, TO_PODS, Deploy, associations, walk
+from tests.sandbox.test_pod_identity import STAGED, TO_PODS, Deploy, associations
 from tests.sandbox.test_prove import POD_IDENTITY, rows, start
 
 pytestmark = pytest.mark.sandbox
@@ -21,18 +20,6 @@ pytestmark = pytest.mark.sandbox
 
 SESSION = allowing("*")
 TARGET = "arn:aws:iam::444455556666:role/other-account-role"
-
-
-def test_each_stage_back(deploy: Deploy, cloud: Any) -> None:
-    project, pods = (
-        deploy({"bindings": {"app": {**STAGED, "identity": "podIdentity"}}}),
-        Pods(cloud, "default", "staged"),
-    )
-    project.up()
-    pods.start()
-    walk(project, pods, POD_IDENTITY_WAY, range(3, 6))
-    for name in [*pods.names]:
-        pods.stop(name)
 
 
 def test_settings_of_an_association_change_in_place(deploy: Deploy, cloud: Any) -> None:
