@@ -53,7 +53,7 @@ ADVICE: Mapping[str, Advice] = {
     "stays": Advice(
         "role-exists",
         {**annotated("advice-stays"), "role": {"name": "advice-stays"}},
-        "name it in role.arn",
+        "role.arn, if it stays another stack's",
         lambda _: {**annotated("advice-stays"), "role": {"arn": f"arn:aws:iam::{ACCOUNT}:role/advice-stays"}},
     ),
     "policy": Advice(
