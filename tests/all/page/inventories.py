@@ -22,8 +22,8 @@ TEAMS = ("payments", "search", "kube-system", "ml-training")
 def inventory(service_accounts: int, roles: int) -> Inventory:
     subjects = [f"{TEAMS[number % len(TEAMS)]}:app-{number}" for number in range(service_accounts)]
     accounts = [
-        service_account(*subject.split(":"), f"role-{number}" if number < roles and number % 12 != 11 else "")
-        for number, subject in enumerate(subjects)
+        service_account(namespace, name, f"role-{number}" if number < roles and number % 12 != 11 else "")
+        for number, (namespace, _, name) in enumerate(subject.partition(":") for subject in subjects)
     ]
     # Of the others, an annotation names a role that is gone.
     found = [_role(number, subjects[number % service_accounts]) for number in range(roles) if number % 19 != 18]
