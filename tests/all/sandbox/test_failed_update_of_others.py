@@ -1,9 +1,10 @@
 import json
+from threading import Event
 from typing import Any
 
 import pytest
 
-from tests.sandbox.failing_api import failing_aws
+from tests.sandbox.failing_api import Failure, Question, failing_aws
 from tests.sandbox.irsa_command import follow, not_good, report
 from tests.sandbox.project import STACK, Project
 from tests.sandbox.test_failed_update import DENIED, Deploy, failing, granted
@@ -11,8 +12,20 @@ from tests.sandbox.test_failed_update import DENIED, Deploy, failing, granted
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 
-def deny(project: Project, operation: str) -> None:
-    with failing_aws({operation: DENIED}, project.cloud.aws_address) as address:
+def deny(project: Project, operation: str, after: str = "") -> None:
+    """Run an `up` of which AWS denies an operation, once it has done another one."""
+    done = Event()
+
+    def denied() -> Failure:
+        if after:
+            assert done.wait(60)
+        return DENIED
+
+    def passed(question: Question) -> None:
+        if question.action == after:
+            done.set()
+
+    with failing_aws({operation: denied}, project.cloud.aws_address, passed) as address:
         arguments = ("up", "--yes", "--skip-preview")
         answer = project.cloud.pulumi(project.folder, *arguments, **project.variables, AWS_ENDPOINT_URL=address)
     assert answer.returncode != 0, answer.stdout
@@ -55,7 +68,7 @@ def test_verify_after_an_up_that_failed_in_part(deploy: Deploy) -> None:
     project = deploy(before)
     project.up()
     project.set({"bindings": {**after["bindings"], "new": granted("new")}})
-    deny(project, "CreateRole")
+    deny(project, "CreateRole", after="UpdateRoleDescription")
     code, checks = report(project, "verify")
 
     (old,) = [each for each in not_good(checks) if each["binding"] == "old"]
