@@ -170,23 +170,6 @@ def test_each_cluster_is_looked_at_and_proven_with_its_own_tokens(both: Project,
         assert bad["found"].partition(" so ")[0] in (f"it has no {ROLE_ARN},", f"no {ROLE_ARN}")
 
 
-def test_an_account_that_a_refresh_forgot_is_looked_for_in_no_other_cluster(
-    both: Project, cloud: Any, green: str
-) -> None:
-    assert cloud.kubectl("delete", "sa", "both", "--kubeconfig", green).returncode == 0
-    before = report(both, "verify", "both")
-    both.pulumi("refresh", "--yes", "--skip-preview")
-    after = {subcommand: report(both, subcommand, "both") for subcommand in ("verify", "prove")}
-    both.pulumi("up", "--yes", "--skip-preview")
-
-    (found,) = not_good(before[1])
-    assert (before[0], found["check"], found["found"]) == (1, "service account", "there is no such service account")
-    for code, checks in after.values():
-        assert code == 2
-        assert all("does not say in which of 2 clusters" in check["found"] for check in not_good(checks))
-    assert [report(both, subcommand)[0] for subcommand in ("verify", "prove")] == [0, 0]
-
-
 def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
     which = irsa(both, "explain", "default/both", BOTH, "--stack", STACK)
     answers = {

@@ -1,5 +1,6 @@
 import functools
 import json
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.sandbox.test_guard import pod
 pytestmark = pytest.mark.sandbox
 
 AUDIENCES = ["sts.amazonaws.com"]
+SQS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
 
 
 def binding(name: str, **more: Any) -> dict[str, Any]:
@@ -39,7 +41,7 @@ AFTER = {
         trust={"subjects": ["diff-a:*"]},
         policy={"name": "wide-policy", "document": allowing("arn:aws:s3:::a/*", "arn:aws:s3:::c/*")},
     ),
-    "narrow": binding("narrow", trust={"subjects": ["diff-a:worker"]}),
+    "narrow": {**binding("narrow", trust={"subjects": ["diff-a:worker"]}), "policyArns": [SQS]},
     "new": {"serviceAccount": {"name": "builder", "namespace": "diff-a", "create": False}, "policyArns": []},
     "tagged": {**binding("tagged"), "role": {"name": "tagged-role", "tags": {"team": "payments"}}},
 }
@@ -93,6 +95,11 @@ def test_who_gains_and_who_loses_is_what_sts_then_says(
     assert answer.stdout.startswith("gains: ")
     assert "+     Condition StringLike sub: system:serviceaccount:diff-a:*\n" in answer.stdout
     assert [line for line in answer.stdout.splitlines() if line in {*OURS, "resources of no binding"}] == sorted(OURS)
+    # What a managed policy of AWS gives is known without a look at it.
+    printed = answer.stdout.replace("\n+     ", " ")
+    assert re.search(r"^\+ narrow-role gains sqs:.* on \*$", printed, re.MULTILINE), printed
+    assert f"gains policy {SQS}" in printed
+    assert "cannot tell" not in printed
     assert "**gains:**" in comment.read_text()
 
     assert_repairs(cloud, project)

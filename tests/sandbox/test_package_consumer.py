@@ -5,8 +5,6 @@ one story and run in their order.
 """
 
 import json
-import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.irsa_command import ISSUER, PROVIDER
-from tests.sandbox.live import assumable, create_role, policy_document, service_account, trust_of
+from tests.sandbox.live import policy_document, service_account, trust_of
 from tests.sandbox.project import Stack, copied_plugin, make_environment
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
@@ -143,35 +140,6 @@ def test_the_second_up_changes_nothing(consumer: Consumer) -> None:
     assert consumer.up("--refresh") == {}
 
 
-REFUSAL = "Trust policy of the role provided is invalid"
-CLUSTER_ARN = "aws.eks.get_cluster_output(name='my-cluster').arn"
-
-
-def test_an_association_waits_for_the_trust_policy(consumer: Consumer, cloud: Any) -> None:
-    """EKS sees the new trust policy a while after IAM has it: https://github.com/hashicorp/terraform-provider-aws/issues/34711."""
-    consumer.write(
-        ["s3:GetObject"],
-        f"""identity='both', cluster_arns={{"blue": {CLUSTER_ARN}}}, pod_identity={{"tags": {{"team_a": "x"}}}},""",
-    )
-    refused: list[int] = []
-
-    def not_yet() -> tuple[int, str, str] | None:
-        refused.append(1)
-        return (400, "InvalidParameterException", REFUSAL) if len(refused) < 3 else None
-
-    path = "POST /clusters/my-cluster/pod-identity-associations"
-    with failing_aws({path: not_yet}, cloud.aws_address) as address:
-        answer = cloud.pulumi(
-            consumer.folder, "up", "--yes", "--skip-preview", **{**consumer.variables, "AWS_ENDPOINT_URL": address}
-        )
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert len(refused) == 3
-    eks, at = cloud.aws("eks"), {"clusterName": "my-cluster", "namespace": "reports"}
-    (listed,) = eks.list_pod_identity_associations(**at)["associations"]
-    found = eks.describe_pod_identity_association(clusterName="my-cluster", associationId=listed["associationId"])
-    assert found["association"]["tags"]["team_a"] == "x"
-
-
 def test_a_wrong_output_is_refused_in_the_words_of_the_schema(consumer: Consumer) -> None:
     document = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "ID"}}
     more = f"inline_policies={{'more': {{'document': {document}}}}},".replace("'ID'", "bucket.id")
@@ -185,26 +153,6 @@ def test_a_wrong_output_is_refused_in_the_words_of_the_schema(consumer: Consumer
         assert word in said
     assert "Unexpected" not in said
     assert 'File "' not in said
-
-
-def test_what_is_imported_is_as_it_is_declared(consumer: Consumer, cloud: Any) -> None:
-    """The attack, in any language: a role of somebody else, whose trust policy an import would rewrite."""
-    iam, name = cloud.aws("iam"), "consumer-taken"
-    create_role(iam, name, assumable("111122223333"))
-    before = iam.get_role(RoleName=name)["Role"]
-    consumer.write(["s3:GetObject"])
-    with (consumer.folder / "__main__.py").open("a") as program:
-        program.write(
-            f'irsa.ServiceAccountRole("taken", role={{"name": "{name}"}}, import_=["role"],'
-            f' trust={{"subjects": ["reports:a"]}}, oidc_provider_arns=["{PROVIDER}"])'
-        )
-    said = [consumer.refused(*each) for each in (["preview"], ["up", "--yes", "--skip-preview"])]
-    assert all(f"the role {name} is imported, and differs from what is declared" in each for each in said)
-    assert iam.get_role(RoleName=name)["Role"] == before
-    (command,) = {*re.findall("`(pulumi state delete .*?)`", said[1])}
-    consumer.pulumi(*shlex.split(command)[1:])
-    assert set(consumer.resources("Role")) == {"reader"}
-    iam.delete_role(RoleName=name)
 
 
 def test_nothing_is_left_behind(consumer: Consumer, cloud: Any) -> None:

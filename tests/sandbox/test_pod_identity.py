@@ -3,12 +3,13 @@
 https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from sandbox.pod_identity_webhook import IRSA, POD_IDENTITY, Way
+from sandbox.pod_identity_webhook import IRSA, POD_IDENTITY
 from tests.output_schemas import check_output
 from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.irsa_command import irsa
@@ -74,42 +75,34 @@ def judged(project: Project, identity: Any) -> tuple[list[tuple[str, str]], list
     return rules(report), [each["rule"] for each in report["warnings"]], report["notChecked"]
 
 
-def walk(project: Project, pods: Pods, before: Way, numbers: range) -> None:
-    """Walk these stages: after each `pulumi up` old and new Pods have credentials, and no right has changed.
+def test_each_stage(staged: tuple[Project, Pods], cloud: Any) -> None:
+    """Walk to EKS Pod Identity: after each `pulumi up` old and new Pods have credentials, and no right has changed.
 
-    But for one stage on the way back, after which the old ones must restart at once. `irsa check --live` says so, and
-    that no way may end while a Pod has it.
+    `irsa check --live` says that no way may end while a Pod has it. tests/all/faults walks the way back, too.
     """
-    cloud, ways = project.cloud, {before}
-    for number in numbers:
-        (identity, changes, restart, trusted), (following, *_) = STAGES[number], STAGES[(number + 1) % len(STAGES)]
-        assert judged(project, identity) == ([], ["pods-must-restart"] if identity == FROM_PODS else [], [])
+    project, pods = staged
+    assert judged(project, "podIdentity") == (HELD, [], [])
+    ways = {IRSA}
+    for (identity, changes, restart, trusted), (following, *_) in itertools.pairwise(STAGES[:4]):
+        assert judged(project, identity) == ([], [], [])
         # With a preview, as a user does.
         shown = check_output("diff", irsa(project, "diff", "--stack", STACK, "--json").stdout)
         assert [shown[each] for each in RIGHTS] == [[]] * len(RIGHTS)
         assert project.up() == changes
         pods.start()
-        way = POD_IDENTITY if identity in ("both", "podIdentity", TO_PODS) else IRSA
-        assert {pods.way(each) for each in pods.names} == ways | {way}
-        assert left_out(pods, identity) == []
-        assert bool(pods.without_credentials()) is (identity == FROM_PODS)
+        assert {pods.way(each) for each in pods.names} == {*ways, POD_IDENTITY}
+        assert pods.without_credentials() == []
         if restart:
             assert judged(project, following) == (HELD, [], [])
             pods.restart()
             assert pods.without_credentials() == []
-        ways = {way}
+        ways = {POD_IDENTITY}
         assert {pods.way(each) for each in pods.names} == ways
         assert len(trust_of(cloud.aws("iam"), "staged-role")) == trusted
-        assert annotation(cloud, "default", "staged") == (None if identity in (TO_PODS, "podIdentity") else ROLE_ARN)
-        assert [each["roleArn"] for each in associations(cloud)] == ([ROLE_ARN] if way is POD_IDENTITY else [])
-    assert judged(project, STAGES[numbers[-1]][0]) == ([], [], [])
+        assert annotation(cloud, "default", "staged") == (ROLE_ARN if identity == "both" else None)
+        assert [each["roleArn"] for each in associations(cloud)] == [ROLE_ARN]
+    assert judged(project, "podIdentity") == ([], [], [])
     assert project.up() == {}
-
-
-def test_each_stage(staged: tuple[Project, Pods]) -> None:
-    project, pods = staged
-    assert judged(project, "podIdentity") == (HELD, [], [])
-    walk(project, pods, IRSA, range(3))
 
 
 def test_eks_does_not_know_the_trust_policy_yet(deploy: Deploy, cloud: Any) -> None:

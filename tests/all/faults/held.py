@@ -29,6 +29,14 @@ def what(question: Question) -> str:
     return collections[-1] if collections and question.method in {"POST", "PATCH"} else ""
 
 
+def writes(question: Question) -> bool:
+    """Return whether a request changes something that irsa declares."""
+    if question.action:
+        return question.action.startswith(("Create", "Attach", "Put", "Update", "Delete", "Detach"))
+    objects = ("/serviceaccounts", "/configmaps", "/validatingadmissionpolic", "/pod-identity-associations")
+    return question.method != "GET" and any(each in question.path for each in objects)
+
+
 class Held:
     """Requests that create something wait: who asked is killed meanwhile.
 

@@ -14,11 +14,10 @@ import pytest
 from lightkube.resources.core_v1 import ServiceAccount
 
 from sandbox.pod_identity_webhook import injected
-from tests.all.faults.held import holding
+from tests.all.faults.held import holding, writes
 from tests.all.faults.interruption import interrupt
 from tests.all.faults.recovery import recover
 from tests.sandbox.admission import PODS, ApiServer, caught_up
-from tests.sandbox.failing_api import Question
 from tests.sandbox.pods import CLUSTER
 from tests.sandbox.project import Project
 
@@ -88,13 +87,6 @@ def settings(guard: Settings, bindings: Settings) -> Settings:
 WALKS = {"switch": ({"bindings": {"app": APP}}, settings({}, {"app": APP})), "everything": at_once()}
 # Without FAULTS=all: at which writes the engine is killed.
 USUAL = {"switch": (1,), "everything": (8, 20)}
-
-
-def writes(question: Question) -> bool:
-    if question.action:
-        return question.action.startswith(("Create", "Attach", "Put", "Update", "Delete", "Detach"))
-    objects = ("/serviceaccounts", "/configmaps", "/validatingadmissionpolic", "/pod-identity-associations")
-    return question.method != "GET" and any(each in question.path for each in objects)
 
 
 def bare_pod(name: str) -> Settings:

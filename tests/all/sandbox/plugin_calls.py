@@ -12,7 +12,7 @@ import grpc  # type: ignore[import-untyped]
 from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc
 
 from sandbox.plugins.serving import plain, properties_of
 
@@ -22,18 +22,7 @@ SECONDS = 120
 
 
 class PluginError(Exception):
-    def __init__(self, error: grpc.RpcError) -> None:
-        super().__init__(error.details())
-        self.kept = ""
-        """The ID of the resource that exists all the same, for the engine to keep."""
-        details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
-        for each in status_pb2.Status.FromString(details).details if details else ():
-            failed = provider_pb2.ErrorResourceInitFailed()
-            self.kept = failed.id if each.Unpack(failed) else ""
-
-
-class RefusedInputsError(Exception):
-    """What Check and CheckConfig refused, a line for each."""
+    """What a plugin answers in place of a result."""
 
 
 @dataclass
@@ -102,7 +91,7 @@ class Engine:
         try:
             return getattr(self.stub, name)(request, timeout=SECONDS)
         except grpc.RpcError as error:
-            raise PluginError(error) from error
+            raise PluginError(error.details()) from error
 
     def urn(self, kind: str, name: str = "my-app") -> str:
         # The types of the parents stand in front of a `$`.
@@ -110,7 +99,7 @@ class Engine:
 
     def check(self, urn: str, inputs: Any, old: Properties | None = None) -> Properties:
         request = provider_pb2.CheckRequest(
-            urn=urn, olds=_sent(old or {}), news=_sent(_given(inputs)), randomSeed=b"seed" + urn.encode()
+            urn=urn, olds=_sent(old or {}), news=_sent(properties_of(inputs)), randomSeed=b"seed" + urn.encode()
         )
         response = self.call("Check", request)
         self._accepted(response)
@@ -118,18 +107,13 @@ class Engine:
 
     def _accepted(self, response: Any) -> None:
         if response.failures:
-            raise RefusedInputsError("\n".join(failure.reason for failure in response.failures))
+            raise PluginError("\n".join(failure.reason for failure in response.failures))
 
-    def create(self, kind: str, inputs: Any, name: str = "my-app") -> Resource:
+    def create(self, kind: str, inputs: Any, name: str = "my-app", *, preview: bool = False) -> Resource:
         urn = self.urn(kind, name)
         checked = self.check(urn, inputs)
-        response = self.call("Create", provider_pb2.CreateRequest(urn=urn, properties=_sent(checked)))
-        return Resource(urn, response.id, checked, PropertyValue.unmarshal_map(response.properties))
-
-    def preview(self, kind: str, inputs: Any, name: str = "my-app") -> Resource:
-        urn = self.urn(kind, name)
-        checked = self.check(urn, inputs)
-        response = self.call("Create", provider_pb2.CreateRequest(urn=urn, properties=_sent(checked), preview=True))
+        request = provider_pb2.CreateRequest(urn=urn, properties=_sent(checked), preview=preview)
+        response = self.call("Create", request)
         return Resource(urn, response.id, checked, PropertyValue.unmarshal_map(response.properties))
 
     def diff(self, resource: Resource, inputs: Any) -> Difference:
@@ -138,8 +122,8 @@ class Engine:
         some = response.changes == provider_pb2.DiffResponse.DIFF_SOME
         return Difference(some, kinds, list(response.replaces), response.deleteBeforeReplace)
 
-    def update(self, resource: Resource, inputs: Any, preview: bool = False) -> Resource:
-        request = provider_pb2.UpdateRequest(**self._change(resource, inputs), preview=preview)
+    def update(self, resource: Resource, inputs: Any) -> Resource:
+        request = provider_pb2.UpdateRequest(**self._change(resource, inputs))
         response = self.call("Update", request)
         checked = PropertyValue.unmarshal_map(request.news)
         return Resource(resource.urn, resource.id, checked, PropertyValue.unmarshal_map(response.properties))
@@ -161,28 +145,12 @@ class Engine:
         inputs, state = (PropertyValue.unmarshal_map(each) for each in (response.inputs, response.properties))
         return Resource(resource.urn, response.id, inputs, state)
 
-    def invoke(self, function: str, arguments: Any) -> Any:
-        request = provider_pb2.InvokeRequest(tok=f"{self.package}:{function}", args=_sent(properties_of(arguments)))
-        return plain(PropertyValue.unmarshal_map(getattr(self.call("Invoke", request), "return")))
-
     def read(self, kind: str, resource_id: str) -> Resource:
         return self.refresh(Resource(self.urn(kind), resource_id, {}, {}))
 
-    def delete(self, resource: Resource, seconds: float = 0) -> None:
-        request = provider_pb2.DeleteRequest(
-            urn=resource.urn,
-            id=resource.id,
-            properties=_sent(resource.state),
-            old_inputs=_sent(resource.inputs),
-            timeout=seconds,
-        )
-        self.call("Delete", request)
-
-
-def _given(inputs: Mapping[str, Any]) -> Properties:
-    """Return the inputs as property values, with those that are some already, such as secrets, as they are."""
-    ready = {key: value for key, value in inputs.items() if isinstance(value, PropertyValue)}
-    return {**properties_of({key: value for key, value in inputs.items() if key not in ready}), **ready}
+    def delete(self, resource: Resource) -> None:
+        given = {"properties": _sent(resource.state), "old_inputs": _sent(resource.inputs)}
+        self.call("Delete", provider_pb2.DeleteRequest(urn=resource.urn, id=resource.id, **given))
 
 
 def _sent(properties: Properties) -> Any:

@@ -7,9 +7,9 @@ from pydantic.alias_generators import to_camel
 
 from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.parameters import PARAMETERS
-from tests.sandbox.irsa_command import ISSUER, PROVIDER
+from tests.sandbox.irsa_command import ISSUER
 from tests.sandbox.live import attached, policy_document, trust_of
-from tests.sandbox.project import Program, Project
+from tests.sandbox.project import Project
 
 pytestmark = pytest.mark.sandbox
 
@@ -28,24 +28,7 @@ def documents_of(cloud: Any, role: str) -> dict[str, Any]:
     return {arn: policy_document(iam, arn) for arn in attached(iam, role)}
 
 
-PROGRAM = """
-import pulumi
-import pulumi_aws
-from irsa import ServiceAccountRole
-
-cluster = pulumi_aws.eks.get_cluster_output(name="my-cluster")
-for name, parameters in {add_ons}.items():
-    later = {{key: [pulumi.Output.from_input(each) for each in value] for key, value in parameters.items()}}
-    args = {{"cluster_names": [cluster.name]}} if name in {with_clusters} else {{}}
-    ServiceAccountRole(name, {{
-        "oidc_provider_arns": ["{provider}"],
-        "role": {{"name": f"component-{{name}}"}},
-        "policies": [{{"add_on": name, **later, **args}}],
-    }})
-"""
-
-
-def test_every_add_on_by_both_doors(deploy: Deploy, program: Program, cloud: Any) -> None:
+def test_every_add_on(deploy: Deploy, cloud: Any) -> None:
     bindings = {name: {"policies": [keys(name)], "role": {"name": f"add-on-{name}"}} for name in names()}
     project = deploy({"bindings": bindings})
     assert set(project.up()) == {"create"}
@@ -70,14 +53,6 @@ def test_every_add_on_by_both_doors(deploy: Deploy, program: Program, cloud: Any
     }
     assert values["aws-load-balancer-controller"]["clusterName"] == "my-cluster"
 
-    with_clusters = [name for name in names() if "cluster_names" in add_on(name).parameters]
-    program.write(PROGRAM.format(add_ons=NARROWEST, with_clusters=with_clusters, provider=PROVIDER))
-    program.up()
-    assert program.up() == {}
-    for name in names():
-        by_program, by_file = (documents_of(cloud, f"{door}-{name}") for door in ("component", "add-on"))
-        assert sorted(map(json.dumps, by_program.values())) == sorted(map(json.dumps, by_file.values())), name
-    program.destroy()
     project.destroy()
     roles = [each["RoleName"] for each in cloud.aws("iam").list_roles()["Roles"]]
     policies = [each["PolicyName"] for each in cloud.aws("iam").list_policies(Scope="Local")["Policies"]]

@@ -132,14 +132,3 @@ def test_inventory_and_eks_agree_about_each_association(associated: Any) -> None
     admitted = {(name, each["role"]) for each in found["admissions"] for name in each["serviceAccounts"]}
     assert (f"{NAMESPACE}/target", role_arn("target")) in admitted
     assert (f"{NAMESPACE}/target", role_arn("open")) not in admitted
-
-
-@pytest.mark.parametrize(("name", "code"), [("narrow", 0), ("another", 1), ("target", 2), ("target-closed", 1)])
-def test_explain_finds_the_association_of_the_cluster(associated: Any, name: str, code: int) -> None:
-    answer = associated.run("irsa", "explain", f"{NAMESPACE}/{name}", "--json")
-    found = check_output("explain", answer.stdout)
-    role, more = ASSOCIATIONS[name]
-
-    assert (answer.returncode, found["role"]) == (code, more.get("targetRoleArn", role_arn(role)))
-    assert found["request"]["clusterArn"] == CLUSTER_ARN
-    assert f" gives new Pods {role_arn(role)}" in found["notes"][0]["text"]

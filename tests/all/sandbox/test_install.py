@@ -100,32 +100,10 @@ def test_each_wheel_has_its_packages_and_no_other(wheels: dict[str, Path]) -> No
     assert packed == tracked
 
 
-def test_a_project_of_the_template(cloud: Any, cloned: Environment, tmp_path: Path) -> None:
-    """The guide's way from nothing: check, preview, `up`, no change, destroy."""
-    (new,) = re.findall(r"^\$ (pulumi new .*)$", (GUIDES / "first-role.md").read_text(), re.MULTILINE)
-    words = shlex.split(new.replace("$IRSA", str(ROOT)))
-    answer = cloud.run(*words, folder=tmp_path)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    folder = tmp_path / words[-1]
-    assert {file.name for file in folder.iterdir()} == {
-        *(file.name for file in (ROOT / "templates" / "irsa-stack").iterdir())
-    }
-    # What `pulumi install` makes, where the wheels are on an index.
-    (folder / ".venv").symlink_to(cloned.folder)
-    pip = ("-m", "pip", "install", "--no-index", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt")
-    cloned.run("python", *pip, folder=folder)
-    (file,) = folder.glob("Pulumi.*.yaml")
-    file.write_text(file.read_text().replace("kubernetes:context: my-cluster", "kubernetes:context: irsa-sandbox"))
-
+def test_what_a_project_of_the_template_requires_is_installed(cloned: Environment) -> None:
+    pip = ("-m", "pip", "install", "--no-index", "--quiet", "--disable-pip-version-check", "-r")
+    cloned.run("python", *pip, ROOT / "templates" / "irsa-stack" / "requirements.txt")
     assert cloned.run("irsa", "--version") == f"irsa {VERSION}\n"
-    assert cloned.run("irsa", "check", folder=folder) == "Pulumi.prod.yaml: good, 1 binding\n"
-    stack = Stack(cloud, folder, "prod")
-    assert " create" in stack.pulumi("preview")
-    try:
-        assert stack.up()["create"] >= 5
-        assert stack.up() == {}
-    finally:
-        stack.destroy()
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from sandbox.pod_identity_webhook import POD_IDENTITY as POD_IDENTITY_WAY
 from tests.sandbox.irsa_command import irsa, not_good, report
 from tests.sandbox.live import allowing
-from tests.sandbox.pods import CLUSTER, Pods, annotation
+from tests.sandbox.pods import annotation
 from tests.sandbox.project import STACK, Project, blue_and_green
-from tests.sandbox.test_pod_identity import STAGED, TO_PODS, Deploy, associations, walk
+from tests.sandbox.test_pod_identity import STAGED, TO_PODS, Deploy, associations
 from tests.sandbox.test_prove import POD_IDENTITY, rows, start
 
 pytestmark = pytest.mark.sandbox
@@ -21,18 +20,6 @@ pytestmark = pytest.mark.sandbox
 
 SESSION = allowing("*")
 TARGET = "arn:aws:iam::444455556666:role/other-account-role"
-
-
-def test_each_stage_back(deploy: Deploy, cloud: Any) -> None:
-    project, pods = (
-        deploy({"bindings": {"app": {**STAGED, "identity": "podIdentity"}}}),
-        Pods(cloud, "default", "staged"),
-    )
-    project.up()
-    pods.start()
-    walk(project, pods, POD_IDENTITY_WAY, range(3, 6))
-    for name in [*pods.names]:
-        pods.stop(name)
 
 
 def test_settings_of_an_association_change_in_place(deploy: Deploy, cloud: Any) -> None:
@@ -55,13 +42,6 @@ def test_settings_of_an_association_change_in_place(deploy: Deploy, cloud: Any) 
     assert (found["disableSessionTags"], found["targetRoleArn"], found["tags"]["team"]) == (True, TARGET, "payments")
     assert json.loads(found["policy"]) == SESSION
     assert project.up() == {}
-
-    # Drift is repaired.
-    cloud.aws("eks").update_pod_identity_association(
-        clusterName=CLUSTER, associationId=found["associationId"], targetRoleArn="", policy=""
-    )
-    assert project.up("--refresh")["update"] == 1
-    assert associations(cloud, "settings")[0]["targetRoleArn"] == TARGET
 
     # EKS keeps what an update leaves out; the command that removes it is that of the message.
     project.set({"bindings": {"app": {**app, "podIdentity": {"sessionTags": False}}}})

@@ -45,21 +45,6 @@ def processes(sandbox: Sandbox) -> dict[str, int]:
     return {name: process.pid for name in ORDER if (process := running(sandbox, name))}
 
 
-def test_what_was_deployed_is_there_after_a_stop(sandbox: Sandbox) -> None:
-    iam = aws_client(sandbox, started(sandbox)["aws-api"], "iam")
-    iam.create_role(RoleName="kept", AssumeRolePolicyDocument=TRUST)
-    summary = iam.get_account_summary()["SummaryMap"]
-    kubernetes_client(sandbox).create(Namespace(metadata=ObjectMeta(name="kept")))
-    assert stop_servers(sandbox, StepProgress()) == len(ORDER)
-    assert processes(sandbox) == {}
-    port = start_servers(sandbox, StepProgress())["aws-api"]
-    assert aws_client(sandbox, port, "iam").get_role(RoleName="kept")["Role"]["RoleName"] == "kept"
-    assert aws_client(sandbox, port, "iam").get_account_summary()["SummaryMap"] == summary
-    assert kubernetes_client(sandbox).get(Namespace, "kept").metadata is not None
-    cluster = aws_client(sandbox, port, "eks").describe_cluster(name="my-cluster")["cluster"]
-    assert cluster["identity"]["oidc"]["issuer"] == ISSUER
-
-
 def test_killed_servers_come_back_with_their_state(sandbox: Sandbox) -> None:
     ports = started(sandbox)
     aws_client(sandbox, ports["aws-api"], "iam").create_role(RoleName="killed", AssumeRolePolicyDocument=TRUST)
@@ -97,7 +82,11 @@ def test_a_stale_record_never_stops_a_stranger(sandbox: Sandbox) -> None:
 
 def test_a_port_taken_meanwhile_is_replaced_and_said(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     before = started(sandbox)
-    stop_servers(sandbox, StepProgress())
+    role = {"RoleName": "kept", "AssumeRolePolicyDocument": TRUST}
+    aws_client(sandbox, before["aws-api"], "iam").create_role(**role)
+    kubernetes_client(sandbox).create(Namespace(metadata=ObjectMeta(name="kept")))
+    assert stop_servers(sandbox, StepProgress()) == len(ORDER)
+    assert processes(sandbox) == {}
     with socket.socket() as etcd, socket.socket() as api:
         for taken, name in ((etcd, "etcd"), (api, "kube-apiserver")):
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -108,9 +97,11 @@ def test_a_port_taken_meanwhile_is_replaced_and_said(sandbox: Sandbox, capsys: p
         assert after["kube-apiserver"] != before["kube-apiserver"]
         assert after["aws-api"] == before["aws-api"]
         assert f"etcd: port {before['etcd']} is taken" in capsys.readouterr().out
-        assert kubernetes_client(sandbox).get(Namespace, "team-a").metadata is not None
+        assert kubernetes_client(sandbox).get(Namespace, "kept").metadata is not None
+        assert aws_client(sandbox, after["aws-api"], "iam").get_role(RoleName="kept")
         cluster = aws_client(sandbox, after["aws-api"], "eks").describe_cluster(name="my-cluster")["cluster"]
         assert cluster["endpoint"] == f"https://127.0.0.1:{after['kube-apiserver']}"
+        assert cluster["identity"]["oidc"]["issuer"] == ISSUER
 
 
 RUN = """

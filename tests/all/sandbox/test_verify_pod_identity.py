@@ -1,15 +1,13 @@
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, not_good, report
+from tests.sandbox.irsa_command import ACCOUNT, follow, not_good, report
 from tests.sandbox.live import PODS, allowing, assumable, create_role
-from tests.sandbox.pods import CLUSTER, Pods
+from tests.sandbox.pods import CLUSTER
 from tests.sandbox.project import Project
-from tests.sandbox.test_verify import access
 
 pytestmark = pytest.mark.sandbox
 
@@ -102,29 +100,3 @@ def test_each_part_of_an_association_is_found_and_repaired(deploy: Deploy, cloud
     eks.update_pod_identity_association(clusterName=CLUSTER, associationId=association_id(cloud), targetRoleArn=TARGET)
     (kept,) = changed(project)
     assert (kept["found"], kept["expected"]) == (f"target role: {TARGET}", "target role: none")
-
-
-def test_the_stages_of_pods(deploy: Deploy, cloud: Any, tmp_path: Path) -> None:
-    project, pods = deploy({"bindings": {"app": {**APP, "identity": "irsa"}}}), Pods(cloud, "default", "verified-pods")
-    project.up()
-    old = pods.start()
-    project.set({"bindings": {"app": APP}})
-    project.up()
-    new = pods.start()
-    answer = irsa(project, "verify", "--pods")
-    verifying = access(cloud, tmp_path, "verifying-pods", "kubernetes-verify.yaml")
-    code, checks = report(project, "verify", "--pods", **verifying)
-    pods.stop(old)
-    after = irsa(project, "verify", "--pods")
-    pods.stop(new)
-
-    stage = "the next stage (irsa trusted, podIdentity used)"
-    held = f"default/{old} is not ready for {stage}: kubectl delete pod {old} -n default"
-    assert answer.stdout.splitlines()[-1] == f"app: both: 1 of 2 Pods have Pod Identity; {held}"
-    assert (answer.returncode, code) == (1, 1)
-    assert [(check["about"], check["outcome"]) for check in checks if check["check"] == "pods"] == [
-        (f"default/{old}", "finding"),
-        (f"default/{new}", "ok"),
-    ]
-    assert after.returncode == 0
-    assert after.stdout.splitlines()[-1] == f"app: both: 1 of 1 Pod has Pod Identity; {stage} is safe"

@@ -8,4 +8,4 @@ def test_every_difference_is_that_of_a_test() -> None:
     sources = "".join(path.read_text() for path in (CHECKOUT / "tests").glob("**/sandbox/test_*.py"))
     assert DIFFERENCES
     for each in DIFFERENCES:
-        assert re.search(rf"^def {re.escape(each.test.partition('[')[0])}\(", sources, re.MULTILINE), each.test
+        assert re.search(rf"^def {re.escape(each.partition('[')[0])}\(", sources, re.MULTILINE), each
