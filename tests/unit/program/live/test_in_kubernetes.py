@@ -45,7 +45,9 @@ def test_a_service_account_of_the_wrong_issuer_is_this_stacks(is_same: bool) -> 
 
     assert rules([mistake]) == [("service-account-exists", f"{SERVICE_ACCOUNT}.name")]
     assert ("in this stack's state already" in mistake.mistake.found) is is_same
-    assert ("import: [serviceAccount]" in mistake.mistake.fix) is not is_same
+    # https://www.pulumi.com/docs/iac/concepts/resources/options/retainondelete/
+    assert ("retainOnDelete: true, then import: [serviceAccount]" in mistake.mistake.fix) is is_same
+    assert "remove" not in mistake.mistake.fix
 
 
 def test_what_others_wrote_is_quoted() -> None:
