@@ -53,6 +53,7 @@ def namespace_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
             continue
         elif creator := created.get((cluster, name)):
             found = f"{found}; bindings.{creator} creates it, but this binding does not wait"
+            fix = "set createNamespace: true here too"
         yield finding(live_rules.NAMESPACE_MISSING, place, found, "a namespace that exists, and stays", fix)
 
 

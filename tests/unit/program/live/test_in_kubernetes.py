@@ -28,6 +28,8 @@ def test_a_namespace_that_another_binding_creates() -> None:
 
     assert mistake.place == ("bindings", "app", "serviceAccount", "namespace")
     assert "bindings.other creates it" in mistake.mistake.found
+    # Who creates it by hand is in the way of that binding.
+    assert "kubectl" not in mistake.mistake.fix
 
 
 @pytest.mark.parametrize("is_same", [True, False])
