@@ -213,6 +213,28 @@ def test_auto_mode_has_the_agent(eks: Any, kubernetes: Cluster, monkeypatch: pyt
     assert (report.mistakes, report.has_looked) == ([], True)
 
 
+@pytest.mark.parametrize(
+    ("status", "settings", "lacks", "fix"),
+    [
+        ("CREATING", {}, "OIDC issuer", "wait for it: "),
+        ("ACTIVE", {}, "OIDC issuer", "set its oidcIssuer"),
+        ("FAILED", {}, "OIDC issuer", "name another cluster"),
+        ("CREATING", {**CLUSTER, "kubernetes": {"eks": True}}, "certificate authority", "wait for it: "),
+    ],
+)
+@pytest.mark.usefixtures("eks", "kubernetes")
+def test_a_cluster_that_is_not_ready(
+    monkeypatch: pytest.MonkeyPatch, status: str, settings: Any, lacks: str, fix: str
+) -> None:
+    """Status: https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html."""
+    described(monkeypatch, status=status)
+    (mistake,) = looked({"cluster": {"name": "my-cluster", **settings}, "bindings": {"app": APP}}).mistakes
+
+    assert rules([mistake]) == [("cluster-unreachable", "cluster.name")]
+    assert mistake.mistake.found.endswith(f"has no {lacks}")
+    assert mistake.mistake.fix.startswith(fix)
+
+
 @pytest.mark.parametrize("identity", ["both", "podIdentity"])
 def test_an_issuer_that_is_not_the_clusters(eks: Any, kubernetes: Cluster, identity: str) -> None:
     """The attack: by its name it is the cluster, and by its issuer somebody else's, whose tokens the role would trust.
