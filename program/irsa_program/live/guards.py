@@ -78,7 +78,7 @@ def _guarded_twice(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterRea
 def _existing(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterReads) -> Iterator[LocatedMistake]:
     """Yield a guard whose names are taken: two stacks have the same where their names and their projects' are."""
     if names := cluster.taken:
-        found = f"policies of its names exist already{stack.where(guard.cluster)}, and this stack did not create them:"
+        found = f"this guard's policies exist already{stack.where(guard.cluster)}, and this stack did not create them:"
         found = f"{found} {listed(names)}"
         delete = commands.delete_guard(f"{STACK_LABEL}={guard.settings.stack}")
         fix = f"rename yours, if another team has a stack and a project of these names; otherwise: {delete}"
