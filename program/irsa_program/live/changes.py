@@ -17,7 +17,8 @@ from irsa_world.state.resource import Resource
 
 RETAIN = "first run `pulumi up` with the binding as it was and retainOnDelete: true"
 CORRECTED_ISSUER = (
-    "if oidcIssuer was corrected: first run `pulumi up` with retainOnDelete: true, then import: [serviceAccount]"
+    "if oidcIssuer was corrected: first run `pulumi up` with it as it was and retainOnDelete: true,"
+    " then import: [serviceAccount]"
 )
 # What other resources go with, and the key that keeps it.
 DELETED_WITH = {

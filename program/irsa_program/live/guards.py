@@ -50,8 +50,8 @@ def _unguarded_pods(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterRe
         service_account = f"{namespace}/{name}"
         bare = [running_pod(each, "", None) for each in pods.get(service_account, ()) if has_no_identity(each)]
         if bare:
-            found = f"{counted(len(bare), 'Pod')} of the service account {named(service_account)}"
-            found = f"{found}{stack.where(guard.cluster)} without an AWS identity: {listed_pods(bare)}; {DOES[mode]}"
+            found = f"the service account {named(service_account)}{stack.where(guard.cluster)} has"
+            found = f"{found} {counted(len(bare), 'Pod')} without an AWS identity: {listed_pods(bare)}; {DOES[mode]}"
             fix = f"after `pulumi up`, restart them{restarts(bare)}; {NOT_CALLED}"
             allowed = "Pods with the identity of their binding"
             yield finding(live_rules.GUARD_REFUSES, ("bindings", binding), found, allowed, fix)
@@ -78,7 +78,8 @@ def _guarded_twice(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterRea
 def _existing(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterReads) -> Iterator[LocatedMistake]:
     """Yield a guard whose names are taken: two stacks have the same where their names and their projects' are."""
     if names := cluster.taken:
-        found = f"not of this stack, but there already{stack.where(guard.cluster)}: {listed(names)}"
+        found = f"this guard's policies exist already{stack.where(guard.cluster)}, and this stack did not create them:"
+        found = f"{found} {listed(names)}"
         delete = commands.delete_guard(f"{STACK_LABEL}={guard.settings.stack}")
         fix = f"rename yours, if another team has a stack and a project of these names; otherwise: {delete}"
         allowed = "policies whose names nobody uses: the project's and the stack's name are in them"

@@ -12,9 +12,9 @@ from irsa.rules.mistakes import named
 from irsa.rules.trust import assume_role_actions
 from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
+from irsa_program.live.in_use import taken
 from irsa_program.live.planned import Planned, PlannedStack, finding, roles_to_tag, service_account_of
 from irsa_program.live.stages import Change, gives_up
-from irsa_program.live.taken import taken
 from irsa_program.lookups import rules as live_rules
 from irsa_world.live.eks import AGENT, MOST_ASSOCIATIONS, ListedAssociation
 from irsa_world.stages import spelled
@@ -84,7 +84,7 @@ def _existing(
         return
     there = live.association_id if live else None
     wanted = association.import_id and association.import_id.rpartition(",")[2]
-    yield from taken(planned, types.POD_IDENTITY_ASSOCIATION, about, there, wanted, ours.get(there or ""))
+    yield from taken(planned, association, about, there, wanted, ours.get(there or ""))
 
 
 def untagged_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:

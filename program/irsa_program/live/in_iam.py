@@ -11,9 +11,9 @@ from irsa.rules.mistakes import Place, likely, named
 from irsa.rules.policies import policy_size
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held, account_and_name, named_in_iam
+from irsa_program.live.in_use import taken
 from irsa_program.live.planned import Planned, PlannedStack, finding, known, replacing
 from irsa_program.live.reads import AwsReads
-from irsa_program.live.taken import taken
 from irsa_program.lookups import rules as live_rules
 from irsa_program.lookups.imported import There, import_differences
 
@@ -61,12 +61,14 @@ def _name(planned: Planned, created: DeclaredResource, aws_account: AwsReads, he
     if before and named_in_iam(before) in ((account_id, name), ("", name)):
         return
     existing = (aws_account.roles_by_name if is_role else aws_account.policies_by_name).get(name)
-    there = Arn.name_in(existing) if existing and is_role else existing
     others = (held.by_name.get((created.type, each, name)) for each in (account_id, ""))
-    about = f"the {noun} {named(existing or arn)}"
-    # A policy may be imported by its name.
-    wanted = arn if created.import_id and not is_role else created.import_id
-    yield from taken(planned, created.type, about, there, wanted, next(filter(None, others), None))
+    other = next(filter(None, others), None)
+    about = f"the {noun} {named(arn if created.import_id and not other else existing or arn)}"
+    wanted = arn if created.import_id else None
+    # A role is imported by its name: its path is compared with what is declared.
+    if wanted and is_role and existing and Arn.name_in(existing) == created.import_id:
+        wanted = existing
+    yield from taken(planned, created, about, existing, wanted, other)
 
 
 def _existing_policies(planned: Planned, role: DeclaredResource) -> Iterator[tuple[str, Place, str]]:
@@ -110,16 +112,17 @@ def _to_adopt(planned: Planned, role: DeclaredResource, there: There, held: Held
     """Yield what is wrong with the policies of a role that exists: it is adopted with them, or without."""
     about = f"of the role {named(str(known(role.inputs['name'])))}"
     for each, arn in zip(planned.spec.of(types.ATTACHMENT), planned.attached_arns(held), strict=True):
-        if each.import_id and there.attached is not None and not held.find(types.ATTACHMENT, each.logical_name):
-            found = each.import_id if arn in there.attached else None
-            which = f"the attachment {about} to {named(str(arn))}"
-            yield from taken(planned, types.ATTACHMENT, which, found, each.import_id)
+        is_known = there.attached is None or arn in there.attached or held.find(types.ATTACHMENT, each.logical_name)
+        if each.import_id and not is_known:
+            which = f"the attachment {about} to {named(str(arn))} does not exist"
+            fix = "remove attachments from import: then irsa creates it"
+            yield finding(live_rules.IMPORT_MISSING, planned.place("import"), which, "what exists, to import it", fix)
     documents = there.inline
     for each in planned.spec.of(types.INLINE_POLICY) if documents is not None else ():
         if not held.find(types.INLINE_POLICY, each.logical_name):
             name = each.inputs["name"]
             found = (each.import_id or name) if name in (documents or ()) else None
-            yield from taken(planned, each.type, f"the inline policy {named(name)} {about}", found, each.import_id)
+            yield from taken(planned, each, f"the inline policy {named(name)} {about}", found, each.import_id)
 
 
 def provider_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:

@@ -14,9 +14,9 @@ from irsa.rules.unknown import OUTPUT
 from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.guards import guard_place
+from irsa_program.live.in_use import taken
 from irsa_program.live.planned import Planned, PlannedStack, finding, known, service_account_of
 from irsa_program.live.reads import ClusterReads
-from irsa_program.live.taken import taken
 from irsa_program.lookups import rules as live_rules
 from irsa_program.lookups.imported import differing
 from irsa_world.model import ServiceAccount
@@ -53,6 +53,7 @@ def namespace_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
             continue
         elif creator := created.get((cluster, name)):
             found = f"{found}; bindings.{creator} creates it, but this binding does not wait"
+            fix = "set createNamespace: true here too"
         yield finding(live_rules.NAMESPACE_MISSING, place, found, "a namespace that exists, and stays", fix)
 
 
@@ -109,7 +110,7 @@ def _to_create(
     if live and ROLE_ARN in live.annotations:
         by = f", written by {listed(sorted(managers))}" if (managers := live.managers(ROLE_ARN)) else ""
         about = f"{about}, which has the role {named(live.role_arn)}{by},"
-    yield from taken(planned, types.SERVICE_ACCOUNT, about, str(live) if live else None, import_id, former)
+    yield from taken(planned, service_account, about, str(live) if live else None, import_id, former)
 
 
 def _declared(planned: Planned, annotations: Mapping[str, Any]) -> dict[str, Any]:

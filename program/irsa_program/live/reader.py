@@ -286,7 +286,7 @@ class Reader:
         ask = partial(self._optional, f"AWS account {live.number}, what is to be adopted")
         arns = {each.import_id or "" for each in spec.of(types.POLICY)} & {*(reads.policies or ())}
         found = {arn: (ask(partial(live.document, arn)), ask(partial(live.policy_settings, arn))) for arn in arns}
-        policies = {arn: policy_properties(*each) for arn, each in found.items() if each[1] is not None}
+        policies = {arn: policy_properties(*each) for arn, each in found.items() if None not in each}
         name = (spec.role.import_id if spec.role else None) or ""
         if name.lower() not in reads.roles_by_name:
             return There(policies=policies)
@@ -303,8 +303,10 @@ class Reader:
         """Return whether a cluster has the agent of EKS Pod Identity, and its associations where they matter."""
         cluster, name = self._clusters[key], self._clusters[key].name or ""
         where, eks = f"EKS cluster {named(name)}", self._cloud.eks(cluster)
-        has_agent = self._ask.eks_cluster(key).auto_mode or self._optional(
-            f"{where}, its add-on of EKS Pod Identity", lambda: eks.addon_status(name) is not None
+        described = self._ask.eks_cluster(key)
+        has_agent = self._optional(
+            f"{where}, its add-on of EKS Pod Identity",
+            lambda: described.auto_mode or eks.addon_status(name) is not None,
         )
         listed = self._optional(f"{where}, associations", lambda: eks.listed(name)) if with_associations else None
         return has_agent, None if listed is None else {(each.namespace, each.service_account): each for each in listed}

@@ -96,7 +96,7 @@ def _roles(pod: Mapping[str, Any]) -> set[str]:
 
 def _held_back(planned: Planned, service_account: str, change: Change, pods: Sequence[RunningPod]) -> LocatedMistake:
     after, before, way = planned.spec.identity, change.before, change.way
-    found = f"{counted(len(pods), 'Pod')} of the service account {named(service_account)}{planned.where} with"
+    found = f"the service account {named(service_account)}{planned.where} has {counted(len(pods), 'Pod')} with"
     found = f"{found} {way.credentials}"
     restart, allowed = f"restart its Pods{restarts(pods)}", f"no such Pods before identity: {spelled(after)}"
     if way in after.trusted and way_of(after) is IRSA:

@@ -139,7 +139,7 @@ class Questions:
             return self._stack_output(cluster, "oidcIssuer", check_issuer)
         found = self.eks_cluster(cluster)
         if not found.issuer:
-            raise self._not_ready(cluster, found.status)
+            raise self._not_ready(cluster, found.status, "OIDC issuer", "set its oidcIssuer")
         return found.issuer
 
     @once
@@ -219,7 +219,7 @@ class Questions:
         """The kubeconfig, as JSON, of a cluster with `kubernetes.eks`."""
         settings, found = self._clusters[cluster], self.eks_cluster(cluster)
         if not (authority := found.certificate_authority):
-            raise self._not_ready(cluster, found.status)
+            raise self._not_ready(cluster, found.status, "certificate authority", "name another cluster")
         aws_account = self._stack.aws_accounts[settings.aws_account] if settings.aws_account else AwsAccount()
         region, role_arn = settings.region or aws_account.region or self.region(), aws_account.assume_role_arn
         access = {"profile": aws_account.profile, "role_arn": role_arn}
@@ -250,16 +250,14 @@ class Questions:
             found = f"the output {name!r} of {stack}: {mistake.found}"
             raise LookupFailure.of(place, found, mistake.allowed, "fix that stack's output") from None
 
-    def _not_ready(self, cluster: str, status: str) -> LookupFailure:
-        """Return the failure of an EKS cluster that lacks what an ACTIVE one has."""
+    def _not_ready(self, cluster: str, status: str, lacking: str, otherwise: str) -> LookupFailure:
+        """Return the failure of an EKS cluster that lacks what an ACTIVE one has, or must get otherwise if it is."""
         name, region = self._clusters[cluster].name or "", self._clusters[cluster].region
         place = (*self._stack.place_of_cluster(cluster), "name")
-        found, allowed = (
-            f"the EKS cluster {name!r} is {status}, and has no OIDC issuer",
-            "an ACTIVE cluster that has one",
-        )
-        wait = f"wait for it: {commands.wait_for_cluster(name, region)}"
-        return LookupFailure.of(place, found, allowed, wait if status in CHANGING else "name another cluster")
+        found, allowed = f"the EKS cluster {name!r} is {status}, and has no {lacking}", "an ACTIVE cluster that has one"
+        fix = otherwise if status == "ACTIVE" else "name another cluster"
+        fix = f"wait for it: {commands.wait_for_cluster(name, region)}" if status in CHANGING else fix
+        return LookupFailure.of(place, found, allowed, fix)
 
     def _asked(self, aws_account: str | None, region: str | None = None) -> AskedAwsAccount:
         return asked_aws_account(self._stack.aws_accounts, aws_account, self._aws_settings, region)

@@ -29,7 +29,8 @@ def test_which_running_pods_would_be_refused() -> None:
     (mistake,) = judged("deny", pod("none", "web"), *(pod("none", f"w{number}") for number in range(6)), *others)
 
     assert rules([mistake]) == [("guard-refuses", "bindings.app")]
-    assert mistake.mistake.found.startswith("7 Pods of the service account team-a/app without an AWS identity: team-a/")
+    about = "the service account team-a/app has 7 Pods without an AWS identity: team-a/"
+    assert mistake.mistake.found.startswith(about)
     assert "restart them: kubectl rollout restart statefulset/web -n team-a; " in mistake.mistake.fix
 
 

@@ -56,6 +56,9 @@ def test_an_association_of_the_stack() -> None:
     (mistake,) = judged(stack(), there, state=[held_association("team-a/app@another", "a-1")])
     assert rules([mistake]) == [("association-exists", "bindings.app.identity")]
     assert "in this stack's state" in mistake.mistake.found
+    assert "the cluster and the service account" in mistake.mistake.fix
+    (mistake,) = judged(stack(), there)
+    assert "association" in mistake.mistake.allowed
     # Without the state, it may be the stack's own; an agent is nothing of it.
     assert [each.rule for each in judged(stack(), in_eks(listed(), has_agent=False), state=None)] == ["agent-missing"]
 

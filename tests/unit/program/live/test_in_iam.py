@@ -100,9 +100,23 @@ def test_an_inline_policy_that_would_be_overwritten() -> None:
     existing = account([arn("role", "app-role")], there={"role/app-role": There(inline={"inline": None})})
     (mistake,) = found(adopting, existing)
 
-    assert (mistake.rule, mistake.rule in WARNINGS) == ("inline-policy-exists", True)
+    assert rules([mistake]) == [("inline-policy-exists", "bindings.app.inlinePolicies.inline")]
+    assert mistake.rule in WARNINGS
     state = [held_role("role/app-role", "app-role"), held_inline_policy("role/app-role/inline", "app-role", "inline")]
     assert found(adopting, existing, state=state) == []
+
+
+@pytest.mark.parametrize(("noun", "name"), [("role", "App"), ("policy", "team/app"), ("policy", "App")])
+def test_what_is_to_be_imported_has_another_name_or_path(noun: str, name: str) -> None:
+    """What is planned is not there, what is there is the advice, and the place is that of the name."""
+    there = arn(noun, name)
+    existing = account([there]) if noun == "role" else account(policies=[there])
+    settings = {"role": {"name": "app"}, "policy": {"name": "app", "document": DOCUMENT}}
+    (mistake,) = found(app(**settings, **{"import": [noun]}), existing)
+
+    assert rules([mistake]) == [("import-missing", f"bindings.app.{noun}.name")]
+    assert mistake.mistake.found == f"the {noun} {arn(noun, 'app')} does not exist; there is {there}"
+    assert mistake.mistake.fix == f"write its name and path: {there}"
 
 
 # OIDC providers

@@ -28,6 +28,8 @@ def test_a_namespace_that_another_binding_creates() -> None:
 
     assert mistake.place == ("bindings", "app", "serviceAccount", "namespace")
     assert "bindings.other creates it" in mistake.mistake.found
+    # Who creates it by hand is in the way of that binding.
+    assert "kubectl" not in mistake.mistake.fix
 
 
 @pytest.mark.parametrize("is_same", [True, False])
@@ -45,7 +47,9 @@ def test_a_service_account_of_the_wrong_issuer_is_this_stacks(is_same: bool) -> 
 
     assert rules([mistake]) == [("service-account-exists", f"{SERVICE_ACCOUNT}.name")]
     assert ("in this stack's state already" in mistake.mistake.found) is is_same
-    assert ("import: [serviceAccount]" in mistake.mistake.fix) is not is_same
+    # https://www.pulumi.com/docs/iac/concepts/resources/options/retainondelete/
+    assert ("retainOnDelete: true, then import: [serviceAccount]" in mistake.mistake.fix) is is_same
+    assert "remove" not in mistake.mistake.fix
 
 
 def test_what_others_wrote_is_quoted() -> None:

@@ -31,6 +31,8 @@ PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/{HOST}"
 CLUSTER = {"oidcIssuer": f"https://{HOST}", "oidcProviderArn": PROVIDER}
 NAMED = {"cluster": {"name": "my-cluster", "oidcIssuer": f"https://{HOST}"}}
 SETTINGS = {"kubernetes:context": "test"}
+OF_IAM, OF_EKS = "irsa_world.live.iam.AwsAccountClient.", "irsa_world.live.eks.EksClient."
+OF_ACCOUNT = [f"{OF_IAM}{question}" for question in ("listed_roles", "policies", "oidc_providers", "summary")]
 NOT_SIGNED_IN, DENIED, GONE = NotAuthenticatedError("401"), NoPermissionError("denied"), CouldNotLookError("gone")
 
 
@@ -203,6 +205,34 @@ def test_auto_mode_has_the_agent(eks: Any, kubernetes: Cluster, monkeypatch: pyt
     described(monkeypatch, arn=arn, computeConfig={"enabled": True})
 
     assert looked({**NAMED, "bindings": {"app": PODS_ALONE}}) == LiveReport([], [], [], True)
+    # It is an answer, where every other one is denied.
+    kubernetes.errors["each"] = DENIED
+    for question in (*OF_ACCOUNT, f"{OF_EKS}listed"):
+        monkeypatch.setattr(question, raising(DENIED))
+    report = looked({**NAMED, "bindings": {"app": PODS_ALONE}})
+    assert (report.mistakes, report.has_looked) == ([], True)
+
+
+@pytest.mark.parametrize(
+    ("status", "settings", "lacks", "fix"),
+    [
+        ("CREATING", {}, "OIDC issuer", "wait for it: "),
+        ("ACTIVE", {}, "OIDC issuer", "set its oidcIssuer"),
+        ("FAILED", {}, "OIDC issuer", "name another cluster"),
+        ("CREATING", {**CLUSTER, "kubernetes": {"eks": True}}, "certificate authority", "wait for it: "),
+    ],
+)
+@pytest.mark.usefixtures("eks", "kubernetes")
+def test_a_cluster_that_is_not_ready(
+    monkeypatch: pytest.MonkeyPatch, status: str, settings: Any, lacks: str, fix: str
+) -> None:
+    """Status: https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html."""
+    described(monkeypatch, status=status)
+    (mistake,) = looked({"cluster": {"name": "my-cluster", **settings}, "bindings": {"app": APP}}).mistakes
+
+    assert rules([mistake]) == [("cluster-unreachable", "cluster.name")]
+    assert mistake.mistake.found.endswith(f"has no {lacks}")
+    assert mistake.mistake.fix.startswith(fix)
 
 
 @pytest.mark.parametrize("identity", ["both", "podIdentity"])
@@ -219,14 +249,11 @@ def test_an_issuer_that_is_not_the_clusters(eks: Any, kubernetes: Cluster, ident
     assert HOST in report.mistakes[0].mistake.found
 
 
-ROLES, OF_EKS = "irsa_world.live.iam.AwsAccountClient.listed_roles", "irsa_world.live.eks.EksClient."
-
-
 @pytest.mark.parametrize("error", [DENIED, GONE])
 @pytest.mark.parametrize(
     ("questions", "not_checked"),
     [
-        ([ROLES], [f"AWS account {NUMBER}, names of roles"]),
+        ([OF_ACCOUNT[0]], [f"AWS account {NUMBER}, names of roles"]),
         ([f"{OF_EKS}listed"], ["EKS cluster my-cluster, associations"]),
         ([f"{OF_EKS}addon_status"], ["EKS cluster my-cluster, its add-on of EKS Pod Identity"]),
         (["issuer", "service accounts"], ["cluster test, its issuer", "cluster test, service accounts"]),
@@ -249,10 +276,25 @@ def test_a_question_without_an_answer_is_not_checked(
     assert report == LiveReport([], [], [f"{each}: {error}" for each in not_checked], error is DENIED)
 
 
+@pytest.mark.parametrize("question", ["document", "policy_settings"])
+def test_a_policy_to_adopt_that_could_not_be_read(
+    iam: Any, kubernetes: Cluster, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    """The attack: what was denied is called a difference, "nothing is there"."""
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    iam.create_policy(PolicyName="shared", PolicyDocument=json.dumps(document))
+    monkeypatch.setattr(f"{OF_IAM}{question}", raising(DENIED))
+    report = looked(
+        {"bindings": {"app": {**APP, "policy": {"name": "shared", "document": document}, "import": ["policy"]}}}
+    )
+
+    assert (report.mistakes, len(report.not_checked)) == ([], 1)
+
+
 def test_all_that_is_denied_is_not_checked(iam: Any, kubernetes: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     kubernetes.errors["each"] = DENIED
-    for question in ("listed_roles", "policies", "oidc_providers", "summary"):
-        monkeypatch.setattr(f"irsa_world.live.iam.AwsAccountClient.{question}", raising(DENIED))
+    for question in OF_ACCOUNT:
+        monkeypatch.setattr(question, raising(DENIED))
     report = looked({"bindings": {"app": APP}})
 
     assert (report.mistakes, report.has_looked) == ([], False)

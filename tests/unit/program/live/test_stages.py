@@ -86,7 +86,7 @@ def test_a_stage_that_pods_hold_back(before: Any, after: Any, way: str, first: s
     about = mistake.mistake
 
     assert rules([mistake]) == [("pods-hold-back", "bindings.app.identity")]
-    assert about.found.startswith("1 Pod of the service account team-a/app with")
+    assert about.found.startswith("the service account team-a/app has 1 Pod with")
     assert about.found.endswith(f": team-a/app-{way}")
     assert ("new Pods would not get" in about.found) is (after == FORTH)
     assert "kubectl rollout restart statefulset/app -n team-a" in about.fix
@@ -121,7 +121,7 @@ def test_the_way_back_has_a_deadline() -> None:
     (mistake,) = judged(BOTH, BACK, pod("pods"), pod("pods", "two"), pod("irsa", "three"))
 
     assert rules([mistake]) == [("pods-must-restart", "bindings.app.identity")]
-    assert mistake.mistake.found.startswith("2 Pods of the service account team-a/app with")
+    assert mistake.mistake.found.startswith("the service account team-a/app has 2 Pods with")
     assert mistake.mistake.fix == (
         "right after `pulumi up`, restart its Pods: kubectl rollout restart statefulset/app -n team-a; "
         "kubectl rollout restart statefulset/two -n team-a"

@@ -1,0 +1,121 @@
+"""What exists already under the name of what is planned, or is to be imported and does not exist."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from irsa import types
+from irsa.resources import DeclaredResource
+from irsa.rules.mistakes import Place, named
+from irsa_config.located_mistake import LocatedMistake
+from irsa_program.live.changes import CORRECTED_ISSUER
+from irsa_program.live.planned import Planned, finding
+from irsa_program.lookups import rules as live_rules
+from irsa_world.state.resource import Resource
+
+ONE_ASSOCIATION = "one association for each service account of a cluster"
+
+
+class Kind(NamedTuple):
+    """What is said of a type of resource.
+
+    Attributes:
+        rule: The rule for one that exists.
+        place: Where it is named.
+        word: Its word in `import`; empty for what is imported by its ID.
+        instead: What to do in place of creating it.
+        kept: What to do where the stack's state has it under another logical name, so that it goes.
+        free: What may be created.
+        own: What may be created where the state has it.
+    """
+
+    rule: str
+    place: Place
+    word: str
+    instead: str
+    kept: str = ""
+    free: str = "a name that is not in use"
+    own: str = "a name of its own, also with import: what goes is deleted by its name"
+
+
+OTHER_NAME = "write another name; or leave the name out where it is automatic"
+KINDS = {
+    types.ROLE: Kind(
+        live_rules.ROLE_EXISTS,
+        ("role", "name"),
+        "role",
+        "write another name; or name it in role.arn, if it stays another stack's",
+        OTHER_NAME,
+    ),
+    types.POLICY: Kind(
+        live_rules.POLICY_EXISTS,
+        ("policy", "name"),
+        "policy",
+        "write another name; or name its ARN in policyArns to attach it",
+        OTHER_NAME,
+    ),
+    types.INLINE_POLICY: Kind(
+        live_rules.INLINE_POLICY_EXISTS,
+        ("inlinePolicies",),
+        "inlinePolicies",
+        "write another name: this one overwrites it",
+    ),
+    types.SERVICE_ACCOUNT: Kind(
+        live_rules.SERVICE_ACCOUNT_EXISTS,
+        ("serviceAccount", "name"),
+        "serviceAccount",
+        "set create: false to annotate it",
+        CORRECTED_ISSUER,
+        own="a service account that `pulumi up` does not delete",
+    ),
+    types.POD_IDENTITY_ASSOCIATION: Kind(
+        live_rules.ASSOCIATION_EXISTS,
+        ("identity",),
+        "",
+        "adopt it, and its Pods get this role",
+        "keep what names it: the cluster and the service account; or first remove it, in a change of its own",
+        ONE_ASSOCIATION,
+        ONE_ASSOCIATION,
+    ),
+}
+
+
+def taken(  # noqa: PLR0917 (what is planned, and what has its name)
+    planned: Planned,
+    created: DeclaredResource,
+    about: str,
+    there: str | None,
+    wanted: str | None,
+    other: Resource | None = None,
+) -> Iterator[LocatedMistake]:
+    """Yield what is wrong with what the state does not have: it is created, or imported.
+
+    Args:
+        planned: Its component.
+        created: What is declared of it.
+        about: What it is, for messages.
+        there: The ID, or the ARN, of what has its name; None where nothing has.
+        wanted: That of what is to be imported; None where it is created.
+        other: What has the name in this stack's state, and is to be deleted.
+    """
+    kind, key = KINDS[created.type], planned.component.cluster or ""
+    word, place = kind.word, planned.place(*kind.place)
+    if created.type == types.INLINE_POLICY:
+        place = (*place, created.inputs["name"])
+    if there and other:
+        found = (
+            f"{about} is in this stack's state already, as {named(other.name)}, which goes at the end of `pulumi up`"
+        )
+        yield finding(kind.rule, place, found, kind.own, kind.kept)
+    elif wanted and there != wanted:
+        in_iam, at, remove = created.type in {types.ROLE, types.POLICY}, planned.place("import"), f"{word} from import"
+        if not word:
+            at, remove = planned.place("podIdentity", "importIds", key), f"{key} from podIdentity.importIds"
+        found, fix = f"{about} does not exist{planned.where}", f"remove {remove}: then irsa creates it"
+        if there:
+            found = f"{found}; there is {named(there)}"
+            fix = f"write {'its name and path: ' if in_iam else ''}{named(there)}"
+        yield finding(live_rules.IMPORT_MISSING, place if in_iam else at, found, "what exists, to import it", fix)
+    elif there and not wanted:
+        found = f"{about} exists already{planned.where}, and this stack did not create it"
+        adopted = f"; or import: [{word}] to adopt it" if word else f": podIdentity: {{importIds: {{{key}: {there}}}}}"
+        yield finding(kind.rule, place, found, kind.free, f"{kind.instead}{adopted}")
