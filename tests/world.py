@@ -15,10 +15,12 @@ from moto import mock_aws
 from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
+from irsa.rules.leaves import items_of
 from irsa_world.model import Association, EksCluster, Role, ServiceAccount
 from sandbox import missing_in_moto
 from sandbox.faster_moto import replacements
 
+ROOT = Path(__file__).parents[1]
 CHANGED = (
     *((IAMBackend, name) for name in ("list_roles", "attach_role_policy", "delete_policy", "update_role")),
     (IamResponse, "get_account_authorization_details"),
@@ -76,6 +78,12 @@ def program(file: Path, script: str) -> str:
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)
     return str(file)
+
+
+def documented(name: str) -> set[str]:
+    """Return the actions that a policy of docs/permissions allows."""
+    statements = json.loads((ROOT / "docs" / "permissions" / name).read_text())["Statement"]
+    return {action for each in statements for action in items_of(each["Action"])}
 
 
 class Cloud:

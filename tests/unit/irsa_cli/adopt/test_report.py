@@ -52,10 +52,6 @@ def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
 
 
 def test_everything_that_a_tool_must_keep_is_listed() -> None:
-    """Protects 300 roles: one line for each stack, role or service account of the tool, for loops, and none left out.
-
-    What eksctl calls it; what that is not known of; and what has its label. Pasted into a shell, none of them acts.
-    """
     tags = {"alpha.eksctl.io/cluster-name": "c"}
     stacks = [f"eksctl-c-addon-iamserviceaccount-team-a-app-{number}" for number in range(300)]
     hostile = ["$(reboot)", "it's `reboot`", "; reboot", "$HOME", "::error::x"]

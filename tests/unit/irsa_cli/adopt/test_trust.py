@@ -39,7 +39,6 @@ def left(*statements: dict[str, Any], users: Any = ()) -> str:
     ],
 )
 def test_the_page_of_aws_is_exact(one: Any, subject: str) -> None:
-    """Protects who followed AWS's page: the preview of the role is an import and no change."""
     settings, is_exact, _ = read(one)
 
     assert is_exact
@@ -93,7 +92,6 @@ del NOT_ACTION["Action"]
     ],
 )
 def test_what_irsa_does_not_write_stays_word_for_word(other: dict[str, Any], names_it: bool) -> None:
-    """Where no statement names a service account, it is the one that has the role."""
     settings, is_exact, _ = read(other, users=[user("team-a:app")])
 
     assert (is_exact, settings.statements) == (False, (other,))

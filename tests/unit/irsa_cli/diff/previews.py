@@ -18,7 +18,10 @@ ACCOUNT = "111122223333"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
 COMPONENT = "irsa:index:ServiceAccountRole"
 ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
-ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+ATTACHMENT, INLINE = "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "aws:iam/rolePolicy:RolePolicy"
+ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+CLUSTER = f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/my-cluster"
+READ_ONLY, ADMINISTRATOR = (f"arn:aws:iam::aws:policy/{name}" for name in ("ReadOnlyAccess", "AdministratorAccess"))
 OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount"
 SERVICE_ACCOUNT_PATCH = f"{SERVICE_ACCOUNT}Patch"
@@ -82,6 +85,10 @@ def trust(*subjects: str, provider: str = PROVIDER, audience: str = "sts.amazona
         "Condition": {**condition, **more},
     }
     return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def document(*statements: Any) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [*statements]}
 
 
 def role(document: Any, name: str = "my-role", logical: str = "app", **more: Any) -> dict[str, Any]:

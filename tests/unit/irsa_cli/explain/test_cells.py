@@ -186,7 +186,6 @@ def test_the_command_that_sets_the_annotations_right(
 def test_nobody_is_denied_who_may_have_an_association(
     state: State, explain: Any, monkeypatch: pytest.MonkeyPatch, unread: Any, words: tuple[str, ...]
 ) -> None:
-    """Protects from `denied` where Pods get credentials by an association that may not be read."""
     operation, annotations = unread
     case = Case((), 0, "", annotations=annotations, statements=(PODS,), association=association())
     arrange(state, case, monkeypatch)

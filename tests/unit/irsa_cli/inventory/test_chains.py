@@ -278,7 +278,6 @@ def test_further_steps() -> None:
 
 
 def test_roles_are_not_asked_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of roles that trust their AWS account, each is asked about the one that its policy names alone."""
     roles = [
         role(
             f"app-{n}",

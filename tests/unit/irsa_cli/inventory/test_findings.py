@@ -299,7 +299,6 @@ def test_an_audience_is_not_read_from_a_file(audience: str, providers: Any) -> N
 
 
 def test_a_command_of_kubectl_says_for_which_cluster_it_is() -> None:
-    """Protects another cluster: without --context, kubectl writes to the one that is chosen. The AWS CLI has none."""
     accounts = [service_account("a", "bare"), service_account("a", "vault", "vault")]
     found = discovery(
         accounts, [role("bare", page_trust("a:bare")), role("vault", page_trust("a:vault"))], {PROVIDER: ()}
@@ -485,7 +484,6 @@ def test_misspelled_annotation() -> None:
 
 
 def test_unmanaged() -> None:
-    """A service account is managed in one cluster; what an add-on owns is nobody's to declare."""
     names = ("app", "pods", "driver")
     found = discovery(
         [service_account("a", "app", "app"), *(service_account("a", each) for each in names[1:])],
