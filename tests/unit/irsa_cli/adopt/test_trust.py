@@ -29,23 +29,6 @@ def left(*statements: dict[str, Any], users: Any = ()) -> str:
     return reason.value.found
 
 
-@pytest.mark.parametrize(
-    ("one", "subject"),
-    [
-        # The action of eksctl's roles is a list of one: MakeAssumeRoleWithWebIdentityPolicyDocument in
-        # https://github.com/eksctl-io/eksctl, pkg/cfn/template.
-        (statement("team-a:app", Action=["sts:AssumeRoleWithWebIdentity"]), "team-a:app"),
-        (statement("team-a:*", operator="StringLike"), "team-a:*"),
-    ],
-)
-def test_the_page_of_aws_is_exact(one: Any, subject: str) -> None:
-    settings, is_exact, _ = read(one)
-
-    assert is_exact
-    assert (settings.oidc_provider_arns, settings.subjects, settings.audience) == ((BLUE,), (subject,), STS)
-    assert (settings.conditions, settings.statements) == (None, ())
-
-
 def test_one_statement_per_account_stays_so() -> None:
     statements = [statement(f"team-a:{name}") for name in ("a", "b", "c")]
     settings, is_exact, _ = read(*statements, users=[user("team-a:b")])

@@ -264,23 +264,6 @@ def test_what_is_found(kind: str, accounts: Any, roles: Any, more: Any, expected
     assert len(found) == len(expected)
 
 
-def test_what_cannot_be_decided_is_said_and_no_finding() -> None:
-    roles = [
-        role("app", trust({**equal("a:app"), **OFFICE})),
-        role("pods", {"Statement": [{**PODS, "Condition": OFFICE}]}),
-    ]
-    found = taken(
-        discovery(
-            [service_account("a", "app", "app"), service_account("a", "pods")],
-            roles,
-            associations=[association("a", "pods", "pods")],
-        )
-    )
-
-    assert [each.kind for each in found.findings] == []
-    assert [name in said for name, said in zip(("app", "pods"), found.not_checked, strict=True)] == [True, True]
-
-
 PODS = pods_trust()["Statement"][0]
 
 

@@ -138,13 +138,10 @@ REFUSALS = [
     (STS, STS.denied, Outcome.FINDING, UP, Outcome.OK),
     (STS, STS.wrong_audience, Outcome.FINDING, None, Outcome.OK),
     (STS, STS.throttled, Outcome.NO_ANSWER, "", Outcome.NO_ANSWER),
-    (STS, Refused("IDPCommunicationError", "could not be reached"), Outcome.NO_ANSWER, "", Outcome.NO_ANSWER),
-    (STS, Refused("ExpiredTokenException", "Token expired"), Outcome.FINDING, "", Outcome.NO_ANSWER),
     (EKS, EKS.denied, Outcome.FINDING, UP, Outcome.OK),
     (EKS, NOT_ASSOCIATED, Outcome.FINDING, UP, Outcome.OK),
     (EKS, CALLER, Outcome.NO_PERMISSION, "", Outcome.NO_ANSWER),
     (EKS, EKS.wrong_audience, Outcome.FINDING, "", Outcome.NO_ANSWER),
-    (EKS, EKS.throttled, Outcome.NO_ANSWER, "", Outcome.NO_ANSWER),
 ]
 
 

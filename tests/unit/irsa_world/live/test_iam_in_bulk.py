@@ -206,18 +206,6 @@ def test_a_list_without_its_end_says_nothing_and_costs_no_other_question(
     assert "raising" not in answer.__qualname__ or failed[ROLES] <= 3 >= failed[DETAILS] / 2
 
 
-def test_what_no_list_has_is_asked_by_itself(iam: Any) -> None:
-    wanted = create(iam, 3)
-    account = Account()
-    account.read(wanted)
-    later = iam.create_role(RoleName="later", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
-
-    assert account.live.role("gone") is None
-    assert account.live.attached_policies("gone") is None
-    assert account.live.document(f"arn:aws:iam::{ACCOUNT}:policy/gone") is None
-    assert [each and each.arn for each in [account.live.role("later")]] == [later]
-
-
 def test_a_role_made_anew_between_two_lists_is_asked_by_itself(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = create(iam, 3)
     account = Account()
