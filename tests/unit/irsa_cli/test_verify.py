@@ -23,7 +23,7 @@ from irsa_world.model import Association, EksCluster, Role, ServiceAccount
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from tests.unit.irsa_world.live.eks_answers import Eks, association
-from tests.world import Cloud, documented
+from tests.world import Cloud, document, documented
 
 ACCOUNT, REGION = "111122223333", "us-west-2"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -37,10 +37,6 @@ UP = "pulumi up --refresh --stack dev"
 DENIED, SECRET = NoPermissionError("AccessDenied"), Unknown("the state keeps it as a secret")
 AGENT_RUNS = {("blue", "eks-pod-identity-agent"): "ACTIVE"}
 HOSTILE = "a\nerror: \x1b[31m"
-
-
-def document(*statements: Any) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def allowing(action: Any, **more: Any) -> dict[str, Any]:

@@ -29,7 +29,6 @@ from irsa_world.model import ManagedPolicy, PolicySettings, Role
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
     ELSEWHERE,
-    PODS,
     adopted,
     association,
     cluster_arn,
@@ -37,13 +36,14 @@ from tests.unit.irsa_cli.adopt.scene import (
     host_path,
     narrowed,
     permission,
-    policy_document,
     provider,
     role,
     role_arn,
     service_account,
     statement,
 )
+from tests.world import PODS
+from tests.world import document as policy_document
 
 POLICY = f"arn:aws:iam::{AWS_ACCOUNT}:policy/team/read"
 OF_AWS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"

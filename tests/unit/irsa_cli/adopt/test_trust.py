@@ -9,7 +9,8 @@ import pytest
 
 from irsa_cli.adopt.items import Left
 from irsa_cli.adopt.trust import NO_SUBJECT, Provider, ReadTrust, Settings, read_trust
-from tests.unit.irsa_cli.adopt.scene import BLUE, GONE, GREEN, STS, host_path, policy_document, statement
+from tests.unit.irsa_cli.adopt.scene import BLUE, GONE, GREEN, STS, host_path, statement
+from tests.world import document as policy_document
 
 PROVIDERS = {BLUE: Provider((STS,)), GREEN: Provider((STS,))}
 SUB, AUD = f"{host_path()}:sub", f"{host_path()}:aud"

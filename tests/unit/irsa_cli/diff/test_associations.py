@@ -31,7 +31,6 @@ from tests.unit.irsa_cli.diff.previews import (
     ISSUER,
     UNKNOWN,
     diff,
-    document,
     preview,
     resource,
     role,
@@ -40,19 +39,17 @@ from tests.unit.irsa_cli.diff.previews import (
     urn,
     without_outputs,
 )
+from tests.world import PODS, document, of_pods
 
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/my-role"
-PODS = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}}
 
 
 def pods(namespace: str = "web", name: str = "app", operator: str = "StringEquals") -> dict[str, Any]:
     """Return the statement for the Pods of a service account of my-cluster."""
-    tags = {"eks-cluster-arn": CLUSTER, "kubernetes-namespace": namespace, "kubernetes-service-account": name}
-    condition = {operator: {f"aws:RequestTag/{key}": value for key, value in tags.items()}}
-    return {**PODS, "Action": ["sts:AssumeRole", "sts:TagSession"], "Condition": condition}
+    return of_pods(CLUSTER, namespace, name, operator)
 
 
-ANYBODY = {**PODS, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+ANYBODY = PODS
 OF_CLUSTER = {
     **ANYBODY,
     "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}, "ArnEquals": {"aws:SourceArn": CLUSTER}},

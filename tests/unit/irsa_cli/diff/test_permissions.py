@@ -21,13 +21,13 @@ from tests.unit.irsa_cli.diff.previews import (
     READ_ONLY,
     SECRET,
     diff,
-    document,
     preview,
     resource,
     role,
     step,
     trust,
 )
+from tests.world import document
 
 ROLE = role(trust("team-a:app"))
 ARN = "arn:aws:iam::111122223333:role/my-role"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import world
 from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
@@ -23,13 +24,13 @@ from tests.unit.irsa_cli.diff.previews import (
     READ_ONLY,
     SECRET,
     UNKNOWN,
-    document,
     resource,
     role,
     step,
     trust,
     without_outputs,
 )
+from tests.world import document
 
 POLICY_ATTACHMENT = "aws:iam/policyAttachment:PolicyAttachment"
 
@@ -39,12 +40,7 @@ def allow(action: Any, **more: Any) -> dict[str, Any]:
 
 
 TOKENS = trust("web:app")["Statement"][0]
-PODS = {
-    "Effect": "Allow",
-    "Principal": {"Service": "pods.eks.amazonaws.com"},
-    "Action": ["sts:AssumeRole", "sts:TagSession"],
-    "Condition": {"ArnEquals": {"aws:SourceArn": CLUSTER}},
-}
+PODS = {**world.PODS, "Condition": {"ArnEquals": {"aws:SourceArn": CLUSTER}}}
 
 
 def with_inputs(found: dict[str, Any], **inputs: Any) -> dict[str, Any]:

@@ -27,16 +27,13 @@ from tests.unit.irsa_cli.inventory.estates import (
     service_account,
     taken,
 )
+from tests.world import document
 
 OTHER_NUMBER = "444455556666"
 OWN_POLICY = f"arn:aws:iam::{NUMBER}:policy/own"
 ROOT = f"arn:aws:iam::{NUMBER}:root"
 APP, OTHER, THIRD = map(role_arn, ("app", "other", "third"))
 Document = dict[str, Any]
-
-
-def document(*statements: Mapping[str, Any]) -> Document:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def allow(resource: Any = "*", **more: Any) -> Document:
