@@ -15,10 +15,18 @@ from moto import mock_aws
 from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
+from irsa.rules.leaves import items_of
 from irsa_world.model import Association, EksCluster, Role, ServiceAccount
 from sandbox import missing_in_moto
 from sandbox.faster_moto import replacements
 
+ROOT = Path(__file__).parents[1]
+# https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
+PODS: dict[str, Any] = {
+    "Effect": "Allow",
+    "Principal": {"Service": "pods.eks.amazonaws.com"},
+    "Action": ["sts:AssumeRole", "sts:TagSession"],
+}
 CHANGED = (
     *((IAMBackend, name) for name in ("list_roles", "attach_role_policy", "delete_policy", "update_role")),
     (IamResponse, "get_account_authorization_details"),
@@ -76,6 +84,29 @@ def program(file: Path, script: str) -> str:
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)
     return str(file)
+
+
+def document(*statements: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [*statements]}
+
+
+def of_tokens(provider: str, condition: Mapping[str, Any], **elements: Any) -> dict[str, Any]:
+    """Return the statement of AWS's page: https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html."""
+    action = "sts:AssumeRoleWithWebIdentity"
+    allowed = {"Effect": "Allow", "Principal": {"Federated": provider}, "Action": action}
+    return {**allowed, "Condition": condition, **elements}
+
+
+def of_pods(cluster_arn: Any, namespace: str, name: str, operator: str = "StringEquals") -> dict[str, Any]:
+    """Return the statement for one association: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html."""
+    tags = {"eks-cluster-arn": cluster_arn, "kubernetes-namespace": namespace, "kubernetes-service-account": name}
+    return {**PODS, "Condition": {operator: {f"aws:RequestTag/{key}": value for key, value in tags.items()}}}
+
+
+def documented(name: str) -> set[str]:
+    """Return the actions that a policy of docs/permissions allows."""
+    statements = json.loads((ROOT / "docs" / "permissions" / name).read_text())["Statement"]
+    return {action for each in statements for action in items_of(each["Action"])}
 
 
 class Cloud:

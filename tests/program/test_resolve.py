@@ -105,10 +105,6 @@ def test_a_role_is_assumed_with_the_credentials_of_the_stack(monkeypatch: pytest
 def test_two_keys_of_one_aws_account_share_its_oidc_provider(
     way: str, order: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects from two resources of one URN: IAM has one provider of an issuer in an AWS account.
-
-    Whose AWS account a profile is of, a look-up says.
-    """
     role = "arn:aws:iam::444455556666:role/" if way == "assumeRoleArn" else ""
     values = {
         "irsa:accounts": {name: {way: role + name, "region": "us-west-2"} for name in ("data", "data-too")},
@@ -156,7 +152,6 @@ def test_no_provider_is_created_for_what_look_ups_refuse(
 
 
 def test_two_clusters_of_one_issuer_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from two resources of one URN, where the issuers are looked up: a slash at the end makes no other."""
     values = {
         "irsa:clusters": {"blue": {"name": "my-cluster"}, "green": {"stack": "organization/platform/prod"}},
         "irsa:bindings": {name: {"trust": {"subjects": ["a:b"]}, "clusters": [name]} for name in ("blue", "green")},

@@ -16,7 +16,8 @@ from irsa.imported import not_as_declared
 from irsa.rules.unknown import OUTPUT
 from irsa.types import COMPARED, POD_IDENTITY_ASSOCIATION, POLICY, ROLE, SERVICE_ACCOUNT
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, ISSUER, PROVIDER, best
-from tests.unit.irsa_cli.adopt.scene import policy_document, statement
+from tests.unit.irsa_cli.adopt.scene import statement
+from tests.world import document as policy_document
 
 ACTIONS = ("sts:AssumeRole", "sts:TagSession")
 PRINCIPALS = ({"AWS": "111122223333"}, {"AWS": "444455556666"}, {"Service": "pods.eks.amazonaws.com"})

@@ -28,7 +28,7 @@ from irsa_world.state.declared import (
     DeclaredStack,
 )
 from tests.unit.irsa_world.live.eks_answers import DENIED, Eks, association
-from tests.world import aws_response, paged_iam, refusal
+from tests.world import aws_response, documented, paged_iam, refusal
 
 BLUE, GREEN = (f"https://oidc.eks.us-west-2.amazonaws.com/id/{name}" for name in ("BLUE", "GREEN"))
 PROVIDER = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:oidc-provider/{BLUE.removeprefix('https://')}"
@@ -37,7 +37,6 @@ TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}],
 }
-PERMISSIONS = Path(__file__).parents[3] / "docs" / "permissions"
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
 
 
@@ -210,10 +209,8 @@ def test_what_is_asked_is_what_the_documented_policy_allows(eks: Eks) -> None:
     account = Account()
     eks.answer_to(account.live.session)
     read_aws_account(account.live, issuers=lambda: {BLUE})
-    statements = json.loads((PERMISSIONS / "iam-inventory.json").read_text())["Statement"]
-    actions = {action for each in statements for action in _listed(each["Action"])}
 
-    assert {f"{service}:{call}" for service, call in account.asked} == actions
+    assert {f"{service}:{call}" for service, call in account.asked} == documented("iam-inventory.json")
 
 
 # --- Associations ----------------------------------------------------------------------------------------------------
@@ -281,10 +278,6 @@ def test_a_cluster_of_another_aws_account_is_said(monkeypatch: pytest.MonkeyPatc
     assert discover(["green"], [], []).not_checked == (said,)
     monkeypatch.setattr(StubCluster, "issuer", "https://kubernetes.example.com")
     assert discover(["green"], [], []).not_checked == ()
-
-
-def _listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
 
 
 def test_last_use() -> None:

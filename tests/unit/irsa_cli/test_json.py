@@ -18,9 +18,6 @@ from tests.output_schemas import REFERENCE, check_output
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = str(ROOT / "tests" / "golden" / "mistakes.yaml")
-ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
-PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
-ROLE = "arn:aws:iam::111122223333:role/my-role"
 
 
 def test_each_subcommand_has_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,24 +67,3 @@ def test_check(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["check", "--json", *files])
 
     assert check_output("check", capsys.readouterr().out)["good"] is (code == 0)
-
-
-@pytest.mark.parametrize(
-    ("condition", "code", "decision"),
-    [
-        ({"StringEquals": {f"{ISSUER}:sub": "system:serviceaccount:team-a:app"}}, 0, "allowed"),
-        ({"StringEquals": {f"{ISSUER}:sub": "system:serviceaccount:team-b:app"}}, 1, "denied"),
-        ({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, 2, "cannot decide"),
-    ],
-)
-def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str], condition: Any, code: int, decision: str) -> None:
-    principal = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
-    file = tmp_path / "trust.json"
-    file.write_text(json.dumps({"Version": "2012-10-17", "Statement": [{**principal, "Condition": condition}]}))
-    words = ["explain", "team-a/app", ROLE, "--trust", str(file), "--issuer", f"https://{ISSUER}", "--json"]
-
-    assert main(words) == code
-    document = check_output("explain", capsys.readouterr().out)
-    assert (document["decision"], document["good"]) == (decision, code == 0)
-    assert document["serviceAccount"] == "team-a/app"
-    assert document["request"]["providerArn"] == PROVIDER

@@ -44,8 +44,6 @@ def test_a_subcommand_whose_module_is_not_there_is_not_offered(monkeypatch: pyte
 def test_another_package_of_another_version_is_refused(
     other: str, found: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects whoever installs another version of one of them after the command: pip only warns of it."""
-
     def version(name: str) -> str:
         if name != other:
             return "1.2.3"

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ from irsa_world.model import Association, EksCluster, Role, ServiceAccount
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from tests.unit.irsa_world.live.eks_answers import Eks, association
-from tests.world import Cloud
+from tests.world import Cloud, document, documented
 
 ACCOUNT, REGION = "111122223333", "us-west-2"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -37,12 +36,7 @@ POLICY, BOUNDARY = (f"arn:aws:iam::{ACCOUNT}:policy/{name}" for name in ("app", 
 UP = "pulumi up --refresh --stack dev"
 DENIED, SECRET = NoPermissionError("AccessDenied"), Unknown("the state keeps it as a secret")
 AGENT_RUNS = {("blue", "eks-pod-identity-agent"): "ACTIVE"}
-PERMISSIONS = Path(__file__).parents[3] / "docs" / "permissions"
 HOSTILE = "a\nerror: \x1b[31m"
-
-
-def document(*statements: Any) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def allowing(action: Any, **more: Any) -> dict[str, Any]:
@@ -395,9 +389,7 @@ def test_the_cost_is_two_requests_for_an_association(monkeypatch: pytest.MonkeyP
         **dict.fromkeys(("ListPodIdentityAssociations", "DescribePodIdentityAssociation"), number),
         "DescribeAddon": 1,
     }
-    documented = json.loads((PERMISSIONS / "iam-verify-pod-identity.json").read_text())["Statement"]
-    actions = {action for each in documented for action in items_of(each["Action"])}
-    assert actions == {f"eks:{operation}" for operation in (*asked, "DescribeCluster")}
+    assert documented("iam-verify-pod-identity.json") == {f"eks:{each}" for each in (*asked, "DescribeCluster")}
 
 
 def pod(name: str, *variables: tuple[str, str]) -> dict[str, Any]:

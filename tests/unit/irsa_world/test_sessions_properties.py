@@ -13,6 +13,7 @@ from irsa_world.model import AwsAccount, Cluster, Role, ServiceAccount, World
 from irsa_world.sessions import Sessions
 from irsa_world.trusts.claims import Claims
 from tests.unit.irsa_cli.inventory.estates import ISSUER, NUMBER, PROVIDER
+from tests.world import document, of_tokens
 
 OTHER_PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/OTHER"
 NAMES = ("a", "b", "ab", "ba", "a-b")
@@ -103,28 +104,13 @@ def by_pair(document: dict[str, Any], client_ids: tuple[str, ...]) -> dict[str, 
 @given(DOCUMENTS, CLIENT_IDS, st.permutations(ACCOUNTS))
 @settings(max_examples=200, deadline=None)
 @example(
-    {
-        "Statement": {
-            "Effect": "Allow",
-            "Principal": {"Federated": PROVIDER},
-            "Action": "sts:AssumeRoleWithWebIdentity",
-            "Condition": {"StringLike": {f"{ISSUER}:sub": f"{PREFIX}a*"}},
-        }
-    },
+    {"Statement": of_tokens(PROVIDER, {"StringLike": {f"{ISSUER}:sub": f"{PREFIX}a*"}})},
     AUDIENCES,
     ACCOUNTS,
 )
 @example(
     # A variable that names `sub` under another key.
-    {
-        "Version": "2012-10-17",
-        "Statement": {
-            "Effect": "Allow",
-            "Principal": {"Federated": PROVIDER},
-            "Action": "sts:AssumeRoleWithWebIdentity",
-            "Condition": {"StringEquals": {f"{ISSUER}:aud": f"${{{ISSUER}:sub}}"}},
-        },
-    },
+    document(of_tokens(PROVIDER, {"StringEquals": {f"{ISSUER}:aud": f"${{{ISSUER}:sub}}"}})),
     (f"{PREFIX}a:b",),
     ACCOUNTS,
 )

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from irsa.evaluation.normal_form import are_equivalent
-from tests.unit.irsa_cli.adopt.scene import host_path, policy_document, statement
+from tests.unit.irsa_cli.adopt.scene import host_path, statement
+from tests.world import document as policy_document
 
 DOCUMENT = policy_document(statement("a:b", "a:c"), {"Effect": "Deny", "Principal": "*", "Action": "sts:*"})
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from irsa.evaluation.same_sessions import difference
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, DOCUMENT, PROVIDER, SUBJECTS, best
-from tests.unit.irsa_cli.adopt.scene import BLUE, STS, host_path, policy_document, statement
+from tests.unit.irsa_cli.adopt.scene import BLUE, STS, host_path, statement
+from tests.world import document as policy_document
 
 VPC = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
 TAGGED = {"StringEquals": {"aws:SourceVpc": "${aws:PrincipalTag/vpc}"}}

@@ -9,6 +9,7 @@ from irsa_cli.adopt.task import Declared, Ways
 from irsa_cli.discovery import Discovery
 from irsa_world.model import Association, AwsAccount, Cluster, ManagedPolicy, Role, ServiceAccount
 from irsa_world.sessions import Sessions
+from tests.world import document, of_pods, of_tokens
 
 AWS_ACCOUNT = "111122223333"
 ELSEWHERE = "arn:aws:iam::444455556666:role/elsewhere"
@@ -34,45 +35,19 @@ def role_arn(name: str) -> str:
 def statement(
     *subjects: str, cluster: str = "BLUE", audience: str | None = STS, operator: str = "StringEquals", **elements: Any
 ) -> dict[str, Any]:
-    """Return the statement of AWS's page for some service accounts, `namespace:name`.
-
-    https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
-    """
+    """Return the statement of AWS's page for some service accounts, `namespace:name`."""
     claims = [f"system:serviceaccount:{each}" for each in subjects]
     condition: dict[str, dict[str, Any]] = {}
     if audience:
         condition.setdefault("StringEquals", {})[f"{host_path(cluster)}:aud"] = audience
     if claims:
         condition.setdefault(operator, {})[f"{host_path(cluster)}:sub"] = claims[0] if len(claims) == 1 else claims
-    return {
-        "Effect": "Allow",
-        "Principal": {"Federated": provider(cluster)},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": condition,
-        **elements,
-    }
-
-
-PODS = {
-    "Effect": "Allow",
-    "Principal": {"Service": "pods.eks.amazonaws.com"},
-    "Action": ["sts:AssumeRole", "sts:TagSession"],
-}
+    return of_tokens(provider(cluster), condition, **elements)
 
 
 def narrowed(name: str = "app", *clusters: str) -> dict[str, Any]:
-    """Return the statement for one service account, as AWS's page on session tags has the keys."""
     arns = [cluster_arn(each) for each in clusters or ("blue",)]
-    tags = {
-        "eks-cluster-arn": arns if len(arns) > 1 else arns[0],
-        "kubernetes-namespace": "team-a",
-        "kubernetes-service-account": name,
-    }
-    return {**PODS, "Condition": {"StringEquals": {f"aws:RequestTag/{key}": value for key, value in tags.items()}}}
-
-
-def policy_document(*statements: Mapping[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
+    return of_pods(arns if len(arns) > 1 else arns[0], "team-a", name)
 
 
 def permission(action: str = "s3:GetObject", resource: str = "arn:aws:s3:::my-bucket/*") -> dict[str, Any]:
@@ -102,7 +77,7 @@ def association(name: str, role: str, *, namespace: str = "team-a", cluster: str
 
 
 def role(name: str, *statements: Mapping[str, Any], path: str = "/", **settings: Any) -> Role:
-    return Role(role_arn(f"{path}{name}".lstrip("/")), policy_document(*statements), **settings)
+    return Role(role_arn(f"{path}{name}".lstrip("/")), document(*statements), **settings)
 
 
 def found(

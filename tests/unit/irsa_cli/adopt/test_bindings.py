@@ -29,7 +29,6 @@ from irsa_world.model import ManagedPolicy, PolicySettings, Role
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
     ELSEWHERE,
-    PODS,
     adopted,
     association,
     cluster_arn,
@@ -37,13 +36,14 @@ from tests.unit.irsa_cli.adopt.scene import (
     host_path,
     narrowed,
     permission,
-    policy_document,
     provider,
     role,
     role_arn,
     service_account,
     statement,
 )
+from tests.world import PODS
+from tests.world import document as policy_document
 
 POLICY = f"arn:aws:iam::{AWS_ACCOUNT}:policy/team/read"
 OF_AWS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
@@ -240,7 +240,6 @@ def test_a_role_and_its_service_account_are_one_binding(tmp_path: Path) -> None:
 
 
 def test_a_service_account_with_its_association(tmp_path: Path) -> None:
-    """With another cluster, it is one binding for both."""
     both = ["blue", "green"]
     of_app = role("app", narrowed("app", *both))
     associations = [association("app", APP, cluster=each, tags={"team": "a"}) for each in both]
@@ -266,7 +265,6 @@ def test_a_service_account_with_its_association(tmp_path: Path) -> None:
 
 
 def test_settings_of_an_association(tmp_path: Path) -> None:
-    """With its role, irsa would add a policy for the target; and tags that the association does not have."""
     policy, target = policy_document(permission()), "arn:aws:iam::444455556666:role/target"
     one = association("app", APP, session_tags=False, target_role_arn=target, policy=json.dumps(policy))
     of_cluster = {"StringEquals": {"aws:SourceAccount": AWS_ACCOUNT}, "ArnEquals": {"aws:SourceArn": cluster_arn()}}
@@ -591,7 +589,6 @@ def test_an_annotation_alone_chooses_no_role(choice: Choice) -> None:
 
 @pytest.mark.parametrize("network", [{}, {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}])
 def test_a_role_that_may_admit_a_service_account_is_chosen_by_its_annotation(network: dict[str, Any]) -> None:
-    """Whether it does depends on where the Pod runs, which nobody can tell here."""
     one = statement("*:app", operator="StringLike")
     one["Condition"] |= network
     discovery = found([service_account("app", role_arn("shared"), namespace="mine")], [role("shared", one)])

@@ -16,19 +16,6 @@ def printed(
     return [text for text, _ in report]
 
 
-def test_each_thing_is_said_once_under_its_heading() -> None:
-    said = printed(
-        service_account("app", role_arn("app")),
-        service_account("gone", role_arn("gone")),
-        roles=(role("app", statement("team-a:app", Sid="One")),),
-    )
-
-    assert said[:5] == ["not checked", "  a list: denied", "", "Pulumi.prod.yaml: 1 binding added", ""]
-    assert (said[5].partition(":")[0], said[6]) == ("roles, rewritten", f"  team-a-app: role {role_arn('app')}")
-    assert "  team-a-app: service account team-a/app in blue" in said
-    assert f"  service account team-a/gone in blue; annotated with {role_arn('gone')}: there is no such role" in said
-
-
 def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
     tags = {"alpha.eksctl.io/cluster-name": "c", "aws:cloudformation:stack-name": "$(reboot)"}
     unknown = role("other", statement("team-a:other"), tags={"alpha.eksctl.io/cluster-name": "c"})
@@ -52,10 +39,6 @@ def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
 
 
 def test_everything_that_a_tool_must_keep_is_listed() -> None:
-    """Protects 300 roles: one line for each stack, role or service account of the tool, for loops, and none left out.
-
-    What eksctl calls it; what that is not known of; and what has its label. Pasted into a shell, none of them acts.
-    """
     tags = {"alpha.eksctl.io/cluster-name": "c"}
     stacks = [f"eksctl-c-addon-iamserviceaccount-team-a-app-{number}" for number in range(300)]
     hostile = ["$(reboot)", "it's `reboot`", "; reboot", "$HOME", "::error::x"]

@@ -17,12 +17,12 @@ from tests.unit.irsa_cli.adopt.scene import (
     found,
     host_path,
     permission,
-    policy_document,
     role,
     role_arn,
     service_account,
     statement,
 )
+from tests.world import document as policy_document
 
 POLICY = f"arn:aws:iam::{AWS_ACCOUNT}:policy/read"
 EVERYTHING = found(

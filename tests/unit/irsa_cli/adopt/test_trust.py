@@ -9,7 +9,8 @@ import pytest
 
 from irsa_cli.adopt.items import Left
 from irsa_cli.adopt.trust import NO_SUBJECT, Provider, ReadTrust, Settings, read_trust
-from tests.unit.irsa_cli.adopt.scene import BLUE, GONE, GREEN, STS, host_path, policy_document, statement
+from tests.unit.irsa_cli.adopt.scene import BLUE, GONE, GREEN, STS, host_path, statement
+from tests.world import document as policy_document
 
 PROVIDERS = {BLUE: Provider((STS,)), GREEN: Provider((STS,))}
 SUB, AUD = f"{host_path()}:sub", f"{host_path()}:aud"
@@ -27,24 +28,6 @@ def left(*statements: dict[str, Any], users: Any = ()) -> str:
     with pytest.raises(Left) as reason:
         read(*statements, users=users)
     return reason.value.found
-
-
-@pytest.mark.parametrize(
-    ("one", "subject"),
-    [
-        # The action of eksctl's roles is a list of one: MakeAssumeRoleWithWebIdentityPolicyDocument in
-        # https://github.com/eksctl-io/eksctl, pkg/cfn/template.
-        (statement("team-a:app", Action=["sts:AssumeRoleWithWebIdentity"]), "team-a:app"),
-        (statement("team-a:*", operator="StringLike"), "team-a:*"),
-    ],
-)
-def test_the_page_of_aws_is_exact(one: Any, subject: str) -> None:
-    """Protects who followed AWS's page: the preview of the role is an import and no change."""
-    settings, is_exact, _ = read(one)
-
-    assert is_exact
-    assert (settings.oidc_provider_arns, settings.subjects, settings.audience) == ((BLUE,), (subject,), STS)
-    assert (settings.conditions, settings.statements) == (None, ())
 
 
 def test_one_statement_per_account_stays_so() -> None:
@@ -93,7 +76,6 @@ del NOT_ACTION["Action"]
     ],
 )
 def test_what_irsa_does_not_write_stays_word_for_word(other: dict[str, Any], names_it: bool) -> None:
-    """Where no statement names a service account, it is the one that has the role."""
     settings, is_exact, _ = read(other, users=[user("team-a:app")])
 
     assert (is_exact, settings.statements) == (False, (other,))

@@ -16,7 +16,8 @@ from irsa.evaluation.same_sessions import difference
 from irsa.ways import TrustParts, trust_document
 from irsa_cli.adopt.items import Left
 from irsa_cli.adopt.trust import Provider, Settings, read_trust
-from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, host_path, policy_document, provider
+from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, host_path, provider
+from tests.world import document as policy_document
 
 NAMESPACES, NAMES = ("a", "ab", "b"), ("x", "xy", "y")
 EXACT = tuple(f"{ns}:{name}" for ns, name in itertools.product(NAMESPACES, NAMES))

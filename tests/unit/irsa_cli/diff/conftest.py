@@ -42,16 +42,22 @@ def diff_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [])
 
     def run(
-        *steps: Any, eks: Mapping[str, str] | None = None, managed: Mapping[str, Any] | None = None
+        *steps: Any,
+        eks: Mapping[str, str] | None = None,
+        managed: Mapping[str, Any] | None = None,
+        gate: str = "",
+        **preview: Any,
     ) -> dict[str, Any]:
         for known, answers in ((clusters, eks), (policies, managed)):
             known.clear()
             known.update(answers or {})
         file = tmp_path / "preview.json"
-        file.write_text(digest(steps))
+        file.write_text(digest(steps, **preview))
         stack = [] if eks is None and managed is None else ["--stack", "dev"]
-        assert main(["diff", "--preview", str(file), *stack, "--json"]) == 0
+        code = main(["diff", "--preview", str(file), *stack, "--json", *(["--fail-on", gate] if gate else [])])
         printed: dict[str, Any] = json.loads(capsys.readouterr().out)
+        assert (code, printed["good"]) in ((0, True), (1, False))
+        assert gate or printed["good"]
         return printed
 
     return run

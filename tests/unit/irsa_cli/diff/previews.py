@@ -11,6 +11,7 @@ from irsa_cli.diff.sides import compared_roles
 from irsa_cli.diff.world import World
 from irsa_cli.diff.worlds import before_and_after
 from irsa_world.state.resource import parse_resource
+from tests.world import document, of_tokens
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 OTHER_ISSUER = "oidc.eks.us-east-1.amazonaws.com/id/EXAMPLEA0000000000000000EXAMPLE"
@@ -18,7 +19,10 @@ ACCOUNT = "111122223333"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
 COMPONENT = "irsa:index:ServiceAccountRole"
 ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
-ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+ATTACHMENT, INLINE = "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "aws:iam/rolePolicy:RolePolicy"
+ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+CLUSTER = f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/my-cluster"
+READ_ONLY, ADMINISTRATOR = (f"arn:aws:iam::aws:policy/{name}" for name in ("ReadOnlyAccess", "AdministratorAccess"))
 OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount"
 SERVICE_ACCOUNT_PATCH = f"{SERVICE_ACCOUNT}Patch"
@@ -75,13 +79,7 @@ def trust(*subjects: str, provider: str = PROVIDER, audience: str = "sts.amazona
     issuer = provider.partition(":oidc-provider/")[2]
     claims = [f"system:serviceaccount:{each}" for each in subjects]
     condition = {"StringEquals": {f"{issuer}:aud": audience}, "StringLike": {f"{issuer}:sub": claims}}
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": provider},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {**condition, **more},
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    return document(of_tokens(provider, {**condition, **more}))
 
 
 def role(document: Any, name: str = "my-role", logical: str = "app", **more: Any) -> dict[str, Any]:

@@ -127,7 +127,6 @@ def test_a_secret_that_stays_is_not_named() -> None:
 
 
 def test_what_drifted_is_compared_with_what_the_cloud_had() -> None:
-    """Protects repairs: after a refresh, only what was read differs from the stack's own inputs."""
     inputs = {"description": "declared"}
     old = resource(ROLE, "x", inputs, outputs={"description": "by hand"})
     found = only(step("update", old, resource(ROLE, "x", inputs), diffReasons=["description"]))

@@ -63,7 +63,6 @@ OTHERS = ["", "x", 0, -1.5, True, None, [], {}, [None], {"a": [None]}, [[]], SEC
 def test_a_damaged_preview_has_no_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damages: list[tuple[Any, Any]]
 ) -> None:
-    """Protects pipelines from previews of other versions: exit code 0 or 2, and never a defect of irsa."""
     damaged = copy.deepcopy(PREVIEW)
     for place, value in damages:
         try:

@@ -5,13 +5,12 @@ code (Terraform's AWS provider behind Pulumi's bridge), which reads more than a 
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from irsa_cli.main import main
-from tests.unit.irsa_cli.diff.previews import ACCOUNT, ROLE, digest, resource, step, trust
+from tests.unit.irsa_cli.diff.conftest import DiffJson
+from tests.unit.irsa_cli.diff.previews import ACCOUNT, ROLE, resource, step, trust
 
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 TRUST = json.dumps(trust("team-a:worker"))
@@ -34,14 +33,6 @@ READ = {
 INPUTS = {"assumeRolePolicy": TRUST, "inlinePolicies": READ["inlinePolicies"], "name": "my-role", "__defaults": []}
 
 
-def said(tmp_path: Path, capsys: pytest.CaptureFixture[str], *steps: Any, gate: str = "permissions") -> tuple[int, Any]:
-    """Return the exit code of a gate, and what is printed of a preview, as JSON."""
-    file = tmp_path / "preview.json"
-    file.write_text(digest(steps))
-    code = main(["diff", "--preview", str(file), "--fail-on", gate, "--json"])
-    return code, json.loads(capsys.readouterr().out)
-
-
 def imported(there: dict[str, Any], reasons: list[str], **declared: Any) -> list[dict[str, Any]]:
     """Return the two steps of an import that differs."""
     new = resource(ROLE, "app", {**DECLARED, **declared})
@@ -59,29 +50,29 @@ def settings(found: Any) -> dict[str, Any]:
     ("key", "before"),
     [("permissionsBoundary", BOUNDARY), ("description", "of the platform team"), ("tags", {"team": "platform"})],
 )
-def test_what_an_import_takes_away(key: str, before: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects a reviewer: a boundary that goes was "nothing differs in meaning", and no gate stopped at it."""
-    code, found = said(tmp_path, capsys, *imported({key: before}, [key]))
+def test_what_an_import_takes_away(key: str, before: Any, diff_json: DiffJson) -> None:
+    found = diff_json(*imported({key: before}, [key]), gate="permissions")
     place, value = ("tags.team", "platform") if key == "tags" else (key, before)
 
     assert settings(found) == {place: (value, None)}
-    assert code == (key == "permissionsBoundary")
+    assert found["good"] is (key != "permissionsBoundary")
 
 
-def test_who_loses_a_role_by_its_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_who_loses_a_role_by_its_import(diff_json: DiffJson) -> None:
     steps = imported({"assumeRolePolicy": json.dumps(trust("team-b:other"))}, ["assumeRolePolicy"])
-    code, found = said(tmp_path, capsys, *steps, gate="gains")
+    found = diff_json(*steps, gate="gains")
 
-    assert code == 1
+    assert not found["good"]
     assert [[each["serviceAccount"] for each in found[side]] for side in ("gains", "loses")] == [
         ["team-a/worker"],
         ["team-b/other"],
     ]
 
 
-def test_the_update_after_an_import_that_was_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_update_after_an_import_that_was_refused(diff_json: DiffJson) -> None:
     old = resource(ROLE, "app", {**INPUTS, "description": "before"}, outputs={**READ, "description": "before"})
     new = resource(ROLE, "app", {**DECLARED, "description": "after"})
-    _, found = said(tmp_path, capsys, step("update", old, new, diffReasons=["description"]))
 
-    assert settings(found) == {"description": ("before", "after")}
+    assert settings(diff_json(step("update", old, new, diffReasons=["description"]))) == {
+        "description": ("before", "after")
+    }

@@ -15,7 +15,16 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.irsa_cli.diff.conftest import DiffJson
-from tests.unit.irsa_cli.diff.previews import ATTACHMENT, POLICY, UNKNOWN, resource, step, without_outputs
+from tests.unit.irsa_cli.diff.previews import (
+    ADMINISTRATOR,
+    ASSOCIATION,
+    ATTACHMENT,
+    POLICY,
+    UNKNOWN,
+    resource,
+    step,
+    without_outputs,
+)
 
 ONE, OTHER = "111122223333", "444455556666"
 CLUSTERS = tuple(
@@ -28,7 +37,6 @@ ISSUER_OF = dict(zip(CLUSTERS, EKS, strict=True))
 EVIL = "evil.example.com"
 ROLES = tuple(f"arn:aws:iam::{number}:role/app" for number in (ONE, OTHER))
 SUBJECTS = ("default:app", "other:app")
-ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 
 
 class Token(NamedTuple):
@@ -304,7 +312,6 @@ def test_an_aws_account_that_a_trust_policy_made_up(diff_json: DiffJson) -> None
     assert [each["serviceAccount"] for each in told_ones if each["way"] == "podIdentity" and not each["ifAssociated"]]
 
 
-ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 COMPONENT = f"{ONE}-app"
 
 

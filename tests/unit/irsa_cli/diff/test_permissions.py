@@ -13,13 +13,24 @@ from irsa_cli.diff.lines import permission_rows
 from irsa_cli.diff.permissions import PermissionChange, permission_changes, policies_of_others
 from irsa_cli.diff.rights import Rights, Undecided
 from irsa_cli.diff.worlds import before_and_after
-from tests.unit.irsa_cli.diff.previews import SECRET, diff, preview, resource, role, step, trust
+from tests.unit.irsa_cli.diff.previews import (
+    ADMINISTRATOR,
+    ATTACHMENT,
+    INLINE,
+    POLICY,
+    READ_ONLY,
+    SECRET,
+    diff,
+    preview,
+    resource,
+    role,
+    step,
+    trust,
+)
+from tests.world import document
 
 ROLE = role(trust("team-a:app"))
 ARN = "arn:aws:iam::111122223333:role/my-role"
-POLICY, INLINE = "aws:iam/policy:Policy", "aws:iam/rolePolicy:RolePolicy"
-ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
-ADMINISTRATOR, READ_ONLY = (f"arn:aws:iam::aws:policy/{each}" for each in ("AdministratorAccess", "ReadOnlyAccess"))
 ACTIONS, RESOURCES = ["s3:GetObject", "s3:PutObject", "iam:PassRole"], ["arn:aws:s3:::a/x", "arn:aws:s3:::b/x"]
 
 
@@ -28,8 +39,7 @@ def statement(actions: Any, resources: Any = "*", effect: str = "Allow") -> dict
 
 
 def policy(type_: str, name: str, *statements: Any) -> dict[str, Any]:
-    document = json.dumps({"Version": "2012-10-17", "Statement": [*statements]})
-    return resource(type_, name, {"name": name, "role": "my-role", "policy": document})
+    return resource(type_, name, {"name": name, "role": "my-role", "policy": json.dumps(document(*statements))})
 
 
 def attachment(arn: str) -> dict[str, Any]:
@@ -56,22 +66,16 @@ def test_who_may_assume_a_role_that_may_do_everything_is_named() -> None:
 
 
 def test_nothing_is_said_twice() -> None:
-    """Protects the first line: `*` on `*` is that, though one action on one bucket was allowed before."""
     old = policy(POLICY, "app", statement("s3:GetObject", "arn:aws:s3:::a/*"))
     found, _ = changes(step("update", ROLE, ROLE), step("update", old, policy(POLICY, "app", statement("*"))))
 
     assert [(each.actions, each.resources, each.extent) for each in found] == [(("*",), ("*",), "all")]
 
 
-def document_of(*statements: Any) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [*statements]}
-
-
 def test_a_policy_of_others_that_was_read_is_told_by_its_content() -> None:
-    """Protects a reviewer of `ReadOnlyAccess`: with IAM's answer, what it gives stands there, and its name."""
     found = preview(step("update", ROLE, ROLE), step("create", None, attachment(READ_ONLY)))
     both = before_and_after([], found.steps)
-    read = {READ_ONLY: document_of(statement("s3:GetObject", "arn:aws:s3:::a/*"))}
+    read = {READ_ONLY: document(statement("s3:GetObject", "arn:aws:s3:::a/*"))}
 
     assert policies_of_others(*both) == [READ_ONLY]
     assert [
@@ -84,9 +88,7 @@ def test_a_policy_of_others_that_was_read_is_told_by_its_content() -> None:
 
 
 def test_a_policy_of_another_binding_is_no_policy_of_others() -> None:
-    own = resource(
-        POLICY, "other", {"name": "p", "policy": json.dumps(document_of(statement("s3:GetObject")))}, "other"
-    )
+    own = resource(POLICY, "other", {"name": "p", "policy": json.dumps(document(statement("s3:GetObject")))}, "other")
     arn = "arn:aws:iam::111122223333:policy/p"
     exists = {**own, "outputs": {"arn": arn}}
     steps = [step("update", ROLE, ROLE), step("update", exists, exists), step("create", None, attachment(arn))]
@@ -105,7 +107,7 @@ def test_a_boundary_that_changes(before: str | None, after: str | None) -> None:
     sides = [{**ROLE, "inputs": {**ROLE["inputs"], "permissionsBoundary": each}} for each in (before, after)]
     found = preview(step("update", *sides), step("update", put, put))
     both = before_and_after([], found.steps)
-    read = {BOUNDARY: document_of(statement("s3:GetObject")), f"{BOUNDARY}2": document_of(statement("s3:*"))}
+    read = {BOUNDARY: document(statement("s3:GetObject")), f"{BOUNDARY}2": document(statement("s3:*"))}
     expected = {(BOUNDARY, None): ["gains"], (None, BOUNDARY): ["loses"]}.get((before, after), [])
 
     _, undecided = permission_changes(*both)
@@ -191,7 +193,7 @@ def test_a_boundary_of_a_thousand_actions_is_about_those_of_the_role() -> None:
     sides = [{**ROLE, "inputs": {**ROLE["inputs"], "permissionsBoundary": each}} for each in (None, BOUNDARY)]
     found = preview(step("update", *sides), step("update", own, own))
     actions = [f"service{number}:Get{letter}*" for number in range(300) for letter in "abcdefgh"]
-    read = {BOUNDARY: document_of(statement([*actions, "s3:Get*", "s3:List*"]))}
+    read = {BOUNDARY: document(statement([*actions, "s3:Get*", "s3:List*"]))}
 
     known, undecided = permission_changes(*(each.with_read(read) for each in before_and_after([], found.steps)))
     assert undecided == []
@@ -225,7 +227,7 @@ def test_two_roles_of_one_name_that_are_not_in_the_preview() -> None:
     """The attack: a role of that name in another AWS account hid what the first one gains."""
     steps = []
     for number, actions in enumerate(("*", "s3:GetObject")):
-        inputs = {"role": "same", "name": "a", "policy": json.dumps(document_of(statement(actions)))}
+        inputs = {"role": "same", "name": "a", "policy": json.dumps(document(statement(actions)))}
         provider = {"provider": f"urn:pulumi:dev::irsa::pulumi:providers:aws::{number}::id"}
         steps.append(step("create", None, resource(INLINE, f"a{number}", inputs, "", **provider)))
     known, _ = permission_changes(*before_and_after([], preview(*steps).steps))
@@ -260,7 +262,7 @@ def test_what_is_dangerous(action: str, resource_: str, dangerous: bool) -> None
 def test_chains_follow_what_was_read() -> None:
     other = "arn:aws:iam::444455556666:role/other"
     found = preview(step("update", ROLE, ROLE), step("create", None, attachment(READ_ONLY)))
-    read = {READ_ONLY: document_of(statement("sts:AssumeRole", other))}
+    read = {READ_ONLY: document(statement("sts:AssumeRole", other))}
     both = [each.with_read(read) for each in before_and_after([], found.steps)]
 
     found_rights = Rights()

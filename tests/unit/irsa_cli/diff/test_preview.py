@@ -58,7 +58,6 @@ def test_what_is_no_preview_is_said(text: str, says: str) -> None:
     ],
 )
 def test_a_replacement_is_one_step(steps: list[Any]) -> None:
-    """Protects readers: the engine may list three steps for one resource, and it is one change."""
     (found,) = preview(*steps).steps
 
     assert (found.operation, found.old and found.old.inputs["name"]) == ("replace", "old")
@@ -72,7 +71,6 @@ def test_what_changes_nothing_is_no_step(op: str) -> None:
 
 
 def test_a_protection_that_changes_is_a_step() -> None:
-    """Protects the one change that the engine calls `same`."""
     (found,) = preview(step("same", OLD, {**OLD, "protect": True})).steps
 
     assert found.new
@@ -80,7 +78,6 @@ def test_a_protection_that_changes_is_a_step() -> None:
 
 
 def test_messages_are_listed_by_severity() -> None:
-    """Protects warnings: each once, without the words that the engine puts before them; others are left out."""
     said = [
         {"severity": "warning", "message": "warning: wide trust\n", "urn": role(trust())["urn"]},
         {"severity": "warning", "message": "warning: wide trust\n", "urn": role(trust())["urn"]},
@@ -129,10 +126,6 @@ ANNOTATED = {"name": "app", "namespace": "team-a", "annotations": {"eks.amazonaw
     ids=["as declared", "without the annotation"],
 )
 def test_an_imported_service_account_changes_only_where_it_differs(live: Any, operation: str, before: Any) -> None:
-    """Protects who takes a service account over: the plugin updates what it imports, and what is there was "added".
-
-    The steps are those of a preview with Kubernetes' plugin.
-    """
     new = resource(SERVICE_ACCOUNT, "app", {"metadata": ANNOTATED})
     read = {**new, "inputs": {"metadata": {"name": "app", "namespace": "team-a"}}, "outputs": {"metadata": live}}
     (found,) = preview(step("import", None, new), step("update", read, new)).steps

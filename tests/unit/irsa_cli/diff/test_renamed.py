@@ -1,7 +1,6 @@
 """A binding whose key was renamed: one line, and what keeps its role, in place of all that is created again."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,14 +9,13 @@ from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import component_keys_of
 from irsa_cli.diff.lines import rows_of
 from irsa_cli.diff.renamed import Renamed, renamed_bindings
-from irsa_cli.main import main
+from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (
     ATTACHMENT,
     POLICY,
     ROLE,
     UNKNOWN,
     diff,
-    digest,
     preview,
     resource,
     step,
@@ -66,7 +64,6 @@ def moved(old: list[Any], new: list[Any]) -> list[Any]:
 
 
 def test_one_line_for_a_renamed_key() -> None:
-    """Protects reviewers: 70 lines of statements hid that nothing was meant to change; `formerly` keeps the role."""
     (renamed,), text = found(*moved(binding("old", False), binding("new", True)))
 
     assert (renamed.key, renamed.formerly, renamed.kinds) == ("new", "old", ("role", "policy"))
@@ -96,19 +93,13 @@ def test_what_is_no_new_name(old: list[Any], new: list[Any]) -> None:
     assert "statement 1 (Allow)" in text
 
 
-def access(tmp_path: Path, capsys: pytest.CaptureFixture[str], *steps: Any) -> dict[str, Any]:
-    """Return what `irsa diff` says of who gains, and of what roles may then do."""
-    file = tmp_path / "preview.json"
-    file.write_text(digest(steps, config={"irsa:bindings": "{}"}))
-    assert main(["diff", "--preview", str(file), "--json"]) == 0
-    printed: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return {key: printed[key] for key in ("gains", "loses", "permissions", "permissionsCannotTell")}
+OF_A_FILE = {"irsa:bindings": "{}"}
 
 
-def test_a_new_name_is_nobodys_gain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = access(tmp_path, capsys, *moved(binding("old", False), binding("new", True)))
+def test_a_new_name_is_nobodys_gain(diff_json: DiffJson) -> None:
+    found = diff_json(*moved(binding("old", False), binding("new", True)), config=OF_A_FILE)
 
-    assert found == {"gains": [], "loses": [], "permissions": [], "permissionsCannotTell": []}
+    assert not any(found[key] for key in ("gains", "loses", "permissions", "permissionsCannotTell"))
 
 
 EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
@@ -132,9 +123,9 @@ def widened(way: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("way", ["policy", "inline", "attached", "decoy"])
-def test_a_new_name_hides_no_new_permission(way: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_new_name_hides_no_new_permission(way: str, diff_json: DiffJson) -> None:
     """The attack: a pull request that renames a key, and gives that role, or another one, everything."""
-    found = access(tmp_path, capsys, *moved(binding("old", False), widened(way)))
+    found = diff_json(*moved(binding("old", False), widened(way)), config=OF_A_FILE)
     first = found["permissions"][0]
 
     assert (first["change"], first["actions"] or [first["policy"]]) in (("gains", ["*"]), ("gains", [ADMINISTRATOR]))

@@ -10,12 +10,18 @@ from typing import Any
 
 import pytest
 
+from tests import world
 from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
+    ADMINISTRATOR,
+    ASSOCIATION,
     ATTACHMENT,
+    CLUSTER,
+    INLINE,
     ISSUER,
     POLICY,
+    READ_ONLY,
     SECRET,
     UNKNOWN,
     resource,
@@ -24,16 +30,9 @@ from tests.unit.irsa_cli.diff.previews import (
     trust,
     without_outputs,
 )
+from tests.world import document
 
-INLINE = "aws:iam/rolePolicy:RolePolicy"
-ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
-CLUSTER = f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/my-cluster"
 POLICY_ATTACHMENT = "aws:iam/policyAttachment:PolicyAttachment"
-READ_ONLY, ADMINISTRATOR = (f"arn:aws:iam::aws:policy/{name}" for name in ("ReadOnlyAccess", "AdministratorAccess"))
-
-
-def document(*statements: Any) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [*statements]}
 
 
 def allow(action: Any, **more: Any) -> dict[str, Any]:
@@ -41,12 +40,7 @@ def allow(action: Any, **more: Any) -> dict[str, Any]:
 
 
 TOKENS = trust("web:app")["Statement"][0]
-PODS = {
-    "Effect": "Allow",
-    "Principal": {"Service": "pods.eks.amazonaws.com"},
-    "Action": ["sts:AssumeRole", "sts:TagSession"],
-    "Condition": {"ArnEquals": {"aws:SourceArn": CLUSTER}},
-}
+PODS = {**world.PODS, "Condition": {"ArnEquals": {"aws:SourceArn": CLUSTER}}}
 
 
 def with_inputs(found: dict[str, Any], **inputs: Any) -> dict[str, Any]:
@@ -235,7 +229,6 @@ def test_a_boundary_over_a_policy_that_was_not_read(steps: Any, is_told: bool, d
 
 
 def test_a_boundary_over_a_policy_that_was_read(diff_json: DiffJson) -> None:
-    """Protects a reviewer: AWS is asked what it limits, though only the stack's own boundary changes."""
     wider = update(boundary("s3:GetObject"), boundary(["s3:GetObject", "s3:ListBucket"]))
     found = diff_json(*STAYS, wider, managed=GIVES)
 

@@ -48,13 +48,6 @@ def test_a_statement_is_known_by_its_sid() -> None:
     ]
 
 
-def test_an_effect_that_turns_round() -> None:
-    """The attack: a Deny that becomes an Allow, which has all else in common."""
-    (found,) = between(document({**SEND, "Effect": "Deny"}), document(SEND))
-
-    assert (values(found.removed), values(found.added)) == (["Effect: Deny"], ["Effect: Allow"])
-
-
 def test_conditions_of_a_trust_policy_have_short_names() -> None:
     host = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
     statement = {

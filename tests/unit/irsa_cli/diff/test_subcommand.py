@@ -37,7 +37,6 @@ def preview(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_standard_input(encoding: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects pipes, those of Windows PowerShell too, whose files are UTF-16."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PREVIEW.encode(encoding))))
 
     assert main(["diff", "--preview", "-"]) == 0
@@ -106,8 +105,6 @@ def test_wrong_arguments(
 def test_the_stack_may_be_given_with_its_owner(
     preview: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects Pulumi Cloud, where a stack's full name has organisation and project; URNs have the last part."""
-
     def refused(*_: Any) -> Any:
         raise CouldNotLookError("no credentials")
 

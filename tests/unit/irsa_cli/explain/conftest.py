@@ -1,6 +1,5 @@
 """What the tests of `irsa explain` look at."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +8,7 @@ import pytest
 
 from irsa_cli.main import main
 from tests.fuzz.live_states import State, live
+from tests.output_schemas import check_output
 
 
 class Said(NamedTuple):
@@ -24,7 +24,7 @@ class Said(NamedTuple):
 
     @property
     def json(self) -> Any:
-        return json.loads(self.out)
+        return check_output("explain", self.out)
 
 
 @pytest.fixture

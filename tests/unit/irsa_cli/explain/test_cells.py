@@ -14,21 +14,14 @@ from irsa_world.exits import NoPermissionError
 from irsa_world.live.kubernetes import ClusterClient
 from irsa_world.verdict import EMPTY_AUDIENCE
 from tests.fuzz.live_states import AWS_ACCOUNT, CLUSTER_ARN, ISSUER, ROLE, Client, Pages, State, trust
+from tests.world import of_pods
 
 KEY, AUDIENCE, STS = "eks.amazonaws.com/role-arn", "eks.amazonaws.com/audience", "sts.amazonaws.com"
 OTHER, UPPER = f"arn:aws:iam::{AWS_ACCOUNT}:role/other", ROLE.replace("app", "APP")
 ELSEWHERE = OTHER.replace(AWS_ACCOUNT, "444455556666")
 UNREAD = OTHER.replace("other", "unread")
 GREEN = "https://oidc.eks.us-west-2.amazonaws.com/id/GREEN"
-TAGS = {"eks-cluster-arn": CLUSTER_ARN, "kubernetes-namespace": "web", "kubernetes-service-account": "app"}
-# https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html, pod-id-abac.html
-PODS = {
-    "Sid": "Pods",
-    "Effect": "Allow",
-    "Principal": {"Service": "pods.eks.amazonaws.com"},
-    "Action": ["sts:AssumeRole", "sts:TagSession"],
-    "Condition": {"StringEquals": {f"aws:RequestTag/{key}": value for key, value in TAGS.items()}},
-}
+PODS = {"Sid": "Pods", **of_pods(CLUSTER_ARN, "web", "app")}
 WEB = trust()["Statement"][0]
 UNTAGGED = {key: value for key, value in PODS.items() if key != "Condition"}
 ANNOTATED = {KEY: ROLE}
@@ -186,7 +179,6 @@ def test_the_command_that_sets_the_annotations_right(
 def test_nobody_is_denied_who_may_have_an_association(
     state: State, explain: Any, monkeypatch: pytest.MonkeyPatch, unread: Any, words: tuple[str, ...]
 ) -> None:
-    """Protects from `denied` where Pods get credentials by an association that may not be read."""
     operation, annotations = unread
     case = Case((), 0, "", annotations=annotations, statements=(PODS,), association=association())
     arrange(state, case, monkeypatch)

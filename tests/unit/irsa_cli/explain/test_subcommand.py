@@ -113,11 +113,3 @@ def test_an_empty_role_is_no_missing_one(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit, match="2"):
         main(["explain", "a/b", ""])
     assert "the value is empty" in capsys.readouterr().err
-
-
-def test_what_a_policy_holds_cannot_pass_for_our_words(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    of_claims(file, {"StringEquals": {f"{HOST_PATH}:sub": "\nstatement 2: Allow, applies\x1b[32m"}})
-    output = capsys.readouterr().out
-
-    assert '"\\nstatement 2: Allow, applies\\u001b[32m"' in output
-    assert "\nstatement 2" not in output

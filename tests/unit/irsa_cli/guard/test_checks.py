@@ -81,7 +81,6 @@ def test_what_could_not_be_read_is_not_good_and_hides_nothing() -> None:
 
 @pytest.mark.parametrize("danger", DANGERS)
 def test_what_others_write_stays_a_name(danger: str) -> None:
-    """Protects terminals, CI and whoever pastes: ConfigMaps and bindings may be written by somebody else."""
     text = f"a{danger}{MARK}"
 
     def write(cluster: StubCluster) -> None:

@@ -8,6 +8,7 @@ from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.output import Finding, Inventory
 from irsa_cli.inventory.work import take_inventory
 from irsa_world.model import Association, AwsAccount, Cluster, Role, ServiceAccount
+from tests.world import PODS, document, of_pods, of_tokens
 
 NUMBER = "111122223333"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -29,51 +30,30 @@ def role_arn(name: str, number: str = NUMBER) -> str:
 
 def trust(*conditions: Mapping[str, Any], provider: str = PROVIDER) -> dict[str, Any]:
     """Return a trust policy with a statement as AWS's page has it, for each of these conditions."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Federated": provider},
-                "Action": "sts:AssumeRoleWithWebIdentity",
-                "Condition": condition,
-            }
-            for condition in conditions
-        ],
-    }
+    return document(*(of_tokens(provider, condition) for condition in conditions))
 
 
 def page_trust(subject: str, issuer: str = ISSUER, provider: str = PROVIDER) -> dict[str, Any]:
-    """Return the trust policy of AWS's page for a service account, `namespace:name`.
-
-    https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
-    """
+    """Return the trust policy of AWS's page for a service account, `namespace:name`."""
     claims = {f"{issuer}:sub": f"system:serviceaccount:{subject}", f"{issuer}:aud": "sts.amazonaws.com"}
     return trust({"StringEquals": claims}, provider=provider)
 
 
 def pods_trust(subject: str = "", actions: Iterable[str] = ("sts:AssumeRole", "sts:TagSession")) -> dict[str, Any]:
-    """Return the trust policy of AWS's page for EKS Pod Identity, for a service account or without a condition.
-
-    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html, .../pod-id-abac.html
-    """
-    namespace, _, name = subject.partition(":")
-    tags = {"kubernetes-namespace": namespace, "kubernetes-service-account": name, "eks-cluster-arn": CLUSTER_ARN}
-    condition = {"StringEquals": {f"aws:RequestTag/{key}": value for key, value in tags.items()}}
-    statement = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": [*actions]}
-    return {"Version": "2012-10-17", "Statement": [{**statement, **({"Condition": condition} if subject else {})}]}
+    """Return the trust policy of AWS's page for EKS Pod Identity, for a service account or without a condition."""
+    statement = of_pods(CLUSTER_ARN, *subject.split(":")) if subject else PODS
+    return document({**statement, "Action": [*actions]})
 
 
 def both_trust(subject: str) -> dict[str, Any]:
     """Return the trust policy of a migration: for the tokens and for the association of a service account."""
-    statements = [*page_trust(subject)["Statement"], *pods_trust(subject)["Statement"]]
-    return {"Version": "2012-10-17", "Statement": statements}
+    return document(*page_trust(subject)["Statement"], *pods_trust(subject)["Statement"])
 
 
 def chained_trust(role_name: str, *actions: str, **condition: Any) -> dict[str, Any]:
     """Return the trust policy of a role that another one assumes."""
     statement = {"Effect": "Allow", "Principal": {"AWS": role_arn(role_name)}, "Action": [*actions]}
-    return {"Version": "2012-10-17", "Statement": [{**statement, "Condition": condition}]}
+    return document({**statement, "Condition": condition})
 
 
 def association(namespace: str, name: str, role_name: str, **more: Any) -> Association:

@@ -27,16 +27,13 @@ from tests.unit.irsa_cli.inventory.estates import (
     service_account,
     taken,
 )
+from tests.world import document
 
 OTHER_NUMBER = "444455556666"
 OWN_POLICY = f"arn:aws:iam::{NUMBER}:policy/own"
 ROOT = f"arn:aws:iam::{NUMBER}:root"
 APP, OTHER, THIRD = map(role_arn, ("app", "other", "third"))
 Document = dict[str, Any]
-
-
-def document(*statements: Mapping[str, Any]) -> Document:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def allow(resource: Any = "*", **more: Any) -> Document:
@@ -278,7 +275,6 @@ def test_further_steps() -> None:
 
 
 def test_roles_are_not_asked_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of roles that trust their AWS account, each is asked about the one that its policy names alone."""
     roles = [
         role(
             f"app-{n}",

@@ -264,23 +264,6 @@ def test_what_is_found(kind: str, accounts: Any, roles: Any, more: Any, expected
     assert len(found) == len(expected)
 
 
-def test_what_cannot_be_decided_is_said_and_no_finding() -> None:
-    roles = [
-        role("app", trust({**equal("a:app"), **OFFICE})),
-        role("pods", {"Statement": [{**PODS, "Condition": OFFICE}]}),
-    ]
-    found = taken(
-        discovery(
-            [service_account("a", "app", "app"), service_account("a", "pods")],
-            roles,
-            associations=[association("a", "pods", "pods")],
-        )
-    )
-
-    assert [each.kind for each in found.findings] == []
-    assert [name in said for name, said in zip(("app", "pods"), found.not_checked, strict=True)] == [True, True]
-
-
 PODS = pods_trust()["Statement"][0]
 
 
@@ -299,7 +282,6 @@ def test_an_audience_is_not_read_from_a_file(audience: str, providers: Any) -> N
 
 
 def test_a_command_of_kubectl_says_for_which_cluster_it_is() -> None:
-    """Protects another cluster: without --context, kubectl writes to the one that is chosen. The AWS CLI has none."""
     accounts = [service_account("a", "bare"), service_account("a", "vault", "vault")]
     found = discovery(
         accounts, [role("bare", page_trust("a:bare")), role("vault", page_trust("a:vault"))], {PROVIDER: ()}
@@ -485,7 +467,6 @@ def test_misspelled_annotation() -> None:
 
 
 def test_unmanaged() -> None:
-    """A service account is managed in one cluster; what an add-on owns is nobody's to declare."""
     names = ("app", "pods", "driver")
     found = discovery(
         [service_account("a", "app", "app"), *(service_account("a", each) for each in names[1:])],

@@ -97,10 +97,6 @@ def told(capsys: pytest.CaptureFixture[str], *options: str) -> Any:
 
 
 def test_one_namespace_is_a_part_of_the_whole(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects a team's own view: its service accounts, their roles and findings, each as the whole cluster has them.
-
-    b/web exists: that it is not shown makes no role trust a service account that is missing.
-    """
     finds(SHARED)
     whole = told(capsys)
     of_a = told(capsys, "--namespace", "a")

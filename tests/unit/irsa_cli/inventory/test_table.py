@@ -63,21 +63,6 @@ def table(inventory: Inventory) -> list[str]:
     return plain([section_of(inventory)._replace(messages=(), below=())])[2:]
 
 
-def test_by_service_account() -> None:
-    found = table(taken(discovery(ACCOUNTS, ROLES)))
-
-    assert [line.split() for line in found] == [
-        ["service", "account", "annotated", "with", "may", "assume", "cannot", "decide"],
-        ["a/app", "app", "app", "network"],
-        ["a/gone", "gone", "network"],
-        ["a/open", "-", "team/open", "network"],
-    ]
-    assert lines(taken(discovery(ACCOUNTS, ROLES)))[-2:] == [
-        "prod: other service accounts, which have no annotation and which no role trusts: 1",
-        "read: 1 cluster, 1 AWS account, 4 roles",
-    ]
-
-
 def test_the_first_line_and_the_families() -> None:
     printed = lines(replace(taken(discovery(ACCOUNTS, ROLES)), not_checked=["x"]))
     kinds = [line.partition(":")[0] for line in printed if line.partition(":")[0] in KINDS]

@@ -107,56 +107,46 @@ def only_by_audience(way: Way) -> list[tuple[str, Outcome, str]]:
 
 
 @both_ways
-@pytest.mark.parametrize("there", [("web:app",), ("kube-system:", "web:app")])
-def test_alone_a_wrong_audience_is_tried(way: Way, there: tuple[str, ...]) -> None:
-    there = there if way is EKS else there[-1:]
-    assert said(prove(admitting(way), Cluster(there), way.binding)) == only_by_audience(way)
+@pytest.mark.parametrize(
+    ("cluster", "reason"),
+    [
+        (Cluster(("web:app",)), None),
+        (Cluster(("web:app", "zz:b"), without_tokens=("zz",)), "create serviceaccounts/token zz/b: forbidden"),
+        (Cluster(("web:app", "zz:b"), lists=("web",)), "list in all namespaces: forbidden"),
+    ],
+)
+def test_where_nobody_else_can_be_tried_a_wrong_audience_is(way: Way, cluster: Cluster, reason: str | None) -> None:
+    checks = prove(admitting(way), cluster, way.binding)
+
+    assert said(checks) == only_by_audience(way)
+    assert reason in (None, checks[1].found)
+
+
+def test_pods_of_the_system_are_not_tried() -> None:
+    assert said(proven(admitting(EKS), "kube-system:", "web:app")) == only_by_audience(EKS)
 
 
 @both_ways
 def test_a_neighbour_is_tried_first(way: Way) -> None:
-    """Whoever proves may make tokens in the namespace of the binding."""
     there = (*(f"a-{number}:default" for number in range(30)), "web:app", "web:other")
     (_, negative) = prove(admitting(way), Cluster(there), way.binding)
 
     assert (negative.outcome, negative.about.startswith("web/other")) == (Outcome.OK, True)
 
 
-@both_ways
-def test_where_no_token_may_be_made_a_wrong_audience_is_tried(way: Way) -> None:
-    cluster = Cluster(("web:app", "zz:b"), without_tokens=("zz",))
-    checks = prove(admitting(way), cluster, way.binding)
-
-    assert said(checks) == only_by_audience(way)
-    assert checks[1].found == "create serviceaccounts/token zz/b: forbidden"
-
-
-@both_ways
-def test_a_list_that_is_denied_is_said(way: Way) -> None:
-    cluster = Cluster(("web:app", "zz:b"), lists=("web",))
-    checks = prove(admitting(way), cluster, way.binding)
-
-    assert said(checks) == only_by_audience(way)
-    assert checks[1].found == "list in all namespaces: forbidden"
-
-
 REFUSALS = [
     (STS, STS.denied, Outcome.FINDING, UP, Outcome.OK),
     (STS, STS.wrong_audience, Outcome.FINDING, None, Outcome.OK),
     (STS, STS.throttled, Outcome.NO_ANSWER, "", Outcome.NO_ANSWER),
-    (STS, Refused("IDPCommunicationError", "could not be reached"), Outcome.NO_ANSWER, "", Outcome.NO_ANSWER),
-    (STS, Refused("ExpiredTokenException", "Token expired"), Outcome.FINDING, "", Outcome.NO_ANSWER),
     (EKS, EKS.denied, Outcome.FINDING, UP, Outcome.OK),
     (EKS, NOT_ASSOCIATED, Outcome.FINDING, UP, Outcome.OK),
     (EKS, CALLER, Outcome.NO_PERMISSION, "", Outcome.NO_ANSWER),
     (EKS, EKS.wrong_audience, Outcome.FINDING, "", Outcome.NO_ANSWER),
-    (EKS, EKS.throttled, Outcome.NO_ANSWER, "", Outcome.NO_ANSWER),
 ]
 
 
 @pytest.mark.parametrize(("way", "refused", "outcome", "fix", "negative"), REFUSALS)
 def test_what_a_refusal_means(way: Way, refused: Refused, outcome: Outcome, fix: str | None, negative: Outcome) -> None:
-    """Only a refusal of trust is a negative check."""
     (assumes, unproven) = prove(raising(refused), Cluster(("web:app", "web:other")), way.binding)
     (_, counter) = prove(other_gets(way, refused), Cluster(("web:app", "web:other")), way.binding)
 
@@ -189,7 +179,6 @@ def test_another_role_than_the_declared_one_is_a_finding(way: Way) -> None:
 
 @both_ways
 def test_a_service_account_that_is_gone_is_a_finding(way: Way) -> None:
-    """It is the stack's to create, so that it is no matter of waiting."""
     (assumes, _) = prove(admitting(way), Cluster(("web:x",)), way.binding, allow_unproven=True)
 
     assert (assumes.outcome, assumes.found, assumes.fix) == (Outcome.FINDING, "there is no such service account", UP)

@@ -11,6 +11,7 @@ from irsa_world.model import Role
 from irsa_world.report.checks import Check, Outcome
 from tests.unit.irsa_cli.prove.aws import ACCOUNT, ASSUMED, HOST_PATH, ROLE, Cluster, prove
 from tests.unit.irsa_cli.prove.test_proofs import STS, admitting
+from tests.world import document, of_tokens
 
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{HOST_PATH}"
 SUB, AUD = f"{HOST_PATH}:sub", f"{HOST_PATH}:aud"
@@ -19,13 +20,7 @@ NETWORK: dict[str, Any] = {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
 
 def trust(subject: str, **conditions: Any) -> dict[str, Any]:
     claims = {AUD: "sts.amazonaws.com", SUB: f"system:serviceaccount:{subject}"}
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": PROVIDER},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringLike": claims, **conditions},
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    return document(of_tokens(PROVIDER, {"StringLike": claims, **conditions}))
 
 
 def opened(provider: str = PROVIDER, **condition: Any) -> dict[str, Any]:

@@ -20,12 +20,11 @@ from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import FOLLOWED, NOT_FOLLOWED, AwsAccountClients, session_for_tokens, session_of
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.sts import TokenService
-from tests.world import paged_iam
+from tests.world import ROOT, documented, paged_iam
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 # How the engine writes a secret into a state: https://www.pulumi.com/docs/iac/concepts/secrets/
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}
-PERMISSIONS = Path(__file__).parents[4] / "docs" / "permissions"
 
 
 @pytest.fixture
@@ -66,26 +65,18 @@ def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any, aws_accoun
         look("app")
     assert aws_account.document(arn) == aws_account.inline_document("app", "i") == POLICY
     aws_account.client_ids("arn:aws:iam::123456789012:oidc-provider/example.com")
-    statements = json.loads((PERMISSIONS / "iam-verify.json").read_text())["Statement"]
-    allowed = [
-        action for s in statements for action in (s["Action"] if isinstance(s["Action"], list) else [s["Action"]])
-    ]
 
-    assert {f"iam:{call}" for call in calls} == set(allowed)
+    assert {f"iam:{call}" for call in calls} == documented("iam-verify.json")
 
 
 def test_the_deployers_policy_names_what_the_provider_calls() -> None:
-    source = (PERMISSIONS.parents[1] / "sandbox" / "plugins" / "aws" / "iam.py").read_text()
+    source = (ROOT / "sandbox" / "plugins" / "aws" / "iam.py").read_text()
     model = botocore.session.get_session().get_service_model("iam")
     operations = {xform_name(name): name for name in model.operation_names}
     called = {operations[word] for word in re.findall(r"[a-z_]+", source) if word in operations}
-    statements = json.loads((PERMISSIONS / "iam-deployer.json").read_text())["Statement"]
-    allowed = {
-        action for s in statements for action in (s["Action"] if isinstance(s["Action"], list) else [s["Action"]])
-    }
 
     assert len(called) > 20
-    assert {f"iam:{name}" for name in called} <= allowed
+    assert {f"iam:{name}" for name in called} <= documented("iam-deployer.json")
 
 
 def test_an_aws_account_without_credentials_is_not_read(iam: Any) -> None:

@@ -77,14 +77,6 @@ def test_each_is_asked_for_once_and_each_page_too() -> None:
     }
 
 
-def test_one_service_account_is_one_list_and_one_request() -> None:
-    eks = Eks(*(association("blue", number, f"ns-{number % 2}", f"app-{number // 2}") for number in range(50)))
-    found = EksClient(eks.session, REGION).association("blue", "ns-1", "app-3")
-
-    assert str(found) == "ns-1/app-3"
-    assert [name for name, _ in eks.asked] == ["ListPodIdentityAssociations", "DescribePodIdentityAssociation"]
-
-
 def test_one_that_is_deleted_meanwhile_is_left_out() -> None:
     eks = Eks(association("blue", 1, "web", "app"), association("blue", 2, "web", "gone"))
     listed = eks.associations["blue"]

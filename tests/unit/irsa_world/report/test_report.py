@@ -106,16 +106,6 @@ def test_one_reason_is_said_once() -> None:
     assert len(json.loads(as_json(Report("verify", "dev", unknown)))["checks"]) == 14
 
 
-def test_what_is_found_cannot_break_the_report() -> None:
-    check = Check("app\n", "account", Outcome.FINDING, "web/\x1bapp", "role\n\x1b[31m\x01", "a\nb", "pulumi\nup")
-    report = Report("verify", "dev", (check,))
-    lines = printed(report, ("binding",), (("app\n",),))
-
-    assert all(map(str.isprintable, lines))
-    assert r"    found:    role\n\x1b[31m\x01" in lines
-    assert json.loads(as_json(report))["checks"][0]["found"] == check.found
-
-
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -165,7 +165,6 @@ def apps(number: int) -> dict[str, Any]:
 
 @given(roles=st.integers(0, 20), quota=st.integers(1, 20), number=st.integers(1, 6), own=st.integers(0, 6))
 def test_the_quota_of_roles(roles: int, quota: int, number: int, own: int) -> None:
-    """CreateRole fails when the AWS account has as many roles as its quota says; what exists is not created again."""
     state = [held_role(f"app-{index}", f"app-{index}-x") for index in range(min(own, number))]
     summary = {**SUMMARY, "Roles": roles, "RolesQuota": quota}
     mistakes = found(apps(number), account(summary=summary), state=state)

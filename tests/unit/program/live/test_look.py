@@ -22,6 +22,7 @@ from irsa_world.live.kubernetes import NoSuchKindError
 from irsa_world.model import EksCluster, User
 from irsa_world.state.resource import resources_of
 from tests.unit.program.live.scene import HOST, ROOT, held_association, rules, stack_of
+from tests.world import documented
 
 NUMBER = "123456789012"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
@@ -34,6 +35,16 @@ SETTINGS = {"kubernetes:context": "test"}
 OF_IAM, OF_EKS = "irsa_world.live.iam.AwsAccountClient.", "irsa_world.live.eks.EksClient."
 OF_ACCOUNT = [f"{OF_IAM}{question}" for question in ("listed_roles", "policies", "oidc_providers", "summary")]
 NOT_SIGNED_IN, DENIED, GONE = NotAuthenticatedError("401"), NoPermissionError("denied"), CouldNotLookError("gone")
+
+
+ANSWERS: dict[str, Any] = {
+    "namespaces": {"default": False, "kube-system": False},
+    "service_accounts": [],
+    "all_pods": [],
+    "object_of": None,
+    "objects_of": [],
+    "user": User("me"),
+}
 
 
 class Cluster:
@@ -56,27 +67,12 @@ class Cluster:
             raise error
         return answer
 
-    def namespaces(self) -> Any:
-        return self.answer("namespaces", {"default": False, "kube-system": False})
-
     @property
     def issuer(self) -> Any:
         return self.answer("issuer", self.of_tokens)
 
-    def service_accounts(self, _: None) -> Any:
-        return self.answer("service accounts", [])
-
-    def all_pods(self, _: Any) -> Any:
-        return self.answer("pods", [])
-
-    def object_of(self, *_: str) -> Any:
-        return self.answer("object", None)
-
-    def objects_of(self, *_: str) -> Any:
-        return self.answer("objects", [])
-
-    def user(self) -> User:
-        return User("me")
+    def __getattr__(self, question: str) -> Any:
+        return lambda *_: self.answer(question, ANSWERS[question])
 
 
 @pytest.fixture
@@ -168,17 +164,14 @@ def test_what_is_asked_is_what_the_documented_policy_allows(
     kubernetes.errors["each"] = NOT_SIGNED_IN
     cluster = {**CLUSTER, "name": "my-cluster", "kubernetes": {"eks": True}}
     looked({"cluster": cluster, "bindings": {"app": APP}})
-    statements = json.loads((ROOT / "docs" / "permissions" / "iam-check-live.json").read_text())["Statement"]
-    allowed = {a for s in statements for a in (s["Action"] if isinstance(s["Action"], list) else [s["Action"]])}
 
     # STS needs no permission for it; of access entries moto knows nothing.
-    assert {*calls, "eks:ListAccessEntries"} - {"sts:GetCallerIdentity"} == allowed
+    assert {*calls, "eks:ListAccessEntries"} - {"sts:GetCallerIdentity"} == documented("iam-check-live.json")
 
 
 def test_pod_identity_alone_needs_no_oidc_provider(
     eks: Any, iam: Any, kubernetes: Cluster, calls: Counter[str], state: dict[str, Any]
 ) -> None:
-    """The same is asked for one binding and for 40; what the state holds is not listed."""
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
     asked = []
     for number, holds in ((1, False), (40, False), (1, True)):
@@ -195,7 +188,7 @@ def test_pod_identity_alone_needs_no_oidc_provider(
     listed = {**once, "eks:ListPodIdentityAssociations": 1}
     assert asked == [listed, listed, once]
     assert calls["iam:GetOpenIDConnectProvider"] == 0
-    assert "pods" not in kubernetes.asked
+    assert "all_pods" not in kubernetes.asked
 
 
 def test_auto_mode_has_the_agent(eks: Any, kubernetes: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,7 +249,7 @@ def test_an_issuer_that_is_not_the_clusters(eks: Any, kubernetes: Cluster, ident
         ([OF_ACCOUNT[0]], [f"AWS account {NUMBER}, names of roles"]),
         ([f"{OF_EKS}listed"], ["EKS cluster my-cluster, associations"]),
         ([f"{OF_EKS}addon_status"], ["EKS cluster my-cluster, its add-on of EKS Pod Identity"]),
-        (["issuer", "service accounts"], ["cluster test, its issuer", "cluster test, service accounts"]),
+        (["issuer", "service_accounts"], ["cluster test, its issuer", "cluster test, service accounts"]),
     ],
 )
 @pytest.mark.usefixtures("eks")
@@ -318,7 +311,7 @@ def test_a_cluster_that_is_not_reached_hides_nothing_of_aws(
 
 
 def test_a_cluster_that_is_too_old_for_a_guard(iam: Any, kubernetes: Cluster) -> None:
-    kubernetes.errors["objects"] = NoSuchKindError("404")
+    kubernetes.errors["objects_of"] = NoSuchKindError("404")
     mistakes = looked({"bindings": {"app": APP}, "guard": "deny"}).mistakes
 
     assert rules(mistakes) == [("guard-unavailable", "guard")]

@@ -97,15 +97,9 @@ def test_a_stage_that_pods_hold_back(before: Any, after: Any, way: str, first: s
 @pytest.mark.parametrize(
     ("before", "after", "ways"),
     [
-        *((*each, ("irsa", "pods")) for each in ((None, "irsa"), (None, "both"), (BOTH, "both"), (FORTH, FORTH))),
-        *(
-            (*each, ("irsa", "pods"))
-            for each in ((FORTH, "both"), (ALONE, "podIdentity"), (ALONE, "both"), (BACK, BACK))
-        ),
+        *((*each, ("irsa", "pods")) for each in ((None, "irsa"), (FORTH, FORTH), (FORTH, "both"), (ALONE, "both"))),
         # They restarted.
-        (BOTH, FORTH, ("pods",)),
         (BOTH, BACK, ("irsa",)),
-        (BACK, "irsa", ("irsa",)),
     ],
 )
 def test_pods_that_hold_nothing_back(before: Any, after: Any, ways: tuple[str, ...]) -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from irsa.spec import parse
 from irsa_program.lookups.imported import There, import_differences
-from tests.unit.irsa_cli.adopt.scene import BLUE, policy_document, statement
+from tests.unit.irsa_cli.adopt.scene import BLUE, statement
+from tests.world import document as policy_document
 
 DOCUMENT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 READ_ONLY, POWER = (f"arn:aws:iam::aws:policy/{name}" for name in ("ReadOnlyAccess", "PowerUserAccess"))
