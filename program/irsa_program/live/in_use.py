@@ -117,5 +117,6 @@ def taken(  # noqa: PLR0917 (what is planned, and what has its name)
         yield finding(live_rules.IMPORT_MISSING, place if in_iam else at, found, "what exists, to import it", fix)
     elif there and not wanted:
         found = f"{about} exists already{planned.where}, and this stack did not create it"
-        adopted = f"; or import: [{word}] to adopt it" if word else f": podIdentity: {{importIds: {{{key}: {there}}}}}"
+        by_id = f": podIdentity: {{importIds: {{{key}: {named(there)}}}}}"
+        adopted = f"; or import: [{word}] to adopt it" if word else by_id
         yield finding(kind.rule, place, found, kind.free, f"{kind.instead}{adopted}")
