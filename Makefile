@@ -71,7 +71,7 @@ faults: environment ## kill the engine 50 times, and let AWS and Kubernetes fail
 mutants: environment ## change the code in 200 places, and list what no test notices: an hour; SEED=, ROOM=, MUTANTS=, SANDBOX=1
 	@SEED=$${SEED:-$$(date +%s)} $(PYTHON) -m tests.mutants $(UNIT)
 
-test: lint ## lint, and run the tests that protect users, those with the real engine too: in ten minutes on two idle cores
+test: lint ## lint, and run the tests that protect users, those with the real engine too: in seven minutes on two idle cores
 	@$(PYTHON) -m sandbox programs
 	@$(PYTHON) -m pytest -n $(WORKERS) $(IN_ORDER) tests/sandbox $(UNIT)
 
