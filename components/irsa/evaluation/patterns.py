@@ -62,6 +62,7 @@ def regular_expression(pattern: Pattern | str, one: str = ".") -> re.Pattern[str
     return re.compile(f"{first}{''.join(f'(?>.*?{each})' for each in between if each)}.*{last}", re.DOTALL)
 
 
+@functools.lru_cache(maxsize=100_000)
 def covers(glob: str, other: str) -> bool:
     """Return whether a pattern matches whatever another one matches, as far as their spelling tells.
 
