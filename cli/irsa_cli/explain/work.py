@@ -26,6 +26,7 @@ from irsa_world.state.pulumi import read_stack
 from irsa_world.verdict import (
     NO_SERVICE_ACCOUNT,
     NOT_ANNOTATED,
+    Verdict,
     of_annotations,
     of_missing_role,
 )
@@ -180,9 +181,9 @@ class _Asked:
             text = f"Pods that are older ask for {named(self.live.role_arn)}: pass --audience to explain that"
             answer = replace(answer, notes=(Note("token", text),))
         for target in targets if answer.decision is not Decision.DENIED else ():
-            said = Decision.CANNOT_DECIDE if unread else target.verdict.decision
-            decision = min(answer.decision, said, key=ORDER.index)
-            text = f"{answer.explanation}; {named(target.role_arn)}: {unread or target.verdict.found}"
+            second = Verdict(Decision.CANNOT_DECIDE, unread) if unread else target.verdict
+            decision = min(answer.decision, second.decision, key=ORDER.index)
+            text = f"{answer.explanation}; {named(target.role_arn)}: {second.found}"
             answer = replace(answer, role=target.role_arn, decision=decision, explanation=text)
         return answer
 

@@ -140,7 +140,7 @@ def _patterns(names: Names) -> tuple[str, ...]:
 
 def _applies_with(one: Statement, other: Statement, action: str, resource: str) -> bool:
     """Return whether a statement applies to all of what patterns match, whenever another one does."""
-    if one.conditions and (UNKNOWN in one.conditions or not {*one.conditions} <= {*other.conditions}):
+    if UNKNOWN in one.conditions or not {*one.conditions} <= {*other.conditions}:
         return False
     same = not one.marked and (one.actions, one.resources) == (other.actions, other.resources)
     # There are fewer resources than actions in most.

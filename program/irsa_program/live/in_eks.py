@@ -74,7 +74,7 @@ def _existing(
     planned: Planned, association: DeclaredResource, live: ListedAssociation | None, ours: Mapping[str, Resource]
 ) -> Iterator[LocatedMistake]:
     """Yield what is wrong with an association that exists, or is to be adopted."""
-    about = f"the association of the service account {named('/'.join(service_account_of(association)))}"
+    about = f"the association of the service account {named(planned.service_account or '')}"
     if live and live.owner_arn:
         # EKS lets nothing else change it: https://docs.aws.amazon.com/eks/latest/userguide/update-addon-role.html
         found = f"{about} exists already{planned.where}: {named(live.owner)} owns it, and alone may change it"

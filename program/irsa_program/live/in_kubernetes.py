@@ -42,11 +42,8 @@ def namespace_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
         namespaces = stack.reads.clusters.get(cluster, ClusterReads()).namespaces
         if namespaces is None:
             continue
-        found, fix = (
-            f"the namespace {named(name)} does not exist{stack.where(cluster)}",
-            commands.create_namespace(name),
-        )
-        fix = f"{otherwise}create it: {fix}"
+        found = f"the namespace {named(name)} does not exist{stack.where(cluster)}"
+        fix = f"{otherwise}create it: {commands.create_namespace(name)}"
         if namespaces.get(name):
             found, fix = f"the namespace {named(name)} is being deleted{stack.where(cluster)}", "wait until it is gone"
         elif creates or name in namespaces:
