@@ -58,7 +58,7 @@ class FileReport:
         return f"{named(self.file)}: {', '.join(parts)}, {counted(self.bindings, 'binding')}"
 
 
-def answers(reports: Sequence[FileReport]) -> list[Section]:
+def sections(reports: Sequence[FileReport]) -> list[Section]:
     """Return what is printed about each file."""
     found = []
     for report in reports:
@@ -137,7 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(as_json(reports))
     else:
-        print_sections(answers([report for report in reports if not report.could_not_read]))
+        print_sections(sections([report for report in reports if not report.could_not_read]))
     if any(report.mistakes for report in reports):
         return FINDINGS
     return GOOD if all(report.good for report in reports) else COULD_NOT_LOOK

@@ -11,7 +11,7 @@ import pytest
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.project_file import project_settings
 from irsa_config.stack_file import StackFile
-from irsa_program.check_report import FileReport, answers, as_json, report_of
+from irsa_program.check_report import FileReport, as_json, report_of, sections
 from irsa_program.examine import examine
 from irsa_program.settings import StackSettings
 from irsa_world.report.text import plain
@@ -61,7 +61,7 @@ def test_each_is_deployable_or_refused_with_a_place(
 def outcome() -> str:
     """Check the file and deploy what is accepted, and return what came of it."""
     report = report_of(FILE)
-    hidden = hidden_in([*plain(answers([report])), *as_json([report]).split("\n")])
+    hidden = hidden_in([*plain(sections([report])), *as_json([report]).split("\n")])
     assert not hidden, f"hidden characters: {hidden[0]!a}"
     if report.mistakes:
         assert_told(report)

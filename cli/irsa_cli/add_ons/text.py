@@ -1,4 +1,4 @@
-"""The add-ons as lines of 100 columns: what to write first, then what it gives and why."""
+"""The add-ons as text: what to write first, then what is known, in YAML."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ class Dumper(yaml.SafeDumper):
 def of_all(add_ons: Sequence[AddOnOutput]) -> Iterator[Line]:
     """Yield a table of the add-ons as lines, each with its style."""
     first = f"{counted(len(add_ons), 'add-on')}: in a binding, write policies: [{{addOn: NAME, ...}}];"
-    yield from _wrapped(f"{first} `irsa add-ons NAME` shows the rest", "", HEADING)
+    yield from _wrapped(f"{first} `irsa add-ons NAME` shows the rest", HEADING)
     yield "", ""
     heading, *rows = aligned(HEADINGS, [_row(each) for each in add_ons])
     yield heading, HEADING
@@ -56,7 +56,7 @@ def _is_needed(name: str, required: bool) -> bool:
 
 def of_one(each: AddOnOutput) -> Iterator[Line]:
     """Yield everything of an add-on as lines, each with its style: what to write, and in YAML what is known."""
-    yield from _wrapped(f"{each.name}: {each.about}", "", HEADING)
+    yield from _wrapped(f"{each.name}: {each.about}", HEADING)
     data = data_of(each.name)
     newest, *older = data["versions"].items()
     known = {
@@ -83,6 +83,5 @@ def _parameter(one: ParameterOutput) -> dict[str, Any]:
     return {**{key: value for key, value in known.items() if key != "required"}, "default": CLUSTERS}
 
 
-def _wrapped(text: str, indent: str = "", style: str = "") -> Iterator[Line]:
-    following = f"{indent}    " if indent else ""
-    yield from ((line, style) for line in wrapped(text, indent, following, WIDTH))
+def _wrapped(text: str, style: str = "") -> Iterator[Line]:
+    yield from ((line, style) for line in wrapped(text, width=WIDTH))

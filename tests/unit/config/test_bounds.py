@@ -15,7 +15,7 @@ import yaml
 import irsa_config.nodes
 from irsa_config import policy_sources
 from irsa_config.located_mistake import LocatedMistake
-from irsa_program.check_report import FileReport, answers, as_json, report_of
+from irsa_program.check_report import FileReport, as_json, report_of, sections
 from irsa_program.examine import examine
 from irsa_world.report.text import plain
 
@@ -183,7 +183,7 @@ def test_a_policy_outside_of_the_project(tmp_path: Path, attack: str) -> None:
     found = with_policy(project, OUTSIDE[attack](project, secret))
 
     assert only_mistake(found).place == ("bindings", "my-app", "policy", "file")
-    assert "HUSH" not in as_json([found]) + "\n".join(plain(answers([found])))
+    assert "HUSH" not in as_json([found]) + "\n".join(plain(sections([found])))
 
 
 def test_a_name_that_exists_outside_is_not_told_from_one_that_does_not(tmp_path: Path) -> None:
@@ -235,4 +235,4 @@ def test_a_json_file_that_is_no_policy_is_not_quoted(tmp_path: Path) -> None:
     found = with_policy(tmp_path, "p.json")
 
     assert only_mistake(found).mistake.found == "JSON that is not a policy document"
-    assert "HUSH" not in as_json([found]) + "\n".join(plain(answers([found])))
+    assert "HUSH" not in as_json([found]) + "\n".join(plain(sections([found])))

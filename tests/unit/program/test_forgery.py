@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from irsa.rules.mistakes import Mistake, listed, named, visible, visible_json
-from irsa_program.check_report import FileReport, answers, as_json, report_of
+from irsa_program.check_report import FileReport, as_json, report_of, sections
 from irsa_world.report.publish import show
 from irsa_world.report.text import arranged, plain
 
@@ -131,7 +131,7 @@ def check_quoted(line: str, text: str) -> None:
 
 def check_lines(report: FileReport, text: str) -> None:
     """State what a report in text is: a line on the file, then a place and three lines for each mistake or warning."""
-    summary, *lines = "\n".join(plain(answers([report]))).splitlines()
+    summary, *lines = "\n".join(plain(sections([report]))).splitlines()
     each = len(report.mistakes) + len(report.warnings)
     assert len(lines) == 5 * each + (len(report.not_checked) + 1 if report.not_checked else 0)
     for index, label in ((1, "    found:   "), (2, "    allowed: "), (3, "    do:      ")):
@@ -185,7 +185,7 @@ def test_no_file_name_forges_a_line(tmp_path: Path, name: str, monkeypatch: pyte
 
 def test_a_terminal_is_not_driven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = f"\x1b]0;{EVIL}\x07\x1b[2J\u202e"
-    show(arranged(answers([report_of(written(tmp_path, binding(**{text: 1, "policy": {"file": text}}), text))])))
+    show(arranged(sections([report_of(written(tmp_path, binding(**{text: 1, "policy": {"file": text}}), text))])))
     output = capsys.readouterr().out
 
     assert EVIL in output

@@ -23,7 +23,6 @@ from tests.unit.irsa_cli.diff.previews import (
 )
 
 SUB, AUD = f"{ISSUER}:sub", f"{ISSUER}:aud"
-STS_AUD = "sts.amazonaws.com"
 CLAIM = "system:serviceaccount:"
 OTHER, FOREIGN = (PROVIDER.replace(ISSUER, OTHER_ISSUER), PROVIDER.replace(ACCOUNT, "444455556666"))
 GITHUB = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from irsa.rules.mistakes import Mistake, named
 from irsa_config.located_mistake import LocatedMistake
-from irsa_program.check_report import FileReport, answers
+from irsa_program.check_report import FileReport, sections
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.report.publish import show
 from irsa_world.report.text import Line, arranged, section_of
@@ -57,7 +57,7 @@ def test_a_message(monkeypatch: pytest.MonkeyPatch, about: str, found: str, expe
 
     assert re.search(f"^    do: +{COMMAND}$", "\n".join(lines), re.MULTILINE)
     assert_whole([line for line in lines if COMMAND not in line], about, found)
-    of_check = shown(monkeypatch, arranged(answers([FileReport("P.yaml", 1, [mistake])])))
+    of_check = shown(monkeypatch, arranged(sections([FileReport("P.yaml", 1, [mistake])])))
     assert_whole(of_check, mistake.mistake.found, mistake.mistake.allowed, mistake.mistake.fix)
 
 
