@@ -6,7 +6,6 @@ gets the arguments, variables, folder and open files of a client (warm_client.py
 `python`, hands on its signals, and ends with the copy's exit code.
 """
 
-import array
 import atexit
 import fcntl
 import gc
@@ -14,7 +13,7 @@ import importlib
 import json
 import os
 import runpy
-import select
+import selectors
 import shlex
 import signal
 import socket
@@ -24,11 +23,11 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.sandbox import warm_client
-from tests.sandbox.warm_client import CODE, LENGTH
 
 # What the programs of the sandbox and the irsa command import.
 PRELOADED = (
@@ -53,6 +52,7 @@ PRELOADED = (
 )
 # What is wrong is asked for again as often as with AWS, but not later: the sandbox's IAM is consistent at once.
 WAITING = ("irsa.association_hooks", "irsa_cli.prove.proof", "irsa_cli.verify.work")
+LONGEST_REQUEST, MOST_FILES = 1 << 18, 32
 
 
 def launcher(folder: Path) -> Path:
@@ -75,18 +75,13 @@ def warm_python(folder: Path) -> Iterator[Path]:
     command = shlex.join([sys.executable, "-IS", warm_client.__file__, str(address), str(program)])
     program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     program.chmod(0o755)
-    reading, writing = os.pipe()
+    # It ends with whoever holds the other end of its standard input, so that it outlives no killed test run.
     with subprocess.Popen(
-        [sys.executable, "-P", "-m", __name__, str(address)], stdin=reading, stdout=subprocess.PIPE
+        [sys.executable, "-P", "-m", __name__, str(address)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as server:
-        os.close(reading)
         assert server.stdout is not None
         assert server.stdout.readline() == b"ready\n"
-        try:
-            yield program
-        finally:
-            # It ends with whoever holds the other end, so that it outlives no killed test run.
-            os.close(writing)
+        yield program
 
 
 # --- the process that is forked ---------------------------------------------------------------------------------------
@@ -100,84 +95,67 @@ def serve(address: str) -> None:
         module: Any = sys.modules[name]
         module.PAUSES = (0.0,) * len(module.PAUSES)
     gc.freeze()
-    # The kernel reaps the copies.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    with socket.socket(socket.AF_UNIX) as listening:
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening,
+        selectors.DefaultSelector() as selector,
+    ):
         listening.bind(address)
         listening.listen(128)
+        selector.register(sys.stdin, selectors.EVENT_READ, sys.exit)
+        selector.register(listening, selectors.EVENT_READ, partial(accept, listening, selector))
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         while True:
-            readable, _, _ = select.select([listening.fileno(), sys.stdin.fileno()], [], [])
-            if sys.stdin.fileno() in readable:
-                return
-            client, _ = listening.accept()
-            if os.fork() == 0:
-                listening.close()
-                run_for(client)
-            client.close()
+            # One at a time: the end of a copy closes its client, which may be the next.
+            selector.select()[0][0].data()
 
 
-def run_for(client: socket.socket) -> None:
-    """Run what the client asks for in a further copy; end it with the client, and answer with its exit code."""
-    # Signals come by the client alone.
-    os.setsid()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    request, files = received(client)
+def accept(listening: socket.socket, selector: selectors.BaseSelector) -> None:
+    """Fork a copy for a client; end it with the client, and answer with its exit code."""
+    client, _ = listening.accept()
+    request, files, _, _ = socket.recv_fds(client, LONGEST_REQUEST, MOST_FILES)
+    if not request:
+        # The client was killed.
+        client.close()
+        return
     child = os.fork()
     if child == 0:
-        client.close()
-        become(request, files)
+        become(json.loads(request), files)
     for file in files:
         os.close(file)
     ended = os.pidfd_open(child)
-    while True:
-        readable, _, _ = select.select([client.fileno(), ended], [], [])
-        if ended in readable:
-            _, status = os.waitpid(child, 0)
-            with suppress(OSError):
-                client.sendall(CODE.pack(os.waitstatus_to_exitcode(status)))
-            os._exit(0)
+
+    def hand_on() -> None:
         number = client.recv(1)
         os.kill(child, number[0] if number else signal.SIGKILL)
-        if not number:
-            os._exit(0)
 
+    def answer() -> None:
+        _, status = os.waitpid(child, 0)
+        with suppress(OSError):
+            client.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+        for each in (client, ended):
+            selector.unregister(each)
+        client.close()
+        os.close(ended)
 
-def received(client: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    header, ancillary, _, _ = client.recvmsg(LENGTH.size, socket.CMSG_SPACE(1024))
-    if len(header) < LENGTH.size:
-        os._exit(0)
-    files = array.array("i")
-    for _, _, data in ancillary:
-        files.frombytes(data)
-    (length,) = LENGTH.unpack(header)
-    content = b""
-    while len(content) < length:
-        part = client.recv(length - len(content))
-        if not part:
-            # The client was killed.
-            os._exit(0)
-        content += part
-    return json.loads(content), list(files)
+    selector.register(client, selectors.EVENT_READ, hand_on)
+    selector.register(ended, selectors.EVENT_READ, answer)
 
 
 def become(request: dict[str, Any], files: list[int]) -> None:
     """Be the Python process that the client asks for, and end."""
+    # Signals come by the client alone.
+    os.setsid()
     # First out of the way of the numbers that they get.
     high = [fcntl.fcntl(file, fcntl.F_DUPFD, 512) for file in files]
     for file in files:
         os.close(file)
     for file, number in zip(high, request["files"], strict=True):
-        os.dup2(file, number, inheritable=True)
+        os.dup2(file, number)
         os.close(file)
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
-    os.umask(request["umask"])
-    signal.set_wakeup_fd(-1)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=os.isatty(stream.fileno()) or stream is sys.stderr)  # type: ignore[union-attr]
     sys.executable = request["executable"]
     sys.orig_argv = [sys.executable, *request["arguments"]]
     code = 0
