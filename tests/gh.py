@@ -8,8 +8,6 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,16 +16,6 @@ BOT = "github-actions[bot]"
 # https://github.com/orgs/community/discussions/27190
 LONGEST_BODY = 65_536
 PER_PAGE = 2
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked of a record: the number in the path, the query and the body."""
-
-    record: dict[str, Any]
-    number: int
-    query: dict[str, list[str]]
-    body: dict[str, Any]
 
 
 def fields_of(raw: list[str], magic: list[str]) -> dict[str, Any]:
@@ -44,53 +32,35 @@ def fields_of(raw: list[str], magic: list[str]) -> dict[str, Any]:
     return fields
 
 
-def latest_commit(request: Request) -> Any:
-    return {"sha": request.record["main"]}
-
-
-def list_issues(request: Request) -> Any:
-    return [each for each in request.record["issues"] if [each["state"]] == request.query["state"]]
-
-
-def open_issue(request: Request) -> Any:
-    assert request.body.keys() == {"title", "body", "labels"}
-    issues = request.record["issues"]
-    issues.append({"number": 100 + len(issues), "user": {"login": BOT}, "state": "open", **request.body})
-    return issues[-1]
-
-
-def issue(request: Request) -> Any:
-    (found,) = [each for each in request.record["issues"] if each["number"] == request.number]
-    found.update(request.body)
+def answer(method: str, address: str, record: dict[str, Any], body: dict[str, Any]) -> Any:
+    """Return what GitHub answers, and change the record as it would."""
+    url = urlsplit(address)
+    issues, comments = record["issues"], record["comments"]
+    number = int("".join(re.findall(r"\d+", url.path)) or 0)
+    found: Any
+    match method, re.sub(r"\d+", "N", url.path):
+        case "GET", "/commits/heads/main":
+            found = {"sha": record["main"]}
+        case "GET", "/issues":
+            found = [each for each in issues if [each["state"]] == parse_qs(url.query)["state"]]
+        case "POST", "/issues":
+            assert body.keys() == {"title", "body", "labels"}
+            found = {"number": 100 + len(issues), "user": {"login": BOT}, "state": "open", **body}
+            issues.append(found)
+        case "GET" | "PATCH", "/issues/N":
+            (found,) = [each for each in issues if each["number"] == number]
+            found.update(body)
+        case "GET", "/issues/N/comments":
+            found = [each for each in comments if each["issue"] == number]
+        case "POST", "/issues/N/comments":
+            found = {"id": 1000 + len(comments), "user": {"login": BOT}, "issue": number, **body}
+            comments.append(found)
+        case "PATCH", "/issues/comments/N":
+            (found,) = [each for each in comments if each["id"] == number]
+            found.update(body)
+        case unknown:
+            raise ValueError(unknown)
     return found
-
-
-def list_comments(request: Request) -> Any:
-    return [each for each in request.record["comments"] if each["issue"] == request.number]
-
-
-def comment(request: Request) -> Any:
-    comments = request.record["comments"]
-    comments.append({"id": 1000 + len(comments), "user": {"login": BOT}, "issue": request.number, **request.body})
-    return comments[-1]
-
-
-def edit_comment(request: Request) -> Any:
-    (found,) = [each for each in request.record["comments"] if each["id"] == request.number]
-    found.update(request.body)
-    return found
-
-
-ANSWERS: dict[tuple[str, str], Callable[[Request], Any]] = {
-    ("GET", "/commits/heads/main"): latest_commit,
-    ("GET", "/issues"): list_issues,
-    ("POST", "/issues"): open_issue,
-    ("GET", "/issues/N"): issue,
-    ("PATCH", "/issues/N"): issue,
-    ("GET", "/issues/N/comments"): list_comments,
-    ("POST", "/issues/N/comments"): comment,
-    ("PATCH", "/issues/comments/N"): edit_comment,
-}
 
 
 def main() -> None:
@@ -107,20 +77,17 @@ def main() -> None:
     assert os.environ["GH_TOKEN"]
     file = Path(os.environ["GH_RECORD"])
     record = json.loads(file.read_text())
-    address = urlsplit(options.path)
-    path, _ = re.subn(r"\d+", "N", address.path.removeprefix(f"repos/{os.environ['GITHUB_REPOSITORY']}"))
-    number = int("".join(re.findall(r"\d+", address.path)) or 0)
-    body = fields_of(options.raw, options.magic)
-    answer = ANSWERS[options.method, path](Request(record, number, parse_qs(address.query), body))
+    address = options.path.removeprefix(f"repos/{os.environ['GITHUB_REPOSITORY']}")
+    found = answer(options.method, address, record, fields_of(options.raw, options.magic))
     file.write_text(json.dumps(record))
     if options.silent:
         return
-    if isinstance(answer, list):
+    if isinstance(found, list):
         # Without --paginate, GitHub answers with the first page.
-        pages = [answer[at : at + PER_PAGE] for at in range(0, len(answer), PER_PAGE)] or [[]]
+        pages = [found[at : at + PER_PAGE] for at in range(0, len(found), PER_PAGE)] or [[]]
         sys.stdout.writelines(json.dumps(page) for page in pages[: None if options.paginate else 1])
     else:
-        print(answer["sha"] if options.jq else json.dumps(answer))  # noqa: T201 (it is a program)
+        print(found["sha"] if options.jq else json.dumps(found))  # noqa: T201 (it is a program)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,6 @@ class Answer(NamedTuple):
     refusal: str | None
     warnings: tuple[str, ...]
 
-    def of(self, stack: str) -> "Answer":
-        own = tuple(each for each in self.warnings if f"'irsa-guard-{stack}-" in each)
-        return self._replace(warnings=own)
-
 
 class ApiServer:
     def __init__(self, cloud: Any, kubeconfig: str | None = None) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
@@ -21,7 +21,6 @@ GREEN = "green.kubeconfig"
 MY_CLUSTER = {"name": "my-cluster"}
 OF_GREEN = {"name": "my-other-cluster", "region": "us-east-1"}
 DATA = {"assumeRoleArn": f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deployer"}
-NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
 
 
 def annotated(name: str, **settings: Any) -> Settings:
@@ -47,24 +46,6 @@ def aws_accounts(cloud: Any) -> dict[str, Any]:
     role = f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/administrator"
     session = cloud.aws("sts").assume_role(RoleArn=role, RoleSessionName="test")
     return {ACCOUNT: cloud.aws("iam"), OTHER_AWS_ACCOUNT: cloud.aws("iam", session["Credentials"])}
-
-
-class StackCase(NamedTuple):
-    """A stack that meets something as a whole.
-
-    Attributes:
-        name: Name of the case, and of the role and the service account of its binding.
-        kind: The rule that `irsa check --live` reports.
-        cluster: The settings of its one cluster.
-        providers: Settings of the providers.
-        variables: Environment variables.
-    """
-
-    name: str
-    kind: str
-    cluster: Mapping[str, Any] = MappingProxyType(MY_CLUSTER)
-    providers: Mapping[str, Any] = MappingProxyType({})
-    variables: Mapping[str, str] = MappingProxyType({})
 
 
 def reported(project: Project, **variables: str) -> list[tuple[str, str]]:
@@ -106,17 +87,6 @@ def key_of(urn: str, keys: list[str]) -> str:
     parts = {part for text in (name, re.sub(r"-\d+\b", "", name)) for part in re.split(r"[/@:]", text)}
     (key,) = parts.intersection(keys)
     return key
-
-
-def checked_and_deployed(case: StackCase, cloud: Any, folder: Path) -> tuple[set[str], int, str]:
-    """Return the rules that the check reports, and then the exit code and the output of `pulumi up`."""
-    binding = {"serviceAccount": {"name": case.name, "createNamespace": True}, "role": {"name": case.name}}
-    settings = {"cluster": dict(case.cluster), "bindings": {case.name: binding}}
-    with deployed(cloud, folder / "project", settings, case.providers) as project:
-        project.variables |= case.variables
-        found = {rule for rule, _ in reported(project)}
-        answer = project.run("up", "--yes", "--skip-preview")
-    return found, answer.returncode, answer.stdout + answer.stderr
 
 
 @contextmanager

@@ -18,13 +18,7 @@ FILE = re.compile(r"# ([\w./-]+\.yaml)\n")
 
 
 class Step(NamedTuple):
-    """A file to write, or a command to run.
-
-    Attributes:
-        text: The content of the file, or the command on one line.
-        file: The name of the file; None for a command.
-        printed: What the guide says that the command prints.
-    """
+    """A file to write with its text, or a command to run and what the guide says that it prints."""
 
     text: str
     file: str | None = None

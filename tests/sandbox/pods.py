@@ -3,28 +3,24 @@
 Nothing here is irsa's: the webhook changes the Pods, their tokens are the API server's, and the AWS API decides.
 """
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
 from lightkube.core.exceptions import ApiError
-from lightkube.models.authentication_v1 import BoundObjectReference, TokenRequestSpec
-from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.core_v1 import Pod, ServiceAccountToken
+from lightkube.resources.core_v1 import Pod
 
 from sandbox.pod_identity_webhook import IRSA, POD_IDENTITY, Way
+from tests.sandbox.irsa_command import ROLE_ARN
+from tests.sandbox.live import service_account
+from tests.sandbox.sessions import pod_token
 
 CLUSTER = "my-cluster"
 
 
 @dataclass
 class Pods:
-    """The Pods of a service account of the sandbox's cluster.
-
-    Attributes:
-        names: Those that run.
-    """
+    """The Pods of a service account of the sandbox's cluster."""
 
     cloud: Any
     namespace: str
@@ -74,25 +70,19 @@ class Pods:
         try:
             if way is POD_IDENTITY:
                 self.cloud.aws("eks-auth").assume_role_for_pod_identity(
-                    clusterName=CLUSTER, token=self._token(pod, way)
+                    clusterName=CLUSTER, token=pod_token(self.cloud, pod, way.audience)
                 )
             elif way is IRSA:
                 self.cloud.aws("sts").assume_role_with_web_identity(
-                    RoleArn=variables["AWS_ROLE_ARN"], RoleSessionName=name, WebIdentityToken=self._token(pod, way)
+                    RoleArn=variables["AWS_ROLE_ARN"],
+                    RoleSessionName=name,
+                    WebIdentityToken=pod_token(self.cloud, pod, way.audience),
                 )
         except (ClientError, ApiError):
             return False
         return way is not None
 
-    def _token(self, pod: Any, way: Way) -> str:
-        reference = BoundObjectReference("v1", "Pod", pod.metadata.name, pod.metadata.uid)
-        spec = TokenRequestSpec(audiences=[way.audience], boundObjectRef=reference)
-        request = ServiceAccountToken(metadata=ObjectMeta(name=self.name, namespace=self.namespace), spec=spec)
-        answer = self.cloud.kubernetes().create(request, self.name, namespace=self.namespace)
-        return str(answer.status.token)
-
 
 def annotation(cloud: Any, namespace: str, name: str) -> str | None:
-    answer = cloud.kubectl("get", "serviceaccount", name, "-n", namespace, "-o", "json")
-    found = (json.loads(answer.stdout)["metadata"].get("annotations") or {}).get("eks.amazonaws.com/role-arn")
-    return None if found is None else str(found)
+    found = service_account(cloud, name, namespace)["metadata"].get("annotations") or {}
+    return None if (role := found.get(ROLE_ARN)) is None else str(role)

@@ -26,19 +26,13 @@ ARN = re.compile(r"arn:aws:iam::\d+:(?:role|policy)/[\w.-]+")
 
 
 class Advice(NamedTuple):
-    """A conflict, and what is done about it.
-
-    Attributes:
-        rule: The rule that reports it.
-        settings: The binding's settings.
-        words: What the `do:` says.
-        followed: The binding after that was done, by the `do:`; None where that is a command, which is the rest of it.
-    """
+    """A binding with a conflict, the rule that reports it, and words of its `do:`."""
 
     rule: str
     settings: Settings
     words: str
     followed: Callable[[str], Settings] | None = None
+    """The binding after that was done, by the `do:`; None where that is a command, which is the rest of it."""
 
 
 def arn_in(fix: str) -> str:

@@ -3,30 +3,26 @@
 What the webhook makes of a Pod is in webhook.py and recorded/injected-pod.json. What must happen stands in the table.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from lightkube.resources.core_v1 import ServiceAccount
 
 from irsa.guard.rules import AnnotationRule, Declared, Settings
+from sandbox.pod_identity_webhook import injected
 from tests.sandbox.admission import ACCOUNTS, ApiServer, eventually, guard
 from tests.sandbox.guard_pods import (
+    ACCOUNTS_AND_WAYS,
     ANNOTATED,
     APP,
     DENY,
-    FROM,
     NAMESPACES,
     OFF,
-    OLD,
-    OWN_BOTH,
-    OWN_ENDPOINT,
-    OWN_HALF,
-    OWN_ROLE,
     PREFIX,
     ROLE,
-    SKIP_CONTAINERS,
-    SKIP_WEBHOOK,
     STACK,
     SYSTEM,
     WARN,
@@ -34,22 +30,58 @@ from tests.sandbox.guard_pods import (
     Pod,
     ask,
     bare,
-    but,
-    by_ways,
     container,
     declared,
     has_warned,
     is_refused,
     is_silent,
-    no_variables,
-    no_volume,
-    recorded,
-    right,
     token,
     variable,
 )
 
 pytestmark = pytest.mark.sandbox
+
+RECORDED = Path(__file__).parent / "recorded" / "injected-pod.json"
+OLD = "arn:aws:iam::111122223333:role/old"
+SKIP_WEBHOOK, SKIP_CONTAINERS = f"{PREFIX}/skip-pod-identity-webhook", f"{PREFIX}/skip-containers"
+OWN_ROLE = container("own", variable("AWS_ROLE_ARN", OLD))
+OWN_BOTH = container("own", variable("AWS_ROLE_ARN", ROLE), variable("AWS_WEB_IDENTITY_TOKEN_FILE", "/mine/token"))
+OWN_HALF = container("own", variable("AWS_ROLE_ARN", ROLE))
+OWN_ENDPOINT = container("own", variable("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://localhost/credentials"))
+FROM = {"name": "AWS_ROLE_ARN", "valueFrom": {"configMapKeyRef": {"name": "x", "key": "x"}}}
+
+
+def right(account: str, *containers: dict[str, Any], **more: Any) -> Pod:
+    return injected(bare(account, *containers, **more), *ACCOUNTS_AND_WAYS[account])
+
+
+def but(pod: Pod, change: Callable[[Pod], object]) -> Pod:
+    change(pod["spec"])
+    return pod
+
+
+def no_volume(spec: Pod) -> None:
+    spec["volumes"] = []
+    for each in (*spec["containers"], *spec.get("initContainers", [])):
+        each["volumeMounts"] = []
+
+
+def no_variables(kind: str) -> Callable[[Pod], None]:
+    return lambda spec: spec[kind][0].update(env=[])
+
+
+def by_ways(account: str, annotations: dict[str, str], association: bool, **more: Any) -> Pod:
+    """A Pod as the webhook makes it that sees other annotations and associations than are declared."""
+    return injected(bare(account, **more), annotations, association)
+
+
+def recorded() -> Pod:
+    pod: Pod = json.loads(RECORDED.read_text())["pod"]
+    # Added by the admission plugin ServiceAccount before; it does so again.
+    pod["spec"]["volumes"] = [each for each in pod["spec"]["volumes"] if each["name"] == "aws-iam-token"]
+    for each in (*pod["spec"]["containers"], *pod["spec"]["initContainers"]):
+        each["volumeMounts"] = [mount for mount in each["volumeMounts"] if mount["name"] == "aws-iam-token"]
+    return {"metadata": {"name": "tested"}, "spec": pod["spec"]}
 
 
 def variables(number: int) -> Pod:

@@ -127,14 +127,17 @@ def accept(listening: socket.socket, selector: selectors.BaseSelector) -> None:
 
     def hand_on() -> None:
         number = client.recv(1)
+        if not number:
+            selector.unregister(client)
         os.kill(child, number[0] if number else signal.SIGKILL)
 
     def answer() -> None:
         _, status = os.waitpid(child, 0)
         with suppress(OSError):
             client.sendall(str(os.waitstatus_to_exitcode(status)).encode())
-        for each in (client, ended):
-            selector.unregister(each)
+        with suppress(KeyError):
+            selector.unregister(client)
+        selector.unregister(ended)
         client.close()
         os.close(ended)
 

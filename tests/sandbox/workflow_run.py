@@ -20,15 +20,8 @@ OF_THE_BACKEND = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCE
 
 @dataclass
 class Run:
-    """What became of a job.
-
-    Attributes:
-        steps: Names of the steps that ran, by which of them failed.
-        printed: What they printed.
-        summary: What they wrote to the job's summary.
-    """
-
     steps: dict[str, bool] = field(default_factory=dict)
+    """Names of the steps that ran, and whether they failed."""
     printed: str = ""
     summary: str = ""
 
