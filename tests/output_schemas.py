@@ -10,7 +10,6 @@ REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 
 
 def check_output(subcommand: str, text: str) -> dict[str, Any]:
-    """Return a subcommand's output, which must be as the subcommand's schema says."""
     schema = json.loads((REFERENCE / f"{subcommand}.schema.json").read_text())
     document: dict[str, Any] = json.loads(text)
     problems = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(document)]

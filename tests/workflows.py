@@ -24,7 +24,6 @@ def workflow(name: str) -> dict[str, Any]:
 
 
 def own_action(used: str) -> dict[str, Any] | None:
-    """Return the action of this repository that a step's `uses:` names; None for another one."""
     if not used.startswith("./"):
         return None
     read: dict[str, Any] = yaml.safe_load((ROOT / used / "action.yml").read_text())
@@ -41,7 +40,6 @@ def steps_of(job: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def write_programs(folder: Path, scripts: Mapping[str, str]) -> None:
-    """Write programs for a step: by the name of each, what it does in sh."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, script in scripts.items():
         (folder / name).write_text(f"#!/bin/sh\n{script}\n")

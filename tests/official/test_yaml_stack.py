@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.sandbox.irsa_command import ISSUER, PROVIDER
 from tests.sandbox.project import ROOT, Stack, copied_plugin
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
-
-ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
-PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
 
 
 @pytest.fixture(scope="module")

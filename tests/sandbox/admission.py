@@ -67,7 +67,6 @@ class ApiServer:
 
 
 def with_parameters(name: str, policy: Any, binding: Any) -> list[dict[str, Any]]:
-    """Return a policy that takes a ConfigMap of its name as parameters, and its binding."""
     kind = {"apiVersion": "v1", "kind": "ConfigMap"}
     reference = {"name": name, "namespace": "default", "parameterNotFoundAction": "Allow"}
     specs = {
@@ -104,7 +103,6 @@ def config_maps(settings: Settings, data: Iterable[dict[str, str]]) -> list[dict
 
 
 def guard(settings: Settings, declared: Iterable[Declared]) -> list[dict[str, Any]]:
-    """Return the objects of a guard, as the component would write them."""
     data = config_map_data(settings, declared)
     maps = config_maps(settings, data)
     names = [each["metadata"]["name"] for each in maps]

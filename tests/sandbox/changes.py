@@ -80,7 +80,6 @@ class Walk:
 
 
 def rows() -> dict[str, Row]:
-    """Return the rows of the page's tables by their first cell."""
     found = {}
     for line in PAGE.read_text().splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
@@ -102,14 +101,7 @@ def _number(cell: str) -> int:
 def walk(
     project: Project, scenarios: Sequence[Scenario], settings: Sequence[Settings] = ({},), green: str | None = None
 ) -> Walk:
-    """Deploy the scenarios, then their steps, and then once more without a change.
-
-    Args:
-        project: A stack.
-        scenarios: What to deploy.
-        settings: Further settings of the stack, at the beginning and after each step.
-        green: The second cluster's kubeconfig.
-    """
+    """Deploy the scenarios, then their steps, each with its further settings, and then once more without a change."""
     done = Walk({}, {}, {})
     before = look(project.cloud, scenarios, green)
     for index in range(max(len(scenario.steps) for scenario in scenarios) + 2):
@@ -135,7 +127,6 @@ def walk(
 def by_scenario(
     scenarios: Sequence[Scenario], found: Iterable[Mapping[str, Any]], name: Callable[[Mapping[str, Any]], str]
 ) -> dict[str, list[Mapping[str, Any]]]:
-    """Return what was found by the word of its scenario, each by its name."""
     words = [scenario.word for scenario in scenarios]
     own: dict[str, list[Mapping[str, Any]]] = {word: [] for word in words}
     for each in found:
@@ -253,7 +244,6 @@ def merged(binding: Settings, more: Settings) -> Settings:
 
 
 def existing(word: str, role: str, **service_account: Any) -> Settings:
-    """Return a binding that gives its service account a role that exists."""
     return {"serviceAccount": {"name": f"{word}-sa", **service_account}, "role": {"arn": role_arn(role)}}
 
 

@@ -21,7 +21,6 @@ def service_account_in(values: Any) -> Any:
 
 
 def install(namespace: str, values: Any) -> None:
-    """Create the service account, and its namespace where there is none."""
     found, client = service_account_in(values), Client()
     try:
         client.create(Namespace(metadata=ObjectMeta(name=namespace)))

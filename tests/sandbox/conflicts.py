@@ -6,8 +6,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
 from sandbox.layout import OTHER_AWS_ACCOUNT
 from tests.output_schemas import check_output
 from tests.sandbox.irsa_command import ACCOUNT, irsa
@@ -82,7 +80,6 @@ def refused_by_binding(project: Project, keys: list[str]) -> dict[str, list[str]
 
 
 def key_of(urn: str, keys: list[str]) -> str:
-    """Return the case of a resource: one part of its logical name."""
     name = urn.rsplit("::", 1)[-1].lower()
     parts = {part for text in (name, re.sub(r"-\d+\b", "", name)) for part in re.split(r"[/@:]", text)}
     (key,) = parts.intersection(keys)
@@ -95,9 +92,7 @@ def deployed(
 ) -> Iterator[Project]:
     """A stack of its own; what it deployed is destroyed afterwards."""
     project = Project(cloud, folder, settings)
-    file = folder / f"Pulumi.{STACK}.yaml"
-    content = yaml.safe_load(file.read_text())
-    file.write_text(yaml.safe_dump({**content, "config": {**content["config"], **providers}}, sort_keys=False))
+    project.set(settings, providers)
     try:
         yield project
     finally:

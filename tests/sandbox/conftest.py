@@ -57,7 +57,6 @@ class Cloud:
         return self.sandbox.folder
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that point every tool at this sandbox."""
         own = {name: value for name, value in os.environ.items() if name != "IRSA_SANDBOX"}
         variables = environment(self.sandbox, self.ports["aws-api"], own)
         # Before this checkout's own `irsa`.
@@ -70,7 +69,6 @@ class Cloud:
 
     @property
     def aws_address(self) -> str:
-        """The address of the AWS API, to put something in front of it."""
         return self.environment()["AWS_ENDPOINT_URL"]
 
     def aws(self, service: str, credentials: dict[str, Any] | None = None) -> Any:
@@ -104,7 +102,6 @@ class Cloud:
         return self.run("pulumi", *arguments, "--non-interactive", folder=folder, timeout=timeout, **variables)
 
     def aws_requests(self) -> Counter[str]:
-        """Return how often each request was sent to the AWS API since this sandbox started."""
         log = (self.sandbox.logs / "aws-api.log").read_text()
         return Counter(path + operation for path, operation in REQUEST.findall(log))
 
@@ -162,7 +159,6 @@ def running_cloud(folder: Path) -> Iterator[Cloud]:
 
 
 def start_by(python: Path, sandbox: Sandbox) -> None:
-    """Have this Python run the sandbox's programs and the irsa command."""
     write_launcher(sandbox.programs / "irsa", "-m", "irsa_cli")
     plugins = [plugin_program(sandbox, name) for name in SDKS]
     host = sandbox.programs / "pulumi-language-python"
@@ -183,7 +179,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @contextmanager
 def running_second_cluster(cloud: Cloud) -> Iterator[Path]:
-    """Start the second cluster, yield the path of its kubeconfig, and stop it."""
     try:
         start_second_cluster(cloud.sandbox, cloud.progress)
         seed_clusters(cloud.sandbox, cloud.ports["aws-api"])
@@ -194,7 +189,6 @@ def running_second_cluster(cloud: Cloud) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def green(cloud: Cloud) -> Iterator[str]:
-    """Start the second cluster, and yield the path of its kubeconfig."""
     with running_second_cluster(cloud) as kubeconfig:
         yield str(kubeconfig)
 

@@ -56,11 +56,7 @@ def failing_aws(
 ) -> Iterator[str]:
     """Yield the address of an AWS API with these failures; other requests go to the address in `otherwise`.
 
-    Args:
-        failures: What fails.
-        otherwise: The address of the AWS API.
-        passed_on: Called with each request that AWS has done, before its answer is given.
-        rewritten: Returns what is given in place of the body of AWS's answer.
+    `passed_on` is called with each request that AWS has done, before its answer is given.
     """
 
     def failure(question: Question) -> Answer | None:

@@ -6,13 +6,7 @@ import yaml
 
 
 def kubeconfig_of(folder: Path, contexts: Mapping[str, str]) -> str:
-    """Write a kubeconfig and return its path.
-
-    Args:
-        folder: Where it is written.
-        contexts: By the name of each context, the kubeconfig whose current context it is; the first becomes the current
-            one.
-    """
+    """Write a kubeconfig of the current contexts of others, by their new names, and return its path."""
     found: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "clusters": [], "users": [], "contexts": []}
     for name, path in contexts.items():
         given = yaml.safe_load(Path(path).read_text())

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from tests.sandbox.irsa_command import PROVIDER
+from tests.world import of_tokens
 
 # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
 PODS = {
@@ -24,29 +25,19 @@ def allowing(*resources: str, action: str = "s3:GetObject") -> dict[str, Any]:
 def web_identity(
     *subjects: str, provider: str = PROVIDER, operator: str = "StringEquals", **conditions: Any
 ) -> dict[str, Any]:
-    """Return a statement for service accounts, `namespace:name`, as AWS's page has it.
-
-    https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
-    """
+    """Return a statement for service accounts, `namespace:name`."""
     issuer = provider.partition("oidc-provider/")[2]
     claims = [f"system:serviceaccount:{each}" for each in subjects]
     tested: dict[str, Any] = {"StringEquals": {f"{issuer}:aud": "sts.amazonaws.com"}}
     tested.setdefault(operator, {})[f"{issuer}:sub"] = claims[0] if len(claims) == 1 else claims
-    return {
-        "Effect": "Allow",
-        "Principal": {"Federated": provider},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {**tested, **conditions},
-    }
+    return of_tokens(provider, {**tested, **conditions})
 
 
 def assumable(principal: str) -> dict[str, Any]:
-    """Return a statement for an AWS account or a role."""
     return {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}
 
 
 def create_role(iam: Any, name: str, *statements: Any, **settings: Any) -> str:
-    """Create a role that these statements admit, and return its ARN."""
     trust = json.dumps(document(*statements))
     return str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, **settings)["Role"]["Arn"])
 

@@ -20,8 +20,6 @@ CLUSTER = "my-cluster"
 
 @dataclass
 class Pods:
-    """The Pods of a service account of the sandbox's cluster."""
-
     cloud: Any
     namespace: str
     name: str

@@ -45,7 +45,6 @@ def copied_plugin(folder: Path) -> Path:
 
 
 def counts(events: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Return the number of resources per operation, as Pulumi's summary has it."""
     return dict(Counter(event["op"] for event in events if event.get("logical") and event["op"] not in UNCOUNTED))
 
 
@@ -69,9 +68,10 @@ class Stack:
         state = Path(self.variables["PULUMI_BACKEND_URL"].removeprefix("file://"))
         self.checkpoint = empty_state(state, project, name)
 
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run pulumi; it may fail."""
-        answer: subprocess.CompletedProcess[str] = self.cloud.pulumi(self.folder, *arguments, **self.variables)
+    def run(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        answer: subprocess.CompletedProcess[str] = self.cloud.pulumi(
+            self.folder, *arguments, **{**self.variables, **variables}
+        )
         return answer
 
     def pulumi(self, *arguments: str) -> str:
@@ -79,9 +79,9 @@ class Stack:
         assert answer.returncode == 0, answer.stdout + answer.stderr
         return answer.stdout + answer.stderr
 
-    def refused(self, *arguments: str) -> str:
+    def refused(self, *arguments: str, **variables: str) -> str:
         """Run pulumi, which must fail without a traceback, and return its output."""
-        answer = self.run(*arguments)
+        answer = self.run(*arguments, **variables)
         said = answer.stdout + answer.stderr
         assert answer.returncode != 0, said
         assert "Traceback" not in said, said
@@ -118,7 +118,6 @@ class Stack:
         return outputs
 
     def resources(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Return the state's resources of a kind, such as `Role`, by logical name."""
         return {r["urn"].rsplit("::", 1)[-1]: r for r in self.state() if r["type"].rsplit(":", 1)[-1] == kind}
 
     def destroy(self) -> None:
@@ -149,8 +148,11 @@ class Project(Stack):
         super().__init__(cloud, folder, variables=variables)
         self.set(values)
 
-    def set(self, values: dict[str, Any]) -> None:
-        """Replace the `irsa:` settings; the sandbox's cluster is there unless they name another."""
+    def set(self, values: dict[str, Any], config: Mapping[str, Any] = {}) -> None:
+        """Replace the `irsa:` settings; the sandbox's cluster is there unless they name another.
+
+        Settings of the providers are replaced by those in `config`; None takes one away.
+        """
         common: dict[str, Any] = {
             "aws:region": self.region,
             "aws:allowedAccountIds": ["111122223333"],
@@ -159,14 +161,13 @@ class Project(Stack):
         }
         clusters = {} if {"cluster", "clusters"} & values.keys() else {"irsa:cluster": {"name": "my-cluster"}}
         own = {f"irsa:{key}": value for key, value in values.items()}
+        written = {key: value for key, value in {**common, **clusters, **own, **config}.items() if value is not None}
         file = self.folder / f"Pulumi.{STACK}.yaml"
         before = yaml.safe_load(file.read_text()) if file.exists() else {}
-        file.write_text(yaml.safe_dump({**before, "config": {**common, **clusters, **own}}, sort_keys=False))
+        file.write_text(yaml.safe_dump({**before, "config": written}, sort_keys=False))
 
 
 class Program(Stack):
-    """A program of one's own, with this checkout's packages."""
-
     def __init__(self, cloud: Any, folder: Path, text: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}}

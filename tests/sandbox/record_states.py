@@ -52,7 +52,6 @@ def record(cloud: Cloud, green: Path, name: str) -> None:
 
 
 def record_of(config: Mapping[str, Any], calls: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the record of a log of calls, in the order of the names."""
     resources: dict[str, dict[str, Any]] = {}
     lookups: dict[str, Any] = {}
     for call in calls:

@@ -25,7 +25,6 @@ def all_service_accounts(client: Any) -> list[str]:
 
 
 def tokens(cloud: Any, service_accounts: Iterable[str], audiences: Sequence[str]) -> list[Token]:
-    """Return one token of each service account for each audience, by TokenRequest."""
     # One after the other: lightkube's models are not thread-safe (cli/irsa_world/live/kubernetes.py).
     client, found = cloud.kubernetes(), []
     for service_account, audience in product(service_accounts, audiences):
@@ -48,7 +47,6 @@ def pod_token(cloud: Any, pod: Any, audience: str = "pods.eks.amazonaws.com", *,
 
 
 def admitted(cloud: Any, of: Iterable[Token], role_arns: Iterable[str]) -> set[tuple[str, str, str]]:
-    """Return the service account, audience and role of each session that STS gives."""
     sts = cloud.aws("sts")
 
     def gets_session(pair: tuple[Token, str]) -> bool:

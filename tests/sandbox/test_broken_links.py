@@ -5,7 +5,6 @@ What must be answered is STS's own words (tools-and-facts: Error -> cause) and t
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
@@ -22,11 +21,10 @@ pytestmark = pytest.mark.sandbox
 
 BINDING = "my-service-account"
 UP = f"pulumi up --refresh --stack {STACK}"
+VERBS = ("verify", "prove")
 READ_BUCKETS = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
 
 Checks = list[dict[str, str]]
-Answer = tuple[int, Checks]
-"""A verb's exit code and its checks."""
 
 
 class Finding(NamedTuple):
@@ -216,7 +214,6 @@ def declared(word: str) -> Settings:
 
 @pytest.fixture(scope="module")
 def project(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """The dev stack's own bindings and one for each case, deployed as a stack of this module's."""
     values = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
     bindings = {**values["irsa:bindings"], **{case.word: declared(case.word) for case in CASES}}
     project = Project(cloud, tmp_path_factory.mktemp("links") / "project", {"bindings": bindings})
@@ -240,60 +237,32 @@ def is_as(check: dict[str, str], finding: Finding) -> bool:
     return (check["check"], check["fix"]) == (finding.check, finding.fix) and finding.found in said
 
 
-def require(code: int, checks: Checks, wanted: tuple[Finding, ...]) -> None:
-    """Insist that exactly these findings are there, and on the exit code that they give."""
+def require(checks: Checks, wanted: tuple[Finding, ...]) -> None:
     bad = not_good(checks)
-    assert code == (1 if wanted else 0), bad
     assert len(bad) == len(wanted), bad
     for finding in wanted:
         assert any(check["outcome"] == "finding" and is_as(check, finding) for check in bad), (finding, bad)
 
 
 def require_green(project: Project, *bindings: str) -> None:
-    for verb in ("verify", "prove"):
+    for verb in VERBS:
         code, checks = report(project, verb, *bindings)
-        require(code, checks, ())
+        assert (code, not_good(checks)) == (0, [])
         assert checks
 
 
-class Answers(NamedTuple):
-    """What is said of broken links: by verify, which reads IAM and the cluster in lists, and by prove."""
-
-    verify: Answer
-    prove: Answer
-
-    def require(self, case: Case) -> None:
-        """Insist on a case's findings; 1 is the exit code of all cases together."""
-        assert (self.verify[0], self.prove[0]) == (1, 1)
-        for (_, checks), wanted in ((self.verify, case.verify), (self.prove, case.prove)):
-            require(int(bool(wanted)), [check for check in checks if check["binding"] == case.word], wanted)
-
-    @property
-    def fixes(self) -> set[str]:
-        return {check["fix"] for check in not_good(self.verify[1])}
-
-
-def ask(project: Project, without_lists: dict[str, str], *bindings: str) -> Answers:
-    """Ask both verbs about these bindings, or all; verify says the same whether it reads in lists or one by one."""
-    before = project.cloud.aws_requests()[DETAILS]
-    # Each asks again for some seconds what an `up` has just changed.
-    with ThreadPoolExecutor() as pool:
-        one_by_one = pool.submit(report, project, "verify", *bindings, **without_lists)
-        proven = pool.submit(report, project, "prove", *bindings)
-        code, checks = report(project, "verify")
-    assert project.cloud.aws_requests()[DETAILS] > before
-    verified = code, [check for check in checks if not bindings or check["binding"] in bindings]
-    assert one_by_one.result() == verified
-    return Answers(verified, proven.result())
-
-
 @pytest.fixture(scope="module")
-def broken(project: Project, without_lists: dict[str, str]) -> Answers:
-    """All links but the provider broken at once, and repaired by what verify advises."""
+def broken(project: Project, without_lists: dict[str, str]) -> dict[str, Checks]:
+    """What each verb says of all links but the provider broken at once, which are then repaired as verify advises."""
     for case in CASES:
         case.break_it(project.cloud)
-    answers = ask(project, without_lists)
-    for fix in answers.fixes - {UP}:
+    before = project.cloud.aws_requests()[DETAILS]
+    answers = {verb: report(project, verb) for verb in VERBS}
+    assert project.cloud.aws_requests()[DETAILS] > before
+    assert report(project, "verify", **without_lists) == answers["verify"]
+    assert [code for code, _ in answers.values()] == [1, 1]
+    said = {verb: checks for verb, (_, checks) in answers.items()}
+    for fix in {check["fix"] for check in not_good(said["verify"])} - {UP}:
         follow(project, fix)
     # Those that are to be repaired by other commands were repaired by them, and not by the `up`.
     left = not_good(report(project, "verify")[1])
@@ -303,19 +272,22 @@ def broken(project: Project, without_lists: dict[str, str]) -> Answers:
     assert {check["fix"] for check in left} == {UP}
     follow(project, UP)
     require_green(project)
-    return answers
+    return said
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_broken_link(broken: Answers, case: Case) -> None:
-    broken.require(case)
+def test_a_broken_link(broken: dict[str, Checks], case: Case) -> None:
+    for verb, wanted in (("verify", case.verify), ("prove", case.prove)):
+        require([check for check in broken[verb] if check["binding"] == case.word], wanted)
 
 
 @pytest.mark.parametrize("case", OF_THE_PROVIDER, ids=lambda case: case.name)
-def test_a_broken_provider(project: Project, without_lists: dict[str, str], case: Case) -> None:
+def test_a_broken_provider(project: Project, case: Case) -> None:
     case.break_it(project.cloud)
-    answers = ask(project, without_lists, case.word)
-    for fix in answers.fixes:
+    answers = [report(project, verb, case.word) for verb in VERBS]
+    for fix in {check["fix"] for _, checks in answers for check in not_good(checks)}:
         follow(project, fix)
-    answers.require(case)
+    for (code, checks), wanted in zip(answers, (case.verify, case.prove), strict=True):
+        assert code == 1
+        require(checks, wanted)
     require_green(project, case.word)

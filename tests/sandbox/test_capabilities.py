@@ -15,6 +15,7 @@ from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN
 from tests.sandbox.live import allowing, assumable, attached, policy_document, service_account, trust_of, web_identity
 from tests.sandbox.project import Project, counts
 from tests.sandbox.sessions import admitted, tokens
+from tests.world import of_tokens
 
 pytestmark = pytest.mark.sandbox
 
@@ -27,13 +28,9 @@ def iam(cloud: Any) -> Any:
     return cloud.aws("iam")
 
 
-def of_tokens(effect: str, **conditions: str) -> dict[str, Any]:
-    return {
-        "Effect": effect,
-        "Principal": {"Federated": PROVIDER},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {operator: {f"{ISSUER}:sub": value} for operator, value in conditions.items()},
-    }
+def by_subject(effect: str, **conditions: str) -> dict[str, Any]:
+    tested = {operator: {f"{ISSUER}:sub": value} for operator, value in conditions.items()}
+    return of_tokens(PROVIDER, tested, Effect=effect)
 
 
 OWN_ACCOUNT = f"arn:aws:iam::{ACCOUNT}:root"
@@ -80,9 +77,9 @@ BINDINGS: dict[str, dict[str, Any]] = {
         "role": {"name": "combined-role"},
         "trust": {
             "statements": [
-                of_tokens("Allow", StringLike="*:*-one:*", StringLikeIfExists="*:app-*:*"),
-                of_tokens("Allow", StringLike="*:zone-z:*"),
-                of_tokens("Deny", StringEquals="system:serviceaccount:zone-z:admin"),
+                by_subject("Allow", StringLike="*:*-one:*", StringLikeIfExists="*:app-*:*"),
+                by_subject("Allow", StringLike="*:zone-z:*"),
+                by_subject("Deny", StringEquals="system:serviceaccount:zone-z:admin"),
             ]
         },
     },
@@ -118,7 +115,6 @@ class Deployed(NamedTuple):
 
 
 def of_binding(events: Events, key: str) -> Events:
-    """Return the events of a binding's resources, in whose names is a word that starts with its key."""
     return [each for each in events if re.search(rf"(?<![\w-]){key}(?![a-z])", each["urn"].rpartition("::")[2])]
 
 

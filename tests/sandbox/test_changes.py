@@ -34,8 +34,7 @@ def test_a_role_and_its_policy_are_replaced_together(deploy: Callable[..., Proje
     project.up()
     project.set({"defaults": {"path": "/irsa/"}, "bindings": {"app": named("both")}})
     with failing_aws({"DetachRolePolicy": lambda: sleep(4)}, cloud.aws_address) as address:
-        arguments = ("up", "--yes", "--skip-preview")
-        answer = cloud.pulumi(project.folder, *arguments, **project.variables, AWS_ENDPOINT_URL=address)
+        answer = project.run("up", "--yes", "--skip-preview", AWS_ENDPOINT_URL=address)
 
     assert answer.returncode == 0, answer.stdout
     assert cloud.aws("iam").get_role(RoleName="both-role")["Role"]["Path"] == "/irsa/"

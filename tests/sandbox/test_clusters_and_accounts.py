@@ -133,7 +133,6 @@ BOTH = f"arn:aws:iam::{ACCOUNT}:role/both-role"
 
 @pytest.fixture(scope="module")
 def both(cloud: Any, green: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """One role for a blue and a green cluster, and a role of the green one."""
     bindings = {
         "both": {"serviceAccount": {"name": "both"}, "role": {"name": "both-role"}, "policyArns": []},
         "green-only": {"clusters": ["green"], "trust": {"subjects": ["kube-system:*"]}, "policyArns": []},
@@ -171,14 +170,10 @@ def test_each_cluster_is_looked_at_and_proven_with_its_own_tokens(both: Project,
 
 
 def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
-    which = irsa(both, "explain", "default/both", BOTH, "--stack", STACK)
-    answers = {
-        issuer: irsa(both, "explain", "default/both", BOTH, "--stack", STACK, "--issuer", issuer)
-        for issuer in (f"https://{ISSUER}", GREEN_ISSUER)
-    }
+    asked = ("explain", "default/both", BOTH, "--stack", STACK)
+    which, of_green = irsa(both, *asked), irsa(both, *asked, "--issuer", GREEN_ISSUER)
 
     assert which.returncode == 2
-    assert f"pass --issuer with one of {', '.join(sorted(answers))}" in which.stderr
-    for issuer, answer in answers.items():
-        assert answer.returncode == 0, answer.stderr
-        assert f"issuer {issuer}" in " ".join(answer.stdout.split())
+    assert f"pass --issuer with one of {', '.join(sorted((f'https://{ISSUER}', GREEN_ISSUER)))}" in which.stderr
+    assert of_green.returncode == 0, of_green.stderr
+    assert f"issuer {GREEN_ISSUER}" in " ".join(of_green.stdout.split())

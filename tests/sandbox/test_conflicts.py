@@ -83,7 +83,6 @@ def role(name: str, aws_account: str = ACCOUNT, *trusted: Settings) -> Preparati
 
 
 def policy(name: str, aws_account: str = ACCOUNT, **settings: Any) -> Preparation:
-    """A managed policy of somebody else, with the document of policies/my-policy.json."""
     document = (ROOT / "policies" / "my-policy.json").read_text()
     return lambda live: live.iam[aws_account].create_policy(PolicyName=name, PolicyDocument=document, **settings)
 
@@ -150,7 +149,6 @@ def but(binding: Callable[..., Settings], more: Settings, **settings: Any) -> Ca
 
 
 def existing(name: str, **settings: Any) -> Settings:
-    """A binding that annotates an existing service account with a role of its own."""
     return {"serviceAccount": {"name": name, "create": False, **settings}, "role": {"name": f"{name}-of-irsa"}}
 
 
@@ -419,7 +417,6 @@ class Outcome(NamedTuple):
 
 @pytest.fixture(scope="module")
 def live(cloud: Any, green: str) -> Live:
-    """What somebody else may change; both clusters run."""
     green_client = kubernetes_client(second_cluster(cloud.sandbox))
     return Live(aws_accounts(cloud), {"blue": cloud.kubernetes(), "green": green_client})
 

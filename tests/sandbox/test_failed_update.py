@@ -54,7 +54,6 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 
 
 def settings(side: int) -> dict[str, Any]:
-    """Return the stack file's settings before the update, or after it."""
     bindings = {}
     for operation, case in CASES.items():
         key = operation.lower()
@@ -64,8 +63,6 @@ def settings(side: int) -> dict[str, Any]:
 
 
 class Failed(NamedTuple):
-    """A stack whose last update was denied, and what was said of it."""
-
     project: Project
     live: dict[str, Any]
     first: Any
@@ -73,14 +70,13 @@ class Failed(NamedTuple):
 
 @pytest.fixture(scope="module")
 def failed(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
-    """One stack, of which IAM denies each kind of update once."""
     project = Project(cloud, tmp_path_factory.mktemp("failed") / "project", settings(0))
     project.up()
     live = in_iam(cloud)
     project.set(settings(1))
     with failing_aws(dict.fromkeys(CASES, DENIED), cloud.aws_address) as address:
         arguments = ("up", "--yes", "--skip-preview", "--continue-on-error")
-        first = cloud.pulumi(project.folder, *arguments, **project.variables, AWS_ENDPOINT_URL=address)
+        first = project.run(*arguments, AWS_ENDPOINT_URL=address)
     yield Failed(project, live, first)
     project.destroy()
 
@@ -105,7 +101,6 @@ def in_iam(cloud: Any) -> dict[str, Any]:
 
 
 def failing(project: Project) -> set[str]:
-    """Return the logical names of the resources with an error in the state."""
     return {each["urn"].rsplit("::", 1)[-1] for each in project.state() if each.get("initErrors")}
 
 
@@ -134,7 +129,7 @@ def test_what_aws_created_and_did_not_describe_is_the_stacks_own(deploy: Deploy,
     failures = {f"Get{kind}": once_created(kind) for kind in ("Role", "Policy", "OpenIDConnectProvider")}
     with failing_aws(failures, cloud.aws_address, lambda question: created.add(question.action)) as address:
         arguments = ("up", "--yes", "--skip-preview", "--continue-on-error")
-        answer = cloud.pulumi(project.folder, *arguments, **project.variables, AWS_ENDPOINT_URL=address)
+        answer = project.run(*arguments, AWS_ENDPOINT_URL=address)
     assert answer.returncode != 0
     half = [each for each in project.state() if each.get("initErrors")]
     assert {each["type"].rsplit(":", 1)[-1] for each in half} == {"Role", "Policy", "OpenIdConnectProvider"}

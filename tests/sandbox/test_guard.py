@@ -1,17 +1,35 @@
-from collections.abc import Callable
-from typing import Any
+"""The guard of a stack: switched on and off, and deployed and checked with the documented rights.
+
+The tests of this file are one story and run in their order.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import pytest
 
 from sandbox.pod_identity_webhook import injected
 from tests.sandbox.admission import PODS, ApiServer, eventually
-from tests.sandbox.project import Project
+from tests.sandbox.irsa_command import follow, irsa, not_good, report
+from tests.sandbox.project import STACK, Project
+from tests.sandbox.test_check_live import checked, rules
+from tests.sandbox.test_verify import access
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
 
 Deploy = Callable[..., Project]
 APP = {"serviceAccount": {"name": "guarded-app"}, "policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
 OTHER = {**APP, "serviceAccount": {"name": "guarded-other"}}
+BINDING = {"serviceAccount": {"name": "guarded"}, "policyArns": []}
+NAMESPACED = {"name": "made", "namespace": "deployed", "createNamespace": True}
+BINDINGS: dict[str, Any] = {
+    "guarded": BINDING,
+    "made": {"serviceAccount": NAMESPACED, "policyArns": []},
+    "adopted": {"serviceAccount": {"name": "existing-service-account", "create": False}, "policyArns": []},
+}
+LABELLED = {"serviceAccount": {**NAMESPACED, "labels": {"team": "payments"}}, "policyArns": []}
+GUARDED = {"guard": "deny", "bindings": {**BINDINGS, "made": LABELLED}}
 
 
 def pod(name: str) -> dict[str, Any]:
@@ -56,3 +74,90 @@ def test_on_stricter_and_off(deploy: Deploy, cloud: Any) -> None:
     eventually(bare, lambda each: each.refusal is None and not each.warnings)
     for plural in ("validatingadmissionpolicies", "validatingadmissionpolicybindings", "configmaps -n kube-system"):
         assert "irsa-guard" not in cloud.kubectl("get", *plural.split(), "-o", "name").stdout
+
+
+class Guarded(NamedTuple):
+    project: Project
+    before: Any
+
+
+@pytest.fixture(scope="module")
+def guarded(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    folder = tmp_path_factory.mktemp("guarded")
+    roles = ("kubernetes-deployer.yaml", "kubernetes-deployer-namespaces.yaml", "kubernetes-deployer-guard.yaml")
+    deploying = access(cloud, folder, "guarding", *roles)
+    project = Project(cloud, folder / "project", {"bindings": BINDINGS}, variables=deploying)
+    project.up()
+    file = project.folder / "bare.json"
+    file.write_text(json.dumps({**pod("guarded"), "metadata": {"name": "bare"}}))
+    assert cloud.kubectl("apply", "-f", str(file)).returncode == 0
+    project.set(GUARDED)
+    before = irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml", KUBECONFIG=cloud.environment()["KUBECONFIG"])
+    assert project.up("--refresh")["update"] == 1
+    cloud.kubectl("delete", "pod", "bare", "--grace-period=0", "--force")
+    yield Guarded(project, before)
+    project.destroy()
+
+
+def named(cloud: Any, resource: str) -> str:
+    """Return the name of the guard's object of a resource; of several the one for identities."""
+    answer = cloud.kubectl("get", resource, "-n", "kube-system", "-l", "irsa/guard", "-o", "json")
+    names: list[str] = [each["metadata"]["name"] for each in json.loads(answer.stdout)["items"]]
+    return next((each for each in names if each.endswith("-identity")), names[0])
+
+
+def test_the_documented_rights_verify_it(cloud: Any, guarded: Guarded, tmp_path: Any) -> None:
+    files = ("kubernetes-verify.yaml", "kubernetes-verify-guard.yaml")
+    verifying = access(cloud, tmp_path, "verifying-guards", *files)
+    without = access(cloud, tmp_path, "verifying-no-guards", files[0])
+    code, checks = report(guarded.project, "verify", **verifying)
+
+    assert (code, not_good(checks)) == (0, [])
+    assert [(check["outcome"], check["found"]) for check in checks if check["binding"] == "irsa:guard"] == [
+        ("ok", "mode deny, 3 service accounts in 2 namespaces: as declared"),
+    ]
+    code, checks = report(guarded.project, "verify", **without)
+    assert (code, [check["outcome"] for check in not_good(checks)]) == (2, ["no permission"])
+
+
+def test_check_live_and_inventory_know_it(cloud: Any, guarded: Guarded) -> None:
+    everything = {"KUBECONFIG": cloud.environment()["KUBECONFIG"]}
+    rows = json.loads(irsa(guarded.project, "inventory", "--json", **everything).stdout)["serviceAccounts"]
+
+    assert guarded.before.returncode == 0
+    assert "[guard-refuses]" in guarded.before.stdout
+    assert "default/bare; the guard refuses" in guarded.before.stdout
+    assert {row["guard"] for row in rows if row["name"] == "guarded"} == {"deny"}
+    assert {row["guard"] for row in rows if row["name"] == "default"} == {""}
+
+
+def test_two_teams_with_one_name(cloud: Any, guarded: Guarded, deploy: Deploy) -> None:
+    second = deploy({**GUARDED, "bindings": {"other": {**BINDING, "serviceAccount": {"name": "of-the-other"}}}})
+    # Its own guard is no other's.
+    assert rules(checked(guarded.project, KUBECONFIG=cloud.environment()["KUBECONFIG"])[1]) == []
+    assert rules(checked(second)[1]) == [("guard-exists", "guard")]
+    assert 'validatingadmissionpolicies.admissionregistration.k8s.io "irsa-guard-irsa.test-' in second.refused(
+        "up", "--yes", "--skip-preview"
+    )
+
+
+def test_somebodys_edit_is_found_and_repaired(cloud: Any, guarded: Guarded) -> None:
+    everything = {"KUBECONFIG": cloud.environment()["KUBECONFIG"]}
+    policy = f"validatingadmissionpolicy/{named(cloud, 'validatingadmissionpolicies')}"
+    binding = f"validatingadmissionpolicybinding/{named(cloud, 'validatingadmissionpolicybindings')}"
+    patches = {
+        policy: [{"op": "replace", "path": "/spec/validations/0/expression", "value": "true"}],
+        binding: [{"op": "replace", "path": "/spec/validationActions", "value": ["Audit"]}],
+    }
+    of_config_map = [{"op": "add", "path": "/data/default.guarded", "value": "irsa - arn:x"}]
+    # From the second time on, the preview of an update takes nothing over.
+    for _ in range(2):
+        of_all = {**patches, f"configmap/{named(cloud, 'configmaps')}": of_config_map}
+        for name, patch in of_all.items():
+            answer = cloud.kubectl("patch", name, "-n", "kube-system", "--type=json", "-p", json.dumps(patch))
+            assert answer.returncode == 0, answer.stderr
+        code, checks = report(guarded.project, "verify", **everything)
+        assert (code, len(not_good(checks))) == (1, 3)
+        (command,) = {check["fix"] for check in not_good(checks)}
+        follow(guarded.project, command)
+    assert report(guarded.project, "verify", **everything)[0] == 0

@@ -228,7 +228,6 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def guarded(api: ApiServer) -> Iterator[ApiServer]:
-    """The guard in all modes: refuses, except where it only warns or is off."""
     objects, other = guard(STACK, declared()), by_ways("irsa", ANNOTATED, True)
     api.apply(*objects)
     for namespace, wanted in ((DENY, is_refused), (WARN, has_warned), (SYSTEM, has_warned)):
@@ -319,7 +318,7 @@ def annotating(api: ApiServer) -> Iterator[ApiServer]:
     objects: Objects = []
     for namespace, mode in ((DENY, "deny"), (WARN, "warn")):
         settings = Settings(f"annotations-of-tests-{mode}", "warn", annotations=RULE._replace(mode=mode))
-        objects += [*guard(settings, [Declared(namespace, "to-come", ROLE)]), *writers(namespace)]
+        objects += [*guard(settings, [Declared(namespace, "to-come", ROLE)]), writers(namespace)]
     api.apply(*objects)
     manifest = {"metadata": {"name": "new", "annotations": {f"{PREFIX}/role-arn": OLD}}}
     for namespace in (DENY, WARN):
@@ -331,19 +330,13 @@ def annotating(api: ApiServer) -> Iterator[ApiServer]:
     api.delete(*objects)
 
 
-def writers(namespace: str) -> Objects:
-    api_version = "rbac.authorization.k8s.io/v1"
-    metadata = {"name": "everybody", "namespace": namespace}
-    rule = {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["create", "get", "patch"]}
-    everybody = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated"}
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "everybody"}
-    return [
-        {"apiVersion": api_version, "kind": "Role", "metadata": metadata, "rules": [rule]},
-        {
-            "apiVersion": api_version,
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": reference,
-            "subjects": [everybody],
-        },
-    ]
+def writers(namespace: str) -> dict[str, Any]:
+    """Return what lets everybody do everything in a namespace."""
+    group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "everybody", "namespace": namespace},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": group, "kind": "Group", "name": "system:authenticated"}],
+    }

@@ -9,11 +9,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.failing_api import Question, failing_api, failing_aws
-from tests.sandbox.project import STACK, Project
+from tests.sandbox.project import Project
 
 pytestmark = pytest.mark.sandbox
 
@@ -30,21 +29,9 @@ def project(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Project:
     return Project(cloud, tmp_path_factory.mktemp("lookups") / "project", {})
 
 
-def given(project: Project, values: dict[str, Any] | None = None, config: dict[str, Any] | None = None) -> None:
-    """Replace the settings; None takes one out of the common ones."""
-    project.set(values or {"bindings": BINDINGS})
-    file = project.folder / f"Pulumi.{STACK}.yaml"
-    read = yaml.safe_load(file.read_text())
-    changed = {**read["config"], **(config or {})}
-    read["config"] = {key: value for key, value in changed.items() if value is not None}
-    file.write_text(yaml.safe_dump(read, sort_keys=False))
-
-
 def failures_of(project: Project, **variables: str) -> list[str]:
     """Preview, which must fail with one error in our form, and return what it says of each look-up."""
-    project.variables |= variables
-    said = project.refused("preview")
-    project.variables = {name: value for name, value in project.variables.items() if name not in variables}
+    said = project.refused("preview", **variables)
     message = said.partition("Diagnostics:")[2]
 
     assert message.count("error: ") == 1, said
@@ -88,7 +75,7 @@ def test_what_is_said_of_each_look_up(project: Project, cloud: Cloud) -> None:
             "data": {**ROLE_ONLY, "account": "data", "clusters": ["x"]},
         },
     }
-    given(project, settings, {"kubernetes:context": "nope", "aws:maxRetries": 1})
+    project.set(settings, {"kubernetes:context": "nope", "aws:maxRetries": 1})
     failures = {
         "/clusters/denied": NO_PERMISSION,
         "/clusters/throttled": THROTTLED,
@@ -141,7 +128,7 @@ FAULTS: dict[str, tuple[Server, dict[str, Any], tuple[str, ...]]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_aws_as_a_whole(project: Project, cloud: Cloud, fault: str) -> None:
     server, config, words = FAULTS[fault]
-    given(project, config=config)
+    project.set({"bindings": BINDINGS}, config)
     regions = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), "") if fault == "no region" else {}
     with server(cloud) as address:
         (failure,) = failures_of(project, AWS_ENDPOINT_URL=address, **regions)

@@ -13,6 +13,7 @@ from lightkube.resources.core_v1 import ServiceAccount
 
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.irsa_command import ROLE_ARN
+from tests.sandbox.live import service_account
 from tests.sandbox.project import Project
 
 pytestmark = pytest.mark.sandbox
@@ -29,7 +30,6 @@ def annotating(role_arn: str, **service_account: Any) -> dict[str, Any]:
 
 
 def bindings(**settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of a stack: each binding has a service account of its key's name."""
     return {
         "bindings": {
             key: {**binding, "serviceAccount": {"name": key, **binding["serviceAccount"]}}
@@ -54,21 +54,15 @@ class ServiceAccounts:
     def overwrite(self, role_arn: str, *names: str) -> None:
         self.kubectl("annotate", "--overwrite", "serviceaccount", *names, f"{ROLE_ARN}={role_arn}")
 
-    def metadata(self, name: str) -> ObjectMeta:
-        metadata = self.cloud.kubernetes().get(ServiceAccount, name).metadata
-        assert metadata
-        return metadata
-
     def annotations(self, name: str) -> dict[str, str]:
-        return dict(self.metadata(name).annotations or {})
+        return dict(service_account(self.cloud, name)["metadata"].get("annotations", {}))
 
     def owners(self, name: str) -> list[str]:
-        managed = self.metadata(name).managedFields or []
-        return sorted(str(each.manager) for each in managed if f"f:{ROLE_ARN}" in str(each.fieldsV1))
+        managed = service_account(self.cloud, name, "default", "--show-managed-fields")["metadata"]["managedFields"]
+        return sorted(each["manager"] for each in managed if f"f:{ROLE_ARN}" in str(each["fieldsV1"]))
 
 
 def manager_of(stack: Project, name: str) -> str:
-    """Return the field manager of a stack's patch of a service account."""
     patches = stack.resources("ServiceAccountPatch").values()
     (patch,) = (each for each in patches if each["outputs"]["metadata"]["name"] == name)
     return str(patch["outputs"]["__fieldManager"])

@@ -61,8 +61,6 @@ ACCOUNT = """irsa.ServiceAccountArgs(
 
 
 class Consumer(Stack):
-    """A project that has added the plugin from a folder beside it."""
-
     def __init__(self, cloud: Any, folder: Path) -> None:
         self.plugin = copied_plugin(folder)
         self.files = {path.name for path in self.plugin.iterdir()} - {"venv"}

@@ -69,7 +69,6 @@ def left_out(pods: Pods, identity: Any) -> list[str]:
 
 
 def judged(project: Project, identity: Any) -> tuple[list[tuple[str, str]], list[str], list[str]]:
-    """Set a stage, and return what `irsa check --live` says of it: rules, warnings and what is not checked."""
     project.set({"bindings": {"app": {**STAGED, "identity": identity}}})
     report = checked(project)[1]
     return rules(report), [each["rule"] for each in report["warnings"]], report["notChecked"]

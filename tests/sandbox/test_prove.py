@@ -32,7 +32,6 @@ BINDINGS: dict[str, Any] = {
 
 
 def fenced(service_account: str) -> dict[str, Any]:
-    """Return a statement with a condition on the caller's network."""
     return web_identity(f"default:{service_account}", **NETWORK)
 
 
@@ -70,10 +69,9 @@ def test_what_cannot_be_proven_here_is_not_a_finding(project: Project) -> None:
         assert found[name][1].startswith(refused)
         assert "IpAddress" in found[name][1]
     assert found["refused"][0] == "finding"
-    code, checks = report(project, "verify", "named", "refused")
     # Whose trust policy it is, irsa does not know: no command of the stack fixes it.
-    (check,) = not_good(checks)
-    assert (check["binding"], check["check"], check["outcome"], check["fix"]) == ("refused", "trust", "finding", "")
+    (check,) = not_good(report(project, "verify", "refused")[1])
+    assert (check["check"], check["outcome"], check["fix"]) == ("trust", "finding", "")
 
 
 def test_an_own_audience_is_the_one_of_the_token(cloud: Any, project: Project) -> None:
@@ -125,7 +123,6 @@ def start(cloud: Any, pod: str, service_account: str, *options: str) -> None:
 
 @pytest.fixture(scope="module")
 def associated(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A stack with EKS Pod Identity, in two of its stages."""
     bindings = {
         "pods": {"serviceAccount": {"name": "pods"}, "identity": "podIdentity", "policyArns": []},
         "ways": {

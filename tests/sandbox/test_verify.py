@@ -1,6 +1,6 @@
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/verified-role"
 
 @pytest.fixture(scope="module")
 def project(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """One deployed binding that the tests of this file only look at."""
     deployed = Project(cloud, tmp_path_factory.mktemp("verify") / "project", {"bindings": {"verified": BINDING}})
     deployed.up()
     yield deployed
@@ -47,7 +46,6 @@ def access(cloud: Any, folder: Path, name: str, *role_files: str, namespace: str
 
 
 def grant(cloud: Any, name: str, role_file: str, namespace: str | None = None) -> None:
-    """Bind the roles of a file to a service account that `access` made, in one namespace or in all."""
     commands: list[tuple[str, ...]] = [("apply", "-f", str(PERMISSIONS / role_file))]
     for role in yaml.safe_load_all((PERMISSIONS / role_file).read_text()):
         metadata = role["metadata"]
@@ -74,24 +72,6 @@ def test_the_documented_rights_are_enough(project: Project, cloud: Any, tmp_path
     code, checks = report(project, "prove", **verifying)
     assert code == 2
     assert r"cannot create resource \"serviceaccounts/token\"" in not_good(checks)[0]["found"]
-
-
-def test_the_documented_rights_deploy(cloud: Any, deploy: Callable[..., Project], tmp_path: Path) -> None:
-    deploying = access(cloud, tmp_path, "deploying", "kubernetes-deployer.yaml", "kubernetes-deployer-namespaces.yaml")
-    bindings: dict[str, Any] = {
-        "made": {
-            "serviceAccount": {"name": "made", "namespace": "deployed", "createNamespace": True},
-            "policyArns": [],
-        },
-        "adopted": {"serviceAccount": {"name": "existing-service-account", "create": False}, "policyArns": []},
-    }
-    project = deploy({"bindings": bindings}, **deploying)
-    assert project.up()["create"] > 0
-    bindings["made"]["serviceAccount"]["labels"] = {"team": "payments"}
-    project.set({"bindings": bindings})
-
-    # What destroys it after the test has these rights too.
-    assert project.up("--refresh") == {"update": 1}
 
 
 def test_nobody_there_is_no_answer(project: Project, cloud: Any, tmp_path: Path) -> None:

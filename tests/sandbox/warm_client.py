@@ -14,7 +14,6 @@ PARENT_SECONDS = 1.0
 
 
 def main(address: str, executable: str, arguments: list[str]) -> int:
-    """Have a copy run with these arguments, and return its exit code."""
     files = [file for file in map(int, os.listdir("/proc/self/fd")) if is_handed_on(file)]  # noqa: PTH208
     request = {
         "arguments": arguments,

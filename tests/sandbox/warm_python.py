@@ -146,7 +146,6 @@ def accept(listening: socket.socket, selector: selectors.BaseSelector) -> None:
 
 
 def become(request: dict[str, Any], files: list[int]) -> None:
-    """Be the Python process that the client asks for, and end."""
     # Signals come by the client alone.
     os.setsid()
     # First out of the way of the numbers that they get.

@@ -31,8 +31,6 @@ class Run:
 
 
 class Repository:
-    """A repository on GitHub whose checkout is a test's project: its variables, its secrets, what is posted to it."""
-
     def __init__(self, project: Project, folder: Path) -> None:
         self.project, self.folder = project, folder
         self.record_file = folder / "github.json"
@@ -51,7 +49,6 @@ class Repository:
         return read
 
     def run(self, name: str, user: Mapping[str, str], by_hand: bool = False) -> Run:
-        """Run the job of a workflow that is for this project's stack."""
         for left in {*self.project.folder.iterdir()} - self.checked_out:
             left.unlink()
         values = {

@@ -9,8 +9,7 @@ from tests.sandbox.admission import PODS, ApiServer, eventually
 from tests.sandbox.irsa_command import PROVIDER, irsa
 from tests.sandbox.project import STACK, Program, Project
 from tests.sandbox.test_check_live import checked, rules
-from tests.sandbox.test_guard import APP, OTHER, Deploy, pod
-from tests.sandbox.test_guard_reports import BINDING
+from tests.sandbox.test_guard import APP, BINDING, OTHER, Deploy, pod
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
 

@@ -42,9 +42,10 @@ def test_a_wrong_issuer(cloud: Any, of_another_issuer: Project) -> None:
         project.set({"bindings": {"issuer": binding}, **more})
         did[step] = project.up()
 
-    require(*verified, (Finding("provider", f"issuer https://{ISSUER}"),))
+    assert (verified[0], proven[0]) == (1, 1)
+    require(verified[1], (Finding("provider", f"issuer https://{ISSUER}"),))
     # The provider of the cluster's real issuer is still there, so it is the trust policy that refuses.
-    require(*proven, (Finding("assumes", NOT_AUTHORIZED),))
+    require(proven[1], (Finding("assumes", NOT_AUTHORIZED),))
     page = rows()
     assert did == {step: page[step].counts for step in did}
     assert service_account(cloud, "issuer-sa")["metadata"]["uid"] == before
