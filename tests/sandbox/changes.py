@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sandbox.showcase import GREEN_ISSUER
+from tests.sandbox.conflicts import aws_accounts
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, irsa, not_good
 from tests.sandbox.live import allowing
 from tests.sandbox.project import ROOT, STACK, Project, counts
@@ -157,11 +158,10 @@ def is_recreated(events: Iterable[Mapping[str, Any]], kind: str) -> bool:
 
 
 def look(cloud: Any, scenarios: Sequence[Scenario], green: str | None) -> dict[str, Seen]:
-    session = cloud.aws("sts").assume_role(RoleArn=role_arn("administrator", OTHER_ACCOUNT), RoleSessionName="look")
     things: set[Thing] = set()
     identities: dict[str, str] = {}
     trusts: dict[str, str] = {}
-    for iam in (cloud.aws("iam"), cloud.aws("iam", session["Credentials"])):
+    for iam in aws_accounts(cloud).values():
         for page in iam.get_paginator("list_roles").paginate():
             things |= {Thing("role", role["RoleName"], role["RoleId"]) for role in page["Roles"]}
             identities |= {role["Arn"]: role["RoleId"] for role in page["Roles"]}

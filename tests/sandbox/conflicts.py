@@ -39,6 +39,16 @@ def long_document(statements: int) -> Settings:
     return {"Version": "2012-10-17", "Statement": listed}
 
 
+def provider_arn(issuer: str, aws_account: str = ACCOUNT) -> str:
+    return f"arn:aws:iam::{aws_account}:oidc-provider/{issuer.removeprefix('https://')}"
+
+
+def of_issuer(number: str) -> Settings:
+    """Return the settings of a cluster that EKS is not asked for."""
+    issuer = f"https://oidc.eks.us-west-2.amazonaws.com/id/{number}"
+    return {"oidcIssuer": issuer, "oidcProviderArn": provider_arn(issuer)}
+
+
 def aws_accounts(cloud: Any) -> dict[str, Any]:
     """Return a client of IAM for each AWS account, by its number."""
     role = f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/administrator"

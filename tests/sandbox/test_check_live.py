@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,17 +71,10 @@ def test_the_documented_rights_are_enough(deploy: Callable[..., Project], cloud:
 # EKS Pod Identity
 
 
-@pytest.fixture
-def theirs(cloud: Any) -> Iterator[str]:
-    """The role of somebody else, which trusts EKS Pod Identity; its associations are gone after the test."""
-    iam, eks = cloud.aws("iam"), cloud.aws("eks")
-    arn = create_role(iam, "theirs", PODS)
-    yield arn
-    for each in eks.list_pod_identity_associations(clusterName=CLUSTER)["associations"]:
-        found = {"clusterName": CLUSTER, "associationId": each["associationId"]}
-        if eks.describe_pod_identity_association(**found)["association"]["roleArn"] == arn and "ownerArn" not in each:
-            eks.delete_pod_identity_association(**found)
-    iam.delete_role(RoleName="theirs")
+@pytest.fixture(scope="module")
+def theirs(cloud: Any) -> str:
+    """The role of somebody else, which trusts EKS Pod Identity."""
+    return create_role(cloud.aws("iam"), "theirs", PODS)
 
 
 def using_pods(name: str, namespace: str = "default", **more: Any) -> dict[str, Any]:
@@ -92,7 +85,8 @@ def using_pods(name: str, namespace: str = "default", **more: Any) -> dict[str, 
 
 def test_an_association_that_exists(deploy: Callable[..., Project], cloud: Any, theirs: str) -> None:
     there = {"clusterName": CLUSTER, "namespace": "default", "serviceAccount": "taken", "roleArn": theirs}
-    found = cloud.aws("eks").create_pod_identity_association(**there)["association"]["associationId"]
+    eks = cloud.aws("eks")
+    found = eks.create_pod_identity_association(**there)["association"]["associationId"]
     project = deploy(using_pods("taken"))
     code, report = checked(project)
 
@@ -106,6 +100,7 @@ def test_an_association_that_exists(deploy: Callable[..., Project], cloud: Any, 
     assert checked(project)[0] == 0
     project.set(using_pods("taken", podIdentity={"importIds": {"cluster": "a-aaaaaaaaaaaaaaaaa"}}))
     assert rules(checked(project)[1]) == [("import-missing", "bindings.app.podIdentity.importIds.cluster")]
+    eks.delete_pod_identity_association(clusterName=CLUSTER, associationId=found)
 
 
 def test_an_association_of_an_add_on(deploy: Callable[..., Project], cloud: Any, theirs: str) -> None:

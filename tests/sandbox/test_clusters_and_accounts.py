@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from sandbox.showcase import DATA_ISSUER, ELSEWHERE_ISSUER, GREEN_ISSUER
+from tests.sandbox.conflicts import aws_accounts, provider_arn
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, irsa, not_good, report
 from tests.sandbox.live import attached, service_account, trust_of
 from tests.sandbox.project import ROOT, STACK, Project, Stack, blue_and_green
@@ -19,10 +20,6 @@ Deploy = Callable[..., Project]
 OTHER = "444455556666"
 
 
-def provider_arn(issuer: str, aws_account: str = "111122223333") -> str:
-    return f"arn:aws:iam::{aws_account}:oidc-provider/{issuer.removeprefix('https://')}"
-
-
 @pytest.fixture
 def iam(cloud: Any) -> Any:
     return cloud.aws("iam")
@@ -30,9 +27,7 @@ def iam(cloud: Any) -> Any:
 
 @pytest.fixture
 def other_iam(cloud: Any) -> Any:
-    role = f"arn:aws:iam::{OTHER}:role/administrator"
-    session = cloud.aws("sts").assume_role(RoleArn=role, RoleSessionName="test")
-    return cloud.aws("iam", session["Credentials"])
+    return aws_accounts(cloud)[OTHER]
 
 
 @pytest.mark.usefixtures("green")

@@ -35,6 +35,8 @@ from tests.sandbox.conflicts import (
     deployed,
     found_by_binding,
     long_document,
+    of_issuer,
+    provider_arn,
     refused_by_binding,
     reported,
     roles_only,
@@ -326,19 +328,6 @@ LOOK_ALIKES = (
 )
 
 
-ELSEWHERE = {
-    "oidcIssuer": ELSEWHERE_ISSUER,
-    "oidcProviderArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ELSEWHERE_ISSUER.removeprefix('https://')}",
-}
-UNKNOWN_ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE00000000000000000UNKNOWN"
-NO_PROVIDER = {
-    "oidcIssuer": UNKNOWN_ISSUER,
-    "oidcProviderArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{UNKNOWN_ISSUER.removeprefix('https://')}",
-}
-NOT_IN_DATA = {
-    "oidcIssuer": "https://oidc.eks.us-west-2.amazonaws.com/id/4",
-    "oidcProviderArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/4",
-}
 ISSUER_1, ISSUER_2, ISSUER_3 = (
     {"oidcIssuer": f"https://oidc.eks.us-west-2.amazonaws.com/id/{number}", "createOidcProvider": True}
     for number in (1, 2, 3)
@@ -360,9 +349,11 @@ IN_DATA = {**WITHOUT_PODS, **DATA_ONLY}
 OF_CLUSTERS = (
     # OIDC providers
     LookUp("provider-unknown", "provider-missing", OF_GREEN),
-    LookUp("provider-unknown-by-arn", "provider-missing", NO_PROVIDER),
-    LookUp("provider-of-another", "provider-missing", {**MY_CLUSTER, "oidcProviderArn": ELSEWHERE["oidcProviderArn"]}),
-    LookUp("provider-unknown-in-data", "provider-missing", NOT_IN_DATA, binding=IN_DATA),
+    LookUp("provider-unknown-by-arn", "provider-missing", of_issuer("EXAMPLE00000000000000000UNKNOWN")),
+    LookUp(
+        "provider-of-another", "provider-missing", {**MY_CLUSTER, "oidcProviderArn": provider_arn(ELSEWHERE_ISSUER)}
+    ),
+    LookUp("provider-unknown-in-data", "provider-missing", of_issuer("4"), binding=IN_DATA),
     LookUp(
         "provider-without-audience",
         "audience-missing",
