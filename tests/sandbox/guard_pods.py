@@ -3,6 +3,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from irsa.guard.rules import Declared, Settings
+from sandbox.pod_identity_webhook import injected
 from tests.sandbox.admission import PODS, Answer, ApiServer
 
 PREFIX = "eks.amazonaws.com"
@@ -69,6 +70,10 @@ def bare(
         spec["initContainers"] = init
     pod = {"metadata": metadata, "spec": {**spec, "containers": list(containers or [APP])}}
     return copy.deepcopy(pod)
+
+
+def right(account: str, *containers: dict[str, Any], **more: Any) -> Pod:
+    return injected(bare(account, *containers, **more), *ACCOUNTS_AND_WAYS[account])
 
 
 def ask(api: ApiServer, namespace: str, pod: Pod | None = None) -> Answer:

@@ -15,7 +15,6 @@ from irsa.guard.rules import AnnotationRule, Declared, Settings
 from sandbox.pod_identity_webhook import injected
 from tests.sandbox.admission import ACCOUNTS, ApiServer, eventually, guard
 from tests.sandbox.guard_pods import (
-    ACCOUNTS_AND_WAYS,
     ANNOTATED,
     APP,
     DENY,
@@ -35,6 +34,7 @@ from tests.sandbox.guard_pods import (
     has_warned,
     is_refused,
     is_silent,
+    right,
     token,
     variable,
 )
@@ -49,10 +49,6 @@ OWN_BOTH = container("own", variable("AWS_ROLE_ARN", ROLE), variable("AWS_WEB_ID
 OWN_HALF = container("own", variable("AWS_ROLE_ARN", ROLE))
 OWN_ENDPOINT = container("own", variable("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://localhost/credentials"))
 FROM = {"name": "AWS_ROLE_ARN", "valueFrom": {"configMapKeyRef": {"name": "x", "key": "x"}}}
-
-
-def right(account: str, *containers: dict[str, Any], **more: Any) -> Pod:
-    return injected(bare(account, *containers, **more), *ACCOUNTS_AND_WAYS[account])
 
 
 def but(pod: Pod, change: Callable[[Pod], object]) -> Pod:

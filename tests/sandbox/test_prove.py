@@ -98,10 +98,10 @@ def test_tokens_and_credentials_are_never_shown_or_kept(cloud: Any, project: Pro
         runs += [irsa(project, "prove", "secret", *form) for form in ((), ("--json",))]
         runs.append(irsa(project, "explain", "default/secret", role, "--stack", "test", "--json"))
     cloud.aws("iam").create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=["sts.amazonaws.com"])
-    files = [project.checkpoint, *(cloud.folder / "logs").iterdir()]
+    files = [*project.folder.rglob("*.json"), *(cloud.folder / "logs").iterdir()]
 
     assert {run.returncode for run in runs} == {0, 1}
-    assert "secret" in project.checkpoint.read_text()
+    assert project.checkpoint in files
     for text in (*(run.stdout + run.stderr for run in runs), *(file.read_text(errors="replace") for file in files)):
         assert not SECRETS.search(text)
 
