@@ -70,13 +70,6 @@ def test_the_stack_is_created_first() -> None:
     assert shlex.split(command) == ["pulumi", "stack", "init", "it's $(reboot)"]
 
 
-def test_nothing_to_add_has_no_next_steps() -> None:
-    said = printed(service_account("gone", role_arn("gone")))
-
-    assert said[3] == "Pulumi.prod.yaml: unchanged, there is nothing to add"
-    assert "next, in this order" not in said
-
-
 def test_a_step_whose_command_cannot_be_given_is_none() -> None:
     adoption = adopted(found([service_account("app", role_arn("app"))], [role("app", statement("team-a:app"))]))
     report = [text for text, _ in lines(adoption, Path("a\nb/Pulumi.-x.yaml"), "-x", [], dry_run=False)]

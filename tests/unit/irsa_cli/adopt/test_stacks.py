@@ -40,7 +40,6 @@ ROLE = resource("aws:iam/role:Role", "app", {"arn": role_arn("app"), "name": "ap
         ROLE,
         # https://www.pulumi.com/registry/packages/aws-native/api-docs/iam/role/
         resource("aws-native:iam:Role", "app", {"arn": role_arn("app")}),
-        resource("aws:iam/policy:Policy", POLICY, {"arn": POLICY}),
         # https://www.pulumi.com/registry/packages/aws-native/api-docs/iam/managedpolicy/
         resource("aws-native:iam:ManagedPolicy", POLICY, {"policyArn": POLICY}),
         resource("kubernetes:core/v1:ServiceAccount", "team-a/app", {"metadata": {"name": "app", "uid": UID}}),

@@ -110,22 +110,14 @@ STACK_FILE = f"config:\n  irsa:cluster: {{oidcIssuer: 'https://{host_path()}'}}\
 def test_what_is_in_the_state_of_the_stack_is_not_taken_again(
     stack: str, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects from two resources for one role, whatever it is called: the state of the file's stack is read.
-
-    `pulumi stack ls` leaves out the project of the folder, and the user's default organization:
-    https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
+    """`pulumi stack ls` leaves out the project of the folder, and the user's default organization:
+    https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming.
     """
     (tmp_path / "Pulumi.prod.yaml").write_text(STACK_FILE)
-    asked: list[Path] = []
-
-    def in_stacks(folder: Path) -> Any:
-        asked.append(folder)
-        return ({role_arn("app"): stack}, [])
-
-    monkeypatch.setattr(work, "in_stacks", in_stacks)
+    states = {tmp_path: ({role_arn("app"): stack}, [])}
+    monkeypatch.setattr(work, "in_stacks", states.get)
 
     assert run(tmp_path, "--role", "app") == GOOD
-    assert asked == [tmp_path]
     bindings = yaml.safe_load((tmp_path / "Pulumi.prod.yaml").read_text())["config"]["irsa:bindings"]
     assert [each["role"] for each in bindings.values()] == [{"arn": role_arn("app")}]
 
@@ -155,16 +147,10 @@ def test_a_cluster_of_a_stack_without_an_issuer_is_refused(
 def test_policies_are_read_when_they_are_taken(
     words: tuple[str, ...], expected: bool, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[bool] = []
-
-    def discover(*_: Any, policies: bool) -> Discovery:
-        asked.append(policies)
-        return EVERYTHING
-
-    monkeypatch.setattr(work, "discover", discover)
+    answers = {expected: EVERYTHING}
+    monkeypatch.setattr(work, "discover", lambda *_, policies: answers[policies])
 
     assert run(tmp_path, "--all", *words) == GOOD
-    assert asked == [expected]
 
 
 @pytest.mark.parametrize(
