@@ -402,19 +402,6 @@ ESTATE: tuple[Made, ...] = (
             "Condition": claims("StringEquals", sub=claim("batch:job-nightly")),
         },
     ),
-    hand(
-        "hand-if-exists",
-        {
-            **claims("StringEqualsIfExists", aud=AUDIENCE),
-            **claims("StringLikeIfExists", sub=claim("batch:import")),
-        },
-        "batch:import",
-    ),
-    hand(
-        "hand-for-any-value",
-        {**OF_STS, **claims("ForAnyValue:StringEquals", sub=claim("batch:merge"))},
-        "batch:merge",
-    ),
     hand("hand-replaced-cluster", page("batch:old", issuer=REPLACED_ISSUER), "batch:old", issuer=REPLACED_ISSUER),
     hand("hand-deleted-provider", page("batch:older", issuer=DELETED_ISSUER), issuer=DELETED_ISSUER),
     hand("hand-office", {**page("batch:office"), "IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, "batch:office"),

@@ -23,9 +23,6 @@ from tests.sandbox.test_verify import access
 
 pytestmark = pytest.mark.sandbox
 
-# The sandbox's STS refuses what it has no rule for; AWS has one, and so has irsa.
-# ForAnyValue: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
-BEYOND_THE_SANDBOX = {role("hand-for-any-value").arn}
 # Whether the caller is in the office is not known to anybody but STS.
 UNDECIDED = role("hand-office").arn
 
@@ -125,7 +122,7 @@ def test_it_agrees_with_the_answers_of_sts(planted: Any, report: dict[str, Any])
         for each in report["admissions"]
         for service_account in each["serviceAccounts"]
         for audience in each["audiences"]
-        if service_account in some and each["decision"] == "allowed" and each["role"] not in BEYOND_THE_SANDBOX
+        if service_account in some and each["decision"] == "allowed"
     }
 
     assert expected

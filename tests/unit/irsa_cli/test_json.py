@@ -16,9 +16,6 @@ from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.report.json import as_json
 from tests.output_schemas import REFERENCE, check_output
 
-ROOT = Path(__file__).parents[3]
-GOLDEN = str(ROOT / "tests" / "golden" / "mistakes.yaml")
-
 
 def test_each_subcommand_has_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
     published = {file.name.removesuffix(".schema.json") for file in REFERENCE.glob("*.schema.json")}
@@ -58,12 +55,3 @@ def test_every_check_and_outcome(subcommand: str, kinds: tuple[str, ...]) -> Non
     outcomes = "ok", "finding", "noPermission", "noAnswer", "cannotTell", "unproven", "notChecked"
     assert document["counts"] == dict.fromkeys(outcomes, each)
     assert document["good"] is False
-
-
-@pytest.mark.parametrize(
-    "files", [[GOLDEN], [str(ROOT / "Pulumi.dev.yaml"), str(ROOT / "Pulumi.showcase.yaml")], ["none.yaml"]]
-)
-def test_check(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["check", "--json", *files])
-
-    assert check_output("check", capsys.readouterr().out)["good"] is (code == 0)
