@@ -110,6 +110,10 @@ def permissions(action: str | list[str], resource: str = "*") -> dict[str, Any]:
     return document({"Effect": "Allow", "Action": action, "Resource": resource})
 
 
+def accounts_of(role: Role, subjects: Iterable[str], manager: str = "kubectl-annotate") -> tuple[Account, ...]:
+    return tuple(Account(*each.split(":"), role=role.arn, manager=manager) for each in subjects)
+
+
 # --- eksctl ----------------------------------------------------------------------------------------------------------
 
 
@@ -182,30 +186,26 @@ def terraform_module(
     return Made(role, tuple(replace(each, role=role.arn) for each in accounts))
 
 
-def helm(namespace: str, name: str, release: str = "") -> Account:
+def helm(namespace: str, name: str) -> Account:
     """A service account of a Helm chart: https://helm.sh/docs/topics/charts/ and
     https://github.com/helm/helm/blob/v3.14.0/pkg/action/validate.go.
     """
-    release = release or name
-    labels = {MANAGED_BY: "Helm", "app.kubernetes.io/instance": release, "helm.sh/chart": f"{name}-1.4.2"}
-    annotations = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": namespace}
+    labels = {MANAGED_BY: "Helm", "app.kubernetes.io/instance": name, "helm.sh/chart": f"{name}-1.4.2"}
+    annotations = {"meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": namespace}
     return Account(namespace, name, labels=labels, annotations=annotations, manager="helm")
 
 
-def terraform_by_hand(name: str, *statements: Mapping[str, Any], accounts: Iterable[Account] = (), **more: Any) -> Made:
+def terraform_by_hand(name: str, *statements: Mapping[str, Any], subjects: Iterable[str], **more: Any) -> Made:
     """An `aws_iam_role` with `jsonencode`, which sorts the keys, and often one statement for each service account.
+
+    Of a `kubernetes_service_account_v1`, which has no label of its own, the field manager says who made it.
 
     https://developer.hashicorp.com/terraform/language/functions/jsonencode; the tag is that of
     https://registry.terraform.io/providers/hashicorp/aws/latest/docs/guides/resource-tagging (`default_tags`).
     """
     trust = json.dumps(document(*statements), sort_keys=True, separators=(",", ":"))
     role = Role(name, trust, "terraform", **{"tags": {"ManagedBy": "Terraform", "team": "orders"}, **more})
-    return Made(role, tuple(replace(each, role=role.arn) for each in accounts))
-
-
-def of_terraform(namespace: str, name: str) -> Account:
-    """A `kubernetes_service_account_v1`: no label of its own; its field manager says who made it."""
-    return Account(namespace, name, manager="Terraform")
+    return Made(role, accounts_of(role, subjects, "Terraform"))
 
 
 # --- CDK and CloudFormation ------------------------------------------------------------------------------------------
@@ -236,14 +236,14 @@ def cdk(namespace: str, name: str, inline: Mapping[str, Any], attached: Sequence
     return Made(role, (applied(Account(namespace, name, role.arn, labels=labels)),))
 
 
-def cloudformation(name: str, subject: str, **more: Any) -> Made:
+def cloudformation(name: str, subject: str) -> Made:
     """A template by hand, whose trust policy is text for Fn::Sub, since a condition's key holds the issuer.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-role.html: a role without
     RoleName is called by the stack's name, the logical ID and 12 characters.
     """
     told = statement(page(subject), Principal={"Federated": [provider()]}, Action=[ACTION])
-    role = Role(name, json.dumps(document(told), indent=4), "cloudformation", **more)
+    role = Role(name, json.dumps(document(told), indent=4), "cloudformation")
     return Made(role, (applied(Account(*subject.split(":"), role=role.arn)),))
 
 
@@ -277,7 +277,7 @@ def script(
     """A shell script after https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html."""
     trust = json.dumps(document(statement(page(*subjects, operator=operator))), indent=2)
     role = Role(name, trust, description="my-role-description", attached=attached)
-    return Made(role, _annotated(role, annotated or subjects))
+    return Made(role, accounts_of(role, annotated or subjects))
 
 
 def hand(
@@ -291,27 +291,20 @@ def hand(
     """A role by hand, in the console or with the AWS command line."""
     statements = [statement(conditions, issuer), *([denied] if denied else [])]
     role = Role(name, json.dumps(document(*statements)), **more)
-    return Made(role, _annotated(role, [annotated] if annotated else []))
-
-
-def _annotated(role: Role, subjects: Iterable[str]) -> tuple[Account, ...]:
-    return tuple(Account(*each.split(":"), role=role.arn, manager="kubectl-annotate") for each in subjects)
+    return Made(role, accounts_of(role, [annotated] if annotated else []))
 
 
 # --- The estate ------------------------------------------------------------------------------------------------------
 
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/workload-boundary"
-LOAD_BALANCER = f"arn:aws:iam::{ACCOUNT}:policy/AWSLoadBalancerControllerIAMPolicy"
 LOKI = f"arn:aws:iam::{ACCOUNT}:policy/eks/loki-chunks"
 POLICIES: Mapping[str, Mapping[str, Any]] = {
     BOUNDARY: permissions("*"),
-    LOAD_BALANCER: permissions("elasticloadbalancing:Describe*"),
     LOKI: permissions(["s3:GetObject", "s3:PutObject"], "arn:aws:s3:::loki-chunks/${aws:PrincipalTag/tenant}/*"),
 }
 
 ESTATE: tuple[Made, ...] = (
     # eksctl
-    eksctl("kube-system", "aws-load-balancer-controller", [LOAD_BALANCER]),
     eksctl("external-dns", "external-dns", inline=permissions("route53:ChangeResourceRecordSets")),
     eksctl("monitoring", "prometheus", [f"{AWS_POLICY}AmazonPrometheusRemoteWriteAccess"], boundary=BOUNDARY),
     eksctl("ci", "runner", role_name="ci-runner", subject_pattern="runner*"),
@@ -326,15 +319,14 @@ ESTATE: tuple[Made, ...] = (
         session=7200,
         attached=[LOKI],
     ),
-    terraform_module(
-        "airflow",
-        "data:airflow-worker",
-        "data:airflow-scheduler",
-        accounts=[helm("data", f"airflow-{each}", "airflow") for each in ("worker", "scheduler")],
-        inline={f"airflow-{SUFFIX}9": permissions("secretsmanager:GetSecretValue")},
-    ),
     # https://github.com/terraform-aws-modules/terraform-aws-iam/issues/424: wildcards, and `aud` under StringLike too.
-    terraform_module("web", "web:*", test="StringLike", accounts=[helm("web", "frontend")]),
+    terraform_module(
+        "web",
+        "web:*",
+        test="StringLike",
+        accounts=[helm("web", "frontend"), helm("web", "backend")],
+        inline={f"web-{SUFFIX}9": permissions("secretsmanager:GetSecretValue")},
+    ),
     terraform_module(
         "tempo", "monitoring:tempo", issuers=(ISSUER, REPLACED_ISSUER), accounts=[helm("monitoring", "tempo")]
     ),
@@ -342,20 +334,14 @@ ESTATE: tuple[Made, ...] = (
     terraform_by_hand(
         "orders-api",
         *(statement(page(f"orders:{each}"), Sid=f"AllowOrders{each.capitalize()}") for each in ("worker", "api")),
-        accounts=[of_terraform("orders", each) for each in ("api", "worker")],
+        subjects=["orders:api", "orders:worker"],
         inline={"orders": permissions("sqs:SendMessage", f"arn:aws:sqs:us-west-2:{ACCOUNT}:orders")},
-    ),
-    terraform_by_hand(
-        "orders-list-of-one",
-        statement({"StringEquals": {f"{ISSUER}:aud": [AUDIENCE], f"{ISSUER}:sub": [claim("orders:one")]}}, Sid=""),
-        accounts=[of_terraform("orders", "one")],
-        tags={"managed-by": "terraform", "repository": "https://github.com/example/infra"},
     ),
     # Nothing of the role says that Terraform has made it.
     terraform_by_hand(
         "orders-untagged",
         statement({**page("orders:events"), "Null": {f"{ISSUER}:sub": "false"}}),
-        accounts=[of_terraform("orders", "events")],
+        subjects=["orders:events"],
         tags={},
     ),
     # CDK
@@ -367,7 +353,6 @@ ESTATE: tuple[Made, ...] = (
     ),
     # CloudFormation
     cloudformation("billing-irsa-InvoiceRole-1X9QK2M4P7RT", "billing:invoices"),
-    cloudformation("billing-dunning", "billing:dunning", tags={"aws:cloudformation:stack-name": "billing"}),
     # A shell script after the AWS page
     script("my-role", "default:my-service-account", attached=[f"{AWS_POLICY}AmazonS3ReadOnlyAccess"]),
     script("ops-namespace-role", "ops:*", operator="StringLike", annotated=["ops:janitor"]),
