@@ -45,8 +45,7 @@ WORDS = {
 
 @pytest.mark.parametrize("subcommand", WORDS)
 def test_arguments_may_stand_anywhere(subcommand: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects who adds the binding at the end: every order of the words means the same, as POSIX tools of GNU have it.
-
+    """Every order of the words means the same, as POSIX tools of GNU have it:
     https://www.gnu.org/software/libc/manual/html_node/Using-Getopt.html (arguments are permuted)
     """
     asked: list[argparse.Namespace] = []

@@ -32,7 +32,7 @@ CI_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{CI_ISSUER}"
 CLUSTER = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/blue"
 ROLE, OTHER = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("app", "other"))
 TARGET = "arn:aws:iam::444455556666:role/target"
-POLICY, BOUNDARY = (f"arn:aws:iam::{ACCOUNT}:policy/{name}" for name in ("app", "boundary"))
+POLICY = f"arn:aws:iam::{ACCOUNT}:policy/app"
 UP = "pulumi up --refresh --stack dev"
 DENIED, SECRET = NoPermissionError("AccessDenied"), Unknown("the state keeps it as a secret")
 AGENT_RUNS = {("blue", "eks-pod-identity-agent"): "ACTIVE"}
@@ -158,9 +158,6 @@ BROKEN: dict[str, tuple[DeclaredBinding, Callable[[Cloud], object], tuple[str, s
     "audience of another provider": (
         CI, lambda c: c.providers.update({CI_PROVIDER: ["x"]}), ("provider", CI_PROVIDER, ADD_CLIENT_ID)),
     "role in another path": (bound(), lambda c: change(c, arn=ROLE.replace("role/", "role/x/")), ("role", ROLE, UP)),
-    # The attack: without its permissions boundary, a role has all that its policies give.
-    "boundary": (
-        bound(permissions_boundary=BOUNDARY), lambda c: change(c, permissions_boundary=""), ("role", ROLE, UP)),
     "inline document widened": (
         bound(), lambda c: change(c, inline_policies={"inline": EVERYTHING}), ("documents", "inline inline", UP)),
     "document gone": (bound(), lambda c: c.documents.clear(), ("documents", POLICY, UP)),

@@ -19,14 +19,7 @@ OLD, NEW = "old\n", "new é\r\n"
 
 
 class Target(NamedTuple):
-    """A target, and what comes of it.
-
-    Attributes:
-        name: What is written to.
-        there: The permissions of the file that is there; None without one.
-        link: What the name is a link to.
-        refused: The number of the error; None where it is written.
-    """
+    """What is written to: with the permissions of what is there, what it is a link to, and the error of a refusal."""
 
     name: str
     there: int | None = None

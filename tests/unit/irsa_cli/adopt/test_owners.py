@@ -30,6 +30,7 @@ CDK = {"aws:cloudformation:stack-name": "Platform", "aws:cloudformation:logical-
         ({"Terraform": "true"}, [Owner("terraform")]),
         ({"terraform": "false"}, []),
         ({"managed_by": "Pulumi"}, [Owner("pulumi")]),
+        ({"managed_by": "the platform team"}, []),
         ({"crossplane-name": "app", "crossplane-kind": "role.iam.aws"}, [Owner("crossplane", "app")]),
         ({"services.k8s.aws/controller-version": "iam-v1"}, [Owner("ack")]),
         # The name of the stack is derived from the others.
@@ -59,6 +60,7 @@ def test_of_a_role(tags: dict[str, str], owners: list[Owner]) -> None:
         ({"annotations": {"argocd.argoproj.io/tracking-id": "x"}}, ["argocd"]),
         ({"labels": {"kustomize.toolkit.fluxcd.io/name": "x"}}, ["flux"]),
         ({"managedFields": [{"manager": "eks"}]}, ["eks-add-on"]),
+        ({"managedFields": [{"manager": "Terraform"}]}, ["terraform"]),
         # The user agent of Terraform's provider is `HashiCorp/1.0 Terraform/...`; Kubernetes takes it up to the slash.
         ({"managedFields": [{"manager": "HashiCorp"}]}, ["terraform"]),
         ({"managedFields": [{"manager": "argocd-application-controller"}]}, ["argocd"]),

