@@ -111,7 +111,8 @@ def permissions(action: str | list[str], resource: str = "*") -> dict[str, Any]:
 
 
 def accounts_of(role: Role, subjects: Iterable[str], manager: str = "kubectl-annotate") -> tuple[Account, ...]:
-    return tuple(Account(*each.split(":"), role=role.arn, manager=manager) for each in subjects)
+    places = (each.split(":") for each in subjects)
+    return tuple(Account(namespace, name, role.arn, manager=manager) for namespace, name in places)
 
 
 # --- eksctl ----------------------------------------------------------------------------------------------------------
@@ -244,7 +245,7 @@ def cloudformation(name: str, subject: str) -> Made:
     """
     told = statement(page(subject), Principal={"Federated": [provider()]}, Action=[ACTION])
     role = Role(name, json.dumps(document(told), indent=4), "cloudformation")
-    return Made(role, (applied(Account(*subject.split(":"), role=role.arn)),))
+    return Made(role, tuple(map(applied, accounts_of(role, [subject]))))
 
 
 # --- Scripts and hands -----------------------------------------------------------------------------------------------

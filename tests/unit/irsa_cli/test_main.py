@@ -26,13 +26,19 @@ from tests.output_schemas import REFERENCE, check_output
 IRSA = Path(sys.executable).with_name("irsa")
 
 
-@pytest.mark.parametrize("subcommand", ["verify", "prove", "explain", "inventory"])
-def test_an_empty_stack_name_is_no_other_stack(subcommand: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("subcommand", "option"),
+    [
+        *((each, "--stack") for each in ("verify", "prove", "explain", "inventory")),
+        *(("inventory", each) for each in ("--context", "--cluster", "--profile", "--region", "--namespace")),
+    ],
+)
+def test_an_unset_variable_chooses_nothing(subcommand: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main([subcommand, "--stack", ""])
+        main([subcommand, option, ""])
 
     assert ended.value.code == 2
-    assert "argument --stack: the name of the stack is empty" in capsys.readouterr().err
+    assert re.search(rf"argument {option}: .* is empty", capsys.readouterr().err)
 
 
 WORDS = {

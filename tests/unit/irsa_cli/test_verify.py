@@ -158,6 +158,9 @@ BROKEN: dict[str, tuple[DeclaredBinding, Callable[[Cloud], object], tuple[str, s
     "audience of another provider": (
         CI, lambda c: c.providers.update({CI_PROVIDER: ["x"]}), ("provider", CI_PROVIDER, ADD_CLIENT_ID)),
     "role in another path": (bound(), lambda c: change(c, arn=ROLE.replace("role/", "role/x/")), ("role", ROLE, UP)),
+    # The attack: without its permissions boundary, a role has all that its policies give.
+    "boundary": (
+        bound(permissions_boundary=POLICY), lambda c: change(c, permissions_boundary=""), ("role", ROLE, UP)),
     "inline document widened": (
         bound(), lambda c: change(c, inline_policies={"inline": EVERYTHING}), ("documents", "inline inline", UP)),
     "document gone": (bound(), lambda c: c.documents.clear(), ("documents", POLICY, UP)),

@@ -119,7 +119,7 @@ def test_what_is_in_the_state_of_the_stack_is_not_taken_again(
     https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming.
     """
     (tmp_path / "Pulumi.prod.yaml").write_text(STACK_FILE)
-    states = {tmp_path: ({role_arn("app"): stack}, [])}
+    states: dict[Path, Any] = {tmp_path: ({role_arn("app"): stack}, [])}
     monkeypatch.setattr(work, "in_stacks", states.get)
 
     assert run(tmp_path, "--role", "app") == GOOD

@@ -259,14 +259,6 @@ def test_exit_codes(
         assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize("option", ["--context", "--cluster", "--profile", "--region", "--namespace"])
-def test_an_unset_variable_chooses_nothing(option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["inventory", option, ""])
-
-    assert f"argument {option}: the value is empty" in capsys.readouterr().err
-
-
 # a/app is admitted and annotated; b/web is admitted by one role, annotated with one that is gone; a/late is not there.
 SHARED = discovery(
     [service_account("a", "app", "app"), service_account("a", "idle"), service_account("b", "web", "gone")],
