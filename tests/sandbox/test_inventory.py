@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import pytest
 from lightkube.resources.core_v1 import ServiceAccount
 
-from tests.all.page.parsed import Parsed
 from tests.output_schemas import check_output
 from tests.sandbox import estate
 from tests.sandbox.estate import AUDIENCE, CLUSTER, ISSUER, OWN_AUDIENCE, provider, role, role_arn
@@ -209,23 +208,6 @@ def test_a_cluster_by_its_name_in_eks(planted: Any, report: dict[str, Any], tmp_
     for each in commands["by name"]:
         assert "--context" not in each["fix"]
         assert f"the command is for cluster {CLUSTER}" in each["expected"]
-
-
-def test_every_form_has_the_same_service_accounts(planted: Any, tmp_path: Path) -> None:
-    printed, page = planted.run("irsa", "inventory"), tmp_path / "page.html"
-    written = planted.run("irsa", "inventory", "--html", str(page))
-
-    for answer in (printed, written):
-        assert (answer.returncode, "Traceback" in answer.stderr) == (0, False), answer.stderr
-        assert "\x1b" not in answer.stdout
-    for account in estate.ACCOUNTS:
-        assert str(account) in printed.stdout
-    assert written.stdout.splitlines()[-1] == f"page: {page}"
-    read = Parsed(page.read_text()).text
-    for what in (*(each.name for each in estate.ACCOUNTS), *(each.arn for each in estate.ROLES)):
-        assert what in read
-    # Of a description with markup, the page has none: that would be a place to run a stranger's script.
-    assert "<b>not</b>" not in page.read_text()
 
 
 def test_the_documented_rights_are_enough(cloud: Any, tmp_path: Path) -> None:

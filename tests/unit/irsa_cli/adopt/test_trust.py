@@ -251,6 +251,15 @@ def test_whatever_is_adopted_admits_the_same(found: list[dict[str, Any]], other:
         assert each in trust.settings.statements or normal(policy_document(each), spelling).texts[0] in written
 
 
+@given(st.lists(statements(), min_size=1, max_size=3), st.lists(statements(), min_size=1, max_size=3))
+def test_a_difference_is_found(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> None:
+    before, after = policy_document(*one), policy_document(*other)
+
+    # STS takes no token of an audience that the OIDC provider does not list.
+    if answers(before, AUDIENCES) != answers(after, AUDIENCES):
+        assert difference(before, after, LISTED)
+
+
 def test_patterns_in_too_many_combinations_are_compared_as_they_are() -> None:
     patterns = [f"*{a}{b}*:*" for a in "abcdefg" for b in "hijklmn"]
     every, narrower = (statement(*those, operator="StringLike") for those in (patterns, patterns[1:]))
