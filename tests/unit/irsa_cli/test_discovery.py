@@ -249,13 +249,6 @@ def test_last_use() -> None:
 # --- Clusters --------------------------------------------------------------------------------------------------------
 
 
-def test_two_contexts_of_one_cluster_are_one_cluster() -> None:
-    found = discover(["blue as admin", "green", "blue as reader"], [], [])
-
-    assert [(each.name, each.issuer) for each in found.clusters] == [("blue as admin", BLUE), ("green", GREEN)]
-    assert [(each.context, each.eks_name) for each in found.clusters] == [("blue as admin", None), ("green", None)]
-
-
 def test_two_clusters_of_one_issuer_are_not_one(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects kind's clusters, which all have one issuer: of one, nothing was read, and nothing was said of it.
 
