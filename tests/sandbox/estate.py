@@ -3,9 +3,9 @@
 Each maker writes what it really writes: its names, documents, tags, labels, annotations and field managers.
 """
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -65,10 +65,8 @@ class Account:
 
 @dataclass(frozen=True)
 class Role:
-    """A role, with the text of its trust policy as its maker wrote it."""
-
     name: str
-    trust: str
+    trust: Mapping[str, Any]
     maker: str = ""
     path: str = "/"
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -130,20 +128,16 @@ def eksctl(
 ) -> Made:
     """`eksctl create iamserviceaccount`: a CloudFormation stack with a role, and a labelled service account.
 
-    Template: eksctl-io/eksctl, pkg/cfn/builder/iam.go, its iam_test.go ("Role1", "Policy1", one managed policy) and
-    pkg/cfn/template/testdata/addon-example-1.json. Tags: pkg/apis/eksctl.io/v1alpha5/types.go; CloudFormation puts
-    those of the stack on the role, but none of its own `aws:cloudformation:*` (open since 2019:
-    aws-cloudformation/cloudformation-coverage-roadmap#277, #1159, #1966). It cuts the stack's name in that of the role,
-    as in eksctl-dev-eks-cluster-addon-iamserviceaccoun-Role1-Khm3TJWefsFZ. The service account's label is that of
-    pkg/kubernetes/serviceaccount.go.
+    Template, tags and label: eksctl-io/eksctl, pkg/cfn/builder/iam.go, pkg/apis/eksctl.io/v1alpha5/types.go and
+    pkg/kubernetes/serviceaccount.go. CloudFormation puts the tags of the stack on the role, but none of its own
+    (aws-cloudformation/cloudformation-coverage-roadmap#277), and cuts the stack's name in that of the role.
     """
     stack = f"eksctl-{CLUSTER}-addon-iamserviceaccount-{namespace}-{name}"
     by_pattern = {**OF_STS, **claims("StringLike", sub=claim(f"{namespace}:{subject_pattern}"))}
     conditions = by_pattern if subject_pattern else page(f"{namespace}:{name}")
-    trust = document(statement(conditions, Action=[ACTION]))
     role = Role(
         role_name or f"{stack[:45]}-Role1-Khm3TJWefsFZ",
-        json.dumps(trust, separators=(",", ":"), sort_keys=True),
+        document(statement(conditions, Action=[ACTION])),
         "eksctl",
         tags={
             "alpha.eksctl.io/cluster-name": CLUSTER,
@@ -182,8 +176,7 @@ def terraform_module(
     service account: a Helm chart does.
     """
     statements = [statement(page(*subjects, operator=test, issuer=issuer), issuer) for issuer in issuers]
-    trust = json.dumps(document(*statements), indent=2)
-    role = Role(f"{name}-{SUFFIX}1", trust, "terraform", tags=MODULE_TAGS, **more)
+    role = Role(f"{name}-{SUFFIX}1", document(*statements), "terraform", tags=MODULE_TAGS, **more)
     return Made(role, tuple(replace(each, role=role.arn) for each in accounts))
 
 
@@ -197,75 +190,30 @@ def helm(namespace: str, name: str) -> Account:
 
 
 def terraform_by_hand(name: str, *statements: Mapping[str, Any], subjects: Iterable[str], **more: Any) -> Made:
-    """An `aws_iam_role` with `jsonencode`, which sorts the keys, and often one statement for each service account.
+    """An `aws_iam_role`, often with one statement for each service account.
 
-    Of a `kubernetes_service_account_v1`, which has no label of its own, the field manager says who made it.
-
-    https://developer.hashicorp.com/terraform/language/functions/jsonencode; the tag is that of
+    Of a `kubernetes_service_account_v1`, which has no label of its own, the field manager says who made it. The tag:
     https://registry.terraform.io/providers/hashicorp/aws/latest/docs/guides/resource-tagging (`default_tags`).
     """
-    trust = json.dumps(document(*statements), sort_keys=True, separators=(",", ":"))
-    role = Role(name, trust, "terraform", **{"tags": {"ManagedBy": "Terraform", "team": "orders"}, **more})
+    role = Role(
+        name, document(*statements), "terraform", **{"tags": {"ManagedBy": "Terraform", "team": "orders"}, **more}
+    )
     return Made(role, accounts_of(role, subjects, "Terraform"))
 
 
-# --- CDK and CloudFormation ------------------------------------------------------------------------------------------
-
-PRUNE = "aws.cdk.eks/prune-c8f2c1d1b0d9a7e5f4c3b2a1908f7e6d5c4b3a2918"
+# --- kubectl, scripts and hands ---------------------------------------------------------------------------------------
 
 
-def cdk(namespace: str, name: str, inline: Mapping[str, Any], attached: Sequence[str]) -> Made:
-    """`cluster.addServiceAccount(...)` of the AWS CDK.
-
-    aws/aws-cdk, packages/aws-cdk-lib/aws-eks/lib/service-account.ts: the conditions are a CfnJson with `aud` and `sub`
-    under StringEquals; the label app.kubernetes.io/name; `addToPrincipalPolicy` makes an inline DefaultPolicy. The
-    label for pruning and `kubectl apply`: lib/k8s-manifest.ts. With the tags that AWS's documentation promises:
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
-    """
-    logical = f"{name.capitalize()}Role7D1C4A0B"
-    stack = f"arn:aws:cloudformation:us-west-2:{ACCOUNT}:stack/EksStack/5f3ac2d0"
-    made_by = {"stack-name": "EksStack", "logical-id": logical, "stack-id": stack}
-    role = Role(
-        f"EksStack-{logical}-Khm3TJWefsFZ",
-        json.dumps(document(statement(page(f"{namespace}:{name}"))), separators=(",", ":"), sort_keys=True),
-        "cloudformation",
-        tags={f"aws:cloudformation:{key}": value for key, value in made_by.items()},
-        inline={f"{logical}DefaultPolicy3E9F1B22": inline},
-        attached=attached,
-    )
-    labels = {"app.kubernetes.io/name": name, PRUNE: ""}
-    return Made(role, (applied(Account(namespace, name, role.arn, labels=labels)),))
-
-
-def cloudformation(name: str, subject: str) -> Made:
-    """A template by hand, whose trust policy is text for Fn::Sub, since a condition's key holds the issuer.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-role.html: a role without
-    RoleName is called by the stack's name, the logical ID and 12 characters.
-    """
-    told = statement(page(subject), Principal={"Federated": [provider()]}, Action=[ACTION])
-    role = Role(name, json.dumps(document(told), indent=4), "cloudformation")
-    return Made(role, tuple(map(applied, accounts_of(role, [subject]))))
-
-
-# --- Scripts and hands -----------------------------------------------------------------------------------------------
-
-
-def applied(account: Account) -> Account:
-    """Return an account as `kubectl apply` makes it: the last manifest is an annotation.
+def by_kubectl_apply(role: Role, subject: str, labels: Mapping[str, str] = {}) -> Made:
+    """Return a role with an account as `kubectl apply` makes it: the last manifest is an annotation.
 
     https://kubernetes.io/docs/tasks/manage-kubernetes-objects/declarative-config/
     """
-    metadata = {
-        "annotations": {ROLE_ARN: account.role},
-        "labels": account.labels,
-        "name": account.name,
-        "namespace": account.namespace,
-    }
-    last = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
-    text = json.dumps(last, separators=(",", ":"), sort_keys=True) + "\n"
-    annotations = {"kubectl.kubernetes.io/last-applied-configuration": text}
-    return replace(account, annotations=annotations, manager="kubectl-client-side-apply")
+    namespace, name = subject.split(":")
+    metadata = {"annotations": {ROLE_ARN: role.arn}, "labels": labels, "name": name, "namespace": namespace}
+    last = json.dumps({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": f"{last}\n"}
+    return Made(role, (Account(namespace, name, role.arn, annotations, labels, "kubectl-client-side-apply"),))
 
 
 def script(
@@ -276,7 +224,7 @@ def script(
     attached: Sequence[str] = (),
 ) -> Made:
     """A shell script after https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html."""
-    trust = json.dumps(document(statement(page(*subjects, operator=operator))), indent=2)
+    trust = document(statement(page(*subjects, operator=operator)))
     role = Role(name, trust, description="my-role-description", attached=attached)
     return Made(role, accounts_of(role, annotated or subjects))
 
@@ -291,7 +239,7 @@ def hand(
 ) -> Made:
     """A role by hand, in the console or with the AWS command line."""
     statements = [statement(conditions, issuer), *([denied] if denied else [])]
-    role = Role(name, json.dumps(document(*statements)), **more)
+    role = Role(name, document(*statements), **more)
     return Made(role, accounts_of(role, [annotated] if annotated else []))
 
 
@@ -345,15 +293,31 @@ ESTATE: tuple[Made, ...] = (
         subjects=["orders:events"],
         tags={},
     ),
-    # CDK
-    cdk(
-        "default",
-        "uploads",
-        inline=permissions("s3:PutObject", "arn:aws:s3:::uploads/*"),
-        attached=[f"{AWS_POLICY}AmazonDynamoDBReadOnlyAccess"],
+    # `cluster.addServiceAccount(...)` of the AWS CDK, packages/aws-cdk-lib/aws-eks/lib/service-account.ts: it makes an
+    # inline DefaultPolicy, and applies the account. With the tags that AWS's page promises:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
+    by_kubectl_apply(
+        Role(
+            "EksStack-UploadsRole7D1C4A0B-Khm3TJWefsFZ",
+            document(statement(page("default:uploads"))),
+            "cloudformation",
+            tags={"aws:cloudformation:stack-name": "EksStack", "aws:cloudformation:logical-id": "UploadsRole7D1C4A0B"},
+            inline={"UploadsRoleDefaultPolicy3E9F1B22": permissions("s3:PutObject", "arn:aws:s3:::uploads/*")},
+            attached=[f"{AWS_POLICY}AmazonDynamoDBReadOnlyAccess"],
+        ),
+        "default:uploads",
+        {"app.kubernetes.io/name": "uploads"},
     ),
-    # CloudFormation
-    cloudformation("billing-irsa-InvoiceRole-1X9QK2M4P7RT", "billing:invoices"),
+    # A template by hand. A role without RoleName is called by the stack's name, the logical ID and 12 characters:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-role.html
+    by_kubectl_apply(
+        Role(
+            "billing-irsa-InvoiceRole-1X9QK2M4P7RT",
+            document(statement(page("billing:invoices"), Principal={"Federated": [provider()]}, Action=[ACTION])),
+            "cloudformation",
+        ),
+        "billing:invoices",
+    ),
     # A shell script after the AWS page
     script("my-role", "default:my-service-account", attached=[f"{AWS_POLICY}AmazonS3ReadOnlyAccess"]),
     script("ops-namespace-role", "ops:*", operator="StringLike", annotated=["ops:janitor"]),
@@ -443,7 +407,7 @@ def _make_role(iam: Any, role: Role) -> None:
     iam.create_role(
         RoleName=role.name,
         Path=role.path,
-        AssumeRolePolicyDocument=role.trust,
+        AssumeRolePolicyDocument=json.dumps(role.trust),
         MaxSessionDuration=role.session,
         Tags=[{"Key": key, "Value": value} for key, value in role.tags.items()],
         **{name: value for name, value in optional.items() if value},
@@ -454,7 +418,7 @@ def _make_role(iam: Any, role: Role) -> None:
         iam.put_role_policy(RoleName=role.name, PolicyName=name, PolicyDocument=json.dumps(text))
 
 
-@contextmanager
+@contextlib.contextmanager
 def planted(cloud: Any) -> Iterator[Any]:
     """Create the estate, and delete it and what was made of it; its namespaces stay."""
     iam, before = cloud.aws("iam"), cloud.contents()
@@ -467,15 +431,12 @@ def planted(cloud: Any) -> Iterator[Any]:
 
 def remove_role(iam: Any, name: str) -> None:
     """Delete a role with all that it has, if it is there."""
-    missing = iam.exceptions.NoSuchEntityException
-    try:
+    with contextlib.suppress(iam.exceptions.NoSuchEntityException):
         for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
             iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
         for inline in iam.list_role_policies(RoleName=name)["PolicyNames"]:
             iam.delete_role_policy(RoleName=name, PolicyName=inline)
         iam.delete_role(RoleName=name)
-    except missing:
-        return
 
 
 def remove_policy(iam: Any, arn: str) -> None:

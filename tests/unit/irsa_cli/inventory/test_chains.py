@@ -221,7 +221,10 @@ def written(statements: Any, trust: bool = False) -> Document:
 
 @pytest.mark.parametrize("seed", range(200))
 def test_small_worlds(seed: int) -> None:
-    """Where two conditions that nobody knows cancel each other out, irsa says that it cannot decide."""
+    """Each role trusts the provider of its own AWS account: https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html.
+
+    Where two conditions that nobody knows cancel each other out, irsa says that it cannot decide.
+    """
     expected = world(random.Random(seed))
     accounts = []
     for number in NUMBERS:

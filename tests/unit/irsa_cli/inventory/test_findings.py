@@ -529,17 +529,6 @@ def test_a_deny_that_cannot_be_decided_has_its_own_number() -> None:
     assert [found.reason.count(each) for each in ("statement 2: ", "; statement 3: ", "it may deny it")] == [1, 1, 1]
 
 
-def test_a_role_of_another_account_is_reached_through_its_own_provider() -> None:
-    """https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html"""
-    provider = PROVIDER.replace(NUMBER, OTHER)
-    arn = role_arn("app", OTHER)
-    roles = (replace(role("app", page_trust("team-a:x", provider=provider)), arn=arn),)
-    found = discovery([service_account("team-a", "x")])
-    both = replace(found, aws_accounts=(AwsAccount(NUMBER, (), {}), AwsAccount(OTHER, roles, {provider: STS})))
-
-    assert [each.role for each in taken(both).admissions] == [arn]
-
-
 def test_a_trust_policy_that_cannot_be_read_is_said() -> None:
     found = taken(discovery(roles=[role("a", {"Statement": [{}]})]))
 
