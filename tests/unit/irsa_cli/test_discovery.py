@@ -1,7 +1,8 @@
 """Reading clusters and AWS accounts whole: what is denied, what is read twice, and what is not there."""
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,36 +23,28 @@ from irsa_world.live.eks import EksClient
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClients
 from irsa_world.model import Association, Cluster, EksCluster, Role, ServiceAccount
-from irsa_world.state.declared import (
-    DeclaredBinding,
-    DeclaredServiceAccount,
-    DeclaredStack,
-)
+from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from tests.unit.irsa_world.live.eks_answers import DENIED, Eks, association
-from tests.world import aws_response, documented, paged_iam, refusal
+from tests.world import aws_response, document, documented, of_tokens, paged_iam, refusal
 
 BLUE, GREEN = (f"https://oidc.eks.us-west-2.amazonaws.com/id/{name}" for name in ("BLUE", "GREEN"))
 PROVIDER = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:oidc-provider/{BLUE.removeprefix('https://')}"
 OF_BLUE = {"Url": BLUE, "ThumbprintList": ["0" * 40], "ClientIDList": ["sts.amazonaws.com", "vault"]}
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}],
-}
-POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
+TRUST = document(of_tokens(PROVIDER, {}))
 
 
 class StubCluster:
     """A cluster as ClusterClient shows it; the name of its context says which it is, and what it denies."""
 
     def __init__(self, context: str | None) -> None:
-        self.context = context or "current"
+        self.context = self.is_called = context or "current"
         self.is_in_file = True
 
     @property
     def issuer(self) -> str:
         if self.context.startswith("denied issuer"):
             raise NoPermissionError("get /.well-known/openid-configuration: forbidden")
-        return GREEN if "green" in self.context else BLUE
+        return GREEN if "green" in self.is_called else BLUE
 
     def service_accounts(self, namespace: str | None) -> list[ServiceAccount]:
         assert namespace is None
@@ -93,19 +86,8 @@ def iam() -> Iterator[Any]:
     """An AWS account with five roles, which IAM lists two at a time, and two EKS clusters; they are only read."""
     with pytest.MonkeyPatch.context() as patch, paged_iam(patch, 2) as client:
         client.create_open_id_connect_provider(**OF_BLUE)
-        arn = client.create_policy(PolicyName="read", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
         for number in range(5):
-            client.create_role(
-                RoleName=f"app-{number}",
-                Path="/team/",
-                AssumeRolePolicyDocument=json.dumps(TRUST),
-                Description=f"Reads {number}",
-                MaxSessionDuration=7200,
-                Tags=[{"Key": "team", "Value": "a"}],
-                PermissionsBoundary=arn,
-            )
-            client.attach_role_policy(RoleName=f"app-{number}", PolicyArn=arn)
-            client.put_role_policy(RoleName=f"app-{number}", PolicyName="inline", PolicyDocument=json.dumps(POLICY))
+            client.create_role(RoleName=f"app-{number}", AssumeRolePolicyDocument=json.dumps(TRUST))
         for name, issuer in (("blue", BLUE), ("green", GREEN)):
             boto3.client("eks").create_cluster(
                 name=name, roleArn="arn:aws:iam::123456789012:role/x", resourcesVpcConfig={}
@@ -133,18 +115,14 @@ class Account:
     def __init__(self, *denied: str) -> None:
         session = boto3.session.Session()
         events = session._session.get_component("event_emitter")
-        self.asked: list[tuple[str, str]] = []
+        self.asked: list[str] = []
         events.register("before-call", self._count)
         for operation in denied:
             events.register_first(f"before-send.*.{operation}", _refusal)
         self.live = AwsAccountClient(session, DEFAULT_ACCOUNT_ID)
 
     def _count(self, model: Any, **_: Any) -> None:
-        self.asked.append((model.service_model.service_name, model.name))
-
-    @property
-    def calls(self) -> list[str]:
-        return [name for _, name in self.asked]
+        self.asked.append(f"{model.service_model.service_name}:{model.name}")
 
 
 def _refusal(request: Any, **_: Any) -> AWSResponse:
@@ -152,40 +130,23 @@ def _refusal(request: Any, **_: Any) -> AWSResponse:
 
 
 @pytest.fixture
-def accounts(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that sets what the current credentials reach: an AWS account, or an error."""
+def account(monkeypatch: pytest.MonkeyPatch) -> Account:
+    """The AWS account that the current credentials reach."""
+    found = Account()
+    monkeypatch.setattr(AwsAccountClients, "only", lambda _: found.live)
+    return found
 
-    def set_accounts(found: Account | CouldNotLookError) -> None:
-        def only(_: Any) -> AwsAccountClient:
-            if isinstance(found, CouldNotLookError):
-                raise found
-            return found.live
 
-        monkeypatch.setattr(AwsAccountClients, "only", only)
-
-    return set_accounts
+@pytest.fixture
+def eks(account: Account, monkeypatch: pytest.MonkeyPatch) -> Eks:
+    """EKS with an association in each of two clusters."""
+    monkeypatch.setattr(EksClient, "associations", ASSOCIATIONS)
+    found = Eks(association("blue", 1, "a", "x"), association("green", 2, "a", "y"))
+    found.answer_to(account.live.session)
+    return found
 
 
 # --- An AWS account --------------------------------------------------------------------------------------------------
-
-
-def test_an_aws_account_is_read_in_lists() -> None:
-    account, said = Account(), list[str]()
-    found = read_aws_account(account.live, policies=True, not_checked=said.append)
-
-    assert said == []
-    assert [role.arn.rpartition(":")[2] for role in found.roles] == [f"role/team/app-{number}" for number in range(5)]
-    first = found.roles[0]
-    assert (first.trust, first.description, first.max_session_duration) == (TRUST, "Reads 0", 7200)
-    assert (first.path, first.name, first.tags, first.has_details) == ("/team/", "app-0", {"team": "a"}, True)
-    assert first.inline_policies == {"inline": POLICY}
-    assert first.attached_policies == (first.permissions_boundary,)
-    assert isinstance(first.created, datetime)
-    assert first.created.tzinfo is not None
-    assert {arn: sorted(ids) for arn, ids in found.client_ids.items()} == {PROVIDER: ["sts.amazonaws.com", "vault"]}
-    assert [(policy.document, policy.attachments) for policy in found.policies] == [(POLICY, 5)]
-    assert "GetRole" not in account.calls
-    assert account.calls.count("ListRoles") <= 3
 
 
 @pytest.mark.parametrize("operation", ["ListClusters", "DescribeCluster"])
@@ -194,9 +155,7 @@ def test_a_denied_list_of_clusters_is_not_an_empty_one(operation: str) -> None:
     found = read_aws_account(Account(operation).live, not_checked=said.append)
 
     assert found.eks_clusters == {"us-west-2": None}
-    assert [text.partition(":")[0] for text in said] == [
-        f"EKS clusters in us-west-2 of AWS account {DEFAULT_ACCOUNT_ID}"
-    ]
+    assert [text.startswith("EKS clusters in us-west-2 of AWS account") for text in said] == [True]
 
 
 @pytest.mark.parametrize("operation", ["ListRoles", "ListOpenIDConnectProviders", "GetOpenIDConnectProvider"])
@@ -205,32 +164,22 @@ def test_what_an_inventory_needs_is_not_left_out(operation: str) -> None:
         read_aws_account(Account(operation).live)
 
 
-def test_what_is_asked_is_what_the_documented_policy_allows(eks: Eks) -> None:
-    account = Account()
-    eks.answer_to(account.live.session)
-    read_aws_account(account.live, issuers=lambda: {BLUE})
+@pytest.mark.usefixtures("eks")
+def test_what_is_asked_is_what_the_documented_policy_allows(account: Account) -> None:
+    read_aws_account(account.live, policies=True, issuers=lambda: {BLUE})
 
-    assert {f"{service}:{call}" for service, call in account.asked} == documented("iam-inventory.json")
+    assert {*account.asked} == documented("iam-inventory.json")
 
 
 # --- Associations ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def eks(iam: Any, monkeypatch: pytest.MonkeyPatch) -> Eks:
-    """EKS with an association in each of two clusters."""
-    monkeypatch.setattr(EksClient, "associations", ASSOCIATIONS)
-    return Eks(association("blue", 1, "a", "x"), association("green", 2, "a", "y"))
 
 
 def arn_of(name: str) -> str:
     return f"arn:aws:eks:us-west-2:{DEFAULT_ACCOUNT_ID}:cluster/{name}"
 
 
-def test_the_associations_of_the_clusters_that_are_read(accounts: Any, eks: Eks) -> None:
-    account = Account()
-    eks.answer_to(account.live.session)
-    accounts(account)
+@pytest.mark.usefixtures("eks")
+def test_the_associations_of_the_clusters_that_are_read() -> None:
     found = discover(["blue"], [], [])
 
     assert [each.arn for each in found.clusters] == [arn_of("blue")]
@@ -240,10 +189,8 @@ def test_the_associations_of_the_clusters_that_are_read(accounts: Any, eks: Eks)
     assert found.not_checked == ()
 
 
-def test_a_cluster_without_an_oidc_provider_may_have_associations(accounts: Any, iam: Any, eks: Eks) -> None:
-    account = Account()
-    eks.answer_to(account.live.session)
-    accounts(account)
+@pytest.mark.usefixtures("eks")
+def test_a_cluster_without_an_oidc_provider_may_have_associations(iam: Any) -> None:
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
     found = discover(["blue"], [], []).aws_accounts[0]
     iam.create_open_id_connect_provider(**OF_BLUE)
@@ -252,18 +199,14 @@ def test_a_cluster_without_an_oidc_provider_may_have_associations(accounts: Any,
 
 
 @pytest.mark.parametrize("operation", ["ListPodIdentityAssociations", "DescribePodIdentityAssociation"])
-def test_denied_associations_hide_nothing_else(accounts: Any, eks: Eks, operation: str) -> None:
-    account = Account()
-    eks.answer_to(account.live.session)
+def test_denied_associations_hide_nothing_else(eks: Eks, operation: str) -> None:
     eks.instead[operation] = lambda: DENIED
-    accounts(account)
     found = discover(["blue"], [], [])
 
     assert found.aws_accounts[0].associations == {arn_of("blue"): None}
     assert len(found.aws_accounts[0].roles) == 5
     (said,) = found.not_checked
-    what = f"associations of EKS cluster {arn_of('blue')} of AWS account {DEFAULT_ACCOUNT_ID}"
-    assert said.startswith(f"{what}: eks:{operation}: AccessDeniedException")
+    assert f"{arn_of('blue')} of AWS account {DEFAULT_ACCOUNT_ID}: eks:{operation}: AccessDeniedException" in said
 
 
 def test_a_cluster_of_another_aws_account_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,23 +249,11 @@ def test_last_use() -> None:
 # --- Clusters --------------------------------------------------------------------------------------------------------
 
 
-def names(found: Cluster) -> list[str]:
-    return [str(each) for each in found.service_accounts]
-
-
-def test_two_contexts_of_one_cluster_are_one_cluster() -> None:
-    found = discover(["blue as admin", "green", "blue as reader"], [], [])
-
-    assert [(each.name, each.issuer) for each in found.clusters] == [("blue as admin", BLUE), ("green", GREEN)]
-    assert [(each.context, each.eks_name) for each in found.clusters] == [("blue as admin", None), ("green", None)]
-
-
-def test_two_clusters_of_one_issuer_are_not_one(accounts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_clusters_of_one_issuer_are_not_one(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects kind's clusters, which all have one issuer: of one, nothing was read, and nothing was said of it.
 
     No two objects of any cluster have one UID: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
     """
-    accounts(Account())
     service_accounts = StubCluster.service_accounts
 
     def with_uids(self: StubCluster, namespace: str | None) -> list[ServiceAccount]:
@@ -352,12 +283,11 @@ def test_two_clusters_of_one_issuer_are_not_one(accounts: Any, monkeypatch: pyte
     ],
 )
 def test_a_cluster_that_cannot_be_read_is_said(context: str, said: str) -> None:
+    found = discover(["green", context], [], [])
 
-    assert [each.name for each in discover(["green", context], [], []).clusters] == ["green"]
-    assert discover(["green", context], [], []).not_checked == (said,)
-    with pytest.raises(CouldNotLookError) as error:
+    assert ([each.name for each in found.clusters], found.not_checked) == (["green"], (said,))
+    with pytest.raises(CouldNotLookError, match=re.escape(said)):
         discover([context], [], [])
-    assert str(error.value) == said
 
 
 def test_a_cluster_of_a_profile_and_region(profiles: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -393,8 +323,7 @@ WAIT = "aws eks wait cluster-active --name new --region us-west-2"
 
 def test_a_cluster_that_is_being_created(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not there yet is absent: https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html."""
-    described = {"name": "new", "status": "CREATING", "certificateAuthority": {}, "identity": {"oidc": {}}}
-    monkeypatch.setattr(EksClient, "cluster", lambda *_: EksCluster.of(described))
+    monkeypatch.setattr(EksClient, "cluster", lambda *_: EksCluster.of({"name": "new", "status": "CREATING"}))
     found = discover(["green"], ["new"], [])
 
     assert [each.name for each in found.clusters] == ["green"]
@@ -442,15 +371,9 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> None:
     of_clusters = {"blue": {"kubeconfig": "{}"}, "green": {"context": "aws"}}
     declared = DeclaredStack("prod", (own, annotated, half), {"provider": {}}, of_clusters)
     monkeypatch.setattr(discovery, "read_stack", lambda name: declared)
-    account = Account()
-
-    class Blue(StubCluster):
-        issuer = BLUE
-
-    class Green(StubCluster):
-        issuer = GREEN
-
-    clusters = {"blue": Blue("aws"), "green": Green("aws")}
+    account, clusters = Account(), {each: StubCluster(each) for each in ("blue", "green")}
+    for each in clusters.values():
+        each.context, each.is_called = "aws", each.context
     monkeypatch.setattr(ClusterClients, "of", lambda _, reference: clusters[reference])
     monkeypatch.setattr(AwsAccountClients, "of_provider", lambda _, reference: account.live)
 
@@ -482,8 +405,7 @@ def test_a_stack_names_its_clusters_and_what_it_manages() -> None:
 def test_a_profile_takes_the_place_of_the_stacks_aws_accounts() -> None:
     found = discover([], [], ["prod"], [{"profile": "other"}])
 
-    assert [each.number for each in found.aws_accounts] == ["444455556666"]
-    assert (found.stacks, len(found.clusters), len(found.managed)) == (("prod",), 2, 5)
+    assert ([each.number for each in found.aws_accounts], len(found.clusters)) == (["444455556666"], 2)
 
 
 def test_no_two_clusters_have_one_name() -> None:
@@ -520,12 +442,8 @@ def test_a_cluster_of_a_stack_that_does_not_answer_is_said(monkeypatch: pytest.M
         ("other", None, ("guards of cluster other: list validatingadmissionpolicybindings: no",)),
     ],
 )
-def test_guards_are_read_where_that_is_allowed(
-    context: str, guards: Any, not_checked: Any, accounts: Any, eks: Eks
-) -> None:
-    account = Account()
-    eks.answer_to(account.live.session)
-    accounts(account)
+@pytest.mark.usefixtures("eks")
+def test_guards_are_read_where_that_is_allowed(context: str, guards: Any, not_checked: Any) -> None:
     found = discover([context], [], [], guards=True)
 
     assert (found.clusters[0].guards, found.not_checked) == (guards, not_checked)

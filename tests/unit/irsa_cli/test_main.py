@@ -1,28 +1,44 @@
-"""The irsa command: what holds for every subcommand."""
+"""The irsa command: what holds for every subcommand, what it prints for programs, and how they are found."""
 
 import argparse
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, PackageNotFoundError
 from itertools import chain, permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from irsa_cli import subcommands
 from irsa_cli.main import main
+from irsa_cli.prove.proof import ASSUMES, IS_REFUSED
 from irsa_cli.subcommands import installed
+from irsa_cli.verify.kinds import CHECKS
 from irsa_program import check
+from irsa_world.report.checks import Check, Outcome, Report
+from irsa_world.report.json import as_json
+from tests.output_schemas import REFERENCE, check_output
 
 IRSA = Path(sys.executable).with_name("irsa")
 
 
-@pytest.mark.parametrize("subcommand", ["verify", "prove", "explain", "inventory"])
-def test_an_empty_stack_name_is_no_other_stack(subcommand: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("subcommand", "option"),
+    [
+        *((each, "--stack") for each in ("verify", "prove", "explain", "inventory")),
+        *(("inventory", each) for each in ("--context", "--cluster", "--profile", "--region", "--namespace")),
+    ],
+)
+def test_an_unset_variable_chooses_nothing(subcommand: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main([subcommand, "--stack", ""])
+        main([subcommand, option, ""])
 
     assert ended.value.code == 2
-    assert "argument --stack: the name of the stack is empty" in capsys.readouterr().err
+    assert re.search(rf"argument {option}: .* is empty", capsys.readouterr().err)
 
 
 WORDS = {
@@ -35,8 +51,7 @@ WORDS = {
 
 @pytest.mark.parametrize("subcommand", WORDS)
 def test_arguments_may_stand_anywhere(subcommand: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects who adds the binding at the end: every order of the words means the same, as POSIX tools of GNU have it.
-
+    """Every order of the words means the same, as POSIX tools of GNU have it:
     https://www.gnu.org/software/libc/manual/html_node/Using-Getopt.html (arguments are permuted)
     """
     asked: list[argparse.Namespace] = []
@@ -125,3 +140,98 @@ def test_a_misspelled_subcommand_is_named(subcommand: str, capsys: pytest.Captur
         main([f"{subcommand}{subcommand[-1]}"])
 
     assert (ended.value.code, f"did you mean {subcommand}?" in capsys.readouterr().err) == (2, True)
+
+
+# --- For programs: the published schemas of docs/reference -----------------------------------------------------------
+
+
+def test_each_subcommand_has_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    published = {file.name.removesuffix(".schema.json") for file in REFERENCE.glob("*.schema.json")}
+    printing = set()
+    for subcommand in installed():
+        with pytest.raises(SystemExit):
+            main([subcommand, "--help"])
+        if "--json" in capsys.readouterr().out:
+            printing.add(subcommand)
+
+    assert published == printing
+    assert "verify" in printing
+
+
+def objects(schema: Any) -> Iterator[dict[str, Any]]:
+    """Return every object's schema."""
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            yield schema
+        for each in schema.values():
+            yield from objects(each)
+
+
+@pytest.mark.parametrize("file", sorted(REFERENCE.glob("*.schema.json")), ids=lambda file: file.name)
+def test_a_schema_admits_only_keys_that_it_names_in_one_style(file: Path) -> None:
+    for each in objects(json.loads(file.read_text())):
+        assert each["additionalProperties"] is False
+        assert [key for key in each["properties"] if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", key)] == []
+
+
+@pytest.mark.parametrize(("subcommand", "kinds"), [("verify", CHECKS), ("prove", (ASSUMES, IS_REFUSED))])
+def test_every_check_and_outcome(subcommand: str, kinds: tuple[str, ...]) -> None:
+    checks = [Check("app", kind, outcome, "role app", "a", "b", "c") for kind in kinds for outcome in Outcome]
+    document = check_output(subcommand, as_json(Report(subcommand, "dev", checks)))
+    each = len(kinds)
+
+    outcomes = "ok", "finding", "noPermission", "noAnswer", "cannotTell", "unproven", "notChecked"
+    assert document["counts"] == dict.fromkeys(outcomes, each)
+    assert document["good"] is False
+
+
+# --- How subcommands are found, and what they need beside the command -------------------------------------------------
+
+
+def entry(name: str, module: str) -> EntryPoint:
+    return EntryPoint(name, module, subcommands.GROUP)
+
+
+def test_the_line_of_help_is_read_and_nothing_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "some_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise SystemExit('imported')\n")
+    (package / "some_subcommand.py").write_text('"""Do 100 % of it."""\n\nraise SystemExit("imported")\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    assert subcommands.help_line(entry("some", "some_package.some_subcommand")) == "Do 100 %% of it."
+
+
+def test_each_subcommand_says_in_its_first_line_what_it_does() -> None:
+    for name, found in installed().items():
+        line = subcommands.help_line(found)
+        assert line.endswith("."), name
+        assert line[0].isupper(), name
+
+
+def test_a_subcommand_whose_module_is_not_there_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [entry("check", "no_such_package.check"), entry("other", "irsa_cli.no_such_subcommand")]
+    monkeypatch.setattr(
+        subcommands, "entry_points", lambda **_: [*found, entry("verify", "irsa_cli.verify.subcommand")]
+    )
+
+    assert list(subcommands.installed.__wrapped__()) == ["verify"]
+
+
+@pytest.mark.parametrize("other", ["irsa", "irsa-stack"])
+@pytest.mark.parametrize("found", [None, "1.2.2"])
+def test_another_package_of_another_version_is_refused(
+    other: str, found: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def version(name: str) -> str:
+        if name != other:
+            return "1.2.3"
+        if found is None:
+            raise PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(subcommands, "version", version)
+
+    assert main(["explain", "default/app", "my-role"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"irsa explain: irsa-cli 1.2.3 needs {other} 1.2.3, but {found or 'none'} is installed: ")

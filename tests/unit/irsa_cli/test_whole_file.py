@@ -5,7 +5,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -19,55 +19,37 @@ OLD, NEW = "old\n", "new é\r\n"
 
 
 class Target(NamedTuple):
-    """A target, and what comes of it.
+    """What is written to: with the permissions of what is there, what it is a link to, and the error of a refusal."""
 
-    Attributes:
-        make: Makes it in a folder, and returns the name to write to and the file that is read afterwards.
-        refused: The number of the error; None where it is written.
-        mode: The permissions that it has afterwards, under a umask of 022.
-    """
-
-    make: Callable[[Path], tuple[Path, Path]]
+    name: str
+    there: int | None = None
+    link: str = ""
     refused: int | None = None
-    mode: int = 0o644
 
-
-def existing(mode: int) -> Callable[[Path], tuple[Path, Path]]:
-    def make(folder: Path) -> tuple[Path, Path]:
-        (folder / "x").write_text(OLD)
-        (folder / "x").chmod(mode)
-        return folder / "x", folder / "x"
-
-    return make
-
-
-def named(name: str) -> Callable[[Path], tuple[Path, Path]]:
-    return lambda folder: (folder / name, folder / name)
-
-
-def link_to(name: str, present: bool) -> Callable[[Path], tuple[Path, Path]]:
-    def make(folder: Path) -> tuple[Path, Path]:
-        if present:
-            (folder / name).write_text(OLD)
-        (folder / "link").symlink_to(name)
-        return folder / "link", folder / name
-
-    return make
+    def make(self, folder: Path) -> tuple[Path, Path]:
+        """Return the path to write to, and the file that is read afterwards."""
+        path, read = folder / self.name, folder / (self.link or self.name)
+        if self.there is not None:
+            read.write_text(OLD)
+            read.chmod(self.there)
+        if self.link:
+            path.symlink_to(self.link)
+        return path, read
 
 
 # NAME_MAX is 255 bytes: https://man7.org/linux/man-pages/man3/sysconf.3.html, limits.h(0p); é is two of them.
 TARGETS = {
-    "new": Target(named("x")),
-    **{f"existing, {mode:o}": Target(existing(mode), mode=mode) for mode in (0o600, 0o666)},
-    "read-only": Target(existing(0o444), errno.EACCES, 0o444),
-    "link to a file": Target(link_to("x", present=True)),
-    "link to nothing": Target(link_to("x", present=False)),
-    "link to a folder that is missing": Target(link_to("none/x", present=False), errno.ENOENT),
-    "link to itself": Target(link_to("link", present=False), errno.ELOOP),
-    "folder missing": Target(named("none/x"), errno.ENOENT),
-    "folder given": Target(named("."), errno.EISDIR),
-    "a name of 255 bytes in 128 characters": Target(named("x" + "é" * 127)),
-    "a name of 256 bytes": Target(named("x" * 256), errno.ENAMETOOLONG),
+    "new": Target("x"),
+    **{f"existing, {mode:o}": Target("x", there=mode) for mode in (0o600, 0o666)},
+    "read-only": Target("x", there=0o444, refused=errno.EACCES),
+    "link to a file": Target("link", there=0o644, link="x"),
+    "link to nothing": Target("link", link="x"),
+    "link to a folder that is missing": Target("link", link="none/x", refused=errno.ENOENT),
+    "link to itself": Target("link", link="link", refused=errno.ELOOP),
+    "folder missing": Target("none/x", refused=errno.ENOENT),
+    "folder given": Target(".", refused=errno.EISDIR),
+    "a name of 255 bytes in 128 characters": Target("x" + "é" * 127),
+    "a name of 256 bytes": Target("x" * 256, refused=errno.ENAMETOOLONG),
 }
 
 
@@ -95,13 +77,12 @@ def full_disk() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_target_is_written_or_refused_with_its_reason(name: str, tmp_path: Path) -> None:
-    make, refused, mode = TARGETS[name]
-    path, read = make(tmp_path)
+    target, refused = TARGETS[name], TARGETS[name].refused
+    path, read = target.make(tmp_path)
     before = contents(tmp_path)
     if refused is None:
-        was_link = path.is_symlink()
         write(path, NEW)
-        assert (read.stat().st_mode & 0o777, path.is_symlink()) == (mode, was_link)
+        assert (read.stat().st_mode & 0o777, path.is_symlink()) == (target.there or 0o644, bool(target.link))
         assert contents(tmp_path) == {**before, path.name: NEW.encode(), read.name: NEW.encode()}
         return
     with pytest.raises(CouldNotLookError, match=rf"^cannot write .*: {os.strerror(refused)}$") as error:
@@ -132,7 +113,7 @@ def test_a_file_that_cannot_be_replaced_is_written_in_place(
     def refuses(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    path, _ = existing(0o644)(tmp_path)
+    path, _ = Target("x", there=0o644).make(tmp_path)
     monkeypatch.setattr(Path, "replace", refuses)
     write(path, NEW)
 

@@ -93,35 +93,27 @@ def found(
 
     Each is one of EKS if there are associations.
     """
-    of_cluster: dict[str, list[ServiceAccount]] = {}
-    for each in service_accounts:
-        of_cluster.setdefault(each.cluster, []).append(each)
-    names, those = clusters or {"blue": "BLUE"}, [*associations]
+    issuers, those, accounts = clusters or {"blue": "BLUE"}, tuple(associations), tuple(service_accounts)
+    arns = {issuer: cluster_arn(issuer.lower()) for issuer in issuers.values()}
     aws_account = AwsAccount(
         AWS_ACCOUNT,
         tuple(sorted(roles, key=lambda each: each.arn)),
-        {provider(each): (STS,) for each in (*names.values(), "GONE")},
-        {"us-west-2": {f"https://{host_path(each)}": cluster_arn(each.lower()) for each in names.values()}},
+        {provider(each): (STS,) for each in (*arns, "GONE")},
+        {"us-west-2": {f"https://{host_path(each)}": arn for each, arn in arns.items()}},
         tuple(policies),
-        {
-            cluster_arn(each.lower()): tuple(one for one in those if one.cluster_arn == cluster_arn(each.lower()))
-            for each in names.values()
-        },
+        {arn: tuple(each for each in those if each.cluster_arn == arn) for arn in arns.values()},
     )
-    return Discovery(
-        tuple(
-            Cluster(
-                name,
-                f"https://{host_path(issuer)}",
-                tuple(of_cluster.get(name, ())),
-                context=name,
-                arn=cluster_arn(issuer.lower()) if those else None,
-            )
-            for name, issuer in names.items()
-        ),
-        (aws_account,),
-        **more,
+    of_contexts = (
+        Cluster(
+            name,
+            f"https://{host_path(issuer)}",
+            tuple(each for each in accounts if each.cluster == name),
+            context=name,
+            arn=arns[issuer] if those else None,
+        )
+        for name, issuer in issuers.items()
     )
+    return Discovery(tuple(of_contexts), (aws_account,), **more)
 
 
 def adopted(discovery: Discovery, choice: Choice | None = None, file: Declared | None = None, **ways: Any) -> Adoption:

