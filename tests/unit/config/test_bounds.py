@@ -7,7 +7,6 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -35,6 +34,15 @@ def report(folder: Path, text: str) -> FileReport:
     return report_of(file)
 
 
+def measured(look: Callable[[], FileReport]) -> tuple[FileReport, int]:
+    """Return what is found, and how many bytes that took at most."""
+    tracemalloc.start()
+    found = look()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return found, peak
+
+
 def only_mistake(found: FileReport) -> LocatedMistake:
     (mistake,) = found.mistakes
     return mistake
@@ -47,15 +55,12 @@ def bomb(levels: int, width: int = 9) -> str:
     return GOOD + "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("levels", [7, 9, 30])
+@pytest.mark.parametrize("levels", [7, 30])
 def test_an_alias_bomb_is_refused_before_it_is_expanded(tmp_path: Path, levels: int) -> None:
     text = bomb(levels)
     assert len(text) < 4_000
     report(tmp_path, GOOD)
-    tracemalloc.start()
-    found = report(tmp_path, text)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    found, peak = measured(lambda: report(tmp_path, text))
 
     assert "almost all by aliases" in only_mistake(found).mistake.found
     assert peak < 4 * MIB
@@ -87,10 +92,7 @@ def test_a_file_of_any_size(tmp_path: Path) -> None:
     file.write_text(GOOD)
     with file.open("r+b") as opened:
         opened.truncate(2**40)
-    tracemalloc.start()
-    found = report_of(file)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    found, peak = measured(lambda: report_of(file))
 
     assert "more than 16 MiB" in only_mistake(found).mistake.found
     assert peak < 64 * MIB
@@ -100,10 +102,7 @@ def test_a_file_of_any_size(tmp_path: Path) -> None:
 
 def test_more_values_than_ten_thousand_bindings_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(irsa_config.nodes, "MOST_VALUES", 40_000)
-    tracemalloc.start()
-    found = report(tmp_path, GOOD + "  a: [" + "x," * 40_001 + "]\n")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    found, peak = measured(lambda: report(tmp_path, GOOD + "  a: [" + "x," * 40_001 + "]\n"))
 
     assert "more than 40,000 values" in only_mistake(found).mistake.found
     assert peak < 8 * MIB
@@ -111,66 +110,40 @@ def test_more_values_than_ten_thousand_bindings_have(tmp_path: Path, monkeypatch
     assert report(tmp_path, GOOD + "# " + "," * 50_000 + "\n").mistakes == []
 
 
-def counted_calls(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[int]:
-    calls, original = [0], getattr(owner, name)
-
-    def counting(*arguments: Any, **named: Any) -> Any:
-        calls[0] += 1
-        return original(*arguments, **named)
-
-    monkeypatch.setattr(owner, name, counting)
-    return calls
-
-
 def test_a_policy_with_many_mistakes_is_composed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuses the attack of a file with thousands of mistakes, which was parsed again for the line of each."""
-    statements = ",\n".join('{"Effect": "allow", "Action": "s3:GetObject", "Resource": "*"}' for _ in range(2_000))
+    statements = ",\n".join('{"Effect": "allow", "Action": "s3:GetObject", "Resource": "*"}' for _ in range(500))
     (tmp_path / "p.json").write_text(f'{{"Version": "2012-10-17", "Statement": [\n{statements}]}}')
-    calls = counted_calls(monkeypatch, yaml, "compose")
+    compose, calls = yaml.compose, list[int]()
+    monkeypatch.setattr(yaml, "compose", lambda *given, **named: calls.append(1) or compose(*given, **named))
     found = report(tmp_path, GOOD.replace("my-app}}", "my-app}, policy: {file: p.json}}"))
 
     in_file = [mistake.line for mistake in found.mistakes if mistake.within]
-    assert in_file == list(range(2, 2_002))
-    (other,) = [each for each in found.mistakes if not each.within]
-    assert other.mistake.found.startswith("managed policies of the role: ")
+    assert in_file == list(range(2, 502))
     # The stack file itself, and the policy.
-    assert calls[0] == 2
+    assert len(calls) == 2
 
 
 def test_the_search_for_a_repeated_key_visits_each_value_once() -> None:
-    text = "[" + ",".join("[]" for _ in range(200_000)) + ',\n{"a": 1,\n"a": 2}]'
+    # The lists that were written again held 10 GB.
+    text = "[" + ",".join("[]" for _ in range(50_000)) + ',\n{"a": 1,\n"a": 2}]'
     started = time.process_time()
 
     assert policy_sources._line_of_repeated(text) == 3
-    # The lists that were written again hold 160 GB.
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 10
 
 
 def with_policy(folder: Path, name: str) -> FileReport:
     return report(folder, GOOD.replace("my-app}}", f"my-app}}, policy: {{file: {json.dumps(name)}}}}}"))
 
 
-def outside_link(project: Path, secret: Path) -> str:
-    (project / "link.json").symlink_to(secret)
-    return "link.json"
-
-
-def linked_folder(project: Path, secret: Path) -> str:
-    (project / "linked").symlink_to(secret.parent)
-    return "linked/secret.json"
-
-
-def link_to_itself(project: Path, _secret: Path) -> str:
-    (project / "loop.json").symlink_to("loop.json")
-    return "loop.json"
-
-
-OUTSIDE: dict[str, Callable[[Path, Path], str]] = {
-    "an absolute name": lambda _project, secret: str(secret),
-    "a name that climbs": lambda project, secret: os.path.relpath(secret, project),
-    "a symbolic link": outside_link,
-    "a folder that is a symbolic link": linked_folder,
-    "a link to itself": link_to_itself,
+# The name of the policy, and where a link of that name, or of its folder, leads.
+OUTSIDE: dict[str, tuple[str, str]] = {
+    "an absolute name": ("{secret}", ""),
+    "a name that climbs": ("../elsewhere/secret.json", ""),
+    "a symbolic link": ("link", "{secret}"),
+    "a folder that is a symbolic link": ("link/secret.json", "{folder}"),
+    "a link to itself": ("link", "link"),
 }
 
 
@@ -180,7 +153,10 @@ def test_a_policy_outside_of_the_project(tmp_path: Path, attack: str) -> None:
     project.mkdir()
     secret.parent.mkdir()
     secret.write_text('{"Version": "HUSH", "Statement": {"Effect": "HUSH"}, "HUSH": 1}')
-    found = with_policy(project, OUTSIDE[attack](project, secret))
+    name, link = (each.format(secret=secret, folder=secret.parent) for each in OUTSIDE[attack])
+    if link:
+        (project / "link").symlink_to(link)
+    found = with_policy(project, name)
 
     assert only_mistake(found).place == ("bindings", "my-app", "policy", "file")
     assert "HUSH" not in as_json([found]) + "\n".join(plain(sections([found])))
@@ -190,10 +166,9 @@ def test_a_name_that_exists_outside_is_not_told_from_one_that_does_not(tmp_path:
     project = tmp_path / "project"
     project.mkdir()
     (tmp_path / "secret.json").write_text(POLICY)
-    texts = {only_mistake(with_policy(project, name)).mistake.allowed for name in ("../secret.json", "../secre.json")}
-    fixes = {only_mistake(with_policy(project, name)).mistake.fix for name in ("../secret.json", "../secre.json")}
+    both = [only_mistake(with_policy(project, name)).mistake for name in ("../secret.json", "../secre.json")]
 
-    assert len(texts) == len(fixes) == 1
+    assert len({(each.allowed, each.fix) for each in both}) == 1
 
 
 @pytest.mark.parametrize("kind", ["fifo", "socket", "device", "folder"])
@@ -221,10 +196,7 @@ def test_a_policy_of_any_size(tmp_path: Path) -> None:
     assert with_policy(tmp_path, "p.json").mistakes == []
     with file.open("r+b") as opened:
         opened.truncate(2**40)
-    tracemalloc.start()
-    found = with_policy(tmp_path, "p.json")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    found, peak = measured(lambda: with_policy(tmp_path, "p.json"))
 
     assert "more than 1 MiB" in only_mistake(found).mistake.found
     assert peak < 8 * MIB

@@ -27,10 +27,7 @@ def mistakes(**values: Any) -> Sequence[LocatedMistake]:
 @pytest.mark.parametrize(
     ("keys", "place", "fix"),
     [
-        ({"role": {"policy": {}}}, "role.policy", "move it to irsa:bindings.a.policy"),
-        ({"variables": {}}, "variables", "move it to irsa:variables"),
         ({"role": {"nam": "x"}}, "role.nam", "did you mean 'name'?"),
-        ({"policies": [POLICY_ARN]}, "policies.0", "write the ARNs under irsa:bindings.a.policyArns"),
         # As in terraform-aws-iam.
         ({"policies": {"read": POLICY_ARN}}, "policies", "write the ARNs under irsa:bindings.a.policyArns"),
         ({"policyArns": {"b": "x"}}, "policyArns.b", "arn:aws:iam::aws:policy/x"),

@@ -14,6 +14,7 @@ from irsa.rules.unknown import WRONG
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.variables import references, replaced
 from irsa_program.examine import examine
+from tests.world import document
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
@@ -22,18 +23,10 @@ EVERY_BUCKET = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aw
 ANY = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 
 
-def document(statement: dict[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [statement]}
-
-
 def mistakes(folder: Path, binding: dict[str, Any], **settings: Any) -> list[LocatedMistake]:
     clusters = {} if "clusters" in settings or "cluster" in settings else {"cluster": {"name": "my-cluster"}}
     bindings = {"app": {"serviceAccount": {"name": "app"}, **binding}}
     return examine({**clusters, **settings, "bindings": bindings}, folder, "us-west-2").mistakes
-
-
-def with_condition(condition: dict[str, Any]) -> dict[str, Any]:
-    return {"policy": {"document": document({**ANY, "Condition": condition})}}
 
 
 CLUSTER_IN: list[tuple[dict[str, Any], Place]] = [
@@ -42,26 +35,11 @@ CLUSTER_IN: list[tuple[dict[str, Any], Place]] = [
         {"trust": {"conditions": {"StringLike": {"aws:PrincipalTag/cluster": "${cluster}*"}}}},
         ("trust", "conditions", "StringLike", "aws:PrincipalTag/cluster"),
     ),
-    (
-        {
-            "trust": {
-                "statements": [
-                    {
-                        "Effect": "Allow",
-                        "Principal": {"AWS": "arn:aws:iam::111122223333:role/${cluster}"},
-                        "Action": "*",
-                    }
-                ]
-            }
-        },
-        ("trust", "statements", 0, "Principal", "AWS"),
-    ),
     ({"policyArns": ["arn:aws:iam::aws:policy/A", "arn:aws:iam::111122223333:policy/${cluster}"]}, ("policyArns", 1)),
-    ({"role": {"arn": "arn:aws:iam::111122223333:role/${cluster}-app"}}, ("role", "arn")),
 ]
 
 
-@pytest.mark.parametrize(("binding", "place"), CLUSTER_IN, ids=[".".join(map(str, place)) for _, place in CLUSTER_IN])
+@pytest.mark.parametrize(("binding", "place"), CLUSTER_IN)
 @pytest.mark.parametrize("cluster", [NAMELESS, {"stack": "organization/platform/prod"}])
 def test_a_cluster_without_a_name_fills_in_nothing(
     tmp_path: Path, binding: dict[str, Any], place: Place, cluster: dict[str, Any]
@@ -93,11 +71,7 @@ def test_a_cluster_of_several_is_not_the_first_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [
-        ("", "an empty string"),
-        ("${bucket}", "in which nothing is replaced"),
-        ("x${cluster}", "in which nothing is replaced"),
-    ],
+    [("", "an empty string"), ("x${cluster}", "in which nothing is replaced")],
 )
 def test_a_variable_that_widens_or_hides(tmp_path: Path, value: str, words: str) -> None:
     found = mistakes(tmp_path, {}, variables={"prefix": value})
@@ -149,25 +123,13 @@ def test_openings_in_a_resource_take_no_longer_than_their_length() -> None:
     assert time.process_time() - started < 10
 
 
-SAME_KEYS: list[tuple[dict[str, Any], Place]] = [
-    (
-        with_condition({"StringEquals": {"aws:ResourceTag/${a}": "x", "aws:ResourceTag/${b}": "y"}}),
-        ("policy", "document", "Statement", 0, "Condition", "StringEquals", "aws:ResourceTag/${b}"),
-    ),
-    (
-        with_condition({"${operator}": {"aws:ResourceTag/x": "x"}, "StringEquals": {"aws:ResourceTag/y": "y"}}),
-        ("policy", "document", "Statement", 0, "Condition", "StringEquals"),
-    ),
-]
+def test_two_keys_that_become_one(tmp_path: Path) -> None:
+    """Refuses `{${operator}: {...}, StringEquals: {...}}`: one of the conditions was dropped."""
+    condition = {"${operator}": {"aws:ResourceTag/x": "x"}, "StringEquals": {"aws:ResourceTag/y": "y"}}
+    binding = {"policy": {"document": document({**ANY, "Condition": condition})}}
+    (mistake,) = mistakes(tmp_path, binding, variables={"operator": "StringEquals"})
 
-
-@pytest.mark.parametrize(("binding", "place"), SAME_KEYS)
-def test_two_keys_that_become_one(tmp_path: Path, binding: dict[str, Any], place: Place) -> None:
-    """Refuses `{aws:ResourceTag/${a}: x, aws:ResourceTag/${b}: y}` with a = b: one of the conditions was dropped."""
-    variables = {"a": "team", "b": "team", "operator": "StringEquals"}
-    (mistake,) = mistakes(tmp_path, binding, variables=variables)
-
-    assert mistake.place == ("bindings", "app", *place)
+    assert mistake.place[-2:] == ("Condition", "StringEquals")
     assert "with their variables replaced" in mistake.mistake.found
 
 
