@@ -6,23 +6,22 @@ import pytest
 
 from irsa.rules.unknown import SECRET
 from irsa_program.examine import examine
+from tests.world import document
 
 APP = {"serviceAccount": {"name": "app"}}
 GOOD: dict[str, Any] = {"cluster": {"name": "cc"}, "bindings": {"app": APP}}
 
 
-@pytest.mark.parametrize("place", [("bindings", "app", "role"), ("bindings", "app", "role", "name"), ("defaults",)])
-def test_a_key_without_a_value_is_one_mistake(tmp_path: Path, place: tuple[str, ...]) -> None:
-    values: dict[str, Any] = {
-        "cluster": {"name": "cc"},
-        "bindings": {"app": {**APP, "role": {"path": "/"}}},
-        "defaults": {},
-    }
-    container = values
-    for key in place[:-1]:
-        container = container[key]
-    container[place[-1]] = None
-    (mistake,) = examine(values, tmp_path).mistakes
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({"bindings": {"app": {**APP, "role": None}}}, ("bindings", "app", "role")),
+        ({"bindings": {"app": {**APP, "role": {"name": None}}}}, ("bindings", "app", "role", "name")),
+        ({"defaults": None}, ("defaults",)),
+    ],
+)
+def test_a_key_without_a_value_is_one_mistake(tmp_path: Path, values: dict[str, Any], place: tuple[str, ...]) -> None:
+    (mistake,) = examine({**GOOD, **values}, tmp_path).mistakes
     assert (mistake.place, mistake.mistake.found) == (place, "an empty value")
 
 
@@ -38,13 +37,9 @@ EVERYTHING = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
 WRONG = {**EVERYTHING, "Effect": "Alow"}
 
 
-def document_of(*statements: Any) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
-
-
 @pytest.mark.parametrize(
     ("file", "line"),
-    [(json.dumps(document_of(WRONG, EVERYTHING), indent=0), 12), ('{"Version": "2012-10-17"', None)],
+    [(json.dumps(document(WRONG, EVERYTHING), indent=0), 12), ('{"Version": "2012-10-17"', None)],
 )
 def test_a_mistake_in_a_file_hides_no_warning_of_the_rest(tmp_path: Path, file: str, line: int | None) -> None:
     (tmp_path / "p.json").write_text(file)

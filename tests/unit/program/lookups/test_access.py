@@ -41,11 +41,9 @@ IN_POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
     ("inputs", "variables", "place"),
     [
         ({"kubeconfig": "prod", "context": "prod"}, {}, None),
-        ({"kubeconfig": "prod"}, {}, None),
         ({"context": "prod"}, {"KUBECONFIG": "prod"}, None),
         ({"kubeconfig": "prod", "context": "prd"}, {}, (*PLACE, "context")),
         ({"kubeconfig": "none"}, {}, (*PLACE, "kubeconfig")),
-        ({"kubeconfig": "none", "context": "prod"}, {}, (*PLACE, "kubeconfig")),
         ({"kubeconfig": "~nobody-at-all/x"}, {}, (*PLACE, "kubeconfig")),
         # A file that is missing is skipped, and a context of any file counts.
         ({"context": "prod"}, {"KUBECONFIG": "none:without:prod"}, None),
@@ -53,7 +51,6 @@ IN_POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
         ({}, {"KUBECONFIG": "without"}, PLACE),
         ({}, {"KUBECONFIG": "none"}, PLACE),
         # In a Pod its service account is used then.
-        ({}, {"KUBECONFIG": "without", **IN_POD}, None),
         ({}, {"KUBECONFIG": "none", **IN_POD}, None),
         ({"context": "prod"}, {"KUBECONFIG": "none", **IN_POD}, PLACE),
         # The plugin says what is wrong with these.
@@ -63,9 +60,7 @@ IN_POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
 def test_a_kubeconfig_and_its_context(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: dict[str, str], variables: dict[str, str], place: Any
 ) -> None:
-    """Protects from a stack that stops half-way: the Kubernetes plugin misses a context when it creates something.
-
-    https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#merging-kubeconfig-files
+    """https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#merging-kubeconfig-files
     https://pkg.go.dev/k8s.io/client-go/tools/clientcmd#DeferredLoadingClientConfig.ClientConfig
     """
     monkeypatch.chdir(tmp_path)
@@ -85,37 +80,33 @@ def stack(**values: Any) -> Stack:
     return read_settings(values, Path("/nowhere")).stack
 
 
-def used(**values: Any) -> set[str | None]:
-    settings = stack(**values)
-    return access.used_aws_accounts(settings, needs_of(settings))
+OWN = {"serviceAccount": {"name": "app"}}
+EXISTING = {**OWN, "role": {"arn": "arn:aws:iam::111122223333:role/r"}}
 
 
-def test_an_account_counts_where_something_is_asked_or_created() -> None:
-    own = {"serviceAccount": {"name": "app"}}
-    existing = {**own, "role": {"arn": "arn:aws:iam::111122223333:role/r"}}
-    data = {"data": {"profile": "data", "region": "us-west-2"}}
+@pytest.mark.parametrize(
+    ("cluster", "binding", "expected"),
+    [
+        (KNOWN, OWN, {None}),
+        (KNOWN, EXISTING, set()),
+        (KNOWN, {**OWN, "account": "data"}, {"data"}),
+        ({"name": "cc"}, EXISTING, {None}),
+        # The cluster is looked up in its own account, and the region of an account is that of the stack.
+        ({"name": "cc", "account": "data", "createOidcProvider": True}, OWN, {None, "data"}),
+        (KNOWN, {**OWN, "account": "elsewhere"}, {None, "elsewhere"}),
+        # With EKS Pod Identity, EKS alone knows the ARN of a cluster whose issuer is written.
+        ({"name": "cc", "oidcIssuer": "https://a.example/b"}, {**EXISTING, "identity": "podIdentity"}, {None}),
+    ],
+)
+def test_an_account_counts_where_something_is_asked_or_created(cluster: Any, binding: Any, expected: Any) -> None:
+    accounts = {"data": {"profile": "data", "region": "us-west-2"}, "elsewhere": {"profile": "data"}}
+    settings = stack(cluster=cluster, accounts=accounts, bindings={"app": binding})
 
-    assert used(cluster={"name": "cc"}, bindings={"app": own}) == {None}
-    assert used(cluster=KNOWN, bindings={"app": own}) == {None}
-    assert used(cluster=KNOWN, bindings={"app": existing}) == set()
-    assert used(cluster=KNOWN, accounts=data, bindings={"app": {**own, "account": "data"}}) == {"data"}
-    assert used(cluster={"name": "cc"}, bindings={"app": existing}) == {None}
-    # The cluster is looked up in its own account, and the region of an account is that of the stack.
-    named = {"name": "cc", "account": "data", "createOidcProvider": True}
-    assert used(cluster=named, accounts=data, bindings={"app": own}) == {None, "data"}
-    # With EKS Pod Identity, EKS alone knows the ARN of a cluster whose issuer is written.
-    pods = {**existing, "identity": "podIdentity"}
-    assert used(cluster={"name": "cc", "oidcIssuer": "https://a.example/b"}, bindings={"app": pods}) == {None}
-    without_region = {"data": {"profile": "data"}}
-    assert used(cluster=KNOWN, accounts=without_region, bindings={"app": {**own, "account": "data"}}) == {None, "data"}
-
-
-ROLE = "arn:aws:iam::111122223333:role/r"
+    assert access.used_aws_accounts(settings, needs_of(settings)) == expected
 
 
 def test_the_settings_of_the_default_provider_are_looked_at(tmp_path: Path, kubeconfig: Path) -> None:
-    """Protects from a stack that stops half-way: `kubernetes:kubeconfig` is a path from Pulumi.yaml, or a content."""
-    own = stack(cluster=KNOWN, bindings={"app": {"serviceAccount": {"name": "a"}, "role": {"arn": ROLE}}})
+    own = stack(cluster=KNOWN, bindings={"app": EXISTING})
 
     def places(**settings: str) -> list[str]:
         pulumi.runtime.set_all_config({f"kubernetes:{name}": value for name, value in settings.items()})
