@@ -14,34 +14,22 @@ def stack_file(folder: Path, text: str) -> StackFile:
     return StackFile(path, path.name)
 
 
-def test_values_and_lines(tmp_path: Path) -> None:
-    file = stack_file(
-        tmp_path,
-        """config:
-  irsa:defaults: &defaults {namespace: a}
-  irsa:bindings:
+def test_values_and_lines_of_an_alias(tmp_path: Path) -> None:
+    binding = """
     one:
       serviceAccount:
         <<: *defaults
         name: one
-      policyArns:
-        - first
-        - second
     two: {role: {name: two},
           policyArns: [third]}
-  aws:region: eu-west-1
-""",
-    )
+"""
+    file = stack_file(tmp_path, f"config:\n  irsa:defaults: &defaults {{namespace: a}}\n  irsa:bindings:{binding}")
 
     assert file.settings["bindings"]["one"]["serviceAccount"] == {"namespace": "a", "name": "one"}
-    assert file.region == "eu-west-1"
     for place, line in (
-        (("bindings", "one", "serviceAccount", "name"), 7),
         (("bindings", "one", "serviceAccount", "namespace"), 2),
-        (("bindings", "one", "policyArns", 1), 10),
-        (("bindings", "two", "role", "name"), 11),
-        (("bindings", "two", "policyArns", 0), 12),
-        (("bindings", "two", "missing"), 11),
+        (("bindings", "two", "policyArns", 0), 9),
+        (("bindings", "two", "missing"), 8),
         (("nowhere",), None),
     ):
         assert file.line(place) == line, place
@@ -63,14 +51,9 @@ def test_a_key_of_no_namespace(tmp_path: Path) -> None:
     assert list(file.settings.values()) == [1]
 
 
-APP = "  irsa:bindings:\n    app: {serviceAccount: {name: app}, role: %s}\n"
-
-
 def mistakes_of(folder: Path, role: str) -> list[tuple[Any, ...]]:
-    return [
-        (mistake.place[3:], mistake.line, mistake.mistake.found)
-        for mistake in stack_file(folder, f"config:\n{APP % role}").mistakes
-    ]
+    text = f"config:\n  irsa:bindings:\n    app: {{serviceAccount: {{name: app}}, role: {role}}}\n"
+    return [(each.place[3:], each.line, each.mistake.found) for each in stack_file(folder, text).mistakes]
 
 
 @pytest.mark.parametrize(

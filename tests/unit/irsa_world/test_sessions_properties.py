@@ -46,35 +46,20 @@ SUB = st.builds(
     st.lists(SUBJECTS, min_size=1, max_size=3),
 )
 ANY = st.dictionaries(OPERATORS, st.dictionaries(KEYS, st.lists(VALUES, max_size=3), max_size=2), max_size=2)
-PRINCIPALS = st.sampled_from(
+# Most statements are those of AWS's page; others name another principal or action.
+ELEMENTS = st.sampled_from(
     [
-        *({"Federated": PROVIDER},) * 4,
-        {"Federated": [OTHER_PROVIDER, PROVIDER]},
-        {"Federated": OTHER_PROVIDER},
-        "*",
-        {"AWS": "*"},
-        {"Federated": "*"},
-        {"AWS": NUMBER},
-        {"Service": "ec2.amazonaws.com"},
+        *({},) * 8,
+        *({"Principal": {"Federated": each}} for each in ("*", OTHER_PROVIDER, [OTHER_PROVIDER, PROVIDER])),
+        *({"Principal": each} for each in ("*", {"AWS": "*"}, {"AWS": NUMBER}, {"Service": "ec2.amazonaws.com"})),
+        {"Action": ["sts:assumerolewith*", "sts:TagSession"]},
+        {"Action": "sts:AssumeRole"},
     ]
 )
 STATEMENTS = st.builds(
-    lambda effect, principal, action, condition: {
-        "Effect": effect,
-        "Principal": principal,
-        **action,
-        "Condition": condition,
-    },
+    lambda effect, elements, condition: of_tokens(PROVIDER, condition, **{"Effect": effect, **elements}),
     st.sampled_from(["Allow", "Allow", "Deny"]),
-    PRINCIPALS,
-    st.sampled_from(
-        [
-            *({"Action": "sts:AssumeRoleWithWebIdentity"},) * 3,
-            {"Action": ["sts:assumerolewith*", "sts:TagSession"]},
-            {"Action": "sts:AssumeRole"},
-            {"NotAction": "sts:AssumeRole"},
-        ]
-    ),
+    ELEMENTS,
     st.one_of(SUB, ANY),
 )
 DOCUMENTS = st.builds(

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from irsa.evaluation import Decision, WebIdentityRequest, decision
 from irsa.evaluation.document import parse
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
-from irsa_cli.prove.answers import STS, meaning_of
 from irsa_world import verdict
-from irsa_world.live.sts import Refused
 from irsa_world.verdict import AskedRole, of_annotations, of_missing_role, of_provider
 
 HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -97,14 +95,3 @@ def test_what_a_pod_asks_for_is_the_annotation() -> None:
 
 def test_a_role_of_the_same_name_is_named() -> None:
     assert all(is_known(of_missing_role(ROLE, near).found) for near in (None, ROLE.upper()))
-
-
-@pytest.mark.parametrize(
-    ("code", "message", "sentence"),
-    [
-        ("InvalidIdentityToken", "No OpenIDConnect provider found in your account for ...", verdict.NO_PROVIDER),
-        ("InvalidIdentityToken", "Incorrect token audience", verdict.NOT_LISTED),
-    ],
-)
-def test_prove_says_the_same_of_what_sts_answered(code: str, message: str, sentence: str) -> None:
-    assert meaning_of(STS, Refused(code, message)).text.startswith(sentence)

@@ -8,11 +8,12 @@ import pytest
 from irsa.rules import unknown
 from irsa.rules.mistakes import Mistake
 from irsa.ways import ONLY_IRSA
+from irsa_config.lint import RULES, fails
 from irsa_config.lint.checked import CheckedBinding
 from irsa_config.lint.trust import wide_trust
 from irsa_config.stack import Binding
-from irsa_program.examine import examine
-from tests.unit.config.lint.scene import APP, CLUSTER, ISSUER, OPEN, warnings
+from irsa_program.examine import Examination, examine
+from tests.unit.config.lint.scene import APP, CLUSTER, ISSUER, OPEN, policy, warnings
 
 SUB, CLAIM = f"{ISSUER}:sub", "system:serviceaccount:"
 
@@ -214,3 +215,62 @@ def test_a_policy_that_is_too_long_is_not_judged(tmp_path: Path, monkeypatch: py
 def test_statements_that_combine(statements: Any, place: str, text: str) -> None:
     """The attack: each let a namespace in by conditions that combine, and passed `errors: [wide-trust]`."""
     assert (place, text) in [(where, mistake.found) for where, mistake in wide({"statements": statements})]
+
+
+# What `irsa check` fails by although it is legal
+
+
+# As https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html has it: who associates it needs rights in AWS.
+OF_PODS = {**OPEN, "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+
+
+def may(action: str, resource: str = "*") -> dict[str, Any]:
+    return policy({"Effect": "Allow", "Action": action, "Resource": resource})
+
+
+def trusts(*subjects: str, **more: Any) -> dict[str, Any]:
+    return {"trust": {"subjects": [*subjects], **more}}
+
+
+def claims(*patterns: str) -> dict[str, Any]:
+    values = [f"{CLAIM}{each}" for each in patterns]
+    return trusts("team-a:app", statements=[{**OPEN, "Condition": {"StringLike": {SUB: values}}}])
+
+
+def found(binding: dict[str, Any], lint: Any = None) -> Examination:
+    of_lint = {"lint": lint} if lint else {}
+    bindings = {"app": {"trust": {"subjects": ["team-a:app"]}, **binding}}
+    return examine({"cluster": CLUSTER, "bindings": bindings, **of_lint}, Path("/nowhere"), "us-west-2")
+
+
+@pytest.mark.parametrize(
+    ("binding", "rules"),
+    [
+        (may("*"), {"write-everything", "pass-any-role"}),
+        (may("iam:PassRole", "arn:aws:iam::*:role/*"), {"write-everything", "pass-any-role"}),
+        ({"policyArns": ["arn:aws:iam::aws:policy/AdministratorAccess"]}, {"administrator-access"}),
+        (trusts("*:*", anyServiceAccount=True), {"wide-trust"}),
+        (trusts("team-a:app", statements=[OPEN]), {"wide-trust"}),
+        (claims(*(f"{each}*:*" for each in string.ascii_lowercase + string.digits)), {"wide-trust"}),
+        (trusts("team-a:app", statements=[{**OPEN, "Principal": "*", "Action": "sts:AssumeRole"}]), {"wide-trust"}),
+        (trusts("team-a:*"), set()),
+        (trusts("team-a:app", statements=[OF_PODS]), set()),
+        (claims("*:app", "team-?:*"), set()),
+        (may("s3:Get*"), set()),
+        (may("s3:PutObject", "arn:aws:s3:::b/*"), set()),
+    ],
+)
+def test_what_fails(binding: dict[str, Any], rules: set[str]) -> None:
+    """The attack: `*` on `*`, or a role for the whole cluster, with "good, 2 warnings"; `pulumi up` warns of it.
+
+    Whether it is a whole namespace, or reads everything, is somebody's choice, and stays a warning.
+    """
+    examination = found(binding)
+
+    assert {each.rule for each in examination.warnings if fails(each)} == rules
+    assert all(RULES[each].danger for each in rules)
+    # It is deployed all the same.
+    assert (examination.mistakes, examination.stack is None) == ([], False)
+    accepted = found(binding, {"silence": {each: {"bindings": ["app"], "reason": "r"} for each in rules}})
+    assert {each.rule for each, _ in accepted.silenced} == rules
+    assert not any(map(fails, accepted.warnings))

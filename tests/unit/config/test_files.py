@@ -1,4 +1,4 @@
-"""How much a stack file and its policies may ask of the machine that reads them: by counts and memory, not by time."""
+"""How much a stack file and its policies may ask of the machine that reads them, and which files a policy may be."""
 
 import json
 import os
@@ -7,17 +7,21 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 import yaml
 
 import irsa_config.nodes
+from irsa.rules.unknown import SECRET, WRONG
 from irsa_config import policy_sources
 from irsa_config.located_mistake import LocatedMistake
+from irsa_config.policy_sources import PolicySources
 from irsa_program.check_report import FileReport, as_json, report_of, sections
-from irsa_program.examine import examine
+from irsa_program.examine import Examination, examine
 from irsa_world.report.text import plain
+from tests.world import document
 
 MIB = 2**20
 GOOD = """config:
@@ -25,8 +29,7 @@ GOOD = """config:
   irsa:bindings:
     my-app: {serviceAccount: {name: my-app}}
 """
-STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
-POLICY = json.dumps({"Version": "2012-10-17", "Statement": STATEMENT})
+POLICY = json.dumps(document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}))
 
 
 def report(folder: Path, text: str) -> FileReport:
@@ -203,9 +206,74 @@ def test_a_policy_of_any_size(tmp_path: Path) -> None:
     assert peak < 8 * MIB
 
 
-def test_a_json_file_that_is_no_policy_is_not_quoted(tmp_path: Path) -> None:
-    (tmp_path / "p.json").write_text('{"HUSH": "HUSH", "AccessKeyId": {"HUSH": ["HUSH"]}}')
-    found = with_policy(tmp_path, "p.json")
+OF_BUCKET = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::${bucket}/*"}
 
-    assert only_mistake(found).mistake.found == "JSON that is not a policy document"
-    assert "HUSH" not in as_json([found]) + "\n".join(plain(sections([found])))
+
+def examined(folder: Path, binding: Any, **variables: Any) -> Examination:
+    app = {"serviceAccount": {"name": "app"}, **binding}
+    values = {"cluster": {"name": "cc"}, "variables": {"bucket": "b", **variables}, "bindings": {"app": app}}
+    return examine(values, folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "word"),
+    [
+        (b'{"Version": "2012-10-17",\n "Statement": [}', 2, "not JSON"),
+        (b'{"Version": "2012-10-17",\n "Statement": {"Efect": "Allow"}}', 2, "'Efect'"),
+        (b'{"Statement": "\\ud800"}', None, "surrogate"),
+    ],
+)
+def test_a_mistake_in_a_file_is_reported_where_it_is(
+    tmp_path: Path, content: bytes, line: int | None, word: str
+) -> None:
+    (tmp_path / "p.json").write_bytes(content)
+    bindings = {key: {"serviceAccount": {"name": key}, "policy": {"file": "p.json"}} for key in ("one", "two")}
+    mistakes = examine({"cluster": {"name": "cc"}, "bindings": bindings}, tmp_path).mistakes
+
+    assert {mistake.file for mistake in mistakes} == {"p.json"}
+    (mistake,) = [each for each in mistakes if word in each.mistake.found]
+    assert line is None or mistake.line == line
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "fix"),
+    [
+        ("polices.json", "no file", "did you mean 'policies.json'?"),
+        ("nowhere/zzz.json", "no file", "create it, with an IAM policy in JSON"),
+        ("latin.json", "cannot read", "make it a readable file in UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_reported_at_the_key(tmp_path: Path, name: str, word: str, fix: str) -> None:
+    (tmp_path / "policies.json").write_text("{}")
+    (tmp_path / "latin.json").write_bytes(b'{"Id": "\xe4"}')
+    read = PolicySources(tmp_path)
+    bindings = read.with_documents({"app": {"policy": {"file": name}}})
+
+    (mistake,) = read.mistakes
+    assert (mistake.place, mistake.file) == (("bindings", "app", "policy", "file"), None)
+    assert word in mistake.mistake.found
+    assert fix in mistake.mistake.fix
+    assert bindings["app"]["policy"]["document"] is WRONG
+
+
+@pytest.mark.parametrize(
+    ("identifier", "place"),
+    [
+        (SECRET, "app.policy.document.Id: a secret"),
+        ("${hidden}", "app.policy.document.Id: it contains a secret variable"),
+    ],
+)
+def test_what_is_beside_a_secret_in_a_document_is_judged(tmp_path: Path, identifier: Any, place: str) -> None:
+    binding = {
+        "policy": {"document": {**document(OF_BUCKET), "Id": identifier}},
+        "trust": {"conditions": {"StringEquals": SECRET}},
+    }
+    found = examined(tmp_path, binding, hidden=SECRET)
+
+    assert found.mistakes == []
+    assert {f"irsa:bindings.{place}", "irsa:bindings.app.trust.conditions.StringEquals: a secret"} <= {
+        *found.not_checked
+    }
+    binding["policy"]["document"]["Version"] = "x"
+    (mistake,) = examined(tmp_path, binding, hidden=SECRET).mistakes
+    assert mistake.place[-1] == "Version"
