@@ -67,10 +67,7 @@ def test_an_existing_role_gets_none() -> None:
 
 
 def test_without_defaults_only_the_namespace_is_filled_in() -> None:
-    """Protects what is left to AWS and the webhook; Kubernetes' own namespace is `default`.
-
-    Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/#initial-namespaces
-    """
+    """https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/#initial-namespaces."""
     assert merged(APP, {}) == {"service_account": {"name": "a", "namespace": "default"}}
 
 

@@ -144,9 +144,7 @@ def test_a_policy_that_is_replaced(changed: str) -> None:
 )
 @pytest.mark.parametrize("retained", [False, True])
 def test_the_association_of_a_service_account_of_helm(after: dict[str, Any], is_lost: bool, retained: bool) -> None:
-    """Protects Pods of EKS Pod Identity alone: with `create: false` the stack has nothing else of their account.
-
-    An association belongs to a service account, and both never change:
+    """An association belongs to a service account, and both never change:
     https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdatePodIdentityAssociation.html
     """
     account = {"name": "app", "namespace": "team-a", "create": False}

@@ -59,9 +59,7 @@ def test_what_differs(there: There, says: str) -> None:
     ],
 )
 def test_tags_of_the_provider(aws: dict[str, Any], differs: bool) -> None:
-    """Protects adoption with `aws:defaultTags` and `aws:ignoreTags`: what they add or ignore is no difference.
-
-    A default tag that takes the place of one that is there is: statements may ask for it.
+    """A default tag that takes the place of one that is there is a difference: statements may ask for it.
 
     https://www.pulumi.com/registry/packages/aws/api-docs/provider/
     """
