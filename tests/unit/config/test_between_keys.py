@@ -101,17 +101,24 @@ def test_references_of_a_binding() -> None:
     assert "nothing: irsa:clusters is empty" in mistake.mistake.allowed
 
 
-def test_two_clusters_are_not_reached_by_one_kubeconfig() -> None:
+ROLE_ALONE = {"trust": {"subjects": ["a:b"]}}
+
+
+@pytest.mark.parametrize(
+    ("binding", "settings", "place"),
+    [
+        (APP, {}, ("bindings", "app", "serviceAccount")),
+        ({**APP, "clusters": ["blue", "red"]}, {}, None),
+        ({**APP, "clusters": ["green"]}, {}, None),
+        (ROLE_ALONE, {}, None),
+        (ROLE_ALONE, {"guard": {"mode": "off"}}, None),
+        (ROLE_ALONE, {"guard": {"mode": "warn"}}, ("bindings", "app")),
+    ],
+)
+def test_two_clusters_are_not_reached_by_one_kubeconfig(binding: Any, settings: Any, place: Any) -> None:
     plain = {"blue": {"name": "bb"}, "green": {"name": "gg"}, "red": TWO["blue"]}
-    assert [place for place, _ in found(cluster=..., clusters=plain)] == [("bindings", "app", "serviceAccount")]
-    for clusters in (["blue", "red"], ["green"]):
-        assert found(cluster=..., clusters=plain, bindings={"app": {**APP, "clusters": clusters}}) == []
-    only_role = {"app": {"trust": {"subjects": ["a:b"]}}}
-    assert found(cluster=..., clusters=plain, bindings=only_role) == []
-    assert found(cluster=..., clusters=plain, bindings=only_role, guard={"mode": "off"}) == []
-    assert [place for place, _ in found(cluster=..., clusters=plain, bindings=only_role, guard={"mode": "warn"})] == [
-        ("bindings", "app")
-    ]
+    mistakes = found(cluster=..., clusters=plain, bindings={"app": binding}, **settings)
+    assert [where for where, _ in mistakes] == ([place] if place else [])
 
 
 def importing(**ids: str) -> dict[str, Any]:

@@ -99,18 +99,16 @@ def test_files_that_are_no_text(project: Path, capsys: pytest.CaptureFixture[str
         (f'{{"Version": "2012-10-17", "Statement": {"9" * 5_000}}}', "a number of more than 4,300 digits"),
     ],
 )
-@pytest.mark.parametrize("shape", [[], ["--json"]])
 def test_policies_that_break_a_reader(
-    project: Path, capsys: pytest.CaptureFixture[str], policy: str, words: str, shape: list[str]
+    project: Path, capsys: pytest.CaptureFixture[str], policy: str, words: str
 ) -> None:
     binding = "    my-app: {serviceAccount: {name: my-app}, policy: {file: p.json}}\n"
     (project / "Pulumi.dev.yaml").write_text(f"config:\n  irsa:cluster: {{name: c}}\n  irsa:bindings:\n{binding}")
     (project / "p.json").write_text(policy)
-    code, output = check(capsys, *shape)
+    code, report = findings(capsys)
 
     assert code == 1
-    assert words.replace("\\", "\\\\" if shape else "\\") in output
-    assert "p.json" in output
+    assert any(each["file"] == "p.json" and words in each["found"] for each in report["errors"])
 
 
 @pytest.mark.parametrize("region", ["[1]", "5", "2012-10-17", "us_west_2", "'[1]'"])
@@ -136,16 +134,15 @@ def test_a_region_that_is_one_or_left_open(project: Path, capsys: pytest.Capture
 
 
 def test_a_secret_region_is_not_seen(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arn = "arn:aws-cn:iam::aws:policy/ReadOnlyAccess"
-    good = GOOD.replace("arn:${partition}:iam::aws:policy/ReadOnlyAccess", arn)
-    (project / "Pulumi.dev.yaml").write_text(f"{good}  aws:region: {{secure: v1:abc}}\n")
-    expected = (0, "Pulumi.dev.yaml: good, 1 binding\n\nnot checked: aws:region: a secret\n")
-    assert check(capsys) == expected
-
-    (project / "Pulumi.dev.yaml").write_text(good)
-    settings = "config:\n  aws:region: {value: {secure: v1:abc}}\n"
-    (project / "Pulumi.yaml").write_text(f"name: irsa\nruntime: python\n{settings}")
-    assert check(capsys) == expected
+    good = GOOD.replace("arn:${partition}", "arn:aws-cn")
+    of_project = "name: irsa\nruntime: python\n"
+    for stack, settings in (
+        (f"{good}  aws:region: {{secure: v1:abc}}\n", ""),
+        (good, "config:\n  aws:region: {value: {secure: v1:abc}}\n"),
+    ):
+        (project / "Pulumi.dev.yaml").write_text(stack)
+        (project / "Pulumi.yaml").write_text(of_project + settings)
+        assert check(capsys) == (0, "Pulumi.dev.yaml: good, 1 binding\n\nnot checked: aws:region: a secret\n")
 
 
 @pytest.mark.parametrize(
@@ -202,13 +199,11 @@ def test_a_file_that_cannot_be_read_hides_no_other(
     said = capsys.readouterr()
 
     assert code == expected
-    assert said.err.splitlines() == [
-        "irsa check: cannot read Pulumi.a-folder.yaml: Is a directory",
-        "irsa check: cannot read Pulumi.link.yaml: No such file or directory",
+    assert [line.split(": ")[1] for line in said.err.splitlines()] == [
+        f"cannot read Pulumi.{name}.yaml" for name in ("a-folder", "link")
     ]
     assert "Pulumi.good.yaml: good, 1 binding" in said.out
     assert ("Pulumi.wrong.yaml: 1 error, 1 binding" in said.out) is ("wrong" in others)
-    assert "folder" not in said.out
 
 
 def findings(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:

@@ -1,10 +1,12 @@
 """Why AWS gave no answer, by the codes and types of boto3."""
 
 import contextlib
+import functools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore import exceptions
@@ -78,34 +80,28 @@ def test_a_page_in_the_place_of_an_answer_is_not_printed() -> None:
 )
 def test_a_server_that_is_silent_twice_is_asked_nothing_more(asked: str, sent: str) -> None:
     """`.` is a question with an answer, `!` one without, `#` a list without, which says nothing of other questions."""
-    requests, found = FirstAlone(TimeoutError), ""
+    requests, found = FirstAlone(TimeoutError), list[str]()
+
+    def request(kind: str) -> None:
+        found.append(kind)
+        if kind != ".":
+            raise TimeoutError
+
     for each in asked:
-
-        def request(kind: str = each) -> None:
-            nonlocal found
-            found += kind
-            if kind != ".":
-                raise TimeoutError
-
         with contextlib.suppress(TimeoutError):
-            (requests.ask_beside if each == "#" else requests.ask)(request)
+            (requests.ask_beside if each == "#" else requests.ask)(functools.partial(request, each))
 
-    assert found == sent
+    assert "".join(found) == sent
 
 
 @pytest.mark.parametrize(("failures", "sent"), [(None, 3), (ValueError, 1)])
 def test_only_the_first_failure_that_is_no_silence_ends_the_others(failures: Any, sent: int) -> None:
     """A kubeconfig's credential program that fails is not run again; a connection that is cut is no silent cluster."""
-    requests, asked = FirstAlone(TimeoutError, failures=failures), list[int]()
-
-    def cut() -> None:
-        asked.append(1)
-        raise ValueError
-
+    requests, cut = FirstAlone(TimeoutError, failures=failures), Mock(side_effect=ValueError)
     for _ in range(3):
         with contextlib.suppress(ValueError):
             requests.ask(cut)
-    assert len(asked) == sent
+    assert cut.call_count == sent
 
 
 def test_the_first_goes_alone_and_the_others_together() -> None:

@@ -233,28 +233,23 @@ def test_an_issuer_that_is_not_the_clusters(eks: Any, kubernetes: Cluster, ident
 
 @pytest.mark.parametrize("error", [DENIED, GONE])
 @pytest.mark.parametrize(
-    ("questions", "not_checked"),
+    ("question", "not_checked"),
     [
-        ([f"{OF_EKS}listed"], ["EKS cluster my-cluster, associations"]),
-        ([f"{OF_EKS}addon_status"], ["EKS cluster my-cluster, its add-on of EKS Pod Identity"]),
-        (["issuer", "service_accounts"], ["cluster test, its issuer", "cluster test, service accounts"]),
+        (f"{OF_EKS}listed", "EKS cluster my-cluster, associations"),
+        (f"{OF_EKS}addon_status", "EKS cluster my-cluster, its add-on of EKS Pod Identity"),
+        ("service_accounts", "cluster test, service accounts"),
     ],
 )
 @pytest.mark.usefixtures("eks")
 def test_a_question_without_an_answer_is_not_checked(
-    kubernetes: Cluster,
-    monkeypatch: pytest.MonkeyPatch,
-    error: CouldNotLookError,
-    questions: list[str],
-    not_checked: list[str],
+    kubernetes: Cluster, monkeypatch: pytest.MonkeyPatch, error: Any, question: str, not_checked: str
 ) -> None:
-    for each in questions:
-        kubernetes.errors[each] = error
-        if "." in each:
-            monkeypatch.setattr(each, raising(error))
+    kubernetes.errors[question] = error
+    if "." in question:
+        monkeypatch.setattr(question, raising(error))
     report = looked({**NAMED, "bindings": {"app": PODS_ALONE}})
 
-    assert report == LiveReport([], [], [f"{each}: {error}" for each in not_checked], error is DENIED)
+    assert report == LiveReport([], [], [f"{not_checked}: {error}"], error is DENIED)
 
 
 @pytest.mark.parametrize("question", ["document", "policy_settings"])
@@ -271,20 +266,13 @@ def test_a_policy_to_adopt_that_could_not_be_read(
     assert (report.mistakes, len(report.not_checked)) == ([], 1)
 
 
-@pytest.mark.parametrize(
-    ("error", "of_tokens", "expected"),
-    [
-        (GONE, HOST, [("cluster-unreachable", "cluster"), ("role-exists", "bindings.app.role.name")]),
-        (None, "other.example.com", [("wrong-cluster", "cluster"), ("role-exists", "bindings.app.role.name")]),
-    ],
-)
-def test_a_cluster_that_is_not_reached_hides_nothing_of_aws(
-    iam: Any, kubernetes: Cluster, error: Exception | None, of_tokens: str, expected: Any
-) -> None:
-    kubernetes.errors, kubernetes.of_tokens = {"namespaces": error} if error else {}, f"https://{of_tokens}"
+def test_a_cluster_that_is_not_reached_hides_nothing_of_aws(iam: Any, kubernetes: Cluster) -> None:
     iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=TRUST)
-
-    assert rules(looked({"bindings": {"app": APP}}).mistakes) == expected
+    for answer, rule in (("https://other.example.com", "wrong-cluster"), (f"https://{HOST}", "cluster-unreachable")):
+        kubernetes.of_tokens = answer
+        kubernetes.errors = {"namespaces": GONE} if rule == "cluster-unreachable" else {}
+        expected = [(rule, "cluster"), ("role-exists", "bindings.app.role.name")]
+        assert rules(looked({"bindings": {"app": APP}}).mistakes) == expected
 
 
 def test_a_cluster_that_is_too_old_for_a_guard(iam: Any, kubernetes: Cluster) -> None:
@@ -311,12 +299,8 @@ def test_an_access_entry_that_is_missing(
     Source: https://docs.aws.amazon.com/eks/latest/userguide/access-entries.html
     """
     kubernetes.errors["each"] = NOT_SIGNED_IN
-    described(
-        monkeypatch,
-        endpoint="https://x",
-        certificateAuthority={"data": "eA=="},
-        accessConfig={"authenticationMode": mode},
-    )
+    there = {"endpoint": "https://x", "certificateAuthority": {"data": "eA=="}}
+    described(monkeypatch, **there, accessConfig={"authenticationMode": mode})
     session = f"arn:aws:sts::{NUMBER}:assumed-role/deployer/me"
     monkeypatch.setattr(EksClient, "access_entries", lambda *_: entries)
     monkeypatch.setattr("irsa_world.live.aws.caller", lambda _: Caller(NUMBER, session))

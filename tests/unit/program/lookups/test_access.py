@@ -1,6 +1,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pulumi
 import pytest
@@ -125,21 +126,17 @@ def asked(monkeypatch: pytest.MonkeyPatch, answer: str | Exception, config: dict
     """Return what is said about a stack, where AWS answers so."""
     pulumi.runtime.set_all_config({"aws:region": "us-west-2", **config})
 
-    def caller(_: Any) -> Caller:
-        if isinstance(answer, Exception):
-            raise answer
-        return Caller(answer, f"arn:aws:iam::{answer}:user/ci")
-
+    error = answer if isinstance(answer, Exception) else None
+    caller = Mock(side_effect=error, return_value=Caller(str(answer), f"arn:aws:iam::{answer}:user/ci"))
     monkeypatch.setattr("irsa_world.live.aws.caller", caller)
     return "\n".join(map(str, access_of(stack(**VALUES), Path()).aws_accounts.values()))
 
 
 @pytest.mark.parametrize(
-    "setting", ['aws:allowedAccountIds=["999999999999"]', 'aws:forbiddenAccountIds=["111122223333"]']
+    ("name", "value"), [("allowedAccountIds", '["999999999999"]'), ("forbiddenAccountIds", '["111122223333"]')]
 )
-def test_credentials_of_another_account(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
-    name, _, value = setting.partition("=")
-    said = asked(monkeypatch, "111122223333", {name: value})
+def test_credentials_of_another_account(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    said = asked(monkeypatch, "111122223333", {f"aws:{name}": value})
 
     assert "the AWS credentials are of AWS account 111122223333" in said
     assert name in said
@@ -161,18 +158,12 @@ def test_the_certificates_of_the_system_are_trusted_too(monkeypatch: pytest.Monk
     authorities = tmp_path / "ca.pem"
     monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
     monkeypatch.setattr("ssl.get_default_verify_paths", lambda: SimpleNamespace(cafile=str(authorities)))
-    seen: list[Any] = []
-
-    def session_of(inputs: Any) -> Any:
-        seen.append(inputs.get("customCaBundle"))
-        if not seen[-1]:
-            raise CouldNotLookError("SSL validation failed", Cause.NOT_TRUSTED)
-        return SimpleNamespace(region_name="us-west-2")
-
+    not_trusted = CouldNotLookError("SSL validation failed", Cause.NOT_TRUSTED)
+    session_of = Mock(side_effect=[not_trusted, SimpleNamespace(region_name="us-west-2")])
     monkeypatch.setattr("irsa_world.live.aws.session_of", session_of)
 
     assert asked(monkeypatch, "111122223333", {}) == ""
-    assert seen == [None, str(authorities)]
+    assert [call.args[0].get("customCaBundle") for call in session_of.call_args_list] == [None, str(authorities)]
 
 
 def test_the_region_may_be_that_of_the_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
