@@ -31,7 +31,6 @@ FRONT_DOORS = {
         f"inlinePolicies: {{p: {{document: {{Version: '2012-10-17', Statement: {{{STATEMENT}, Condition: "
         "{'ForAnyValue:StringLikeIfExists': {aws:ResourceAccount: ['1', X]}}}}}}"
     ),
-    "a condition of the trust": "trust: {conditions: {StringEquals: {aws:PrincipalAccount: X}}}",
     "a condition of a statement": (
         f"trust: {{statements: [{{{TRUSTED}, Condition: {{StringEquals: {{aws:PrincipalAccount: X}}}}}}]}}"
     ),
@@ -40,7 +39,6 @@ FRONT_DOORS = {
         "trust: {statements: [{Effect: Deny, Action: 'sts:AssumeRole', Principal: {AWS: ['*', X]}}]}"
     ),
     "the key of an AWS account": "irsa:accounts: {X: {profile: p}}",
-    "an AWS account": "account: X",
     "a variable": "irsa:variables: {data: X}",
     "a tag": "role: {tags: {owner: X}}",
     "the key of a tag": "role: {tags: {X: owner}}",
@@ -53,11 +51,8 @@ FRONT_DOORS = {
 
 def file_with(setting: str) -> str:
     """Return a stack file with a setting of its binding on line 4, or of the file on line 5."""
-    of_file = setting.startswith(("irsa:", "aws:"))
-    own = "" if of_file else f", {setting}"
-    accounts = "  irsa:accounts: {'011112222333': {profile: p}}\n" if setting.startswith("account:") else ""
-    binding = f"  irsa:bindings:\n    app: {{serviceAccount: {{name: app}}{own}}}\n"
-    return f"{HEAD}{binding}{accounts}{f'  {setting}' if of_file else ''}\n"
+    own, of_file = ("", f"  {setting}\n") if setting.startswith(("irsa:", "aws:")) else (f", {setting}", "")
+    return f"{HEAD}  irsa:bindings:\n    app: {{serviceAccount: {{name: app}}{own}}}\n{of_file}"
 
 
 @pytest.mark.parametrize("door", FRONT_DOORS)
@@ -66,7 +61,7 @@ def test_an_account_id_without_quotes(tmp_path: Path, door: str) -> None:
     (mistake,) = mistakes(tmp_path, text.replace("X", ACCOUNT))
 
     assert "quotes" in mistake.mistake.fix
-    assert mistake.line == (5 if ":" in FRONT_DOORS[door].split(" ")[0][:-1] else 4)
+    assert mistake.line == (5 if FRONT_DOORS[door].startswith(("irsa:", "aws:")) else 4)
     if "X" in text:
         assert mistakes(tmp_path, text.replace("X", f'"{ACCOUNT}"')) == []
 

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from irsa.add_ons.catalog import add_on, names
-from irsa.add_ons.document import Where, document, managed_policies
-from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
+from irsa.add_ons.document import managed_policies
 from tests.unit.config.lint.scene import inline, policy, warnings
+from tests.unit.irsa.add_ons.every_add_on import Rendered, all_documents
+from tests.world import document
 
 DNS = {"serviceAccount": {"name": "external-dns", "namespace": "external-dns"}}
 # Its own example: https://kubernetes-sigs.github.io/external-dns/latest/docs/tutorials/aws/#iam-policy
@@ -106,34 +106,23 @@ def test_an_action_that_it_never_had(statements: list[dict[str, Any]], said: str
     assert all("which external-dns never needed" in each.found for _, each in found)
 
 
-def documents() -> list[Any]:
-    """Return what irsa itself deploys for each version of each add-on, with each of its parameters and without."""
-    found = []
-    for name in names():
-        each = add_on(name)
-        required = {key for key, taken in each.parameters.items() if taken.required or key == "cluster_names"}
-        for version in each.versions:
-            for scope, always in ((None, required | {*each.require_one_of[:1]}), (EVERYTHING, set())):
-                if managed_policies(each, version, scope) or (scope and not each.everything):
-                    continue
-                for more in (None, *each.parameters):
-                    given = {*always, *([more] if more else [])}
-                    values = {key: [PARAMETERS[key].example] if key in PARAMETERS else True for key in given}
-                    found.append(pytest.param(name, version, scope, values, id=f"{name}-{version}-{scope}-{more}"))
-    return found
+# What irsa itself deploys, where no policy of AWS has the rest.
+DEPLOYED = [
+    each
+    for each in all_documents()
+    if each.partition == "aws" and not managed_policies(each.add_on, each.version, each.scope)
+]
 
 
-@pytest.mark.parametrize(("name", "version", "scope", "values"), documents())
-def test_what_irsa_writes_itself_is_right(
-    name: str, version: str, scope: str | None, values: Mapping[str, Any]
-) -> None:
-    each = add_on(name)
-    where = Where("aws", "111122223333", ["us-west-2"])
-    pasted = document(each, version, scope, values, where)
+@pytest.mark.parametrize("deployed", DEPLOYED, ids=lambda each: f"{each.add_on.name}-{each.version}-{each.scope}")
+def test_what_irsa_writes_itself_is_right(deployed: Rendered) -> None:
+    each, pasted = deployed.add_on, deployed.document["Statement"]
     account = {"serviceAccount": {"name": each.service_account, "namespace": each.namespace}}
-    halves = [pasted["Statement"][::2], pasted["Statement"][1::2]]
-    inline = {f"p{index}": {"document": {**pasted, "Statement": half}} for index, half in enumerate(halves) if half}
-    found = warnings("add-on-policy", {**account, "inlinePolicies": inline})
+    halves = [half for half in (pasted[::2], pasted[1::2]) if half]
+    found = warnings(
+        "add-on-policy",
+        {**account, "inlinePolicies": {f"p{n}": {"document": document(*half)} for n, half in enumerate(halves)}},
+    )
 
-    assert version != each.newest or not found
+    assert deployed.version != each.newest or not found
     assert not [mistake for _, mistake in found if "never needed" in mistake.found]

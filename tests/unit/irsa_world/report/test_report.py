@@ -177,14 +177,11 @@ def test_a_terminal_has_one_line_that_goes_away(monkeypatch: pytest.MonkeyPatch)
         # https://kubernetes.io/docs/reference/access-authn-authz/authentication/ (HTTP status 401)
         (failed_request("get pods: Unauthorized", 401), Outcome.NO_PERMISSION),
         (failed_request("iam:GetRole: ServiceFailure", 500), Outcome.NO_ANSWER),
-        (CouldNotLookError("cluster a: connection refused"), Outcome.NO_ANSWER),
         (SecretInStateError("the state keeps it as a secret"), Outcome.CANNOT_TELL),
     ],
 )
 def test_why_there_is_no_result_is_said(error: CouldNotLookError, outcome: Outcome) -> None:
     assert outcome_of(error) is outcome
-    check = Check("app", "role", outcome, "role app", str(error))
-    assert printed(Report("verify", "dev", (check,)), ("binding",), ())[2].endswith(f": not checked: {outcome.value}")
 
 
 # On a terminal of 80 columns no line of a message is too long, no name is broken, and a command is one line.
