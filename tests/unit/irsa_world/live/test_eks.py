@@ -8,6 +8,7 @@ import pytest
 
 from irsa.evaluation import PodIdentityRequest
 from irsa_world.exits import CouldNotLookError
+from irsa_world.issuers import eks_region
 from irsa_world.live import eks as reading
 from irsa_world.live.eks import EksClient
 from irsa_world.model import Association
@@ -86,3 +87,23 @@ def test_more_than_eks_allows_is_not_read(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(CouldNotLookError, match="EKS lists 3 associations of blue, and irsa reads 2"):
         EksClient(eks.session, REGION).associations("blue")
     assert {name for name, _ in eks.asked} == {"ListPodIdentityAssociations"}
+
+
+BLUE = "oidc.eks.us-west-2.amazonaws.com/id/BLUE"
+
+
+@pytest.mark.parametrize(
+    ("issuer", "region"),
+    [
+        # https://docs.aws.amazon.com/general/latest/gr/eks.html
+        (BLUE, "us-west-2"),
+        ("oidc.eks.cn-north-1.amazonaws.com.cn/id/BLUE", "cn-north-1"),
+        ("oidc.eks.us-gov-west-1.amazonaws.com/id/BLUE", "us-gov-west-1"),
+        ("oidc-eks.us-west-2.api.aws/id/BLUE", "us-west-2"),
+        ("token.actions.githubusercontent.com", ""),
+        ("oidc.example.com/prod", ""),
+        ("example.com/oidc.eks.us-west-2.amazonaws.com/id/BLUE", ""),
+    ],
+)
+def test_the_region_of_an_issuer(issuer: str, region: str) -> None:
+    assert eks_region(issuer) == region

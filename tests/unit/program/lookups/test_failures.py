@@ -36,36 +36,18 @@ SAID: tuple[tuple[Cause, str], ...] = (
             'maximum number of attempts, request send failed, Get "http://169.254.169.254/latest/meta-data/": dial tcp'
         ),
     ),
-    # https://github.com/pulumi/pulumi-aws/issues/3866
-    (
-        Cause.EXPIRED,
-        (
-            "validating provider credentials: retrieving caller identity: operation error STS: GetCallerIdentity, "
-            f"{ANSWERED}api error ExpiredToken: The security token included in the request is expired"
-        ),
-    ),
     # https://github.com/aws/aws-sdk-go-v2/blob/main/credentials/ssocreds/sso_cached_token.go
     (Cause.EXPIRED, f"{LOCAL}the SSO session has expired or is invalid: failed to read cached SSO token"),
     # https://github.com/aws/aws-cli/issues/5249
     (Cause.CLOCK, f"{ANSWERED}api error SignatureDoesNotMatch: Signature expired: 20261125T120000Z is now earlier"),
-    # https://github.com/aws/aws-cli/issues/5823
-    (
-        Cause.INVALID_CREDENTIALS,
-        (
-            f"operation error EKS: DescribeCluster, {ANSWERED}api error UnrecognizedClientException: The security "
-            "token included in the request is invalid."
-        ),
-    ),
     # https://github.com/pulumi/pulumi-aws/tree/master/provider/errors
     (Cause.INVALID_CREDENTIALS, "The configured AWS credentials are invalid or have expired.\nPlease see https://a"),
     # aws-sdk-go-v2 config/load_options_test.go
     (Cause.PROFILE_MISSING, "failed to get shared config profile, <data>"),
-    # terraform-aws-eks#2045, and a cluster with the name of a cause
-    (Cause.NOT_FOUND, "reading EKS Cluster (my-cluster): couldn't find resource"),
+    # terraform-aws-eks#2045, of a cluster with the name of a cause
     (Cause.NOT_FOUND, "reading EKS Cluster (AccessDenied): couldn't find resource"),
     # CommonErrors of IAM; retries in the reference of the AWS SDKs
     (Cause.THROTTLED, "api error Throttling: Rate exceeded"),
-    (Cause.THROTTLED, "api error TooManyRequestsException: Too Many Requests"),
     # https://github.com/GoogleCloudPlatform/terraformer/issues/1831
     (
         Cause.NO_CONNECTION,
