@@ -129,7 +129,6 @@ def test_a_policy_that_is_replaced(changed: str) -> None:
         ({}, False),
         # Whether its Pods need it is a question of stages.
         ({"identity": "irsa"}, False),
-        ({"identity": {"irsa": "used", "podIdentity": "trusted"}}, False),
         ({"serviceAccount": {"name": "other", "namespace": "team-a", "create": False}}, True),
         ({"serviceAccount": {"name": "app", "namespace": "team-b", "create": False}}, True),
     ],

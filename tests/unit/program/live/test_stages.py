@@ -13,6 +13,7 @@ from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.look import conflicts
 from irsa_world.model import Guarded
 from tests.sandbox.guard_pods import token
+from tests.unit.irsa_world.test_pods import OF_AGENT, OF_WEBHOOK
 from tests.unit.program.live.scene import (
     HOST,
     arn,
@@ -28,18 +29,7 @@ from tests.unit.program.live.scene import (
 LOGICAL = f"team-a/app@{HOST}"
 BOTH = {"irsa": "used", "podIdentity": "used"}
 FORTH, BACK = {"irsa": "trusted", "podIdentity": "used"}, {"irsa": "used", "podIdentity": "trusted"}
-# What the webhook injects: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html and
-# https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html
-TOKEN = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"
-POD_TOKEN = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"
-VARIABLES = {
-    "irsa": {"AWS_ROLE_ARN": arn("role", "app"), "AWS_WEB_IDENTITY_TOKEN_FILE": TOKEN},
-    "pods": {
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": POD_TOKEN,
-    },
-    "none": {},
-}
+VARIABLES = {"irsa": {**OF_WEBHOOK, "AWS_ROLE_ARN": arn("role", "app")}, "pods": OF_AGENT, "none": {}}
 
 
 def pod(way: str, name: str = "app", service_account: str = "app", namespace: str = "team-a") -> dict[str, Any]:
