@@ -19,6 +19,7 @@ from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import Defaults
 from irsa_program.examine import examine
 from tests.unit.config.lint.scene import APP, CLUSTER, inline, places, policy, warnings
+from tests.unit.config.test_loading import DEFAULTS
 from tests.world import document
 
 READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
@@ -270,17 +271,7 @@ def test_who_may_avoid_a_guard(guard: dict[str, Any], found: list[str]) -> None:
         assert places("wide-guard", account, **settings) == [f"{at}.{each}" for each in found]
 
 
-EVERY_DEFAULT: dict[str, Any] = {
-    "namespace": "a",
-    "identity": "irsa",
-    "audience": "a",
-    "path": "/a/",
-    "permissionsBoundary": "arn:aws:iam::aws:policy/ReadOnlyAccess",
-    "tags": {"a": "b"},
-    "maxSessionDuration": 7200,
-    "stsRegionalEndpoints": True,
-    "tokenExpiration": 3600,
-}
+EVERY_DEFAULT = {**DEFAULTS, "identity": "irsa"}
 OF_TOKENS = ["audience", "stsRegionalEndpoints", "tokenExpiration"]
 OF_ROLES = ["path", "permissionsBoundary", "tags", "maxSessionDuration"]
 OWN = {"name": "app", "namespace": "default", "tokenExpiration": 600, "stsRegionalEndpoints": False}
