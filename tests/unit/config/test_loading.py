@@ -1,19 +1,32 @@
 """What only a stack file's reader does; what it shares with that of a program is in test_fields.py and test_read.py."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator
+from pydantic.alias_generators import to_camel
 
+from docs.generate.schema import FILE
+from irsa.add_ons.parameters import PARAMETERS
+from irsa.fields import OF_A_ROLE, Group, Keyed, Listed, Node
 from irsa.keys.binding import is_model
 from irsa.rules.mistakes import Place, path_of
+from irsa.rules.unknown import SECRET
+from irsa.ways import SHORT
+from irsa_config.argument_places import place_of
 from irsa_config.key_types import keys_at, type_at
 from irsa_config.loading import KINDS, read_settings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.examine import examine
+from tests.world import document
 
 APP = {"serviceAccount": {"name": "a"}}
 POLICY_ARN = "arn:aws:iam::aws:policy/ReadOnlyAccess"
@@ -27,10 +40,7 @@ def mistakes(**values: Any) -> Sequence[LocatedMistake]:
 @pytest.mark.parametrize(
     ("keys", "place", "fix"),
     [
-        ({"role": {"policy": {}}}, "role.policy", "move it to irsa:bindings.a.policy"),
-        ({"variables": {}}, "variables", "move it to irsa:variables"),
         ({"role": {"nam": "x"}}, "role.nam", "did you mean 'name'?"),
-        ({"policies": [POLICY_ARN]}, "policies.0", "write the ARNs under irsa:bindings.a.policyArns"),
         # As in terraform-aws-iam.
         ({"policies": {"read": POLICY_ARN}}, "policies", "write the ARNs under irsa:bindings.a.policyArns"),
         ({"policyArns": {"b": "x"}}, "policyArns.b", "arn:aws:iam::aws:policy/x"),
@@ -101,3 +111,190 @@ def test_the_advised_value_is_accepted_at_that_key(place: Place) -> None:
         if allowed in ADVICE and " such as " in fix:
             again = found(yaml.safe_load(fix.partition(" such as ")[2]))
             assert all(BETWEEN_KEYS.search(each.mistake.found) for each in again), fix
+
+
+# Defaults
+
+
+DEFAULTS: dict[str, Any] = {
+    "namespace": "team-a",
+    "audience": "ci",
+    "path": "/team/",
+    "permissionsBoundary": "arn:aws:iam::aws:policy/ReadOnlyAccess",
+    "maxSessionDuration": 7200,
+    "tags": {"team": "a", "cost": "1"},
+    "stsRegionalEndpoints": True,
+    "tokenExpiration": 3600,
+}
+POLICY = {"document": document()}
+
+
+def merged(binding: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    settings = read_settings({"defaults": defaults, "bindings": {"a": binding}}, Path("/nowhere"))
+    return dict(settings.stack.bindings["a"].args)
+
+
+def test_a_binding_without_its_own_gets_them_all() -> None:
+    assert merged({**APP, "policy": POLICY}, DEFAULTS) == {
+        "audience": "ci",
+        "role": {
+            "path": "/team/",
+            "max_session_duration": 7200,
+            "permissions_boundary": DEFAULTS["permissionsBoundary"],
+            "tags": DEFAULTS["tags"],
+        },
+        "policy": {**POLICY, "path": "/team/", "tags": DEFAULTS["tags"]},
+        "service_account": {
+            "name": "a",
+            "namespace": "team-a",
+            "token_expiration": 3600,
+            "sts_regional_endpoints": True,
+        },
+    }
+
+
+def test_its_own_come_first() -> None:
+    own = {
+        "serviceAccount": {"name": "a", "namespace": "b", "stsRegionalEndpoints": False, "tokenExpiration": 600},
+        "role": {"path": "/own/", "maxSessionDuration": 3600, "permissionsBoundary": "x", "tags": {"team": "own"}},
+        "policy": {**POLICY, "path": "/p/", "tags": {"cost": "2"}},
+        "audience": "own",
+    }
+    without, found = merged(own, {}), merged(own, DEFAULTS)
+    without["role"]["tags"] = {"team": "own", "cost": "1"}
+    without["policy"]["tags"] = {"team": "a", "cost": "2"}
+    assert found == without
+
+
+def test_an_existing_role_gets_none() -> None:
+    existing = {"arn": "arn:aws:iam::111122223333:role/r"}
+    found = merged({**APP, "role": existing}, DEFAULTS)
+    assert found["role"] == existing
+    assert found["service_account"]["namespace"] == "team-a"
+
+
+def test_without_defaults_only_the_namespace_is_filled_in() -> None:
+    """https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/#initial-namespaces."""
+    assert merged(APP, {}) == {"service_account": {"name": "a", "namespace": "default"}}
+
+
+def test_no_service_account_comes_from_defaults() -> None:
+    assert "service_account" not in merged({"trust": {"subjects": ["a:b"]}}, DEFAULTS)
+
+
+PARTS: dict[str, Any] = {
+    **APP,
+    "role": {"path": "/own/"},
+    "policy": POLICY,
+    "podIdentity": {"sessionTags": False},
+    "trust": {"subjects": ["a:b"]},
+}
+
+
+@given(
+    st.sets(st.sampled_from([*PARTS])),
+    st.sampled_from([*SHORT, {"irsa": "trusted", "podIdentity": "used"}]),
+    st.sampled_from([None, *SHORT]),
+)
+def test_the_way_to_the_role_is_that_of_the_binding_else_the_default(
+    parts: set[str], default: Any, own: str | None
+) -> None:
+    binding = {part: PARTS[part] for part in parts} | ({} if own is None else {"identity": own})
+    assert merged(binding, {**DEFAULTS, "identity": default})["identity"] == (default if own is None else own)
+
+
+@pytest.mark.parametrize("settings", [{}, {"sessionTags": True}])
+@pytest.mark.parametrize("identity", ["irsa", {"irsa": "used", "podIdentity": "trusted"}])
+def test_tags_are_for_an_association_that_is_there(identity: Any, settings: dict[str, Any]) -> None:
+    assert "tags" not in merged({**APP, "identity": identity, "podIdentity": settings}, DEFAULTS)["pod_identity"]
+
+
+# What is not known, or wrong
+
+
+GOOD: dict[str, Any] = {"cluster": {"name": "cc"}, "bindings": {"a": APP}}
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({"bindings": {"a": {**APP, "role": None}}}, ("bindings", "a", "role")),
+        ({"bindings": {"a": {**APP, "role": {"name": None}}}}, ("bindings", "a", "role", "name")),
+        ({"defaults": None}, ("defaults",)),
+    ],
+)
+def test_a_key_without_a_value_is_one_mistake(tmp_path: Path, values: dict[str, Any], place: tuple[str, ...]) -> None:
+    (mistake,) = examine({**GOOD, **values}, tmp_path).mistakes
+    assert (mistake.place, mistake.mistake.found) == (place, "an empty value")
+
+
+def test_a_secret_is_not_checked_and_is_no_mistake(tmp_path: Path) -> None:
+    binding = {**APP, "role": {"description": SECRET, "path": "team"}}
+    examination = examine({**GOOD, "bindings": {"a": binding}}, tmp_path)
+    assert [mistake.place for mistake in examination.mistakes] == [("bindings", "a", "role", "path")]
+    assert examination.not_checked == ["irsa:bindings.a.role.description: a secret"]
+    assert examination.stack is None
+
+
+EVERYTHING = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+WRONG = {**EVERYTHING, "Effect": "Alow"}
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [(json.dumps(document(WRONG, EVERYTHING), indent=0), 12), ('{"Version": "2012-10-17"', None)],
+)
+def test_a_mistake_in_a_file_hides_no_warning_of_the_rest(tmp_path: Path, file: str, line: int | None) -> None:
+    (tmp_path / "p.json").write_text(file)
+    policy = {"policy": {"file": "p.json"}}
+    wide = {"trust": {"subjects": ["team-a:*"]}}
+    values = {"cluster": {"name": "cc"}, "bindings": {"one": {**policy, **wide}, "two": {**policy, **wide}}}
+    examination = examine(values, tmp_path)
+    assert len(examination.mistakes) >= 1
+    found = [(each.place[1], each.rule, each.line) for each in examination.warnings]
+    in_file = [("write-everything", line)] if line else []
+    assert found == [(key, *each) for key in ("one", "two") for each in [("wide-trust", None), *in_file]]
+
+
+# Variables in arguments, and the place of each argument
+
+
+# docs/reference/variables.md
+OF_A_BINDING = (
+    *("role.arn", "role.permissionsBoundary", "policyArns[0]", "assumeRoleArns[0]", "podIdentity.targetRoleArn"),
+    *("policy.document.my-app", "inlinePolicies.my-app.document.my-app", "podIdentity.policy.document.my-app"),
+    *("trust.conditions.my-app", "trust.statements[0].my-app"),
+    *(f"{of}.{to_camel(name)}[0]" for of in ("policy", "policies[0]") for name in PARAMETERS),
+)
+
+
+def test_exactly_the_documents_and_arns_have_variables() -> None:
+    schema = Draft7Validator(json.loads(FILE.read_text()))
+    found = set()
+    for place, following in pairwise([*places(), ()]):
+        values: Any = "${acount}"
+        for part in reversed(place):
+            values = [values] if part == 0 else {part: values}
+        mistakes = examine({"bindings": {"a": {}}, **values}, Path()).mistakes
+        is_whole = following[: len(place)] == place
+        if not is_whole and any("unknown variable ${acount}" in each.mistake.found for each in mistakes):
+            found.add(path_of(place))
+            in_an_editor = schema.iter_errors({"config": {f"irsa:{key}": each for key, each in values.items()}})
+            assert {each.validator for each in in_an_editor}.isdisjoint({"pattern", "anyOf"}), place
+    assert found == {"defaults.permissionsBoundary", *(f"bindings.my-app.{key}" for key in OF_A_BINDING)}
+
+
+def arguments(node: Node = OF_A_ROLE, place: Place = ()) -> Iterator[Place]:
+    """Yield the place of each argument, those in other arguments too."""
+    if isinstance(node, Group):
+        for name, each in node.fields.items():
+            yield (*place, name)
+            yield from arguments(each, (*place, name))
+    elif isinstance(node, Keyed | Listed):
+        yield from arguments(node.item, (*place, 0 if isinstance(node, Listed) else "a_b"))
+
+
+def test_every_argument_has_its_place_in_a_binding() -> None:
+    for argument in arguments():
+        *parents, key = place_of(argument)
+        assert key in keys_at((*(() if argument[0] == "quotas" else ("bindings", "my-app")), *parents))

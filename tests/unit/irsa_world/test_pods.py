@@ -1,14 +1,17 @@
 """Pods as the real webhook leaves them, and Pods that it has not seen."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from irsa.ways import IRSA, POD_IDENTITY, Way
+from irsa.ways import IRSA, POD_IDENTITY, Identity, Way, parse_identity
 from irsa_world.pods import TOKEN_FILE, containers_with_own_role, kind_of_node, problems, restart_command, running_pod
-from irsa_world.stages import NO_ROLE, Node
+from irsa_world.stages import NEXT, NO_ROLE, Node, RunningPod, Stage, stage_of
 
 # Recorded of amazon-eks-pod-identity-webhook: container `own` sets AWS_ROLE_ARN itself.
 RECORDED = Path(__file__).parents[2] / "sandbox" / "recorded" / "injected-pod.json"
@@ -22,29 +25,21 @@ def pod() -> dict[str, Any]:
     return recorded
 
 
-def env_of(container: dict[str, Any], **variables: str | None) -> None:
-    """Set variables of a container; None removes one."""
-    kept = [each for each in container["env"] if each["name"] not in variables]
-    container["env"] = [
-        *kept,
-        *({"name": key, "value": value} for key, value in variables.items() if value is not None),
-    ]
-
-
-def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
-    return [*pod["spec"]["initContainers"], *pod["spec"]["containers"]]
+def not_injected(pod: dict[str, Any]) -> None:
+    """Take from the container `app` what the webhook injects."""
+    app = next(each for each in pod["spec"]["containers"] if each["name"] == "app")
+    app["env"] = [each for each in app["env"] if each["name"] not in OF_WEBHOOK]
 
 
 def alone(pod: dict[str, Any], **variables: str) -> None:
     """Leave one container, which has these variables."""
-    pod["spec"]["initContainers"], pod["spec"]["containers"] = [], [{"name": "app", "env": []}]
-    env_of(pod["spec"]["containers"][0], **variables)
+    env = [{"name": key, "value": value} for key, value in variables.items()]
+    pod["spec"]["initContainers"], pod["spec"]["containers"] = [], [{"name": "app", "env": env}]
 
 
 def unseen(pod: dict[str, Any]) -> None:
     """Take from the container `app`, and the Pod, what the webhook injects."""
-    app = next(each for each in pod["spec"]["containers"] if each["name"] == "app")
-    env_of(app, AWS_ROLE_ARN=None, AWS_WEB_IDENTITY_TOKEN_FILE=None)
+    not_injected(pod)
     pod["spec"]["volumes"] = [volume for volume in pod["spec"]["volumes"] if volume["name"] != "aws-iam-token"]
 
 
@@ -81,16 +76,14 @@ def test_what_is_wrong_in_a_pod(pod: dict[str, Any], change: Any, role: str, aud
 
 @pytest.mark.parametrize("label", ["kubernetes.io/os", "beta.kubernetes.io/os"])
 def test_a_pod_on_windows(pod: dict[str, Any], label: str) -> None:
-    r"""Protects Pods on Windows: there, by its node selector, the webhook sets a path of Windows.
-
-    https://github.com/aws/amazon-eks-pod-identity-webhook, pkg/handler/handler.go, getPodSpecPatch:
+    r"""https://github.com/aws/amazon-eks-pod-identity-webhook, pkg/handler/handler.go, getPodSpecPatch:
     C:\var\run\secrets\eks.amazonaws.com\serviceaccount\token
     """
     pod["spec"]["nodeSelector"] = {label: "windows"}
-    for container in containers(pod):
+    for container in (*pod["spec"]["initContainers"], *pod["spec"]["containers"]):
         for variable in container["env"]:
-            if variable.get("value") == "/var/run/secrets/eks.amazonaws.com/serviceaccount/token":
-                variable["value"] = r"C:\var\run\secrets\eks.amazonaws.com\serviceaccount\token"
+            if variable.get("value") == TOKEN_FILE:
+                variable["value"] = "C:" + TOKEN_FILE.replace("/", "\\")
 
     assert {problem for problem, _ in problems(pod, f"{ROLE}-2", AUDIENCE)} == OF_BEFORE
     assert problems(pod, ROLE, AUDIENCE) == []
@@ -108,8 +101,7 @@ def test_a_pod_on_windows(pod: dict[str, Any], label: str) -> None:
     ],
 )
 def test_skipped_containers_and_pods(pod: dict[str, Any], metadata: dict[str, Any]) -> None:
-    app = next(each for each in pod["spec"]["containers"] if each["name"] == "app")
-    env_of(app, AWS_ROLE_ARN=None, AWS_WEB_IDENTITY_TOKEN_FILE=None)
+    not_injected(pod)
     assert problems(pod, ROLE, AUDIENCE)
     pod["metadata"] |= metadata
 
@@ -125,15 +117,13 @@ RESTART, DELETE = "kubectl rollout restart", "kubectl delete pod p -n shop"
     [
         (("ReplicaSet", "web-5d4f"), {"pod-template-hash": "5d4f"}, f"{RESTART} deployment/web -n shop"),
         (("StatefulSet", "db"), {}, f"{RESTART} statefulset/db -n shop"),
-        (("DaemonSet", "agent"), {}, f"{RESTART} daemonset/agent -n shop"),
         (("ReplicaSet", "web-5d4f"), {}, DELETE),
-        (("Job", "once"), {}, DELETE),
         (None, {}, DELETE),
         # Whoever may create a Pod chooses the name of its owner, which nobody looks up.
         *(
             ((kind, name), {}, DELETE)
-            for kind in ("StatefulSet", "Deployment", "DaemonSet", "ReplicaSet", HOSTILE)
-            for name in (HOSTILE, "Web", "-web", "", "web/x", "w" * 254)
+            for kind in ("StatefulSet", "ReplicaSet", HOSTILE)
+            for name in (HOSTILE, "Web", "-web", "", "w" * 254)
         ),
     ],
 )
@@ -202,7 +192,6 @@ def test_how_a_pod_gets_the_role(pod: dict[str, Any], variables: dict[str, str],
         ({"kubernetes.io/os": "windows"}, Node.WINDOWS),
         ({"kubernetes.io/os": "linux", "eks.amazonaws.com/compute-type": "fargate"}, Node.FARGATE),
         ({"kubernetes.io/os": "linux", "eks.amazonaws.com/compute-type": "hybrid"}, Node.HYBRID),
-        ({"kubernetes.io/os": "linux", "eks.amazonaws.com/compute-type": "auto"}, Node.LINUX),
     ],
 )
 def test_the_kind_of_a_node(pod: dict[str, Any], labels: dict[str, str], node: Node) -> None:
@@ -224,3 +213,108 @@ def test_a_pod_that_is_ending_is_not_restarted(pod: dict[str, Any]) -> None:
     assert running_pod(pod, ROLE, {}).restart
     pod["metadata"]["deletionTimestamp"] = "2026-11-28T00:00:00Z"
     assert running_pod(pod, ROLE, {}).restart == ""
+
+
+# Which stage Pods are in, and whether the next one is safe, against a model of what happens to a Pod
+
+
+ONE_COMMAND = "kubectl rollout restart deployment/app -n web"
+WAYS = st.frozensets(st.sampled_from([IRSA, POD_IDENTITY, NO_ROLE]), max_size=2)
+PODS = st.lists(
+    st.builds(lambda number, ways, node: RunningPod(f"web/app-{number}", ways, node, ONE_COMMAND),
+              st.integers(0, 9), WAYS, st.sampled_from(Node)),
+    max_size=6,
+)  # fmt: skip
+USES = ["used", "trusted", "absent"]
+IDENTITIES = [
+    parse_identity({way: use for way, use in zip(("irsa", "podIdentity"), uses, strict=True) if use != "absent"})
+    for uses in [*itertools.product(USES, USES)][:-1]
+]
+
+
+def running(name: str, *ways: Way, node: Node = Node.LINUX) -> RunningPod:
+    return RunningPod(f"web/{name}", frozenset(ways), node, f"kubectl rollout restart deployment/{name} -n web")
+
+
+NEW = running("new", POD_IDENTITY)
+
+
+def has_role(way: Way, node: Node, identity: Identity) -> bool:
+    """Return whether a container has the role: IRSA needs its statement, Pod Identity an association and an agent."""
+    return {
+        IRSA: IRSA in identity.trusted,
+        POD_IDENTITY: POD_IDENTITY in identity.used and node in (Node.LINUX, Node.HYBRID, Node.UNKNOWN),
+        NO_ROLE: False,
+    }[way]
+
+
+def created_again(identity: Identity) -> Way:
+    """Return what the webhook injects: https://github.com/aws/amazon-eks-pod-identity-webhook/pull/189."""
+    if POD_IDENTITY in identity.used:
+        return POD_IDENTITY
+    return IRSA if IRSA in identity.used else NO_ROLE
+
+
+def loses(each: RunningPod, before: Identity, after: Identity) -> bool:
+    """Return whether a Pod that has the role loses it by a stage: as it is, or once it is created again."""
+    had = [way for way in each.ways if has_role(way, each.node, before)]
+    keeps = all(has_role(way, each.node, after) for way in had)
+    return bool(had) and not (keeps and has_role(created_again(after), each.node, after))
+
+
+def is_safe(stage: Stage) -> bool | None:
+    """Return whether no Pod is without a role after the next stage; None where that is not known."""
+    return False if stage.held_back_by else None if stage.in_doubt else True
+
+
+@given(st.sampled_from([*NEXT]), PODS)
+def test_a_stage_that_is_called_safe_takes_the_role_from_no_pod(identity: Identity, pods: list[RunningPod]) -> None:
+    stage = stage_of(identity, pods)
+    assert stage.following is not None
+
+    losing = {each for each in pods if loses(each, identity, stage.following)}
+    assert losing <= {*stage.held_back_by}
+
+
+@given(st.sampled_from(IDENTITIES), PODS)
+def test_no_pod_is_named_without_need(identity: Identity, pods: list[RunningPod]) -> None:
+    stage = stage_of(identity, pods)
+    right = {
+        each
+        for each in pods
+        if each.ways == {created_again(identity)} and each.node in (Node.LINUX, Node.HYBRID, Node.UNKNOWN)
+    }
+
+    assert right.isdisjoint({*stage.to_restart, *stage.held_back_by})
+    # Pods that see to their credentials themselves are nobody's to restart.
+    assert all(each.ways for each in (*stage.to_restart, *stage.held_back_by))
+    assert all(each.node in (Node.HYBRID, Node.UNKNOWN) for each in stage.in_doubt)
+    assert "\n" not in stage.line
+    # Where nothing serves Pod Identity, a restart would take the role away.
+    if POD_IDENTITY in identity.used:
+        assert all(each.node not in (Node.FARGATE, Node.WINDOWS) for each in stage.to_restart)
+
+
+def test_the_line_of_a_stage() -> None:
+    stage = stage_of(parse_identity({"irsa": "used", "podIdentity": "trusted"}), [NEW])
+
+    assert is_safe(stage) is False
+    assert stage.line.startswith(
+        "irsa used, podIdentity trusted: 0 of 1 Pod has IRSA; those with Pod Identity may lose"
+    )
+    assert "web/new is not ready for the next stage (irsa): kubectl rollout restart deployment/new" in stage.line
+
+
+@pytest.mark.parametrize(("node", "safe"), [(Node.FARGATE, False), (Node.WINDOWS, False), (Node.HYBRID, None)])
+def test_nodes_without_pod_identity(node: Node, safe: bool | None) -> None:
+    stage = stage_of(parse_identity("irsa"), [running("app", IRSA, node=node)])
+
+    assert is_safe(stage) is safe
+    assert f"web/app runs on {node}" in stage.line
+    assert "restart" not in stage.line
+
+
+def test_hostile_names_stay_one_line() -> None:
+    hostile = RunningPod("web/a\nerror: \x1b[31mapp", frozenset({IRSA}), Node.LINUX, "")
+
+    assert '"web/a\\nerror: \\u001b[31mapp" is not ready' in stage_of(parse_identity("both"), [hostile]).line

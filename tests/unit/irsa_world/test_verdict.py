@@ -13,15 +13,13 @@ from hypothesis import strategies as st
 from irsa.evaluation import Decision, WebIdentityRequest, decision
 from irsa.evaluation.document import parse
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
-from irsa_cli.prove.answers import STS, meaning_of
 from irsa_world import verdict
-from irsa_world.live.sts import Refused
 from irsa_world.verdict import AskedRole, of_annotations, of_missing_role, of_provider
+from tests.world import of_tokens
 
 HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"
 ROLE = "arn:aws:iam::111122223333:role/app"
-ACTION = "sts:AssumeRoleWithWebIdentity"
 SUBJECTS = [f"system:serviceaccount:{each}" for each in ("a:app", "a:other", "b:app")]
 AUDIENCES = ["sts.amazonaws.com", "vault"]
 # The list of every sentence of a verdict: those of the trust policy, and those of what comes before it.
@@ -42,12 +40,7 @@ CONDITIONS = st.dictionaries(
     max_size=2,
 )
 STATEMENTS = st.builds(
-    lambda effect, condition: {
-        "Effect": effect,
-        "Principal": {"Federated": PROVIDER},
-        "Action": ACTION,
-        **({"Condition": condition} if condition else {}),
-    },
+    lambda effect, condition: of_tokens(PROVIDER, condition, Effect=effect),
     st.sampled_from(["Allow", "Allow", "Deny"]),
     CONDITIONS,
 )
@@ -93,18 +86,4 @@ def test_what_a_pod_asks_for_is_the_annotation() -> None:
         found = of_annotations(annotations, ROLE)
         assert found
         assert (found.decision, is_known(found.found)) == (Decision.DENIED, True)
-
-
-def test_a_role_of_the_same_name_is_named() -> None:
     assert all(is_known(of_missing_role(ROLE, near).found) for near in (None, ROLE.upper()))
-
-
-@pytest.mark.parametrize(
-    ("code", "message", "sentence"),
-    [
-        ("InvalidIdentityToken", "No OpenIDConnect provider found in your account for ...", verdict.NO_PROVIDER),
-        ("InvalidIdentityToken", "Incorrect token audience", verdict.NOT_LISTED),
-    ],
-)
-def test_prove_says_the_same_of_what_sts_answered(code: str, message: str, sentence: str) -> None:
-    assert meaning_of(STS, Refused(code, message)).text.startswith(sentence)

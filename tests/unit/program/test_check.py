@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,12 @@ from irsa_cli.main import main
 from tests.unit.config.yaml_lines import line_of, steps_of
 
 ROOT = Path(__file__).parents[3]
-GOLDEN = ROOT / "tests" / "golden"
 GOOD = """
 config:
   irsa:cluster: {name: my-cluster}
   irsa:bindings:
     my-app: {serviceAccount: {name: my-app}, policyArns: ["arn:${partition}:iam::aws:policy/ReadOnlyAccess"]}
 """
-
-ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
-PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
 
 
 @pytest.fixture
@@ -35,18 +32,10 @@ def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
 
 def test_every_class_of_mistake_at_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    code, text = check(capsys, "tests/golden/mistakes.yaml")
-
-    assert code == 1
-    assert text == (GOLDEN / "mistakes.txt").read_text()
-
-
-def test_the_lines_are_true(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+    assert check(capsys, "tests/golden/mistakes.yaml") == (1, (ROOT / "tests/golden/mistakes.txt").read_text())
     _, text = check(capsys, "--json", "tests/golden/mistakes.yaml")
     (report,) = json.loads(text)["files"]
 
-    assert len({mistake["found"] for mistake in report["errors"]}) >= 25
     # What is no JSON has no path within: the comma before a bracket, and a key that is there twice.
     lines = {"broken": 4, "commented": 4, "twice": 7}
     not_json = {f"tests/golden/policies/{name}.json": line for name, line in lines.items()}
@@ -62,8 +51,6 @@ def test_the_lines_are_true(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     ("text", "line", "words"),
     [
         ("config:\n  irsa:bindings: {a: {}\n", 3, "not YAML"),
-        ("config:\n  irsa:bindings:\n\ta: 1\n", 3, "not YAML"),
-        ("config:\n  irsa:sandbox: true\n  irsa:sandbox: false\n", 3, "twice, on lines 2 and 3"),
         ("confg:\n  irsa:sandbox: true\n", 1, "did you mean config"),
         ("- a\n", 1, "not a mapping"),
         ("config:\n", 1, "nothing in `config:`"),
@@ -71,9 +58,7 @@ def test_the_lines_are_true(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
         ("config:\n  isra:bindings: {}\n", 2, "did you mean irsa:bindings?"),
         ("config: {}\n---\nconfig: {}\n", 2, "not YAML"),
         ("config:\n  ? [a]\n  : b\n", 2, "a key that is a list or a map"),
-        ("? {a: b}\n: c\nconfig: {}\n", 1, "a key that is a list or a map"),
         (f"config:\n  irsa:bindings: {'[' * 101}{']' * 101}\n", 2, "values nested more than 100 deep"),
-        (f"config:\n  irsa:bindings: {'[' * 900}{']' * 900}\n", 2, "values nested more than 100 deep"),
         (f"config:\n  irsa:bindings: {'[' * 50_000}\n", 2, "values nested more than 100 deep"),
         (f"config:\n  irsa:bindings: {'[' * 500}\n", 3, "not YAML"),
     ],
@@ -87,15 +72,6 @@ def test_files_that_are_no_stack_files(
     assert code == 1
     assert f"Pulumi.dev.yaml:{line}" in output
     assert words in output
-
-
-@pytest.mark.parametrize("text", ["config: {}\n", "config:\n  aws:region: us-west-2\n", "config:\n  app:replicas: 3\n"])
-def test_in_another_program_it_says_what_to_run(project: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
-    (project / "Pulumi.dev.yaml").write_text(text)
-    code, report = findings(capsys)
-    (mistake,) = report["errors"]
-    assert (code, mistake["found"]) == (1, "no `irsa:` setting")
-    assert all(command in mistake["fix"] for command in ("`pulumi preview`", "`irsa diff`", "`irsa verify`"))
 
 
 @pytest.mark.parametrize(
@@ -118,27 +94,24 @@ def test_files_that_are_no_text(project: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("policy", "words"),
     [
-        (f'{{"Version": "2012-10-17", "Statement": {"[" * 600}{"]" * 600}}}', "values nested more than 100 deep"),
         (f'{{"Version": "2012-10-17", "Statement": {"[" * 50_000}{"]" * 50_000}}}', "values nested more than 100 deep"),
         (r'{"Version": "2012-10-17", "Statement": {"Sid": "\ud800"}}', r"'\ud800', an unpaired surrogate"),
         (f'{{"Version": "2012-10-17", "Statement": {"9" * 5_000}}}', "a number of more than 4,300 digits"),
     ],
 )
-@pytest.mark.parametrize("shape", [[], ["--json"]])
 def test_policies_that_break_a_reader(
-    project: Path, capsys: pytest.CaptureFixture[str], policy: str, words: str, shape: list[str]
+    project: Path, capsys: pytest.CaptureFixture[str], policy: str, words: str
 ) -> None:
     binding = "    my-app: {serviceAccount: {name: my-app}, policy: {file: p.json}}\n"
     (project / "Pulumi.dev.yaml").write_text(f"config:\n  irsa:cluster: {{name: c}}\n  irsa:bindings:\n{binding}")
     (project / "p.json").write_text(policy)
-    code, output = check(capsys, *shape)
+    code, report = findings(capsys)
 
     assert code == 1
-    assert words.replace("\\", "\\\\" if shape else "\\") in output
-    assert "p.json" in output
+    assert any(each["file"] == "p.json" and words in each["found"] for each in report["errors"])
 
 
-@pytest.mark.parametrize("region", ["[1]", "{value: [1]}", "5", "true", "2012-10-17", "us_west_2", "'[1]'"])
+@pytest.mark.parametrize("region", ["[1]", "5", "2012-10-17", "us_west_2", "'[1]'"])
 @pytest.mark.parametrize("place", ["stack", "project", "value"])
 def test_a_region_that_is_none(project: Path, capsys: pytest.CaptureFixture[str], region: str, place: str) -> None:
     (project / "Pulumi.dev.yaml").write_text(GOOD)
@@ -161,33 +134,27 @@ def test_a_region_that_is_one_or_left_open(project: Path, capsys: pytest.Capture
 
 
 def test_a_secret_region_is_not_seen(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arn = "arn:aws-cn:iam::aws:policy/ReadOnlyAccess"
-    good = GOOD.replace("arn:${partition}:iam::aws:policy/ReadOnlyAccess", arn)
-    (project / "Pulumi.dev.yaml").write_text(f"{good}  aws:region: {{secure: v1:abc}}\n")
-    expected = (0, "Pulumi.dev.yaml: good, 1 binding\n\nnot checked: aws:region: a secret\n")
-    assert check(capsys) == expected
-
-    (project / "Pulumi.dev.yaml").write_text(good)
-    settings = "config:\n  aws:region: {value: {secure: v1:abc}}\n"
-    (project / "Pulumi.yaml").write_text(f"name: irsa\nruntime: python\n{settings}")
-    assert check(capsys) == expected
+    good = GOOD.replace("arn:${partition}", "arn:aws-cn")
+    of_project = "name: irsa\nruntime: python\n"
+    for stack, settings in (
+        (f"{good}  aws:region: {{secure: v1:abc}}\n", ""),
+        (good, "config:\n  aws:region: {value: {secure: v1:abc}}\n"),
+    ):
+        (project / "Pulumi.dev.yaml").write_text(stack)
+        (project / "Pulumi.yaml").write_text(of_project + settings)
+        assert check(capsys) == (0, "Pulumi.dev.yaml: good, 1 binding\n\nnot checked: aws:region: a secret\n")
 
 
 @pytest.mark.parametrize(
     ("content", "unseen"),
     [
         ("- a\n", "not a mapping"),
-        ("", "not a mapping"),
         ("config: []\n", "a list in `config:`"),
         ("config: {", "not readable as YAML"),
-        ("config: \0", "not readable as YAML"),
         ("config: \xff", "not readable as YAML"),
-        (f"config: {{a: {'[' * 900}{']' * 900}}}", "not readable as YAML"),
         (f"config: {{a: {'[' * 50_000}{']' * 50_000}}}", "not readable as YAML"),
         ("config: {a: &a [*a]}", "not readable as YAML"),
-        ("config: {[a]: b}", "not readable as YAML"),
         ("config: {aws:region: {[a]: b}}", "not readable as YAML"),
-        ("config: {aws:region: }\n", ""),
         ("config: {other:a: 2012-99-99, other:b: {value: 0b_}, quotas: {type: object}}\n", ""),
     ],
 )
@@ -203,16 +170,18 @@ def test_a_broken_project_file_is_not_seen(
     assert output == f"Pulumi.dev.yaml: good, 1 binding\n{not_checked}"
 
 
+IN_ANOTHER_PROGRAM = ("`pulumi preview`", "`irsa diff`", "`irsa verify`")
+
+
 def test_what_is_not_there_is_no_finding(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, output = check(capsys)
     assert code == 2
-    assert output.startswith(
-        "irsa check: no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it: name the files; "
-    )
-    assert all(command in output for command in ("`pulumi preview`", "`irsa diff`", "`irsa verify`"))
-    code, output = check(capsys, "Pulumi.none.yaml")
-    assert code == 2
-    assert "cannot read Pulumi.none.yaml: No such file" in output
+    assert output.startswith("irsa check: no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it")
+    assert all(command in output for command in IN_ANOTHER_PROGRAM)
+    (project / "Pulumi.dev.yaml").write_text("config:\n  aws:region: us-west-2\n")
+    code, output = check(capsys)
+    assert (code, "no `irsa:` setting" in output) == (1, True)
+    assert all(command in output for command in IN_ANOTHER_PROGRAM)
 
 
 WRONG = GOOD.replace("name: my-app}", "name: My_App}")
@@ -230,13 +199,11 @@ def test_a_file_that_cannot_be_read_hides_no_other(
     said = capsys.readouterr()
 
     assert code == expected
-    assert said.err.splitlines() == [
-        "irsa check: cannot read Pulumi.a-folder.yaml: Is a directory",
-        "irsa check: cannot read Pulumi.link.yaml: No such file or directory",
+    assert [line.split(": ")[1] for line in said.err.splitlines()] == [
+        f"cannot read Pulumi.{name}.yaml" for name in ("a-folder", "link")
     ]
     assert "Pulumi.good.yaml: good, 1 binding" in said.out
     assert ("Pulumi.wrong.yaml: 1 error, 1 binding" in said.out) is ("wrong" in others)
-    assert "folder" not in said.out
 
 
 def findings(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -249,16 +216,11 @@ def findings(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
 def test_two_lists_of_aws_accounts_are_one_too_many(
     project: Path, capsys: pytest.CaptureFixture[str], place: str
 ) -> None:
-    """Protects from the provider's "conflicts with", half-way: Terraform's AWS provider takes one of the two.
-
-    https://registry.terraform.io/providers/hashicorp/aws/latest/docs: Conflicts with allowed_account_ids
-    """
+    """https://registry.terraform.io/providers/hashicorp/aws/latest/docs: Conflicts with allowed_account_ids."""
     forbidden = '  aws:forbiddenAccountIds: ["222233334444"]\n'
-    if place == "project":
-        value = '{value: ["222233334444"]}'
-        (project / "Pulumi.yaml").write_text(
-            f"name: irsa\nruntime: python\nconfig:\n  aws:forbiddenAccountIds: {value}\n"
-        )
+    head = "name: irsa\nruntime: python\nconfig:\n"
+    of_project = f'{head}  aws:forbiddenAccountIds: {{value: ["222233334444"]}}\n' if place == "project" else head
+    (project / "Pulumi.yaml").write_text(of_project)
     written = f'{GOOD}  aws:allowedAccountIds: ["111122223333"]\n'
     (project / "Pulumi.dev.yaml").write_text(written + (forbidden if place == "stack" else ""))
     code, text = check(capsys, "Pulumi.dev.yaml")
@@ -266,8 +228,91 @@ def test_two_lists_of_aws_accounts_are_one_too_many(
     assert code == 1
     assert "aws:allowedAccountIds and aws:forbiddenAccountIds" in text
     assert ("Pulumi.dev.yaml:7" in text) is (place == "stack")
-    (project / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
-    (project / "Pulumi.dev.yaml").write_text(written)
-    assert check(capsys, "Pulumi.dev.yaml")[0] == 0
-    (project / "Pulumi.dev.yaml").write_text(f"{written}  aws:forbiddenAccountIds: '[]'\n")
-    assert check(capsys, "Pulumi.dev.yaml")[0] == 0
+    (project / "Pulumi.yaml").write_text(head)
+    for one_list in (written, f"{written}  aws:forbiddenAccountIds: '[]'\n"):
+        (project / "Pulumi.dev.yaml").write_text(one_list)
+        assert check(capsys, "Pulumi.dev.yaml")[0] == 0
+
+
+def test_each_example_prints_what_the_page_says(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs" / "check.md").read_text()
+    (project / "Pulumi.prod.yaml").write_text(re.findall("```yaml\n(.*?)```", page, re.DOTALL)[0])
+    examples = re.findall(r"```console\n\$ irsa (check (?!--live)[^\n]*)\n(.*?)```", page, re.DOTALL)
+
+    assert len(examples) == 1
+    for command, expected in examples:
+        assert main(command.split()) == 1
+        assert capsys.readouterr().out == expected
+
+
+# irsa stacks
+
+
+def add(project: Path, stack: str, config: str) -> None:
+    (project / f"Pulumi.{stack}.yaml").write_text(config)
+
+
+def listed(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    assert main(["stacks", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert main(["stacks"]) == 0
+    assert capsys.readouterr().out.splitlines() == answer["stacks"]
+    stacks: list[str] = answer["stacks"]
+    return stacks
+
+
+SETTINGS = ("irsa:sandbox: true", "irsa:sandbox: 'true'", "sandbox: true", "irsa:config:sandbox: true")
+OTHERS = (
+    *("config:\n  irsa:sandbox: false\n", "config:\n  irsa:sandbox: 'false'\n"),
+    *("# irsa:sandbox: true\nconfig: {}\n", "config:\n  other:sandbox: true\n"),
+    *("config:\n  irsa:variables: {sandbox: true}\n", "config:\n  irsa:sandbox: 'yes'\n"),
+    *("config:\n  irsa:sandbox: {secure: v1:abc}\n", "config: [\n", ""),
+)
+
+
+def test_a_stack_of_the_sandbox_is_never_previewed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`pulumi stack init` rewrites true as "true": https://www.pulumi.com/docs/iac/concepts/config/."""
+    for number, setting in enumerate(SETTINGS):
+        add(project, f"sandbox-{number}", f"config:\n  aws:region: us-west-2\n  {setting}\n")
+    for number, text in enumerate(OTHERS):
+        add(project, f"other-{number}", text)
+    # A file without a stack's name is no stack file.
+    add(project, "", "config: {}\n")
+
+    assert listed(capsys) == [f"other-{number}" for number in range(len(OTHERS))]
+
+
+def test_the_projects_own_setting(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "Pulumi.yaml").write_text("name: irsa\nruntime: python\nconfig:\n  irsa:sandbox: {default: true}\n")
+    add(project, "dev", "config: {}\n")
+    add(project, "prod", "config:\n  irsa:sandbox: false\n")
+
+    assert listed(capsys) == ["prod"]
+
+
+def test_a_file_that_cannot_be_read(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    add(project, "prod", "config: {}\n")
+    (project / "Pulumi.link.yaml").symlink_to("none")
+
+    assert main(["stacks", "--json"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "irsa stacks: cannot read Pulumi.link.yaml: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    "stack", ["prod --><!--", "prod\n@team", "`x`", "prod ", "${{ github.token }}", "ä", "a" * 101]
+)
+def test_a_name_that_no_stack_has(project: Path, capsys: pytest.CaptureFixture[str], stack: str) -> None:
+    """The attack: a name that closes the marker of a comment, and makes it that of another stack.
+
+    https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
+    """
+    add(project, "prod", "config: {}\n")
+    add(project, stack, "config: {}\n")
+
+    assert main(["stacks", "--json"]) == 2
+    answer = capsys.readouterr()
+    assert answer.out == ""
+    assert answer.err.startswith("irsa stacks: stack files of no stack: ")
+    assert answer.err.count("\n") == 1

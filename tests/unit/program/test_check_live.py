@@ -1,6 +1,8 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -23,6 +25,7 @@ FILE = """config:
 """
 TAKEN = LocatedMistake(("bindings", "my-app", "role", "name"), Mistake("taken", "free", "other"), rule="role-exists")
 LOSS = LocatedMistake(("bindings",), Mistake("deleted", "kept", "keep"), rule="pods-lose-role")
+GOOD = LiveReport([], [], [], True)
 
 
 @pytest.fixture
@@ -35,58 +38,51 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def check(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], found: LiveReport, *arguments: str
-) -> tuple[int, str, list[Any]]:
-    """Return the exit code, what was printed, and with what was looked."""
-    asked: list[Any] = []
+Check = Callable[..., tuple[int, str, list[Any]]]
 
-    def looking(*given: Any) -> LiveReport:
-        asked.extend(given)
-        return found
 
-    monkeypatch.setattr(look, "look", looking)
-    code = main(["check", "--live", "Pulumi.prod.yaml", *arguments])
-    captured = capsys.readouterr()
-    return code, captured.out + captured.err, asked
+@pytest.fixture
+def check(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Check:
+    """Return what gives the exit code, what was printed, and with what was looked, where this is found."""
+
+    def checked(found: LiveReport, *arguments: str, file: str = "Pulumi.prod.yaml") -> tuple[int, str, list[Any]]:
+        looking = Mock(return_value=found)
+        monkeypatch.setattr(look, "look", looking)
+        code = main(["check", "--live", file, *arguments])
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err, [each for call in looking.call_args_list for each in call.args]
+
+    return checked
 
 
 @pytest.mark.parametrize(
     ("found", "beginning"),
     [
-        (LiveReport([], [], [], True), (0, "Pulumi.prod.yaml: good, 1 binding")),
+        (GOOD, (0, "Pulumi.prod.yaml: good, 1 binding")),
         (LiveReport([], [LOSS], ["x"], True), (0, "Pulumi.prod.yaml: good, 1 warning, 1 binding")),
         (LiveReport([TAKEN], [], ["x"], True), (1, "Pulumi.prod.yaml: 1 error, 1 binding")),
         (LiveReport([], [], ["x"], False), (2, "Pulumi.prod.yaml: AWS or Kubernetes not checked, 1 binding")),
     ],
 )
-def test_exit_codes(
-    project: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    found: LiveReport,
-    beginning: tuple[int, str],
-) -> None:
-    code, text, _ = check(monkeypatch, capsys, found)
+def test_exit_codes(check: Check, found: LiveReport, beginning: tuple[int, str]) -> None:
+    code, text, _ = check(found)
 
     assert (code, text.splitlines()[0]) == beginning
     assert ("not checked: x" in text.splitlines()) == bool(found.not_checked)
 
 
-def test_findings_have_their_lines_and_rules(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_findings_have_their_lines_and_rules(check: Check) -> None:
     found = LiveReport([TAKEN], [LOSS], [], True)
-    _, text, _ = check(monkeypatch, capsys, found)
+    _, text, _ = check(found)
     assert text.splitlines()[2] == "Pulumi.prod.yaml:9  irsa:bindings.my-app.role.name  [role-exists]"
     assert "Pulumi.prod.yaml:6  irsa:bindings  warning [pods-lose-role]" in text.splitlines()
-    _, text, _ = check(monkeypatch, capsys, found, "--json")
+    _, text, _ = check(found, "--json")
     (report,) = json.loads(text)["files"]
     assert (report["errors"][0]["rule"], report["errors"][0]["line"], report["good"]) == ("role-exists", 9, False)
 
 
-def test_what_it_looks_with(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    _, _, (stack, name, folder, providers, region) = check(monkeypatch, capsys, LiveReport([], [], [], True))
+def test_what_it_looks_with(check: Check) -> None:
+    _, _, (stack, name, folder, providers, region) = check(GOOD)
 
     assert (list(stack.bindings), name, folder, region) == (["my-app"], "prod", Path(), "us-west-2")
     assert providers == {
@@ -98,22 +94,18 @@ def test_what_it_looks_with(project: Path, monkeypatch: pytest.MonkeyPatch, caps
 
 
 @pytest.mark.parametrize("broken", ["role: {nam: my-role}", "role: {name: {secure: v1:x}}"])
-def test_a_file_with_mistakes_or_secrets_is_not_looked_at(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str
-) -> None:
+def test_a_file_with_mistakes_or_secrets_is_not_looked_at(check: Check, project: Path, broken: str) -> None:
     (project / "Pulumi.prod.yaml").write_text(FILE.replace("role: {name: my-role}", broken))
-    code, text, asked = check(monkeypatch, capsys, LiveReport([], [], [], True))
+    code, text, asked = check(GOOD)
 
     assert asked == []
     assert code == (1 if "nam:" in broken else 2)
     assert "not checked: AWS and Kubernetes: " in text
 
 
-def test_a_file_of_another_name_is_of_no_stack(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_of_another_name_is_of_no_stack(check: Check, project: Path) -> None:
     (project / "settings.yaml").write_text(FILE)
-    monkeypatch.setattr(look, "look", lambda *_: pytest.fail("nothing may be asked"))
+    code, text, asked = check(GOOD, file="settings.yaml")
 
-    assert main(["check", "--live", "settings.yaml"]) == 2
-    assert "a stack file is named Pulumi.STACK.yaml" in capsys.readouterr().out
+    assert (code, asked) == (2, [])
+    assert "a stack file is named Pulumi.STACK.yaml" in text

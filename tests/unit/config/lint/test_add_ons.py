@@ -1,14 +1,12 @@
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from irsa.add_ons.catalog import add_on, names
-from irsa.add_ons.document import Where, document, managed_policies
-from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
-from irsa_config.located_mistake import LocatedMistake
-from irsa_program.examine import examine
+from irsa.add_ons.document import managed_policies
+from tests.unit.config.lint.scene import inline, policy, warnings
+from tests.unit.irsa.add_ons.every_add_on import Rendered, all_documents
+from tests.world import document
 
 DNS = {"serviceAccount": {"name": "external-dns", "namespace": "external-dns"}}
 # Its own example: https://kubernetes-sigs.github.io/external-dns/latest/docs/tutorials/aws/#iam-policy
@@ -26,28 +24,12 @@ UPSTREAM = [
 ]
 
 
-def policy(*statements: Mapping[str, Any]) -> dict[str, Any]:
-    return {"policy": {"name": "p", "document": {"Version": "2012-10-17", "Statement": list(statements)}}}
-
-
-def found(folder: Path, rule: str, binding: Mapping[str, Any]) -> list[LocatedMistake]:
-    stack = {"cluster": {"name": "my-cluster"}, "bindings": {"app": binding}}
-    examination = examine(stack, folder, "us-west-2")
-    assert examination.mistakes == []
-    return [each for each in examination.warnings if each.rule == rule]
-
-
-def places(warnings: list[LocatedMistake]) -> list[str]:
-    return [".".join(map(str, each.place[2:])) for each in warnings]
-
-
 @pytest.mark.parametrize(
     ("binding", "judged"),
     [
         (DNS, True),
         ({"trust": {"subjects": ["external-dns:external-dns"]}}, True),
         ({"serviceAccount": {"name": "external-dns", "namespace": "networking"}}, True),
-        ({"serviceAccount": {"name": "velero-server", "namespace": "backup"}}, True),
         # Any collector of metrics may have this name.
         ({"serviceAccount": {"name": "cloudwatch-agent", "namespace": "team-a"}}, False),
         ({"serviceAccount": {"name": "cloudwatch-agent", "namespace": "amazon-cloudwatch"}}, True),
@@ -56,17 +38,17 @@ def places(warnings: list[LocatedMistake]) -> list[str]:
         ({"trust": {"subjects": ["external-dns:external-*"]}}, False),
     ],
 )
-def test_for_whom_a_policy_is(tmp_path: Path, binding: Mapping[str, Any], judged: bool) -> None:
+def test_for_whom_a_policy_is(binding: Mapping[str, Any], judged: bool) -> None:
     action = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "arn:aws:sqs:us-west-2:111122223333:q"}
-    warnings = found(tmp_path, "add-on-policy", {**binding, **policy(action)})
+    found = warnings("add-on-policy", {**binding, **policy(action)})
 
-    assert bool(warnings) is judged
+    assert bool(found) is judged
 
 
-def test_upstreams_own_policy_is_complete(tmp_path: Path) -> None:
-    assert found(tmp_path, "add-on-policy", {**DNS, **policy(*UPSTREAM)}) == []
+def test_upstreams_own_policy_is_complete() -> None:
+    assert warnings("add-on-policy", {**DNS, **policy(*UPSTREAM)}) == []
     listing = {"Effect": "Allow", "Action": "Route53:listhostedzones", "Resource": "*"}
-    assert found(tmp_path, "add-on-policy", {**DNS, **policy(UPSTREAM[0], listing)}) == []
+    assert warnings("add-on-policy", {**DNS, **policy(UPSTREAM[0], listing)}) == []
 
 
 @pytest.mark.parametrize(
@@ -74,26 +56,23 @@ def test_upstreams_own_policy_is_complete(tmp_path: Path) -> None:
     [
         ({}, True),
         ({"policyArns": ["arn:aws:iam::aws:policy/AmazonRoute53ReadOnlyAccess"]}, False),
-        ({"inlinePolicies": {"list": {"document": {"Version": "2012-10-17", "Statement": [UPSTREAM[1]]}}}}, False),
+        (inline(UPSTREAM[1]), False),
     ],
 )
-def test_an_action_that_is_absent(tmp_path: Path, more: Mapping[str, Any], said: bool) -> None:
-    warnings = found(tmp_path, "add-on-policy", {**DNS, **policy(UPSTREAM[0]), **more})
+def test_an_action_that_is_absent(more: Mapping[str, Any], said: bool) -> None:
+    found = warnings("add-on-policy", {**DNS, **policy(UPSTREAM[0]), **more})
 
-    assert places(warnings) == (["policy"] if said else [])
-    assert all(each.mistake.found.endswith("that does not allow route53:ListHostedZones") for each in warnings)
+    assert [place for place, _ in found] == (["policy"] if said else [])
+    assert all(each.found.endswith("that does not allow route53:ListHostedZones") for _, each in found)
 
 
-def test_what_aws_gives_for_everything_is_no_reason_to_need_nothing(tmp_path: Path) -> None:
-    """Protects add-ons for which AWS's own policy is attached in one scope: a driver of volumes attaches them.
-
-    Source: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEBSCSIDriverPolicy.html
-    """
+def test_what_aws_gives_for_everything_is_no_reason_to_need_nothing() -> None:
+    """https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEBSCSIDriverPolicy.html."""
     driver = {"serviceAccount": {"name": "ebs-csi-controller-sa", "namespace": "kube-system"}}
     lists = {"Effect": "Allow", "Action": "ec2:DescribeVolumes", "Resource": "*"}
-    (warning,) = found(tmp_path, "add-on-policy", {**driver, **policy(lists)})
+    ((_, mistake),) = warnings("add-on-policy", {**driver, **policy(lists)})
 
-    assert "ec2:AttachVolume" in warning.mistake.found
+    assert "ec2:AttachVolume" in mistake.found
 
 
 DENIES = {"Effect": "Deny", "NotAction": "route53:*", "Resource": "*"}
@@ -117,43 +96,33 @@ DENIES = {"Effect": "Deny", "NotAction": "route53:*", "Resource": "*"}
         ([{"Action": "route53:DeleteHostedZone"}], "route53:DeleteHostedZone"),
     ],
 )
-def test_an_action_that_it_never_had(tmp_path: Path, statements: list[dict[str, Any]], said: str | None) -> None:
+def test_an_action_that_it_never_had(statements: list[dict[str, Any]], said: str | None) -> None:
     written = [{"Effect": "Allow", "Resource": "*", **each} for each in statements]
-    warnings = found(tmp_path, "add-on-policy", {**DNS, **policy(*UPSTREAM, *written)})
+    found = warnings("add-on-policy", {**DNS, **policy(*UPSTREAM, *written)})
 
-    assert places(warnings) == ([f"policy.document.Statement.2.{next(iter(statements[0]))}"] if said else [])
-    assert all(each.mistake.found.startswith(str(said)) for each in warnings)
-    assert all("which external-dns never needed" in each.mistake.found for each in warnings)
-
-
-def documents() -> list[Any]:
-    """Return what irsa itself deploys for each version of each add-on, with each of its parameters and without."""
-    found = []
-    for name in names():
-        each = add_on(name)
-        required = {key for key, taken in each.parameters.items() if taken.required or key == "cluster_names"}
-        for version in each.versions:
-            for scope, always in ((None, required | {*each.require_one_of[:1]}), (EVERYTHING, set())):
-                if managed_policies(each, version, scope) or (scope and not each.everything):
-                    continue
-                for more in (None, *each.parameters):
-                    given = {*always, *([more] if more else [])}
-                    values = {key: [PARAMETERS[key].example] if key in PARAMETERS else True for key in given}
-                    found.append(pytest.param(name, version, scope, values, id=f"{name}-{version}-{scope}-{more}"))
-    return found
+    at = f"policy.document.Statement.2.{next(iter(statements[0]))}"
+    assert [place for place, _ in found] == ([at] if said else [])
+    assert all(each.found.startswith(str(said)) for _, each in found)
+    assert all("which external-dns never needed" in each.found for _, each in found)
 
 
-@pytest.mark.parametrize(("name", "version", "scope", "values"), documents())
-def test_what_irsa_writes_itself_is_right(
-    tmp_path: Path, name: str, version: str, scope: str | None, values: Mapping[str, Any]
-) -> None:
-    each = add_on(name)
-    where = Where("aws", "111122223333", ["us-west-2"])
-    pasted = document(each, version, scope, values, where)
+# What irsa itself deploys, where no policy of AWS has the rest.
+DEPLOYED = [
+    each
+    for each in all_documents()
+    if each.partition == "aws" and not managed_policies(each.add_on, each.version, each.scope)
+]
+
+
+@pytest.mark.parametrize("deployed", DEPLOYED, ids=lambda each: f"{each.add_on.name}-{each.version}-{each.scope}")
+def test_what_irsa_writes_itself_is_right(deployed: Rendered) -> None:
+    each, pasted = deployed.add_on, deployed.document["Statement"]
     account = {"serviceAccount": {"name": each.service_account, "namespace": each.namespace}}
-    halves = [pasted["Statement"][::2], pasted["Statement"][1::2]]
-    inline = {f"p{index}": {"document": {**pasted, "Statement": half}} for index, half in enumerate(halves) if half}
-    warnings = found(tmp_path, "add-on-policy", {**account, "inlinePolicies": inline})
+    halves = [half for half in (pasted[::2], pasted[1::2]) if half]
+    found = warnings(
+        "add-on-policy",
+        {**account, "inlinePolicies": {f"p{n}": {"document": document(*half)} for n, half in enumerate(halves)}},
+    )
 
-    assert version != each.newest or not warnings, [str(warning) for warning in warnings]
-    assert not [warning for warning in warnings if "never needed" in warning.mistake.found]
+    assert deployed.version != each.newest or not found
+    assert not [mistake for _, mistake in found if "never needed" in mistake.found]

@@ -1,5 +1,3 @@
-"""The lint rules about trust, which judge the final trust policy and compare patterns with names."""
-
 import string
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,32 +8,47 @@ import pytest
 from irsa.rules import unknown
 from irsa.rules.mistakes import Mistake
 from irsa.ways import ONLY_IRSA
+from irsa_config.lint import RULES, fails
 from irsa_config.lint.checked import CheckedBinding
 from irsa_config.lint.trust import wide_trust
 from irsa_config.stack import Binding
-from irsa_program.examine import examine
+from irsa_program.examine import Examination, examine
+from tests.unit.config.lint.scene import APP, CLUSTER, ISSUER, OPEN, policy, warnings
 
-PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
-ISSUER = PROVIDER.split("oidc-provider/")[1]
-CLUSTER = {"name": "my-cluster", "oidcIssuer": f"https://{ISSUER}", "oidcProviderArn": PROVIDER}
-OPEN = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
-BEGINNINGS = string.ascii_lowercase + string.digits
+SUB, CLAIM = f"{ISSUER}:sub", "system:serviceaccount:"
 
 
-def found(trust: dict[str, Any], rule: str = "wide-trust", cluster: Any = None) -> list[tuple[str, str]]:
-    """Return the places and texts of a rule's mistakes, where its warnings are errors."""
-    return [(place, mistake.found) for place, mistake in mistakes(trust, rule, cluster)]
+def wide(trust: dict[str, Any], **settings: Any) -> list[tuple[str, Mistake]]:
+    return warnings("wide-trust", {**APP, "trust": trust}, **settings)
 
 
-def mistakes(trust: dict[str, Any], rule: str = "wide-trust", cluster: Any = None) -> list[tuple[str, Mistake]]:
-    values = {
-        "cluster": cluster or CLUSTER,
-        "lint": {"errors": [rule]},
-        "bindings": {"app": {"serviceAccount": {"name": "app", "namespace": "team-a"}, "trust": trust}},
-    }
-    all_mistakes = examine(values, Path("/nowhere"), "us-west-2").mistakes
-    assert all(mistake.rule == rule for mistake in all_mistakes), all_mistakes
-    return [(".".join(map(str, mistake.place[2:])), mistake.mistake) for mistake in all_mistakes]
+PODS = "pods.eks.amazonaws.com"
+NAMESPACE, NAME = (f"aws:RequestTag/kubernetes-{what}" for what in ("namespace", "service-account"))
+TAGGING = ["sts:AssumeRole", "sts:TagSession"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "action", "is_wide"),
+    [
+        ({}, "sts:*", True),
+        ({}, "sts:AssumeRole", True),
+        ({"StringLike": {NAMESPACE: "*"}}, TAGGING, True),
+        # A request without tags has none that it could meet.
+        ({"StringLike": {NAMESPACE: "*"}}, "sts:AssumeRole", False),
+        ({"StringEqualsIfExists": {NAMESPACE: "a", NAME: "b"}}, "sts:AssumeRole", True),
+        ({"StringNotEquals": {NAMESPACE: "kube-system"}}, TAGGING, True),
+        ({"StringEquals": {NAMESPACE: "a", NAME: "b"}}, TAGGING, False),
+        ({"StringEquals": {"aws:SourceAccount": "111122223333"}}, TAGGING, False),
+        ({"ArnEquals": {"aws:SourceArn": "arn:aws:eks:us-west-2:111122223333:cluster/a"}}, "sts:*", False),
+    ],
+)
+def test_any_association(condition: dict[str, Any], action: Any, is_wide: bool) -> None:
+    """AWS's sample has no condition: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html."""
+    statement = {"Effect": "Allow", "Principal": {"Service": ["ec2.amazonaws.com", PODS]}, "Action": action}
+    conditional = {**statement, "Condition": condition}
+    denied = {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}
+    assert [place for place, _ in wide({"statements": [conditional]})] == ["trust.statements.0"] * is_wide
+    assert wide({"statements": [conditional, denied]}) == []
 
 
 def test_an_open_statement_beside_wildcards_that_pod_identity_does_not_have() -> None:
@@ -49,27 +62,39 @@ def test_an_open_statement_beside_wildcards_that_pod_identity_does_not_have() ->
     assert any("all service accounts of the cluster" in each for each in warnings)
 
 
-@pytest.mark.parametrize("subject", ["team-a:*", "team-a:**", "team-a:?*", "team-a:*?", "team-a:??*"])
-def test_a_whole_namespace_however_spelled(subject: str) -> None:
-    """The attack: `team-a:?*` lets a whole namespace in, and is not spelled `team-a:*`."""
-    ((place, text),) = found({"subjects": [subject]})
-
-    assert (place, text) == ("trust.subjects.0", f"{subject!r} trusts all service accounts of team-a")
+def test_the_place_of_a_statement_beside_those_for_pod_identity() -> None:
+    named = {**OPEN, "Condition": {"StringLike": {SUB: f"{CLAIM}team-a:*"}}}
+    binding = {**APP, "identity": "both", "trust": {"subjects": ["b:c"], "statements": [named]}}
+    assert [place for place, _ in warnings("wide-trust", binding)] == ["trust.statements.0"]
 
 
-def test_a_union_that_is_a_whole_namespace() -> None:
-    """The attack: `team-a:a*` to `team-a:z*`, of which none is a whole namespace."""
-    ((place, text),) = found({"subjects": [f"team-a:{character}*" for character in BEGINNINGS]})
+@pytest.mark.parametrize(
+    ("subjects", "place", "text"),
+    [
+        *(
+            ([each], "trust.subjects.0", f"{each!r} trusts all service accounts of team-a")
+            for each in ("team-a:**", "team-a:?*", "team-a:*?", "team-a:??*")
+        ),
+        (
+            [f"team-a:{character}*" for character in string.ascii_lowercase + string.digits],
+            "trust.subjects",
+            "together trust all service accounts of team-a",
+        ),
+    ],
+)
+def test_a_whole_namespace_however_spelled(subjects: list[str], place: str, text: str) -> None:
+    """The attack: `team-a:?*`, or `team-a:a*` to `team-a:z*`, lets a whole namespace in."""
+    ((where, mistake),) = wide({"subjects": subjects})
 
-    assert place == "trust.subjects"
-    assert "together trust all service accounts of team-a" in text
+    assert where == place
+    assert text in mistake.found
 
 
 @pytest.mark.parametrize(
     ("statement", "text"),
     [
         (OPEN, "'*:*' trusts all service accounts of the cluster"),
-        ({**OPEN, "Condition": {"StringLike": {f"{ISSUER}:sub": "*:team-b:?*"}}}, "'team-b:?*' trusts all"),
+        ({**OPEN, "Condition": {"StringLike": {SUB: "*:team-b:?*"}}}, "'team-b:?*' trusts all"),
         ({**OPEN, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}, "anybody may assume the role"),
         ({**OPEN, "Principal": "*", "Action": "sts:AssumeRole", "Condition": {
             "StringLikeIfExists": {"aws:PrincipalArn": "*"}}}, "anybody may assume the role"),
@@ -77,10 +102,10 @@ def test_a_union_that_is_a_whole_namespace() -> None:
 )  # fmt: skip
 def test_a_statement_that_opens_the_cluster(statement: dict[str, Any], text: str) -> None:
     """The attack: a statement besides irsa's own lets everybody in, and `lint.errors: [wide-trust]` says nothing."""
-    ((place, said),) = found({"statements": [statement]})
+    ((place, mistake),) = wide({"statements": [statement]})
 
     assert place == "trust.statements.0"
-    assert said.startswith(text)
+    assert mistake.found.startswith(text)
 
 
 ANYBODY = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
@@ -101,7 +126,8 @@ ALL_BUT = {**ANYBODY, "Effect": "Deny", "Condition": {"StringNotEquals": {"aws:P
     ],
 )
 def test_a_condition_or_a_deny_that_names_somebody(statements: list[dict[str, Any]], texts: list[str]) -> None:
-    assert found({"statements": statements}) == [("trust.statements.0", text) for text in texts]
+    found = [(place, mistake.found) for place, mistake in wide({"statements": statements})]
+    assert found == [("trust.statements.0", text) for text in texts]
 
 
 def test_what_is_not_known_is_not_judged() -> None:
@@ -117,64 +143,40 @@ def test_what_is_not_known_is_not_judged() -> None:
     assert texts(markers) == []
     assert texts(beside) == ["anybody may assume the role, as far as irsa can tell"]
     assert texts([{**ANYBODY, "Principal": {"AWS": ["*", unknown.OUTPUT]}}]) == ["anybody may assume the role"]
-    assert (
-        texts([unknown.WRONG, {"Effect": "Allow", "Principal": "*"}, {}, {**ANYBODY, "Principal": unknown.OUTPUT}])
-        == []
-    )
+    half = [unknown.WRONG, {"Effect": "Allow", "Principal": "*"}, {}, {**ANYBODY, "Principal": unknown.OUTPUT}]
+    assert texts(half) == []
     assert texts([ANYBODY, unknown.OUTPUT]) == ["anybody may assume the role, as far as irsa can tell"]
 
 
-GITHUB, COGNITO = "token.actions.githubusercontent.com", "cognito-identity.amazonaws.com"
-
-
-@pytest.mark.parametrize(
-    ("principal", "condition", "noun", "fix"),
-    [
-        (
-            f"arn:aws:iam::111122223333:oidc-provider/{GITHUB}",
-            {"StringLike": {f"{GITHUB}:sub": "repo:*"}},
-            "any repository on GitHub",
-            f"add a Condition on {GITHUB}:sub that names your organization",
-        ),
-        (
-            COGNITO,
-            {},
-            "anybody with a Cognito identity pool",
-            f"add a Condition on {COGNITO}:aud that names your identity pool",
-        ),
-    ],
-)
-def test_any_customer_of_another_provider(principal: str, condition: Any, noun: str, fix: str) -> None:
+def test_any_customer_of_another_provider() -> None:
     """The attack: a role for one's own pipelines or app, which all customers of the same identity provider may assume.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc_secure-by-default.html
     """
-    statement = {**OPEN, "Principal": {"Federated": principal}, "Condition": condition}
-    ((place, mistake),) = mistakes({"statements": [statement]})
+    github = "token.actions.githubusercontent.com"
+    provider = {"Federated": f"arn:aws:iam::111122223333:oidc-provider/{github}"}
+    statement = {**OPEN, "Principal": provider, "Condition": {"StringLike": {f"{github}:sub": "repo:*"}}}
+    ((place, mistake),) = wide({"statements": [statement]})
 
     assert place == "trust.statements.0"
-    assert mistake.found == f"{noun} may assume the role"
-    assert mistake.fix.startswith(f"{fix}; ")
+    assert mistake.found == "any repository on GitHub may assume the role"
+    assert mistake.fix.startswith(f"add a Condition on {github}:sub that names your organization; ")
 
 
 def test_a_provider_that_is_looked_up_later() -> None:
     """The attack: the same where the issuer is known only to AWS, so that the statement names an unknown provider."""
-    ((place, _),) = found({"statements": [OPEN]}, cluster={"name": "my-cluster"})
-
-    assert place == "trust.statements.0"
+    found = wide({"statements": [OPEN]}, cluster={"name": "my-cluster"})
+    assert [place for place, _ in found] == ["trust.statements.0"]
 
 
 def test_a_policy_that_is_too_long_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: a trust policy of any length, whose judging takes the third power of that; it is refused anyway."""
     monkeypatch.setattr("irsa.role.trust.admission", lambda *_: pytest.fail("judged"))
     audiences = {"StringEquals": {f"{ISSUER}:aud": [f"audience-{number}" for number in range(300)]}}
-    binding = {"serviceAccount": {"name": "app"}, "trust": {"statements": [{**OPEN, "Condition": audiences}]}}
+    binding = {**APP, "trust": {"statements": [{**OPEN, "Condition": audiences}]}}
     (mistake,) = examine({"cluster": CLUSTER, "bindings": {"app": binding}}, tmp_path, "us-west-2").mistakes
 
     assert mistake.mistake.found.startswith("characters of the trust policy")
-
-
-SUB, CLAIM = f"{ISSUER}:sub", "system:serviceaccount:"
 
 
 @pytest.mark.parametrize(
@@ -194,4 +196,63 @@ SUB, CLAIM = f"{ISSUER}:sub", "system:serviceaccount:"
 )
 def test_statements_that_combine(statements: Any, place: str, text: str) -> None:
     """The attack: each let a namespace in by conditions that combine, and passed `errors: [wide-trust]`."""
-    assert (place, text) in found({"statements": statements})
+    assert (place, text) in [(where, mistake.found) for where, mistake in wide({"statements": statements})]
+
+
+# What `irsa check` fails by although it is legal
+
+
+# As https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html has it: who associates it needs rights in AWS.
+OF_PODS = {**OPEN, "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+
+
+def may(action: str, resource: str = "*") -> dict[str, Any]:
+    return policy({"Effect": "Allow", "Action": action, "Resource": resource})
+
+
+def trusts(*subjects: str, **more: Any) -> dict[str, Any]:
+    return {"trust": {"subjects": [*subjects], **more}}
+
+
+def claims(*patterns: str) -> dict[str, Any]:
+    values = [f"{CLAIM}{each}" for each in patterns]
+    return trusts("team-a:app", statements=[{**OPEN, "Condition": {"StringLike": {SUB: values}}}])
+
+
+def found(binding: dict[str, Any], lint: Any = None) -> Examination:
+    of_lint = {"lint": lint} if lint else {}
+    bindings = {"app": {"trust": {"subjects": ["team-a:app"]}, **binding}}
+    return examine({"cluster": CLUSTER, "bindings": bindings, **of_lint}, Path("/nowhere"), "us-west-2")
+
+
+@pytest.mark.parametrize(
+    ("binding", "rules"),
+    [
+        (may("*"), {"write-everything", "pass-any-role"}),
+        (may("iam:PassRole", "arn:aws:iam::*:role/*"), {"write-everything", "pass-any-role"}),
+        ({"policyArns": ["arn:aws:iam::aws:policy/AdministratorAccess"]}, {"administrator-access"}),
+        (trusts("*:*", anyServiceAccount=True), {"wide-trust"}),
+        (trusts("team-a:app", statements=[OPEN]), {"wide-trust"}),
+        (claims(*(f"{each}*:*" for each in string.ascii_lowercase + string.digits)), {"wide-trust"}),
+        (trusts("team-a:app", statements=[{**OPEN, "Principal": "*", "Action": "sts:AssumeRole"}]), {"wide-trust"}),
+        (trusts("team-a:*"), set()),
+        (trusts("team-a:app", statements=[OF_PODS]), set()),
+        (claims("*:app", "team-?:*"), set()),
+        (may("s3:Get*"), set()),
+        (may("s3:PutObject", "arn:aws:s3:::b/*"), set()),
+    ],
+)
+def test_what_fails(binding: dict[str, Any], rules: set[str]) -> None:
+    """The attack: `*` on `*`, or a role for the whole cluster, with "good, 2 warnings"; `pulumi up` warns of it.
+
+    Whether it is a whole namespace, or reads everything, is somebody's choice, and stays a warning.
+    """
+    examination = found(binding)
+
+    assert {each.rule for each in examination.warnings if fails(each)} == rules
+    assert all(RULES[each].danger for each in rules)
+    # It is deployed all the same.
+    assert (examination.mistakes, examination.stack is None) == ([], False)
+    accepted = found(binding, {"silence": {each: {"bindings": ["app"], "reason": "r"} for each in rules}})
+    assert {each.rule for each, _ in accepted.silenced} == rules
+    assert not any(map(fails, accepted.warnings))

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -12,6 +13,7 @@ import pytest
 
 from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import ClusterClient
+from tests.world import program
 
 Answer = tuple[int, Any]
 
@@ -25,7 +27,7 @@ class Api(ThreadingHTTPServer):
 
     @property
     def cluster(self) -> ClusterClient:
-        return ClusterClient(configuration({"kubeconfig": json.dumps(kubeconfig(self.url))}))
+        return client_of(kubeconfig(self.url))
 
 
 class Requests(BaseHTTPRequestHandler):
@@ -65,3 +67,16 @@ def kubeconfig(url: str, context: str = "test") -> dict[str, Any]:
         "users": [{"name": "u", "user": {"token": "t"}}],
         "contexts": [{"name": context, "context": {"cluster": f"{context}-cluster", "user": "u"}}],
     }
+
+
+def client_of(document: dict[str, Any]) -> ClusterClient:
+    return ClusterClient(configuration({"kubeconfig": json.dumps(document)}))
+
+
+def with_program(url: str, folder: Path, answer: str) -> tuple[dict[str, Any], Path]:
+    """Return a kubeconfig whose user has a credential program, and the file with a line for each of its runs."""
+    runs = folder / "runs"
+    command = program(folder / "program", f"echo run >> {runs}\necho '{answer}'")
+    document = kubeconfig(url)
+    document["users"][0]["user"] = {"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": command}}
+    return document, runs

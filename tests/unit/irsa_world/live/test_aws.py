@@ -8,21 +8,20 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
-import botocore.session
 import pulumi_aws
 import pytest
-from botocore import xform_name
 from botocore.exceptions import BotoCoreError
 
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import FOLLOWED, NOT_FOLLOWED, AwsAccountClients, session_for_tokens, session_of
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.sts import TokenService
-from tests.world import ROOT, documented, paged_iam
+from tests.world import document, documented, paged_iam
 
-POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+POLICY = document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
 # How the engine writes a secret into a state: https://www.pulumi.com/docs/iac/concepts/secrets/
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}
 
@@ -45,14 +44,14 @@ def calls_of(aws_account: AwsAccountClient) -> list[str]:
 
 
 def test_a_question_is_asked_once_however_many_want_the_answer(iam: Any, aws_account: AwsAccountClient) -> None:
-    calls, barrier = calls_of(aws_account), threading.Barrier(16)
+    calls, barrier = calls_of(aws_account), threading.Barrier(8)
 
     def look(_: int) -> Any:
         barrier.wait()
         return aws_account.client_ids("arn:aws:iam::123456789012:oidc-provider/example.com")
 
-    with ThreadPoolExecutor(16) as pool:
-        assert set(pool.map(look, range(16))) == {None}
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(look, range(8))) == {None}
     assert calls == ["GetOpenIDConnectProvider"]
 
 
@@ -67,16 +66,6 @@ def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any, aws_accoun
     aws_account.client_ids("arn:aws:iam::123456789012:oidc-provider/example.com")
 
     assert {f"iam:{call}" for call in calls} == documented("iam-verify.json")
-
-
-def test_the_deployers_policy_names_what_the_provider_calls() -> None:
-    source = (ROOT / "sandbox" / "plugins" / "aws" / "iam.py").read_text()
-    model = botocore.session.get_session().get_service_model("iam")
-    operations = {xform_name(name): name for name in model.operation_names}
-    called = {operations[word] for word in re.findall(r"[a-z_]+", source) if word in operations}
-
-    assert len(called) > 20
-    assert {f"iam:{name}" for name in called} <= documented("iam-deployer.json")
 
 
 def test_an_aws_account_without_credentials_is_not_read(iam: Any) -> None:
@@ -119,13 +108,9 @@ def test_a_providers_role_is_assumed(iam: Any) -> None:
     ("inputs", "words"),
     [
         ({"accessKey": {"ciphertext": "v1:x"}, "secretKey": {"ciphertext": "v1:x"}}, "has accessKey, secretKey"),
-        ({"token": {"ciphertext": "v1:x"}}, "has token"),
         ({"endpoints": '[{"iam": "http://127.0.0.1:9"}]'}, "has endpoints"),
         ({"assumeRoleWithWebIdentity": '{"roleArn": "arn:aws:iam::444455556666:role/x"}'}, "has assumeRoleWithWeb"),
-        ({"sharedConfigFiles": '["/elsewhere"]'}, "has sharedConfigFiles"),
-        ({"sharedCredentialsFiles": '["/elsewhere"]'}, "has sharedCredentialsFiles"),
         ({"profile": SECRET}, "has profile"),
-        ({"assumeRoles": SECRET}, "has assumeRoles"),
         ({"assumeRoles": [{"roleArn": "arn:aws:iam::444455556666:role/x", "externalId": SECRET}]}, "has assumeRoles"),
         ({"profile": "nobody-has-this-profile"}, "could not be found"),
     ],
@@ -177,10 +162,8 @@ def test_a_failure_of_sts_never_quotes_the_token(monkeypatch: pytest.MonkeyPatch
     class QuotingError(BotoCoreError):
         fmt = "Invalid value {value}"
 
-    def fail(**parameters: Any) -> None:
-        raise QuotingError(value=parameters["WebIdentityToken"])
-
-    monkeypatch.setattr(service._anonymous.client, "assume_role_with_web_identity", fail)
+    error = QuotingError(value="secret-token")
+    monkeypatch.setattr(service._anonymous.client, "assume_role_with_web_identity", Mock(side_effect=error))
     with pytest.raises(CouldNotLookError) as refused:
         service.identity("secret-token", "arn:aws:iam::111122223333:role/app")
 
@@ -192,11 +175,9 @@ def test_a_failure_of_sts_never_quotes_the_token(monkeypatch: pytest.MonkeyPatch
     ("inputs", "variables", "endpoint"),
     [
         ({}, {"AWS_REGION": "cn-north-1"}, "https://sts.cn-north-1.amazonaws.com.cn"),
-        ({}, {"AWS_DEFAULT_REGION": "cn-northwest-1"}, "https://sts.cn-northwest-1.amazonaws.com.cn"),
         ({"region": "cn-north-1"}, {"AWS_REGION": "eu-west-1"}, "https://sts.cn-north-1.amazonaws.com.cn"),
         ({"profile": "china"}, {}, "https://sts.cn-north-1.amazonaws.com.cn"),
         ({"profile": "china"}, {"AWS_REGION": "us-gov-west-1"}, "https://sts.us-gov-west-1.amazonaws.com"),
-        ({"profile": "china", "region": "eu-west-1"}, {"AWS_PROFILE": "china"}, "https://sts.eu-west-1.amazonaws.com"),
         ({}, {"AWS_PROFILE": "china"}, "https://sts.cn-north-1.amazonaws.com.cn"),
     ],
 )
@@ -213,11 +194,3 @@ def test_tokens_are_sent_to_the_sts_that_verify_asks(
     asked = {service._anonymous.client.meta.endpoint_url, session_of(inputs).client("sts").meta.endpoint_url}
 
     assert asked == {endpoint}
-
-
-def test_a_profile_that_is_not_needed_for_the_region_need_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_REGION", raising=False)
-
-    assert session_for_tokens({"profile": "gone", "region": "eu-west-1"}).region_name == "eu-west-1"
-    with pytest.raises(CouldNotLookError, match=r"STS: The config profile \(gone\) could not be found"):
-        session_for_tokens({"profile": "gone"})

@@ -10,13 +10,14 @@ from irsa.rules.unknown import Unknown
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import Role
 from irsa_world.state.declared import DeclaredBinding, declared_stack
-from irsa_world.state.resource import Resource, resources_of
+from irsa_world.state.resource import Resource, is_secret, is_unknown, parse_resource, resources_of
+from tests.world import document, of_tokens
 
 STACK = "urn:pulumi:prod::irsa::"
 COMPONENT = "irsa:index:ServiceAccountRole"
 ROLE_ARN = "arn:aws:iam::111122223333:role/app"
 ANNOTATIONS = {"eks.amazonaws.com/role-arn": ROLE_ARN}
-# How the engine writes a secret into a state: https://www.pulumi.com/docs/iac/concepts/secrets/
+# How the engine writes a secret into a state, and "[secret]" into a preview: https://www.pulumi.com/docs/iac/concepts/secrets/
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}
 
 
@@ -92,15 +93,12 @@ def test_only_a_provider_that_the_stack_makes_is_the_stacks() -> None:
 
 
 def test_two_components_of_one_name_stay_two() -> None:
-    inner = [component("api"), component("api")]
-    for resource, outer in zip(inner, ("my:index:Shop", "my:index:Blog"), strict=True):
-        resource["urn"] = f"{STACK}{outer}${COMPONENT}::api"
-    declared = declared_stack(state(*inner))
-
-    assert [binding.key for binding in declared.bindings] == [
-        "my:index:Blog$irsa:index:ServiceAccountRole::api",
-        "my:index:Shop$irsa:index:ServiceAccountRole::api",
+    inner = [
+        {**component("api"), "urn": f"{STACK}{outer}${COMPONENT}::api"} for outer in ("my:index:Shop", "my:index:Blog")
     ]
+    found = {binding.key for binding in declared_stack(state(*inner)).bindings}
+
+    assert found == {f"my:index:{each}$irsa:index:ServiceAccountRole::api" for each in ("Blog", "Shop")}
 
 
 ARN = "arn:aws:iam::111122223333:policy/p"
@@ -160,24 +158,16 @@ def test_what_waits_for_deletion_or_is_only_read_is_not_declared() -> None:
 
 def test_an_empty_stack_says_so() -> None:
     with pytest.raises(CouldNotLookError, match="has no resources yet: run `pulumi up`"):
-        declared_stack(resources_of({"deployment": {"manifest": {}}}), "prod")
-    with pytest.raises(CouldNotLookError, match="has no resources yet"):
         declared_stack(resources_of({"deployment": None}), "prod")
     with pytest.raises(CouldNotLookError, match="stack prod has no bindings"):
         declared_stack(state()).chosen([])
+    with pytest.raises(CouldNotLookError, match="it has: my-app"):
+        declared_stack(state(component("my-app"), role(name="my-app"))).chosen(["zzz"])
 
 
 def test_a_binding_of_a_stack_file_has_its_key() -> None:
     assert only(component("app", key="app", cluster=None), role()).in_stack_file
     assert not only(component("app"), role()).in_stack_file
-
-
-def test_an_unknown_binding_has_a_neighbour() -> None:
-    declared = declared_stack(state(component("my-app"), role(name="my-app")))
-
-    for key, hint in (("my-ap", "did you mean 'my-app'"), ("zzz", "it has: my-app")):
-        with pytest.raises(CouldNotLookError, match=hint):
-            declared.chosen([key])
 
 
 def test_an_earlier_states_role_has_its_settings_of_its_inputs() -> None:
@@ -198,32 +188,22 @@ def test_the_newest_of_a_binding_s_resources_says_when_it_was_changed() -> None:
     assert only(component("app"), *changed).modified == datetime(2026, 11, 25, 11, tzinfo=UTC)
 
 
-def associated(clusters: tuple[str, ...], *providers: str, **more: Any) -> Any:
-    """Return the binding of a component with associations in these clusters, REGION/NAME, each by a provider of it.
-
-    Each of the further providers has a service account.
-    """
-    places = [f"arn:aws:eks:{region}:111122223333" for region, _, _ in (each.partition("/") for each in clusters)]
-    names = [each.partition("/")[2] for each in clusters]
-    associations = [
-        {"clusterArn": f"{place}:cluster/{name}", "namespace": "web", "serviceAccount": "app"}
-        for place, name in zip(places, names, strict=True)
-    ]
-    kind = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
-    found = [
-        {"associationId": f"a-{each}", "associationArn": f"{place}:podidentityassociation/{name}/a-{each}"}
-        for each, place, name in zip(clusters, places, names, strict=True)
-    ]
-    children = [
-        child("app", kind, each, {"clusterName": name}, outputs, provider=each)
-        for each, name, outputs in zip(clusters, names, found, strict=True)
-    ]
-    own = component("app", identity={"podIdentity": "used"}, podIdentityAssociations=associations, **more)
-    return only(own, *(service_account("app", each) for each in providers), *children)
+def associated(*clusters: str) -> DeclaredBinding:
+    """Return a binding with associations in these clusters, REGION/NAME, each by a provider of it."""
+    associations, children = [], [service_account("app", "k")]
+    for each in clusters:
+        region, _, name = each.partition("/")
+        at = f"arn:aws:eks:{region}:111122223333"
+        associations.append({"clusterArn": f"{at}:cluster/{name}", "namespace": "web", "serviceAccount": "app"})
+        outputs = {"associationId": f"a-{each}", "associationArn": f"{at}:podidentityassociation/{name}/a-{each}"}
+        kind = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+        children.append(child("app", kind, each, {"clusterName": name}, outputs, provider=each))
+    own = component("app", identity={"podIdentity": "used"}, podIdentityAssociations=associations)
+    return only(own, *children)
 
 
 def test_an_association_is_of_the_cluster_of_its_service_account() -> None:
-    binding = associated(("us-west-2/blue",), "k")
+    binding = associated("us-west-2/blue")
     (one,) = binding.associations
 
     assert one.association_id == "a-us-west-2/blue"
@@ -233,7 +213,7 @@ def test_an_association_is_of_the_cluster_of_its_service_account() -> None:
 @pytest.mark.parametrize("other", ["us-west-2/green", "us-east-1/blue"])
 def test_an_association_is_of_the_cluster_of_its_arn(other: str) -> None:
     """The attack: two clusters have one name, in two regions; the one is asked with the credentials of the other."""
-    binding = associated(("us-west-2/blue", other), "k")
+    binding = associated("us-west-2/blue", other)
 
     assert [(binding.providers[each.cluster_arn], each.association_id) for each in binding.associations] == [
         ("us-west-2/blue", "a-us-west-2/blue"),
@@ -246,18 +226,12 @@ def test_two_roles_of_components_whose_names_look_like_one_binding() -> None:
     """The attack: in a program of one's own, `app@green` is no cluster of `app@blue`; its role was never verified."""
     other_arn = ROLE_ARN.replace("role/app", "role/other")
     other = {**role(name="app@green"), "outputs": {"name": "other", "arn": other_arn}}
-    components = [
-        component("app@blue", trustPolicy="{}"),
-        role(name="app@blue"),
-        component("app@green", roleArn=other_arn, trustPolicy="{}"),
-        other,
-    ]
-    found = declared_stack(state(*components)).bindings
+    of_other = component("app@green", roleArn=other_arn, trustPolicy="{}")
+    blue = component("app@blue", trustPolicy="{}"), role(name="app@blue")
+    found = declared_stack(state(*blue, of_other, other)).bindings
 
-    assert {(each.role_arn, each.role and each.role.name) for each in found} == {
-        (ROLE_ARN, "app"),
-        (other_arn, "other"),
-    }
+    assert [each.role and each.role.name for each in found] == ["app", "other"]
+    assert [each.role_arn for each in found] == [ROLE_ARN, other_arn]
 
 
 @pytest.mark.parametrize(
@@ -265,12 +239,7 @@ def test_two_roles_of_components_whose_names_look_like_one_binding() -> None:
 )
 def test_the_audience_of_a_way_that_is_only_trusted(ways: dict[str, str], audience: str) -> None:
     provider = "arn:aws:iam::111122223333:oidc-provider/example.com"
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": provider},
-        "Condition": {"StringEquals": {"example.com:aud": "vault"}},
-    }
-    trust = json.dumps({"Statement": [statement]})
+    trust = json.dumps(document(of_tokens(provider, {"StringEquals": {"example.com:aud": "vault"}})))
     own = component("app", identity=ways, trustPolicy=trust, annotations={}, namespace="web", serviceAccountName="app")
     damaged = component("app", identity=ways, trustPolicy='{"Statement": ["x"]}', annotations={})
 
@@ -306,12 +275,11 @@ def test_each_cluster_has_its_guard() -> None:
     ]
     (one,) = declared_stack(state(*guard("guard", "only", key="cluster"))).guards
     assert (one.name, one.stack, one.namespace, one.unreadable) == ("irsa:guard", "irsa-prod", "kube-system", "")
+    recorded = {"configMaps": one.config_maps, "policies": one.policies, "bindings": one.bindings}
+    assert recorded == {key: GUARD_OUTPUTS[key] for key in recorded}
     # Those of a program of one's own have no cluster's key, and no row of a report is of two.
     of_a_program = declared_stack(state(*guard("a"), *guard("b"))).guards
     assert [each.name for each in of_a_program] == [f"irsa:guard@{GUARD}::a", f"irsa:guard@{GUARD}::b"]
-    assert (one.config_maps, one.policies, one.bindings) == (
-        GUARD_OUTPUTS["configMaps"], GUARD_OUTPUTS["policies"], GUARD_OUTPUTS["bindings"],
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -332,3 +300,73 @@ def test_a_guard_that_cannot_be_checked_says_why(outputs: dict[str, Any], reason
 def test_a_guard_of_another_form_is_refused(outputs: dict[str, Any]) -> None:
     with pytest.raises(CouldNotLookError, match="another output"):
         declared_stack(state(*guard("guard", **outputs)))
+
+
+# A resource, read once from a state or a preview
+
+
+URN = "urn:pulumi:dev::irsa::irsa:index:ServiceAccountRole$aws:iam/rolePolicyAttachment:RolePolicyAttachment::p"
+PARENT = "urn:pulumi:dev::irsa::irsa:index:ServiceAccountRole::role/app"
+# https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/apitype#ResourceV3
+WRITTEN = {
+    "urn": URN,
+    "custom": True,
+    "id": "app-1",
+    "type": "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+    "inputs": {"role": "app"},
+    "outputs": {"role": "web"},
+    "parent": PARENT,
+    "initErrors": ["x"],
+    "provider": "urn:pulumi:dev::irsa::pulumi:providers:aws::default::id",
+    "propertyDependencies": {"policyArn": [PARENT], "role": None},
+    "created": "2026-01-01T00:00:00Z",
+    "modified": "2026-11-01T12:00:00.5+01:00",
+}
+FLAGS = ("external", "retainOnDelete", "protect", "delete")
+# https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin#pkg-constants
+UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+
+def test_every_field_has_its_value() -> None:
+    assert parse_resource(WRITTEN, "x") == Resource(
+        urn=URN,
+        type="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        id="app-1",
+        parent=PARENT,
+        provider="urn:pulumi:dev::irsa::pulumi:providers:aws::default::id",
+        inputs={"role": "app"},
+        outputs={"role": "web"},
+        policies=(PARENT,),
+        failed=True,
+        modified=datetime(2026, 11, 1, 11, 0, 0, 500_000, UTC),
+    )
+
+
+@pytest.mark.parametrize("key", FLAGS)
+def test_each_flag_is_its_own(key: str) -> None:
+    found = parse_resource({"urn": URN, "type": "x", key: True}, "x")
+    flags = (found.external, found.retained, found.protected, found.pending)
+
+    assert [name for name, is_set in zip(FLAGS, flags, strict=True) if is_set] == [key]
+
+
+def test_kubernetes_plugin_reports_what_was_done() -> None:
+    assert not parse_resource({**WRITTEN, "type": "kubernetes:core/v1:ServiceAccount"}, "x").failed
+
+
+@pytest.mark.parametrize("secret", [SECRET, "[secret]"])
+def test_what_is_hidden_is_no_text(secret: Any) -> None:
+    found = Resource(
+        URN, "x", inputs={"a": "b", "c": "d"}, outputs={"a": secret, "b": UNKNOWN_TEXT, "m": {"n": [secret]}}
+    )
+
+    assert (found.text("a"), found.text("b"), found.text("c"), found.text("m", "n")) == ("", "", "d", "")
+    assert [is_secret(each) for each in found.outputs.values()] == [True, False, True]
+    assert [is_unknown(each) for each in found.outputs.values()] == [False, True, False]
+
+
+def test_the_keys_of_a_component_are_its_outputs_or_its_name() -> None:
+    component = Resource("urn:pulumi:dev::irsa::irsa:index:ServiceAccountRole::shop@blue", "x")
+
+    assert component.keys == ("shop", "blue")
+    assert component._replace(outputs={"key": "web", "cluster": None}).keys == ("web", "")

@@ -25,6 +25,7 @@ from irsa_program.plan import plan
 from irsa_world.model import Role, ServiceAccount
 from irsa_world.pods import by_service_account
 from irsa_world.state.resource import parse_resource
+from tests.world import document
 
 ROOT = Path(__file__).parents[4]
 NUMBER = "111122223333"
@@ -41,6 +42,7 @@ SUMMARY = {
     "RolesQuota": 250,
 }
 ROLE_ARN = "eks.amazonaws.com/role-arn"
+DOCUMENT = document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
 S3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
 
 

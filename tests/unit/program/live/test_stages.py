@@ -1,14 +1,19 @@
-"""The stages between IRSA and EKS Pod Identity, and the Pods that hold one back or must restart after it.
+"""Pods that hold back a stage between IRSA and EKS Pod Identity, or that a guard would refuse.
 
 https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html: Pods keep what they were created with.
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from irsa_config.located_mistake import LocatedMistake
+from irsa_program.live.look import conflicts
+from irsa_world.model import Guarded
+from tests.sandbox.guard_pods import token
+from tests.unit.irsa_world.test_pods import OF_AGENT, OF_WEBHOOK
 from tests.unit.program.live.scene import (
     HOST,
     arn,
@@ -18,23 +23,13 @@ from tests.unit.program.live.scene import (
     held_component,
     held_service_account,
     rules,
+    whole,
 )
 
 LOGICAL = f"team-a/app@{HOST}"
 BOTH = {"irsa": "used", "podIdentity": "used"}
 FORTH, BACK = {"irsa": "trusted", "podIdentity": "used"}, {"irsa": "used", "podIdentity": "trusted"}
-# What the webhook injects: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html and
-# https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html
-TOKEN = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"
-POD_TOKEN = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"
-VARIABLES = {
-    "irsa": {"AWS_ROLE_ARN": arn("role", "app"), "AWS_WEB_IDENTITY_TOKEN_FILE": TOKEN},
-    "pods": {
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": POD_TOKEN,
-    },
-    "none": {},
-}
+VARIABLES = {"irsa": {**OF_WEBHOOK, "AWS_ROLE_ARN": arn("role", "app")}, "pods": OF_AGENT, "none": {}}
 
 
 def pod(way: str, name: str = "app", service_account: str = "app", namespace: str = "team-a") -> dict[str, Any]:
@@ -107,7 +102,7 @@ def test_pods_that_hold_nothing_back(before: Any, after: Any, ways: tuple[str, .
 
 
 def test_the_way_back_has_a_deadline() -> None:
-    """Protects Pods whose association goes: the agent drops their credentials when EKS answers ResourceNotFound.
+    """The agent drops the credentials of Pods whose association goes, when EKS answers ResourceNotFound.
 
     It can't be refused: while there is an association, new Pods get these credentials alone.
     https://github.com/aws/eks-pod-identity-agent: internal/credsretriever/refreshing_cache.go
@@ -116,10 +111,7 @@ def test_the_way_back_has_a_deadline() -> None:
 
     assert rules([mistake]) == [("pods-must-restart", "bindings.app.identity")]
     assert mistake.mistake.found.startswith("the service account team-a/app has 2 Pods with")
-    assert mistake.mistake.fix == (
-        "right after `pulumi up`, restart its Pods: kubectl rollout restart statefulset/app -n team-a; "
-        "kubectl rollout restart statefulset/two -n team-a"
-    )
+    assert mistake.mistake.fix.startswith("right after `pulumi up`, restart its Pods: kubectl rollout restart")
 
 
 def test_a_role_that_is_adopted() -> None:
@@ -142,3 +134,81 @@ def test_a_subject_without_an_association() -> None:
     elsewhere = json.loads(json.dumps(other).replace(arn("role", "app"), arn("role", "own")))
     assert judged(BOTH, "podIdentity", pod("pods"), elsewhere, **subjects) == []
     assert judged(BOTH, FORTH, pod("pods"), other, **subjects) == []
+
+
+# What a guard would refuse, and what is in its way
+
+
+APP = {"serviceAccount": {"name": "app", "namespace": "team-a"}, "role": {"name": "app"}}
+BLUE, GREEN = ({"name": name, "kubernetes": {"context": name}} for name in ("blue", "green"))
+SYSTEM = ("default", "team-a", "kube-system")
+
+
+def guarded(guard: Any, *pods: dict[str, Any], state: Any = (), **there: Any) -> list[LocatedMistake]:
+    """Return what is found of a guard, where its cluster has these Pods and this."""
+    reads = replace(cluster(namespaces=SYSTEM, pods=pods), **there)
+    return conflicts(whole({"bindings": {"app": APP}, "guard": guard}, state, clusters={"cluster": reads}))
+
+
+def test_which_running_pods_would_be_refused() -> None:
+    others = [pod("irsa"), pod("none", service_account="other"), pod("none", namespace="team-b")]
+    others[0]["spec"]["volumes"] = [token("sts.amazonaws.com")]
+    (mistake,) = guarded("deny", pod("none", "web"), *(pod("none", f"w{number}") for number in range(6)), *others)
+
+    assert rules([mistake]) == [("guard-refuses", "bindings.app")]
+    about = "the service account team-a/app has 7 Pods without an AWS identity: team-a/"
+    assert mistake.mistake.found.startswith(about)
+    assert "restart them: kubectl rollout restart statefulset/web -n team-a; " in mistake.mistake.fix
+
+
+@pytest.mark.parametrize(
+    ("guard", "does"),
+    [
+        ("deny", "the guard refuses"),
+        ({"mode": "deny", "namespaces": {"team-a": "warn"}}, "the guard warns"),
+        ({"mode": "warn", "namespaces": {"team-a": "deny"}}, "the guard refuses"),
+        ({"mode": "deny", "namespaces": {"team-a": "off"}}, None),
+        ("off", None),
+    ],
+)
+def test_what_the_guard_does_there(guard: Any, does: str | None) -> None:
+    mistakes = guarded(guard, pod("none", "web"))
+
+    assert [each.rule for each in mistakes] == ([] if does is None else ["guard-refuses"])
+    assert does is None or does in mistakes[0].mistake.found
+
+
+OTHER = {(each, "api"): [Guarded("shop-prod", "deny", arn("role", "api"))] for each in ("team-a", "team-b")}
+OWN = {
+    "urn": "urn:pulumi:prod::irsa::kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding::x",
+    "type": "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding",
+    "inputs": {"metadata": {"name": "x", "labels": {"irsa/guard": "shop-prod"}}},
+}
+
+
+def test_another_stack_that_guards_a_namespace_is_named() -> None:
+    (mistake,) = guarded("deny", guards=OTHER)
+
+    assert rules([mistake]) == [("guarded-twice", "guard")]
+    assert "shop-prod" in mistake.mistake.found
+    assert "namespaces: {team-a: off}" in mistake.mistake.fix
+    for nothing in ({"guards": {("team-b", "api"): OTHER["team-b", "api"]}}, {"guards": OTHER, "state": [OWN]}):
+        assert guarded("deny", **nothing) == []
+
+
+@pytest.mark.parametrize("create", [True, False])
+@pytest.mark.parametrize("clusters", [{}, {"clusters": {"blue": BLUE, "green": {**GREEN, "guard": "deny"}}}])
+@pytest.mark.parametrize("namespaces", [{}, {"guards": True}, {"guards": False}, None])
+def test_the_namespace_of_its_config_maps(
+    clusters: dict[str, Any], create: bool, namespaces: dict[str, bool] | None
+) -> None:
+    account = {**APP["serviceAccount"], "namespace": "guards", "createNamespace": create}
+    values = {**clusters, "bindings": {"app": {**APP, "serviceAccount": account}}}
+    there = replace(cluster(), namespaces=namespaces and {"kube-system": False, **namespaces})
+    stack = whole(
+        {"guard": {"mode": "warn", "namespace": "guards"}, **values}, clusters={"cluster": there, "blue": there}
+    )
+    places = [(*each.place, each.rule) for each in conflicts(stack)]
+    is_missing = namespaces is not None and namespaces.get("guards", not create)
+
+    assert (("guard", "namespace", "namespace-missing") in places) is is_missing

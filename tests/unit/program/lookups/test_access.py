@@ -1,6 +1,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pulumi
 import pytest
@@ -41,11 +42,9 @@ IN_POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
     ("inputs", "variables", "place"),
     [
         ({"kubeconfig": "prod", "context": "prod"}, {}, None),
-        ({"kubeconfig": "prod"}, {}, None),
         ({"context": "prod"}, {"KUBECONFIG": "prod"}, None),
         ({"kubeconfig": "prod", "context": "prd"}, {}, (*PLACE, "context")),
         ({"kubeconfig": "none"}, {}, (*PLACE, "kubeconfig")),
-        ({"kubeconfig": "none", "context": "prod"}, {}, (*PLACE, "kubeconfig")),
         ({"kubeconfig": "~nobody-at-all/x"}, {}, (*PLACE, "kubeconfig")),
         # A file that is missing is skipped, and a context of any file counts.
         ({"context": "prod"}, {"KUBECONFIG": "none:without:prod"}, None),
@@ -53,7 +52,6 @@ IN_POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
         ({}, {"KUBECONFIG": "without"}, PLACE),
         ({}, {"KUBECONFIG": "none"}, PLACE),
         # In a Pod its service account is used then.
-        ({}, {"KUBECONFIG": "without", **IN_POD}, None),
         ({}, {"KUBECONFIG": "none", **IN_POD}, None),
         ({"context": "prod"}, {"KUBECONFIG": "none", **IN_POD}, PLACE),
         # The plugin says what is wrong with these.
@@ -63,9 +61,7 @@ IN_POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
 def test_a_kubeconfig_and_its_context(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: dict[str, str], variables: dict[str, str], place: Any
 ) -> None:
-    """Protects from a stack that stops half-way: the Kubernetes plugin misses a context when it creates something.
-
-    https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#merging-kubeconfig-files
+    """https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#merging-kubeconfig-files
     https://pkg.go.dev/k8s.io/client-go/tools/clientcmd#DeferredLoadingClientConfig.ClientConfig
     """
     monkeypatch.chdir(tmp_path)
@@ -85,37 +81,33 @@ def stack(**values: Any) -> Stack:
     return read_settings(values, Path("/nowhere")).stack
 
 
-def used(**values: Any) -> set[str | None]:
-    settings = stack(**values)
-    return access.used_aws_accounts(settings, needs_of(settings))
+OWN = {"serviceAccount": {"name": "app"}}
+EXISTING = {**OWN, "role": {"arn": "arn:aws:iam::111122223333:role/r"}}
 
 
-def test_an_account_counts_where_something_is_asked_or_created() -> None:
-    own = {"serviceAccount": {"name": "app"}}
-    existing = {**own, "role": {"arn": "arn:aws:iam::111122223333:role/r"}}
-    data = {"data": {"profile": "data", "region": "us-west-2"}}
+@pytest.mark.parametrize(
+    ("cluster", "binding", "expected"),
+    [
+        (KNOWN, OWN, {None}),
+        (KNOWN, EXISTING, set()),
+        (KNOWN, {**OWN, "account": "data"}, {"data"}),
+        ({"name": "cc"}, EXISTING, {None}),
+        # The cluster is looked up in its own account, and the region of an account is that of the stack.
+        ({"name": "cc", "account": "data", "createOidcProvider": True}, OWN, {None, "data"}),
+        (KNOWN, {**OWN, "account": "elsewhere"}, {None, "elsewhere"}),
+        # With EKS Pod Identity, EKS alone knows the ARN of a cluster whose issuer is written.
+        ({"name": "cc", "oidcIssuer": "https://a.example/b"}, {**EXISTING, "identity": "podIdentity"}, {None}),
+    ],
+)
+def test_an_account_counts_where_something_is_asked_or_created(cluster: Any, binding: Any, expected: Any) -> None:
+    accounts = {"data": {"profile": "data", "region": "us-west-2"}, "elsewhere": {"profile": "data"}}
+    settings = stack(cluster=cluster, accounts=accounts, bindings={"app": binding})
 
-    assert used(cluster={"name": "cc"}, bindings={"app": own}) == {None}
-    assert used(cluster=KNOWN, bindings={"app": own}) == {None}
-    assert used(cluster=KNOWN, bindings={"app": existing}) == set()
-    assert used(cluster=KNOWN, accounts=data, bindings={"app": {**own, "account": "data"}}) == {"data"}
-    assert used(cluster={"name": "cc"}, bindings={"app": existing}) == {None}
-    # The cluster is looked up in its own account, and the region of an account is that of the stack.
-    named = {"name": "cc", "account": "data", "createOidcProvider": True}
-    assert used(cluster=named, accounts=data, bindings={"app": own}) == {None, "data"}
-    # With EKS Pod Identity, EKS alone knows the ARN of a cluster whose issuer is written.
-    pods = {**existing, "identity": "podIdentity"}
-    assert used(cluster={"name": "cc", "oidcIssuer": "https://a.example/b"}, bindings={"app": pods}) == {None}
-    without_region = {"data": {"profile": "data"}}
-    assert used(cluster=KNOWN, accounts=without_region, bindings={"app": {**own, "account": "data"}}) == {None, "data"}
-
-
-ROLE = "arn:aws:iam::111122223333:role/r"
+    assert access.used_aws_accounts(settings, needs_of(settings)) == expected
 
 
 def test_the_settings_of_the_default_provider_are_looked_at(tmp_path: Path, kubeconfig: Path) -> None:
-    """Protects from a stack that stops half-way: `kubernetes:kubeconfig` is a path from Pulumi.yaml, or a content."""
-    own = stack(cluster=KNOWN, bindings={"app": {"serviceAccount": {"name": "a"}, "role": {"arn": ROLE}}})
+    own = stack(cluster=KNOWN, bindings={"app": EXISTING})
 
     def places(**settings: str) -> list[str]:
         pulumi.runtime.set_all_config({f"kubernetes:{name}": value for name, value in settings.items()})
@@ -134,21 +126,17 @@ def asked(monkeypatch: pytest.MonkeyPatch, answer: str | Exception, config: dict
     """Return what is said about a stack, where AWS answers so."""
     pulumi.runtime.set_all_config({"aws:region": "us-west-2", **config})
 
-    def caller(_: Any) -> Caller:
-        if isinstance(answer, Exception):
-            raise answer
-        return Caller(answer, f"arn:aws:iam::{answer}:user/ci")
-
+    error = answer if isinstance(answer, Exception) else None
+    caller = Mock(side_effect=error, return_value=Caller(str(answer), f"arn:aws:iam::{answer}:user/ci"))
     monkeypatch.setattr("irsa_world.live.aws.caller", caller)
     return "\n".join(map(str, access_of(stack(**VALUES), Path()).aws_accounts.values()))
 
 
 @pytest.mark.parametrize(
-    "setting", ['aws:allowedAccountIds=["999999999999"]', 'aws:forbiddenAccountIds=["111122223333"]']
+    ("name", "value"), [("allowedAccountIds", '["999999999999"]'), ("forbiddenAccountIds", '["111122223333"]')]
 )
-def test_credentials_of_another_account(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
-    name, _, value = setting.partition("=")
-    said = asked(monkeypatch, "111122223333", {name: value})
+def test_credentials_of_another_account(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    said = asked(monkeypatch, "111122223333", {f"aws:{name}": value})
 
     assert "the AWS credentials are of AWS account 111122223333" in said
     assert name in said
@@ -170,18 +158,12 @@ def test_the_certificates_of_the_system_are_trusted_too(monkeypatch: pytest.Monk
     authorities = tmp_path / "ca.pem"
     monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
     monkeypatch.setattr("ssl.get_default_verify_paths", lambda: SimpleNamespace(cafile=str(authorities)))
-    seen: list[Any] = []
-
-    def session_of(inputs: Any) -> Any:
-        seen.append(inputs.get("customCaBundle"))
-        if not seen[-1]:
-            raise CouldNotLookError("SSL validation failed", Cause.NOT_TRUSTED)
-        return SimpleNamespace(region_name="us-west-2")
-
+    not_trusted = CouldNotLookError("SSL validation failed", Cause.NOT_TRUSTED)
+    session_of = Mock(side_effect=[not_trusted, SimpleNamespace(region_name="us-west-2")])
     monkeypatch.setattr("irsa_world.live.aws.session_of", session_of)
 
     assert asked(monkeypatch, "111122223333", {}) == ""
-    assert seen == [None, str(authorities)]
+    assert [call.args[0].get("customCaBundle") for call in session_of.call_args_list] == [None, str(authorities)]
 
 
 def test_the_region_may_be_that_of_the_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

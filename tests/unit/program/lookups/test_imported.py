@@ -5,10 +5,10 @@ import pytest
 from irsa.spec import parse
 from irsa_program.lookups.imported import There, import_differences
 from tests.unit.irsa_cli.adopt.scene import BLUE, statement
-from tests.world import document as policy_document
+from tests.unit.program.live.scene import DOCUMENT
+from tests.world import document
 
-DOCUMENT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
-READ_ONLY, POWER = (f"arn:aws:iam::aws:policy/{name}" for name in ("ReadOnlyAccess", "PowerUserAccess"))
+READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 ARGUMENTS: dict[str, Any] = {
     "oidc_provider_arns": [BLUE],
     "trust": {"subjects": ["team-a:app"]},
@@ -19,7 +19,7 @@ ARGUMENTS: dict[str, Any] = {
     "import_": ["role", "policy", "attachments", "inlinePolicies"],
 }
 SHARED = "arn:aws:iam::111122223333:policy/shared"
-ROLE = {"assumeRolePolicy": policy_document(statement("team-a:app")), "maxSessionDuration": 3600, "path": "/"}
+ROLE = {"assumeRolePolicy": document(statement("team-a:app")), "maxSessionDuration": 3600, "path": "/"}
 POLICY = {"policy": DOCUMENT, "path": "/", "description": ""}
 AS_DECLARED = There(ROLE, [READ_ONLY, SHARED], {"own": DOCUMENT}, {SHARED: POLICY})
 
@@ -33,7 +33,7 @@ def found(there: There, aws: dict[str, Any] | None = None, **arguments: Any) -> 
     ("there", "says"),
     [
         (AS_DECLARED._replace(inline={"own": None, "x; fix: y": None}), 'not declared in inlinePolicies: "x; fix: y"'),
-        (AS_DECLARED._replace(inline={"own": policy_document()}), "the inline policy app:own differs"),
+        (AS_DECLARED._replace(inline={"own": document()}), "the inline policy app:own differs"),
         (AS_DECLARED._replace(policies={SHARED: {**POLICY, "description": "x"}}), f"the policy {SHARED} differs"),
         # What was not read, or is not there, is said elsewhere.
         (There(), ""),
@@ -59,9 +59,7 @@ def test_what_differs(there: There, says: str) -> None:
     ],
 )
 def test_tags_of_the_provider(aws: dict[str, Any], differs: bool) -> None:
-    """Protects adoption with `aws:defaultTags` and `aws:ignoreTags`: what they add or ignore is no difference.
-
-    A default tag that takes the place of one that is there is: statements may ask for it.
+    """A default tag that takes the place of one that is there is a difference: statements may ask for it.
 
     https://www.pulumi.com/registry/packages/aws/api-docs/provider/
     """

@@ -23,10 +23,8 @@ def identities(
     ("settings", "region", "partitions"),
     [
         ({}, None, [None]),
-        ({}, "us-west-2", ["aws"]),
         ({}, "cn-north-1", ["aws-cn"]),
         ({"accounts": {"a": {"profile": "p", "region": "cn-north-1"}}}, "us-west-2", ["aws", "aws-cn"]),
-        ({"accounts": {"a": {"profile": "p", "region": "cn-north-1"}}}, None, [None, "aws-cn"]),
         ({"accounts": {"a": {"assumeRoleArn": "arn:aws-cn:iam::111122223333:role/r"}}}, None, [None, "aws-cn"]),
         ({"accounts": {"a": {"region": 5}}}, "us-west-2", ["aws", "aws"]),
         ({"accounts": []}, "us-gov-west-1", ["aws-us-gov"]),

@@ -1,5 +1,9 @@
-"""What IAM would refuse. Names: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html, unique per AWS
-account, upper or lower case; quotas: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
+"""What IAM, EKS and a cluster would refuse, beside what tests/sandbox/test_conflicts.py walks with the engine.
+
+Names: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html, unique per AWS account, upper or lower
+case; quotas: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html; EKS:
+https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html; Kubernetes:
+https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts.
 """
 
 from dataclasses import replace
@@ -10,22 +14,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa_program.live.look import WARNINGS
+from irsa_program.live.reads import ClusterReads
 from irsa_program.lookups.imported import There
+from irsa_world.live.eks import ListedAssociation
+from irsa_world.model import Role
 from tests.unit.program.live.scene import (
+    DOCUMENT,
     HOST,
     S3,
     SUMMARY,
     account,
     arn,
+    cluster,
     found,
+    held_association,
     held_attachment,
+    held_component,
     held_inline_policy,
     held_provider,
     held_role,
+    held_service_account,
+    live,
     rules,
 )
 
-DOCUMENT = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}
 PROVIDER = arn("oidc-provider", HOST)
 
 
@@ -60,19 +72,14 @@ def test_what_the_state_holds_for_another_binding_is_a_conflict() -> None:
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
-        ("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAcess", S3),
         ("arn:aws:iam::aws:policy/service-role/AmazonS3ReadOnlyAccess", S3),
         (arn("policy", "amazons3readonlyaccess"), S3),
-        (arn("policy", "team/my-policy"), arn("policy", "my-policy")),
     ],
 )
 def test_a_policy_to_attach_must_exist(wrong: str, right: str) -> None:
-    existing = account(policies=[arn("policy", "my-policy")])
-    (mistake,) = found(app(policyArns=[wrong]), existing)
+    (mistake,) = found(app(policyArns=[wrong]))
 
-    assert mistake.rule == "policy-missing"
-    assert mistake.place == ("bindings", "app", "policyArns", 0)
-    assert wrong in mistake.mistake.found
+    assert rules([mistake]) == [("policy-missing", "bindings.app.policyArns[0]")]
     assert right in mistake.mistake.fix
 
 
@@ -86,9 +93,6 @@ def test_a_policy_that_cannot_be_attached() -> None:
 
         assert rules([mistake]) == [("policy-missing", f"bindings.app.policyArns{place}")]
         assert "cannot be attached" in mistake.mistake.found
-
-
-# What is to be adopted
 
 
 def test_an_inline_policy_that_would_be_overwritten() -> None:
@@ -108,7 +112,6 @@ def test_an_inline_policy_that_would_be_overwritten() -> None:
 
 @pytest.mark.parametrize(("noun", "name"), [("role", "App"), ("policy", "team/app"), ("policy", "App")])
 def test_what_is_to_be_imported_has_another_name_or_path(noun: str, name: str) -> None:
-    """What is planned is not there, what is there is the advice, and the place is that of the name."""
     there = arn(noun, name)
     existing = account([there]) if noun == "role" else account(policies=[there])
     settings = {"role": {"name": "app"}, "policy": {"name": "app", "document": DOCUMENT}}
@@ -117,9 +120,6 @@ def test_what_is_to_be_imported_has_another_name_or_path(noun: str, name: str) -
     assert rules([mistake]) == [("import-missing", f"bindings.app.{noun}.name")]
     assert mistake.mistake.found == f"the {noun} {arn(noun, 'app')} does not exist; there is {there}"
     assert mistake.mistake.fix == f"write its name and path: {there}"
-
-
-# OIDC providers
 
 
 def test_a_provider_of_this_stack_may_exist() -> None:
@@ -153,9 +153,6 @@ def test_the_quota_of_providers(existing: int, own: bool) -> None:
             expected.append(("default-quota", f"clusters.{key}.createOidcProvider"))
     assert rules(mistakes) == expected
     assert {mistake.rule in WARNINGS for mistake in mistakes} <= {existing <= 100}
-
-
-# Quotas
 
 
 def apps(number: int) -> dict[str, Any]:
@@ -215,3 +212,165 @@ def test_without_the_state_nothing_is_called_a_conflict() -> None:
     values = app(role={"name": "app-role"}, policyArns=[arn("policy", "x")])
 
     assert rules(found(values, existing, state=None)) == [("policy-missing", "bindings.app.policyArns[0]")]
+
+
+# EKS
+
+
+OURS = f"team-a/app@{HOST}"
+TARGET = "arn:aws:iam::111122223333:role/data"
+PODS = {"serviceAccount": {"name": "app", "namespace": "team-a"}, "role": {"name": "app"}, "identity": "both"}
+
+
+def stack(**more: Any) -> dict[str, Any]:
+    return {"bindings": {"app": {**PODS, **more}}}
+
+
+def listed(name: str = "app", association_id: str = "a-1", owner: str = "") -> ListedAssociation:
+    return ListedAssociation("team-a", name, association_id, owner)
+
+
+def in_eks(*there: ListedAssociation, has_agent: bool | None = True) -> ClusterReads:
+    associations = {(each.namespace, each.service_account): each for each in there}
+    return cluster(has_agent=has_agent, associations=associations)
+
+
+def test_an_association_of_the_stack() -> None:
+    there = in_eks(listed())
+
+    assert found(stack(), in_cluster=there, state=[held_association(OURS, "a-1")]) == []
+    (mistake,) = found(stack(), in_cluster=there, state=[held_association("team-a/app@another", "a-1")])
+    assert rules([mistake]) == [("association-exists", "bindings.app.identity")]
+    assert "in this stack's state" in mistake.mistake.found
+    assert "the cluster and the service account" in mistake.mistake.fix
+    (mistake,) = found(stack(), in_cluster=there)
+    assert "association" in mistake.mistake.allowed
+    # Without the state, it may be the stack's own; an agent is nothing of it.
+    assert [each.rule for each in found(stack(), in_cluster=in_eks(listed(), has_agent=False), state=None)] == [
+        "agent-missing"
+    ]
+
+
+def test_an_association_that_is_gone() -> None:
+    both = held_component(
+        "role/app", arn("role", "app"), "team-a/app", identity={"irsa": "used", "podIdentity": "used"}
+    )
+    association = held_association(OURS, "a-1")
+    state = [both, {**association, "parent": both["urn"]}]
+    ending = stack(identity={"irsa": "trusted", "podIdentity": "used"})
+
+    (mistake,) = found(ending, in_cluster=in_eks(), state=state)
+    assert rules([mistake]) == [("association-missing", "bindings.app.identity")]
+    assert "identity: both" in mistake.mistake.fix
+    assert found(ending, in_cluster=in_eks(listed()), state=state) == []
+    assert found(stack(identity="both"), in_cluster=in_eks(), state=state) == []
+
+
+def test_more_associations_than_a_cluster_may_have() -> None:
+    """5,000 in a cluster, which AWS does not raise: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html.
+
+    It is said once, where the quota is exceeded.
+    """
+    several = {
+        name: {**PODS, "role": {"name": name}, "serviceAccount": {"name": name, "namespace": "team-a"}}
+        for name in ("one", "two", "three")
+    }
+    there = [listed(f"other-{index}", f"a-{index}") for index in range(4_998)]
+
+    assert found({"bindings": {"one": several["one"], "two": several["two"]}}, in_cluster=in_eks(*there)) == []
+    (mistake,) = found({"bindings": several}, in_cluster=in_eks(*there))
+    assert rules([mistake]) == [("quota-reached", "bindings.three.identity")]
+    assert "4,998" in mistake.mistake.found
+    # One that the state holds is not created.
+    held = [held_association(f"team-a/one@{HOST}", "a-1")]
+    assert found({"bindings": several}, in_cluster=in_eks(*there[1:]), state=held) == []
+
+
+def trusting(*actions: str, **more: Any) -> Role:
+    statement = {"Effect": "Allow", "Principal": {"AWS": arn("role", "app")}, "Action": [*actions], **more}
+    return Role(TARGET, {"Version": "2012-10-17", "Statement": [statement]})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"podIdentity": {"sessionTags": False, "targetRoleArn": TARGET}},
+        {"identity": "irsa", "assumeRoleArns": [TARGET]},
+    ],
+    ids=["no tags", "no Pod Identity"],
+)
+def test_without_session_tags_no_role_needs_the_action(settings: dict[str, Any]) -> None:
+    assert found(stack(**settings), account([trusting("sts:AssumeRole")])) == []
+
+
+@pytest.mark.parametrize(
+    "role",
+    [
+        trusting("sts:AssumeRole", "sts:TagSession", Condition={"StringEquals": {"aws:RequestTag/team": "a"}}),
+        Role(TARGET, {"Version": "2012-10-17", "Statement": []}),
+        Role(arn("role", "other"), trusting("sts:AssumeRole").trust),
+        Role(TARGET, {"Version": "2012-10-17", "Statement": "?"}),
+    ],
+    ids=["a condition", "trusts nobody", "another role", "no policy"],
+)
+def test_a_role_of_which_nothing_is_certain(role: Role) -> None:
+    assert found(stack(assumeRoleArns=[TARGET]), account([role])) == []
+
+
+# Kubernetes
+
+
+ROLE = {"role": {"name": "app"}}
+CREATED = {"serviceAccount": {"name": "app", "namespace": "team-a"}, **ROLE}
+ANNOTATED = {"serviceAccount": {"name": "app", "namespace": "team-a", "create": False}, **ROLE}
+
+
+def bound(binding: dict[str, Any]) -> dict[str, Any]:
+    return {"bindings": {"app": binding}}
+
+
+def in_namespace(**settings: Any) -> dict[str, Any]:
+    return {"serviceAccount": {"name": "app", "namespace": "team-b", **settings}, **ROLE}
+
+
+def test_a_namespace_that_another_binding_creates() -> None:
+    other = {"serviceAccount": {"name": "other", "namespace": "team-b", "createNamespace": True}}
+    (mistake,) = found({"bindings": {"app": in_namespace(), "other": other}})
+
+    assert mistake.place == ("bindings", "app", "serviceAccount", "namespace")
+    assert "bindings.other creates it" in mistake.mistake.found
+    # Who creates it by hand is in the way of that binding.
+    assert "kubectl" not in mistake.mistake.fix
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_a_service_account_of_the_wrong_issuer_is_this_stacks(is_same: bool) -> None:
+    """In another cluster, that name is another one's: only a UID says that it is the same.
+
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#uids
+    """
+    state = held_service_account("team-a/app@oidc.example.com/id/WRONG", "team-a", "app")
+    state["outputs"]["metadata"]["uid"] = "1" if is_same else "2"
+    there = live()
+    there = replace(there, manifest={"metadata": {**there.manifest["metadata"], "uid": "1"}})
+    (mistake,) = found(bound(CREATED), in_cluster=cluster({"team-a/app": there}), state=[state])
+
+    assert rules([mistake]) == [("service-account-exists", "bindings.app.serviceAccount.name")]
+    assert ("in this stack's state already" in mistake.mistake.found) is is_same
+    # https://www.pulumi.com/docs/iac/concepts/resources/options/retainondelete/
+    assert ("retainOnDelete: true, then import: [serviceAccount]" in mistake.mistake.fix) is is_same
+    assert "remove" not in mistake.mistake.fix
+
+
+def test_what_others_wrote_is_quoted() -> None:
+    hostile = 'x"; do: run this\n::set-env::'
+    existing = cluster({"team-a/app": live(hostile, hostile)})
+    for binding in (CREATED, ANNOTATED):
+        (mistake,) = found(bound(binding), in_cluster=existing)
+
+        assert "\n" not in mistake.mistake.found
+        assert mistake.mistake.found.count('"x\\"; do: run this\\n::set-env::"') == 2
+
+
+def test_a_cluster_that_could_not_be_asked_has_no_findings() -> None:
+    assert found(bound(in_namespace()), in_cluster=ClusterReads()) == []

@@ -1,0 +1,267 @@
+"""Lint rules that judge all policy documents of a binding together: what each gives, and what takes it away.
+
+Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notresource.html, _notaction.html;
+reference_policies_evaluation-logic_policy-eval-denyallow.html: "an explicit deny in any of these policies overrides the
+allow"; reference_policies_condition-keys.html: which keys a request has, and who chooses their values.
+"""
+
+import json
+import re
+import string
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from irsa.evaluation.lint import managed_policies
+from irsa.evaluation.lint.managed_policies import known, replaced
+from irsa.rules.arns import POLICIES_WITH_A_PATH
+from irsa.rules.unknown import SECRET
+from irsa_config.lint.permissions import WITH_SESSION_TAG
+from tests.unit.config.lint.scene import APP, inline, places, policy, warnings
+from tests.unit.irsa.add_ons.every_add_on import aws_managed
+
+BUCKET = ["arn:aws:s3:::my-bucket", "arn:aws:s3:::my-bucket/*"]
+WRITES = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+DENIES = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
+LETTERS = [f"arn:aws:s3:::{letter}*" for letter in string.ascii_lowercase]
+NEEDS_TLS = {"Bool": {"aws:SecureTransport": "true"}}
+WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
+STATEMENT = "policy.document.Statement"
+
+
+@pytest.mark.parametrize(
+    ("statement", "element"),
+    [
+        # PutObject: Write, object*; PutMetricData: Write, no resource type.
+        ({"Action": "s3:PutObject", "Resource": ["arn:aws:s3:::b/*", "*"]}, "Resource"),
+        ({"Action": ["s3:Get*", "S3:Put*"], "Resource": "*"}, "Resource"),
+        ({"Action": "cloudwatch:PutMetricData", "Resource": "*"}, None),
+        ({"NotAction": "iam:*", "Resource": "*"}, "Resource"),
+        ({"Action": "s3:*", "NotResource": BUCKET}, "NotResource"),
+        ({"Action": "s3:PutObject", "NotResource": "arn:aws:s3:::my-bucket/*"}, "NotResource"),
+        ({"Action": "s3:*", "Resource": LETTERS}, "Resource"),
+        ({"Action": "s3:PutObject", "Resource": "arn:aws:s3:::*"}, "Resource"),
+        ({"Action": "dynamodb:PutItem", "Resource": "arn:aws:dynamodb:*:*:table/*"}, "Resource"),
+        ({"Action": "s3:*", "Resource": "*", "Condition": NEEDS_TLS}, "Resource"),
+        ({"Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"aws:RequestedRegion": "a"}}}, "Resource"),
+        ({"Action": "s3:*", "Resource": "*", "Condition": {"StringNotEquals": {"aws:Referer": "x"}}}, "Resource"),
+        ({"Action": "ec2:*", "Resource": "*", "Condition": {"Null": {"aws:RequestTag/a": "false"}}}, "Resource"),
+        ({"Action": "s3:*", "Resource": "*", "Condition": {"StringLikeIfExists": {"aws:SourceVpc": "*"}}}, "Resource"),
+        # All but what NotResource names is nothing here; these name their resources, or a condition really limits them.
+        ({"Action": "dynamodb:PutItem", "NotResource": "arn:aws:dynamodb:*:*:table/*"}, None),
+        ({"Action": "s3:*", "Resource": LETTERS[:-1]}, None),
+        ({"Action": "s3:*", "Resource": [*BUCKET, "arn:aws:s3:::mybucket/*"]}, None),
+        ({"Action": "dynamodb:PutItem", "Resource": "arn:aws:dynamodb:us-west-2:*:table/*"}, None),
+        ({"Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"aws:ResourceTag/a": "b"}}}, None),
+        ({"Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}, None),
+        ({"Action": "s3:*", "Resource": "arn:aws:s3:::${aws:PrincipalTag/bucket}*"}, None),
+    ],
+)
+def test_write_everything(statement: Mapping[str, Any], element: str | None) -> None:
+    """Levels and types: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html."""
+    binding = policy({"Effect": "Allow", **statement})
+    assert places("write-everything", binding) == ([f"{STATEMENT}.0.{element}"] if element else [])
+
+
+@pytest.mark.parametrize(
+    ("denies", "silent"),
+    [
+        (DENIES, True),
+        ({**DENIES, "Resource": ["arn:aws:s3:*:*:*", "arn:aws:s3-object-lambda:*:*:*"]}, True),
+        # It leaves access points, whose ARNs have a region and an AWS account.
+        ({**DENIES, "Resource": "arn:aws:s3:::*"}, False),
+        ({"Effect": "Deny", "Action": "s3:*", "NotResource": BUCKET}, True),
+        ({"Effect": "Deny", "NotAction": ["s3:Get*", "s3:List*"], "Resource": "*"}, True),
+        ({**DENIES, "Condition": {"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}}, True),
+        ({**DENIES, "Action": "s3:Delete*"}, False),
+        ({**DENIES, "Condition": WITHOUT_TLS}, False),
+        ({**DENIES, "Condition": {"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}}, False),
+    ],
+)
+def test_a_deny_in_another_document(denies: Mapping[str, Any], silent: bool) -> None:
+    assert bool(places("write-everything", {**policy(WRITES), **inline(denies)})) is not silent
+
+
+def test_two_documents_that_give_everything_together() -> None:
+    first, second = ({**WRITES, "Resource": half} for half in (LETTERS[:13], LETTERS[13:]))
+    other = {**WRITES, "Resource": BUCKET}
+    assert places("write-everything", {**policy(first, other), **inline(second)}) == [
+        f"{STATEMENT}.0.Resource",
+        "inlinePolicies.i.document.Statement.0.Resource",
+    ]
+
+
+def test_what_cannot_be_seen_silences_nothing() -> None:
+    others = {
+        **inline({**DENIES, "Action": ["s3:*", SECRET]}),
+        "policyArns": ["arn:aws:iam::aws:policy/AWSDenyAll"],
+        "role": {"permissionsBoundary": "arn:aws:iam::111122223333:policy/b"},
+    }
+    assert places("write-everything", {**policy(WRITES), **others}) == [f"{STATEMENT}.0.Resource"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "element"),
+    [
+        *(({"Action": each, "Resource": "*"}, "Resource") for each in ("iam:*", "IAM:pass*", "*")),
+        ({"Action": "iam:PassRole", "Resource": "arn:${partition}:iam::${account}:role/*"}, "Resource"),
+        ({"Action": "iam:PassRole", "Resource": "arn:aws:iam::999988887777:*"}, "Resource"),
+        *(
+            ({"Action": "iam:PassRole", "Resource": f"arn:aws:iam::111122223333:{each}"}, None)
+            for each in ("role/team/*", "user/*")
+        ),
+        ({"NotAction": "s3:*", "Resource": "*"}, "Resource"),
+        ({"NotAction": "iam:*", "Resource": "*"}, None),
+        ({"Action": "iam:PassRole", "NotResource": "arn:aws:iam::*:role/admin"}, "NotResource"),
+        ({"NotAction": "s3:*", "NotResource": "arn:aws:iam::*:role/admin"}, "NotResource"),
+        (
+            {
+                "Action": "iam:PassRole",
+                "Resource": "*",
+                "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}, **NEEDS_TLS},
+            },
+            "Resource",
+        ),
+        (
+            {"Action": "iam:*", "Resource": [f"arn:aws:iam::*:role/{each}*" for each in string.ascii_lowercase]},
+            "Resource",
+        ),
+        ({"Action": "iam:PassRole", "NotResource": "arn:aws:iam::*:role/*"}, None),
+        ({"NotAction": "iam:Pass*", "NotResource": "arn:aws:iam::*:role/admin"}, None),
+        ({"Action": "iam:PassRole", "Resource": "*", "Condition": {"StringEquals": {"iam:ResourceTag/a": "b"}}}, None),
+    ],
+)
+def test_pass_any_role(statement: Mapping[str, Any], element: str | None) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html."""
+    binding = policy({"Effect": "Allow", **statement})
+    assert places("pass-any-role", binding) == ([f"{STATEMENT}.0.{element}"] if element else [])
+
+
+@pytest.mark.parametrize(
+    ("denies", "silent"),
+    [
+        ({"Action": "iam:PassRole", "Resource": "*"}, True),
+        ({"Action": "iam:*", "NotResource": "arn:aws:iam::*:role/app"}, True),
+        (
+            {
+                "Action": "iam:PassRole",
+                "Resource": "*",
+                "Condition": {"StringNotEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
+            },
+            False,
+        ),
+    ],
+)
+def test_a_deny_of_passing_roles(denies: Mapping[str, Any], silent: bool) -> None:
+    allows = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}
+    binding = {**policy(allows), **inline({"Effect": "Deny", **denies})}
+    assert bool(places("pass-any-role", binding)) is not silent
+
+
+@pytest.mark.parametrize(
+    ("arn", "denies", "silent"),
+    [
+        *((each, {"NotAction": "s3:Get*"}, True) for each in ("AdministratorAccess", "PowerUserAccess")),
+        ("AdministratorAccess", {"Action": "*", "Condition": WITHOUT_TLS}, False),
+        ("PowerUserAccess", {"Action": ["s3:*", "iam:PassRole"]}, False),
+        ("IAMFullAccess", {"Action": ["s3:*", "iam:PassRole"]}, False),
+    ],
+)
+def test_administrator_access(arn: str, denies: Mapping[str, Any], silent: bool) -> None:
+    arns = {"policyArns": [f"arn:aws:iam::aws:policy/{arn}"]}
+    binding = {**policy({"Effect": "Deny", "Resource": "*", **denies}), **arns}
+    assert places("administrator-access", binding) == ([] if silent else ["policyArns.0"])
+
+
+# Policies of AWS
+
+
+AWS = "arn:aws:iam::aws:policy/"
+NAMED = {"name": "my-cluster"}
+
+
+def advised(rule: str, binding: dict[str, Any], region: str | None = "us-west-2") -> dict[str, str]:
+    return {place: mistake.fix for place, mistake in warnings(rule, {**APP, **binding}, region, cluster=NAMED)}
+
+
+# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/: the ARN on the page of each policy.
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("AmazonEBSCSIDriverPolicy", "service-role/AmazonEBSCSIDriverPolicy"),
+        ("service-role/AmazonS3ReadOnlyAccess", "AmazonS3ReadOnlyAccess"),
+        ("aws-service-role/AmazonEFSCSIDriverPolicy", "service-role/AmazonEFSCSIDriverPolicy"),
+        ("AmazonSQSReadonlyAcces", "AmazonSQSReadOnlyAccess"),
+    ],
+)
+def test_a_policy_that_aws_does_not_have(written: str, meant: str) -> None:
+    found = advised("unknown-managed-policy", {"policyArns": [AWS + written, AWS + meant]})
+
+    assert [*found] == ["policyArns.0"]
+    assert f"did you mean {AWS + meant!r}?" in found["policyArns.0"]
+    assert f"`aws iam get-policy --policy-arn {AWS}{written}`" in found["policyArns.0"]
+
+
+def test_a_boundary_that_aws_does_not_have() -> None:
+    boundary = f"{AWS}OfNobodyAtAll"
+    found = advised("unknown-managed-policy", {"role": {"permissionsBoundary": boundary}})
+
+    assert [*found] == ["role.permissionsBoundary"]
+    assert found["role.permissionsBoundary"].startswith("`aws iam get-policy")
+
+
+@pytest.mark.parametrize(
+    ("arn", "region"),
+    [
+        ("arn:aws-cn:iam::aws:policy/Unknown", "cn-north-1"),
+        ("arn:aws-us-gov:iam::aws:policy/Unknown", "us-gov-west-1"),
+        ("arn:${partition}:iam::aws:policy/Unknown", None),
+        ("arn:aws:iam::111122223333:policy/Unknown", "us-west-2"),
+    ],
+)
+def test_what_the_list_does_not_say(monkeypatch: pytest.MonkeyPatch, arn: str, region: str | None) -> None:
+    monkeypatch.setattr(managed_policies, "known", None)
+    monkeypatch.setattr(managed_policies, "replaced", None)
+
+    for rule in ("unknown-managed-policy", "replaced-managed-policy"):
+        assert advised(rule, {"policyArns": [arn]}, region) == {}
+
+
+def test_a_policy_that_a_newer_one_replaces() -> None:
+    old, new = "service-role/AmazonEBSCSIDriverPolicy", "AmazonEBSCSIDriverPolicyV2"
+    of_app = advised("replaced-managed-policy", {"policyArns": [AWS + old, AWS + new]})
+    driver = {"serviceAccount": {"name": "ebs-csi-controller-sa", "namespace": "kube-system"}}
+    of_driver = advised("replaced-managed-policy", {**driver, "policyArns": [AWS + old]})
+
+    assert of_app == {"policyArns.0": f"write {AWS}{new}"}
+    assert of_driver["policyArns.0"].startswith(f"write {AWS}{new}; or, in its place, `policies: [{{addOn: ebs-csi")
+
+
+def test_the_lists_agree() -> None:
+    assert len(known().keys) > 1_500
+    assert {*POLICIES_WITH_A_PATH.values()} <= known().keys
+    for old, new in replaced().items():
+        assert new.keys() == {"by", "date", "source", "why"}, old
+        assert new["by"] in known().keys
+        assert new["by"] not in replaced()
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", new["date"])
+        assert new["source"].startswith("https://")
+
+
+def test_a_policy_for_sessions_with_tags() -> None:
+    """Source: the documents of AWS's managed policies, as the package moto has them."""
+    name = "AmazonEBSCSIDriverEKSClusterScopedPolicy"
+    arns = {"policyArns": [AWS + name]}
+    assert [*advised("session-tag-policy", {**arns, "identity": "both"})] == ["policyArns.0"]
+    assert advised("session-tag-policy", {**arns, "identity": "podIdentity"}) == {}
+    tagged = {"role": {"tags": {"eks-cluster-name": "my-cluster"}}}
+    assert advised("session-tag-policy", {**arns, **tagged}) == {}
+
+    compared = {
+        key: set(re.findall(r"aws:PrincipalTag/((?:eks|kubernetes)-[\w-]+)", json.dumps(policy)))
+        for key, policy in aws_managed().items()
+    }
+    assert {key: {tag} for key, tag in WITH_SESSION_TAG.items()} == {
+        key: tags for key, tags in compared.items() if tags
+    }
