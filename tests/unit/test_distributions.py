@@ -16,6 +16,12 @@ from irsa_cli.main import main
 
 ROOT = Path(__file__).parents[2]
 FILES = ("components/pyproject.toml", "pyproject.toml", "cli/pyproject.toml")
+# Of each wheel, its packages: a top-level name that anybody may use would replace another project's.
+PACKAGES = {
+    "irsa": ["irsa"],
+    "irsa-stack": ["config/irsa_config", "program/irsa_program", "cli/irsa_world"],
+    "irsa-cli": ["irsa_cli"],
+}
 # What each needs of the others, so that whoever installs the command has them all.
 OURS = {"irsa": set(), "irsa-stack": {"irsa"}, "irsa-cli": {"irsa", "irsa-stack"}}
 TEMPLATE = ROOT / "templates" / "irsa-stack"
@@ -43,6 +49,7 @@ def test_each_needs_the_others_in_its_own_version(file: str) -> None:
     asked = {each.name: str(each.specifier) for each in map(Requirement, own["dependencies"])}
 
     assert (ROOT / file).parent.joinpath(hatch["version"]["path"]).resolve() == ROOT / "components/irsa/version.py"
+    assert hatch["build"]["targets"]["wheel"] == {"packages": PACKAGES[own["name"]]}
     assert version(own["name"]) == VERSION
     assert {name: said for name, said in asked.items() if name in OURS} == dict.fromkeys(
         OURS[own["name"]], f"=={VERSION}"

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from tests.all.faults.interruption import PATCH, Interrupted
+from tests.all.faults.inventory import PATCH
+from tests.all.faults.kills import Killed
 from tests.sandbox.irsa_command import aws_iam
 from tests.sandbox.project import ROOT, STACK, Stack
 
@@ -55,14 +56,14 @@ def must(answer: Answered) -> str:
     return answer.stdout
 
 
-def recover(stack: Stack, interrupted: Interrupted) -> list[str]:
+def recover(stack: Stack, killed: Killed) -> list[str]:
     """Do what the page says, to the end; return the URNs of what was created and not recorded."""
     remove_empty_attributes(stack)
     entries = list_what_may_exist(stack)
     if not entries:
-        stack.pulumi(interrupted.verb, "--yes", "--skip-preview")
+        stack.pulumi(killed.verb, "--yes", "--skip-preview")
         return []
-    found = [entry.urn for entry in entries if delete(stack, entry, interrupted.began)]
+    found = [entry.urn for entry in entries if delete(stack, entry, killed.began)]
     must(go_on(stack))
     assert not (stack.folder / RECORD).exists()
     return found

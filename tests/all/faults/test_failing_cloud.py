@@ -5,7 +5,6 @@ Nothing that was not seen is green, and nothing that is right is a finding. Each
 
 import itertools
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ import pytest
 
 from irsa_program.lookups import rules as live_rules
 from irsa_world.report.checks import UNANSWERED
-from tests.all.faults.held import both_apis
+from tests.all.faults.kills import EVERY, both_apis
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.failing_api import Answer, Question, answer_of_aws
 from tests.sandbox.irsa_command import ROLE_ARN, irsa
@@ -192,7 +191,7 @@ def failing(api: str, case: Case, met: Event) -> Fault:
     return failure
 
 
-TRIED = {name: case for name, case in CASES.items() if case.short or os.environ.get("FAULTS") == "all"}
+TRIED = {name: case for name, case in CASES.items() if case.short or EVERY}
 
 
 @pytest.mark.parametrize("name", TRIED)
@@ -205,7 +204,7 @@ def test_a_fault_is_never_green_and_never_a_finding(
         folder, met = tmp_path / subcommand, Event()
         folder.mkdir()
         failure = failing(name.partition(" ")[0], case, met)
-        with both_apis(project.cloud, folder, failure, lambda _: None) as variables:
+        with both_apis(project.cloud, folder, failure) as variables:
             said = seen(project, subcommand, **variables)
         assert met.is_set(), f"{subcommand} ended before the fault came"
         return said

@@ -5,17 +5,14 @@ right with the identity that its service account has at that moment, be it none.
 """
 
 import itertools
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from lightkube.resources.core_v1 import ServiceAccount
 
 from sandbox.pod_identity_webhook import injected
-from tests.all.faults.held import holding, writes
-from tests.all.faults.interruption import interrupt
+from tests.all.faults.kills import EVERY, kill
 from tests.all.faults.recovery import recover
 from tests.sandbox.admission import PODS, ApiServer, caught_up
 from tests.sandbox.pods import CLUSTER
@@ -25,8 +22,6 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
 
 Settings = dict[str, Any]
 
-# All kills take about half an hour.
-EVERY = os.environ.get("FAULTS") == "all"
 # The administrator's name in the sandbox's API server.
 RULE = {"annotations": {"mode": "deny", "users": ["admin"]}}
 
@@ -85,7 +80,7 @@ def settings(guard: Settings, bindings: Settings) -> Settings:
 
 
 WALKS = {"switch": ({"bindings": {"app": APP}}, settings({}, {"app": APP})), "everything": at_once()}
-# Without FAULTS=all: at which writes the engine is killed.
+# Without FAULTS=all, where all kills take about half an hour: at which writes the engine is killed.
 USUAL = {"switch": (1,), "everything": (8, 20)}
 
 
@@ -119,27 +114,23 @@ def unguarded(server: ApiServer, project: Project, guard: Any) -> list[str]:
     return [name for name, each in answers.items() if "has no AWS identity" not in str(each.refusal)]
 
 
-def killed(project: Project, new: Settings, number: int, folder: Path) -> bool:
+def killed(project: Project, new: Settings, number: int) -> bool:
     """Kill the engine at a write, and recover; return whether there is such a write."""
     server = ApiServer(project.cloud)
     project.set(new)
-    with holding(project.cloud, folder, number, writes) as (written, variables):
-        interrupted = interrupt(project, "up", when=written.held.is_set, **variables)
+    met = kill(project, number=number)
     assert refused(server) == [], f"killed at write {number + 1}"
-    if interrupted.killed:
-        recover(project, interrupted)
+    if met.processes:
+        recover(project, met)
         assert refused(server) == [], f"recovered from write {number + 1}"
     assert unguarded(server, project, new.get("guard")) == []
-    return bool(interrupted.killed)
+    return bool(met.processes)
 
 
 @pytest.mark.usefixtures("existing")
 @pytest.mark.parametrize("title", WALKS)
 def test_no_right_pod_is_refused_whenever_the_engine_is_killed(
-    deploy: Callable[..., Project],
-    title: str,
-    tmp_path: Path,
-    record_property: Callable[..., None],
+    deploy: Callable[..., Project], title: str, record_property: Callable[..., None]
 ) -> None:
     numbers = itertools.count() if EVERY else USUAL[title]
     before, after = WALKS[title]
@@ -147,7 +138,7 @@ def test_no_right_pod_is_refused_whenever_the_engine_is_killed(
     project.up()
     for number in numbers:
         # There and back.
-        found = [killed(project, new, number, tmp_path) for new in (after, before)]
+        found = [killed(project, new, number) for new in (after, before)]
         kills += sum(found)
         if not any(found):
             break

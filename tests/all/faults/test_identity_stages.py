@@ -3,15 +3,12 @@
 A kill is at each request that writes, when AWS or Kubernetes has done it and the engine has not heard of it.
 """
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.all.faults.held import holding, writes
-from tests.all.faults.interruption import interrupt
+from tests.all.faults.kills import EVERY, kill
 from tests.all.faults.recovery import recover
 from tests.sandbox.pods import Pods
 from tests.sandbox.project import Project
@@ -19,12 +16,9 @@ from tests.sandbox.test_pod_identity import STAGED, STAGES, left_out
 
 pytestmark = pytest.mark.sandbox
 
-# Without FAULTS=all, each step is killed at its first write.
-EVERY = os.environ.get("FAULTS") == "all"
-
 
 def test_no_pod_is_without_credentials_whenever_the_engine_is_killed(
-    cloud: Any, deploy: Callable[..., Project], tmp_path: Path, record_property: Callable[..., None]
+    cloud: Any, deploy: Callable[..., Project], record_property: Callable[..., None]
 ) -> None:
     project, pods, before = deploy({"bindings": {"app": STAGED}}), Pods(cloud, "default", "staged"), "irsa"
 
@@ -42,12 +36,11 @@ def test_no_pod_is_without_credentials_whenever_the_engine_is_killed(
             project.up()
             declare(identity)
             assert pods.without_credentials() == []
-            with holding(cloud, tmp_path, number, writes) as (written, variables):
-                interrupted = interrupt(project, "up", when=written.held.is_set, **variables)
-            assert interrupted.killed, f"{before} to {identity} has no write {number + 1}"
+            killed = kill(project, number=number)
+            assert killed.processes, f"{before} to {identity} has no write {number + 1}"
             new = pods.start()
             assert left_out(pods, identity) == [], f"{before} to {identity}, killed at write {number + 1}"
-            recover(project, interrupted)
+            recover(project, killed)
             assert project.up() == {}
             assert left_out(pods, identity) == []
             pods.stop(new)

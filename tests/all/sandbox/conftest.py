@@ -6,7 +6,6 @@ from sandbox.versions import official_parts
 
 # No Kubernetes plugin runs in these: they say nothing of the official one.
 WITHOUT_PLUGIN = (
-    "test_associations.py",
     "test_engine_files.py",
     "test_generated_sdks.py",
     "test_guard_heals.py",

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import subprocess
 import venv
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,16 +23,6 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 GUIDES = ROOT / "docs" / "guides"
 OWN_PROGRAM = (GUIDES / "own-program.md").read_text()
 EXAMPLE = ROOT / "examples" / "python-stack"
-# Of each wheel, its packages and their folders.
-PACKAGES = {
-    "irsa": {"irsa": "components/irsa"},
-    "irsa_stack": {
-        "irsa_config": "config/irsa_config",
-        "irsa_program": "program/irsa_program",
-        "irsa_world": "cli/irsa_world",
-    },
-    "irsa_cli": {"irsa_cli": "cli/irsa_cli"},
-}
 
 
 class Environment(NamedTuple):
@@ -41,63 +30,31 @@ class Environment(NamedTuple):
 
     folder: Path
 
-    def run(self, program: str, *arguments: str | Path, folder: Path | None = None) -> str:
+    def run(self, program: str, *arguments: str | Path) -> str:
         """Run a program of the environment where nothing of the checkout lies, and return its output."""
         command = [self.folder / "bin" / program, *arguments]
-        done = subprocess.run(
-            command, cwd=folder or self.folder, capture_output=True, text=True, check=False, timeout=300
-        )
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Build what a release publishes, and return the wheels by their names."""
-    folder = tmp_path_factory.mktemp("release")
-    subprocess.run([ROOT / ".ci" / "release", "build", folder], check=True, stdout=subprocess.DEVNULL)
-    return {wheel.name.partition("-")[0]: wheel for wheel in (folder / "packages").glob("*.whl")}
+def cloned(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Run the line for pip of the guide's box in an empty environment, with a clone of this checkout.
 
-
-def environment(folder: Path, *requirements: str | Path) -> Environment:
-    """Install into an empty environment; what others wrote has our versions, and no index is asked for ours."""
+    What others wrote has our versions, and no index is asked for ours.
+    """
+    folder = tmp_path_factory.mktemp("cloned")
+    subprocess.run(["git", "clone", "--quiet", ROOT, folder / "irsa"], check=True)
+    (line,) = re.findall(r"^> \$ pip install (.*)$", (GUIDES / "first-role.md").read_text(), re.MULTILINE)
     pins = folder / "pins.txt"
     pins.write_text("".join(line for line in (ROOT / "requirements.txt").open() if not line.startswith("-e")))
     venv.create(folder / ".venv", with_pip=True)
     made = Environment(folder / ".venv")
     # Few of its thousands of modules are imported, so pip compiles none.
     options = ("--quiet", "--no-compile", "--disable-pip-version-check", "--no-input", "--constraint", pins)
-    made.run("python", "-m", "pip", "install", *options, *requirements)
+    made.run("python", "-m", "pip", "install", *options, *shlex.split(line.replace("$IRSA", str(folder / "irsa"))))
     return made
-
-
-@pytest.fixture(scope="module")
-def cloned(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """Run the line for pip of the guide's box, with a clone of this checkout."""
-    folder = tmp_path_factory.mktemp("cloned")
-    subprocess.run(["git", "clone", "--quiet", ROOT, folder / "irsa"], check=True)
-    (line,) = re.findall(r"^> \$ pip install (.*)$", (GUIDES / "first-role.md").read_text(), re.MULTILINE)
-    return environment(folder, *shlex.split(line.replace("$IRSA", str(folder / "irsa"))))
-
-
-def test_each_wheel_has_its_packages_and_no_other(wheels: dict[str, Path]) -> None:
-    """Protects other projects' packages: a top-level name that anybody may use would replace theirs."""
-    tracked = {
-        wheel: {
-            f"{name}/{file}"
-            for name, folder in packages.items()
-            for file in subprocess.run(
-                ["git", "-C", ROOT / folder, "ls-files"], capture_output=True, text=True, check=True
-            ).stdout.split()
-        }
-        for wheel, packages in PACKAGES.items()
-    }
-    packed = {
-        name: {file for file in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in file}
-        for name, wheel in wheels.items()
-    }
-
-    assert packed == tracked
 
 
 def test_what_a_project_of_the_template_requires_is_installed(cloned: Environment) -> None:
