@@ -33,7 +33,7 @@ def written(question: Question) -> str:
 
 
 def created(question: Question) -> str:
-    creates = question.action.startswith(CREATES) or question.method in {"POST", "PATCH"}
+    creates = question.action.startswith(CREATES) if question.action else question.method in {"POST", "PATCH"}
     return written(question) if creates else ""
 
 

@@ -71,10 +71,6 @@ def at(association: Any) -> dict[str, str]:
         ([{**PODS, "Action": "sts:*"}], None),
         ([IRSA], UNTRUSTED),
         ([{**PODS, "Action": "sts:AssumeRole"}], UNTRUSTED),
-        ([{**PODS, "Action": "sts:TagSession"}], UNTRUSTED),
-        ([{**PODS, "Effect": "Deny"}], UNTRUSTED),
-        ([{**PODS, "Principal": {"Service": "eks.amazonaws.com"}}], UNTRUSTED),
-        ([{**PODS, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}], UNTRUSTED),
     ],
 )
 def test_the_role_must_trust_eks_pods(eks: Any, statements: list[Any], refusal: tuple[int, str] | None) -> None:
