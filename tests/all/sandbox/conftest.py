@@ -8,10 +8,8 @@ from sandbox.versions import official_parts
 WITHOUT_PLUGIN = (
     "test_engine_files.py",
     "test_generated_sdks.py",
-    "test_guard_heals.py",
     "test_install.py",
     "test_plugin_aws.py",
-    "test_sandbox_language_host.py",
     "test_sandbox_recovery.py",
     "test_sts_refusals.py",
 )
