@@ -16,6 +16,9 @@ from tests.sandbox.test_pod_identity import STAGED, STAGES, left_out
 
 pytestmark = pytest.mark.sandbox
 
+# Without FAULTS=all, by stage: a kill at the new association, at the annotation, and at the association that goes.
+USUAL = {0: (1,), 1: (0,), 4: (0,)}
+
 
 def test_no_pod_is_without_credentials_whenever_the_engine_is_killed(
     cloud: Any, deploy: Callable[..., Project], record_property: Callable[..., None]
@@ -30,8 +33,9 @@ def test_no_pod_is_without_credentials_whenever_the_engine_is_killed(
     for _ in range(2):
         pods.start()
     kills = []
-    for identity, changes, restart, _ in STAGES:
-        for number in range(sum(changes.values()) if EVERY else 1):
+    for stage, (identity, changes, restart, _) in enumerate(STAGES):
+        numbers = range(sum(changes.values())) if EVERY else USUAL.get(stage, ())
+        for number in numbers:
             declare(before)
             project.up()
             declare(identity)
@@ -41,10 +45,11 @@ def test_no_pod_is_without_credentials_whenever_the_engine_is_killed(
             new = pods.start()
             assert left_out(pods, identity) == [], f"{before} to {identity}, killed at write {number + 1}"
             recover(project, killed)
-            assert project.up() == {}
             assert left_out(pods, identity) == []
             pods.stop(new)
             kills.append(f"{before} to {identity} at write {number + 1}")
+        declare(identity)
+        assert project.up() == ({} if numbers else changes)
         if restart:
             pods.restart()
         before = identity
