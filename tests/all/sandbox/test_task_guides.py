@@ -143,9 +143,9 @@ def follow(cloud: Any, tmp_path: Path) -> Iterator[Follow]:
 
 
 @pytest.fixture
-def project(origin: Path) -> Path:
+def project(cloud: Any, origin: Path) -> Path:
     """A folder as the first guide leaves it, without its stack."""
-    (origin / ".venv").symlink_to(ROOT / ".venv")
+    (origin / ".venv").symlink_to(cloud.virtualenv)
     return origin
 
 
