@@ -39,47 +39,39 @@ APP, OTHER, AUTOMATIC, FORMER = binding("app"), named("other"), binding("key"), 
 EXISTING, PODS_OF_EXISTING = ({"create": False, "name": f"guarded-existing-{each}"} for each in ("irsa", "pods"))
 # What is changed at once: the guard and the bindings, before and after, walked there and back. A move to another
 # cluster is one of these to either cluster: its first service account comes, or its last one goes.
-CHANGES: dict[str, tuple[Settings, Settings, Settings, Settings]] = {
-    "mode": ({"mode": "warn"}, {"app": APP}, {"mode": "deny"}, {"app": APP}),
-    "another binding": ({}, {"app": APP}, {}, {"app": APP, "other": OTHER}),
-    "role": ({}, {"role": named("role")}, {}, {"role": named("role", name="guarded-role-2")}),
+BEFORE = {
+    "app": APP,
+    "role": named("role"),
     # Without policies: after a kill, `irsa verify` asks for a refresh before they are attached to such a role again.
-    "path of a role": (
-        {},
-        {"path": {**named("path", path="/a/"), "policyArns": []}},
-        {},
-        {"path": {**named("path", path="/b/"), "policyArns": []}},
-    ),
-    "key": ({}, {"old": AUTOMATIC}, {}, {"new": AUTOMATIC}),
-    "key, formerly": ({}, {"before": FORMER}, {}, {"after": {**FORMER, "formerly": "before"}}),
-    "name": ({}, {"name": named("name")}, {}, {"name": named("name", {"name": "guarded-name-2"})}),
-    "namespace": ({}, {"move": named("move")}, {}, {"move": named("move", {"namespace": "team-a"})}),
-    "both ways": ({}, {"both": named("both")}, {}, {"both": {**named("both"), "identity": "both"}}),
-    "Pod Identity": ({}, {"pods": named("pods")}, {}, {"pods": {**named("pods"), "identity": "podIdentity"}}),
-    # With one of them goes the whole guard, with the other a part of what it knows.
-    "existing": ({}, {}, {}, {"existing": named("existing", EXISTING)}),
-    "existing, Pod Identity": (
-        {},
-        {"app": APP},
-        {},
-        {"app": APP, "existing-pods": {**named("existing-pods", PODS_OF_EXISTING), "identity": "podIdentity"}},
-    ),
-    "namespace of the guard": ({}, {"app": APP}, {"namespace": "team-b"}, {"app": APP}),
-    "annotations": ({}, {"app": APP}, RULE, {"app": APP}),
+    "path": {**named("path", path="/a/"), "policyArns": []},
+    "old": AUTOMATIC,
+    "before": FORMER,
+    "name": named("name"),
+    "move": named("move"),
+    "both": named("both"),
+    "pods": named("pods"),
 }
-
-
-def at_once() -> tuple[Settings, Settings]:
-    parts = zip(*CHANGES.values(), strict=True)
-    guard, bindings, new_guard, new_bindings = ({k: v for each in part for k, v in each.items()} for part in parts)
-    return settings(guard, bindings), settings(new_guard, new_bindings)
-
-
-def settings(guard: Settings, bindings: Settings) -> Settings:
-    return {"guard": {"mode": "deny", **guard}, "bindings": bindings}
-
-
-WALKS = {"switch": ({"bindings": {"app": APP}}, settings({}, {"app": APP})), "everything": at_once()}
+AFTER = {
+    "app": APP,
+    "other": OTHER,
+    "role": named("role", name="guarded-role-2"),
+    "path": {**named("path", path="/b/"), "policyArns": []},
+    "new": AUTOMATIC,
+    "after": {**FORMER, "formerly": "before"},
+    "name": named("name", {"name": "guarded-name-2"}),
+    "move": named("move", {"namespace": "team-a"}),
+    "both": {**named("both"), "identity": "both"},
+    "pods": {**named("pods"), "identity": "podIdentity"},
+    "existing": named("existing", EXISTING),
+    "existing-pods": {**named("existing-pods", PODS_OF_EXISTING), "identity": "podIdentity"},
+}
+WALKS: dict[str, tuple[Settings, Settings]] = {
+    "switch": ({"bindings": {"app": APP}}, {"guard": {"mode": "deny"}, "bindings": {"app": APP}}),
+    "everything": (
+        {"guard": {"mode": "warn"}, "bindings": BEFORE},
+        {"guard": {"mode": "deny", "namespace": "team-b", **RULE}, "bindings": AFTER},
+    ),
+}
 # Without FAULTS=all, where all kills take about half an hour: at which writes the engine is killed.
 USUAL = {"switch": (1,), "everything": (8,)}
 

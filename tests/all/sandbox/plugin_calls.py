@@ -109,44 +109,25 @@ class Engine:
         if response.failures:
             raise PluginError("\n".join(failure.reason for failure in response.failures))
 
-    def create(self, kind: str, inputs: Any, name: str = "my-app", *, preview: bool = False) -> Resource:
+    def create(self, kind: str, inputs: Any, name: str = "my-app") -> Resource:
         urn = self.urn(kind, name)
         checked = self.check(urn, inputs)
-        request = provider_pb2.CreateRequest(urn=urn, properties=_sent(checked), preview=preview)
+        request = provider_pb2.CreateRequest(urn=urn, properties=_sent(checked))
         response = self.call("Create", request)
         return Resource(urn, response.id, checked, PropertyValue.unmarshal_map(response.properties))
 
     def diff(self, resource: Resource, inputs: Any) -> Difference:
-        response = self.call("Diff", provider_pb2.DiffRequest(**self._change(resource, inputs)))
+        request = provider_pb2.DiffRequest(
+            id=resource.id,
+            urn=resource.urn,
+            olds=_sent(resource.state),
+            old_inputs=_sent(resource.inputs),
+            news=_sent(self.check(resource.urn, inputs, resource.inputs)),
+        )
+        response = self.call("Diff", request)
         kinds = {path: provider_pb2.PropertyDiff.Kind.Name(each.kind) for path, each in response.detailedDiff.items()}
         some = response.changes == provider_pb2.DiffResponse.DIFF_SOME
         return Difference(some, kinds, list(response.replaces), response.deleteBeforeReplace)
-
-    def update(self, resource: Resource, inputs: Any) -> Resource:
-        request = provider_pb2.UpdateRequest(**self._change(resource, inputs))
-        response = self.call("Update", request)
-        checked = PropertyValue.unmarshal_map(request.news)
-        return Resource(resource.urn, resource.id, checked, PropertyValue.unmarshal_map(response.properties))
-
-    def _change(self, resource: Resource, inputs: Any) -> dict[str, Any]:
-        return {
-            "id": resource.id,
-            "urn": resource.urn,
-            "olds": _sent(resource.state),
-            "old_inputs": _sent(resource.inputs),
-            "news": _sent(self.check(resource.urn, inputs, resource.inputs)),
-        }
-
-    def refresh(self, resource: Resource) -> Resource:
-        request = provider_pb2.ReadRequest(
-            urn=resource.urn, id=resource.id, properties=_sent(resource.state), inputs=_sent(resource.inputs)
-        )
-        response = self.call("Read", request)
-        inputs, state = (PropertyValue.unmarshal_map(each) for each in (response.inputs, response.properties))
-        return Resource(resource.urn, response.id, inputs, state)
-
-    def read(self, kind: str, resource_id: str) -> Resource:
-        return self.refresh(Resource(self.urn(kind), resource_id, {}, {}))
 
     def delete(self, resource: Resource) -> None:
         given = {"properties": _sent(resource.state), "old_inputs": _sent(resource.inputs)}
