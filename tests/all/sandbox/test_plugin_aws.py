@@ -140,6 +140,8 @@ def test_automatic_names(aws: Aws) -> None:
 
 FAILED = r"operation error {}: {}, https response error StatusCode: {}, RequestID: \S+, "
 NO_ROLE = f"arn:aws:iam::{ACCOUNT}:role/none"
+# https://github.com/hashicorp/terraform-provider-aws/issues/41483
+INVALID = FAILED.format("EKS", "CreatePodIdentityAssociation", 400) + "InvalidParameterException: "
 
 
 # The texts by which irsa tells failures from each other: what was done, the operation, its status and AWS's own code.
@@ -149,11 +151,9 @@ NO_ROLE = f"arn:aws:iam::{ACCOUNT}:role/none"
         (POLICY, {"name": "existing-policy"}, FAILED.format("IAM", "CreatePolicy", 409) + "EntityAlreadyExists: "),
         (ROLE, {"name": "conformance-one"}, FAILED.format("IAM", "CreateRole", 409) + "EntityAlreadyExists: "),
         (ATTACHMENT, {"policyArn": f"{MANAGED}x"}, FAILED.format("IAM", "AttachRolePolicy", 404) + "NoSuchEntity: "),
-        (
-            ASSOCIATION,
-            {"serviceAccount": "x", "roleArn": NO_ROLE},
-            FAILED.format("EKS", "CreatePodIdentityAssociation", 400) + "InvalidParameterException: ",
-        ),
+        (ASSOCIATION, {"serviceAccount": "x", "roleArn": NO_ROLE}, INVALID),
+        # It does not trust EKS Pod Identity.
+        (ASSOCIATION, {"serviceAccount": "x", "roleArn": NO_ROLE.replace("none", "eks-cluster-role")}, INVALID),
         (
             ASSOCIATION,
             {"serviceAccount": "x", "roleArn": NO_ROLE.replace("1111", "9999")},
