@@ -43,7 +43,6 @@ def project(file: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("file", FILES)
 def test_each_needs_the_others_in_its_own_version(file: str) -> None:
-    """Protects from parts of two releases: what is not released together was not tested together."""
     own = project(file)
     hatch = tomllib.loads((ROOT / file).read_text())["tool"]["hatch"]
     asked = {each.name: str(each.specifier) for each in map(Requirement, own["dependencies"])}
@@ -57,7 +56,6 @@ def test_each_needs_the_others_in_its_own_version(file: str) -> None:
 
 
 def test_one_version_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects whoever reads a version: the command, the plugin, the template and the changelog have the same one."""
     with pytest.raises(SystemExit):
         main(["--version"])
 

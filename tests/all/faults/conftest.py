@@ -8,13 +8,11 @@ from tests.all.faults.kills import EVERY
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave to `make faults` what takes too long for `make test-all`."""
     if not EVERY:
         items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print how much was killed and recovered, in whichever process it was counted."""
     for reports in terminalreporter.stats.values():
         for report in reports:
             for name, text in getattr(report, "user_properties", ()):

@@ -57,6 +57,5 @@ RECORDED: Mapping[str, Callable[[Mapping[str, Any]], list[Thing]]] = {
 
 
 def recorded(stack: Stack) -> set[Thing]:
-    """Return what the state of a stack has, without what it only reads."""
     own = [each for each in stack.state() if each["type"] in RECORDED and not each.get("external")]
     return {thing for each in own for thing in RECORDED[each["type"]](each)}

@@ -38,15 +38,7 @@ def created(question: Question) -> str:
 
 
 class Killed(NamedTuple):
-    """What a kill met.
-
-    Attributes:
-        verb: What was run, such as `up`.
-        began: When it began, in whole seconds, as Kubernetes writes its dates.
-        processes: How many were killed; none, if the engine had ended before.
-        passed: How many requests were answered before.
-        held: What was held.
-    """
+    """What a kill met. It began at a whole second, as Kubernetes writes dates; no processes, if it came too late."""
 
     verb: str
     began: datetime
@@ -56,15 +48,12 @@ class Killed(NamedTuple):
 
 
 class Held:
-    """Lets through a number of requests, and holds the following ones until who asked is killed."""
-
     def __init__(self, holds: Callable[[Question], str], number: int) -> None:
         self.passed, self.what = 0, list[str]()
         self._holds, self._number, self._since = holds, number, 0.0
         self._lock, self.released = threading.Lock(), threading.Event()
 
     def hold(self, question: Question) -> bool:
-        """Return whether it was held."""
         what = self._holds(question)
         if not what:
             return False
@@ -77,7 +66,6 @@ class Held:
         return self.released.wait(LONGEST_SECONDS)
 
     def settled(self, seconds: float) -> bool:
-        """Return whether something is held, and since so many seconds nothing more was."""
         return bool(self.what) and time.monotonic() - self._since >= seconds
 
 
@@ -111,16 +99,7 @@ def kill(
     before: bool = False,
     settles_seconds: float = 0.0,
 ) -> Killed:
-    """Run pulumi, and kill it, its plugins and its program while one of its requests is held.
-
-    Args:
-        stack: The stack.
-        verb: What is run.
-        number: How many requests are answered before.
-        holds: What is held, and counted.
-        before: Requests are held, and never done; otherwise their answers.
-        settles_seconds: How long nothing more must have been held.
-    """
+    """Run pulumi, and kill it, its plugins and its program while a request is held: done, or `before` that."""
     held = Held(holds, number)
 
     def lost(question: Question) -> Answer | None:
@@ -152,7 +131,6 @@ def kill_while_held(stack: Stack, passed: tuple[str, ...] = (), *, before: bool 
 
 
 def _run(stack: Stack, verb: str, until: Callable[[], bool], variables: Mapping[str, str]) -> int:
-    """Run pulumi, and kill it as soon as `until` says so; return how many processes were killed."""
     # What is killed has written no state at its end.
     own = {**stack.cloud.environment(), "PULUMI_SKIP_CHECKPOINTS": "false", **stack.variables, **variables}
     command = ["pulumi", verb, "--yes", "--skip-preview", "--non-interactive"]

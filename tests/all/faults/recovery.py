@@ -19,13 +19,7 @@ Answered = subprocess.CompletedProcess[str]
 
 
 class Entry(NamedTuple):
-    """What may exist without being recorded, as the list has it.
-
-    Attributes:
-        urn: Its URN.
-        look: The commands that look for it.
-        delete: Those that delete it.
-    """
+    """What may exist without being recorded: its URN, and the commands that look for it and delete it."""
 
     urn: str
     look: tuple[str, ...]
@@ -37,7 +31,6 @@ class Entry(NamedTuple):
 
 
 def page_command(part: str) -> str:
-    """Return the page's only command with a text in it, for the stack of a test."""
     blocks = "\n".join(re.findall(r"^```console\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL))
     found: list[str] = re.findall(r"^\$ ((?:.*\\\n)*.*)$", blocks, re.MULTILINE)
     (command,) = {each for each in found if part in each}
@@ -45,7 +38,6 @@ def page_command(part: str) -> str:
 
 
 def run(stack: Stack, command: str) -> Answered:
-    """Run a command in the stack's folder, as a person does who answers yes; it may fail."""
     variables = {**stack.variables, "PULUMI_SKIP_CONFIRMATIONS": "true"}
     answer: Answered = stack.cloud.run("sh", "-c", command, folder=stack.folder, timeout=900, **variables)
     return answer
@@ -75,7 +67,6 @@ def remove_empty_attributes(stack: Stack) -> None:
 
 
 def list_what_may_exist(stack: Stack) -> list[Entry]:
-    """Run the page's first commands; return what they list."""
     must(run(stack, page_command("pulumi cancel")))
     printed = must(run(stack, page_command("irsa recover")))
     return [_entry(text.splitlines()) for text in printed.split("\n\n")[1:-1]]

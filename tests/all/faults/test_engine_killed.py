@@ -24,7 +24,6 @@ SHARDS = 4
 
 
 def settings(plain: int = 4) -> dict[str, Any]:
-    """Return bindings with every kind of resource that irsa creates, named by the user and by the plugins."""
     plain_bindings = {
         f"plain-{number}": {"serviceAccount": {"name": f"plain-{number}"}, "policy": {"document": DOCUMENT}}
         for number in range(plain)
@@ -88,10 +87,7 @@ def test_a_killed_engine_leaves_nothing_behind(
 def test_what_was_created_and_not_recorded_is_named_and_taken_back(
     cloud: Any, before: set[Thing], deploy: Deploy, record_property: Callable[..., None]
 ) -> None:
-    """Protects from orphans at the worst moment: everything was created, and the engine heard of nothing.
-
-    The first kill meets what depends on nothing, the next ones what depends on it.
-    """
+    """The first kill meets what depends on nothing, the next ones what depends on it."""
     project = deploy(settings(plain=1))
     created: list[str] = []
     for _ in range(3):

@@ -42,13 +42,7 @@ UNREACHABLE = {live_rules.CREDENTIALS, live_rules.CLUSTER_UNREACHABLE, live_rule
 
 
 class Seen(NamedTuple):
-    """What a subcommand said, as pairs of what it is about and the kind of check or rule.
-
-    Attributes:
-        good: What it saw, and found right; not for `check --live`, which lists errors alone.
-        wrong: What it found wrong.
-        unseen: Why something was not checked, by what it is.
-    """
+    """What a subcommand saw, by what it is about and the kind of check or rule; `check --live` lists errors alone."""
 
     code: int
     good: set[tuple[str, str]]
@@ -138,12 +132,7 @@ def of_kubernetes(question: Question) -> bool:
 
 
 class Case(NamedTuple):
-    """A fault, from so many answers on, for so many seconds.
-
-    Attributes:
-        exact: Whether the answer must be the one without a fault.
-        short: Whether it is part of `make test-all`.
-    """
+    """A fault, from so many answers on, for so many seconds; `short` is part of `make test-all`."""
 
     fault: Fault
     share: float = 1.0
@@ -177,7 +166,6 @@ CASES = {
 
 
 def failing(api: str, case: Case, met: Event) -> Fault:
-    """Return the failure of one of the two APIs; the event is set when the fault has come."""
     random, asked, began = Random(20141112), itertools.count(), list[float]()
 
     def failure(question: Question) -> Answer | None:

@@ -99,7 +99,6 @@ def refused(server: ApiServer) -> list[str]:
 
 
 def unguarded(server: ApiServer, project: Project, guard: Any) -> list[str]:
-    """Return the service accounts of the stack whose Pods start without an identity, where the guard refuses them."""
     bindings = project.outputs()["bindings"].values() if guard and guard["mode"] == "deny" else ()
     places = [(each["namespace"], each["serviceAccount"]) for each in bindings]
     answers = {name: server.create(PODS, bare_pod(name), namespace) for namespace, name in places}
@@ -107,7 +106,6 @@ def unguarded(server: ApiServer, project: Project, guard: Any) -> list[str]:
 
 
 def killed(project: Project, new: Settings, number: int) -> bool:
-    """Kill the engine at a write, and recover; return whether there is such a write."""
     server = ApiServer(project.cloud)
     project.set(new)
     met = kill(project, number=number)

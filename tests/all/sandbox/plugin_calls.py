@@ -22,7 +22,7 @@ SECONDS = 120
 
 
 class PluginError(Exception):
-    """What a plugin answers in place of a result."""
+    pass
 
 
 @dataclass
@@ -39,8 +39,6 @@ class Resource:
 
 @dataclass
 class Difference:
-    """What a plugin answers to Diff: the kind of each path's change, and the paths that replace the resource."""
-
     changes: bool
     kinds: dict[str, str]
     replaces: list[str]
@@ -48,8 +46,6 @@ class Difference:
 
 
 class _Log(engine_pb2_grpc.EngineServicer):
-    """The engine's side: plugins send it what they warn about."""
-
     def Log(self, request: Any, context: Any) -> Empty:  # noqa: N802 - the protocol's own name
         return Empty()
 
@@ -73,8 +69,6 @@ def started(program: Path, environment: Mapping[str, str]) -> Iterator[Any]:
 
 
 class Engine:
-    """Calls the plugin of a package that is configured with these settings."""
-
     def __init__(self, stub: Any, package: str, settings: Mapping[str, str]) -> None:
         self.stub, self.package = stub, package
         arguments = PropertyValue.marshal_map(properties_of(settings))

@@ -23,7 +23,6 @@ def keys(name: str, **more: Any) -> dict[str, Any]:
 
 
 def documents_of(cloud: Any, role: str) -> dict[str, Any]:
-    """Return the documents of a role's managed policies by their ARNs, as IAM has them."""
     iam = cloud.aws("iam")
     return {arn: policy_document(iam, arn) for arn in attached(iam, role)}
 

@@ -33,18 +33,7 @@ CONFIG = ("config", "--json")
 
 
 class Case(NamedTuple):
-    """A way, as one project has it.
-
-    Attributes:
-        way: Which of `WAYS`.
-        files: The files by their paths.
-        engine: How many bindings the engine reads, or what it says that it reads none.
-        where: The working directory.
-        engine_arguments: What the engine runs.
-        files_of_check: The files that are named to irsa.
-        variables: Of the environment, for both.
-        not_checked: What irsa says that it has not checked.
-    """
+    """A way of `WAYS`; how many bindings the engine reads by it, or what it says that it reads none."""
 
     way: str
     files: Mapping[str, str]

@@ -82,7 +82,6 @@ OTHER_CLUSTER = {"oidcIssuer": f"https://{OTHER_ISSUER}", "oidcProviderArn": OTH
 
 @pytest.fixture
 def of_another_issuer(cloud: Any, deploy: Callable[..., Project]) -> Iterator[Project]:
-    """A stack whose cluster has not the issuer that its stack file names."""
     iam = cloud.aws("iam")
     iam.create_open_id_connect_provider(Url=f"https://{OTHER_ISSUER}", ClientIDList=["sts.amazonaws.com"])
     project = deploy({"bindings": {"issuer": named("issuer")}, "cluster": OTHER_CLUSTER})

@@ -48,7 +48,6 @@ AT_MOST_SECONDS = 120.0
 
 @pytest.fixture
 def put(api: ApiServer) -> Iterator[Put]:
-    """Store objects, and remove them after the test, so that no guard is left."""
     made: Objects = []
 
     def apply(*objects: Any) -> None:
@@ -168,10 +167,7 @@ def test_data_that_are_divided(api: ApiServer, put: Put) -> None:
 
 
 def test_audit_log(api: ApiServer, put: Put, tmp_path: Path) -> None:
-    """Protects who looks for warnings that controllers drop: the audit log has each, refused or not, and no right Pod.
-
-    The annotation is named as the guide says. Another API server, with the same etcd, writes the log.
-    """
+    """The annotation is named as the guide says. Another API server, with the same etcd, writes the log."""
     put(*guard(STACK, declared()))
     cloud, log = api.cloud, tmp_path / "audit.log"
     policy = tmp_path / "policy.json"
@@ -225,7 +221,6 @@ def listed(api: ApiServer, kind: str, namespace: str) -> list[Any]:
 
 
 def refusals(api: ApiServer) -> list[str]:
-    """Return what `kubectl describe replicaset` shows."""
     return [each["message"] for each in listed(api, "events", DENY) if each["reason"] == "FailedCreate"]
 
 

@@ -35,7 +35,6 @@ DELETED: dict[str, dict[str, list[str]]] = {
 
 @pytest.fixture
 def project(cloud: Any, tmp_path: Path) -> Iterator[Project]:
-    """Create the estate and the service account of the guides, and yield a project whose context is `prod`."""
     web = ObjectMeta(name="web", namespace="team-a", labels={estate.MANAGED_BY: "eksctl"})
     kubeconfig = kubeconfig_of(tmp_path, {"prod": cloud.environment()["KUBECONFIG"]})
     project = Project(cloud, tmp_path / "project", {}, variables={"KUBECONFIG": kubeconfig})

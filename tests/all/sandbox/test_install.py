@@ -28,10 +28,7 @@ EXAMPLE = ROOT / "examples" / "python-stack"
 
 @pytest.fixture(scope="module")
 def cloned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the line for pip of the guide's box in an empty environment, with a clone of this checkout.
-
-    What others wrote has our versions, and no index is asked for ours.
-    """
+    """The line for pip of the guide's box, with a clone of this checkout: no index is asked for ours."""
     folder = tmp_path_factory.mktemp("cloned")
     subprocess.run(["git", "clone", "--quiet", ROOT, folder / "irsa"], check=True)
     (line,) = re.findall(r"^> \$ pip install (.*)$", (GUIDES / "first-role.md").read_text(), re.MULTILINE)
@@ -47,7 +44,6 @@ def cloned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stack(cloud: Any, cloned: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Deploy the guide's whole project by the guide's commands, with the environment's own packages."""
     folder = tmp_path_factory.mktemp("own-program")
     for name in ("Pulumi.yaml", "__main__.py"):
         shutil.copy(EXAMPLE / name, folder)

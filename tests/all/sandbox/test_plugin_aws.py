@@ -65,7 +65,6 @@ class Aws:
 
 @pytest.fixture(scope="module")
 def aws(cloud: Any) -> Iterator[Aws]:
-    """The plugin as a process, with what its resources need."""
     iam = cloud.aws("iam")
     for arn in ROLES:
         iam.create_role(RoleName=arn.rpartition("/")[2], AssumeRolePolicyDocument=trust())

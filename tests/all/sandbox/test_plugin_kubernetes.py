@@ -54,7 +54,6 @@ def recorded_states() -> list[dict[str, Any]]:
 
 
 def without_chance(outputs: dict[str, Any], manager: str) -> dict[str, Any]:
-    """The outputs without what differs from run to run and without what other managers own."""
     text = json.dumps(outputs).replace(manager, "pulumi-kubernetes-<8 hex>")
     stable: dict[str, Any] = json.loads(re.sub(r"auto-[0-9a-f]{8}", "auto-<8 hex>", text))
     for key in ("uid", "resourceVersion", "creationTimestamp"):

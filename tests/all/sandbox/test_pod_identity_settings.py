@@ -37,7 +37,6 @@ SETTINGS = {
 
 @pytest.fixture
 def roles(cloud: Any) -> Iterator[None]:
-    """The target role, and another role that EKS Pod Identity may assume."""
     iam = cloud.aws("iam")
     create_role(iam, "verified-target", assumable(f"arn:aws:iam::{ACCOUNT}:root"))
     create_role(iam, "others-pods", PODS)

@@ -62,7 +62,6 @@ QUOTA_STEPS: tuple[tuple[Mapping[str, Mapping[str, int]], Settings, set[str]], .
 
 @pytest.fixture
 def leave(cloud: Any, green: str) -> Iterator[Callable[[Mapping[str, Mapping[str, int]]], None]]:
-    """A function that lowers the quotas of AWS accounts, so that so many roles or policies are left."""
     iam = aws_accounts(cloud)
 
     def lower(left: Mapping[str, Mapping[str, int]]) -> None:

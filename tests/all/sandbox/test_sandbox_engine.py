@@ -24,14 +24,12 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 @pytest.fixture
 def tiny(cloud: Cloud, tmp_path: Path) -> Stack:
-    """A project of a host that starts in a new Python."""
     runtime = {"name": "python", "options": {"virtualenv": sys.prefix}}
     (tmp_path / "Pulumi.yaml").write_text(json.dumps({"name": "tiny", "runtime": runtime}))
     return Stack(cloud, tmp_path)
 
 
 def run(project: Stack, program: str) -> str:
-    """Run a program, which must fail."""
     (project.folder / "__main__.py").write_text(program)
     answer: subprocess.CompletedProcess[str] = project.run("up", "--yes", "--skip-preview", "--suppress-progress")
     assert answer.returncode != 0

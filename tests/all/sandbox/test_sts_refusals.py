@@ -41,7 +41,6 @@ def policy(**statement: Any) -> str:
 
 @pytest.fixture
 def role(cloud: Cloud) -> Iterator[Any]:
-    """Create a role that trusts team-b/worker; yields IAM."""
     iam = cloud.aws("iam")
     iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=policy(**WEB, Condition=EXACT))
     yield iam
@@ -55,7 +54,6 @@ def token(cloud: Cloud, audience: str = "sts.amazonaws.com", name: str = "worker
 
 
 def identity(cloud: Cloud, keys: dict[str, Any]) -> str:
-    """Return whose credentials these are, of STS or of EKS."""
     names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
     own = {name: keys.get(name) or keys[name[0].lower() + name[1:]] for name in names}
     return str(cloud.aws("sts", own).get_caller_identity()["Arn"])

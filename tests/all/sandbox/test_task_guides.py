@@ -129,7 +129,6 @@ def follow(cloud: Any, tmp_path: Path) -> Iterator[Follow]:
 
 @pytest.fixture
 def project(cloud: Any, origin: Path) -> Path:
-    """A folder as the first guide leaves it, without its stack."""
     (origin / ".venv").symlink_to(cloud.virtualenv)
     return origin
 
@@ -222,7 +221,6 @@ def test_roles_in_other_accounts(follow: Follow, green: str, project: Path) -> N
 
 
 def test_the_engine_says_what_troubleshooting_quotes(cloud: Any) -> None:
-    """Protects who searches the page for a message: it has the words of this engine, not of an earlier one."""
     section = (guide.GUIDES / "troubleshooting.md").read_text().partition("\n## Pulumi\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
     # Without what the engine puts in: names, and one value or several; one row is irsa's own.

@@ -39,7 +39,6 @@ def repository(cloud: Any, tmp_path: Path) -> Iterator[Repository]:
 
 @pytest.fixture(scope="module")
 def users(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
-    """The users of the cluster, with the roles that docs/guides/ci.md names and no more."""
     tmp_path = tmp_path_factory.mktemp("users")
     reading = access(cloud, tmp_path, "ci-preview", "kubernetes-check-live.yaml")
     deploying = access(cloud, tmp_path, "ci-deploy", "kubernetes-check-live.yaml")
@@ -119,13 +118,11 @@ def test_what_main_has_left_behind_is_not_deployed(repository: Repository) -> No
 
 
 def example() -> str:
-    """Return the comment that the guide shows, for the stack of the tests."""
     (found,) = re.findall(r"<!-- example -->\n(.*?)<!-- example end -->", GUIDE.read_text(), re.DOTALL)
     return str(found).strip().replace("stack `prod`", f"stack `{STACK}`").replace("stack prod:", f"stack {STACK}:")
 
 
 def widen(cloud: Any, subject: str) -> None:
-    """Let one more service account assume the role, as somebody might by hand."""
     iam = cloud.aws("iam")
     document = iam.get_role(RoleName="reports-role")["Role"]["AssumeRolePolicyDocument"]
     statement = document["Statement"][0]
@@ -179,5 +176,4 @@ def test_the_guides_commands_create_the_roles_and_their_rights(cloud: Any) -> No
 
 
 def file_text(word: str) -> str:
-    """Return what the AWS command line reads for a word of a command."""
     return (ROOT / word.removeprefix("file://")).read_text() if word.startswith("file://") else word
