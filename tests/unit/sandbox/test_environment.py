@@ -69,7 +69,12 @@ def test_all_that_is_installed_has_a_hash() -> None:
 def test_every_step_of_the_installation_checks_hashes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     steps: list[tuple[str, ...]] = []
     monkeypatch.setattr(virtual_environment, "STAMP", tmp_path / "stamp")
-    monkeypatch.setattr(virtual_environment, "run", lambda *step: steps.append(step) or (0, ""))
+
+    def run(*step: str) -> tuple[int, str]:
+        steps.append(step)
+        return 0, ""
+
+    monkeypatch.setattr(virtual_environment, "run", run)
     assert virtual_environment.install("digest", 0.0) == 0
     uv, first, rest, own = steps
     assert "--require-hashes" in uv
