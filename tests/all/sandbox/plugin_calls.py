@@ -19,6 +19,7 @@ from sandbox.plugins.serving import plain, properties_of
 Properties = dict[str, PropertyValue]
 # The official plugin tries for a minute to create something in a namespace that does not exist.
 SECONDS = 120
+IN_PLACE, REPLACED, DELETED_FIRST = "in place", "replaced", "deleted, then created"
 
 
 class PluginError(Exception):
@@ -35,14 +36,6 @@ class Resource:
     @property
     def outputs(self) -> dict[str, Any]:
         return plain(self.state)
-
-
-@dataclass
-class Difference:
-    changes: bool
-    kinds: dict[str, str]
-    replaces: list[str]
-    delete_before_replace: bool
 
 
 class _Log(engine_pb2_grpc.EngineServicer):
@@ -110,7 +103,8 @@ class Engine:
         response = self.call("Create", request)
         return Resource(urn, response.id, checked, PropertyValue.unmarshal_map(response.properties))
 
-    def diff(self, resource: Resource, inputs: Any) -> Difference:
+    def diff(self, resource: Resource, inputs: Any) -> dict[str, str]:
+        """Return each path that differs, and what that does to the resource."""
         request = provider_pb2.DiffRequest(
             id=resource.id,
             urn=resource.urn,
@@ -119,9 +113,10 @@ class Engine:
             news=_sent(self.check(resource.urn, inputs, resource.inputs)),
         )
         response = self.call("Diff", request)
-        kinds = {path: provider_pb2.PropertyDiff.Kind.Name(each.kind) for path, each in response.detailedDiff.items()}
-        some = response.changes == provider_pb2.DiffResponse.DIFF_SOME
-        return Difference(some, kinds, list(response.replaces), response.deleteBeforeReplace)
+        replaced = DELETED_FIRST if response.deleteBeforeReplace else REPLACED
+        paths = {*response.detailedDiff, *response.replaces}
+        assert bool(paths) is (response.changes == provider_pb2.DiffResponse.DIFF_SOME)
+        return {path: replaced if path in response.replaces else IN_PLACE for path in paths}
 
     def delete(self, resource: Resource) -> None:
         given = {"properties": _sent(resource.state), "old_inputs": _sent(resource.inputs)}
