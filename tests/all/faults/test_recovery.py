@@ -1,6 +1,5 @@
 """The documented recovery after a kill that matters: whose is what exists, and which of two is in use."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from tests.all.faults.inventory import OIDC_PROVIDER, PATCH, existing, recorded
 from tests.all.faults.kills import kill_while_held
 from tests.all.faults.recovery import RECORD, delete, go_on, list_what_may_exist, recover
 from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, not_good, report
+from tests.sandbox.live import service_account
 from tests.sandbox.project import Project
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
@@ -46,9 +46,7 @@ def test_a_replacement_that_is_killed(cloud: Any, deploy: Deploy) -> None:
 
 
 def annotations(cloud: Any, name: str) -> dict[str, str]:
-    metadata = json.loads(cloud.kubectl("get", "serviceaccount", name, "-o", "json").stdout)["metadata"]
-    found: dict[str, str] = metadata.get("annotations", {})
-    return found
+    return dict(service_account(cloud, name)["metadata"].get("annotations", {}))
 
 
 def test_annotations_of_a_killed_patch_are_removed_and_those_of_others_stay(cloud: Any, deploy: Deploy) -> None:
@@ -56,8 +54,8 @@ def test_annotations_of_a_killed_patch_are_removed_and_those_of_others_stay(clou
     iam.add_client_id_to_open_id_connect_provider(**provider, ClientID="my-audience")
     cloud.kubectl("create", "serviceaccount", "patched")
     cloud.kubectl("annotate", "serviceaccount", "patched", "example.com/owner=helm")
-    service_account = {"name": "patched", "create": False}
-    project = deploy({"bindings": {"app": {"serviceAccount": service_account, "audience": "my-audience"}}})
+    account = {"name": "patched", "create": False}
+    project = deploy({"bindings": {"app": {"serviceAccount": account, "audience": "my-audience"}}})
     killed = kill_while_held(project, ("CreateRole",))
     assert annotations(cloud, "patched").keys() == {"example.com/owner", ROLE_ARN, AUDIENCE}
     recover(project, killed)
