@@ -35,7 +35,7 @@ NOT_HERE = {
 }
 # By the start of a command that does not run here, what runs in its place.
 # `pulumi install` would load all requirements anew: tests/all/sandbox/test_install.py tries an install.
-INSTALL = {"pulumi install": f"ln -sfn {ROOT / '.venv'} .venv"}
+INSTALL = {"pulumi install": 'ln -sfn "$WARM" .venv', ". .venv/bin/activate": ""}
 # `pulumi login` writes into Pulumi's home, which all tests have in common: PULUMI_BACKEND_URL does the same.
 LOGIN = {"pulumi login --local": ""}
 AWS_CLI = {
@@ -100,6 +100,7 @@ def follow(cloud: Any, tmp_path: Path) -> Iterator[Follow]:
         "PULUMI_SKIP_CONFIRMATIONS": "true",
         "KUBECONFIG": kubeconfig_of(tmp_path, contexts),
         "HOME": str(tmp_path),
+        "WARM": str(cloud.virtualenv),
         **identity,
     }
     followed = []
