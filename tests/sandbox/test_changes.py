@@ -47,7 +47,7 @@ def test_every_row_is_walked() -> None:
     assert rows().keys() - walked == {
         "Add `formerly` after an `up` that failed",
         "`create: true` to `false` at once",
-        # tests/all/sandbox/test_issuers.py
+        # tests/all/sandbox/test_further_changes.py
         "1. Set `retainOnDelete: true`, before the issuer is corrected",
         "2. Correct the issuer, and set `import: [serviceAccount]`",
         "3. Remove `retainOnDelete` and `import`",

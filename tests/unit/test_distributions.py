@@ -16,6 +16,12 @@ from irsa_cli.main import main
 
 ROOT = Path(__file__).parents[2]
 FILES = ("components/pyproject.toml", "pyproject.toml", "cli/pyproject.toml")
+# Of each wheel, its packages: a top-level name that anybody may use would replace another project's.
+PACKAGES = {
+    "irsa": ["irsa"],
+    "irsa-stack": ["config/irsa_config", "program/irsa_program", "cli/irsa_world"],
+    "irsa-cli": ["irsa_cli"],
+}
 # What each needs of the others, so that whoever installs the command has them all.
 OURS = {"irsa": set(), "irsa-stack": {"irsa"}, "irsa-cli": {"irsa", "irsa-stack"}}
 TEMPLATE = ROOT / "templates" / "irsa-stack"
@@ -37,12 +43,12 @@ def project(file: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("file", FILES)
 def test_each_needs_the_others_in_its_own_version(file: str) -> None:
-    """Protects from parts of two releases: what is not released together was not tested together."""
     own = project(file)
     hatch = tomllib.loads((ROOT / file).read_text())["tool"]["hatch"]
     asked = {each.name: str(each.specifier) for each in map(Requirement, own["dependencies"])}
 
     assert (ROOT / file).parent.joinpath(hatch["version"]["path"]).resolve() == ROOT / "components/irsa/version.py"
+    assert hatch["build"]["targets"]["wheel"] == {"packages": PACKAGES[own["name"]]}
     assert version(own["name"]) == VERSION
     assert {name: said for name, said in asked.items() if name in OURS} == dict.fromkeys(
         OURS[own["name"]], f"=={VERSION}"
@@ -50,7 +56,6 @@ def test_each_needs_the_others_in_its_own_version(file: str) -> None:
 
 
 def test_one_version_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects whoever reads a version: the command, the plugin, the template and the changelog have the same one."""
     with pytest.raises(SystemExit):
         main(["--version"])
 

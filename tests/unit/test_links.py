@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from irsa_cli.subcommands import installed
+
 ROOT = Path(__file__).parents[2]
 PAGES = [
     file
@@ -13,6 +15,9 @@ PAGES = [
     for file in sorted(ROOT.glob(pattern))
     if "node_modules" not in file.parts
 ]
+README = ROOT / "README.md"
+# Beside their code, for whoever changes it.
+BESIDE_CODE = {ROOT / "components" / "README.md", ROOT / "SECURITY.md"}
 # `[text](target)` and `![text](target)`, without those of other sites.
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)\s]+)\)")
 CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -41,7 +46,6 @@ def links(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_each_link_leads_somewhere(page: Path) -> None:
-    """Protects readers: a page that was moved or renamed, and a heading that was reworded, leave no dead link."""
     dead = []
     for link in links(page):
         name, _, anchor = link.partition("#")
@@ -52,5 +56,17 @@ def test_each_link_leads_somewhere(page: Path) -> None:
     assert not dead
 
 
-def test_links_are_found() -> None:
-    assert sum(len(links(page)) for page in PAGES) > 50
+def linked(pages: set[Path]) -> set[Path]:
+    return {(page.parent / link.partition("#")[0]).resolve() for page in pages for link in links(page)} & {*PAGES}
+
+
+def test_every_page_is_two_clicks_away() -> None:
+    first = linked({README})
+
+    assert {*PAGES} - {README, *first, *linked(first)} - BESIDE_CODE == set()
+
+
+def test_each_subcommand_has_its_line() -> None:
+    text = README.read_text()
+
+    assert [name for name in installed() if f"- `irsa {name}`: " not in text] == []

@@ -144,7 +144,6 @@ def test_roles_are_passed_to_pods_alone(file: str) -> None:
 
 
 def kubernetes_rules(file: str) -> list[tuple[str, str, str]]:
-    """Return kind of role, resource and verb of each right in a file."""
     roles = yaml.safe_load_all((PERMISSIONS / file).read_text())
     rules = [(role["kind"], rule) for role in roles for rule in role["rules"]]
     return [(kind, resource, verb) for kind, rule in rules for resource in rule["resources"] for verb in rule["verbs"]]

@@ -20,12 +20,7 @@ HOSTILE = "@everyone </details> ``` <!-- <img src=x> | # heading"
 
 
 class Steps:
-    """The steps of a workflow's job, run in a folder of their own.
-
-    Attributes:
-        folder: The checkout.
-        stack: The name of the stack.
-    """
+    """The steps of a workflow's job, run in a folder of their own."""
 
     def __init__(self, folder: Path, stack: str = "prod") -> None:
         self.folder, self.stack = folder / "checkout", stack
@@ -41,7 +36,6 @@ class Steps:
         return read
 
     def run(self, name: str, step: str, **variables: str) -> int:
-        """Run a step of a workflow, and return its exit code."""
         (found,) = [each for each in workflow(f"{name}.yml")["jobs"][name]["steps"] if each.get("name") == step]
         environment = {
             **os.environ,
@@ -67,7 +61,6 @@ class Steps:
         return comments
 
     def report(self, text: str | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Report what differs, or that nothing does, and return all issues and all comments."""
         if text is not None:
             (self.folder / "report.md").write_text(f"{text}\n")
         assert self.run("drift", "Report", COMPARED="success" if text is None else "failure") == 0

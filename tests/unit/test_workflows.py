@@ -3,29 +3,18 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from tests.workflows import ACTIONS, ROOT, WORKFLOWS, steps_of, workflow
+from tests.world import documented
 
-PERMISSIONS = ROOT / "docs" / "permissions"
 GUIDE = ROOT / "docs" / "guides" / "ci.md"
 GITHUB = "token.actions.githubusercontent.com"
 # Those that act for a stack, each in an environment of its own.
 FOR_A_STACK = ("preview", "deploy", "drift")
 JOBS = [(file, name) for file in WORKFLOWS for name in yaml.safe_load(file.read_text())["jobs"]]
-
-
-def document(name: str) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads((PERMISSIONS / name).read_text())
-    return read
-
-
-def actions_of(name: str) -> set[str]:
-    listed = (statement["Action"] for statement in document(name)["Statement"])
-    return {action for each in listed for action in ([each] if isinstance(each, str) else each)}
 
 
 def test_pulumi_is_of_the_version_of_its_sdk() -> None:
@@ -117,7 +106,7 @@ def test_each_trust_policy_admits_one_environment_of_one_repository(file: str, c
 
     Ids keep a recycled name out: https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
     """
-    (statement,) = document(file)["Statement"]
+    (statement,) = json.loads((ROOT / "docs" / "permissions" / file).read_text())["Statement"]
 
     assert statement["Principal"] == {"Federated": f"arn:aws:iam::111122223333:oidc-provider/{GITHUB}"}
     assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
@@ -134,12 +123,12 @@ def test_the_preview_role_is_not_the_deployers() -> None:
     GetX, ListX and DescribeX are IAM's and EKS's reading actions:
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
     """
-    reading = actions_of("iam-preview.json")
+    reading = documented("iam-preview.json")
 
     assert [each for each in reading if not re.fullmatch(r"(iam:(Get|List)|eks:Describe)\w+", each)] == []
-    assert reading < actions_of("iam-deployer.json")
+    assert reading < documented("iam-deployer.json")
     # Both also run `irsa verify`, each with its own role.
-    assert actions_of("iam-verify.json") <= reading
+    assert documented("iam-verify.json") <= reading
 
 
 @pytest.mark.parametrize("name", ["stacks", *FOR_A_STACK])

@@ -1,32 +1,18 @@
 """How much is tried: a selection that is the same each time, or all of it with a seed of one's own (make faults)."""
 
-import os
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-SHARDS = 4
-
-
-class Amount(NamedTuple):
-    seed: int
-    numbers: range
-
-
-def amounts() -> list[Amount]:
-    """Return each shard's part of the kills, which are few unless `make faults` asks for many."""
-    seed, kills = int(os.environ.get("SEED", "20141112")), int(os.environ.get("KILLS", "1"))
-    return [Amount(seed, range(shard, kills, SHARDS)) for shard in range(min(SHARDS, kills))]
+from tests.all.faults.kills import EVERY
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave to `make faults` what takes too long for `make test-all`."""
-    if os.environ.get("FAULTS") != "all":
+    if not EVERY:
         items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print how much was killed and recovered, in whichever process it was counted."""
     for reports in terminalreporter.stats.values():
         for report in reports:
             for name, text in getattr(report, "user_properties", ()):

@@ -7,10 +7,11 @@ from lightkube.resources.core_v1 import ServiceAccount
 
 from irsa import types
 from irsa.rules.annotations import ROLE_ARN
-from tests.all.faults.interruption import OIDC_PROVIDER, PATCH, POLICY, ROLE, SERVICE_ACCOUNT, deployment
 from tests.sandbox.project import Stack
 
 Thing = tuple[str, ...]
+OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+PATCH = "kubernetes:core/v1:ServiceAccountPatch"
 
 
 def existing(cloud: Any) -> set[Thing]:
@@ -39,21 +40,22 @@ def existing(cloud: Any) -> set[Thing]:
 
 
 RECORDED: Mapping[str, Callable[[Mapping[str, Any]], list[Thing]]] = {
-    ROLE: lambda role: [("role", role["id"])],
-    POLICY: lambda policy: [("policy", policy["id"])],
+    "aws:iam/role:Role": lambda role: [("role", role["id"])],
+    "aws:iam/policy:Policy": lambda policy: [("policy", policy["id"])],
     OIDC_PROVIDER: lambda provider: [("provider", provider["id"])],
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": lambda attachment: [
         ("attached", attachment["outputs"]["role"], attachment["outputs"]["policyArn"])
     ],
     "aws:iam/rolePolicy:RolePolicy": lambda inline: [("inline", inline["outputs"]["role"], inline["outputs"]["name"])],
     types.POD_IDENTITY_ASSOCIATION: lambda association: [("association", association["id"])],
-    SERVICE_ACCOUNT: lambda account: [("service account", account["id"]), ("annotation", account["id"], "1")],
+    "kubernetes:core/v1:ServiceAccount": lambda account: [
+        ("service account", account["id"]),
+        ("annotation", account["id"], "1"),
+    ],
     PATCH: lambda patch: [("annotation", patch["id"], "1")],
 }
 
 
 def recorded(stack: Stack) -> set[Thing]:
-    """Return what the state of a stack has, without what it only reads."""
-    resources = deployment(stack).get("resources", [])
-    own = [each for each in resources if each["type"] in RECORDED and not each.get("external")]
+    own = [each for each in stack.state() if each["type"] in RECORDED and not each.get("external")]
     return {thing for each in own for thing in RECORDED[each["type"]](each)}

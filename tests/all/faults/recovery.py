@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from tests.all.faults.interruption import PATCH, Interrupted
+from tests.all.faults.inventory import PATCH
+from tests.all.faults.kills import Killed
 from tests.sandbox.irsa_command import aws_iam
 from tests.sandbox.project import ROOT, STACK, Stack
 
@@ -18,13 +19,7 @@ Answered = subprocess.CompletedProcess[str]
 
 
 class Entry(NamedTuple):
-    """What may exist without being recorded, as the list has it.
-
-    Attributes:
-        urn: Its URN.
-        look: The commands that look for it.
-        delete: Those that delete it.
-    """
+    """What may exist without being recorded: its URN, and the commands that look for it and delete it."""
 
     urn: str
     look: tuple[str, ...]
@@ -36,7 +31,6 @@ class Entry(NamedTuple):
 
 
 def page_command(part: str) -> str:
-    """Return the page's only command with a text in it, for the stack of a test."""
     blocks = "\n".join(re.findall(r"^```console\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL))
     found: list[str] = re.findall(r"^\$ ((?:.*\\\n)*.*)$", blocks, re.MULTILINE)
     (command,) = {each for each in found if part in each}
@@ -44,7 +38,6 @@ def page_command(part: str) -> str:
 
 
 def run(stack: Stack, command: str) -> Answered:
-    """Run a command in the stack's folder, as a person does who answers yes; it may fail."""
     variables = {**stack.variables, "PULUMI_SKIP_CONFIRMATIONS": "true"}
     answer: Answered = stack.cloud.run("sh", "-c", command, folder=stack.folder, timeout=900, **variables)
     return answer
@@ -55,14 +48,14 @@ def must(answer: Answered) -> str:
     return answer.stdout
 
 
-def recover(stack: Stack, interrupted: Interrupted) -> list[str]:
+def recover(stack: Stack, killed: Killed) -> list[str]:
     """Do what the page says, to the end; return the URNs of what was created and not recorded."""
     remove_empty_attributes(stack)
     entries = list_what_may_exist(stack)
     if not entries:
-        stack.pulumi(interrupted.verb, "--yes", "--skip-preview")
+        stack.pulumi(killed.verb, "--yes", "--skip-preview")
         return []
-    found = [entry.urn for entry in entries if delete(stack, entry, interrupted.began)]
+    found = [entry.urn for entry in entries if delete(stack, entry, killed.began)]
     must(go_on(stack))
     assert not (stack.folder / RECORD).exists()
     return found
@@ -74,7 +67,6 @@ def remove_empty_attributes(stack: Stack) -> None:
 
 
 def list_what_may_exist(stack: Stack) -> list[Entry]:
-    """Run the page's first commands; return what they list."""
     must(run(stack, page_command("pulumi cancel")))
     printed = must(run(stack, page_command("irsa recover")))
     return [_entry(text.splitlines()) for text in printed.split("\n\n")[1:-1]]

@@ -5,7 +5,6 @@ Nothing that was not seen is green, and nothing that is right is a finding. Each
 
 import itertools
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ import pytest
 
 from irsa_program.lookups import rules as live_rules
 from irsa_world.report.checks import UNANSWERED
-from tests.all.faults.held import both_apis
+from tests.all.faults.kills import EVERY, both_apis
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.failing_api import Answer, Question, answer_of_aws
 from tests.sandbox.irsa_command import ROLE_ARN, irsa
@@ -43,13 +42,7 @@ UNREACHABLE = {live_rules.CREDENTIALS, live_rules.CLUSTER_UNREACHABLE, live_rule
 
 
 class Seen(NamedTuple):
-    """What a subcommand said, as pairs of what it is about and the kind of check or rule.
-
-    Attributes:
-        good: What it saw, and found right; not for `check --live`, which lists errors alone.
-        wrong: What it found wrong.
-        unseen: Why something was not checked, by what it is.
-    """
+    """What a subcommand saw, by what it is about and the kind of check or rule; `check --live` lists errors alone."""
 
     code: int
     good: set[tuple[str, str]]
@@ -139,12 +132,7 @@ def of_kubernetes(question: Question) -> bool:
 
 
 class Case(NamedTuple):
-    """A fault, from so many answers on, for so many seconds.
-
-    Attributes:
-        exact: Whether the answer must be the one without a fault.
-        short: Whether it is part of `make test-all`.
-    """
+    """A fault, from so many answers on, for so many seconds; `short` is part of `make test-all`."""
 
     fault: Fault
     share: float = 1.0
@@ -178,7 +166,6 @@ CASES = {
 
 
 def failing(api: str, case: Case, met: Event) -> Fault:
-    """Return the failure of one of the two APIs; the event is set when the fault has come."""
     random, asked, began = Random(20141112), itertools.count(), list[float]()
 
     def failure(question: Question) -> Answer | None:
@@ -192,7 +179,7 @@ def failing(api: str, case: Case, met: Event) -> Fault:
     return failure
 
 
-TRIED = {name: case for name, case in CASES.items() if case.short or os.environ.get("FAULTS") == "all"}
+TRIED = {name: case for name, case in CASES.items() if case.short or EVERY}
 
 
 @pytest.mark.parametrize("name", TRIED)
@@ -205,7 +192,7 @@ def test_a_fault_is_never_green_and_never_a_finding(
         folder, met = tmp_path / subcommand, Event()
         folder.mkdir()
         failure = failing(name.partition(" ")[0], case, met)
-        with both_apis(project.cloud, folder, failure, lambda _: None) as variables:
+        with both_apis(project.cloud, folder, failure) as variables:
             said = seen(project, subcommand, **variables)
         assert met.is_set(), f"{subcommand} ended before the fault came"
         return said

@@ -5,17 +5,14 @@ right with the identity that its service account has at that moment, be it none.
 """
 
 import itertools
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from lightkube.resources.core_v1 import ServiceAccount
 
 from sandbox.pod_identity_webhook import injected
-from tests.all.faults.held import holding, writes
-from tests.all.faults.interruption import interrupt
+from tests.all.faults.kills import EVERY, kill
 from tests.all.faults.recovery import recover
 from tests.sandbox.admission import PODS, ApiServer, caught_up
 from tests.sandbox.pods import CLUSTER
@@ -25,8 +22,6 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
 
 Settings = dict[str, Any]
 
-# All kills take about half an hour.
-EVERY = os.environ.get("FAULTS") == "all"
 # The administrator's name in the sandbox's API server.
 RULE = {"annotations": {"mode": "deny", "users": ["admin"]}}
 
@@ -44,49 +39,41 @@ APP, OTHER, AUTOMATIC, FORMER = binding("app"), named("other"), binding("key"), 
 EXISTING, PODS_OF_EXISTING = ({"create": False, "name": f"guarded-existing-{each}"} for each in ("irsa", "pods"))
 # What is changed at once: the guard and the bindings, before and after, walked there and back. A move to another
 # cluster is one of these to either cluster: its first service account comes, or its last one goes.
-CHANGES: dict[str, tuple[Settings, Settings, Settings, Settings]] = {
-    "mode": ({"mode": "warn"}, {"app": APP}, {"mode": "deny"}, {"app": APP}),
-    "another binding": ({}, {"app": APP}, {}, {"app": APP, "other": OTHER}),
-    "role": ({}, {"role": named("role")}, {}, {"role": named("role", name="guarded-role-2")}),
+BEFORE = {
+    "app": APP,
+    "role": named("role"),
     # Without policies: after a kill, `irsa verify` asks for a refresh before they are attached to such a role again.
-    "path of a role": (
-        {},
-        {"path": {**named("path", path="/a/"), "policyArns": []}},
-        {},
-        {"path": {**named("path", path="/b/"), "policyArns": []}},
-    ),
-    "key": ({}, {"old": AUTOMATIC}, {}, {"new": AUTOMATIC}),
-    "key, formerly": ({}, {"before": FORMER}, {}, {"after": {**FORMER, "formerly": "before"}}),
-    "name": ({}, {"name": named("name")}, {}, {"name": named("name", {"name": "guarded-name-2"})}),
-    "namespace": ({}, {"move": named("move")}, {}, {"move": named("move", {"namespace": "team-a"})}),
-    "both ways": ({}, {"both": named("both")}, {}, {"both": {**named("both"), "identity": "both"}}),
-    "Pod Identity": ({}, {"pods": named("pods")}, {}, {"pods": {**named("pods"), "identity": "podIdentity"}}),
-    # With one of them goes the whole guard, with the other a part of what it knows.
-    "existing": ({}, {}, {}, {"existing": named("existing", EXISTING)}),
-    "existing, Pod Identity": (
-        {},
-        {"app": APP},
-        {},
-        {"app": APP, "existing-pods": {**named("existing-pods", PODS_OF_EXISTING), "identity": "podIdentity"}},
-    ),
-    "namespace of the guard": ({}, {"app": APP}, {"namespace": "team-b"}, {"app": APP}),
-    "annotations": ({}, {"app": APP}, RULE, {"app": APP}),
+    "path": {**named("path", path="/a/"), "policyArns": []},
+    "old": AUTOMATIC,
+    "before": FORMER,
+    "name": named("name"),
+    "move": named("move"),
+    "both": named("both"),
+    "pods": named("pods"),
 }
-
-
-def at_once() -> tuple[Settings, Settings]:
-    parts = zip(*CHANGES.values(), strict=True)
-    guard, bindings, new_guard, new_bindings = ({k: v for each in part for k, v in each.items()} for part in parts)
-    return settings(guard, bindings), settings(new_guard, new_bindings)
-
-
-def settings(guard: Settings, bindings: Settings) -> Settings:
-    return {"guard": {"mode": "deny", **guard}, "bindings": bindings}
-
-
-WALKS = {"switch": ({"bindings": {"app": APP}}, settings({}, {"app": APP})), "everything": at_once()}
-# Without FAULTS=all: at which writes the engine is killed.
-USUAL = {"switch": (1,), "everything": (8, 20)}
+AFTER = {
+    "app": APP,
+    "other": OTHER,
+    "role": named("role", name="guarded-role-2"),
+    "path": {**named("path", path="/b/"), "policyArns": []},
+    "new": AUTOMATIC,
+    "after": {**FORMER, "formerly": "before"},
+    "name": named("name", {"name": "guarded-name-2"}),
+    "move": named("move", {"namespace": "team-a"}),
+    "both": {**named("both"), "identity": "both"},
+    "pods": {**named("pods"), "identity": "podIdentity"},
+    "existing": named("existing", EXISTING),
+    "existing-pods": {**named("existing-pods", PODS_OF_EXISTING), "identity": "podIdentity"},
+}
+WALKS: dict[str, tuple[Settings, Settings]] = {
+    "switch": ({"bindings": {"app": APP}}, {"guard": {"mode": "deny"}, "bindings": {"app": APP}}),
+    "everything": (
+        {"guard": {"mode": "warn"}, "bindings": BEFORE},
+        {"guard": {"mode": "deny", "namespace": "team-b", **RULE}, "bindings": AFTER},
+    ),
+}
+# Without FAULTS=all, where all kills take about half an hour: at which writes the engine is killed.
+USUAL = {"switch": (1,), "everything": (8,)}
 
 
 def bare_pod(name: str) -> Settings:
@@ -112,34 +99,28 @@ def refused(server: ApiServer) -> list[str]:
 
 
 def unguarded(server: ApiServer, project: Project, guard: Any) -> list[str]:
-    """Return the service accounts of the stack whose Pods start without an identity, where the guard refuses them."""
     bindings = project.outputs()["bindings"].values() if guard and guard["mode"] == "deny" else ()
     places = [(each["namespace"], each["serviceAccount"]) for each in bindings]
     answers = {name: server.create(PODS, bare_pod(name), namespace) for namespace, name in places}
     return [name for name, each in answers.items() if "has no AWS identity" not in str(each.refusal)]
 
 
-def killed(project: Project, new: Settings, number: int, folder: Path) -> bool:
-    """Kill the engine at a write, and recover; return whether there is such a write."""
+def killed(project: Project, new: Settings, number: int) -> bool:
     server = ApiServer(project.cloud)
     project.set(new)
-    with holding(project.cloud, folder, number, writes) as (written, variables):
-        interrupted = interrupt(project, "up", when=written.held.is_set, **variables)
+    met = kill(project, number=number)
     assert refused(server) == [], f"killed at write {number + 1}"
-    if interrupted.killed:
-        recover(project, interrupted)
+    if met.processes:
+        recover(project, met)
         assert refused(server) == [], f"recovered from write {number + 1}"
     assert unguarded(server, project, new.get("guard")) == []
-    return bool(interrupted.killed)
+    return bool(met.processes)
 
 
 @pytest.mark.usefixtures("existing")
 @pytest.mark.parametrize("title", WALKS)
 def test_no_right_pod_is_refused_whenever_the_engine_is_killed(
-    deploy: Callable[..., Project],
-    title: str,
-    tmp_path: Path,
-    record_property: Callable[..., None],
+    deploy: Callable[..., Project], title: str, record_property: Callable[..., None]
 ) -> None:
     numbers = itertools.count() if EVERY else USUAL[title]
     before, after = WALKS[title]
@@ -147,7 +128,7 @@ def test_no_right_pod_is_refused_whenever_the_engine_is_killed(
     project.up()
     for number in numbers:
         # There and back.
-        found = [killed(project, new, number, tmp_path) for new in (after, before)]
+        found = [killed(project, new, number) for new in (after, before)]
         kills += sum(found)
         if not any(found):
             break

@@ -1,18 +1,17 @@
 """The documented recovery after a kill that matters: whose is what exists, and which of two is in use."""
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from lightkube.resources.core_v1 import Namespace
 
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
-from tests.all.faults.held import kill_while_held
-from tests.all.faults.interruption import OIDC_PROVIDER, PATCH
-from tests.all.faults.inventory import existing, recorded
+from tests.all.faults.inventory import OIDC_PROVIDER, PATCH, existing, recorded
+from tests.all.faults.kills import kill_while_held
 from tests.all.faults.recovery import RECORD, delete, go_on, list_what_may_exist, recover
-from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, report
+from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, not_good, report
+from tests.sandbox.live import service_account
 from tests.sandbox.project import Project
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
@@ -21,7 +20,7 @@ Deploy = Callable[..., Project]
 SQS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
 
 
-def test_a_replacement_that_is_killed(cloud: Any, deploy: Deploy, tmp_path: Path) -> None:
+def test_a_replacement_that_is_killed(cloud: Any, deploy: Deploy) -> None:
     def in_path(path: str) -> dict[str, Any]:
         return {
             "bindings": {
@@ -34,9 +33,9 @@ def test_a_replacement_that_is_killed(cloud: Any, deploy: Deploy, tmp_path: Path
     project = deploy(in_path("/old/"))
     project.up()
     project.set(in_path("/new/"))
-    killed = kill_while_held(project, tmp_path)
+    killed = kill_while_held(project)
     assert killed.held == ["CreateRole", "CreateRole"]
-    recovered = recover(project, killed.interrupted)
+    recovered = recover(project, killed)
 
     assert len(recovered) == len(killed.held)
     assert report(project, "verify")[0] == 0
@@ -47,23 +46,19 @@ def test_a_replacement_that_is_killed(cloud: Any, deploy: Deploy, tmp_path: Path
 
 
 def annotations(cloud: Any, name: str) -> dict[str, str]:
-    metadata = json.loads(cloud.kubectl("get", "serviceaccount", name, "-o", "json").stdout)["metadata"]
-    found: dict[str, str] = metadata.get("annotations", {})
-    return found
+    return dict(service_account(cloud, name)["metadata"].get("annotations", {}))
 
 
-def test_annotations_of_a_killed_patch_are_removed_and_those_of_others_stay(
-    cloud: Any, deploy: Deploy, tmp_path: Path
-) -> None:
+def test_annotations_of_a_killed_patch_are_removed_and_those_of_others_stay(cloud: Any, deploy: Deploy) -> None:
     iam, provider = cloud.aws("iam"), {"OpenIDConnectProviderArn": PROVIDER}
     iam.add_client_id_to_open_id_connect_provider(**provider, ClientID="my-audience")
     cloud.kubectl("create", "serviceaccount", "patched")
     cloud.kubectl("annotate", "serviceaccount", "patched", "example.com/owner=helm")
-    service_account = {"name": "patched", "create": False}
-    project = deploy({"bindings": {"app": {"serviceAccount": service_account, "audience": "my-audience"}}})
-    killed = kill_while_held(project, tmp_path, passed=["CreateRole"])
+    account = {"name": "patched", "create": False}
+    project = deploy({"bindings": {"app": {"serviceAccount": account, "audience": "my-audience"}}})
+    killed = kill_while_held(project, ("CreateRole",))
     assert annotations(cloud, "patched").keys() == {"example.com/owner", ROLE_ARN, AUDIENCE}
-    recover(project, killed.interrupted)
+    recover(project, killed)
 
     assert report(project, "verify")[0] == 0
     assert annotations(cloud, "patched").keys() == {"example.com/owner", ROLE_ARN, AUDIENCE}
@@ -73,17 +68,15 @@ def test_annotations_of_a_killed_patch_are_removed_and_those_of_others_stay(
     iam.remove_client_id_from_open_id_connect_provider(**provider, ClientID="my-audience")
 
 
-def test_an_annotation_that_another_wrote_in_place_of_a_killed_patch(
-    cloud: Any, deploy: Deploy, tmp_path: Path
-) -> None:
+def test_an_annotation_that_another_wrote_in_place_of_a_killed_patch(cloud: Any, deploy: Deploy) -> None:
     cloud.kubectl("create", "serviceaccount", "contested")
     project = deploy({"bindings": {"app": {"serviceAccount": {"name": "contested", "create": False}}}})
-    killed = kill_while_held(project, tmp_path, passed=["CreateRole"], before=True)
+    killed = kill_while_held(project, ("CreateRole",), before=True)
     theirs = f"arn:aws:iam::{ACCOUNT}:role/theirs"
     cloud.kubectl("annotate", "serviceaccount", "contested", f"{ROLE_ARN}={theirs}")
     entries = list_what_may_exist(project)
     assert [entry.kind for entry in entries] == [PATCH]
-    assert not delete(project, entries[0], killed.interrupted.began)
+    assert not delete(project, entries[0], killed.began)
     assert annotations(cloud, "contested") == {ROLE_ARN: theirs}
 
     refused = go_on(project)
@@ -95,13 +88,13 @@ def test_an_annotation_that_another_wrote_in_place_of_a_killed_patch(
     cloud.kubectl("delete", "serviceaccount", "contested")
 
 
-def test_an_older_provider_of_somebody_else_is_left_out(cloud: Any, deploy: Deploy, tmp_path: Path) -> None:
+def test_an_older_provider_of_somebody_else_is_left_out(cloud: Any, deploy: Deploy) -> None:
     before = existing(cloud)
     bindings = {"app": {"serviceAccount": {"name": "shared-provider"}}}
     project = deploy({"cluster": {"name": "my-cluster", "createOidcProvider": True}, "bindings": bindings})
-    killed = kill_while_held(project, tmp_path)
+    killed = kill_while_held(project)
     entries = list_what_may_exist(project)
-    deleted = {entry.kind: delete(project, entry, killed.interrupted.began) for entry in entries}
+    deleted = {entry.kind: delete(project, entry, killed.began) for entry in entries}
     assert deleted[OIDC_PROVIDER] is False
     assert ("provider", PROVIDER) in existing(cloud)
 
@@ -113,3 +106,21 @@ def test_an_older_provider_of_somebody_else_is_left_out(cloud: Any, deploy: Depl
     assert report(project, "verify")[0] == 0
     project.destroy()
     assert existing(cloud) == before
+
+
+def test_a_namespace_that_ends_meanwhile(cloud: Any, deploy: Deploy) -> None:
+    account = {"name": "ending", "namespace": "ends", "createNamespace": True}
+    project = deploy({"bindings": {"ending": {"serviceAccount": account, "policyArns": []}}})
+    kubernetes = cloud.kubernetes()
+    project.up()
+    kubernetes.patch(Namespace, "ends", {"metadata": {"finalizers": ["example.com/keep"]}})
+    cloud.kubectl("delete", "namespace", "ends", "--wait=false")
+    cloud.kubectl("wait", "--for=delete", "serviceaccount/ending", "-n", "ends", "--timeout=60s")
+    code, checks = report(project, "verify")
+    assert (code, [check["check"] for check in not_good(checks)]) == (1, ["service account"])
+    assert "because it is being terminated" in project.refused("up", "--refresh", "--yes", "--skip-preview")
+
+    kubernetes.patch(Namespace, "ends", {"metadata": {"finalizers": None}})
+    cloud.kubectl("wait", "--for=delete", "namespace/ends", "--timeout=60s")
+    project.up("--refresh")
+    assert report(project, "verify")[0] == report(project, "prove")[0] == 0

@@ -18,17 +18,11 @@ MISSING = (
 
 
 def find_browser() -> str | None:
-    """Return the path of Chromium or Chrome, None where neither is installed."""
     return next((found for found in map(shutil.which, NAMES) if found), None)
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start Chromium without a window, and stop it.
-
-    Raises:
-        FileNotFoundError: It is not installed.
-    """
     program = find_browser()
     if program is None:
         raise FileNotFoundError(MISSING)

@@ -57,7 +57,6 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
 
 
 def shown(found: Page, part: str) -> int:
-    """Return how many rows of a part are there to be read."""
     return found.locator(f"#{part} [data-row]:not([hidden])").count()
 
 

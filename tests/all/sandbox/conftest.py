@@ -6,13 +6,10 @@ from sandbox.versions import official_parts
 
 # No Kubernetes plugin runs in these: they say nothing of the official one.
 WITHOUT_PLUGIN = (
-    "test_associations.py",
     "test_engine_files.py",
     "test_generated_sdks.py",
-    "test_guard_heals.py",
     "test_install.py",
     "test_plugin_aws.py",
-    "test_sandbox_language_host.py",
     "test_sandbox_recovery.py",
     "test_sts_refusals.py",
 )

@@ -19,10 +19,11 @@ from sandbox.plugins.serving import plain, properties_of
 Properties = dict[str, PropertyValue]
 # The official plugin tries for a minute to create something in a namespace that does not exist.
 SECONDS = 120
+IN_PLACE, REPLACED, DELETED_FIRST = "in place", "replaced", "deleted, then created"
 
 
 class PluginError(Exception):
-    """What a plugin answers in place of a result."""
+    pass
 
 
 @dataclass
@@ -37,19 +38,7 @@ class Resource:
         return plain(self.state)
 
 
-@dataclass
-class Difference:
-    """What a plugin answers to Diff: the kind of each path's change, and the paths that replace the resource."""
-
-    changes: bool
-    kinds: dict[str, str]
-    replaces: list[str]
-    delete_before_replace: bool
-
-
 class _Log(engine_pb2_grpc.EngineServicer):
-    """The engine's side: plugins send it what they warn about."""
-
     def Log(self, request: Any, context: Any) -> Empty:  # noqa: N802 - the protocol's own name
         return Empty()
 
@@ -73,8 +62,6 @@ def started(program: Path, environment: Mapping[str, str]) -> Iterator[Any]:
 
 
 class Engine:
-    """Calls the plugin of a package that is configured with these settings."""
-
     def __init__(self, stub: Any, package: str, settings: Mapping[str, str]) -> None:
         self.stub, self.package = stub, package
         arguments = PropertyValue.marshal_map(properties_of(settings))
@@ -109,44 +96,27 @@ class Engine:
         if response.failures:
             raise PluginError("\n".join(failure.reason for failure in response.failures))
 
-    def create(self, kind: str, inputs: Any, name: str = "my-app", *, preview: bool = False) -> Resource:
+    def create(self, kind: str, inputs: Any, name: str = "my-app") -> Resource:
         urn = self.urn(kind, name)
         checked = self.check(urn, inputs)
-        request = provider_pb2.CreateRequest(urn=urn, properties=_sent(checked), preview=preview)
+        request = provider_pb2.CreateRequest(urn=urn, properties=_sent(checked))
         response = self.call("Create", request)
         return Resource(urn, response.id, checked, PropertyValue.unmarshal_map(response.properties))
 
-    def diff(self, resource: Resource, inputs: Any) -> Difference:
-        response = self.call("Diff", provider_pb2.DiffRequest(**self._change(resource, inputs)))
-        kinds = {path: provider_pb2.PropertyDiff.Kind.Name(each.kind) for path, each in response.detailedDiff.items()}
-        some = response.changes == provider_pb2.DiffResponse.DIFF_SOME
-        return Difference(some, kinds, list(response.replaces), response.deleteBeforeReplace)
-
-    def update(self, resource: Resource, inputs: Any) -> Resource:
-        request = provider_pb2.UpdateRequest(**self._change(resource, inputs))
-        response = self.call("Update", request)
-        checked = PropertyValue.unmarshal_map(request.news)
-        return Resource(resource.urn, resource.id, checked, PropertyValue.unmarshal_map(response.properties))
-
-    def _change(self, resource: Resource, inputs: Any) -> dict[str, Any]:
-        return {
-            "id": resource.id,
-            "urn": resource.urn,
-            "olds": _sent(resource.state),
-            "old_inputs": _sent(resource.inputs),
-            "news": _sent(self.check(resource.urn, inputs, resource.inputs)),
-        }
-
-    def refresh(self, resource: Resource) -> Resource:
-        request = provider_pb2.ReadRequest(
-            urn=resource.urn, id=resource.id, properties=_sent(resource.state), inputs=_sent(resource.inputs)
+    def diff(self, resource: Resource, inputs: Any) -> dict[str, str]:
+        """Return each path that differs, and what that does to the resource."""
+        request = provider_pb2.DiffRequest(
+            id=resource.id,
+            urn=resource.urn,
+            olds=_sent(resource.state),
+            old_inputs=_sent(resource.inputs),
+            news=_sent(self.check(resource.urn, inputs, resource.inputs)),
         )
-        response = self.call("Read", request)
-        inputs, state = (PropertyValue.unmarshal_map(each) for each in (response.inputs, response.properties))
-        return Resource(resource.urn, response.id, inputs, state)
-
-    def read(self, kind: str, resource_id: str) -> Resource:
-        return self.refresh(Resource(self.urn(kind), resource_id, {}, {}))
+        response = self.call("Diff", request)
+        replaced = DELETED_FIRST if response.deleteBeforeReplace else REPLACED
+        paths = {*response.detailedDiff, *response.replaces}
+        assert bool(paths) is (response.changes == provider_pb2.DiffResponse.DIFF_SOME)
+        return {path: replaced if path in response.replaces else IN_PLACE for path in paths}
 
     def delete(self, resource: Resource) -> None:
         given = {"properties": _sent(resource.state), "old_inputs": _sent(resource.inputs)}

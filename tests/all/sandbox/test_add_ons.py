@@ -23,7 +23,6 @@ def keys(name: str, **more: Any) -> dict[str, Any]:
 
 
 def documents_of(cloud: Any, role: str) -> dict[str, Any]:
-    """Return the documents of a role's managed policies by their ARNs, as IAM has them."""
     iam = cloud.aws("iam")
     return {arn: policy_document(iam, arn) for arn in attached(iam, role)}
 
@@ -69,14 +68,9 @@ def test_an_add_on_that_changes(deploy: Deploy, cloud: Any) -> None:
     project.up()
     project.set(of(keys(dns, version=add_on(dns).newest, hostedZones=["Z111", "Z222"])))
     assert project.up() == {"update": 1}
-    [(arn, document)] = documents_of(cloud, "add-on-changing").items()
+    [document] = documents_of(cloud, "add-on-changing").values()
     zones = ["arn:aws:route53:::hostedzone/Z111", "arn:aws:route53:::hostedzone/Z222"]
     assert document["Statement"][0]["Resource"] == zones
-
-    edited = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
-    cloud.aws("iam").create_policy_version(PolicyArn=arn, PolicyDocument=edited, SetAsDefault=True)
-    assert project.up("--refresh") == {"update": 1}
-    assert documents_of(cloud, "add-on-changing") == {arn: document}
 
     balancer = add_on("aws-load-balancer-controller")
     subject = {"trust": {"subjects": ["kube-system:a"]}}

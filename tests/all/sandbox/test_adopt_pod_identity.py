@@ -27,7 +27,6 @@ ACCOUNTS = [each for accounts, _ in ROLES.values() for each in accounts]
 
 @pytest.fixture
 def associated(cloud: Any) -> Iterator[dict[str, str]]:
-    """Create roles, service accounts and associations by hand; their IDs by service account."""
     iam, eks, kubernetes = cloud.aws("iam"), cloud.aws("eks"), cloud.kubernetes()
     found: dict[str, str] = {}
     for name, (accounts, settings) in ROLES.items():
@@ -46,7 +45,6 @@ def associated(cloud: Any) -> Iterator[dict[str, str]]:
 
 
 def live(cloud: Any, ids: dict[str, str]) -> dict[str, Any]:
-    """Return the associations without the time at which they were changed."""
     describe = cloud.aws("eks").describe_pod_identity_association
     answers = {each: describe(clusterName=CLUSTER, associationId=id_)["association"] for each, id_ in ids.items()}
     return {name: {key: each[key] for key in each if key != "modifiedAt"} for name, each in answers.items()}

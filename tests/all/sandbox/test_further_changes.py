@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from tests.sandbox.changes import Scenario, Walk, automatic, check, look, named, rows, scenario, walk
-from tests.sandbox.live import create_role, web_identity
-from tests.sandbox.project import Project
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, irsa, report
+from tests.sandbox.live import create_role, service_account, web_identity
+from tests.sandbox.project import STACK, Program, Project
 from tests.sandbox.scenarios import DEFAULTS, FURTHER, TAGGED
+from tests.sandbox.test_broken_links import NOT_AUTHORIZED, Finding, require, require_green
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
@@ -70,3 +72,85 @@ def test_what_is_not_kept_first_is_deleted(deploy: Callable[..., Project], cloud
     assert did == rows()["`create: true` to `false` at once"].counts
     assert cloud.kubectl("get", "serviceaccount", "gone-sa").returncode != 0
     assert "gone-sa" in project.refused("preview")
+
+
+# A cluster has another issuer than its stack file names: it was wrong, or the cluster was rebuilt.
+OTHER_ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/REBUILT0000000000000000000000000"
+OTHER_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{OTHER_ISSUER}"
+OTHER_CLUSTER = {"oidcIssuer": f"https://{OTHER_ISSUER}", "oidcProviderArn": OTHER_PROVIDER}
+
+
+@pytest.fixture
+def of_another_issuer(cloud: Any, deploy: Callable[..., Project]) -> Iterator[Project]:
+    iam = cloud.aws("iam")
+    iam.create_open_id_connect_provider(Url=f"https://{OTHER_ISSUER}", ClientIDList=["sts.amazonaws.com"])
+    project = deploy({"bindings": {"issuer": named("issuer")}, "cluster": OTHER_CLUSTER})
+    project.up()
+    yield project
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=OTHER_PROVIDER)
+
+
+def test_a_wrong_issuer(cloud: Any, of_another_issuer: Project) -> None:
+    project, retained = of_another_issuer, named("issuer", retainOnDelete=True)
+    verified, proven = (report(project, verb, "issuer") for verb in ("verify", "prove"))
+    before = service_account(cloud, "issuer-sa")["metadata"]["uid"]
+    did = {}
+    for step, binding, more in (
+        ("1. Set `retainOnDelete: true`, before the issuer is corrected", retained, {"cluster": OTHER_CLUSTER}),
+        ("2. Correct the issuer, and set `import: [serviceAccount]`", {**retained, "import": ["serviceAccount"]}, {}),
+        ("3. Remove `retainOnDelete` and `import`", named("issuer"), {}),
+    ):
+        project.set({"bindings": {"issuer": binding}, **more})
+        did[step] = project.up()
+
+    assert (verified[0], proven[0]) == (1, 1)
+    require(verified[1], (Finding("provider", f"issuer https://{ISSUER}"),))
+    # The provider of the cluster's real issuer is still there, so it is the trust policy that refuses.
+    require(proven[1], (Finding("assumes", NOT_AUTHORIZED),))
+    page = rows()
+    assert did == {step: page[step].counts for step in did}
+    assert service_account(cloud, "issuer-sa")["metadata"]["uid"] == before
+    require_green(project)
+
+
+def test_a_rebuilt_cluster(cloud: Any, of_another_issuer: Project) -> None:
+    project = of_another_issuer
+    cloud.kubectl("delete", "serviceaccount", "issuer-sa")
+    project.set({"bindings": {"issuer": named("issuer")}})
+    checked = irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml")
+    did = project.up("--refresh")
+
+    assert "if the cluster was rebuilt: pulumi up --refresh" in checked.stdout, checked.stdout + checked.stderr
+    assert did == rows()["Rebuild a cluster, then `pulumi up --refresh` with its issuer"].counts
+    require_green(project)
+
+
+PROGRAM = f"""
+import pulumi
+from irsa import ServiceAccountRole
+
+document = {{"Version": "2012-10-17", "Statement": {{
+    "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}}}}
+args = {{
+    "service_account": {{"name": "alias-sa"}},
+    "oidc_provider_arns": ["{PROVIDER}"],
+    "policy": {{"document": document}},
+    "policy_arns": {{"queue": "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"}},
+    "inline_policies": {{"inline": {{"document": document}}}},
+}}
+"""
+OLD = 'ServiceAccountRole("alias-old", args)\n'
+NEW = 'ServiceAccountRole("alias-new", args, pulumi.ResourceOptions(aliases=[pulumi.Alias(name="alias-old")]))\n'
+
+
+def test_an_alias_keeps_what_the_component_has(program: Program, cloud: Any) -> None:
+    words = [scenario("alias", {})]
+    program.write(PROGRAM + OLD)
+    program.up()
+    before = look(cloud, words, None)
+    program.write(PROGRAM + NEW)
+
+    assert program.up() == {}
+    assert program.resources("ServiceAccountRole").keys() == {"alias-new"}
+    assert look(cloud, words, None) == before
+    assert len(before["alias"].things) == 3

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,22 +54,14 @@ declare module "@pulumi/eks" {
 """
 
 
-def run(folder: Path, *command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, **variables},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+def run(folder: Path, *command: str, variables: Mapping[str, str], succeeds: bool = True) -> str:
+    own = {**os.environ, **variables}
+    answer = subprocess.run(
+        command, cwd=folder, env=own, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
-
-
-def succeed(folder: Path, *command: str, **variables: str) -> None:
-    answer = run(folder, *command, **variables)
-    assert answer.returncode == 0, f"{' '.join(command)}:\n{answer.stdout}"
+    said = answer.stdout + answer.stderr
+    assert (answer.returncode == 0) is succeeds, f"{' '.join(command)}:\n{said}"
+    return said
 
 
 def example(name: str, language: str, folder: Path) -> Path:
@@ -97,8 +90,8 @@ def test_typescript_compiles(tmp_path: Path) -> None:
     node = with_node(os.environ)
     project = example("typescript-stack", "nodejs", tmp_path)
     # The scripts of other packages are not asked for; ours compiles the SDK.
-    succeed(project, "npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", **node)
-    succeed(project / "sdks" / "irsa", "npm", "run", "postinstall", **node)
+    run(project, "npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", variables=node)
+    run(project / "sdks" / "irsa", "npm", "run", "postinstall", variables=node)
     guides = [(CHECKOUT / "docs" / "guides" / name).read_text() for name in ("own-program.md", "guard.md")]
     blocks = re.findall(r"^```typescript\n(.*?)^```$", "\n".join(guides), re.DOTALL | re.MULTILINE)
     assert [word for word in ("eks.Cluster", "irsa.IdentityGuard") if word not in "".join(blocks)] == []
@@ -106,7 +99,7 @@ def test_typescript_compiles(tmp_path: Path) -> None:
         (project / name).write_text(text)
     files = {"extends": "./tsconfig.json", "files": ["index.ts", "guides.ts", "wrong.ts", "eks.d.ts"]}
     (project / "tsconfig.test.json").write_text(json.dumps(files))
-    succeed(project, "npm", "exec", "--", "tsc", "--project", "tsconfig.test.json", **node)
+    run(project, "npm", "exec", "--", "tsc", "--project", "tsconfig.test.json", variables=node)
 
 
 def test_go_compiles(tmp_path: Path) -> None:
@@ -114,9 +107,8 @@ def test_go_compiles(tmp_path: Path) -> None:
     # Built as the engine is: what is compiled for it is not compiled again.
     command = [find_go(project, os.environ, StepProgress()), "run", "-trimpath", str(TYPES)]
     variables = {**LOCAL, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
-    succeed(project, *command, **variables)
+    run(project, *command, variables=variables)
     main = project / "main.go"
     main.write_text(main.read_text().replace("OidcProviderArns:", "OidcProviderArn:"))
-    wrong = run(project, *command, **variables)
-    assert wrong.returncode != 0
-    assert "unknown field OidcProviderArn in struct literal of type irsa.ServiceAccountRoleArgs" in wrong.stdout
+    said = run(project, *command, variables=variables, succeeds=False)
+    assert "unknown field OidcProviderArn in struct literal of type irsa.ServiceAccountRoleArgs" in said

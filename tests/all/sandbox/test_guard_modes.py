@@ -43,7 +43,7 @@ def test_from_mode_to_mode(deploy: Deploy, cloud: Any) -> None:
     name, warns = "irsa-guard-irsa.test-identity-kube-system", '{"spec": {"validationActions": ["Warn"]}}'
     binding = ("validatingadmissionpolicybinding", name)
     assert cloud.kubectl("patch", *binding, "--type=merge", "--patch", warns).returncode == 0
-    project.pulumi("up", "--yes", "--refresh")
+    project.up("--refresh")
     assert '["Deny","Audit"]' in cloud.kubectl("get", *binding, "--output", "jsonpath={.spec}").stdout
     assert project.up() == {}
 

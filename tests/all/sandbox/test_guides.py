@@ -17,7 +17,7 @@ from lightkube.resources.core_v1 import ServiceAccount
 
 from tests.sandbox import estate
 from tests.sandbox.cloudformation import deleted_stacks
-from tests.sandbox.guide import GUIDES, commands_of
+from tests.sandbox.guide import commands_of
 from tests.sandbox.kubeconfigs import kubeconfig_of
 from tests.sandbox.project import ROOT, STACK, Project
 from tests.sandbox.test_adopt import details, live_accounts
@@ -35,7 +35,6 @@ DELETED: dict[str, dict[str, list[str]]] = {
 
 @pytest.fixture
 def project(cloud: Any, tmp_path: Path) -> Iterator[Project]:
-    """Create the estate and the service account of the guides, and yield a project whose context is `prod`."""
     web = ObjectMeta(name="web", namespace="team-a", labels={estate.MANAGED_BY: "eksctl"})
     kubeconfig = kubeconfig_of(tmp_path, {"prod": cloud.environment()["KUBECONFIG"]})
     project = Project(cloud, tmp_path / "project", {}, variables={"KUBECONFIG": kubeconfig})
@@ -92,7 +91,3 @@ def test_the_commands_of_a_guide_run_in_their_order(guide: str, project: Project
     for earlier, later in (("update-stack", "pulumi up"), ("pulumi up", "delete-stack"), ("pulumi up", "state rm")):
         if earlier in text and later in text:
             assert text.index(earlier) < text.index(later)
-
-
-def test_every_guide_is_tried() -> None:
-    assert {"../adopt", *(each.stem for each in GUIDES.glob("from-*.md"))} == set(FOLLOWED)

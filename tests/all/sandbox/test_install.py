@@ -6,15 +6,15 @@ import shlex
 import shutil
 import subprocess
 import venv
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from irsa.version import VERSION
 from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, PODS, STAGE
+from sandbox.virtual_environment import UV, package_index
 from tests.output_schemas import check_output
 from tests.sandbox.irsa_command import ISSUER, PROVIDER, ROLE_ARN
 from tests.sandbox.project import ROOT, Stack
@@ -24,95 +24,30 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 GUIDES = ROOT / "docs" / "guides"
 OWN_PROGRAM = (GUIDES / "own-program.md").read_text()
 EXAMPLE = ROOT / "examples" / "python-stack"
-# Of each wheel, its packages and their folders.
-PACKAGES = {
-    "irsa": {"irsa": "components/irsa"},
-    "irsa_stack": {
-        "irsa_config": "config/irsa_config",
-        "irsa_program": "program/irsa_program",
-        "irsa_world": "cli/irsa_world",
-    },
-    "irsa_cli": {"irsa_cli": "cli/irsa_cli"},
-}
-
-
-class Environment(NamedTuple):
-    """A virtual environment."""
-
-    folder: Path
-
-    def run(self, program: str, *arguments: str | Path, folder: Path | None = None) -> str:
-        """Run a program of the environment where nothing of the checkout lies, and return its output."""
-        command = [self.folder / "bin" / program, *arguments]
-        done = subprocess.run(
-            command, cwd=folder or self.folder, capture_output=True, text=True, check=False, timeout=300
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Build what a release publishes, and return the wheels by their names."""
-    folder = tmp_path_factory.mktemp("release")
-    subprocess.run([ROOT / ".ci" / "release", "build", folder], check=True, stdout=subprocess.DEVNULL)
-    return {wheel.name.partition("-")[0]: wheel for wheel in (folder / "packages").glob("*.whl")}
-
-
-def environment(folder: Path, *requirements: str | Path) -> Environment:
-    """Install into an empty environment; what others wrote has our versions, and no index is asked for ours."""
-    pins = folder / "pins.txt"
-    pins.write_text("".join(line for line in (ROOT / "requirements.txt").open() if not line.startswith("-e")))
-    venv.create(folder / ".venv", with_pip=True)
-    made = Environment(folder / ".venv")
-    # Few of its thousands of modules are imported, so pip compiles none.
-    options = ("--quiet", "--no-compile", "--disable-pip-version-check", "--no-input", "--constraint", pins)
-    made.run("python", "-m", "pip", "install", *options, *requirements)
-    return made
-
-
-@pytest.fixture(scope="module")
-def cloned(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """Run the line for pip of the guide's box, with a clone of this checkout."""
+def cloned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The line for pip of the guide's box, with a clone of this checkout: no index is asked for ours."""
     folder = tmp_path_factory.mktemp("cloned")
     subprocess.run(["git", "clone", "--quiet", ROOT, folder / "irsa"], check=True)
     (line,) = re.findall(r"^> \$ pip install (.*)$", (GUIDES / "first-role.md").read_text(), re.MULTILINE)
-    return environment(folder, *shlex.split(line.replace("$IRSA", str(folder / "irsa"))))
-
-
-def test_each_wheel_has_its_packages_and_no_other(wheels: dict[str, Path]) -> None:
-    """Protects other projects' packages: a top-level name that anybody may use would replace theirs."""
-    tracked = {
-        wheel: {
-            f"{name}/{file}"
-            for name, folder in packages.items()
-            for file in subprocess.run(
-                ["git", "-C", ROOT / folder, "ls-files"], capture_output=True, text=True, check=True
-            ).stdout.split()
-        }
-        for wheel, packages in PACKAGES.items()
-    }
-    packed = {
-        name: {file for file in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in file}
-        for name, wheel in wheels.items()
-    }
-
-    assert packed == tracked
-
-
-def test_what_a_project_of_the_template_requires_is_installed(cloned: Environment) -> None:
-    pip = ("-m", "pip", "install", "--no-index", "--quiet", "--disable-pip-version-check", "-r")
-    cloned.run("python", *pip, ROOT / "templates" / "irsa-stack" / "requirements.txt")
-    assert cloned.run("irsa", "--version") == f"irsa {VERSION}\n"
+    pins = folder / "pins.txt"
+    pins.write_text("".join(line for line in (ROOT / "requirements.txt").open() if not line.startswith("-e")))
+    # It takes what pip does, and has most files already.
+    venv.create(folder / ".venv")
+    uv = (UV, "pip", "install", "--quiet", "--python", folder / ".venv", "--constraint", pins)
+    words = shlex.split(line.replace("$IRSA", str(folder / "irsa")))
+    subprocess.run([*uv, *words], env=package_index(), check=True)
+    return folder / ".venv"
 
 
 @pytest.fixture(scope="module")
-def stack(cloud: Any, cloned: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Deploy the guide's whole project by the guide's commands, with the environment's own packages."""
+def stack(cloud: Any, cloned: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("own-program")
     for name in ("Pulumi.yaml", "__main__.py"):
         shutil.copy(EXAMPLE / name, folder)
-    (folder / ".venv").symlink_to(cloned.folder)
+    (folder / ".venv").symlink_to(cloned)
     _, _, section = OWN_PROGRAM.partition("\n## Deploy it\n")
     init, *commands = re.findall(r"^\$ (.*)$", section.partition("\n## ")[0], re.MULTILINE)
     assert init == "pulumi stack init dev"
@@ -144,10 +79,13 @@ def test_the_guide_deploys_what_it_says(stack: Stack, cloud: Any) -> None:
     assert stack.up() == {}
 
 
-def test_a_stack_that_uses_only_the_component_is_verified(stack: Stack, cloned: Environment) -> None:
+def test_a_stack_that_uses_only_the_component_is_verified(stack: Stack, cloned: Path) -> None:
+    said = subprocess.check_output([cloned / "bin" / "irsa", "--version"], cwd=cloned, text=True)
+    assert said == f"irsa {VERSION}\n"
+
     def irsa(*arguments: str) -> Any:
         answer: subprocess.CompletedProcess[str] = stack.cloud.run(
-            str(cloned.folder / "bin" / "irsa"), *arguments, "--json", folder=stack.folder, **stack.variables
+            str(cloned / "bin" / "irsa"), *arguments, "--json", folder=stack.folder, **stack.variables
         )
         assert answer.returncode == 0, answer.stdout + answer.stderr
         return check_output(arguments[0], answer.stdout)

@@ -2,62 +2,112 @@ import itertools
 import json
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.sandbox.irsa_command import irsa, not_good, report
-from tests.sandbox.live import allowing
-from tests.sandbox.pods import annotation
+from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, not_good, report
+from tests.sandbox.live import PODS, allowing, assumable, create_role
+from tests.sandbox.pods import CLUSTER, annotation
 from tests.sandbox.project import STACK, Project, blue_and_green
 from tests.sandbox.test_pod_identity import STAGED, TO_PODS, Deploy, associations
 from tests.sandbox.test_prove import POD_IDENTITY, rows, start
 
 pytestmark = pytest.mark.sandbox
 
+AGENT = "eks-pod-identity-agent"
+SESSION, OTHER_SESSION = allowing("*"), json.dumps(allowing("*", action="s3:*"))
+TARGET = f"arn:aws:iam::{ACCOUNT}:role/verified-target"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/verified-pods"
+APP = {
+    "serviceAccount": {"name": "verified-pods"},
+    "role": {"name": "verified-pods"},
+    "policyArns": [],
+    "identity": "both",
+}
+SETTINGS = {
+    "sessionTags": False,
+    "targetRoleArn": TARGET,
+    "policy": {"document": SESSION},
+    "tags": {"team": "payments"},
+}
 
-SESSION = allowing("*")
-TARGET = "arn:aws:iam::444455556666:role/other-account-role"
+
+@pytest.fixture
+def roles(cloud: Any) -> Iterator[None]:
+    iam = cloud.aws("iam")
+    create_role(iam, "verified-target", assumable(f"arn:aws:iam::{ACCOUNT}:root"))
+    create_role(iam, "others-pods", PODS)
+    yield
+    for name in ("verified-target", "others-pods"):
+        iam.delete_role(RoleName=name)
 
 
-def test_settings_of_an_association_change_in_place(deploy: Deploy, cloud: Any) -> None:
-    app = {"serviceAccount": {"name": "settings"}, "identity": "podIdentity"}
-    project = deploy({"bindings": {"app": app}})
+def changed(project: Project) -> list[dict[str, str]]:
+    """Return what does not come out well, once that has no finding any more."""
+    code, checks = report(project, "verify")
+    found = not_good(checks)
+    assert code == bool(found)
+    for fix in dict.fromkeys(each["fix"] for each in found):
+        follow(project, fix)
+    assert report(project, "verify")[0] == 0
+    return found
+
+
+def test_settings_change_in_place_and_drift_is_repaired(deploy: Deploy, cloud: Any, roles: None) -> None:
+    project, eks = deploy({"bindings": {"app": APP}}), cloud.aws("eks")
     project.up()
-    (before,) = associations(cloud, "settings")
+    (before,) = associations(cloud, "verified-pods")
     assert before["disableSessionTags"] is False
-
-    settings = {
-        "sessionTags": False,
-        "targetRoleArn": TARGET,
-        "policy": {"document": SESSION},
-        "tags": {"team": "payments"},
-    }
-    project.set({"bindings": {"app": {**app, "podIdentity": settings}}})
+    project.set({"bindings": {"app": {**APP, "podIdentity": SETTINGS}}})
     project.up()
-    (found,) = associations(cloud, "settings")
+    (found,) = associations(cloud, "verified-pods")
     assert found["associationId"] == before["associationId"]
     assert (found["disableSessionTags"], found["targetRoleArn"], found["tags"]["team"]) == (True, TARGET, "payments")
     assert json.loads(found["policy"]) == SESSION
     assert project.up() == {}
+    code, checks = report(project, "verify")
+    assert (code, not_good(checks)) == (0, [])
+    assert [check["about"] for check in checks if check["check"] == "association"] == [
+        f"default/verified-pods in EKS cluster {CLUSTER}",
+        f"target role {TARGET}",
+        f"EKS cluster {CLUSTER}",
+    ]
+
+    at = {"clusterName": CLUSTER, "associationId": found["associationId"]}
+    drift = {"roleArn": f"arn:aws:iam::{ACCOUNT}:role/others-pods", "targetRoleArn": f"{TARGET}-2"}
+    eks.update_pod_identity_association(**at, **drift, policy=OTHER_SESSION)
+    eks.tag_resource(resourceArn=found["associationArn"], tags={"team": "other"})
+    eks.delete_addon(clusterName=CLUSTER, addonName=AGENT)
+    said = {each["found"]: each["about"] for each in changed(project)}
+    assert said.pop("tag team: other")
+    assert f"EKS cluster {CLUSTER}" in said.values()
+    for part in ("role", "session policy", "target role"):
+        assert any(each.startswith(part) for each in said), said
+    eks.update_pod_identity_association(**at, disableSessionTags=False, policy="")
+    assert any(each["found"].startswith("session policy") for each in changed(project))
+    eks.delete_pod_identity_association(**at)
+    (missing,) = changed(project)
+    assert (missing["found"], missing["expected"]) == ("no association", f"an association of {ROLE}")
 
     # EKS keeps what an update leaves out; the command that removes it is that of the message.
-    project.set({"bindings": {"app": {**app, "podIdentity": {"sessionTags": False}}}})
-    said = project.refused("up", "--yes", "--skip-preview")
-    (command,) = set(re.findall("`(aws eks .*?)`", said))
+    project.set({"bindings": {"app": {**APP, "podIdentity": {"sessionTags": False}}}})
+    (command,) = set(re.findall("`(aws eks .*?)`", project.refused("up", "--yes", "--skip-preview")))
     words = dict(itertools.pairwise(shlex.split(command)))
     assert (words["--target-role-arn"], words["--policy"]) == ("", "")
-    cloud.aws("eks").update_pod_identity_association(
-        clusterName=words["--cluster-name"], associationId=words["--association-id"], targetRoleArn="", policy=""
-    )
+    at = {"clusterName": words["--cluster-name"], "associationId": words["--association-id"]}
+    eks.update_pod_identity_association(**at, targetRoleArn="", policy="")
     project.up("--refresh")
     assert project.up() == {}
-    assert not associations(cloud, "settings")[0].get("policy")
-    project.set({"bindings": {"app": app}})
+    assert not associations(cloud, "verified-pods")[0].get("policy")
+    eks.update_pod_identity_association(**at, targetRoleArn=TARGET)
+    (kept,) = changed(project)
+    assert (kept["found"], kept["expected"]) == (f"target role: {TARGET}", "target role: none")
+    project.set({"bindings": {"app": APP}})
     assert project.up()["update"] == 2
-    assert associations(cloud, "settings")[0]["disableSessionTags"] is False
+    assert associations(cloud, "verified-pods")[0]["disableSessionTags"] is False
 
 
 def test_a_service_account_that_exists_keeps_what_it_has(deploy: Deploy, cloud: Any) -> None:

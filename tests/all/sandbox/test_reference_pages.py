@@ -61,7 +61,6 @@ def test_the_outputs_are_those_of_the_page(project: Project, tmp_path: Path) -> 
 
 
 def test_the_permissions_can_be_granted(cloud: Any) -> None:
-    """Protects who grants permissions: IAM and Kubernetes take the files by the page's commands."""
     created = {}
     try:
         for command in commands("permissions"):

@@ -1,11 +1,10 @@
 """The sandbox gives sessions and refuses them as AWS does, with tokens of the real API server.
 
 https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html, its words from real answers: for
-an expired token aws/aws-sdk-java-v2#5709, for unknown keys awslabs/aws-sdk-rust#827. For Pods
+unknown keys awslabs/aws-sdk-rust#827. For Pods
 https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html
 """
 
-import base64
 import json
 import time
 from collections.abc import Iterator
@@ -13,9 +12,6 @@ from typing import Any, NamedTuple
 
 import pytest
 from botocore.exceptions import ClientError
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from joserfc import jwk, jws
 from lightkube.models.core_v1 import Container, PodSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Pod
@@ -45,7 +41,6 @@ def policy(**statement: Any) -> str:
 
 @pytest.fixture
 def role(cloud: Cloud) -> Iterator[Any]:
-    """Create a role that trusts team-b/worker; yields IAM."""
     iam = cloud.aws("iam")
     iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=policy(**WEB, Condition=EXACT))
     yield iam
@@ -58,31 +53,14 @@ def token(cloud: Cloud, audience: str = "sts.amazonaws.com", name: str = "worker
     return tokens(cloud, [f"team-b/{name}"], [audience])[0].text
 
 
-def signed(cloud: Cloud, genuine: str, key_text: str = "", **changed: Any) -> str:
-    """Return the token with changed claims, signed with the cluster's key or another one."""
-    header, claims = (
-        json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in genuine.split(".")[:2]
-    )
-    key: Any = jwk.import_key(key_text or (cloud.folder / "kubernetes" / "service-account.key").read_text(), "RSA")
-    return jws.serialize_compact(header, json.dumps({**claims, **changed}), key, algorithms=["RS256"])
-
-
-def stranger() -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem, pkcs8, plain = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return key.private_bytes(pem, pkcs8, plain).decode()
-
-
 def identity(cloud: Cloud, keys: dict[str, Any]) -> str:
-    """Return whose credentials these are, of STS or of EKS."""
     names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
     own = {name: keys.get(name) or keys[name[0].lower() + name[1:]] for name in names}
     return str(cloud.aws("sts", own).get_caller_identity()["Arn"])
 
 
 def test_web_identities(cloud: Cloud, role: Any) -> None:
-    genuine, now = token(cloud), int(time.time())
-    elsewhere = "https://oidc.eks.us-west-2.amazonaws.com/id/ELSEWHERE"
+    genuine = token(cloud)
     # The attack: another's token, whose claims are replaced and whose signature is not.
     header, _, signature = token(cloud, name="default").split(".")
     no_provider = "No OpenIDConnect provider found in your account for "
@@ -93,11 +71,8 @@ def test_web_identities(cloud: Cloud, role: Any) -> None:
         (genuine, "arn:aws:iam::999988887777:role/x", "InvalidIdentityToken", f"{no_provider}https://{ISSUER}"),
         (genuine, "arn:aws:iam::111122223333:role/missing", "AccessDenied", not_authorized),
         ("not.a.token", ROLE_ARN, "InvalidIdentityToken", "The ID Token provided is not a valid JWT"),
-        (signed(cloud, genuine, iss=elsewhere), ROLE_ARN, "InvalidIdentityToken", no_provider + elsewhere),
-        (signed(cloud, genuine, stranger()), ROLE_ARN, "InvalidIdentityToken", no_key),
         (genuine[:-8] + "AAAAAAAA", ROLE_ARN, "InvalidIdentityToken", no_key),
         (".".join([header, genuine.split(".")[1], signature]), ROLE_ARN, "InvalidIdentityToken", no_key),
-        (signed(cloud, genuine, exp=now - 10), ROLE_ARN, "ExpiredTokenException", "Token expired: current date/time "),
         (token(cloud, "vault"), ROLE_ARN, "InvalidIdentityToken", "Incorrect token audience"),
         (token(cloud, name="default"), ROLE_ARN, "AccessDenied", not_authorized),
     ]
@@ -107,9 +82,8 @@ def test_web_identities(cloud: Cloud, role: Any) -> None:
             sts.assume_role_with_web_identity(RoleArn=arn, RoleSessionName="test", WebIdentityToken=text)
         error = raised.value.response["Error"]
         assert (error["Code"], error["Message"][: len(words)]) == (code, words)
-    for text in (genuine, signed(cloud, genuine)):
-        given = sts.assume_role_with_web_identity(RoleArn=ROLE_ARN, RoleSessionName="test", WebIdentityToken=text)
-        assert identity(cloud, given["Credentials"]) == f"arn:aws:sts::{ACCOUNT}:assumed-role/{ROLE}/test"
+    given = sts.assume_role_with_web_identity(RoleArn=ROLE_ARN, RoleSessionName="test", WebIdentityToken=genuine)
+    assert identity(cloud, given["Credentials"]) == f"arn:aws:sts::{ACCOUNT}:assumed-role/{ROLE}/test"
 
 
 class Association(NamedTuple):
@@ -157,16 +131,13 @@ def test_tokens_of_pods(cloud: Cloud, association: Association) -> None:
     assert 5 * 3600 < answer["credentials"]["expiration"].timestamp() - time.time() <= 6 * 3600
 
     genuine = pod_token(cloud, association.pod)
-    refused = {
-        "not.a.token": "InvalidTokenException",
-        pod_token(cloud, association.pod, "sts.amazonaws.com"): "InvalidTokenException",
-        pod_token(cloud, association.pod, bound=False): "InvalidTokenException",
-        genuine[:-8] + "AAAAAAAA": "InvalidTokenException",
-        signed(cloud, genuine, iss="https://example.com/id/A"): "InvalidTokenException",
-        signed(cloud, genuine, exp=int(time.time()) - 1): "ExpiredTokenException",
-    }
-    assert {text: association.refusal(text) for text in refused} == refused
-    assert association.assume(signed(cloud, genuine))
+    for text in (
+        "not.a.token",
+        pod_token(cloud, association.pod, "sts.amazonaws.com"),
+        pod_token(cloud, association.pod, bound=False),
+        genuine[:-8] + "AAAAAAAA",
+    ):
+        assert association.refusal(text) == "InvalidTokenException"
 
 
 def test_the_target_role(cloud: Cloud, association: Association, role: Any) -> None:

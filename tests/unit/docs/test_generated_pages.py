@@ -56,7 +56,6 @@ def test_the_command_has_all_of_the_help(subcommand: str, capsys: pytest.Capture
 
 
 def irsa_settings(text: str) -> dict[str, Any]:
-    """Return the settings `irsa:` of the first stack file on a page."""
     config = yaml.safe_load(blocks(text, "yaml")[0])["config"]
     return {key.removeprefix("irsa:"): value for key, value in config.items() if key.startswith("irsa:")}
 

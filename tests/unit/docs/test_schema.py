@@ -1,5 +1,4 @@
 import json
-import re
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from docs.generate import schema, stack_file
+from docs.generate import schema
 from irsa_program.examine import examine
 
 ROOT = Path(__file__).parents[3]
@@ -72,15 +71,3 @@ def test_every_key_is_described_with_an_example_that_is_valid() -> None:
         assert key["description"], key
         assert Draft7Validator({**key, "$defs": whole["$defs"]}).is_valid(key["examples"][0]), key
     assert len(keys) >= 70
-
-
-def test_every_section_of_the_page_is_yaml() -> None:
-    page = stack_file.FILE.read_text()
-    blocks = 0
-    for section in page.split("\n## ")[1:]:
-        keys = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
-        examples = [yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)]
-        assert sorted(key for each in examples for key in each) == sorted(keys)
-        blocks += len(examples)
-
-    assert blocks > len(stack_file.ORDER)

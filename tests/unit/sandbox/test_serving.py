@@ -2,7 +2,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 import psutil
 import pytest
@@ -20,29 +19,19 @@ print(plugin.pid, int(plugin.stdout.readline()), flush=True)
 sys.stdin.read()
 os._exit(0)
 """
-PROGRAMS = {
-    "aws": ("-m", "sandbox.plugins.aws"),
-    "python": ("-P", language_host.__file__),
-}
-ENDS: dict[str, Callable[[subprocess.Popen[str], psutil.Process], object]] = {
-    "SIGINT": lambda _, plugin: plugin.send_signal(signal.SIGINT),
-    "SIGTERM": lambda _, plugin: plugin.send_signal(signal.SIGTERM),
-    "the engine was killed": lambda engine, _: engine.kill(),
-}
+PROGRAMS = {"aws": ("-m", "sandbox.plugins.aws"), "python": ("-P", language_host.__file__)}
 
 
-# A signal ends each program by the same code.
-@pytest.mark.parametrize(
-    ("program", "end"),
-    [*((each, "the engine was killed") for each in PROGRAMS), ("aws", "SIGINT"), ("python", "SIGTERM")],
-)
-def test_a_plugin_ends_with_its_engine(program: str, end: str) -> None:
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("by_signal", [False, True])
+def test_a_plugin_ends_with_its_engine(program: str, by_signal: bool) -> None:
     command = [sys.executable, "-c", ENGINE, *PROGRAMS[program]]
     with subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as engine:
         assert engine.stdout is not None
         plugin = psutil.Process(int(engine.stdout.readline().split()[0]))
         until = time.monotonic() + ENDS_WITHIN
-        ENDS[end](engine, plugin)
+        # A kill of the engine, or what Ctrl-C sends to all.
+        plugin.send_signal(signal.SIGINT) if by_signal else engine.kill()
         try:
             while plugin.is_running() and plugin.status() != psutil.STATUS_ZOMBIE:
                 assert time.monotonic() < until

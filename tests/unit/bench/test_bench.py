@@ -1,6 +1,5 @@
-"""The size of a real organisation, as it was counted in the largest public user's configuration; and the floor's."""
-
 from bench.bindings import declared, literal, numbered
+from bench.figures import PAGE, page, read
 
 
 def test_the_floor_has_the_bindings_of_the_stack_file() -> None:
@@ -11,3 +10,8 @@ def test_the_floor_has_the_bindings_of_the_stack_file() -> None:
     ]
     assert len(stack) == 100
     assert not any(each["policyArns"] or "createNamespace" in each["serviceAccount"] for each in stack.values())
+
+
+def test_the_page_is_that_of_the_results() -> None:
+    assert read()
+    assert PAGE.read_text() == page(read())

@@ -1,0 +1,96 @@
+"""The sandbox's engine: a program that fails, starts in a new Python, uses every key, and the page of two clusters."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.engine import prepare_engine
+from sandbox.showcase import show_every_key
+from tests.sandbox.conftest import Cloud, start_by
+from tests.sandbox.irsa_command import ACCOUNT
+from tests.sandbox.project import ROOT, Project, Stack
+from tests.sandbox.warm_python import launcher
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def tiny(cloud: Cloud, tmp_path: Path) -> Stack:
+    runtime = {"name": "python", "options": {"virtualenv": sys.prefix}}
+    (tmp_path / "Pulumi.yaml").write_text(json.dumps({"name": "tiny", "runtime": runtime}))
+    return Stack(cloud, tmp_path)
+
+
+def run(project: Stack, program: str) -> str:
+    (project.folder / "__main__.py").write_text(program)
+    answer: subprocess.CompletedProcess[str] = project.run("up", "--yes", "--skip-preview", "--suppress-progress")
+    assert answer.returncode != 0
+    return answer.stdout + answer.stderr
+
+
+def test_a_program_that_fails(tiny: Stack) -> None:
+    said = run(tiny, "def broken():\n    return {}['key']\n\nbroken()\n")
+    assert f'File "{tiny.folder}/__main__.py", line 2, in broken' in said
+    assert "KeyError: 'key'" in said
+    assert "language_host" not in said
+    assert "runpy" not in said
+    assert "the program ended with code 7" in run(tiny, "import os\nos._exit(7)\n")
+
+
+@pytest.fixture
+def cold(cloud: Cloud, tmp_path: Path) -> Iterator[Project]:
+    """A project whose host, program and plugins start in a new Python, as `make up` starts them."""
+    prepare_engine(cloud.sandbox, cloud.environment(), cloud.progress)
+    subjects = [f"team-a:worker-{number}" for number in range(9)]
+    binding = {"serviceAccount": {"name": "cold"}, "policyArns": [], "trust": {"subjects": subjects}}
+    project = Project(cloud, tmp_path, {"bindings": {"cold": binding}})
+    settings = tmp_path / "Pulumi.yaml"
+    settings.write_text(settings.read_text().replace(str(cloud.virtualenv), sys.prefix))
+    yield project
+    project.clean_up()
+    start_by(launcher(cloud.virtualenv), cloud.sandbox)
+
+
+def test_a_new_python_imports_what_it_needs_and_orders_as_another(cold: Project) -> None:
+    cold.variables["PYTHONHASHSEED"] = "1"
+    # The stack, the component, a role and a service account; the stand-ins' providers are not counted.
+    assert cold.up() == {"create": 4}
+    cold.variables["PYTHONHASHSEED"] = "2"
+    assert cold.up() == {}
+
+
+def test_every_key_is_deployed_and_destroyed_to_nothing(cloud: Any, tmp_path: Path) -> None:
+    project = Project(cloud, tmp_path / "showcase", {"bindings": {}})
+    shutil.copy(ROOT / "Pulumi.showcase.yaml", project.folder)
+    (project.folder / ".sandbox").symlink_to(cloud.folder)
+
+    show_every_key(cloud.sandbox, cloud.environment(), cloud.progress, project.folder)
+
+
+def test_the_commands_of_two_clusters_run_in_their_order(cloud: Any, green: str, tmp_path: Path) -> None:
+    project = Project(cloud, tmp_path / "project", {})
+    (project.folder / ".sandbox").symlink_to(cloud.folder)
+    shutil.copytree(ROOT / "examples" / "stack-files", project.folder / "examples" / "stack-files")
+    section = (ROOT / "docs" / "sandbox.md").read_text().partition("## Two clusters")[2]
+    commands = re.findall(r"^\$ (.*)", section.partition("## ")[0], re.MULTILINE)
+    done = {"make up", "make second-cluster", ". .sandbox/env", "make down"}
+    ran = []
+    for words in (shlex.split(command, comments=True) for command in commands):
+        if " ".join(words) in done:
+            continue
+        ran.append(words[:2])
+        yes = ["--yes"] if words[0] == "pulumi" and words[2] != "init" else []
+        answer = cloud.run(*words, *yes, folder=project.folder, **project.variables)
+        assert answer.returncode == 0, (words, answer.stdout + answer.stderr)
+        if words[0] == "kubectl":
+            assert f"eks.amazonaws.com/role-arn: arn:aws:iam::{ACCOUNT}:role/worker-" in answer.stdout
+    assert ["irsa", "prove"] in ran
+    assert not (project.folder / "Pulumi.two-clusters.yaml").exists()
