@@ -73,10 +73,11 @@ mutants: environment ## change the code in 200 places, and list what no test not
 
 test: lint ## lint, and run the tests that protect users, those with the real engine too: in seven minutes on two idle cores
 	@$(PYTHON) -m sandbox programs
-	@$(PYTHON) -m pytest -n $(WORKERS) $(IN_ORDER) tests/sandbox $(UNIT)
+	@$(PYTHON) -m pytest -n $(WORKERS) $(IN_ORDER) $(OTHERS) tests/sandbox $(UNIT)
 
-test-all: environment chromium test ## what `make test` does, then all other tests: in twenty minutes
-	@$(PYTHON) -m pytest -n $(WORKERS) $(IN_ORDER) tests/all
+# One run: so no worker waits for the end of the others twice.
+test-all: OTHERS := tests/all
+test-all: environment chromium test ## what `make test` does, and all other tests: in twenty minutes
 
 # What only a package of the system brings is asked for before anything takes long.
 chromium: environment
