@@ -17,6 +17,7 @@ ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 OTHER_ISSUER = "oidc.eks.us-east-1.amazonaws.com/id/EXAMPLEA0000000000000000EXAMPLE"
 ACCOUNT = "111122223333"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/my-role"
 COMPONENT = "irsa:index:ServiceAccountRole"
 ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
 ATTACHMENT, INLINE = "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "aws:iam/rolePolicy:RolePolicy"
@@ -93,6 +94,43 @@ def role(document: Any, name: str = "my-role", logical: str = "app", **more: Any
 def without_outputs(found: dict[str, Any]) -> dict[str, Any]:
     """Return a resource as a preview has it that is going to exist."""
     return {**found, "outputs": {}}
+
+
+def with_inputs(found: dict[str, Any], **inputs: Any) -> dict[str, Any]:
+    """Return a resource that has these inputs, too."""
+    return {**found, "inputs": {**found["inputs"], **inputs}}
+
+
+def update(old: Any, new: Any, **more: Any) -> dict[str, Any]:
+    """Return the step by which a resource becomes another one."""
+    return step("update", old, without_outputs(new), **more)
+
+
+def create(new: Any, **more: Any) -> dict[str, Any]:
+    """Return the step by which a resource comes."""
+    return step("create", None, without_outputs(new), **more)
+
+
+def association(name: str = "app", **inputs: Any) -> dict[str, Any]:
+    """Return an association of my-cluster, with the role my-role."""
+    place = {"clusterName": "my-cluster", "region": "us-west-2", "namespace": "web", "serviceAccount": name}
+    written = {**place, "roleArn": ROLE_ARN, "disableSessionTags": False, **inputs}
+    return resource(ASSOCIATION, f"web/{name}@{ISSUER}", written)
+
+
+def statement(action: Any = "*", resource: Any = "*", effect: str = "Allow", **more: Any) -> dict[str, Any]:
+    """Return a statement of a policy."""
+    return {"Effect": effect, "Action": action, "Resource": resource, **more}
+
+
+def inline(*statements: Any, role: str = "my-role") -> dict[str, Any]:
+    """Return an inline policy."""
+    return resource(INLINE, f"{role}@x", {"name": "x", "role": role, "policy": json.dumps(document(*statements))})
+
+
+def attached(arn: str) -> dict[str, Any]:
+    """Return the attachment of a managed policy to my-role."""
+    return resource(ATTACHMENT, f"app@{arn}", {"role": "my-role", "policyArn": arn})
 
 
 def oidc_provider(*client_ids: str, issuer: str = ISSUER) -> dict[str, Any]:
