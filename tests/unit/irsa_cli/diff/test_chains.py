@@ -1,6 +1,5 @@
 """Which roles a role of the stack may assume in turn afterwards, and which ones no more."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,48 +7,41 @@ import pytest
 
 from irsa.rules.policies import chaining_policy
 from irsa_cli.diff.chains import add_chains
-from irsa_cli.diff.rights import Right, Rights
+from irsa_cli.diff.rights import Rights
 from irsa_cli.diff.worlds import before_and_after
 from irsa_world.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
+    ROLE_ARN,
     UNKNOWN,
+    create,
+    inline,
     preview,
     resource,
     rights_between,
     role,
+    statement,
     step,
     trust,
-    without_outputs,
+    update,
+    with_inputs,
 )
+from tests.world import document
 
-INLINE_POLICY = "aws:iam/rolePolicy:RolePolicy"
-ELSEWHERE = "arn:aws:iam::444455556666:role/logs"
-APP, OTHER = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("my-role", "other"))
-DENY = json.dumps({"Statement": {"Effect": "Deny", "Action": "sts:*", "Resource": "*"}})
+ELSEWHERE, ALL = (f"arn:aws:iam::444455556666:role/{name}" for name in ("logs", "*"))
+OTHER = f"arn:aws:iam::{ACCOUNT}:role/other"
+DENY = with_inputs(inline(statement("sts:*", effect="Deny"), role="deny"), role="my-role")
 
 
-def policy(*role_arns: str, document: str = "", name: str = "assume-roles") -> dict[str, Any]:
+def may(*role_arns: str) -> dict[str, Any]:
     """Return the inline policy that the component writes for assumeRoleArns."""
-    written = document or chaining_policy(list(role_arns))
-    return resource(INLINE_POLICY, name, {"name": name, "role": "my-role", "policy": written})
+    return with_inputs(inline(), policy=chaining_policy([*role_arns]))
 
 
-def other(*principals: str, **more: Any) -> dict[str, Any]:
-    """Return another role of the stack, that lets these in."""
-    statement = {"Effect": "Allow", "Principal": {"AWS": list(principals)}, "Action": "sts:AssumeRole"}
-    document = UNKNOWN if UNKNOWN in principals else {"Version": "2012-10-17", "Statement": [statement]}
-    return role(document, "other", "other", component="other", **more)
-
-
-def told(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> dict[str, list[tuple[str, str, bool]]]:
-    """Return what is said of further roles: who, which one, and whether its trust policy must let it."""
-    found = everything(*steps, state=state)
-    return {
-        name: [(each.service_account, each.then, each.if_trusted) for each in those if each.then]
-        for name, those in vars(found).items()
-        if any(isinstance(each, Right) and each.then for each in those)
-    }
+def other(principal: str, **more: Any) -> dict[str, Any]:
+    """Return another role of the stack, that lets this one in."""
+    lets = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}
+    return role(UNKNOWN if principal == UNKNOWN else document(lets), "other", "other", component="other", **more)
 
 
 def everything(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> Rights:
@@ -59,28 +51,35 @@ def everything(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> Rights:
     return found
 
 
+def told(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> dict[str, list[tuple[str, str, bool]]]:
+    """Return what is said of further roles: who, which one, and whether its trust policy must let it."""
+    found = everything(*steps, state=state)
+    chains = {
+        name: [(each.service_account, each.then, each.if_trusted) for each in those if getattr(each, "then", "")]
+        for name, those in vars(found).items()
+    }
+    return {name: those for name, those in chains.items() if those}
+
+
 ROLE = role(trust("web:app"))
-
-
-BOUNDED = {**ROLE, "inputs": {**ROLE["inputs"], "permissionsBoundary": "arn:aws:iam::111122223333:policy/limit"}}
-ALL = ELSEWHERE.replace("logs", "*")
+BOUNDED = with_inputs(ROLE, permissionsBoundary=f"arn:aws:iam::{ACCOUNT}:policy/limit")
 
 
 @pytest.mark.parametrize(
     ("steps", "state", "expected"),
     [
-        ([step("create", None, policy(ELSEWHERE))], [ROLE], {"gains": [ELSEWHERE]}),
-        ([step("delete", policy(ELSEWHERE))], [ROLE], {"loses": [ELSEWHERE]}),
-        ([step("update", policy(ELSEWHERE), policy(OTHER, ELSEWHERE))], [ROLE], {"gains": [OTHER]}),
-        ([step("update", policy(ELSEWHERE), policy(ELSEWHERE))], [ROLE], {}),
-        ([step("update", policy(ELSEWHERE), policy(ALL))], [ROLE], {"gains": [ALL]}),
-        ([step("update", policy(ALL), policy(ELSEWHERE))], [ROLE], {"loses": [ALL]}),
-        ([step("create", None, policy(document=DENY, name="deny"))], [ROLE, policy(ELSEWHERE)], {"loses": [ELSEWHERE]}),
-        ([step("delete", ROLE), step("delete", policy(OTHER))], [], {"loses": [OTHER]}),
-        ([step("update", policy(ELSEWHERE), policy(document=UNKNOWN))], [ROLE], {"may_lose": [ELSEWHERE]}),
-        ([step("update", BOUNDED, ROLE)], [policy(ELSEWHERE)], {"may_gain": [ELSEWHERE]}),
+        ([create(may(ELSEWHERE))], [ROLE], {"gains": [ELSEWHERE]}),
+        ([step("delete", may(ELSEWHERE))], [ROLE], {"loses": [ELSEWHERE]}),
+        ([update(may(ELSEWHERE), may(OTHER, ELSEWHERE))], [ROLE], {"gains": [OTHER]}),
+        ([update(may(ELSEWHERE), may(ELSEWHERE))], [ROLE], {}),
+        ([update(may(ELSEWHERE), may(ALL))], [ROLE], {"gains": [ALL]}),
+        ([update(may(ALL), may(ELSEWHERE))], [ROLE], {"loses": [ALL]}),
+        ([create(DENY)], [ROLE, may(ELSEWHERE)], {"loses": [ELSEWHERE]}),
+        ([step("delete", ROLE), step("delete", may(OTHER))], [], {"loses": [OTHER]}),
+        ([update(may(ELSEWHERE), with_inputs(may(), policy=UNKNOWN))], [ROLE], {"may_lose": [ELSEWHERE]}),
+        ([update(BOUNDED, ROLE)], [may(ELSEWHERE)], {"may_gain": [ELSEWHERE]}),
         # Nobody reads the boundary.
-        ([step("create", None, policy(ELSEWHERE))], [BOUNDED], {"may_gain": [ELSEWHERE]}),
+        ([create(may(ELSEWHERE))], [BOUNDED], {"may_gain": [ELSEWHERE]}),
     ],
 )
 def test_further_roles_of_others(steps: list[Any], state: list[Any], expected: dict[str, list[str]]) -> None:
@@ -95,15 +94,15 @@ def test_further_roles_of_others(steps: list[Any], state: list[Any], expected: d
 @pytest.mark.parametrize(
     ("steps", "state", "expected"),
     [
-        ([step("create", None, policy(OTHER))], [ROLE, other(ELSEWHERE)], ""),
-        ([step("create", None, policy(OTHER))], [ROLE, other(ACCOUNT)], "gains"),
-        ([step("create", None, policy(OTHER))], [ROLE, other(APP)], ""),
-        ([step("update", other(ELSEWHERE), other(APP))], [ROLE], "gains"),
-        ([step("update", other(APP), other(ELSEWHERE))], [ROLE], "loses"),
-        ([step("update", other(APP), without_outputs(other(UNKNOWN)))], [ROLE, policy(OTHER)], "may_lose"),
-        ([step("delete", other(ACCOUNT))], [ROLE, policy(OTHER)], "loses"),
-        ([step("create", None, without_outputs(other(ACCOUNT)))], [ROLE, policy(OTHER)], "gains"),
-        ([step("create", None, policy(OTHER))], [ROLE, other(ACCOUNT, external=True)], "gains"),
+        ([create(may(OTHER))], [ROLE, other(ELSEWHERE)], ""),
+        ([create(may(OTHER))], [ROLE, other(ACCOUNT)], "gains"),
+        ([create(may(OTHER))], [ROLE, other(ROLE_ARN)], ""),
+        ([update(other(ELSEWHERE), other(ROLE_ARN))], [ROLE], "gains"),
+        ([update(other(ROLE_ARN), other(ELSEWHERE))], [ROLE], "loses"),
+        ([update(other(ROLE_ARN), other(UNKNOWN))], [ROLE, may(OTHER)], "may_lose"),
+        ([step("delete", other(ACCOUNT))], [ROLE, may(OTHER)], "loses"),
+        ([create(other(ACCOUNT))], [ROLE, may(OTHER)], "gains"),
+        ([create(may(OTHER))], [ROLE, other(ACCOUNT, external=True)], "gains"),
     ],
 )
 def test_further_roles_of_the_stack(steps: list[Any], state: list[Any], expected: str) -> None:
@@ -112,31 +111,25 @@ def test_further_roles_of_the_stack(steps: list[Any], state: list[Any], expected
 
 
 def test_who_has_the_role() -> None:
+    chained = create(may(ELSEWHERE))
     deny = {**trust("web:admin")["Statement"][0], "Effect": "Deny"}
-    statements = {**trust("web:*"), "Statement": [*trust("web:*")["Statement"], deny]}
-    (found,) = everything(step("create", None, policy(ELSEWHERE)), state=[role(statements)]).gains
+    (found,) = everything(chained, state=[role(document(*trust("web:*")["Statement"], deny))]).gains
     assert (found.service_account, found.but_not, found.at_most) == ("web/*", ("web/admin",), False)
 
     conditional = role(trust("web:app", IpAddress={"aws:SourceIp": "10.0.0.0/8"}))
-    assert told(step("create", None, policy(ELSEWHERE)), state=[conditional]) == {
-        "may_gain": [("web/app", ELSEWHERE, True)]
-    }
-
-    new = [step("create", None, without_outputs(role(UNKNOWN))), step("create", None, policy(ELSEWHERE))]
-    assert told(*new) == {"gains": [("", ELSEWHERE, True)]}
+    assert told(chained, state=[conditional]) == {"may_gain": [("web/app", ELSEWHERE, True)]}
+    assert told(create(role(UNKNOWN)), chained) == {"gains": [("", ELSEWHERE, True)]}
 
 
 @pytest.mark.parametrize("components", [("", "new"), ("new", "")])
 def test_two_new_roles_of_one_logical_name(components: tuple[str, str]) -> None:
     """The attack: a component and a role beside it, whose names IAM is to choose, and one hid the other's chain."""
-    account = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
-    open_one = {"Version": "2012-10-17", "Statement": [account]}
+    lets = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
     created = [
-        resource("aws:iam/role:Role", "new", {"namePrefix": "new-", "assumeRolePolicy": json.dumps(each)}, component)
-        for each, component in zip((open_one, trust("a:b")), components, strict=True)
+        create(resource(ROLE["type"], "new", {"namePrefix": "new-", "assumeRolePolicy": each}, component))
+        for each, component in zip((document(lets), trust("a:b")), components, strict=True)
     ]
-    may = json.dumps({"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}})
-    steps = [step("update", ROLE, ROLE), step("update", policy(document=may), policy(document=may))]
-    ((_, then, _),) = told(*steps, *(step("create", None, each) for each in created))["gains"]
+    own = inline(statement("sts:AssumeRole"))
+    ((_, then, _),) = told(update(ROLE, ROLE), update(own, own), *created)["gains"]
 
     assert "role/new-(" in then

@@ -2,29 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from irsa_cli.main import main
+from tests.world import PODS, document, of_tokens
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 HOST_PATH = ISSUER.removeprefix("https://")
 ROLE, CLUSTER = "arn:aws:iam::111122223333:role/my-role", "arn:aws:eks:us-west-2:111122223333:cluster/blue"
 TRUST, BY_ISSUER = ["--trust", "trust.json"], ["--issuer", ISSUER]
-WEB = {
-    "Sid": "Pods",
-    "Effect": "Allow",
-    "Principal": {"Federated": f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"},
-    "Action": "sts:AssumeRoleWithWebIdentity",
-}
-PODS = {
-    "Effect": "Allow",
-    "Principal": {"Service": "pods.eks.amazonaws.com"},
-    "Action": ["sts:AssumeRole", "sts:TagSession"],
-    "Condition": {"StringEquals": {"aws:SourceArn": CLUSTER}},
-}
-TEXT = json.dumps({"Version": "2012-10-17", "Statement": [WEB, PODS]})
+PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"
+OF_CLUSTER = {**PODS, "Condition": {"StringEquals": {"aws:SourceArn": CLUSTER}}}
+TEXT = json.dumps(document(of_tokens(PROVIDER, {}), OF_CLUSTER))
 
 
 @pytest.fixture(autouse=True)
@@ -35,17 +25,13 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return found
 
 
-def of_claims(file: Path, condition: Any) -> int:
-    file.write_text(json.dumps({"Version": "2012-10-17", "Statement": [{**WEB, "Condition": condition}]}))
-    return main(["explain", "team-a/app", ROLE, *TRUST, *BY_ISSUER])
-
-
 def test_the_example_of_the_documentation(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (Path(__file__).parents[4] / "docs" / "explain.md").read_text(encoding="utf-8")
     shown = text.partition("```console\n$ irsa explain ")[2].partition("```")[0].partition("\n")[2]
     claims = {f"{HOST_PATH}:aud": "sts.amazonaws.com", f"{HOST_PATH}:sub": "system:serviceaccount:team-a:*"}
-    of_claims(file, {"StringEquals": claims})
+    file.write_text(json.dumps(document(of_tokens(PROVIDER, {"StringEquals": claims}, Sid="Pods"))))
 
+    assert main(["explain", "team-a/app", ROLE, *TRUST, *BY_ISSUER]) == 1
     assert "sub does not match" in shown
     assert capsys.readouterr().out == shown
 
