@@ -11,35 +11,39 @@ from irsa_cli.diff.lines import rows_of
 from irsa_cli.diff.renamed import Renamed, renamed_bindings
 from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (
+    ADMINISTRATOR,
     ATTACHMENT,
+    INLINE,
     POLICY,
     ROLE,
     UNKNOWN,
+    create,
     diff,
     preview,
     resource,
+    statement,
     step,
     trust,
     urn,
+    with_inputs,
 )
+from tests.world import document
 
-INLINE = "aws:iam/rolePolicy:RolePolicy"
 AUTOMATIC: dict[str, Any] = {"__defaults": ["name", "path"], "path": "/"}
 
 
-def document(bucket: str) -> str:
-    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+def reading(bucket: str) -> str:
+    return json.dumps(document(statement("s3:GetObject", f"arn:aws:s3:::{bucket}/*")))
 
 
 def binding(key: str, new: bool, bucket: str = "a", subject: str = "team-a:app") -> list[dict[str, Any]]:
     """Return the role, the policy, its attachment and an inline policy of a binding with automatic names."""
-    policy = {"name": f"{key}-1a2b3c4", "policy": document(bucket), **AUTOMATIC}
+    policy = {"name": f"{key}-1a2b3c4", "policy": reading(bucket), **AUTOMATIC}
     role = {"name": f"{key}-5d6e7f8", "assumeRolePolicy": json.dumps(trust(subject)), **AUTOMATIC}
     arn = UNKNOWN if new else f"arn:aws:iam::111122223333:policy/{key}-1a2b3c4"
     of_role = {"role": [urn(ROLE, key, key)]}
     own = {"propertyDependencies": {"policyArn": [urn(POLICY, key, key)], **of_role}}
-    more = {"role": role["name"], "name": "more", "policy": document("b")}
+    more = {"role": role["name"], "name": "more", "policy": reading("b")}
     return [
         resource(ROLE, key, role, key),
         resource(POLICY, key, policy, key, outputs={} if new else {"arn": arn}),
@@ -60,7 +64,7 @@ def found(*steps: Any, in_stack_file: bool = True) -> tuple[list[Renamed], str]:
 
 
 def moved(old: list[Any], new: list[Any]) -> list[Any]:
-    return [*(step("create", None, each) for each in new), *(step("delete", each) for each in old)]
+    return [*map(create, new), *(step("delete", each) for each in old)]
 
 
 def test_one_line_for_a_renamed_key() -> None:
@@ -102,8 +106,7 @@ def test_a_new_name_is_nobodys_gain(diff_json: DiffJson) -> None:
     assert not any(found[key] for key in ("gains", "loses", "permissions", "permissionsCannotTell"))
 
 
-EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
-ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+EVERYTHING = json.dumps(document(statement()))
 
 
 def widened(way: str) -> list[dict[str, Any]]:
@@ -134,9 +137,7 @@ def test_a_new_name_hides_no_new_permission(way: str, diff_json: DiffJson) -> No
 
 def test_advice_that_would_not_keep_the_role_is_not_given() -> None:
     old, new = binding("old", False), binding("new", True)
-    other = [
-        {**each, "inputs": {**each["inputs"], "namePrefix": "z-"}} if each["type"] == ROLE else each for each in new
-    ]
+    other = [with_inputs(each, namePrefix="z-") if each["type"] == ROLE else each for each in new]
 
     assert "role" not in [kind for each in found(*moved(old, other))[0] for kind in each.kinds]
     for option in ("protect", "retainOnDelete"):
