@@ -6,7 +6,7 @@ from typing import Any
 
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.preview import Preview, parse_preview
-from irsa_cli.diff.rights import Right, Rights, rights
+from irsa_cli.diff.rights import Rights, rights
 from irsa_cli.diff.sides import compared_roles
 from irsa_cli.diff.world import World
 from irsa_cli.diff.worlds import before_and_after
@@ -152,11 +152,6 @@ def rights_between(before: World, after: World, live: Mapping[str, Sequence[str]
     """Return who gains and who loses, with these service accounts in the clusters, by issuer."""
     declared = before.service_accounts | after.service_accounts
     return rights(compared_roles(before, after, live).values(), declared, live)
-
-
-def pairs(found: Iterable[Right]) -> set[tuple[str, str]]:
-    """Return service accounts and roles."""
-    return {(each.service_account, each.role) for each in found}
 
 
 def diff(**values: Any) -> Diff:
