@@ -8,7 +8,6 @@ from irsa_cli.diff.output import Diff
 from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.rights import Rights, rights
 from irsa_cli.diff.sides import compared_roles
-from irsa_cli.diff.world import World
 from irsa_cli.diff.worlds import before_and_after
 from irsa_world.state.resource import parse_resource
 from tests.world import document, of_tokens
@@ -54,24 +53,15 @@ def resource(type_: str, name: str, inputs: Mapping[str, Any], component: str = 
 
 
 def step(op: str, old: Any = None, new: Any = None, **more: Any) -> dict[str, Any]:
-    """Return a step of a preview."""
-    states = {"oldState": old, "newState": new}
-    return {
-        "op": op,
-        "urn": (new or old)["urn"],
-        **{k: v for k, v in states.items() if v},
-        "detailedDiff": None,
-        **more,
-    }
+    states = {key: state for key, state in (("oldState", old), ("newState", new)) if state}
+    return {"op": op, "urn": (new or old)["urn"], **states, "detailedDiff": None, **more}
 
 
 def digest(steps: Iterable[Any], **more: Any) -> str:
-    """Return a preview as text."""
     return json.dumps({"steps": list(steps), "changeSummary": {"same": 7}, **more})
 
 
 def preview(*steps: Any, **more: Any) -> Preview:
-    """Return a preview, as irsa reads it."""
     return parse_preview(digest(steps, **more), "test")
 
 
@@ -97,7 +87,6 @@ def without_outputs(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_inputs(found: dict[str, Any], **inputs: Any) -> dict[str, Any]:
-    """Return a resource that has these inputs, too."""
     return {**found, "inputs": {**found["inputs"], **inputs}}
 
 
@@ -107,7 +96,6 @@ def update(old: Any, new: Any, **more: Any) -> dict[str, Any]:
 
 
 def create(new: Any, **more: Any) -> dict[str, Any]:
-    """Return the step by which a resource comes."""
     return step("create", None, without_outputs(new), **more)
 
 
@@ -119,12 +107,10 @@ def association(name: str = "app", **inputs: Any) -> dict[str, Any]:
 
 
 def statement(action: Any = "*", resource: Any = "*", effect: str = "Allow", **more: Any) -> dict[str, Any]:
-    """Return a statement of a policy."""
     return {"Effect": effect, "Action": action, "Resource": resource, **more}
 
 
 def inline(*statements: Any, role: str = "my-role") -> dict[str, Any]:
-    """Return an inline policy."""
     return resource(INLINE, f"{role}@x", {"name": "x", "role": role, "policy": json.dumps(document(*statements))})
 
 
@@ -143,15 +129,10 @@ def oidc_provider(*client_ids: str, issuer: str = ISSUER) -> dict[str, Any]:
 def rights_of(*steps: Any, state: Sequence[Mapping[str, Any]] = (), live: Sequence[str] = ()) -> Rights:
     """Return who gains and who loses, with these service accounts in the cluster, `namespace:name`."""
     found = preview(*steps)
-
     before, after = before_and_after([parse_resource(each, "state") for each in state], found.steps)
-    return rights_between(before, after, {ISSUER: live})
-
-
-def rights_between(before: World, after: World, live: Mapping[str, Sequence[str]] = {}) -> Rights:
-    """Return who gains and who loses, with these service accounts in the clusters, by issuer."""
-    declared = before.service_accounts | after.service_accounts
-    return rights(compared_roles(before, after, live).values(), declared, live)
+    cluster = {ISSUER: live}
+    compared = compared_roles(before, after, cluster)
+    return rights(compared.values(), before.service_accounts | after.service_accounts, cluster)
 
 
 def diff(**values: Any) -> Diff:

@@ -48,11 +48,6 @@ def only(*steps: Any) -> ResourceChange:
     return found
 
 
-def settings(before: Any, after: Any, type_: str = ROLE, **more: Any) -> list[tuple[str, str | None, str | None]]:
-    found = only(step("update", resource(type_, "x", before), resource(type_, "x", after), **more))
-    return [(each.property, each.before, each.after) for each in found.settings]
-
-
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
@@ -76,7 +71,9 @@ def settings(before: Any, after: Any, type_: str = ROLE, **more: Any) -> list[tu
     ],
 )
 def test_settings_that_change(before: Any, after: Any, expected: Any) -> None:
-    assert settings(before, after) == expected
+    found = only(step("update", resource(ROLE, "x", before), resource(ROLE, "x", after))).settings
+
+    assert [(each.property, each.before, each.after) for each in found] == expected
 
 
 def test_what_is_not_known_yet_is_named_one_by_one() -> None:

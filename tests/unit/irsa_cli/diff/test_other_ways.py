@@ -39,7 +39,6 @@ from tests.unit.irsa_cli.diff.previews import (
     inline,
     preview,
     resource,
-    rights_between,
     role,
     statement,
     step,
@@ -69,6 +68,7 @@ def found(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> Rights:
     compared, eks = compared_roles(*worlds, {}).values(), {CLUSTER: ISSUER}
     of_rights = rights(compared, worlds[0].service_accounts | worlds[1].service_accounts, {}, eks)
     add_associations(of_rights, compared, *worlds, eks)
+    add_chains(of_rights, *worlds)
     return of_rights
 
 
@@ -286,19 +286,12 @@ def other(principal: str, **more: Any) -> dict[str, Any]:
     return role(UNKNOWN if principal == UNKNOWN else document(lets), "other", "other", component="other", **more)
 
 
-def everything(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> Rights:
-    before, after = before_and_after([parse_resource(each, "state") for each in state], preview(*steps).steps)
-    found = rights_between(before, after)
-    add_chains(found, before, after)
-    return found
-
-
 def told(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> dict[str, list[tuple[str, str, bool]]]:
     """Return what is said of further roles: who, which one, and whether its trust policy must let it."""
-    found = everything(*steps, state=state)
+    of_rights = found(*steps, state=state)
     chains = {
         name: [(each.service_account, each.then, each.if_trusted) for each in those if getattr(each, "then", "")]
-        for name, those in vars(found).items()
+        for name, those in vars(of_rights).items()
     }
     return {name: those for name, those in chains.items() if those}
 
@@ -355,8 +348,8 @@ def test_further_roles_of_the_stack(steps: list[Any], state: list[Any], expected
 def test_who_has_the_role() -> None:
     chained = create(may(ELSEWHERE))
     deny = {**trust("web:admin")["Statement"][0], "Effect": "Deny"}
-    (found,) = everything(chained, state=[role(document(*trust("web:*")["Statement"], deny))]).gains
-    assert (found.service_account, found.but_not, found.at_most) == ("web/*", ("web/admin",), False)
+    (gained,) = found(chained, state=[role(document(*trust("web:*")["Statement"], deny))]).gains
+    assert (gained.service_account, gained.but_not, gained.at_most) == ("web/*", ("web/admin",), False)
 
     conditional = role(trust("web:app", IpAddress={"aws:SourceIp": "10.0.0.0/8"}))
     assert told(chained, state=[conditional]) == {"may_gain": [("web/app", ELSEWHERE, True)]}
