@@ -155,23 +155,10 @@ def test_what_the_stack_does_not_set_and_somebody_did() -> None:
 # defaults.
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 TRUST = json.dumps(trust("team-a:worker"))
-DECLARED = {
-    "assumeRolePolicy": TRUST,
-    "forceDetachPolicies": False,
-    "maxSessionDuration": 3600,
-    "name": "my-role",
-    "path": "/",
-    "tagsAll": {},
-    "__defaults": ["forceDetachPolicies", "maxSessionDuration", "path"],
-}
-READ = {
-    **{key: value for key, value in DECLARED.items() if key not in ("__defaults", "forceDetachPolicies")},
-    "arn": f"arn:aws:iam::{ACCOUNT}:role/my-role",
-    "inlinePolicies": [{"name": "own", "policy": "{}"}],
-    "managedPolicyArns": [],
-    "tags": {},
-}
-INPUTS = {"assumeRolePolicy": TRUST, "inlinePolicies": READ["inlinePolicies"], "name": "my-role", "__defaults": []}
+NAMED = {"assumeRolePolicy": TRUST, "name": "my-role"}
+DECLARED = {**NAMED, "forceDetachPolicies": False, "tagsAll": {}, "__defaults": ["forceDetachPolicies"]}
+INPUTS = {**NAMED, "inlinePolicies": [{"name": "own", "policy": "{}"}], "__defaults": []}
+READ = {**INPUTS, "tags": {}, "tagsAll": {}, "managedPolicyArns": []}
 
 
 def imported(there: dict[str, Any], reasons: list[str], **declared: Any) -> list[dict[str, Any]]:
