@@ -130,7 +130,7 @@ def provider(number: str) -> str:
 EC2 = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
-def written(each: Token | Pods) -> dict[str, Any]:
+def written(each: Token | Pods) -> Any:
     """Return a statement of a trust policy."""
     if isinstance(each, Token):
         arn = f"arn:aws:iam::{each.aws_account}:oidc-provider/{each.issuer}"

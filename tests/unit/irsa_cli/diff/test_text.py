@@ -109,7 +109,7 @@ TEXTS = st.text(CHARACTERS, min_size=1, max_size=200) | st.sampled_from(HOSTILE)
 def any_of(kind: Any, **known: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Return values of a type that have any text where they have a string."""
     arguments = get_args(kind)
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return st.builds(kind, **{name: any_of(each) for name, each in get_type_hints(kind).items()} | known)
     if get_origin(kind) is Literal:
         return st.sampled_from(arguments)
@@ -215,7 +215,7 @@ def test_one_line_that_is_too_long() -> None:
 def test_a_code_span_has_the_text(text: str) -> None:
     """Protects names with backticks: https://spec.commonmark.org/0.31.2/#code-spans."""
     (paragraph,) = [each for each in MarkdownIt().parse(code(text)) if each.type == "inline"]
-    (span,) = paragraph.children or ()
+    (span,) = paragraph.children or []
 
     assert (span.type, span.content.strip() or " ") == ("code_inline", text.strip() or " ")
 
