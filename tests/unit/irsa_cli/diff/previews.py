@@ -6,9 +6,8 @@ from typing import Any
 
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.preview import Preview, parse_preview
-from irsa_cli.diff.rights import Right, Rights, rights
+from irsa_cli.diff.rights import Rights, rights
 from irsa_cli.diff.sides import compared_roles
-from irsa_cli.diff.world import World
 from irsa_cli.diff.worlds import before_and_after
 from irsa_world.state.resource import parse_resource
 from tests.world import document, of_tokens
@@ -17,6 +16,7 @@ ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 OTHER_ISSUER = "oidc.eks.us-east-1.amazonaws.com/id/EXAMPLEA0000000000000000EXAMPLE"
 ACCOUNT = "111122223333"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/my-role"
 COMPONENT = "irsa:index:ServiceAccountRole"
 ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
 ATTACHMENT, INLINE = "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "aws:iam/rolePolicy:RolePolicy"
@@ -53,24 +53,15 @@ def resource(type_: str, name: str, inputs: Mapping[str, Any], component: str = 
 
 
 def step(op: str, old: Any = None, new: Any = None, **more: Any) -> dict[str, Any]:
-    """Return a step of a preview."""
-    states = {"oldState": old, "newState": new}
-    return {
-        "op": op,
-        "urn": (new or old)["urn"],
-        **{k: v for k, v in states.items() if v},
-        "detailedDiff": None,
-        **more,
-    }
+    states = {key: state for key, state in (("oldState", old), ("newState", new)) if state}
+    return {"op": op, "urn": (new or old)["urn"], **states, "detailedDiff": None, **more}
 
 
 def digest(steps: Iterable[Any], **more: Any) -> str:
-    """Return a preview as text."""
     return json.dumps({"steps": list(steps), "changeSummary": {"same": 7}, **more})
 
 
 def preview(*steps: Any, **more: Any) -> Preview:
-    """Return a preview, as irsa reads it."""
     return parse_preview(digest(steps, **more), "test")
 
 
@@ -95,6 +86,39 @@ def without_outputs(found: dict[str, Any]) -> dict[str, Any]:
     return {**found, "outputs": {}}
 
 
+def with_inputs(found: dict[str, Any], **inputs: Any) -> dict[str, Any]:
+    return {**found, "inputs": {**found["inputs"], **inputs}}
+
+
+def update(old: Any, new: Any, **more: Any) -> dict[str, Any]:
+    """Return the step by which a resource becomes another one."""
+    return step("update", old, without_outputs(new), **more)
+
+
+def create(new: Any, **more: Any) -> dict[str, Any]:
+    return step("create", None, without_outputs(new), **more)
+
+
+def association(name: str = "app", **inputs: Any) -> dict[str, Any]:
+    """Return an association of my-cluster, with the role my-role."""
+    place = {"clusterName": "my-cluster", "region": "us-west-2", "namespace": "web", "serviceAccount": name}
+    written = {**place, "roleArn": ROLE_ARN, "disableSessionTags": False, **inputs}
+    return resource(ASSOCIATION, f"web/{name}@{ISSUER}", written)
+
+
+def statement(action: Any = "*", resource: Any = "*", effect: str = "Allow", **more: Any) -> dict[str, Any]:
+    return {"Effect": effect, "Action": action, "Resource": resource, **more}
+
+
+def inline(*statements: Any, role: str = "my-role") -> dict[str, Any]:
+    return resource(INLINE, f"{role}@x", {"name": "x", "role": role, "policy": json.dumps(document(*statements))})
+
+
+def attached(arn: str) -> dict[str, Any]:
+    """Return the attachment of a managed policy to my-role."""
+    return resource(ATTACHMENT, f"app@{arn}", {"role": "my-role", "policyArn": arn})
+
+
 def oidc_provider(*client_ids: str, issuer: str = ISSUER) -> dict[str, Any]:
     """Return an IAM OIDC provider that exists."""
     arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"
@@ -105,20 +129,10 @@ def oidc_provider(*client_ids: str, issuer: str = ISSUER) -> dict[str, Any]:
 def rights_of(*steps: Any, state: Sequence[Mapping[str, Any]] = (), live: Sequence[str] = ()) -> Rights:
     """Return who gains and who loses, with these service accounts in the cluster, `namespace:name`."""
     found = preview(*steps)
-
     before, after = before_and_after([parse_resource(each, "state") for each in state], found.steps)
-    return rights_between(before, after, {ISSUER: live})
-
-
-def rights_between(before: World, after: World, live: Mapping[str, Sequence[str]] = {}) -> Rights:
-    """Return who gains and who loses, with these service accounts in the clusters, by issuer."""
-    declared = before.service_accounts | after.service_accounts
-    return rights(compared_roles(before, after, live).values(), declared, live)
-
-
-def pairs(found: Iterable[Right]) -> set[tuple[str, str]]:
-    """Return service accounts and roles."""
-    return {(each.service_account, each.role) for each in found}
+    cluster = {ISSUER: live}
+    compared = compared_roles(before, after, cluster)
+    return rights(compared.values(), before.service_accounts | after.service_accounts, cluster)
 
 
 def diff(**values: Any) -> Diff:

@@ -19,12 +19,20 @@ from tests.unit.irsa_cli.diff.previews import (
     ADMINISTRATOR,
     ASSOCIATION,
     ATTACHMENT,
+    INLINE,
     POLICY,
+    ROLE,
     UNKNOWN,
+    create,
     resource,
+    statement,
     step,
+    trust,
+    update,
+    with_inputs,
     without_outputs,
 )
+from tests.world import PODS, document, of_pods
 
 ONE, OTHER = "111122223333", "444455556666"
 CLUSTERS = tuple(
@@ -118,54 +126,33 @@ def provider(number: str) -> str:
     return f"urn:pulumi:dev::irsa::pulumi:providers:aws::{number}::id"
 
 
-def document(statements: Iterable[Token | Pods]) -> dict[str, Any]:
-    written: list[dict[str, Any]] = [
-        # IAM refuses a trust policy without a statement.
-        {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    ]
-    for each in sorted(statements, key=str):
-        namespace, name = each.subject.split(":")
-        if isinstance(each, Token):
-            claims = {
-                f"{each.issuer}:aud": "sts.amazonaws.com",
-                f"{each.issuer}:sub": f"system:serviceaccount:{each.subject}",
-            }
-            arn = f"arn:aws:iam::{each.aws_account}:oidc-provider/{each.issuer}"
-            principal, action = {"Federated": arn}, "sts:AssumeRoleWithWebIdentity"
-        else:
-            tags = {
-                "eks-cluster-arn": each.cluster,
-                "kubernetes-namespace": namespace,
-                "kubernetes-service-account": name,
-            }
-            claims = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
-            principal, action = {"Service": "pods.eks.amazonaws.com"}, "sts:*"
-        written.append(
-            {"Effect": "Allow", "Principal": principal, "Action": action, "Condition": {"StringEquals": claims}}
-        )
-    return {"Version": "2012-10-17", "Statement": written}
+# IAM refuses a trust policy without a statement.
+EC2 = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+
+
+def written(each: Token | Pods) -> Any:
+    """Return a statement of a trust policy."""
+    if isinstance(each, Token):
+        arn = f"arn:aws:iam::{each.aws_account}:oidc-provider/{each.issuer}"
+        return trust(each.subject, provider=arn)["Statement"][0]
+    return of_pods(each.cluster, *each.subject.split(":"))
 
 
 def role(arn: str, statements: Iterable[Token | Pods], name: str = "app") -> dict[str, Any]:
     number = arn.split(":")[4]
-    inputs = {"name": name, "path": "/", "assumeRolePolicy": json.dumps(document(statements))}
-    found = resource(
-        "aws:iam/role:Role", f"{number}/role/{name}", inputs, f"{number}-{name}", provider=provider(number)
-    )
-    return {**found, "outputs": {"arn": f"arn:aws:iam::{number}:role/{name}", "name": name}}
+    trusted = document(EC2, *map(written, sorted(statements, key=str)))
+    inputs = {"name": name, "path": "/", "assumeRolePolicy": json.dumps(trusted)}
+    outputs = {"arn": f"arn:aws:iam::{number}:role/{name}", "name": name}
+    found = resource(ROLE, f"{number}/role/{name}", inputs, f"{number}-{name}", provider=provider(number))
+    return {**found, "outputs": outputs}
 
 
 def association(each: Pods, role_arn: str, issuer: str, **more: Any) -> dict[str, Any]:
     """Return an association that exists; its logical name calls an issuer the cluster's."""
     _, _, _, region, number, cluster = each.cluster.split(":")
     namespace, name = each.subject.split(":")
-    inputs = {
-        "clusterName": "prod",
-        "region": region,
-        "namespace": namespace,
-        "serviceAccount": name,
-        "roleArn": role_arn,
-    }
+    place = {"clusterName": "prod", "region": region, "namespace": namespace, "serviceAccount": name}
+    inputs = {**place, "roleArn": role_arn}
     logical_name = f"{number}-{region}-{namespace}/{name}@{issuer}"
     found = resource(ASSOCIATION, logical_name, {**inputs, **more}, number, provider=provider(number))
     arn = f"arn:aws:eks:{region}:{number}:podidentityassociation/{cluster.partition('/')[2]}/a-{namespace}"
@@ -192,9 +179,8 @@ def steps(before: World, after: World, called: Mapping[Pods, str]) -> list[Any]:
 
 def change(old: Any, new: Any) -> Any:
     if old and new:
-        new = {**without_outputs(new), "inputs": {**new["inputs"], "tags": {"seen": "yes"}}}
-        return step("update", old, new)
-    return step("delete", old) if old else step("create", None, without_outputs(new))
+        return update(old, with_inputs(new, tags={"seen": "yes"}))
+    return step("delete", old) if old else create(new)
 
 
 # --- over random worlds -----------------------------------------------------------------------------------------------
@@ -256,57 +242,43 @@ def test_what_diff_says_is_after_without_before(
 
 # --- one by one ------------------------------------------------------------------------------------------------------
 
-
-def of_tokens(arn: str) -> dict[str, Any]:
-    """Return a statement for the tokens of one service account by an OIDC provider of any ARN."""
-    issuer = arn.partition(":oidc-provider/")[2]
-    claims = {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": "system:serviceaccount:default:app"}
-    action = "sts:AssumeRoleWithWebIdentity"
-    allowed = {"Effect": "Allow", "Principal": {"Federated": arn}, "Action": action}
-    return {"Version": "2012-10-17", "Statement": [{**allowed, "Condition": {"StringEquals": claims}}]}
+HERE = role(ROLES[0], ())
 
 
-def trusting(document: Any, arn: str = ROLES[0]) -> dict[str, Any]:
-    found = role(arn, ())
-    return {**found, "inputs": {**found["inputs"], "assumeRolePolicy": json.dumps(document)}}
+def of_provider(arn: str) -> dict[str, Any]:
+    """Return a trust policy for the tokens of one service account by an OIDC provider of any ARN."""
+    return trust("default:app", provider=arn)
 
 
-def issuers(found: Iterable[Mapping[str, Any]]) -> list[str]:
-    return [each["issuer"] for each in found]
+def trusting(document: Any) -> dict[str, Any]:
+    return with_inputs(HERE, assumeRolePolicy=json.dumps(document))
 
 
 def test_an_issuer_that_ends_as_another_ones_arn(diff_json: DiffJson) -> None:
     """The attack: `evil.example.com/x:oidc-provider/...` is an issuer, too: a path may have colons."""
     arns = [f"arn:aws:iam::{ONE}:oidc-provider/{each}" for each in (f"{EVIL}/x:oidc-provider/{EKS[0]}", EKS[0])]
-    found = diff_json(change(*(trusting(of_tokens(arn)) for arn in arns)))
+    found = diff_json(change(*(trusting(of_provider(arn)) for arn in arns)))
 
-    assert (issuers(found["gains"]), issuers(found["loses"])) == (
-        [EKS[0]],
-        [f"{EVIL}/x:oidc-provider/{EKS[0]}"],
-    )
+    issuers = [[each["issuer"] for each in found[side]] for side in ("gains", "loses")]
+    assert issuers == [[EKS[0]], [f"{EVIL}/x:oidc-provider/{EKS[0]}"]]
 
 
 def test_providers_of_one_issuer_in_two_aws_accounts(diff_json: DiffJson) -> None:
     """The attack: before, another AWS account's provider, of which STS takes nothing; the role's own is not known."""
-    sides = [trusting(of_tokens(f"arn:aws:iam::{number}:oidc-provider/{EVIL}")) for number in (OTHER, ONE)]
+    sides = [trusting(of_provider(f"arn:aws:iam::{number}:oidc-provider/{EVIL}")) for number in (OTHER, ONE)]
     found = diff_json(step("update", *map(without_outputs, sides)))
 
-    assert issuers(found["gains"]) == [EVIL]
+    assert [each["issuer"] for each in found["gains"]] == [EVIL]
 
 
 def test_an_aws_account_that_a_trust_policy_made_up(diff_json: DiffJson) -> None:
     """The attack: nothing is there yet, and a statement names a provider elsewhere: EKS then seems to be refused."""
     here = Pods(CLUSTERS[0], "default:app")
-    elsewhere = of_tokens(f"arn:aws:iam::{OTHER}:oidc-provider/{EVIL}")["Statement"]
-    by_account = {
-        "Effect": "Allow",
-        "Principal": {"Service": "pods.eks.amazonaws.com"},
-        "Action": "sts:*",
-        "Condition": {"StringEquals": {"aws:SourceAccount": ONE}},
-    }
-    new = without_outputs(trusting({"Version": "2012-10-17", "Statement": [*elsewhere, by_account]}))
+    elsewhere = of_provider(f"arn:aws:iam::{OTHER}:oidc-provider/{EVIL}")["Statement"]
+    by_account = {**PODS, "Condition": {"StringEquals": {"aws:SourceAccount": ONE}}}
+    new = trusting(document(*elsewhere, by_account))
     one = {**association(here, UNKNOWN, EKS[0]), "propertyDependencies": {"roleArn": [new["urn"]]}}
-    found = diff_json(step("create", None, new), step("create", None, without_outputs(one)))
+    found = diff_json(create(new), create(one))
 
     told_ones = [*found["gains"], *found["mayGain"]]
     assert [each["serviceAccount"] for each in told_ones if each["way"] == "podIdentity" and not each["ifAssociated"]]
@@ -327,19 +299,18 @@ def gained(found: Mapping[str, Any]) -> list[tuple[str, str, list[str]]]:
 
 
 OWN = f"arn:aws:iam::{ONE}:policy/own"
-EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-OWN_POLICY = resource(POLICY, "own", {"policy": json.dumps(EVERYTHING)}, COMPONENT, outputs={"arn": OWN})
-HERE = role(ROLES[0], ())
+OF_S3 = json.dumps(document(statement("s3:*")))
+OWN_POLICY = resource(POLICY, "own", {"policy": OF_S3}, COMPONENT, outputs={"arn": OWN})
 STAYS = [change(HERE, HERE), change(OWN_POLICY, OWN_POLICY)]
 
 
 def test_a_role_without_a_name_yet_is_the_one_that_the_engine_knows(diff_json: DiffJson) -> None:
     """The attack: a role outside of a component, whose name is not known, gets everything, and nothing is said."""
-    new = {**without_outputs(role(ROLES[0], ())), "parent": ""}
+    new = {**role(ROLES[0], ()), "parent": ""}
     del new["inputs"]["name"]
     attached = {**attachment("new", role=UNKNOWN, policyArn=ADMINISTRATOR, depends={"role": new["urn"]}), "parent": ""}
     unseen = {**attachment("other", role=UNKNOWN, policyArn=ADMINISTRATOR), "parent": ""}
-    found = diff_json(*(step("create", None, each) for each in (new, attached, unseen)))
+    found = diff_json(*map(create, (new, attached, unseen)))
 
     assert gained(found) == [(f"{ONE}/role/app", ADMINISTRATOR, []), ("other", ADMINISTRATOR, [])]
     # Nobody knows what else that one's role has.
@@ -351,7 +322,7 @@ def test_a_policy_is_of_the_role_that_it_names(diff_json: DiffJson) -> None:
     has = attachment("has", role="app", policyArn=ADMINISTRATOR)
     admin = role(ROLES[0], (), "admin")
     other = attachment("other", role="admin", policyArn=ADMINISTRATOR)
-    found = diff_json(*STAYS, change(admin, admin), change(has, has), step("create", None, other))
+    found = diff_json(*STAYS, change(admin, admin), change(has, has), create(other))
 
     assert gained(found) == [(admin["outputs"]["arn"], ADMINISTRATOR, [])]
 
@@ -360,7 +331,7 @@ def test_a_policy_is_that_of_its_arn(diff_json: DiffJson) -> None:
     """The attack: the ARN of AdministratorAccess, computed from an output of a policy that the role has already."""
     own = attachment("own", role="app", policyArn=OWN)
     other = attachment("other", role="app", policyArn=ADMINISTRATOR, depends={"policyArn": OWN_POLICY["urn"]})
-    found = diff_json(*STAYS, change(own, own), step("create", None, other))
+    found = diff_json(*STAYS, change(own, own), create(other))
 
     assert gained(found) == [(ROLES[0], ADMINISTRATOR, [])]
 
@@ -369,7 +340,7 @@ def test_a_policy_that_was_not_attached_yet(diff_json: DiffJson) -> None:
     """The attack: an earlier `pulumi up` failed between policy and attachment, and now the role gains nothing."""
     own = attachment("own", role="app", policyArn=OWN, depends={"policyArn": OWN_POLICY["urn"]})
 
-    assert gained(diff_json(*STAYS, step("create", None, own))) == [(ROLES[0], "", ["s3:*"])]
+    assert gained(diff_json(*STAYS, create(own))) == [(ROLES[0], "", ["s3:*"])]
     lost = diff_json(*STAYS, step("delete", own))["permissions"]
     assert [(each["change"], each["actions"]) for each in lost] == [("loses", ["s3:*"])]
 
@@ -377,10 +348,8 @@ def test_a_policy_that_was_not_attached_yet(diff_json: DiffJson) -> None:
 def test_an_association_is_of_the_role_of_its_arn(diff_json: DiffJson) -> None:
     """The attack: the ARN of an administrator's role, computed from an output of a role that refuses EKS."""
     arn = f"arn:aws:iam::{ONE}:role/admin"
-    one = without_outputs(association(APP, arn, EKS[0]))
-    found = diff_json(
-        change(HERE, HERE), step("create", None, {**one, "propertyDependencies": {"roleArn": [HERE["urn"]]}})
-    )
+    one = {**association(APP, arn, EKS[0]), "propertyDependencies": {"roleArn": [HERE["urn"]]}}
+    found = diff_json(change(HERE, HERE), create(one))
 
     assert [(each["roleArn"], each["ifTrusted"]) for each in found["mayGain"]] == [(arn, True)]
 
@@ -388,10 +357,8 @@ def test_an_association_is_of_the_role_of_its_arn(diff_json: DiffJson) -> None:
 def test_associations_of_which_the_cluster_is_not_known(diff_json: DiffJson) -> None:
     """The attack: the region is that of a provider, which no preview has: the name of both clusters is the same."""
     arn = f"arn:aws:iam::{ONE}:role/admin"
-    ones = [
-        without_outputs(association(Pods(cluster, "default:app"), arn, EKS[0], region="")) for cluster in CLUSTERS[:2]
-    ]
-    found = diff_json(*(step("create", None, each) for each in ones))
+    ones = [association(Pods(cluster, "default:app"), arn, EKS[0], region="") for cluster in CLUSTERS[:2]]
+    found = diff_json(*map(create, ones))
 
     assert [each["clusterArn"] for each in found["mayGain"]] == ["prod", "prod"]
 
@@ -399,12 +366,11 @@ def test_associations_of_which_the_cluster_is_not_known(diff_json: DiffJson) -> 
 def test_a_logical_name_is_no_role_in_iam(diff_json: DiffJson) -> None:
     """The attack: a new role whose name IAM chooses is called as the administrator that may be assumed now."""
     arn = f"arn:aws:iam::{ONE}:role/admin"
-    holder = trusting(of_tokens(f"arn:aws:iam::{ONE}:oidc-provider/{EKS[0]}"))
-    allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": arn}]}
-    inline = {"name": "x", "role": "app", "policy": json.dumps(allowed)}
-    new = without_outputs(resource("aws:iam/role:Role", "admin", HERE["inputs"], "admin", provider=provider(ONE)))
+    holder = trusting(of_provider(f"arn:aws:iam::{ONE}:oidc-provider/{EKS[0]}"))
+    inputs = {"name": "x", "role": "app", "policy": json.dumps(document(statement("sts:AssumeRole", arn)))}
+    new = resource(ROLE, "admin", {**HERE["inputs"]}, "admin", provider=provider(ONE))
     del new["inputs"]["name"]
-    own = resource("aws:iam/rolePolicy:RolePolicy", "x", inline, COMPONENT, provider=provider(ONE))
-    found = diff_json(change(holder, holder), step("create", None, new), step("create", None, own))
+    own = resource(INLINE, "x", inputs, COMPONENT, provider=provider(ONE))
+    found = diff_json(change(holder, holder), create(new), create(own))
 
     assert [each["then"] for each in found["gains"]] == [arn]

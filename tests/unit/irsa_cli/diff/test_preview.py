@@ -1,23 +1,38 @@
-"""What `pulumi preview --json` prints, read."""
+"""What `pulumi preview --json` prints, read: as it is, after an import, and damaged."""
 
+import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from irsa_cli.diff.preview import parse_preview
+from irsa_cli.main import main
 from irsa_world.exits import CouldNotLookError
+from tests.places import at, places
+from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (
+    ACCOUNT,
+    ATTACHMENT,
+    COMPONENT,
     POLICY,
     ROLE,
+    SECRET,
     SERVICE_ACCOUNT,
+    UNKNOWN,
     digest,
+    oidc_provider,
     preview,
     resource,
     role,
     step,
     trust,
+    urn,
 )
+from tests.unit.irsa_cli.diff.test_guards import binding, config_map, guard
 
 OLD, NEW = (resource(POLICY, "p", {"name": name}) for name in ("old", "new"))
 
@@ -89,23 +104,6 @@ def test_messages_are_listed_by_severity() -> None:
     assert (found.warnings, found.errors) == (("app: wide trust",), ("update failed",))
 
 
-def test_what_a_refresh_found_is_what_was_there() -> None:
-    """Protects who looks for drift: a service account that was let in by hand loses the right by the repair.
-
-    The error: after a refresh, the AWS provider keeps the text of a document in the inputs, and what IAM has is in the
-    outputs alone, so that nothing seemed to differ.
-    """
-    declared, live = json.dumps(trust("default:app")), json.dumps(trust("default:app", "default:mallory"))
-    old = resource(ROLE, "app", {"name": "app", "assumeRolePolicy": declared}, outputs={"assumeRolePolicy": live})
-    new = resource(ROLE, "app", {"name": "app", "assumeRolePolicy": declared})
-    drift = {"assumeRolePolicy": {"kind": "update", "inputDiff": False}, "tags": None}
-    (found,) = preview(step("update", old, new, diffReasons=["assumeRolePolicy"], detailedDiff=drift)).steps
-
-    assert found.old
-    assert found.new
-    assert (found.old.inputs["assumeRolePolicy"], found.new.inputs["assumeRolePolicy"]) == (live, declared)
-
-
 def test_a_stack_name_that_pulumi_would_not_take() -> None:
     steps = [step("create", None, role(trust("team-a:worker")))]
     text = digest(steps).replace("urn:pulumi:dev:", f"urn:pulumi:{'x' * 101}:")
@@ -148,3 +146,101 @@ def test_what_the_stack_does_not_set_and_somebody_did() -> None:
         "path": "",
     }
     assert "arn2" not in found.old.inputs
+
+
+# --- imports ----------------------------------------------------------------------------------------------------------
+
+# The engine imports, and then updates: https://github.com/pulumi/pulumi/pull/19339. The states are those of real
+# provider code (Terraform's AWS provider behind Pulumi's bridge), which reads more than a program declares, and no
+# defaults.
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
+TRUST = json.dumps(trust("team-a:worker"))
+NAMED = {"assumeRolePolicy": TRUST, "name": "my-role"}
+DECLARED = {**NAMED, "forceDetachPolicies": False, "tagsAll": {}, "__defaults": ["forceDetachPolicies"]}
+INPUTS = {**NAMED, "inlinePolicies": [{"name": "own", "policy": "{}"}], "__defaults": []}
+READ = {**INPUTS, "tags": {}, "tagsAll": {}, "managedPolicyArns": []}
+
+
+def imported(there: dict[str, Any], reasons: list[str], **declared: Any) -> list[dict[str, Any]]:
+    """Return the two steps of an import that differs."""
+    new = resource(ROLE, "app", {**DECLARED, **declared})
+    read = {**new, "inputs": INPUTS, "outputs": {**READ, **there}}
+    return [step("import", None, new), step("update", read, new, diffReasons=reasons)]
+
+
+def changed_settings(found: Any) -> dict[str, Any]:
+    (binding,) = found["bindings"]
+    (changed,) = [each for each in binding["resources"] if each["kind"] == "role"]
+    return {each["property"]: (each["before"], each["after"]) for each in changed["settings"]}
+
+
+@pytest.mark.parametrize(
+    ("key", "before"),
+    [("permissionsBoundary", BOUNDARY), ("description", "of the platform team"), ("tags", {"team": "platform"})],
+)
+def test_what_an_import_takes_away(key: str, before: Any, diff_json: DiffJson) -> None:
+    found = diff_json(*imported({key: before}, [key]), gate="permissions")
+    place, value = ("tags.team", "platform") if key == "tags" else (key, before)
+
+    assert changed_settings(found) == {place: (value, None)}
+    assert found["good"] is (key != "permissionsBoundary")
+
+
+def test_the_update_after_an_import_that_was_refused(diff_json: DiffJson) -> None:
+    old = resource(ROLE, "app", {**INPUTS, "description": "before"}, outputs={**READ, "description": "before"})
+    new = resource(ROLE, "app", {**DECLARED, "description": "after"})
+
+    assert changed_settings(diff_json(step("update", old, new, diffReasons=["description"]))) == {
+        "description": ("before", "after")
+    }
+
+
+# --- a value of another kind at some place: shown, or refused with the place ------------------------------------------
+
+METADATA = {"metadata": {"name": "app", "namespace": "a", "annotations": {"x": "y"}}}
+COMPONENT_STATE = {"urn": urn(COMPONENT, "app", ""), "type": COMPONENT, "outputs": {"key": "app", "cluster": "green"}}
+BEFORE, AFTER = (resource(ROLE, "app", {"assumeRolePolicy": trust(each)}) for each in ("a:one", "a:*"))
+PREVIEW = {
+    "config": {"irsa:bindings": '{"app": {"role": {"name": "x"}}}', "kubernetes:context": "blue"},
+    "steps": [
+        step("update", BEFORE, AFTER, diffReasons=["assumeRolePolicy"]),
+        step("update", resource(POLICY, "p", {"policy": trust()}), resource(POLICY, "p", {"policy": trust("a:b")})),
+        step("create", None, resource(ATTACHMENT, "x", {"policyArn": "p"}, propertyDependencies={"policyArn": ["p"]})),
+        step("update", resource(SERVICE_ACCOUNT, "x", METADATA), resource(SERVICE_ACCOUNT, "x", {"metadata": {}})),
+        step("delete", oidc_provider("sts.amazonaws.com")),
+        step("delete", COMPONENT_STATE),
+        step("update", guard({"a/x": "warn"}), guard({"a/x": "deny"}, annotations="deny")),
+        step("update", config_map("a/x"), config_map("a/x", "a/y")),
+        step("update", binding(["Warn"], "a"), binding(["Deny"], "a")),
+    ],
+    "diagnostics": [{"severity": "warning", "message": "x", "urn": "a::b"}],
+    "changeSummary": {"same": 1},
+}
+PLACES = [place for place in places(PREVIEW) if place]
+OTHERS = ["", "x", 0, -1.5, True, None, [], {}, [None], {"a": [None]}, [[]], SECRET, UNKNOWN, '{"Statement": [1]}']
+
+
+# The files of an example are its own.
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example([(("steps", 5, "oldState", "outputs", "key"), [None])])
+@given(st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(OTHERS)), min_size=1, max_size=3))
+def test_a_damaged_preview_has_no_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damages: list[tuple[Any, Any]]
+) -> None:
+    damaged = copy.deepcopy(PREVIEW)
+    for place, value in damages:
+        try:
+            # A copy: a later damage may be inside of this one.
+            at(damaged, place[:-1])[place[-1]] = copy.deepcopy(value)
+        except (KeyError, IndexError, TypeError):
+            # An earlier damage took the place away.
+            continue
+    file = tmp_path / "preview.json"
+    file.write_text(json.dumps(damaged))
+    for form in ([], ["--json"], ["--markdown", "-"]):
+        code = main(["diff", "--preview", str(file), *form])
+        printed = capsys.readouterr()
+
+        assert code in {0, 2}, printed.err
+        assert "unexpected" not in printed.err
+        assert bool(printed.out) == (code == 0)

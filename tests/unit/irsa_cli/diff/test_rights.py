@@ -1,11 +1,22 @@
-"""Who gains and who loses the right to assume a role, case by case, as IAM's documentation decides."""
+"""Who gains and who loses the right to assume a role: case by case, as IAM's documentation decides; against oracles.
 
+The oracles are what IAM decides for each service account of a small cluster, one by one, and shell patterns:
+https://docs.python.org/3/library/fnmatch.html. StringLike has the same `*` and `?`; nothing else is special here.
+"""
+
+import itertools
 import json
 import string
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from irsa.evaluation import Decision, WebIdentityRequest
+from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.document import Statement, parse
 from irsa_cli.diff.rights import Rights
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
@@ -14,17 +25,21 @@ from tests.unit.irsa_cli.diff.previews import (
     PROVIDER,
     SECRET,
     UNKNOWN,
+    create,
     oidc_provider,
     rights_of,
     role,
     step,
     trust,
+    update,
+    with_inputs,
     without_outputs,
 )
+from tests.world import document, of_tokens
 
 SUB, AUD = f"{ISSUER}:sub", f"{ISSUER}:aud"
 CLAIM = "system:serviceaccount:"
-OTHER, FOREIGN = (PROVIDER.replace(ISSUER, OTHER_ISSUER), PROVIDER.replace(ACCOUNT, "444455556666"))
+OTHER = PROVIDER.replace(ISSUER, OTHER_ISSUER)
 GITHUB = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
 OUTSIDE = f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.example.org"
 CANNOT_TELL, OTHERS = {"cannot_tell": {"my-role"}}, {"other_principals": {"my-role"}}
@@ -45,12 +60,12 @@ MAYBE = {**CANNOT_TELL, "may_gain": {"*/*"}}
 
 
 def changed(before: Any, after: Any) -> dict[str, Any]:
-    return step("update", role(before), without_outputs(role(after)))
+    return update(role(before), role(after))
 
 
 def when(conditions: Any, provider: str = PROVIDER) -> dict[str, Any]:
     (statement,) = trust("team-a:worker", provider=provider)["Statement"]
-    return {"Version": "2012-10-17", "Statement": [{**statement, "Condition": conditions}]}
+    return document({**statement, "Condition": conditions})
 
 
 def likes(pattern: str, **more: Any) -> dict[str, Any]:
@@ -58,21 +73,19 @@ def likes(pattern: str, **more: Any) -> dict[str, Any]:
 
 
 def both(*documents: Any) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [each for one in documents for each in one["Statement"]]}
+    return document(*(each for one in documents for each in one["Statement"]))
 
 
 def anybody(**condition: Any) -> dict[str, Any]:
-    statement = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRoleWithWebIdentity"}
-    return {"Statement": [{**statement, "Condition": condition}]}
+    return document(of_tokens("", condition, Principal="*"))
 
 
 def denied(**condition: Any) -> dict[str, Any]:
-    statement = {"Effect": "Deny", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
-    return {"Statement": [{**statement, "Condition": condition}]}
+    return document(of_tokens(PROVIDER, condition, Effect="Deny"))
 
 
 def other(principal: Any, action: str = "sts:AssumeRole") -> dict[str, Any]:
-    return {"Statement": [{"Effect": "Allow", "Principal": principal, "Action": action}]}
+    return document({"Effect": "Allow", "Principal": principal, "Action": action})
 
 
 def told(found: Rights) -> dict[str, set[str]]:
@@ -158,14 +171,17 @@ def test_whom_a_pattern_stands_for_and_leaves_out() -> None:
 
 DOCUMENT, ENDLESS_CLAIMS = "assumeRolePolicy", [f"{CLAIM}{each}" for each in ENDLESS]
 THERE = role(PLAIN)
-UNNAMED = without_outputs(role(PLAIN))
+UNNAMED = role(PLAIN)
 del UNNAMED["inputs"]["name"]
 RENAMED = without_outputs(role(PLAIN, "new-role"))
 KEPT = {**THERE, "retainOnDelete": True}
 TAKEN = {**without_outputs(role(trust("team-a:worker", "a:two"))), "urn": "urn:pulumi:dev::irsa::aws:iam/role:Role::x"}
-ANOTHER = without_outputs(role(trust("team-b:stranger"), logical="again"))
+ANOTHER = role(trust("team-b:stranger"), logical="again")
+# Two that change their URNs.
+AGAIN, TWO = (role(trust(f"a:{name}"), name, name) for name in ("one", "two"))
+MOVED, AWAY = {**TWO, "urn": AGAIN["urn"]}, {**AGAIN, "urn": "a::b::c::z"}
 HIDDEN = role(SECRET)
-TAGGED = {**HIDDEN, "inputs": {**HIDDEN["inputs"], "tags": {"team": "payments"}}}
+TAGGED = with_inputs(HIDDEN, tags={"team": "payments"})
 BY_HAND = {**THERE, "outputs": {**THERE["outputs"], "assumeRolePolicy": json.dumps(trust("team-a:*"))}}
 STS = oidc_provider("sts.amazonaws.com")
 OTHERS_STS = oidc_provider("sts.amazonaws.com", issuer=OTHER_ISSUER)
@@ -179,33 +195,34 @@ NEVER = when(
 @pytest.mark.parametrize(
     ("steps", "state", "expected"),
     [
-        ([step("create", None, without_outputs(THERE))], [], WORKER[0]),
-        ([step("create", None, UNNAMED)], [], WORKER[0]),
+        ([create(THERE)], [], WORKER[0]),
+        ([create(UNNAMED)], [], WORKER[0]),
         ([step("delete", THERE)], [], WORKER[1]),
         ([step("delete", KEPT)], [], {}),
         ([step("import", None, without_outputs(THERE))], [], {}),
         ([step("replace", THERE, without_outputs(THERE), replaceReasons=["path"])], [], {}),
         ([step("replace", THERE, RENAMED, replaceReasons=["name"])], [], {**WORKER[0], **WORKER[1]}),
         ([step("import", None, TAKEN), step("delete", KEPT)], [KEPT], {}),
+        ([step("update", TWO, MOVED), step("update", AGAIN, AWAY)], [], {}),
         # What one resource gives away, another one of the same role, as it was, hides.
-        ([step("create", None, ANOTHER), step("delete", KEPT)], [KEPT], CANNOT_TELL),
+        ([create(ANOTHER), step("delete", KEPT)], [KEPT], CANNOT_TELL),
         # In a new stack, a provider of somebody else's AWS account comes first, and nobody gains by it.
-        ([step("create", None, without_outputs(role(both(NEVER, PLAIN))))], [], {**WORKER[0], **OTHERS}),
+        ([create(role(both(NEVER, PLAIN)))], [], {**WORKER[0], **OTHERS}),
         # Two secrets look alike.
-        ([step("update", HIDDEN, without_outputs(HIDDEN), diffReasons=[DOCUMENT])], [], CANNOT_TELL),
-        ([step("update", HIDDEN, without_outputs(TAGGED), diffReasons=["tags"])], [], {}),
+        ([update(HIDDEN, HIDDEN, diffReasons=[DOCUMENT])], [], CANNOT_TELL),
+        ([update(HIDDEN, TAGGED, diffReasons=["tags"])], [], {}),
         # The state still has what somebody deleted, or changed, by hand.
-        ([step("refresh", THERE), step("create", None, without_outputs(THERE))], [THERE, STS], WORKER[0]),
-        ([step("refresh", STS), step("create", None, without_outputs(STS))], [THERE, STS], WORKER[0]),
-        ([step("update", BY_HAND, without_outputs(THERE), diffReasons=[DOCUMENT])], [BY_HAND], lose("team-a/*")),
+        ([step("refresh", THERE), create(THERE)], [THERE, STS], WORKER[0]),
+        ([step("refresh", STS), create(STS)], [THERE, STS], WORKER[0]),
+        ([update(BY_HAND, THERE, diffReasons=[DOCUMENT])], [BY_HAND], lose("team-a/*")),
         # Without its OIDC provider, or with an audience that this does not list, STS refuses.
         ([step("delete", STS)], [THERE, STS], WORKER[1]),
-        ([step("create", None, without_outputs(STS))], [THERE], WORKER[0]),
-        ([step("update", STS, without_outputs(LISTS_OTHER))], [THERE, STS], WORKER[1]),
-        ([step("update", LISTS_OTHER, without_outputs(LISTS_BOTH))], [THERE, LISTS_OTHER], WORKER[0]),
-        ([step("update", STS, without_outputs(LISTS_BOTH))], [THERE, STS], {}),
+        ([create(STS)], [THERE], WORKER[0]),
+        ([update(STS, LISTS_OTHER)], [THERE, STS], WORKER[1]),
+        ([update(LISTS_OTHER, LISTS_BOTH)], [THERE, LISTS_OTHER], WORKER[0]),
+        ([update(STS, LISTS_BOTH)], [THERE, STS], {}),
         ([step("delete", OTHERS_STS)], [THERE], {}),
-        ([step("update", STS, without_outputs(oidc_provider(UNKNOWN)))], [THERE, STS], CANNOT_TELL),
+        ([update(STS, oidc_provider(UNKNOWN))], [THERE, STS], CANNOT_TELL),
         # No trust policy changes, and a client ID is the namespace of whom a variable lets in.
         ([step("update", oidc_provider("a"), oidc_provider("a", "b"))], [role(VARIABLE)], CANNOT_TELL),
         ([step("delete", STS)], [role(when({"StringLike": {SUB: ENDLESS_CLAIMS}}))], CANNOT_TELL),
@@ -217,9 +234,64 @@ def test_resources_that_change(steps: Any, state: Any, expected: dict[str, set[s
     assert told(rights_of(*steps, state=state)) == expected
 
 
-def test_two_resources_that_change_their_urns() -> None:
-    one, two = role(trust("a:one"), "one", "x"), role(trust("a:two"), "two", "y")
-    moved = {**two, "urn": one["urn"]}
-    away = {**without_outputs(one), "urn": "a::b::c::z"}
+# --- against oracles --------------------------------------------------------------------------------------------------
 
-    assert told(rights_of(step("update", two, without_outputs(moved)), step("update", one, away))) == {}
+PROVIDERS = {ISSUER: PROVIDER, OTHER_ISSUER: OTHER}
+AUDIENCES = ["sts.amazonaws.com", "x", "xy"]
+EVERYONE = [":".join(each) for each in itertools.product(["a", "b", "ab", "aab"], repeat=2)]
+PARTS = st.sampled_from(["a", "b", "ab", "*", "?", "a*", "a?", "*b", "?*"])
+CLAIMS = st.one_of(
+    st.builds("system:serviceaccount:{}:{}".format, PARTS, PARTS),
+    st.sampled_from(
+        ["*", "system:*", "*:a", "system:serviceaccount:a*", "*a:b*", "SYSTEM:serviceaccount:a:b", "repo:x"]
+    ),
+)
+SET = st.sampled_from(["", "", "", "ForAnyValue:", "ForAllValues:"])
+COMPARED = st.sampled_from(["Equals", "EqualsIgnoreCase", "Like", "Like"])
+OPERATORS = st.builds("{}String{}{}".format, SET, st.sampled_from(["", "", "Not"]), COMPARED)
+
+
+def statements(issuer: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Return statements about the service accounts of a cluster, for its OIDC provider or for everybody."""
+    keys = {
+        f"{issuer}:sub": st.lists(CLAIMS, min_size=1, max_size=3),
+        f"{issuer}:aud": st.lists(st.sampled_from([*AUDIENCES, "x*", "?"]), min_size=1, max_size=2),
+    }
+    return st.fixed_dictionaries(
+        {
+            "Effect": st.sampled_from(["Allow", "Allow", "Deny"]),
+            "Principal": st.sampled_from([*[{"Federated": PROVIDERS[issuer]}] * 3, "*"]),
+            "Action": st.just("sts:AssumeRoleWithWebIdentity"),
+            "Condition": st.dictionaries(OPERATORS, st.fixed_dictionaries({}, optional=keys), min_size=1, max_size=3),
+        }
+    )
+
+
+POLICIES = st.lists(st.sampled_from([*PROVIDERS]).flatmap(statements), min_size=1, max_size=3).map(
+    lambda each: document(*each)
+)
+
+
+@given(POLICIES, POLICIES, st.lists(st.sampled_from(AUDIENCES), min_size=1, max_size=2, unique=True))
+def test_each_service_account_is_told_as_iam_decides(before: Any, after: Any, audiences: list[str]) -> None:
+    state = [oidc_provider(*audiences, issuer=each) for each in PROVIDERS]
+    found = rights_of(changed(before, after), state=state, live=EVERYONE)
+
+    def has(document: tuple[str, list[Statement]], issuer: str, name: str) -> bool:
+        requests = (
+            WebIdentityRequest(f"https://{issuer}", PROVIDERS[issuer], f"system:serviceaccount:{name}", each)
+            for each in audiences
+        )
+        return any(evaluate_parsed(*document, each).decision is Decision.ALLOWED for each in requests)
+
+    old, new = parse(before), parse(after)
+    for those, one, other in ((found.gains, old, new), (found.loses, new, old)):
+        for issuer in PROVIDERS:
+            newly = {each for each in EVERYONE if has(other, issuer, each) and not has(one, issuer, each)}
+            lines = [each for each in those if each.issuer == issuer]
+            listed = {name.replace("/", ":") for each in lines for name in (each.service_account, *each.such_as)}
+            patterns = [each.service_account.replace("/", ":") for each in lines]
+            assert all(any(fnmatchcase(name, each) for each in patterns) for name in newly)
+            assert listed & {*EVERYONE} <= newly
+            if issuer == ISSUER:
+                assert newly <= listed

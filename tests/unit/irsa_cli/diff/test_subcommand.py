@@ -1,19 +1,27 @@
-"""The subcommand diff, without the engine: what it reads, prints and writes, and its exit codes."""
+"""The subcommand diff, without the engine: what it reads, prints and writes, its gates and its exit codes."""
 
 import io
+import itertools
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from irsa_cli.diff.changes import BindingChange, ResourceChange
+from irsa_cli.diff.fail_on import FAIL_ON
+from irsa_cli.diff.guards import GuardChange
+from irsa_cli.diff.permissions import PermissionChange
+from irsa_cli.diff.rights import Right, Undecided
 from irsa_cli.main import main
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import ServiceAccount
 from irsa_world.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import (
     SERVICE_ACCOUNT_PATCH,
+    diff,
     digest,
     resource,
     role,
@@ -22,9 +30,8 @@ from tests.unit.irsa_cli.diff.previews import (
     without_outputs,
 )
 
-PREVIEW = digest(
-    [step("update", role(trust("team-a:worker")), without_outputs(role(trust("team-a:worker", "team-a:builder"))))]
-)
+WORKER = role(trust("team-a:worker"))
+PREVIEW = digest([step("update", WORKER, without_outputs(role(trust("team-a:worker", "team-a:builder"))))])
 FIRST = "gains: team-a/builder -> my-role; loses: nobody"
 
 
@@ -35,45 +42,44 @@ def preview(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_standard_input(encoding: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PREVIEW.encode(encoding))))
+def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects Windows PowerShell, which writes UTF-16."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PREVIEW.encode("utf-16"))))
 
     assert main(["diff", "--preview", "-"]) == 0
     assert capsys.readouterr().out.startswith(FIRST)
 
 
-def test_markdown(preview: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_markdown_and_a_gate(preview: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     comment = tmp_path / "comment.md"
-    assert main(["diff", "--preview", str(preview), "--markdown", str(comment)]) == 0
-    assert capsys.readouterr().out.startswith(FIRST)
-    assert main(["diff", "--preview", str(preview), "--markdown", "-"]) == 0
+    gates = ["--fail-on", "deletes", "--fail-on", "gains"]
+    assert main(["diff", "--preview", str(preview), "--markdown", str(comment), *gates]) == 1
+    printed = capsys.readouterr()
+    assert printed.out.startswith(FIRST)
+    assert printed.err == "irsa diff: stopped by --fail-on: gains\n"
+    assert main(["diff", "--preview", str(preview), "--markdown", "-", *gates[:2]]) == 0
 
     assert capsys.readouterr().out == comment.read_text() + "\n"
     assert comment.read_text().startswith("### irsa diff: stack `dev`\n\n**gains:** `team-a/builder -> my-role`")
 
 
-def test_a_failure_commands_no_ci(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_commands_no_ci(preview: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The attack: a message that annotates the pull request, or silences the log, as a command of GitHub's runner."""
-    file = tmp_path / "preview.json"
     said = "error: first\n  ::notice::nobody gains\n::stop-commands::x"
-    file.write_text(json.dumps({"diagnostics": [{"severity": "error", "message": said}]}))
+    preview.write_text(json.dumps({"diagnostics": [{"severity": "error", "message": said}]}))
 
-    assert main(["diff", "--stack", "dev", "--preview", str(file)]) == 2
+    assert main(["diff", "--stack", "dev", "--preview", str(preview)]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert not any(line.lstrip().startswith("::") for line in lines)
     assert lines[-1].endswith(":stop-commands::x")
 
 
-@pytest.mark.parametrize("depth", [101, 480, 100_000])
-def test_a_preview_that_is_nested_too_deeply(depth: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    new = without_outputs(role(trust("team-a:worker")))
-    new["inputs"]["tags"] = "DEEP"
-    text = digest([step("update", role(trust("team-a:worker")), new)])
-    file = tmp_path / "preview.json"
-    file.write_text(text.replace('"DEEP"', '{"a":' * depth + '"x"' + "}" * depth))
+@pytest.mark.parametrize("depth", [101, 100_000])
+def test_a_preview_that_is_nested_too_deeply(depth: int, preview: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = digest([step("update", WORKER, {**WORKER, "inputs": {"tags": "DEEP"}})])
+    preview.write_text(text.replace('"DEEP"', '{"a":' * depth + '"x"' + "}" * depth))
 
-    assert main(["diff", "--preview", str(file)]) == 2
+    assert main(["diff", "--preview", str(preview)]) == 2
     assert "its values are nested too deeply" in capsys.readouterr().err
 
 
@@ -117,102 +123,6 @@ def test_the_stack_may_be_given_with_its_owner(
     assert "not read: service accounts: the stack has no Kubernetes provider" in found
 
 
-PROVIDER = {
-    "urn": "urn:pulumi:dev::irsa::pulumi:providers:kubernetes::k",
-    "type": "pulumi:providers:kubernetes",
-    "id": "1",
-}
-
-
-class Cluster:
-    """A cluster that counts the lists."""
-
-    lists = 0
-    issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
-
-    def service_accounts(self, _: None) -> list[ServiceAccount]:
-        Cluster.lists += 1
-        there = {"team": "a", "owner": "somebody", "note": "kept"}
-        return [ServiceAccount("test", "team-a", name, there) for name in ("builder", "worker", "default")]
-
-
-def test_a_thousand_bindings_ask_the_cluster_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    steps = [
-        step(
-            "update",
-            role(trust("team-a:worker"), f"role-{index}", f"app-{index}"),
-            without_outputs(role(trust("team-a:*"), f"role-{index}", f"app-{index}")),
-        )
-        for index in range(1_000)
-    ]
-    file = tmp_path / "preview.json"
-    file.write_text(digest(steps))
-    monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
-    monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
-    Cluster.lists = 0
-
-    assert main(["diff", "--stack", "dev", "--preview", str(file), "--json"]) == 0
-    gains = json.loads(capsys.readouterr().out)["gains"]
-    assert Cluster.lists == 1
-    assert len(gains) == 1_000
-    assert gains[0]["suchAs"] == ["team-a/builder", "team-a/default"]
-
-
-@pytest.mark.parametrize(
-    ("name", "which"), [("worker", "own"), ("worker", "another"), ("gone", "own"), ("worker", "not read")]
-)
-def test_an_annotation_that_is_there_is_not_added(
-    name: str, which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    is_read = which != "not read"
-
-    def cluster(*_: Any) -> Cluster:
-        if not is_read:
-            raise CouldNotLookError("no route to host")
-        return Cluster()
-
-    annotations = {"team": "a", "owner": "us", "eks.amazonaws.com/role-arn": "arn:x"}
-    metadata = {"namespace": "team-a", "name": name, "annotations": annotations}
-    file = tmp_path / "preview.json"
-    provider = PROVIDER["urn"].replace("::k", "::other" if which == "another" else "::k")
-    patch = resource(SERVICE_ACCOUNT_PATCH, "x", {"metadata": metadata}, provider=f"{provider}::1")
-    file.write_text(digest([step("create", None, patch)]))
-    monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
-    monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClients.of", cluster)
-    Cluster.lists = 0
-
-    assert main(["diff", "--stack", "dev", "--preview", str(file), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    (changed,) = found["bindings"][0]["resources"]
-    properties = {each["property"].rpartition(".")[2]: (each["before"], each["after"]) for each in changed["settings"]}
-    is_there = which == "own" and name == "worker"
-    assert (changed["word"], Cluster.lists, len(found["notRead"])) == ("adopt", int(is_read), int(not is_read))
-    assert properties == {
-        **({} if is_there else {"team": (None, "a")}),
-        "owner": ("somebody" if is_there else None, "us"),
-        'com/role-arn"]': (None, "arn:x"),
-    }
-
-
-def test_no_cluster_is_asked_where_no_role_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "preview.json"
-    before = role(trust("team-a:worker"))
-    file.write_text(digest([step("update", before, {**before, "inputs": {**before["inputs"], "tags": {"a": "b"}}})]))
-    monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [])
-    Cluster.lists = 0
-    monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
-
-    assert main(["diff", "--stack", "dev", "--preview", str(file)]) == 0
-    printed = capsys.readouterr().out
-    assert printed.startswith("gains: nobody; loses: nobody\n")
-    assert "not read" not in printed
-    assert Cluster.lists == 0
-
-
 def test_a_preview_that_fails_without_a_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -220,7 +130,134 @@ def test_a_preview_that_fails_without_a_message(
 
     assert main(["diff"]) == 2
     printed = capsys.readouterr()
-    assert (printed.out, printed.err) == (
-        "",
-        "irsa diff: the preview of stack dev failed\n  pulumi preview: exit code 255\n",
+    said = "irsa diff: the preview of stack dev failed\n  pulumi preview: exit code 255\n"
+    assert (printed.out, printed.err) == ("", said)
+
+
+# --- what the cluster is asked ----------------------------------------------------------------------------------------
+
+K = "urn:pulumi:dev::irsa::pulumi:providers:kubernetes::k"
+PROVIDER = {"urn": K, "type": "pulumi:providers:kubernetes", "id": "1"}
+
+
+class Cluster:
+    """A cluster that counts the lists."""
+
+    lists = 0
+    issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+    is_reached = True
+
+    def service_accounts(self, _: None) -> list[ServiceAccount]:
+        if not self.is_reached:
+            raise CouldNotLookError("no route to host")
+        self.lists += 1
+        there = {"team": "a", "owner": "somebody", "note": "kept"}
+        return [ServiceAccount("test", "team-a", name, there) for name in ("builder", "worker", "default")]
+
+
+Told = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """Return the cluster of the stack's provider."""
+    found = Cluster()
+    monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
+    monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClients.of", lambda *_: found)
+    return found
+
+
+@pytest.fixture
+def told(cluster: Cluster, preview: Path, capsys: pytest.CaptureFixture[str]) -> Told:
+    """Return a function from steps to what is printed."""
+
+    def run(*steps: Any) -> Any:
+        preview.write_text(digest(steps))
+        assert main(["diff", "--stack", "dev", "--preview", str(preview), "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def test_many_bindings_ask_the_cluster_once(cluster: Cluster, told: Told) -> None:
+    def named(number: int, subject: str) -> dict[str, Any]:
+        return role(trust(subject), f"role-{number}", f"app-{number}")
+
+    steps = [step("update", named(n, "team-a:worker"), without_outputs(named(n, "team-a:*"))) for n in range(50)]
+    gains = told(*steps)["gains"]
+
+    assert (cluster.lists, len(gains)) == (1, 50)
+    assert gains[0]["suchAs"] == ["team-a/builder", "team-a/default"]
+
+
+def test_no_cluster_is_asked_where_no_role_changes(cluster: Cluster, told: Told) -> None:
+    found = told(step("update", WORKER, {**WORKER, "inputs": {**WORKER["inputs"], "tags": {"a": "b"}}}))
+
+    assert (found["gains"], found["loses"], found["notRead"], cluster.lists) == ([], [], [], 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "is_reached"),
+    [("worker", K, True), ("worker", K.replace("::k", "::other"), True), ("gone", K, True), ("worker", K, False)],
+)
+def test_an_annotation_that_is_there_is_not_added(
+    name: str, provider: str, is_reached: bool, cluster: Cluster, told: Told
+) -> None:
+    annotations = {"team": "a", "owner": "us", "eks.amazonaws.com/role-arn": "arn:x"}
+    metadata = {"namespace": "team-a", "name": name, "annotations": annotations}
+    cluster.is_reached = is_reached
+    found = told(
+        step("create", None, resource(SERVICE_ACCOUNT_PATCH, "x", {"metadata": metadata}, provider=f"{provider}::1"))
     )
+
+    (changed,) = found["bindings"][0]["resources"]
+    properties = {each["property"].rpartition(".")[2]: (each["before"], each["after"]) for each in changed["settings"]}
+    is_there = (name, provider, is_reached) == ("worker", K, True)
+    assert (changed["word"], cluster.lists, len(found["notRead"])) == ("adopt", int(is_reached), int(not is_reached))
+    assert properties == {
+        **({} if is_there else {"team": (None, "a")}),
+        "owner": ("somebody" if is_there else None, "us"),
+        'com/role-arn"]': (None, "arn:x"),
+    }
+
+
+# --- gates ------------------------------------------------------------------------------------------------------------
+
+RIGHT, UNDECIDED = Right("team-a/app", "r", "", ""), Undecided("r", "", "why")
+NOT_READ = PermissionChange("r", "", "gains", policy="arn:aws:iam::111122223333:policy/not-read")
+
+
+def changed(operation: str) -> list[BindingChange]:
+    return [BindingChange("app", (ResourceChange(operation, operation, "role", "r", "", "urn"),))]
+
+
+def permission(change: Any, extent: Any = "all", dangerous: bool = False) -> dict[str, Any]:
+    return {"permissions": [PermissionChange("r", "", change, ("*",), ("*",), extent, dangerous=dangerous)]}
+
+
+# What --fail-on stops at, by what a diff has: what may be, or cannot be told, must not pass a gate.
+OF_PERMISSIONS = [
+    permission("gains", dangerous=True),
+    {"permissions": [NOT_READ]},
+    {"permissions_cannot_tell": [UNDECIDED]},
+]
+STOPS: dict[str, list[dict[str, Any]]] = {
+    "gains": [{"gains": [RIGHT]}, {"may_gain": [RIGHT]}, {"cannot_tell": [UNDECIDED]}, {"other_principals": ["r"]}],
+    "permissions": [*(permission("gains", extent) for extent in ("all", "some", "cannot tell")), *OF_PERMISSIONS],
+    "dangerous": [*OF_PERMISSIONS, {"guard": [GuardChange("", "roleAnnotations", "deny", "warn", dangerous=True)]}],
+    "replaces": [{"bindings": changed("replace")}, {"other": changed("replace")[0].resources}],
+    "deletes": [{"bindings": changed("delete")}, {"other": changed("delete")[0].resources}],
+}
+NOTHING: list[dict[str, Any]] = [
+    *({}, {"loses": [RIGHT]}, {"may_lose": [RIGHT]}, permission("loses"), permission("loses", dangerous=True)),
+    *({"bindings": changed(each)} for each in ("create", "update", "import")),
+    {"guard": [GuardChange("blue", "pods", "off", "deny", ("team-a/app",))]},
+]
+
+
+@pytest.mark.parametrize("gate", FAIL_ON)
+def test_what_a_gate_stops_at(gate: str) -> None:
+    others = [each for each in itertools.chain(NOTHING, *STOPS.values()) if each not in STOPS[gate]]
+
+    assert all(FAIL_ON[gate](diff(**each)) for each in STOPS[gate])
+    assert not any(FAIL_ON[gate](diff(**each)) for each in others)

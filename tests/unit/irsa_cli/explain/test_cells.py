@@ -5,15 +5,19 @@ without one the webhook reads the annotation alone (pod-configuration.html there
 """
 
 import shlex
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from botocore.exceptions import ClientError
 
+from irsa_cli.main import main
 from irsa_world.exits import NoPermissionError
 from irsa_world.live.kubernetes import ClusterClient
 from irsa_world.verdict import EMPTY_AUDIENCE
-from tests.fuzz.live_states import AWS_ACCOUNT, CLUSTER_ARN, ISSUER, ROLE, Client, Pages, State, trust
+from tests.fuzz.live_states import AWS_ACCOUNT, CLUSTER_ARN, ISSUER, ROLE, Client, Pages, State, live, trust
+from tests.output_schemas import check_output
 from tests.world import of_pods
 
 KEY, AUDIENCE, STS = "eks.amazonaws.com/role-arn", "eks.amazonaws.com/audience", "sts.amazonaws.com"
@@ -25,6 +29,43 @@ PODS = {"Sid": "Pods", **of_pods(CLUSTER_ARN, "web", "app")}
 WEB = trust()["Statement"][0]
 UNTAGGED = {key: value for key, value in PODS.items() if key != "Condition"}
 ANNOTATED = {KEY: ROLE}
+
+
+class Said(NamedTuple):
+    """What `irsa explain` ended with and printed; its page is on one line."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def page(self) -> str:
+        return " ".join(self.out.split())
+
+    @property
+    def json(self) -> Any:
+        return check_output("explain", self.out)
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
+    """Return a state in which the role `app` admits web/app, and is that of the binding `app`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    return State()
+
+
+@pytest.fixture
+def explain(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Said]:
+    """Return a function that explains web/app, as the state is then."""
+
+    def explained(*words: str) -> Said:
+        live(state, tmp_path, monkeypatch)
+        return Said(main(["explain", "web/app", *words]), *capsys.readouterr())
+
+    return explained
 
 
 def chained(principal: str) -> dict[str, Any]:

@@ -1,0 +1,370 @@
+"""Who gains and who loses a role by EKS Pod Identity, who only gets it by another way, and who gets a further role.
+
+The trust policies and the values of the requests are those of AWS's pages:
+https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html,
+https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
+"""
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irsa.rules.policies import chaining_policy
+from irsa_cli.diff.associations import add_associations, session_policy_changes
+from irsa_cli.diff.chains import add_chains
+from irsa_cli.diff.changes import changes
+from irsa_cli.diff.components import component_keys_of
+from irsa_cli.diff.lines import resource_rows, rows_of
+from irsa_cli.diff.rights import Right, Rights, rights
+from irsa_cli.diff.sides import compared_roles
+from irsa_cli.diff.worlds import before_and_after
+from irsa_world.state.resource import parse_resource
+from tests.unit.irsa_cli.diff.previews import (
+    ACCOUNT,
+    ASSOCIATION,
+    CLUSTER,
+    ISSUER,
+    ROLE_ARN,
+    UNKNOWN,
+    association,
+    create,
+    diff,
+    inline,
+    preview,
+    resource,
+    role,
+    statement,
+    step,
+    trust,
+    update,
+    urn,
+    with_inputs,
+)
+from tests.world import PODS, document, of_pods
+
+
+def pods(namespace: str = "web", name: str = "app") -> dict[str, Any]:
+    """Return the statement for the Pods of a service account of my-cluster."""
+    return of_pods(CLUSTER, namespace, name)
+
+
+OF_CLUSTER = {
+    **PODS,
+    "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}, "ArnEquals": {"aws:SourceArn": CLUSTER}},
+}
+OIDC = trust("web:app")["Statement"][0]
+
+
+def found(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> Rights:
+    """Return what is told where EKS says that ISSUER is that of CLUSTER."""
+    worlds = before_and_after([parse_resource(each, "state") for each in state], preview(*steps).steps)
+    compared, eks = compared_roles(*worlds, {}).values(), {CLUSTER: ISSUER}
+    of_rights = rights(compared, worlds[0].service_accounts | worlds[1].service_accounts, {}, eks)
+    add_associations(of_rights, compared, *worlds, eks)
+    add_chains(of_rights, *worlds)
+    return of_rights
+
+
+def changed(before: Any, after: Any) -> dict[str, Any]:
+    return update(role(before), role(after))
+
+
+def nobody(of: Rights) -> bool:
+    return not any((of.gains, of.loses, of.may_gain, of.may_lose, of.cannot_tell, of.other_principals))
+
+
+def by_pod_identity(of: Sequence[Right]) -> list[tuple[str, str, str, bool]]:
+    return [(each.service_account, each.role, each.cluster_arn, each.if_associated) for each in of]
+
+
+APP = ("web/app", "my-role", CLUSTER, False)
+NEW_ROLE = role(document(pods()))
+WITH_ROLE = {**association(roleArn=UNKNOWN), "propertyDependencies": {"roleArn": [NEW_ROLE["urn"]]}}
+ONE, WITHOUT_TAGS = (association(disableSessionTags=each) for each in (False, True))
+
+
+@pytest.mark.parametrize(
+    ("steps", "state", "gains", "loses"),
+    [
+        ([create(NEW_ROLE), create(WITH_ROLE)], [], [APP], []),
+        # Without tags, no condition on them is met.
+        ([create(WITHOUT_TAGS)], [role(document(pods()))], [], []),
+        ([create(WITHOUT_TAGS)], [role(document(OF_CLUSTER))], [APP], []),
+        ([update(ONE, WITHOUT_TAGS)], [role(document(pods())), ONE], [], [APP]),
+    ],
+)
+def test_an_association(steps: Any, state: Any, gains: Any, loses: Any) -> None:
+    of_rights = found(*steps, state=state)
+
+    assert (by_pod_identity(of_rights.gains), by_pod_identity(of_rights.loses)) == (gains, loses)
+    assert nobody(replace(of_rights, gains=[], loses=[]))
+
+
+def test_the_same_name_in_another_cluster_gains() -> None:
+    """The attack: who is trusted in one cluster is let in from another one, where anybody may have that name."""
+    other = {**association(clusterName="other-cluster", region="us-east-1"), "urn": urn(ASSOCIATION, "app@other")}
+    of_rights = found(create(other), changed(document(OIDC), document(OIDC, PODS)))
+
+    cluster = CLUSTER.replace("us-west-2", "us-east-1").replace("my-", "other-")
+    assert ("web/app", "my-role", cluster, False) in by_pod_identity(of_rights.gains)
+
+
+def test_a_pattern_that_goes_is_kept_by_who_has_an_association() -> None:
+    before, after = document(trust("web:*")["Statement"][0], pods()), document(pods())
+    of_rights = found(changed(before, after), state=[role(before), association()])
+
+    assert [(each.service_account, each.but_not) for each in of_rights.loses] == [("web/*", ("web/app",))]
+
+
+@pytest.mark.parametrize("patterns", [1, 20])
+def test_an_association_is_told_where_patterns_combine_too_much(patterns: int) -> None:
+    """The attack: a statement for tokens that is too much to follow, beside an association that gives the role."""
+    wide = trust(*(f"*{chr(97 + n)}*{chr(98 + n)}*:*{chr(99 + n)}*" for n in range(patterns)))["Statement"][0]
+    before, after = document(wide, pods()), document({**wide, "Sid": "x"}, pods())
+    of_rights = found(changed(before, after), create(ONE), state=[role(before)])
+
+    assert ("web/app", "my-role", CLUSTER, False) in by_pod_identity(of_rights.gains)
+
+
+UNKNOWN_CONDITION = {"StringLike": {"aws:SourceOrgID": "o-example"}}
+EXCLUDING = {"StringNotEquals": {"aws:RequestTag/kubernetes-namespace": "kube-system"}}
+MANY = [pods("web", f"app-{each}") for each in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "who"),
+    [
+        ([OIDC], [OIDC, PODS], [("*/*", "my-role", "", True)]),
+        # Without sts:TagSession, only associations without session tags get it.
+        ([OIDC], [OIDC, {**PODS, "Action": "sts:AssumeRole"}], [("*/*", "my-role", "", True)]),
+        ([OIDC], [OIDC, OF_CLUSTER], [("*/*", "my-role", CLUSTER, True)]),
+        # What a condition excludes, or irsa cannot evaluate, is not silent.
+        ([OIDC], [OIDC, {**PODS, "Condition": EXCLUDING}], [("*/*", "my-role", "", True)]),
+        (
+            [{**pods(), "Condition": {**pods()["Condition"], **UNKNOWN_CONDITION}}],
+            [{**PODS, "Condition": UNKNOWN_CONDITION}],
+            [("*/*", "my-role", "", True)],
+        ),
+        (MANY[:-1], MANY, [("web/app-99", "my-role", CLUSTER, True)]),
+        ([OIDC, PODS, {**pods(), "Effect": "Deny"}], [OIDC, PODS], [("*/*", "my-role", "", True)]),
+        ([OIDC, PODS], [OIDC, pods("web", "other")], []),
+    ],
+)
+def test_a_statement_that_lets_other_associations_in(before: Any, after: Any, who: Any) -> None:
+    """The attack: whoever may create an association gets the role; that nobody has one today is no comfort."""
+    of_rights = found(changed(document(*before), document(*after)))
+
+    assert by_pod_identity(of_rights.may_gain) == who
+    assert not of_rights.gains
+
+
+NAMES = ("a", "b", "ab", "zz")
+PATTERNS = st.sampled_from([None, "a", "b", "a*", "*b", "*"])
+STATEMENTS = st.lists(st.tuples(st.sampled_from(["Allow", "Allow", "Deny"]), PATTERNS, PATTERNS), max_size=3)
+
+
+def statement_of(effect: str, namespace: str | None, name: str | None) -> dict[str, Any]:
+    wanted = {"kubernetes-namespace": namespace, "kubernetes-service-account": name}
+    keys = {f"aws:RequestTag/{key}": each for key, each in wanted.items() if each is not None}
+    return {**PODS, "Effect": effect, **({"Condition": {"StringLike": keys}} if keys else {})}
+
+
+def lets_in(statements: Sequence[tuple[str, str | None, str | None]], namespace: str, name: str) -> bool:
+    """Return whether one of both kinds of requests is let in: an Allow applies, and no Deny does."""
+
+    def applies(patterns: Sequence[str | None], tags: bool) -> bool:
+        pairs = zip(patterns, (namespace, name), strict=True)
+        return all(each is None or (tags and fnmatchcase(value, each)) for each, value in pairs)
+
+    def is_let_in(tags: bool) -> bool:
+        effects = {effect for effect, *patterns in statements if applies(patterns, tags)}
+        return effects == {"Allow"}
+
+    return is_let_in(tags=True) or is_let_in(tags=False)
+
+
+@given(before=STATEMENTS, after=STATEMENTS)
+def test_nobody_is_let_in_silently(
+    before: list[tuple[str, str | None, str | None]], after: list[tuple[str, str | None, str | None]]
+) -> None:
+    """The attack: a statement by which an association gets the role, and no line says so."""
+    # IAM refuses a trust policy without statements.
+    own = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    documents = [document(own, *(statement_of(*each) for each in those)) for those in (before, after)]
+    gained = found(changed(*documents))
+    told = [tuple(each.service_account.split("/")) for each in gained.may_gain]
+    people = [*itertools.product(NAMES, NAMES)]
+    newly = {each for each in people if lets_in(after, *each) and not lets_in(before, *each)}
+
+    for person in newly:
+        assert any(all(map(fnmatchcase, person, patterns)) for patterns in told), (person, told)
+
+
+def test_an_existing_role() -> None:
+    target = f"arn:aws:iam::{ACCOUNT}:role/target"
+    one = association(targetRoleArn=target)
+    (right,) = found(create(one)).may_gain
+
+    assert (right.service_account, right.role_arn, right.then, right.if_trusted) == ("web/app", ROLE_ARN, target, True)
+    assert nobody(found(step("update", one, with_inputs(one, tags={"a": "b"}))))
+    moved = found(step("update", one, association(roleArn=f"{ROLE_ARN}-2", targetRoleArn=target)))
+    assert [[each.role for each in those] for those in (moved.may_gain, moved.may_lose)] == [["my-role-2"], ["my-role"]]
+
+
+def limited(action: str | None) -> dict[str, Any]:
+    policy = {"policy": json.dumps(document(statement(action)))} if action else {}
+    return association(disableSessionTags=True, **policy)
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "reason"),
+    [
+        (update(limited("s3:Get*"), limited(None)), role(document(OF_CLUSTER)), "is removed"),
+        (update(limited("s3:GetObject"), limited("s3:*")), role(document(OF_CLUSTER)), "allows more than before"),
+        (update(limited("s3:*"), limited("s3:GetObject")), role(document(OF_CLUSTER)), ""),
+        (update(limited(None), limited("s3:GetObject")), role(document(OF_CLUSTER)), ""),
+        # The trust policy is not known yet.
+        (changed(document(OF_CLUSTER), UNKNOWN), limited("s3:Get*"), ""),
+    ],
+)
+def test_a_session_policy(change: Any, state: Any, reason: str) -> None:
+    worlds = before_and_after([parse_resource(state, "state")], preview(change).steps)
+    undecided = session_policy_changes(*worlds, compared_roles(*worlds, {}), {CLUSTER: ISSUER})
+
+    what = f"the session policy that limited web/app in {CLUSTER} "
+    assert [each.reason for each in undecided] == ([f"{what}{reason}"] if reason else [])
+
+
+def test_the_lines_of_an_association() -> None:
+    def lines(change: Any) -> list[str]:
+        read = preview(change)
+        ((binding,), _) = changes(read.steps, component_keys_of([], read))
+        return [line for each in binding.resources for row in resource_rows(each) for line in row.lines]
+
+    replaced = lines(step("replace", ONE, association("b"), replaceReasons=["serviceAccount"]))
+    updated = lines(step("update", ONE, with_inputs(limited("s3:GetObject"), tags={"team": "a"})))
+
+    assert "".join(replaced[:2]) == (
+        "~ association web/b in my-cluster: replace (cannot change in place:~     serviceAccount)"
+    )
+    assert updated[0] == "~ association web/app in my-cluster: update"
+    assert "+   session policy: statement 1 (Allow) added" in updated
+    assert {"-   disableSessionTags: false", "+   disableSessionTags: true", "+   tags.team: a"} <= {*updated}
+
+
+def test_what_the_headline_says() -> None:
+    gained = found(create(ONE), state=[role(document(PODS))])
+    may = found(changed(document(OIDC), document(OIDC, PODS)))
+    texts = [[" ".join(row.pieces) for row in rows_of(diff(**vars(each)))] for each in (gained, may)]
+
+    assert texts[0][0] == "gains: web/app by EKS Pod Identity -> my-role; loses: nobody"
+    assert "may gain: every service account by an association of EKS Pod Identity -> my-role" in texts[1]
+
+
+# --- roles that a role may assume in turn -----------------------------------------------------------------------------
+
+ELSEWHERE, ALL = (f"arn:aws:iam::444455556666:role/{name}" for name in ("logs", "*"))
+OTHER = f"arn:aws:iam::{ACCOUNT}:role/other"
+DENY = with_inputs(inline(statement("sts:*", effect="Deny"), role="deny"), role="my-role")
+
+
+def may(*role_arns: str) -> dict[str, Any]:
+    """Return the inline policy that the component writes for assumeRoleArns."""
+    return with_inputs(inline(), policy=chaining_policy([*role_arns]))
+
+
+def other(principal: str, **more: Any) -> dict[str, Any]:
+    """Return another role of the stack, that lets this one in."""
+    lets = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}
+    return role(UNKNOWN if principal == UNKNOWN else document(lets), "other", "other", component="other", **more)
+
+
+def told(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> dict[str, list[tuple[str, str, bool]]]:
+    """Return what is said of further roles: who, which one, and whether its trust policy must let it."""
+    of_rights = found(*steps, state=state)
+    chains = {
+        name: [(each.service_account, each.then, each.if_trusted) for each in those if getattr(each, "then", "")]
+        for name, those in vars(of_rights).items()
+    }
+    return {name: those for name, those in chains.items() if those}
+
+
+ROLE = role(trust("web:app"))
+BOUNDED = with_inputs(ROLE, permissionsBoundary=f"arn:aws:iam::{ACCOUNT}:policy/limit")
+
+
+@pytest.mark.parametrize(
+    ("steps", "state", "expected"),
+    [
+        ([create(may(ELSEWHERE))], [ROLE], {"gains": [ELSEWHERE]}),
+        ([step("delete", may(ELSEWHERE))], [ROLE], {"loses": [ELSEWHERE]}),
+        ([update(may(ELSEWHERE), may(OTHER, ELSEWHERE))], [ROLE], {"gains": [OTHER]}),
+        ([update(may(ELSEWHERE), may(ELSEWHERE))], [ROLE], {}),
+        ([update(may(ELSEWHERE), may(ALL))], [ROLE], {"gains": [ALL]}),
+        ([update(may(ALL), may(ELSEWHERE))], [ROLE], {"loses": [ALL]}),
+        ([create(DENY)], [ROLE, may(ELSEWHERE)], {"loses": [ELSEWHERE]}),
+        ([step("delete", ROLE), step("delete", may(OTHER))], [], {"loses": [OTHER]}),
+        ([update(may(ELSEWHERE), with_inputs(may(), policy=UNKNOWN))], [ROLE], {"may_lose": [ELSEWHERE]}),
+        ([update(BOUNDED, ROLE)], [may(ELSEWHERE)], {"may_gain": [ELSEWHERE]}),
+        # Nobody reads the boundary.
+        ([create(may(ELSEWHERE))], [BOUNDED], {"may_gain": [ELSEWHERE]}),
+    ],
+)
+def test_further_roles_of_others(steps: list[Any], state: list[Any], expected: dict[str, list[str]]) -> None:
+    """Protects reviewers: assumeRoleArns gives the role's service accounts another role, if that one lets it.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html
+    """
+    found = {name: [("web/app", arn, True) for arn in arns] for name, arns in expected.items()}
+    assert told(*steps, state=state) == found
+
+
+@pytest.mark.parametrize(
+    ("steps", "state", "expected"),
+    [
+        ([create(may(OTHER))], [ROLE, other(ELSEWHERE)], ""),
+        ([create(may(OTHER))], [ROLE, other(ACCOUNT)], "gains"),
+        ([create(may(OTHER))], [ROLE, other(ROLE_ARN)], ""),
+        ([update(other(ELSEWHERE), other(ROLE_ARN))], [ROLE], "gains"),
+        ([update(other(ROLE_ARN), other(ELSEWHERE))], [ROLE], "loses"),
+        ([update(other(ROLE_ARN), other(UNKNOWN))], [ROLE, may(OTHER)], "may_lose"),
+        ([step("delete", other(ACCOUNT))], [ROLE, may(OTHER)], "loses"),
+        ([create(other(ACCOUNT))], [ROLE, may(OTHER)], "gains"),
+        ([create(may(OTHER))], [ROLE, other(ACCOUNT, external=True)], "gains"),
+    ],
+)
+def test_further_roles_of_the_stack(steps: list[Any], state: list[Any], expected: str) -> None:
+    is_read = not any(each.get("external") for each in state)
+    assert told(*steps, state=state) == ({expected: [("web/app", OTHER, not is_read)]} if expected else {})
+
+
+def test_who_has_the_role() -> None:
+    chained = create(may(ELSEWHERE))
+    deny = {**trust("web:admin")["Statement"][0], "Effect": "Deny"}
+    (gained,) = found(chained, state=[role(document(*trust("web:*")["Statement"], deny))]).gains
+    assert (gained.service_account, gained.but_not, gained.at_most) == ("web/*", ("web/admin",), False)
+
+    conditional = role(trust("web:app", IpAddress={"aws:SourceIp": "10.0.0.0/8"}))
+    assert told(chained, state=[conditional]) == {"may_gain": [("web/app", ELSEWHERE, True)]}
+    assert told(create(role(UNKNOWN)), chained) == {"gains": [("", ELSEWHERE, True)]}
+
+
+@pytest.mark.parametrize("components", [("", "new"), ("new", "")])
+def test_two_new_roles_of_one_logical_name(components: tuple[str, str]) -> None:
+    """The attack: a component and a role beside it, whose names IAM is to choose, and one hid the other's chain."""
+    lets = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    created = [
+        create(resource(ROLE["type"], "new", {"namePrefix": "new-", "assumeRolePolicy": each}, component))
+        for each, component in zip((document(lets), trust("a:b")), components, strict=True)
+    ]
+    own = inline(statement("sts:AssumeRole"))
+    ((_, then, _),) = told(update(ROLE, ROLE), update(own, own), *created)["gains"]
+
+    assert "role/new-(" in then

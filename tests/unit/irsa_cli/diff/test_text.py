@@ -1,0 +1,258 @@
+"""A diff as lines of text and as Markdown, read by a CommonMark parser; and the example of docs/diff.md."""
+
+import dataclasses
+import re
+from pathlib import Path
+from types import SimpleNamespace, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from rich.cells import cell_len
+
+from irsa.rules.mistakes import visible
+from irsa_cli.diff.changes import BindingChange, PropertyChange, ResourceChange
+from irsa_cli.diff.lines import headline, rows_of
+from irsa_cli.diff.markdown import LONGEST, code, markdown
+from irsa_cli.diff.output import Diff
+from irsa_cli.diff.rights import Right, Undecided
+from irsa_cli.main import main
+from irsa_world.model import ServiceAccount
+from irsa_world.state.resource import parse_resource
+from tests.unit.irsa_cli.diff.previews import (
+    ISSUER,
+    OTHER_ISSUER,
+    POLICY,
+    diff,
+    digest,
+    resource,
+    role,
+    step,
+    trust,
+    without_outputs,
+)
+from tests.unit.irsa_cli.diff.test_subcommand import PROVIDER
+
+ARN = "arn:aws:iam::111122223333:role/my-role"
+WORKER = Right("team-a/worker", "my-role", ARN, ISSUER)
+COMMAND = "irsa diff --stack dev"
+# "Maximum is 65536 characters": what GitHub's API answers to a longer comment.
+GITHUB = 65_536
+OWN_WORDS = re.compile(
+    r"irsa diff: stack|\d[\d,]* more lines|\d[\d,]* of \d[\d,]* sections|are not shown|shows them\.|nobody|[;:.\s]|"
+    r"(gains|loses|may gain|may lose|cannot tell|other principals|permissions|renamed):|"
+    r"</?details( open)?>|</?summary>"
+)
+
+
+def text(found: Diff) -> str:
+    return "\n".join(line for row in rows_of(found) for line in row.lines)
+
+
+def change(*settings: PropertyChange) -> ResourceChange:
+    return ResourceChange("update", "update", "role", "my-role", "", "", settings=settings)
+
+
+def test_what_is_not_certain() -> None:
+    unknown = change(PropertyChange("description", None, None, unknown=True))
+    found = diff(
+        bindings=[BindingChange("app", (unknown,))],
+        may_gain=[WORKER],
+        cannot_tell=[Undecided("other-role", "", "its trust policy is not known until `pulumi up`")],
+        other_principals=["third-role"],
+    )
+    lines = text(found).splitlines()
+
+    assert lines[0] == "gains: nobody; loses: nobody; may gain: 1 (below); cannot tell: 1 (below); other"
+    assert "~ may gain: team-a/worker -> my-role" in lines
+    assert "+   description: (not known until `pulumi up`)" in lines
+    assert "~ cannot tell: other-role: its trust policy is not known until `pulumi up`" in lines
+    assert "~ other principals: third-role" in lines
+
+
+def test_a_role_of_the_name_nobody() -> None:
+    """The attack: `other principals: nobody`, of a role that is called so and trusts somebody else."""
+    undecided = [Undecided("nobody", "", "its trust policy is a secret")]
+    parts = dict(headline(diff(other_principals=["nobody"], cannot_tell=undecided)))
+
+    assert (parts["cannot tell"], parts["other principals"]) == ('"nobody"', '"nobody"')
+
+
+def test_who_is_told_apart_and_by_what() -> None:
+    names = tuple(f"a/{index}" for index in range(7))
+    found = text(diff(gains=[Right("a/*", "my-role", ARN, ISSUER, names), Right("*/*", "my-role", ARN, ISSUER)]))
+    assert "+ a/* -> my-role (such as a/0, a/1, a/2, a/3, a/4, and 2 more)\n" in found
+    assert "+ every service account -> my-role\n" in found
+
+    other = ARN.replace("111122223333", "444455556666")
+    rights = [WORKER, Right("team-a/worker", "my-role", other, OTHER_ISSUER)]
+    found = text(diff(gains=rights, clusters={ISSUER: "blue"}))
+    assert f"+ team-a/worker in blue -> {ARN}\n" in found
+    assert f"+ team-a/worker in {OTHER_ISSUER} -> {other}" in re.sub(r"\n\+     ", " ", found)
+
+
+# --- whatever text there is -------------------------------------------------------------------------------------------
+
+# Some take no column or two, and some do so beside others: https://www.unicode.org/reports/tr11/
+CHARACTERS = st.characters(codec="utf-8") | st.sampled_from("\u1161\u0301\u6f22\ufe0f\u200d\u00a9#[\x1b ")
+# The attack: names and policies that mention people, close our elements, or become HTML, links or images.
+HOSTILE = [
+    *("@octocat", "<img src=x onerror=alert(1)>", "</details></code><b>", "a|b|c", "`@octocat`", "``` @octocat"),
+    *("```\n\n# @octocat", "````", "![x](https://example.org/x.png)", "[x](javascript:alert(1))"),
+    *("https://example.org/#1", "&lt;b&gt; &#64;octocat", "-->", "x\n\n<b>@octocat</b>\n", "\\`@octocat\\`"),
+]
+TEXTS = st.text(CHARACTERS, min_size=1, max_size=200) | st.sampled_from(HOSTILE)
+
+
+def any_of(kind: Any, **known: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return values of a type that have any text where they have a string."""
+    arguments = get_args(kind)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return st.builds(kind, **{name: any_of(each) for name, each in get_type_hints(kind).items()} | known)
+    if get_origin(kind) is Literal:
+        return st.sampled_from(arguments)
+    if get_origin(kind) is UnionType:
+        return st.none() | any_of(arguments[0])
+    if arguments == (str, str):
+        return st.tuples(TEXTS, TEXTS)
+    if arguments:
+        return st.lists(any_of(arguments[0]), max_size=2).map(tuple)
+    return {str: TEXTS, bool: st.booleans(), int: st.integers(0, 10**6)}[kind]
+
+
+# What a guard does is one of a few words.
+DIFFS = any_of(Diff, guard=st.just(()), clusters=st.just({}))
+
+
+def outside_of_code(text: str) -> str:
+    """Return what a reader of the Markdown gets as text, or as HTML: all but code spans and code blocks."""
+    every = [
+        each for token in MarkdownIt("gfm-like", {"linkify": False}).parse(text) for each in token.children or [token]
+    ]
+    # HTML blocks are ours, and escape what is within <code>.
+    return "\n".join(
+        re.sub(r"<code>[^<]*</code>", "", each.content) for each in every if each.type not in {"code_inline", "fence"}
+    )
+
+
+@given(DIFFS)
+def test_any_text_stays_in_its_line_and_in_code(found: Diff) -> None:
+    for row in rows_of(found):
+        assert row.lines
+        for line in row.lines:
+            assert line.isprintable()
+            # No line has two pieces and more than 80 columns: what is after its indentation is one of the pieces.
+            assert cell_len(line) <= 80 or line.lstrip("+-~ ") in {visible(each).lstrip("+-~ ") for each in row.pieces}
+            assert not row.sign or line.startswith(f"{row.sign} ")
+    comment = markdown(found, COMMAND)
+    outside = outside_of_code(comment)
+
+    assert OWN_WORDS.sub("", outside) == "", outside
+    assert outside.count("<details") == outside.count("</details>")
+    assert len(comment) <= LONGEST
+
+
+# --- Markdown ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_form() -> None:
+    bindings = [BindingChange("my-app", (change(PropertyChange("tags.team", "a", "b")),))]
+
+    assert (
+        markdown(diff(gains=[WORKER], bindings=bindings), COMMAND)
+        == """\
+### irsa diff: stack `dev`
+
+**gains:** `team-a/worker -> my-role`; **loses:** nobody
+
+<details open><summary><code>my-app</code></summary>
+
+```diff
+~ role my-role: update
+-   tags.team: a
++   tags.team: b
+```
+
+</details>
+
+```diff
+~ not seen: policies that others put on its roles (`irsa verify` reads them)
+```
+
+
+`stack dev: 1 binding changes; resources: 1 update, 0 unchanged`
+"""
+    )
+
+
+def test_what_does_not_fit_is_counted() -> None:
+    rights = [Right(f"team-{index}/app", "my-role", "", ISSUER) for index in range(2_000)]
+    resource = change(*(PropertyChange(f"tags.t{index}", "a", "b") for index in range(100)))
+    bindings = [BindingChange(f"app-{index}", (resource,)) for index in range(100)]
+    found = markdown(diff(gains=rights, bindings=bindings), COMMAND)
+
+    shown = len(re.findall("^\\+ team-", found, re.MULTILINE))
+    assert 0 < shown < 2_000
+    assert f"**{2_000 - shown:,} more lines are not shown**: `{COMMAND}` shows them." in found
+    opened = found.count("<details")
+    assert 0 < opened < 100
+    assert f"**{100 - opened:,} of 100 sections are not shown**: `{COMMAND}` shows them." in found
+    assert len(found) + 200 <= GITHUB
+
+
+def test_one_line_that_is_too_long() -> None:
+    resource = change(*(PropertyChange("x" * 9_000 + str(index), "a", "b") for index in range(50)))
+    found = markdown(diff(bindings=[BindingChange("app", (resource,))], warnings=["y" * 90_000]), COMMAND)
+
+    assert "more characters)" in found
+    assert "more lines are not shown" in found
+    assert len(found) + 200 <= GITHUB
+
+
+@pytest.mark.parametrize("text", ["a", "`", "``a`", " ", "a`b``c", "\\`"])
+def test_a_code_span_has_the_text(text: str) -> None:
+    """Protects names with backticks: https://spec.commonmark.org/0.31.2/#code-spans."""
+    (paragraph,) = [each for each in MarkdownIt().parse(code(text)) if each.type == "inline"]
+    (span,) = paragraph.children or []
+
+    assert (span.type, span.content.strip() or " ") == ("code_inline", text.strip() or " ")
+
+
+# --- the example of docs/diff.md --------------------------------------------------------------------------------------
+
+PAGE = Path(__file__).parents[4] / "docs" / "diff.md"
+
+
+def policy(actions: list[str], *buckets: str) -> dict[str, Any]:
+    arns = [f"arn:aws:s3:::{each}/*" for each in buckets]
+    statement = {"Sid": "Read", "Effect": "Allow", "Action": actions, "Resource": arns}
+    inputs = {"name": "reports", "policy": {"Version": "2012-10-17", "Statement": [statement]}}
+    return resource(POLICY, "reports", inputs, "reports")
+
+
+def named(name: str, subject: str, **tags: str) -> dict[str, Any]:
+    found = role(trust(subject), name, name, component=name)
+    return {**found, "inputs": {**found["inputs"], "tags": tags}}
+
+
+def test_the_example_is_what_the_command_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    after = without_outputs(named("reports", "team-a:*", team="payments"))
+    steps = [
+        step("update", named("reports", "team-a:reports"), after),
+        step("update", policy(["s3:GetObject"], "a", "drafts"), policy(["s3:GetObject", "s3:ListBucket"], "a")),
+    ]
+    warning = {"severity": "warning", "message": "warning: 'team-a:*' trusts all service accounts of team-a"}
+    preview = digest(steps, diagnostics=[warning], changeSummary={"same": 40})
+    found = [ServiceAccount("test", "team-a", name) for name in ("builder", "reports", "default")]
+    monkeypatch.setattr("irsa_cli.diff.work.previewed", lambda *_: (preview.replace("pulumi:dev", "pulumi:prod"), ""))
+    monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
+    cluster = SimpleNamespace(issuer=f"https://{ISSUER}", service_accounts=lambda _: found)
+    monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClients.of", lambda *_: cluster)
+
+    assert main(["diff", "--stack", "prod"]) == 0
+    example = PAGE.read_text().partition("$ irsa diff --stack prod\n")[2].partition("```")[0]
+    assert capsys.readouterr().out == example
