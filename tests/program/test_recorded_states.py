@@ -15,7 +15,8 @@ from google.protobuf.struct_pb2 import Struct  # type: ignore[import-untyped]
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.proto import resource_pb2
 
-from tests.program.test_stack_files import ROOT, Answers, run_program
+from tests.component.conftest import Answers
+from tests.program.test_stack_files import ROOT, run_program
 
 RECORDED = Path(__file__).parent / "recorded"
 RECORDS = sorted(RECORDED.glob("*.json"))

@@ -1,42 +1,13 @@
-from collections import Counter
 from typing import Any
 
 import pulumi
 import pytest
 
-from tests.component.conftest import RecordingMonitor
-from tests.program.test_stack_files import ISSUER, PROVIDER, Answers, run_program
+from tests.component.conftest import ISSUER, OTHER_ISSUER, PROVIDER, Answers, RecordingMonitor
+from tests.program.test_stack_files import run_program
 
-OTHER_ISSUER = ISSUER.replace("EXAMPLED539D", "EXAMPLEGREEN")
 OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 BOUNDARY = "arn:${partition}:iam::${account}:policy/${region}"
-
-
-class CountingAnswers(Answers):
-    """Answers that know two clusters, fail where a test says so, and count what was asked."""
-
-    def __init__(self, failing: tuple[str, ...] = ()) -> None:
-        super().__init__()
-        self.failing = failing
-        self.asked: Counter[str] = Counter()
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        identity, state = super().new_resource(args)
-        if args.typ == OIDC_PROVIDER:
-            state["arn"] = f"arn:aws:iam::111122223333:oidc-provider/{args.inputs['url'].removeprefix('https://')}"
-        return identity, state
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        operation = args.token.rsplit(":", 1)[-1]
-        of = args.args.get("name") or args.args.get("arn") or ""
-        # A provider is known by its URN, which ends with its name, and its id.
-        provider = args.provider.split("::")[-2] if args.provider else ""
-        self.asked[" ".join(filter(None, (operation, of, provider)))] += 1
-        if operation in self.failing:
-            return {}, [("", f"no answer to {operation}")]
-        if of == "other-cluster":
-            return {"identities": [{"oidcs": [{"issuer": OTHER_ISSUER}]}]}, []
-        return super().call(args)
 
 
 def settings(number: int) -> dict[str, Any]:
@@ -69,7 +40,7 @@ def settings(number: int) -> dict[str, Any]:
 
 
 def test_every_question_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    few, many = CountingAnswers(), CountingAnswers()
+    few, many = Answers(), Answers()
     run_program(settings(1), few, monkeypatch)
     run_program(settings(20), many, monkeypatch)
     provider = ISSUER.removeprefix("https://")
@@ -94,7 +65,7 @@ def test_a_role_is_assumed_with_the_credentials_of_the_stack(monkeypatch: pytest
     values = {**settings(1), "aws:profile": "of-the-stack"}
     role = {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}
     for account, profile in ((role, "of-the-stack"), ({"profile": "its-own"}, "its-own")):
-        answers = CountingAnswers()
+        answers = Answers()
         run_program({**values, "irsa:accounts": {"data": account}}, answers, monkeypatch)
         (provider,) = [inputs for kind, _, inputs in answers.resources if kind == "pulumi:providers:aws"]
         assert provider["profile"] == profile
@@ -113,7 +84,7 @@ def test_two_keys_of_one_aws_account_share_its_oidc_provider(
             name: {"account": name, "trust": {"subjects": ["a:b"]}} for name in ("data", "data-too")[::order]
         },
     }
-    answers = CountingAnswers()
+    answers = Answers()
     engine = RecordingMonitor(answers)
     run_program(values, answers, monkeypatch, engine)
     (created,) = [each for each in engine.registrations if each.type == OIDC_PROVIDER]
@@ -145,7 +116,7 @@ def test_no_provider_is_created_for_what_look_ups_refuse(
         "irsa:cluster": {"name": "my-cluster", "createOidcProvider": True},
         "irsa:bindings": bindings,
     }
-    answers = CountingAnswers(failing=("getRole",))
+    answers = Answers(failing=("getRole",))
     with pytest.raises(pulumi.RunError, match=said):
         run_program(values, answers, monkeypatch)
     assert {kind for kind, _, _ in answers.resources} <= {"pulumi:providers:aws", "pulumi:pulumi:Stack"}
@@ -156,7 +127,7 @@ def test_two_clusters_of_one_issuer_are_refused(monkeypatch: pytest.MonkeyPatch)
         "irsa:clusters": {"blue": {"name": "my-cluster"}, "green": {"stack": "organization/platform/prod"}},
         "irsa:bindings": {name: {"trust": {"subjects": ["a:b"]}, "clusters": [name]} for name in ("blue", "green")},
     }
-    answers = CountingAnswers()
+    answers = Answers()
     answers.stack_outputs = {"oidcIssuer": f"{ISSUER}/", "oidcProviderArn": PROVIDER}
     with pytest.raises(pulumi.RunError) as error:
         run_program(values, answers, monkeypatch)

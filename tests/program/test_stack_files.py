@@ -11,40 +11,10 @@ from pulumi.runtime.mocks import MockMonitor
 
 from irsa_program.check_report import report_of
 from irsa_program.lookups.access import Access
+from tests.component.conftest import ISSUER, PROVIDER, Answers
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "templates" / "irsa-stack"
-ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
-PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER.removeprefix('https://')}"
-
-
-class Answers(pulumi.runtime.Mocks):
-    def __init__(self, provider_exists: bool = True) -> None:
-        self.provider_exists = provider_exists
-        self.stack_outputs: dict[str, Any] = {}
-        self.resources: list[tuple[str, str, dict[str, Any]]] = []
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        self.resources.append((args.typ, args.name, dict(args.inputs)))
-        kind = args.typ.rsplit(":", 1)[-1].lower()
-        arn = f"arn:aws:iam::111122223333:{kind}/{args.inputs.get('name', args.name)}"
-        return f"{args.name}-id", {**args.inputs, "arn": arn}
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        if args.token == "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider" and not self.provider_exists:
-            return {}, [("", "reading IAM OIDC Provider: couldn't find resource")]
-        answers: dict[str, dict[str, Any]] = {
-            "pulumi:pulumi:readStackOutputs": {"outputs": self.stack_outputs},
-            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "111122223333"},
-            "aws:index/getPartition:getPartition": {"partition": "aws"},
-            "aws:index/getRegion:getRegion": {"region": "us-west-2"},
-            "aws:eks/getCluster:getCluster": {"identities": [{"oidcs": [{"issuer": ISSUER}]}]},
-            "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": {
-                "arn": args.args.get("arn"),
-                "clientIdLists": ["sts.amazonaws.com"],
-            },
-        }
-        return answers[args.token], []
 
 
 def stack_values(file: Path) -> dict[str, Any]:

@@ -15,9 +15,8 @@ from irsa.evaluation.same_sessions import admits_the_same
 from irsa.imported import not_as_declared
 from irsa.rules.unknown import OUTPUT
 from irsa.types import COMPARED, POD_IDENTITY_ASSOCIATION, POLICY, ROLE, SERVICE_ACCOUNT
+from tests.unit.irsa.evaluation.page_example import SUB, document, statement
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, ISSUER, PROVIDER, best
-from tests.unit.irsa_cli.adopt.scene import statement
-from tests.world import document as policy_document
 
 ACTIONS = ("sts:AssumeRole", "sts:TagSession")
 PRINCIPALS = ({"AWS": "111122223333"}, {"AWS": "444455556666"}, {"Service": "pods.eks.amazonaws.com"})
@@ -94,7 +93,8 @@ DOCUMENT = st.builds(
 )
 PROPERTIES: dict[str, st.SearchStrategy[Any]] = {
     "assumeRolePolicy": st.builds(
-        lambda name: json.dumps(policy_document(statement(f"team-a:{name}"))), st.sampled_from(("x", "y", "z"))
+        lambda name: json.dumps(document(statement(Condition={"StringEquals": {SUB: name}}))),
+        st.sampled_from([f"system:serviceaccount:team-a:{each}" for each in "xyz"]),
     ),
     "description": TEXT,
     "disableSessionTags": st.booleans(),

@@ -54,19 +54,6 @@ def test_documented_conditions(condition: dict[str, Any], decision: Decision) ->
     assert under(condition).decision is decision
 
 
-# AWS's own tables: reference_policies_condition-single-vs-multi-valued-context-keys
-TAG_KEYS: list[tuple[dict[str, Any], tuple[str, ...], Decision]] = [
-    ({"ForAllValues:StringEquals": {"aws:TagKeys": "environment"}}, ("",), MATCHED),
-    ({"ForAnyValue:StringLike": {"aws:TagKeys": "*"}}, ("",), NOT_MATCHED),
-    ({"StringEquals": {"aws:TagKeys": "environment"}}, ("environment", "dept"), UNKNOWN),
-]
-
-
-@pytest.mark.parametrize(("condition", "tag_keys", "decision"), TAG_KEYS)
-def test_set_operators(condition: dict[str, Any], tag_keys: tuple[str, ...], decision: Decision) -> None:
-    assert under(condition, aws__TagKeys=tag_keys).decision is decision
-
-
 @pytest.mark.parametrize(("wanted", "found"), [("\u00c9", "\u00e9"), ("k", "\u212a"), ("stra\u00dfe", "STRASSE")])
 def test_no_page_says_what_the_other_case_is_beyond_ascii(wanted: str, found: str) -> None:
     for operator in ("StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"):
@@ -94,6 +81,7 @@ VARIABLES = [
     ("a variable of several values", {"StringEquals": {SUB: "${aws:x}"}}, (SUBJECT, "b"), UNKNOWN),
     ("a variable whose value has a wildcard", {"StringLike": {SUB: "${aws:x}"}}, ("*",), UNKNOWN),
     ("an unclosed variable", {"StringEquals": {SUB: "${aws:x"}}, ("a",), UNKNOWN),
+    ("several values without a set operator", {"StringEquals": {"aws:x": "a"}}, ("a", "b"), UNKNOWN),
     ("a variable under Bool", {"Bool": {"aws:x": "${aws:x}"}}, ("true",), UNKNOWN),
 ]
 
