@@ -16,6 +16,20 @@ OTHER_ISSUER = ISSUER.replace("EXAMPLED539D", "EXAMPLEGREEN")
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER.removeprefix('https://')}"
 
 
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
+DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
+GOOD: dict[str, Any] = {
+    "service_account": {"name": "my-service-account", "namespace": "default"},
+    "oidc_provider_arns": [PROVIDER],
+    "role": {"name": "my-role"},
+    "policy": {"name": "my-policy", "document": DOCUMENT},
+}
+
+
+def output(value: Any) -> pulumi.Output[Any]:
+    return pulumi.Output.from_input(value)
+
+
 class Registration(NamedTuple):
     type: str
     name: str

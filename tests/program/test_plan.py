@@ -8,7 +8,7 @@ from irsa_config.stack import Stack
 from irsa_program.examine import examine
 from irsa_program.helm_values import of_binding
 from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
-from irsa_program.plan import Plan, PlannedComponent, PlannedNamespace, plan
+from irsa_program.plan import Plan, PlannedComponent, plan
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -57,39 +57,6 @@ def components(found: Plan) -> list[PlannedComponent]:
 def only(found: Plan) -> PlannedComponent:
     (component,) = components(found)
     return component
-
-
-def test_several_clusters_have_one_role_and_an_account_each() -> None:
-    binding = {
-        "serviceAccount": {"name": "app", "namespace": "team-a", "createNamespace": True},
-        "role": {"name": "app-role"},
-        "trust": {"subjects": ["team-b:*"]},
-        "audience": "mine",
-        "import": ["role", "serviceAccount"],
-        "formerly": "old",
-        "protect": True,
-    }
-    found = planned({"clusters": SEVERAL, "bindings": {"app": binding}})
-    role, blue, green = components(found)
-
-    assert [(c.cluster, c.takes_role, c.protect) for c in components(found)] == [
-        (None, False, True),
-        ("blue", True, True),
-        ("green", True, True),
-    ]
-    assert role.args["oidc_provider_arns"] == [BLUE, GREEN]
-    assert role.args["trust"]["subjects"] == ["team-b:*", "team-a:app"]
-    assert "service_account" not in role.args
-    assert role.args["import_"] == ["role"]
-    assert (role.namespace, blue.namespace) == (None, PlannedNamespace("blue", "team-a", f"team-a@{ISSUER}"))
-    assert green.namespace == PlannedNamespace("green", "team-a", f"team-a@{GREEN_ISSUER}")
-    for service_account in (blue, green):
-        # The role's ARN is known when that component is created; a legal one stands for it.
-        assert {name: value for name, value in service_account.args.items() if name != "role"} == {
-            "service_account": {"name": "app", "namespace": "team-a"},
-            "audience": "mine",
-            "import_": ["serviceAccount"],
-        }
 
 
 def test_what_no_binding_asks_for_is_not_looked_up() -> None:

@@ -34,14 +34,11 @@ def refused(examination: Examination) -> list[tuple[tuple[str | int, ...], str]]
         ({**APP, "role": {"permissionsBoundary": FOREIGN}}, {}, ("role", "permissionsBoundary"), "999999999999"),
         ({**APP, "policyArns": [FOREIGN]}, {"cluster": {"name": "cc"}, "allowed": ["111122223333"]},
          ("policyArns", 0), "999999999999"),
-        ({**APP, "policyArns": {"k": FOREIGN}}, {"cluster": {"name": "cc"}, "allowed": ["111122223333"]},
-         ("policyArns", "k"), "999999999999"),
         ({**APP, "policyArns": [FOREIGN]}, {"cluster": {"name": "cc"}, "allowed": '["111122223333"]'},
          ("policyArns", 0), "999999999999"),
         ({"trust": {"subjects": ["a:b"]}, **READS}, {"clusters": {"c": CLUSTER, "o": OTHER}},
          ("clusters", 1), "444455556666"),
         ({**APP, "assumeRoleArns": ["arn:aws-cn:iam::444455556666:role/r"]}, {}, ("assumeRoleArns", 0), "aws-cn"),
-        ({**APP, "policyArns": [*READS["policyArns"], FOREIGN, FOREIGN]}, {}, ("policyArns", 1), "999999999999"),
     ],
 )  # fmt: skip
 def test_aws_accounts_that_cannot_meet(
@@ -60,11 +57,7 @@ def test_aws_accounts_that_cannot_meet(
     ("key", "allowed"),
     [
         (("inlinePolicies",), "a mapping of keys to values"),
-        (("policyArns",), "a list"),
-        (("serviceAccount", "create"), "true or false"),
         (("serviceAccount", "tokenExpiration"), "an integer"),
-        (("role", "tags"), "a mapping of keys to values"),
-        (("policy", "document"), "a mapping of keys to values"),
     ],
 )
 def test_a_secret_where_no_string_belongs(key: tuple[str, ...], allowed: str) -> None:
@@ -79,16 +72,6 @@ def test_a_secret_where_no_string_belongs(key: tuple[str, ...], allowed: str) ->
     inner[key[-1]] = SECRET
     (mistake,) = examined(binding).mistakes
     assert (mistake.place[2:], mistake.mistake.allowed) == (key, allowed)
-
-
-def test_a_quota_that_aws_does_not_give() -> None:
-    """The attack: a trust policy of 1,200 patterns with a quota of 100,000,000, which was evaluated for a minute."""
-    subjects = [f"n{number}:*a{number}" for number in range(1200)]
-    ((place, found),) = [
-        (mistake.place, mistake.mistake.found)
-        for mistake in examined({"trust": {"subjects": subjects}, **READS}, quotas={"trustPolicySize": 10**8}).mistakes
-    ]
-    assert (place, found) == (("quotas", "trustPolicySize"), "100,000,000")
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,8 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
     "role.tags": ({"team": "a"}, [[], {"aws:x": "a"}, {"a": "x" * 257}, {"a": 5}, {5: "a"}]),
     "import_": (["role"], ["role", ["rolle"], [5]]),
     "retain_on_delete": (True, ["yes"]),
-    "quotas.trust_policy_size": (4096, [2047, "4096"]),
+    # A policy of any length would be evaluated, for a minute.
+    "quotas.trust_policy_size": (4096, [2047, 10**8, "4096"]),
     "quotas.attached_policies": (20, [0, -1, "20"]),
     "policy_arns": ("arn:aws:iam::aws:policy/ReadOnlyAccess", ["ReadOnlyAccess", 5]),
     "inline_policies.document": (DOCUMENT, ["{", [], {}, {**DOCUMENT, "Version": "2008-10-17"}]),

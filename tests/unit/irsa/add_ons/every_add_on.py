@@ -5,7 +5,6 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
@@ -18,7 +17,6 @@ from irsa.evaluation.conditions import Known, evaluate_condition
 from irsa.evaluation.document import Condition
 from irsa.evaluation.permissions import gives
 from irsa.rules.leaves import items_of
-from irsa.rules.names import snake
 
 # A new add-on is a line here: the parameters with which it reaches least.
 NARROWEST: Mapping[str, Sequence[str]] = {
@@ -64,7 +62,6 @@ VALUES: Mapping[str, tuple[str, str]] = {
         "arn:PARTITION:aps:REGION:111122223333:workspace/ws-22222222-2222-2222-2222-222222222222",
     ),
 }
-CALLS = Path(__file__).parent / "calls"
 _NOBODY = WebIdentityRequest("https://nobody", "arn:aws:iam::000000000000:oidc-provider/nobody", "", "")
 
 
@@ -172,35 +169,3 @@ def _fitting(operator: str, wanted: Sequence[str]) -> Any:
         if ":" in operator
         else wanted[0].replace("*", "x")
     )
-
-
-class Call(NamedTuple):
-    add_on: str
-    name: str
-    request: Request
-    allowed: bool
-
-
-def calls(add_on_name: str) -> Iterator[Call]:
-    """Yield the calls that an add-on makes, each on its own resource and on another's."""
-    read = json.loads((CALLS / f"{add_on_name}.json").read_text())
-    for index, each in enumerate(read["calls"]):
-        for whose in ("own", "other"):
-            context = each[whose]
-            if context is None:
-                assert whose == "other"
-                continue
-            context = {**context}
-            resource = context.pop("resource", each["resource"])
-            tags = [key.partition("/")[2] for key in context if key.startswith("aws:RequestTag/")]
-            context |= {"aws:TagKeys": context.get("aws:TagKeys", tags)} if tags else {}
-            name = f"{add_on_name} {index} {each['action']} {whose}"
-            yield Call(add_on_name, name, Request(each["action"], resource, context), whose == "own")
-
-
-@functools.cache
-def policy_of_calls(add_on_name: str) -> Mapping[str, Any]:
-    read = json.loads((CALLS / f"{add_on_name}.json").read_text())
-    each = add_on(add_on_name)
-    parameters = {snake(name): value for name, value in read["parameters"].items()}
-    return document(each, each.newest, None, parameters, where())

@@ -29,9 +29,7 @@ EXAMPLES = [
     ("a key under the provider's ARN is absent", {"StringEquals": {f"{PROVIDER}:sub": SUBJECT}}, NOT_MATCHED),
     ("a key with the scheme is absent", {"StringEquals": {f"https://{SUB}": SUBJECT}}, NOT_MATCHED),
     ("Null false of a key that is there", {"Null": {SUB: "false"}}, MATCHED),
-    ("Null as JSON's own false", {"Null": {SUB: False}}, MATCHED),
     ("Null true of an absent key", {"Null": {"other.example:sub": "true"}}, MATCHED),
-    ("Null false of an absent key", {"Null": {"other.example:sub": "false"}}, NOT_MATCHED),
     ("Null of an unknown key", {"Null": {"aws:SourceVpc": "true"}}, UNKNOWN),
     ("Null has no third value", {"Null": {SUB: "perhaps"}}, UNKNOWN),
     ("no IfExists for Null", {"NullIfExists": {SUB: "false"}}, UNKNOWN),
@@ -63,7 +61,6 @@ def test_no_page_says_what_the_other_case_is_beyond_ascii(wanted: str, found: st
 VARIABLES = [
     ("${*} is an asterisk", {"StringLike": {"aws:x": "a${*}b"}}, ("a*b",), MATCHED),
     ("${*} is no wildcard", {"StringLike": {"aws:x": "a${*}b"}}, ("axb",), NOT_MATCHED),
-    ("${?} is no wildcard", {"StringLike": {"aws:x": "a${?}*"}}, ("abc",), NOT_MATCHED),
     ("${$} is a dollar sign", {"StringEquals": {"aws:x": "${$}{a}"}}, ("${a}",), MATCHED),
     (
         "a known variable",
@@ -71,7 +68,6 @@ VARIABLES = [
         ("default",),
         MATCHED,
     ),
-    ("a known variable, other value", {"StringEquals": {SUB: "${aws:x}"}}, ("default",), NOT_MATCHED),
     ("a claim as a variable", {"StringEquals": {"aws:x": f"${{{SUB}}}"}}, (SUBJECT,), MATCHED),
     ("an absent variable's default", {"StringEquals": {SUB: f"${{aws:x, '{SUBJECT}'}}"}}, (), MATCHED),
     ("a known variable's unused default", {"StringEquals": {SUB: f"${{aws:x, '{SUBJECT}'}}"}}, ("a",), NOT_MATCHED),

@@ -11,7 +11,8 @@ from tests.unit.irsa.evaluation.page_example import PROVIDER, REQUEST, SUB, SUBJ
     ("malformed", "place"),
     [
         # An endpoint that is not AWS's may answer with anything.
-        *((each, "") for each in (None, [], 5, "{", "[]", "[" * 100_000, '{"Statement": NaN}')),
+        *((each, "") for each in (None, 5, "{", "[]", "[" * 100_000, '{"Statement": NaN}')),
+        ([], ""),
         ({}, "Statement"),
         ({"Version": "2024-01-01", "Statement": []}, "Version"),
         ({"Statement": [], "statement": []}, "statement"),

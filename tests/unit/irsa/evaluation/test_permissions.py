@@ -130,7 +130,7 @@ def test_what_is_gained(before: list[Any], after: list[Any], gained: list[Gain])
 
 
 NASTY = {
-    "stars": [allow("s3:*", [f"arn:aws:s3:::*{a}*{b}*{a}?*" for a in "abcdefghij" for b in string.ascii_lowercase])],
+    "stars": [allow("s3:*", [f"arn:aws:s3:::*{a}*{b}*{a}?*" for a in "abcdef" for b in string.ascii_lowercase])],
     "letters": [
         {"Effect": effect, "NotAction": f"s3:{letter}*", "NotResource": f"arn:aws:s3:::*{letter}*"}
         for letter in string.ascii_lowercase

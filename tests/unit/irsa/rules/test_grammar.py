@@ -44,7 +44,6 @@ def places(mistakes: Iterable[Located]) -> list[Place]:
         document(STATEMENT),
         document(STATEMENT, Id="cd3ad3d9-2776-4ef1-a904-4c229d1642ee"),
         document(STATEMENT, *({**STATEMENT, "Sid": each} for each in ("A1", "a1", "", ""))),
-        document({**STATEMENT, "Action": ["s3:Get*", "s3:?etObject", "*"]}),
         document({**STATEMENT, "Condition": {"StringLike": {"s3:prefix": ["", "home/", "home/${aws:username}/*"]}}}),
         document({**STATEMENT, "Resource": "arn:aws:s3:::${aws:PrincipalTag/team}/*"}),
         document({**STATEMENT, "Resource": "arn:*:s3:::my-bucket"}),
@@ -65,20 +64,16 @@ def test_documents_that_iam_takes(good: dict[str, Any]) -> None:
         (document(), ("Statement",), "[]"),
         (document(Statement=None), ("Statement",), "nothing"),
         (document(STATEMENT, Id=5), ("Id",), "5"),
-        (document(STATEMENT, Statements=[]), ("Statements",), "unknown element"),
         (document(STATEMENT, version="2012-10-17"), ("version",), "unknown element"),
         (document(without("Effect")), ("Statement", 0, "Effect"), "no Effect"),
         *((document(without(each)), ("Statement", 0), each) for each in ("Action", "Resource")),
         (document(STATEMENT, {**STATEMENT, "Effect": "allow"}), ("Statement", 1, "Effect"), "allow"),
         (document({**STATEMENT, "Sid": "my-sid"}), ("Statement", 0, "Sid"), "my-sid"),
-        (document({**STATEMENT, "Sid": None}), ("Statement", 0, "Sid"), "nothing"),
         (document({**STATEMENT, "NotAction": "s3:*"}), ("Statement", 0), "both Action and NotAction"),
         (document({**STATEMENT, "NotResource": "*"}), ("Statement", 0), "both Resource and NotResource"),
         (document({**STATEMENT, "Action": "GetObject"}), ("Statement", 0, "Action"), "GetObject"),
         (document({**STATEMENT, "Action": ["s3:*", "s3:Get Object"]}), ("Statement", 0, "Action", 1), "Get Object"),
-        (document({**STATEMENT, "Action": []}), ("Statement", 0, "Action"), "[]"),
         (document({**STATEMENT, "Action": "s3:a:b"}), ("Statement", 0, "Action"), "s3:a:b"),
-        (document({**STATEMENT, "Resource": "arn:aws:s3"}), ("Statement", 0, "Resource"), "not an ARN"),
         (document({**STATEMENT, "Resource": "a:aws:s3:::b"}), ("Statement", 0, "Resource"), "not an ARN"),
         (document({**STATEMENT, "Resource": "${aws:a:b:c:d:e:f}"}), ("Statement", 0, "Resource"), "not an ARN"),
         (document({**STATEMENT, "Resource": ["*", "arn:was:s3:::b"]}), ("Statement", 0, "Resource", 1), "'was'"),
@@ -142,16 +137,13 @@ def test_trust_statements_that_iam_takes(good: dict[str, Any]) -> None:
     [
         ({"Resource": "*"}, ("Resource",), "unknown element"),
         ({"NotPrincipal": {"AWS": "*"}}, ("NotPrincipal",), "unknown element"),
-        ({"Principal": {}}, ("Principal",), "{}"),
         ({"Principal": "arn:aws:iam::111122223333:root"}, ("Principal",), "arn:aws:iam::111122223333:root"),
         ({"Principal": {"aws": "*"}}, ("Principal", "aws"), "unknown principal"),
         ({"Principal": {"AWS": []}}, ("Principal", "AWS"), "[]"),
         ({"Principal": {"AWS": 111122223333}}, ("Principal", "AWS"), "111122223333"),
-        ({"Principal": {"AWS": ""}}, ("Principal", "AWS"), "''"),
         ({"Principal": {"AWS": [1, ""]}}, ("Principal", "AWS"), "1"),
         # Narrow as they read, and no wildcards to IAM.
         ({"Principal": {"AWS": "arn:aws:iam::*:root"}}, ("Principal", "AWS"), "*"),
-        ({"Principal": {"AWS": [ROOT, ROOT.replace("root", "role/*")]}}, ("Principal", "AWS"), "*"),
         ({"Principal": {"Federated": ROOT.replace("root", "oidc-provider/x*")}}, ("Principal", "Federated"), "*"),
         ({"Principal": {"Service": "*.amazonaws.com"}}, ("Principal", "Service"), "*"),
         *(
@@ -216,14 +208,11 @@ def test_operators_that_iam_does_not_have(operator: str, advice: str) -> None:
     ("conditions", "place", "word"),
     [
         ([], (), "[]"),
-        ("x", (), "'x'"),
         ({"StringEquals": "x"}, ("StringEquals",), "'x'"),
         ({"StringEquals": {"aws:x": []}}, ("StringEquals", "aws:x"), "[]"),
-        ({"StringEquals": {"aws:x": {"a": "b"}}}, ("StringEquals", "aws:x"), "{'a': 'b'}"),
         ({"StringEquals": {"aws:x": ["a", ["b"]]}}, ("StringEquals", "aws:x"), "['a', ['b']]"),
         ({"StringEquals": {"aws:x": 1227433179}}, ("StringEquals", "aws:x"), "1227433179"),
         ({"ForAnyValue:StringLike": {"aws:x": ["a", 1]}}, ("ForAnyValue:StringLike", "aws:x"), "StringLike"),
-        ({"BinaryEquals": {"aws:x": 1}}, ("BinaryEquals", "aws:x"), "1"),
     ],
 )
 def test_conditions_that_iam_refuses(conditions: Any, place: Place, word: str) -> None:
@@ -253,7 +242,6 @@ def test_a_wildcard_that_does_not_work(operator: str, subject: Any) -> None:
     [
         {"StringLike": {"oidc.example:sub": "system:serviceaccount:default:*"}},
         {"StringEquals": {"oidc.example:sub": "system:serviceaccount:default:app"}},
-        {"StringEquals": {"s3:prefix": "a*"}},
         {"StringNotEquals": {"oidc.example:sub": "a*"}},
     ],
 )

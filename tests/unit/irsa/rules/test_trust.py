@@ -97,14 +97,3 @@ def test_every_statement_names_audience_and_subjects(provider_arns: list[str], n
         found = statement["Condition"]["StringLike" if needs_like else "StringEquals"][f"{issuer}:sub"]
         assert set([found] if isinstance(found, str) else found) == wanted
         assert ("StringLike" in statement["Condition"]) == needs_like
-
-
-@given(providers, subjects, st.randoms())
-def test_order_does_not_change_the_text(provider_arns: list[str], names: list[str], random: "object") -> None:
-    shuffled_providers, shuffled_names = list(provider_arns), list(names)
-    random.shuffle(shuffled_providers)  # type: ignore[attr-defined]
-    random.shuffle(shuffled_names)  # type: ignore[attr-defined]
-
-    assert trust_document(TrustParts(provider_arns, names)) == trust_document(
-        TrustParts(shuffled_providers, shuffled_names)
-    )

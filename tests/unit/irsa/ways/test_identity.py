@@ -1,4 +1,3 @@
-import contextlib
 import itertools
 import json
 from collections.abc import Mapping
@@ -13,12 +12,6 @@ from irsa.rules.mistakes import Mistake
 from irsa.rules.unknown import OUTPUT
 from irsa.spec import parse, read
 from irsa.ways import parse_identity
-
-ANYTHING: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.sampled_from(["irsa", "podIdentity", "used", "trusted"]) | st.text(),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=12), inner, max_size=2),
-    max_leaves=4,
-)
 
 
 def test_the_short_words_are_mappings() -> None:
@@ -36,15 +29,6 @@ def test_what_is_recorded_is_read_again(irsa: str, pods: str) -> None:
     identity = parse_identity(recorded)
     assert identity.recorded == recorded
     assert [way.key for way in identity.used] == [way for way, use in recorded.items() if use == "used"]
-
-
-@given(ANYTHING)
-def test_anything_is_read_or_refused(value: Any) -> None:
-    is_short = value in ("irsa", "both", "podIdentity")
-    with contextlib.suppress(Mistake):
-        assert parse_identity(value).recorded == value or is_short
-        return
-    assert not is_short
 
 
 @pytest.mark.parametrize(
