@@ -127,19 +127,22 @@ ARGS: dict[str, Any] = {
     "role": {"name": "app"},
 }
 OPEN = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
+KUBE_SYSTEM = {"StringLike": {f"{PROVIDER.partition('/')[2]}:sub": "system:serviceaccount:kube-system:*"}}
 
 
-def test_a_statement_that_opens_the_cluster_is_told(deploy: Deploy, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("denied", [None, ["kube-system:*"]])
+def test_a_statement_that_opens_the_cluster_is_told(deploy: Deploy, denied: list[str] | None) -> None:
     """The attack: trust.statements open the whole cluster, no word is said, and `subjects` lists one account."""
-    args = {**ARGS, "trust": {"statements": [OPEN]}}
+    deny = [{**OPEN, "Effect": "Deny", "Condition": KUBE_SYSTEM}] if denied else []
+    args = {**ARGS, "trust": {"statements": [OPEN, *deny]}}
     (warning,) = parse("app", args).warnings
     deployed = deploy(args)
 
-    assert warning == "trust.statements[0]: every service account of the cluster may assume the role"
-    assert deployed.outputs["subjects"] == ["*:*", "team-a:app"]
-    assert deployed.registered["subjects"] == ["*:*", "team-a:app"]
+    but = ", but not kube-system:*," if denied else ""
+    assert warning == f"trust.statements[0]: every service account of the cluster{but} may assume the role"
+    assert deployed.outputs["subjects"] == deployed.registered["subjects"] == ["*:*", "team-a:app"]
     # The other output is recorded only where it says something.
-    assert (deployed.outputs["denied_subjects"], "deniedSubjects" in deployed.registered) == (None, False)
+    assert deployed.outputs["denied_subjects"] == deployed.registered.get("deniedSubjects") == denied
 
 
 def test_a_statement_that_is_known_later_is_judged_then(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,22 +153,6 @@ def test_a_statement_that_is_known_later_is_judged_then(deploy: Deploy, monkeypa
 
     assert said == ["trust.statements[0]: every service account of the cluster may assume the role"]
     assert deployed.outputs["subjects"] == ["*:*", "team-a:app"]
-
-
-KUBE_SYSTEM = {"StringLike": {f"{PROVIDER.partition('/')[2]}:sub": "system:serviceaccount:kube-system:*"}}
-
-
-def test_who_is_denied_stands_beside_the_subjects(deploy: Deploy) -> None:
-    args = {**ARGS, "trust": {"statements": [OPEN, {**OPEN, "Effect": "Deny", "Condition": KUBE_SYSTEM}]}}
-    (warning,) = parse("app", args).warnings
-    deployed = deploy(args)
-
-    assert warning == (
-        "trust.statements[0]: every service account of the cluster, but not kube-system:*, may assume the role"
-    )
-    assert deployed.outputs["subjects"] == ["*:*", "team-a:app"]
-    assert deployed.outputs["denied_subjects"] == ["kube-system:*"]
-    assert deployed.registered["deniedSubjects"] == ["kube-system:*"]
 
 
 @pytest.mark.parametrize("later", [False, True])

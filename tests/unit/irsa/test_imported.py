@@ -15,6 +15,7 @@ from irsa.evaluation.same_sessions import admits_the_same
 from irsa.imported import not_as_declared
 from irsa.rules.unknown import OUTPUT
 from irsa.types import COMPARED, POD_IDENTITY_ASSOCIATION, POLICY, ROLE, SERVICE_ACCOUNT
+from tests import world
 from tests.unit.irsa.evaluation.page_example import SUB, document, statement
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, ISSUER, PROVIDER, best
 
@@ -59,8 +60,7 @@ def of_tokens(draw: st.DrawFn) -> dict[str, Any]:
     audience = draw(st.sampled_from(AUDIENCES[:2]))
     condition: dict[str, dict[str, Any]] = {"StringEquals": {f"{ISSUER}:aud": audience}}
     condition.setdefault(operator, {})[f"{ISSUER}:sub"] = [f"system:serviceaccount:{each}" for each in names]
-    action = "sts:AssumeRoleWithWebIdentity"
-    return {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": action, "Condition": condition}
+    return world.of_tokens(PROVIDER, condition)
 
 
 @given(st.data())

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -9,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.evaluation import Decision
-from tests.unit.irsa.evaluation.glob_oracle import glob
 from tests.unit.irsa.evaluation.page_example import (
     AUD,
     AUDIENCE,
@@ -146,7 +146,7 @@ WANTED = st.lists(VALUES, min_size=1, max_size=3)
 SAME: dict[str, Callable[[str, str], bool]] = {
     "StringEquals": lambda found, wanted: found == wanted,
     "StringEqualsIgnoreCase": lambda found, wanted: re.fullmatch(re.escape(wanted), found, re.IGNORECASE) is not None,
-    "StringLike": lambda found, wanted: glob(wanted, found),
+    "StringLike": fnmatchcase,
 }
 NEGATIONS = {name.replace("String", "StringNot"): same for name, same in SAME.items()}
 
