@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pydantic
 import yaml
@@ -16,21 +16,12 @@ ELSEWHERE = {"cluster", "protect", "retain_on_delete"}
 ELSEWHERE |= {"scope", *PARAMETERS, *SWITCHES}
 
 
-def keys(annotation: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
-        for name, field in annotation.model_fields.items():
-            yield annotation.__name__, name
-            yield from keys(field.annotation)
-    for part in get_args(annotation):
-        yield from keys(part)
-
-
-def used(value: Any) -> Iterator[tuple[str, str]]:
+def models(value: Any) -> Iterator[pydantic.BaseModel]:
     if isinstance(value, pydantic.BaseModel):
-        yield from ((type(value).__name__, name) for name in value.model_fields_set)
+        yield value
         value = dict(value)
     for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from used(each)
+        yield from models(each)
 
 
 def test_the_showcase_uses_every_key() -> None:
@@ -38,6 +29,8 @@ def test_the_showcase_uses_every_key() -> None:
     values = {key.removeprefix("irsa:"): value for key, value in config.items() if key.startswith("irsa:")}
     # The short word for a mapping is read before pydantic.
     values["guard"] = {"mode": values["guard"]}
-    unused = {*keys(StackKeys)} - {*used(StackKeys.model_validate(values))}
+    found = [*models(StackKeys.model_validate(values))]
+    keys = {(type(each).__name__, name) for each in found for name in type(each).model_fields}
+    used = {(type(each).__name__, name) for each in found for name in each.model_fields_set}
 
-    assert {f"{model}.{name}" for model, name in unused if name not in ELSEWHERE} == set()
+    assert {f"{model}.{name}" for model, name in keys - used if name not in ELSEWHERE} == set()

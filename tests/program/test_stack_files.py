@@ -73,10 +73,9 @@ def test_the_example_of_six_bindings_holds_those_of_the_dev_stack(monkeypatch: p
 @pytest.mark.parametrize(
     ("outputs", "words"),
     [
-        ({}, ["no output 'oidcProviderArn'", "it has: none"]),
+        ({}, ["2 look-ups failed", "no output 'oidcIssuer'", "no output 'oidcProviderArn'", "it has: none"]),
         ({"oidcIssuer": "oidc.eks.us-west-2.amazonaws.com/id/X", "oidcProviderArn": PROVIDER}, ["an https URL"]),
         ({"oidcProviderArn": PROVIDER + "X"}, ["no output 'oidcIssuer'", "it has: oidcProviderArn"]),
-        ({}, ["2 look-ups failed", "no output 'oidcIssuer'"]),
         ({"oidcIssuer": ISSUER, "oidcProviderArn": "arn:aws:iam::12:oidc-provider/x"}, ["'12', not 12 digits"]),
         ({"oidcIssuer": ISSUER, "oidcProviderArn": PROVIDER + "X"}, ["is not for the issuer"]),
     ],
@@ -119,36 +118,34 @@ def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monk
     run_program({**values, f"aws:{setting}": ["011112222333"]}, Answers(), monkeypatch)
 
 
+def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = stack_values(TEMPLATE / "Pulumi.prod.yaml")
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(texts))
+
+    assert "my-app" in run_program({}, Answers(), monkeypatch)["bindings"]
+
+
 OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 BOUNDARY = "arn:${partition}:iam::${account}:policy/${region}"
 
 
 def settings(number: int) -> dict[str, Any]:
     """Settings with two clusters and two accounts, that many bindings in each account."""
+    numbers = range(number)
     own = {
-        f"own-{index}": {
-            "serviceAccount": {"name": f"own-{index}"},
-            "role": {"permissionsBoundary": BOUNDARY},
-            "clusters": ["blue"] if index % 2 else ["blue", "green"],
-        }
-        for index in range(number)
+        f"own-{n}": {"serviceAccount": {"name": f"own-{n}"}, "clusters": ["blue", "green"][n % 2 :]} for n in several
     }
-    data = {
-        f"data-{index}": {
-            "account": "data",
-            "trust": {"subjects": [f"a:data-{index}"]},
-            "role": {"permissionsBoundary": BOUNDARY},
-            "clusters": ["blue"],
-        }
-        for index in range(number)
-    }
+    data = {f"data-{n}": {"account": "data", "trust": {"subjects": ["a:b"]}, "clusters": ["blue"]} for n in numbers}
     return {
         "irsa:clusters": {
             "blue": {"name": "my-cluster"},
             "green": {"name": "other-cluster", "kubernetes": {"eks": False, "context": "green"}},
         },
         "irsa:accounts": {"data": {"profile": "data"}},
-        "irsa:bindings": {**own, **data},
+        "irsa:bindings": {
+            name: {**each, "role": {"permissionsBoundary": BOUNDARY}} for name, each in {**own, **data}.items()
+        },
     }
 
 
@@ -172,6 +169,16 @@ def test_every_question_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
         f"getOpenIdConnectProvider arn:aws:iam::111122223333:oidc-provider/{provider} data": 1,
         f"getOpenIdConnectProvider arn:aws:iam::111122223333:oidc-provider/{other}": 1,
     }
+
+
+def test_a_role_is_assumed_with_the_credentials_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {**settings(1), "aws:profile": "of-the-stack"}
+    role = {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}
+    for account, profile in ((role, "of-the-stack"), ({"profile": "its-own"}, "its-own")):
+        answers = Answers()
+        run_program({**values, "irsa:accounts": {"data": account}}, answers, monkeypatch)
+        (provider,) = [inputs for kind, _, inputs in answers.resources if kind == "pulumi:providers:aws"]
+        assert provider["profile"] == profile
 
 
 @pytest.mark.parametrize("order", [1, -1])

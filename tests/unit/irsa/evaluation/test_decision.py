@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.evaluation import Decision, deciding_statement, evaluate, short_key
+from irsa.evaluation import Decision, WebIdentityRequest, deciding_statement, evaluate, short_key
+from irsa.rules.mistakes import Mistake
 from tests.unit.irsa.evaluation.page_example import (
     AUD,
     AUDIENCE,
+    HOST_PATH,
     MATCHED,
     NOT_MATCHED,
     OTHER_PROVIDER,
@@ -187,3 +189,28 @@ def test_a_statement_matches_when_every_condition_does(outcomes: list[bool | Non
     possible = {all(world) for world in worlds}
     expected = possible.pop() if len(possible) == 1 else None
     assert under(condition).statements[0].matched is expected
+
+
+@pytest.mark.parametrize(
+    ("issuer", "provider"),
+    [
+        (REQUEST.issuer, OTHER_PROVIDER),
+        (REQUEST.issuer, f"{PROVIDER}-another"),
+        (REQUEST.issuer, PROVIDER.replace("oidc-provider/", "oidc-provider/x")),
+        (f"{REQUEST.issuer}/more", PROVIDER),
+    ],
+)
+def test_a_provider_of_another_issuer_is_refused(issuer: str, provider: str) -> None:
+    with pytest.raises(Mistake, match="is not for the issuer"):
+        WebIdentityRequest(issuer, provider, SUBJECT, AUDIENCE)
+
+
+@pytest.mark.parametrize("issuer", [f"https://{HOST_PATH}", f"https://{HOST_PATH}/"])
+@pytest.mark.parametrize("provider", [PROVIDER, PROVIDER.replace("arn:aws:", "arn:aws-cn:")])
+def test_the_provider_of_the_issuer_is_taken(issuer: str, provider: str) -> None:
+    """Protects issuers with a slash at the end, and every partition: the ARN ends with host and path alone.
+
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
+    """
+    request = WebIdentityRequest(issuer, provider, SUBJECT, AUDIENCE)
+    assert (request.issuer, request.provider_arn, request.context) == (issuer, provider, {})

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from irsa.evaluation import Decision, PodIdentityRequest, evaluate
 from irsa.rules.mistakes import Mistake
-from irsa.rules.policies import policy_size
 from irsa.ways import TrustParts, trust_document
 from irsa.ways.pod_identity import check_conditions
 from sandbox.sts_decision import trusts_service
@@ -81,18 +80,6 @@ def test_wildcards_stay_those_of_irsa() -> None:
     document = trust_document(TrustParts([PROVIDER], ["a:*", "b:app"], cluster_arns=CLUSTERS[:1]))
     assert admitted(document, session_tags=True) == {(CLUSTERS[0], "b:app")}
     assert '"system:serviceaccount:a:*"' in document
-
-
-def test_four_providers_and_pod_identity_exceed_the_quota() -> None:
-    """Protects who has four clusters and one service account: 1,834 characters, and 345 for Pod Identity's statement.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-    """
-    issuer = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPL"
-    providers = [f"arn:aws:iam::111122223333:oidc-provider/{issuer}{n}" for n in range(4)]
-    alone = trust_document(TrustParts(providers, ["default:my-service-account"]))
-    both = trust_document(TrustParts(providers, ["default:my-service-account"], cluster_arns=CLUSTERS[:1]))
-    assert policy_size(alone) < 2_048 < policy_size(both)
 
 
 @given(SUBJECTS, st.sampled_from(["StringLike", "StringEquals"]))
