@@ -134,7 +134,7 @@ def settings(number: int) -> dict[str, Any]:
     """Settings with two clusters and two accounts, that many bindings in each account."""
     numbers = range(number)
     own = {
-        f"own-{n}": {"serviceAccount": {"name": f"own-{n}"}, "clusters": ["blue", "green"][n % 2 :]} for n in several
+        f"own-{n}": {"serviceAccount": {"name": f"own-{n}"}, "clusters": ["blue", "green"][n % 2 :]} for n in numbers
     }
     data = {f"data-{n}": {"account": "data", "trust": {"subjects": ["a:b"]}, "clusters": ["blue"]} for n in numbers}
     return {
