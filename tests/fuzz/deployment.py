@@ -18,18 +18,15 @@ from irsa_program.resolve import resolve
 from irsa_program.settings import StackSettings
 from sandbox.plugins.aws.aws_provider import TYPES, failures
 from tests.component.conftest import Answers
+from tests.unit.irsa.rules.test_grammar import DOCUMENTED
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and .../labels/#syntax-and-character-set
 LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 SUBDOMAIN = rf"(?=.{{1,253}}\Z){LABEL.replace('{0,61}', '*')}(\.{LABEL.replace('{0,61}', '*')})*"
 LABEL_VALUE = r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
 QUALIFIED_KEY = rf"({SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 OPERATOR = re.compile(
-    r"(ForAllValues:|ForAnyValue:)?"
-    r"((String(Not)?(Equals|EqualsIgnoreCase|Like)|Numeric(Not)?Equals|Numeric(Less|Greater)Than(Equals)?"
-    r"|Date(Not)?Equals|Date(Less|Greater)Than(Equals)?|Bool|BinaryEquals|(Not)?IpAddress|Arn(Not)?(Equals|Like))"
-    r"(IfExists)?)|Null",
+    rf"(ForAllValues:|ForAnyValue:)?({'|'.join(DOCUMENTED)})(IfExists)?|Null",
     re.IGNORECASE,
 )
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html

@@ -37,30 +37,25 @@ NARROWEST: Mapping[str, Sequence[str]] = {
 }
 AWS_ACCOUNT = "111122223333"
 REGIONS = {"aws": "us-west-2", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+
+
+def arns(service: str, *resources: str, region: str = "REGION") -> tuple[str, ...]:
+    return tuple(f"arn:PARTITION:{service}:{region}:{AWS_ACCOUNT}:{each}" for each in resources)
+
+
+IDS = [f"{each * 8}-{each * 4}-{each * 4}-{each * 4}-{each * 12}" for each in "12"]
 # Of each parameter, what is one's own and what is another's.
-VALUES: Mapping[str, tuple[str, str]] = {
+VALUES: Mapping[str, Sequence[str]] = {
     "cluster_names": ("alpha", "beta"),
     "hosted_zones": ("Z0123456789OWN", "Z9876543210OTHER"),
     "buckets": ("own-bucket", "other-bucket"),
-    "kms_keys": (
-        "arn:PARTITION:kms:REGION:111122223333:key/11111111-1111-1111-1111-111111111111",
-        "arn:PARTITION:kms:REGION:111122223333:key/22222222-2222-2222-2222-222222222222",
-    ),
-    "secrets": (
-        "arn:PARTITION:secretsmanager:REGION:111122223333:secret:own-Ab1Cd2",
-        "arn:PARTITION:secretsmanager:REGION:111122223333:secret:other-Ab1Cd2",
-    ),
-    "ssm_parameters": (
-        "arn:PARTITION:ssm:REGION:111122223333:parameter/own",
-        "arn:PARTITION:ssm:REGION:111122223333:parameter/other",
-    ),
+    "kms_keys": arns("kms", *(f"key/{each}" for each in IDS)),
+    "secrets": arns("secretsmanager", "secret:own-Ab1Cd2", "secret:other-Ab1Cd2"),
+    "ssm_parameters": arns("ssm", "parameter/own", "parameter/other"),
     "file_systems": ("fs-01234567", "fs-76543210"),
-    "node_roles": ("arn:PARTITION:iam::111122223333:role/own", "arn:PARTITION:iam::111122223333:role/other"),
-    "interruption_queues": ("arn:PARTITION:sqs:REGION:111122223333:own", "arn:PARTITION:sqs:REGION:111122223333:other"),
-    "workspaces": (
-        "arn:PARTITION:aps:REGION:111122223333:workspace/ws-11111111-1111-1111-1111-111111111111",
-        "arn:PARTITION:aps:REGION:111122223333:workspace/ws-22222222-2222-2222-2222-222222222222",
-    ),
+    "node_roles": arns("iam", "role/own", "role/other", region=""),
+    "interruption_queues": arns("sqs", "own", "other"),
+    "workspaces": arns("aps", *(f"workspace/ws-{each}" for each in IDS)),
 }
 _NOBODY = WebIdentityRequest("https://nobody", "arn:aws:iam::000000000000:oidc-provider/nobody", "", "")
 

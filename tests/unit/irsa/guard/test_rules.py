@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.guard import rules
+from irsa.guard.policies import bindings
 from irsa.guard.rules import (
     Declared,
     Settings,
@@ -15,6 +16,7 @@ from irsa.guard.rules import (
     declared_data,
     is_wide_prefix,
     may_annotate,
+    mode_in,
     namespaces_of,
     parsed_data,
     stack_key,
@@ -126,3 +128,42 @@ def test_wide_prefixes(of_many: str, one: str) -> None:
 )
 def test_who_may_annotate(who: tuple[str, list[str]], refused: str | None) -> None:
     assert may_annotate(RULE, *who) == (refused is None)
+
+
+WARN, DENY = ["Warn", "Audit"], ["Deny", "Audit"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "namespaces", "found"),
+    [
+        ("deny", {}, {"identity": (DENY, ["a", "b"]), "identity-kube-system": (WARN, ["kube-system"])}),
+        (
+            "deny",
+            {"kube-system": "deny", "b": "off"},
+            {"identity": (DENY, ["a"]), "identity-kube-system": (DENY, ["kube-system"])},
+        ),
+        (
+            "deny",
+            {"b": "warn", "kube-system": "off"},
+            {"identity": (DENY, ["a"]), "identity-warn": (WARN, ["b"])},
+        ),
+        ("off", {"b": "deny"}, {"identity-deny": (DENY, ["b"])}),
+    ],
+)
+def test_modes(mode: str, namespaces: dict[str, str], found: dict[str, Any]) -> None:
+    settings = Settings("s", mode, namespaces=namespaces)
+    data = config_map_data(
+        settings, [Declared(each, "x", "arn:aws:iam::1:role/x") for each in ("a", "b", "kube-system")]
+    )
+    written = {
+        each["metadata"]["name"].removeprefix("irsa-guard-s-"): (
+            each["spec"]["validationActions"],
+            each["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"][0]["values"],
+        )
+        for each in bindings(settings, data, ["map"] * len(data))
+    }
+    role = written.pop("role", (WARN, []))
+    assert written == found
+    assert role == (WARN, sorted(namespace for _, inside in found.values() for namespace in inside))
+    assert {namespace for part in data for namespace in namespaces_of(part)} == set(role[1])
+    assert mode_in(settings, "kube-system") in ("off", "warn") or "kube-system" in namespaces
