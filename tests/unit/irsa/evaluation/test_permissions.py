@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from irsa.evaluation.gains import gains
+from irsa.evaluation.gains import Gain, gains
 from irsa.evaluation.permissions import gives
+from irsa.rules.unknown import SECRET
 from tests.world import document
 
 OBJECT = ["arn:${Partition}:s3:::${BucketName}/${ObjectName}"]
@@ -82,6 +83,50 @@ def test_a_condition_of_an_allow(condition: Any, given: bool | None) -> None:
 def test_a_condition_of_a_deny(allows: Any, denies: Any, given: bool | None) -> None:
     role = gives([document(allow(Condition=allows), deny(Condition=denies))])
     assert role.of("s3:GetObject", NOBODYS) is given
+
+
+STAR = ("*",)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "gained"),
+    [
+        ([allow("s3:Get*")], [allow("s3:*")], [Gain(("s3:*",), STAR, "some")]),
+        # Resources are of one letter case: one gain says nothing of the other.
+        (
+            [],
+            [allow("s3:Get*", "arn:aws:s3:::A/*"), allow("s3:GetObject", "arn:aws:s3:::a/*")],
+            [
+                Gain(("s3:Get*",), ("arn:aws:s3:::A/*",), "all"),
+                Gain(("s3:GetObject",), ("arn:aws:s3:::a/*",), "all"),
+            ],
+        ),
+        # An action without resource types is on `*`.
+        ([allow("*", "arn:*")], [allow("*")], [Gain(STAR, STAR, "some")]),
+        (
+            [allow("s3:GetObject", "*", **under(StringEquals={"aws:ResourceTag/a": "b"}))],
+            [allow("s3:GetObject")],
+            [Gain(("s3:GetObject",), STAR, "cannot tell")],
+        ),
+        # What can't be told is the same before and after: nothing changes.
+        (
+            [allow("s3:*", **under(StringEquals={"aws:ResourceTag/a": ["b", "c"]}))],
+            [allow("s3:*", Sid="New", **under(StringEquals={"AWS:ResourceTag/a": ["c", "b"]}))],
+            [],
+        ),
+        (
+            [allow("s3:*", **under(StringEquals={"aws:ResourceTag/a": "b"}))],
+            [allow("s3:*", **under(StringEquals={"aws:ResourceTag/a": "b", "aws:SourceVpc": "vpc-1"}))],
+            [],
+        ),
+        # A condition that every caller meets is none.
+        ([allow("s3:*", **under(Bool={"aws:SecureTransport": "true"}))], [allow("s3:*")], []),
+        ([allow("s3:*", SECRET)], [allow("s3:*", SECRET)], [Gain(("s3:*",), STAR, "cannot tell")]),
+        ([], [allow("s3:*", "arn:aws:s3:::b/${*}")], [Gain(("s3:*",), ("arn:aws:s3:::b/${*}",), "all")]),
+    ],
+)
+def test_what_is_gained(before: list[Any], after: list[Any], gained: list[Gain]) -> None:
+    assert gains(gives([document(*before)]), gives([document(*after)])) == tuple(gained)
 
 
 NASTY = {
