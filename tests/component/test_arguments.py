@@ -13,29 +13,7 @@ from irsa.fields import OF_A_ROLE, Group, Keyed, Listed, Node
 from irsa.later import InvalidArgumentsError
 from irsa.read import ArgumentMistakes
 from irsa.spec import parse
-
-PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
-STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
-DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
-GOOD: dict[str, Any] = {
-    "service_account": {"name": "my-service-account", "namespace": "default"},
-    "oidc_provider_arns": [PROVIDER],
-    "role": {"name": "my-role"},
-    "policy": {"name": "my-policy", "document": DOCUMENT},
-}
-
-
-def output(value: Any) -> pulumi.Output[Any]:
-    return pulumi.Output.from_input(value)
-
-
-def mistakes(args: Any) -> dict[str, str]:
-    with pytest.raises(ArgumentMistakes) as error:
-        parse("my-app", args)
-    text = str(error.value)
-    lines = text.splitlines()[1:]
-    assert len(lines) == 4 * len(error.value.mistakes), text
-    return {lines[i].strip(): "\n".join(lines[i + 1 : i + 4]) for i in range(0, len(lines), 4)}
+from tests.component.conftest import DOCUMENT, GOOD
 
 
 def test_the_table_of_fields_is_the_arguments() -> None:

@@ -2,20 +2,16 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import pulumi
 import pytest
 
 from irsa import IdentityGuard
 from irsa.later import InvalidArgumentsError
+from tests.component.conftest import output
 
 POLICY = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
 BINDING, CONFIG_MAP = f"{POLICY}Binding", "kubernetes:core/v1:ConfigMap"
 ROLE = "arn:aws:iam::111122223333:role/app"
 APP: Any = {"name": "app", "namespace": "team-a", "role_arn": ROLE}
-
-
-def output(value: Any) -> pulumi.Output[Any]:
-    return pulumi.Output.from_input(value)
 
 
 @pytest.fixture

@@ -23,8 +23,7 @@ from irsa_program.arguments import policy_key
 from irsa_program.examine import examine
 from irsa_program.lookups.values import AwsIdentity, ResolvedAwsAccount, unanswered
 from irsa_program.plan import plan
-from tests.component.conftest import COMPONENT_TYPE
-from tests.component.test_arguments import DOCUMENT, GOOD, PROVIDER, STATEMENT, output
+from tests.component.conftest import COMPONENT_TYPE, DOCUMENT, GOOD, PROVIDER, STATEMENT, output
 from tests.places import places
 from tests.unit.irsa.test_fields import ALL
 

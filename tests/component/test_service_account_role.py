@@ -7,14 +7,9 @@ import pulumi_aws as aws
 import pytest
 
 from irsa import ServiceAccountRole
+from irsa.spec import parse
+from tests.component.conftest import DOCUMENT, GOOD, PROVIDER, Deploy, output
 
-PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
-DOCUMENT = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-pod-secrets-bucket"}],
-    }
-)
 ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/policy:Policy"
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
@@ -23,17 +18,11 @@ ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 ACCOUNT = "kubernetes:core/v1:ServiceAccount"
 PATCH = "kubernetes:core/v1:ServiceAccountPatch"
 COMPONENT = "irsa:index:ServiceAccountRole"
-PAGE: dict[str, Any] = {
-    "service_account": {"name": "my-service-account", "namespace": "default"},
-    "oidc_provider_arns": [PROVIDER],
-    "role": {"name": "my-role", "description": "my-role-description"},
-    "policy": {"name": "my-policy", "document": DOCUMENT},
-}
 
 
-def test_the_callers_options_stay_with_the_component(deploy: Any) -> None:
+def test_the_callers_options_stay_with_the_component(deploy: Deploy) -> None:
     """Protects against ol-infrastructure's defect: the caller's options merged into those of every child."""
-    deployed = deploy(PAGE, opts=pulumi.ResourceOptions(ignore_changes=["tags"], delete_before_replace=True))
+    deployed = deploy(GOOD, opts=pulumi.ResourceOptions(ignore_changes=["tags"], delete_before_replace=True))
 
     assert deployed.one(COMPONENT).request.ignoreChanges == ["tags"]
     for child in (r for r in deployed.registrations if r.type != COMPONENT):
@@ -41,25 +30,15 @@ def test_the_callers_options_stay_with_the_component(deploy: Any) -> None:
         assert not child.request.deleteBeforeReplace
 
 
-@pytest.mark.parametrize(("create", "kind"), [(True, ACCOUNT), (False, PATCH)])
-def test_the_account_waits_for_every_permission(deploy: Any, create: bool, kind: str) -> None:
-    permissions = {"policy_arns": {"a": "arn:aws:iam::aws:policy/A"}, "inline_policies": {"i": {"document": DOCUMENT}}}
-    deployed = deploy({**PAGE, **permissions, "service_account": {"name": "app", "create": create}})
-    attached = {r.urn for r in deployed.registrations if r.type in (ATTACHMENT, INLINE)}
-
-    assert len(attached) == 3
-    assert attached <= set(deployed.one(kind).dependencies)
-
-
 @pytest.mark.parametrize("preview", [False, True])
 @pytest.mark.parametrize("arn", [str, pulumi.Output.from_input, pulumi.Output.secret])
 @pytest.mark.parametrize("identity", ["podIdentity", "both"])
-def test_a_role_of_another_aws_account_than_its_cluster(deploy: Any, identity: str, arn: Any, preview: bool) -> None:
+def test_a_role_of_another_aws_account_than_its_cluster(deploy: Deploy, identity: str, arn: Any, preview: bool) -> None:
     """Protects from an `up` that stops when policy and role are there: "Cross-account pass role is not allowed".
 
     https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
     """
-    args = {**PAGE, "identity": identity, "cluster_arns": {"a": arn("arn:aws:eks:us-west-2:111122223333:cluster/a")}}
+    args = {**GOOD, "identity": identity, "cluster_arns": {"a": arn("arn:aws:eks:us-west-2:111122223333:cluster/a")}}
     args = args if identity == "both" else {key: value for key, value in args.items() if key != "oidc_provider_arns"}
     registered: list[Any] = []
     with pytest.raises(pulumi.RunError) as refused:
@@ -89,24 +68,24 @@ def test_the_aws_account_is_asked_once(registered: Any, monkeypatch: pytest.Monk
     assert len(asked) == 1
 
 
-def test_a_policy_is_adopted_under_its_own_path(deploy: Any) -> None:
+def test_a_policy_is_adopted_under_its_own_path(deploy: Deploy) -> None:
     """Protects an adoption where the paths differ: an attachment's ID is its role's name and the policy's ARN.
 
     https://www.pulumi.com/registry/packages/aws/api-docs/iam/rolepolicyattachment/#import
     """
-    policy = {**PAGE["policy"], "path": "/of-policies/"}
+    policy = {**GOOD["policy"], "path": "/of-policies/"}
     adopted = ["policy", "attachments", "role"]
-    deployed = deploy({**PAGE, "role": {**PAGE["role"], "path": "/of-roles/"}, "policy": policy, "import_": adopted})
+    deployed = deploy({**GOOD, "role": {**GOOD["role"], "path": "/of-roles/"}, "policy": policy, "import_": adopted})
     arn = f"arn:aws:iam::111122223333:policy/of-policies/{policy['name']}"
 
     assert deployed.one(POLICY).request.importId == arn
     assert deployed.one(ATTACHMENT).request.importId == f"my-role/{arn}"
 
 
-def test_annotations_that_turn_out_to_be_none_are_nothing_to_warn_of(deploy: Any) -> None:
+def test_annotations_that_turn_out_to_be_none_are_nothing_to_warn_of(deploy: Deploy) -> None:
     arns = {"blue": "arn:aws:eks:us-west-2:111122223333:cluster/blue"}
     theirs = {"name": "theirs", "create": False, "annotations": pulumi.Output.from_input({})}
-    args = {key: value for key, value in PAGE.items() if key != "oidc_provider_arns"}
+    args = {key: value for key, value in GOOD.items() if key != "oidc_provider_arns"}
     args |= {"identity": "podIdentity", "cluster_arns": arns, "service_account": theirs}
     deployed = deploy(args, live={"name": "theirs", "namespace": "default", "annotations": {"a": "b"}})
 
@@ -117,7 +96,7 @@ def test_annotations_that_turn_out_to_be_none_are_nothing_to_warn_of(deploy: Any
     ("role", "take_over", "warns"), [("other", False, True), ("other", True, False), ("my-role", False, False)]
 )
 def test_a_role_that_somebody_else_wrote_is_warned_of(
-    deploy: Any, monkeypatch: pytest.MonkeyPatch, role: str, take_over: bool, warns: bool
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch, role: str, take_over: bool, warns: bool
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
@@ -126,7 +105,7 @@ def test_a_role_that_somebody_else_wrote_is_warned_of(
     entry = {"manager": "kubectl-annotate", "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": fields}
     live = {"name": "theirs", "namespace": "team-a", "annotations": {key: arn}, "managedFields": [entry]}
     service_account = {"name": "theirs", "namespace": "team-a", "create": False, "take_over": take_over}
-    deploy({**PAGE, "service_account": service_account}, live=live, preview=True)
+    deploy({**GOOD, "service_account": service_account}, live=live, preview=True)
 
     warning = (
         f"service account team-a/theirs has {key}: {arn}, written by kubectl-annotate; "
@@ -135,8 +114,76 @@ def test_a_role_that_somebody_else_wrote_is_warned_of(
     assert said == ([warning] if warns else [])
 
 
-def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Any) -> None:
+def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Deploy) -> None:
     role = deploy({"oidc_provider_arns": [PROVIDER], "trust": {"subjects": ["a:b"]}}, name="x" * 57).one(ROLE)
 
     assert "name" not in role.inputs
     assert len(role.inputs["namePrefix"]) <= 38
+
+
+ARGS: dict[str, Any] = {
+    "service_account": {"name": "app", "namespace": "team-a"},
+    "oidc_provider_arns": [PROVIDER],
+    "role": {"name": "app"},
+}
+OPEN = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
+KUBE_SYSTEM = {"StringLike": {f"{PROVIDER.partition('/')[2]}:sub": "system:serviceaccount:kube-system:*"}}
+
+
+@pytest.mark.parametrize("denied", [None, ["kube-system:*"]])
+def test_a_statement_that_opens_the_cluster_is_told(deploy: Deploy, denied: list[str] | None) -> None:
+    """The attack: trust.statements open the whole cluster, no word is said, and `subjects` lists one account."""
+    deny = [{**OPEN, "Effect": "Deny", "Condition": KUBE_SYSTEM}] if denied else []
+    args = {**ARGS, "trust": {"statements": [OPEN, *deny]}}
+    (warning,) = parse("app", args).warnings
+    deployed = deploy(args)
+
+    but = ", but not kube-system:*," if denied else ""
+    assert warning == f"trust.statements[0]: every service account of the cluster{but} may assume the role"
+    assert deployed.outputs["subjects"] == deployed.registered["subjects"] == ["*:*", "team-a:app"]
+    # The other output is recorded only where it says something.
+    assert deployed.outputs["denied_subjects"] == deployed.registered.get("deniedSubjects") == denied
+
+
+def test_a_statement_that_is_known_later_is_judged_then(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: the statement that opens the cluster is an output, of which nothing is known at first."""
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
+    deployed = deploy({**ARGS, "trust": {"statements": [output(OPEN)]}})
+
+    assert said == ["trust.statements[0]: every service account of the cluster may assume the role"]
+    assert deployed.outputs["subjects"] == ["*:*", "team-a:app"]
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_what_is_unlimited_is_told(deploy: Deploy, monkeypatch: pytest.MonkeyPatch, later: bool) -> None:
+    """The attack: `*` on `*` in a program of one's own, for every service account, without a word; known, or later."""
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, resource: said.append(f"{resource._name}: {text}"))
+    everything = {**DOCUMENT, "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
+    value = output if later else lambda each: each
+    args = {"inline_policies": {"all": {"document": value(everything)}}, "policy_arns": {"admin": value(administrator)}}
+    deploy({**ARGS, **args, "trust": {"subjects": ["*:*"], "any_service_account": True}})
+
+    assert said == [
+        "my-app: its policies allow every action on every resource",
+        "my-app: AdministratorAccess: every action on every resource",
+        "my-app: every service account of the cluster may assume the role",
+    ]
+
+
+DNS = {"add_on": "external-dns", "hosted_zones": ["Z123"]}
+
+
+def test_the_partition_of_the_role(deploy: Deploy) -> None:
+    provider = PROVIDER.replace("arn:aws:", "arn:aws-us-gov:").replace("us-west-2", "us-gov-west-1")
+    deployed = deploy(
+        {"oidc_provider_arns": [provider], "policies": [{"add_on": "adot"}], "trust": {"subjects": ["a:b"]}}
+    )
+    assert deployed.one(ATTACHMENT).inputs["policyArn"] == "arn:aws-us-gov:iam::aws:policy/AWSXrayWriteOnlyAccess"
+
+    deployed = deploy({"oidc_provider_arns": [provider], "policy": {**DNS, "name": "dns"}})
+    document = json.loads(deployed.one(POLICY).inputs["policy"])
+    assert document["Statement"][0]["Resource"] == "arn:aws-us-gov:route53:::hostedzone/Z123"
+    assert (deployed.one(POLICY).name, deployed.one(POLICY).inputs["name"]) == ("my-app", "dns")

@@ -17,20 +17,16 @@ from irsa_program.plan import plan
 from irsa_program.resolve import resolve
 from irsa_program.settings import StackSettings
 from sandbox.plugins.aws.aws_provider import TYPES, failures
+from tests.component.conftest import Answers
+from tests.unit.irsa.rules.test_grammar import DOCUMENTED
 
-ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
-PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER.removeprefix('https://')}"
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and .../labels/#syntax-and-character-set
 LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 SUBDOMAIN = rf"(?=.{{1,253}}\Z){LABEL.replace('{0,61}', '*')}(\.{LABEL.replace('{0,61}', '*')})*"
 LABEL_VALUE = r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
 QUALIFIED_KEY = rf"({SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 OPERATOR = re.compile(
-    r"(ForAllValues:|ForAnyValue:)?"
-    r"((String(Not)?(Equals|EqualsIgnoreCase|Like)|Numeric(Not)?Equals|Numeric(Less|Greater)Than(Equals)?"
-    r"|Date(Not)?Equals|Date(Less|Greater)Than(Equals)?|Bool|BinaryEquals|(Not)?IpAddress|Arn(Not)?(Equals|Like))"
-    r"(IfExists)?)|Null",
+    rf"(ForAllValues:|ForAnyValue:)?({'|'.join(DOCUMENTED)})(IfExists)?|Null",
     re.IGNORECASE,
 )
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html
@@ -43,12 +39,8 @@ class Refused(Exception):
     """AWS or Kubernetes would not take a resource."""
 
 
-class Cloud(pulumi.runtime.Mocks):
-    """AWS, Kubernetes and another stack, as a stack's program sees them."""
-
-    def __init__(self, audiences: list[str]) -> None:
-        self.audiences = audiences
-        self.resources: list[tuple[str, str]] = []
+class Cloud(Answers):
+    """AWS, Kubernetes and another stack, which refuse some resources."""
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         # Numbers arrive as protobuf has them.
@@ -60,44 +52,18 @@ class Cloud(pulumi.runtime.Mocks):
         wrong = list(refusals(args.typ, args.name, inputs)) if inputs else []
         if wrong:
             raise Refused(f"{args.typ} {args.name}: {'; '.join(wrong)}")
-        self.resources.append((args.typ, args.name))
-        kind = args.typ.rsplit(":", 1)[-1].lower()
-        name = inputs.setdefault("name", f"{inputs.get('namePrefix') or f'{args.name}-'}1234567")
-        resource = f"{kind}{inputs.get('path') or '/'}{name}"
-        if kind == "configmap":
-            inputs["metadata"] = {"name": f"{args.name}-1234567", **inputs["metadata"]}
-        if kind == "openidconnectprovider":
-            resource = f"oidc-provider/{inputs['url'].removeprefix('https://')}"
-        return args.resource_id or f"{args.name}-id", {**inputs, "arn": f"arn:aws:iam::111122223333:{resource}"}
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        answers: dict[str, dict[str, Any]] = {
-            "pulumi:pulumi:readStackOutputs": {"outputs": {"oidcIssuer": ISSUER, "oidcProviderArn": PROVIDER}},
-            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "111122223333"},
-            "aws:index/getPartition:getPartition": {"partition": "aws"},
-            "aws:index/getRegion:getRegion": {"region": "us-west-2"},
-            "aws:eks/getCluster:getCluster": {
-                "identities": [{"oidcs": [{"issuer": ISSUER}]}],
-                "endpoint": "https://example.com",
-                "certificateAuthorities": [{"data": "Y2E="}],
-            },
-            "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": {
-                "arn": args.args.get("arn"),
-                "clientIdLists": self.audiences,
-            },
-        }
-        return answers[args.token], []
+        return super().new_resource(args)
 
 
-def deploy(settings: StackSettings) -> list[tuple[str, str]]:
-    """Run what the stack's program does with its settings, and return the types and names of what was created.
+def deploy(settings: StackSettings) -> None:
+    """Run what the stack's program does with its settings.
 
     Raises:
         pulumi.RunError: A look-up failed, or the plan found mistakes in what was looked up.
         Refused: A resource is not one that AWS or Kubernetes would take.
     """
     audiences = needs_of(settings.stack).audiences.values()
-    cloud = Cloud(sorted({audience for each in audiences for audience in each}))
+    cloud = Cloud(audiences=sorted({audience for each in audiences for audience in each}))
     pulumi.runtime.set_mocks(cloud, project="irsa", stack="test", preview=False)
 
     @pulumi.runtime.test
@@ -114,7 +80,6 @@ def deploy(settings: StackSettings) -> list[tuple[str, str]]:
         await create(planned, lookups)
 
     program()
-    return cloud.resources
 
 
 def refusals(kind: str, name: str, inputs: Mapping[str, Any]) -> Iterator[str]:

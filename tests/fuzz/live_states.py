@@ -19,6 +19,8 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.hooks import HierarchicalEmitter
 
+from tests.world import document, of_tokens
+
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 HOST_PATH = ISSUER.removeprefix("https://")
 AWS_ACCOUNT = "111122223333"
@@ -128,21 +130,17 @@ def pod() -> dict[str, Any]:
 
 
 def trust() -> dict[str, Any]:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": PROVIDER},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {
-            "StringEquals": {f"{HOST_PATH}:aud": "sts.amazonaws.com"},
-            "StringLike": {f"{HOST_PATH}:sub": ["system:serviceaccount:web:app", "system:serviceaccount:web:o*"]},
-        },
+    condition = {
+        "StringEquals": {f"{HOST_PATH}:aud": "sts.amazonaws.com"},
+        "StringLike": {f"{HOST_PATH}:sub": ["system:serviceaccount:web:app", "system:serviceaccount:web:o*"]},
     }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    return document(of_tokens(PROVIDER, condition))
 
 
 def permissions() -> dict[str, Any]:
-    statement = {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    return document(
+        {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
+    )
 
 
 # The two APIs, below irsa's own code

@@ -11,16 +11,11 @@ FINDING = "app: pods: web/web-0: finding; found {}; expected x; fix: {}"
     ("line", "found"),
     [
         ("app  ok\nEVIL  ok", "begins a line"),
-        ("expected x\n    EVIL;fix: x", "begins a line"),
-        ("::error::EVIL", "begins a line"),
         ("  ##[error]EVIL", "begins a line"),
         ("app: \x1b[2KEVIL", "hidden character"),
         (FINDING.format("AWS_ROLE_ARN=x; fix: EVIL", "pulumi up"), "passes for a word of ours"),
-        ("app: pods: x  expected: EVIL", "passes for a word of ours"),
-        ("    do:       kubectl rollout restart statefulset/web; EVIL|sh", "a shell acts on ;"),
         (FINDING.format("x", "kubectl delete pod $(EVIL) -n web"), "a shell acts on $"),
         (FINDING.format("x", "kubectl delete pod 'web -n web"), "a quote is open"),
-        (FINDING.format("x", "kubectl delete pod web&EVIL"), "a shell acts on &"),
         (FINDING.format("x", "kubectl delete pod -EVIL -n web"), "an option"),
         (FINDING.format("x", "kubectl delete pod web  # in cluster $(EVIL)"), "a shell that takes no comments"),
         ("app: not checked; `irsa prove $(EVIL)` shows it", "a shell acts on $"),
@@ -35,11 +30,9 @@ def test_what_is_found(line: str, found: str) -> None:
     [
         '    found:    "x  do: EVIL"',
         "    do:       kubectl delete pod 'web; EVIL|sh' -n web",
-        "expected one of x,\n    EVIL/app, y",
         'expected one of x,\n    "EVIL; fix: x", y',
         FINDING.format("'AWS_ROLE_ARN=x; fix: EVIL'", "pulumi up --refresh --stack dev"),
         FINDING.format("x", "kubectl delete pod 'web; EVIL|sh' -n web  # and create it again from its own manifest"),
-        FINDING.format("x", "aws iam list-roles --query 'Roles[].Arn'  # and put role.arn of app right"),
         "app: not checked; `irsa prove 'a`; EVIL'` shows it",
     ],
 )

@@ -1,6 +1,5 @@
 """The stack file and the component: what one refuses the other refuses, at the same place, whatever the value."""
 
-import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from irsa_program.examine import examine
 from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from irsa_program.plan import plan
 from tests.fuzz.mutations import BY_KEY, VALUES
+from tests.places import put
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 BUCKET = "arn:aws:s3:::"
@@ -179,15 +179,6 @@ def as_arguments(value: Any, node: Node | None = OF_A_ROLE) -> Any:
 ARGS: dict[str, Any] = {"oidc_provider_arns": [PROVIDER], **as_arguments(BINDING)}
 
 
-def changed(value: dict[str, Any], place: Place, new: Any) -> dict[str, Any]:
-    result = copy.deepcopy(value)
-    inner: Any = result
-    for part in place[:-1]:
-        inner = inner.setdefault(part, {})
-    inner[place[-1]] = new
-    return result
-
-
 def component_mistakes(args: dict[str, Any]) -> Sequence[Located]:
     ways = identity_of({("identity",): args.get("identity", "irsa")}) or ONLY_IRSA
     # A stack file has each cluster's ARN where it is needed, and its OIDC provider.
@@ -272,8 +263,8 @@ ONE_ARGUMENT = st.sampled_from(ARGUMENTS).flatmap(lambda argument: st.tuples(st.
 @example((("import_",), ["x", "x"]))
 def test_one_argument(case: tuple[Place, Any]) -> None:
     argument, value = case
-    refused = component_mistakes(changed(ARGS, argument, value))
-    refused_too = stack_file_mistakes(changed(BINDING, place_of(argument), value))
+    refused = component_mistakes(put(ARGS, argument, value))
+    refused_too = stack_file_mistakes(put(BINDING, place_of(argument), value))
 
     places = {place_of(place) for place, _ in refused}
     places_too = {mistake.place[2:] for mistake in refused_too}

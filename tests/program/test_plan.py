@@ -2,13 +2,14 @@ from pathlib import Path
 from typing import Any
 
 import pulumi  # noqa: F401 (a value can be an output only where the SDK is loaded)
+import pytest
 
+from irsa.rules.unknown import SECRET
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Stack
-from irsa_program.examine import examine
-from irsa_program.helm_values import of_binding
+from irsa_program.examine import Examination, examine
 from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
-from irsa_program.plan import Plan, PlannedComponent, PlannedNamespace, plan
+from irsa_program.plan import Plan, PlannedComponent, plan
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -57,39 +58,6 @@ def components(found: Plan) -> list[PlannedComponent]:
 def only(found: Plan) -> PlannedComponent:
     (component,) = components(found)
     return component
-
-
-def test_several_clusters_have_one_role_and_an_account_each() -> None:
-    binding = {
-        "serviceAccount": {"name": "app", "namespace": "team-a", "createNamespace": True},
-        "role": {"name": "app-role"},
-        "trust": {"subjects": ["team-b:*"]},
-        "audience": "mine",
-        "import": ["role", "serviceAccount"],
-        "formerly": "old",
-        "protect": True,
-    }
-    found = planned({"clusters": SEVERAL, "bindings": {"app": binding}})
-    role, blue, green = components(found)
-
-    assert [(c.cluster, c.takes_role, c.protect) for c in components(found)] == [
-        (None, False, True),
-        ("blue", True, True),
-        ("green", True, True),
-    ]
-    assert role.args["oidc_provider_arns"] == [BLUE, GREEN]
-    assert role.args["trust"]["subjects"] == ["team-b:*", "team-a:app"]
-    assert "service_account" not in role.args
-    assert role.args["import_"] == ["role"]
-    assert (role.namespace, blue.namespace) == (None, PlannedNamespace("blue", "team-a", f"team-a@{ISSUER}"))
-    assert green.namespace == PlannedNamespace("green", "team-a", f"team-a@{GREEN_ISSUER}")
-    for service_account in (blue, green):
-        # The role's ARN is known when that component is created; a legal one stands for it.
-        assert {name: value for name, value in service_account.args.items() if name != "role"} == {
-            "service_account": {"name": "app", "namespace": "team-a"},
-            "audience": "mine",
-            "import_": ["serviceAccount"],
-        }
 
 
 def test_what_no_binding_asks_for_is_not_looked_up() -> None:
@@ -170,35 +138,6 @@ def test_an_add_on_of_a_cluster_without_a_name() -> None:
     assert mistake.place == ("bindings", "app", "clusters", 0)
 
 
-def test_the_helm_values_of_an_add_on() -> None:
-    def values(binding: dict[str, Any]) -> Any:
-        found = planned({"clusters": SEVERAL, "bindings": {"app": binding}})
-        return of_binding(found.bindings["app"], {"role": "arn"})
-
-    dns = {"addOn": "external-dns", "hostedZones": ["Z1", "arn:aws:route53:::hostedzone/Z2"]}
-    account = {"create": True, "name": "external-dns", "annotations": {"role": "arn"}}
-    assert values({"policies": [dns]}) == {
-        "serviceAccount": account,
-        "extraArgs": ["--zone-id-filter=Z1", "--zone-id-filter=Z2"],
-    }
-    every = {"policy": {"addOn": "external-dns", "scope": "*"}}
-    assert values(every) == {"serviceAccount": account, "extraArgs": []}
-    declared = values({"policies": [dns], "serviceAccount": {"name": "mine", "namespace": "b"}})
-    assert declared["serviceAccount"] == {**account, "create": False, "name": "mine"}
-    # The chart's usual account would get no session of a role that trusts another one only.
-    other = values({"policies": [dns], "trust": {"subjects": ["dns:other"]}})
-    assert other["serviceAccount"] == {**account, "name": "other"}
-    assert values({"policies": [dns], "trust": {"subjects": ["dns:*"]}})["serviceAccount"] == account
-    of_clusters = values({"policies": [{"addOn": BALANCER}]})
-    assert {name: each["clusterName"] for name, each in of_clusters.items()} == {"blue": "blue", "green": "green"}
-    assert values({"policies": [{"addOn": BALANCER}], "clusters": ["blue"]})["clusterName"] == "blue"
-    # Without a chart of an add-on, as before there were any.
-    assert values({"trust": {"subjects": ["a:b"]}}) == {
-        "serviceAccount": {"create": True, "annotations": {"role": "arn"}}
-    }
-    assert values({"serviceAccount": {"name": "mine"}}) is None
-
-
 def test_the_guard_of_each_cluster() -> None:
     bindings = {
         "app": {**APP, "clusters": ["blue"]},
@@ -225,3 +164,95 @@ def test_the_guard_of_each_cluster() -> None:
     assert planned({"clusters": SEVERAL, "guard": {"mode": "off"}, "bindings": bindings}).guards == []
     alone = {"cluster": {"name": "my-cluster"}, "guard": {"mode": "deny"}, "bindings": {"pattern": bindings["pattern"]}}
     assert planned(alone).guards == []
+
+
+# What `pulumi up` refuses with what it looks up, `irsa check` refuses as far as the files say it.
+CLUSTER = {"name": "cc", "oidcProviderArn": BLUE}
+OTHER = {"name": "oo", "oidcProviderArn": f"{BLUE.replace('111122223333', '444455556666')}2"}
+READS = {"policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
+FOREIGN = "arn:aws:iam::999999999999:policy/p"
+READER: dict[str, Any] = {"serviceAccount": {"name": "app"}, **READS}
+
+
+def examined(binding: dict[str, Any], allowed: Any = None, **settings: Any) -> Examination:
+    clusters = {} if {"clusters", "cluster"} & settings.keys() else {"cluster": CLUSTER}
+    values = {**clusters, "bindings": {"app": binding}, **settings}
+    return examine(values, Path("/nowhere"), "us-west-2", allowed=allowed)
+
+
+def refused(examination: Examination) -> list[tuple[tuple[str | int, ...], str]]:
+    return [(mistake.place[2:], mistake.mistake.found) for mistake in examination.mistakes]
+
+
+@pytest.mark.parametrize(
+    ("binding", "settings", "place", "found"),
+    [
+        ({**READER, "policyArns": [FOREIGN]}, {}, ("policyArns", 0), "999999999999"),
+        ({**READER, "role": {"permissionsBoundary": FOREIGN}}, {}, ("role", "permissionsBoundary"), "999999999999"),
+        ({**READER, "policyArns": [FOREIGN]}, {"cluster": {"name": "cc"}, "allowed": ["111122223333"]},
+         ("policyArns", 0), "999999999999"),
+        ({**READER, "policyArns": [FOREIGN]}, {"cluster": {"name": "cc"}, "allowed": '["111122223333"]'},
+         ("policyArns", 0), "999999999999"),
+        ({"trust": {"subjects": ["a:b"]}, **READS}, {"clusters": {"c": CLUSTER, "o": OTHER}},
+         ("clusters", 1), "444455556666"),
+        ({**READER, "assumeRoleArns": ["arn:aws-cn:iam::444455556666:role/r"]}, {}, ("assumeRoleArns", 0), "aws-cn"),
+    ],
+)  # fmt: skip
+def test_aws_accounts_that_cannot_meet(
+    binding: dict[str, Any], settings: dict[str, Any], place: tuple[str | int, ...], found: str
+) -> None:
+    """Protects from half a deployment: IAM attaches no policy of another AWS account, and trusts no such provider.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html
+    """
+    ((where, what),) = refused(examined(binding, **settings))
+    assert where == place
+    assert found in what
+
+
+def test_a_secret_where_no_string_belongs() -> None:
+    """The attack: `inlinePolicies: {secure: ...}` on a role without other policies ended in a TypeError of lint.
+
+    Pulumi decrypts each secret within a setting to a string, which `pulumi up` refuses there.
+    """
+    (mistake,) = examined({"serviceAccount": {"name": "app"}, "inlinePolicies": SECRET}).mistakes
+    assert (mistake.place[2:], mistake.mistake.allowed) == (("inlinePolicies",), "a mapping of keys to values")
+
+
+@pytest.mark.parametrize(
+    ("settings", "allowed"),
+    [
+        (
+            {
+                "accounts": {"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/r"}},
+                "cluster": {**CLUSTER, "account": "data"},
+            },
+            None,
+        ),
+        ({}, ["444455556666", "555566667777"]),
+        ({}, ["444455556666"]),
+    ],
+)
+def test_a_provider_of_another_aws_account_than_its_clusters(settings: dict[str, Any], allowed: Any) -> None:
+    account = {"account": "data"} if "accounts" in settings else {}
+    examination = examined(
+        {**READER, **account, "policyArns": ["arn:aws:iam::444455556666:policy/p"]}, allowed, **settings
+    )
+    assert ("cluster", "oidcProviderArn") in [mistake.place for mistake in examination.mistakes]
+    assert not account or len(examination.mistakes) == 1
+
+
+def test_a_condition_beside_a_variable_that_is_unknown_is_judged() -> None:
+    conditions = {"StringEquals": {"x:${nope}": "a", "x:sub": "b"}}
+    assert [place for place, _ in refused(examined({**READER, "trust": {"conditions": conditions}}))] == [
+        ("trust", "conditions", "StringEquals", "x:${nope}"),
+        ("trust", "conditions"),
+    ]
+
+
+def test_a_service_account_that_a_guard_cannot_hold() -> None:
+    long = {**READS, "serviceAccount": {"name": "x" * 253}}
+    assert examined(long).mistakes == []
+    [mistake] = examined(long, guard={"mode": "deny"}).mistakes
+    assert mistake.place == ("guard",)
+    assert examined(long, guard={"mode": "deny", "namespaces": {"default": "off"}}).mistakes == []

@@ -4,7 +4,6 @@ tests/sandbox/record_states.py made the records, with the real engine: one file 
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,12 @@ from google.protobuf.struct_pb2 import Struct  # type: ignore[import-untyped]
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.proto import resource_pb2
 
-from tests.program.test_stack_files import ROOT, Answers, run_program
+from tests.component.conftest import Answers
+from tests.program.test_stack_files import ROOT, run_program
 
 RECORDED = Path(__file__).parent / "recorded"
 RECORDS = sorted(RECORDED.glob("*.json"))
 STACK = "urn:pulumi:test::irsa::pulumi:pulumi:Stack::irsa-test"
-# Parts of logical names.
-KEY, ID, ISSUER = r"(?!\d{12}$)[\w-]+", r"\d{12}", r"oidc\.eks\.[\w.-]+/id/\w+"
-ROLE, POLICY, SERVICE_ACCOUNT = r"role/[\w-]+", r"policy/[\w-]+", rf"[\w-]+/[\w-]+@{ISSUER}"
-GUARD, PARTS = r"irsa-guard-irsa\.test", ("identity", "role", "annotation")
 # In place of the folder of Pulumi.yaml.
 FOLDER = "FOLDER"
 # Sentences of the guard that were rewritten: the one change of an upgrade.
@@ -113,47 +109,3 @@ def test_a_stack_that_an_earlier_version_deployed_does_not_change(file: Path, mo
     assert exported == expected.pop(STACK)["outputs"]
     # The first test of a process makes the stack's own resource.
     assert {urn: asked for urn, asked in engine.asked.items() if urn != STACK} == expected
-
-
-@pytest.mark.parametrize(
-    ("kind", "names"),
-    [
-        ("index:ServiceAccountRole", [KEY, ROLE, f"{ID}/{ROLE}", SERVICE_ACCOUNT]),
-        ("iam/role:Role", [KEY, ROLE, f"{ID}/{ROLE}"]),
-        (
-            "iam/policy:Policy",
-            [KEY, f"{KEY}@part-2", f"{KEY}@add-on:{KEY}", POLICY, f"{POLICY}-2", f"{ID}/{POLICY}"],
-        ),
-        (
-            "iam/rolePolicyAttachment:RolePolicyAttachment",
-            [
-                *(KEY, f"{KEY}@part-2", f"{KEY}@[\\w-]+", f"{KEY}@aws:\\w+", f"{ROLE}/[\\w-]+", f"{ROLE}/q/[\\w-]+"),
-                *(f"{ROLE}/aws:\\w+", f"{ROLE}/automatic:{KEY}", f"{ID}/{ROLE}/automatic:{KEY}"),
-            ],
-        ),
-        ("iam/rolePolicy:RolePolicy", [f"{KEY}@\\w+", f"{ROLE}/\\w+"]),
-        ("eks/podIdentityAssociation:PodIdentityAssociation", [SERVICE_ACCOUNT]),
-        ("index:IdentityGuard", [f"guard@{ISSUER}"]),
-        ("core/v1:ConfigMap", [rf"{GUARD}-\w+-1"]),
-        (
-            "admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy",
-            [f"guard@{ISSUER}@{GUARD}-{part}" for part in PARTS],
-        ),
-        (
-            "admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding",
-            [f"guard@{ISSUER}@{GUARD}-{part}" for part in (*PARTS, "identity-warn", "identity-kube-system")],
-        ),
-        ("core/v1:ServiceAccount", [SERVICE_ACCOUNT, f"{SERVICE_ACCOUNT}@existing"]),
-        ("core/v1:ServiceAccountPatch", [SERVICE_ACCOUNT]),
-        ("core/v1:Namespace", [f"{KEY}@{ISSUER}"]),
-        ("core/v1:NamespacePatch", [f"{KEY}@{ISSUER}"]),
-        ("iam/openIdConnectProvider:OpenIdConnectProvider", [ISSUER, f"{ID}/{ISSUER}"]),
-        ("providers:aws", [KEY, ID]),
-        ("providers:kubernetes", [ISSUER]),
-    ],
-)
-def test_the_records_have_each_kind_of_logical_name(kind: str, names: list[str]) -> None:
-    urns = [urn for file in RECORDS for urn in json.loads(file.read_text())["resources"]]
-    found = [urn.rpartition("::")[2] for urn in urns if f":{kind}::" in urn]
-
-    assert [name for name in names if not any(re.fullmatch(name, each) for each in found)] == []

@@ -11,40 +11,10 @@ from pulumi.runtime.mocks import MockMonitor
 
 from irsa_program.check_report import report_of
 from irsa_program.lookups.access import Access
+from tests.component.conftest import ISSUER, OTHER_ISSUER, PROVIDER, Answers, RecordingMonitor
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "templates" / "irsa-stack"
-ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
-PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER.removeprefix('https://')}"
-
-
-class Answers(pulumi.runtime.Mocks):
-    def __init__(self, provider_exists: bool = True) -> None:
-        self.provider_exists = provider_exists
-        self.stack_outputs: dict[str, Any] = {}
-        self.resources: list[tuple[str, str, dict[str, Any]]] = []
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        self.resources.append((args.typ, args.name, dict(args.inputs)))
-        kind = args.typ.rsplit(":", 1)[-1].lower()
-        arn = f"arn:aws:iam::111122223333:{kind}/{args.inputs.get('name', args.name)}"
-        return f"{args.name}-id", {**args.inputs, "arn": arn}
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        if args.token == "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider" and not self.provider_exists:
-            return {}, [("", "reading IAM OIDC Provider: couldn't find resource")]
-        answers: dict[str, dict[str, Any]] = {
-            "pulumi:pulumi:readStackOutputs": {"outputs": self.stack_outputs},
-            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "111122223333"},
-            "aws:index/getPartition:getPartition": {"partition": "aws"},
-            "aws:index/getRegion:getRegion": {"region": "us-west-2"},
-            "aws:eks/getCluster:getCluster": {"identities": [{"oidcs": [{"issuer": ISSUER}]}]},
-            "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": {
-                "arn": args.args.get("arn"),
-                "clientIdLists": ["sts.amazonaws.com"],
-            },
-        }
-        return answers[args.token], []
 
 
 def stack_values(file: Path) -> dict[str, Any]:
@@ -103,10 +73,9 @@ def test_the_example_of_six_bindings_holds_those_of_the_dev_stack(monkeypatch: p
 @pytest.mark.parametrize(
     ("outputs", "words"),
     [
-        ({}, ["no output 'oidcProviderArn'", "it has: none"]),
+        ({}, ["2 look-ups failed", "no output 'oidcIssuer'", "no output 'oidcProviderArn'", "it has: none"]),
         ({"oidcIssuer": "oidc.eks.us-west-2.amazonaws.com/id/X", "oidcProviderArn": PROVIDER}, ["an https URL"]),
         ({"oidcProviderArn": PROVIDER + "X"}, ["no output 'oidcIssuer'", "it has: oidcProviderArn"]),
-        ({}, ["2 look-ups failed", "no output 'oidcIssuer'"]),
         ({"oidcIssuer": ISSUER, "oidcProviderArn": "arn:aws:iam::12:oidc-provider/x"}, ["'12', not 12 digits"]),
         ({"oidcIssuer": ISSUER, "oidcProviderArn": PROVIDER + "X"}, ["is not for the issuer"]),
     ],
@@ -155,3 +124,124 @@ def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(texts))
 
     assert "my-app" in run_program({}, Answers(), monkeypatch)["bindings"]
+
+
+OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+BOUNDARY = "arn:${partition}:iam::${account}:policy/${region}"
+
+
+def settings(number: int) -> dict[str, Any]:
+    """Settings with two clusters and two accounts, that many bindings in each account."""
+    numbers = range(number)
+    own = {
+        f"own-{n}": {"serviceAccount": {"name": f"own-{n}"}, "clusters": ["blue", "green"][n % 2 :]} for n in numbers
+    }
+    data = {f"data-{n}": {"account": "data", "trust": {"subjects": ["a:b"]}, "clusters": ["blue"]} for n in numbers}
+    return {
+        "irsa:clusters": {
+            "blue": {"name": "my-cluster"},
+            "green": {"name": "other-cluster", "kubernetes": {"eks": False, "context": "green"}},
+        },
+        "irsa:accounts": {"data": {"profile": "data"}},
+        "irsa:bindings": {
+            name: {**each, "role": {"permissionsBoundary": BOUNDARY}} for name, each in {**own, **data}.items()
+        },
+    }
+
+
+def test_every_question_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    few, many = Answers(), Answers()
+    run_program(settings(1), few, monkeypatch)
+    run_program(settings(20), many, monkeypatch)
+    provider = ISSUER.removeprefix("https://")
+    other = OTHER_ISSUER.removeprefix("https://")
+
+    assert many.asked == few.asked
+    assert few.asked == {
+        "getRegion": 1,
+        "getCallerIdentity": 1,
+        "getCallerIdentity data": 1,
+        "getPartition": 1,
+        "getPartition data": 1,
+        "getCluster my-cluster": 1,
+        "getCluster other-cluster": 1,
+        f"getOpenIdConnectProvider arn:aws:iam::111122223333:oidc-provider/{provider}": 1,
+        f"getOpenIdConnectProvider arn:aws:iam::111122223333:oidc-provider/{provider} data": 1,
+        f"getOpenIdConnectProvider arn:aws:iam::111122223333:oidc-provider/{other}": 1,
+    }
+
+
+def test_a_role_is_assumed_with_the_credentials_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {**settings(1), "aws:profile": "of-the-stack"}
+    role = {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}
+    for account, profile in ((role, "of-the-stack"), ({"profile": "its-own"}, "its-own")):
+        answers = Answers()
+        run_program({**values, "irsa:accounts": {"data": account}}, answers, monkeypatch)
+        (provider,) = [inputs for kind, _, inputs in answers.resources if kind == "pulumi:providers:aws"]
+        assert provider["profile"] == profile
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("way", ["assumeRoleArn", "profile"])
+def test_two_keys_of_one_aws_account_share_its_oidc_provider(
+    way: str, order: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = "arn:aws:iam::444455556666:role/" if way == "assumeRoleArn" else ""
+    values = {
+        "irsa:accounts": {name: {way: role + name, "region": "us-west-2"} for name in ("data", "data-too")},
+        "irsa:cluster": {"name": "my-cluster", "createOidcProvider": True},
+        "irsa:bindings": {
+            name: {"account": name, "trust": {"subjects": ["a:b"]}} for name in ("data", "data-too")[::order]
+        },
+    }
+    answers = Answers()
+    engine = RecordingMonitor(answers)
+    run_program(values, answers, monkeypatch, engine)
+    (created,) = [each for each in engine.registrations if each.type == OIDC_PROVIDER]
+
+    name = "444455556666" if way == "assumeRoleArn" else "data"
+    assert created.name == f"{name}/{ISSUER.removeprefix('https://')}"
+    assert created.request.provider.split("::")[-2] == "data"
+    roles = [each.inputs for each in engine.registrations if each.type == "aws:iam/role:Role"]
+    assert len(roles) == 2
+    assert roles[0]["assumeRolePolicy"] == roles[1]["assumeRolePolicy"]
+
+
+IMPORTED = {"trust": {"subjects": ["a:b"]}, "role": {"name": "taken"}, "import": ["role"]}
+SHARED = {"trust": {"subjects": ["a:b"]}, "role": {"name": "shared"}}
+
+
+@pytest.mark.parametrize(
+    ("bindings", "said"),
+    [
+        ({"one": SHARED, "two": {**SHARED, "account": "data"}}, "already used"),
+        ({"one": IMPORTED}, "no answer to getRole"),
+    ],
+)
+def test_no_provider_is_created_for_what_look_ups_refuse(
+    bindings: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {
+        "irsa:accounts": {"data": {"profile": "data"}},
+        "irsa:cluster": {"name": "my-cluster", "createOidcProvider": True},
+        "irsa:bindings": bindings,
+    }
+    answers = Answers(failing=("getRole",))
+    with pytest.raises(pulumi.RunError, match=said):
+        run_program(values, answers, monkeypatch)
+    assert {kind for kind, _, _ in answers.resources} <= {"pulumi:providers:aws", "pulumi:pulumi:Stack"}
+
+
+def test_two_clusters_of_one_issuer_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        "irsa:clusters": {"blue": {"name": "my-cluster"}, "green": {"stack": "organization/platform/prod"}},
+        "irsa:bindings": {name: {"trust": {"subjects": ["a:b"]}, "clusters": [name]} for name in ("blue", "green")},
+    }
+    answers = Answers()
+    answers.stack_outputs = {"oidcIssuer": f"{ISSUER}/", "oidcProviderArn": PROVIDER}
+    with pytest.raises(pulumi.RunError) as error:
+        run_program(values, answers, monkeypatch)
+
+    assert f"irsa:clusters.green\n    found:   the issuer '{ISSUER}/', which is that of irsa:clusters.blue" in str(
+        error.value
+    )

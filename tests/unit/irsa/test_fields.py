@@ -78,7 +78,8 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
     "role.tags": ({"team": "a"}, [[], {"aws:x": "a"}, {"a": "x" * 257}, {"a": 5}, {5: "a"}]),
     "import_": (["role"], ["role", ["rolle"], [5]]),
     "retain_on_delete": (True, ["yes"]),
-    "quotas.trust_policy_size": (4096, [2047, "4096"]),
+    # A policy of any length would be evaluated, for a minute.
+    "quotas.trust_policy_size": (4096, [2047, 10**8, "4096"]),
     "quotas.attached_policies": (20, [0, -1, "20"]),
     "policy_arns": ("arn:aws:iam::aws:policy/ReadOnlyAccess", ["ReadOnlyAccess", 5]),
     "inline_policies.document": (DOCUMENT, ["{", [], {}, {**DOCUMENT, "Version": "2008-10-17"}]),
@@ -188,22 +189,9 @@ def test_other_languages_have_one_kind_of_number(value: float, known: int) -> No
     assert (seconds, type(seconds), found) == (known, int, [])
 
 
-@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
-def test_a_number_that_is_none(number: float) -> None:
-    _, ((_, mistake),) = read(ALL["role.max_session_duration"], number)
-    assert mistake.allowed == "an integer"
-    _, ((place, _),) = read(ALL["policy.document"], {**DOCUMENT, "Id": number})
-    assert place == ("here", "Id")
-
-
 def test_json_text_is_kept_beside_what_it_says() -> None:
     text = '{ "Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"} }'
     value, found = read(ALL["policy.document"], text)
     assert found == []
     assert value.text == text
     assert value.content["Statement"]["Action"] == "s3:*"
-
-
-def test_json_text_is_checked_by_the_same_rules() -> None:
-    _, ((place, mistake),) = read(ALL["policy.document"], '{"Version": "2012-10-17", "Statement": []}')
-    assert (place, mistake.found) == (("here", "Statement"), "[]")

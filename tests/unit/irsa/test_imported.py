@@ -15,41 +15,26 @@ from irsa.evaluation.same_sessions import admits_the_same
 from irsa.imported import not_as_declared
 from irsa.rules.unknown import OUTPUT
 from irsa.types import COMPARED, POD_IDENTITY_ASSOCIATION, POLICY, ROLE, SERVICE_ACCOUNT
+from sandbox.sts_decision import trusts_service
+from tests import world
+from tests.unit.irsa.evaluation.page_example import SUB, document, statement
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, ISSUER, PROVIDER, best
-from tests.unit.irsa_cli.adopt.scene import statement
-from tests.world import document as policy_document
 
 ACTIONS = ("sts:AssumeRole", "sts:TagSession")
-PRINCIPALS = ({"AWS": "111122223333"}, {"AWS": "444455556666"}, {"Service": "pods.eks.amazonaws.com"})
+SERVICES = ("pods.eks.amazonaws.com", "ec2.amazonaws.com")
 KEYS, VALUES = ("aws:SourceArn", "aws:RequestTag/team"), ("x", "y")
-# A request of another principal than an OIDC provider: who asks for what, with a value of each key.
-REQUESTS = [*itertools.product(range(len(PRINCIPALS)), ACTIONS, VALUES, VALUES)]
 
 
 @st.composite
 def of_others(draw: st.DrawFn) -> dict[str, Any]:
     keys = draw(st.lists(st.sampled_from(KEYS), unique=True, max_size=2))
+    condition = {"StringEquals": {key: draw(st.sampled_from(VALUES)) for key in keys}} if keys else {}
     return {
         "Effect": draw(st.sampled_from(("Allow", "Allow", "Deny"))),
-        "Principal": draw(st.sampled_from(PRINCIPALS)),
+        "Principal": {"Service": draw(st.sampled_from(SERVICES))},
         "Action": draw(st.lists(st.sampled_from(ACTIONS), min_size=1, unique=True)),
-        "Condition": {"StringEquals": {key: draw(st.sampled_from(VALUES)) for key in keys}},
+        "Condition": condition,
     }
-
-
-def allowed(document: Any, request: tuple[int, str, str, str]) -> bool:
-    principal, action, *values = request
-    effects = {
-        each["Effect"]
-        for each in document["Statement"]
-        if each["Principal"] == PRINCIPALS[principal]
-        and action in each["Action"]
-        and all(
-            dict(zip(KEYS, values, strict=True))[key] == value
-            for key, value in each["Condition"].get("StringEquals", {}).items()
-        )
-    }
-    return effects == {"Allow"}
 
 
 @st.composite
@@ -60,8 +45,7 @@ def of_tokens(draw: st.DrawFn) -> dict[str, Any]:
     audience = draw(st.sampled_from(AUDIENCES[:2]))
     condition: dict[str, dict[str, Any]] = {"StringEquals": {f"{ISSUER}:aud": audience}}
     condition.setdefault(operator, {})[f"{ISSUER}:sub"] = [f"system:serviceaccount:{each}" for each in names]
-    action = "sts:AssumeRoleWithWebIdentity"
-    return {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": action, "Condition": condition}
+    return world.of_tokens(PROVIDER, condition)
 
 
 @given(st.data())
@@ -70,19 +54,18 @@ def test_nobody_gets_in_and_nobody_is_shut_out(data: st.DataObject) -> None:
     before = data.draw(st.lists(of_others() | of_tokens(), min_size=1, max_size=4))
     kept = data.draw(st.lists(st.sampled_from(before), min_size=1, unique_by=json.dumps))
     added = data.draw(st.lists(of_others() | of_tokens(), max_size=2))
-    documents: list[dict[str, Any]] = [
-        {"Version": "2012-10-17", "Statement": each} for each in (before, [*kept, *added])
-    ]
+    documents = [document(*before), document(*kept, *added)]
     same = admits_the_same(json.dumps(documents[0]), json.dumps(documents[1]))
     event("same" if same else "another")
     if same:
-        for request in REQUESTS:
-            assert allowed(documents[0], request) == allowed(documents[1], request), request
-        # The oracle of tokens knows no other principals.
-        tokens: list[dict[str, Any]] = [
-            {"Statement": [each for each in side["Statement"] if "Federated" in each["Principal"]]}
-            for side in documents
-        ]
+        # Each oracle knows one kind of principals.
+        others, tokens = (
+            [document(*(each for each in side["Statement"] if kind in each["Principal"])) for side in documents]
+            for kind in ("Service", "Federated")
+        )
+        for service, action, *values in itertools.product(SERVICES, ACTIONS, VALUES, VALUES):
+            request = service, [action], dict(zip(KEYS, values, strict=True))
+            assert trusts_service(others[0], *request) == trusts_service(others[1], *request), request
         for subject, audience in itertools.product(("a:a", "a:b", "b:a", "b:b"), AUDIENCES[:3]):
             assert best(tokens[0], subject, [audience]) == best(tokens[1], subject, [audience]), (subject, audience)
 
@@ -94,7 +77,8 @@ DOCUMENT = st.builds(
 )
 PROPERTIES: dict[str, st.SearchStrategy[Any]] = {
     "assumeRolePolicy": st.builds(
-        lambda name: json.dumps(policy_document(statement(f"team-a:{name}"))), st.sampled_from(("x", "y", "z"))
+        lambda name: json.dumps(document(statement(Condition={"StringEquals": {SUB: name}}))),
+        st.sampled_from([f"system:serviceaccount:team-a:{each}" for each in "xyz"]),
     ),
     "description": TEXT,
     "disableSessionTags": st.booleans(),

@@ -21,7 +21,7 @@ from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, path_of
 from irsa.rules.unknown import OUTPUT, SECRET, WRONG, Sample, Unknown
 from irsa.spec import read, read_again
-from tests.places import at, places
+from tests.places import at, copied, places, put
 from tests.program.test_both_doors import values
 from tests.unit.irsa.test_fields import CLUSTER_ARN
 from tests.unit.irsa.test_fields import VALUES as OF_FIELDS
@@ -163,26 +163,6 @@ UNKNOWN = st.sampled_from([SECRET, WRONG, OUTPUT])
 ODD = st.sampled_from(
     [5, True, 2.5, "x", "*", "", [], {}, [5], {"a": 5}, "日本", "a b", "arn:aws:x", DENY]
 ) | st.sampled_from([{5: "a"}, 10**30, float("nan"), {"a"}, "<pulumi.Output object at 0x1f>"])
-
-
-def copied(value: Any) -> Any:
-    """Return a copy in which nothing is the same object twice."""
-    if isinstance(value, dict):
-        return {key: copied(item) for key, item in value.items()}
-    return [copied(item) for item in value] if isinstance(value, list) else value
-
-
-def put(value: Any, place: Place, new: Any) -> Any:
-    """Return a copy of a value with another one at a place; where there is no such place, nothing changes."""
-    step, rest = place[0], place[1:]
-    if isinstance(value, dict) and (isinstance(step, str) or step in value):
-        return {**copied(value), step: put(value.get(step, {}), rest, new) if rest else copied(new)}
-    if not isinstance(value, list):
-        return value
-    return [
-        (put(each, rest, new) if rest else copied(new)) if index == step else copied(each)
-        for index, each in enumerate(value)
-    ]
 
 
 def without(value: dict[str, Any], place: Place) -> dict[str, Any]:

@@ -27,15 +27,12 @@ def places(arguments: Arguments) -> list[Place]:
     [
         ({"service_account": "c"}, "set service_account.name to 'c'"),
         ({"service_account": {"name": "c", "audience": "a"}}, "move it to audience"),
-        ({"role": {"conditions": {}}}, "move it to trust.conditions"),
         ({"policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}, "write the ARNs under policy_arns"),
         ({"policies": [{"add_on": "cert-manager", "hostedZones": []}]}, "did you mean 'hosted_zones'?"),
         ({"policies": ["velero"]}, "set policies[0].add_on to 'velero'"),
         ({"inline_policies": {"a": {"Version": "x"}}}, "write the policy document under inline_policies.a.document"),
-        ({"namespace": "n"}, "move it to service_account.namespace"),
         ({"role": {"permisions_boundary": "r"}}, "did you mean 'permissions_boundary'?"),
         ({"role_name": "r"}, "it is role.name now"),
-        ({"import_existing": []}, "it is import_ now"),
         ({"attached_policies_quota": 5}, "it is quotas.attached_policies now"),
     ],
 )

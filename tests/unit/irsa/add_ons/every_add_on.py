@@ -5,7 +5,6 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
@@ -18,7 +17,6 @@ from irsa.evaluation.conditions import Known, evaluate_condition
 from irsa.evaluation.document import Condition
 from irsa.evaluation.permissions import gives
 from irsa.rules.leaves import items_of
-from irsa.rules.names import snake
 
 # A new add-on is a line here: the parameters with which it reaches least.
 NARROWEST: Mapping[str, Sequence[str]] = {
@@ -39,32 +37,26 @@ NARROWEST: Mapping[str, Sequence[str]] = {
 }
 AWS_ACCOUNT = "111122223333"
 REGIONS = {"aws": "us-west-2", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+
+
+def arns(service: str, *resources: str, region: str = "REGION") -> tuple[str, ...]:
+    return tuple(f"arn:PARTITION:{service}:{region}:{AWS_ACCOUNT}:{each}" for each in resources)
+
+
+IDS = [f"{each * 8}-{each * 4}-{each * 4}-{each * 4}-{each * 12}" for each in "12"]
 # Of each parameter, what is one's own and what is another's.
-VALUES: Mapping[str, tuple[str, str]] = {
+VALUES: Mapping[str, Sequence[str]] = {
     "cluster_names": ("alpha", "beta"),
     "hosted_zones": ("Z0123456789OWN", "Z9876543210OTHER"),
     "buckets": ("own-bucket", "other-bucket"),
-    "kms_keys": (
-        "arn:PARTITION:kms:REGION:111122223333:key/11111111-1111-1111-1111-111111111111",
-        "arn:PARTITION:kms:REGION:111122223333:key/22222222-2222-2222-2222-222222222222",
-    ),
-    "secrets": (
-        "arn:PARTITION:secretsmanager:REGION:111122223333:secret:own-Ab1Cd2",
-        "arn:PARTITION:secretsmanager:REGION:111122223333:secret:other-Ab1Cd2",
-    ),
-    "ssm_parameters": (
-        "arn:PARTITION:ssm:REGION:111122223333:parameter/own",
-        "arn:PARTITION:ssm:REGION:111122223333:parameter/other",
-    ),
+    "kms_keys": arns("kms", *(f"key/{each}" for each in IDS)),
+    "secrets": arns("secretsmanager", "secret:own-Ab1Cd2", "secret:other-Ab1Cd2"),
+    "ssm_parameters": arns("ssm", "parameter/own", "parameter/other"),
     "file_systems": ("fs-01234567", "fs-76543210"),
-    "node_roles": ("arn:PARTITION:iam::111122223333:role/own", "arn:PARTITION:iam::111122223333:role/other"),
-    "interruption_queues": ("arn:PARTITION:sqs:REGION:111122223333:own", "arn:PARTITION:sqs:REGION:111122223333:other"),
-    "workspaces": (
-        "arn:PARTITION:aps:REGION:111122223333:workspace/ws-11111111-1111-1111-1111-111111111111",
-        "arn:PARTITION:aps:REGION:111122223333:workspace/ws-22222222-2222-2222-2222-222222222222",
-    ),
+    "node_roles": arns("iam", "role/own", "role/other", region=""),
+    "interruption_queues": arns("sqs", "own", "other"),
+    "workspaces": arns("aps", *(f"workspace/ws-{each}" for each in IDS)),
 }
-CALLS = Path(__file__).parent / "calls"
 _NOBODY = WebIdentityRequest("https://nobody", "arn:aws:iam::000000000000:oidc-provider/nobody", "", "")
 
 
@@ -172,35 +164,3 @@ def _fitting(operator: str, wanted: Sequence[str]) -> Any:
         if ":" in operator
         else wanted[0].replace("*", "x")
     )
-
-
-class Call(NamedTuple):
-    add_on: str
-    name: str
-    request: Request
-    allowed: bool
-
-
-def calls(add_on_name: str) -> Iterator[Call]:
-    """Yield the calls that an add-on makes, each on its own resource and on another's."""
-    read = json.loads((CALLS / f"{add_on_name}.json").read_text())
-    for index, each in enumerate(read["calls"]):
-        for whose in ("own", "other"):
-            context = each[whose]
-            if context is None:
-                assert whose == "other"
-                continue
-            context = {**context}
-            resource = context.pop("resource", each["resource"])
-            tags = [key.partition("/")[2] for key in context if key.startswith("aws:RequestTag/")]
-            context |= {"aws:TagKeys": context.get("aws:TagKeys", tags)} if tags else {}
-            name = f"{add_on_name} {index} {each['action']} {whose}"
-            yield Call(add_on_name, name, Request(each["action"], resource, context), whose == "own")
-
-
-@functools.cache
-def policy_of_calls(add_on_name: str) -> Mapping[str, Any]:
-    read = json.loads((CALLS / f"{add_on_name}.json").read_text())
-    each = add_on(add_on_name)
-    parameters = {snake(name): value for name, value in read["parameters"].items()}
-    return document(each, each.newest, None, parameters, where())

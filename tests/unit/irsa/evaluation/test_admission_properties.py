@@ -10,6 +10,7 @@ import functools
 import itertools
 import json
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from irsa.evaluation import admission
 from irsa.evaluation.admission import Admitted, admitted_by
 from irsa.evaluation.document import parse
 from irsa.rules.grammar import OPERATORS
-from tests.unit.irsa.evaluation.glob_oracle import glob
+from tests.world import document, of_tokens
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
@@ -35,7 +36,10 @@ NAMES = [*_words("abq", 2), *_words("ab", 3)[6:], "a-b", "b-a", "qab", "bqa", "a
 SUBJECTS = [f"{namespace}:{name}" for namespace in NAMES for name in NAMES]
 AUDIENCES = [*_words("sSq", 2), "sqs", "sSs", "ssq", "qss"]
 
-glob = functools.cache(glob)
+
+@functools.cache
+def glob(pattern: str, text: str) -> bool:
+    return fnmatchcase(text, pattern)
 
 
 def holds(operator: str, key: str, values: list[str], token: dict[str, str]) -> bool | None:
@@ -143,16 +147,11 @@ LIKE = st.tuples(
     st.lists(SUB, min_size=1, max_size=3),
 )
 STATEMENT = st.builds(
-    lambda effect, conditions: {
-        "Effect": effect,
-        "Principal": {"Federated": PROVIDER},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": _condition(conditions),
-    },
+    lambda effect, conditions: of_tokens(PROVIDER, _condition(conditions), Effect=effect),
     st.sampled_from(["Allow", "Allow", "Deny"]),
     st.lists(LIKE, max_size=2) | st.lists(CONDITION, max_size=2),
 )
-DOCUMENT = st.lists(STATEMENT, min_size=1, max_size=4).map(lambda each: {"Version": "2012-10-17", "Statement": each})
+DOCUMENT = st.lists(STATEMENT, min_size=1, max_size=4).map(lambda each: document(*each))
 
 
 def _judged(document: dict[str, Any], client_ids: list[str] | None) -> list[Admitted]:

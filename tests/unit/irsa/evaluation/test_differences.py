@@ -1,4 +1,3 @@
-import copy
 import json
 import random
 from typing import Any
@@ -9,32 +8,22 @@ from hypothesis import strategies as st
 
 from irsa.evaluation.differences import differences
 from irsa.rules.mistakes import Mistake
+from tests.unit.irsa.evaluation.page_example import AUD, AUDIENCE, HOST_PATH, PROVIDER, SUB, document, statement
 
-ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
-PROVIDER, ROOT = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}", "arn:aws:iam::111122223333:root"
+ROOT = "arn:aws:iam::111122223333:root"
 ONE, TWO = (f"system:serviceaccount:default:{name}" for name in ("one", "two"))
-# AWS's page's trust policy, with two service accounts in it.
-TRUST: dict[str, Any] = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Federated": PROVIDER},
-            "Action": "sts:AssumeRoleWithWebIdentity",
-            "Condition": {"StringEquals": {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": [ONE, TWO]}},
-        }
-    ],
-}
 
 
 def changed(**elements: Any) -> dict[str, Any]:
-    document = copy.deepcopy(TRUST)
-    document["Statement"][0].update(elements)
-    return document
+    """Return AWS's page's trust policy with two service accounts, and some elements changed."""
+    return document(statement(**{"Condition": {"StringEquals": {AUD: AUDIENCE, SUB: [ONE, TWO]}}, **elements}))
+
+
+TRUST = changed()
 
 
 def with_sub(**subjects: Any) -> dict[str, Any]:
-    return changed(Condition={"StringLike": {f"{ISSUER}:{key}": value for key, value in subjects.items()}})
+    return changed(Condition={"StringLike": {f"{HOST_PATH}:{key}": value for key, value in subjects.items()}})
 
 
 @pytest.mark.parametrize(
@@ -64,7 +53,7 @@ def test_what_means_the_same(one: Any, other: Any) -> None:
         (TRUST, changed(Principal={"Federated": PROVIDER, "AWS": "*"}), "Principal"),
         (changed(Principal={"AWS": ROOT}), changed(Principal={"AWS": ["*", ROOT]}), "Statement.Principal.AWS"),
         (TRUST, changed(Action=["sts:AssumeRoleWithWebIdentity", "sts:AssumeRole"]), "Statement.Action"),
-        (TRUST, changed(Condition={}), f"Statement.Condition.StringEquals.{ISSUER}:aud"),
+        (TRUST, changed(Condition={}), f"Statement.Condition.StringEquals.{HOST_PATH}:aud"),
         (TRUST, with_sub(sub=[ONE, TWO]), "Statement.Condition.StringLike"),
         (TRUST, {"Statement": TRUST["Statement"]}, "Version"),
         # Two spellings of a key are two conditions.
@@ -83,14 +72,10 @@ def test_what_does_not_mean_the_same(declared: Any, live: Any, place: str) -> No
     ("odd", "words"),
     [
         ("{", "not JSON"),
-        ("[]", "not a policy document"),
         ('{"Statement": 1' + "0" * 5_000 + "}", "digits"),
-        ('{"Statement": [], "Statement": []}', "twice"),
         ({**TRUST, "Statement": "Allow"}, 'a statement: "Allow"'),
-        (changed(Principal="111122223333"), 'Principal: "111122223333"'),
         (changed(NotPrincipal=["*"]), "Principal: "),
-        (changed(Condition=None), "Condition: null"),
-        (changed(Condition={"StringEquals": f"{ISSUER}:aud"}), "Condition.StringEquals: "),
+        (changed(Condition={"StringEquals": f"{HOST_PATH}:aud"}), "Condition.StringEquals: "),
     ],
 )
 def test_what_is_no_policy_document_is_a_mistake(odd: Any, words: str) -> None:

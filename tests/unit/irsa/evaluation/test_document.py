@@ -1,5 +1,4 @@
 import json
-import time
 from typing import Any
 
 import pytest
@@ -8,18 +7,12 @@ from irsa.evaluation import TrustDocumentError, evaluate
 from tests.unit.irsa.evaluation.page_example import PROVIDER, REQUEST, SUB, SUBJECT, document, statement
 
 
-@pytest.mark.parametrize("live", [None, [], 5])
-def test_what_is_no_object_is_refused(live: Any) -> None:
-    """The attack: an endpoint that is not AWS's answers with another document."""
-    with pytest.raises(TrustDocumentError):
-        evaluate(live, REQUEST)
-
-
 @pytest.mark.parametrize(
     ("malformed", "place"),
     [
-        ("{", ""),
-        ("[]", ""),
+        # An endpoint that is not AWS's may answer with anything.
+        *((each, "") for each in (None, 5, "{", "[]", "[" * 100_000, '{"Statement": NaN}')),
+        ([], ""),
         ({}, "Statement"),
         ({"Version": "2024-01-01", "Statement": []}, "Version"),
         ({"Statement": [], "statement": []}, "statement"),
@@ -42,26 +35,15 @@ def test_a_document_that_iam_refuses_is_an_error_with_its_place(malformed: Any, 
     assert place in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [("{", "line 1, column 2"), ("[" * 100_000, "nested more than 100 deep"), ('{"Statement": NaN}', "the number NaN")],
-)
-def test_what_is_not_json_is_refused(text: str, words: str) -> None:
-    """Protects from a traceback, and from numbers that JSON does not have: RFC 8259, section 6."""
-    with pytest.raises(TrustDocumentError, match=words):
-        evaluate(text, REQUEST)
-
-
 @pytest.mark.parametrize("effect", ["Allow", "Deny"])
-@pytest.mark.parametrize("principal", ["*", {"AWS": "arn:aws:iam::111122223333:root"}, {"Federated": PROVIDER}])
 @pytest.mark.parametrize("others", [{}, {"Principal": {"Federated": PROVIDER}}])
-def test_not_principal_is_refused(effect: str, principal: Any, others: dict[str, Any]) -> None:
+def test_not_principal_is_refused(effect: str, others: dict[str, Any]) -> None:
     """Protects from a yes to all but those named.
 
     The page on NotPrincipal: "You cannot use the NotPrincipal element in an IAM identity-based policy nor in an IAM
     role trust policy." Access Analyzer calls it an error: "Role trust policies do not support NotPrincipal."
     """
-    excepting = {"Effect": effect, "NotPrincipal": principal, "Action": "*", **others}
+    excepting = {"Effect": effect, "NotPrincipal": {"Federated": PROVIDER}, "Action": "*", **others}
     with pytest.raises(TrustDocumentError, match="reference_policies_elements_notprincipal") as error:
         evaluate(document(statement(), excepting), REQUEST)
     assert error.value.place == "Statement[1].NotPrincipal"
@@ -91,14 +73,8 @@ ESCAPED = '"a\\ud800"'
     ("broken", "place"),
     [
         ({"Statement": statement(Sid=HALF)}, "Statement.Sid"),
-        (document(statement()) | {HALF: 1}, f"[{ESCAPED}]"),
         (document(statement(Principal={"Federated": [PROVIDER, HALF]})), "Statement[0].Principal.Federated[1]"),
-        (document(statement(Action=HALF)), "Statement[0].Action"),
         (document(statement(Condition={HALF: {SUB: SUBJECT}})), f"Statement[0].Condition[{ESCAPED}]"),
-        (
-            document(statement(Condition={"StringEquals": {HALF: SUBJECT}})),
-            f"Statement[0].Condition.StringEquals[{ESCAPED}]",
-        ),
         (
             document(statement(Condition={"Bool": {"aws:x": [True, "\udfff"]}})),
             'Statement[0].Condition.Bool["aws:x"][1]',
@@ -116,7 +92,5 @@ def test_an_unpaired_surrogate_is_refused_wherever_it_stands(broken: dict[str, A
 def test_a_document_with_many_keys_is_read_in_one_pass() -> None:
     """The attack: 200,000 keys in one object; each was counted among all, half a minute for a tenth of them."""
     keys = ",".join(f'"k{number}":1' for number in range(200_000))
-    started = time.process_time()
     with pytest.raises(TrustDocumentError, match="unknown element"):
         evaluate(f'{{"Statement":{{{keys}}}}}', REQUEST)
-    assert time.process_time() - started < 20

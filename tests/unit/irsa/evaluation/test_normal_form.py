@@ -9,33 +9,27 @@ from typing import Any
 import pytest
 
 from irsa.evaluation.normal_form import are_equivalent
-from tests.unit.irsa_cli.adopt.scene import host_path, statement
-from tests.world import document as policy_document
+from tests.unit.irsa.evaluation.page_example import AUD, AUDIENCE, PROVIDER, SUB, document, statement
 
-DOCUMENT = policy_document(statement("a:b", "a:c"), {"Effect": "Deny", "Principal": "*", "Action": "sts:*"})
+CONDITION = {"StringEquals": {AUD: AUDIENCE, SUB: ["system:serviceaccount:a:b", "system:serviceaccount:a:c"]}}
+REVERSED = {"StringEquals": {AUD: [AUDIENCE], SUB: CONDITION["StringEquals"][SUB][::-1]}}
 
 
 def changed(**elements: Any) -> dict[str, Any]:
-    first, second = DOCUMENT["Statement"]
-    return policy_document({**first, **elements}, second)
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "sts:*"}
+    return document(statement(**{"Condition": CONDITION, **elements}), deny)
 
 
-CONDITION = DOCUMENT["Statement"][0]["Condition"]
-REVERSED = {
-    "StringEquals": {
-        f"{host_path()}:sub": list(reversed(CONDITION["StringEquals"][f"{host_path()}:sub"])),
-        f"{host_path()}:aud": ["sts.amazonaws.com"],
-    }
-}
+DOCUMENT = changed()
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        policy_document(*reversed(DOCUMENT["Statement"])),
+        document(*reversed(DOCUMENT["Statement"])),
         changed(Action=["sts:AssumeRoleWithWebIdentity"]),
         changed(Sid=""),
-        changed(Principal={"Federated": [DOCUMENT["Statement"][0]["Principal"]["Federated"]]}),
+        changed(Principal={"Federated": [PROVIDER]}),
         changed(Condition=REVERSED),
     ],
     ids=[
@@ -55,7 +49,7 @@ def test_the_same(other: dict[str, Any]) -> None:
         {**DOCUMENT, "Version": "2008-10-17"},
         {"Statement": DOCUMENT["Statement"]},
         {**DOCUMENT, "Id": "x"},
-        policy_document(DOCUMENT["Statement"][0]),
+        document(DOCUMENT["Statement"][0]),
         changed(Condition={"StringLike": CONDITION["StringEquals"]}),
         changed(Condition={"stringequals": CONDITION["StringEquals"]}),
     ],
@@ -67,7 +61,7 @@ def test_not_the_same(other: dict[str, Any]) -> None:
 
 def test_an_aws_account_is_its_root() -> None:
     number, root = (
-        policy_document({"Effect": "Allow", "Principal": {"AWS": each}, "Action": "sts:AssumeRole"})
+        document({"Effect": "Allow", "Principal": {"AWS": each}, "Action": "sts:AssumeRole"})
         for each in ("111122223333", "arn:aws:iam::111122223333:root")
     )
 

@@ -7,16 +7,12 @@ from typing import Any
 import pytest
 
 from irsa.evaluation.gains import Gain, gains
-from irsa.evaluation.permission_statements import CHOSEN
 from irsa.evaluation.permissions import gives
 from irsa.rules.unknown import SECRET
+from tests.world import document
 
 OBJECT = ["arn:${Partition}:s3:::${BucketName}/${ObjectName}"]
 NOBODYS = "arn:aws:s3:::strangerzq/strangerzq"
-
-
-def document(*statements: Any, version: str = "2012-10-17") -> dict[str, Any]:
-    return {"Version": version, "Statement": list(statements)}
 
 
 def allow(action: Any = "s3:*", resource: Any = "*", **others: Any) -> dict[str, Any]:
@@ -32,7 +28,7 @@ def under(**condition: Any) -> dict[str, Any]:
 
 
 def test_an_older_version_has_no_variables() -> None:
-    old = gives([document(allow("s3:*", "arn:aws:s3:::b/${aws:username}"), version="2008-10-17")])
+    old = gives([{**document(allow("s3:*", "arn:aws:s3:::b/${aws:username}")), "Version": "2008-10-17"}])
     assert old.of("s3:GetObject", "arn:aws:s3:::b/${aws:username}") is True
     assert old.of("s3:GetObject", "arn:aws:s3:::b/x") is False
 
@@ -89,24 +85,12 @@ def test_a_condition_of_a_deny(allows: Any, denies: Any, given: bool | None) -> 
     assert role.of("s3:GetObject", NOBODYS) is given
 
 
-@pytest.mark.parametrize("key", sorted(CHOSEN))
-def test_the_keys_that_the_caller_chooses(key: str) -> None:
-    service, key = key.partition(":")[0], f"{key}/x" if key == "aws:requesttag" else key
-    action = "s3:GetObject" if service == "aws" else f"{service}:PassRole"
-    value = {"aws:securetransport": "true", "aws:viaawsservice": "false"}.get(key, "x")
-    other = {"true": "false", "false": "true"}.get(value, value)
-    operator = "ForAnyValue:StringEquals" if "keys" in key else "StringEquals"
-    assert gives([document(allow("*", **under(**{operator: {key: value}})))]).of(action, "*") is True
-    assert gives([document(allow("*"), deny("*", **under(**{operator: {key: other}})))]).of(action, "*") is True
-
-
 STAR = ("*",)
 
 
 @pytest.mark.parametrize(
     ("before", "after", "gained"),
     [
-        ([allow("s3:Get*")], [allow(["s3:Get*", "s3:Put*"])], [Gain(("s3:Put*",), STAR, "all")]),
         ([allow("s3:Get*")], [allow("s3:*")], [Gain(("s3:*",), STAR, "some")]),
         # Resources are of one letter case: one gain says nothing of the other.
         (
@@ -117,14 +101,8 @@ STAR = ("*",)
                 Gain(("s3:GetObject",), ("arn:aws:s3:::a/*",), "all"),
             ],
         ),
-        ([allow("*"), deny("iam:*")], [allow("*")], [Gain(("iam:*",), STAR, "all")]),
         # An action without resource types is on `*`.
         ([allow("*", "arn:*")], [allow("*")], [Gain(STAR, STAR, "some")]),
-        (
-            [allow("s3:*", "arn:aws:s3:::a/*")],
-            [allow("s3:*", ["arn:aws:s3:::a/*", "arn:aws:s3:::b/*"])],
-            [Gain(("s3:*",), ("arn:aws:s3:::b/*",), "all")],
-        ),
         (
             [allow("s3:GetObject", "*", **under(StringEquals={"aws:ResourceTag/a": "b"}))],
             [allow("s3:GetObject")],
@@ -152,7 +130,7 @@ def test_what_is_gained(before: list[Any], after: list[Any], gained: list[Gain])
 
 
 NASTY = {
-    "stars": [allow("s3:*", [f"arn:aws:s3:::*{a}*{b}*{a}?*" for a in "abcdefghij" for b in string.ascii_lowercase])],
+    "stars": [allow("s3:*", [f"arn:aws:s3:::*{a}*{b}*{a}?*" for a in "abcdef" for b in string.ascii_lowercase])],
     "letters": [
         {"Effect": effect, "NotAction": f"s3:{letter}*", "NotResource": f"arn:aws:s3:::*{letter}*"}
         for letter in string.ascii_lowercase

@@ -17,6 +17,7 @@ from docs.generate.actions import reference
 from irsa.evaluation.gains import Gain, gains
 from irsa.evaluation.permissions import gives
 from tests.unit.irsa.evaluation import identity_policies as iam
+from tests.world import document
 
 REFERENCE = reference()
 SERVICES = ("s3", "iam", "sqs", "dynamodb")
@@ -81,13 +82,9 @@ def statements(draw: st.DrawFn, pool: list[tuple[str, str]]) -> dict[str, Any]:
     }
 
 
-def document(several: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": several}
-
-
 @st.composite
 def roles(draw: st.DrawFn, pool: list[tuple[str, str]]) -> iam.Role:
-    documents = st.lists(statements(pool), min_size=1, max_size=3).map(document)
+    documents = st.lists(statements(pool), min_size=1, max_size=3).map(lambda each: document(*each))
     return draw(st.lists(documents, min_size=1, max_size=2)), draw(st.none() | st.none() | documents)
 
 
@@ -112,7 +109,7 @@ def changes(draw: st.DrawFn) -> tuple[iam.Role, iam.Role, list[tuple[str, str]]]
     at = draw(st.integers(0, len(several) - 1))
     kind = draw(st.sampled_from(["gone", "new", "edited", "unbounded", "another"]))
     if kind == "unbounded" and boundary is None:
-        before = documents, document([draw(statements(pool))])
+        before = documents, document(draw(statements(pool)))
     if kind == "edited":
         other = draw(statements(pool))
         element = draw(st.sampled_from(["Effect", "Action", "Resource", "Condition"]))
@@ -122,7 +119,9 @@ def changes(draw: st.DrawFn) -> tuple[iam.Role, iam.Role, list[tuple[str, str]]]
         several = {"gone": several[:at] + several[at + 1 :], "new": [*several, draw(statements(pool))]}.get(
             kind, several
         )
-    after = draw(roles(pool)) if kind == "another" else ([document(several)], None if kind == "unbounded" else boundary)
+    after = (
+        draw(roles(pool)) if kind == "another" else ([document(*several)], None if kind == "unbounded" else boundary)
+    )
     asked = st.tuples(st.sampled_from([each for each, _ in pool]), st.sampled_from([each for _, each in pool]))
     both = (after, before) if draw(st.booleans()) else (before, after)
     return *both, draw(st.lists(asked | pairs(), min_size=1, max_size=4))
@@ -220,7 +219,7 @@ some_statements = st.fixed_dictionaries(
         "Resource": st.lists(some_patterns, min_size=1, max_size=2),
     }
 )
-some_documents = st.lists(some_statements, max_size=3).map(document)
+some_documents = st.lists(some_statements, max_size=3).map(lambda each: document(*each))
 
 
 @functools.cache
@@ -300,25 +299,25 @@ def test_a_wildcard_stands_for_the_colons_of_an_arn(allowed: str, denied: str) -
     wide = {"Effect": "Allow", "Action": "sqs:*", "Resource": allowed}
     narrow = {"Effect": "Allow", "Action": "sqs:*", "Resource": denied.replace("111122223333", "*")}
     before, after = (
-        gives([document([wide, {**narrow, "Effect": "Deny", "Resource": denied}])]),
-        gives([document([wide])]),
+        gives([document(wide, {**narrow, "Effect": "Deny", "Resource": denied})]),
+        gives([document(wide)]),
     )
     assert [(each.resources, each.extent) for each in gains(before, after)] == [((denied,), "all")]
-    assert not any(each.extent == "all" for each in gains(after, gives([document([wide, narrow])])))
+    assert not any(each.extent == "all" for each in gains(after, gives([document(wide, narrow)])))
 
 
 def test_a_denial_that_goes_is_gained_in_any_letter_case() -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html: in any case."""
     allow = {"Effect": "Allow", "Action": "s3:*Get*", "Resource": "*"}
     deny = {"Effect": "Deny", "Action": "s3:get*", "Resource": "*"}
-    found = gains(gives([document([allow, deny])]), gives([document([allow])]))
+    found = gains(gives([document(allow, deny)]), gives([document(allow)]))
     assert any(matching(each, "s3:GetObject", "arn:aws:s3:::a/b") for each in found)
 
 
 @given(cases())
 def test_nothing_is_gained_by_another_order(case: tuple[iam.Role, list[tuple[str, str]]]) -> None:
     (several, boundary), _ = case
-    split = [document([one]) for each in reversed(several) for one in reversed(each["Statement"])]
+    split = [document(one) for each in reversed(several) for one in reversed(each["Statement"])]
     assert gains(gives(several, boundary), gives(split, boundary)) == ()
     assert gains(gives(split, boundary), gives(several, boundary)) == ()
 
@@ -329,8 +328,8 @@ def test_a_letter_is_not_in_all_names(letter: str) -> None:
     wide = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
     narrow = {**wide, "Resource": f"arn:aws:s3:::*{letter}*"}
     arns = ["arn:${Partition}:s3:::${BucketName}"]
-    assert gives([document([wide, {**narrow, "Effect": "Deny"}])]).everywhere("s3:ListBucket", arns) is True
-    assert gives([document([narrow])]).everywhere("s3:ListBucket", arns) is False
+    assert gives([document(wide, {**narrow, "Effect": "Deny"})]).everywhere("s3:ListBucket", arns) is True
+    assert gives([document(narrow)]).everywhere("s3:ListBucket", arns) is False
 
 
 @given(cases(), st.data())

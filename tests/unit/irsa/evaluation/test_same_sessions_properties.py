@@ -6,10 +6,11 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from irsa.evaluation.same_sessions import difference
+from tests.unit.irsa.evaluation.page_example import AUD, AUDIENCE, SUB, document, statement
+from tests.unit.irsa.evaluation.page_example import PROVIDER as BLUE
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, DOCUMENT, PROVIDER, SUBJECTS, best
-from tests.unit.irsa_cli.adopt.scene import BLUE, STS, host_path, statement
-from tests.world import document as policy_document
 
+ALLOW = statement(Condition={"StringEquals": {AUD: AUDIENCE, SUB: "system:serviceaccount:a:x"}})
 VPC = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
 TAGGED = {"StringEquals": {"aws:SourceVpc": "${aws:PrincipalTag/vpc}"}}
 
@@ -65,16 +66,14 @@ def test_the_proof_is_true(
 
 def test_an_allow_that_goes_is_a_difference_beside_what_nobody_can_decide() -> None:
     """The attack: a Deny that cannot be decided, behind which a tidied trust policy lacks a plain Allow."""
-    vpc, deny = with_further(statement("a:x"), VPC), {**with_further(statement("a:x"), TAGGED), "Effect": "Deny"}
-    before, after = policy_document(statement("a:x"), vpc, deny), policy_document(vpc, deny)
+    vpc, deny = with_further(ALLOW, VPC), {**with_further(ALLOW, TAGGED), "Effect": "Deny"}
 
-    assert "before" in difference(before, after, {BLUE: [STS]})
+    assert "before" in difference(document(ALLOW, vpc, deny), document(vpc, deny), {BLUE: [AUDIENCE]})
 
 
 def test_a_condition_that_only_the_audience_that_is_tried_meets_is_a_difference() -> None:
     """The attack: an ARN is compared with `aud`, and of all audiences like it, that of no letters is tried."""
-    before = statement("a:x")
-    before["Condition"] = {"StringLike": {f"{host_path()}:aud": "*:*:*:*:*:*"}}
-    after = with_further(before, {"ArnLike": {f"{host_path()}:aud": ":::::"}})
+    before = statement(Condition={"StringLike": {AUD: "*:*:*:*:*:*"}})
+    after = with_further(before, {"ArnLike": {AUD: ":::::"}})
 
-    assert difference(policy_document(before), policy_document(after), {BLUE: None})
+    assert difference(document(before), document(after), {BLUE: None})

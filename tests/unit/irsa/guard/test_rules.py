@@ -136,7 +136,6 @@ WARN, DENY = ["Warn", "Audit"], ["Deny", "Audit"]
 @pytest.mark.parametrize(
     ("mode", "namespaces", "found"),
     [
-        ("warn", {}, {"identity": (WARN, ["a", "b"]), "identity-kube-system": (WARN, ["kube-system"])}),
         ("deny", {}, {"identity": (DENY, ["a", "b"]), "identity-kube-system": (WARN, ["kube-system"])}),
         (
             "deny",
@@ -149,7 +148,6 @@ WARN, DENY = ["Warn", "Audit"], ["Deny", "Audit"]
             {"identity": (DENY, ["a"]), "identity-warn": (WARN, ["b"])},
         ),
         ("off", {"b": "deny"}, {"identity-deny": (DENY, ["b"])}),
-        ("off", {}, {}),
     ],
 )
 def test_modes(mode: str, namespaces: dict[str, str], found: dict[str, Any]) -> None:

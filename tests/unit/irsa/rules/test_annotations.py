@@ -79,15 +79,6 @@ def warnings_of(live: dict[str, str], *managers: str) -> list[str]:
     return [*conflicts("default/app", {ROLE_ARN: ROLE}, live, managed, "serviceAccount.takeOver")]
 
 
-@pytest.mark.parametrize("live", [{}, {ROLE_ARN: ROLE}, {"example.com/owner": "x", "eks.amazonaws.com/audience": "x"}])
-def test_the_same_value_and_what_is_not_declared_are_no_conflict(live: dict[str, str]) -> None:
-    """Protects from noise: managers that apply one value share the field; what is not applied is not in conflict.
-
-    https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
-    """
-    assert warnings_of(live, "kubectl-annotate") == []
-
-
 def test_a_conflict_quotes_what_others_wrote() -> None:
     (warning,) = warnings_of({ROLE_ARN: "x; all is well\n::error::"}, "me; unless you pay\x1b[31m")
     assert '"x; all is well\\n::error::"' in warning

@@ -106,19 +106,3 @@ def test_what_is_adopted_is_found_by_its_plain_name(kind: str, argument: Place) 
     ((place, mistake),) = combination_mistakes({**named, argument: OUTPUT}, path_of)
     assert place == ("import_", 0)
     assert path_of(argument) in mistake.allowed
-
-
-def test_rules_report_together() -> None:
-    given: dict[Place, Any] = {
-        ("role", "arn"): "x",
-        ("role", "name"): "r",
-        ("role", "name_prefix"): "r",
-        ("service_account", "create"): False,
-        ("service_account", "labels"): {},
-    }
-    assert [place for place, _ in found(given)] == [
-        ("role", "arn"),
-        (),
-        ("role", "name_prefix"),
-        ("service_account", "create"),
-    ]

@@ -3,13 +3,10 @@
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 """
 
-import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from irsa.rules.grammar import (
     Operator,
@@ -22,6 +19,7 @@ from irsa.rules.grammar import (
 )
 from irsa.rules.mistakes import Located, Place
 from irsa.rules.unknown import OUTPUT
+from tests.world import document as of_statements
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
 ROOT = "arn:aws:iam::111122223333:root"
@@ -29,7 +27,7 @@ TRUST = {"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "sts:AssumeRol
 
 
 def document(*statements: Any, **elements: Any) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements), **elements}
+    return {**of_statements(*statements), **elements}
 
 
 def without(element: str) -> dict[str, Any]:
@@ -40,16 +38,12 @@ def places(mistakes: Iterable[Located]) -> list[Place]:
     return [place for place, _ in mistakes]
 
 
-# Documents
-
-
 @pytest.mark.parametrize(
     "good",
     [
         document(STATEMENT),
         document(STATEMENT, Id="cd3ad3d9-2776-4ef1-a904-4c229d1642ee"),
         document(STATEMENT, *({**STATEMENT, "Sid": each} for each in ("A1", "a1", "", ""))),
-        document({**STATEMENT, "Action": ["s3:Get*", "s3:?etObject", "*"]}),
         document({**STATEMENT, "Condition": {"StringLike": {"s3:prefix": ["", "home/", "home/${aws:username}/*"]}}}),
         document({**STATEMENT, "Resource": "arn:aws:s3:::${aws:PrincipalTag/team}/*"}),
         document({**STATEMENT, "Resource": "arn:*:s3:::my-bucket"}),
@@ -70,18 +64,16 @@ def test_documents_that_iam_takes(good: dict[str, Any]) -> None:
         (document(), ("Statement",), "[]"),
         (document(Statement=None), ("Statement",), "nothing"),
         (document(STATEMENT, Id=5), ("Id",), "5"),
-        (document(STATEMENT, Statements=[]), ("Statements",), "unknown element"),
         (document(STATEMENT, version="2012-10-17"), ("version",), "unknown element"),
+        (document(without("Effect")), ("Statement", 0, "Effect"), "no Effect"),
+        *((document(without(each)), ("Statement", 0), each) for each in ("Action", "Resource")),
         (document(STATEMENT, {**STATEMENT, "Effect": "allow"}), ("Statement", 1, "Effect"), "allow"),
         (document({**STATEMENT, "Sid": "my-sid"}), ("Statement", 0, "Sid"), "my-sid"),
-        (document({**STATEMENT, "Sid": None}), ("Statement", 0, "Sid"), "nothing"),
         (document({**STATEMENT, "NotAction": "s3:*"}), ("Statement", 0), "both Action and NotAction"),
         (document({**STATEMENT, "NotResource": "*"}), ("Statement", 0), "both Resource and NotResource"),
         (document({**STATEMENT, "Action": "GetObject"}), ("Statement", 0, "Action"), "GetObject"),
         (document({**STATEMENT, "Action": ["s3:*", "s3:Get Object"]}), ("Statement", 0, "Action", 1), "Get Object"),
-        (document({**STATEMENT, "Action": []}), ("Statement", 0, "Action"), "[]"),
         (document({**STATEMENT, "Action": "s3:a:b"}), ("Statement", 0, "Action"), "s3:a:b"),
-        (document({**STATEMENT, "Resource": "arn:aws:s3"}), ("Statement", 0, "Resource"), "not an ARN"),
         (document({**STATEMENT, "Resource": "a:aws:s3:::b"}), ("Statement", 0, "Resource"), "not an ARN"),
         (document({**STATEMENT, "Resource": "${aws:a:b:c:d:e:f}"}), ("Statement", 0, "Resource"), "not an ARN"),
         (document({**STATEMENT, "Resource": ["*", "arn:was:s3:::b"]}), ("Statement", 0, "Resource", 1), "'was'"),
@@ -117,9 +109,6 @@ def test_a_sid_that_is_used_twice() -> None:
     assert "statement 0" in mistake.found
 
 
-# Trust statements
-
-
 @pytest.mark.parametrize(
     "good",
     [
@@ -148,16 +137,13 @@ def test_trust_statements_that_iam_takes(good: dict[str, Any]) -> None:
     [
         ({"Resource": "*"}, ("Resource",), "unknown element"),
         ({"NotPrincipal": {"AWS": "*"}}, ("NotPrincipal",), "unknown element"),
-        ({"Principal": {}}, ("Principal",), "{}"),
         ({"Principal": "arn:aws:iam::111122223333:root"}, ("Principal",), "arn:aws:iam::111122223333:root"),
         ({"Principal": {"aws": "*"}}, ("Principal", "aws"), "unknown principal"),
         ({"Principal": {"AWS": []}}, ("Principal", "AWS"), "[]"),
         ({"Principal": {"AWS": 111122223333}}, ("Principal", "AWS"), "111122223333"),
-        ({"Principal": {"AWS": ""}}, ("Principal", "AWS"), "''"),
         ({"Principal": {"AWS": [1, ""]}}, ("Principal", "AWS"), "1"),
         # Narrow as they read, and no wildcards to IAM.
         ({"Principal": {"AWS": "arn:aws:iam::*:root"}}, ("Principal", "AWS"), "*"),
-        ({"Principal": {"AWS": [ROOT, ROOT.replace("root", "role/*")]}}, ("Principal", "AWS"), "*"),
         ({"Principal": {"Federated": ROOT.replace("root", "oidc-provider/x*")}}, ("Principal", "Federated"), "*"),
         ({"Principal": {"Service": "*.amazonaws.com"}}, ("Principal", "Service"), "*"),
         *(
@@ -172,8 +158,6 @@ def test_trust_statements_that_iam_refuses(change: dict[str, Any], place: Place,
     assert found == ("here", *place)
     assert word in mistake.found
 
-
-# Conditions
 
 # The table of contents of reference_policies_elements_condition_operators.html.
 DOCUMENTED = [
@@ -224,14 +208,11 @@ def test_operators_that_iam_does_not_have(operator: str, advice: str) -> None:
     ("conditions", "place", "word"),
     [
         ([], (), "[]"),
-        ("x", (), "'x'"),
         ({"StringEquals": "x"}, ("StringEquals",), "'x'"),
         ({"StringEquals": {"aws:x": []}}, ("StringEquals", "aws:x"), "[]"),
-        ({"StringEquals": {"aws:x": {"a": "b"}}}, ("StringEquals", "aws:x"), "{'a': 'b'}"),
         ({"StringEquals": {"aws:x": ["a", ["b"]]}}, ("StringEquals", "aws:x"), "['a', ['b']]"),
         ({"StringEquals": {"aws:x": 1227433179}}, ("StringEquals", "aws:x"), "1227433179"),
         ({"ForAnyValue:StringLike": {"aws:x": ["a", 1]}}, ("ForAnyValue:StringLike", "aws:x"), "StringLike"),
-        ({"BinaryEquals": {"aws:x": 1}}, ("BinaryEquals", "aws:x"), "1"),
     ],
 )
 def test_conditions_that_iam_refuses(conditions: Any, place: Place, word: str) -> None:
@@ -261,15 +242,11 @@ def test_a_wildcard_that_does_not_work(operator: str, subject: Any) -> None:
     [
         {"StringLike": {"oidc.example:sub": "system:serviceaccount:default:*"}},
         {"StringEquals": {"oidc.example:sub": "system:serviceaccount:default:app"}},
-        {"StringEquals": {"s3:prefix": "a*"}},
         {"StringNotEquals": {"oidc.example:sub": "a*"}},
     ],
 )
 def test_a_wildcard_that_works_or_is_none(conditions: Any) -> None:
     assert [*condition_mistakes(conditions)] == []
-
-
-# Characters
 
 
 def test_characters_of_latin_1_and_keys() -> None:
@@ -280,18 +257,12 @@ def test_characters_of_latin_1_and_keys() -> None:
     assert list(statement_mistakes({**TRUST, "Sid": "A", "Condition": condition}, trust=True))
 
 
-# Values that are known later
-
-
 def test_what_is_beside_an_output_is_checked() -> None:
     statement = {**STATEMENT, "Action": [OUTPUT, "GetObject"], "Resource": OUTPUT, "Effect": "allow"}
     assert places(document_mistakes(document(OUTPUT, statement))) == [
         ("Statement", 1, "Effect"),
         ("Statement", 1, "Action", 1),
     ]
-
-
-# Partitions
 
 
 def test_a_resource_of_another_partition() -> None:
@@ -313,79 +284,3 @@ def test_a_resource_of_another_partition() -> None:
     ]
     assert all("'aws-cn'" in mistake.found and "'aws'" in mistake.allowed for _, mistake in found)
     assert places(partition_mistakes({"Statement": {"Resource": own}}, "aws-cn")) == [("Statement", "Resource")]
-
-
-def one_or_several(item: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.one_of(item, st.lists(item, min_size=1, max_size=3))
-
-
-ACTIONS = st.from_regex(r"[a-z][a-z0-9-]{0,9}:[A-Za-z*?]{1,12}|\*", fullmatch=True)
-RESOURCES = st.sampled_from(["*", "arn:aws:s3:::b/*", "arn:aws-cn:sqs:cn-north-1:1:q", "arn:*:s3:::${aws:x}"])
-CONDITIONS = st.dictionaries(
-    st.sampled_from(["StringLike", "ForAnyValue:StringEquals", "ArnLikeIfExists"]),
-    st.dictionaries(st.sampled_from(["aws:x", "s3:prefix"]), one_or_several(st.text("ab*", max_size=3)), max_size=2),
-    max_size=2,
-)
-STATEMENTS = st.builds(
-    lambda fixed, action, resource, condition, actions, resources: {
-        **fixed,
-        action: actions,
-        resource: resources,
-        **condition,
-    },
-    st.sampled_from([{"Effect": "Allow"}, {"Effect": "Deny"}]),
-    st.sampled_from(["Action", "NotAction"]),
-    st.sampled_from(["Resource", "NotResource"]),
-    st.one_of(st.just({}), CONDITIONS.map(lambda conditions: {"Condition": conditions})),
-    one_or_several(ACTIONS),
-    one_or_several(RESOURCES),
-)
-DOCUMENTS = one_or_several(STATEMENTS).map(lambda statements: {"Version": "2012-10-17", "Statement": statements})
-KEYS = ("Effect", "Action", "Resource", "Condition", "Principal", "Sid", "Statement", "Version", "x")
-ANYTHING = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=4), st.just(OUTPUT), st.just("Allow")),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)),
-    max_leaves=12,
-)
-
-
-def places_of(value: Any, place: Place = ()) -> Iterator[Place]:
-    yield place
-    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        yield from places_of(item, (*place, key))
-
-
-@given(DOCUMENTS)
-def test_what_follows_the_grammar_has_no_mistake(document: dict[str, Any]) -> None:
-    assert [*document_mistakes(document)] == []
-
-
-@given(DOCUMENTS, st.data())
-def test_an_output_in_any_place_is_no_mistake(document: dict[str, Any], data: st.DataObject) -> None:
-    marked = copy.deepcopy(document)
-    *path, last = data.draw(st.sampled_from([place for place in places_of(document) if place]))
-    container: Any = marked
-    for step in path:
-        container = container[step]
-    container[last] = OUTPUT
-    assert [*document_mistakes(marked)] == []
-
-
-@given(DOCUMENTS, st.data())
-def test_every_element_that_is_needed_is_missed(document: dict[str, Any], data: st.DataObject) -> None:
-    broken = copy.deepcopy(document)
-    statements = broken["Statement"] if isinstance(broken["Statement"], list) else [broken["Statement"]]
-    statement = data.draw(st.sampled_from(statements))
-    del statement[data.draw(st.sampled_from([key for key in statement if key != "Condition"]))]
-    assert len([*document_mistakes(broken)]) == 1
-
-
-@given(ANYTHING)
-def test_a_value_of_any_shape_is_judged(value: Any) -> None:
-    found = [*statement_mistakes(value), *statement_mistakes(value, trust=True), *condition_mistakes(value)]
-    if isinstance(value, dict):
-        found += [*document_mistakes(value), *partition_mistakes(value, "aws")]
-    known = set(places_of(value))
-    for place, mistake in found:
-        assert place in known or place[:-1] in known
-        assert all((mistake.found, mistake.allowed, mistake.fix))

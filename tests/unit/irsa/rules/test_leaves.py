@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 from hypothesis import given
@@ -5,6 +6,23 @@ from hypothesis import strategies as st
 
 from irsa.rules.leaves import leaves, map_leaves
 from irsa.rules.mistakes import Place
+from irsa.rules.unknown import (
+    OUTPUT,
+    SECRET,
+    WRONG,
+    Sample,
+    Unknown,
+    checked_with,
+    derive,
+    has_output,
+    has_unknown,
+    is_output_marker,
+    least,
+    sampled,
+    sources_of,
+    stands,
+    without_places,
+)
 from tests.places import at, places
 
 TEXTS = st.text("ab:", max_size=2)
@@ -12,6 +30,60 @@ VALUES = st.recursive(
     TEXTS | st.integers() | st.none(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
 )
+
+
+@given(value=VALUES, data=st.data())
+def test_markers_stand_at_the_places_and_nowhere_else(value: Any, data: st.DataObject) -> None:
+    chosen = data.draw(st.lists(st.sampled_from([*places(value), ("z",), (9, "z"), ("a", 0, "z")]), max_size=3))
+    marked = without_places(value, chosen)
+
+    for place in places(value):
+        outer = [each for each in chosen if place[: len(each)] == each]
+        if outer:
+            assert at(marked, min(outer, key=len)) is WRONG
+        elif not any(each[: len(place)] == place for each in chosen):
+            assert at(marked, place) == at(value, place)
+    assert has_unknown(marked) is any(each in places(value) for each in chosen)
+
+
+@given(value=VALUES, data=st.data())
+def test_what_is_not_known_is_as_short_as_it_can_become(value: Any, data: st.DataObject) -> None:
+    place = data.draw(st.sampled_from([*places(value)]))
+    assert len(json.dumps(least(without_places(value, [place])))) <= len(json.dumps(value))
+
+
+def test_a_value_of_several_parts_waits_for_the_last() -> None:
+    first, second = (Unknown(OUTPUT.reason, [source]) for source in ("first", "second"))
+
+    assert derive("{}/{}".format, "1", "2") == "1/2"
+    for whole in (derive("{}/{}{}".format, [first], {"a": second}, first), checked_with([first], "plain", second)):
+        assert is_output_marker(whole)
+        assert sources_of(whole) == ("first", "second")
+    # What is known is shown at once, though it is checked with the rest.
+    assert checked_with("plain", first) == "plain"
+    never = derive("{}".format, SECRET)
+    assert isinstance(never, Unknown)
+    assert (is_output_marker(never), sources_of(never)) == (False, ())
+
+
+def test_an_argument_may_be_within_one_that_is_not_known() -> None:
+    place = ("role", "name")
+    assert stands(place, {place: "x"})
+    assert stands(place, {("role",): SECRET})
+    assert not stands(place, {("role",): {}, ("policy",): SECRET, ("role", "path"): OUTPUT})
+
+
+def test_a_sample_is_its_text() -> None:
+    sample = Sample("arn:aws:x", ["account"])
+    assert sample == "arn:aws:x"
+    assert json.dumps(sample) == '"arn:aws:x"'
+    assert sampled(sample) == {"account"}
+    assert not sampled("arn:aws:x")
+    assert not has_unknown([sample])
+
+
+def test_only_an_output_is_one() -> None:
+    assert [has_output({"a": [each]}) for each in (OUTPUT, SECRET, WRONG, "x")] == [True, False, False, False]
 
 
 @given(value=VALUES)

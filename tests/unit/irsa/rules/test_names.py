@@ -136,17 +136,6 @@ def test_two_long_names_have_two_prefixes(one: str, other: str) -> None:
         assert automatic_name_prefix(first, ROLE, ROLE_PREFIX) != automatic_name_prefix(second, ROLE, ROLE_PREFIX)
 
 
-@given(st.text(max_size=30), st.sampled_from([each for each in vars(names).values() if isinstance(each, NameRule)]))
-def test_a_name_is_taken_as_it_is_or_refused_with_all_parts(name: str, rule: NameRule) -> None:
-    try:
-        taken = check_name(name, rule)
-    except Mistake as mistake:
-        parts: tuple[object, ...] = (mistake.found, mistake.allowed, mistake.fix)
-    else:
-        parts = (taken == name,)
-    assert all(parts)
-
-
 @given(st.lists(st.text(st.sampled_from("aAbB-"), min_size=1, max_size=3), unique=True))
 def test_keys_that_differ_in_case_only(keys: list[str]) -> None:
     found = [part for part, _ in role_tags_mistakes(keys)]

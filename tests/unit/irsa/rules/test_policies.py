@@ -1,14 +1,29 @@
+"""Policy documents as text: what is no document, and sizes where AWS leaves open what counts, white space in strings.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html says that IAM does not count white space.
+"""
+
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from irsa.rules.mistakes import Mistake
-from irsa.rules.policies import chaining_policy, parse_document, parse_object, split_document
-
-
-def _document(items: list[Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": items}
+from irsa.rules.policies import (
+    chaining_policy,
+    document_usage,
+    largest_policy_size,
+    parse_document,
+    parse_object,
+    policy_size,
+    role_usages,
+    split_document,
+    trust_usage,
+)
+from irsa.rules.quotas import check_usage
+from tests.world import document
 
 
 @pytest.mark.parametrize(
@@ -25,10 +40,7 @@ def _document(items: list[Any]) -> dict[str, Any]:
     ],
 )
 def test_what_is_no_object_of_json(text: str, word: str, advice: str) -> None:
-    """Protects the first minute with a broken policy file: what is wrong, where, and the comma that JSON has not.
-
-    Source: RFC 8259, which has no trailing comma, no NaN and no Infinity.
-    """
+    """Source: RFC 8259, which has no NaN and no Infinity."""
     with pytest.raises(Mistake) as error:
         parse_object(text)
     assert word in error.value.found
@@ -56,13 +68,13 @@ def test_a_document_is_divided_just_above_the_quota(extra: int, expected: int) -
     room = 6144 - len(frame) - 2 * len(statement) + extra
     resources = ["x" * (room // 2), "x" * (room - room // 2)]
     items = [{"Effect": "Allow", "Action": "s3:*", "Resource": resource} for resource in resources]
-    parts = split_document({**_document(items), "Id": "i"})
+    parts = split_document({**document(*items), "Id": "i"})
 
     assert len(parts) == expected
     assert [json.loads(part)["Id"] for part in parts] == ["i"] * expected
     assert (len(parts[0]) == 6144) is (expected == 1)
     # The same two with a third behind them: they share a policy where they fit, and are divided where they do not.
-    divided = split_document({**_document([*items, items[0]]), "Id": "i"})
+    divided = split_document({**document(*items, items[0]), "Id": "i"})
     assert [len(json.loads(part)["Statement"]) for part in divided] == ([2, 1] if expected == 1 else [1, 1, 1])
 
 
@@ -77,3 +89,62 @@ def test_a_role_that_assumes_others() -> None:
         "Statement": [{"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": sorted(roles)}],
     }
     assert chaining_policy(roles) == chaining_policy(roles[::-1])
+
+
+QUOTA = 6_144
+JSON_VALUES = st.recursive(
+    st.text('a "\\\n\t\xa0\x85{}[]:,', max_size=8) | st.integers(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text('a "\\', max_size=4), inner, max_size=4),
+)
+
+
+def on(*resources: str) -> dict[str, Any]:
+    return document(*({"Effect": "Allow", "Action": "s3:GetObject", "Resource": each} for each in resources))
+
+
+@given(JSON_VALUES, st.sampled_from([None, 1, "\t"]))
+def test_between_the_two_figures(value: Any, indent: Any) -> None:
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    compact = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    assert largest_policy_size(text) == len(compact)
+    assert policy_size(text) == len("".join(character for character in compact if character not in " \t\n\r"))
+
+
+def test_a_statement_is_refused_by_the_lower_figure_only() -> None:
+    blanks = on("arn:aws:s3:::a" + " " * 7000, "arn:aws:s3:::b")
+    assert [len(json.loads(part)["Statement"]) for part in split_document(blanks)] == [1, 1]
+
+    alone = {**blanks, "Statement": blanks["Statement"][0]}
+    assert split_document(alone) == [json.dumps(alone, separators=(",", ":"), sort_keys=True)]
+
+    with pytest.raises(Mistake, match="statement 0 alone"):
+        split_document(on("arn:aws:s3:::a" + "\xa0" * 7000, "arn:aws:s3:::b"))
+
+
+@given(st.lists(st.integers(1, 5000), min_size=1, max_size=8))
+def test_divisions_without_white_space_in_strings_stay(lengths: list[int]) -> None:
+    whole = on(*(f"arn:aws:s3:::{'x' * length}" for length in lengths))
+    expected: list[list[Any]] = []
+    for statement in whole["Statement"]:
+        for part in expected:
+            if len(json.dumps({**whole, "Statement": [*part, statement]}, separators=(",", ":"))) <= QUOTA:
+                part.append(statement)
+                break
+        else:
+            expected.append([statement])
+
+    assert [json.loads(part)["Statement"] for part in split_document(whole)] == expected
+
+
+def test_a_quota_is_exceeded_by_the_lower_figure_and_warned_of_by_the_higher() -> None:
+    unsure, too_long = json.dumps(" " * 12_000), json.dumps("x" * 12_000)
+    ((_, _), (_, inline)) = role_usages(0, [unsure])
+
+    for usage in (document_usage(unsure), trust_usage(unsure), inline):
+        assert check_usage(usage) is True
+        assert "2 to 12,002 of" in str(usage)
+    for usage in (document_usage(too_long), trust_usage(too_long)):
+        with pytest.raises(Mistake, match="at most"):
+            check_usage(usage)
+    assert check_usage(trust_usage(json.dumps("x" * 100))) is False

@@ -8,15 +8,9 @@ from irsa.rules.quotas import SESSION_DURATION, TOKEN_EXPIRATION, Seconds, Usage
 
 
 def test_the_numbers_of_the_quotas_page() -> None:
-    """Protects the numbers: trust policy 2,048, managed policy 6,144, inline 10,240, 10 attached policies, 50 tags.
-
-    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-    """
-    assert quotas.TRUST_POLICY_SIZE == 2048
-    assert quotas.MANAGED_POLICY_SIZE == 6144
-    assert quotas.INLINE_POLICIES_SIZE == 10240
-    assert quotas.ATTACHED_POLICIES == 10
-    assert quotas.TAGS == 50
+    """Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    assert (quotas.TRUST_POLICY_SIZE, quotas.MANAGED_POLICY_SIZE, quotas.INLINE_POLICIES_SIZE) == (2048, 6144, 10240)
+    assert (quotas.ATTACHED_POLICIES, quotas.TAGS) == (10, 50)
 
 
 @pytest.mark.parametrize(("used", "warns"), [(0, False), (80, False), (81, True), (100, True)])

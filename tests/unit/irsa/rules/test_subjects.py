@@ -1,26 +1,85 @@
+import fnmatch
 import re
+import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.rules.mistakes import Mistake
-from irsa.rules.subjects import check_subject
+from irsa.rules.strangers import stranger
+from irsa.rules.subjects import check_any_service_account, check_subject
+
+BEGINNINGS = string.ascii_lowercase + string.digits
+EVERY_BEGINNING = [f"{character}*:*" for character in BEGINNINGS]
+
+names = st.text("abxyz", min_size=8, max_size=20)
+parts = st.text("abxyz*?", min_size=1, max_size=6)
+patterns = st.lists(st.builds("{}:{}".format, parts, parts), min_size=1, max_size=6)
+
+
+@given(patterns)
+def test_nobody_named_a_stranger(subjects: list[str]) -> None:
+    found = stranger(subjects)
+
+    assert found is None or not any(fnmatch.fnmatchcase(found, subject) for subject in subjects)
+
+
+@given(patterns, names, names)
+def test_who_is_left_out_is_found(subjects: list[str], namespace: str, name: str) -> None:
+    left_out = not any(fnmatch.fnmatchcase(f"{namespace}:{name}", subject) for subject in subjects)
+
+    assert not left_out or stranger(subjects) is not None
+
+
+@pytest.mark.parametrize(
+    "subjects",
+    [["*:*"], ["**:*", "a:b"], ["?*:*?"], ["??*:??*"], EVERY_BEGINNING, ["a:b", *EVERY_BEGINNING],
+     [f"*{c}:*" for c in BEGINNINGS],
+     [f"{'?' * length}:*" for length in range(1, 64)], [f"{c}*:{d}*" for c in BEGINNINGS for d in BEGINNINGS]],
+)  # fmt: skip
+def test_everybody_however_spelled(subjects: list[str]) -> None:
+    """The attack: `*:*` is refused, and `a*:*` to `z*:*` and `0*:*` to `9*:*` together let in the same accounts."""
+    assert stranger(subjects) is None
+    with pytest.raises(Mistake, match="every service account of the cluster") as error:
+        check_any_service_account(subjects)
+    assert error.value.arguments == (("trust", "any_service_account"),)
+
+
+@pytest.mark.parametrize(
+    "subjects", [["team-a:*"], ["*:app"], ["team-?:*"], EVERY_BEGINNING[:25], [f"{c}*:app" for c in BEGINNINGS]]
+)
+def test_wide_and_yet_not_everybody(subjects: list[str]) -> None:
+    assert stranger(subjects) is not None
+    check_any_service_account(subjects)
+    check_any_service_account([])
+
+
+def test_a_namespace_is_asked_about_alone() -> None:
+    assert stranger(["team-a:?*"], "team-a") is None
+    assert stranger(["team-a:?*"], "team-b") is not None
+    assert stranger([f"team-a:{c}*" for c in BEGINNINGS], "team-a") is None
+    assert stranger(["team-a:app-*", "team-a:*-worker"], "team-a") is not None
+
+
+def test_many_ways_to_match_have_an_answer() -> None:
+    """The attack: patterns whose ways to match double with each character would keep `irsa check` busy for ever."""
+    hard = [f"*{letter}{'?' * 15}*:*{letter}{'?' * 15}*" for letter in string.ascii_lowercase]
+    found = stranger(hard)
+
+    assert found is None or not any(fnmatch.fnmatchcase(found, subject) for subject in hard)
 
 
 @pytest.mark.parametrize(
     ("subject", "word"),
     [
-        ("default", "not namespace:name"),
         ("default", "'default:*'"),
         ("a/b/c", "'a/b/c:*'"),
-        ("a/b:c:d", "not namespace:name"),
         ("default/my-service-account", "default:my-service-account"),
         ("a:b:c", "write one colon, after the namespace"),
         ("system:serviceaccount:a:b", "'a:b'"),
         ("Team:a", "namespace"),
         ("a:B", "service account"),
-        (":a", "namespace"),
         ("*", "not namespace:name"),
     ],
 )

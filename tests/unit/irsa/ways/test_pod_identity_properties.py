@@ -1,4 +1,4 @@
-"""The trust policy with EKS Pod Identity: whom it admits, against the sandbox's judge, which shares no code with irsa.
+"""Trust policies for EKS Pod Identity: whom they admit, against the sandbox's judge, which shares no code with irsa.
 
 https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html,
 https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irsa.evaluation import Decision, PodIdentityRequest, evaluate
 from irsa.rules.mistakes import Mistake
-from irsa.rules.policies import policy_size
 from irsa.ways import TrustParts, trust_document
 from irsa.ways.pod_identity import check_conditions
 from sandbox.sts_decision import trusts_service
@@ -70,27 +70,16 @@ def test_without_tags_it_admits_its_clusters_alone(subjects: Sequence[str], clus
 
 @given(SUBJECTS, CHOSEN, st.booleans())
 def test_the_same_input_makes_the_same_text(subjects: list[str], clusters: list[str], tags: bool) -> None:
-    document = trust_document(TrustParts([PROVIDER], subjects, cluster_arns=clusters, session_tags=tags))
+    providers = [PROVIDER, PROVIDER.replace("/A", "/B")]
+    document = trust_document(TrustParts(providers, subjects, cluster_arns=clusters, session_tags=tags))
     other, again = [*reversed(clusters), clusters[0]], [*reversed(subjects), subjects[0]]
-    assert trust_document(TrustParts([PROVIDER], again, cluster_arns=other, session_tags=tags)) == document
+    assert trust_document(TrustParts(providers[::-1], again, cluster_arns=other, session_tags=tags)) == document
 
 
 def test_wildcards_stay_those_of_irsa() -> None:
     document = trust_document(TrustParts([PROVIDER], ["a:*", "b:app"], cluster_arns=CLUSTERS[:1]))
     assert admitted(document, session_tags=True) == {(CLUSTERS[0], "b:app")}
     assert '"system:serviceaccount:a:*"' in document
-
-
-def test_four_providers_and_pod_identity_exceed_the_quota() -> None:
-    """Protects who has four clusters and one service account: 1,834 characters, and 345 for Pod Identity's statement.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-    """
-    issuer = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPL"
-    providers = [f"arn:aws:iam::111122223333:oidc-provider/{issuer}{n}" for n in range(4)]
-    alone = trust_document(TrustParts(providers, ["default:my-service-account"]))
-    both = trust_document(TrustParts(providers, ["default:my-service-account"], cluster_arns=CLUSTERS[:1]))
-    assert policy_size(alone) < 2_048 < policy_size(both)
 
 
 @given(SUBJECTS, st.sampled_from(["StringLike", "StringEquals"]))
@@ -135,3 +124,44 @@ def test_a_condition_that_eks_never_meets_is_refused(key: str, session_tags: boo
 @pytest.mark.parametrize("tag", ["eks-cluster-name", "kubernetes-pod-name", "kubernetes-pod-uid"])
 def test_a_condition_on_what_eks_sends_is_allowed(tag: str) -> None:
     check_conditions({"StringLike": {f"aws:RequestTag/{tag}": "*"}}, session_tags=True, irsa=False)
+
+
+# Of a/app in a cluster; what only the Pod knows is no part of a request.
+KEYS = [key for key in context(CLUSTERS[0], "a", "app", session_tags=True) if "pod" not in key]
+VALUES = [*CLUSTERS[:2], "blue", *NAMES, "111122223333"]
+STATEMENTS = st.fixed_dictionaries(
+    {
+        "Effect": st.sampled_from(["Allow", "Allow", "Deny"]),
+        "Principal": st.sampled_from([{"Service": each} for each in (PODS, PODS, "ec2.amazonaws.com")]),
+        "Action": st.lists(st.sampled_from([*ACTIONS, "sts:*", "s3:*"]), min_size=1),
+        "Condition": st.dictionaries(
+            st.sampled_from([*KEYS, "aws:RequestTag/team"]),
+            st.lists(st.sampled_from(VALUES), min_size=1),
+            max_size=3,
+        ).map(lambda conditions: {"StringEquals": conditions} if conditions else {}),
+    }
+)
+
+
+@given(st.lists(STATEMENTS, max_size=3), st.booleans())
+def test_it_admits_whom_the_judge_does(statements: list[dict[str, Any]], with_tags: bool) -> None:
+    document = {"Version": "2012-10-17", "Statement": statements}
+    admits = trusts_service(document, PODS, ACTIONS[: 1 + with_tags], context(CLUSTERS[0], "a", "app", with_tags))
+    expected = Decision.ALLOWED if admits else Decision.DENIED
+
+    request = PodIdentityRequest("a", "app", CLUSTERS[0], session_tags=with_tags)
+    assert evaluate(document, request).decision is expected
+    # Without the cluster, what depends on it cannot be decided, and nothing else changes.
+    unknown = evaluate(document, PodIdentityRequest("a", "app", session_tags=with_tags)).decision
+    assert unknown in (expected, Decision.CANNOT_DECIDE)
+
+
+def test_what_only_the_pod_knows_cannot_be_decided() -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": PODS},
+        "Action": [*ACTIONS],
+        "Condition": {"StringEquals": {"aws:RequestTag/kubernetes-pod-name": "app-0"}},
+    }
+    decision = evaluate({"Statement": statement}, PodIdentityRequest("a", "app", CLUSTERS[0])).decision
+    assert decision is Decision.CANNOT_DECIDE

@@ -1,0 +1,135 @@
+"""Rules about documents alone, as a policy pack of somebody's own asks them: no stack file is there."""
+
+import json
+from typing import Any
+
+import pytest
+
+from docs.generate.actions import reference
+from irsa.add_ons.document import managed_policies, managed_policy_arn
+from irsa.evaluation.admission import admission
+from irsa.evaluation.lint.actions import nearest_action, service, services, unknown_action
+from irsa.evaluation.lint.permissions import pass_any_role, unlimited, write_everything
+from irsa.evaluation.lint.rule import Danger, Policies
+from irsa.evaluation.lint.trust import Trust, wide_trust
+from tests.unit.irsa.add_ons.every_add_on import all_documents
+from tests.world import document, of_tokens
+
+
+def test_every_service_is_what_the_package_says() -> None:
+    """Protects the lint rules: an action that is missed, or has another's resources, would call good policies wrong."""
+    whole = reference()
+
+    assert sorted(services()) == sorted(whole)
+    assert sum(len(service(prefix).actions) for prefix in services()) > 20_000
+    for prefix, expected in whole.items():
+        arns = {name: each["arn"] for name, each in expected["resources"].items()}
+        assert sorted(service(prefix).arns) == sorted(arns.values())
+        assert service(prefix).actions == {
+            name.lower(): (name, each["access_level"], sorted({arns[kind] for kind in each["resource_types"] if kind}))
+            for name, each in expected["privileges"].items()
+        }
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("s3:GetObjekt", "s3:GetObject"), ("S3:getobjekt", "s3:GetObject"), ("dynamodbb:GetItem", "dynamodb:GetItem")],
+)
+def test_a_slip_in_service_or_action_finds_the_one_that_is_meant(written: str, meant: str) -> None:
+    assert nearest_action(written) == meant
+    assert not service("dynamodbb").actions
+
+
+NARROW = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::b/*"}
+WIDE = {**NARROW, "Action": ["s3:PutObject", "iam:PassRole"], "Resource": "*"}
+DENIED = {**WIDE, "Effect": "Deny"}
+
+
+@pytest.mark.parametrize(("statements", "found"), [([WIDE], [0]), ([NARROW, WIDE], [1]), ([WIDE, DENIED], [])])
+def test_documents_judged_together(statements: list[Any], found: list[int]) -> None:
+    policies = Policies([document(each) for each in statements])
+
+    for rule in (write_everything, pass_any_role):
+        warnings = [*rule(policies)]
+        assert [place[:3] for place, _ in warnings] == [(index, "Statement", 0) for index in found]
+        assert all(isinstance(mistake, Danger) for _, mistake in warnings)
+    assert not any(warning for _, each in policies.statements for warning in unknown_action(each))
+
+
+@pytest.mark.parametrize(("subject", "dangers"), [("team-a:app", []), ("team-a:*", [False]), ("*", [True])])
+def test_a_trust_policy(subject: str, dangers: list[bool]) -> None:
+    """The attack: a trust policy of any origin that lets in a namespace, or the cluster."""
+    issuer = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+    condition = {"StringLike": {f"{issuer}:sub": f"system:serviceaccount:{subject}"}}
+    trusting = of_tokens(f"arn:aws:iam::111122223333:oidc-provider/{issuer}", condition)
+    warnings = [*wide_trust(Trust([trusting], admission(json.dumps(document(trusting)), [], [], "")))]
+
+    assert [place for place, _ in warnings] == [("statements", 0)] * len(dangers)
+    assert [isinstance(mistake, Danger) for _, mistake in warnings] == dangers
+
+
+EVERYTHING, SERVICE = "every action on every resource", "every action of an AWS service"
+ADMINISTRATOR = "arn:aws-us-gov:iam::aws:policy/AdministratorAccess"
+
+
+def statement(action: Any = "*", resource: Any = "*", effect: str = "Allow", **more: Any) -> dict[str, Any]:
+    return {"Effect": effect, "Action": action, "Resource": resource, **more}
+
+
+def said(*statements: Any, arns: Any = (), subjects: Any = ()) -> list[str]:
+    return [*unlimited([document(*statements)], arns, subjects)]
+
+
+@pytest.mark.parametrize(
+    ("statements", "text"),
+    [
+        ([statement()], EVERYTHING),
+        ([{"Effect": "Allow", "NotAction": "sqs:*", "NotResource": "arn:aws:s3:::b"}], EVERYTHING),
+        ([statement(Condition={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}})], EVERYTHING),
+        ([statement("S3:*", ["arn:aws:s3:::*"])], SERVICE),
+        ([statement("iam:Pass*", "arn:aws:iam::*:role/*")], "iam:PassRole on every role"),
+        (
+            [statement("iam:*"), statement("iam:*", effect="Deny"), statement("iam:PassRole", "arn:aws:iam::1:role/a")],
+            "",
+        ),
+        ([statement(), statement(effect="Deny")], ""),
+        ([statement("s3:*", "arn:aws:s3:::b*/*"), statement("s3:Get*")], ""),
+    ],
+)
+def test_what_its_policies_allow(statements: list[Any], text: str) -> None:
+    found = said(*statements)
+
+    assert len(found) == bool(text)
+    assert all(text in each for each in found)
+
+
+@pytest.mark.parametrize(
+    ("arns", "statements", "count"),
+    [
+        ([ADMINISTRATOR], [], 1),
+        ([ADMINISTRATOR], [statement(effect="Deny")], 0),
+        ([ADMINISTRATOR.replace("aws:policy", "111122223333:policy"), ADMINISTRATOR + "-own"], [], 0),
+    ],
+)
+def test_which_policies_of_aws(arns: list[str], statements: list[Any], count: int) -> None:
+    assert len(said(*statements, arns=arns)) == count
+
+
+@pytest.mark.parametrize(
+    ("subjects", "count"),
+    [
+        (["*:*"], 1),
+        (["*:?*", "a:b"], 1),
+        ([f"{each}*:*" for each in "abcdefghijklmnopqrstuvwxyz0123456789"], 1),
+        (["a:*", "*:b", "a*:*"], 0),
+    ],
+)
+def test_who_may_have_it(subjects: list[str], count: int) -> None:
+    """The attack: patterns that together match each service account of the cluster."""
+    assert len(said(subjects=subjects)) == count
+
+
+def test_no_add_on_is_unlimited() -> None:
+    for each in all_documents():
+        arns = [managed_policy_arn("aws", key) for key in managed_policies(each.add_on, each.version, each.scope)]
+        assert [*unlimited([each.document], arns, [each.add_on.subject])] == []
