@@ -30,6 +30,8 @@ def places(arguments: Arguments) -> list[Place]:
         ({"policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}, "write the ARNs under policy_arns"),
         ({"policies": [{"add_on": "cert-manager", "hostedZones": []}]}, "did you mean 'hosted_zones'?"),
         ({"policies": ["velero"]}, "set policies[0].add_on to 'velero'"),
+        # A role and a service account have names, too.
+        ({"policies": [{"add_on": "velero", "name": "mine"}]}, "move it to policy.name"),
         ({"inline_policies": {"a": {"Version": "x"}}}, "write the policy document under inline_policies.a.document"),
         ({"role": {"permisions_boundary": "r"}}, "did you mean 'permissions_boundary'?"),
         ({"role_name": "r"}, "it is role.name now"),
