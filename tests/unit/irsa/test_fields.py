@@ -103,7 +103,6 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
             5,
             {"Statement": [STATEMENT]},
             '{"Version": "2012-10-17", "Statement": []}',
-            {**DOCUMENT, "Id": float("nan")},
         ],
     ),
     "policy.name": ("my-policy", ["a/b", "x" * 129]),
@@ -179,6 +178,7 @@ def test_advice_has_a_value_whole_or_not_at_all(name: str) -> None:
             ("Statement", 1, "Effect"),
         ),
         ("trust.conditions", {"StringEquals": {"a": None}}, ("StringEquals", "a")),
+        ("trust.conditions", {"NumericEquals": {"a": float("inf")}}, ("NumericEquals", "a")),
         ("trust.statements", [TRUSTING, {**TRUSTING, "Effect": "x"}], (1, "Effect")),
         (
             "policy.document",
