@@ -77,6 +77,9 @@ VARIABLES = [
     ("a variable of several values", {"StringEquals": {SUB: "${aws:x}"}}, (SUBJECT, "b"), UNKNOWN),
     ("a variable whose value has a wildcard", {"StringLike": {SUB: "${aws:x}"}}, ("*",), UNKNOWN),
     ("an unclosed variable", {"StringEquals": {SUB: "${aws:x"}}, ("a",), UNKNOWN),
+    # AWS's own tables: reference_policies_condition-single-vs-multi-valued-context-keys.html
+    ("all of no text", {"ForAllValues:StringEquals": {"aws:x": "environment"}}, ("",), MATCHED),
+    ("any of no text", {"ForAnyValue:StringLike": {"aws:x": "*"}}, ("",), NOT_MATCHED),
     ("several values without a set operator", {"StringEquals": {"aws:x": "a"}}, ("a", "b"), UNKNOWN),
     ("a variable under Bool", {"Bool": {"aws:x": "${aws:x}"}}, ("true",), UNKNOWN),
 ]
