@@ -88,7 +88,7 @@ VARIABLES = [
 @pytest.mark.parametrize(
     ("condition", "value", "decision"), [each[1:] for each in VARIABLES], ids=[each[0] for each in VARIABLES]
 )
-def test_policy_variables(condition: dict[str, Any], value: tuple[str, ...], decision: Decision) -> None:
+def test_variables_and_several_values(condition: dict[str, Any], value: tuple[str, ...], decision: Decision) -> None:
     assert under(condition, aws__x=value).decision is decision
 
 
