@@ -7,6 +7,7 @@ import pulumi_aws as aws
 import pytest
 
 from irsa import ServiceAccountRole
+from irsa.later import InvalidArgumentsError
 from irsa.spec import parse
 from tests.component.conftest import DOCUMENT, GOOD, PROVIDER, Deploy, output
 
@@ -187,3 +188,11 @@ def test_the_partition_of_the_role(deploy: Deploy) -> None:
     document = json.loads(deployed.one(POLICY).inputs["policy"])
     assert document["Statement"][0]["Resource"] == "arn:aws-us-gov:route53:::hostedzone/Z123"
     assert (deployed.one(POLICY).name, deployed.one(POLICY).inputs["name"]) == ("my-app", "dns")
+
+
+def test_an_add_ons_document_of_an_output_is_not_divided(deploy: Deploy) -> None:
+    """The limit: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html."""
+    karpenter = {"add_on": "karpenter", "node_roles": ["arn:aws:iam::111122223333:role/my-nodes"]}
+    policies = [{**karpenter, "cluster_names": ["blue", output("green")]}]
+    with pytest.raises(InvalidArgumentsError, match="divided over several policies"):
+        deploy({"oidc_provider_arns": [PROVIDER], "policies": policies})

@@ -14,6 +14,7 @@ from google.protobuf.struct_pb2 import Struct  # type: ignore[import-untyped]
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.proto import resource_pb2
 
+from irsa import types
 from tests.component.conftest import Answers
 from tests.program.test_stack_files import ROOT, run_program
 
@@ -109,3 +110,12 @@ def test_a_stack_that_an_earlier_version_deployed_does_not_change(file: Path, mo
     assert exported == expected.pop(STACK)["outputs"]
     # The first test of a process makes the stack's own resource.
     assert {urn: asked for urn, asked in engine.asked.items() if urn != STACK} == expected
+
+
+def test_the_records_have_each_type_of_resource() -> None:
+    created = {each for each in vars(types).values() if isinstance(each, str) and each.count(":") == 2}
+    urns = [urn for file in RECORDS for urn in json.loads(file.read_text())["resources"]]
+    recorded = {urn.split("::")[-2].rpartition("$")[2] for urn in urns}
+
+    # Attachments of this type are only those of others.
+    assert created - {types.POLICY_ATTACHMENT} <= recorded

@@ -37,11 +37,13 @@ def test_what_goes_together(values: dict[str, Any]) -> None:
     ("values", "place", "word"),
     [
         ({"cluster": ...}, ("cluster",), "neither cluster nor clusters"),
+        ({"clusters": TWO}, ("cluster",), "both cluster and clusters"),
         ({"cluster": ..., "clusters": {}}, ("clusters",), "no cluster"),
         *(({"variables": {name: "x"}}, ("variables", name), repr(name)) for name in ("account", "region", "cluster")),
         ({"cluster": {}}, ("cluster",), "nothing"),
         # internal/service/eks/validate.go of terraform-provider-aws, for what it looks up.
         ({"cluster": {"name": "c"}}, ("cluster", "name"), "one letter"),
+        ({"cluster": {"oidcIssuer": ISSUER}}, ("cluster",), "only oidcIssuer"),
         ({"cluster": ..., "clusters": {"a": {}}}, ("clusters", "a"), "nothing"),
         (
             {"cluster": {"name": "cc", "createOidcProvider": True, "oidcProviderArn": PROVIDER}},
@@ -61,6 +63,16 @@ def test_what_goes_together(values: dict[str, Any]) -> None:
             "which is that of irsa:clusters.a",
         ),
         ({"accounts": {"a": {}}}, ("accounts", "a"), "neither profile nor assumeRoleArn"),
+        ({"accounts": {"a": {"profile": "p", "assumeRoleArn": "x"}}}, ("accounts", "a"), "both"),
+        *(
+            ({"bindings": {"app": {**APP, **keys}}}, ("bindings", "app", *keys), word)
+            for keys, word in (
+                ({"policy": {}}, "neither file nor document nor addOn"),
+                ({"policy": {"file": "p", "document": {}}}, "file and document together"),
+                ({"account": "dta"}, "'dta' is not in irsa:accounts"),
+            )
+        ),
+        ({"lint": {"errors": ["wide-trusts"]}}, ("lint", "errors", 0), "wide-trusts"),
         (
             {"lint": {"silence": {"wide-trust": {"bindings": ["app", "ap"], "reason": "r"}}}},
             ("lint", "silence", "wide-trust", "bindings", 1),

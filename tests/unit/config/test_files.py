@@ -206,6 +206,14 @@ def test_a_policy_of_any_size(tmp_path: Path) -> None:
     assert peak < 8 * MIB
 
 
+def test_a_json_file_that_is_no_policy_is_not_quoted(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text('{"HUSH": "HUSH", "AccessKeyId": {"HUSH": ["HUSH"]}}')
+    found = with_policy(tmp_path, "p.json")
+
+    assert only_mistake(found).mistake.found == "JSON that is not a policy document"
+    assert "HUSH" not in as_json([found]) + "\n".join(plain(sections([found])))
+
+
 OF_BUCKET = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::${bucket}/*"}
 
 

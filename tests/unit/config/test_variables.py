@@ -131,8 +131,17 @@ def test_a_cluster_of_several_is_not_the_first_one(tmp_path: Path) -> None:
 
 def test_a_variable_of_iam_hides_nothing(tmp_path: Path) -> None:
     assert mistakes(tmp_path, {}, variables={"prefix": "${aws:username}"}) == []
-    (mistake,) = mistakes(tmp_path, {}, variables={"prefix": "x${cluster}"})
-    assert mistake.place == ("variables", "prefix")
+    for value in ("", "x${cluster}"):
+        (mistake,) = mistakes(tmp_path, {}, variables={"prefix": value})
+        assert mistake.place == ("variables", "prefix"), value
+
+
+@pytest.mark.parametrize("key", ["x:${claim}", "${claim_key}"])
+def test_a_condition_on_sub_that_shows_only_when_it_is_filled_in(tmp_path: Path, key: str) -> None:
+    variables = {"claim": "sub", "claim_key": "x:sub"}
+    found = mistakes(tmp_path, {"trust": {"conditions": {"StringLike": {key: "a"}}}}, variables=variables)
+
+    assert [mistake.place for mistake in found] == [("bindings", "app", "trust", "conditions")]
 
 
 @pytest.mark.parametrize(

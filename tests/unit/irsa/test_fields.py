@@ -73,7 +73,7 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
     "role.description": ("Reads", ["日本", "x" * 1001]),
     "role.path": ("/team/", ["team", ""]),
     "role.permissions_boundary": ("arn:aws:iam::aws:policy/ReadOnlyAccess", ["arn:aws:iam::111122223333:role/r"]),
-    "role.max_session_duration": (3600, [3599, 43201, "3600", True, 3600.5]),
+    "role.max_session_duration": (3600, [3599, 43201, "3600", True, 3600.5, float("inf"), float("nan")]),
     "role.force_detach_policies": (False, ["no", None, 0]),
     "role.tags": ({"team": "a"}, [[], {"aws:x": "a"}, {"a": "x" * 257}, {"a": 5}, {5: "a"}]),
     "import_": (["role"], ["role", ["rolle"], [5]]),
@@ -96,7 +96,15 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
     "service_account.automount_service_account_token": (False, ["no"]),
     "service_account.sts_regional_endpoints": (True, ["true"]),
     "service_account.token_expiration": (86400, [599, "600", False]),
-    "policy.document": (DOCUMENT, ["[]", 5, {"Statement": [STATEMENT]}]),
+    "policy.document": (
+        DOCUMENT,
+        [
+            "[]",
+            5,
+            {"Statement": [STATEMENT]},
+            '{"Version": "2012-10-17", "Statement": []}',
+        ],
+    ),
     "policy.name": ("my-policy", ["a/b", "x" * 129]),
     "policy.path": ("/team/app/", ["/a//b/", "team"]),
     "policy.description": ("Reads", ["日本"]),
@@ -170,6 +178,7 @@ def test_advice_has_a_value_whole_or_not_at_all(name: str) -> None:
             ("Statement", 1, "Effect"),
         ),
         ("trust.conditions", {"StringEquals": {"a": None}}, ("StringEquals", "a")),
+        ("trust.conditions", {"NumericEquals": {"a": float("inf")}}, ("NumericEquals", "a")),
         ("trust.statements", [TRUSTING, {**TRUSTING, "Effect": "x"}], (1, "Effect")),
         (
             "policy.document",

@@ -21,7 +21,7 @@ from tests.unit.irsa.evaluation.page_example import SUB, document, statement
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, ISSUER, PROVIDER, best
 
 ACTIONS = ("sts:AssumeRole", "sts:TagSession")
-SERVICES = ("pods.eks.amazonaws.com", "ec2.amazonaws.com")
+PRINCIPALS = (("AWS", "111122223333"), ("AWS", "444455556666"), ("Service", "pods.eks.amazonaws.com"))
 KEYS, VALUES = ("aws:SourceArn", "aws:RequestTag/team"), ("x", "y")
 
 
@@ -31,7 +31,7 @@ def of_others(draw: st.DrawFn) -> dict[str, Any]:
     condition = {"StringEquals": {key: draw(st.sampled_from(VALUES)) for key in keys}} if keys else {}
     return {
         "Effect": draw(st.sampled_from(("Allow", "Allow", "Deny"))),
-        "Principal": {"Service": draw(st.sampled_from(SERVICES))},
+        "Principal": dict([draw(st.sampled_from(PRINCIPALS))]),
         "Action": draw(st.lists(st.sampled_from(ACTIONS), min_size=1, unique=True)),
         "Condition": condition,
     }
@@ -58,13 +58,23 @@ def test_nobody_gets_in_and_nobody_is_shut_out(data: st.DataObject) -> None:
     same = admits_the_same(json.dumps(documents[0]), json.dumps(documents[1]))
     event("same" if same else "another")
     if same:
-        # Each oracle knows one kind of principals.
-        others, tokens = (
-            [document(*(each for each in side["Statement"] if kind in each["Principal"])) for side in documents]
-            for kind in ("Service", "Federated")
-        )
-        for service, action, *values in itertools.product(SERVICES, ACTIONS, VALUES, VALUES):
-            request = service, [action], dict(zip(KEYS, values, strict=True))
+        # Each oracle knows one kind of principals: to that of services, an AWS account is a service like others.
+        tokens = [
+            document(*(each for each in side["Statement"] if "Federated" in each["Principal"])) for side in documents
+        ]
+        others = [
+            document(
+                *(
+                    {**each, "Principal": {"Service": name}}
+                    for each in side["Statement"]
+                    for kind, name in each["Principal"].items()
+                    if kind != "Federated"
+                )
+            )
+            for side in documents
+        ]
+        for (_, name), action, *values in itertools.product(PRINCIPALS, ACTIONS, VALUES, VALUES):
+            request = name, [action], dict(zip(KEYS, values, strict=True))
             assert trusts_service(others[0], *request) == trusts_service(others[1], *request), request
         for subject, audience in itertools.product(("a:a", "a:b", "b:a", "b:b"), AUDIENCES[:3]):
             assert best(tokens[0], subject, [audience]) == best(tokens[1], subject, [audience]), (subject, audience)

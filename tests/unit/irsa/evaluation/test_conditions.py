@@ -77,6 +77,9 @@ VARIABLES = [
     ("a variable of several values", {"StringEquals": {SUB: "${aws:x}"}}, (SUBJECT, "b"), UNKNOWN),
     ("a variable whose value has a wildcard", {"StringLike": {SUB: "${aws:x}"}}, ("*",), UNKNOWN),
     ("an unclosed variable", {"StringEquals": {SUB: "${aws:x"}}, ("a",), UNKNOWN),
+    # AWS's own tables: reference_policies_condition-single-vs-multi-valued-context-keys.html
+    ("all of no text", {"ForAllValues:StringEquals": {"aws:x": "environment"}}, ("",), MATCHED),
+    ("any of no text", {"ForAnyValue:StringLike": {"aws:x": "*"}}, ("",), NOT_MATCHED),
     ("several values without a set operator", {"StringEquals": {"aws:x": "a"}}, ("a", "b"), UNKNOWN),
     ("a variable under Bool", {"Bool": {"aws:x": "${aws:x}"}}, ("true",), UNKNOWN),
 ]
@@ -85,7 +88,7 @@ VARIABLES = [
 @pytest.mark.parametrize(
     ("condition", "value", "decision"), [each[1:] for each in VARIABLES], ids=[each[0] for each in VARIABLES]
 )
-def test_policy_variables(condition: dict[str, Any], value: tuple[str, ...], decision: Decision) -> None:
+def test_variables_and_several_values(condition: dict[str, Any], value: tuple[str, ...], decision: Decision) -> None:
     assert under(condition, aws__x=value).decision is decision
 
 

@@ -136,6 +136,7 @@ WARN, DENY = ["Warn", "Audit"], ["Deny", "Audit"]
 @pytest.mark.parametrize(
     ("mode", "namespaces", "found"),
     [
+        ("warn", {}, {"identity": (WARN, ["a", "b"]), "identity-kube-system": (WARN, ["kube-system"])}),
         ("deny", {}, {"identity": (DENY, ["a", "b"]), "identity-kube-system": (WARN, ["kube-system"])}),
         (
             "deny",
