@@ -117,13 +117,14 @@ RESTART, DELETE = "kubectl rollout restart", "kubectl delete pod p -n shop"
     [
         (("ReplicaSet", "web-5d4f"), {"pod-template-hash": "5d4f"}, f"{RESTART} deployment/web -n shop"),
         (("StatefulSet", "db"), {}, f"{RESTART} statefulset/db -n shop"),
+        (("DaemonSet", "agent"), {}, f"{RESTART} daemonset/agent -n shop"),
         (("ReplicaSet", "web-5d4f"), {}, DELETE),
         (None, {}, DELETE),
         # Whoever may create a Pod chooses the name of its owner, which nobody looks up.
         *(
             ((kind, name), {}, DELETE)
             for kind in ("StatefulSet", "ReplicaSet", HOSTILE)
-            for name in (HOSTILE, "Web", "-web", "", "w" * 254)
+            for name in (HOSTILE, "Web", "-web", "", "web/x", "w" * 254)
         ),
     ],
 )

@@ -91,6 +91,8 @@ def test_a_proxy_is_asked(api: Api, folder: Path) -> None:
     ("user", "key"),
     [
         ({"as": "SECRET", "token": "SECRET"}, "as"),
+        ({"as-uid": "SECRET"}, "as-uid"),
+        ({"as-groups": ["SECRET"]}, "as-groups"),
         ({"as-user-extra": {"reason": ["SECRET"]}}, "as-user-extra"),
         ({"auth-provider": {"name": "SECRET"}}, "auth-provider"),
         (
