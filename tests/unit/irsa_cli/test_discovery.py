@@ -149,6 +149,32 @@ def eks(account: Account, monkeypatch: pytest.MonkeyPatch) -> Eks:
 # --- An AWS account --------------------------------------------------------------------------------------------------
 
 
+def test_an_aws_account_is_read_in_lists(account: Account, iam: Any) -> None:
+    policy = document({"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"})
+    arn = iam.create_policy(PolicyName="read", PolicyDocument=json.dumps(policy))["Policy"]["Arn"]
+    more = {"Path": "/team/", "Description": "Reads", "MaxSessionDuration": 7200, "PermissionsBoundary": arn}
+    tags = [{"Key": "team", "Value": "a"}]
+    iam.create_role(RoleName="full", AssumeRolePolicyDocument=json.dumps(TRUST), Tags=tags, **more)
+    iam.attach_role_policy(RoleName="full", PolicyArn=arn)
+    iam.put_role_policy(RoleName="full", PolicyName="inline", PolicyDocument=json.dumps(policy))
+    said = list[str]()
+    found = read_aws_account(account.live, policies=True, not_checked=said.append)
+    iam.delete_role_policy(RoleName="full", PolicyName="inline")
+    iam.detach_role_policy(RoleName="full", PolicyArn=arn)
+    iam.delete_role(RoleName="full")
+    iam.delete_policy(PolicyArn=arn)
+    role = next(each for each in found.roles if each.name == "full")
+
+    assert (said, len(found.roles), role.path, role.tags) == ([], 6, "/team/", {"team": "a"})
+    assert (role.trust, role.description, role.max_session_duration) == (TRUST, "Reads", 7200)
+    assert (role.inline_policies, role.attached_policies) == ({"inline": policy}, (role.permissions_boundary,))
+    assert role.created
+    assert role.created.tzinfo is not None
+    assert {each: sorted(ids) for each, ids in found.client_ids.items()} == {PROVIDER: ["sts.amazonaws.com", "vault"]}
+    assert [(each.document, each.attachments) for each in found.policies] == [(policy, 1)]
+    assert "iam:GetRole" not in account.asked
+
+
 @pytest.mark.parametrize("operation", ["ListClusters", "DescribeCluster"])
 def test_a_denied_list_of_clusters_is_not_an_empty_one(operation: str) -> None:
     said = list[str]()
@@ -247,6 +273,15 @@ def test_last_use() -> None:
 
 
 # --- Clusters --------------------------------------------------------------------------------------------------------
+
+
+def test_two_contexts_of_one_cluster_are_one_cluster() -> None:
+    found = discover(["blue as admin", "green", "blue as reader"], [], [])
+
+    assert [(each.name, each.context, each.issuer) for each in found.clusters] == [
+        ("blue as admin", "blue as admin", BLUE),
+        ("green", "green", GREEN),
+    ]
 
 
 def test_two_clusters_of_one_issuer_are_not_one(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from irsa.rules.mistakes import Mistake, listed, named, visible, visible_json
 from irsa_program.check_report import FileReport, as_json, report_of, sections
-from irsa_world.report.text import plain
+from irsa_world.report.publish import show
+from irsa_world.report.text import arranged, plain
 
 EVIL = "EVIL"
 PAYLOADS = [
@@ -182,12 +183,22 @@ def test_no_file_name_forges_a_line(tmp_path: Path, name: str, monkeypatch: pyte
     check_json(as_json([FileReport(str(hostile), 0, [], could_not_read="no", not_checked=["x"])]))
 
 
+def test_a_terminal_is_not_driven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = f"\x1b]0;{EVIL}\x07\x1b[2J\u202e"
+    show(arranged(sections([report_of(written(tmp_path, binding(**{text: 1, "policy": {"file": text}}), text))])))
+    output = capsys.readouterr().out
+
+    assert EVIL in output
+    assert all(line.isprintable() for line in output.splitlines())
+
+
 @given(HOSTILE)
 def test_the_words_for_a_text(text: str) -> None:
     for safe in (visible(text), named(text), listed([text]), Mistake(text, text, text).found):
         assert safe.isprintable()
         assert "##[" not in safe
-    assert json.loads(visible_json(json.dumps(text, ensure_ascii=False))) == text
+    for is_ascii in (False, True):
+        assert json.loads(visible_json(json.dumps(text, ensure_ascii=is_ascii))) == text
     assert visible("my-app 日本 é a 'b' \\ \"c\"") == "my-app 日本 é a 'b' \\ \"c\""
 
 

@@ -199,6 +199,7 @@ def test_auto_mode_has_the_agent(eks: Any, kubernetes: Cluster, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("status", "settings", "lacks", "fix"),
     [
+        ("CREATING", {}, "OIDC issuer", "wait for it: "),
         ("ACTIVE", {}, "OIDC issuer", "set its oidcIssuer"),
         ("FAILED", {}, "OIDC issuer", "name another cluster"),
         ("CREATING", {**CLUSTER, "kubernetes": {"eks": True}}, "certificate authority", "wait for it: "),
@@ -235,8 +236,10 @@ def test_an_issuer_that_is_not_the_clusters(eks: Any, kubernetes: Cluster, ident
 @pytest.mark.parametrize(
     ("question", "not_checked"),
     [
+        (OF_ACCOUNT[0], f"AWS account {NUMBER}, names of roles"),
         (f"{OF_EKS}listed", "EKS cluster my-cluster, associations"),
         (f"{OF_EKS}addon_status", "EKS cluster my-cluster, its add-on of EKS Pod Identity"),
+        ("issuer", "cluster test, its issuer"),
         ("service_accounts", "cluster test, service accounts"),
     ],
 )
@@ -286,6 +289,7 @@ def test_a_cluster_that_is_too_old_for_a_guard(iam: Any, kubernetes: Cluster) ->
     ("mode", "entries", "rule"),
     [
         ("API", [], "access-entry-missing"),
+        ("API_AND_CONFIG_MAP", [], "access-entry-missing"),
         ("API", [f"arn:aws:iam::{NUMBER}:role/team/deployer"], "cluster-unreachable"),
         ("CONFIG_MAP", [], "cluster-unreachable"),
     ],
@@ -359,6 +363,7 @@ def test_a_state_that_cannot_be_read(iam: Any, kubernetes: Cluster, monkeypatch:
         ({"sandbox": True}, {}, "`make up`"),
         ({}, {"aws:accessKey": "AKIA"}, "irsa does not use aws:accessKey"),
         ({}, {"aws:allowedAccountIds": SECRET}, "aws:allowedAccountIds: a secret"),
+        ({}, {"aws:assumeRoles": SECRET}, "aws:assumeRoles: a secret"),
         ({}, {"aws:profile": SECRET}, "aws:profile: a secret"),
         ({}, {"kubernetes:context": SECRET}, "kubernetes:context: a secret"),
     ],
