@@ -210,7 +210,7 @@ def nearest(mutant: Mutant, tests: Iterable[str]) -> list[str]:
     # tests/unit has the folders of the repository for irsa_config and irsa_program, and the packages for the others.
     path = Path(mutant.path.partition("/")[2].replace("irsa_config/", "config/").replace("irsa_program/", "program/"))
     own = f"tests/unit/{path.parent}/test_{path.stem}"
-    # test_trust_properties.py is as near as test_trust.py: characters are compared.
+    # test_permissions_properties.py is as near as test_permissions.py: characters are compared.
     return sorted(sorted(tests), key=lambda test: -len(os.path.commonprefix((own, test))))[:30]  # noqa: RUF071
 
 

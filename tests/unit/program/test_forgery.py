@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from irsa.rules.mistakes import Mistake, listed, named, visible, visible_json
 from irsa_program.check_report import FileReport, as_json, report_of, sections
-from irsa_world.report.publish import show
-from irsa_world.report.text import arranged, plain
+from irsa_world.report.text import plain
 
 EVIL = "EVIL"
 PAYLOADS = [
@@ -181,15 +180,6 @@ def test_no_file_name_forges_a_line(tmp_path: Path, name: str, monkeypatch: pyte
     check_json(as_json([report]))
     assert json.loads(as_json([report]))["files"][0]["file"] == str(hostile)
     check_json(as_json([FileReport(str(hostile), 0, [], could_not_read="no", not_checked=["x"])]))
-
-
-def test_a_terminal_is_not_driven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = f"\x1b]0;{EVIL}\x07\x1b[2J\u202e"
-    show(arranged(sections([report_of(written(tmp_path, binding(**{text: 1, "policy": {"file": text}}), text))])))
-    output = capsys.readouterr().out
-
-    assert EVIL in output
-    assert all(line.isprintable() for line in output.splitlines())
 
 
 @given(HOSTILE)

@@ -199,7 +199,6 @@ def test_auto_mode_has_the_agent(eks: Any, kubernetes: Cluster, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("status", "settings", "lacks", "fix"),
     [
-        ("CREATING", {}, "OIDC issuer", "wait for it: "),
         ("ACTIVE", {}, "OIDC issuer", "set its oidcIssuer"),
         ("FAILED", {}, "OIDC issuer", "name another cluster"),
         ("CREATING", {**CLUSTER, "kubernetes": {"eks": True}}, "certificate authority", "wait for it: "),
