@@ -193,7 +193,9 @@ def test_auto_mode_has_the_agent(eks: Any, kubernetes: Cluster, monkeypatch: pyt
         monkeypatch.setattr(question, raising(DENIED))
     report = looked({**NAMED, "bindings": {"app": PODS_ALONE}})
     assert (report.mistakes, report.has_looked) == ([], True)
-    assert looked({"bindings": {"app": APP}}).has_looked is False
+    report = looked({"bindings": {"app": APP}})
+    assert (report.mistakes, report.has_looked) == ([], False)
+    assert "cluster test, namespaces: denied" in report.not_checked
 
 
 @pytest.mark.parametrize(
