@@ -27,6 +27,19 @@ PODS: dict[str, Any] = {
     "Principal": {"Service": "pods.eks.amazonaws.com"},
     "Action": ["sts:AssumeRole", "sts:TagSession"],
 }
+# What the webhook injects where there is an association, and else:
+# https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/containercredentials/config.go
+# https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html
+OF_AGENT = {
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": (
+        "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"
+    ),
+}
+OF_WEBHOOK = {
+    "AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/my-role",
+    "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/secrets/eks.amazonaws.com/serviceaccount/token",
+}
 CHANGED = (
     *((IAMBackend, name) for name in ("list_roles", "attach_role_policy", "delete_policy", "update_role")),
     (IamResponse, "get_account_authorization_details"),

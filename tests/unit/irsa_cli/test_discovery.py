@@ -31,6 +31,7 @@ BLUE, GREEN = (f"https://oidc.eks.us-west-2.amazonaws.com/id/{name}" for name in
 PROVIDER = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:oidc-provider/{BLUE.removeprefix('https://')}"
 OF_BLUE = {"Url": BLUE, "ThumbprintList": ["0" * 40], "ClientIDList": ["sts.amazonaws.com", "vault"]}
 TRUST = document(of_tokens(PROVIDER, {}))
+POLICY = document({"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"})
 
 
 class StubCluster:
@@ -86,8 +87,14 @@ def iam() -> Iterator[Any]:
     """An AWS account with five roles, which IAM lists two at a time, and two EKS clusters; they are only read."""
     with pytest.MonkeyPatch.context() as patch, paged_iam(patch, 2) as client:
         client.create_open_id_connect_provider(**OF_BLUE)
-        for number in range(5):
-            client.create_role(RoleName=f"app-{number}", AssumeRolePolicyDocument=json.dumps(TRUST))
+        policy = json.dumps(POLICY)
+        arn = client.create_policy(PolicyName="read", PolicyDocument=policy)["Policy"]["Arn"]
+        more = {"Path": "/team/", "Description": "Reads", "MaxSessionDuration": 7200, "PermissionsBoundary": arn}
+        tags = [{"Key": "team", "Value": "a"}]
+        for name in (f"app-{number}" for number in range(5)):
+            client.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST), Tags=tags, **more)
+            client.attach_role_policy(RoleName=name, PolicyArn=arn)
+            client.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=policy)
         for name, issuer in (("blue", BLUE), ("green", GREEN)):
             boto3.client("eks").create_cluster(
                 name=name, roleArn="arn:aws:iam::123456789012:role/x", resourcesVpcConfig={}
@@ -147,6 +154,22 @@ def eks(account: Account, monkeypatch: pytest.MonkeyPatch) -> Eks:
 
 
 # --- An AWS account --------------------------------------------------------------------------------------------------
+
+
+def test_an_aws_account_is_read_in_lists(account: Account) -> None:
+    said = list[str]()
+    found = read_aws_account(account.live, policies=True, not_checked=said.append)
+    first = found.roles[0]
+
+    assert (said, [each.name for each in found.roles]) == ([], [f"app-{number}" for number in range(5)])
+    assert (first.trust, first.description, first.max_session_duration) == (TRUST, "Reads", 7200)
+    assert (first.path, first.tags, first.has_details) == ("/team/", {"team": "a"}, True)
+    assert (first.inline_policies, first.attached_policies) == ({"inline": POLICY}, (first.permissions_boundary,))
+    assert first.created
+    assert first.created.tzinfo is not None
+    assert {arn: sorted(ids) for arn, ids in found.client_ids.items()} == {PROVIDER: ["sts.amazonaws.com", "vault"]}
+    assert [(policy.document, policy.attachments) for policy in found.policies] == [(POLICY, 5)]
+    assert "iam:GetRole" not in account.asked
 
 
 @pytest.mark.parametrize("operation", ["ListClusters", "DescribeCluster"])

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.ways import IRSA, POD_IDENTITY, Identity, Way, parse_identity
-from irsa_world.pods import TOKEN_FILE, containers_with_own_role, kind_of_node, problems, restart_command, running_pod
+from irsa_world.pods import containers_with_own_role, kind_of_node, problems, restart_command, running_pod
 from irsa_world.stages import NEXT, NO_ROLE, Node, RunningPod, Stage, stage_of
+from tests.world import OF_AGENT, OF_WEBHOOK
 
 # Recorded of amazon-eks-pod-identity-webhook: container `own` sets AWS_ROLE_ARN itself.
 RECORDED = Path(__file__).parents[2] / "sandbox" / "recorded" / "injected-pod.json"
-ROLE = "arn:aws:iam::111122223333:role/my-role"
+ROLE, TOKEN_FILE = OF_WEBHOOK.values()
 AUDIENCE = "sts.amazonaws.com"
 
 
@@ -50,7 +51,7 @@ def test_what_the_webhook_made_is_good(pod: dict[str, Any]) -> None:
 
 OF_BEFORE = {f"container {each}: AWS_ROLE_ARN={ROLE}" for each in ("app", "init")}
 UNSEEN = {"container app: no AWS_ROLE_ARN", "container app: no AWS_WEB_IDENTITY_TOKEN_FILE", "no token volume for AWS"}
-URI = "http://169.254.170.23/v1/credentials"
+URI, _ = OF_AGENT.values()
 
 
 @pytest.mark.parametrize(
@@ -117,13 +118,14 @@ RESTART, DELETE = "kubectl rollout restart", "kubectl delete pod p -n shop"
     [
         (("ReplicaSet", "web-5d4f"), {"pod-template-hash": "5d4f"}, f"{RESTART} deployment/web -n shop"),
         (("StatefulSet", "db"), {}, f"{RESTART} statefulset/db -n shop"),
+        (("DaemonSet", "agent"), {}, f"{RESTART} daemonset/agent -n shop"),
         (("ReplicaSet", "web-5d4f"), {}, DELETE),
         (None, {}, DELETE),
         # Whoever may create a Pod chooses the name of its owner, which nobody looks up.
         *(
             ((kind, name), {}, DELETE)
             for kind in ("StatefulSet", "ReplicaSet", HOSTILE)
-            for name in (HOSTILE, "Web", "-web", "", "w" * 254)
+            for name in (HOSTILE, "Web", "-web", "", "web/x", "w" * 254)
         ),
     ],
 )
@@ -152,15 +154,6 @@ def test_what_a_pod_holds_is_quoted(pod: dict[str, Any]) -> None:
     assert expected.endswith(", once you create the Pod again from its manifest")
 
 
-# What the webhook injects where there is an association:
-# https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/containercredentials/config.go
-OF_AGENT = {
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI": URI,
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": (
-        "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"
-    ),
-}
-OF_WEBHOOK = {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": TOKEN_FILE}
 OWN = {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/own/token"}
 OTHER_SERVER = {**OF_AGENT, "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://localhost:1338/v1/credentials"}
 

@@ -45,19 +45,30 @@ SUB = st.builds(
 )
 ANY = st.dictionaries(OPERATORS, st.dictionaries(KEYS, st.lists(VALUES, max_size=3), max_size=2), max_size=2)
 # Most statements are those of AWS's page; others name another principal or action.
-ELEMENTS = st.sampled_from(
+PRINCIPALS = st.sampled_from(
     [
-        *({},) * 8,
-        *({"Principal": {"Federated": each}} for each in ("*", OTHER_PROVIDER, [OTHER_PROVIDER, PROVIDER])),
-        *({"Principal": each} for each in ("*", {"AWS": "*"}, {"AWS": NUMBER}, {"Service": "ec2.amazonaws.com"})),
-        {"Action": ["sts:assumerolewith*", "sts:TagSession"]},
-        {"Action": "sts:AssumeRole"},
+        *({"Federated": PROVIDER},) * 4,
+        *({"Federated": each} for each in ("*", OTHER_PROVIDER, [OTHER_PROVIDER, PROVIDER])),
+        *("*", {"AWS": "*"}, {"AWS": NUMBER}, {"Service": "ec2.amazonaws.com"}),
+    ]
+)
+ACTIONS = st.sampled_from(
+    [
+        *({"Action": "sts:AssumeRoleWithWebIdentity"},) * 3,
+        *({"Action": each} for each in (["sts:assumerolewith*", "sts:TagSession"], "sts:AssumeRole")),
+        {"NotAction": "sts:AssumeRole"},
     ]
 )
 STATEMENTS = st.builds(
-    lambda effect, elements, condition: of_tokens(PROVIDER, condition, **{"Effect": effect, **elements}),
+    lambda effect, principal, action, condition: {
+        "Effect": effect,
+        "Principal": principal,
+        **action,
+        "Condition": condition,
+    },
     st.sampled_from(["Allow", "Allow", "Deny"]),
-    ELEMENTS,
+    PRINCIPALS,
+    ACTIONS,
     st.one_of(SUB, ANY),
 )
 DOCUMENTS = st.builds(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.main import main
+from tests.output_schemas import check_output
 from tests.unit.config.yaml_lines import line_of, steps_of
 
 ROOT = Path(__file__).parents[3]
@@ -34,7 +35,7 @@ def test_every_class_of_mistake_at_once(capsys: pytest.CaptureFixture[str], monk
     monkeypatch.chdir(ROOT)
     assert check(capsys, "tests/golden/mistakes.yaml") == (1, (ROOT / "tests/golden/mistakes.txt").read_text())
     _, text = check(capsys, "--json", "tests/golden/mistakes.yaml")
-    (report,) = json.loads(text)["files"]
+    (report,) = check_output("check", text)["files"]
 
     # What is no JSON has no path within: the comma before a bracket, and a key that is there twice.
     lines = {"broken": 4, "commented": 4, "twice": 7}
@@ -107,11 +108,11 @@ def test_policies_that_break_a_reader(
     (project / "p.json").write_text(policy)
     code, report = findings(capsys)
 
-    assert code == 1
+    assert (code, check(capsys)[0]) == (1, 1)
     assert any(each["file"] == "p.json" and words in each["found"] for each in report["errors"])
 
 
-@pytest.mark.parametrize("region", ["[1]", "5", "2012-10-17", "us_west_2", "'[1]'"])
+@pytest.mark.parametrize("region", ["[1]", "{value: [1]}", "5", "true", "2012-10-17", "us_west_2", "'[1]'"])
 @pytest.mark.parametrize("place", ["stack", "project", "value"])
 def test_a_region_that_is_none(project: Path, capsys: pytest.CaptureFixture[str], region: str, place: str) -> None:
     (project / "Pulumi.dev.yaml").write_text(GOOD)
@@ -208,7 +209,7 @@ def test_a_file_that_cannot_be_read_hides_no_other(
 
 def findings(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
     code, text = check(capsys, "--json", *arguments)
-    (report,) = json.loads(text)["files"]
+    (report,) = check_output("check", text)["files"]
     return code, report
 
 

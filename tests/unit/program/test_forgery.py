@@ -187,7 +187,8 @@ def test_the_words_for_a_text(text: str) -> None:
     for safe in (visible(text), named(text), listed([text]), Mistake(text, text, text).found):
         assert safe.isprintable()
         assert "##[" not in safe
-    assert json.loads(visible_json(json.dumps(text, ensure_ascii=False))) == text
+    for is_ascii in (False, True):
+        assert json.loads(visible_json(json.dumps(text, ensure_ascii=is_ascii))) == text
     assert visible("my-app 日本 é a 'b' \\ \"c\"") == "my-app 日本 é a 'b' \\ \"c\""
 
 

@@ -186,6 +186,14 @@ def test_what_an_import_takes_away(key: str, before: Any, diff_json: DiffJson) -
     assert found["good"] is (key != "permissionsBoundary")
 
 
+def test_who_loses_a_role_by_its_import(diff_json: DiffJson) -> None:
+    steps = imported({"assumeRolePolicy": json.dumps(trust("team-b:other"))}, ["assumeRolePolicy"])
+    found = diff_json(*steps, gate="gains")
+    who = [[each["serviceAccount"] for each in found[side]] for side in ("gains", "loses")]
+
+    assert (found["good"], who) == (False, [["team-a/worker"], ["team-b/other"]])
+
+
 def test_the_update_after_an_import_that_was_refused(diff_json: DiffJson) -> None:
     old = resource(ROLE, "app", {**INPUTS, "description": "before"}, outputs={**READ, "description": "before"})
     new = resource(ROLE, "app", {**DECLARED, "description": "after"})

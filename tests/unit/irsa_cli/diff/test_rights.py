@@ -236,6 +236,30 @@ def test_resources_that_change(steps: Any, state: Any, expected: dict[str, set[s
 
 # --- against oracles --------------------------------------------------------------------------------------------------
 
+WORDS = st.text("abs", min_size=1, max_size=3)
+NAMES = st.builds("{}:{}".format, WORDS, WORDS)
+# What platform teams write: a whole namespace, names or namespaces with a beginning, and single ones.
+PATTERNS = st.one_of(
+    NAMES, *(st.builds(form.format, WORDS, WORDS) for form in ("{0}:*", "{0}:{1}*", "{0}*:*", "{0}*:{1}", "{0}?:{1}"))
+)
+SUBJECTS = st.lists(PATTERNS, min_size=1, max_size=4)
+
+
+@given(SUBJECTS, SUBJECTS, st.sets(NAMES, max_size=6), NAMES)
+def test_the_rights_are_those_of_the_patterns(
+    before: list[str], after: list[str], live: set[str], anybody: str
+) -> None:
+    def newly(has: list[str], had: list[str], name: str) -> bool:
+        return any(fnmatchcase(name, each) for each in has) and not any(fnmatchcase(name, each) for each in had)
+
+    found = rights_of(changed(trust(*before), trust(*after)), live=sorted(live))
+    for those, has, had in ((found.gains, after, before), (found.loses, before, after)):
+        listed = {name.replace("/", ":") for each in those for name in (each.service_account, *each.such_as)}
+        assert {each for each in live if newly(has, had, each)} == live & listed
+        if newly(has, had, anybody):
+            assert any(fnmatchcase(anybody.replace(":", "/"), each.service_account) for each in those)
+
+
 PROVIDERS = {ISSUER: PROVIDER, OTHER_ISSUER: OTHER}
 AUDIENCES = ["sts.amazonaws.com", "x", "xy"]
 EVERYONE = [":".join(each) for each in itertools.product(["a", "b", "ab", "aab"], repeat=2)]

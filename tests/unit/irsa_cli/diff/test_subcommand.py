@@ -42,9 +42,10 @@ def preview(tmp_path: Path) -> Path:
     return file
 
 
-def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects Windows PowerShell, which writes UTF-16."""
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PREVIEW.encode("utf-16"))))
+# Windows PowerShell writes the latter two.
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_standard_input(encoding: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PREVIEW.encode(encoding))))
 
     assert main(["diff", "--preview", "-"]) == 0
     assert capsys.readouterr().out.startswith(FIRST)

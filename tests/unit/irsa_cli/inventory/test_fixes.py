@@ -139,7 +139,7 @@ A_MISSING_ROLE = discovery(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(estates())
 @example(A_MISSING_ROLE)
 def removes_the_finding(found: Discovery) -> None:

@@ -109,6 +109,15 @@ def test_several_clusters_and_aws_accounts_are_named() -> None:
     assert "missing-role: a/app, x in blue" in printed
 
 
+def test_findings_that_say_the_same_share_a_message() -> None:
+    roles = [role(f"r{n}", page_trust("a:app"), last_used=None) for n in range(7)]
+    printed = lines(taken(discovery((), roles)))
+    heading = printed.index("unused: 7 findings")
+
+    assert [role_arn(f"r{n}") in line for n, line in enumerate(printed[heading + 1 : heading + 6])] == [True] * 5
+    assert printed[heading + 6].strip() == "and 2 more"
+
+
 def hostile(text: str) -> Inventory:
     """Return an inventory in which each text that others write is this one."""
     document: Any = trust({"StringLike": {SUB: [f"system:serviceaccount:{text}:*", text]}, text: {text: text}})

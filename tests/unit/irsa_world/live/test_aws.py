@@ -108,9 +108,13 @@ def test_a_providers_role_is_assumed(iam: Any) -> None:
     ("inputs", "words"),
     [
         ({"accessKey": {"ciphertext": "v1:x"}, "secretKey": {"ciphertext": "v1:x"}}, "has accessKey, secretKey"),
+        ({"token": {"ciphertext": "v1:x"}}, "has token"),
         ({"endpoints": '[{"iam": "http://127.0.0.1:9"}]'}, "has endpoints"),
+        ({"sharedConfigFiles": '["/elsewhere"]'}, "has sharedConfigFiles"),
+        ({"sharedCredentialsFiles": '["/elsewhere"]'}, "has sharedCredentialsFiles"),
         ({"assumeRoleWithWebIdentity": '{"roleArn": "arn:aws:iam::444455556666:role/x"}'}, "has assumeRoleWithWeb"),
         ({"profile": SECRET}, "has profile"),
+        ({"assumeRoles": SECRET}, "has assumeRoles"),
         ({"assumeRoles": [{"roleArn": "arn:aws:iam::444455556666:role/x", "externalId": SECRET}]}, "has assumeRoles"),
         ({"profile": "nobody-has-this-profile"}, "could not be found"),
     ],
@@ -175,6 +179,7 @@ def test_a_failure_of_sts_never_quotes_the_token(monkeypatch: pytest.MonkeyPatch
     ("inputs", "variables", "endpoint"),
     [
         ({}, {"AWS_REGION": "cn-north-1"}, "https://sts.cn-north-1.amazonaws.com.cn"),
+        ({}, {"AWS_DEFAULT_REGION": "cn-northwest-1"}, "https://sts.cn-northwest-1.amazonaws.com.cn"),
         ({"region": "cn-north-1"}, {"AWS_REGION": "eu-west-1"}, "https://sts.cn-north-1.amazonaws.com.cn"),
         ({"profile": "china"}, {}, "https://sts.cn-north-1.amazonaws.com.cn"),
         ({"profile": "china"}, {"AWS_REGION": "us-gov-west-1"}, "https://sts.us-gov-west-1.amazonaws.com"),
@@ -194,3 +199,11 @@ def test_tokens_are_sent_to_the_sts_that_verify_asks(
     asked = {service._anonymous.client.meta.endpoint_url, session_of(inputs).client("sts").meta.endpoint_url}
 
     assert asked == {endpoint}
+
+
+def test_a_profile_that_is_not_needed_for_the_region_need_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_REGION", raising=False)
+
+    assert session_for_tokens({"profile": "gone", "region": "eu-west-1"}).region_name == "eu-west-1"
+    with pytest.raises(CouldNotLookError, match=r"STS: The config profile \(gone\) could not be found"):
+        session_for_tokens({"profile": "gone"})

@@ -46,7 +46,8 @@ def test_everything_that_eks_says_of_an_association_is_read() -> None:
     assert (found.cluster.name, found.cluster.account_id, found.owner) == ("blue", ACCOUNT, "addon/aws-ebs-csi-driver")
     assert found.request == PodIdentityRequest("web", "app", CLUSTER_ARN, session_tags=False)
     assert other.request == PodIdentityRequest("web", "other", CLUSTER_ARN, session_tags=True)
-    assert (other.target_role_arn, other.policy, other.tags) == ("", "", {})
+    arn = f"arn:aws:eks:{REGION}:{ACCOUNT}:podidentityassociation/blue/a-2"
+    assert other == Association(CLUSTER_ARN, "web", "other", f"arn:aws:iam::{ACCOUNT}:role/other", "a-2", arn)
     # It is looked up in sets.
     assert {found, replace(found)} == {found}
 

@@ -79,6 +79,15 @@ def test_a_credential_program_of_each_version_is_run(
     assert more == "more"
 
 
+def test_a_program_without_a_slash_is_looked_for_in_the_path(folder: Path) -> None:
+    connected(folder, "http://127.0.0.1:9", {"exec": {"apiVersion": VERSIONS[0], "command": "aws"}})
+
+    user = configuration({"kubeconfig": str(folder / "kubeconfig")}).user
+    assert user
+    assert user.exec
+    assert user.exec.command == "aws"
+
+
 def test_a_proxy_is_asked(api: Api, folder: Path) -> None:
     proxy = api.url
     cluster = connected(folder, "http://api.example.invalid", cluster={"proxy-url": proxy})
@@ -91,6 +100,8 @@ def test_a_proxy_is_asked(api: Api, folder: Path) -> None:
     ("user", "key"),
     [
         ({"as": "SECRET", "token": "SECRET"}, "as"),
+        ({"as-uid": "SECRET"}, "as-uid"),
+        ({"as-groups": ["SECRET"]}, "as-groups"),
         ({"as-user-extra": {"reason": ["SECRET"]}}, "as-user-extra"),
         ({"auth-provider": {"name": "SECRET"}}, "auth-provider"),
         (

@@ -28,6 +28,7 @@ def answer(code: str, message: str = "", operation: str = "DescribeCluster") -> 
     ("error", "cause"),
     [
         (exceptions.NoCredentialsError(), Cause.NO_CREDENTIALS),
+        (exceptions.PartialCredentialsError(provider="env", cred_var="x"), Cause.NO_CREDENTIALS),
         (exceptions.TokenRetrievalError(provider="sso", error_msg="refresh failed"), Cause.EXPIRED),
         (exceptions.UnauthorizedSSOTokenError(), Cause.EXPIRED),
         (exceptions.SSOTokenLoadError(error_msg="Token for dev does not exist"), Cause.EXPIRED),
@@ -35,6 +36,8 @@ def answer(code: str, message: str = "", operation: str = "DescribeCluster") -> 
         (exceptions.ProfileNotFound(profile="data"), Cause.PROFILE_MISSING),
         (exceptions.NoRegionError(), Cause.REGION_MISSING),
         (exceptions.EndpointConnectionError(endpoint_url=URL), Cause.NO_CONNECTION),
+        (exceptions.ConnectTimeoutError(endpoint_url=URL), Cause.NO_CONNECTION),
+        (exceptions.ReadTimeoutError(endpoint_url=URL), Cause.NO_CONNECTION),
         (exceptions.ProxyConnectionError(proxy_url=URL), Cause.NO_CONNECTION),
         (exceptions.ConnectionClosedError(endpoint_url=URL), Cause.NO_CONNECTION),
         (exceptions.SSLError(endpoint_url=URL, error=OSError("certificate verify failed")), Cause.NOT_TRUSTED),

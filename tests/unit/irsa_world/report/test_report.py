@@ -48,6 +48,8 @@ def printed(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str
         ((), 2),
         ((GOOD, ALLOWED, OTHER_ACCOUNT), 0),
         ((ALLOWED, UNKNOWN), 2),
+        ((ALLOWED,), 0),
+        ((ALLOWED, BAD), 1),
     ],
 )
 def test_exit_codes(checks: tuple[Check, ...], code: int) -> None:
@@ -165,8 +167,9 @@ def test_a_terminal_has_one_line_that_goes_away(monkeypatch: pytest.MonkeyPatch)
         show("stack [red]y")
 
     assert "irsa diff: stack [red]" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
-    # Erase the line: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
+    # Erase the line, and show the cursor again: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
     assert "\x1b[2K" in terminal.getvalue()
+    assert terminal.getvalue().rindex("\x1b[?25h") > terminal.getvalue().rindex("\x1b[?25l")
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,9 @@ def test_what_is_no_state_is_said(text: str, says: str, tmp_path: Path, monkeypa
     [
         {"roleArn": 5},
         {"roleArn": "app"},
+        {"trustPolicy": "x"},
         {"annotations": ["x"]},
+        {"annotations": {"x": None}},
         {"subjects": "web:app"},
         {"podIdentityAssociations": [{"clusterArn": "blue"}]},
     ],

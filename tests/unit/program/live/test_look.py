@@ -193,7 +193,9 @@ def test_auto_mode_has_the_agent(eks: Any, kubernetes: Cluster, monkeypatch: pyt
         monkeypatch.setattr(question, raising(DENIED))
     report = looked({**NAMED, "bindings": {"app": PODS_ALONE}})
     assert (report.mistakes, report.has_looked) == ([], True)
-    assert looked({"bindings": {"app": APP}}).has_looked is False
+    report = looked({"bindings": {"app": APP}})
+    assert (report.mistakes, report.has_looked) == ([], False)
+    assert "cluster test, namespaces: denied" in report.not_checked
 
 
 @pytest.mark.parametrize(
@@ -235,8 +237,10 @@ def test_an_issuer_that_is_not_the_clusters(eks: Any, kubernetes: Cluster, ident
 @pytest.mark.parametrize(
     ("question", "not_checked"),
     [
+        (OF_ACCOUNT[0], f"AWS account {NUMBER}, names of roles"),
         (f"{OF_EKS}listed", "EKS cluster my-cluster, associations"),
         (f"{OF_EKS}addon_status", "EKS cluster my-cluster, its add-on of EKS Pod Identity"),
+        ("issuer", "cluster test, its issuer"),
         ("service_accounts", "cluster test, service accounts"),
     ],
 )
@@ -286,6 +290,7 @@ def test_a_cluster_that_is_too_old_for_a_guard(iam: Any, kubernetes: Cluster) ->
     ("mode", "entries", "rule"),
     [
         ("API", [], "access-entry-missing"),
+        ("API_AND_CONFIG_MAP", [], "access-entry-missing"),
         ("API", [f"arn:aws:iam::{NUMBER}:role/team/deployer"], "cluster-unreachable"),
         ("CONFIG_MAP", [], "cluster-unreachable"),
     ],
@@ -359,6 +364,7 @@ def test_a_state_that_cannot_be_read(iam: Any, kubernetes: Cluster, monkeypatch:
         ({"sandbox": True}, {}, "`make up`"),
         ({}, {"aws:accessKey": "AKIA"}, "irsa does not use aws:accessKey"),
         ({}, {"aws:allowedAccountIds": SECRET}, "aws:allowedAccountIds: a secret"),
+        ({}, {"aws:assumeRoles": SECRET}, "aws:assumeRoles: a secret"),
         ({}, {"aws:profile": SECRET}, "aws:profile: a secret"),
         ({}, {"kubernetes:context": SECRET}, "kubernetes:context: a secret"),
     ],

@@ -13,7 +13,6 @@ from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.look import conflicts
 from irsa_world.model import Guarded
 from tests.sandbox.guard_pods import token
-from tests.unit.irsa_world.test_pods import OF_AGENT, OF_WEBHOOK
 from tests.unit.program.live.scene import (
     HOST,
     arn,
@@ -25,6 +24,7 @@ from tests.unit.program.live.scene import (
     rules,
     whole,
 )
+from tests.world import OF_AGENT, OF_WEBHOOK
 
 LOGICAL = f"team-a/app@{HOST}"
 BOTH = {"irsa": "used", "podIdentity": "used"}

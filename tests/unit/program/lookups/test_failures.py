@@ -36,6 +36,10 @@ SAID: tuple[tuple[Cause, str], ...] = (
             'maximum number of attempts, request send failed, Get "http://169.254.169.254/latest/meta-data/": dial tcp'
         ),
     ),
+    # https://github.com/pulumi/pulumi-aws/issues/3866
+    (Cause.EXPIRED, f"operation error STS: GetCallerIdentity, {ANSWERED}api error ExpiredToken: The security token"),
+    # https://github.com/aws/aws-cli/issues/5823
+    (Cause.INVALID_CREDENTIALS, f"{ANSWERED}api error UnrecognizedClientException: The security token included in"),
     # https://github.com/aws/aws-sdk-go-v2/blob/main/credentials/ssocreds/sso_cached_token.go
     (Cause.EXPIRED, f"{LOCAL}the SSO session has expired or is invalid: failed to read cached SSO token"),
     # https://github.com/aws/aws-cli/issues/5249
