@@ -5,6 +5,7 @@ The tests of this file are one story and run in their order.
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,7 +15,7 @@ from tests.sandbox.admission import PODS, ApiServer, eventually
 from tests.sandbox.irsa_command import follow, irsa, not_good, report
 from tests.sandbox.project import STACK, Project
 from tests.sandbox.test_check_live import checked, rules
-from tests.sandbox.test_verify import access
+from tests.sandbox.test_verify import access, grant
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
 
@@ -29,6 +30,7 @@ BINDINGS: dict[str, Any] = {
     "adopted": {"serviceAccount": {"name": "existing-service-account", "create": False}, "policyArns": []},
 }
 LABELLED = {"serviceAccount": {**NAMESPACED, "labels": {"team": "payments"}}, "policyArns": []}
+OF_GUARDS = "kubernetes-deployer-guard.yaml"
 GUARDED = {"guard": "deny", "bindings": {**BINDINGS, "made": LABELLED}}
 
 
@@ -37,13 +39,14 @@ def pod(name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "app-"}, "spec": spec}
 
 
-def test_on_stricter_and_off(deploy: Deploy, cloud: Any) -> None:
+def test_on_stricter_and_off(deploy: Deploy, cloud: Any, tmp_path: Path) -> None:
     server = ApiServer(cloud)
+    switching = access(cloud, tmp_path, "switching", "kubernetes-deployer.yaml", OF_GUARDS)
 
     def bare(name: str = "guarded-app") -> Any:
         return server.create(PODS, pod(name), "default")
 
-    project = deploy({"guard": "warn", "bindings": {"app": APP}})
+    project = deploy({"guard": "warn", "bindings": {"app": APP}}, **switching)
     project.up()
     answer = eventually(bare, lambda each: bool(each.warnings))
     assert answer.refusal is None
@@ -84,8 +87,7 @@ class Guarded(NamedTuple):
 @pytest.fixture(scope="module")
 def guarded(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     folder = tmp_path_factory.mktemp("guarded")
-    roles = ("kubernetes-deployer.yaml", "kubernetes-deployer-namespaces.yaml", "kubernetes-deployer-guard.yaml")
-    deploying = access(cloud, folder, "guarding", *roles)
+    deploying = access(cloud, folder, "guarding", "kubernetes-deployer.yaml", "kubernetes-deployer-namespaces.yaml")
     project = Project(cloud, folder / "project", {"bindings": BINDINGS}, variables=deploying)
     project.up()
     file = project.folder / "bare.json"
@@ -93,6 +95,8 @@ def guarded(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gu
     assert cloud.kubectl("apply", "-f", str(file)).returncode == 0
     project.set(GUARDED)
     before = irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml", KUBECONFIG=cloud.environment()["KUBECONFIG"])
+    # Until then, nothing has needed this right.
+    grant(cloud, "guarding", OF_GUARDS)
     assert project.up("--refresh")["update"] == 1
     cloud.kubectl("delete", "pod", "bare", "--grace-period=0", "--force")
     yield Guarded(project, before)

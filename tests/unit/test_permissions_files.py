@@ -1,17 +1,21 @@
 """What the files of docs/permissions let their holder do, by the tests' own evaluator of identity policies."""
 
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 import yaml
+from botocore import xform_name
 from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.rules.leaves import items_of
 from tests.unit.irsa.evaluation import identity_policies as iam
+from tests.world import documented
 
 PERMISSIONS = Path(__file__).parents[2] / "docs" / "permissions"
 IAM = "arn:aws:iam::111122223333:"
@@ -141,6 +145,17 @@ def test_roles_are_passed_to_pods_alone(file: str) -> None:
     for action in ("eks:TagResource", "eks:UntagResource"):
         assert allowed(file, action, ASSOCIATION)
         assert not allowed(file, action, CLUSTER)
+
+
+def test_the_deployers_policy_names_what_the_provider_calls() -> None:
+    """Protects who grants no more than the page says: the calls are those that the provider's stand-in makes of IAM."""
+    source = (PERMISSIONS.parents[1] / "sandbox" / "plugins" / "aws" / "iam.py").read_text()
+    model = botocore.session.get_session().get_service_model("iam")
+    operations = {xform_name(name): name for name in model.operation_names}
+    called = {operations[word] for word in re.findall(r"[a-z_]+", source) if word in operations}
+
+    assert len(called) > 20
+    assert {f"iam:{name}" for name in called} <= documented("iam-deployer.json")
 
 
 def kubernetes_rules(file: str) -> list[tuple[str, str, str]]:

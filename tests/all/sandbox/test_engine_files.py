@@ -57,7 +57,9 @@ CASES = (
     Case("environment", {**LOCAL, "Pulumi.prod.yaml": f"{ONE}environment: [e]\n"}, "environments", not_checked="ESC"),
     Case("PULUMI_OPTION_*", {**LOCAL, "o.yaml": TWO}, 2, variables={"PULUMI_OPTION_CONFIG_FILE": "o.yaml"}),
     Case("Pulumi.json", {**LOCAL, "Pulumi.json": JSON}, 0),
+    Case("Pulumi.json", {"Pulumi.json": JSON, "Pulumi.prod.json": json.dumps({"config": {}}), **LOCAL}, 0),
     Case("Pulumi.json", {**LOCAL, "Pulumi.json": "{"}, "could not unmarshal"),
+    Case("Pulumi.yml", {"Pulumi.yml": PROJECT, "Pulumi.prod.yaml": ONE}, 0),
     Case("Pulumi.yml", {"Pulumi.yml": PROJECT, "Pulumi.prod.yml": TWO}, 2),
     Case(
         "both folders",
@@ -65,6 +67,7 @@ CASES = (
         "both config and stackConfigDir",
     ),
     Case("another file", {"Pulumi.yaml": PROJECT, "Pulumi.prod.yml": ONE}, 0),
+    Case("another file", {"Pulumi.yaml": PROJECT, "Pulumi.prod.json": ONE}, 0),
     Case("another file", {**LOCAL, "o/Pulumi.prod.yaml": TWO}, 1, "o", files_of_check=("Pulumi.prod.yaml",)),
     Case(
         "another file",
@@ -72,9 +75,13 @@ CASES = (
         2,
         files_of_check=("Pulumi.prod.yaml",),
     ),
-    Case("merge", {**LOCAL, "Pulumi.prod.yaml": f"{ONE}!!merge '<<': {{environment: [e]}}\n"}, "environments"),
+    *(
+        Case("merge", {**LOCAL, "Pulumi.prod.yaml": f"{ONE}{key}: {{environment: [e]}}\n"}, "environments")
+        for key in ("<<", "!!merge '<<'")
+    ),
     Case("merge", {**LOCAL, "Pulumi.prod.yaml": f"{ONE[:-2]}, <<: {{c: d}}}}\n"}, 1),
     Case("tag", {**LOCAL, "Pulumi.prod.yaml": f"{ONE}!!binary ZW52aXJvbm1lbnQ=: [e]\n"}, "environments"),
+    Case("tag", {**LOCAL, "Pulumi.prod.yaml": ONE.replace('"a"', '"a": {}, !!binary YWI=', 1)}, 2),
     *(
         Case("key", {**LOCAL, "Pulumi.prod.yaml": f"{ONE[:-2]}, {key}: {{}}}}\n"}, f"could not parse {key}")
         for key in ("irsa:config:config:bindings", "config:irsa:bindings", "a::b")

@@ -1,10 +1,11 @@
 """The sandbox gives sessions and refuses them as AWS does, with tokens of the real API server.
 
 https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html, its words from real answers: for
-unknown keys awslabs/aws-sdk-rust#827. For Pods
+an expired token aws/aws-sdk-java-v2#5709, for unknown keys awslabs/aws-sdk-rust#827. For Pods
 https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html
 """
 
+import base64
 import json
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from botocore.exceptions import ClientError
+from joserfc import jwk, jws
 from lightkube.models.core_v1 import Container, PodSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Pod
@@ -53,6 +55,13 @@ def token(cloud: Cloud, audience: str = "sts.amazonaws.com", name: str = "worker
     return tokens(cloud, [f"team-b/{name}"], [audience])[0].text
 
 
+def signed(cloud: Cloud, genuine: str, key: Any = None, **changed: Any) -> str:
+    """Return the token with changed claims, signed with the cluster's key or another one."""
+    header, claims = (json.loads(base64.urlsafe_b64decode(f"{part}==")) for part in genuine.split(".")[:2])
+    own = jwk.import_key((cloud.folder / "kubernetes" / "service-account.key").read_text(), "RSA")
+    return jws.serialize_compact(header, json.dumps({**claims, **changed}), key or own, algorithms=["RS256"])
+
+
 def identity(cloud: Cloud, keys: dict[str, Any]) -> str:
     names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
     own = {name: keys.get(name) or keys[name[0].lower() + name[1:]] for name in names}
@@ -60,7 +69,7 @@ def identity(cloud: Cloud, keys: dict[str, Any]) -> str:
 
 
 def test_web_identities(cloud: Cloud, role: Any) -> None:
-    genuine = token(cloud)
+    genuine, elsewhere = token(cloud), f"https://{ISSUER}/elsewhere"
     # The attack: another's token, whose claims are replaced and whose signature is not.
     header, _, signature = token(cloud, name="default").split(".")
     no_provider = "No OpenIDConnect provider found in your account for "
@@ -71,6 +80,9 @@ def test_web_identities(cloud: Cloud, role: Any) -> None:
         (genuine, "arn:aws:iam::999988887777:role/x", "InvalidIdentityToken", f"{no_provider}https://{ISSUER}"),
         (genuine, "arn:aws:iam::111122223333:role/missing", "AccessDenied", not_authorized),
         ("not.a.token", ROLE_ARN, "InvalidIdentityToken", "The ID Token provided is not a valid JWT"),
+        (signed(cloud, genuine, iss=elsewhere), ROLE_ARN, "InvalidIdentityToken", no_provider + elsewhere),
+        (signed(cloud, genuine, jwk.generate_key("RSA", 2048)), ROLE_ARN, "InvalidIdentityToken", no_key),
+        (signed(cloud, genuine, exp=int(time.time()) - 10), ROLE_ARN, "ExpiredTokenException", "Token expired: "),
         (genuine[:-8] + "AAAAAAAA", ROLE_ARN, "InvalidIdentityToken", no_key),
         (".".join([header, genuine.split(".")[1], signature]), ROLE_ARN, "InvalidIdentityToken", no_key),
         (token(cloud, "vault"), ROLE_ARN, "InvalidIdentityToken", "Incorrect token audience"),
@@ -82,7 +94,9 @@ def test_web_identities(cloud: Cloud, role: Any) -> None:
             sts.assume_role_with_web_identity(RoleArn=arn, RoleSessionName="test", WebIdentityToken=text)
         error = raised.value.response["Error"]
         assert (error["Code"], error["Message"][: len(words)]) == (code, words)
-    given = sts.assume_role_with_web_identity(RoleArn=ROLE_ARN, RoleSessionName="test", WebIdentityToken=genuine)
+    # What is signed as the others here, without a change, is taken.
+    text = signed(cloud, genuine)
+    given = sts.assume_role_with_web_identity(RoleArn=ROLE_ARN, RoleSessionName="test", WebIdentityToken=text)
     assert identity(cloud, given["Credentials"]) == f"arn:aws:sts::{ACCOUNT}:assumed-role/{ROLE}/test"
 
 
@@ -136,8 +150,11 @@ def test_tokens_of_pods(cloud: Cloud, association: Association) -> None:
         pod_token(cloud, association.pod, "sts.amazonaws.com"),
         pod_token(cloud, association.pod, bound=False),
         genuine[:-8] + "AAAAAAAA",
+        signed(cloud, genuine, iss="https://example.com/id/A"),
     ):
         assert association.refusal(text) == "InvalidTokenException"
+    expired = signed(cloud, genuine, exp=int(time.time()) - 1)
+    assert association.refusal(expired) == "ExpiredTokenException"
 
 
 def test_the_target_role(cloud: Cloud, association: Association, role: Any) -> None:

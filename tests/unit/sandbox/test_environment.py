@@ -76,9 +76,20 @@ def test_every_step_of_the_installation_checks_hashes(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(virtual_environment, "run", run)
     assert virtual_environment.install("digest", 0.0) == 0
+    assert (tmp_path / "stamp").exists()
     uv, first, rest, own = steps
     assert "--require-hashes" in uv
     assert {f"--constraint={name}" for name in virtual_environment.PINS} <= {*first}
     assert "--require-hashes" in rest
     # Else the index is asked for what our packages need, and for what they are built with.
     assert {"--no-deps", "--no-build-isolation"} <= {*own}
+
+
+def test_a_failed_installation_says_why_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(virtual_environment, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(virtual_environment, "run", lambda *_: (1, "no route to host\n"))
+    assert virtual_environment.install("digest", 0.0) == 1
+    assert "no route to host\n" in capsys.readouterr().err
+    assert not (tmp_path / "stamp").exists()

@@ -23,15 +23,14 @@ PROGRAMS = {"aws": ("-m", "sandbox.plugins.aws"), "python": ("-P", language_host
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("by_signal", [False, True])
-def test_a_plugin_ends_with_its_engine(program: str, by_signal: bool) -> None:
+@pytest.mark.parametrize("number", [None, signal.SIGINT, signal.SIGTERM])
+def test_a_plugin_ends_with_its_engine(program: str, number: signal.Signals | None) -> None:
     command = [sys.executable, "-c", ENGINE, *PROGRAMS[program]]
     with subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as engine:
         assert engine.stdout is not None
         plugin = psutil.Process(int(engine.stdout.readline().split()[0]))
         until = time.monotonic() + ENDS_WITHIN
-        # A kill of the engine, or what Ctrl-C sends to all.
-        plugin.send_signal(signal.SIGINT) if by_signal else engine.kill()
+        plugin.send_signal(number) if number else engine.kill()
         try:
             while plugin.is_running() and plugin.status() != psutil.STATUS_ZOMBIE:
                 assert time.monotonic() < until
