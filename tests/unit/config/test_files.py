@@ -227,6 +227,8 @@ def examined(folder: Path, binding: Any, **variables: Any) -> Examination:
     ("content", "line", "word"),
     [
         (b'{"Version": "2012-10-17",\n "Statement": [}', 2, "not JSON"),
+        (b'{"Version": "2012-10-17",\n\n "Version": "2012-10-17"}', 3, "twice"),
+        (b"[]", 1, "not a policy document"),
         (b'{"Version": "2012-10-17",\n "Statement": {"Efect": "Allow"}}', 2, "'Efect'"),
         (b'{"Statement": "\\ud800"}', None, "surrogate"),
     ],
