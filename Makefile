@@ -77,7 +77,7 @@ test: lint ## lint, and run the tests that protect users, those with the real en
 
 # One run: so no worker waits for the end of the others twice.
 test-all: OTHERS := tests/all
-test-all: environment chromium test ## what `make test` does, and all other tests: in twenty minutes
+test-all: environment chromium test ## what `make test` does, and all other tests: in a quarter of an hour on two idle cores
 
 # What only a package of the system brings is asked for before anything takes long.
 chromium: environment
