@@ -9,7 +9,6 @@ import select
 import signal
 import socket
 import sys
-from contextlib import suppress
 
 PARENT_SECONDS = 1.0
 
@@ -27,7 +26,7 @@ def main(address: str, executable: str, arguments: list[str]) -> int:
         server.connect(address)
         socket.send_fds(server, [json.dumps(request).encode()], files)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda received, _frame: hand_on(server, received))
+            signal.signal(number, lambda received, _frame: server.sendall(bytes([received])))
         parent = os.getppid()
         while not select.select([server], [], [], PARENT_SECONDS)[0]:
             # An engine that is killed sends no signal.
@@ -36,12 +35,6 @@ def main(address: str, executable: str, arguments: list[str]) -> int:
         code = int(server.recv(8) or 1)
     # As a shell says by which signal the copy ended.
     return code if code >= 0 else 128 - code
-
-
-def hand_on(server: socket.socket, number: int) -> None:
-    # Where the copy has ended already, its exit code is there to be read.
-    with suppress(OSError):
-        server.sendall(bytes([number]))
 
 
 def is_handed_on(file: int) -> bool:

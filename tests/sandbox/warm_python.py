@@ -106,7 +106,7 @@ def serve(address: str) -> None:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         while True:
-            # One at a time: the end of a copy closes its client, which may be the next.
+            # One at a time: the end of a client closes what may be the next.
             selector.select()[0][0].data()
 
 
@@ -126,20 +126,28 @@ def accept(listening: socket.socket, selector: selectors.BaseSelector) -> None:
     ended = os.pidfd_open(child)
 
     def hand_on() -> None:
-        number = client.recv(1)
-        if not number:
-            selector.unregister(client)
-        os.kill(child, number[0] if number else signal.SIGKILL)
+        number = b""
+        with suppress(ConnectionResetError):
+            number = client.recv(1)
+        if number:
+            # Where the copy has ended, its client has not read so yet.
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(ended, number[0])
+            return
+        selector.unregister(client)
+        client.close()
+        if ended in selector.get_map():
+            # The client was killed.
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            selector.unregister(ended)
+        os.close(ended)
 
     def answer() -> None:
         _, status = os.waitpid(child, 0)
+        selector.unregister(ended)
         with suppress(OSError):
             client.sendall(str(os.waitstatus_to_exitcode(status)).encode())
-        with suppress(KeyError):
-            selector.unregister(client)
-        selector.unregister(ended)
-        client.close()
-        os.close(ended)
 
     selector.register(client, selectors.EVENT_READ, hand_on)
     selector.register(ended, selectors.EVENT_READ, answer)
