@@ -95,6 +95,11 @@ def update(old: Any, new: Any, **more: Any) -> dict[str, Any]:
     return step("update", old, without_outputs(new), **more)
 
 
+def changed(before: Any, after: Any) -> dict[str, Any]:
+    """Return the step by which a role's trust policy becomes another one."""
+    return update(role(before), role(after))
+
+
 def create(new: Any, **more: Any) -> dict[str, Any]:
     return step("create", None, without_outputs(new), **more)
 

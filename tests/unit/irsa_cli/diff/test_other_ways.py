@@ -34,6 +34,7 @@ from tests.unit.irsa_cli.diff.previews import (
     ROLE_ARN,
     UNKNOWN,
     association,
+    changed,
     create,
     diff,
     inline,
@@ -70,10 +71,6 @@ def found(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> Rights:
     add_associations(of_rights, compared, *worlds, eks)
     add_chains(of_rights, *worlds)
     return of_rights
-
-
-def changed(before: Any, after: Any) -> dict[str, Any]:
-    return update(role(before), role(after))
 
 
 def nobody(of: Rights) -> bool:

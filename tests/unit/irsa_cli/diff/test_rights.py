@@ -25,6 +25,7 @@ from tests.unit.irsa_cli.diff.previews import (
     PROVIDER,
     SECRET,
     UNKNOWN,
+    changed,
     create,
     oidc_provider,
     rights_of,
@@ -57,10 +58,6 @@ def lose(*who: str) -> dict[str, set[str]]:
 WORKER = gain("team-a/worker"), lose("team-a/worker")
 # What depends on a policy variable.
 MAYBE = {**CANNOT_TELL, "may_gain": {"*/*"}}
-
-
-def changed(before: Any, after: Any) -> dict[str, Any]:
-    return update(role(before), role(after))
 
 
 def when(conditions: Any, provider: str = PROVIDER) -> dict[str, Any]:
