@@ -123,7 +123,8 @@ def kill_while_held(stack: Stack, passed: tuple[str, ...] = (), *, before: bool 
     """Kill an `up` while all that it creates without waiting is held, but for what is passed."""
 
     def holds(question: Question) -> str:
-        return "" if created(question) in passed else created(question)
+        what = created(question)
+        return "" if what in passed else what
 
     killed = kill(stack, holds=holds, before=before, settles_seconds=2)
     assert killed.processes, "a test that held nothing back"
