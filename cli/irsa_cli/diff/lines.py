@@ -124,6 +124,8 @@ def permission_row(each: PermissionChange, *start: str) -> Row:
         is_known = each.read or Arn.name_in(each.policy) in POWER_OF_POLICY
         not_read = [] if is_known else ["(not", "read:", "cannot", "tell", "what", "it", "gives)"]
         what = ["policy", named(each.policy), *not_read]
+    if each.keys:
+        what += [*("(depends on" if sign == CHANGED else "(where").split(), f"{_some(each.keys)})"]
     if each.service_accounts:
         what += f"(assumed by {_some(each.service_accounts)})".split()
     return Row(sign, 0, [*start, word, *some, *what])

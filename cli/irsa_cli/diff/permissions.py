@@ -1,6 +1,5 @@
 """What roles may do afterwards that they could not before, and what no more: over all documents of the stack. Pure."""
 
-import contextlib
 import functools
 import json
 import re
@@ -10,14 +9,12 @@ from typing import Any, Literal
 
 from irsa.evaluation.gains import Gain, each_once, gains
 from irsa.evaluation.lint.permissions import POWER_OF_POLICY
-from irsa.evaluation.normal_form import normal
 from irsa.evaluation.patterns import overlap
-from irsa.evaluation.permission_statements import CHOSEN
 from irsa.evaluation.permissions import Permissions, gives
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.leaves import items_of
-from irsa.rules.mistakes import Mistake, named
+from irsa.rules.mistakes import named
 from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
@@ -30,9 +27,9 @@ UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`
 # What gives access to everything, or lets the role give itself more: the first that an action matches.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 DANGEROUS = ("*", "iam:*", "sts:assumerole*", "kms:*")
-# Condition keys and policy variables about the tags of who asks, and of what is asked for:
+# Condition keys and policy variables about the ARN and the tags of who asks, and the tags of what is asked for:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
-PRINCIPAL_TAG, RESOURCE_TAG = "aws:PrincipalTag", "(?:aws|iam):ResourceTag"
+PRINCIPAL, PRINCIPAL_TAG, RESOURCE_TAG = "aws:(?:PrincipalArn|userid)", "aws:PrincipalTag", "(?:aws|iam):ResourceTag"
 # What only reads, by how IAM's access levels name these: Get*, List*, ...
 READS = re.compile(r"(?!kms:|sts:)\w[\w-]*:(get|list|describe|head|batchget|query|scan|select|view|search)")
 
@@ -49,6 +46,8 @@ class PermissionChange:
         resources: Resources, and patterns of resources.
         extent: Whether that is all of them, on every one of the resources (of a gain: afterwards); some; or whether
             irsa cannot tell if any is.
+        keys: The condition keys and policy variables that decide: of a gain or loss, whether a request has it; of what
+            irsa cannot tell, whether any is one.
         policy: ARN of a managed policy that is attached or detached and not the stack's own.
         read: Whether that policy was read, so that what it gives is among the other changes.
         service_accounts: Of what is dangerous, who may assume the role, as NAMESPACE/NAME, or a pattern for several.
@@ -61,6 +60,7 @@ class PermissionChange:
     actions: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     extent: Literal["all", "some", "cannot tell"] = "all"
+    keys: tuple[str, ...] = ()
     policy: str = ""
     read: bool = False
     service_accounts: tuple[str, ...] = ()
@@ -95,7 +95,9 @@ def permission_changes(before: World, after: World) -> tuple[list[PermissionChan
     for key, (old, new) in changed.items():
         role = roles[key]
         undecided += [Undecided(role.name, role.arn, role.problem)] if role.problem == NOT_THERE else []
-        undecided += [Undecided(role.name, role.arn, reason) for reason in _open_questions(old, new, of_roles)]
+        arns = {side.roles[key].arn for side in (before, after) if key in side.roles}
+        reasons = [*_open_questions(old, new, of_roles), *(_of_its_arn(old, new) if len(arns) > 1 else ())]
+        undecided += [Undecided(role.name, role.arn, reason) for reason in reasons]
         both = [(side.known, _limits(side)) for side in (old, new)]
         # The roles of one add-on often say the same.
         said = repr(both)
@@ -112,9 +114,6 @@ def permission_changes(before: World, after: World) -> tuple[list[PermissionChan
             replace(each, service_accounts=who, dangerous=True) if each.rank <= len(DANGEROUS) else each
             for each in of_role
         ]
-        if keys := _keys_not_compared(old, new, also_new=not gained):
-            reason = f"statements differ in {', '.join(map(named, keys))}: what that limits depends on the request"
-            undecided.append(Undecided(role.name, role.arn, reason))
     return sorted(found, key=lambda each: (each.change, each.rank, each.role, each.policy)), undecided
 
 
@@ -140,6 +139,13 @@ def _open_questions(old: Permits, new: Permits, of_roles: Mapping[str, Set[str]]
         yield f"{TAGS_CHANGE} {_names(depending)} may depend, which was not read"
     if keys := _keys_switched(old, new, of_roles):
         yield f"{TAGS_CHANGE} statements depend: {_names(keys)}"
+
+
+def _of_its_arn(old: Permits, new: Permits) -> Iterator[str]:
+    """Yield why it cannot be told what a role may do that has another ARN than before."""
+    texts = [json.dumps(each) for each in (*old.known, *new.known, old.limits, new.limits) if isinstance(each, Mapping)]
+    if keys := {key for text in texts for key in re.findall(PRINCIPAL, text, re.IGNORECASE)}:
+        yield f"its ARN changes, on which statements depend: {_names(keys)}"
 
 
 def _names(names: Iterable[str]) -> str:
@@ -209,37 +215,15 @@ def _statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [each for each in items_of(document.get("Statement", [])) if isinstance(each, Mapping)]
 
 
-def _keys_not_compared(old: Permits, new: Permits, also_new: bool) -> list[str]:
-    """Return the keys of conditions whose value the caller chooses, and policy variables, in which statements differ.
-
-    What they limit is no permission that is gained: whoever may choose the value has it. Those of statements that are
-    new count where nothing else is gained.
-    """
-    spelling: dict[str, str] = {}
-    both = []
-    for side in (old, new):
-        with contextlib.suppress(Mistake):
-            forms = [normal(each, spelling) for each in side.known]
-            both.append({text for each in forms for text in each.texts})
-    if len(both) < 2:  # noqa: PLR2004 (before and after)
-        return []
-    differing = both[0] ^ both[1] if also_new else both[0] - both[1]
-    found: set[str] = set()
-    for statement in map(json.loads, differing):
-        keys = {key for keys in statement.get("Condition", {}).values() for key in keys}
-        found |= {key for key in keys if key.lower().partition("/")[0] in CHOSEN}
-        resources = [*items_of(statement.get("Resource", [])), *items_of(statement.get("NotResource", []))]
-        found |= {variable for each in resources for variable in re.findall(r"\$\{[^*?${}]+\}", each)}
-    return sorted(found)
-
-
 def gained_and_lost(old: Permissions, new: Permissions) -> tuple[list[Gain], list[Gain]]:
     """Return what is given now and was not, and what is given no more, nothing twice.
 
     What is gained is told as a reader asks for it: all of `*`, though some of that was there.
     """
     gained = [
-        each._replace(extent="all") if each.extent == "some" and not gains(new, gives([_allowing(each)])) else each
+        each._replace(extent="all")
+        if (each.extent, each.keys) == ("some", ()) and not gains(new, gives([_allowing(each)]))
+        else each
         for each in gains(old, new)
     ]
     return each_once(gained), [*gains(new, old)]

@@ -1,26 +1,31 @@
-"""What policies give beyond what others gave.
+"""What policies give beyond what others gave, by two bounds of each side.
 
-Asked are the patterns of statements that are new, and of Deny statements that are gone: whatever is gained is within
-one of these. `*` matches colons, as IAM has it, but two ARNs with as many colons are compared part by part: no colon or
-slash is in the first five (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html), and colons are in the
-resource only as a pattern has them in its own. So nothing is both a snapshot and a volume, whatever its AWS account.
+At most, a side gives what its Allow statements name, less what a Deny without conditions takes away. For certain, it
+gives what Allow statements without conditions name, less whatever a Deny may take away. Gained is what the old side
+does not give even at most; of all else that is new, irsa cannot tell, and names the condition keys that decide.
+
+Asked are the patterns of Allow statements that no old ones include under the same or fewer conditions, and all that is
+allowed within a Deny, or beyond a permissions boundary, that limits less: whatever is gained is within one of these.
+`*` matches colons, as IAM has it, but two ARNs with as many colons are compared part by part: no colon or slash is in
+the first five (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html), and colons are in the resource
+only as a pattern has them in its own. So nothing is both a snapshot and a volume, whatever its AWS account.
 """
 
 import functools
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from irsa.evaluation.narrower import are_implied
 from irsa.evaluation.patterns import TooManyError, both, covers, overlap, widest
-from irsa.evaluation.permission_statements import PLAIN, UNKNOWN, Element, Names, Statement, service_of
-from irsa.evaluation.permissions import Having, Permissions, Request
+from irsa.evaluation.permission_statements import VARIABLE, Names, Statement
+from irsa.evaluation.permissions import Bound, Having, Included, Permissions
 from irsa.rules.subjects import is_pattern
 
 # More pairs of an action and a resource are not asked about: then it can't be told what is gained.
 MOST_PAIRS = 4_000
 Extent = Literal["all", "some", "cannot tell"]
-_EXTENTS: tuple[Extent, ...] = ("all", "some", "cannot tell")
 _TO_WRITTEN = str.maketrans({"\ue000": "${*}", "\ue001": "${?}"})
 # What nobody names.
 _STRANGER = "strangerzq"
@@ -40,11 +45,14 @@ class Gain(NamedTuple):
         resources: Resources, and patterns of resources.
         extent: Whether all of them are gained, on every one of the resources; some of them for certain; or whether it
             can't be told if any is.
+        keys: The condition keys and policy variables on which that depends; of what is gained for certain, those of
+            its own conditions.
     """
 
     actions: tuple[str, ...]
     resources: tuple[str, ...]
     extent: Extent
+    keys: tuple[str, ...] = ()
 
 
 def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
@@ -62,17 +70,17 @@ def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
                 raise TooManyError  # noqa: TRY301 (as where their intersections are too many)
     except TooManyError:
         pairs = {("*", "*")}
-    found: dict[Extent, dict[str, set[str]]] = {each: {} for each in _EXTENTS}
+    found: dict[tuple[Extent, tuple[str, ...]], dict[str, set[str]]] = {}
     for action, resource in sorted(pairs):
         if extent := _extent(before, after, action, resource):
-            found[extent].setdefault(action, set()).add(resource)
+            found.setdefault(extent, {}).setdefault(action, set()).add(resource)
     gained: list[Gain] = []
-    for extent, of_actions in found.items():
+    for (extent_, keys), of_actions in found.items():
         together: dict[tuple[str, ...], list[str]] = {}
         for action, resources in of_actions.items():
             together.setdefault(tuple(widest(resources)), []).append(action)
         gained += [
-            Gain(_written(spelling.get(each, each) for each in widest(actions)), _written(resources), extent)
+            Gain(_written(spelling.get(each, each) for each in widest(actions)), _written(resources), extent_, keys)
             for resources, actions in together.items()
         ]
     return tuple(sorted(each_once(gained)))
@@ -94,7 +102,7 @@ def _written(names: Iterable[str]) -> tuple[str, ...]:
 
 def _says(one: Gain, other: Gain) -> bool:
     """Return whether one gain says all that another one says. The letter case is ignored in actions alone."""
-    if one.extent not in ("all", other.extent):
+    if (one.extent, one.keys) not in (("all", ()), (other.extent, other.keys)):
         return False
     actions = [[each.lower() for each in of.actions] for of in (one, other)]
     pairs = (actions, (one.resources, other.resources))
@@ -107,92 +115,115 @@ def _asked(before: Permissions, after: Permissions) -> Iterator[tuple[str, str]]
     Raises:
         TooManyError: The patterns combine in too many ways.
     """
-    had = {each for each in before.statements if not each.marked}
-    is_unbounded = before.bounded and not after.bounded
     allows = [each for each in after.statements if each.allows and not each.in_boundary and not each.never]
+    of_policies, of_boundary = (
+        [each for each in before.statements if each.allows and each.in_boundary is where] for where in (False, True)
+    )
     for each in allows:
-        if is_unbounded or each not in had:
-            for pair in itertools.product(_patterns(each.actions), _patterns(each.resources)):
-                if is_unbounded or not any(
-                    one.allows and not one.in_boundary and _applies_with(one, each, *pair) for one in before.statements
-                ):
-                    yield pair
+        yield from _patterns(each) if before.bounded and not after.bounded else _not_included(each, of_policies)
     # What a boundary allows besides, and what is denied no longer, of what is allowed.
-    limits = [each for each in after.statements if each.allows and each.in_boundary and each not in had]
-    limits += [each for each in before.statements if not each.allows and not each.never]
-    opposite = {True: before.statements, False: after.statements}
-    for limit, allow in itertools.product(limits, allows):
-        actions = itertools.product(_patterns(limit.actions), _patterns(allow.actions))
-        for action in itertools.chain.from_iterable(itertools.starmap(_both_actions, actions)):
-            resources = itertools.product(_patterns(limit.resources), _patterns(allow.resources))
-            for resource in itertools.chain.from_iterable(itertools.starmap(_both_arns, resources)):
-                if not any(
-                    (one.allows, one.in_boundary) == (limit.allows, limit.allows or one.in_boundary)
-                    and _applies_with(one, limit, action, resource)
-                    for one in opposite[limit.allows]
-                ):
-                    yield action, resource
+    denies = [each for each in after.statements if not each.allows]
+    limits = [(each, of_boundary) for each in after.statements if each.allows and each.in_boundary and not each.never]
+    limits += [(each, denies) for each in before.statements if not each.allows and not each.never]
+    for limit, others in limits:
+        for (limited, on), allow in itertools.product(_not_included(limit, others), allows):
+            for action in {each for name in _every(allow.actions) for each in _both_actions(limited, name)}:
+                resources = (_both_arns(on, name) for name in _every(allow.resources))
+                yield from ((action, resource) for resource in itertools.chain.from_iterable(resources))
 
 
-def _patterns(names: Names) -> tuple[str, ...]:
+def _every(names: Names) -> tuple[str, ...]:
     return ("*",) if names.negated else names.every
 
 
-def _applies_with(one: Statement, other: Statement, action: str, resource: str) -> bool:
-    """Return whether a statement applies to all of what patterns match, whenever another one does."""
-    if UNKNOWN in one.conditions or not {*one.conditions} <= {*other.conditions}:
-        return False
-    same = not one.marked and (one.actions, one.resources) == (other.actions, other.resources)
+def _patterns(statement: Statement) -> Iterator[tuple[str, str]]:
+    return itertools.product(_every(statement.actions), _every(statement.resources))
+
+
+def _not_included(statement: Statement, others: Sequence[Statement]) -> list[tuple[str, str]]:
+    """Return the actions and resources of a statement to which others do not always apply whenever it does."""
+    if not statement.marked and statement in others:
+        return []
     # There are fewer resources than actions in most.
-    return same or (
-        _includes(one.resources, resource, str, _arns_may_match)
-        and _includes(one.actions, action.lower(), str.lower, overlap)
-    )
+    by_resource = [
+        (resource, [each for each in others if _includes(each.resources, statement.resources, place, str)])
+        for place, resource in enumerate(_every(statement.resources))
+    ]
+    return [
+        (action, resource)
+        for place, action in enumerate(_every(statement.actions))
+        for resource, those in by_resource
+        if not are_implied(
+            statement.conditions,
+            [each.conditions for each in those if _includes(each.actions, statement.actions, place, str.lower)],
+        )
+    ]
 
 
-def _includes(names: Names, pattern: str, read: Callable[[str], str], may: Callable[[str, str], bool]) -> bool:
+def _includes(wider: Names, names: Names, place: int, read: Callable[[str], str]) -> bool:
+    """Return whether names include all that one pattern of others matches, or that these do not exclude."""
+
+    def has(some: Names, of: Names, at: int) -> bool:
+        pattern, variables = read(of.every[at]), of.with_variables[at]
+        return any(covers(read(each), pattern) for each in some.certain) or any(
+            _includes_variables(each, variables) for each in filter(None, some.with_variables)
+        )
+
+    if not wider.negated:
+        return any(covers(each, "*") for each in wider.certain) if names.negated else has(wider, names, place)
     if names.negated:
-        return not any(may(pattern, read(each)) for each in names.every)
-    return any(covers(read(each), pattern) for each in names.certain)
+        return all(has(names, wider, at) for at in range(len(wider.every)))
+    may = overlap if read is str.lower else _arns_may_match
+    return not any(may(read(names.every[place]), read(each)) for each in wider.every)
 
 
-def _extent(before: Permissions, after: Permissions, action: str, resource: str) -> Extent | None:
-    """Return how much of what patterns match is gained; None where nothing is."""
-    (was_given, had), (is_given, has) = (_given(each, action, resource) for each in (before, after))
-    if is_given is False or was_given is True:
+def _includes_variables(wider: str, pattern: str) -> bool:
+    """Return whether a pattern matches all that another one does, with the same policy variables in both."""
+    parts, others = VARIABLE.split(wider), VARIABLE.split(pattern)
+    # Every second one is the name of a variable.
+    are_same = len(parts) == len(others) and parts[1::2] == others[1::2]
+    return are_same and all(map(covers, parts[::2], others[::2]))
+
+
+def _extent(
+    before: Permissions, after: Permissions, action: str, resource: str
+) -> tuple[Extent, tuple[str, ...]] | None:
+    """Return how much of what patterns match is gained, and the keys on which that depends; None where nothing is."""
+    was, is_ = (_included(each, action, resource, overlap, _arns_may_match) for each in (before, after))
+    given = before.bound(was), after.bound(is_)
+    if given[1] is Bound.NOTHING or given[0] is Bound.CERTAIN:
         return None
-    if is_given is True and was_given is False:
-        return "all"
-    return "some" if has is True and had is False else "cannot tell"
+    if given[0] is Bound.NOTHING and given[1] >= Bound.WHERE:
+        return "all", after.keys(is_) if given[1] is Bound.WHERE else ()
+    stranger = _sample(f"{_STRANGER}:*" if action == "*" else action), _sample(resource)
+    had, has = (_included(each, *stranger, covers, covers) for each in (before, after))
+    if before.bound(had) is Bound.NOTHING and after.bound(has) >= Bound.WHERE:
+        return "some", after.keys(has) if after.bound(has) is Bound.WHERE else ()
+    return "cannot tell", tuple(sorted({*before.keys(was), *after.keys(is_)}, key=str.lower))
 
 
-def _given(permissions: Permissions, action: str, resource: str) -> tuple[bool | None, bool | None]:
-    """Return whether all is given that patterns match, or nothing; and whether what nobody names of it is given."""
-    pairs: tuple[tuple[Element, str], ...] = (("actions", action), ("resources", resource))
-    included = [_included(permissions.having(element), element, pattern) for element, pattern in pairs]
-    both_ = (one & other for one, other in zip(*included, strict=True))
-    every = permissions.decision(Request(service_of(action), *both_))
-    name = _sample(f"{_STRANGER}:*" if action == "*" else action)
-    return every, every if every is not None else permissions.of(name, _sample(resource))
+def _included(
+    permissions: Permissions,
+    action: str,
+    resource: str,
+    may_act: Callable[[str, str], bool],
+    may_be_on: Callable[[str, str], bool],
+) -> Included:
+    actions = _having(permissions.having("actions"), action, any_case=True, may=may_act)
+    resources = _having(permissions.having("resources"), resource, any_case=False, may=may_be_on)
+    return Included(*(one & other for one, other in zip(actions, resources, strict=True)))
 
 
 @functools.lru_cache(maxsize=10_000)
-def _included(having: Having, element: Element, pattern: str) -> tuple[int, int]:
-    """Return which statements include all that a pattern matches, and which include some of it."""
-    if element == "resources":
-        return having.including(lambda each: covers(each, pattern), functools.partial(_arns_may_match, pattern))
-    return having.including(lambda each: covers(each.lower(), pattern), lambda each: overlap(pattern, each.lower()))
+def _having(having: Having, pattern: str, any_case: bool, may: Callable[[str, str], bool]) -> Included:
+    """Return which statements have what a pattern matches, all or some of it."""
+    read = str.lower if any_case else str
+    return having.including(lambda each: covers(read(each), pattern), lambda each: may(read(each), pattern))
 
 
 def _sample(pattern: str) -> str:
     """Return what a pattern matches, and no other one that does not match all of it."""
-    return (
-        _filled(pattern, _STRANGER)
-        .replace("*", _STRANGER)
-        .replace("?", "q")
-        .replace(PLAIN["*"], "*")
-        .replace(PLAIN["?"], "?")
-    )
+    return _filled(pattern, _STRANGER).replace("*", _STRANGER).replace("?", "q")
 
 
 def _parts(one: str, other: str) -> list[tuple[str, str]]:

@@ -56,7 +56,8 @@ _NOBODY = WebIdentityRequest("https://nobody", "arn:aws:iam::000000000000:oidc-p
 # In place of the plain characters * and ?, in patterns and in what is compared with them.
 PLAIN = {"*": "\ue000", "?": "\ue001", "$": "$"}
 TO_PLAIN = str.maketrans({"*": "\ue000", "?": "\ue001"})
-_VARIABLE = re.compile(r"\$\{([^{}]*)\}")
+_NO_VARIABLES = {f"${{{each}}}" for each in PLAIN}
+VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 Element = Literal["actions", "resources"]
 
 
@@ -67,6 +68,8 @@ class Names(NamedTuple):
     uncertain: tuple[str, ...]
     """Those with a text that is not known, which `*` stands for."""
     negated: bool
+    with_variables: tuple[str, ...]
+    """Each of them with its policy variables, in the order of `every`; empty where it has none, or is not known."""
 
     def patterns(self, widest: bool) -> tuple[str, ...]:
         """Return the patterns by which most, or least, is included."""
@@ -83,11 +86,18 @@ class Compared(NamedTuple):
 
     condition: Condition
     variables: bool
+    written: str
+    """The key as it is written."""
 
     @property
     def key(self) -> str:
         """The key in lower case: IAM ignores the case of keys."""
         return self.condition.key
+
+    @property
+    def by_value(self) -> list["Compared"]:
+        """The same with one of its values each."""
+        return [self._replace(condition=self.condition._replace(wanted=(each,))) for each in self.condition.wanted]
 
     def outcome(self, values: tuple[str, ...]) -> bool | None:
         """Return whether it is met by a request with these values of its key."""
@@ -131,6 +141,12 @@ class Statement(NamedTuple):
         """Whether no request meets its conditions."""
         return any(each.always is False for each in self.conditions)
 
+    @property
+    def keys(self) -> set[str]:
+        """The condition keys and policy variables on which it depends, as they are written."""
+        variables = {f"${{{each}}}" for text in self.resources.with_variables for each in VARIABLE.findall(text)}
+        return {each.written for each in self.conditions if each.written} | (variables - _NO_VARIABLES)
+
     def names(self, element: Element) -> Names:
         """Return the patterns of its actions or resources."""
         return self.actions if element == "actions" else self.resources
@@ -158,28 +174,34 @@ def _statement(values: Mapping[str, Any], in_boundary: bool, variables: bool) ->
         yield Statement(
             allows,
             in_boundary,
-            _names(values, "Action", lambda action: (action, True)),
-            _names(values, "Resource", _resource if variables else lambda resource: (resource, True)),
+            _names(values, "Action", _literal),
+            _names(values, "Resource", _resource if variables else _literal),
             (*(each for each in conditions if each.always is not True), *unknown),
             marked,
         )
 
 
-def _names(values: Mapping[str, Any], element: str, read: Callable[[str], tuple[str, bool]]) -> Names:
+def _names(values: Mapping[str, Any], element: str, read: Callable[[str], tuple[str, bool, str]]) -> Names:
     negated = element not in values and f"Not{element}" in values
     items = items_of(values.get(f"Not{element}" if negated else element, ()))
-    patterns = [read(item) if isinstance(item, str) else ("*", False) for item in items]
-    certain, uncertain = (tuple(text for text, known in patterns if known is wanted) for wanted in (True, False))
-    return Names(certain, uncertain, negated)
+    patterns = [read(item) if isinstance(item, str) else ("*", False, "") for item in items]
+    certain, uncertain = (tuple(text for text, known, _ in patterns if known is wanted) for wanted in (True, False))
+    variables = tuple(text for _, _, text in sorted(patterns, key=lambda each: not each[1]))
+    return Names(certain, uncertain, negated, variables)
 
 
-def _resource(text: str) -> tuple[str, bool]:
-    """Return the pattern of a resource, and whether all of its text is known."""
-    known = all(name in PLAIN for name in _VARIABLE.findall(text))
-    return _VARIABLE.sub(lambda match: PLAIN.get(match[1], "*"), text), known
+def _literal(text: str) -> tuple[str, bool, str]:
+    return text, True, ""
 
 
-UNKNOWN = Compared(Condition("", "", ()), variables=True)
+def _resource(text: str) -> tuple[str, bool, str]:
+    """Return the pattern of a resource, whether all of its text is known, and the text where a variable is in it."""
+    pattern = VARIABLE.sub(lambda match: PLAIN.get(match[1], "*"), text)
+    known = all(name in PLAIN for name in VARIABLE.findall(text))
+    return pattern, known, "" if known else text
+
+
+UNKNOWN = Compared(Condition("", "", ()), variables=True, written="")
 
 
 def _conditions(condition: Any, variables: bool) -> Iterator[Compared]:
@@ -193,7 +215,7 @@ def _conditions(condition: Any, variables: bool) -> Iterator[Compared]:
             known = [] if has_unknown(values) else items_of(values)
             texts = {each if isinstance(each, str) else json.dumps(each, default=str) for each in known}
             condition = Condition(str(operator), str(key).lower(), tuple(sorted(texts)))
-            yield UNKNOWN if has_unknown(values) else Compared(condition, variables)
+            yield UNKNOWN if has_unknown(values) else Compared(condition, variables, str(key))
 
 
 def service_of(action: str) -> str:

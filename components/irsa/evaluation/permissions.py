@@ -14,6 +14,7 @@ import re
 import string
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 from irsa.evaluation.patterns import matches
@@ -43,6 +44,24 @@ class Request(NamedTuple):
     possible: int
 
 
+class Included(NamedTuple):
+    """The statements that have all of what patterns match for certain; all of it, or may; and some of it, or may."""
+
+    certain: int
+    possible: int
+    some: int
+
+
+class Bound(IntEnum):
+    """How far something is given, whatever a request is like."""
+
+    NOTHING = 0
+    AT_MOST = 1
+    WHERE = 2
+    """All of it is, where conditions and policy variables are as the policies ask."""
+    CERTAIN = 3
+
+
 @dataclass(frozen=True, eq=False)
 class Having:
     """The statements that have a pattern: those of the opposites, and by pattern where least, or most, is included."""
@@ -53,8 +72,8 @@ class Having:
 
     def including(
         self, is_matched: Callable[[str], object], may_be_matched: Callable[[str], object] | None = None
-    ) -> tuple[int, int]:
-        """Return which statements include something, and which may.
+    ) -> Included:
+        """Return which statements include something.
 
         Args:
             is_matched: Whether a pattern matches all of it.
@@ -69,7 +88,11 @@ class Having:
             for having in (self.least, self.most)
         )
         negated = self.negated
-        return all_least & ~negated | negated & ~some_least, some_most & ~negated | negated & ~all_most
+        return Included(
+            all_least & ~negated | negated & ~some_least,
+            all_most & ~negated | negated & ~some_most,
+            some_most & ~negated | negated & ~all_most,
+        )
 
 
 # The roles of one add-on have the same actions.
@@ -116,8 +139,8 @@ class Permissions:
         return self._on(self._of_action(action), resource.translate(TO_PLAIN))
 
     def _on(self, request: Request, resource: str) -> bool | None:
-        certain, possible = self.having("resources").including(functools.partial(matches, resource))
-        return self.decision(request._replace(certain=request.certain & certain, possible=request.possible & possible))
+        certain, _, some = self.having("resources").including(functools.partial(matches, resource))
+        return self.decision(request._replace(certain=request.certain & certain, possible=request.possible & some))
 
     def everywhere(self, action: str, arns: Collection[str], only: Collection[int] | None = None) -> bool | None:
         """Return whether an action is given on every resource of one of its types, but for those that are excepted.
@@ -163,8 +186,8 @@ class Permissions:
         # IAM ignores the letter case of actions.
         name = action.lower()
         if name not in self._of_actions:
-            bits = self.having("actions").including(lambda pattern: matches(name, pattern.lower()))
-            self._of_actions[name] = Request(service_of(name), *bits)
+            certain, _, some = self.having("actions").including(lambda pattern: matches(name, pattern.lower()))
+            self._of_actions[name] = Request(service_of(name), certain, some)
         return self._of_actions[name]
 
     def having(self, element: Element) -> Having:
@@ -181,6 +204,40 @@ class Permissions:
                 given = None
             self._answers[request] = given
         return self._answers[request]
+
+    @functools.cached_property
+    def _kinds(self) -> "_Kinds":
+        def bits(is_of: Callable[[Statement], bool]) -> int:
+            return sum((is_of(each) and not each.never) << index for index, each in enumerate(self.statements))
+
+        return _Kinds(
+            allow=bits(lambda each: each.allows and not each.in_boundary),
+            boundary=bits(lambda each: each.allows and each.in_boundary),
+            deny=bits(lambda each: not each.allows),
+            plain=bits(lambda each: not each.conditions),
+            marked=bits(lambda each: each.marked),
+        )
+
+    def bound(self, included: Included) -> Bound:
+        """Return how far all that patterns match is given, without a guess at what a request has for a condition."""
+        certain, possible, some = included
+        kinds = self._kinds
+        allows = [kinds.allow, *([kinds.boundary] if self.bounded else [])]
+        if not some & kinds.deny and all(certain & each & kinds.plain for each in allows):
+            return Bound.CERTAIN
+        if certain & kinds.deny & kinds.plain or not all(some & each for each in allows):
+            return Bound.NOTHING
+        denies = some & kinds.deny & (kinds.plain | kinds.marked)
+        is_all = not denies and all(possible & each & ~kinds.marked for each in allows)
+        return Bound.WHERE if is_all else Bound.AT_MOST
+
+    def keys(self, included: Included) -> tuple[str, ...]:
+        """Return the condition keys and policy variables on which it depends what is given, as they are written."""
+        kinds = self._kinds
+        allows = (kinds.allow, kinds.boundary)
+        limited = [included.some & each for each in allows if not included.certain & each & kinds.plain]
+        those = self.those(functools.reduce(int.__or__, limited, included.some & kinds.deny))
+        return tuple(sorted({key for each in those for key in each.keys}, key=str.lower))
 
     def those(self, bits: int) -> Iterator[Statement]:
         """Yield the statements of a request's bits."""
@@ -200,6 +257,18 @@ class Permissions:
         is_denied = any(not each.allows and not each.conditions for each in self.those(request.certain))
         in_boundary = {each.in_boundary for each in allows}
         return not is_denied and False in in_boundary and (not self.bounded or True in in_boundary)
+
+
+class _Kinds(NamedTuple):
+    """The statements of a kind, without those that apply to no request: bits of their indexes."""
+
+    allow: int
+    boundary: int
+    deny: int
+    plain: int
+    """Those that apply to all requests for what they name."""
+    marked: int
+    """Those that hold what is not known."""
 
 
 # A decision does not ask which resources these are: the roles of one add-on differ in them alone.

@@ -5,9 +5,11 @@ _notresource.html, reference_policies_elements_condition_operators.html, referen
 """
 
 import functools
+import ipaddress
 import itertools
+import operator
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 Context = Mapping[str, Sequence[str]]
@@ -50,19 +52,39 @@ def glob(pattern: str, text: str, team: str = "", flags: int = 0) -> bool:
     return re.fullmatch(expression, text, flags | re.DOTALL) is not None
 
 
-def met(operator: str, wanted: Sequence[str], found: Sequence[str]) -> bool:
-    if operator == "Null":
+def _ip(pattern: str, value: str) -> bool:
+    return ipaddress.ip_address(value) in ipaddress.ip_network(pattern)
+
+
+def _arn(pattern: str, value: str) -> bool:
+    parts = pattern.split(":", 5), value.split(":", 5)
+    return len(parts[0]) == len(parts[1]) and all(map(glob, *parts))
+
+
+# By the page of the operators; dates are of one form here, and compare as they are spelled.
+COMPARE: Mapping[str, Callable[[str, str], bool]] = {
+    "StringEquals": operator.eq,
+    "StringEqualsIgnoreCase": lambda wanted, value: wanted.lower() == value.lower(),
+    "StringLike": glob,
+    "Bool": operator.eq,
+    "ArnEquals": _arn,
+    "ArnLike": _arn,
+    "IpAddress": _ip,
+    "NumericEquals": lambda wanted, value: int(wanted) == int(value),
+    "NumericLessThan": lambda wanted, value: int(value) < int(wanted),
+    "DateGreaterThan": operator.lt,
+}
+
+
+def met(operator_: str, wanted: Sequence[str], found: Sequence[str]) -> bool:
+    if operator_ == "Null":
         return (not found) in [each == "true" for each in wanted]
-    if operator.endswith("IfExists"):
-        return not found or met(operator.removesuffix("IfExists"), wanted, found)
-    if operator in ("StringNotEquals", "StringNotLike"):
-        return not found or not met(operator.replace("Not", ""), wanted, found)
-    (compare,) = {
-        "StringEquals": [lambda pattern: pattern == found[0]],
-        "StringLike": [lambda pattern: glob(pattern, found[0])],
-        "Bool": [lambda pattern: pattern == found[0]],
-    }[operator]
-    return bool(found) and any(map(compare, wanted))
+    if operator_.endswith("IfExists"):
+        return not found or met(operator_.removesuffix("IfExists"), wanted, found)
+    of_set, _, name = operator_.rpartition(":")
+    compare = COMPARE[name.replace("Not", "")]
+    matching = [any(compare(pattern, value) for pattern in wanted) is not ("Not" in name) for value in found]
+    return all(matching) if of_set == "ForAllValues" or (not found and "Not" in name and not of_set) else any(matching)
 
 
 def applies(statement: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:
@@ -78,8 +100,8 @@ def applies(statement: Mapping[str, Any], action: str, resource: str, context: C
         named("Action", action, re.IGNORECASE)
         and named("Resource", resource)
         and all(
-            met(operator, several(wanted), context[key.lower()])
-            for operator, keys in conditions.items()
+            met(operator_, several(wanted), context[key.lower()])
+            for operator_, keys in conditions.items()
             for key, wanted in keys.items()
         )
     )

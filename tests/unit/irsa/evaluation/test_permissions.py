@@ -106,7 +106,7 @@ STAR = ("*",)
         (
             [allow("s3:GetObject", "*", **under(StringEquals={"aws:ResourceTag/a": "b"}))],
             [allow("s3:GetObject")],
-            [Gain(("s3:GetObject",), STAR, "cannot tell")],
+            [Gain(("s3:GetObject",), STAR, "cannot tell", ("aws:ResourceTag/a",))],
         ),
         # What can't be told is the same before and after: nothing changes.
         (
@@ -119,8 +119,18 @@ STAR = ("*",)
             [allow("s3:*", **under(StringEquals={"aws:ResourceTag/a": "b", "aws:SourceVpc": "vpc-1"}))],
             [],
         ),
-        # A condition that every caller meets is none.
-        ([allow("s3:*", **under(Bool={"aws:SecureTransport": "true"}))], [allow("s3:*")], []),
+        # A condition that every request meets is none; one that the caller can meet is one.
+        ([allow("s3:*", **under(StringLike={"aws:PrincipalArn": "*"}))], [allow("s3:*")], []),
+        (
+            [allow("s3:*", **under(Bool={"aws:SecureTransport": "true"}))],
+            [allow("s3:*")],
+            [Gain(("s3:*",), STAR, "cannot tell", ("aws:SecureTransport",))],
+        ),
+        (
+            [],
+            [allow("s3:*", **under(StringEquals={"aws:SourceVpc": "vpc-1"}))],
+            [Gain(("s3:*",), STAR, "all", ("aws:SourceVpc",))],
+        ),
         ([allow("s3:*", SECRET)], [allow("s3:*", SECRET)], [Gain(("s3:*",), STAR, "cannot tell")]),
         ([], [allow("s3:*", "arn:aws:s3:::b/${*}")], [Gain(("s3:*",), ("arn:aws:s3:::b/${*}",), "all")]),
     ],

@@ -113,34 +113,6 @@ def test_a_boundary_that_changes(before: str | None, after: str | None, expected
     ]
 
 
-def passing(service: str) -> dict[str, Any]:
-    return statement("iam:PassRole", Condition={"StringEquals": {"iam:PassedToService": service}})
-
-
-def of_team(tag: str) -> dict[str, Any]:
-    return statement("s3:GetObject", f"arn:aws:s3:::a/${{aws:PrincipalTag/{tag}}}/*")
-
-
-REGION = {"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "key"),
-    [
-        ([passing("ec2.amazonaws.com")], [statement("iam:PassRole")], "iam:PassedToService"),
-        ([passing("ec2.amazonaws.com")], [passing("lambda.amazonaws.com")], "iam:PassedToService"),
-        ([statement(), statement(effect="Deny", Condition=REGION)], [statement()], "aws:RequestedRegion"),
-        ([of_team("team")], [of_team("other")], "${aws:PrincipalTag/other}"),
-    ],
-)
-def test_a_limit_on_what_the_caller_chooses_is_not_dropped_unseen(old: Any, new: Any, key: str) -> None:
-    """The attack: a Deny of all other regions goes, and whoever asks could choose the region before, so "nothing"."""
-    found, undecided = changes(step("update", inline(*old), inline(*new)))
-
-    assert [each for each in found if each.change == "gains"] == []
-    assert [key in each.reason for each in undecided] == [True]
-
-
 @pytest.mark.parametrize("state", [SECRET, UNKNOWN])
 def test_a_document_that_changes_from_one_secret_to_another(state: str) -> None:
     """The attack: two secrets look alike, so a policy that is one before and after had "no changes"."""

@@ -166,6 +166,43 @@ def test_the_tags_of_a_target_role(diff_json: DiffJson) -> None:
     assert [each["role"] for each in found["permissionsCannotTell"]] == ["target"]
 
 
+# --- conditions -------------------------------------------------------------------------------------------------------
+
+# Of each, the caller chooses the value: https://docs.aws.amazon.com/IAM/latest/UserGuide/, pages
+# reference_policies_condition-keys.html and reference_policies_iam-condition-keys.html
+CHOSEN_BY_CALLER = ["aws:RequestTag/team", "aws:RequestedRegion", "aws:TagKeys", "aws:UserAgent", "iam:PassedToService"]
+
+
+@pytest.mark.parametrize("key", [*CHOSEN_BY_CALLER, "aws:SourceVpc", "aws:ResourceTag/team"])
+@pytest.mark.parametrize(("action", "on"), [("*", "*"), ("iam:PassRole", "*"), ("s3:PutObject", "arn:aws:s3:::a/*")])
+def test_a_condition_that_goes(key: str, action: str, on: str, diff_json: DiffJson) -> None:
+    """The attack: beside an Allow with a condition that the caller can meet, the same Allow without it: no gain."""
+    narrow, bare = statement(action, on, Condition={"StringEquals": {key: "a"}}), statement(action, on)
+    limit = statement(action, on, effect="Deny", Condition={"StringNotEquals": {key: "a"}})
+    for old, new in (([narrow], [narrow, bare]), ([narrow], [bare]), ([bare, limit], [bare])):
+        (found,) = diff_json(update(inline(*old), inline(*new)), gate="permissions")["permissions"]
+
+        assert (found["change"], found["actions"], found["keys"]) == ("gains", [action], [key])
+        assert found["extent"] == "cannot tell"
+
+
+@pytest.mark.parametrize("where", ["inline", "attached", "boundary"])
+def test_a_condition_beside_another_document(where: str, diff_json: DiffJson) -> None:
+    """The attack: the documents of one role were compared one by one, so that none gained anything."""
+    own = statement("s3:*", Condition={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}})
+    steps = {
+        "inline": [*stays(ROLE, inline(own)), create(with_inputs(inline(statement("s3:*")), name="y"))],
+        "attached": [*stays(ROLE, inline(own)), create(attached(READ_ONLY))],
+        "boundary": [
+            *stays(BOUNDED, inline(statement("s3:*"))),
+            update(boundary(written=json.dumps(document(own))), boundary("s3:*")),
+        ],
+    }[where]
+    found = diff_json(*steps, managed={READ_ONLY: document(statement("s3:*"))}, gate="permissions")
+
+    assert [each["keys"] for each in found["permissions"] if not each["policy"]] == [["aws:RequestedRegion"]]
+
+
 # --- permissions boundaries, and managed policies that were not read --------------------------------------------------
 
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"

@@ -1,0 +1,269 @@
+"""What policies with conditions gain, against every request of a small world; and changes by which nobody gains.
+
+Each pair of roles has conditions on one or two keys of the lists in
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html and
+reference_policies_iam-condition-keys.html. `PAIRS=20000` tries so many of both kinds.
+"""
+
+import itertools
+import json
+import os
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from irsa.evaluation.gains import Gain, gains
+from irsa.evaluation.permissions import gives
+from tests.unit.irsa.evaluation import identity_policies as iam
+from tests.world import document
+
+PAIRS = int(os.environ.get("PAIRS", "1200"))
+OF_SEED = 100
+Statement = dict[str, Any]
+
+
+def keys_of(text: str) -> list[str]:
+    return text.split()
+
+
+NAMES = keys_of("""
+    aws:AssumedRoot aws:Ec2InstanceSourceVpc aws:FederatedProvider aws:PrincipalAccount aws:PrincipalOrgID aws:userid
+    aws:PrincipalServiceName aws:PrincipalTag/team aws:RequestTag/team aws:RequestedRegion aws:ResourceAccount
+    aws:ResourceOrgID aws:ResourceTag/team aws:SourceAccount aws:SourceIdentity aws:SourceOrgID aws:SourceVpc
+    aws:SourceVpce aws:UserAgent aws:VpceAccount aws:VpceOrgID aws:CalledViaFirst aws:CalledViaLast aws:referer
+    aws:username ec2:RoleDelivery glue:RoleAssumedBy glue:CredentialIssuingService identitystore:UserId
+    iam:PassedToService sts:ExternalId sts:RoleSessionName sts:SourceIdentity
+""")
+ARNS = keys_of("""
+    aws:ChatbotSourceArn aws:PrincipalArn aws:SourceArn aws:SourceVpcArn ec2:SourceInstanceArn
+    iam:AssociatedResourceArn iam:PermissionsBoundary lambda:SourceFunctionArn ssm:SourceInstanceArn
+""")
+SETS = keys_of("""
+    aws:CalledVia aws:PrincipalOrgPaths aws:PrincipalServiceNamesList aws:ResourceOrgPaths aws:SourceOrgPaths
+    aws:TagKeys aws:VpceOrgPaths sts:TransitiveTagKeys
+""")
+BOOLS = ["aws:MultiFactorAuthPresent", "aws:PrincipalIsAWSService", "aws:SecureTransport", "aws:ViaAWSService"]
+IPS = ["aws:SourceIp", "aws:VpcSourceIp", "aws:Ec2InstanceSourcePrivateIPv4"]
+DATES, NUMBERS = ["aws:CurrentTime", "aws:TokenIssueTime"], ["aws:EpochTime", "aws:MultiFactorAuthAge"]
+PRESENT = {
+    "aws:CurrentTime",
+    "aws:EpochTime",
+    "aws:PrincipalAccount",
+    "aws:PrincipalArn",
+    "aws:PrincipalTag/team",
+    "aws:userid",
+}
+# Operators, what policies ask for, and what requests have: all that the patterns can tell apart.
+WORDS = ["StringEquals", "StringLike", "StringNotEquals", "StringNotLike", "StringEqualsIgnoreCase"]
+A, AB = (f"arn:aws:sqs:eu-west-1:111122223333:{name}" for name in ("a", "ab"))
+KINDS: Sequence[tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[Sequence[str]]]] = [
+    (NAMES, WORDS, ["a", "b", "a*", "*", "A"], [["a"], ["ab"], ["b"], ["c"], ["A"]]),
+    (
+        ARNS,
+        ["ArnEquals", "ArnLike", "ArnNotLike", "StringLike"],
+        [A, AB, "arn:aws:sqs:*:*:a*", "arn:*"],
+        [[A], [AB], ["arn:aws:s3:::c"]],
+    ),
+    (
+        SETS,
+        [f"{of_set}:{each}" for of_set in ("ForAnyValue", "ForAllValues") for each in WORDS],
+        ["a", "b", "a*"],
+        [["a"], ["b"], ["a", "b"], ["ab", "c"]],
+    ),
+    (BOOLS, ["Bool"], ["true", "false"], [["true"], ["false"]]),
+    (IPS, ["IpAddress", "NotIpAddress"], ["10.0.0.0/8", "10.1.0.0/16"], [["10.1.0.1"], ["10.2.0.1"], ["192.0.2.1"]]),
+    (
+        DATES,
+        ["DateGreaterThan"],
+        ["2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"],
+        [[f"{year}-06-01T00:00:00Z"] for year in (2025, 2026, 2027)],
+    ),
+    (NUMBERS, ["NumericLessThan", "NumericEquals"], ["10", "20"], [["5"], ["10"], ["15"]]),
+]
+KEYS = {key: (operators, wanted, found) for keys, operators, wanted, found in KINDS for key in keys}
+ACTIONS = ["s3:GetObject", "s3:PutObject", "iam:PassRole"]
+RESOURCES = ["arn:aws:s3:::a/x", "arn:aws:s3:::b/x", "arn:aws:iam::111122223333:role/a"]
+ACTION_PATTERNS = [*ACTIONS, "s3:*", "s3:Get*", "*", "s3:getobject"]
+RESOURCE_PATTERNS = [*RESOURCES, "*", "arn:aws:s3:::*", "arn:aws:s3:::a/*", f"arn:aws:s3:::{iam.VARIABLE}/*"]
+
+
+def a_condition(chance: random.Random, keys: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {}
+    for key in chance.sample(keys, chance.randint(0, len(keys))):
+        operators, wanted, _ = KEYS[key]
+        name = chance.choice(operators) + chance.choice(["", "", "", "IfExists"])
+        values = chance.sample(wanted, chance.randint(1, min(2, len(wanted))))
+        if not chance.randrange(8):
+            name, values = "Null", [chance.choice(["true", "false"])]
+        found.setdefault(name, {})[chance.choice([key, key.upper()])] = values
+    return {"Condition": found} if found else {}
+
+
+def a_statement(chance: random.Random, keys: Sequence[str]) -> Statement:
+    def some(element: str, patterns: Sequence[str]) -> dict[str, list[str]]:
+        return {chance.choice([element] * 3 + [f"Not{element}"]): chance.sample(patterns, chance.randint(1, 2))}
+
+    effect = {"Effect": chance.choice(["Allow", "Allow", "Allow", "Deny"])}
+    names = {**some("Action", ACTION_PATTERNS), **some("Resource", RESOURCE_PATTERNS)}
+    return {**effect, **names, **a_condition(chance, keys)}
+
+
+def a_role(chance: random.Random, keys: Sequence[str]) -> tuple[list[Statement], list[Statement] | None]:
+    several, boundary = ([a_statement(chance, keys) for _ in range(chance.randint(1, 3))] for _ in range(2))
+    return several, boundary if not chance.randrange(3) else None
+
+
+def in_documents(chance: random.Random, role: tuple[list[Statement], list[Statement] | None]) -> iam.Role:
+    """The statements in one or several documents: managed, inline or attached is all one."""
+    statements, boundary = role
+    at = chance.randint(0, len(statements))
+    return [document(*each) for each in (statements[:at], statements[at:]) if each], document(
+        *boundary
+    ) if boundary else None
+
+
+def contexts(keys: Sequence[str]) -> Iterator[iam.Context]:
+    values = [[*([] if key in PRESENT else [()]), *KEYS[key][2]] for key in keys]
+    for found in itertools.product(*values):
+        yield {"aws:principaltag/team": ["a"], **{key.lower(): each for key, each in zip(keys, found, strict=True)}}
+
+
+def edited(chance: random.Random, role: Any, keys: Sequence[str]) -> Any:
+    """Another role, or the same with a statement that comes, goes, or has another element; or without its boundary."""
+    statements, boundary = json.loads(json.dumps(role))
+    kind = chance.choice(["new", "gone", "element", "element", "bare", "beside", "boundary", "another"])
+    at = chance.randrange(len(statements))
+    if kind == "another":
+        return a_role(chance, keys)
+    if kind == "boundary":
+        return statements, chance.choice([None, [a_statement(chance, keys)]])
+    if kind == "new":
+        statements.append(a_statement(chance, keys))
+    elif kind == "gone":
+        del statements[at]
+    elif kind == "bare":
+        statements[at].pop("Condition", None)
+    elif kind == "beside":
+        statements.append({name: value for name, value in statements[at].items() if name != "Condition"})
+    else:
+        other, element = a_statement(chance, keys), chance.choice(["Effect", "Action", "Resource", "Condition"])
+        kept = {name: value for name, value in statements[at].items() if not name.endswith(element)}
+        statements[at] = {**kept, **{name: value for name, value in other.items() if name.endswith(element)}}
+    return statements or [a_statement(chance, keys)], boundary
+
+
+def matching(gain: Gain, action: str, resource: str) -> bool:
+    return any(iam.glob(each, action, flags=re.IGNORECASE) for each in gain.actions) and any(
+        iam.glob(each, resource) for each in gain.resources
+    )
+
+
+@pytest.mark.parametrize("seed", range(PAIRS // OF_SEED))
+def test_no_gain_is_silent(seed: int) -> None:
+    """The attack: a condition on what the caller chooses goes, and "the caller had it anyway" was no gain."""
+    chance = random.Random(seed)
+    for _ in range(OF_SEED):
+        keys = chance.sample(sorted(KEYS), chance.randint(1, 2))
+        role = a_role(chance, keys)
+        before, after = (in_documents(chance, each) for each in (role, edited(chance, role, keys)))
+        found = gains(gives(*before), gives(*after))
+        every = [*contexts(keys)]
+        for action, resource in itertools.product(ACTIONS, RESOURCES):
+            had, has = ([iam.allowed(each, action, resource, context) for context in every] for each in (before, after))
+            named = [each for each in found if matching(each, action, resource)]
+            assert named or not any(new and not old for old, new in zip(had, has, strict=True)), (before, after)
+            for each in named:
+                # All of it, where its keys are so: nothing of it was there.
+                assert each.extent != "all" or not any(had), (each, before, after)
+                assert each.extent != "all" or each.keys or all(has), (each, before, after)
+
+
+# --- what gives nobody more ------------------------------------------------------------------------------------------
+
+
+def reordered(chance: random.Random, statements: list[Statement]) -> list[Statement]:
+    def shuffled(value: Any) -> Any:
+        if isinstance(value, list):
+            return chance.sample(value, len(value))
+        return {key: shuffled(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+    return [shuffled(each) for each in chance.sample(statements, len(statements))]
+
+
+def named_otherwise(chance: random.Random, statements: list[Statement]) -> list[Statement]:
+    return [{**each, "Sid": f"S{chance.randrange(100)}x{number}"} for number, each in enumerate(statements)]
+
+
+def split(chance: random.Random, statements: list[Statement]) -> list[Statement]:
+    """Each statement in several, by its actions, resources, or values of a condition that is met by one of them."""
+    found = []
+    for each in statements:
+        element = chance.choice(["Action", "Resource"])
+        parts = [{**each, element: [one]} for one in each.get(element, ())] or [each]
+        found += [one for part in parts for one in by_value(part)]
+    return found
+
+
+def by_value(statement: Statement) -> list[Statement]:
+    for operator, keys in statement.get("Condition", {}).items():
+        if "Not" not in operator and "ForAll" not in operator and len(keys) == 1:
+            ((key, values),) = keys.items()
+            return [{**statement, "Condition": {**statement["Condition"], operator: {key: [each]}}} for each in values]
+    return [statement]
+
+
+def narrowed(chance: random.Random, statements: list[Statement]) -> list[Statement]:
+    """What is allowed is less, by each of its elements, or what is denied is more."""
+    found = []
+    for each in statements:
+        kind = chance.choice(["less", "condition", "values", "gone"])
+        denies = each["Effect"] == "Deny"
+        if kind == "gone":
+            found += [each] if denies else []
+        elif kind == "condition":
+            other = a_condition(chance, [chance.choice(sorted(KEYS))]).get("Condition", {})
+            condition = each.get("Condition", {})
+            are_apart = not {*other} & {*condition}
+            more = {**each, "Condition": {**condition, **other}} if are_apart and other else each
+            found.append({name: value for name, value in each.items() if name != "Condition"} if denies else more)
+        elif kind == "values":
+            condition = {
+                operator: {
+                    key: values[:1] if (("Not" in operator) is denies and operator != "Null") else values
+                    for key, values in keys.items()
+                }
+                for operator, keys in each.get("Condition", {}).items()
+            }
+            found.append({**each, "Condition": condition} if condition else each)
+        else:
+            less = {name: value[:1] if name in ("Action", "Resource") else value for name, value in each.items()}
+            more = {name: value[:1] if name in ("NotAction", "NotResource") else value for name, value in each.items()}
+            found.append(more if denies else less)
+    return found or [{"Effect": "Deny", "Action": ["*"], "Resource": ["*"]}]
+
+
+HARMLESS: Mapping[str, Callable[[random.Random, list[Statement]], list[Statement]]] = {
+    "reordered": reordered,
+    "another Sid": named_otherwise,
+    "split": split,
+    "narrowed": narrowed,
+    "moved between policies": lambda _, statements: statements,
+}
+
+
+@pytest.mark.parametrize("seed", range(PAIRS // OF_SEED))
+def test_a_harmless_change_gains_nothing(seed: int) -> None:
+    """Protects from a gate that always stops: neither a gain nor "cannot tell", nor a loss where nothing goes."""
+    chance = random.Random(seed)
+    for number in range(OF_SEED):
+        name = [*HARMLESS][number % len(HARMLESS)]
+        keys = chance.sample(sorted(KEYS), chance.randint(1, 2))
+        statements, boundary = a_role(chance, keys)
+        changed = HARMLESS[name](chance, statements), HARMLESS[name](chance, boundary) if boundary else None
+        before, after = (gives(*in_documents(chance, each)) for each in ((statements, boundary), changed))
+        assert gains(before, after) == (), (name, statements, changed)
+        # The other way round, what is split is merged.
+        assert name == "narrowed" or gains(after, before) == (), (name, changed, statements)
