@@ -92,6 +92,15 @@ def _property_value(value: Any, like: PropertyValue | None = None) -> PropertyVa
     return PropertyValue(float(value) if number else value, is_secret=secret)
 
 
+def pruned(live: Any, shape: Any) -> Any:
+    """Return the fields of `live` that `shape` has, and as many items: the rest is written by others."""
+    if isinstance(live, dict) and isinstance(shape, dict):
+        return {key: pruned(live[key], shape[key]) for key in shape if key in live}
+    if isinstance(live, list) and isinstance(shape, list):
+        return [pruned(item, like) for item, like in zip(live, shape, strict=False)]
+    return live
+
+
 def contains_unknown(value: Any) -> bool:
     """Return whether there is an unknown value in it."""
     if isinstance(value, Mapping):

@@ -24,6 +24,7 @@ from sandbox.plugins.serving import (
     contains_unknown,
     plain,
     properties_of,
+    pruned,
 )
 
 TYPES: Mapping[str, ResourceType] = {**eks.TYPES, **iam.TYPES, **s3.TYPES}
@@ -81,13 +82,21 @@ def _without_defaults(values: Plain) -> Plain:
     return {key: value for key, value in values.items() if key != "__defaults"}
 
 
+def _terraform_name(key: str) -> str:
+    # A list has a plural name in Pulumi alone.
+    return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", key).removesuffix("s")
+
+
 def failures(kind: ResourceType, logical: str, inputs: Plain) -> Iterator[str]:
     """Yield which inputs are missing, and which this plugin does not have; what a value may be, irsa checks."""
     for key in sorted(inputs.keys() - kind.properties.keys() - {"__defaults"}):
         yield f"the sandbox's AWS plugin does not have the property {key}. Examine values at '{logical}.{key}'."
     for key, prop in kind.properties.items():
         if prop.required and inputs.get(key) is None:
-            yield f"Missing required property '{key}'"
+            yield (
+                f'Missing required argument. The argument "{_terraform_name(key)}" is required, but no definition was '
+                f"found.. Examine values at '{logical}.{key}'."
+            )
 
 
 class Change(NamedTuple):
@@ -107,7 +116,8 @@ def changes(kind: ResourceType, state: Plain, inputs: Plain) -> Iterator[Change]
             continue
         if not contains_unknown(new) and prop.same(old, new):
             continue
-        if isinstance(old, dict) and isinstance(new, dict):
+        if isinstance(old, dict) and isinstance(new or {}, dict):
+            new = new or {}
             for name in sorted(old.keys() | new.keys()):
                 if old.get(name) != new.get(name):
                     path = f"{key}.{name}" if _SIMPLE_KEY.fullmatch(name) else f"{key}[{json.dumps(name)}]"
@@ -137,10 +147,10 @@ def _is_kept(prop: Property, declared: Any, live: Any) -> bool:
 
 
 def inputs_of(kind: ResourceType, outputs: Plain, inputs: Plain) -> Plain:
-    """Return the inputs after a refresh: only the declared ones, a document as it was declared."""
+    """Return the inputs after a refresh: only the declared ones and their keys, a document as it was declared."""
     if inputs:
         return {
-            key: value if _is_kept(kind.properties[key], value, outputs.get(key)) else outputs[key]
+            key: value if _is_kept(kind.properties[key], value, outputs.get(key)) else pruned(outputs[key], value)
             for key, value in inputs.items()
             if key in kind.properties
         } | {"__defaults": inputs.get("__defaults", [])}
@@ -244,7 +254,7 @@ class AwsProvider(protocol.Provider):
         except ProviderError as error:
             raise InitializationError(
                 resource_id,
-                properties_of(inputs, request.properties),
+                properties_of({**dict.fromkeys((*kind.outputs, *kind.properties)), **inputs}, request.properties),
                 [f"creating {request.urn}: {_one_error(error)}"],
             ) from error
         return protocol.CreateResponse(resource_id, properties_of(outputs, request.properties))
@@ -315,9 +325,10 @@ class AwsProvider(protocol.Provider):
         if kind.retag and old != new:
             removed = sorted(old.keys() - new.keys())
             added = {key: value for key, value in new.items() if old.get(key) != value}
-            with calls.failing_as(
-                f"updating tags for {kind.described_as} ({resource_id})", self.connection.client("iam")
-            ):
+            doing = f"updating tags for {kind.described_as} ({resource_id})"
+            # Elsewhere the official plugin takes a refusal for tags that the partition does not have.
+            ignored = "" if self.connection.partition == "aws" else "AccessDenied"
+            with calls.failing_as(doing, self.connection.client("iam"), unless=ignored):
                 kind.retag(self.connection, resource_id, removed, added)
         unread = kind.update(self.connection, resource_id, olds, news)
         outputs = self._outputs(kind, resource_id, planned(kind, olds, news))

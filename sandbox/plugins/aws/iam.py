@@ -176,7 +176,7 @@ def _read_role(connection: Connection, name: str, state: Plain) -> Plain | None:
         "name": role["RoleName"],
         "namePrefix": prefix_of(role["RoleName"]),
         "path": role["Path"],
-        "permissionsBoundary": (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn"),
+        "permissionsBoundary": (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", ""),
         "tagsAll": tag_map(role.get("Tags")),
         "uniqueId": role["RoleId"],
     }

@@ -17,15 +17,6 @@ _REPLACING = {
 }
 
 
-def pruned(live: Any, shape: Any) -> Any:
-    """Return the fields of `live` that `shape` has: the rest is written by the API server or by others."""
-    if isinstance(live, dict) and isinstance(shape, dict):
-        return {key: pruned(live[key], shape[key]) for key in shape if key in live}
-    if isinstance(live, list) and isinstance(shape, list):
-        return [pruned(item, like) for item, like in zip(live, shape, strict=False)]
-    return live
-
-
 def changes(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, PropertyDiffKind]]:
     """Yield each innermost path that differs, and how."""
     if isinstance(old, dict) and isinstance(new, dict):

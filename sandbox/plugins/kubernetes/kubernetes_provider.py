@@ -12,10 +12,7 @@ from pulumi.provider.experimental import provider as protocol
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.plugins.kubernetes import ownership
-from sandbox.plugins.kubernetes.differences import (
-    detailed_diff,
-    pruned,
-)
+from sandbox.plugins.kubernetes.differences import detailed_diff
 from sandbox.plugins.kubernetes.kinds import Kind, api_version_and_kind, is_patch, kind_of, replaced_by, tokens
 from sandbox.plugins.kubernetes.kubernetes_api import (
     DEFAULT_NAMESPACE,
@@ -34,6 +31,7 @@ from sandbox.plugins.serving import (
     contains_unknown,
     plain,
     properties_of,
+    pruned,
 )
 
 AUTONAMED = "pulumi.com/autonamed"

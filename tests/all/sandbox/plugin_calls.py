@@ -118,6 +118,18 @@ class Engine:
         assert bool(paths) is (response.changes == provider_pb2.DiffResponse.DIFF_SOME)
         return {path: replaced if path in response.replaces else IN_PLACE for path in paths}
 
+    def refresh(self, resource: Resource) -> Resource:
+        given = {"properties": _sent(resource.state), "inputs": _sent(resource.inputs)}
+        response = self.call("Read", provider_pb2.ReadRequest(urn=resource.urn, id=resource.id, **given))
+        inputs, state = (PropertyValue.unmarshal_map(each) for each in (response.inputs, response.properties))
+        return Resource(resource.urn, response.id, inputs, state)
+
+    def update(self, resource: Resource, inputs: Any) -> Resource:
+        checked = self.check(resource.urn, inputs, resource.inputs)
+        given = {"olds": _sent(resource.state), "old_inputs": _sent(resource.inputs), "news": _sent(checked)}
+        response = self.call("Update", provider_pb2.UpdateRequest(urn=resource.urn, id=resource.id, **given))
+        return Resource(resource.urn, resource.id, checked, PropertyValue.unmarshal_map(response.properties))
+
     def delete(self, resource: Resource) -> None:
         given = {"properties": _sent(resource.state), "old_inputs": _sent(resource.inputs)}
         self.call("Delete", provider_pb2.DeleteRequest(urn=resource.urn, id=resource.id, **given))

@@ -15,6 +15,7 @@ import pytest
 from sandbox.plugins.serving import UNKNOWN, plain
 from sandbox.plugins_install import plugin_program
 from tests.all.sandbox.plugin_calls import DELETED_FIRST, IN_PLACE, REPLACED, Engine, PluginError, Resource, started
+from tests.sandbox.failing_api import failing_aws
 
 pytestmark = pytest.mark.sandbox
 
@@ -134,6 +135,49 @@ def test_automatic_names(aws: Aws) -> None:
     with pytest.raises(PluginError, match="longer than maximum length 64"):
         engine.check(engine.urn(ROLE, "c" * 57), role)
     assert re.fullmatch("conformance-[0-9a-f]{26}", aws.create(ROLE, PREFIXED).id)
+
+
+# `extractInputs` of the bridge's schema.go.
+def test_what_was_added_by_hand_is_in_the_outputs_alone(aws: Aws, cloud: Any) -> None:
+    iam, tagged = cloud.aws("iam"), {**VALID[ROLE], "tags": {"team": "a"}}
+    role, provider = aws.create(ROLE, {"tags": tagged["tags"]}), aws.create(OIDC, {})
+    iam.tag_role(RoleName=role.id, Tags=[{"Key": "byhand", "Value": "b"}])
+    iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=provider.id, ClientID="byhand")
+    role, provider = aws.engine.refresh(role), aws.engine.refresh(provider)
+    assert plain(role.inputs)["tags"] == {"team": "a"}
+    assert role.outputs["tags"] == {"team": "a", "byhand": "b"}
+    assert {*aws.engine.diff(role, tagged)} == {"tags.byhand", "tagsAll.byhand"}
+    assert {"tags.team", "tags.byhand"} <= {*aws.engine.diff(role, VALID[ROLE])}
+    assert (len(plain(provider.inputs)["clientIdLists"]), len(provider.outputs["clientIdLists"])) == (2, 3)
+
+
+def test_an_absent_boundary_is_an_empty_text(aws: Aws) -> None:
+    assert aws.create(ROLE, {}).outputs["permissionsBoundary"] == ""
+
+
+def test_a_missing_input_is_named_as_in_terraform(aws: Aws) -> None:
+    with pytest.raises(PluginError, match=r'^Missing required argument\. The argument "client_id_list" is required'):
+        aws.engine.check(aws.engine.urn(OIDC), {"url": VALID[OIDC]["url"]})
+
+
+# The interceptor of tags: internal/provider/sdkv2/tags_interceptor.go of the same repository.
+@pytest.mark.parametrize(("region", "swallowed"), [("us-west-2", False), ("cn-north-1", True)])
+def test_denied_tags(cloud: Any, region: str, swallowed: bool) -> None:
+    denied = {"TagRole": (403, "AccessDenied", "not authorized")}
+    with (
+        failing_aws(denied, cloud.aws_address) as address,
+        started(plugin_program(cloud.sandbox, "aws"), {**cloud.environment(), "AWS_ENDPOINT_URL": address}) as stub,
+    ):
+        engine, tagged = Engine(stub, "aws", {"region": region}), {**VALID[ROLE], "tags": {"team": "a"}}
+        role = engine.create(ROLE, VALID[ROLE], "denied-tags")
+        if not swallowed:
+            with pytest.raises(PluginError, match="updating tags for IAM Role"):
+                engine.update(role, tagged)
+        else:
+            updated = engine.update(role, tagged)
+            assert updated.outputs["tags"] == {}
+            assert "tags.team" in engine.diff(updated, tagged)
+        engine.delete(role)
 
 
 FAILED = r"operation error {}: {}, https response error StatusCode: {}, RequestID: \S+, "
