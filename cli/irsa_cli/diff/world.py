@@ -124,7 +124,7 @@ class World(NamedTuple):
         def of_role(role: Role) -> Role:
             old = role.permits
             documents = [*old.documents, *(read[arn] for arn in sorted(old.attached) if arn in read)]
-            limits = known.get(old.boundary, UNREAD) if old.boundary else None
+            limits = known.get(old.boundary, old.limits) if old.boundary else None
             permits = old._replace(documents=documents, limits=limits, read=frozenset(old.attached & read.keys()))
             return role._replace(permits=permits)
 
