@@ -19,6 +19,7 @@ from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.diff.guards import clusters_of_guards, guard_changes
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
 from irsa_cli.diff.live import Live, patched, read_in_aws, read_service_accounts, with_annotations
+from irsa_cli.diff.loose import loose_policies
 from irsa_cli.diff.markdown import markdown
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import permission_changes, policies_of_others
@@ -126,6 +127,7 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
     declared = before.service_accounts | after.service_accounts
     found = rights(compared.values(), declared, live.names, live.eks_issuers)
     add_associations(found, compared.values(), before, after, live.eks_issuers)
+    loose = loose_policies(before, after)
     of_sessions = session_policy_changes(before, after, compared, live.eks_issuers)
     before, after = (each.with_read(live.policies) for each in (before, after))
     add_chains(found, before, after)
@@ -136,7 +138,7 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
         preview.stack,
         **vars(found),
         permissions=permissions,
-        permissions_cannot_tell=[*undecided, *of_sessions],
+        permissions_cannot_tell=[*undecided, *of_sessions, *loose],
         guard=guard_changes(state, preview.steps, guards),
         clusters={**clusters_by_issuer(keys), **live.clusters},
         bindings=bindings,

@@ -103,6 +103,7 @@ class World(NamedTuple):
         service_accounts: Its service accounts, as `namespace:name`.
         documents: The documents of its managed policies, by ARN, as far as that is known.
         keys: The keys of its roles, by URN.
+        in_use: ARNs of those managed policies that a role of it has, as a permissions boundary too.
     """
 
     roles: Mapping[str, Role]
@@ -111,6 +112,7 @@ class World(NamedTuple):
     service_accounts: frozenset[str]
     documents: Mapping[str, Document]
     keys: Mapping[str, str]
+    in_use: frozenset[str]
 
     @property
     def every(self) -> Mapping[str, Role]:

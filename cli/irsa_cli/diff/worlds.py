@@ -107,7 +107,10 @@ def _world(
         known = roles.get(key, role)
         roles[key] = role if known.trust == role.trust else role._replace(trust=None, problem=SEVERAL, parsed=NOTHING)
     owner = _owner_of(of_types.get(types.ROLE, ()), keys, roles)
-    documents, attached, own_documents = _policies(of_types, owner, not_attached, changing)
+    documents, attached, policies_by_arn = _policies(of_types, owner, not_attached, changing)
+    own_documents = {arn: policy for arn, (_, policy) in policies_by_arn.items()}
+    urns_in_use = {urn for each in documents.values() for urn in each}
+    in_use = {arn for arn, (urn, _) in policies_by_arn.items() if urn in urns_in_use}
     associated: dict[str, list[Association]] = {}
     session_policies: dict[str, dict[tuple[str, str], Document]] = {}
     sessions: dict[str, set[tuple[str, str, bool]]] = {}
@@ -141,6 +144,7 @@ def _world(
         frozenset(subject for type_ in SERVICE_ACCOUNTS for e in of_types.get(type_, ()) for subject in subjects_of(e)),
         own_documents,
         keys,
+        frozenset(in_use | {each.permits.boundary for each in roles.values()}),
     )
 
 
@@ -170,13 +174,13 @@ def _policies(
     owner: Owner,
     not_attached: Iterable[Resource],
     changing: Changing,
-) -> tuple[dict[str, dict[str, Document]], dict[str, set[str]], dict[str, Document]]:
-    """Return the documents of roles by the key of the role, and by URN; ARNs of others' policies; documents by ARN.
+) -> tuple[dict[str, dict[str, Document]], dict[str, set[str]], dict[str, tuple[str, Document]]]:
+    """Return documents by the key of the role, and by URN; ARNs of others' policies; URNs and documents by ARN.
 
     A policy belongs to its component, and to whatever it is attached to.
     """
     policies = {each.urn: _document(each, changing) for each in of_types.get(types.POLICY, ())}
-    urns = {each.text("arn"): each.urn for each in of_types.get(types.POLICY, ()) if each.text("arn")}
+    urns = {each.arn: each.urn for each in of_types.get(types.POLICY, ()) if each.arn}
 
     def own_policies(attachment: Resource) -> list[str]:
         arn = known_text(attachment.inputs.get("policyArn"))
@@ -199,7 +203,7 @@ def _policies(
         else:
             changes = (each.parent, OWN_ATTACHED) in changing
             documents.setdefault(key, {})[each.urn] = CHANGES_UNREAD if changes else UNREAD
-    return documents, attached, {arn: policies[urn] for arn, urn in urns.items()}
+    return documents, attached, {arn: (urn, policies[urn]) for arn, urn in urns.items()}
 
 
 def _owner_of(resources: Iterable[Resource], keys: Mapping[str, str], roles: Mapping[str, Role]) -> Owner:
