@@ -26,7 +26,7 @@ from irsa_cli.diff.permissions import permission_changes, policies_of_others
 from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.renamed import renamed_bindings
 from irsa_cli.diff.rights import rights
-from irsa_cli.diff.sides import changed_roles, clusters_of_both_ways, compared_roles
+from irsa_cli.diff.sides import Compared, changed_roles, clusters_of_both_ways, compared_roles
 from irsa_cli.diff.world import World
 from irsa_cli.diff.worlds import before_and_after
 from irsa_cli.options import STREAM
@@ -140,7 +140,7 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
         permissions=permissions,
         permissions_cannot_tell=[*undecided, *of_sessions, *loose],
         guard=guard_changes(state, preview.steps, guards),
-        clusters={**clusters_by_issuer(keys), **live.clusters},
+        clusters={**_of_roles_with_several(compared.values()), **clusters_by_issuer(keys), **live.clusters},
         bindings=bindings,
         other=other,
         unchanged=preview.unchanged,
@@ -149,6 +149,12 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
         renamed=renamed,
         failed_updates=sorted(step.old.name for step in preview.steps if step.old and step.old.failed),
     )
+
+
+def _of_roles_with_several(compared: Iterable[Compared]) -> dict[str, str]:
+    """Return the issuers of the clusters of roles that trust several: what is told of one says in which cluster."""
+    issuers = ({*each.issuers.values()} for each in compared)
+    return {issuer: issuer for those in issuers if len(those) > 1 for issuer in sorted(those)}
 
 
 def _live(state: list[Resource], preview: Preview, keys: Keys, before: World, after: World) -> Live:
