@@ -9,7 +9,7 @@ right.
 import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from irsa.evaluation.admission import admitted_by, providers_of
 from irsa.evaluation.same_sessions import difference
@@ -148,7 +148,7 @@ def rights(
     return found
 
 
-def _takes_others(compared: Compared, arn: str, claims: Claims, held: Sequence[Anyway], found: Changes) -> bool:
+def _takes_others(compared: Compared, arn: str, claims: Claims[Any], held: Sequence[Anyway], found: Changes) -> bool:
     """Return whether a role takes tokens for an audience as it did not, of those who have the right by another one.
 
     What an OIDC provider lists that the stack does not create is not known, before and afterwards.

@@ -20,10 +20,9 @@ from irsa_world.exits import CouldNotLookError
 from irsa_world.model import ServiceAccount
 from irsa_world.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import (
+    ACCOUNT,
     COMPONENT,
-    ISSUER,
     OTHER_ISSUER,
-    PROVIDER,
     SERVICE_ACCOUNT_PATCH,
     diff,
     digest,
@@ -34,7 +33,7 @@ from tests.unit.irsa_cli.diff.previews import (
     without_outputs,
 )
 
-OTHER_PROVIDER = PROVIDER.replace(ISSUER, OTHER_ISSUER)
+OTHER_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{OTHER_ISSUER}"
 WORKER = role(trust("team-a:worker"))
 PREVIEW = digest([step("update", WORKER, without_outputs(role(trust("team-a:worker", "team-a:builder"))))])
 FIRST = "gains: team-a/builder -> my-role; loses: nobody"
