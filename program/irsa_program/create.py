@@ -14,14 +14,14 @@ from irsa.component import ServiceAccountRole
 from irsa.failed_update import hooks
 from irsa.guard_component import IdentityGuard, parsed_guard
 from irsa.outputs import KEY
-from irsa.rules.arns import issuer_host_path
+from irsa.rules.arns import issuer_host_path, oidc_provider_arn
 from irsa.rules.unknown import has_unknown
 from irsa_config.stack import Binding, Stack
 from irsa_program.existing import creation_hooks
 from irsa_program.guards import PlannedGuard
 from irsa_program.helm_values import of_binding
 from irsa_program.logical_names import oidc_provider
-from irsa_program.lookups.values import Lookups, account_id_of, audience_of
+from irsa_program.lookups.values import AwsIdentity, Lookups, account_id_of, audience_of
 from irsa_program.plan import Plan, PlannedComponent, PlannedNamespace
 
 
@@ -47,9 +47,18 @@ def create_oidc_providers(stack: Stack, lookups: Lookups) -> Lookups:
         if one not in made:
             options = pulumi.ResourceOptions(provider=aws_account.provider, hooks=hooks(None))
             name = oidc_provider(stack, key, issuer)
-            made[one] = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options).arn
+            provider = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options)
+            made[one] = _arn(provider, aws_account.identity, issuer)
         providers[cluster, key] = made[one]
     return lookups._replace(oidc_providers=providers)
+
+
+def _arn(provider: aws.iam.OpenIdConnectProvider, identity: AwsIdentity | None, issuer: str) -> "pulumi.Output[str]":
+    """Return the ARN of a provider; what has it comes after the provider, and a preview shows it all the same."""
+    if identity is None:
+        return provider.arn
+    arn = oidc_provider_arn(identity.partition, identity.account_id, issuer)
+    return provider.urn.apply(lambda _: arn)
 
 
 async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:

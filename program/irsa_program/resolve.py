@@ -52,8 +52,12 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
     with_region = any("region" in names for names in needs.variables.values())
     region = answer(ask.region) if with_region else None
     providers = {key: answer(partial(plugins.aws_provider, key)) for key in needs.variables}
+    # The ARN of a provider that is created is an output, and a preview shows the trust policy with it.
+    creating = {key for cluster, key in needs.audiences if clusters[cluster].create_oidc_provider}
     with_identity = [
-        key for key, names in needs.variables.items() if names & {"account", "partition"} or key in needs.account_ids
+        key
+        for key, names in needs.variables.items()
+        if names & {"account", "partition"} or key in needs.account_ids | creating
     ]
     identities = {key: answer(partial(ask.identity, key)) for key in with_identity}
     with_issuer = dict.fromkeys([*(key for key, _ in needs.audiences), *needs.kubernetes, *needs.cluster_arns])

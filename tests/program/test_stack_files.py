@@ -23,13 +23,17 @@ def stack_values(file: Path) -> dict[str, Any]:
 
 
 def run_program(
-    values: dict[str, Any], answers: Answers, monkeypatch: pytest.MonkeyPatch, monitor: MockMonitor | None = None
+    values: dict[str, Any],
+    answers: Answers,
+    monkeypatch: pytest.MonkeyPatch,
+    monitor: MockMonitor | None = None,
+    preview: bool = False,
 ) -> dict[str, Any]:
     """Run `__main__.py` as the engine would and give what it exports."""
     exported: dict[str, Any] = {}
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(pulumi, "export", exported.__setitem__)
-    pulumi.runtime.set_mocks(answers, project="irsa", stack="test", preview=False, monitor=monitor)
+    pulumi.runtime.set_mocks(answers, project="irsa", stack="test", preview=preview, monitor=monitor)
     monkeypatch.setattr(pulumi.runtime.settings.SETTINGS, "root_directory", str(ROOT))
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     pulumi.runtime.set_all_config({key: value for key, value in config.items() if key != "irsa:sandbox"})
@@ -205,6 +209,35 @@ def test_two_keys_of_one_aws_account_share_its_oidc_provider(
     roles = [each.inputs for each in engine.registrations if each.type == "aws:iam/role:Role"]
     assert len(roles) == 2
     assert roles[0]["assumeRolePolicy"] == roles[1]["assumeRolePolicy"]
+
+
+def test_a_preview_has_the_trust_policy_of_a_cluster_whose_provider_is_created(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects `irsa diff`: the ARN is an output, and its AWS account and issuer are known.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagement.html
+    """
+
+    class NothingYet(Answers):
+        def new_resource(self, args: Any) -> Any:
+            id_, outputs = super().new_resource(args)
+            return id_, {name: each for name, each in outputs.items() if args.typ != OIDC_PROVIDER or name != "arn"}
+
+    answers = NothingYet()
+    engine = RecordingMonitor(answers)
+    values = {
+        "irsa:cluster": {"name": "my-cluster", "createOidcProvider": True},
+        "irsa:bindings": {"app": {"trust": {"subjects": ["a:b"]}}},
+    }
+    run_program(values, answers, monkeypatch, engine, preview=True)
+    provider, role = (
+        next(each for each in engine.registrations if each.type == type_)
+        for type_ in (OIDC_PROVIDER, "aws:iam/role:Role")
+    )
+    (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
+
+    host = ISSUER.removeprefix("https://")
+    assert statement["Principal"] == {"Federated": f"arn:aws:iam::111122223333:oidc-provider/{host}"}
+    assert provider.urn in role.request.propertyDependencies["assumeRolePolicy"].urns
 
 
 IMPORTED = {"trust": {"subjects": ["a:b"]}, "role": {"name": "taken"}, "import": ["role"]}

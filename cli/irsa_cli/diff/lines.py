@@ -196,7 +196,7 @@ def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
     """Yield what the headline says: the name of its part, the text there, and the row of its own."""
     role = _role_text(diff)
     every = [each for _, _, those in _rights(diff) for each in those]
-    several = len({each.issuer for each in every} - {""}) > 1
+    several = bool(diff.clusters) or len({each.issuer for each in every} - {""}) > 1
     several |= len({each.cluster_arn for each in every} - {""}) > 1
 
     def right(each: Right) -> list[str]:

@@ -23,7 +23,8 @@ class Diff:
         may_lose: Who may lose it, likewise.
         cannot_tell: Roles of which irsa cannot tell who gains or loses the right to assume them.
         other_principals: Names of roles whose trust in others than service accounts changes.
-        clusters: Keys of clusters in the stack file, by issuer without https://, as far as they are known.
+        clusters: Keys of clusters in the stack file, by issuer without https://, as far as they are known; else the
+            issuer, of a role that trusts several.
         bindings: The bindings that change, sorted by key.
         other: Resources that change and belong to no binding.
         unchanged: Number of resources that stay as they are.

@@ -3,13 +3,26 @@
 Format: https://pkg.go.dev/github.com/pulumi/pulumi/pkg/v3/display#PreviewDigest
 """
 
-from collections.abc import Collection, Iterable, Mapping
+import copy
+import itertools
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.rules.mistakes import named
 from irsa_world.exits import CouldNotLookError
 from irsa_world.stacks import LONGEST_STACK
-from irsa_world.state.resource import OtherFormError, Resource, is_secret, of_form, parse_resource, part, read_json
+from irsa_world.state.resource import (
+    SECRET,
+    SECRET_TEXT,
+    OtherFormError,
+    Resource,
+    is_secret,
+    of_form,
+    parse_resource,
+    part,
+    read_json,
+)
 
 REPLACEMENTS = frozenset({"replace", "create-replacement", "delete-replaced", "import-replacement"})
 REFRESH = "refresh"
@@ -19,6 +32,8 @@ READS = frozenset(
 )
 # What a plugin notes of defaults: they change with what is shown.
 DEFAULTS = "__defaults"
+# A step of a path: https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/resource#ParsePropertyPath
+STEP = re.compile(r'\.?(?:\[(?P<index>\d{1,9})\]|\["(?P<quoted>(?:[^"\\]|\\.)*)"\]|(?P<plain>[^.\[]+))')
 CREATE, UPDATE, REPLACE, DELETE, IMPORT, SAME = "create", "update", "replace", "delete", "import", "same"
 
 
@@ -114,17 +129,10 @@ def _step(value: Any, place: str) -> Step:
     reasons, replaced_for = (
         tuple(map(str, part(list, written, key, place))) for key in ("diffReasons", "replaceReasons")
     )
+    paths = [_path(each) for each in part(dict, written, "detailedDiff", place)]
+    reasons = tuple(dict.fromkeys((*reasons, *(str(each[0]) for each in paths))))
     if old and new:
-        old = _without_defaults(old, new, reasons)
-        # What the cloud had when it was last read, of what changes although the stack's own inputs stay; it may be
-        # something that the stack does not set.
-        unchanged = (name for name in reasons if old.inputs.get(name) == new.inputs.get(name))
-        read = {
-            name: old.outputs.get(name)
-            for name in unchanged
-            if (name in new.inputs or old.outputs.get(name)) and not is_secret(new.inputs.get(name))
-        }
-        old = old._replace(inputs={**old.inputs, **read})
+        old = _as_read(_without_defaults(old, new, reasons), new, reasons, paths)
     if (
         new
         and "name" in (new.inputs.get(DEFAULTS) or ())
@@ -132,6 +140,73 @@ def _step(value: Any, place: str) -> Step:
     ):
         new = new._replace(inputs={key: value for key, value in new.inputs.items() if key != "name"})
     return Step(of_form(str, written.get("op"), f"{place}.op"), old, new, reasons, replaced_for)
+
+
+def _path(text: str) -> tuple[str | int, ...]:
+    """Return the path of a property that differs; its first step alone where the rest has another form."""
+    found: list[str | int] = []
+    at = 0
+    while match := STEP.match(text, at):
+        index, quoted, plain = match.groups()
+        found.append(int(index) if index else plain if plain else quoted.replace('\\"', '"'))
+        at = match.end()
+    return tuple(found) if found and at == len(text) else (re.split(r"[.\[]", text)[0],)
+
+
+def _as_read(old: Resource, new: Resource, reasons: Iterable[str], paths: Iterable[Sequence[str | int]]) -> Resource:
+    """Return a resource with what the cloud had when it was last read, of what the provider says differs.
+
+    The inputs may not have it: after a refresh, they have no more keys and items than before, whatever others added
+    (`extractInputs` in https://github.com/pulumi/pulumi-terraform-bridge/blob/main/pkg/tfbridge/schema.go). Kubernetes
+    adds to each object what nobody wrote: of that, only what the provider names.
+    """
+    inputs, outputs, of_kubernetes = dict(old.inputs), dict(old.outputs), new.type.startswith("kubernetes:")
+    within: dict[str | int, list[Sequence[str | int]]] = {}
+    for path in paths if of_kubernetes else ():
+        within.setdefault(path[0], []).append(path)
+    for name in reasons:
+        is_declared, written = old.inputs.get(name) == new.inputs.get(name), new.inputs.get(name)
+        if name in outputs:
+            outputs[name] = _redacted(outputs[name], (old.inputs.get(name), written))
+        if name in outputs and name in inputs and name in within:
+            inputs[name] = copy.deepcopy(inputs[name])
+            for path in within[name]:
+                _take(inputs, outputs, path)
+        elif of_kubernetes and not is_declared:
+            continue
+        elif outputs.get(name) or (name in outputs and name in new.inputs):
+            inputs[name] = outputs[name]
+        elif (name in outputs or is_declared) and not is_secret(written):
+            inputs.pop(name, None)
+    return old._replace(inputs=inputs)
+
+
+def _redacted(read: Any, written: Collection[Any]) -> Any:
+    """Return what was read, without what is a secret where it was written."""
+    secret = [each for each in written if is_secret(each)]
+    if not secret:
+        return read
+    if isinstance(read, Mapping) and all(isinstance(each, Mapping) and SECRET not in each for each in secret):
+        inner = [each for each in written if isinstance(each, Mapping)]
+        return {key: _redacted(value, [each[key] for each in inner if key in each]) for key, value in read.items()}
+    return SECRET_TEXT
+
+
+def _take(value: Any, read: Any, path: Sequence[str | int]) -> None:
+    """Set in a value what was read at a path; all of a list that had another length."""
+    for step, following in itertools.pairwise((*path, None)):
+        try:
+            found = read[step]
+        except (KeyError, IndexError, TypeError):
+            return
+        there = value.get(step) if isinstance(value, dict) else value[step]
+        if there is None and isinstance(found, dict) and following is not None:
+            there = value[step] = {}
+        alike = isinstance(there, dict | list) and type(there) is type(found)
+        if following is None or not alike or (isinstance(there, list) and len(there) != len(found)):
+            value[step] = found
+            return
+        value, read = there, found
 
 
 def _digest(text: str) -> Mapping[str, Any]:
@@ -190,7 +265,7 @@ def _without_defaults(old: Resource, new: Resource, reasons: Collection[str]) ->
 
 def _there(outputs: Mapping[str, Any], wanted: Mapping[str, Any], reasons: Iterable[str]) -> dict[str, Any]:
     """Return what was there of what is declared, or changes; of Kubernetes' metadata, what is declared of it."""
-    found = {name: outputs[name] for name in (*wanted, *reasons) if name in outputs}
+    found = {name: outputs[name] for name in (*wanted, *reasons) if outputs.get(name, "") != ""}
     return found | {name: _narrowed(found[name], wanted.get(name)) for name in ("metadata",) if name in found}
 
 

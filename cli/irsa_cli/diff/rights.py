@@ -7,23 +7,26 @@ right.
 """
 
 import functools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from irsa.evaluation.admission import admitted_by, providers_of
 from irsa.evaluation.same_sessions import difference
 from irsa.rules.arns import issuer_of_provider
+from irsa.rules.mistakes import named
 from irsa_cli.diff.sides import Compared, Side, admits
 from irsa_cli.diff.world import Role, place_of
 from irsa_world.model import Association
-from irsa_world.trusts.changes import Change, Changes, changes
+from irsa_world.trusts.changes import Anyway, Change, Changes, changes
 from irsa_world.trusts.claims import Claims
 
+GAINED = ("gains", "may_gain")
 UNDECIDED = "its trust policy has conditions that irsa cannot evaluate"
 VARIABLES = "its trust policy has policy variables, which irsa does not try"
 TOO_MANY = "the patterns of its trust policy combine in too many ways"
 NOT_KNOWN = "an association of it is not known until `pulumi up`"
+OTHER_AUDIENCE = "it takes tokens of another audience, and only AWS knows the client IDs of"
 
 
 @dataclass(frozen=True)
@@ -122,23 +125,42 @@ def rights(
         places = {place_of(one): one for side in each.sides for one in side.associations if one.service_account}
         # A provider, or else a cluster, with what that cluster is known by.
         clusters = dict.fromkeys(each.issuers, "") | {providers.get(place, place): place for place in places}
-        of_clusters = []
+        of_clusters, other_audiences = [], []
         for arn, place in clusters.items():
             held = old.held_by_pods(place), new.held_by_pods(place)
             issuer = each.issuers.get(arn, "")
             of_cluster = changes(old.asked(arn), new.asked(arn), claims(issuer), held)
             of_clusters.append(of_cluster)
+            other_audiences += [arn] if _takes_others(each, arn, claims(issuer), held, of_cluster) else []
             for name, those in of_cluster.by_name.items():
-                by_pods = held[name in {"gains", "may_gain"}]
+                by_pods = held[name in GAINED]
                 getattr(found, name).extend(
                     _by_association(each.role, places[place], change.subject)
                     if by_pods.get(change.subject, False) is not False
                     else _by_token(each.role, issuer, change)
                     for change in those
                 )
+        if other_audiences:
+            reason = f"{OTHER_AUDIENCE} {', '.join(map(named, sorted(other_audiences)))}"
+            found.cannot_tell.append(Undecided(each.role.name, each.role.arn, reason))
         if (problem := _undecided(old, new, of_clusters)) and not _are_alike(each):
             found.cannot_tell.append(Undecided(each.role.name, each.role.arn, problem))
     return found
+
+
+def _takes_others(compared: Compared, arn: str, claims: Claims[Any], held: Sequence[Anyway], found: Changes) -> bool:
+    """Return whether a role takes tokens for an audience as it did not, of those who have the right by another one.
+
+    What an OIDC provider lists that the stack does not create is not known, before and afterwards.
+    """
+    if not all(compared.roles) or any(each.audiences.get(arn, ()) is not None for each in compared.sides):
+        return False
+    both = [one for each in compared.sides for one in each.asked(arn)]
+    (old, _), (new, _) = both
+    told = {change.subject for name in GAINED for change in found.by_name[name]}
+    every = {audience for _, taken in both for audience in taken or ()}
+    of_each = (changes([(old, [audience])], [(new, [audience])], claims, held) for audience in sorted(every))
+    return any(change.subject not in told for each in of_each for name in GAINED for change in each.by_name[name])
 
 
 def _are_alike(compared: Compared) -> bool:

@@ -19,13 +19,14 @@ from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.diff.guards import clusters_of_guards, guard_changes
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
 from irsa_cli.diff.live import Live, patched, read_in_aws, read_service_accounts, with_annotations
+from irsa_cli.diff.loose import loose_policies
 from irsa_cli.diff.markdown import markdown
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import permission_changes, policies_of_others
 from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.renamed import renamed_bindings
 from irsa_cli.diff.rights import rights
-from irsa_cli.diff.sides import changed_roles, clusters_of_both_ways, compared_roles
+from irsa_cli.diff.sides import Compared, changed_roles, clusters_of_both_ways, compared_roles
 from irsa_cli.diff.world import World
 from irsa_cli.diff.worlds import before_and_after
 from irsa_cli.options import STREAM
@@ -126,6 +127,7 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
     declared = before.service_accounts | after.service_accounts
     found = rights(compared.values(), declared, live.names, live.eks_issuers)
     add_associations(found, compared.values(), before, after, live.eks_issuers)
+    loose = loose_policies(before, after)
     of_sessions = session_policy_changes(before, after, compared, live.eks_issuers)
     before, after = (each.with_read(live.policies) for each in (before, after))
     add_chains(found, before, after)
@@ -136,9 +138,9 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
         preview.stack,
         **vars(found),
         permissions=permissions,
-        permissions_cannot_tell=[*undecided, *of_sessions],
+        permissions_cannot_tell=[*undecided, *of_sessions, *loose],
         guard=guard_changes(state, preview.steps, guards),
-        clusters={**clusters_by_issuer(keys), **live.clusters},
+        clusters={**_of_roles_with_several(compared.values()), **clusters_by_issuer(keys), **live.clusters},
         bindings=bindings,
         other=other,
         unchanged=preview.unchanged,
@@ -147,6 +149,12 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
         renamed=renamed,
         failed_updates=sorted(step.old.name for step in preview.steps if step.old and step.old.failed),
     )
+
+
+def _of_roles_with_several(compared: Iterable[Compared]) -> dict[str, str]:
+    """Return the issuers of the clusters of roles that trust several: what is told of one says in which cluster."""
+    issuers = ({*each.issuers.values()} for each in compared)
+    return {issuer: issuer for those in issuers if len(those) > 1 for issuer in sorted(those)}
 
 
 def _live(state: list[Resource], preview: Preview, keys: Keys, before: World, after: World) -> Live:

@@ -103,6 +103,7 @@ class World(NamedTuple):
         service_accounts: Its service accounts, as `namespace:name`.
         documents: The documents of its managed policies, by ARN, as far as that is known.
         keys: The keys of its roles, by URN.
+        in_use: ARNs of those managed policies that a role of it has, as a permissions boundary too.
     """
 
     roles: Mapping[str, Role]
@@ -111,6 +112,7 @@ class World(NamedTuple):
     service_accounts: frozenset[str]
     documents: Mapping[str, Document]
     keys: Mapping[str, str]
+    in_use: frozenset[str]
 
     @property
     def every(self) -> Mapping[str, Role]:
@@ -124,7 +126,7 @@ class World(NamedTuple):
         def of_role(role: Role) -> Role:
             old = role.permits
             documents = [*old.documents, *(read[arn] for arn in sorted(old.attached) if arn in read)]
-            limits = known.get(old.boundary, UNREAD) if old.boundary else None
+            limits = known.get(old.boundary, old.limits) if old.boundary else None
             permits = old._replace(documents=documents, limits=limits, read=frozenset(old.attached & read.keys()))
             return role._replace(permits=permits)
 

@@ -31,6 +31,7 @@ from irsa_world.trusts.trust import allowed_principals
 
 CHANGES_UNREAD = Unknown("it changes, and what it says is not in the preview")
 TRUST_POLICY, POLICY_DOCUMENT, OWN_POLICIES = "assumeRolePolicy", "policy", "inlinePolicies"
+BOUNDARY, OWN_ATTACHED = "permissionsBoundary", "managedPolicyArns"
 UNKNOWN_UNTIL_UP = "its trust policy is not known until `pulumi up`"
 SEVERAL = "several resources of the stack are this role, with different trust policies"
 SECRET_TRUST = "its trust policy is a secret"  # noqa: S105 (a sentence)
@@ -106,7 +107,10 @@ def _world(
         known = roles.get(key, role)
         roles[key] = role if known.trust == role.trust else role._replace(trust=None, problem=SEVERAL, parsed=NOTHING)
     owner = _owner_of(of_types.get(types.ROLE, ()), keys, roles)
-    documents, attached, own_documents = _policies(of_types, owner, not_attached, changing)
+    documents, attached, policies_by_arn = _policies(of_types, owner, not_attached, changing)
+    own_documents = {arn: policy for arn, (_, policy) in policies_by_arn.items()}
+    urns_in_use = {urn for each in documents.values() for urn in each}
+    in_use = {arn for arn, (urn, _) in policies_by_arn.items() if urn in urns_in_use}
     associated: dict[str, list[Association]] = {}
     session_policies: dict[str, dict[tuple[str, str], Document]] = {}
     sessions: dict[str, set[tuple[str, str, bool]]] = {}
@@ -123,7 +127,7 @@ def _world(
 
     def whole(key: str, role: Role) -> Role:
         old = role.permits
-        limits = own_documents.get(old.boundary, UNREAD) if old.boundary else None
+        limits = own_documents.get(old.boundary, old.limits) if old.boundary else None
         policies = [*documents.get(key, {}).values()], frozenset(attached.get(key, ()))
         has_tokens = any(type_ == "Federated" for type_, _ in allowed_principals(role.parsed[1]))
         those = frozenset({*sessions.get(key, ()), *([("a token", "", False)] if has_tokens else [])})
@@ -140,6 +144,7 @@ def _world(
         frozenset(subject for type_ in SERVICE_ACCOUNTS for e in of_types.get(type_, ()) for subject in subjects_of(e)),
         own_documents,
         keys,
+        frozenset(in_use | {each.permits.boundary for each in roles.values()}),
     )
 
 
@@ -155,7 +160,7 @@ def _with_parts(resource: Resource) -> Iterator[Resource]:
     if resource.type not in {types.ROLE, types.POLICY_ATTACHMENT}:
         return
     own, inputs = resource._replace(parent=resource.urn, roles=(resource.urn,)), resource.inputs
-    arns, inline, roles = (items_of(inputs.get(each) or []) for each in ("managedPolicyArns", OWN_POLICIES, "roles"))
+    arns, inline, roles = (items_of(inputs.get(each) or []) for each in (OWN_ATTACHED, OWN_POLICIES, "roles"))
     documents = (mapping_of(each).get(POLICY_DOCUMENT) for each in inline)
     parts = [(own, types.ATTACHMENT, {"policyArn": arn}) for arn in arns]
     parts += [(own, types.INLINE_POLICY, {POLICY_DOCUMENT: each}) for each in documents]
@@ -169,13 +174,13 @@ def _policies(
     owner: Owner,
     not_attached: Iterable[Resource],
     changing: Changing,
-) -> tuple[dict[str, dict[str, Document]], dict[str, set[str]], dict[str, Document]]:
-    """Return the documents of roles by the key of the role, and by URN; ARNs of others' policies; documents by ARN.
+) -> tuple[dict[str, dict[str, Document]], dict[str, set[str]], dict[str, tuple[str, Document]]]:
+    """Return documents by the key of the role, and by URN; ARNs of others' policies; URNs and documents by ARN.
 
     A policy belongs to its component, and to whatever it is attached to.
     """
     policies = {each.urn: _document(each, changing) for each in of_types.get(types.POLICY, ())}
-    urns = {each.text("arn"): each.urn for each in of_types.get(types.POLICY, ()) if each.text("arn")}
+    urns = {each.arn: each.urn for each in of_types.get(types.POLICY, ()) if each.arn}
 
     def own_policies(attachment: Resource) -> list[str]:
         arn = known_text(attachment.inputs.get("policyArn"))
@@ -196,8 +201,9 @@ def _policies(
         elif arn:
             attached.setdefault(key, set()).add(arn)
         else:
-            documents.setdefault(key, {})[each.urn] = UNREAD
-    return documents, attached, {arn: policies[urn] for arn, urn in urns.items()}
+            changes = (each.parent, OWN_ATTACHED) in changing
+            documents.setdefault(key, {})[each.urn] = CHANGES_UNREAD if changes else UNREAD
+    return documents, attached, {arn: (urn, policies[urn]) for arn, urn in urns.items()}
 
 
 def _owner_of(resources: Iterable[Resource], keys: Mapping[str, str], roles: Mapping[str, Role]) -> Owner:
@@ -276,9 +282,13 @@ def _document(policy: Resource, changing: Changing) -> Document:
 
 def _tags(role: Resource, changing: Changing) -> Mapping[str, Any]:
     """Return a role's tags, with those of its provider; and ANY_TAG where the engine says that secret ones change."""
-    written = role.inputs.get("tagsAll") or role.inputs.get("tags") or {}
+    written = [role.inputs.get(name) or {} for name in ("tagsAll", "tags")]
     changes = is_secret(written) and any((role.urn, name) in changing for name in ("tags", "tagsAll"))
-    known = written if isinstance(written, Mapping) else {ANY_TAG: str(written)}
+    known = {
+        key: value
+        for each in written
+        for key, value in (each if isinstance(each, Mapping) else {ANY_TAG: str(each)}).items()
+    }
     return {**known, ANY_TAG: CHANGES_UNREAD} if changes else known
 
 
@@ -310,7 +320,7 @@ def _arn(resource: Resource, aws_accounts: AwsAccounts) -> Arn | None:
     else:
         kind, found = "oidc-provider", issuer_host_path(known_text(inputs.get("url")))
     with contextlib.suppress(Mistake):
-        return parse_iam_arn(known_text(resource.outputs.get("arn")), kind)
+        return parse_iam_arn(known_text(resource.outputs.get("arn")) or resource.id, kind)
     return Arn(*aws_accounts[resource.provider], kind, found) if found and resource.provider in aws_accounts else None
 
 
@@ -318,9 +328,10 @@ def _role(resource: Resource, aws_accounts: AwsAccounts, changing: Changing) -> 
     arn = _arn(resource, aws_accounts)
     aws_account = (arn.partition, arn.account_id) if arn else aws_accounts.get(resource.provider, ("aws", ""))
     name = arn.name if arn else known_text(resource.inputs.get("name")) or resource.name
-    written = resource.inputs.get("permissionsBoundary")
+    written = resource.inputs.get(BOUNDARY)
     boundary = (known_text(written) or UNKNOWN_ARN) if written else ""
-    permits = Permits(boundary=boundary, tags=_tags(resource, changing))
+    limits = CHANGES_UNREAD if is_secret(written) and (resource.urn, BOUNDARY) in changing else UNREAD
+    permits = Permits(boundary=boundary, limits=limits, tags=_tags(resource, changing))
     trust_changes = (resource.urn, TRUST_POLICY) in changing
     trust, problem, parsed = _trust(resource)
     return Role(name, str(arn or ""), *aws_account, trust, problem, parsed, trust_changes, permits=permits)

@@ -163,7 +163,7 @@ def parse_resource(value: Any, place: str) -> Resource:
         urn,
         type_,
         *(str(written.get(key) or "") for key in ("id", "parent", "provider")),
-        *(part(dict, written, key, place) for key in ("inputs", "outputs")),
+        *(_there(part(dict, written, key, place)) for key in ("inputs", "outputs")),
         *(bool(written.get(key)) for key in ("external", "retainOnDelete", "protect", "delete")),
         tuple(map(str, policies)),
         bool(written.get("initErrors")) and type_.startswith("aws:"),
@@ -171,6 +171,13 @@ def parse_resource(value: Any, place: str) -> Resource:
         tuple(map(str, by_arn or by_name)),
     )
     return Resource._make(values)
+
+
+def _there(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values without what the provider writes for nothing: null, and of a permissions boundary no text."""
+    return {
+        key: value for key, value in values.items() if value is not None and (key, value) != ("permissionsBoundary", "")
+    }
 
 
 def _time(value: Any, place: str) -> datetime | None:

@@ -131,7 +131,7 @@ def of_github(*more: str) -> dict[str, Any]:
         # Everybody: a trust policy that names no OIDC provider takes those of every cluster.
         (ONE, both(anybody()), gain("*/*") | OTHERS),
         (ONE, both(ONE, anybody(StringEquals={AUD: "hidden", SUB: X})), gain("b/x") | OTHERS),
-        (trust("b:x", provider=OTHER), both(anybody(StringEquals={f"{OTHER_ISSUER}:sub": X})), OTHERS),
+        (trust("b:x", provider=OTHER), both(anybody(StringEquals={f"{OTHER_ISSUER}:sub": X})), OTHERS | CANNOT_TELL),
         # Another principal opens a role, of which `gains: nobody` would be the truth.
         (PLAIN, both(PLAIN, other({"AWS": "*"})), OTHERS),
         (PLAIN, both(PLAIN, other({"Service": "ec2.amazonaws.com"})), OTHERS),
@@ -229,6 +229,31 @@ NEVER = when(
 )  # fmt: skip
 def test_resources_that_change(steps: Any, state: Any, expected: dict[str, set[str]]) -> None:
     assert told(rights_of(*steps, state=state)) == expected
+
+
+LIST, BOTH = trust("team-a:worker", audience="other"), {"StringEquals": {AUD: ["other", "sts.amazonaws.com"]}}
+LIKE = {"StringLike": {SUB: f"{CLAIM}team-a:worker"}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (LIST, PLAIN, CANNOT_TELL),
+        (LIST, when({**LIKE, **BOTH}), CANNOT_TELL),
+        (LIST, when(LIKE), CANNOT_TELL),
+        (LIST, trust("team-a:worker", "team-a:other"), CANNOT_TELL | gain("team-a/other")),
+        (LIST, trust("team-b:other"), gain("team-b/other") | WORKER[1]),
+        (when({**LIKE, **BOTH}), PLAIN, {}),
+        (when(LIKE), PLAIN, {}),
+        (LIST, trust("team-a:worker", "team-a:other", audience="other"), gain("team-a/other")),
+    ],
+)
+def test_another_audience_of_a_provider_that_the_stack_does_not_create(before: Any, after: Any, expected: Any) -> None:
+    """STS takes tokens for the client IDs that the provider lists, and nobody says which those are.
+
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+    """
+    assert told(rights_of(changed(before, after))) == expected
 
 
 # --- against oracles --------------------------------------------------------------------------------------------------

@@ -304,3 +304,47 @@ def test_permissions_within_a_role_or_for_several(change: Any, diff_json: DiffJs
 
     gained = [(each["policy"], each["actions"]) for each in found["permissions"] if each["change"] == "gains"]
     assert gained in ([(ADMINISTRATOR, [])], [("", ["*"])]) or reasons(found)
+
+
+# --- a managed policy that no role of the stack has -------------------------------------------------------------------
+
+LOOSE_ARN = f"arn:aws:iam::{ACCOUNT}:policy/loose"
+
+
+def loose(*statements: Any) -> dict[str, Any]:
+    inputs = {"name": "loose", "policy": json.dumps(document(*statements))}
+    return resource(POLICY, "loose", inputs, "", outputs={"arn": LOOSE_ARN})
+
+
+BY_ID = {"id": LOOSE_ARN}
+READS, DENIES = statement("s3:GetObject"), statement("s3:DeleteObject", effect="Deny")
+
+
+@pytest.mark.parametrize("gate", ["permissions", "dangerous"])
+@pytest.mark.parametrize(
+    ("steps", "is_told"),
+    [
+        ([update(loose(READS), loose(statement()))], True),
+        ([update(loose(READS, DENIES), loose(READS))], True),
+        ([update(loose(READS), with_inputs(loose(), policy=SECRET))], True),
+        ([update(loose(READS), with_inputs(loose(), policy=UNKNOWN))], True),
+        ([update({**loose(READS), "outputs": {"arn": None}, **BY_ID}, {**loose(statement()), **BY_ID})], True),
+        ([update(loose(READS, statement()), loose(READS))], False),
+        ([update(loose(READS), loose({**READS, "Sid": "A"}))], False),
+        ([create(loose(statement()))], False),
+        ([step("delete", loose(READS, DENIES))], False),
+    ],
+)
+def test_a_policy_that_no_role_of_the_stack_has(steps: Any, is_told: bool, gate: str, diff_json: DiffJson) -> None:
+    """The attack: a role of another stack has it."""
+    found = diff_json(*steps, gate=gate)
+
+    assert [each["role"] for each in found["permissionsCannotTell"]] == ["loose"] * is_told
+    assert found["good"] is not is_told
+
+
+def test_a_policy_that_a_role_of_the_stack_has(diff_json: DiffJson) -> None:
+    there = attached(LOOSE_ARN)
+    found = diff_json(update(loose(READS), loose(statement())), update(there, there), update(ROLE, ROLE))
+
+    assert (reasons(found), [each["actions"] for each in found["permissions"]]) == ([], [["*"]])

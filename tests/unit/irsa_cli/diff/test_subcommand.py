@@ -20,6 +20,9 @@ from irsa_world.exits import CouldNotLookError
 from irsa_world.model import ServiceAccount
 from irsa_world.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import (
+    ACCOUNT,
+    COMPONENT,
+    OTHER_ISSUER,
     SERVICE_ACCOUNT_PATCH,
     diff,
     digest,
@@ -30,6 +33,7 @@ from tests.unit.irsa_cli.diff.previews import (
     without_outputs,
 )
 
+OTHER_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{OTHER_ISSUER}"
 WORKER = role(trust("team-a:worker"))
 PREVIEW = digest([step("update", WORKER, without_outputs(role(trust("team-a:worker", "team-a:builder"))))])
 FIRST = "gains: team-a/builder -> my-role; loses: nobody"
@@ -62,6 +66,23 @@ def test_markdown_and_a_gate(preview: Path, tmp_path: Path, capsys: pytest.Captu
 
     assert capsys.readouterr().out == comment.read_text() + "\n"
     assert comment.read_text().startswith("### irsa diff: stack `dev`\n\n**gains:** `team-a/builder -> my-role`")
+
+
+@pytest.mark.parametrize("key", ["green", ""])
+def test_the_cluster_of_a_gain(key: str, preview: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The role has several clusters, and in another one the service account has it already."""
+    before, other = trust("team-a:worker"), trust("team-a:worker", provider=OTHER_PROVIDER)
+    new = role({**before, "Statement": [*before["Statement"], *other["Statement"]]})
+    steps = [step("update", WORKER, without_outputs(new))]
+    if key:
+        name, outputs = f"team-a/worker@{OTHER_ISSUER}", {"key": "worker", "cluster": key}
+        component = resource(COMPONENT, name, {}, "", outputs=outputs)
+        steps.append(step("update", component, component))
+    preview.write_text(digest(steps))
+
+    assert main(["diff", "--preview", str(preview)]) == 0
+    told = " ".join(line.strip("+ ") for line in capsys.readouterr().out.splitlines()[: 1 if key else 4])
+    assert f"team-a/worker in {key or OTHER_ISSUER}" in told
 
 
 def test_a_failure_commands_no_ci(preview: Path, capsys: pytest.CaptureFixture[str]) -> None:

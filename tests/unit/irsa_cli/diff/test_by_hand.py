@@ -1,0 +1,194 @@
+"""What others did by hand, and `pulumi up` takes back: only outputs have it, and the provider's `detailedDiff`.
+
+After a refresh, Pulumi's bridge keeps of the inputs the keys and the number of items that they had before
+(`extractInputs`, https://github.com/pulumi/pulumi-terraform-bridge/blob/main/pkg/tfbridge/schema.go).
+"""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests import world
+from tests.unit.irsa_cli.diff.conftest import DiffJson
+from tests.unit.irsa_cli.diff.previews import (
+    ISSUER,
+    POLICY,
+    READ_ONLY,
+    ROLE_ARN,
+    SECRET,
+    SERVICE_ACCOUNT,
+    association,
+    inline,
+    oidc_provider,
+    resource,
+    role,
+    statement,
+    step,
+    trust,
+    update,
+    with_inputs,
+)
+from tests.world import document
+
+AUDIENCE = "sts.amazonaws.com"
+TRUST, OF_OTHER = trust("team-a:app"), trust("team-a:app", audience="other")
+ROLE, OF_PODS = role(TRUST), role(document(world.PODS))
+STAYS, OTHER_STAYS = update(ROLE, ROLE), update(role(OF_OTHER), role(OF_OTHER))
+DENIES = {**TRUST["Statement"][0], "Effect": "Deny"}
+ALL, SAME, NARROW = (
+    json.dumps(document(each)) for each in (statement("s3:*"), statement("s3:*", Sid="A"), statement("s3:GetObject"))
+)
+OWN, HAND = {"name": "own", "policy": ALL}, {"name": "z", "policy": json.dumps(document(statement(effect="Deny")))}
+INLINE = inline(statement("s3:*"))
+MANAGED = resource(POLICY, "app", {"name": "app", "policy": ALL})
+BY_TAG = inline(statement("s3:*", Condition={"StringNotEquals": {"aws:PrincipalTag/by hand": "x"}}))
+ASKS = update(BY_TAG, BY_TAG)
+HANDED = {"by hand": "x"}
+GATES = {"loses": "", "gains": "gains", "permissions": "permissions", "permissionsCannotTell": "permissions"}
+# The resource as it is declared; where the provider says that it differs; what the cloud has there; what the stack
+# declares from now on, so that the inputs differ, too; where that is told; the rest of the preview.
+BY_HAND: dict[str, tuple[Any, str, Any, Any, str, Any]] = {
+    "tag": (ROLE, 'tags["by hand"]', HANDED, {"team": "a"}, "permissionsCannotTell", ASKS),
+    "tag beside one": (
+        with_inputs(ROLE, tags={"a": "b"}, tagsAll={"a": "b"}),
+        "tags.by hand",
+        {"a": "b", **HANDED},
+        {"a": "c"},
+        "permissionsCannotTell",
+        ASKS,
+    ),
+    "tag of which some are secret": (
+        with_inputs(ROLE, tags={"a": SECRET}),
+        'tags["by hand"]',
+        {"a": "b", **HANDED},
+        {"a": "c"},
+        "permissionsCannotTell",
+        ASKS,
+    ),
+    "Deny": (ROLE, "assumeRolePolicy", json.dumps(document(*TRUST["Statement"], DENIES)), TRUST, "gains", STAYS),
+    "boundary": (ROLE, "permissionsBoundary", READ_ONLY, "", "permissionsCannotTell", update(INLINE, INLINE)),
+    "boundary beside a secret one": (
+        with_inputs(ROLE, permissionsBoundary=SECRET),
+        "permissionsBoundary",
+        SECRET,
+        SECRET,
+        "permissionsCannotTell",
+        update(INLINE, INLINE),
+    ),
+    "policy within": (
+        with_inputs(ROLE, inlinePolicies=[OWN]),
+        "inlinePolicies[1]",
+        [OWN, HAND],
+        [{**OWN, "name": "new"}],
+        "permissions",
+        STAYS,
+    ),
+    "secret policy within": (
+        with_inputs(ROLE, inlinePolicies=[{**OWN, "policy": SECRET}]),
+        "inlinePolicies[1].policy",
+        [OWN, HAND],
+        [{**OWN, "name": "new", "policy": SECRET}],
+        "permissionsCannotTell",
+        STAYS,
+    ),
+    "secret policies attached": (
+        with_inputs(ROLE, managedPolicyArns=SECRET),
+        "managedPolicyArns[0]",
+        [READ_ONLY],
+        SECRET,
+        "permissionsCannotTell",
+        STAYS,
+    ),
+    "managed policy": (MANAGED, "policy", NARROW, SAME, "permissions", STAYS),
+    "inline policy": (INLINE, "policy", NARROW, SAME, "permissions", STAYS),
+    "session policy": (
+        association(disableSessionTags=True),
+        "policy",
+        NARROW,
+        "",
+        "permissionsCannotTell",
+        update(OF_PODS, OF_PODS),
+    ),
+    "client ID gone": (
+        oidc_provider(AUDIENCE),
+        "clientIdLists[0]",
+        ["other"],
+        [AUDIENCE, "more"],
+        "gains",
+        STAYS,
+    ),
+    "client ID": (
+        oidc_provider(AUDIENCE),
+        "clientIdLists[1]",
+        [AUDIENCE, "other"],
+        [AUDIENCE, "more"],
+        "loses",
+        OTHER_STAYS,
+    ),
+    "policy attached": (
+        with_inputs(ROLE, managedPolicyArns=["arn:aws:iam::aws:policy/x"]),
+        "managedPolicyArns[1]",
+        ["arn:aws:iam::aws:policy/x", READ_ONLY],
+        ["arn:aws:iam::aws:policy/x"],
+        "permissions",
+        STAYS,
+    ),
+}
+
+
+@pytest.mark.parametrize("differs", [False, True])
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("what", BY_HAND)
+def test_what_somebody_did_by_hand(what: str, named: bool, differs: bool, diff_json: DiffJson) -> None:
+    declared, path, live, from_now_on, told, beside = BY_HAND[what]
+    name = path.partition(".")[0].partition("[")[0]
+    old = {**declared, "outputs": {**declared["outputs"], name: live}}
+    new = with_inputs(declared, **{name: from_now_on}) if differs else declared
+    reasons = [name] if named else []
+    kind = {"kind": "delete", "inputDiff": False}
+    steps = [update(old, new, detailedDiff={path: kind}, diffReasons=reasons)]
+    steps += [beside] if beside["urn"] != old["urn"] else []
+    found = diff_json(*steps, gate=GATES[told])
+
+    assert found[told]
+    assert found["good"] is (told == "loses")
+
+
+def test_an_annotation_by_hand(diff_json: DiffJson) -> None:
+    """Of what Kubernetes adds, nothing is told, nor of what somebody wrote and `up` leaves."""
+    metadata = {"name": "app", "namespace": "team-a", "annotations": {"a": "b"}}
+    account = resource(SERVICE_ACCOUNT, "app", {"metadata": metadata})
+    written = {"a": "b", "eks.amazonaws.com/role-arn": ROLE_ARN, "kept": "x"}
+    live = {**account, "outputs": {"metadata": {**metadata, "annotations": written, "uid": "1"}}}
+    path = 'metadata.annotations["eks.amazonaws.com/role-arn"]'
+    found = diff_json(update(live, account, detailedDiff={path: {"kind": "delete"}}, diffReasons=["metadata"]))
+    ((change,),) = [each["resources"] for each in found["bindings"]]
+
+    assert [(each["property"], each["before"], each["after"]) for each in change["settings"]] == [
+        (path, ROLE_ARN, None)
+    ]
+
+
+def test_no_boundary(diff_json: DiffJson) -> None:
+    """Real provider code has an empty text in the outputs of a role without one."""
+    new = with_inputs(ROLE, permissionsBoundary=READ_ONLY)
+    read = {**new, "outputs": {**ROLE["outputs"], "permissionsBoundary": ""}}
+    imported = [step("import", None, new), step("update", read, new, diffReasons=["permissionsBoundary"])]
+    change = diff_json(*imported)["bindings"][0]["resources"][0]["settings"][0]
+    empty = with_inputs(ROLE, permissionsBoundary="")
+    same = diff_json(update(ROLE, empty), update(INLINE, INLINE), gate="permissions")
+
+    assert (change["before"], change["after"]) == (None, READ_ONLY)
+    assert (same["good"], same["bindings"][0]["resources"][0]["settings"]) == (True, [])
+
+
+def test_what_was_created_and_not_read(diff_json: DiffJson) -> None:
+    """Its outputs are null: the provider of the trust policy's tokens is known by its ID, the role by its inputs."""
+    provider = oidc_provider(AUDIENCE)
+    nothing = {**provider, "id": provider["outputs"]["arn"], "outputs": {"arn": None, "clientIdLists": None}}
+    more = update(nothing, with_inputs(nothing, clientIdLists=[AUDIENCE, "other"]), diffReasons=["clientIdLists"])
+    of_other = {**role(OF_OTHER), "outputs": {"arn": None, "name": None, "tags": None}}
+    found = diff_json(more, update(of_other, of_other), gate="gains")
+
+    assert [(each["role"], each["issuer"]) for each in found["gains"]] == [("my-role", ISSUER)]
