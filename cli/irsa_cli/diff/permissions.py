@@ -66,6 +66,11 @@ class PermissionChange:
             return HARMLESS if self.read else rank_of_policy(self.policy)
         return rank(self.actions, self.resources)
 
+    @property
+    def may_be_dangerous(self) -> bool:
+        """Whether it is a dangerous gain, or one of a policy that was not read."""
+        return self.change == "gains" and (self.dangerous or bool(self.policy and not self.read))
+
 
 def permission_changes(before: World, after: World) -> tuple[list[PermissionChange], list[Undecided]]:
     """Return what the roles of a stack gain and lose, what is dangerous first; and of which that cannot be told.
