@@ -14,8 +14,8 @@ from irsa.rules.trust import ASSUME_ROLE
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.chains import Chains, arns_of
 from irsa_cli.diff.rights import Right, Rights, Undecided
-from irsa_cli.diff.sides import Compared
-from irsa_cli.diff.world import NOT_THERE, Role, World
+from irsa_cli.diff.sides import Compared, changed_roles
+from irsa_cli.diff.world import NOT_THERE, UNKNOWN_ARN, Role, World
 from irsa_world.trusts.trust import ANYBODY
 
 OUTSIDE = "outside the stack's AWS accounts"
@@ -92,6 +92,13 @@ def dangerous_gains(
                 each = DangerousGain(_aws_account(principal) or principal[1], role.name, role.arn, "", reason)
                 danger[each] = is_outside or bool(is_dangerous)
     return sorted(danger, key=lambda each: (not danger[each], each.role, each.who, each.then))
+
+
+def policies_that_decide(before: World, after: World) -> set[str]:
+    """Return the ARNs of policies and boundaries that are not the stack's, of the roles whose trust changes."""
+    permits = [after.roles[key].permits for key in changed_roles(before, after) if key in after.roles]
+    found = {arn for each in permits for arn in (*each.attached, each.boundary) if rank_of_policy(arn) == HARMLESS}
+    return found - {*after.documents, UNKNOWN_ARN, ""}
 
 
 # --- what a role may do -----------------------------------------------------------------------------------------------

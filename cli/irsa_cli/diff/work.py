@@ -15,7 +15,7 @@ from irsa_cli.diff.associations import add_associations, session_policy_changes
 from irsa_cli.diff.chains import add_chains
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import Keys, clusters_by_issuer, component_keys_of, kubernetes_providers, providers
-from irsa_cli.diff.dangers import dangerous_gains
+from irsa_cli.diff.dangers import dangerous_gains, policies_that_decide
 from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.diff.guards import clusters_of_guards, guard_changes
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
@@ -155,7 +155,8 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
 def _live(state: list[Resource], preview: Preview, keys: Keys, before: World, after: World) -> Live:
     """Return what is asked of AWS and the clusters: only about what changes."""
     live = Live()
-    policies, clusters = policies_of_others(before, after), clusters_of_both_ways(before, after)
+    policies = sorted({*policies_of_others(before, after), *policies_that_decide(before, after)})
+    clusters = clusters_of_both_ways(before, after)
     if policies or clusters:
         with under_way("diff", "reading the managed policies and EKS clusters of the roles that change"):
             live = read_in_aws(policies, clusters, providers(state, preview, types.AWS_PROVIDER))

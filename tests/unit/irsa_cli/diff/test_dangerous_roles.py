@@ -110,6 +110,13 @@ def test_what_the_role_may_do_decides(policies: list[Any], stops: bool, diff_jso
     assert found["permissions"] == []
 
 
+@pytest.mark.parametrize(("action", "stops"), [("s3:GetObject", False), ("s3:PutObject", True)])
+def test_a_managed_policy_that_stays_is_read(action: str, stops: bool, diff_json: DiffJson) -> None:
+    steps = update(role(ONE), role(TWO)), update(attached(READ_ONLY), attached(READ_ONLY))
+
+    assert diff_json(*steps, managed={READ_ONLY: document(statement(action))}, gate="dangerous")["good"] is not stops
+
+
 def test_by_an_association(diff_json: DiffJson) -> None:
     both = document({"Effect": "Allow", "Principal": PODS, "Action": ["sts:AssumeRole", "sts:TagSession"]})
     here = update(role(both), role(both))
