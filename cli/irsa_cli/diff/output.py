@@ -29,7 +29,7 @@ class Diff:
         other: Resources that change and belong to no binding.
         unchanged: Number of resources that stay as they are.
         warnings: What the preview warns of.
-        state_not_read: Why the state was not read, so that more may change than is said; empty where it was.
+        state_not_read: Why the state was not read, so that more may change than this says; empty where it was.
         not_read: What else was not read, and why, each as one sentence: then more may gain or lose the right.
         failed_updates: Resources whose last update failed, by logical name: AWS may not have what the state says, with
             which everything here is compared.
