@@ -58,6 +58,9 @@ def answer(method: str, address: str, record: dict[str, Any], body: dict[str, An
         case "PATCH", "/issues/comments/N":
             (found,) = [each for each in comments if each["id"] == number]
             found.update(body)
+        case "DELETE", "/issues/N/labels/irsa-reviewed":
+            record["labels"].remove("irsa-reviewed")
+            found = record["labels"]
         case unknown:
             raise ValueError(unknown)
     return found

@@ -48,7 +48,7 @@ class Repository:
         read: dict[str, Any] = json.loads(self.record_file.read_text())
         return read
 
-    def run(self, name: str, user: Mapping[str, str], by_hand: bool = False) -> Run:
+    def run(self, name: str, user: Mapping[str, str], by_hand: bool = False, reviewed: bool = False) -> Run:
         for left in {*self.project.folder.iterdir()} - self.checked_out:
             left.unlink()
         values = {
@@ -69,6 +69,7 @@ class Repository:
             "vars.PULUMI_BACKEND_URL || 'https://api.pulumi.com'": self.project.variables["PULUMI_BACKEND_URL"],
             "secrets.PULUMI_CONFIG_PASSPHRASE": self.project.cloud.environment()["PULUMI_CONFIG_PASSPHRASE"],
             "secrets.PULUMI_ACCESS_TOKEN": "",
+            "github.event.action == 'labeled' && github.event.label.name == 'irsa-reviewed'": str(reviewed).lower(),
             "steps.compare.outcome": "skipped",
             "steps.preview.outcome": "skipped",
             "github.event_name == 'workflow_dispatch'": "true" if by_hand else "false",

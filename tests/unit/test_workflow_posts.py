@@ -36,7 +36,8 @@ class Steps:
         return read
 
     def run(self, name: str, step: str, **variables: str) -> int:
-        (found,) = [each for each in workflow(f"{name}.yml")["jobs"][name]["steps"] if each.get("name") == step]
+        jobs = workflow(f"{name}.yml")["jobs"].values()
+        (found,) = [each for job in jobs for each in job.get("steps", ()) if each.get("name") == step]
         environment = {
             **os.environ,
             "PATH": os.pathsep.join([str(self.programs), os.environ["PATH"]]),
@@ -48,6 +49,7 @@ class Steps:
             "NUMBER": "7",
             "PREVIEWED": "success",
             "COMMIT": "c0ffee",
+            "REVIEWED": "false",
             "RUN": "https://github.com/organization/irsa/actions/runs/1",
             **variables,
         }
@@ -99,16 +101,41 @@ def test_a_file_of_the_branch_is_no_preview(steps: Steps) -> None:
     assert "gains" not in comment["body"] + forged.read_text()
 
 
-def test_a_preview_that_gives_everything_is_red(steps: Steps) -> None:
+@pytest.mark.parametrize("gate", ["gains", "dangerous"])
+def test_a_preview_that_a_gate_stops_is_red_until_somebody_lets_it_through(steps: Steps, gate: str) -> None:
     """The attack: a pull request with `*` on `*`, which passed every check; what it gives is in the comment."""
     write_programs(steps.programs, {"pulumi": "echo {}"})
-    stopped = 'case " $* " in *" --fail-on dangerous "*) echo "gains everything" > changes.md; exit 1;; esac'
+    stopped = f'case " $* " in *" --fail-on {gate} "*) echo "gains everything" > changes.md; exit 1;; esac'
     write_programs(steps.folder / ".venv" / "bin", {"irsa": stopped})
 
-    assert steps.run("preview", "Preview") == 1
-    assert steps.run("preview", "Comment", PREVIEWED="failure") == 0
-    (comment,) = steps.record["comments"]
-    assert "gains everything" in comment["body"]
+    for reviewed, code, says in (
+        ("false", 1, "Stopped: whoever has reviewed it sets the label `irsa-reviewed`, which counts for c0ffee alone."),
+        ("true", 0, "Let through: the label `irsa-reviewed` was set on c0ffee."),
+    ):
+        assert steps.run("preview", "Preview", REVIEWED=reviewed) == code
+        assert steps.run("preview", "Comment", PREVIEWED="failure" if code else "success") == 0
+        (comment,) = steps.record["comments"]
+        assert "gains everything" in comment["body"]
+        assert says in comment["body"]
+
+
+@pytest.mark.parametrize(
+    ("pulumi", "irsa"),
+    [("exit 255", "exit 2"), ("echo {}", "exit 1"), ("exit 255", "echo all > changes.md; exit 1")],
+)
+def test_no_label_lets_a_failure_through(steps: Steps, pulumi: str, irsa: str) -> None:
+    """Protects from a review of nothing: a preview that failed, or `irsa diff`, which says nothing when it crashes."""
+    write_programs(steps.programs, {"pulumi": pulumi})
+    write_programs(steps.folder / ".venv" / "bin", {"irsa": irsa})
+
+    assert steps.run("preview", "Preview", REVIEWED="true") != 0
+
+
+def test_a_push_removes_the_label(steps: Steps) -> None:
+    write_record(steps.record_file, labels=["other", "irsa-reviewed"])
+
+    assert steps.run("preview", "Remove the label of an earlier commit") == 0
+    assert steps.record["labels"] == ["other"]
 
 
 @pytest.mark.parametrize("name", ["preview", "deploy"])

@@ -78,6 +78,27 @@ def test_the_token_goes_to_no_server_of_a_pull_request(name: str) -> None:
     assert addresses == {"${{ vars.PULUMI_BACKEND_URL || 'https://api.pulumi.com' }}"}
 
 
+def test_a_label_is_for_one_commit() -> None:
+    """The attack: a commit that is pushed after somebody reviewed the last one, and the label is there still.
+
+    A job that `if` skips would turn a required check green, whichever label was set:
+    https://docs.github.com/en/pull-requests/collaborating-with-pull-requests/collaborating-on-repositories-with-code-quality-features/troubleshooting-required-status-checks
+    """
+    read = workflow("preview.yml")
+    # YAML 1.1 has `on` as true.
+    types = read[True]["pull_request"]["types"]  # type: ignore[index]
+    unlabel, preview = (read["jobs"][each] for each in ("unlabel", "preview"))
+
+    assert {"opened", "reopened", "synchronize", "labeled"} <= {*types}
+    assert "github.event.action == 'synchronize'" in unlabel["if"]
+    assert [each.get("uses") for each in unlabel["steps"]] == [None]
+    assert "environment" not in unlabel
+    assert "label" not in preview["if"] + read["jobs"]["stacks"]["if"]
+    (step,) = [each for each in preview["steps"] if each.get("id") == "preview"]
+    label = "github.event.action == 'labeled' && github.event.label.name == 'irsa-reviewed'"
+    assert step["env"]["REVIEWED"] == f"${{{{ {label} }}}}"
+
+
 def test_who_may_write_to_the_repository() -> None:
     rights = {
         (right, name)
@@ -88,6 +109,7 @@ def test_who_may_write_to_the_repository() -> None:
 
     assert rights == {
         ("pull-requests", "preview"),
+        ("pull-requests", "unlabel"),
         ("issues", "drift"),
         ("attestations", "publish"),
         ("contents", "release"),

@@ -12,14 +12,16 @@ from irsa_world.trusts.chains import RolePolicies, Trusting, answers, elsewhere
 # What it means that a chain was allowed, open or absent before, and is afterwards.
 CHANGES = {(False, True): "gains", (True, False): "loses", (None, True): "may_gain", (False, None): "may_gain"}
 CHANGES |= {(True, None): "may_lose", (None, False): "may_lose"}
+# Whether a role, by its key, may assume another one, by its ARN; None where that cannot be decided.
+Chains = Mapping[tuple[str, str], bool | None]
 UNCERTAIN = {"gains": "may_gain", "loses": "may_lose"}
 
 
-def add_chains(found: Rights, before: World, after: World) -> None:
-    """Add the roles that a role may assume in turn afterwards, or no more."""
+def add_chains(found: Rights, before: World, after: World) -> Chains:
+    """Add the roles that a role may assume in turn afterwards, or no more; return all those of afterwards."""
     policies = [{key: role.policies for key, role in each.roles.items()} for each in (before, after)]
     old, new = _chains(before, after, *policies), _chains(after, before, *reversed(policies))
-    known = {arn for each in (before, after) for arn in _arns(each).values()}
+    known = {arn for each in (before, after) for arn in arns_of(each).values()}
     for key, other in sorted({*old, *new}):
         name = CHANGES.get((old.get((key, other), False), new.get((key, other), False)))
         if name:
@@ -27,15 +29,16 @@ def add_chains(found: Rights, before: World, after: World) -> None:
             for certain, each in holders(role):
                 right = replace(each, then=other, if_trusted=other not in known)
                 getattr(found, name if certain else UNCERTAIN.get(name, name)).append(right)
+    return new
 
 
 def _chains(
     world: World, other_one: World, of_roles: Mapping[str, RolePolicies], of_other_one: Mapping[str, RolePolicies]
 ) -> dict[tuple[str, str], bool | None]:
     """Return the roles that each role of the stack may assume; None where that cannot be decided."""
-    arns = _arns(world)
+    arns = arns_of(world)
     trusts = {arns[key]: role.parsed for key, role in world.roles.items()}
-    trusting, at_the_other_time = Trusting(trusts), {*_arns(other_one).values()}
+    trusting, at_the_other_time = Trusting(trusts), {*arns_of(other_one).values()}
     found: dict[tuple[str, str], bool | None] = {}
     for key, arn in arns.items():
         policies = of_roles[key]
@@ -50,7 +53,7 @@ def _chains(
     return found
 
 
-def _arns(world: World) -> dict[str, str]:
+def arns_of(world: World) -> dict[str, str]:
     """Return the ARNs of roles by their keys; while IAM has yet to choose its name, one that no other role can have."""
     found: dict[str, str] = {}
     alike: Counter[tuple[str, ...]] = Counter()

@@ -15,16 +15,18 @@ def _operations(diff: "Diff") -> Iterator[str]:
 
 
 FAIL_ON: Mapping[str, "Callable[[Diff], bool]"] = {
-    "gains": lambda diff: bool(diff.gains or diff.may_gain or diff.cannot_tell or diff.other_principals),
+    "gains": lambda diff: bool(
+        diff.state_not_read or diff.gains or diff.may_gain or diff.cannot_tell or diff.other_principals
+    ),
     "permissions": lambda diff: bool(
-        diff.permissions_cannot_tell or any(each.change == "gains" for each in diff.permissions)
+        diff.state_not_read or diff.permissions_cannot_tell or any(each.change == "gains" for each in diff.permissions)
     ),
     "dangerous": lambda diff: bool(
-        any(each.dangerous for each in diff.guard)
+        diff.state_not_read
+        or diff.dangerous
         or diff.permissions_cannot_tell
-        or any(
-            each.change == "gains" and (each.dangerous or (each.policy and not each.read)) for each in diff.permissions
-        )
+        or any(each.may_be_dangerous for each in diff.permissions)
+        or any(each.may_be_dangerous for each in diff.guard)
     ),
     "replaces": lambda diff: REPLACE in _operations(diff),
     "deletes": lambda diff: DELETE in _operations(diff),

@@ -51,7 +51,7 @@ class GuardChange:
         service_accounts: Whose Pods, as `namespace/name`.
         who: Who may avoid it, and could not before; the widest come first.
         dangerous: Whether that is everybody, users of several roles, or a namespace with guarded service accounts; or
-            whether more users may write role annotations.
+            whether it stops less than before.
     """
 
     cluster: str
@@ -61,6 +61,11 @@ class GuardChange:
     service_accounts: tuple[str, ...] = ()
     who: tuple[Avoider, ...] = ()
     dangerous: bool = False
+
+    @property
+    def may_be_dangerous(self) -> bool:
+        """Whether it is dangerous, or irsa cannot tell."""
+        return self.dangerous or self.after == CANNOT_TELL
 
 
 def is_of_guard(resource: Resource) -> bool:
@@ -125,20 +130,28 @@ def _changes(
     if old is None or new is None:
         yield GuardChange(cluster, PODS, CANNOT_TELL if old is None else OFF, CANNOT_TELL)
     else:
-        groups: dict[tuple[str, str], list[str]] = {}
+        groups: dict[tuple[str, str, bool], list[str]] = {}
+        declared = _component(urn, after).get(GUARD_MODES)
         for name in sorted({*old, *new}):
-            groups.setdefault((old.get(name, OFF), new.get(name, OFF)), []).append(name)
-        for (was, becomes), names in groups.items():
+            was, becomes = old.get(name, OFF), new.get(name, OFF)
+            # Of a service account that goes with its binding, there is nothing left to guard.
+            is_left = not isinstance(declared, Mapping) or name in declared
+            groups.setdefault((was, becomes, is_left and _is_looser(was, becomes)), []).append(name)
+        for (was, becomes, dangerous), names in groups.items():
             if was != becomes:
-                yield GuardChange(cluster, PODS, was, becomes, tuple(names))
+                yield GuardChange(cluster, PODS, was, becomes, tuple(names), dangerous=dangerous)
     rules = [_component(urn, each).get(GUARD_ANNOTATIONS) for each in (before, after)]
     was, becomes = (each if each in STRICTEST_FIRST else OFF for each in rules)
     if was != becomes:
-        yield GuardChange(cluster, ROLE_ANNOTATIONS, was, becomes, dangerous=was == "deny" or becomes == OFF)
+        yield GuardChange(cluster, ROLE_ANNOTATIONS, was, becomes, dangerous=_is_looser(was, becomes))
     data = _data_by_namespace(before), _data_by_namespace(after)
     if OFF not in (was, becomes):
         yield from _exceptions(GuardChange(cluster, EXCEPTIONS, was, becomes), *data)
     yield from _moved(GuardChange(cluster, CONFIG_MAPS, _strictest(old), _strictest(new)), *data, {*(new or {})})
+
+
+def _is_looser(was: str, becomes: str) -> bool:
+    return STRICTEST_FIRST.index(becomes) > STRICTEST_FIRST.index(was)
 
 
 def _strictest(modes: Mapping[str, str] | None) -> str:

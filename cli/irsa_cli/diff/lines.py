@@ -10,6 +10,7 @@ from irsa.rules.arns import Arn
 from irsa.rules.mistakes import and_more, named, visible
 from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.diff.changes import KINDS, WORDS, PropertyChange, ResourceChange
+from irsa_cli.diff.dangers import DangerousGain
 from irsa_cli.diff.guards import CANNOT_TELL, CONFIG_MAPS, EXCEPTIONS, OFF, PODS, STRICTEST_FIRST, GuardChange
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import PermissionChange
@@ -47,7 +48,7 @@ NOT_SEEN = {
 
 
 # What has the name and the ARN of a role.
-OfRole = Right | Undecided | PermissionChange
+OfRole = Right | Undecided | PermissionChange | DangerousGain
 
 
 class Row(NamedTuple):
@@ -80,14 +81,18 @@ class Row(NamedTuple):
 
 
 def failed_rows(diff: Diff) -> list[Row]:
-    """Return why what follows may not be the whole truth: the state is not what AWS has."""
+    """Return why what follows may not be the whole truth: the state was not read, or is not what AWS has."""
+    rows = []
+    if diff.state_not_read:
+        text = "the state was not read, so more may be gained and lost than what follows says:"
+        rows.append(Row(CHANGED, 0, [*text.split(), *diff.state_not_read.split()]))
     if not diff.failed_updates:
-        return []
+        return rows
     text = (
         f"the last update of {_some(diff.failed_updates)} failed: AWS may still have what was there before, and what "
         "follows does not say so. Run"
     )
-    return [Row(CHANGED, 0, [*text.split(), f"`{commands.up(diff.stack)}`"])]
+    return [*rows, Row(CHANGED, 0, [*text.split(), f"`{commands.up(diff.stack)}`"])]
 
 
 def headline(diff: Diff) -> list[tuple[str, str]]:
@@ -98,9 +103,27 @@ def headline(diff: Diff) -> list[tuple[str, str]]:
         "guard": [" ".join(guard_row(each).pieces[1:]) for each in diff.guard],
         "renamed": keys,
     }
+    dangerous = dict.fromkeys(" ".join(each) for each in _dangerous(diff))
     return [
+        *([("dangerous", ", ".join(first_few([*dangerous])))] if dangerous else []),
         *_who(_parts(diff)),
         *((name, ", ".join([those[0], *and_more(len(those), 1)])) for name, those in more.items() if those),
+    ]
+
+
+def _dangerous(diff: Diff) -> Iterator[list[str]]:
+    """Yield who newly may assume a role of which that is dangerous, in words."""
+    role = _role_text(diff)
+    for each in diff.dangerous:
+        who = "every service account" if each.who == EVERYBODY else named(each.who)
+        yield [*([who, "->"] if each.who else []), role(each), *(["->", named(each.then)] if each.then else [])]
+
+
+def danger_rows(diff: Diff) -> list[Row]:
+    """Return who newly may assume a role of which that is dangerous, and why, a line each."""
+    return [
+        Row(CHANGED if CANNOT_TELL in each.reason else ADDED, 0, ["dangerous:", *who, *f"({each.reason})".split()])
+        for each, who in zip(diff.dangerous, _dangerous(diff), strict=True)
     ]
 
 
@@ -168,16 +191,23 @@ def _headline_row(parts: Sequence[tuple[str, str]]) -> Row:
 
 
 def right_rows(diff: Diff) -> list[Row]:
-    """Return who gains and loses the right, and what roles may do, a line each, where the headline does not say all."""
+    """Return who gains and loses the right, and what roles may do, a line each, where the headline does not say all.
+
+    What may be dangerous comes first: the end of a long comment is cut.
+    """
     more = any(each.such_as or each.but_not or each.at_most for _, _, those in _rights(diff) for each in those)
     said = [*_parts(diff)]
     says_all = not (more or diff.cannot_tell or any("(below)" in those for _, those in _who(said)))
     permissions = permission_rows(diff)
-    return [
-        *([] if says_all else [row for _, _, row in said]),
-        *(permissions if len(permissions) > 1 else []),
-        *(map(guard_row, diff.guard) if len(diff.guard) > 1 else []),
+    risky = [*(each.may_be_dangerous for each in diff.permissions), *(True for _ in diff.permissions_cannot_tell)]
+    guards = [(guard_row(each), each.may_be_dangerous) for each in diff.guard]
+    rows = [
+        *((row, True) for row in danger_rows(diff)),
+        *((row, False) for _, _, row in said if not says_all),
+        *(zip(permissions, risky, strict=True) if len(permissions) > 1 else ()),
+        *(guards if len(guards) > 1 else ()),
     ]
+    return [row for row, _ in sorted(rows, key=lambda each: not each[1])]
 
 
 def _rights(diff: Diff) -> list[tuple[str, str, Sequence[Right]]]:
@@ -226,7 +256,7 @@ def _role_text(diff: Diff) -> Callable[[OfRole], str]:
     """Return a function from what is about a role to its name; where two have one, to its ARN."""
     rights = [each for _, _, those in _rights(diff) for each in those]
     undecided = (*diff.cannot_tell, *diff.permissions_cannot_tell)
-    every: tuple[OfRole, ...] = (*rights, *undecided, *diff.permissions)
+    every: tuple[OfRole, ...] = (*rights, *undecided, *diff.permissions, *diff.dangerous)
     alike = Counter(name for name, _ in {(each.role, each.role_arn) for each in every})
 
     return lambda each: named(each.role_arn) if each.role_arn and alike[each.role] > 1 else _role_name(each.role)

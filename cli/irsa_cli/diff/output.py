@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from irsa_cli.diff.changes import BindingChange, ResourceChange
+from irsa_cli.diff.dangers import DangerousGain
 from irsa_cli.diff.guards import GuardChange
 from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.renamed import Renamed
@@ -29,13 +30,16 @@ class Diff:
         other: Resources that change and belong to no binding.
         unchanged: Number of resources that stay as they are.
         warnings: What the preview warns of.
-        not_read: What was not read, and why, each as one sentence: then there may be more who gain or lose the right.
+        state_not_read: Why the state was not read, so that more may change than this says; empty where it was.
+        not_read: What else was not read, and why, each as one sentence: then more may gain or lose the right.
         failed_updates: Resources whose last update failed, by logical name: AWS may not have what the state says, with
             which everything here is compared.
         before: What it begins with: the state of the last `pulumi up`, or what AWS and Kubernetes have (`--refresh`).
         renamed: The bindings whose key was renamed, so that what has an automatic name is created again.
         permissions: What roles may do that they could not before, and what no more; what is dangerous comes first.
         permissions_cannot_tell: Roles of which irsa cannot tell that.
+        dangerous: Who newly may assume a role, where that is dangerous: the role may do what is dangerous, also by the
+            roles that it may assume in turn; or who is outside the stack's AWS accounts.
         guard: What the guards of the clusters do otherwise than before, the strictest first.
     """
 
@@ -51,10 +55,12 @@ class Diff:
     other: Sequence[ResourceChange] = ()
     unchanged: int = 0
     warnings: Sequence[str] = ()
+    state_not_read: str = ""
     not_read: Sequence[str] = ()
     failed_updates: Sequence[str] = ()
     before: Literal["state", "live"] = "state"
     renamed: Sequence[Renamed] = ()
     permissions: Sequence[PermissionChange] = ()
     permissions_cannot_tell: Sequence[Undecided] = ()
+    dangerous: Sequence[DangerousGain] = ()
     guard: Sequence[GuardChange] = ()

@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from irsa.evaluation.gains import Gain, each_once, gains
-from irsa.evaluation.lint.permissions import POWER_OF_POLICY
-from irsa.evaluation.patterns import overlap
+from irsa.evaluation.lint.permissions import HARMLESS, rank, rank_of_policy
 from irsa.evaluation.permissions import Permissions, gives
-from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import named
@@ -24,14 +22,9 @@ from irsa_world.trusts.chains import Document
 
 TAGS_CHANGE = "tags of the role or its sessions change, on which"
 UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`"
-# What gives access to everything, or lets the role give itself more: the first that an action matches.
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
-DANGEROUS = ("*", "iam:*", "sts:assumerole*", "kms:*")
 # Condition keys and policy variables about the ARN and the tags of who asks, and the tags of what is asked for:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
 PRINCIPAL, PRINCIPAL_TAG, RESOURCE_TAG = "aws:(?:PrincipalArn|userid)", "aws:PrincipalTag", "(?:aws|iam):ResourceTag"
-# What only reads, by how IAM's access levels name these: Get*, List*, ...
-READS = re.compile(r"(?!kms:|sts:)\w[\w-]*:(get|list|describe|head|batchget|query|scan|select|view|search)")
 
 
 @dataclass(frozen=True)
@@ -70,15 +63,13 @@ class PermissionChange:
     def rank(self) -> int:
         """How much it is to be looked at: 0 comes first."""
         if self.policy:
-            return 0 if not self.read and Arn.name_in(self.policy) in POWER_OF_POLICY else len(DANGEROUS) + 1
-        actions = [each for each in map(str.lower, self.actions) if not READS.match(each)]
-        of_everything = [0] if "*" in actions else []
-        ranks = [*of_everything, *(n for n, each in enumerate(DANGEROUS[1:], 1) if _overlap(each, actions))]
-        return min([*ranks, len(DANGEROUS) if "*" in self.resources and actions else len(DANGEROUS) + 1])
+            return HARMLESS if self.read else rank_of_policy(self.policy)
+        return rank(self.actions, self.resources)
 
-
-def _overlap(dangerous: str, actions: Iterable[str]) -> bool:
-    return any(overlap(dangerous, each) for each in actions if each != "*")
+    @property
+    def may_be_dangerous(self) -> bool:
+        """Whether it is a dangerous gain, or one of a policy that was not read."""
+        return self.change == "gains" and (self.dangerous or bool(self.policy and not self.read))
 
 
 def permission_changes(before: World, after: World) -> tuple[list[PermissionChange], list[Undecided]]:
@@ -108,11 +99,10 @@ def permission_changes(before: World, after: World) -> tuple[list[PermissionChan
         of_role = [change("gains", *each) for each in gained] + [change("loses", *each) for each in lost]
         of_role += [change("gains", policy=each, read=each in new.read) for each in new.attached - old.attached]
         of_role += [change("loses", policy=each, read=each in old.read) for each in old.attached - new.attached]
-        dangerous = any(each.rank <= len(DANGEROUS) for each in of_role)
+        dangerous = any(each.rank < HARMLESS for each in of_role)
         who = tuple(sorted({each.service_account for _, each in holders(role)} - {""})) if dangerous else ()
         found += [
-            replace(each, service_accounts=who, dangerous=True) if each.rank <= len(DANGEROUS) else each
-            for each in of_role
+            replace(each, service_accounts=who, dangerous=True) if each.rank < HARMLESS else each for each in of_role
         ]
     return sorted(found, key=lambda each: (each.change, each.rank, each.role, each.policy)), undecided
 

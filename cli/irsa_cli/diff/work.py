@@ -15,6 +15,7 @@ from irsa_cli.diff.associations import add_associations, session_policy_changes
 from irsa_cli.diff.chains import add_chains
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import Keys, clusters_by_issuer, component_keys_of, kubernetes_providers, providers
+from irsa_cli.diff.dangers import dangerous_gains, policies_that_decide
 from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.diff.guards import clusters_of_guards, guard_changes
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
@@ -89,21 +90,21 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
         raise CouldNotLookError(f"the preview is of stack {named(preview.stack)}, not of {named(options.stack)}")
     is_file_alone = options.preview is not None and not options.stack
     state: list[Resource] = []
-    not_read = []
+    state_not_read = ""
     if is_file_alone:
-        not_read.append("the state, AWS and the clusters: --preview without --stack reads the file alone")
+        state_not_read = "--preview without --stack reads the file alone, not AWS and the clusters either"
     else:
         try:
             with under_way("diff", "reading the stack's state"):
                 state = exported_state(options.stack)
         except CouldNotLookError as error:
-            not_read.append(f"the state: {error}")
+            state_not_read = str(error)
     keys = component_keys_of(state, preview)
     worlds = before_and_after(state, preview.steps)
     live = Live() if is_file_alone else _live(state, preview, keys, *worlds)
-    live = live._replace(not_read=[*not_read, *live.not_read])
     before: Literal["live", "state"] = "live" if preview.refreshed or options.refresh else "state"
-    return replace(_diff(preview, state, keys, worlds, live), stack=options.stack or preview.stack, before=before)
+    found = _diff(preview, state, keys, worlds, live)
+    return replace(found, stack=options.stack or preview.stack, before=before, state_not_read=state_not_read)
 
 
 def _preview(options: argparse.Namespace) -> Preview:
@@ -130,7 +131,8 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
     loose = loose_policies(before, after)
     of_sessions = session_policy_changes(before, after, compared, live.eks_issuers)
     before, after = (each.with_read(live.policies) for each in (before, after))
-    add_chains(found, before, after)
+    chains = add_chains(found, before, after)
+    dangerous = dangerous_gains(found, compared.values(), before, after, chains)
     permissions, undecided = permission_changes(before, after)
     guards = clusters_of_guards(state, preview.steps)
     bindings, other = changes(with_annotations(preview.steps, live.annotations), keys, guards)
@@ -139,6 +141,7 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
         **vars(found),
         permissions=permissions,
         permissions_cannot_tell=[*undecided, *of_sessions, *loose],
+        dangerous=dangerous,
         guard=guard_changes(state, preview.steps, guards),
         clusters={**_of_roles_with_several(compared.values()), **clusters_by_issuer(keys), **live.clusters},
         bindings=bindings,
@@ -160,7 +163,8 @@ def _of_roles_with_several(compared: Iterable[Compared]) -> dict[str, str]:
 def _live(state: list[Resource], preview: Preview, keys: Keys, before: World, after: World) -> Live:
     """Return what is asked of AWS and the clusters: only about what changes."""
     live = Live()
-    policies, clusters = policies_of_others(before, after), clusters_of_both_ways(before, after)
+    policies = sorted({*policies_of_others(before, after), *policies_that_decide(before, after)})
+    clusters = clusters_of_both_ways(before, after)
     if policies or clusters:
         with under_way("diff", "reading the managed policies and EKS clusters of the roles that change"):
             live = read_in_aws(policies, clusters, providers(state, preview, types.AWS_PROVIDER))

@@ -60,7 +60,10 @@ def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, d
     assert comment["body"].startswith(f"{MARKER}\nNo preview of stack `{STACK}`")
 
     repository.project.set({"bindings": {"reports": CHANGED}})
-    previewed = repository.run("preview", users["preview"])
+    stopped = repository.run("preview", users["preview"])
+    assert stopped.failed == ["Preview"], stopped.printed
+    assert "irsa diff: stopped by --fail-on: gains\n" in stopped.printed
+    previewed = repository.run("preview", users["preview"], reviewed=True)
     assert previewed.failed == [], previewed.printed
     (edited,) = repository.record["comments"]
     assert edited["id"] == comment["id"]

@@ -22,6 +22,49 @@ ROLE = "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}"
 # Any action of any service: nobody has one of this name.
 UNNAMED = "strangerzq"
 WRITING = ("Write", "Permissions management", "Tagging")
+# How the names of actions begin that look at something and change nothing, where their access level says so, too. That
+# alone may be wrong: sqs:ReceiveMessage hides what it has read.
+_LOOKING = ("get", "list", "describe", "head", "batchget", "query", "scan", "select", "view", "search")
+# Of keys, and of who acts as whom, nothing is only looked at.
+_NEVER_LOOKING = frozenset({"kms", "sts"})
+# What answers with a secret, or with credentials that others than the caller have.
+SECRETS = (
+    # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html and BatchGetSecretValue
+    "secretsmanager:*getsecretvalue",
+    # https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html
+    "ssm:getparameter*",
+    # https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html,
+    # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html,
+    # https://docs.aws.amazon.com/lake-formation/latest/APIReference/API_GetTemporaryGlueTableCredentials.html, ...
+    "*:get*credentials*",
+    # https://docs.aws.amazon.com/storagegateway/latest/APIReference/API_DescribeChapCredentials.html
+    "storagegateway:describechapcredentials",
+    # https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_GetRelationalDatabaseMasterUserPassword.html,
+    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetPasswordData.html,
+    # https://docs.aws.amazon.com/pca-connector-scep/latest/APIReference/API_GetChallengePassword.html
+    "*:get*password",
+    "ec2:getpassworddata",
+    # https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_GetBucketAccessKeys.html,
+    # https://docs.aws.amazon.com/appsync/latest/APIReference/API_ListApiKeys.html,
+    # https://docs.aws.amazon.com/waf/latest/APIReference/API_GetDecryptedAPIKey.html
+    "lightsail:getbucketaccesskeys",
+    "appsync:listapikeys",
+    "wafv2:getdecryptedapikey",
+    # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html
+    "cognito-idp:describeuserpoolclient",
+    "cognito-idp:listuserpoolclientsecrets",
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodeconnections.html,
+    # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetOpenIdTokenForDeveloperIdentity.html,
+    # https://docs.aws.amazon.com/gameliftservers/latest/apireference/API_GetComputeAuthToken.html, ...
+    "*:get*accesstoken",
+    "*:get*authtoken",
+    "*:getconnectiontoken",
+    "*:getfederationtoken",
+    "cognito-identity:getopenidtoken*",
+    "amplifybackend:gettoken",
+    # https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_GetResourceApiKey.html
+    "bedrock-agentcore:getresource*",
+)
 
 
 class Action(NamedTuple):
@@ -107,7 +150,35 @@ def written(action: str) -> Sequence[Written]:
     return [Written(f"{prefix}:{name}", arns) for name, level, arns in matching(action) if arns and level in WRITING]
 
 
-ANY = Written(f"{UNNAMED}:{UNNAMED}", [f"arn:${{Partition}}:{UNNAMED}:${{Region}}:${{Account}}:${{Name}}"])
+@functools.cache
+def only_looks(action: str) -> bool:
+    """Return whether an action, or each that a pattern names, looks at what is no secret; not so if none is known."""
+    prefix, _, name = action.lower().partition(":")
+    known = matching(action) if name.startswith(_LOOKING) and prefix not in _NEVER_LOOKING else ()
+    return bool(known) and not any(each.access_level in WRITING or _is_secret(prefix, each.name) for each in known)
+
+
+@functools.cache
+def _is_secret(prefix: str, name: str) -> bool:
+    return any(matches(f"{prefix}:{name.lower()}", each) for each in SECRETS)
+
+
+@functools.cache
+def changing(action: str) -> Sequence[Written]:
+    """Return the actions of a pattern that do more than look; one that is not known stands for itself."""
+    prefix = action.lower().partition(":")[0]
+    known = matching(action)
+    if not known:
+        return [Written(action, service(prefix).arns or [_any_arn(prefix)])]
+    every = [Written(f"{prefix}:{name}", arns) for name, _, arns in known]
+    return [each for each in every if not only_looks(each.action)]
+
+
+def _any_arn(service_: str) -> str:
+    return f"arn:${{Partition}}:{service_}:${{Region}}:${{Account}}:${{Name}}"
+
+
+ANY = Written(f"{UNNAMED}:{UNNAMED}", [_any_arn(UNNAMED)])
 
 
 # Those between the colons at the beginning of an ARN, and as a policy of a stack file has them.

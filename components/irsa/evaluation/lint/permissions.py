@@ -9,7 +9,8 @@ from irsa.evaluation.lint import actions
 from irsa.evaluation.lint.actions import ROLE, UNNAMED
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
 from irsa.evaluation.lint.rule import Danger, Policies, Statement, Warnings, rule
-from irsa.evaluation.patterns import matches, pattern_of
+from irsa.evaluation.patterns import matches, overlap, pattern_of
+from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import shortened
 from irsa.rules.strangers import stranger
@@ -71,7 +72,9 @@ def _written(policies: Policies, statement: Statement, pattern: str) -> Iterator
 def _gives_any(policies: Policies, index: int, several: Iterator[actions.Written]) -> bool:
     """Return whether a statement gives one of several actions on every resource of a type."""
     statement = policies.statements[index][1]
-    return any(_may_be_open(statement, arns) and policies.give(action, arns, index) for action, arns in several)
+    # One type at a time: of an action with very many, as ec2:CreateTags, not all are tried together.
+    each_type = ((action, [arn]) for action, arns in several for arn in arns)
+    return any(_may_be_open(statement, arn) and policies.give(action, arn, index) for action, arn in each_type)
 
 
 def _may_be_open(statement: Statement, arns: Sequence[str]) -> bool:
@@ -186,6 +189,47 @@ def administrator_access(policy: ManagedPolicy) -> Warnings:
     if _has_all(Policies([document, *policy.documents]), service):
         fix = "attach a policy with the actions that the Pods call"
         yield (), Danger(f"{found[1]}: {what}", "the permissions that the role needs", fix)
+
+
+# What gives access to everything, or lets a role give itself more, whatever the resources are: the first that an action
+# matches. https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html,
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoot.html
+_ON_ANY_RESOURCE = ("iam:*", "sts:assumero*", "kms:*")
+# Comes after all that is dangerous.
+HARMLESS = len(_ON_ANY_RESOURCE) + 2
+
+
+@functools.lru_cache(maxsize=10_000)
+def rank(allowed: Sequence[str], resources: Sequence[str]) -> int:
+    """Return how dangerous it is that actions are allowed on resources: 0 most of all, HARMLESS if not at all.
+
+    Dangerous is `*`; what manages IAM or keys, or assumes roles; and what does more than look, or reads secrets, on
+    everything, or on everything of a type and an AWS account in a region.
+    """
+    risky = [each.lower() for each in allowed if not actions.only_looks(each)]
+    if "*" in risky:
+        return 0
+    for number, each in enumerate(_ON_ANY_RESOURCE, 1):
+        if any(overlap(each, action) for action in risky):
+            return number
+    everywhere = [_in_every_region(each) for each in resources]
+    policies = Policies(
+        [{"Version": VERSION, "Statement": {"Effect": "Allow", "Action": risky, "Resource": everywhere}}]
+    )
+    on_everything = any(matches("*", each) for each in everywhere)
+    if risky and (on_everything or any(_gives_any(policies, 0, iter(actions.changing(each))) for each in risky)):
+        return HARMLESS - 1
+    return HARMLESS
+
+
+def _in_every_region(arn: str) -> str:
+    parts = arn.split(":", 5)
+    return ":".join([*parts[:3], "*", *parts[4:]]) if parts[5:] and parts[3] else arn
+
+
+def rank_of_policy(arn: str) -> int:
+    """Return the same of a managed policy that was not read, by its name."""
+    return 0 if Arn.name_in(arn) in POWER_OF_POLICY else HARMLESS
 
 
 def unlimited(

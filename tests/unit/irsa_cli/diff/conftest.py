@@ -18,7 +18,8 @@ DiffJson = Callable[..., dict[str, Any]]
 def diff_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> DiffJson:
     """Return a function from a preview's steps to what is printed.
 
-    Given the issuers of EKS clusters by ARN, or managed policies by ARN, it reads them; without either, the file alone.
+    Given the issuers of EKS clusters by ARN, or managed policies by ARN, it reads them and the state, as for a gate;
+    without any of these, the file alone.
     """
     clusters: dict[str, str] = {}
     policies: dict[str, Any] = {}
@@ -53,7 +54,7 @@ def diff_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
             known.update(answers or {})
         file = tmp_path / "preview.json"
         file.write_text(digest(steps, **preview))
-        stack = [] if eks is None and managed is None else ["--stack", "dev"]
+        stack = [] if eks is None and managed is None and not gate else ["--stack", "dev"]
         code = main(["diff", "--preview", str(file), *stack, "--json", *(["--fail-on", gate] if gate else [])])
         printed: dict[str, Any] = json.loads(capsys.readouterr().out)
         assert (code, printed["good"]) in ((0, True), (1, False))

@@ -52,15 +52,16 @@ def found(*steps: Any, state: Sequence[Any] = ()) -> list[GuardChange]:
     return guard_changes(resources, read, clusters_of_guards(resources, read))
 
 
-def pods(before: str, after: str, *accounts: str, cluster: str = "green") -> GuardChange:
-    return GuardChange(cluster, "pods", before, after, accounts)
+def pods(before: str, after: str, *accounts: str, cluster: str = "green", dangerous: bool = False) -> GuardChange:
+    return GuardChange(cluster, "pods", before, after, accounts, dangerous=dangerous)
 
 
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        ({"a/x": "deny"}, {"a/x": "warn"}, [pods("deny", "warn", "a/x")]),
-        ({"a/x": "deny"}, {"a/x": "off"}, [pods("deny", "off", "a/x")]),
+        ({"a/x": "deny"}, {"a/x": "warn"}, [pods("deny", "warn", "a/x", dangerous=True)]),
+        ({"a/x": "deny"}, {"a/x": "off"}, [pods("deny", "off", "a/x", dangerous=True)]),
+        # Its binding goes, too.
         ({"a/x": "deny"}, {}, [pods("deny", "off", "a/x")]),
         ({"a/x": "off"}, {}, []),
         # kube-system is named.

@@ -147,6 +147,15 @@ def test_two_roles_of_one_name_that_are_not_in_the_preview() -> None:
     assert [(each.role, each.actions) for each in known] == [("same", ("*",)), ("same", ("s3:GetObject",))]
 
 
+EVERY_OBJECT = "arn:aws:s3:::*"
+# What answers with a secret, though AWS calls most of it reading; `ssm:Get*` is several.
+SECRETS = [
+    *("secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParametersByPath", "ssm:Get*"),
+    *("redshift:GetClusterCredentials", "lightsail:GetRelationalDatabaseMasterUserPassword", "ec2:GetPasswordData"),
+    *("codeconnections:GetConnectionToken", "cognito-idp:DescribeUserPoolClient"),
+]
+
+
 # What https://docs.aws.amazon.com/service-authorization/latest/reference has as Read or List, and what it does not.
 ROLES, KEYS = "arn:aws:iam::*:role/x", "arn:aws:kms:*:*:key/x"
 
@@ -156,11 +165,22 @@ ROLES, KEYS = "arn:aws:iam::*:role/x", "arn:aws:kms:*:*:key/x"
     [
         *((action, ROLES, True) for action in ("iam:PassRole", "iam:*", "iam:P*", "iam:Create?ole")),
         *((action, ROLES, True) for action in ("sts:AssumeRole", "sts:A*", "sts:?ssumeRole", "sts:*")),
+        ("sts:AssumeRoot", "arn:aws:iam::*:root", True),
         *((action, KEYS, True) for action in ("kms:Decrypt", "kms:*", "kms:GetParametersForImport")),
         *((action, "*", True) for action in ("*", "s3:PutObject", "s3:*", "dynamodb:DeleteItem", "sqs:SendMessage")),
         *((action, "*", False) for action in ("s3:GetObject", "s3:List*", "ec2:DescribeInstances", "iam:ListRoles")),
-        *((action, "*", False) for action in ("dynamodb:Query", "dynamodb:Scan", "s3:HeadObject", "iam:Get*")),
+        *((action, "*", False) for action in ("dynamodb:Query", "dynamodb:Scan", "iam:Get*")),
         *((action, ARN, False) for action in ("s3:PutObject", "s3:*", "s3:DeleteObject")),
+        # It reads and hides what it has read; and what the reference does not know may do anything.
+        *((action, "*", True) for action in ("sqs:ReceiveMessage", "s3:GetWhatIsNew", "new-service:GetIt")),
+        *((each, EVERY_OBJECT, True) for each in ("s3:DeleteObject", "s3:*", "s3:Put*", "s3:MakeWhatIsNew")),
+        *((each, EVERY_OBJECT, False) for each in ("s3:GetObject", "s3:Get*")),
+        *((each, "*", True) for each in SECRETS),
+        *((each, "arn:aws:*:us-west-2:111122223333:*", True) for each in SECRETS),
+        ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-west-2:111122223333:secret:my-app-??????", False),
+        ("ssm:GetParametersByPath", "arn:aws:ssm:us-west-2:111122223333:parameter/my-app/*", False),
+        # Its answer is for the caller's own rights: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
+        ("ecr:GetAuthorizationToken", "*", False),
     ],
 )
 def test_what_is_dangerous(action: str, resource_: str, dangerous: bool) -> None:

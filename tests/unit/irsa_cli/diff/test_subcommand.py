@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.diff.changes import BindingChange, ResourceChange
+from irsa_cli.diff.dangers import DangerousGain
 from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.diff.guards import GuardChange
 from irsa_cli.diff.permissions import PermissionChange
@@ -37,6 +38,7 @@ OTHER_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{OTHER_ISSUER}"
 WORKER = role(trust("team-a:worker"))
 PREVIEW = digest([step("update", WORKER, without_outputs(role(trust("team-a:worker", "team-a:builder"))))])
 FIRST = "gains: team-a/builder -> my-role; loses: nobody"
+ALONE = "~ the state was not read, so more may be gained and lost than what follows"
 
 
 @pytest.fixture
@@ -52,7 +54,9 @@ def test_standard_input(encoding: str, monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PREVIEW.encode(encoding))))
 
     assert main(["diff", "--preview", "-"]) == 0
-    assert capsys.readouterr().out.startswith(FIRST)
+    first, *_, second = capsys.readouterr().out.partition(FIRST)
+    assert first.startswith(ALONE)
+    assert second
 
 
 def test_markdown_and_a_gate(preview: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,12 +64,13 @@ def test_markdown_and_a_gate(preview: Path, tmp_path: Path, capsys: pytest.Captu
     gates = ["--fail-on", "deletes", "--fail-on", "gains"]
     assert main(["diff", "--preview", str(preview), "--markdown", str(comment), *gates]) == 1
     printed = capsys.readouterr()
-    assert printed.out.startswith(FIRST)
+    assert printed.out.startswith(ALONE)
     assert printed.err == "irsa diff: stopped by --fail-on: gains\n"
     assert main(["diff", "--preview", str(preview), "--markdown", "-", *gates[:2]]) == 0
 
     assert capsys.readouterr().out == comment.read_text() + "\n"
-    assert comment.read_text().startswith("### irsa diff: stack `dev`\n\n**gains:** `team-a/builder -> my-role`")
+    assert comment.read_text().startswith(f"### irsa diff: stack `dev`\n\n```diff\n{ALONE}")
+    assert "\n\n**gains:** `team-a/builder -> my-role`" in comment.read_text()
 
 
 @pytest.mark.parametrize("key", ["green", ""])
@@ -81,7 +86,7 @@ def test_the_cluster_of_a_gain(key: str, preview: Path, capsys: pytest.CaptureFi
     preview.write_text(digest(steps))
 
     assert main(["diff", "--preview", str(preview)]) == 0
-    told = " ".join(line.strip("+ ") for line in capsys.readouterr().out.splitlines()[: 1 if key else 4])
+    told = " ".join(line.strip("+ ") for line in capsys.readouterr().out.partition("gains:")[2].splitlines()[:4])
     assert f"team-a/worker in {key or OTHER_ISSUER}" in told
 
 
@@ -140,8 +145,7 @@ def test_the_stack_may_be_given_with_its_owner(
     assert main(["diff", "--stack", "org/irsa/dev", "--preview", str(preview)]) == 0
 
     found = " ".join(capsys.readouterr().out.split())
-    assert found.startswith(FIRST)
-    assert "not read: the state: no credentials" in found
+    assert found.startswith(f"{ALONE} says: ~ no credentials {FIRST}")
     assert "not read: service accounts: the stack has no Kubernetes provider" in found
 
 
@@ -246,6 +250,7 @@ def test_an_annotation_that_is_there_is_not_added(
 # --- gates ------------------------------------------------------------------------------------------------------------
 
 RIGHT, UNDECIDED = Right("team-a/app", "r", "", ""), Undecided("r", "", "why")
+ASSUMED = DangerousGain("team-a/app", "r", "", "", "why")
 NOT_READ = PermissionChange("r", "", "gains", policy="arn:aws:iam::111122223333:policy/not-read")
 
 
@@ -263,10 +268,16 @@ OF_PERMISSIONS = [
     {"permissions": [NOT_READ]},
     {"permissions_cannot_tell": [UNDECIDED]},
 ]
+STATE_NOT_READ = {"state_not_read": "no credentials"}
 STOPS: dict[str, list[dict[str, Any]]] = {
     "gains": [{"gains": [RIGHT]}, {"may_gain": [RIGHT]}, {"cannot_tell": [UNDECIDED]}, {"other_principals": ["r"]}],
     "permissions": [*(permission("gains", extent) for extent in ("all", "some", "cannot tell")), *OF_PERMISSIONS],
-    "dangerous": [*OF_PERMISSIONS, {"guard": [GuardChange("", "roleAnnotations", "deny", "warn", dangerous=True)]}],
+    "dangerous": [
+        *OF_PERMISSIONS,
+        {"dangerous": [ASSUMED]},
+        {"guard": [GuardChange("", "roleAnnotations", "deny", "warn", dangerous=True)]},
+        {"guard": [GuardChange("", "pods", "off", "cannot tell")]},
+    ],
     "replaces": [{"bindings": changed("replace")}, {"other": changed("replace")[0].resources}],
     "deletes": [{"bindings": changed("delete")}, {"other": changed("delete")[0].resources}],
 }
@@ -282,4 +293,5 @@ def test_what_a_gate_stops_at(gate: str) -> None:
     others = [each for each in itertools.chain(NOTHING, *STOPS.values()) if each not in STOPS[gate]]
 
     assert all(FAIL_ON[gate](diff(**each)) for each in STOPS[gate])
+    assert FAIL_ON[gate](diff(**STATE_NOT_READ)) is (gate in {"gains", "permissions", "dangerous"})
     assert not any(FAIL_ON[gate](diff(**each)) for each in others)

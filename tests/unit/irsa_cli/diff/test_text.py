@@ -14,9 +14,12 @@ from rich.cells import cell_len
 
 from irsa.rules.mistakes import visible
 from irsa_cli.diff.changes import BindingChange, PropertyChange, ResourceChange
+from irsa_cli.diff.dangers import DangerousGain
+from irsa_cli.diff.guards import GuardChange
 from irsa_cli.diff.lines import headline, rows_of
 from irsa_cli.diff.markdown import LONGEST, code, markdown
 from irsa_cli.diff.output import Diff
+from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.rights import Right, Undecided
 from irsa_cli.main import main
 from irsa_world.model import ServiceAccount
@@ -42,7 +45,7 @@ COMMAND = "irsa diff --stack dev"
 GITHUB = 65_536
 OWN_WORDS = re.compile(
     r"irsa diff: stack|\d[\d,]* more lines|\d[\d,]* of \d[\d,]* sections|are not shown|shows them\.|nobody|[;:.\s]|"
-    r"(gains|loses|may gain|may lose|cannot tell|other principals|permissions|renamed):|"
+    r"(gains|loses|may gain|may lose|cannot tell|other principals|permissions|dangerous|renamed):|"
     r"</?details( open)?>|</?summary>"
 )
 
@@ -200,6 +203,31 @@ def test_what_does_not_fit_is_counted() -> None:
     assert 0 < opened < 100
     assert f"**{100 - opened:,} of 100 sections are not shown**: `{COMMAND}` shows them." in found
     assert len(found) + 200 <= GITHUB
+
+
+def test_what_may_be_dangerous_is_not_cut() -> None:
+    """The attack: so many harmless gains that the one that matters is among what the comment does not show."""
+    many = [Right(f"team-{index}/app", "my-role", "", ISSUER) for index in range(2_000)]
+    reads = [PermissionChange("my-role", "", "gains", ("s3:GetObject",), (str(index),)) for index in range(2_000)]
+    gains = [*reads, PermissionChange("admin", "", "gains", ("*",), ("*",), dangerous=True)]
+    guards = [*(GuardChange(str(index), "pods", "off", "deny") for index in range(2_000))]
+    guards.append(GuardChange("blue", "pods", "deny", "off", dangerous=True))
+    dangerous = [DangerousGain("999988887777", "admin", "", "", "outside the stack's AWS accounts")]
+    undecided = [Undecided("secret-role", "", "a policy of it is a secret")]
+    found = diff(gains=many, permissions=gains, guard=guards, dangerous=dangerous, permissions_cannot_tell=undecided)
+    comment = markdown(found, COMMAND)
+
+    assert "**dangerous:** `999988887777 -> admin`;" in comment
+    rows = [
+        "+ dangerous: 999988887777 -> admin",
+        "+ admin gains * on *",
+        "in blue",
+        "~ secret-role permissions: cannot",
+    ]
+    assert [each for each in rows if each not in comment.partition("```diff")[2]] == []
+    shown = len(re.findall("^. (team-|my-role|admin|secret-role|guard:|dangerous:)", comment, re.MULTILINE))
+    (cut,) = re.findall(r"\*\*([\d,]+) more lines are not shown", comment)
+    assert int(cut.replace(",", "")) >= 6_004 - shown > 0
 
 
 def test_one_line_that_is_too_long() -> None:

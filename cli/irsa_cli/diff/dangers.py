@@ -1,0 +1,193 @@
+"""Who newly may assume a role of which that is dangerous: by what the role may do, or by who that is. Pure."""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from irsa.evaluation.document import Statement
+from irsa.evaluation.gains import gains
+from irsa.evaluation.lint.permissions import HARMLESS, rank, rank_of_policy
+from irsa.evaluation.permissions import gives
+from irsa.rules.mistakes import named
+from irsa.rules.trust import ASSUME_ROLE
+from irsa.rules.unknown import Unknown
+from irsa_cli.diff.chains import Chains, arns_of
+from irsa_cli.diff.rights import Right, Rights, Undecided
+from irsa_cli.diff.sides import Compared, changed_roles
+from irsa_cli.diff.world import NOT_THERE, UNKNOWN_ARN, Role, World
+from irsa_world.trusts.trust import ANYBODY
+
+OUTSIDE = "outside the stack's AWS accounts"
+NOT_KNOWN = "cannot tell what the role may do"
+WHO = "cannot tell whom it trusts"
+ASSUMING = (ASSUME_ROLE, "sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML")
+
+
+@dataclass(frozen=True)
+class DangerousGain:
+    """Who newly may assume a role, or may do so, and that is dangerous.
+
+    Attributes:
+        who: NAMESPACE/NAME of a service account, or a pattern for several; the number of an AWS account, or another
+            principal as the trust policy has it; empty where that is not known.
+        role: Name of the role; of a role whose name IAM is going to choose, its logical name.
+        role_arn: ARN of the role; empty where IAM is going to choose its name.
+        then: ARN of the role that this role may assume in turn, if this is about that.
+        reason: Why: what the role may do afterwards, or who that is; or what irsa cannot tell.
+    """
+
+    who: str
+    role: str
+    role_arn: str
+    then: str
+    reason: str
+
+
+class _Power(NamedTuple):
+    """Whether a role may do what is dangerous; None where that is not known; and what."""
+
+    dangerous: bool | None
+    reason: str
+
+
+def dangerous_gains(
+    found: Rights, compared: Iterable[Compared], before: World, after: World, chains: Chains
+) -> list[DangerousGain]:
+    """Return who newly may assume a role of which that is dangerous, each once, for certain first.
+
+    Args:
+        found: Who gains the right to assume a role.
+        compared: The roles whose trust changes.
+        before: The stack before, with the policies of others that were read.
+        after: The stack afterwards, likewise.
+        chains: Which roles each role may assume in turn afterwards.
+    """
+    power = _powers(after, chains)
+    by_name = {each.name: key for key, each in after.every.items() if not each.arn}
+    by_arn = {**{each.arn: key for key, each in after.every.items() if each.arn}, **_by_arn(after)}
+
+    def key_of(each: Right | Undecided) -> str:
+        return by_arn.get(each.role_arn, "") if each.role_arn else by_name.get(each.role, "")
+
+    danger: dict[DangerousGain, bool] = {}
+    for right in (*found.gains, *found.may_gain):
+        is_dangerous, reason = power(by_arn.get(right.then, "") if right.then else key_of(right))
+        if is_dangerous is not False:
+            each = DangerousGain(right.service_account, right.role, right.role_arn, right.then, reason)
+            danger[each] = bool(is_dangerous)
+    for undecided in found.cannot_tell:
+        role = after.every.get(key_of(undecided))
+        is_dangerous, reason = power(key_of(undecided))
+        if role and (role.trust is None or is_dangerous is not False):
+            danger[DangerousGain("", role.name, role.arn, "", f"{WHO}: {undecided.reason}")] = False
+    numbers = {each.aws_account for world in (before, after) for each in world.roles.values()} - {""}
+    for of_role in compared:
+        role = of_role.role
+        for principal in _newly_trusted(of_role) if of_role.roles[1] else ():
+            is_dangerous, reason = power(by_arn.get(role.arn, "") if role.arn else by_name.get(role.name, ""))
+            is_outside = _is_outside(principal, numbers)
+            if is_outside or is_dangerous is not False:
+                reason = OUTSIDE if is_outside else reason
+                each = DangerousGain(_aws_account(principal) or principal[1], role.name, role.arn, "", reason)
+                danger[each] = is_outside or bool(is_dangerous)
+    return sorted(danger, key=lambda each: (not danger[each], each.role, each.who, each.then))
+
+
+def policies_that_decide(before: World, after: World) -> set[str]:
+    """Return the ARNs of policies and boundaries that are not the stack's, of the roles whose trust changes."""
+    permits = [after.roles[key].permits for key in changed_roles(before, after) if key in after.roles]
+    found = {arn for each in permits for arn in (*each.attached, each.boundary) if rank_of_policy(arn) == HARMLESS}
+    return found - {*after.documents, UNKNOWN_ARN, ""}
+
+
+# --- what a role may do -----------------------------------------------------------------------------------------------
+
+
+def _by_arn(world: World) -> dict[str, str]:
+    return {arn: key for key, arn in arns_of(world).items()}
+
+
+def _powers(world: World, chains: Chains) -> Callable[[str], _Power]:
+    """Return a function from the key of a role to what it may do, also by the roles that it may assume in turn."""
+    roles, by_arn = world.every, _by_arn(world)
+    following: dict[str, list[str]] = {}
+    for (key, other), _ in (each for each in chains.items() if each[1] is not False):
+        following.setdefault(key, []).append(by_arn.get(other, ""))
+    own = functools.cache(lambda key: _power(roles.get(key)))
+
+    def power(key: str) -> _Power:
+        reached = {key: None}
+        # The list grows while it is read.
+        for each in (waiting := [key]):
+            new = [other for other in following.get(each, ()) if other not in reached]
+            waiting += new
+            reached |= dict.fromkeys(new)
+        found = [own(each) for each in reached]
+        return next((each for each in found if each.dangerous), None) or max(found, key=lambda e: e.dangerous is None)
+
+    return functools.cache(power)
+
+
+def _power(role: Role | None) -> _Power:
+    if role is None:
+        return _Power(None, NOT_KNOWN)
+    permits = role.permits
+    for arn in sorted(permits.attached - permits.read):
+        if rank_of_policy(arn) < HARMLESS:
+            return _Power(True, f"it has {named(arn)}")
+    limits = permits.limits if isinstance(permits.limits, Mapping) else None
+    ranked = [(rank(each.actions, each.resources), each) for each in gains(gives([]), gives(permits.known, limits))]
+    worst, gain = min(ranked, default=(HARMLESS, None))
+    if gain and worst < HARMLESS:
+        return _Power(True, f"it may do {named(gain.actions[0])} on {named(gain.resources[0])}")
+    is_known = role.problem != NOT_THERE and permits.attached <= permits.read
+    is_known &= not any(isinstance(each, Unknown) for each in permits.documents)
+    return _Power(False, "") if is_known else _Power(None, NOT_KNOWN)
+
+
+# --- whom its trust policy names --------------------------------------------------------------------------------------
+
+
+def _newly_trusted(compared: Compared) -> Iterator[tuple[str, str]]:
+    """Yield the principals that a trust policy lets in by more than before; none that is for service accounts."""
+    if compared.problem:
+        return
+    old, new = (each.parsed for each in compared.sides)
+    is_denied = {each for each in old[1] if each.effect == "Deny"} <= {*new[1]}
+    before = [each for each in old[1] if each.effect == "Allow"] if is_denied and old[0] == new[0] else []
+    others = {said for side in compared.sides for said in side.said_to_others(compared.issuers)}
+    statements = dict(zip(compared.sides[1].said, new[1], strict=True))
+    for said, each in statements.items():
+        if said in others and each.effect == "Allow" and any(map(each.covers, ASSUMING)):
+            for principal in each.principals:
+                if not any(_lets_in(one, each, principal) for one in before):
+                    yield principal
+
+
+def _lets_in(old: Statement, new: Statement, principal: tuple[str, str]) -> bool:
+    """Return whether a statement lets a principal in by all by which another one does."""
+    (kind, _), number = principal, _aws_account(principal)
+    # Whoever is of the AWS account: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+    wider = {principal, *ANYBODY, ("AWS", number)} if number else {principal, ("*", "*"), (kind, "*")}
+    is_named = any(each in wider or (number and _root(each) == number) for each in old.principals)
+    same = (old.action_element, {*new.actions} <= {*old.actions}) == (new.action_element, True)
+    return is_named and same and old.action_element == "Action" and {*old.conditions} <= {*new.conditions}
+
+
+def _root(principal: tuple[str, str]) -> str:
+    """Return the number of the AWS account that a principal is; empty for any other one."""
+    kind, name = principal
+    return _aws_account(principal) if kind == "AWS" and (name.isdecimal() or name.endswith(":root")) else ""
+
+
+def _aws_account(principal: tuple[str, str]) -> str:
+    """Return the number of the AWS account of which a principal is; empty where it does not tell."""
+    kind, name = principal
+    parts = name.split(":")
+    return "" if kind != "AWS" else name if name.isdecimal() else parts[4] if parts[5:] else ""
+
+
+def _is_outside(principal: tuple[str, str], numbers: Set[str]) -> bool:
+    """Return whether a principal may be outside of AWS accounts: who signs in elsewhere, too."""
+    return principal[0] != "Service" and _aws_account(principal) not in numbers

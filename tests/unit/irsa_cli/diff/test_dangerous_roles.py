@@ -1,0 +1,186 @@
+"""Who newly may assume a role of which that is dangerous: from a preview to the output and the exit code."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from irsa_cli.main import main
+from irsa_world.state.resource import parse_resource
+from tests.unit.irsa_cli.diff.conftest import DiffJson
+from tests.unit.irsa_cli.diff.previews import (
+    ACCOUNT,
+    ADMINISTRATOR,
+    READ_ONLY,
+    ROLE_ARN,
+    SECRET,
+    association,
+    attached,
+    create,
+    digest,
+    inline,
+    role,
+    statement,
+    trust,
+    update,
+)
+from tests.world import document
+
+OTHER_ACCOUNT = "999988887777"
+READS = inline(statement("s3:GetObject", "arn:aws:s3:::a/*"))
+PODS = {"Service": "pods.eks.amazonaws.com"}
+
+
+def trusting(*principals: Any, action: Any = "sts:AssumeRole", **more: Any) -> dict[str, Any]:
+    """Return a trust policy for a service account, and for others."""
+    others = [{"Effect": "Allow", "Principal": each, "Action": action, **more} for each in principals]
+    return document(*trust("team-a:app")["Statement"], *others)
+
+
+def aws(name: str) -> dict[str, str]:
+    return {"AWS": name}
+
+
+ROOT, NAMED = f"arn:aws:iam::{OTHER_ACCOUNT}:root", f"arn:aws:iam::{OTHER_ACCOUNT}:role/deploy"
+OWN = f"arn:aws:iam::{ACCOUNT}:role/elsewhere"
+EXTERNAL = {"Condition": {"StringEquals": {"sts:ExternalId": "x"}}}
+GITHUB = {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"}
+BY_TOKEN = {"action": "sts:AssumeRoleWithWebIdentity"}
+ONE, TWO = trusting(), trust("team-a:app", "team-a:web")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "of_harmless", "of_administrator"),
+    [
+        (ONE, TWO, [], ["team-a/web"]),
+        (TWO, ONE, [], []),
+        (ONE, trust("team-a:*"), [], ["team-a/*"]),
+        (ONE, {**TWO, "Statement": [*TWO["Statement"], *ONE["Statement"]]}, [], ["team-a/web"]),
+        *((ONE, trusting(aws(each)), [OTHER_ACCOUNT], [OTHER_ACCOUNT]) for each in (OTHER_ACCOUNT, ROOT, NAMED)),
+        (ONE, trusting(aws("*")), ["*"], ["*", "*/*"]),
+        (ONE, trusting("*", **EXTERNAL), ["*"], ["*", "*/*"]),
+        (ONE, trusting({"AWS": [OWN, ROOT]}, **EXTERNAL), [OTHER_ACCOUNT], [ACCOUNT, OTHER_ACCOUNT]),
+        (ONE, trusting(GITHUB, **BY_TOKEN), [GITHUB["Federated"]], [GITHUB["Federated"]]),
+        (ONE, trusting(aws(OWN)), [], [ACCOUNT]),
+        (ONE, trusting({"Service": "ec2.amazonaws.com"}), [], ["ec2.amazonaws.com"]),
+        # What is there already, in another order, or narrower, is nobody new.
+        (trusting(aws(ROOT)), trusting(aws(ROOT), **EXTERNAL), [], []),
+        (trusting(aws(ROOT)), trusting(aws(OTHER_ACCOUNT)), [], []),
+        (trusting(aws(ROOT)), trusting(aws(NAMED)), [], []),
+        (trusting(aws(ROOT), aws(OWN)), trusting(aws(OWN), aws(ROOT)), [], []),
+        (trusting(aws(ROOT)), ONE, [], []),
+        # And wider is.
+        (trusting(aws(ROOT), **EXTERNAL), trusting(aws(ROOT)), [OTHER_ACCOUNT], [OTHER_ACCOUNT]),
+        (trusting(aws(NAMED)), trusting(aws(ROOT)), [OTHER_ACCOUNT], [OTHER_ACCOUNT]),
+        (trusting(aws(ROOT), action="sts:TagSession"), trusting(aws(ROOT)), [OTHER_ACCOUNT], [OTHER_ACCOUNT]),
+        (ONE, trusting(aws(ROOT), action="sts:TagSession"), [], []),
+    ],
+)  # fmt: skip
+def test_who_newly_may_assume_it(
+    before: Any, after: Any, of_harmless: list[str], of_administrator: list[str], diff_json: DiffJson
+) -> None:
+    """The attack: an administrator's role gets another service account, or an AWS account, in one line of a review."""
+    for policy, expected in ((READS, of_harmless), (inline(statement()), of_administrator)):
+        found = diff_json(update(role(before), role(after)), update(policy, policy), gate="dangerous")
+
+        assert [each["who"] for each in found["dangerous"]] == expected
+        assert found["good"] is not bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("policies", "stops"),
+    [
+        ([READS], False),
+        ([], True),
+        ([inline(statement("iam:PassRole", "arn:aws:iam::*:role/x"))], True),
+        ([inline(statement("s3:*", "arn:aws:s3:::*"))], True),
+        ([inline(statement("s3:*", "arn:aws:s3:::*"), statement("s3:Put*", "*", "Deny"))], True),
+        ([inline(statement(), statement("*", "*", "Deny"))], False),
+        ([READS, attached(ADMINISTRATOR)], True),
+        # It was not read.
+        ([READS, attached(READ_ONLY)], True),
+        ([{**READS, "inputs": {**READS["inputs"], "policy": SECRET}}], True),
+    ],
+)
+def test_what_the_role_may_do_decides(policies: list[Any], stops: bool, diff_json: DiffJson) -> None:
+    stays = [update(each, each) for each in policies]
+    found = diff_json(update(role(ONE), role(TWO)), *stays, gate="dangerous")
+
+    assert found["good"] is not (stops and bool(policies))
+    assert found["permissions"] == []
+
+
+@pytest.mark.parametrize(("action", "stops"), [("s3:GetObject", False), ("s3:PutObject", True)])
+def test_a_managed_policy_that_stays_is_read(action: str, stops: bool, diff_json: DiffJson) -> None:
+    steps = update(role(ONE), role(TWO)), update(attached(READ_ONLY), attached(READ_ONLY))
+
+    assert diff_json(*steps, managed={READ_ONLY: document(statement(action))}, gate="dangerous")["good"] is not stops
+
+
+def test_by_an_association(diff_json: DiffJson) -> None:
+    both = document({"Effect": "Allow", "Principal": PODS, "Action": ["sts:AssumeRole", "sts:TagSession"]})
+    here = update(role(both), role(both))
+    administrator = update(inline(statement()), inline(statement()))
+    found = diff_json(here, administrator, create(association("new")), eks={}, gate="dangerous")
+
+    assert [(each["who"], each["role"]) for each in found["dangerous"]] == [("web/new", "my-role")]
+
+
+def test_by_a_role_that_trusts_the_first_one(diff_json: DiffJson) -> None:
+    """The attack: the role itself may do nothing, and the administrator's role names it in its trust policy."""
+    admin = role(trusting(aws(ROLE_ARN)), "admin", "admin")
+    power = inline(statement(), role="admin")
+    steps = update(role(ONE), role(TWO)), update(READS, READS), update(admin, admin), update(power, power)
+
+    assert [(each["who"], each["role"]) for each in diff_json(*steps, gate="dangerous")["dangerous"]] == [
+        ("team-a/web", "my-role")
+    ]
+
+
+def test_a_trust_policy_that_is_not_known(diff_json: DiffJson) -> None:
+    secret = role(ONE)
+    found = diff_json(
+        update(secret, {**secret, "inputs": {**secret["inputs"], "assumeRolePolicy": SECRET}}),
+        update(READS, READS),
+        gate="dangerous",
+    )
+
+    assert [each["reason"].partition(":")[0] for each in found["dangerous"]] == ["cannot tell whom it trusts"]
+    assert not found["good"]
+
+
+def test_the_headline_names_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the state, of which a preview has no step where nothing changes."""
+    state = [role(ONE, "admin"), {**attached(ADMINISTRATOR), "inputs": {"role": "admin", "policyArn": ADMINISTRATOR}}]
+    monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [parse_resource(each, "") for each in state])
+    after = document(*TWO["Statement"], *trusting(aws(ROOT))["Statement"][1:])
+    file = tmp_path / "preview.json"
+    file.write_text(digest([update(role(ONE, "admin"), role(after, "admin"))]))
+
+    assert main(["diff", "--stack", "dev", "--preview", str(file), "--fail-on", "dangerous"]) == 1
+    said = " ".join(capsys.readouterr().out.replace("\n+     ", " ").split())
+    assert said.startswith("dangerous: 999988887777 -> admin, team-a/web -> admin; gains: team-a/web -> admin;")
+    assert f"+ dangerous: team-a/web -> admin (it has {ADMINISTRATOR})" in said
+    assert "+ dangerous: 999988887777 -> admin (outside the stack's AWS accounts)" in said
+
+
+@pytest.mark.parametrize("gate", ["gains", "permissions", "dangerous"])
+def test_a_state_that_was_not_read(gate: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: what only the state has depends on what changes, such as a policy on a tag of its role."""
+    file = tmp_path / "preview.json"
+    file.write_text(digest([update(role(ONE), role(ONE))]))
+
+    assert main(["diff", "--preview", str(file), "--fail-on", gate]) == 1
+    assert capsys.readouterr().out.startswith("~ the state was not read")
+
+
+@pytest.mark.parametrize("gate", ["gains", "permissions", "dangerous", "replaces", "deletes"])
+@pytest.mark.parametrize("step", [{"op": "update"}, {**update(role(ONE), role(TWO)), "op": 1}, "update"])
+def test_a_step_of_another_form(gate: str, step: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "preview.json"
+    file.write_text(digest([update(role(ONE), role(ONE)), step]))
+
+    assert main(["diff", "--preview", str(file), "--fail-on", gate]) == 2
+    assert "steps[1]" in capsys.readouterr().err.splitlines()[0]
