@@ -99,34 +99,6 @@ def cases(draw: st.DrawFn) -> tuple[iam.Role, list[tuple[str, str]]]:
     return draw(roles(pool)), draw(st.lists(asked | pairs(), min_size=1, max_size=4))
 
 
-@st.composite
-def changes(draw: st.DrawFn) -> tuple[iam.Role, iam.Role, list[tuple[str, str]]]:
-    """A role before and after: a statement that goes, comes or is another, a boundary that goes; or another role."""
-    pool = draw(pools)
-    before = draw(roles(pool))
-    documents, boundary = before
-    several = [each for every in documents for each in every["Statement"]]
-    at = draw(st.integers(0, len(several) - 1))
-    kind = draw(st.sampled_from(["gone", "new", "edited", "unbounded", "another"]))
-    if kind == "unbounded" and boundary is None:
-        before = documents, document(draw(statements(pool)))
-    if kind == "edited":
-        other = draw(statements(pool))
-        element = draw(st.sampled_from(["Effect", "Action", "Resource", "Condition"]))
-        kept = {name: value for name, value in several[at].items() if not name.endswith(element)}
-        several[at] = {**kept, **{name: value for name, value in other.items() if name.endswith(element)}}
-    elif kind != "another":
-        several = {"gone": several[:at] + several[at + 1 :], "new": [*several, draw(statements(pool))]}.get(
-            kind, several
-        )
-    after = (
-        draw(roles(pool)) if kind == "another" else ([document(*several)], None if kind == "unbounded" else boundary)
-    )
-    asked = st.tuples(st.sampled_from([each for each, _ in pool]), st.sampled_from([each for _, each in pool]))
-    both = (after, before) if draw(st.booleans()) else (before, after)
-    return *both, draw(st.lists(asked | pairs(), min_size=1, max_size=4))
-
-
 @given(cases())
 def test_what_is_given(case: tuple[iam.Role, list[tuple[str, str]]]) -> None:
     role, asked = case
@@ -155,26 +127,6 @@ def matching(gain: Gain, action: str, resource: str) -> bool:
     return any(iam.glob(each, action, flags=re.IGNORECASE) for each in gain.actions) and any(
         iam.glob(each, resource) for each in gain.resources
     )
-
-
-@settings(max_examples=150)
-@given(changes())
-def test_what_is_gained(case: tuple[iam.Role, iam.Role, list[tuple[str, str]]]) -> None:
-    before, after, asked = case
-    found = gains(gives(*before), gives(*after))
-    for gain in found:
-        event(f"gain: {gain.extent}")
-    for action, resource in asked:
-        named = [each for each in found if matching(each, action, resource)]
-        if any(each.extent == "all" for each in named):
-            event("pair: gained for certain")
-            assert all(iam.caller_can(after, action, resource, iam.SURE))
-            assert not any(iam.caller_can(before, action, resource, iam.CALLER))
-        for caller in (iam.SURE, iam.CALLER) if not named else ():
-            event("pair: not gained")
-            has = iam.caller_can(after, action, resource, caller)
-            had = iam.caller_can(before, action, resource, caller)
-            assert not any(new and not old for new, old in zip(has, had, strict=True))
 
 
 # --- every ARN of a small world --------------------------------------------------------------------------------------
