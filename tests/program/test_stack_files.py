@@ -207,6 +207,45 @@ def test_two_keys_of_one_aws_account_share_its_oidc_provider(
     assert roles[0]["assumeRolePolicy"] == roles[1]["assumeRolePolicy"]
 
 
+def test_a_provider_lists_the_audiences_of_its_own_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: a token that blue's Pods get for another service, and that AWS would take in green as well."""
+    role = {"arn": "arn:aws:iam::444455556666:role/theirs"}
+    values = {
+        "irsa:clusters": {
+            "blue": {"name": "my-cluster", "createOidcProvider": True},
+            "green": {"name": "other-cluster", "createOidcProvider": True},
+        },
+        "irsa:bindings": {
+            "both": {"trust": {"subjects": ["a:b"]}},
+            "vault": {"trust": {"subjects": ["a:b"]}, "clusters": ["blue"], "audience": "vault"},
+            "theirs": {"role": role, "serviceAccount": {"name": "c"}, "clusters": ["green"], "audience": "theirs"},
+        },
+    }
+    answers = Answers()
+    run_program(values, answers, monkeypatch)
+    created = {inputs["url"]: inputs["clientIdLists"] for kind, _, inputs in answers.resources if kind == OIDC_PROVIDER}
+
+    assert created == {ISSUER: ["sts.amazonaws.com", "vault"], OTHER_ISSUER: ["sts.amazonaws.com", "theirs"]}
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_stack_of_roles_alone_needs_no_kubernetes(alone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    who = {"trust": {"subjects": ["a:b"]}} if alone else {"serviceAccount": {"name": "b"}}
+    values = {
+        "aws:profile": "of-the-stack",
+        "irsa:cluster": {"name": "my-cluster", "oidcIssuer": ISSUER, "kubernetes": {"eks": True}},
+        "irsa:bindings": {"app": who},
+    }
+    answers = Answers()
+    run_program(values, answers, monkeypatch)
+    providers = [inputs for kind, _, inputs in answers.resources if kind == "pulumi:providers:kubernetes"]
+
+    assert answers.asked["getCluster my-cluster"] == len(providers) == (not alone)
+    for each in providers:
+        (user,) = json.loads(each["kubeconfig"])["users"]
+        assert user["user"]["exec"]["env"] == [{"name": "AWS_PROFILE", "value": "of-the-stack"}]
+
+
 IMPORTED = {"trust": {"subjects": ["a:b"]}, "role": {"name": "taken"}, "import": ["role"]}
 SHARED = {"trust": {"subjects": ["a:b"]}, "role": {"name": "shared"}}
 
