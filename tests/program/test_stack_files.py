@@ -107,6 +107,32 @@ def test_secret_settings_are_told_to_become_text(monkeypatch: pytest.MonkeyPatch
     assert [text for text in warned if text.startswith("irsa:variables is secret")]
 
 
+SECRET = "hunter2 " * 9
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", SECRET: "x"}
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        {"irsa:cluster": SECRET},
+        {"irsa:cluster": {"name": SECRET}},
+        {"irsa:variables": {"team": SECRET}, "irsa:bindings": {"app": {"role": {"name": "${team}"}}}},
+        {"irsa:bindings": {"app": {"role": {"name": SECRET}}}},
+        {"irsa:bindings": {"app": {"role": {SECRET: "x"}}}},
+        {"irsa:bindings": {"app": {"policy": {"document": {"Version": "2012-10-17", "Statement": STATEMENT}}}}},
+        {"irsa:bindings": {"app": {"policyArns": ["arn:aws:iam::aws:policy/" + SECRET]}}},
+    ],
+)
+def test_no_error_shows_a_decrypted_setting(secret: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pulumi config set --secret`: the engine decrypts the value, and sends it with the others."""
+    monkeypatch.setattr(pulumi.runtime, "is_config_secret", lambda key: key in secret)
+    with pytest.raises(pulumi.RunError) as error:
+        run_program({**stack_values(TEMPLATE / "Pulumi.prod.yaml"), **secret}, Answers(), monkeypatch)
+
+    assert "hunter2" not in str(error.value)
+    assert next(reversed(secret)) in str(error.value)
+
+
 @pytest.mark.parametrize("setting", ["allowedAccountIds", "forbiddenAccountIds"])
 def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     values = stack_values(TEMPLATE / "Pulumi.prod.yaml")
