@@ -107,7 +107,7 @@ def _trust_warnings(
             certain = any(each.certain for each in those)
             warnings.append(
                 f"{spelling((*STATEMENTS, index - its_own))}: every service account of the cluster{but} "
-                f"may assume the role{'' if certain else ', or some: irsa cannot evaluate the conditions'}"
+                f"may assume the role{'' if certain else ', or some: irsa cannot decide it'}"
             )
         if judged.refused:
             which = f"{len(judged.refused)} of them" if arguments.known else ", ".join(judged.refused)
