@@ -4,7 +4,7 @@ import asyncio
 
 import pulumi
 
-from irsa.failed_update import about, hooks, once_for_each_owner, supports
+from irsa.failed_update import about, hooks, known, once_for_each_owner, supports
 from irsa.rules.commands import clear_association
 
 # What EKS says for a while after IAM has the trust policy (https://github.com/hashicorp/terraform-provider-aws/issues/34711).
@@ -46,13 +46,15 @@ async def _again(failure: pulumi.ErrorHookArgs) -> bool:
 
 async def _kept(update: pulumi.ResourceHookArgs) -> None:
     """Refuse to remove what EKS would keep; a preview warns."""
-    new, old = update.new_inputs or {}, update.old_outputs or {}
+    new, old = await known(update.new_inputs), await known(update.old_outputs)
     kept = [name for name in KEPT if old.get(name) and not new.get(name)]
     if not kept:
         return
-    command = clear_association(
-        str(old.get("clusterName")), str(old.get("associationId")), str(old.get("region")), kept
+    secret = {key for key, each in (update.old_outputs or {}).items() if isinstance(each, pulumi.Output)}
+    cluster, association, region = (
+        name.upper() if name in secret else str(old.get(name)) for name in ("clusterName", "associationId", "region")
     )
+    command = clear_association(cluster, association, region, kept)
     text = f"EKS keeps the {' and the '.join(kept)} of {about(update)}. Run `{command}`, then `pulumi up --refresh`"
     if not pulumi.runtime.is_dry_run():
         raise NotRemovedError(text)

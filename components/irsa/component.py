@@ -351,24 +351,29 @@ class ServiceAccountRole(pulumi.ComponentResource):
             metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
                 name=name,
                 namespace=namespace,
-                annotations=self._by_key(declared, self._patched(annotations, existing.metadata, take_over), take_over),
+                annotations=self._by_key(
+                    declared, self._patched(service_account, annotations, existing.metadata), take_over
+                ),
             ),
             opts=pulumi.ResourceOptions.merge(
                 self._options(service_account), pulumi.ResourceOptions(depends_on=[existing])
             ),
         )
 
-    def _patched(self, annotations: Any, live: Any, take_over: bool) -> Any:
+    def _patched(self, service_account: DeclaredResource, annotations: Any, live: Any) -> Any:
         """Return the annotations of a patch, and warn of those that the API server will not let it overwrite."""
-        if take_over:
+        if service_account.facts["takeOver"]:
             return annotations
+
+        # With the marker of an output, which may be a secret.
+        about = "/".join(str(service_account.inputs[f"metadata.{each}"]) for each in ("namespace", "name"))
 
         def warned(known: Mapping[str, Any]) -> Any:
             # Without an answer of the API, as in a program's own mocks, there is nothing to compare.
             if found := known["live"]:
                 fields = found.get("managed_fields") or ()
                 managed = [(each.get("manager", ""), each.get("fields_v1")) for each in fields]
-                about, values = f"{found.get('namespace')}/{found.get('name')}", found.get("annotations") or {}
+                values = found.get("annotations") or {}
                 argument = self._spec.reading.spelling(("service_account", "take_over"))
                 for warning in conflicts(about, known["annotations"], values, managed, argument):
                     pulumi.log.warn(warning, self)

@@ -5,6 +5,7 @@ it. An update follows the import when that is in the state already; the same hol
 """
 
 import json
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -100,8 +101,12 @@ def _text(value: Any) -> str:
     return named(shown if isinstance(shown, str) else json.dumps(shown))
 
 
-def said(found: list[Difference]) -> str:
-    """Return the differences with both values, in one line."""
+def said(found: list[Difference], secret: bool = False) -> str:
+    """Return the differences in one line, with both values unless one of these is a secret."""
+    if secret:
+        # What is below the property may be secret too, such as the keys of a document.
+        properties = dict.fromkeys(re.split(r"[.[]", each.place)[0] for each in found)
+        return f"{', '.join(properties)} (no value is shown, since there is a secret)"
     texts = [f"{each.place}: {each.found} is there, {each.expected} is declared" for each in found[:MOST_SAID]]
     return "; ".join([*texts, *and_more(len(found), MOST_SAID)])
 
@@ -117,7 +122,10 @@ def import_hooks(_: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBind
 
 async def _refuse(update: pulumi.ResourceHookArgs) -> None:
     """Refuse an update of what is imported, in previews too."""
-    declared, there = await known(update.new_inputs), await known(update.old_outputs)
+    sides = update.new_inputs, update.old_outputs
+    declared, there = [await known(each) for each in sides]
+    # A hook gets outputs where there are secrets.
+    secret = any(isinstance(each, pulumi.Output) for side in sides for each in (side or {}).values())
     found = not_as_declared(update.type, _marked(declared), there)
     if found:
         what = f"the {NOUNS[update.type]} {named(update.id)} is imported"
@@ -127,7 +135,7 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
             state = "Nothing of it is changed, but it is in the state now"
             state += f": `{out}` takes it out of that alone. " if out else "; take it out of that alone. "
         todo = f"To import it, {WHAT_TO_DO.format('its import')}"
-        raise NotAsDeclaredError(f"{what}, and differs from what is declared: {said(found)}. {state}{todo}")
+        raise NotAsDeclaredError(f"{what}, and differs from what is declared: {said(found, secret)}. {state}{todo}")
 
 
 def inline_policy_hooks(component: pulumi.Resource, logical_name: str) -> pulumi.ResourceHookBinding | None:

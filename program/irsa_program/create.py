@@ -36,18 +36,33 @@ def send_no_debug_messages() -> None:
 
 def create_oidc_providers(stack: Stack, lookups: Lookups) -> Lookups:
     """Create the OIDC providers of the stack, and return the look-ups with their ARNs."""
-    audiences = sorted({audience_of(binding) for binding in stack.bindings.values()})
+    audiences: dict[tuple[str, str | None], set[str]] = {}
+    # An existing role, of whichever AWS account, may trust any provider of its cluster.
+    of_existing: dict[str, set[str]] = {}
+    for binding in stack.bindings.values():
+        for cluster in stack.clusters_of(binding):
+            if binding.argument("role", "arn") is None:
+                audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
+            else:
+                of_existing.setdefault(cluster, set()).add(audience_of(binding))
+    listed: dict[tuple[str | None, str], set[str]] = {}
     providers: dict[tuple[str, str | None], str | pulumi.Output[str]] = {**lookups.oidc_providers}
     # Two keys may be of one AWS account: the first of the file creates its provider, in whichever order bindings are.
     made: dict[tuple[str | None, str], pulumi.Output[str]] = {}
     keys = [None, *stack.aws_accounts]
-    for cluster, key in sorted(lookups.issuers_to_create, key=lambda pair: keys.index(pair[1])):
+    pairs = [
+        (pair, (account_id_of(stack, pair[1], lookups.aws_accounts[pair[1]].identity), issuer_host_path(issuer)))
+        for pair, issuer in sorted(lookups.issuers_to_create.items(), key=lambda each: keys.index(each[0][1]))
+    ]
+    for pair, one in pairs:
+        listed.setdefault(one, set()).update(audiences[pair], of_existing.get(pair[0], ()))
+    for (cluster, key), one in pairs:
         issuer, aws_account = lookups.issuers_to_create[cluster, key], lookups.aws_accounts[key]
-        one = account_id_of(stack, key, aws_account.identity), issuer_host_path(issuer)
         if one not in made:
             options = pulumi.ResourceOptions(provider=aws_account.provider, hooks=hooks(None))
             name = oidc_provider(stack, key, issuer)
-            provider = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options)
+            listing = sorted(listed[one])
+            provider = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=listing, opts=options)
             made[one] = _arn(provider, aws_account.identity, issuer)
         providers[cluster, key] = made[one]
     return lookups._replace(oidc_providers=providers)

@@ -1,5 +1,6 @@
 """The settings of the running stack."""
 
+import json
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,9 +11,10 @@ from urllib.parse import urlsplit
 
 import pulumi
 
+from irsa.read import REDACTED
 from irsa.rules import commands
 from irsa.rules.leaves import leaves
-from irsa.rules.mistakes import named, path_of
+from irsa.rules.mistakes import Place, named, path_of
 from irsa.rules.unknown import SECRET, without_places
 from irsa_config.loading import Settings
 from irsa_config.located_mistake import LocatedMistake
@@ -23,6 +25,9 @@ from irsa_config.stack import Stack
 from irsa_config.stack_file import StackFile, located
 from irsa_program.examine import examine
 from irsa_program.lookups.access import aws_settings
+
+# So many characters of a secret may be in a message by chance, and so many are in one that cuts it.
+LEAST_SHOWN, SHOWN = 4, 30
 
 
 class StackSettings(NamedTuple):
@@ -100,7 +105,38 @@ def _refusal(mistakes: Sequence[LocatedMistake], file: StackFile | None) -> pulu
 def _with_lines(
     mistakes: list[LocatedMistake], file: StackFile | None, values: Mapping[str, Any]
 ) -> list[LocatedMistake]:
-    return located(mistakes, file, values) if file else mistakes
+    found = _without_secrets(mistakes, file)
+    return located(found, file, values) if file else found
+
+
+def _without_secrets(mistakes: list[LocatedMistake], file: StackFile | None) -> list[LocatedMistake]:
+    """Return the mistakes, of which those that show what the engine has decrypted say only where it is."""
+    secrets: list[tuple[Place, Any]] = []
+    for name, value in _values().items():
+        if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{name}"):
+            sent = leaves(file.as_sent(name)) if file and name in file.settings else ()
+            places = [place for place, leaf in sent if leaf is SECRET] or [()]
+            at = [((name, *place), _at(value, place)) for place in places]
+            secrets += [(place, leaf) for place, inner in at for _, leaf in leaves(inner)]
+    # A message cuts what is long, and has escapes in a text.
+    spelled = {text[:SHOWN] for _, leaf in secrets for text in (str(leaf), repr(leaf)[1:-1], json.dumps(leaf)[1:-1])}
+    texts = [each for each in spelled if len(each) >= LEAST_SHOWN]
+    found = []
+    for each in mistakes:
+        around = next(
+            (at for at, _ in secrets if each.place[: len(at)] == at or at[: len(each.place)] == each.place), ()
+        )
+        if (each.place and around) or any(text in str(each) for text in texts):
+            found.append(each._replace(place=around[: len(each.place)] or each.place, mistake=REDACTED))
+        else:
+            found.append(each)
+    return found
+
+
+def _at(value: Any, place: Place) -> Any:
+    for step in place:
+        value = value[step]
+    return value
 
 
 def _stack_file(folder: Path) -> StackFile | None:

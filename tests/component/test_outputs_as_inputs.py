@@ -53,9 +53,9 @@ OTHERWISE = {
 }
 
 
-def is_plain(path: Place) -> bool:
+def is_plain(path: Place, group: Group = OF_A_ROLE) -> bool:
     """Say whether an argument is plain, since it or its keys decide which resources exist."""
-    nodes = [node_at(path[:length]) for length in range(len(path) + 1)]
+    nodes = [node_at(path[:length], group) for length in range(len(path) + 1)]
     return next((bool(each.plain) for each in nodes if isinstance(each, Field)), True)
 
 
@@ -70,12 +70,12 @@ def test_every_argument_is_tried_as_an_output() -> None:
     assert {name for name, each in ALL.items() if not each.plain} - OTHERWISE <= tried
 
 
-def with_outputs(value: Any, chosen: set[Place], place: Place = ()) -> Any:
+def with_outputs(value: Any, chosen: set[Place], place: Place = (), make: Callable[[Any], Any] = output) -> Any:
     if isinstance(value, dict):
-        value = {key: with_outputs(item, chosen, (*place, key)) for key, item in value.items()}
+        value = {key: with_outputs(item, chosen, (*place, key), make) for key, item in value.items()}
     elif isinstance(value, list):
-        value = [with_outputs(item, chosen, (*place, index)) for index, item in enumerate(value)]
-    return output(value) if place in chosen else value
+        value = [with_outputs(item, chosen, (*place, index), make) for index, item in enumerate(value)]
+    return make(value) if place in chosen else value
 
 
 def unknown() -> pulumi.Output[Any]:

@@ -146,6 +146,15 @@ def test_a_statement_that_opens_the_cluster_is_told(deploy: Deploy, denied: list
     assert deployed.outputs["denied_subjects"] == deployed.registered.get("deniedSubjects") == denied
 
 
+def test_an_opening_that_nobody_can_tell_is_told_so(deploy: Deploy) -> None:
+    """AWS's documentation does not say what "*" means under Federated: there is no condition to evaluate."""
+    args = {**ARGS, "trust": {"statements": [{**OPEN, "Principal": {"Federated": "*"}}]}}
+    (warning,) = parse("app", args).warnings
+
+    assert "irsa cannot decide it" in warning
+    assert deploy(args).outputs["subjects"] is None
+
+
 def test_a_statement_that_is_known_later_is_judged_then(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: the statement that opens the cluster is an output, of which nothing is known at first."""
     said: list[str] = []

@@ -111,6 +111,32 @@ def test_secret_settings_are_told_to_become_text(monkeypatch: pytest.MonkeyPatch
     assert [text for text in warned if text.startswith("irsa:variables is secret")]
 
 
+SECRET = "hunter2 " * 9
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", SECRET: "x"}
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        {"irsa:cluster": SECRET},
+        {"irsa:cluster": {"name": SECRET}},
+        {"irsa:variables": {"team": SECRET}, "irsa:bindings": {"app": {"role": {"name": "${team}"}}}},
+        {"irsa:bindings": {"app": {"role": {"name": SECRET}}}},
+        {"irsa:bindings": {"app": {"role": {SECRET: "x"}}}},
+        {"irsa:bindings": {"app": {"policy": {"document": {"Version": "2012-10-17", "Statement": STATEMENT}}}}},
+        {"irsa:bindings": {"app": {"policyArns": ["arn:aws:iam::aws:policy/" + SECRET]}}},
+    ],
+)
+def test_no_error_shows_a_decrypted_setting(secret: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pulumi config set --secret`: the engine decrypts the value, and sends it with the others."""
+    monkeypatch.setattr(pulumi.runtime, "is_config_secret", lambda key: key in secret)
+    with pytest.raises(pulumi.RunError) as error:
+        run_program({**stack_values(TEMPLATE / "Pulumi.prod.yaml"), **secret}, Answers(), monkeypatch)
+
+    assert "hunter2" not in str(error.value)
+    assert next(reversed(secret)) in str(error.value)
+
+
 @pytest.mark.parametrize("setting", ["allowedAccountIds", "forbiddenAccountIds"])
 def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     values = stack_values(TEMPLATE / "Pulumi.prod.yaml")
@@ -238,6 +264,45 @@ def test_a_preview_has_the_trust_policy_of_a_cluster_whose_provider_is_created(m
     host = ISSUER.removeprefix("https://")
     assert statement["Principal"] == {"Federated": f"arn:aws:iam::111122223333:oidc-provider/{host}"}
     assert provider.urn in role.request.propertyDependencies["assumeRolePolicy"].urns
+
+
+def test_a_provider_lists_the_audiences_of_its_own_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: a token that blue's Pods get for another service, and that AWS would take in green as well."""
+    role = {"arn": "arn:aws:iam::444455556666:role/theirs"}
+    values = {
+        "irsa:clusters": {
+            "blue": {"name": "my-cluster", "createOidcProvider": True},
+            "green": {"name": "other-cluster", "createOidcProvider": True},
+        },
+        "irsa:bindings": {
+            "both": {"trust": {"subjects": ["a:b"]}},
+            "vault": {"trust": {"subjects": ["a:b"]}, "clusters": ["blue"], "audience": "vault"},
+            "theirs": {"role": role, "serviceAccount": {"name": "c"}, "clusters": ["green"], "audience": "theirs"},
+        },
+    }
+    answers = Answers()
+    run_program(values, answers, monkeypatch)
+    created = {inputs["url"]: inputs["clientIdLists"] for kind, _, inputs in answers.resources if kind == OIDC_PROVIDER}
+
+    assert created == {ISSUER: ["sts.amazonaws.com", "vault"], OTHER_ISSUER: ["sts.amazonaws.com", "theirs"]}
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_stack_of_roles_alone_needs_no_kubernetes(alone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    who = {"trust": {"subjects": ["a:b"]}} if alone else {"serviceAccount": {"name": "b"}}
+    values = {
+        "aws:profile": "of-the-stack",
+        "irsa:cluster": {"name": "my-cluster", "oidcIssuer": ISSUER, "kubernetes": {"eks": True}},
+        "irsa:bindings": {"app": who},
+    }
+    answers = Answers()
+    run_program(values, answers, monkeypatch)
+    providers = [inputs for kind, _, inputs in answers.resources if kind == "pulumi:providers:kubernetes"]
+
+    assert answers.asked["getCluster my-cluster"] == len(providers) == (not alone)
+    for each in providers:
+        (user,) = json.loads(each["kubeconfig"])["users"]
+        assert user["user"]["exec"]["env"] == [{"name": "AWS_PROFILE", "value": "of-the-stack"}]
 
 
 IMPORTED = {"trust": {"subjects": ["a:b"]}, "role": {"name": "taken"}, "import": ["role"]}

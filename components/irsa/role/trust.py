@@ -101,14 +101,15 @@ def _trust_warnings(
         if not judged.complete:
             warnings.append(f"{spelling(STATEMENTS)}: {TOO_MANY_PATTERNS}; write fewer wildcards")
         for index, those in sorted(opening_statements(judged.admitted, its_own).items()):
-            but = f"{exceptions}," if (exceptions := but_those(those)) else ""
+            exceptions = but_those(those)
+            # What was an output may be a secret.
+            but = f"{', but not some' if arguments.known else exceptions}," if exceptions else ""
             certain = any(each.certain for each in those)
             warnings.append(
                 f"{spelling((*STATEMENTS, index - its_own))}: every service account of the cluster{but} "
-                f"may assume the role{'' if certain else ', or some: irsa cannot evaluate the conditions'}"
+                f"may assume the role{'' if certain else ', or some: irsa cannot decide it'}"
             )
         if judged.refused:
-            # What was an output may be a secret.
             which = f"{len(judged.refused)} of them" if arguments.known else ", ".join(judged.refused)
             warnings.append(f"{spelling(SUBJECTS)}: the trust policy refuses {which}: see the Deny statements")
         return warnings

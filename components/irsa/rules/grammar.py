@@ -35,7 +35,10 @@ OPERATORS = (
 SET_OPERATORS = ("ForAllValues", "ForAnyValue")
 # Null stands alone: it asks whether a key is there, so that neither IfExists nor a set of values means anything.
 _OPERATOR = re.compile(rf"(?!.+:Null|NullI)(?:({'|'.join(SET_OPERATORS)}):)?({'|'.join(OPERATORS)})(IfExists)?")
-ACTION = re.compile(r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+")
+# Both are every action. AWS's grammar does not speak of the second; https://github.com/getmoto/moto, which answers as
+# IAM does, takes it (moto/iam/policy_validation.py).
+EVERY_ACTION = ("*", "*:*")
+ACTION = re.compile(r"\*(:\*)?|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+")
 STS_ACTION = re.compile(r"\*|sts:.*", re.IGNORECASE | re.ASCII)
 SID = re.compile(r"[a-zA-Z0-9]*")
 # IAM's variables may be anywhere in an ARN, and contain colons: ${aws:PrincipalTag/team}.

@@ -222,7 +222,8 @@ class Questions:
             raise self._not_ready(cluster, found.status, "certificate authority", "name another cluster")
         aws_account = self._stack.aws_accounts[settings.aws_account] if settings.aws_account else AwsAccount()
         region, role_arn = settings.region or aws_account.region or self.region(), aws_account.assume_role_arn
-        access = {"profile": aws_account.profile, "role_arn": role_arn}
+        profile = aws_account.profile or self._aws_settings.get("profile")
+        access = {"profile": profile, "role_arn": role_arn}
         return json.dumps(eks_kubeconfig(settings.name or "", region, found.endpoint, authority, **access))
 
     @once

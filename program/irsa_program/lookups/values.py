@@ -139,7 +139,7 @@ def needs_of(stack: Stack) -> Needs:
                     account_ids.add(binding.aws_account)
         for cluster in clusters if trusts_providers(binding) else ():
             audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
-        if "service_account" in binding.args or stack.cluster:
+        if "service_account" in binding.args:
             kubernetes.update(clusters)
         elif POD_IDENTITY in binding.identity.used:
             # The guard knows the service account that an add-on's chart creates.

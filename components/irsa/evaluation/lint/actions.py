@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from irsa.evaluation.lint.rule import Statement, Warnings, rule
 from irsa.evaluation.patterns import matches, pattern_of
+from irsa.rules.grammar import EVERY_ACTION
 from irsa.rules.mistakes import Mistake, likely, shortened
 
 ROLE = "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}"
@@ -320,7 +321,7 @@ def unknown_action(statement: Statement) -> Warnings:
     """
     for element in ("Action", "NotAction"):
         for place, action in statement.placed(element):
-            if action == "*" or matching(action):
+            if action in EVERY_ACTION or matching(action):
                 continue
             otherwise = "write an action of the service, or silence the rule with a reason"
             fix = f"did you mean {near!r}?" if (near := nearest_action(action)) else otherwise
@@ -351,7 +352,7 @@ def wrong_resource(statement: Statement) -> Warnings:
     actions = statement.items("Action") if statement.is_known("Resource") else ()
     groups: dict[tuple[str, Instead], list[str]] = {}
     for action in actions if resources and "*" not in resources else ():
-        applies = None if action == "*" else applicability(action)
+        applies = None if action in EVERY_ACTION else applicability(action)
         if applies and not any(map(applies.includes, resources)):
             instead = _instead(applies, statement)
             if not {each.name for each in matching(action)} & WITH_PREFIX:

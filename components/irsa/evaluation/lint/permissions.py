@@ -11,7 +11,7 @@ from irsa.evaluation.lint.managed_policies import ManagedPolicy
 from irsa.evaluation.lint.rule import Danger, Policies, Statement, Warnings, rule
 from irsa.evaluation.patterns import matches, overlap, pattern_of
 from irsa.rules.arns import Arn
-from irsa.rules.grammar import VERSION
+from irsa.rules.grammar import EVERY_ACTION, VERSION
 from irsa.rules.mistakes import shortened
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import is_pattern
@@ -57,7 +57,7 @@ def write_everything(policies: Policies) -> Warnings:
 
 def _written(policies: Policies, statement: Statement, pattern: str) -> Iterator[actions.Written]:
     """Yield the actions of a pattern that change something; of `*`, some that stand for all."""
-    if pattern != "*":
+    if pattern not in EVERY_ACTION:
         yield from actions.written(pattern)
         return
     yield actions.ANY

@@ -64,6 +64,19 @@ def test_write_everything(statement: Mapping[str, Any], element: str | None) -> 
     assert places("write-everything", binding) == ([f"{STATEMENT}.0.{element}"] if element else [])
 
 
+@pytest.mark.parametrize("resource", ["*", "arn:aws:s3:::my-bucket/*"])
+@pytest.mark.parametrize("element", ["Action", "NotAction"])
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
+def test_a_wildcard_on_both_sides_of_the_colon_is_every_action(effect: str, element: str, resource: str) -> None:
+    """moto's IAM takes it: moto/iam/policy_validation.py."""
+    for rule in ("pass-any-role", "unknown-action", "write-everything", "wrong-resource"):
+        one, other = (
+            places(rule, policy(WRITES, {"Effect": effect, element: action, "Resource": resource}))
+            for action in ("*", "*:*")
+        )
+        assert one == other
+
+
 @pytest.mark.parametrize(
     ("denies", "silent"),
     [

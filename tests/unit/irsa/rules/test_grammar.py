@@ -47,6 +47,7 @@ def places(mistakes: Iterable[Located]) -> list[Place]:
         document({**STATEMENT, "Condition": {"StringLike": {"s3:prefix": ["", "home/", "home/${aws:username}/*"]}}}),
         document({**STATEMENT, "Resource": "arn:aws:s3:::${aws:PrincipalTag/team}/*"}),
         document({**STATEMENT, "Resource": "arn:*:s3:::my-bucket"}),
+        document({**STATEMENT, "Action": "*:*"}),
         document({**STATEMENT, "Resource": "arn:aws:sns:us-west-2:111122223333:my:topic"}),
     ],
 )

@@ -1,5 +1,6 @@
 """Each kind of finding: what it finds, and what it leaves alone; tests/sandbox/test_inventory.py has the usual ones."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -264,6 +265,8 @@ def test_only_lists_that_were_all_read_say_that_a_cluster_is_gone(lists: list[An
         (trust({"StringLike": {SUB: "system:*"}}), "the cluster"),
         (trust({"StringNotEquals": {SUB: f"{PREFIX}a:b"}}), "the cluster, but not a:b"),
         (trust({**like("team:*"), "StringEquals": {"aws:SourceVpc": "vpc-1"}}, equal("team:app")), "? team"),
+        # Without a condition: AWS's documentation does not say what "*" means under Federated.
+        (json.loads(json.dumps(trust({})).replace(PROVIDER, "*")), "? the cluster"),
         (
             trust(like(*(f"x*:{each}*" for each in LETTERS[:13]), *(f"x?*:{each}*" for each in LETTERS[13:]))),
             'x*, "x?*"',
@@ -285,7 +288,7 @@ def test_only_lists_that_were_all_read_say_that_a_cluster_is_gone(lists: list[An
 def test_wide_trust(document: Any, whom: str | None) -> None:
     found = of_kind("wide-trust", discovery([service_account("a", "b")], [role("app", document)]))
 
-    words = [each.found.replace("under a condition that cannot be decided here, ", "? ") for each in found]
+    words = [each.found.replace("irsa cannot decide whether ", "? ") for each in found]
     said = [each.replace("it trusts every service account of ", "").partition(", also") for each in words]
     assert [f"{before}{more.partition(' later')[2]}" for before, _, more in said] == ([whom] if whom else [])
 
