@@ -35,6 +35,7 @@ FOLLOWED: dict[str, tuple[str, str, str, str]] = {
         'Resource: "*"',
         'Resource: "arn:aws:iam::111122223333:role/a", Condition: {StringEquals: {"{}": ecs-tasks.amazonaws.com}}',
     ),
+    "full-access": ("policyArns[0]", "attach a policy", "AmazonS3FullAccess", "AmazonS3ReadOnlyAccess"),
     "administrator-access": ("policyArns[0]", "attach a policy", "AdministratorAccess", "AmazonS3ReadOnlyAccess"),
     "grants-nothing": ("", "add them", "[]", f'["{AWS}AmazonS3ReadOnlyAccess"]'),
     "attached-twice": ("inlinePolicies.list", "remove one", "  list:...", ""),

@@ -108,6 +108,7 @@ def test_what_its_policies_allow(statements: list[Any], text: str) -> None:
     [
         ([ADMINISTRATOR], [], 1),
         ([ADMINISTRATOR], [statement(effect="Deny")], 0),
+        ([f"arn:aws-us-gov:iam::aws:policy/AmazonS3{each}" for each in ("FullAccess", "ReadOnlyAccess")], [], 1),
         ([ADMINISTRATOR.replace("aws:policy", "111122223333:policy"), ADMINISTRATOR + "-own"], [], 0),
     ],
 )
