@@ -74,14 +74,14 @@ def without_quotes(error: yaml.MarkedYAMLError, text: str) -> Mistake | None:
     mark, problem = error.problem_mark or error.context_mark, error.problem or ""
     if error.context == "while scanning an alias" or problem.startswith("found undefined alias"):
         fix = 'write the value in quotes, such as "*"'
-        return Mistake("`*` without quotes, which YAML takes for an alias", "a text in quotes", fix)
+        return Mistake("`*` without quotes, which YAML takes for an alias", "a string in quotes", fix)
     lines = text.splitlines()
     if mark and "cannot start any token" in problem and lines[mark.line : mark.line + 1]:
         char = lines[mark.line][mark.column : mark.column + 1]
         if char == "\t":
             return Mistake("a tab, with which YAML does not indent", "blanks", "write blanks in place of the tab")
         fix = "write the value in quotes"
-        return Mistake(f"{char!r} at the beginning of a value, which YAML keeps for itself", "a text in quotes", fix)
+        return Mistake(f"{char!r} at the beginning of a value, which YAML keeps for itself", "a string in quotes", fix)
     return None
 
 
