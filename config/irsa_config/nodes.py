@@ -69,6 +69,22 @@ def composed(text: str) -> Any:
     return root
 
 
+def without_quotes(error: yaml.MarkedYAMLError, text: str) -> Mistake | None:
+    """Return the mistake of a text that YAML takes for something else, where it needs quotes or other blanks."""
+    mark, problem = error.problem_mark or error.context_mark, error.problem or ""
+    if error.context == "while scanning an alias" or problem.startswith("found undefined alias"):
+        fix = 'write the value in quotes, such as "*"'
+        return Mistake("`*` without quotes, which YAML takes for an alias", "a string in quotes", fix)
+    lines = text.splitlines()
+    if mark and "cannot start any token" in problem and lines[mark.line : mark.line + 1]:
+        char = lines[mark.line][mark.column : mark.column + 1]
+        if char == "\t":
+            return Mistake("a tab, with which YAML does not indent", "blanks", "write blanks in place of the tab")
+        fix = "write the value in quotes"
+        return Mistake(f"{char!r} at the beginning of a value, which YAML keeps for itself", "a string in quotes", fix)
+    return None
+
+
 def mappings_in(root: Any) -> Iterator[Any]:
     """Yield the mappings in a node, each once, whatever stands for it, in the order of the text."""
     nodes, seen = [root], set()

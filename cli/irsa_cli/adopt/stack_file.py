@@ -113,6 +113,28 @@ class StackFile:
             raise self._unusable(ITS_FORM)
         return text
 
+    @property
+    def text(self) -> str:
+        """Its text."""
+        return self._text
+
+    def nodes_of_bindings(self) -> list[Any]:
+        """Return the node of each binding, each once."""
+        found: list[Any] = [yaml.compose(self._text, Loader=_LOADER)]
+        for step in ("config", self._keys.get("irsa:bindings")):
+            pairs = [pair for node in found if isinstance(node, yaml.MappingNode) for pair in node.value]
+            found = [value for key, value in pairs if key.value == step]
+        pairs = [pair for node in found if isinstance(node, yaml.MappingNode) for pair in node.value]
+        return [*{id(value): value for _, value in pairs}.values()]
+
+    def differs_only_by(self, text: str, bindings: Mapping[str, Any]) -> bool:
+        """Return whether a text says the same as the file, but for these bindings in place of its own."""
+        root, key = self._root(self._text), self._keys["irsa:bindings"]
+        try:
+            return self._root(text) == {**root, "config": {**root["config"], key: bindings}}
+        except CouldNotLookError:
+            return False
+
     def _of_provider(self, region: str, aws_account: str) -> dict[str, Any]:
         found: dict[str, Any] = {"aws:region": region} if region and not self.exists else {}
         if not any(name.startswith("aws:") and name != "aws:region" for name in self._keys):

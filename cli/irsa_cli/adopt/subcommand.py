@@ -6,6 +6,7 @@ from typing import Any
 
 from irsa_cli.adopt.owners import TOOLS
 from irsa_cli.options import NEW_STACK_FILE, STREAM, add_discovery_options
+from irsa_world.exits import CouldNotLookError
 
 DESCRIPTION = """\
 Write a stack file for the roles and service accounts of a cluster, so that
@@ -17,12 +18,16 @@ It only reads AWS, Kubernetes and the states of your Pulumi backend. Without
 --output it is a dry run: it prints a new stack file to standard output and the
 report to standard error, and writes nothing. With --output, a stack file that
 exists is added to.
+
+After `pulumi up`, --finish removes every `import:` and `importIds:` of a stack
+file, and reads nothing else; lines of comments stay.
 """
 EPILOG = """\
 examples:
   irsa adopt --namespace team-a
   irsa adopt --namespace team-a --output Pulumi.prod.yaml
   irsa adopt --namespace team-a --take-from eksctl --output Pulumi.prod.yaml
+  irsa adopt --finish Pulumi.prod.yaml
 
 exit codes: 0 everything that was chosen is in the file, 1 something is skipped,
 2 not checked (no permission, no answer), or nothing is chosen"""
@@ -44,7 +49,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FILE", type=Path, default=Path(STREAM), help=OUTPUT_HELP)
     parser.add_argument("--policies", action="store_true", help="take over policies too, with their documents")
     parser.add_argument("--take-from", metavar="TOOL", choices=TOOLS, **repeated, help=FROM_HELP)
-    parser.set_defaults(run=run)
+    parser.add_argument("--finish", metavar="FILE", type=Path, help="only remove `import:` from a stack file")
+    others = {name: parser.get_default(name) for name in vars(parser.parse_args([])) if name != "finish"}
+    parser.set_defaults(run=run, without_finish=others)
 
 
 def _service_account(text: str) -> str:
@@ -62,6 +69,14 @@ def _tag(text: str) -> tuple[str, str]:
 
 def run(options: argparse.Namespace) -> int:
     """Write or print the stack file; print the report, and return the exit code."""
+    if options.finish:
+        from irsa_cli.adopt.finish import finish  # noqa: PLC0415 (the same)
+
+        given = [name for name, default in options.without_finish.items() if getattr(options, name) != default]
+        if given:
+            options_ = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise CouldNotLookError(f"--finish goes with no other option: remove {options_}")
+        return finish(options.finish)
     from irsa_cli.adopt import work  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
 
     return work.run(options)

@@ -128,5 +128,9 @@ def _failed(command: str, said: str, code: int) -> CouldNotLookError:
         # Its own message leaves the folder out: "(searching upwards from )".
         where = f"no Pulumi.yaml in {named(str(Path.cwd()))} or above it"
         return CouldNotLookError(f"{where}: run it in the folder of your Pulumi project")
+    if "pass the fully qualified name" in message:
+        # What it says of a name alone where it finds no project.
+        fix = "run it where Pulumi.yaml is, or write --stack organization/PROJECT/STACK"
+        return CouldNotLookError(f"which project the stack is of is not known: {fix}")
     advice = "; `pulumi stack ls` lists the stacks" if message.startswith("no stack named") else ""
     return CouldNotLookError(f"{command}: {named(message) if message else f'exit code {code}'}{advice}")

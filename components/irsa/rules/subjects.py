@@ -42,6 +42,8 @@ def check_subject(subject: str) -> str:
     if len(parts) != 2:  # noqa: PLR2004 (a namespace and a name)
         example = subject.replace("/", ":") if subject.count("/") == 1 else f"{subject}:*"
         hint = "write one colon, after the namespace" if len(parts) > 1 else f"did you mean {example!r}?"
+        if not example.partition(":")[0].strip("*?"):
+            hint = "name the namespace, such as team-a:*"
         raise Mistake(f"{subject!r} is not namespace:name", allowed, hint)
     for part, rule in zip(parts, (NAMESPACE, SERVICE_ACCOUNT), strict=True):
         # A wildcard matches any legal characters; `x` is legal at every place.

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from irsa.evaluation.lint.rule import Statement, Warnings, rule
+from irsa.evaluation.lint.rule import Danger, Statement, Warnings, rule
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.grammar import EVERY_ACTION
 from irsa.rules.mistakes import Mistake, likely, shortened
@@ -125,15 +125,56 @@ def matching(action: str) -> Sequence[Action]:
     return [known[lower] for lower in fnmatch.filter(known, name)] if {"*", "?"} & set(name) else ()
 
 
-def nearest_action(action: str) -> str | None:
-    """Return the known action with the most similar spelling."""
+# Operations of APIs that other actions allow, by which they are written often. By the service's page:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html,
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html,
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html,
+# https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-language-api-permissions-reference.html,
+# https://docs.aws.amazon.com/kms/latest/developerguide/kms-api-permissions-reference.html,
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+OPERATIONS: Mapping[str, Sequence[str]] = {
+    "s3:CompleteMultipartUpload": ["s3:PutObject"],
+    "s3:CopyObject": ["s3:GetObject", "s3:PutObject"],
+    "s3:CreateMultipartUpload": ["s3:PutObject"],
+    "s3:DeleteObjects": ["s3:DeleteObject"],
+    "s3:GetBucketEncryption": ["s3:GetEncryptionConfiguration"],
+    "s3:GetBucketLifecycleConfiguration": ["s3:GetLifecycleConfiguration"],
+    "s3:HeadBucket": ["s3:ListBucket"],
+    "s3:HeadObject": ["s3:GetObject"],
+    "s3:ListBuckets": ["s3:ListAllMyBuckets"],
+    "s3:ListMultipartUploads": ["s3:ListBucketMultipartUploads"],
+    "s3:ListObjects": ["s3:ListBucket"],
+    "s3:ListObjectsV2": ["s3:ListBucket"],
+    "s3:ListObjectVersions": ["s3:ListBucketVersions"],
+    "s3:ListParts": ["s3:ListMultipartUploadParts"],
+    "s3:PutBucketEncryption": ["s3:PutEncryptionConfiguration"],
+    "s3:PutBucketLifecycleConfiguration": ["s3:PutLifecycleConfiguration"],
+    "s3:SelectObjectContent": ["s3:GetObject"],
+    "s3:UploadPart": ["s3:PutObject"],
+    "s3:UploadPartCopy": ["s3:GetObject", "s3:PutObject"],
+    "dynamodb:TransactGetItems": ["dynamodb:GetItem"],
+    "dynamodb:TransactWriteItems": ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+    "kms:ReEncrypt": ["kms:ReEncryptFrom", "kms:ReEncryptTo"],
+    "lambda:Invoke": ["lambda:InvokeFunction"],
+    "sns:PublishBatch": ["sns:Publish"],
+    "sqs:ChangeMessageVisibilityBatch": ["sqs:ChangeMessageVisibility"],
+    "sqs:DeleteMessageBatch": ["sqs:DeleteMessage"],
+    "sqs:SendMessageBatch": ["sqs:SendMessage"],
+}
+_OF_OPERATIONS = {operation.lower(): allowing for operation, allowing in OPERATIONS.items()}
+
+
+def nearest_actions(action: str) -> Sequence[str]:
+    """Return the known actions that allow an operation of this name, or else the one with the most similar spelling."""
+    if of_operation := _OF_OPERATIONS.get(action.lower().rstrip("*")):
+        return of_operation
     prefix, _, name = action.lower().partition(":")
     near = [prefix] if service(prefix).actions else difflib.get_close_matches(prefix, services(), n=3)
     for each in near:
         known = service(each).actions
         if close := likely(name, known):
-            return f"{each}:{known[close].name}"
-    return None
+            return [f"{each}:{known[close].name}"]
+    return []
 
 
 class Written(NamedTuple):
@@ -302,7 +343,7 @@ def _takes(part: str | Run, char: str) -> bool:
     return char == "?" or (char not in part.never if isinstance(part, Run) else char == part)
 
 
-@rule()
+@rule(danger="of a service that is known")
 def unknown_action(statement: Statement) -> Warnings:
     """An action does not exist, so it allows nothing.
 
@@ -323,10 +364,14 @@ def unknown_action(statement: Statement) -> Warnings:
         for place, action in statement.placed(element):
             if action in EVERY_ACTION or matching(action):
                 continue
-            otherwise = "write an action of the service, or silence the rule with a reason"
-            fix = f"did you mean {near!r}?" if (near := nearest_action(action)) else otherwise
+            near = " and ".join(map(repr, nearest_actions(action)))
+            fix = f"write {near}, if that is meant" if near else "write an action of the service"
             found = f"{action!r}, which is not an action of AWS"
-            yield place, Mistake(found, "actions of AWS's service authorization reference", fix)
+            of_service = service(action.lower().partition(":")[0]).actions
+            yield (
+                place,
+                (Danger if of_service else Mistake)(found, "actions of AWS's service authorization reference", fix),
+            )
 
 
 @rule()

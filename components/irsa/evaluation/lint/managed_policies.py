@@ -26,6 +26,8 @@ class Known(NamedTuple):
     keys: Set[str]
     by_name: Mapping[str, str]
     """By the names alone, in lower case."""
+    writes: Mapping[str, str]
+    """By the names alone, the services of which one gives every action that changes something, on every resource."""
 
 
 @functools.cache
@@ -33,7 +35,7 @@ def known() -> Known:
     """Return the list."""
     read = json.loads(Path(__file__).with_name("managed_policies.json").read_text("ascii"))
     keys = {f"{path}{name}" for path, names in read["names"].items() for name in names.split()}
-    return Known(read["date"], keys, {key.rpartition("/")[2].lower(): key for key in sorted(keys)})
+    return Known(read["date"], keys, {key.rpartition("/")[2].lower(): key for key in sorted(keys)}, read["writes"])
 
 
 @functools.cache
@@ -66,6 +68,12 @@ class ManagedPolicy(NamedTuple):
     def of_aws(self) -> str:
         """Its path and name, if it is one of AWS in the partition aws."""
         return self.arn.removeprefix(PREFIX) if self.arn.startswith(PREFIX) and not sampled(self.arn) else ""
+
+    @property
+    def written(self) -> Sequence[str]:
+        """The services of which it gives every action that changes something, if it is one of AWS in any partition."""
+        _, _, key = self.arn.partition(":iam::aws:policy/")
+        return known().writes.get(key.rpartition("/")[2], "").split() if key else ()
 
 
 @rule()

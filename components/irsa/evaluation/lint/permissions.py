@@ -154,6 +154,30 @@ def _includes_pass_role(action: str) -> bool:
     return matches("iam:passrole", pattern_of(action.lower(), wildcards=True))
 
 
+@rule(danger="always")
+def full_access(policy: ManagedPolicy) -> Warnings:
+    """An AWS managed policy gives every write action of a service, on every resource.
+
+    Whoever takes over a Pod can change or delete what others own.
+
+    A Deny in the role's documents may take it away. administrator-access has the policies that are no service's.
+
+    Bad:
+        policyArns: ["arn:aws:iam::aws:policy/AmazonS3FullAccess"]
+    Good:
+        policyArns: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
+    """
+    if policy.is_boundary or _POWERFUL_POLICY.fullmatch(policy.arn):
+        return
+    given = {each: {"Effect": "Allow", "Action": f"{each}:*", "Resource": "*"} for each in policy.written}
+    policies = Policies([{"Version": VERSION, "Statement": [*given.values()]}, *policy.documents]) if given else None
+    if policies and (left := [each for each in given if _has_all(policies, each)]):
+        of = ", ".join(left[:3]) + (", ..." if left[3:] else "")
+        found = f"{policy.arn.rpartition('/')[2]}: every write action of {of} on every resource of the AWS account"
+        fix = "attach a policy with the actions that the Pods call, on the resources that the role needs"
+        yield (), Danger(found, "only the resources that the role needs", fix)
+
+
 # What they allow, in words and as a document says it, and a service of which no Deny takes an action away.
 # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
 POWER_OF_POLICY: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
@@ -253,7 +277,8 @@ def unlimited(
     elif any(pass_any_role(policies)):
         yield "its policies allow iam:PassRole on every role"
     for each in policy_arns:
-        yield from (mistake.found for _, mistake in administrator_access(ManagedPolicy(each, documents)))
+        policy = ManagedPolicy(each, documents)
+        yield from (mistake.found for judge in (administrator_access, full_access) for _, mistake in judge(policy))
     wide = [each for each in subjects if is_pattern(each.partition(":")[0])]
     if wide and stranger(wide) is None:
         yield "every service account of the cluster may assume the role"

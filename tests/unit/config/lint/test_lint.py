@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from irsa.evaluation.lint.actions import applicability, in_a_policy, service, services
-from irsa.evaluation.lint.rule import Statement
+from irsa.evaluation.lint.rule import Danger, Statement
 from irsa.rules.mistakes import Mistake
 from irsa.rules.unknown import SECRET
 from irsa_config.lint import RULES, silence_reason
@@ -31,6 +31,8 @@ def test_unknown_action() -> None:
     assert places("unknown-action", policy({**READ, "Action": actions})) == [
         f"policy.document.Statement.0.Action.{index}" for index in (1, 3)
     ]
+    found = warnings("unknown-action", {**APP, **policy({**READ, "Action": actions})})
+    assert [isinstance(mistake, Danger) for _, mistake in found] == [True, False]
 
 
 ROLE = "arn:aws:iam::111122223333:role"

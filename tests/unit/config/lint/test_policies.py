@@ -8,14 +8,16 @@ allow"; reference_policies_condition-keys.html: which keys a request has, and wh
 import json
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from irsa.evaluation.lint import managed_policies
+from irsa.evaluation.lint import actions
 from irsa.evaluation.lint.managed_policies import known, replaced
 from irsa.rules.arns import POLICIES_WITH_A_PATH
+from irsa.rules.leaves import items_of
 from irsa.rules.unknown import SECRET
 from irsa_config.lint.permissions import WITH_SESSION_TAG
 from tests.unit.config.lint.scene import APP, inline, places, policy, warnings
@@ -191,6 +193,53 @@ def test_administrator_access(arn: str, denies: Mapping[str, Any], silent: bool)
 
 
 AWS = "arn:aws:iam::aws:policy/"
+
+
+def written_whole() -> Iterator[tuple[str, str]]:
+    """Yield what the documents of AWS say word for word, as the package moto has them: SERVICE:* on *."""
+    for name, each in json.loads(aws_managed_policies_data).items():
+        for statement in items_of(each["Document"]["Statement"]):
+            on_all = statement["Effect"] == "Allow" and "*" in items_of(statement.get("Resource"))
+            if on_all and not {*statement} & {"Condition", "NotAction"} and each["Path"] != "/aws-service-role/":
+                given = [action for action in items_of(statement["Action"]) if action.endswith(":*")]
+                yield from ((each["Path"][1:] + name, action.removesuffix(":*")) for action in given)
+
+
+def test_a_policy_of_aws_is_judged_as_its_statement_in_a_document() -> None:
+    whole = {(key, service) for key, service in written_whole() if actions.written(f"{service}:*")}
+    assert len(whole) > 300
+    for service in {service for _, service in whole}:
+        assert places("write-everything", policy({"Effect": "Allow", "Action": f"{service}:*", "Resource": "*"}))
+    for key in {key for key, _ in whole} - {"IAMFullAccess"}:
+        assert places("full-access", {"policyArns": [AWS + key]}) == ["policyArns.0"], key
+
+
+@pytest.mark.parametrize(
+    ("binding", "silent"),
+    [
+        ({"policyArns": [f"{AWS}AmazonEC2FullAccess"]}, False),
+        # It names each action: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSWAFFullAccess.html
+        ({"policyArns": [f"{AWS}AWSWAFFullAccess"]}, False),
+        ({"policyArns": [f"{AWS}AmazonEKS_CNI_Policy", f"{AWS}AmazonSSMManagedInstanceCore"]}, True),
+        ({"role": {"permissionsBoundary": f"{AWS}AmazonS3FullAccess"}}, True),
+        ({"policyArns": ["arn:aws:iam::111122223333:policy/AmazonS3FullAccess"]}, True),
+        *(
+            (
+                {"policyArns": [f"{AWS}AmazonS3FullAccess"], **policy({"Effect": "Deny", "Resource": "*", **denies})},
+                silent,
+            )
+            for denies, silent in (
+                ({"Action": "s3:DeleteBucket"}, False),
+                ({"NotAction": "s3:Get*"}, True),
+                ({"Action": "*", "Condition": WITHOUT_TLS}, False),
+            )
+        ),
+    ],
+)
+def test_full_access(binding: dict[str, Any], silent: bool) -> None:
+    assert bool(places("full-access", binding)) is not silent
+
+
 NAMED = {"name": "my-cluster"}
 
 
@@ -233,12 +282,9 @@ def test_a_boundary_that_aws_does_not_have() -> None:
         ("arn:aws:iam::111122223333:policy/Unknown", "us-west-2"),
     ],
 )
-def test_what_the_list_does_not_say(monkeypatch: pytest.MonkeyPatch, arn: str, region: str | None) -> None:
-    monkeypatch.setattr(managed_policies, "known", None)
-    monkeypatch.setattr(managed_policies, "replaced", None)
-
-    for rule in ("unknown-managed-policy", "replaced-managed-policy"):
-        assert advised(rule, {"policyArns": [arn]}, region) == {}
+def test_what_the_list_does_not_say(arn: str, region: str | None) -> None:
+    for rule, name in (("unknown-managed-policy", "Unknown"), ("replaced-managed-policy", "AmazonEKSServicePolicy")):
+        assert advised(rule, {"policyArns": [arn.replace("Unknown", name)]}, region) == {}
 
 
 def test_a_policy_that_a_newer_one_replaces() -> None:

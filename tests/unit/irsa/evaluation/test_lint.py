@@ -3,12 +3,13 @@
 import json
 from typing import Any
 
+import botocore.session
 import pytest
 
 from docs.generate.actions import reference
 from irsa.add_ons.document import managed_policies, managed_policy_arn
 from irsa.evaluation.admission import admission
-from irsa.evaluation.lint.actions import nearest_action, service, services, unknown_action
+from irsa.evaluation.lint.actions import OPERATIONS, matching, nearest_actions, service, services, unknown_action
 from irsa.evaluation.lint.permissions import pass_any_role, unlimited, write_everything
 from irsa.evaluation.lint.rule import Danger, Policies
 from irsa.evaluation.lint.trust import Trust, wide_trust
@@ -36,7 +37,17 @@ def test_every_service_is_what_the_package_says() -> None:
     [("s3:GetObjekt", "s3:GetObject"), ("S3:getobjekt", "s3:GetObject"), ("dynamodbb:GetItem", "dynamodb:GetItem")],
 )
 def test_a_slip_in_service_or_action_finds_the_one_that_is_meant(written: str, meant: str) -> None:
-    assert nearest_action(written) == meant
+    assert [*nearest_actions(written)] == [meant]
+
+
+def test_operations_that_other_actions_allow() -> None:
+    """Source of the operations: AWS's service models, as botocore has them; of the actions: AWS's reference."""
+    for operation, allowing in OPERATIONS.items():
+        prefix, _, name = operation.partition(":")
+        assert name in botocore.session.get_session().get_service_model(prefix).operation_names
+        assert not matching(operation), operation
+        assert all(map(matching, allowing)), operation
+        assert nearest_actions(operation) == nearest_actions(f"{operation.upper()}*") == allowing
     assert not service("dynamodbb").actions
 
 
@@ -108,6 +119,7 @@ def test_what_its_policies_allow(statements: list[Any], text: str) -> None:
     [
         ([ADMINISTRATOR], [], 1),
         ([ADMINISTRATOR], [statement(effect="Deny")], 0),
+        ([f"arn:aws-us-gov:iam::aws:policy/AmazonS3{each}" for each in ("FullAccess", "ReadOnlyAccess")], [], 1),
         ([ADMINISTRATOR.replace("aws:policy", "111122223333:policy"), ADMINISTRATOR + "-own"], [], 0),
     ],
 )

@@ -80,7 +80,7 @@ def test_many_ways_to_match_have_an_answer() -> None:
         ("system:serviceaccount:a:b", "'a:b'"),
         ("Team:a", "namespace"),
         ("a:B", "service account"),
-        ("*", "not namespace:name"),
+        *((each, "name the namespace, such as team-a:*") for each in ("*", "?*", "*/*", "**")),
     ],
 )
 def test_subjects_that_never_match(subject: str, word: str) -> None:

@@ -249,3 +249,8 @@ def test_a_folder_without_a_project_is_named(tmp_path: Path, monkeypatch: pytest
         with pytest.raises(CouldNotLookError) as found:
             ask("dev")
         assert str(found.value).startswith(f"no Pulumi.yaml in {tmp_path} or above it: run it in ")
+    # What `pulumi stack export --stack dev` says there.
+    said = "error: if you are using the --stack flag, pass the fully qualified name (organization/project/stack)"
+    program(tmp_path / "pulumi", f"echo '{said}' >&2\nexit 255")
+    with pytest.raises(CouldNotLookError, match="run it where Pulumi"):
+        exported_state("dev")

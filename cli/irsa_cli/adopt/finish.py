@@ -1,0 +1,105 @@
+"""Take what only the first `pulumi up` needs out of a stack file; every other line of it stays as it is."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from irsa.rules.leaves import mapping_of
+from irsa.rules.mistakes import listed, named
+from irsa_cli.adopt.stack_file import StackFile
+from irsa_cli.whole_file import write
+from irsa_world.exits import GOOD, CouldNotLookError
+from irsa_world.report.publish import print_lines
+
+REFUSED = "its YAML does not let `import:` be removed without changing more, or nothing would be left: edit it by hand"
+
+
+def finish(path: Path) -> int:
+    """Remove the imports of a stack file, print what was done, and return the exit code.
+
+    Raises:
+        CouldNotLookError: It is not there, or cannot be changed.
+    """
+    file = StackFile(path)
+    if not file.exists:
+        raise CouldNotLookError(f"cannot read {named(str(path))}: there is no such file")
+    text, names = without_imports(file)
+    if not names:
+        print_lines([(f"{named(str(path))}: no binding has `import:`, nothing to do", "")])
+        return GOOD
+    write(path, text)
+    done = f"{named(str(path))}: `import:` is removed from {listed(names)}"
+    print_lines([(done, "bold"), (f"next: `pulumi up --stack {file.stack}`, which shows no change", "")])
+    return GOOD
+
+
+def without_imports(file: StackFile) -> tuple[str, list[str]]:
+    """Return the text of the file without imports, and the bindings that had one.
+
+    Raises:
+        CouldNotLookError: More would be lost, or something would be left without a value.
+    """
+    bindings = mapping_of(file.settings.get("bindings"))
+    names = [str(name) for name, each in bindings.items() if _without(each) != each]
+    spans = sorted({span for each in file.nodes_of_bindings() for span in _spans(file.text, each)}, reverse=True)
+    text = file.text
+    for start, end in spans:
+        text = text[:start] + text[end:]
+    expected = {name: _without(each) for name, each in bindings.items()}
+    if names and not (all(expected.values()) and file.differs_only_by(text, expected)):
+        raise CouldNotLookError(f"{named(str(file.path))} stays as it is: {REFUSED}")
+    return text, names
+
+
+def _without(binding: Any) -> Any:
+    if not isinstance(binding, Mapping):
+        return binding
+    left = {key: each for key, each in binding.items() if key != "import"}
+    of_pods = left.get("podIdentity")
+    if isinstance(of_pods, Mapping) and "importIds" in of_pods:
+        left["podIdentity"] = {key: each for key, each in of_pods.items() if key != "importIds"}
+        if not left["podIdentity"]:
+            del left["podIdentity"]
+    return left
+
+
+def _spans(text: str, binding: Any) -> Iterator[tuple[int, int]]:
+    """Yield where the imports of a binding begin and end in the text."""
+    pairs = binding.value if isinstance(binding, yaml.MappingNode) else []
+    for index, (key, value) in enumerate(pairs):
+        of_pods = value.value if key.value == "podIdentity" and isinstance(value, yaml.MappingNode) else []
+        ids = [at for at, (inner, _) in enumerate(of_pods) if inner.value == "importIds"]
+        if key.value == "import" or (ids and not of_pods[1:]):
+            yield from _span(text, binding, index)
+        elif ids:
+            yield from _span(text, value, ids[0])
+
+
+def _span(text: str, mapping: Any, index: int) -> Iterator[tuple[int, int]]:
+    """Yield what stands for one key with its value: whole lines without comments, or a part of a line in braces."""
+    key, value = mapping.value[index]
+    if mapping.flow_style:
+        if index:
+            yield mapping.value[index - 1][1].end_mark.index, value.end_mark.index
+        else:
+            following = mapping.value[1:2]
+            yield key.start_mark.index, following[0][0].start_mark.index if following else value.end_mark.index
+        return
+    start = key.start_mark.index - key.start_mark.column
+    for line in text[start : _end(value)].splitlines(keepends=True):
+        if not line.lstrip().startswith("#"):
+            yield start, start + len(line)
+        start += len(line)
+    rest = text[start:].partition("\n")
+    if text[start - 1 : start] != "\n":
+        yield start, start + len(rest[0]) + len(rest[1])
+
+
+def _end(node: Any) -> int:
+    """Return where a node ends; the end of a block is where the next one begins."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return _end(last[1] if isinstance(last, tuple) else last)
+    return int(node.end_mark.index)
