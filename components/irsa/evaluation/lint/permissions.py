@@ -253,7 +253,9 @@ def _in_every_region(arn: str) -> str:
 
 def rank_of_policy(arn: str) -> int:
     """Return the same of a managed policy that was not read, by its name."""
-    return 0 if Arn.name_in(arn) in POWER_OF_POLICY else HARMLESS
+    if Arn.name_in(arn) in POWER_OF_POLICY:
+        return 0
+    return HARMLESS - 1 if ManagedPolicy(arn).written else HARMLESS
 
 
 def unlimited(
