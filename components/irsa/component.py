@@ -354,7 +354,13 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 annotations=self._by_key(declared, self._patched(annotations, existing.metadata, take_over), take_over),
             ),
             opts=pulumi.ResourceOptions.merge(
-                self._options(service_account), pulumi.ResourceOptions(depends_on=[existing])
+                self._options(service_account),
+                pulumi.ResourceOptions(
+                    depends_on=[existing],
+                    # One that the stack created, before `create` became false, is not deleted, and keeps its settings.
+                    aliases=[pulumi.Alias(type_=types.SERVICE_ACCOUNT)],
+                    ignore_changes=["metadata.labels", "imagePullSecrets", "automountServiceAccountToken"],
+                ),
             ),
         )
 

@@ -35,6 +35,9 @@ KEPT = (
 
 def kept(request: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: request[name] for name in KEPT if request.get(name)}
+    if request["type"] == types.SERVICE_ACCOUNT_PATCH:
+        # Of what these name, one that never was a service account of the stack's own has nothing.
+        found.pop("ignoreChanges", None)
     found["dependencies"] = sorted(found.get("dependencies", ()))
     found["propertyDependencies"] = {
         name: sorted(urns["urns"]) for name, urns in found.get("propertyDependencies", {}).items() if urns
