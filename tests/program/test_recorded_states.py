@@ -23,8 +23,12 @@ RECORDS = sorted(RECORDED.glob("*.json"))
 STACK = "urn:pulumi:test::irsa::pulumi:pulumi:Stack::irsa-test"
 # In place of the folder of Pulumi.yaml.
 FOLDER = "FOLDER"
-# Sentences of the guard that were rewritten: the one change of an upgrade.
-REWRITTEN = {", and of this one ": ", but this Pod differs: ", "webhook, and so no role": "webhook, so it gets no role"}
+# The changes of an upgrade: sentences of the guard were rewritten, and the path of a kubeconfig is as it is written.
+REWRITTEN = {
+    ", and of this one ": ", but this Pod differs: ",
+    "webhook, and so no role": "webhook, so it gets no role",
+    f"{FOLDER}/": "",
+}
 # What the state keeps of a resource, and what the engine does otherwise because of it.
 KEPT = (
     *("parent", "object", "dependencies", "propertyDependencies", "provider", "providers"),
