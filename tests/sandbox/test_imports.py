@@ -149,6 +149,8 @@ def test_a_role_by_the_stack_file(deploy: Deploy, existing: Existing) -> None:
         assert any(value in each for each in found), value
     said = refused(project, existing)
     assert all(each in said for each in found)
+    # In one step: an inline policy that is declared and not imported is refused next.
+    assert "add inlinePolicies to import" in said
     assert not project.resources("ServiceAccountRole")
     assert found[0] in " ".join(project.refused("preview").split())
     assert "differs from what is declared" in " ".join(irsa(project, "diff", "--stack", STACK).stderr.split())
@@ -207,6 +209,19 @@ def test_what_only_the_engine_reads(what: str, deploy: Deploy, existing: Existin
     said = refused(project, existing)
     assert differs in said
     forget(project, said)
+
+
+def test_a_later_edit_with_import(deploy: Deploy, existing: Existing) -> None:
+    """The attack: what was imported long ago leaves the state, as the refusal says, where `import` alone must go."""
+    project = deploy({"bindings": {"app": AS_IT_IS}})
+    project.up()
+    edited = {**AS_IT_IS, "inlinePolicies": {"own": {"document": WRITE}}, "retainOnDelete": True}
+    project.set({"bindings": {"app": edited}})
+    said = refused(project, existing)
+    assert "as it was declared, remove its import now, and change it then. Otherwise" in said
+    project.set({"bindings": {"app": {**edited, "import": ["role", "attachments"]}}})
+    assert project.up() == {"update": 1}
+    assert existing.read() != existing.before
 
 
 def test_an_inline_policy_is_not_created_over_another(deploy: Deploy, existing: Existing) -> None:
