@@ -64,7 +64,7 @@ def test_formerly_helps_after_a_failed_up(deploy: Callable[..., Project], cloud:
 
 def test_what_is_not_kept_first_is_deleted(deploy: Callable[..., Project], cloud: Any) -> None:
     """Protects the page's warning: `create: false` may delete the service account, which the next `up` misses."""
-    account = {"name": "gone-sa"}
+    account: dict[str, Any] = {"name": "gone-sa"}
     project = deploy({"bindings": {"app": named("gone", identity="podIdentity", serviceAccount=account)}})
     project.up()
     account["create"] = False

@@ -397,7 +397,7 @@ def of_provider(provider: str, subject: str, number: str = NUMBER, **further: An
 
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html
-OF_COGNITO = {
+OF_COGNITO: dict[str, Any] = {
     "Effect": "Allow",
     "Principal": {"Federated": "cognito-identity.amazonaws.com"},
     "Action": "sts:AssumeRoleWithWebIdentity",
@@ -406,12 +406,12 @@ OF_COGNITO = {
         "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": "authenticated"},
     },
 }
-OF_GOOGLE = {
+OF_GOOGLE: dict[str, Any] = {
     **OF_COGNITO,
     "Principal": {"Federated": "accounts.google.com"},
     "Condition": {"StringEquals": {"accounts.google.com:sub": "1234567890"}},
 }
-OF_OTHERS = [
+OF_OTHERS: list[dict[str, Any]] = [
     of_provider("token.actions.githubusercontent.com", "repo:acme/web:*"),
     of_provider("token.actions.githubusercontent.com", "repo:acme/app:ref:refs/heads/main"),
     of_provider("gitlab.com", "project_path:acme/web:ref_type:branch:ref:main"),
