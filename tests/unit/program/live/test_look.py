@@ -465,8 +465,8 @@ def test_an_import_with_one_difference_is_refused_and_another_form_is_not(iam: A
     for name, value in {"Action": "s3:PutObject", "Resource": "arn:aws:s3:::x", "Effect": "Deny"}.items():
         there[f"policy-{name}".lower()] = OF_OTHERS[0], trusted, {**permitted, name: value}, {}
     of_role = {"Description": "x", "MaxSessionDuration": 3600, "Tags": [], "Path": "/x/", "PermissionsBoundary": S3}
-    for name, value in of_role.items():
-        there[name.lower()] = OF_OTHERS[0], trusted, permitted, {name: value}
+    for name, setting in of_role.items():
+        there[name.lower()] = OF_OTHERS[0], trusted, permitted, {name: setting}
     refused = {*there}
     for index, other in enumerate(OF_OTHERS):
         for number, each in enumerate(in_another_form([other, OWN])):
