@@ -14,6 +14,7 @@ from irsa import outputs, types
 from irsa.args import ServiceAccountRoleArgs
 from irsa.association_hooks import association_hooks
 from irsa.evaluation.lint.permissions import unlimited
+from irsa.failed_update import components
 from irsa.failed_update import hooks as update_hooks
 from irsa.imported import import_hooks, inline_policy_hooks
 from irsa.later import InvalidArgumentsError, Later, applied
@@ -265,6 +266,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             inputs[DOCUMENT[resource.type]] = applied(
                 lambda known: known["document"], document=document, accounts=self._accounts
             )
+        components[resource.type, resource.logical_name] = self
         make, hooks = OF_AWS[resource.type]
         of_role, of_type = None, hooks(self) if hooks else None
         if resource.type == types.INLINE_POLICY and self._spec.role and self._spec.role.import_id:
@@ -356,7 +358,13 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 ),
             ),
             opts=pulumi.ResourceOptions.merge(
-                self._options(service_account), pulumi.ResourceOptions(depends_on=[existing])
+                self._options(service_account),
+                pulumi.ResourceOptions(
+                    depends_on=[existing],
+                    # One that the stack created, before `create` became false, is not deleted, and keeps its settings.
+                    aliases=[pulumi.Alias(type_=types.SERVICE_ACCOUNT)],
+                    ignore_changes=["metadata.labels", "imagePullSecrets", "automountServiceAccountToken"],
+                ),
             ),
         )
 

@@ -9,16 +9,30 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import pulumi
+import pulumi_aws as aws
 from pulumi.runtime.proto import resource_pb2
 
-from irsa.types import NOUNS
+from irsa.later import awaited
+from irsa.rules.names import snake
+from irsa.types import NOUNS, POLICY, ROLE
 
 # What an update may take away: the state has it, and the program does not declare it any more.
 REMOVABLE = frozenset({"description", "permissionsBoundary", "policy", "tags", "targetRoleArn"})
 DOCUMENTS = frozenset({"assumeRolePolicy", "policy"})
+# What the provider reads of one by its ID, and has of it then.
+READ: Mapping[str, tuple[Callable[..., pulumi.Output[Any]], str, tuple[str, ...]]] = {
+    ROLE: (
+        aws.iam.get_role_output,
+        "name",
+        ("arn", "assumeRolePolicy", "description", "maxSessionDuration", "permissionsBoundary"),
+    ),
+    POLICY: (aws.iam.get_policy_output, "arn", ("arn", "policy", "description")),
+}
+# By type and logical name, the component of a resource, whose provider reads it.
+components: WeakValueDictionary[tuple[str, str], pulumi.Resource] = WeakValueDictionary()
 
 
 class NothingUpdatedError(Exception):
@@ -73,18 +87,31 @@ def supports(feature: str) -> bool:
 
 
 async def _refuse(update: pulumi.ResourceHookArgs) -> None:
-    """Refuse an update of which the provider would do nothing; a preview warns."""
-    if not is_same(await known(update.new_inputs), await known(update.old_outputs)):
+    """Refuse an update of which the provider would do nothing, unless AWS has what is declared; a preview warns."""
+    inputs, outputs = await known(update.new_inputs), await known(update.old_outputs)
+    if not is_same(inputs, outputs) or await _is_there(update, inputs, outputs):
         return
-    dry_run = pulumi.runtime.is_dry_run()
-    failed = "may have failed" if dry_run else "has failed"
     text = (
-        f"AWS may still have what was there before: the last creation or update of {about(update)} {failed}, but "
-        "the state records it as done. Run `pulumi up --refresh`, which reads AWS first"
+        f"AWS may still have what was there before: the last creation or update of {about(update)} may have failed, "
+        "but the state records it as done. Run `pulumi up --refresh`, which reads AWS first"
     )
-    if not dry_run:
+    if not pulumi.runtime.is_dry_run():
         raise NothingUpdatedError(text)
     pulumi.log.warn(text)
+
+
+async def _is_there(update: pulumi.ResourceHookArgs, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> bool:
+    """Return whether AWS has what is declared, as the provider reads it; not where it cannot."""
+    component = components.get((update.type, update.name))
+    if component is None or update.type not in READ:
+        return False
+    read, by, names = READ[update.type]
+    found = await awaited(read(**{by: update.id}, opts=pulumi.InvokeOutputOptions(parent=component)))
+    if found is None or isinstance(found, Exception):
+        return False
+    there = {name: getattr(found, snake(name)) for name in names}
+    # One of another AWS account may have the name.
+    return there["arn"] == outputs.get("arn") and is_same(inputs, {**outputs, **there, "tagsAll": found.tags})
 
 
 async def _compare(update: pulumi.ResourceHookArgs) -> None:

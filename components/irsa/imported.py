@@ -132,7 +132,10 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
         state = ""
         if not pulumi.runtime.is_dry_run():
             out = commands.delete_from_state(update.urn, pulumi.get_stack())
-            state = "Nothing of it is changed, but it is in the state now"
+            state = (
+                "Nothing of it is changed. If an earlier `pulumi up` imported it as it was declared, remove its import"
+            )
+            state += " now, and change it then. Otherwise it is in the state now"
             state += f": `{out}` takes it out of that alone. " if out else "; take it out of that alone. "
         todo = f"To import it, {WHAT_TO_DO.format('its import')}"
         raise NotAsDeclaredError(f"{what}, and differs from what is declared: {said(found, secret)}. {state}{todo}")

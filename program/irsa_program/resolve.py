@@ -124,6 +124,7 @@ def _with_provider(
         is_followed = not (config.get("cluster") or config.get("renderYamlToDirectory"))
         return resolved._replace(inputs=kubernetes_inputs(cluster, settings, folder) if is_followed else None)
     inputs = {"kubeconfig": eks_kubeconfig} if access.eks else kubernetes_inputs(cluster, {}, folder)
-    name, kubeconfig, context = issuer_host_path(resolved.issuer), inputs["kubeconfig"], inputs.get("context")
-    provider = kubernetes.Provider(name, kubeconfig=kubeconfig, context=context)
+    # As it is written, a path is the same in each checkout: the plugin runs in the folder of Pulumi.yaml, too.
+    kubeconfig = eks_kubeconfig if access.eks else access.kubeconfig
+    provider = kubernetes.Provider(issuer_host_path(resolved.issuer), kubeconfig=kubeconfig, context=access.context)
     return resolved._replace(provider=provider, inputs=inputs)

@@ -97,9 +97,7 @@ SERVICE_ACCOUNTS = [
     one(
         "left",
         named,
-        ("1. Set `retainOnDelete: true`", {"retainOnDelete": True}),
-        ("2. Set `create: false`", {"retainOnDelete": True, "serviceAccount": {"create": False}}),
-        ("3. Remove `retainOnDelete`", {"serviceAccount": {"create": False}}),
+        ("`create: true` to `false`", {"serviceAccount": {"create": False}}),
         ("`create: false` to `true`, with `import: [serviceAccount]`", {"import": ["serviceAccount"]}),
         ("Remove `import`", {}),
     ),

@@ -1,5 +1,6 @@
 """Several clusters and accounts in one stack, and the component in stacks of others, through the real engine."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -172,3 +173,44 @@ def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
     assert f"pass --issuer with one of {', '.join(sorted((f'https://{ISSUER}', GREEN_ISSUER)))}" in which.stderr
     assert of_green.returncode == 0, of_green.stderr
     assert f"issuer {GREEN_ISSUER}" in " ".join(of_green.stdout.split())
+
+
+@pytest.mark.parametrize("written", ["kube/config", "~/config"])
+def test_a_second_checkout_shows_no_change(written: str, deploy: Deploy, cloud: Any, tmp_path: Path) -> None:
+    """Protects a team: the path of whoever deployed last was in the state, and everybody else saw a change."""
+
+    def kubeconfig(checkout: Path) -> dict[str, str]:
+        for each in ("kube", "home"):
+            (checkout / each).mkdir()
+            shutil.copy(cloud.sandbox.kubeconfig, checkout / each / "config")
+        return {"HOME": str(checkout / "home")}
+
+    cluster = {"name": "my-cluster", "kubernetes": {"kubeconfig": written, "context": "irsa-sandbox"}}
+    bindings = {"app": {"serviceAccount": {"name": "of-checkouts"}}}
+    project = deploy({"cluster": cluster, "bindings": bindings})
+    project.variables |= kubeconfig(project.folder)
+    project.up()
+    uid = service_account(cloud, "of-checkouts")["metadata"]["uid"]
+    ((reference, provider),) = project.resources("kubernetes").items()
+    assert provider["inputs"]["kubeconfig"] == written
+    assert report(project, "verify")[0] == 0
+    # As an earlier version wrote it.
+    exported = json.loads(project.pulumi("stack", "export"))
+    for each in exported["deployment"]["resources"]:
+        if each["type"] == "pulumi:providers:kubernetes" and each["urn"].endswith(reference):
+            path = str(project.folder / written.replace("~", "home"))
+            each["inputs"]["kubeconfig"] = each["outputs"]["kubeconfig"] = path
+    (tmp_path / "absolute.json").write_text(json.dumps(exported))
+    project.pulumi("stack", "import", "--file", str(tmp_path / "absolute.json"))
+    assert {each["op"] for each in project.events("up", "--yes", "--skip-preview")} <= {"same", "update", "read"}
+    assert project.resources("kubernetes")[reference]["inputs"]["kubeconfig"] == written
+
+    second = Project(cloud, tmp_path / "second", {"bindings": bindings})
+    shutil.copy(project.folder / f"Pulumi.{STACK}.yaml", second.folder)
+    second.variables, second.checkpoint = project.variables | kubeconfig(second.folder), project.checkpoint
+    shutil.rmtree(project.folder / "kube")
+    shutil.rmtree(project.folder / "home")
+    assert second.up() == {}
+    assert report(second, "verify")[0] == 0
+    assert service_account(cloud, "of-checkouts")["metadata"]["uid"] == uid
+    second.destroy()

@@ -147,6 +147,32 @@ def test_what_aws_created_and_did_not_describe_is_the_stacks_own(deploy: Deploy,
     assert report(project, "verify")[0] == 0
 
 
+def test_an_up_is_possible_where_aws_has_what_is_declared(deploy: Deploy, cloud: Any) -> None:
+    """Real provider code plans an update in which nothing differs of a state that other code wrote, too."""
+    policy = {"name": "repaired-policy", "document": WIDE}
+    other = granted("other")
+    before = {"repaired": granted("repaired", description="before"), "other": {**other, "policy": policy}}
+    project = deploy({"bindings": before})
+    project.up()
+    changed = {**other, "policy": {**policy, "document": NARROW}}
+    project.set({"bindings": {"repaired": granted("repaired", description="after"), "other": changed}})
+    denied = dict.fromkeys(("CreatePolicyVersion", "UpdateRoleDescription", "UpdateRole"), DENIED)
+    arguments = ("up", "--yes", "--skip-preview", "--continue-on-error")
+    with failing_aws(denied, cloud.aws_address) as address:
+        assert project.run(*arguments, AWS_ENDPOINT_URL=address).returncode != 0
+    assert len(failing(project)) == 2
+    iam = cloud.aws("iam")
+    iam.update_role(RoleName="repaired-role", Description="after")
+    assert project.refused(*arguments).count("may have failed") >= 1
+    assert [each["type"] for each in project.state() if each.get("initErrors")] == ["aws:iam/policy:Policy"]
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/repaired-policy"
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(NARROW), SetAsDefault=True)
+
+    assert "may have failed" not in project.pulumi("preview")
+    assert project.up() == {"update": 1}
+    assert project.up() == {}
+
+
 def test_each_verb_says_so_first(failed: Failed) -> None:
     names = failing(failed.project)
     checked = irsa(failed.project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json")

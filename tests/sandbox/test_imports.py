@@ -27,6 +27,15 @@ ARN, OTHER = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in (NAME, "other"))
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/existing-policy"
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 ROOT = assumable(f"arn:aws:iam::{ACCOUNT}:root")
+# https://docs.github.com/en/actions/how-tos/secure-your-work/security-harden-deployments/oidc-in-aws
+GITHUB, EVIL = (
+    {
+        **web_identity("default:app"),
+        "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"},
+        "Condition": {"StringLike": {"token.actions.githubusercontent.com:sub": f"repo:{repository}:*"}},
+    }
+    for repository in ("acme/web", "evil/any")
+)
 READ, WRITE = (allowing("*", action=action) for action in ("s3:GetObject", "s3:PutObject"))
 # All that the role has, as a stack file declares it; irsa writes one statement for both service accounts.
 AS_IT_IS: dict[str, Any] = {
@@ -37,7 +46,7 @@ AS_IT_IS: dict[str, Any] = {
         "permissionsBoundary": BOUNDARY,
         "tags": {"team": "platform"},
     },
-    "trust": {"subjects": ["default:web", "default:app"], "statements": [ROOT, PODS]},
+    "trust": {"subjects": ["default:web", "default:app"], "statements": [ROOT, PODS, GITHUB]},
     "policyArns": [ADMINISTRATOR],
     "inlinePolicies": {"own": {"document": READ}},
     "import": ["role", "attachments", "inlinePolicies"],
@@ -52,7 +61,7 @@ class Existing:
         create_role(
             self.iam,
             NAME,
-            *(web_identity("default:app"), ROOT, web_identity("default:web"), PODS),
+            *(web_identity("default:app"), ROOT, web_identity("default:web"), PODS, GITHUB),
             Description="of the platform team",
             MaxSessionDuration=43200,
             PermissionsBoundary=BOUNDARY,
@@ -140,10 +149,15 @@ def test_a_role_by_the_stack_file(deploy: Deploy, existing: Existing) -> None:
         assert any(value in each for each in found), value
     said = refused(project, existing)
     assert all(each in said for each in found)
+    # In one step: an inline policy that is declared and not imported is refused next.
+    assert "add inlinePolicies to import" in said
     assert not project.resources("ServiceAccountRole")
     assert found[0] in " ".join(project.refused("preview").split())
     assert "differs from what is declared" in " ".join(irsa(project, "diff", "--stack", STACK).stderr.split())
 
+    rewritten = {**AS_IT_IS["trust"], "statements": [ROOT, PODS, EVIL]}
+    project.set({"bindings": {"app": {**AS_IT_IS, "trust": rewritten}}})
+    assert "repo:evil/any" in refused(project, existing)
     project.set({"bindings": {"app": AS_IT_IS}})
     assert differing(project) == []
     assert project.up() == {"create": 1, "import": 3, "update": 1}
@@ -195,6 +209,19 @@ def test_what_only_the_engine_reads(what: str, deploy: Deploy, existing: Existin
     said = refused(project, existing)
     assert differs in said
     forget(project, said)
+
+
+def test_a_later_edit_with_import(deploy: Deploy, existing: Existing) -> None:
+    """The attack: what was imported long ago leaves the state, as the refusal says, where `import` alone must go."""
+    project = deploy({"bindings": {"app": AS_IT_IS}})
+    project.up()
+    edited = {**AS_IT_IS, "inlinePolicies": {"own": {"document": WRITE}}, "retainOnDelete": True}
+    project.set({"bindings": {"app": edited}})
+    said = refused(project, existing)
+    assert "as it was declared, remove its import now, and change it then. Otherwise" in said
+    project.set({"bindings": {"app": {**edited, "import": ["role", "attachments"]}}})
+    assert project.up() == {"update": 1}
+    assert existing.read() != existing.before
 
 
 def test_an_inline_policy_is_not_created_over_another(deploy: Deploy, existing: Existing) -> None:

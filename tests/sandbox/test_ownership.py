@@ -3,18 +3,21 @@
 The conflicts are the API server's: https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
 """
 
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ServiceAccount
 
+from irsa.rules.names import snake
 from tests.sandbox.conftest import Cloud
-from tests.sandbox.irsa_command import ROLE_ARN
+from tests.sandbox.irsa_command import PROVIDER, ROLE_ARN, irsa
 from tests.sandbox.live import service_account
-from tests.sandbox.project import Project
+from tests.sandbox.project import STACK, Program, Project
 
 pytestmark = pytest.mark.sandbox
 
@@ -106,3 +109,37 @@ def test_two_stacks_annotate_one_service_account(cloud: Cloud, deploy: Deploy) -
     for stack in (first, second):
         stack.destroy()
     assert [accounts.annotations(name) for name in ("claimed", "agreed", "taken")] == [{}, {}, {}]
+
+
+PROGRAM = """
+import irsa
+account = {{"namespace": "default", "name": "own-program", **{more}}}
+irsa.ServiceAccountRole("app", {{"oidc_provider_arns": ["{provider}"], "service_account": account}})
+"""
+SETTINGS = {"labels": {"team": "a"}, "imagePullSecrets": ["registry"], "automountServiceAccountToken": False}
+
+
+def test_a_service_account_stays_when_it_is_not_created_any_more(cloud: Cloud, deploy: Deploy, tmp_path: Path) -> None:
+    """The attack: `create: false` annotated the service account, deleted it, and Pods had none."""
+    in_python = {snake(key): value for key, value in SETTINGS.items()}
+    program = Program(cloud, tmp_path / "program", PROGRAM.format(provider=PROVIDER, more=in_python))
+    project = deploy({"bindings": {"own": {"serviceAccount": {"name": "own-file", **SETTINGS}}}})
+    project.up()
+    program.up()
+    before = [service_account(cloud, name) for name in ("own-file", "own-program")]
+    project.set({"bindings": {"own": {"serviceAccount": {"name": "own-file", "create": False}}}})
+    program.write(PROGRAM.format(provider=PROVIDER, more={"create": False}))
+    (file,) = json.loads(irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json").stdout)["files"]
+    assert not [each for each in (*file["errors"], *file["warnings"]) if each["rule"] == "pods-lose-role"]
+    assert "+" not in irsa(project, "diff", "--stack", STACK).stdout
+
+    for stack in (project, program):
+        assert stack.up() == {}
+    after = [service_account(cloud, name) for name in ("own-file", "own-program")]
+    kept = ("imagePullSecrets", "automountServiceAccountToken")
+    for was, has in zip(before, after, strict=True):
+        assert [has[each] for each in kept] == [was[each] for each in kept]
+        assert all(has["metadata"][each] == was["metadata"][each] for each in ("uid", "labels", "annotations"))
+    project.destroy()
+    program.destroy()
+    ServiceAccounts(cloud).kubectl("delete", "serviceaccount", "own-file", "own-program")

@@ -160,8 +160,7 @@ def _configurations(kubeconfig: str | None) -> Iterator[KubeConfig]:
     if kubeconfig:
         if "\n" in kubeconfig or kubeconfig.startswith("{"):
             yield _parsed("the provider's kubeconfig", kubeconfig)
-        # Of a user that does not exist, Path.expanduser raises.
-        elif (file := Path(os.path.expanduser(kubeconfig))).is_file():  # noqa: PTH111
+        elif (file := _in_project(kubeconfig)).is_file():
             yield _read(file)
         else:
             raise NoKubeconfigError(f"there is no kubeconfig {named(str(file))}")
@@ -171,6 +170,14 @@ def _configurations(kubeconfig: str | None) -> Iterator[KubeConfig]:
     if not files and SERVICE_ACCOUNT_FOLDER.is_dir():
         with as_could_not_look("the Pod's service account"):
             yield KubeConfig.from_service_account()
+
+
+def _in_project(path: str) -> Path:
+    """Return the path of a provider's kubeconfig, which is relative to the folder of Pulumi.yaml."""
+    here, names = Path.cwd(), ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
+    folder = next((each for each in (here, *here.parents) if any((each / name).is_file() for name in names)), here)
+    # Of a user that does not exist, Path.expanduser raises.
+    return folder / os.path.expanduser(path)  # noqa: PTH111
 
 
 def _files() -> list[Path]:

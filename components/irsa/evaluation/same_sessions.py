@@ -20,6 +20,7 @@ from irsa.evaluation.representatives import Asked, Claim, asked, reads_claims, t
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import named
 from irsa.rules.policies import parse_object
+from irsa.rules.subjects import CLAIM_PREFIX
 from irsa.rules.trust import ACTION, DEFAULT_AUDIENCE, federated_providers
 
 _COMPARED = frozenset({"Effect", "Principal", "Action", "Condition"})
@@ -62,8 +63,8 @@ def difference(
 def admits_the_same(before: Document, after: Document) -> bool:
     """Return whether two trust policies give the same sessions to the same principals.
 
-    They may differ in how they admit the tokens of OIDC providers, if the proof holds, and by a statement that narrows
-    one that both have. All else must be said alike. Of audiences, those count that a condition names.
+    They may differ in how they admit service accounts by their tokens, if the proof holds, and by a statement that
+    narrows one that both have. All else must be said alike. Of audiences, those count that a condition names.
 
     Raises:
         Mistake: One of them is not a trust policy.
@@ -76,25 +77,28 @@ def admits_the_same(before: Document, after: Document) -> bool:
     kept = [each for each in old.statements if each in new.statements]
     removed, added = ([each for each in side.statements if each not in kept] for side in (old, new))
     added = [each for each in added if not any(_is_within(each, other) for other in kept)]
-    if not all(map(_is_for_tokens, (*removed, *added))):
+    if not all(map(_is_for_service_accounts, (*removed, *added))):
         return False
-    audiences: dict[str, list[str]] = {}
-    for each in both:
-        for arn, alternatives in federated_providers(each).items():
-            audiences.setdefault(arn, []).extend(chain.from_iterable(alternatives))
-    return not difference(both[0], both[1], audiences)
+    # Whoever is treated differently is so by one of these.
+    providers = federated_providers({"Statement": [*removed, *added]})
+    return not difference(both[0], both[1], {arn: [*chain(*each)] for arn, each in providers.items()})
 
 
-def _is_for_tokens(statement: Mapping[str, Any]) -> bool:
-    """Return whether a statement in its normal form only admits tokens of OIDC providers."""
-    principal = statement.get("Principal")
+def _is_for_service_accounts(statement: Mapping[str, Any]) -> bool:
+    """Return whether a statement in its normal form only admits tokens of which each subject is a service account's."""
+    principal, conditions = statement.get("Principal"), statement.get("Condition", {})
+    if not ({*statement} <= _COMPARED and isinstance(principal, Mapping) and {*principal} == {"Federated"}):
+        return False
+    subjects = {
+        key.lower(): texts
+        for operator in ("StringEquals", "StringLike")
+        for key, texts in conditions.get(operator, {}).items()
+    }
+    of_subjects = (f"{arn.partition(':oidc-provider/')[2]}:sub".lower() for arn in principal["Federated"])
     return (
-        {*statement} <= _COMPARED
-        and statement["Effect"] == "Allow"
-        and isinstance(principal, Mapping)
-        and {*principal} == {"Federated"}
-        and all(":oidc-provider/" in arn for arn in principal["Federated"])
+        statement["Effect"] == "Allow"
         and [each.lower() for each in statement.get("Action", ())] == [ACTION.lower()]
+        and all(each.startswith(CLAIM_PREFIX) for key in of_subjects for each in subjects.get(key) or [""])
     )
 
 

@@ -103,7 +103,9 @@ def differing(key: str, what: str, about: str, found: list[Difference]) -> Locat
 def _further(key: str, setting: str, role: str, further: Iterable[str]) -> Iterator[LocatedMistake]:
     if names := sorted(further):
         found = f"the role {named(role)} has what is not declared in {setting}: {listed(names)}"
-        mistake = Mistake(found, AS_DECLARED, WHAT_TO_DO.format("role from import"))
+        # To create one that is there already is refused.
+        add = "add inlinePolicies to import, " if setting == "inlinePolicies" else ""
+        mistake = Mistake(found, AS_DECLARED, add + WHAT_TO_DO.format("role from import"))
         yield LocatedMistake(("bindings", key, "import"), mistake, rule=live_rules.IMPORT_DIFFERS)
 
 

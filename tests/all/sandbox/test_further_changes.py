@@ -63,13 +63,15 @@ def test_formerly_helps_after_a_failed_up(deploy: Callable[..., Project], cloud:
 
 
 def test_what_is_not_kept_first_is_deleted(deploy: Callable[..., Project], cloud: Any) -> None:
-    """Protects the page's warning: `create: false` at once deletes the service account, which the next `up` misses."""
-    project = deploy({"bindings": {"app": named("gone")}})
+    """Protects the page's warning: `create: false` may delete the service account, which the next `up` misses."""
+    account: dict[str, Any] = {"name": "gone-sa"}
+    project = deploy({"bindings": {"app": named("gone", identity="podIdentity", serviceAccount=account)}})
     project.up()
-    project.set({"bindings": {"app": named("gone", serviceAccount={"name": "gone-sa", "create": False})}})
+    account["create"] = False
+    project.set({"bindings": {"app": named("gone", identity="podIdentity", serviceAccount=account)}})
     did = project.up()
 
-    assert did == rows()["`create: true` to `false` at once"].counts
+    assert did == rows()["`create: true` to `false`, with `identity: podIdentity` and no annotations"].counts
     assert cloud.kubectl("get", "serviceaccount", "gone-sa").returncode != 0
     assert "gone-sa" in project.refused("preview")
 
