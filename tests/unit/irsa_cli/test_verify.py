@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
@@ -22,8 +22,9 @@ from irsa_world.live.eks import EksClient
 from irsa_world.model import Association, EksCluster, Role, ServiceAccount
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
+from sandbox.pod_identity_webhook import injected
 from tests.unit.irsa_world.live.eks_answers import Eks, association
-from tests.world import Cloud, document, documented
+from tests.world import OF_AGENT, Cloud, document, documented
 
 ACCOUNT, REGION = "111122223333", "us-west-2"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -436,3 +437,85 @@ def test_pods_and_their_stage(identity: Any, pods: Any, nodes: Any, expected: An
     ] == expected
     assert [stage in line for line in lines if stage] == ([] if stage is None else [True])
     assert "nodes" not in cloud.asked or identity != "irsa"
+
+
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+OF_SECRET = {"secretKeyRef": {"name": "minio", "key": "x"}}
+# What a container of a template sets itself.
+SETS: dict[str, list[dict[str, Any]]] = {
+    "nothing": [],
+    "other": [{"name": "LOG", "value": "1"}],
+    "keys": [{"name": name, "value": "AKIA"} for name in KEYS],
+    "keys of a Secret": [{"name": name, "valueFrom": OF_SECRET} for name in KEYS],
+    "empty keys": [{"name": name, "value": ""} for name in KEYS],
+    "role alone": [{"name": "AWS_ROLE_ARN", "value": ROLE}],
+    "role by hand": [
+        {"name": "AWS_ROLE_ARN", "value": ROLE}, {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/own/token"}],
+    "other role by hand": [
+        {"name": "AWS_ROLE_ARN", "value": OTHER}, {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/own/token"}],
+    "agent by hand": [{"name": name, "value": value} for name, value in OF_AGENT.items()],
+}  # fmt: skip
+LABELS = {"none": {}, "skip": {"eks.amazonaws.com/skip-pod-identity-webhook": "x"}}
+SKIPS = ["", "app", "side", "app,side", '"app","side"\n', " app"]
+TEMPLATES = st.tuples(
+    st.sampled_from([*LABELS]), st.sampled_from(SKIPS), st.sampled_from([*SETS]), st.sampled_from([*SETS, None])
+)
+
+
+def created(template: tuple[str, str, str, str | None], annotated: str, associated: bool) -> dict[str, Any]:
+    """Return a Pod of a template, as the webhook leaves it: its service account has an annotation, an association."""
+    label, skips, app, side = template
+    made = pod("app-5d9-new")
+    made["metadata"]["labels"] |= LABELS[label]
+    made["metadata"]["annotations"] = {"eks.amazonaws.com/skip-containers": skips}
+    made["spec"]["volumes"] = []
+    names = {"app": app, **({"side": side} if side else {})}
+    made["spec"]["containers"] = [{"name": name, "env": [*SETS[each]]} for name, each in names.items()]
+    return injected(made, {ROLE_ARN: annotated} if annotated else {}, associated)
+
+
+def credentials(container: Mapping[str, Any]) -> str:
+    """Return what AWS SDKs take: https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html."""
+    env = {each["name"]: each.get("value", "x") for each in container["env"]}
+    if all(map(env.get, KEYS)):
+        return "keys"
+    if {"AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"} <= env.keys():
+        return "irsa" if env["AWS_ROLE_ARN"] == ROLE else "other"
+    return "podIdentity" if OF_AGENT.keys() <= env.keys() else "half" if "AWS_ROLE_ARN" in env else "none"
+
+
+@settings(max_examples=400)
+@given(
+    st.sampled_from(["irsa", "both", "podIdentity", FORTH, BACK]),
+    TEMPLATES,
+    st.sampled_from(["", ROLE, OTHER]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_pod_without_the_role_is_never_good(
+    identity: Any, template: Any, annotated: str, associated: bool, is_gone: bool
+) -> None:
+    """The attack: a Pod that the webhook leaves alone, or that has keys, was "ok", and the next stage "safe"."""
+    declared = bound(identity)
+    cloud = cloud_of(declared)
+    ways = parse_identity(identity)
+    way = "podIdentity" if POD_IDENTITY in ways.used else "irsa"
+    live = created(template, annotated, associated)
+    cloud.pods_there, cloud.nodes = [live], {"node-1": LINUX}
+    if is_gone:
+        cloud.service_accounts.clear()
+    checks = checked(declared, cloud, pods=True)
+    (first,) = [each for each in checks if (each.check, each.about) == ("pods", "web/app-5d9-new")][:1]
+    has = [credentials(each) for each in live["spec"]["containers"]]
+    lines = [each.found for each in checks if each.check == "stage"]
+
+    if way not in has:
+        assert first.outcome in (Outcome.FINDING, Outcome.NOT_CHECKED)
+        assert first.outcome is Outcome.FINDING or {*has} & {"other", "half"}
+    if {*has} == {way}:
+        assert first.outcome is Outcome.OK
+    if first.fix:
+        again = created(template, ROLE if IRSA in ways.used else "", POD_IDENTITY in ways.used)
+        assert way in [credentials(each) for each in again["spec"]["containers"]]
+    if identity in (FORTH, BACK) and {*has} & ({"irsa", "podIdentity"} - {way}):
+        assert not any("is safe" in line for line in lines)
