@@ -82,7 +82,7 @@ def running_pod(pod: PodObject, role_arn: str, nodes: Mapping[str, Node] | None,
     metadata = pod["metadata"]
     injected, why = injected_containers(pod), left_alone(pod)
     ways = {_way(each, role_arn) for each in injected}
-    others = {_way(each, role_arn) for each in _every_container(pod) if each not in injected}
+    others = {_way(each, role_arn, is_own=True) for each in _every_container(pod) if each not in injected}
     # A container that is left alone may have the role by its own variables, or need none where another has it.
     found = (ways | others) - {None, NO_ROLE, KEYS} | (ways & {NO_ROLE})
     if why and not found and None not in others:
@@ -100,7 +100,7 @@ def kind_of_node(labels: Mapping[str, str]) -> Node:
     return kinds.get(labels.get(COMPUTE_TYPE, ""), of_os)
 
 
-def _way(container: Mapping[str, Any], role_arn: str) -> Way | None:
+def _way(container: Mapping[str, Any], role_arn: str, is_own: bool = False) -> Way | None:
     """Return how a container gets the role; None where it sees to that itself, with other credentials.
 
     The SDKs look for the token of IRSA before they look for container credentials:
@@ -110,8 +110,8 @@ def _way(container: Mapping[str, Any], role_arn: str) -> Way | None:
     if _has_own_keys(container):
         return KEYS
     if {ROLE_VARIABLE, TOKEN_VARIABLE} <= variables.keys():
-        is_own = _sets_role_itself(container) and variables[ROLE_VARIABLE] != role_arn
-        return None if is_own else IRSA
+        is_own |= _sets_role_itself(container)
+        return None if is_own and variables[ROLE_VARIABLE] != role_arn else IRSA
     if {POD_IDENTITY_VARIABLE, POD_IDENTITY_TOKEN_VARIABLE} <= variables.keys():
         return POD_IDENTITY if variables[POD_IDENTITY_VARIABLE].startswith(AGENT_HOSTS) else None
     return None if _sets_role_itself(container) else NO_ROLE

@@ -64,6 +64,14 @@ def failed_update(type_: str, name: str) -> Question:
     return OF_TYPE.get(type_, PROVIDER), f"resource {named(name)}", lambda: [difference]
 
 
+def answers(declared: DeclaredStack, key: str, questions: Iterable[Question]) -> list[Check]:
+    """Return the checks of questions about a binding, or another part of the stack."""
+    up = commands.up(declared.stack)
+    return [
+        check for kind, about, question in questions for check in ask(Check(key, kind, Outcome.OK, about), up, question)
+    ]
+
+
 @dataclass(frozen=True)
 class Verification:
     """Verifies one binding of a stack, where AWS accounts and clusters are read."""
@@ -75,18 +83,9 @@ class Verification:
 
     def checks(self, pods: bool) -> list[Check]:
         """Return the checks of the binding, and those of its Pods if they are asked for."""
-        checks = self.answers(self._questions())
+        checks = answers(self.declared, self.binding.key, self._questions())
         pods = pods and not self.binding.unreadable
         return checks + (pod_checks(self.declared, self.clusters, self.binding) if pods else [])
-
-    def answers(self, questions: Iterable[Question]) -> list[Check]:
-        """Return the checks of questions about the binding."""
-        key, up = self.binding.key, commands.up(self.declared.stack)
-        return [
-            check
-            for kind, about, question in questions
-            for check in ask(Check(key, kind, Outcome.OK, about), up, question)
-        ]
 
     def _questions(self) -> Iterator[Question]:
         binding = self.binding
@@ -278,9 +277,8 @@ class Verification:
         if found is None:
             yield Difference("there is no such EKS cluster", named(str(cluster)), "")
         elif not found.auto_mode:
-            expected = f"the add-on {AGENT}, or EKS Auto Mode: without the agent, Pods get no credentials"
-            fix = commands.create_addon(cluster.name, AGENT, cluster.region)
-            yield Difference(f"neither the add-on {AGENT} nor EKS Auto Mode", expected, fix)
+            found = f"neither the add-on {AGENT} nor EKS Auto Mode; whether its Helm chart is installed in"
+            yield Difference(Unknown(f"{found} {named(cluster.name)}, `{commands.FIND_AGENT}` shows"))
 
     def _undeclared(self, cluster: ClusterArn, one: DeclaredServiceAccount) -> Iterable[Difference]:
         try:

@@ -10,7 +10,7 @@ from irsa import types
 from irsa.rules.mistakes import named
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.progress import check_all
-from irsa_cli.verify.binding import FAILED_UPDATE, Verification, failed_update
+from irsa_cli.verify.binding import FAILED_UPDATE, Verification, answers, failed_update
 from irsa_cli.verify.guard import of_guard
 from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, PODS, STAGE
 from irsa_world.compare import NONE
@@ -21,6 +21,9 @@ from irsa_world.report.checks import UNANSWERED, Check, Outcome, Report, by_bind
 from irsa_world.report.publish import publish
 from irsa_world.state.declared import DeclaredBinding, DeclaredStack
 from irsa_world.state.pulumi import last_up_failed, read_stack
+
+# What is said of the OIDC providers that the stack creates.
+OF_NO_BINDING = "irsa:createOidcProvider"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -87,10 +90,9 @@ def look(declared: DeclaredStack, bindings: Sequence[DeclaredBinding], pods: boo
     aws_accounts, clusters = AwsAccountClients(declared.aws), ClusterClients(declared.clusters)
     read_in_bulk(aws_accounts, clusters, bindings)
     verifications = [Verification(declared, aws_accounts, clusters, binding) for binding in bindings]
-    # They are of no binding: one that has them is enough.
     failed = [failed_update(types.OIDC_PROVIDER, name) for name in declared.failed_providers]
     return [
-        *verifications[0].answers(failed),
+        *answers(declared, OF_NO_BINDING, failed),
         *check_all("verify", verifications, lambda each: each.checks(pods), CONCURRENT),
     ]
 

@@ -15,6 +15,7 @@ from irsa.rules.leaves import items_of
 from irsa.rules.unknown import Unknown
 from irsa.types import POD_IDENTITY_ASSOCIATION
 from irsa.ways import IRSA, POD_IDENTITY, TrustParts, parse_identity, trust_document
+from irsa_cli.verify import work
 from irsa_cli.verify.binding import Verification
 from irsa_world.compare import of_annotations
 from irsa_world.exits import CouldNotLookError, NoPermissionError
@@ -128,7 +129,6 @@ PLACE = "web/app in EKS cluster blue"
 AT = f"--region {REGION} --cluster-name blue --association-id a-1"
 CLEAR = f"aws eks update-pod-identity-association {AT}"
 DELETE = f"aws eks delete-pod-identity-association --cluster-name blue --association-id a-1 --region {REGION}"
-CREATE_ADDON = f"aws eks create-addon --cluster-name blue --addon-name eks-pod-identity-agent --region {REGION}"
 ADD_CLIENT_ID = (
     f"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {CI_PROVIDER} --client-id my-ci"
 )
@@ -180,7 +180,7 @@ BROKEN: dict[str, tuple[DeclaredBinding, Callable[[Cloud], object], tuple[str, s
         bound(BACK, trust=trust_of(BACK, session_tags=False)), associate, (*GIVEN, DELETE)),
     "association left, of another role": (bound(BACK), lambda c: associate(c, role_arn=OTHER), (*GIVEN, "finding")),
     "association left, denied": (bound(BACK), lambda c: c.errors.update(association=DENIED), (*GIVEN, "not checked")),
-    "agent gone": (bound("both"), lambda c: without_agent(c, MANUAL), (*AGENT, CREATE_ADDON)),
+    "agent gone": (bound("both"), lambda c: without_agent(c, MANUAL), (*AGENT, "cannot tell")),
     "agent degraded": (bound("both"), lambda c: setattr(c, "agent", "DEGRADED"), (*AGENT, "finding")),
     "cluster gone": (bound("both"), lambda c: without_agent(c, None), (*AGENT, "finding")),
     "annotation left": (
@@ -222,6 +222,16 @@ def test_what_means_the_same_is_no_finding(binding: DeclaredBinding, change_it: 
     change_it(cloud)
 
     assert said(binding, cloud) == []
+
+
+def test_a_provider_whose_update_failed_is_of_no_binding(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack, cloud = DeclaredStack("dev", (bound(),), {}, {}, failed_providers=("blue",)), cloud_of(bound())
+    for name in ("AwsAccountClients", "ClusterClients"):
+        monkeypatch.setattr(work, name, lambda _: cloud)
+    monkeypatch.setattr(work, "read_in_bulk", lambda *_: None)
+
+    (found,) = bad(work.look(stack, stack.bindings, pods=False))
+    assert (found.binding, found.about, found.fix) == ("irsa:createOidcProvider", "resource blue", UP)
 
 
 def test_what_the_stack_creates_is_repaired_by_it() -> None:
@@ -456,7 +466,7 @@ SETS: dict[str, list[dict[str, Any]]] = {
     "agent by hand": [{"name": name, "value": value} for name, value in OF_AGENT.items()],
 }  # fmt: skip
 LABELS = {"none": {}, "skip": {"eks.amazonaws.com/skip-pod-identity-webhook": "x"}}
-SKIPS = ["", "app", "side", "app,side", '"app","side"\n', " app"]
+SKIPS = ["", "app", "side", "app,side", '"app","side"\n', "nobody"]
 TEMPLATES = st.tuples(
     st.sampled_from([*LABELS]), st.sampled_from(SKIPS), st.sampled_from([*SETS]), st.sampled_from([*SETS, None])
 )
