@@ -29,6 +29,7 @@ from irsa_cli.inventory.table import section_of
 from irsa_cli.progress import under_way
 from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_world.live.iam import OF_AWS, OWN
 from irsa_world.model import Guards
 from irsa_world.report.json import document
 from irsa_world.report.publish import print_lines, print_sections
@@ -169,7 +170,7 @@ def run(options: argparse.Namespace) -> int:
     """
     with under_way("inventory", "reading clusters and AWS accounts"):
         chosen = options.context, options.cluster, options.stack, inputs_of(options)
-        discovery = discover(*chosen, policies=True, guards=True)
+        discovery = discover(*chosen, policies=(OWN, OF_AWS), guards=True)
     with under_way("inventory", "evaluating trust policies"):
         inventory = take_inventory(discovery, datetime.now(UTC))
     if options.namespace:

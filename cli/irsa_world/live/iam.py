@@ -20,6 +20,7 @@ PAGE = 1_000
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
 DETAILS_PAGE = 100
 QUESTIONS_OF_A_DOCUMENT = 2
+OWN, OF_AWS = "LocalManagedPolicy", "AWSManagedPolicy"
 IN_BULK = ("GetAccountAuthorizationDetails", "ListPolicies", "ListRoles")
 
 
@@ -78,7 +79,7 @@ class AwsAccountClient:
                     self._answers.keep(("GetRole", role.name), role)
 
     def _read_policies(self) -> None:
-        for policy in self.policy_details():
+        for policy in self.policy_details(OWN):
             self._answers.keep(("GetPolicyVersion", policy.arn), policy.document)
 
     def role(self, name: str) -> Role | None:
@@ -150,22 +151,23 @@ class AwsAccountClient:
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html
         """
-        return [Role.of(each, has_details=True) for each in self._details("Role", "RoleDetailList")]
+        return [Role.of(each, has_details=True) for each in self._details("RoleDetailList", "Role")]
 
-    def policy_details(self) -> list[ManagedPolicy]:
-        """Return all managed policies of the AWS account's own; none of which the answer lacks the document.
+    def policy_details(self, *kinds: str) -> list[ManagedPolicy]:
+        """Return all managed policies of these kinds; none of which the answer lacks the document.
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ManagedPolicyDetail.html
         """
         return [
             ManagedPolicy(each["Arn"], version["Document"], each.get("AttachmentCount", 0))
-            for each in self._details("LocalManagedPolicy", "Policies")
+            for each in self._details("Policies", *kinds)
             for version in each["PolicyVersionList"]
             if version["VersionId"] == each["DefaultVersionId"] and version.get("Document") is not None
         ]
 
-    def _details(self, kind: str, element: str) -> list[dict[str, Any]]:
-        return self._list("GetAccountAuthorizationDetails", kind, element, dict, DETAILS_PAGE, Filter=[kind]) or []
+    def _details(self, element: str, *kinds: str) -> list[dict[str, Any]]:
+        operation, about = "GetAccountAuthorizationDetails", ", ".join(kinds)
+        return self._list(operation, about, element, dict, DETAILS_PAGE, Filter=[*kinds]) or []
 
     def _get(self, operation: str, about: str, element: str, **parameters: Any) -> Any | None:
         return self._once(operation, about, lambda iam: getattr(iam, xform_name(operation))(**parameters)[element])
