@@ -1,19 +1,17 @@
 """What `irsa verify` compares of one binding: role, policies, service accounts and associations."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
 from irsa import types
 from irsa.evaluation import Decision, PodIdentityRequest, WebIdentityRequest, evaluate
-from irsa.evaluation.answers import RoleRequest
-from irsa.evaluation.decision import with_values
 from irsa.rules import commands
 from irsa.rules.arns import Arn, ClusterArn, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import subject_claim
-from irsa.rules.trust import assume_role_actions, federated_providers
+from irsa.rules.trust import federated_providers
 from irsa.rules.unknown import Unknown
 from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.verify.ask import NotCheckedError, Question, ask
@@ -35,8 +33,9 @@ from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.eks import AGENT, EksClient
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClients
-from irsa_world.model import Association, Role
+from irsa_world.model import Association, AwsAccount, Role, World
 from irsa_world.report.checks import Check, Outcome
+from irsa_world.sessions import Sessions
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from irsa_world.trusts.chains import Document
 from irsa_world.trusts.clusters import clusters_named
@@ -245,7 +244,7 @@ class Verification:
         return of_association(declared, self._live_association(declared))
 
     def _target(self, declared: Association) -> Iterator[Difference]:
-        """Check whether the target role exists, and its trust policy admits the role of the association."""
+        """Check whether the target role exists, and the role of the association may assume it."""
         target = parse_iam_arn(declared.target_role_arn, "role")
         try:
             # It is somebody else's role, in most stacks: nobody owes an answer.
@@ -259,11 +258,12 @@ class Verification:
             refused = of_missing_role(declared.target_role_arn, live.arn if live else None)
             yield Difference(refused.found, named(declared.target_role_arn), "")
             return
-        association, actions = self._live_association(declared), assume_role_actions(declared.session_tags)
-        request = RoleRequest(declared.role_arn, actions, association.external_id if association else "")
-        evaluation = evaluate(live.trust, request)
-        expected = f"a trust policy that allows {' and '.join(actions)} to {named(declared.role_arn)}"
-        yield from _of_decision(evaluation.decision, with_values(evaluation), expected)
+        association = self._live_association(declared)
+        external_id = association.external_id if association else ""
+        world = World((), (self._aws_account().with_policies(self._live()), AwsAccount(target.account_id, (live,), {})))
+        *_, session = Sessions(world).of_association(replace(declared, external_id=external_id))
+        verdict = session.verdict
+        yield from _of_decision(verdict.decision, verdict.details or verdict.found, verdict.expected)
 
     def _agent(self, cluster: ClusterArn) -> Iterator[Difference]:
         """Check whether the agent of EKS Pod Identity runs in a cluster."""

@@ -1,5 +1,6 @@
 """What IAM has now, in one AWS account: roles, policies and OIDC providers. Everything here only reads."""
 
+import contextlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,7 +13,7 @@ from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient
 from irsa_world.live.once import MANY, Answer, Once
 from irsa_world.live.service import Service, all_pages, answered
-from irsa_world.model import ManagedPolicy, PolicySettings, Role
+from irsa_world.model import AwsAccount, ManagedPolicy, PolicySettings, Role
 
 # The most that IAM lists at a time: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
 PAGE = 1_000
@@ -108,6 +109,23 @@ class AwsAccountClient:
             return iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"]["Document"]
 
         return self._once("GetPolicyVersion", policy_arn, ask)
+
+    def with_policies(self, role: Role) -> AwsAccount:
+        """Return the AWS account with this role alone, and its policies, as far as they may be read."""
+        attached, inline, documents = list[str](), dict[str, Any](), list[ManagedPolicy]()
+        has_details = False
+        with contextlib.suppress(CouldNotLookError):
+            attached = self.attached_policies(role.name) or []
+            inline = {
+                name: self.inline_document(role.name, name) or {} for name in self.inline_policies(role.name) or ()
+            }
+            has_details = True
+        for arn in filter(None, (*attached, role.permissions_boundary)):
+            with contextlib.suppress(CouldNotLookError):
+                if (document := self.document(arn)) is not None:
+                    documents.append(ManagedPolicy(arn, document))
+        whole = replace(role, attached_policies=tuple(attached), inline_policies=inline, has_details=has_details)
+        return AwsAccount(self.number, (whole,), {}, policies=tuple(documents))
 
     def policy_settings(self, policy_arn: str) -> PolicySettings | None:
         """Return what no list has of a managed policy; None if it does not exist.

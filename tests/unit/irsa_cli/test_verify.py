@@ -359,7 +359,8 @@ def test_the_target_role(changed: Any, session_tags: bool, outcome: Outcome) -> 
 
     https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
     """
-    declared = bound("both", target_role_arn=TARGET, session_tags=session_tags)
+    own = {"inline": allowing(["sts:AssumeRole", "sts:TagSession"])}
+    declared = bound("both", target_role_arn=TARGET, session_tags=session_tags, inline_policies=own)
     cloud = cloud_of(declared)
     associate(cloud, external_id=BY_ID["sts:ExternalId"])
     if changed == "another path":
@@ -370,6 +371,36 @@ def test_the_target_role(changed: Any, session_tags: bool, outcome: Outcome) -> 
     (found,) = [each for each in checked(declared, cloud) if each.about == f"target role {TARGET}"]
 
     assert found.outcome is outcome
+
+
+HERE = TARGET.replace("444455556666", ACCOUNT)
+DENYING = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+
+
+@pytest.mark.parametrize("target", [HERE, TARGET], ids=["here", "elsewhere"])
+@pytest.mark.parametrize("principal", [ROLE, f"arn:aws:iam::{ACCOUNT}:root", "*", OTHER])
+@pytest.mark.parametrize("policy", [READ, allowing(["sts:AssumeRole", "sts:TagSession"]), document(DENYING), DENIED])
+def test_a_target_role_has_one_answer(target: str, principal: str, policy: Any) -> None:
+    """The attack: the target trusts the whole AWS account, and the role may not assume it: "ok", and no credentials.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
+    """
+    is_unread = policy is DENIED
+    own = {"inline": READ if is_unread else policy}
+    declared = bound("both", target_role_arn=target, attached_policies=(), inline_policies=own)
+    cloud = cloud_of(declared, Role(target, document({**STATEMENT, "Principal": {"AWS": principal}})))
+    cloud.errors = {"inline document": DENIED} if is_unread else {}
+    (found,) = [each for each in checked(declared, cloud) if each.about == f"target role {target}"]
+    is_allowing = "sts:AssumeRole" in str(policy)
+    is_enough = target == HERE and principal in (ROLE, "*")
+
+    if principal == OTHER or (policy != READ and "Deny" in str(policy) and not is_unread):
+        assert found.outcome is Outcome.FINDING
+    elif is_unread:
+        assert found.outcome is Outcome.CANNOT_TELL
+    else:
+        assert found.outcome is (Outcome.OK if is_allowing or is_enough else Outcome.FINDING)
+    assert not (found.outcome is Outcome.FINDING and "and so do the policies" in found.found)
 
 
 def test_the_cost_is_two_requests_for_an_association(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -463,7 +494,6 @@ SETS: dict[str, list[dict[str, Any]]] = {
         {"name": "AWS_ROLE_ARN", "value": ROLE}, {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/own/token"}],
     "other role by hand": [
         {"name": "AWS_ROLE_ARN", "value": OTHER}, {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/own/token"}],
-    "agent by hand": [{"name": name, "value": value} for name, value in OF_AGENT.items()],
 }  # fmt: skip
 LABELS = {"none": {}, "skip": {"eks.amazonaws.com/skip-pod-identity-webhook": "x"}}
 SKIPS = ["", "app", "side", "app,side", '"app","side"\n', "nobody"]
