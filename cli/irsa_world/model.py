@@ -81,12 +81,16 @@ class ServiceAccount:
         return self.annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
 
 
+CANNOT_TELL = "cannot tell"
+
+
 class Guarded(NamedTuple):
     """How the API server guards the Pods of a service account.
 
     Attributes:
         stack: The stack that does, by its key.
-        mode: `deny`, or `warn` where it only warns and audits; empty where it is not known whether it guards them.
+        mode: `deny`, or `warn` where it only warns and audits; CANNOT_TELL where its policy or binding is not as irsa
+            writes it; empty where it is not known whether it guards them.
         role_arn: The role that its Pods must get; empty likewise.
     """
 
