@@ -277,8 +277,8 @@ class Verification:
         if found is None:
             yield Difference("there is no such EKS cluster", named(str(cluster)), "")
         elif not found.auto_mode:
-            found = f"neither the add-on {AGENT} nor EKS Auto Mode; whether its Helm chart is installed in"
-            yield Difference(Unknown(f"{found} {named(cluster.name)}, `{commands.FIND_AGENT}` shows"))
+            text = f"neither the add-on {AGENT} nor EKS Auto Mode; whether its Helm chart is installed in"
+            yield Difference(Unknown(f"{text} {named(cluster.name)}, `{commands.FIND_AGENT}` shows"))
 
     def _undeclared(self, cluster: ClusterArn, one: DeclaredServiceAccount) -> Iterable[Difference]:
         try:

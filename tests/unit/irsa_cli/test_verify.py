@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -17,12 +17,15 @@ from irsa.types import POD_IDENTITY_ASSOCIATION
 from irsa.ways import IRSA, POD_IDENTITY, TrustParts, parse_identity, trust_document
 from irsa_cli.verify import work
 from irsa_cli.verify.binding import Verification
+from irsa_cli.verify.work import after_a_failed_up
 from irsa_world.compare import of_annotations
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient
 from irsa_world.model import Association, EksCluster, Role, ServiceAccount
 from irsa_world.report.checks import Check, Outcome, Report
-from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
+from irsa_world.state.applied import as_applied
+from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, declared_stack
+from irsa_world.state.resource import resources_of
 from sandbox.pod_identity_webhook import injected
 from tests.unit.irsa_world.live.eks_answers import Eks, association
 from tests.world import OF_AGENT, Cloud, document, documented
@@ -559,3 +562,89 @@ def test_a_pod_without_the_role_is_never_good(
         assert way in [credentials(each) for each in again["spec"]["containers"]]
     if identity in (FORTH, BACK) and {*has} & ({"irsa", "podIdentity"} - {way}):
         assert not any("is safe" in line for line in lines)
+
+
+STACK = "urn:pulumi:dev::irsa::"
+COMPONENT = "irsa:index:ServiceAccountRole"
+TRUST, NEW_TRUST = trust_of("irsa"), trust_of("irsa", CI_STATEMENT)
+STRANGER = {**STATEMENT, "Principal": {"AWS": "arn:aws:iam::999999999999:root"}}
+# Of each part: before the failed `up`, after it, and as somebody opened it.
+PARTS: dict[str, tuple[Any, Any, Any]] = {
+    "trust": (TRUST, NEW_TRUST, {**TRUST, "Statement": [*TRUST["Statement"], STRANGER]}),
+    "document": (READ, allowing("s3:ListBucket"), EVERYTHING),
+    "inline": (READ, allowing("s3:ListBucket"), EVERYTHING),
+    "description": ("old", "new", "other"),
+    "annotation": (ROLE, f"{ROLE}-new", OTHER),
+}
+
+
+PLACES = {
+    "trust": "role app", "document": POLICY, "inline": "inline inline", "description": ROLE, "annotation": "web/app"
+}  # fmt: skip
+
+
+def of_state(recorded: dict[str, Any], applied: dict[str, Any]) -> list[Any]:
+    """Return a state: the outputs of its component, and what the resources have."""
+
+    def child(type_: str, logical: str, inputs: Any, **found: Any) -> dict[str, Any]:
+        return {
+            "urn": f"{STACK}{COMPONENT}${type_}::{logical}", "type": type_, "parent": f"{STACK}{COMPONENT}::app",
+            "inputs": inputs, "outputs": found,
+        }  # fmt: skip
+
+    text = {name: json.dumps(value) for name, value in recorded.items()}
+    new = {name: json.dumps(value) for name, value in applied.items()}
+    outputs = {
+        "roleArn": ROLE, "annotations": {ROLE_ARN: recorded["annotation"]}, "policyArns": [], "subjects": ["web:app"],
+        "trustPolicy": text["trust"], "roleSettings": {"description": recorded["description"]},
+        "policyDocuments": {POLICY: text["document"]}, "inlinePolicies": {"inline": text["inline"]},
+        "serviceAccountName": "app", "namespace": "web",
+    }  # fmt: skip
+    role = {"assumeRolePolicy": new["trust"], "description": applied["description"]}
+    metadata = {"name": "app", "namespace": "web", "annotations": {ROLE_ARN: applied["annotation"], "own": "x"}}
+    attachment = {"policyArn": POLICY, "role": "app"}
+    return [
+        {"urn": f"{STACK}pulumi:pulumi:Stack::irsa-dev", "type": "pulumi:pulumi:Stack"},
+        {"urn": f"{STACK}{COMPONENT}::app", "type": COMPONENT, "outputs": outputs},
+        child("aws:iam/role:Role", "app", role, name="app", arn=ROLE),
+        child("aws:iam/policy:Policy", "app", {"policy": new["document"]}, arn=POLICY),
+        child("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "app", attachment, **attachment),
+        child("aws:iam/rolePolicy:RolePolicy", "in", {"name": "inline", "policy": new["inline"]}, name="inline"),
+        child("kubernetes:core/v1:ServiceAccount", "app", {"metadata": metadata}),
+    ]
+
+
+@given(*[st.fixed_dictionaries({part: st.integers(0, last) for part in PARTS}) for last in (1, 2)])
+def test_a_failed_up_explains_only_what_it_did(reached: dict[str, int], now: dict[str, int]) -> None:
+    """The attack: after a failed `pulumi up`, whatever somebody opens by hand is "cannot tell"."""
+    before, applied, live = (
+        {part: values[at.get(part, 0)] for part, values in PARTS.items()} for at in ({}, reached, now)
+    )
+    resources = of_state(before, applied)
+    cloud = Cloud(
+        Role(ROLE, live["trust"], attached_policies=(POLICY,), inline_policies={"inline": live["inline"]},
+             description=live["description"]),
+        service_accounts=[ServiceAccount("test", "web", "app", {ROLE_ARN: live["annotation"]})],
+    )  # fmt: skip
+    cloud.providers = {PROVIDER: ["sts.amazonaws.com"], CI_PROVIDER: ["my-ci"]}
+    cloud.documents = {POLICY: live["document"]}
+    every = resources_of({"deployment": {"resources": resources}})
+    stacks = [declared_stack(each) for each in (every, as_applied(every))]
+    of_all = cast("Any", cloud)
+    old, new = (Verification(each, of_all, of_all, each.bindings[0]).checks(pods=False) for each in stacks)
+    found = {each.about: each.outcome for each in after_a_failed_up(old, new) if each.outcome is not Outcome.OK}
+
+    assert found == {
+        PLACES[part]: Outcome.CANNOT_TELL if number == reached[part] else Outcome.FINDING
+        for part, number in now.items()
+        if number
+    }
+
+
+def test_a_refresh_does_not_declare_a_stranger() -> None:
+    old, _, opened = PARTS["trust"]
+    rest = {part: values[0] for part, values in PARTS.items()}
+    every = resources_of({"deployment": {"resources": of_state({**rest, "trust": old}, {**rest, "trust": opened})}})
+    (found,) = declared_stack(as_applied(every)).bindings
+
+    assert found.trust == old
