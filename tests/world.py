@@ -16,6 +16,7 @@ from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
 from irsa.rules.leaves import items_of
+from irsa_world.live.iam import AwsAccountClient
 from irsa_world.model import Association, EksCluster, Role, ServiceAccount
 from sandbox import missing_in_moto
 from sandbox.faster_moto import replacements
@@ -187,6 +188,8 @@ class Cloud:
 
     def document(self, arn: str) -> Any:
         return self._answer("document", arn, self.documents.get(arn))
+
+    with_policies = AwsAccountClient.with_policies
 
     def client_ids(self, arn: str) -> Any:
         return self._answer("provider", arn, self.providers.get(arn))

@@ -61,7 +61,7 @@ def discover(
     stacks: Sequence[str],
     credentials: Sequence[Inputs] = ({},),
     *,
-    policies: bool = False,
+    policies: Sequence[str] = (),
     guards: bool = False,
 ) -> Discovery:
     """Return what the clusters and AWS accounts have.
@@ -73,7 +73,7 @@ def discover(
     Args:
         eks_names: Names of EKS clusters in the region of the first credentials.
         credentials: Profile and region of each AWS account; the current credentials have no profile.
-        policies: Whether managed policies are read too.
+        policies: The kinds of managed policies that are read too.
         guards: Whether it is read whom the guards of the clusters guard.
 
     Raises:
@@ -267,14 +267,14 @@ def _with_distinct_names(clusters: Iterable[Cluster]) -> list[Cluster]:
 
 def read_aws_account(
     live: AwsAccountClient,
-    policies: bool = False,
+    policies: Sequence[str] = (),
     not_checked: Callable[[str], None] = lambda _: None,
     issuers: Callable[[], Collection[str]] = frozenset,
 ) -> AwsAccount:
     """Return an AWS account with all of its roles and OIDC providers, and the associations of clusters.
 
     Args:
-        policies: Whether its own managed policies are read too.
+        policies: The kinds of managed policies that are read too.
         not_checked: Takes what could not be read, as a sentence, where the rest could.
         issuers: Waits for the issuers of the clusters whose associations are read.
 
@@ -292,7 +292,7 @@ def read_aws_account(
     with ThreadPoolExecutor() as pool:
         listed = pool.submit(live.listed_roles)
         details = pool.submit(optional, "last use, tags and policies of the roles", live.role_details)
-        documents = pool.submit(optional, "policies", live.policy_details if policies else list)
+        documents = pool.submit(optional, "policies", partial(live.policy_details, *policies) if policies else list)
         providers = live.oidc_providers()
         client_ids = dict(zip(providers, pool.map(live.client_ids, providers), strict=True))
         clusters, associations = _eks(live, pool, optional, providers, issuers)

@@ -81,12 +81,16 @@ class ServiceAccount:
         return self.annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
 
 
+CANNOT_TELL = "cannot tell"
+
+
 class Guarded(NamedTuple):
     """How the API server guards the Pods of a service account.
 
     Attributes:
         stack: The stack that does, by its key.
-        mode: `deny`, or `warn` where it only warns and audits; empty where it is not known whether it guards them.
+        mode: `deny`, or `warn` where it only warns and audits; CANNOT_TELL where its policy or binding is not as irsa
+            writes it; empty where it is not known whether it guards them.
         role_arn: The role that its Pods must get; empty likewise.
     """
 
@@ -320,7 +324,7 @@ class Role:
 
 @dataclass(frozen=True)
 class ManagedPolicy:
-    """A managed policy of an AWS account's own.
+    """A managed policy, of an AWS account's own or of AWS.
 
     Attributes:
         document: The document of its default version.
@@ -348,7 +352,7 @@ class AwsAccount:
         roles: All of its roles, sorted by ARN.
         client_ids: The audiences of each of its IAM OIDC providers, by ARN.
         eks_clusters: The ARNs of its EKS clusters, by issuer, by region; None for a region that could not be asked.
-        policies: Its own managed policies, where these were asked for.
+        policies: Its managed policies and those of AWS, where these were asked for.
         associations: The associations of clusters that were read, by ARN; None for one that could not be read.
     """
 

@@ -12,7 +12,7 @@ from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.names import NAMESPACE, NameRule, check_name
 from irsa.rules.names import SERVICE_ACCOUNT as SUBDOMAIN
 from irsa.ways import IRSA, POD_IDENTITY, Way
-from irsa_world.stages import NO_ROLE, Node, RunningPod
+from irsa_world.stages import KEYS, NO_ROLE, Node, RunningPod
 
 TOKEN_FILE = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"  # noqa: S105 (a path)
 WINDOWS_TOKEN_FILE = "C:" + TOKEN_FILE.replace("/", "\\")
@@ -25,6 +25,8 @@ COMPUTE_TYPE, OS = "eks.amazonaws.com/compute-type", "kubernetes.io/os"
 FARGATE_PROFILE = "eks.amazonaws.com/fargate-profile"
 SKIP_CONTAINERS = "eks.amazonaws.com/skip-containers"
 SKIP_POD = "eks.amazonaws.com/skip-pod-identity-webhook"
+# AWS SDKs take these before a role: https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
+OWN_KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 MIRROR = "kubernetes.io/config.mirror"
 # One of a way's two variables alone, a container has set itself: the webhook sets both, or neither.
 VARIABLES = {ROLE_VARIABLE, TOKEN_VARIABLE, POD_IDENTITY_VARIABLE, POD_IDENTITY_TOKEN_VARIABLE}
@@ -36,11 +38,9 @@ Problem = tuple[str, str]
 
 def problems(pod: PodObject, role_arn: str, audience: str) -> list[Problem]:
     """Return what is missing or wrong in the Pod, so that it does not get the role of its service account."""
-    if SKIP_POD in (pod["metadata"].get("labels") or {}):
-        return []
     audiences = sorted(token_audiences(pod))
     token_file = WINDOWS_TOKEN_FILE if _is_for_windows(pod) else TOKEN_FILE
-    injected = [container for container in webhook_containers(pod) if not _sets_role_itself(container)]
+    injected = injected_containers(pod)
     found = [problem for container in injected for problem in _container_problems(container, role_arn, token_file)]
     if injected and audience not in audiences:
         has = f"a token for {listed(audiences)}" if audiences else "no token volume for AWS"
@@ -50,9 +50,24 @@ def problems(pod: PodObject, role_arn: str, audience: str) -> list[Problem]:
     return [(problem, f"{expected}{again}") for problem, expected in found]
 
 
-def containers_with_own_role(pod: PodObject) -> list[str]:
-    """Return the names of the containers that set the role themselves; the webhook does not change these."""
-    return [container["name"] for container in webhook_containers(pod) if _sets_role_itself(container)]
+def containers_with_own_credentials(pod: PodObject) -> list[str]:
+    """Return the names of the containers that set the role, or access keys, themselves."""
+    return [each["name"] for each in webhook_containers(pod) if _sees_to_itself(each)]
+
+
+def left_alone(pod: PodObject) -> str:
+    """Return why none of a Pod's containers can have what the webhook injects; empty where one can."""
+    if SKIP_POD in (pod["metadata"].get("labels") or {}):
+        return f"the label {SKIP_POD}"
+    if not webhook_containers(pod):
+        return f"all of its containers in {SKIP_CONTAINERS}"
+    return "" if injected_containers(pod) else "the credentials that its containers set themselves"
+
+
+def injected_containers(pod: PodObject) -> list[Mapping[str, Any]]:
+    """Return the containers that use what the webhook injects into them, if it does."""
+    is_skipped = SKIP_POD in (pod["metadata"].get("labels") or {})
+    return [] if is_skipped else [each for each in webhook_containers(pod) if not _sees_to_itself(each)]
 
 
 def running_pod(pod: PodObject, role_arn: str, nodes: Mapping[str, Node] | None, cluster_key: str = "") -> RunningPod:
@@ -65,13 +80,17 @@ def running_pod(pod: PodObject, role_arn: str, nodes: Mapping[str, Node] | None,
         cluster_key: The cluster's key in a stack of several.
     """
     metadata = pod["metadata"]
-    ways = (
-        [] if SKIP_POD in (metadata.get("labels") or {}) else [_way(each, role_arn) for each in webhook_containers(pod)]
-    )
+    injected, why = injected_containers(pod), left_alone(pod)
+    ways = {_way(each, role_arn) for each in injected}
+    others = {_way(each, role_arn, is_own=True) for each in _every_container(pod) if each not in injected}
+    # A container that is left alone may have the role by its own variables, or need none where another has it.
+    found = (ways | others) - {None, NO_ROLE, KEYS} | (ways & {NO_ROLE})
+    if why and not found and None not in others:
+        found = others
     # One that is ending is not created again.
-    restart = "" if metadata.get("deletionTimestamp") else restart_command(pod)
+    restart = "" if why or metadata.get("deletionTimestamp") else restart_command(pod)
     name = f"{metadata['namespace']}/{metadata['name']}"
-    return RunningPod(name, frozenset(filter(None, ways)), _node(pod, nodes), restart, cluster_key)
+    return RunningPod(name, frozenset(filter(None, found)), _node(pod, nodes), restart, cluster_key, why)
 
 
 def kind_of_node(labels: Mapping[str, str]) -> Node:
@@ -81,16 +100,18 @@ def kind_of_node(labels: Mapping[str, str]) -> Node:
     return kinds.get(labels.get(COMPUTE_TYPE, ""), of_os)
 
 
-def _way(container: Mapping[str, Any], role_arn: str) -> Way | None:
+def _way(container: Mapping[str, Any], role_arn: str, is_own: bool = False) -> Way | None:
     """Return how a container gets the role; None where it sees to that itself, with other credentials.
 
     The SDKs look for the token of IRSA before they look for container credentials:
     https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
     """
     variables = _variables(container)
+    if _has_own_keys(container):
+        return KEYS
     if {ROLE_VARIABLE, TOKEN_VARIABLE} <= variables.keys():
-        is_own = _sets_role_itself(container) and variables[ROLE_VARIABLE] != role_arn
-        return None if is_own else IRSA
+        is_own |= _sets_role_itself(container)
+        return None if is_own and variables[ROLE_VARIABLE] != role_arn else IRSA
     if {POD_IDENTITY_VARIABLE, POD_IDENTITY_TOKEN_VARIABLE} <= variables.keys():
         return POD_IDENTITY if variables[POD_IDENTITY_VARIABLE].startswith(AGENT_HOSTS) else None
     return None if _sets_role_itself(container) else NO_ROLE
@@ -164,12 +185,26 @@ def _sets_role_itself(container: Mapping[str, Any]) -> bool:
     return not has_token and not variables.keys().isdisjoint({ROLE_VARIABLE, TOKEN_VARIABLE})
 
 
+def _sees_to_itself(container: Mapping[str, Any]) -> bool:
+    return _sets_role_itself(container) or _has_own_keys(container)
+
+
+def _has_own_keys(container: Mapping[str, Any]) -> bool:
+    """Return whether a container has access keys: an empty one is none, and `envFrom` is not read."""
+    return OWN_KEYS.issubset(
+        each["name"] for each in container.get("env") or () if each.get("value") or "valueFrom" in each
+    )
+
+
+def _every_container(pod: PodObject) -> list[Mapping[str, Any]]:
+    return [*(pod["spec"].get("initContainers") or ()), *(pod["spec"].get("containers") or ())]
+
+
 def webhook_containers(pod: PodObject) -> list[Mapping[str, Any]]:
     """Return the containers that the webhook changes: it reads one line of CSV, and does not trim the names in it."""
-    annotations, spec = pod["metadata"].get("annotations") or {}, pod["spec"]
+    annotations = pod["metadata"].get("annotations") or {}
     skipped = {*annotations.get(SKIP_CONTAINERS, "").strip().partition("\n")[0].replace('"', "").split(",")}
-    every = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
-    return [container for container in every if container["name"] not in skipped]
+    return [container for container in _every_container(pod) if container["name"] not in skipped]
 
 
 def _variables(container: Mapping[str, Any]) -> dict[str, str]:
@@ -189,7 +224,7 @@ def has_no_identity(pod: PodObject) -> bool:
     It is the rule of its policy for identities (irsa.guard.policies), in Python.
     """
     metadata, spec = pod["metadata"], pod["spec"]
-    every = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    every = _every_container(pod)
     is_too_large = (
         len(every) > MOST_CONTAINERS
         or len(spec.get("volumes") or ()) > MOST_VOLUMES

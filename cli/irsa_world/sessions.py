@@ -7,7 +7,6 @@ audience that the OIDC provider lists: a Pod may ask for a token of any audience
 """
 
 import functools
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -30,7 +29,7 @@ from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import assume_role_actions
 from irsa.rules.unknown import Unknown
 from irsa_world.model import Association, AwsAccount, Cluster, Role, ServiceAccount, World
-from irsa_world.trusts.chains import NAMED, RolePolicies, assumes
+from irsa_world.trusts.chains import RolePolicies, assumes
 from irsa_world.trusts.claims import Claims
 from irsa_world.trusts.trust import ProviderTrust, allowed_principals, is_of_kubernetes, statement_text, trusts_of
 from irsa_world.verdict import AskedRole, Verdict, of_annotations, of_missing_role, verdict
@@ -38,9 +37,6 @@ from irsa_world.verdict import AskedRole, Verdict, of_annotations, of_missing_ro
 NOT_READ = "the trust policy of {role} was not read"
 # What decides, of several answers that must all allow: what refuses, before what cannot be decided.
 ORDER = (Decision.DENIED, Decision.CANNOT_DECIDE, Decision.ALLOWED)
-# Of AWS's own policies, whose documents no list of the AWS account has, those that give sts:AssumeRole on every role:
-# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/PowerUserAccess.html
-OF_AWS = re.compile(r"arn:[\w-]+:iam::aws:policy/(AdministratorAccess|PowerUserAccess)")
 NOTHING, UNREAD = RolePolicies(()), Unknown("it was not read")
 
 
@@ -314,9 +310,8 @@ class Sessions:
         """Return what the policies of a role say to sts:AssumeRole; what was not read is not known."""
         if not role.has_details:
             return RolePolicies([UNREAD])
-        attached = [arn for arn in role.attached_policies if ":iam::aws:" not in arn]
-        of_role = [*role.inline_policies.values(), *(self._documents.get(arn, UNREAD) for arn in attached)]
-        of_role += [NAMED] if any(map(OF_AWS.fullmatch, role.attached_policies)) else []
+        attached = (self._documents.get(arn, UNREAD) for arn in role.attached_policies)
+        of_role = [*role.inline_policies.values(), *attached]
         boundary = self._documents.get(role.permissions_boundary, UNREAD) if role.permissions_boundary else None
         return RolePolicies(of_role, boundary) if of_role or boundary else NOTHING
 

@@ -23,6 +23,7 @@ LOSE_IT = (
 )
 
 NO_ROLE = Way("", "no role", lambda _: ())
+KEYS = Way("", "access keys of its own", lambda _: ())
 
 
 class Node(StrEnum):
@@ -52,6 +53,7 @@ class RunningPod(NamedTuple):
         node: The kind of node that it runs on.
         restart: The command that creates it again; empty where there is none.
         cluster_key: The key of its cluster in a stack of several; empty in a stack of one.
+        left_alone: Why none of its containers gets a role of the webhook, whenever it is created; empty where one does.
     """
 
     name: str
@@ -59,6 +61,7 @@ class RunningPod(NamedTuple):
     node: Node = Node.LINUX
     restart: str = ""
     cluster_key: str = ""
+    left_alone: str = ""
 
 
 class Stage(NamedTuple):
@@ -128,7 +131,7 @@ def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
     parts += [f"{_names(without)}, where there is no Pod Identity"] if without else []
     if following:
         parts.append(_next(stage, f"the next stage ({_described(following)})"))
-    unsaid = [pod for pod in to_restart if pod not in holding]
+    unsaid = [pod for pod in to_restart if pod not in holding and not pod.left_alone]
     parts += [f"{listed_pods(unsaid)} must restart{restarts(unsaid)}"] if unsaid else []
     return stage._replace(line=f"{_described(identity)}: {'; '.join(parts)}")
 

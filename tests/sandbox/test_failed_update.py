@@ -59,7 +59,7 @@ def settings(side: int) -> dict[str, Any]:
         key = operation.lower()
         binding: dict[str, Any] = case[1 + side]  # type: ignore[assignment]
         bindings[key] = {**binding, **granted(key, **binding.get("role", {}))}
-    return {"bindings": bindings}
+    return {"bindings": {**bindings, "untouched": granted("untouched")}}
 
 
 class Failed(NamedTuple):
@@ -194,6 +194,19 @@ def test_each_verb_says_so_first(failed: Failed) -> None:
     assert f"pulumi up --refresh --stack {STACK}" in " ".join(shown.stdout.split())
     found = check_output("diff", irsa(failed.project, "diff", "--stack", STACK, "--json").stdout)
     assert {*found["failedUpdates"]} == names
+
+
+def test_what_somebody_opened_is_no_doubt(failed: Failed) -> None:
+    iam, name = failed.project.cloud.aws("iam"), "untouched-role"
+    trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+    stranger = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "sts:AssumeRole"}
+    opened = {**trust, "Statement": [*trust["Statement"], stranger]}
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(opened))
+    code, checks = report(failed.project, "verify")
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
+
+    (found,) = [each for each in checks if each["check"] == "trust" and each["outcome"] != "ok"]
+    assert (code, found["binding"], found["outcome"]) == (1, "untouched", "finding")
 
 
 def test_no_update_is_green_until_aws_was_read(failed: Failed) -> None:

@@ -154,7 +154,7 @@ def test_a_pod_gets_its_role_from_eks(cloud: Any, associated: Project) -> None:
     """
     code, checks = report(associated, "prove", "pods")
     assert (code, checks[0]["found"]) == (2, "no running Pod of default/pods to bind a token to")
-    assert rows(checks)[0] == ("assumes", "not checked", f"default/pods {POD_IDENTITY}")
+    assert rows(checks)[0] == ("assumes", "cannot tell", f"default/pods {POD_IDENTITY}")
     assert report(associated, "prove", "pods", "--allow-unproven")[0] == 0
 
     start(cloud, "pods-0", "pods")

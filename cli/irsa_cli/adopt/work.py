@@ -21,7 +21,7 @@ from irsa_cli.progress import under_way
 from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.live.aws import AwsAccountClients, Inputs, created_eks_cluster
-from irsa_world.live.iam import AwsAccountClient
+from irsa_world.live.iam import OWN, AwsAccountClient
 from irsa_world.report.publish import print_lines
 from irsa_world.report.text import Line, counted
 from irsa_world.sessions import Sessions
@@ -148,7 +148,9 @@ def run(options: argparse.Namespace) -> int:
     dry_run = options.output == Path(STREAM)
     file = StackFile(NEW_STACK_FILE if dry_run else options.output)
     credentials = inputs_of(options)
-    discovery = discover(options.context, options.cluster, options.stack, credentials, policies=options.policies)
+    discovery = discover(
+        options.context, options.cluster, options.stack, credentials, policies=(OWN,) if options.policies else ()
+    )
     stacks, not_checked = in_stacks(file.path.parent)
     live = _current_account(discovery, credentials[0])
     region = live.session.region_name or ""

@@ -40,7 +40,8 @@ class InventoriedServiceAccount:
         name: Its name.
         annotated_role: The role of its annotation, as it is written there; empty where it has none.
         guard: Whether the API server refuses its Pods where they have no identity (`deny`), or warns (`warn`), by the
-            guard of a stack; `not read`, or empty where none guards it.
+            guard of a stack; `cannot tell` where its policy or binding is not as this irsa writes it; `not read`, or
+            empty where none guards it.
     """
 
     cluster: str

@@ -15,6 +15,7 @@ from irsa_cli.inventory.findings.kinds import FAMILIES
 from irsa_cli.inventory.output import NOT_READ, InventoriedServiceAccount, Inventory
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_world.message import Message, first_few
+from irsa_world.model import CANNOT_TELL
 from irsa_world.report.text import VERDICTS, Section, counted
 
 NONE = "-"
@@ -104,6 +105,9 @@ def table_of(inventory: Inventory) -> Table:
     unread = {each.cluster for each in inventory.service_accounts if each.guard == NOT_READ}
     allows = "docs/permissions/kubernetes-verify-guard.yaml allows it"
     below += [f"{named(each)}: guards were not read: {allows}" for each in sorted(unread)]
+    changed = {each.cluster for each in inventory.service_accounts if each.guard == CANNOT_TELL}
+    how = "is not as this version of irsa writes it: `irsa verify` of its stack shows how"
+    below += [f"{named(each)}: the policy or binding of a guard {how}" for each in sorted(changed)]
     # Fewer columns to read: that of a single cluster, and those in which nobody has anything.
     first = 1 if len(inventory.clusters) == 1 else 0
     columns = [n for n in range(first, len(HEADINGS)) if any(cells[n] not in ("", NONE) for _, cells in rows)]

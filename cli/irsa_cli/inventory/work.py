@@ -29,7 +29,8 @@ from irsa_cli.inventory.table import section_of
 from irsa_cli.progress import under_way
 from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from irsa_world.model import Guards
+from irsa_world.live.iam import OF_AWS, OWN
+from irsa_world.model import CANNOT_TELL, Guards
 from irsa_world.report.json import document
 from irsa_world.report.publish import print_lines, print_sections
 from irsa_world.sessions import Sessions
@@ -158,7 +159,8 @@ def _guard(guards: Guards | None, namespace: str, name: str) -> str:
     if guards is None:
         return NOT_READ
     unread = NOT_READ if (namespace, "") in guards else ""
-    return min((each.mode for each in guards.get((namespace, name), ())), default=unread)
+    modes = {each.mode for each in guards.get((namespace, name), ())}
+    return next((each for each in ("deny", CANNOT_TELL, "warn") if each in modes), unread)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -169,7 +171,7 @@ def run(options: argparse.Namespace) -> int:
     """
     with under_way("inventory", "reading clusters and AWS accounts"):
         chosen = options.context, options.cluster, options.stack, inputs_of(options)
-        discovery = discover(*chosen, policies=True, guards=True)
+        discovery = discover(*chosen, policies=(OWN, OF_AWS), guards=True)
     with under_way("inventory", "evaluating trust policies"):
         inventory = take_inventory(discovery, datetime.now(UTC))
     if options.namespace:

@@ -52,8 +52,9 @@ class PodIdentityProof(Proof):
         if pods:
             yield Claim(cluster, own, about, pods[0])
             return
-        outcome = Outcome.UNPROVEN if self.asked.allow_unproven else Outcome.NOT_CHECKED
-        yield self._check(ASSUMES, outcome, about, f"no running Pod of {named(str(own))} to bind a token to")
+        yield self._check(
+            ASSUMES, self.asked.unproven, about, f"no running Pod of {named(str(own))} to bind a token to"
+        )
 
     @property
     def _provider(self) -> str:

@@ -38,6 +38,11 @@ class Asked:
     services: Once
     allow_unproven: bool = False
 
+    @property
+    def unproven(self) -> Outcome:
+        """The outcome of what has no proof; only whoever allows it takes it for good."""
+        return Outcome.UNPROVEN if self.allow_unproven else Outcome.CANNOT_TELL
+
 
 class Claim(NamedTuple):
     """Somebody whose token is tried.

@@ -84,9 +84,8 @@ class WebIdentityProof(Proof):
             yield self._check(ASSUMES, outcome_of(error), about, f"{error}, so there is no proof")
         else:
             if not found:
-                outcome = Outcome.UNPROVEN if self.asked.allow_unproven else Outcome.CANNOT_TELL
                 problem = "no existing service account matches" if is_pattern(subject) else NO_SERVICE_ACCOUNT
-                yield self._check(ASSUMES, outcome, about, f"{problem}, so there is no proof")
+                yield self._check(ASSUMES, self.asked.unproven, about, f"{problem}, so there is no proof")
 
     def _matching(self, subject: str) -> Iterator[tuple[ClusterClient, DeclaredServiceAccount]]:
         namespace, _, name = subject.partition(":")

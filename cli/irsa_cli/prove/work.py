@@ -7,7 +7,7 @@ from irsa.rules.mistakes import named
 from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.progress import check_all
 from irsa_cli.prove.pod_identity import PodIdentityProof
-from irsa_cli.prove.proof import Asked, Proof, without_proof
+from irsa_cli.prove.proof import ASSUMES, Asked, Proof, without_proof
 from irsa_cli.prove.web_identity import WebIdentityProof
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.kubernetes import ClusterClients
@@ -21,7 +21,7 @@ from irsa_world.state.pulumi import read_stack
 
 HEADINGS = ("binding", "proof", "service account", "outcome")
 HIDDEN = "the state does not say which associations it has"
-NEITHER = "the stack declares no association, so there is nothing to prove"
+NEITHER = "the stack declares nobody who assumes the role, so there is no proof"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -48,7 +48,9 @@ def checks_of(asked: Asked, binding: DeclaredBinding) -> list[Check]:
     checks = [check for proof in _proofs(asked, binding) for check in proof.checks()]
     if POD_IDENTITY in binding.identity.used and not binding.associations:
         checks.append(without_proof(binding, Outcome.CANNOT_TELL, HIDDEN))
-    return checks or [without_proof(binding, Outcome.NOT_CHECKED, NEITHER)]
+    if all(check.check != ASSUMES for check in checks):
+        checks.append(without_proof(binding, asked.unproven, NEITHER))
+    return checks
 
 
 def _proofs(asked: Asked, binding: DeclaredBinding) -> Iterator[Proof]:

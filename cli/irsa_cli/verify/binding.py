@@ -1,19 +1,17 @@
 """What `irsa verify` compares of one binding: role, policies, service accounts and associations."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
 from irsa import types
 from irsa.evaluation import Decision, PodIdentityRequest, WebIdentityRequest, evaluate
-from irsa.evaluation.answers import RoleRequest
-from irsa.evaluation.decision import with_values
 from irsa.rules import commands
 from irsa.rules.arns import Arn, ClusterArn, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import subject_claim
-from irsa.rules.trust import assume_role_actions, federated_providers
+from irsa.rules.trust import federated_providers
 from irsa.rules.unknown import Unknown
 from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.verify.ask import NotCheckedError, Question, ask
@@ -35,8 +33,9 @@ from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.eks import AGENT, EksClient
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClients
-from irsa_world.model import Association, Role
+from irsa_world.model import Association, AwsAccount, Role, World
 from irsa_world.report.checks import Check, Outcome
+from irsa_world.sessions import Sessions
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from irsa_world.trusts.chains import Document
 from irsa_world.trusts.clusters import clusters_named
@@ -64,6 +63,14 @@ def failed_update(type_: str, name: str) -> Question:
     return OF_TYPE.get(type_, PROVIDER), f"resource {named(name)}", lambda: [difference]
 
 
+def answers(declared: DeclaredStack, key: str, questions: Iterable[Question]) -> list[Check]:
+    """Return the checks of questions about a binding, or another part of the stack."""
+    up = commands.up(declared.stack)
+    return [
+        check for kind, about, question in questions for check in ask(Check(key, kind, Outcome.OK, about), up, question)
+    ]
+
+
 @dataclass(frozen=True)
 class Verification:
     """Verifies one binding of a stack, where AWS accounts and clusters are read."""
@@ -75,18 +82,9 @@ class Verification:
 
     def checks(self, pods: bool) -> list[Check]:
         """Return the checks of the binding, and those of its Pods if they are asked for."""
-        checks = self.answers(self._questions())
+        checks = answers(self.declared, self.binding.key, self._questions())
         pods = pods and not self.binding.unreadable
         return checks + (pod_checks(self.declared, self.clusters, self.binding) if pods else [])
-
-    def answers(self, questions: Iterable[Question]) -> list[Check]:
-        """Return the checks of questions about the binding."""
-        key, up = self.binding.key, commands.up(self.declared.stack)
-        return [
-            check
-            for kind, about, question in questions
-            for check in ask(Check(key, kind, Outcome.OK, about), up, question)
-        ]
 
     def _questions(self) -> Iterator[Question]:
         binding = self.binding
@@ -246,7 +244,7 @@ class Verification:
         return of_association(declared, self._live_association(declared))
 
     def _target(self, declared: Association) -> Iterator[Difference]:
-        """Check whether the target role exists, and its trust policy admits the role of the association."""
+        """Check whether the target role exists, and the role of the association may assume it."""
         target = parse_iam_arn(declared.target_role_arn, "role")
         try:
             # It is somebody else's role, in most stacks: nobody owes an answer.
@@ -260,11 +258,12 @@ class Verification:
             refused = of_missing_role(declared.target_role_arn, live.arn if live else None)
             yield Difference(refused.found, named(declared.target_role_arn), "")
             return
-        association, actions = self._live_association(declared), assume_role_actions(declared.session_tags)
-        request = RoleRequest(declared.role_arn, actions, association.external_id if association else "")
-        evaluation = evaluate(live.trust, request)
-        expected = f"a trust policy that allows {' and '.join(actions)} to {named(declared.role_arn)}"
-        yield from _of_decision(evaluation.decision, with_values(evaluation), expected)
+        association = self._live_association(declared)
+        external_id = association.external_id if association else ""
+        world = World((), (self._aws_account().with_policies(self._live()), AwsAccount(target.account_id, (live,), {})))
+        *_, session = Sessions(world).of_association(replace(declared, external_id=external_id))
+        verdict = session.verdict
+        yield from _of_decision(verdict.decision, verdict.details or verdict.found, verdict.expected)
 
     def _agent(self, cluster: ClusterArn) -> Iterator[Difference]:
         """Check whether the agent of EKS Pod Identity runs in a cluster."""
@@ -278,9 +277,8 @@ class Verification:
         if found is None:
             yield Difference("there is no such EKS cluster", named(str(cluster)), "")
         elif not found.auto_mode:
-            expected = f"the add-on {AGENT}, or EKS Auto Mode: without the agent, Pods get no credentials"
-            fix = commands.create_addon(cluster.name, AGENT, cluster.region)
-            yield Difference(f"neither the add-on {AGENT} nor EKS Auto Mode", expected, fix)
+            text = f"neither the add-on {AGENT} nor EKS Auto Mode; whether its Helm chart is installed in"
+            yield Difference(Unknown(f"{text} {named(cluster.name)}, `{commands.FIND_AGENT}` shows"))
 
     def _undeclared(self, cluster: ClusterArn, one: DeclaredServiceAccount) -> Iterable[Difference]:
         try:

@@ -1,21 +1,27 @@
 """What `irsa verify --pods` compares of the Pods of a binding, and their stage."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
 
 from irsa.rules.annotations import ROLE_ARN
 from irsa.rules.mistakes import listed, named
-from irsa.ways import ONLY_IRSA, POD_IDENTITY
+from irsa.ways import ONLY_IRSA, POD_IDENTITY, Way
 from irsa_cli.verify.ask import NotCheckedError, ask
 from irsa_cli.verify.kinds import PODS, STAGE
 from irsa_world.compare import Difference
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients
-from irsa_world.pods import containers_with_own_role, kind_of_node, problems, restart_command, running_pod
+from irsa_world.pods import (
+    PodObject,
+    containers_with_own_credentials,
+    kind_of_node,
+    problems,
+    restart_command,
+    running_pod,
+)
 from irsa_world.report.checks import UNANSWERED, Check, Outcome
-from irsa_world.stages import WITHOUT_AGENT, Node, RunningPod, stage_of, way_of
+from irsa_world.stages import KEYS, NO_ROLE, WITHOUT_AGENT, Node, RunningPod, stage_of, way_of
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, in_cluster
 
 
@@ -48,31 +54,34 @@ def _of_service_account(
     for pod in pods:
         running.append(running_pod(pod, role_arn, nodes, declared.cluster_key))
         about = in_cluster(running[-1].name, declared.cluster_key)
-        by_association = way_of(binding.identity) is POD_IDENTITY
-        question = partial(_of_agent, running[-1]) if by_association else partial(_of_webhook, pod, role_arn, declared)
+        question = partial(_of_pod, pod, running[-1], way_of(binding.identity), role_arn, declared.audience)
         yield from ask(Check(binding.key, PODS, Outcome.OK, about), "", question)
-        if not by_association and (names := containers_with_own_role(pod)):
-            text = f"these set the role themselves: {listed(names)}"
+        if running[-1].ways - {NO_ROLE, KEYS} and (names := containers_with_own_credentials(pod)):
+            text = f"these have credentials of their own: {listed(names)}"
             yield Check(binding.key, PODS, Outcome.NOT_CHECKED, f"{about}, containers", text)
     if not pods:
         yield Check(binding.key, PODS, Outcome.OK, declared.place, "no running Pods")
 
 
-def _of_webhook(pod: Mapping[str, Any], role_arn: str, declared: DeclaredServiceAccount) -> Iterator[Difference]:
-    for found, expected in problems(pod, role_arn, declared.audience):
-        yield Difference(found, expected, restart_command(pod))
-
-
-def _of_agent(pod: RunningPod) -> Iterator[Difference]:
-    """Yield what a Pod has in place of the credentials of EKS Pod Identity."""
-    if pod.node in WITHOUT_AGENT:
-        found = f"runs on {pod.node}, where there is no EKS Pod Identity"
+def _of_pod(pod: PodObject, running: RunningPod, way: Way, role_arn: str, audience: str) -> Iterator[Difference]:
+    """Yield what a Pod has in place of what a new one gets."""
+    if way is POD_IDENTITY and running.node in WITHOUT_AGENT:
+        found = f"runs on {running.node}, where there is no EKS Pod Identity"
         yield Difference(found, "a Linux node, or a service account of its own with IRSA", "")
-    elif not pod.ways:
+    elif not running.ways:
         raise NotCheckedError("its containers have credentials of their own")
-    elif pod.ways != {POD_IDENTITY}:
-        others = " and ".join(sorted(each.name for each in pod.ways if each is not POD_IDENTITY))
-        yield Difference(f"has {others}", f"has {POD_IDENTITY}", pod.restart)
+    elif running.left_alone and way not in {NO_ROLE, *running.ways}:
+        has = _named(running.ways)
+        yield Difference(f"has {has}, because of {running.left_alone}", f"has {way}: a template without that", "")
+    elif way is POD_IDENTITY and running.ways != {POD_IDENTITY}:
+        yield Difference(f"has {_named(running.ways - {POD_IDENTITY})}", f"has {POD_IDENTITY}", running.restart)
+    elif way is not POD_IDENTITY:
+        for found, expected in problems(pod, role_arn, audience):
+            yield Difference(found, expected, restart_command(pod))
+
+
+def _named(ways: Iterable[Way]) -> str:
+    return " and ".join(sorted(each.name for each in ways))
 
 
 def _nodes(cluster: ClusterClient) -> Mapping[str, Node] | None:

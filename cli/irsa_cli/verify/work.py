@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -10,17 +10,35 @@ from irsa import types
 from irsa.rules.mistakes import named
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.progress import check_all
-from irsa_cli.verify.binding import FAILED_UPDATE, Verification, failed_update
+from irsa_cli.verify.binding import FAILED_UPDATE, Verification, answers, failed_update
 from irsa_cli.verify.guard import of_guard
-from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, PODS, STAGE
+from irsa_cli.verify.kinds import (
+    ASSOCIATION,
+    CHECKS,
+    DOCUMENTS,
+    GUARD,
+    PODS,
+    POLICIES,
+    PROVIDER,
+    ROLE,
+    SERVICE_ACCOUNT,
+    STAGE,
+    TRUST,
+)
 from irsa_world.compare import NONE
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.kubernetes import ClusterClients
 from irsa_world.live.service import CONCURRENT
 from irsa_world.report.checks import UNANSWERED, Check, Outcome, Report, by_binding, worst
 from irsa_world.report.publish import publish
-from irsa_world.state.declared import DeclaredBinding, DeclaredStack
-from irsa_world.state.pulumi import last_up_failed, read_stack
+from irsa_world.state.applied import as_applied
+from irsa_world.state.declared import DeclaredBinding, DeclaredStack, declared_stack
+from irsa_world.state.pulumi import exported_state, last_up_failed, read_stack
+
+# What resources in the state have is compared by these; of guards and associations, nothing else says it.
+OF_RESOURCES = (PROVIDER, ROLE, TRUST, POLICIES, DOCUMENTS, SERVICE_ACCOUNT, PODS)
+# What is said of the OIDC providers that the stack creates.
+OF_NO_BINDING = "irsa:createOidcProvider"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -46,7 +64,10 @@ def run(options: argparse.Namespace) -> int:
             "verify", declared.guards, lambda each: of_guard(each, clusters, declared.stack), CONCURRENT
         )
     if any(map(_may_be_of_a_failed_up, checks)) and last_up_failed(options.stack):
-        checks = [_in_doubt(check) if _may_be_of_a_failed_up(check) else check for check in checks]
+        applied = declared_stack(as_applied(exported_state(options.stack)), options.stack)
+        keys = {binding.key for binding in bindings}
+        same = [binding for binding in applied.bindings if binding.key in keys]
+        checks = [*dict.fromkeys(after_a_failed_up(checks, look(applied, same, options.pods) if same else []))]
     columns = columns_of(checks, options.pods)
     notes = [f"{named(check.binding)}: {check.found}" for check in checks if _is_note(check)]
     report = Report("verify", declared.stack, checks, notes)
@@ -55,6 +76,25 @@ def run(options: argparse.Namespace) -> int:
 
 def _may_be_of_a_failed_up(check: Check) -> bool:
     return check.outcome is Outcome.FINDING and check.found != FAILED_UPDATE
+
+
+def after_a_failed_up(checks: Iterable[Check], applied: Iterable[Check]) -> Iterator[Check]:
+    """Yield the checks; in doubt is what that `up` explains, since AWS has it as the resources in the state do.
+
+    Args:
+        checks: By what the components recorded.
+        applied: By what the resources in the state have; those of OF_RESOURCES alone say something.
+    """
+    left: dict[tuple[str, str, str], list[Check]] = {}
+    for each in applied:
+        if each.check in OF_RESOURCES and _may_be_of_a_failed_up(each):
+            left.setdefault((each.binding, each.check, each.about), []).append(each)
+    for check in checks:
+        of_it = left.get((check.binding, check.check, check.about), [])
+        if not _may_be_of_a_failed_up(check) or any(each.found == check.found for each in of_it):
+            yield check
+        else:
+            yield from of_it or [_in_doubt(check)]
 
 
 def _in_doubt(check: Check) -> Check:
@@ -87,10 +127,9 @@ def look(declared: DeclaredStack, bindings: Sequence[DeclaredBinding], pods: boo
     aws_accounts, clusters = AwsAccountClients(declared.aws), ClusterClients(declared.clusters)
     read_in_bulk(aws_accounts, clusters, bindings)
     verifications = [Verification(declared, aws_accounts, clusters, binding) for binding in bindings]
-    # They are of no binding: one that has them is enough.
     failed = [failed_update(types.OIDC_PROVIDER, name) for name in declared.failed_providers]
     return [
-        *verifications[0].answers(failed),
+        *answers(declared, OF_NO_BINDING, failed),
         *check_all("verify", verifications, lambda each: each.checks(pods), CONCURRENT),
     ]
 

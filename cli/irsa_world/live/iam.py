@@ -1,5 +1,6 @@
 """What IAM has now, in one AWS account: roles, policies and OIDC providers. Everything here only reads."""
 
+import contextlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,7 +13,7 @@ from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient
 from irsa_world.live.once import MANY, Answer, Once
 from irsa_world.live.service import Service, all_pages, answered
-from irsa_world.model import ManagedPolicy, PolicySettings, Role
+from irsa_world.model import AwsAccount, ManagedPolicy, PolicySettings, Role
 
 # The most that IAM lists at a time: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
 PAGE = 1_000
@@ -20,6 +21,7 @@ PAGE = 1_000
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
 DETAILS_PAGE = 100
 QUESTIONS_OF_A_DOCUMENT = 2
+OWN, OF_AWS = "LocalManagedPolicy", "AWSManagedPolicy"
 IN_BULK = ("GetAccountAuthorizationDetails", "ListPolicies", "ListRoles")
 
 
@@ -78,7 +80,7 @@ class AwsAccountClient:
                     self._answers.keep(("GetRole", role.name), role)
 
     def _read_policies(self) -> None:
-        for policy in self.policy_details():
+        for policy in self.policy_details(OWN):
             self._answers.keep(("GetPolicyVersion", policy.arn), policy.document)
 
     def role(self, name: str) -> Role | None:
@@ -107,6 +109,23 @@ class AwsAccountClient:
             return iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"]["Document"]
 
         return self._once("GetPolicyVersion", policy_arn, ask)
+
+    def with_policies(self, role: Role) -> AwsAccount:
+        """Return the AWS account with this role alone, and its policies, as far as they may be read."""
+        attached, inline, documents = list[str](), dict[str, Any](), list[ManagedPolicy]()
+        has_details = False
+        with contextlib.suppress(CouldNotLookError):
+            attached = self.attached_policies(role.name) or []
+            inline = {
+                name: self.inline_document(role.name, name) or {} for name in self.inline_policies(role.name) or ()
+            }
+            has_details = True
+        for arn in filter(None, (*attached, role.permissions_boundary)):
+            with contextlib.suppress(CouldNotLookError):
+                if (document := self.document(arn)) is not None:
+                    documents.append(ManagedPolicy(arn, document))
+        whole = replace(role, attached_policies=tuple(attached), inline_policies=inline, has_details=has_details)
+        return AwsAccount(self.number, (whole,), {}, policies=tuple(documents))
 
     def policy_settings(self, policy_arn: str) -> PolicySettings | None:
         """Return what no list has of a managed policy; None if it does not exist.
@@ -150,22 +169,23 @@ class AwsAccountClient:
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html
         """
-        return [Role.of(each, has_details=True) for each in self._details("Role", "RoleDetailList")]
+        return [Role.of(each, has_details=True) for each in self._details("RoleDetailList", "Role")]
 
-    def policy_details(self) -> list[ManagedPolicy]:
-        """Return all managed policies of the AWS account's own; none of which the answer lacks the document.
+    def policy_details(self, *kinds: str) -> list[ManagedPolicy]:
+        """Return all managed policies of these kinds; none of which the answer lacks the document.
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ManagedPolicyDetail.html
         """
         return [
             ManagedPolicy(each["Arn"], version["Document"], each.get("AttachmentCount", 0))
-            for each in self._details("LocalManagedPolicy", "Policies")
+            for each in self._details("Policies", *kinds)
             for version in each["PolicyVersionList"]
             if version["VersionId"] == each["DefaultVersionId"] and version.get("Document") is not None
         ]
 
-    def _details(self, kind: str, element: str) -> list[dict[str, Any]]:
-        return self._list("GetAccountAuthorizationDetails", kind, element, dict, DETAILS_PAGE, Filter=[kind]) or []
+    def _details(self, element: str, *kinds: str) -> list[dict[str, Any]]:
+        operation, about = "GetAccountAuthorizationDetails", ", ".join(kinds)
+        return self._list(operation, about, element, dict, DETAILS_PAGE, Filter=[*kinds]) or []
 
     def _get(self, operation: str, about: str, element: str, **parameters: Any) -> Any | None:
         return self._once(operation, about, lambda iam: getattr(iam, xform_name(operation))(**parameters)[element])

@@ -30,6 +30,7 @@ Document = Mapping[str, Any] | Unknown
 NAMED = {"Statement": {"Effect": "Allow", "Action": [ASSUME_ROLE, TAG_SESSION], "Resource": "*"}}
 ROLE = re.compile(r"arn:[\w-]+:iam::\d{12}:role/")
 OF_BOTH = "statement {place} of its trust policy allows it, and so do the policies of {role}"
+BUT_NOT = "statement {place} of its trust policy allows it, but the policies of {role} do not"
 OF_TRUST = "statement {place} of its trust policy allows it; in one AWS account that is enough"
 MAY = "statement {place} of its trust policy may {effect} it: {why}"
 POLICIES = "the policies of {role} may allow or deny it: they have conditions or variables, or one of them was not read"
@@ -105,6 +106,9 @@ def assumes(request: RoleRequest, policies: RolePolicies, other_arn: str, trust:
     def answer(those: Sequence[StatementEvaluation], given: bool | None, reason: str) -> Answer:
         certain = [each for each in those if each.matched]
         undecided = next(iter(denying if certain else those), None)
+        if given is False:
+            place = those[0].index + 1
+            return Answer(False, BUT_NOT.format(place=place, role=named(request.arn)) if certain else "")
         outcome = all_of([None if undecided else True, given])
         if undecided:
             why = " ".join(each.explanation for each in undecided.deciding).removesuffix(".")

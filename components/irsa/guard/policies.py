@@ -148,7 +148,7 @@ _ANNOTATION = {
 
 def policies(settings: Settings) -> list[dict[str, Any]]:
     """Return the policies of a stack's guard."""
-    found = [_identity(settings.stack), _role(settings.stack)]
+    found = [identity_policy(settings.stack), _role(settings.stack)]
     return [*found, _annotation(settings.stack)] if settings.annotations else found
 
 
@@ -213,7 +213,8 @@ def _metadata(stack: str, part: str) -> dict[str, Any]:
     return {"name": name_of(stack, part), "labels": {**LABELS, STACK_LABEL: stack}}
 
 
-def _identity(stack: str) -> dict[str, Any]:
+def identity_policy(stack: str) -> dict[str, Any]:
+    """Return the policy that refuses Pods without an identity."""
     return _policy(
         stack,
         IDENTITY,

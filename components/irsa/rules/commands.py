@@ -96,6 +96,8 @@ create_access_entry = _command(
 )
 # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
 create_addon = _command("aws eks create-addon --cluster-name {cluster} --addon-name {addon} [--region {region}]")
+# The label is the same by its Helm chart: https://github.com/aws/eks-pod-identity-agent (charts)
+FIND_AGENT = "kubectl get daemonsets -A -l app.kubernetes.io/name=eks-pod-identity-agent"
 delete_association = _command(
     "aws eks delete-pod-identity-association --cluster-name {cluster} --association-id {association_id} "
     "[--region {region}]"

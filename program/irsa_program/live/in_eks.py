@@ -32,7 +32,8 @@ def missing_agents(stack: PlannedStack) -> Iterator[LocatedMistake]:
             name, place = cluster.name or "", stack.stack.place_of_cluster(key)
             found = f"the EKS cluster {named(name)} has no add-on {AGENT}, and no Auto Mode"
             found += ": Pods with an association get no credentials"
-            fix = f"add it: {commands.create_addon(name, AGENT, cluster.region)}"
+            fix = f"where `{commands.FIND_AGENT}` finds none, either, add it: "
+            fix += f"{commands.create_addon(name, AGENT, cluster.region)}"
             yield finding(live_rules.AGENT_MISSING, place, found, "the agent of EKS Pod Identity on its nodes", fix)
 
 

@@ -20,7 +20,7 @@ from irsa_cli.discovery import discover, read_aws_account
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.eks import EksClient
-from irsa_world.live.iam import AwsAccountClient
+from irsa_world.live.iam import OF_AWS, OWN, AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClients
 from irsa_world.model import Association, Cluster, EksCluster, Role, ServiceAccount
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
@@ -158,7 +158,7 @@ def eks(account: Account, monkeypatch: pytest.MonkeyPatch) -> Eks:
 
 def test_an_aws_account_is_read_in_lists(account: Account) -> None:
     said = list[str]()
-    found = read_aws_account(account.live, policies=True, not_checked=said.append)
+    found = read_aws_account(account.live, policies=(OWN, OF_AWS), not_checked=said.append)
     first = found.roles[0]
 
     assert (said, [each.name for each in found.roles]) == ([], [f"app-{number}" for number in range(5)])
@@ -189,7 +189,7 @@ def test_what_an_inventory_needs_is_not_left_out(operation: str) -> None:
 
 @pytest.mark.usefixtures("eks")
 def test_what_is_asked_is_what_the_documented_policy_allows(account: Account) -> None:
-    read_aws_account(account.live, policies=True, issuers=lambda: {BLUE})
+    read_aws_account(account.live, policies=(OWN, OF_AWS), issuers=lambda: {BLUE})
 
     assert {*account.asked} == documented("iam-inventory.json")
 

@@ -4,10 +4,10 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
@@ -15,15 +15,20 @@ from irsa.rules.leaves import items_of
 from irsa.rules.unknown import Unknown
 from irsa.types import POD_IDENTITY_ASSOCIATION
 from irsa.ways import IRSA, POD_IDENTITY, TrustParts, parse_identity, trust_document
+from irsa_cli.verify import work
 from irsa_cli.verify.binding import Verification
+from irsa_cli.verify.work import after_a_failed_up
 from irsa_world.compare import of_annotations
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient
 from irsa_world.model import Association, EksCluster, Role, ServiceAccount
 from irsa_world.report.checks import Check, Outcome, Report
-from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
+from irsa_world.state.applied import as_applied
+from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, declared_stack
+from irsa_world.state.resource import resources_of
+from sandbox.pod_identity_webhook import injected
 from tests.unit.irsa_world.live.eks_answers import Eks, association
-from tests.world import Cloud, document, documented
+from tests.world import OF_AGENT, Cloud, document, documented
 
 ACCOUNT, REGION = "111122223333", "us-west-2"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -127,7 +132,6 @@ PLACE = "web/app in EKS cluster blue"
 AT = f"--region {REGION} --cluster-name blue --association-id a-1"
 CLEAR = f"aws eks update-pod-identity-association {AT}"
 DELETE = f"aws eks delete-pod-identity-association --cluster-name blue --association-id a-1 --region {REGION}"
-CREATE_ADDON = f"aws eks create-addon --cluster-name blue --addon-name eks-pod-identity-agent --region {REGION}"
 ADD_CLIENT_ID = (
     f"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {CI_PROVIDER} --client-id my-ci"
 )
@@ -179,7 +183,7 @@ BROKEN: dict[str, tuple[DeclaredBinding, Callable[[Cloud], object], tuple[str, s
         bound(BACK, trust=trust_of(BACK, session_tags=False)), associate, (*GIVEN, DELETE)),
     "association left, of another role": (bound(BACK), lambda c: associate(c, role_arn=OTHER), (*GIVEN, "finding")),
     "association left, denied": (bound(BACK), lambda c: c.errors.update(association=DENIED), (*GIVEN, "not checked")),
-    "agent gone": (bound("both"), lambda c: without_agent(c, MANUAL), (*AGENT, CREATE_ADDON)),
+    "agent gone": (bound("both"), lambda c: without_agent(c, MANUAL), (*AGENT, "cannot tell")),
     "agent degraded": (bound("both"), lambda c: setattr(c, "agent", "DEGRADED"), (*AGENT, "finding")),
     "cluster gone": (bound("both"), lambda c: without_agent(c, None), (*AGENT, "finding")),
     "annotation left": (
@@ -221,6 +225,16 @@ def test_what_means_the_same_is_no_finding(binding: DeclaredBinding, change_it: 
     change_it(cloud)
 
     assert said(binding, cloud) == []
+
+
+def test_a_provider_whose_update_failed_is_of_no_binding(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack, cloud = DeclaredStack("dev", (bound(),), {}, {}, failed_providers=("blue",)), cloud_of(bound())
+    for name in ("AwsAccountClients", "ClusterClients"):
+        monkeypatch.setattr(work, name, lambda _: cloud)
+    monkeypatch.setattr(work, "read_in_bulk", lambda *_: None)
+
+    (found,) = bad(work.look(stack, stack.bindings, pods=False))
+    assert (found.binding, found.about, found.fix) == ("irsa:createOidcProvider", "resource blue", UP)
 
 
 def test_what_the_stack_creates_is_repaired_by_it() -> None:
@@ -348,7 +362,8 @@ def test_the_target_role(changed: Any, session_tags: bool, outcome: Outcome) -> 
 
     https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
     """
-    declared = bound("both", target_role_arn=TARGET, session_tags=session_tags)
+    own = {"inline": allowing(["sts:AssumeRole", "sts:TagSession"])}
+    declared = bound("both", target_role_arn=TARGET, session_tags=session_tags, inline_policies=own)
     cloud = cloud_of(declared)
     associate(cloud, external_id=BY_ID["sts:ExternalId"])
     if changed == "another path":
@@ -359,6 +374,36 @@ def test_the_target_role(changed: Any, session_tags: bool, outcome: Outcome) -> 
     (found,) = [each for each in checked(declared, cloud) if each.about == f"target role {TARGET}"]
 
     assert found.outcome is outcome
+
+
+HERE = TARGET.replace("444455556666", ACCOUNT)
+DENYING = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+
+
+@pytest.mark.parametrize("target", [HERE, TARGET], ids=["here", "elsewhere"])
+@pytest.mark.parametrize("principal", [ROLE, f"arn:aws:iam::{ACCOUNT}:root", "*", OTHER])
+@pytest.mark.parametrize("policy", [READ, allowing(["sts:AssumeRole", "sts:TagSession"]), document(DENYING), DENIED])
+def test_a_target_role_has_one_answer(target: str, principal: str, policy: Any) -> None:
+    """The attack: the target trusts the whole AWS account, and the role may not assume it: "ok", and no credentials.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
+    """
+    is_unread = policy is DENIED
+    own = {"inline": READ if is_unread else policy}
+    declared = bound("both", target_role_arn=target, attached_policies=(), inline_policies=own)
+    cloud = cloud_of(declared, Role(target, document({**STATEMENT, "Principal": {"AWS": principal}})))
+    cloud.errors = {"inline document": DENIED} if is_unread else {}
+    (found,) = [each for each in checked(declared, cloud) if each.about == f"target role {target}"]
+    is_allowing = "sts:AssumeRole" in str(policy)
+    is_enough = target == HERE and principal in (ROLE, "*")
+
+    if principal == OTHER or (policy != READ and "Deny" in str(policy) and not is_unread):
+        assert found.outcome is Outcome.FINDING
+    elif is_unread:
+        assert found.outcome is Outcome.CANNOT_TELL
+    else:
+        assert found.outcome is (Outcome.OK if is_allowing or is_enough else Outcome.FINDING)
+    assert not (found.outcome is Outcome.FINDING and "and so do the policies" in found.found)
 
 
 def test_the_cost_is_two_requests_for_an_association(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -436,3 +481,170 @@ def test_pods_and_their_stage(identity: Any, pods: Any, nodes: Any, expected: An
     ] == expected
     assert [stage in line for line in lines if stage] == ([] if stage is None else [True])
     assert "nodes" not in cloud.asked or identity != "irsa"
+
+
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+OF_SECRET = {"secretKeyRef": {"name": "minio", "key": "x"}}
+# What a container of a template sets itself.
+SETS: dict[str, list[dict[str, Any]]] = {
+    "nothing": [],
+    "other": [{"name": "LOG", "value": "1"}],
+    "keys": [{"name": name, "value": "AKIA"} for name in KEYS],
+    "keys of a Secret": [{"name": name, "valueFrom": OF_SECRET} for name in KEYS],
+    "empty keys": [{"name": name, "value": ""} for name in KEYS],
+    "role alone": [{"name": "AWS_ROLE_ARN", "value": ROLE}],
+    "role by hand": [
+        {"name": "AWS_ROLE_ARN", "value": ROLE}, {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/own/token"}],
+    "other role by hand": [
+        {"name": "AWS_ROLE_ARN", "value": OTHER}, {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/own/token"}],
+}  # fmt: skip
+LABELS = {"none": {}, "skip": {"eks.amazonaws.com/skip-pod-identity-webhook": "x"}}
+SKIPS = ["", "app", "side", "app,side", '"app","side"\n', "nobody"]
+TEMPLATES = st.tuples(
+    st.sampled_from([*LABELS]), st.sampled_from(SKIPS), st.sampled_from([*SETS]), st.sampled_from([*SETS, None])
+)
+
+
+def created(template: tuple[str, str, str, str | None], annotated: str, associated: bool) -> dict[str, Any]:
+    """Return a Pod of a template, as the webhook leaves it: its service account has an annotation, an association."""
+    label, skips, app, side = template
+    made = pod("app-5d9-new")
+    made["metadata"]["labels"] |= LABELS[label]
+    made["metadata"]["annotations"] = {"eks.amazonaws.com/skip-containers": skips}
+    made["spec"]["volumes"] = []
+    names = {"app": app, **({"side": side} if side else {})}
+    made["spec"]["containers"] = [{"name": name, "env": [*SETS[each]]} for name, each in names.items()]
+    return injected(made, {ROLE_ARN: annotated} if annotated else {}, associated)
+
+
+def credentials(container: Mapping[str, Any]) -> str:
+    """Return what AWS SDKs take: https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html."""
+    env = {each["name"]: each.get("value", "x") for each in container["env"]}
+    if all(map(env.get, KEYS)):
+        return "keys"
+    if {"AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"} <= env.keys():
+        return "irsa" if env["AWS_ROLE_ARN"] == ROLE else "other"
+    return "podIdentity" if OF_AGENT.keys() <= env.keys() else "half" if "AWS_ROLE_ARN" in env else "none"
+
+
+@settings(max_examples=400)
+@given(
+    st.sampled_from(["irsa", "both", "podIdentity", FORTH, BACK]),
+    TEMPLATES,
+    st.sampled_from(["", ROLE, OTHER]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_pod_without_the_role_is_never_good(
+    identity: Any, template: Any, annotated: str, associated: bool, is_gone: bool
+) -> None:
+    """The attack: a Pod that the webhook leaves alone, or that has keys, was "ok", and the next stage "safe"."""
+    declared = bound(identity)
+    cloud = cloud_of(declared)
+    ways = parse_identity(identity)
+    way = "podIdentity" if POD_IDENTITY in ways.used else "irsa"
+    live = created(template, annotated, associated)
+    cloud.pods_there, cloud.nodes = [live], {"node-1": LINUX}
+    if is_gone:
+        cloud.service_accounts.clear()
+    checks = checked(declared, cloud, pods=True)
+    (first,) = [each for each in checks if (each.check, each.about) == ("pods", "web/app-5d9-new")][:1]
+    has = [credentials(each) for each in live["spec"]["containers"]]
+    lines = [each.found for each in checks if each.check == "stage"]
+
+    if way not in has:
+        assert first.outcome in (Outcome.FINDING, Outcome.NOT_CHECKED)
+        assert first.outcome is Outcome.FINDING or {*has} & {"other", "half"}
+    if {*has} == {way}:
+        assert first.outcome is Outcome.OK
+    if first.fix:
+        again = created(template, ROLE if IRSA in ways.used else "", POD_IDENTITY in ways.used)
+        assert way in [credentials(each) for each in again["spec"]["containers"]]
+    if identity in (FORTH, BACK) and {*has} & ({"irsa", "podIdentity"} - {way}):
+        assert not any("is safe" in line for line in lines)
+
+
+STACK = "urn:pulumi:dev::irsa::"
+COMPONENT = "irsa:index:ServiceAccountRole"
+TRUST, NEW_TRUST = trust_of("irsa"), trust_of("irsa", CI_STATEMENT)
+STRANGER = {**STATEMENT, "Principal": {"AWS": "arn:aws:iam::999999999999:root"}}
+# Of each part: before the failed `up`, after it, and as somebody opened it.
+PARTS: dict[str, tuple[Any, Any, Any]] = {
+    "trust": (TRUST, NEW_TRUST, {**TRUST, "Statement": [*TRUST["Statement"], STRANGER]}),
+    "document": (READ, allowing("s3:ListBucket"), EVERYTHING),
+    "inline": (READ, allowing("s3:ListBucket"), EVERYTHING),
+    "description": ("old", "new", "other"),
+    "annotation": (ROLE, f"{ROLE}-new", OTHER),
+}
+
+
+PLACES = {
+    "trust": "role app", "document": POLICY, "inline": "inline inline", "description": ROLE, "annotation": "web/app"
+}  # fmt: skip
+
+
+def of_state(recorded: dict[str, Any], applied: dict[str, Any]) -> list[Any]:
+    """Return a state: the outputs of its component, and what the resources have."""
+
+    def child(type_: str, logical: str, inputs: Any, **found: Any) -> dict[str, Any]:
+        return {
+            "urn": f"{STACK}{COMPONENT}${type_}::{logical}", "type": type_, "parent": f"{STACK}{COMPONENT}::app",
+            "inputs": inputs, "outputs": found,
+        }  # fmt: skip
+
+    text = {name: json.dumps(value) for name, value in recorded.items()}
+    new = {name: json.dumps(value) for name, value in applied.items()}
+    outputs = {
+        "roleArn": ROLE, "annotations": {ROLE_ARN: recorded["annotation"]}, "policyArns": [], "subjects": ["web:app"],
+        "trustPolicy": text["trust"], "roleSettings": {"description": recorded["description"]},
+        "policyDocuments": {POLICY: text["document"]}, "inlinePolicies": {"inline": text["inline"]},
+        "serviceAccountName": "app", "namespace": "web",
+    }  # fmt: skip
+    role = {"assumeRolePolicy": new["trust"], "description": applied["description"]}
+    metadata = {"name": "app", "namespace": "web", "annotations": {ROLE_ARN: applied["annotation"], "own": "x"}}
+    attachment = {"policyArn": POLICY, "role": "app"}
+    return [
+        {"urn": f"{STACK}pulumi:pulumi:Stack::irsa-dev", "type": "pulumi:pulumi:Stack"},
+        {"urn": f"{STACK}{COMPONENT}::app", "type": COMPONENT, "outputs": outputs},
+        child("aws:iam/role:Role", "app", role, name="app", arn=ROLE),
+        child("aws:iam/policy:Policy", "app", {"policy": new["document"]}, arn=POLICY),
+        child("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "app", attachment, **attachment),
+        child("aws:iam/rolePolicy:RolePolicy", "in", {"name": "inline", "policy": new["inline"]}, name="inline"),
+        child("kubernetes:core/v1:ServiceAccount", "app", {"metadata": metadata}),
+    ]
+
+
+@given(*[st.fixed_dictionaries({part: st.integers(0, last) for part in PARTS}) for last in (1, 2)])
+def test_a_failed_up_explains_only_what_it_did(reached: dict[str, int], now: dict[str, int]) -> None:
+    """The attack: after a failed `pulumi up`, whatever somebody opens by hand is "cannot tell"."""
+    before, applied, live = (
+        {part: values[at.get(part, 0)] for part, values in PARTS.items()} for at in ({}, reached, now)
+    )
+    resources = of_state(before, applied)
+    cloud = Cloud(
+        Role(ROLE, live["trust"], attached_policies=(POLICY,), inline_policies={"inline": live["inline"]},
+             description=live["description"]),
+        service_accounts=[ServiceAccount("test", "web", "app", {ROLE_ARN: live["annotation"]})],
+    )  # fmt: skip
+    cloud.providers = {PROVIDER: ["sts.amazonaws.com"], CI_PROVIDER: ["my-ci"]}
+    cloud.documents = {POLICY: live["document"]}
+    every = resources_of({"deployment": {"resources": resources}})
+    stacks = [declared_stack(each) for each in (every, as_applied(every))]
+    of_all = cast("Any", cloud)
+    old, new = (Verification(each, of_all, of_all, each.bindings[0]).checks(pods=False) for each in stacks)
+    found = {each.about: each.outcome for each in after_a_failed_up(old, new) if each.outcome is not Outcome.OK}
+
+    assert found == {
+        PLACES[part]: Outcome.CANNOT_TELL if number == reached[part] else Outcome.FINDING
+        for part, number in now.items()
+        if number
+    }
+
+
+def test_a_refresh_does_not_declare_a_stranger() -> None:
+    old, _, opened = PARTS["trust"]
+    rest = {part: values[0] for part, values in PARTS.items()}
+    every = resources_of({"deployment": {"resources": of_state({**rest, "trust": old}, {**rest, "trust": opened})}})
+    (found,) = declared_stack(as_applied(every)).bindings
+
+    assert found.trust == old

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.ways import IRSA, POD_IDENTITY, Identity, Way, parse_identity
-from irsa_world.pods import containers_with_own_role, kind_of_node, problems, restart_command, running_pod
+from irsa_world.pods import containers_with_own_credentials, kind_of_node, problems, restart_command, running_pod
 from irsa_world.stages import NEXT, NO_ROLE, Node, RunningPod, Stage, stage_of
 from tests.world import OF_AGENT, OF_WEBHOOK
 
@@ -46,7 +46,7 @@ def unseen(pod: dict[str, Any]) -> None:
 
 def test_what_the_webhook_made_is_good(pod: dict[str, Any]) -> None:
     assert problems(pod, ROLE, AUDIENCE) == []
-    assert containers_with_own_role(pod) == ["own"]
+    assert containers_with_own_credentials(pod) == ["own"]
 
 
 OF_BEFORE = {f"container {each}: AWS_ROLE_ARN={ROLE}" for each in ("app", "init")}
@@ -88,7 +88,7 @@ def test_a_pod_on_windows(pod: dict[str, Any], label: str) -> None:
 
     assert {problem for problem, _ in problems(pod, f"{ROLE}-2", AUDIENCE)} == OF_BEFORE
     assert problems(pod, ROLE, AUDIENCE) == []
-    assert containers_with_own_role(pod) == ["own"]
+    assert containers_with_own_credentials(pod) == ["own"]
     unseen(pod)
     # Within quotes, a backslash is written twice.
     assert r'"AWS_WEB_IDENTITY_TOKEN_FILE=C:\\var\\run\\secrets\\eks' in problems(pod, ROLE, AUDIENCE)[1][1]

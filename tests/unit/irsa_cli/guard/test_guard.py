@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from irsa.guard.policies import identity_policy
+from irsa_cli.inventory.work import _guard
 from irsa_cli.verify.guard import of_guard
 from irsa_world.exits import NoPermissionError
 from irsa_world.live.guards import guards_of
@@ -23,16 +25,7 @@ from tests.sandbox.test_guard_pods import CASES, Case
 ROLE = "arn:aws:iam::111122223333:role/app"
 DATA = {"web.app": f"irsa sts.amazonaws.com {ROLE}", "kube-system.aws-node": f"irsa sts.amazonaws.com {ROLE}"}
 POLICY, CONFIG_MAP = "irsa-guard-shop-prod-identity", "irsa-guard-shop-prod-1-1a2b3c"
-POLICY_SPEC = {
-    "failurePolicy": "Ignore",
-    "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
-    "matchConstraints": {
-        "resourceRules": [
-            {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]},
-        ]
-    },
-    "validations": [{"expression": "size(variables.missing) == 0", "reason": "Forbidden"}],
-}
+POLICY_SPEC = identity_policy("shop-prod")["spec"]
 
 
 def binding(mode: str, *namespaces: str, policy: str = POLICY, config_map: str = CONFIG_MAP) -> dict[str, Any]:
@@ -134,7 +127,7 @@ def data_of(cluster: StubCluster) -> Any:
         (lambda c: c.objects["configmaps"].clear(), CHANGED_DATA, "it does not exist", REPAIR),
         (lambda c: spec_of(c, POLICIES)["validations"].clear(), f"policy {POLICY}", "spec.validations: []", REPAIR),
         (lambda c: spec_of(c, POLICIES).update(matchConditions=[{"name": "x", "expression": "false"}]),
-         f"policy {POLICY}", "spec.matchConditions: ", REPAIR),
+         f"policy {POLICY}", "spec.matchConditions[0].name: ", REPAIR),
         (lambda c: spec_of(c, POLICIES)["matchConstraints"].update(objectSelector={"matchLabels": {"a": "b"}}),
          f"policy {POLICY}", "spec.matchConstraints.objectSelector.matchLabels: ", REPAIR),
         (lambda c: data_of(c).update(data=None), CHANGED_DATA, "kube-system.aws-node: nothing; ", REPAIR),
@@ -201,6 +194,7 @@ def selectors(cluster: Any) -> list[Any]:
     "change",
     [
         lambda c: c.objects[BINDINGS].clear(),
+        lambda c: c.objects[POLICIES].clear(),
         lambda c: c.objects["configmaps"].clear(),
         lambda c: c.objects["configmaps"][CONFIG_MAP].update(data={"web.app": "damaged"}),
         lambda c: [each.update(validationActions=[]) for each in specs(c)],
@@ -219,12 +213,43 @@ def test_what_guards_nobody(change: Any) -> None:
     assert guards_of(cluster) == {}
 
 
+SELECTOR = {"matchLabels": {"a": "b"}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: spec_of(c, POLICIES)["matchConditions"].append({"name": "x", "expression": "false"}),
+        lambda c: spec_of(c, POLICIES)["matchConstraints"].update(objectSelector=SELECTOR),
+        lambda c: spec_of(c, POLICIES)["matchConstraints"].update(namespaceSelector=SELECTOR),
+        lambda c: spec_of(c, POLICIES)["matchConstraints"].update(excludeResourceRules=[{"operations": ["*"]}]),
+        lambda c: spec_of(c, POLICIES)["validations"][0].update(expression="true"),
+        lambda c: spec_of(c, BINDINGS)["matchResources"].update(objectSelector=SELECTOR),
+        lambda c: spec_of(c, BINDINGS)["matchResources"].update(excludeResourceRules=[{"operations": ["*"]}]),
+        lambda c: spec_of(c, BINDINGS)["paramRef"].update(selector=SELECTOR),
+        warn,
+    ],
+)
+def test_a_guard_that_was_narrowed_is_not_believed(change: Any) -> None:
+    """The attack: the column says `deny`, and the API server lets every Pod through.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
+    """
+    cluster: Any = StubCluster()
+    assert guards_of(cluster)["web", "app"] == [Guarded("shop-prod", "deny", ROLE)]
+    change(cluster)
+
+    assert guards_of(cluster)["web", "app"] == [Guarded("shop-prod", "cannot tell", ROLE)]
+    assert _guard(guards_of(cluster), "web", "app") == "cannot tell"
+
+
 def test_several_stacks_may_guard_one() -> None:
     cluster: Any = StubCluster()
     name = "irsa-guard-other-identity"
     other = live(name, spec=binding("Warn", "web", policy=name))
     other["metadata"]["labels"]["irsa/guard"] = "other"
     cluster.objects[BINDINGS][name] = other
+    cluster.objects[POLICIES][name] = live(name, spec=identity_policy("other")["spec"])
 
     assert guards_of(cluster)["web", "app"] == [Guarded("shop-prod", "deny", ROLE), Guarded("other", "warn", ROLE)]
     # Whose ConfigMap may not be read: whom it guards is not known, and only of that one.

@@ -1,6 +1,7 @@
 """Role chains: which roles the roles of service accounts may assume in turn."""
 
 import itertools
+import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -8,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import pytest
+from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from irsa.evaluation import Decision
 from irsa_cli.discovery import Discovery
@@ -35,6 +37,7 @@ OWN_POLICY = f"arn:aws:iam::{NUMBER}:policy/own"
 ROOT = f"arn:aws:iam::{NUMBER}:root"
 APP, OTHER, THIRD = map(role_arn, ("app", "other", "third"))
 Document = dict[str, Any]
+OF_AWS = json.loads(aws_managed_policies_data)
 
 
 def allow(resource: Any = "*", **more: Any) -> Document:
@@ -85,24 +88,34 @@ def test_what_the_small_worlds_do_not_have(trust: Document, policy: Document | N
     assert decisions(role("other", trust), inline_policies=inline) == ({OTHER: decision} if decision else {})
 
 
-def test_attached_policies() -> None:
-    """Of AWS's own, whose documents are not read, two give every action of STS. A boundary that is not read may deny.
+@pytest.mark.parametrize(
+    ("name", "decision"),
+    [
+        ("AdministratorAccess", {OTHER: "allowed"}),
+        ("PowerUserAccess", {OTHER: "allowed"}),
+        ("AmazonS3ReadOnlyAccess", {}),
+        # The attack: "allowed" is believed of a role that may do nothing at all.
+        ("AWSDenyAll", {}),
+    ],
+)
+def test_policies_of_aws_are_read(name: str, decision: Any) -> None:
+    """https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html, as moto has it."""
+    arn = f"arn:aws:iam::aws:policy/{name}"
+    policies = [ManagedPolicy(arn, OF_AWS[name]["Document"])]
+    other, inline = role("other", trusting(ROOT)), {"inline": allow()} if name == "AWSDenyAll" else {}
 
-    https://docs.aws.amazon.com/aws-managed-policy/latest/reference/PowerUserAccess.html
-    """
+    assert decisions(other, policies=policies, attached_policies=(arn,), inline_policies=inline) == decision
+    assert decisions(other, attached_policies=(arn,), inline_policies=inline) == {OTHER: "cannot decide"}
+    assert decisions(role("other", trusting(APP)), attached_policies=(arn,)) == {OTHER: "cannot decide"}
+
+
+def test_policies_of_ones_own() -> None:
     other = role("other", trusting(ROOT))
-    of_aws = "arn:aws:iam::aws:policy/{}"
 
     assert decisions(other, policies=[ManagedPolicy(OWN_POLICY, allow())], attached_policies=(OWN_POLICY,)) == {
         OTHER: "allowed"
     }
-    for arn, decision in (
-        (OWN_POLICY, {OTHER: "cannot decide"}),
-        (of_aws.format("ReadOnlyAccess"), {}),
-        (of_aws.format("AdministratorAccess"), {OTHER: "allowed"}),
-        (of_aws.format("PowerUserAccess"), {OTHER: "allowed"}),
-    ):
-        assert decisions(other, attached_policies=(arn,)) == decision
+    assert decisions(other, attached_policies=(OWN_POLICY,)) == {OTHER: "cannot decide"}
     app = {"permissions_boundary": OWN_POLICY, "inline_policies": {"inline": allow()}}
     assert decisions(role("other", trusting(APP)), **app) == {OTHER: "cannot decide"}
 

@@ -40,6 +40,7 @@ class Cluster(NamedTuple):
         lists: The namespaces in which lists are allowed; None stands for the whole cluster.
         without_tokens: The namespaces in which no tokens may be made.
         unreachable: What there is instead of an answer.
+        runs: Whether the Pods run.
     """
 
     there: tuple[str, ...]
@@ -48,6 +49,7 @@ class Cluster(NamedTuple):
     without_tokens: tuple[str, ...] = ()
     unreachable: Exception | None = None
     context: str = "test"
+    runs: bool = True
 
     def __hash__(self) -> int:
         return id(self)
@@ -71,7 +73,9 @@ class Cluster(NamedTuple):
         """Answer as the API server does: https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/."""
         field, is_not, value = selector.partition("!=") if "!=" in selector else selector.partition("=")
         place = {"spec.serviceAccountName": 1, "metadata.namespace": 0}[field]
-        return [pod(*each) for each in self._places(namespace) if (each[place] == value) is (is_not == "=")]
+        return [
+            pod(*each) for each in self._places(namespace) if (each[place] == value) is (is_not == "=") and self.runs
+        ]
 
     def token(self, namespace: str, name: str, audience: str, bound_to: Any) -> str:
         assert bound_to in (None, pod(namespace, name)), "a token is of a service account's own Pod"

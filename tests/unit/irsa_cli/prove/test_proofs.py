@@ -7,17 +7,20 @@ EKS: https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForP
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from irsa.rules.arns import ClusterArn
-from irsa.ways import TrustParts, parse_identity, trust_document
+from irsa.ways import IRSA, POD_IDENTITY, TrustParts, parse_identity, trust_document
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.sts import Refused, Session
 from irsa_world.model import Association, Role
-from irsa_world.report.checks import Check, Outcome
+from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount
 from tests.unit.irsa_cli.prove.aws import ACCOUNT, ASSUMED, HOST_PATH, ROLE, Answer, Claims, Cluster, prove, raising
 
@@ -282,7 +285,48 @@ def test_each_stage_proves_what_it_has(identity: Any, pods: list[str]) -> None:
     checks = proven(answer, binding=replace(EKS.binding, identity=parse_identity(identity)))
 
     assert seen == pods
-    assert pods or [check.outcome for check in checks] == [Outcome.NOT_CHECKED]
+    assert pods or [check.outcome for check in checks] == [Outcome.CANNOT_TELL]
+
+
+@given(
+    st.sampled_from(["irsa", "both", "podIdentity", {"irsa": "trusted", "podIdentity": "used"}, {"irsa": "trusted"},
+                     {"podIdentity": "trusted"}]),
+    st.sampled_from([(), ("web:app",), ("team-a:*",), ("team-a:later", "web:app")]),
+    st.frozensets(st.sampled_from(["web:app", "web:other", "team-a:default"])),
+    st.booleans(),
+)  # fmt: skip
+def test_what_is_not_proven_is_never_good(identity: Any, subjects: Any, there: Any, running: bool) -> None:
+    """The attack: a binding without Pods, or whose service account does not exist, hides beside a proven one."""
+    ways = parse_identity(identity)
+    own = (OWN,) if "web:app" in subjects else ()
+    associations = (ASSOCIATION,) if POD_IDENTITY in ways.used else ()
+    binding = replace(
+        EKS.binding, role=STS.binding.role, subjects=subjects, service_accounts=own, associations=associations,
+        identity=ways,
+    )  # fmt: skip
+    cluster = Cluster(tuple(sorted(there)), runs=running)
+    proven_one = Check("beside", "assumes", Outcome.OK, "web/beside")
+    # Whom AWS gave the role in this run: `sub`, and whether the token was bound to a Pod.
+    given_to: set[tuple[str, str]] = set()
+
+    def answer(claims: Claims) -> Session:
+        of_pod = claims["pod"] == "True"
+        trusted = any(fnmatchcase(claims["sub"], each) for each in (["web:app"] if of_pod else subjects))
+        if claims["aud"] == WRONG_AUDIENCE or not trusted:
+            raise (EKS if of_pod else STS).denied
+        given_to.add((claims["sub"], claims["pod"]))
+        return SESSION
+
+    good, allowed = (
+        Report("prove", "dev", [proven_one, *prove(answer, cluster, binding, allow_unproven=each)]).exit_code == 0
+        for each in (False, True)
+    )
+    by_token = {sub for sub, of_pod in given_to if of_pod == "False"}
+    proofs = [("web:app", "True") in given_to] if associations else []
+    proofs += [any(fnmatchcase(sub, one) for sub in by_token) for one in subjects if IRSA in ways.trusted]
+
+    assert good == bool(proofs and all(proofs))
+    assert good <= allowed
 
 
 def test_a_state_that_hides_the_associations() -> None:
