@@ -3,13 +3,14 @@
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from irsa.evaluation.gains import Gain, each_once, gains
 from irsa.evaluation.lint.permissions import HARMLESS, rank, rank_of_policy
 from irsa.evaluation.permissions import Permissions, gives
+from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import named
@@ -22,6 +23,9 @@ from irsa_world.trusts.chains import Document
 
 TAGS_CHANGE = "tags of the role or its sessions change, on which"
 UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`"
+ELSEWHERE = "no role of the stack has this policy, which may allow more than before: who has it elsewhere is not known"
+# Beside it, a Deny that goes is a gain.
+EVERYTHING: Document = {"Version": VERSION, "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 # Condition keys and policy variables about the ARN and the tags of who asks, and the tags of what is asked for:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
 PRINCIPAL, PRINCIPAL_TAG, RESOURCE_TAG = "aws:(?:PrincipalArn|userid)", "aws:PrincipalTag", "(?:aws|iam):ResourceTag"
@@ -107,6 +111,18 @@ def permission_changes(before: World, after: World) -> tuple[list[PermissionChan
     return sorted(found, key=lambda each: (each.change, each.rank, each.role, each.policy)), undecided
 
 
+def policies_of_no_role(before: World, after: World) -> Iterator[Undecided]:
+    """Yield the policies of the stack that may allow more than before, of which no role of it has both versions.
+
+    One that is new nobody has, and IAM deletes none that somebody has:
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeletePolicy.html.
+    """
+    for arn in sorted(before.documents.keys() & after.documents.keys() - (before.in_use & after.in_use)):
+        old, new = before.documents[arn], after.documents[arn]
+        if old != new and any(_allows_more([old, *beside], [new, *beside]) for beside in ([], [EVERYTHING])):
+            yield Undecided(Arn.name_in(arn), arn, ELSEWHERE)
+
+
 def _open_questions(old: Permits, new: Permits, of_roles: Mapping[str, Set[str]]) -> Iterator[str]:
     """Yield why what a role may do cannot be told in full."""
     if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
@@ -144,9 +160,13 @@ def _names(names: Iterable[str]) -> str:
 
 def _limits_less(old: Permits, new: Permits) -> bool:
     """Return whether a permissions boundary allows more than before, or may."""
-    if isinstance(old.limits, Mapping) and isinstance(new.limits, Mapping):
-        return bool(gains(gives([old.limits]), gives([new.limits])))
-    return bool(old.boundary)
+    return bool(old.boundary) and _allows_more([old.limits], [new.limits])
+
+
+def _allows_more(old: Sequence[Document | None], new: Sequence[Document | None]) -> bool:
+    """Return whether documents allow more than others, or may."""
+    known = [[each for each in side if isinstance(each, Mapping)] for side in (old, new)]
+    return known != [[*old], [*new]] or bool(gains(*map(gives, known)))
 
 
 def _keys_switched(old: Permits, new: Permits, of_roles: Mapping[str, Set[str]]) -> set[str]:
