@@ -93,7 +93,7 @@ def permission_changes(before: World, after: World) -> tuple[list[PermissionChan
         arns = {side.roles[key].arn for side in (before, after) if key in side.roles}
         reasons = [*_open_questions(old, new, of_roles), *(_of_its_arn(old, new) if len(arns) > 1 else ())]
         undecided += [Undecided(role.name, role.arn, reason) for reason in reasons]
-        both = [(side.known, _limits(side)) for side in (old, new)]
+        both = [(side.known, limits_of(side)) for side in (old, new)]
         # The roles of one add-on often say the same.
         said = repr(both)
         if said not in compared:
@@ -201,7 +201,7 @@ def _tag_keys(kind: str, documents: Iterable[Document | None]) -> dict[str, set[
     return found
 
 
-def _limits(permits: Permits) -> Document | None:
+def limits_of(permits: Permits) -> Document | None:
     """Return a role's permissions boundary, without the actions of services that no policy of it allows."""
     if not isinstance(permits.limits, Mapping):
         return None

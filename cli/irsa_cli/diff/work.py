@@ -131,7 +131,7 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
     of_sessions = session_policy_changes(before, after, compared, live.eks_issuers)
     before, after = (each.with_read(live.policies) for each in (before, after))
     chains = add_chains(found, before, after)
-    dangerous = dangerous_gains(found, compared.values(), before, after, chains)
+    dangerous = dangerous_gains(found, compared, before, after, chains)
     permissions, undecided = permission_changes(before, after)
     guards = clusters_of_guards(state, preview.steps)
     bindings, other = changes(with_annotations(preview.steps, live.annotations), keys, guards)
