@@ -27,7 +27,7 @@ ASSUMING = (ASSUME_ROLE, "sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAM
 
 @dataclass(frozen=True)
 class DangerousGain:
-    """Who newly may assume a role, or may do so, and that is dangerous.
+    """Somebody who newly may assume a role, or perhaps may, where that is dangerous.
 
     Attributes:
         who: NAMESPACE/NAME of a service account, or a pattern for several; the number of an AWS account, or another
