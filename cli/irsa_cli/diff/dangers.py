@@ -137,7 +137,12 @@ def _power(role: Role | None) -> _Power:
         if rank_of_policy(arn) < HARMLESS:
             return _Power(True, f"it has {named(arn)}")
     given = gives(permits.known, limits_of(permits))
-    ranked = [(rank(each.actions, each.resources), each) for each in gains(gives([]), given)]
+    # What a Deny or a boundary leaves of it is asked only where all its actions on all its resources are dangerous.
+    allows = [each for each in given.statements if each.allows and not each.in_boundary]
+    actions = {name for each in allows for name in each.actions.outer}
+    resources = {name for each in allows for name in each.resources.outer}
+    is_asked = rank(tuple(sorted(actions)), tuple(sorted(resources))) < HARMLESS
+    ranked = [(rank(each.actions, each.resources), each) for each in (gains(gives([]), given) if is_asked else ())]
     worst, gain = min(ranked, default=(HARMLESS, None))
     if gain and worst < HARMLESS:
         return _Power(True, f"it may do {named(gain.actions[0])} on {named(gain.resources[0])}")
