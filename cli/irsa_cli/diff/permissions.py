@@ -83,16 +83,14 @@ def permission_changes(before: World, after: World) -> tuple[list[PermissionChan
     """
     found: list[PermissionChange] = []
     compared: dict[str, tuple[list[Gain], list[Gain]]] = {}
-    undecided = []
+    undecided = [*_of_another_arn(before, after)]
     changed = _changed(before, after)
     of_roles = _tag_keys_of_roles(before, after) if any(old.tags != new.tags for old, new in changed.values()) else {}
     roles = {**before.every, **after.every}
     for key, (old, new) in changed.items():
         role = roles[key]
         undecided += [Undecided(role.name, role.arn, role.problem)] if role.problem == NOT_THERE else []
-        arns = {side.roles[key].arn for side in (before, after) if key in side.roles}
-        reasons = [*_open_questions(old, new, of_roles), *(_of_its_arn(old, new) if len(arns) > 1 else ())]
-        undecided += [Undecided(role.name, role.arn, reason) for reason in reasons]
+        undecided += [Undecided(role.name, role.arn, reason) for reason in _open_questions(old, new, of_roles)]
         both = [(side.known, limits_of(side)) for side in (old, new)]
         # The roles of one add-on often say the same.
         said = repr(both)
@@ -147,11 +145,14 @@ def _open_questions(old: Permits, new: Permits, of_roles: Mapping[str, Set[str]]
         yield f"{TAGS_CHANGE} statements depend: {_names(keys)}"
 
 
-def _of_its_arn(old: Permits, new: Permits) -> Iterator[str]:
-    """Yield why it cannot be told what a role may do that has another ARN than before."""
-    texts = [json.dumps(each) for each in (*old.known, *new.known, old.limits, new.limits) if isinstance(each, Mapping)]
-    if keys := {key for text in texts for key in re.findall(PRINCIPAL, text, re.IGNORECASE)}:
-        yield f"its ARN changes, on which statements depend: {_names(keys)}"
+def _of_another_arn(before: World, after: World) -> Iterator[Undecided]:
+    """Yield the roles that have another ARN or name than before, on which statements of theirs depend."""
+    for key in sorted(before.roles.keys() & after.roles.keys()):
+        old, role = before.roles[key], after.roles[key]
+        sides = (old.permits, role.permits) if (old.arn, old.name) != (role.arn, role.name) else ()
+        documents = [each for side in sides for each in (*side.known, side.limits) if isinstance(each, Mapping)]
+        if keys := {key for each in documents for key in re.findall(PRINCIPAL, json.dumps(each), re.IGNORECASE)}:
+            yield Undecided(role.name, role.arn, f"its ARN changes, on which statements depend: {_names(keys)}")
 
 
 def _names(names: Iterable[str]) -> str:
