@@ -162,6 +162,20 @@ def test_a_role_that_may_assume_others(cloud: Any, deploy: Callable[..., Project
     assert {each["assumes"]: each["decision"] for each in chains} == {own: "allowed", elsewhere: "cannot decide"}
 
 
+def test_a_cluster_whose_oidc_provider_is_created(deploy: Callable[..., Project]) -> None:
+    """Protects reviewers: docs/guides/clusters.md adds a cluster so, and the ARN of its provider is an output."""
+    issuer = "oidc.eks.us-west-2.amazonaws.com/id/DIFFNEW"
+    new = {"oidcIssuer": f"https://{issuer}", "createOidcProvider": True}
+    role = {"role": {"name": "new-role"}, "trust": {"subjects": ["diff-a:worker"]}, "policyArns": []}
+    project = deploy({"cluster": new, "bindings": {"new": role}})
+    answer = irsa(project, "diff", "--stack", STACK, "--fail-on", "gains", "--json")
+
+    found = check_output("diff", answer.stdout)
+    assert answer.returncode == 1, answer.stderr
+    gains = [(each["serviceAccount"], each["role"], each["issuer"]) for each in found["gains"]]
+    assert (gains, found["cannotTell"]) == ([("diff-a/worker", "new-role", issuer)], [])
+
+
 @pytest.mark.usefixtures("webhook_down")
 def test_whose_pods_a_guard_newly_refuses(cloud: Any, deploy: Callable[..., Project], tmp_path: Path) -> None:
     """Protects who switches a guard on: whom the first lines name, the API server then refuses, roles known or not.

@@ -1,7 +1,7 @@
 """Who newly may assume a role of which that is dangerous: by what the role may do, or by who that is. Pure."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +13,8 @@ from irsa.rules.mistakes import named
 from irsa.rules.trust import ASSUME_ROLE
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.chains import Chains, arns_of
-from irsa_cli.diff.rights import Right, Rights, Undecided
+from irsa_cli.diff.permissions import limits_of
+from irsa_cli.diff.rights import Rights
 from irsa_cli.diff.sides import Compared, changed_roles
 from irsa_cli.diff.world import NOT_THERE, UNKNOWN_ARN, Role, World
 from irsa_world.trusts.trust import ANYBODY
@@ -26,7 +27,7 @@ ASSUMING = (ASSUME_ROLE, "sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAM
 
 @dataclass(frozen=True)
 class DangerousGain:
-    """Who newly may assume a role, or may do so, and that is dangerous.
+    """Somebody who newly may assume a role, or perhaps may, where that is dangerous.
 
     Attributes:
         who: NAMESPACE/NAME of a service account, or a pattern for several; the number of an AWS account, or another
@@ -52,46 +53,49 @@ class _Power(NamedTuple):
 
 
 def dangerous_gains(
-    found: Rights, compared: Iterable[Compared], before: World, after: World, chains: Chains
+    found: Rights, compared: Mapping[str, Compared], before: World, after: World, chains: Chains
 ) -> list[DangerousGain]:
     """Return who newly may assume a role of which that is dangerous, each once, for certain first.
 
     Args:
         found: Who gains the right to assume a role.
-        compared: The roles whose trust changes.
+        compared: The roles whose trust changes, by their keys.
         before: The stack before, with the policies of others that were read.
         after: The stack afterwards, likewise.
         chains: Which roles each role may assume in turn afterwards.
     """
-    power = _powers(after, chains)
-    by_name = {each.name: key for key, each in after.every.items() if not each.arn}
-    by_arn = {**{each.arn: key for key, each in after.every.items() if each.arn}, **_by_arn(after)}
-
-    def key_of(each: Right | Undecided) -> str:
-        return by_arn.get(each.role_arn, "") if each.role_arn else by_name.get(each.role, "")
-
-    danger: dict[DangerousGain, bool] = {}
-    for right in (*found.gains, *found.may_gain):
-        is_dangerous, reason = power(by_arn.get(right.then, "") if right.then else key_of(right))
-        if is_dangerous is not False:
-            each = DangerousGain(right.service_account, right.role, right.role_arn, right.then, reason)
-            danger[each] = bool(is_dangerous)
-    for undecided in found.cannot_tell:
-        role = after.every.get(key_of(undecided))
-        is_dangerous, reason = power(key_of(undecided))
-        if role and (role.trust is None or is_dangerous is not False):
-            danger[DangerousGain("", role.name, role.arn, "", f"{WHO}: {undecided.reason}")] = False
+    by_arn = {
+        **{each.arn: key for key, each in after.every.items()},
+        **{arn: key for key, arn in arns_of(after).items()},
+    }
+    by_name: dict[str, list[str]] = {}
+    for key, each in after.every.items():
+        by_name.setdefault(each.name, []).extend([] if each.arn else [key])
+    power = _powers(after, chains, by_arn)
     numbers = {each.aws_account for world in (before, after) for each in world.roles.values()} - {""}
-    for of_role in compared:
-        role = of_role.role
-        for principal in _newly_trusted(of_role) if of_role.roles[1] else ():
-            is_dangerous, reason = power(by_arn.get(role.arn, "") if role.arn else by_name.get(role.name, ""))
-            is_outside = _is_outside(principal, numbers)
-            if is_outside or is_dangerous is not False:
-                reason = OUTSIDE if is_outside else reason
-                each = DangerousGain(_aws_account(principal) or principal[1], role.name, role.arn, "", reason)
-                danger[each] = is_outside or bool(is_dangerous)
-    return sorted(danger, key=lambda each: (not danger[each], each.role, each.who, each.then))
+
+    def key_of(name: str, arn: str) -> str:
+        keys = [by_arn.get(arn, "")] if arn else by_name.get(name, [])
+        return keys[0] if len(keys) == 1 else ""
+
+    def every() -> Iterator[tuple[tuple[str, str, str, str], _Power]]:
+        for right in (*found.gains, *found.may_gain):
+            key = key_of(right.role, right.then or right.role_arn)
+            yield (right.service_account, right.role, right.role_arn, right.then), power(key)
+        for each in found.cannot_tell:
+            key = key_of(each.role, each.role_arn)
+            role = after.every.get(key)
+            if role and (role.trust is None or power(key).dangerous is not False):
+                yield ("", role.name, role.arn, ""), _Power(None, f"{WHO}: {each.reason}")
+        for key, of_role in compared.items():
+            role = of_role.role
+            for principal in _newly_trusted(of_role) if of_role.roles[1] else ():
+                who = _aws_account(principal) or principal[1]
+                is_outside = _is_outside(principal, numbers)
+                yield (who, role.name, role.arn, ""), _Power(True, OUTSIDE) if is_outside else power(key)
+
+    danger = {DangerousGain(*who, said.reason): said for who, said in every() if said.dangerous is not False}
+    return sorted(danger, key=lambda each: (not danger[each].dangerous, each.role, each.who, each.then))
 
 
 def policies_that_decide(before: World, after: World) -> set[str]:
@@ -104,13 +108,9 @@ def policies_that_decide(before: World, after: World) -> set[str]:
 # --- what a role may do -----------------------------------------------------------------------------------------------
 
 
-def _by_arn(world: World) -> dict[str, str]:
-    return {arn: key for key, arn in arns_of(world).items()}
-
-
-def _powers(world: World, chains: Chains) -> Callable[[str], _Power]:
+def _powers(world: World, chains: Chains, by_arn: Mapping[str, str]) -> Callable[[str], _Power]:
     """Return a function from the key of a role to what it may do, also by the roles that it may assume in turn."""
-    roles, by_arn = world.every, _by_arn(world)
+    roles = world.every
     following: dict[str, list[str]] = {}
     for (key, other), _ in (each for each in chains.items() if each[1] is not False):
         following.setdefault(key, []).append(by_arn.get(other, ""))
@@ -136,8 +136,13 @@ def _power(role: Role | None) -> _Power:
     for arn in sorted(permits.attached - permits.read):
         if rank_of_policy(arn) < HARMLESS:
             return _Power(True, f"it has {named(arn)}")
-    limits = permits.limits if isinstance(permits.limits, Mapping) else None
-    ranked = [(rank(each.actions, each.resources), each) for each in gains(gives([]), gives(permits.known, limits))]
+    given = gives(permits.known, limits_of(permits))
+    # What a Deny or a boundary leaves of it is asked only where all its actions on all its resources are dangerous.
+    allows = [each for each in given.statements if each.allows and not each.in_boundary]
+    actions = {name for each in allows for name in each.actions.outer}
+    resources = {name for each in allows for name in each.resources.outer}
+    is_asked = rank(tuple(sorted(actions)), tuple(sorted(resources))) < HARMLESS
+    ranked = [(rank(each.actions, each.resources), each) for each in (gains(gives([]), given) if is_asked else ())]
     worst, gain = min(ranked, default=(HARMLESS, None))
     if gain and worst < HARMLESS:
         return _Power(True, f"it may do {named(gain.actions[0])} on {named(gain.resources[0])}")

@@ -3,13 +3,14 @@
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from irsa.evaluation.gains import Gain, each_once, gains
 from irsa.evaluation.lint.permissions import HARMLESS, rank, rank_of_policy
 from irsa.evaluation.permissions import Permissions, gives
+from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import named
@@ -22,6 +23,9 @@ from irsa_world.trusts.chains import Document
 
 TAGS_CHANGE = "tags of the role or its sessions change, on which"
 UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`"
+ELSEWHERE = "no role of the stack has this policy, which may allow more than before: who has it elsewhere is not known"
+# Beside it, a Deny that goes is a gain.
+EVERYTHING: Document = {"Version": VERSION, "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 # Condition keys and policy variables about the ARN and the tags of who asks, and the tags of what is asked for:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
 PRINCIPAL, PRINCIPAL_TAG, RESOURCE_TAG = "aws:(?:PrincipalArn|userid)", "aws:PrincipalTag", "(?:aws|iam):ResourceTag"
@@ -79,17 +83,15 @@ def permission_changes(before: World, after: World) -> tuple[list[PermissionChan
     """
     found: list[PermissionChange] = []
     compared: dict[str, tuple[list[Gain], list[Gain]]] = {}
-    undecided = []
+    undecided = [*_of_another_arn(before, after)]
     changed = _changed(before, after)
     of_roles = _tag_keys_of_roles(before, after) if any(old.tags != new.tags for old, new in changed.values()) else {}
     roles = {**before.every, **after.every}
     for key, (old, new) in changed.items():
         role = roles[key]
         undecided += [Undecided(role.name, role.arn, role.problem)] if role.problem == NOT_THERE else []
-        arns = {side.roles[key].arn for side in (before, after) if key in side.roles}
-        reasons = [*_open_questions(old, new, of_roles), *(_of_its_arn(old, new) if len(arns) > 1 else ())]
-        undecided += [Undecided(role.name, role.arn, reason) for reason in reasons]
-        both = [(side.known, _limits(side)) for side in (old, new)]
+        undecided += [Undecided(role.name, role.arn, reason) for reason in _open_questions(old, new, of_roles)]
+        both = [(side.known, limits_of(side)) for side in (old, new)]
         # The roles of one add-on often say the same.
         said = repr(both)
         if said not in compared:
@@ -105,6 +107,18 @@ def permission_changes(before: World, after: World) -> tuple[list[PermissionChan
             replace(each, service_accounts=who, dangerous=True) if each.rank < HARMLESS else each for each in of_role
         ]
     return sorted(found, key=lambda each: (each.change, each.rank, each.role, each.policy)), undecided
+
+
+def policies_of_no_role(before: World, after: World) -> Iterator[Undecided]:
+    """Yield the policies of the stack that may allow more than before, of which no role of it has both versions.
+
+    One that is new nobody has, and IAM deletes none that somebody has:
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeletePolicy.html.
+    """
+    for arn in sorted(before.documents.keys() & after.documents.keys() - (before.in_use & after.in_use)):
+        old, new = before.documents[arn], after.documents[arn]
+        if old != new and any(_allows_more([old, *beside], [new, *beside]) for beside in ([], [EVERYTHING])):
+            yield Undecided(Arn.name_in(arn), arn, ELSEWHERE)
 
 
 def _open_questions(old: Permits, new: Permits, of_roles: Mapping[str, Set[str]]) -> Iterator[str]:
@@ -131,11 +145,14 @@ def _open_questions(old: Permits, new: Permits, of_roles: Mapping[str, Set[str]]
         yield f"{TAGS_CHANGE} statements depend: {_names(keys)}"
 
 
-def _of_its_arn(old: Permits, new: Permits) -> Iterator[str]:
-    """Yield why it cannot be told what a role may do that has another ARN than before."""
-    texts = [json.dumps(each) for each in (*old.known, *new.known, old.limits, new.limits) if isinstance(each, Mapping)]
-    if keys := {key for text in texts for key in re.findall(PRINCIPAL, text, re.IGNORECASE)}:
-        yield f"its ARN changes, on which statements depend: {_names(keys)}"
+def _of_another_arn(before: World, after: World) -> Iterator[Undecided]:
+    """Yield the roles that have another ARN or name than before, on which statements of theirs depend."""
+    for key in sorted(before.roles.keys() & after.roles.keys()):
+        old, role = before.roles[key], after.roles[key]
+        sides = (old.permits, role.permits) if (old.arn, old.name) != (role.arn, role.name) else ()
+        documents = [each for side in sides for each in (*side.known, side.limits) if isinstance(each, Mapping)]
+        if keys := {key for each in documents for key in re.findall(PRINCIPAL, json.dumps(each), re.IGNORECASE)}:
+            yield Undecided(role.name, role.arn, f"its ARN changes, on which statements depend: {_names(keys)}")
 
 
 def _names(names: Iterable[str]) -> str:
@@ -144,9 +161,13 @@ def _names(names: Iterable[str]) -> str:
 
 def _limits_less(old: Permits, new: Permits) -> bool:
     """Return whether a permissions boundary allows more than before, or may."""
-    if isinstance(old.limits, Mapping) and isinstance(new.limits, Mapping):
-        return bool(gains(gives([old.limits]), gives([new.limits])))
-    return bool(old.boundary)
+    return bool(old.boundary) and _allows_more([old.limits], [new.limits])
+
+
+def _allows_more(old: Sequence[Document | None], new: Sequence[Document | None]) -> bool:
+    """Return whether documents allow more than others, or may."""
+    known = [[each for each in side if isinstance(each, Mapping)] for side in (old, new)]
+    return known != [[*old], [*new]] or bool(gains(*map(gives, known)))
 
 
 def _keys_switched(old: Permits, new: Permits, of_roles: Mapping[str, Set[str]]) -> set[str]:
@@ -181,7 +202,7 @@ def _tag_keys(kind: str, documents: Iterable[Document | None]) -> dict[str, set[
     return found
 
 
-def _limits(permits: Permits) -> Document | None:
+def limits_of(permits: Permits) -> Document | None:
     """Return a role's permissions boundary, without the actions of services that no policy of it allows."""
     if not isinstance(permits.limits, Mapping):
         return None

@@ -3,8 +3,6 @@
 Format: https://pkg.go.dev/github.com/pulumi/pulumi/pkg/v3/display#PreviewDigest
 """
 
-import copy
-import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -33,7 +31,7 @@ READS = frozenset(
 # What a plugin notes of defaults: they change with what is shown.
 DEFAULTS = "__defaults"
 # A step of a path: https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/resource#ParsePropertyPath
-STEP = re.compile(r'\.?(?:\[(?P<index>\d{1,9})\]|\["(?P<quoted>(?:[^"\\]|\\.)*)"\]|(?P<plain>[^.\[]+))')
+STEP = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|([^.\[\]]+)')
 CREATE, UPDATE, REPLACE, DELETE, IMPORT, SAME = "create", "update", "replace", "delete", "import", "same"
 
 
@@ -130,7 +128,7 @@ def _step(value: Any, place: str) -> Step:
         tuple(map(str, part(list, written, key, place))) for key in ("diffReasons", "replaceReasons")
     )
     paths = [_path(each) for each in part(dict, written, "detailedDiff", place)]
-    reasons = tuple(dict.fromkeys((*reasons, *(str(each[0]) for each in paths))))
+    reasons = tuple(dict.fromkeys((*reasons, *(each[0] for each in paths))))
     if old and new:
         old = _as_read(_without_defaults(old, new, reasons), new, reasons, paths)
     if (
@@ -142,18 +140,12 @@ def _step(value: Any, place: str) -> Step:
     return Step(of_form(str, written.get("op"), f"{place}.op"), old, new, reasons, replaced_for)
 
 
-def _path(text: str) -> tuple[str | int, ...]:
-    """Return the path of a property that differs; its first step alone where the rest has another form."""
-    found: list[str | int] = []
-    at = 0
-    while match := STEP.match(text, at):
-        index, quoted, plain = match.groups()
-        found.append(int(index) if index else plain if plain else quoted.replace('\\"', '"'))
-        at = match.end()
-    return tuple(found) if found and at == len(text) else (re.split(r"[.\[]", text)[0],)
+def _path(text: str) -> list[str]:
+    """Return the steps to a property that differs."""
+    return [quoted.replace('\\"', '"') or plain for quoted, plain in STEP.findall(text)] or [text]
 
 
-def _as_read(old: Resource, new: Resource, reasons: Iterable[str], paths: Iterable[Sequence[str | int]]) -> Resource:
+def _as_read(old: Resource, new: Resource, reasons: Iterable[str], paths: Collection[Sequence[str]]) -> Resource:
     """Return a resource with what the cloud had when it was last read, of what the provider says differs.
 
     The inputs may not have it: after a refresh, they have no more keys and items than before, whatever others added
@@ -161,17 +153,14 @@ def _as_read(old: Resource, new: Resource, reasons: Iterable[str], paths: Iterab
     adds to each object what nobody wrote: of that, only what the provider names.
     """
     inputs, outputs, of_kubernetes = dict(old.inputs), dict(old.outputs), new.type.startswith("kubernetes:")
-    within: dict[str | int, list[Sequence[str | int]]] = {}
-    for path in paths if of_kubernetes else ():
-        within.setdefault(path[0], []).append(path)
+    within = {path[0] for path in paths if of_kubernetes}
     for name in reasons:
         is_declared, written = old.inputs.get(name) == new.inputs.get(name), new.inputs.get(name)
         if name in outputs:
             outputs[name] = _redacted(outputs[name], (old.inputs.get(name), written))
         if name in outputs and name in inputs and name in within:
-            inputs[name] = copy.deepcopy(inputs[name])
-            for path in within[name]:
-                _take(inputs, outputs, path)
+            for path in (each for each in paths if each[0] == name):
+                inputs = _with_read(inputs, outputs, path)
         elif of_kubernetes and not is_declared:
             continue
         elif outputs.get(name) or (name in outputs and name in new.inputs):
@@ -192,21 +181,14 @@ def _redacted(read: Any, written: Collection[Any]) -> Any:
     return SECRET_TEXT
 
 
-def _take(value: Any, read: Any, path: Sequence[str | int]) -> None:
-    """Set in a value what was read at a path; all of a list that had another length."""
-    for step, following in itertools.pairwise((*path, None)):
-        try:
-            found = read[step]
-        except (KeyError, IndexError, TypeError):
-            return
-        there = value.get(step) if isinstance(value, dict) else value[step]
-        if there is None and isinstance(found, dict) and following is not None:
-            there = value[step] = {}
-        alike = isinstance(there, dict | list) and type(there) is type(found)
-        if following is None or not alike or (isinstance(there, list) and len(there) != len(found)):
-            value[step] = found
-            return
-        value, read = there, found
+def _with_read(value: Any, read: Any, path: Sequence[str]) -> Any:
+    """Return a value with what was read at a path; with all that was read where the path goes through a list."""
+    if not path or not isinstance(value, Mapping) or not isinstance(read, Mapping):
+        return read
+    step, *following = path
+    # What is not declared at all has only what the path names.
+    there = {} if following and value.get(step) is None else value.get(step)
+    return {**value, step: _with_read(there, read[step], following)} if step in read else value
 
 
 def _digest(text: str) -> Mapping[str, Any]:

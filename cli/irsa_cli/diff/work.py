@@ -20,10 +20,9 @@ from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.diff.guards import clusters_of_guards, guard_changes
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
 from irsa_cli.diff.live import Live, patched, read_in_aws, read_service_accounts, with_annotations
-from irsa_cli.diff.loose import loose_policies
 from irsa_cli.diff.markdown import markdown
 from irsa_cli.diff.output import Diff
-from irsa_cli.diff.permissions import permission_changes, policies_of_others
+from irsa_cli.diff.permissions import permission_changes, policies_of_no_role, policies_of_others
 from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.renamed import renamed_bindings
 from irsa_cli.diff.rights import rights
@@ -128,11 +127,11 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
     declared = before.service_accounts | after.service_accounts
     found = rights(compared.values(), declared, live.names, live.eks_issuers)
     add_associations(found, compared.values(), before, after, live.eks_issuers)
-    loose = loose_policies(before, after)
+    of_no_role = policies_of_no_role(before, after)
     of_sessions = session_policy_changes(before, after, compared, live.eks_issuers)
     before, after = (each.with_read(live.policies) for each in (before, after))
     chains = add_chains(found, before, after)
-    dangerous = dangerous_gains(found, compared.values(), before, after, chains)
+    dangerous = dangerous_gains(found, compared, before, after, chains)
     permissions, undecided = permission_changes(before, after)
     guards = clusters_of_guards(state, preview.steps)
     bindings, other = changes(with_annotations(preview.steps, live.annotations), keys, guards)
@@ -140,7 +139,7 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
         preview.stack,
         **vars(found),
         permissions=permissions,
-        permissions_cannot_tell=[*undecided, *of_sessions, *loose],
+        permissions_cannot_tell=[*undecided, *of_sessions, *of_no_role],
         dangerous=dangerous,
         guard=guard_changes(state, preview.steps, guards),
         clusters={**_of_roles_with_several(compared.values()), **clusters_by_issuer(keys), **live.clusters},

@@ -127,17 +127,13 @@ def _asked(before: Permissions, after: Permissions) -> Iterator[tuple[str, str]]
     limits += [(each, denies) for each in before.statements if not each.allows and not each.never]
     for limit, others in limits:
         for (limited, on), allow in itertools.product(_not_included(limit, others), allows):
-            for action in {each for name in _every(allow.actions) for each in _both_actions(limited, name)}:
-                resources = (_both_arns(on, name) for name in _every(allow.resources))
+            for action in {each for name in allow.actions.outer for each in _both_actions(limited, name)}:
+                resources = (_both_arns(on, name) for name in allow.resources.outer)
                 yield from ((action, resource) for resource in itertools.chain.from_iterable(resources))
 
 
-def _every(names: Names) -> tuple[str, ...]:
-    return ("*",) if names.negated else names.every
-
-
 def _patterns(statement: Statement) -> Iterator[tuple[str, str]]:
-    return itertools.product(_every(statement.actions), _every(statement.resources))
+    return itertools.product(statement.actions.outer, statement.resources.outer)
 
 
 def _not_included(statement: Statement, others: Sequence[Statement]) -> list[tuple[str, str]]:
@@ -147,11 +143,11 @@ def _not_included(statement: Statement, others: Sequence[Statement]) -> list[tup
     # There are fewer resources than actions in most.
     by_resource = [
         (resource, [each for each in others if _includes(each.resources, statement.resources, place, str)])
-        for place, resource in enumerate(_every(statement.resources))
+        for place, resource in enumerate(statement.resources.outer)
     ]
     return [
         (action, resource)
-        for place, action in enumerate(_every(statement.actions))
+        for place, action in enumerate(statement.actions.outer)
         for resource, those in by_resource
         if not are_implied(
             statement.conditions,

@@ -40,19 +40,14 @@ def are_implied(conditions: Sequence[Compared], alternatives: Sequence[Sequence[
 def _is_any_of(compared: Compared) -> bool:
     """Return whether it has several values, of which one must match."""
     operator = split_operator(compared.condition.operator)
-    is_any = compared.condition.operator == "Null" or (operator and operator.of_set != "ForAllValues")
-    return bool(is_any) and len(compared.condition.wanted) > 1 and not compared.condition.negated
+    is_any = operator is not None and operator.of_set != "ForAllValues" and not compared.condition.negated
+    return is_any and len(compared.condition.wanted) > 1
 
 
 def _is_narrower(one: Compared, wider: Compared) -> bool:
     """Return whether every request that meets a condition meets another one."""
-    if UNKNOWN in (one, wider) or one.key != wider.key:
+    if UNKNOWN in (one, wider) or (one.key, one.variables) != (wider.key, wider.variables):
         return False
-    values = {*one.condition.wanted, *wider.condition.wanted}
-    if one.variables != wider.variables and any("${" in each for each in values):
-        return False
-    if one.condition.operator == wider.condition.operator == "Null":
-        return {*one.condition.wanted} <= {*wider.condition.wanted}
     own, other = split_operator(one.condition.operator), split_operator(wider.condition.operator)
     if own is None or other is None or own.of_set != other.of_set or (own.if_exists and not other.if_exists):
         return False

@@ -80,6 +80,11 @@ class Names(NamedTuple):
         """All patterns."""
         return self.certain + self.uncertain
 
+    @property
+    def outer(self) -> tuple[str, ...]:
+        """Patterns that together match all that it includes."""
+        return ("*",) if self.negated else self.every
+
 
 class Compared(NamedTuple):
     """A condition; `variables` says whether policy variables work in its document."""

@@ -252,7 +252,7 @@ def _in_every_region(arn: str) -> str:
 
 
 def rank_of_policy(arn: str) -> int:
-    """Return the same of a managed policy that was not read, by its name."""
+    """Return how dangerous a managed policy is that was not read, by its name."""
     if Arn.name_in(arn) in POWER_OF_POLICY:
         return 0
     return HARMLESS - 1 if ManagedPolicy(arn).written else HARMLESS

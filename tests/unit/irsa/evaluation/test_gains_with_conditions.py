@@ -48,14 +48,9 @@ SETS = keys_of("""
 BOOLS = ["aws:MultiFactorAuthPresent", "aws:PrincipalIsAWSService", "aws:SecureTransport", "aws:ViaAWSService"]
 IPS = ["aws:SourceIp", "aws:VpcSourceIp", "aws:Ec2InstanceSourcePrivateIPv4"]
 DATES, NUMBERS = ["aws:CurrentTime", "aws:TokenIssueTime"], ["aws:EpochTime", "aws:MultiFactorAuthAge"]
-PRESENT = {
-    "aws:CurrentTime",
-    "aws:EpochTime",
-    "aws:PrincipalAccount",
-    "aws:PrincipalArn",
-    "aws:PrincipalTag/team",
-    "aws:userid",
-}
+PRESENT = keys_of(
+    "aws:CurrentTime aws:EpochTime aws:PrincipalAccount aws:PrincipalArn aws:PrincipalTag/team aws:userid"
+)
 # Operators, what policies ask for, and what requests have: all that the patterns can tell apart.
 WORDS = ["StringEquals", "StringLike", "StringNotEquals", "StringNotLike", "StringEqualsIgnoreCase"]
 A, AB = (f"arn:aws:sqs:eu-west-1:111122223333:{name}" for name in ("a", "ab"))
@@ -86,7 +81,7 @@ KINDS: Sequence[tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[Sequ
 KEYS = {key: (operators, wanted, found) for keys, operators, wanted, found in KINDS for key in keys}
 ACTIONS = ["s3:GetObject", "s3:PutObject", "iam:PassRole"]
 RESOURCES = ["arn:aws:s3:::a/x", "arn:aws:s3:::b/x", "arn:aws:iam::111122223333:role/a"]
-ACTION_PATTERNS = [*ACTIONS, "s3:*", "s3:Get*", "*", "s3:getobject"]
+ACTION_PATTERNS = [*ACTIONS, "s3:*", "s3:*Get*", "*", "s3:get*"]
 RESOURCE_PATTERNS = [*RESOURCES, "*", "arn:aws:s3:::*", "arn:aws:s3:::a/*", f"arn:aws:s3:::{iam.VARIABLE}/*"]
 
 
@@ -131,10 +126,17 @@ def contexts(keys: Sequence[str]) -> Iterator[iam.Context]:
         yield {"aws:principaltag/team": ["a"], **{key.lower(): each for key, each in zip(keys, found, strict=True)}}
 
 
+def like(chance: random.Random, name: str) -> str:
+    """The same operator, or one that is met by other requests for the same values."""
+    plain, (of_set, colon, rest) = name.removesuffix("IfExists"), name.rpartition(":")
+    other_set = {"ForAnyValue": "ForAllValues", "ForAllValues": "ForAnyValue"}.get(of_set, "")
+    return name if name == "Null" else chance.choice([plain, f"{plain}IfExists", f"{other_set}{colon}{rest}"])
+
+
 def edited(chance: random.Random, role: Any, keys: Sequence[str]) -> Any:
     """Another role, or the same with a statement that comes, goes, or has another element; or without its boundary."""
     statements, boundary = json.loads(json.dumps(role))
-    kind = chance.choice(["new", "gone", "element", "element", "bare", "beside", "boundary", "another"])
+    kind = chance.choice(["new", "gone", "element", "operator", "bare", "beside", "boundary", "another"])
     at = chance.randrange(len(statements))
     if kind == "another":
         return a_role(chance, keys)
@@ -144,6 +146,9 @@ def edited(chance: random.Random, role: Any, keys: Sequence[str]) -> Any:
         statements.append(a_statement(chance, keys))
     elif kind == "gone":
         del statements[at]
+    elif kind == "operator":
+        conditions = statements[at].get("Condition", {}).items()
+        statements[at]["Condition"] = {like(chance, name): keys for name, keys in conditions}
     elif kind == "bare":
         statements[at].pop("Condition", None)
     elif kind == "beside":
@@ -215,33 +220,33 @@ def by_value(statement: Statement) -> list[Statement]:
     return [statement]
 
 
+def within(name: str, value: str) -> str:
+    """A value that an operator matches only with what it matches with another one."""
+    has_wildcards = "Like" in name or "Arn" in name
+    return {"a*": "ab", "*": "a*", "arn:aws:sqs:*:*:a*": AB}.get(value, value) if has_wildcards else value
+
+
 def narrowed(chance: random.Random, statements: list[Statement]) -> list[Statement]:
     """What is allowed is less, by each of its elements, or what is denied is more."""
     found = []
     for each in statements:
-        kind = chance.choice(["less", "condition", "values", "gone"])
-        denies = each["Effect"] == "Deny"
-        if kind == "gone":
-            found += [each] if denies else []
-        elif kind == "condition":
+        kind, denies, condition = chance.randrange(4), each["Effect"] == "Deny", each.get("Condition", {})
+        fewer = ("NotAction", "NotResource") if denies else ("Action", "Resource")
+        if kind == 0:
             other = a_condition(chance, [chance.choice(sorted(KEYS))]).get("Condition", {})
-            condition = each.get("Condition", {})
-            are_apart = not {*other} & {*condition}
-            more = {**each, "Condition": {**condition, **other}} if are_apart and other else each
-            found.append({name: value for name, value in each.items() if name != "Condition"} if denies else more)
-        elif kind == "values":
-            condition = {
-                operator: {
-                    key: values[:1] if (("Not" in operator) is denies and operator != "Null") else values
-                    for key, values in keys.items()
-                }
-                for operator, keys in each.get("Condition", {}).items()
+            found.append({**each, "Condition": {} if denies else {**other, **condition}})
+        elif kind == 1:
+            values = {
+                name: {key: [within(name, some[0])] for key, some in keys.items()}
+                if ("Not" in name) is denies and name != "Null"
+                else keys
+                for name, keys in condition.items()
             }
-            found.append({**each, "Condition": condition} if condition else each)
+            found.append({**each, "Condition": values})
+        elif kind == 2:
+            found.append({name: value[:1] if name in fewer else value for name, value in each.items()})
         else:
-            less = {name: value[:1] if name in ("Action", "Resource") else value for name, value in each.items()}
-            more = {name: value[:1] if name in ("NotAction", "NotResource") else value for name, value in each.items()}
-            found.append(more if denies else less)
+            found += [each] if denies else []
     return found or [{"Effect": "Deny", "Action": ["*"], "Resource": ["*"]}]
 
 

@@ -14,7 +14,7 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from docs.generate.actions import reference
-from irsa.evaluation.gains import Gain, gains
+from irsa.evaluation.gains import gains
 from irsa.evaluation.permissions import gives
 from tests.unit.irsa.evaluation import identity_policies as iam
 from tests.world import document
@@ -121,12 +121,6 @@ def test_what_is_certain_without_conditions_is_told(case: tuple[iam.Role, list[t
     for action, resource in asked:
         expected = iam.allowed(plain, action, resource, {})
         assert gives(*plain).of(action, resource) is expected
-
-
-def matching(gain: Gain, action: str, resource: str) -> bool:
-    return any(iam.glob(each, action, flags=re.IGNORECASE) for each in gain.actions) and any(
-        iam.glob(each, resource) for each in gain.resources
-    )
 
 
 # --- every ARN of a small world --------------------------------------------------------------------------------------
@@ -256,22 +250,6 @@ def test_a_wildcard_stands_for_the_colons_of_an_arn(allowed: str, denied: str) -
     )
     assert [(each.resources, each.extent) for each in gains(before, after)] == [((denied,), "all")]
     assert not any(each.extent == "all" for each in gains(after, gives([document(wide, narrow)])))
-
-
-def test_a_denial_that_goes_is_gained_in_any_letter_case() -> None:
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html: in any case."""
-    allow = {"Effect": "Allow", "Action": "s3:*Get*", "Resource": "*"}
-    deny = {"Effect": "Deny", "Action": "s3:get*", "Resource": "*"}
-    found = gains(gives([document(allow, deny)]), gives([document(allow)]))
-    assert any(matching(each, "s3:GetObject", "arn:aws:s3:::a/b") for each in found)
-
-
-@given(cases())
-def test_nothing_is_gained_by_another_order(case: tuple[iam.Role, list[tuple[str, str]]]) -> None:
-    (several, boundary), _ = case
-    split = [document(one) for each in reversed(several) for one in reversed(each["Statement"])]
-    assert gains(gives(several, boundary), gives(split, boundary)) == ()
-    assert gains(gives(split, boundary), gives(several, boundary)) == ()
 
 
 @pytest.mark.parametrize("letter", string.ascii_lowercase)

@@ -44,96 +44,40 @@ INLINE = inline(statement("s3:*"))
 MANAGED = resource(POLICY, "app", {"name": "app", "policy": ALL})
 BY_TAG = inline(statement("s3:*", Condition={"StringNotEquals": {"aws:PrincipalTag/by hand": "x"}}))
 ASKS = update(BY_TAG, BY_TAG)
-HANDED = {"by hand": "x"}
-GATES = {"loses": "", "gains": "gains", "permissions": "permissions", "permissionsCannotTell": "permissions"}
+CANNOT_TELL = "permissionsCannotTell"
+GATES = {"loses": "", "gains": "gains", "permissions": "permissions", CANNOT_TELL: "permissions"}
+OLD_TAG, NEW_TAG, HANDED = {"a": "b"}, {"a": "c"}, {"by hand": "x"}
+TAGS, BESIDE = {**OLD_TAG, **HANDED}, update(INLINE, INLINE)
+TAGGED, OF_SECRET_TAG = with_inputs(ROLE, tags=OLD_TAG, tagsAll=OLD_TAG), with_inputs(ROLE, tags={"a": SECRET})
+SECRET_OWN = {**OWN, "policy": SECRET}
+OF_OWN, NEW_HIDDEN = ([{**each, "name": "new"}] for each in (OWN, SECRET_OWN))
+WITH_OWN, HIDDEN = (with_inputs(ROLE, inlinePolicies=[each]) for each in (OWN, SECRET_OWN))
+OF_SECRET_BOUNDARY, OF_SECRETS = (
+    with_inputs(ROLE, permissionsBoundary=SECRET),
+    with_inputs(ROLE, managedPolicyArns=SECRET),
+)
+X = ["arn:aws:iam::aws:policy/x"]
+WITH_X, LISTS = with_inputs(ROLE, managedPolicyArns=X), oidc_provider(AUDIENCE)
+LIMITED, PODS_STAY = association(disableSessionTags=True), update(OF_PODS, OF_PODS)
+MORE = [AUDIENCE, "more"]
 # The resource as it is declared; where the provider says that it differs; what the cloud has there; what the stack
 # declares from now on, so that the inputs differ, too; where that is told; the rest of the preview.
 BY_HAND: dict[str, tuple[Any, str, Any, Any, str, Any]] = {
-    "tag": (ROLE, 'tags["by hand"]', HANDED, {"team": "a"}, "permissionsCannotTell", ASKS),
-    "tag beside one": (
-        with_inputs(ROLE, tags={"a": "b"}, tagsAll={"a": "b"}),
-        "tags.by hand",
-        {"a": "b", **HANDED},
-        {"a": "c"},
-        "permissionsCannotTell",
-        ASKS,
-    ),
-    "tag of which some are secret": (
-        with_inputs(ROLE, tags={"a": SECRET}),
-        'tags["by hand"]',
-        {"a": "b", **HANDED},
-        {"a": "c"},
-        "permissionsCannotTell",
-        ASKS,
-    ),
+    "tag": (ROLE, 'tags["by hand"]', HANDED, {"team": "a"}, CANNOT_TELL, ASKS),
+    "tag beside one": (TAGGED, "tags.by hand", TAGS, NEW_TAG, CANNOT_TELL, ASKS),
+    "tag beside a secret one": (OF_SECRET_TAG, 'tags["by hand"]', TAGS, NEW_TAG, CANNOT_TELL, ASKS),
     "Deny": (ROLE, "assumeRolePolicy", json.dumps(document(*TRUST["Statement"], DENIES)), TRUST, "gains", STAYS),
-    "boundary": (ROLE, "permissionsBoundary", READ_ONLY, "", "permissionsCannotTell", update(INLINE, INLINE)),
-    "boundary beside a secret one": (
-        with_inputs(ROLE, permissionsBoundary=SECRET),
-        "permissionsBoundary",
-        SECRET,
-        SECRET,
-        "permissionsCannotTell",
-        update(INLINE, INLINE),
-    ),
-    "policy within": (
-        with_inputs(ROLE, inlinePolicies=[OWN]),
-        "inlinePolicies[1]",
-        [OWN, HAND],
-        [{**OWN, "name": "new"}],
-        "permissions",
-        STAYS,
-    ),
-    "secret policy within": (
-        with_inputs(ROLE, inlinePolicies=[{**OWN, "policy": SECRET}]),
-        "inlinePolicies[1].policy",
-        [OWN, HAND],
-        [{**OWN, "name": "new", "policy": SECRET}],
-        "permissionsCannotTell",
-        STAYS,
-    ),
-    "secret policies attached": (
-        with_inputs(ROLE, managedPolicyArns=SECRET),
-        "managedPolicyArns[0]",
-        [READ_ONLY],
-        SECRET,
-        "permissionsCannotTell",
-        STAYS,
-    ),
+    "boundary": (ROLE, "permissionsBoundary", READ_ONLY, "", CANNOT_TELL, BESIDE),
+    "secret boundary": (OF_SECRET_BOUNDARY, "permissionsBoundary", SECRET, SECRET, CANNOT_TELL, BESIDE),
+    "policy within": (WITH_OWN, "inlinePolicies[1]", [OWN, HAND], OF_OWN, "permissions", STAYS),
+    "secret policy within": (HIDDEN, "inlinePolicies[1].policy", [OWN, HAND], NEW_HIDDEN, CANNOT_TELL, STAYS),
+    "secret policies attached": (OF_SECRETS, "managedPolicyArns[0]", [READ_ONLY], SECRET, CANNOT_TELL, STAYS),
     "managed policy": (MANAGED, "policy", NARROW, SAME, "permissions", STAYS),
     "inline policy": (INLINE, "policy", NARROW, SAME, "permissions", STAYS),
-    "session policy": (
-        association(disableSessionTags=True),
-        "policy",
-        NARROW,
-        "",
-        "permissionsCannotTell",
-        update(OF_PODS, OF_PODS),
-    ),
-    "client ID gone": (
-        oidc_provider(AUDIENCE),
-        "clientIdLists[0]",
-        ["other"],
-        [AUDIENCE, "more"],
-        "gains",
-        STAYS,
-    ),
-    "client ID": (
-        oidc_provider(AUDIENCE),
-        "clientIdLists[1]",
-        [AUDIENCE, "other"],
-        [AUDIENCE, "more"],
-        "loses",
-        OTHER_STAYS,
-    ),
-    "policy attached": (
-        with_inputs(ROLE, managedPolicyArns=["arn:aws:iam::aws:policy/x"]),
-        "managedPolicyArns[1]",
-        ["arn:aws:iam::aws:policy/x", READ_ONLY],
-        ["arn:aws:iam::aws:policy/x"],
-        "permissions",
-        STAYS,
-    ),
+    "session policy": (LIMITED, "policy", NARROW, "", CANNOT_TELL, PODS_STAY),
+    "client ID gone": (LISTS, "clientIdLists[0]", ["other"], MORE, "gains", STAYS),
+    "client ID": (LISTS, "clientIdLists[1]", [AUDIENCE, "other"], MORE, "loses", OTHER_STAYS),
+    "policy attached": (WITH_X, "managedPolicyArns[1]", [*X, READ_ONLY], X, "permissions", STAYS),
 }
 
 

@@ -13,7 +13,6 @@ from tests.world import document
 
 # Written from https://docs.aws.amazon.com/service-authorization/latest/reference/ by `make generate`.
 REFERENCE = json.loads(Path(irsa.evaluation.lint.__file__).with_name("actions.json").read_text())
-VARIABLE = re.compile(r"\$\{\w+\}")
 
 
 class Action(NamedTuple):

@@ -137,6 +137,19 @@ def test_by_a_role_that_trusts_the_first_one(diff_json: DiffJson) -> None:
     ]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_two_new_roles_of_one_name(order: int, diff_json: DiffJson) -> None:
+    """The attack: in another AWS account, which is not known either, a harmless role has the administrator's name."""
+    steps = []
+    for number, policy in enumerate((statement(), statement("s3:GetObject"))):
+        account = {"provider": f"urn:pulumi:dev::irsa::pulumi:providers:aws::{number}::id"}
+        each = create(role(trust(f"team-{number}:app"), "same", f"r{number}", **account))
+        steps += [each, create({**inline(policy, role="same"), **account, "urn": f"{READS['urn']}{number}"})]
+    found = diff_json(*steps[::order], gate="dangerous")["dangerous"]
+
+    assert ["team-0/app" in each["who"] for each in found][:1] == [True]
+
+
 def test_a_trust_policy_that_is_not_known(diff_json: DiffJson) -> None:
     secret = role(ONE)
     found = diff_json(

@@ -1,6 +1,7 @@
 """What roles may do afterwards that they could not before, over all of their policies, what is dangerous first."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,10 +55,15 @@ def managed(*statements: Any, name: str = "app", component: str = "app") -> dict
 
 def test_who_may_assume_a_role_that_may_do_everything_is_named() -> None:
     found, _ = changes(create(managed(statement())))
-    small = PermissionChange("r", "", "gains", ("s3:GetObject",), (ARN,))
-    lines = [" ".join(row.pieces) for row in permission_rows(diff(permissions=[*found, small]))]
+    small = PermissionChange("r", "", "gains", ("s3:GetObject",), (ARN,), keys=("aws:SourceVpc",))
+    every = [*found, small, replace(small, extent="cannot tell")]
+    lines = [" ".join(row.pieces) for row in permission_rows(diff(permissions=every))]
 
-    assert lines == ["my-role gains * on * (assumed by team-a/app)", "r gains s3:GetObject on arn:aws:s3:::a/*"]
+    assert lines == [
+        "my-role gains * on * (assumed by team-a/app)",
+        "r gains s3:GetObject on arn:aws:s3:::a/* (where aws:SourceVpc)",
+        "r may gain s3:GetObject on arn:aws:s3:::a/* (depends on aws:SourceVpc)",
+    ]
 
 
 def test_nothing_is_said_twice_and_what_goes_is_lost() -> None:

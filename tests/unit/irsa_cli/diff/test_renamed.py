@@ -126,6 +126,16 @@ def test_a_new_name_hides_no_new_permission(way: str, diff_json: DiffJson) -> No
     assert (found["gains"] == []) is (way != "decoy")
 
 
+@pytest.mark.parametrize("key", ["aws:PrincipalArn", "AWS:userid"])
+def test_a_new_name_for_which_a_statement_waits(key: str, diff_json: DiffJson) -> None:
+    """The attack: no statement changes, and the renamed role meets a condition that the old one did not."""
+    waiting = json.dumps(document(statement(Condition={"StringLike": {key: "*new*"}})))
+    old, new = ([*each[:3], with_inputs(each[3], policy=waiting)] for each in (OLD, NEW))
+    (undecided,) = diff_json(*moved(old, new), config=OF_A_FILE, gate="permissions")["permissionsCannotTell"]
+
+    assert key in undecided["reason"]
+
+
 def test_advice_that_would_not_keep_the_role_is_not_given() -> None:
     other, _ = found(*moved(OLD, [with_inputs(NEW[0], namePrefix="z-"), *NEW[1:]]))
 

@@ -268,7 +268,6 @@ OF_PERMISSIONS = [
     {"permissions": [NOT_READ]},
     {"permissions_cannot_tell": [UNDECIDED]},
 ]
-STATE_NOT_READ = {"state_not_read": "no credentials"}
 STOPS: dict[str, list[dict[str, Any]]] = {
     "gains": [{"gains": [RIGHT]}, {"may_gain": [RIGHT]}, {"cannot_tell": [UNDECIDED]}, {"other_principals": ["r"]}],
     "permissions": [*(permission("gains", extent) for extent in ("all", "some", "cannot tell")), *OF_PERMISSIONS],
@@ -293,5 +292,4 @@ def test_what_a_gate_stops_at(gate: str) -> None:
     others = [each for each in itertools.chain(NOTHING, *STOPS.values()) if each not in STOPS[gate]]
 
     assert all(FAIL_ON[gate](diff(**each)) for each in STOPS[gate])
-    assert FAIL_ON[gate](diff(**STATE_NOT_READ)) is (gate in {"gains", "permissions", "dangerous"})
     assert not any(FAIL_ON[gate](diff(**each)) for each in others)
