@@ -46,7 +46,8 @@ def _is_any_of(compared: Compared) -> bool:
 
 def _is_narrower(one: Compared, wider: Compared) -> bool:
     """Return whether every request that meets a condition meets another one."""
-    if UNKNOWN in (one, wider) or one.key != wider.key:
+    # No page says what a condition without values means.
+    if UNKNOWN in (one, wider) or one.key != wider.key or () in (one.condition.wanted, wider.condition.wanted):
         return False
     values = {*one.condition.wanted, *wider.condition.wanted}
     if one.variables != wider.variables and any("${" in each for each in values):
@@ -71,9 +72,10 @@ def _is_narrower(one: Compared, wider: Compared) -> bool:
 def _is_within(value: str, operator: str, other: str, of_other: str) -> bool:
     """Return whether a value of an operator matches only what another one matches."""
     family = _WITH_WILDCARDS.get(of_other)
-    if value == other and (operator == of_other or (family and operator.startswith(family) and not is_pattern(value))):
+    has_family = family and operator.startswith(family) and operator != "StringEqualsIgnoreCase"
+    if value == other and (operator == of_other or (has_family and not is_pattern(value))):
         return True
-    if not family or not operator.startswith(family) or operator == "StringEqualsIgnoreCase" or "${" in value + other:
+    if not has_family or "${" in value + other:
         return False
     if family == "String":
         return covers(other, value)

@@ -166,7 +166,7 @@ def test_what_is_gained(case: tuple[iam.Role, iam.Role, list[tuple[str, str]]]) 
         event(f"gain: {gain.extent}")
     for action, resource in asked:
         named = [each for each in found if matching(each, action, resource)]
-        if any(each.extent == "all" for each in named):
+        if any((each.extent, each.keys) == ("all", ()) for each in named):
             event("pair: gained for certain")
             assert all(iam.caller_can(after, action, resource, iam.SURE))
             assert not any(iam.caller_can(before, action, resource, iam.CALLER))
