@@ -52,15 +52,15 @@ class _Power(NamedTuple):
 
 
 def dangerous_gains(
-    found: Rights, compared: Iterable[Compared], before: World, after: World, chains: Chains
+    found: Rights, compared: Iterable[Compared], own: Set[str], after: World, chains: Chains
 ) -> list[DangerousGain]:
     """Return who newly may assume a role of which that is dangerous, each once, for certain first.
 
     Args:
         found: Who gains the right to assume a role.
         compared: The roles whose trust changes.
-        before: The stack before, with the policies of others that were read.
-        after: The stack afterwards, likewise.
+        own: The AWS accounts of the stack before: one of which it newly has a role is not its own by that.
+        after: The stack afterwards, with the policies of others that were read.
         chains: Which roles each role may assume in turn afterwards.
     """
     power = _powers(after, chains)
@@ -81,12 +81,11 @@ def dangerous_gains(
         is_dangerous, reason = power(key_of(undecided))
         if role and (role.trust is None or is_dangerous is not False):
             danger[DangerousGain("", role.name, role.arn, "", f"{WHO}: {undecided.reason}")] = False
-    numbers = {each.aws_account for world in (before, after) for each in world.roles.values()} - {""}
     for of_role in compared:
         role = of_role.role
         for principal in _newly_trusted(of_role) if of_role.roles[1] else ():
             is_dangerous, reason = power(by_arn.get(role.arn, "") if role.arn else by_name.get(role.name, ""))
-            is_outside = _is_outside(principal, numbers)
+            is_outside = _is_outside(principal, {*own, role.aws_account} - {""})
             if is_outside or is_dangerous is not False:
                 reason = OUTSIDE if is_outside else reason
                 each = DangerousGain(_aws_account(principal) or principal[1], role.name, role.arn, "", reason)
@@ -156,12 +155,14 @@ def _newly_trusted(compared: Compared) -> Iterator[tuple[str, str]]:
     old, new = (each.parsed for each in compared.sides)
     is_denied = {each for each in old[1] if each.effect == "Deny"} <= {*new[1]}
     before = [each for each in old[1] if each.effect == "Allow"] if is_denied and old[0] == new[0] else []
-    others = {said for side in compared.sides for said in side.said_to_others(compared.issuers)}
+    had, has = (dict(side.said_to_others(compared.issuers)) for side in compared.sides)
+    further = frozenset().union(*has.values()) - frozenset().union(*had.values())
+    by_another_audience = {("Federated", arn) for arn, _ in further}
     statements = dict(zip(compared.sides[1].said, new[1], strict=True))
     for said, each in statements.items():
-        if said in others and each.effect == "Allow" and any(map(each.covers, ASSUMING)):
+        if said in has and each.effect == "Allow" and any(map(each.covers, ASSUMING)):
             for principal in each.principals:
-                if not any(_lets_in(one, each, principal) for one in before):
+                if principal in by_another_audience or not any(_lets_in(one, each, principal) for one in before):
                     yield principal
 
 
