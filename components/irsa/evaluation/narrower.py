@@ -12,6 +12,7 @@ MOST_COMBINATIONS = 256
 # Operators that take `*` and `?`; ArnEquals and ArnLike are one:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 _WITH_WILDCARDS = {"StringLike": "String", "ArnLike": "Arn", "ArnEquals": "Arn"}
+_EXACT = ("StringLike", "StringEquals")
 _ARN_PARTS = 6
 
 
@@ -73,7 +74,9 @@ def _is_within(value: str, operator: str, other: str, of_other: str) -> bool:
     """Return whether a value of an operator matches only what another one matches."""
     family = _WITH_WILDCARDS.get(of_other)
     has_family = family and operator.startswith(family) and operator != "StringEqualsIgnoreCase"
-    if value == other and (operator == of_other or (has_family and not is_pattern(value))):
+    # Without wildcards, StringLike is StringEquals.
+    are_alike = operator == of_other or ((has_family or (operator, of_other) == _EXACT) and not is_pattern(value))
+    if value == other and are_alike:
         return True
     if not has_family or "${" in value + other:
         return False

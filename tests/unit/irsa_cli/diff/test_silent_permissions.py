@@ -211,6 +211,13 @@ def test_a_condition_that_only_looks_narrower(before: Any, after: Any, diff_json
     assert not diff_json(*stays(ROLE), change, gate="permissions")["good"]
 
 
+@pytest.mark.parametrize(("value", "is_same"), [("a", True), ("a*", False), ("a?", False)])
+def test_a_value_without_wildcards(value: str, is_same: bool, diff_json: DiffJson) -> None:
+    old, new = (inline(statement("s3:*", Condition={each: {REGION: value}})) for each in ("StringEquals", "StringLike"))
+
+    assert diff_json(*stays(ROLE), update(old, new), gate="permissions")["good"] is is_same
+
+
 @pytest.mark.parametrize(
     "written",
     [
