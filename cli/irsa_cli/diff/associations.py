@@ -59,6 +59,7 @@ def add_associations(
     """Add who may gain a role by an association that is not in the stack, or one of a role that is not."""
     for each in (one for one in compared if not one.problem):
         found.may_gain.extend(_by_trust_alone(each, eks_issuers))
+        found.may_gain.extend(_by_another_target(each, eks_issuers))
     old, new = map(_of_other_roles, (before, after))
     found.may_gain.extend(_of_other_role(*each) for each in sorted(new - old))
     found.may_lose.extend(_of_other_role(*each) for each in sorted(old - new))
@@ -76,6 +77,21 @@ def _by_trust_alone(compared: Compared, eks_issuers: Mapping[str, str]) -> Itera
         if (cluster, subject) not in declared and not before.admits(providers.get(cluster, ""), subject):
             right = Right(written(subject), role.name, role.arn, "", way="podIdentity", if_associated=True)
             yield replace(right, cluster_arn="" if cluster == "*" else cluster)
+
+
+def _by_another_target(compared: Compared, eks_issuers: Mapping[str, str]) -> Iterator[Right]:
+    """Yield whose association had a target role and has another one, or none: Pods have credentials of that alone.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+    """
+    role, (before, after), providers = compared.role, compared.sides, compared.providers(eks_issuers)
+    targets = {(place_of(each), each.subject): each.target_role_arn for each in before.associations}
+    for each in after.associations:
+        place, target = (place_of(each), each.subject), each.target_role_arn
+        changes = targets.get(place, "") not in ("", target) and after.held_by_pods(place[0])[each.subject] is not False
+        if changes and not before.admits(providers.get(place[0], ""), each.subject):
+            right = Right(written(each.subject), role.name, role.arn, "", then=target, if_trusted=bool(target))
+            yield replace(right, way="podIdentity", cluster_arn=each.cluster_arn)
 
 
 def _newly_admitted(before: Side, after: Side) -> list[tuple[str, str]]:

@@ -53,15 +53,15 @@ class _Power(NamedTuple):
 
 
 def dangerous_gains(
-    found: Rights, compared: Mapping[str, Compared], before: World, after: World, chains: Chains
+    found: Rights, compared: Mapping[str, Compared], own: Set[str], after: World, chains: Chains
 ) -> list[DangerousGain]:
     """Return who newly may assume a role of which that is dangerous, each once, for certain first.
 
     Args:
         found: Who gains the right to assume a role.
         compared: The roles whose trust changes, by their keys.
-        before: The stack before, with the policies of others that were read.
-        after: The stack afterwards, likewise.
+        own: The AWS accounts of the stack before: one of which it newly has a role is not its own by that.
+        after: The stack afterwards, with the policies of others that were read.
         chains: Which roles each role may assume in turn afterwards.
     """
     by_arn = {
@@ -72,7 +72,6 @@ def dangerous_gains(
     for key, each in after.every.items():
         by_name.setdefault(each.name, []).extend([] if each.arn else [key])
     power = _powers(after, chains, by_arn)
-    numbers = {each.aws_account for world in (before, after) for each in world.roles.values()} - {""}
 
     def key_of(name: str, arn: str) -> str:
         keys = [by_arn.get(arn, "")] if arn else by_name.get(name, [])
@@ -91,7 +90,7 @@ def dangerous_gains(
             role = of_role.role
             for principal in _newly_trusted(of_role) if of_role.roles[1] else ():
                 who = _aws_account(principal) or principal[1]
-                is_outside = _is_outside(principal, numbers)
+                is_outside = _is_outside(principal, {*own, role.aws_account} - {""})
                 yield (who, role.name, role.arn, ""), _Power(True, OUTSIDE) if is_outside else power(key)
 
     danger = {DangerousGain(*who, said.reason): said for who, said in every() if said.dangerous is not False}
@@ -161,12 +160,14 @@ def _newly_trusted(compared: Compared) -> Iterator[tuple[str, str]]:
     old, new = (each.parsed for each in compared.sides)
     is_denied = {each for each in old[1] if each.effect == "Deny"} <= {*new[1]}
     before = [each for each in old[1] if each.effect == "Allow"] if is_denied and old[0] == new[0] else []
-    others = {said for side in compared.sides for said in side.said_to_others(compared.issuers)}
+    had, has = (dict(side.said_to_others(compared.issuers)) for side in compared.sides)
+    further = frozenset().union(*has.values()) - frozenset().union(*had.values())
+    by_another_audience = {("Federated", arn) for arn, _ in further}
     statements = dict(zip(compared.sides[1].said, new[1], strict=True))
     for said, each in statements.items():
-        if said in others and each.effect == "Allow" and any(map(each.covers, ASSUMING)):
+        if said in has and each.effect == "Allow" and any(map(each.covers, ASSUMING)):
             for principal in each.principals:
-                if not any(_lets_in(one, each, principal) for one in before):
+                if principal in by_another_audience or not any(_lets_in(one, each, principal) for one in before):
                     yield principal
 
 

@@ -11,6 +11,7 @@ from irsa.evaluation.cover import is_of_subject
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Parsed, Statement
 from irsa.evaluation.normal_form import normal
+from irsa.evaluation.permission_statements import Compared as ComparedCondition
 from irsa.rules.arns import oidc_provider_arn
 from irsa.rules.grammar import VERSION
 from irsa_cli.diff.world import NO_PERMITS, NOTHING, Role, World, place_of
@@ -37,12 +38,14 @@ class Side(NamedTuple):
         said: The statements in their normal form.
         audiences: What the OIDC providers of clusters in its AWS account list, by ARN; None where that is not known.
         associations: The associations that give it.
+        client_ids: What the other OIDC providers of the stack list, by ARN.
     """
 
     parsed: Parsed
     said: Sequence[str]
     audiences: Mapping[str, Collection[str] | None]
     associations: Sequence[Association] = ()
+    client_ids: Mapping[str, Collection[str] | None] = {}
 
     @property
     def with_variables(self) -> set[str]:
@@ -68,14 +71,28 @@ class Side(NamedTuple):
             found.setdefault(each.subject, []).append(admits(self.parsed, each))
         return {subject: any_of(those) for subject, those in found.items()}
 
-    def said_to_others(self, issuers: Mapping[str, str]) -> Iterator[str]:
-        """Yield the statements that are not for service accounts, or not for them alone."""
+    def said_to_others(self, issuers: Mapping[str, str]) -> Iterator[tuple[str, frozenset[tuple[str, str]]]]:
+        """Yield the statements that are not for service accounts, or not for them alone.
+
+        Each with the ARNs of OIDC providers of no cluster, and the client IDs for which it may take their tokens.
+        """
         for said, each in zip(self.said, self.parsed[1], strict=True):
             principals = {*each.principals} - {PODS}
             if not {("Federated", arn) for arn in issuers} >= principals or any(
                 _is_for_others(each, issuers[arn]) for _, arn in principals
             ):
-                yield said
+                yield said, frozenset((arn, one) for _, arn in principals for one in self._taken(each, arn))
+
+    def _taken(self, statement: Statement, provider_arn: str) -> Iterator[str]:
+        audience = f"{provider_arn.partition(':oidc-provider/')[2]}:aud".lower()
+        asked_for = [
+            ComparedCondition(each._replace(key=audience), variables=True, written=each.key)
+            for each in statement.conditions
+            if each.key.lower() == audience
+        ]
+        for each in self.client_ids.get(provider_arn) or ():
+            if all(one.outcome((each,)) is not False for one in asked_for):
+                yield each
 
 
 class Compared(NamedTuple):
@@ -191,6 +208,7 @@ def _sides(
             # Those that the stack does not create may list any.
             {arn: world.client_ids.get(arn) or () if arn in managed else None for arn in of_its_account},
             each.associations if each else (),
+            {arn: world.client_ids[arn] for arn in world.client_ids if arn not in of_its_account},
         )
         for side, each, world in zip(parsed, roles, worlds, strict=True)
     ]

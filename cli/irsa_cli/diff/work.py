@@ -28,7 +28,7 @@ from irsa_cli.diff.renamed import renamed_bindings
 from irsa_cli.diff.rights import rights
 from irsa_cli.diff.sides import Compared, changed_roles, clusters_of_both_ways, compared_roles
 from irsa_cli.diff.world import World
-from irsa_cli.diff.worlds import before_and_after
+from irsa_cli.diff.worlds import aws_accounts_of, before_and_after
 from irsa_cli.options import STREAM
 from irsa_cli.progress import under_way
 from irsa_cli.text_files import text_of
@@ -131,7 +131,7 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
     of_sessions = session_policy_changes(before, after, compared, live.eks_issuers)
     before, after = (each.with_read(live.policies) for each in (before, after))
     chains = add_chains(found, before, after)
-    dangerous = dangerous_gains(found, compared, before, after, chains)
+    dangerous = dangerous_gains(found, compared, aws_accounts_of(state), after, chains)
     permissions, undecided = permission_changes(before, after)
     guards = clusters_of_guards(state, preview.steps)
     bindings, other = changes(with_annotations(preview.steps, live.annotations), keys, guards)

@@ -189,7 +189,9 @@ def _policies(
     documents: dict[str, dict[str, Document]] = {}
     attached: dict[str, set[str]] = {}
     for each in of_types.get(types.INLINE_POLICY, ()):
-        documents.setdefault(owner(each), {})[each.urn] = _document(each, changing)
+        of_role, name = documents.setdefault(owner(each), {}), known_text(each.inputs.get("name")) or each.urn
+        # Of two with one name, the role has the document that was written last.
+        of_role[name] = UNREAD if name in of_role else _document(each, changing)
     loose = {(urn, each.parent) for each in not_attached for urn in own_policies(each)}
     for each in of_types.get(types.POLICY, ()):
         if is_of_component(each) and (each.urn, each.parent) not in loose:
@@ -297,6 +299,11 @@ def subjects_of(resource: Resource) -> list[str]:
     metadata = mapping_of(resource.inputs.get("metadata"))
     name, namespace = known_text(metadata.get("name")), known_text(metadata.get("namespace", DEFAULT_NAMESPACE))
     return [f"{namespace}:{name}"] if name and namespace else []
+
+
+def aws_accounts_of(state: Iterable[Resource]) -> set[str]:
+    """Return the numbers of the AWS accounts in which a stack has roles or OIDC providers."""
+    return {number for _, number in _aws_accounts(each for each in state if not each.external).values()}
 
 
 def _aws_accounts(resources: Iterable[Resource]) -> dict[str, tuple[str, str]]:

@@ -12,6 +12,7 @@ MOST_COMBINATIONS = 256
 # Operators that take `*` and `?`; ArnEquals and ArnLike are one:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 _WITH_WILDCARDS = {"StringLike": "String", "ArnLike": "Arn", "ArnEquals": "Arn"}
+_EXACT = ("StringLike", "StringEquals")
 _ARN_PARTS = 6
 
 
@@ -46,7 +47,10 @@ def _is_any_of(compared: Compared) -> bool:
 
 def _is_narrower(one: Compared, wider: Compared) -> bool:
     """Return whether every request that meets a condition meets another one."""
-    if UNKNOWN in (one, wider) or (one.key, one.variables) != (wider.key, wider.variables):
+    # No page says what a condition without values means.
+    if UNKNOWN in (one, wider) or () in (one.condition.wanted, wider.condition.wanted):
+        return False
+    if (one.key, one.variables) != (wider.key, wider.variables):
         return False
     own, other = split_operator(one.condition.operator), split_operator(wider.condition.operator)
     if own is None or other is None or own.of_set != other.of_set or (own.if_exists and not other.if_exists):
@@ -66,9 +70,12 @@ def _is_narrower(one: Compared, wider: Compared) -> bool:
 def _is_within(value: str, operator: str, other: str, of_other: str) -> bool:
     """Return whether a value of an operator matches only what another one matches."""
     family = _WITH_WILDCARDS.get(of_other)
-    if value == other and (operator == of_other or (family and operator.startswith(family) and not is_pattern(value))):
+    has_family = family and operator.startswith(family) and operator != "StringEqualsIgnoreCase"
+    # Without wildcards, StringLike is StringEquals.
+    are_alike = operator == of_other or ((has_family or (operator, of_other) == _EXACT) and not is_pattern(value))
+    if value == other and are_alike:
         return True
-    if not family or not operator.startswith(family) or operator == "StringEqualsIgnoreCase" or "${" in value + other:
+    if not has_family or "${" in value + other:
         return False
     if family == "String":
         return covers(other, value)

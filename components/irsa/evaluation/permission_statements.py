@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 from irsa.evaluation.answers import WebIdentityRequest
 from irsa.evaluation.conditions import Known, condition_outcome
 from irsa.evaluation.document import Condition
-from irsa.rules.grammar import EFFECTS, VERSION, split_operator
-from irsa.rules.leaves import items_of, mapping_of
+from irsa.rules.grammar import DOCUMENT_ELEMENTS, EFFECTS, STATEMENT_ELEMENTS, VERSION, split_operator
+from irsa.rules.leaves import items_of
 from irsa.rules.unknown import Unknown, has_unknown
 
 
@@ -114,7 +114,9 @@ class Compared(NamedTuple):
         operator, _, wanted = self.condition
         present = PRESENT.get(self.key)
         if operator == "Null":
-            return True if {"true", "false"} <= set(wanted) else None if present is None else "false" in wanted
+            is_known = wanted and {"true", "false"}.issuperset(wanted)
+            answers = {"false"} if present is not None else {"true", "false"}
+            return None if not is_known else True if answers.issubset(wanted) else None if present is None else False
         if present:
             return self.outcome(present)
         parts = split_operator(operator)
@@ -166,8 +168,18 @@ def statements_of(document: Mapping[str, Any] | Unknown, in_boundary: bool) -> I
         yield from _statement(_ANY, in_boundary, variables=True)
         return
     variables = document.get("Version") == VERSION
-    for each in items_of(document.get("Statement", ())):
-        yield from _statement(each if isinstance(each, dict | Mapping) else _ANY, in_boundary, variables)
+    statements = items_of(document.get("Statement", ())) if document.keys() <= {*DOCUMENT_ELEMENTS} else [_ANY]
+    for each in statements:
+        yield from _statement(each if _is_statement(each) else _ANY, in_boundary, variables)
+
+
+def _is_statement(value: Any) -> bool:
+    """Return whether a value has the elements of a statement. What IAM makes of others, in lower case too, is open."""
+    return (
+        isinstance(value, dict | Mapping)
+        and value.keys() <= {*STATEMENT_ELEMENTS}
+        and all(len({name, f"Not{name}"} & value.keys()) == 1 for name in ("Action", "Resource"))
+    )
 
 
 def _statement(values: Mapping[str, Any], in_boundary: bool, variables: bool) -> Iterator[Statement]:
@@ -214,9 +226,11 @@ def _conditions(condition: Any, variables: bool) -> Iterator[Compared]:
         yield UNKNOWN
         return
     for operator, keys in condition.items():
-        if not isinstance(keys, dict | Mapping):
+        # No page says what two spellings of one key mean.
+        if not isinstance(keys, dict | Mapping) or len({str(each).lower() for each in keys}) < len(keys):
             yield UNKNOWN
-        for key, values in mapping_of(keys).items():
+            continue
+        for key, values in keys.items():
             known = [] if has_unknown(values) else items_of(values)
             texts = {each if isinstance(each, str) else json.dumps(each, default=str) for each in known}
             condition = Condition(str(operator), str(key).lower(), tuple(sorted(texts)))

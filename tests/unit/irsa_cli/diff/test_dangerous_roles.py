@@ -19,8 +19,10 @@ from tests.unit.irsa_cli.diff.previews import (
     create,
     digest,
     inline,
+    oidc_provider,
     role,
     statement,
+    step,
     trust,
     update,
 )
@@ -124,6 +126,63 @@ def test_by_an_association(diff_json: DiffJson) -> None:
     found = diff_json(here, administrator, create(association("new")), eks={}, gate="dangerous")
 
     assert [(each["who"], each["role"]) for each in found["dangerous"]] == [("web/new", "my-role")]
+
+
+X, Y = (f"arn:aws:iam::{OTHER_ACCOUNT}:role/{name}" for name in "xy")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "then"),
+    [(X, Y, [Y]), (X, None, [""]), (X, X, []), (None, X, [])],
+)
+def test_by_another_target_role(before: Any, after: Any, then: list[str], diff_json: DiffJson) -> None:
+    """The attack: the first role could assume both all along, and its Pods had credentials of one target role alone.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+    """
+    both = role(document({"Effect": "Allow", "Principal": PODS, "Action": ["sts:AssumeRole", "sts:TagSession"]}))
+    may = inline(statement(["sts:AssumeRole", "sts:TagSession"], [X, Y]))
+    steps = update(both, both), update(may, may), update(*(association(targetRoleArn=each) for each in (before, after)))
+
+    for gate in ("gains", "dangerous"):
+        assert diff_json(*steps, eks={}, gate=gate)["good"] is not bool(then)
+    assert [each["then"] for each in diff_json(*steps, eks={})["mayGain"]] == then
+
+
+BY_GITHUB = "token.actions.githubusercontent.com"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "audience", "stops"),
+    [
+        ([], ["a"], None, True),
+        (["a"], ["a", "b"], None, True),
+        (["a"], ["a", "b"], "b", True),
+        (["a"], ["a", "b"], "a", False),
+        (["a", "b"], ["b", "a"], None, False),
+    ],
+)
+def test_by_another_client_id(before: Any, after: Any, audience: Any, stops: bool, diff_json: DiffJson) -> None:
+    """The attack: no trust policy changes, and the OIDC provider of no cluster lists a further audience, or is new.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddClientIDToOpenIDConnectProvider.html
+    """
+    condition = {"Condition": {"StringEquals": {f"{BY_GITHUB}:aud": audience}}} if audience else {}
+    trusts = role(trusting(GITHUB, **BY_TOKEN, **condition))
+    old, new = (oidc_provider(*each, issuer=BY_GITHUB) for each in (before, after))
+    steps = update(trusts, trusts), update(old, new) if before else create(new)
+
+    for gate in ("gains", "dangerous"):
+        assert diff_json(*steps, update(READS, READS), gate=gate)["good"] is not stops
+
+
+def test_an_aws_account_of_a_role_that_is_imported(diff_json: DiffJson) -> None:
+    """The attack: with a role of its own AWS account, the AWS account outside would be one of the stack's."""
+    theirs = {**role(ONE, "z", "z"), "provider": "urn:pulumi:dev::irsa::pulumi:providers:aws::z::id"}
+    theirs["outputs"] = {"arn": f"arn:aws:iam::{OTHER_ACCOUNT}:role/z"}
+    steps = update(role(ONE), role(trusting(aws(ROOT)))), update(READS, READS), step("import", None, theirs)
+
+    assert [each["who"] for each in diff_json(*steps, gate="dangerous")["dangerous"]] == [OTHER_ACCOUNT]
 
 
 def test_by_a_role_that_trusts_the_first_one(diff_json: DiffJson) -> None:

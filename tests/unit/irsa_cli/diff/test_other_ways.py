@@ -269,7 +269,7 @@ def test_what_the_headline_says() -> None:
 
 ELSEWHERE, ALL = (f"arn:aws:iam::444455556666:role/{name}" for name in ("logs", "*"))
 OTHER = f"arn:aws:iam::{ACCOUNT}:role/other"
-DENY = with_inputs(inline(statement("sts:*", effect="Deny"), role="deny"), role="my-role")
+DENY = with_inputs(inline(statement("sts:*", effect="Deny"), role="deny"), role="my-role", name="deny")
 
 
 def may(*role_arns: str) -> dict[str, Any]:

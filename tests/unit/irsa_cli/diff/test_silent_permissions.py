@@ -186,6 +186,71 @@ def test_a_condition_that_goes(key: str, action: str, on: str, diff_json: DiffJs
         assert found["extent"] == "cannot tell"
 
 
+REGION = "aws:RequestedRegion"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"StringLike": {REGION: "a"}}, {"StringEqualsIgnoreCase": {REGION: "a"}}),
+        ({"StringNotEqualsIgnoreCase": {REGION: "a"}}, {"StringNotLike": {REGION: "a"}}),
+        ({"StringEquals": {REGION: "a"}}, {"StringEquals": {REGION: []}}),
+        ({"StringNotEquals": {REGION: []}}, {"StringNotEquals": {REGION: "a"}}),
+        ({"StringEquals": {REGION: "a"}}, {"StringEquals": {REGION: "b", REGION.upper(): "a"}}),
+        *((None, {"Null": {"aws:PrincipalArn": each}}) for each in (["False"], ["no"], [])),
+    ],
+)
+def test_a_condition_that_only_looks_narrower(before: Any, after: Any, diff_json: DiffJson) -> None:
+    """The attack: letter case, and spellings of which no page says what they mean.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+    """
+    old = [statement("s3:*", Condition=before)] if before else []
+    change = update(inline(*old), inline(statement("s3:*", Condition=after)))
+
+    assert not diff_json(*stays(ROLE), change, gate="permissions")["good"]
+
+
+@pytest.mark.parametrize(("value", "is_same"), [("a", True), ("a*", False), ("a?", False)])
+def test_a_value_without_wildcards(value: str, is_same: bool, diff_json: DiffJson) -> None:
+    old, new = (inline(statement("s3:*", Condition={each: {REGION: value}})) for each in ("StringEquals", "StringLike"))
+
+    assert diff_json(*stays(ROLE), update(old, new), gate="permissions")["good"] is is_same
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"Statement": [{"Effect": "Allow", "action": "*", "resource": "*"}]},
+        {"Statement": [{"Effect": "Allow", "Action": "*", "resource": "*"}]},
+        {"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "NotAction": "s3:*", "Resource": "*"}]},
+        {"statement": [statement()]},
+    ],
+)
+def test_elements_of_other_names(written: Any, diff_json: DiffJson) -> None:
+    """The attack: what is read as no permission at all, and IAM may take."""
+    change = update(inline(), with_inputs(inline(), policy=json.dumps({"Version": "2012-10-17", **written})))
+
+    for gate in ("permissions", "dangerous"):
+        assert not diff_json(*stays(ROLE), change, gate=gate)["good"]
+
+
+def test_two_inline_policies_of_one_name(diff_json: DiffJson) -> None:
+    """The attack: a second one takes the place of the first in AWS, which denied.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html
+    """
+    denies = inline(statement("s3:*", effect="Deny"))
+    wide, second = (
+        with_inputs({**inline(*those), "urn": f"{denies['urn']}{name}"}, name=name)
+        for name, those in (("y", [statement()]), ("x", [statement("s3:GetObject", "arn:aws:s3:::a/*")]))
+    )
+    found = diff_json(*stays(ROLE, denies, wide), create(second), gate="permissions")
+
+    assert (len(reasons(found)), found["good"]) == (1, False)
+    assert diff_json(*stays(ROLE, denies, wide, second), gate="permissions")["good"]
+
+
 @pytest.mark.parametrize("where", ["inline", "attached", "boundary"])
 def test_a_condition_beside_another_document(where: str, diff_json: DiffJson) -> None:
     """The attack: the documents of one role were compared one by one, so that none gained anything."""
