@@ -5,7 +5,7 @@ import asyncio
 import pulumi
 
 from irsa.failed_update import about, hooks, once_for_each_owner, supports
-from irsa.rules.commands import clear_association
+from irsa.rules.commands import AwsPlace, clear_association, up
 
 # What EKS says for a while after IAM has the trust policy (https://github.com/hashicorp/terraform-provider-aws/issues/34711).
 REFUSAL = "Trust policy of the role provided is invalid"
@@ -50,10 +50,10 @@ async def _kept(update: pulumi.ResourceHookArgs) -> None:
     kept = [name for name in KEPT if old.get(name) and not new.get(name)]
     if not kept:
         return
-    command = clear_association(
-        str(old.get("clusterName")), str(old.get("associationId")), str(old.get("region")), kept
-    )
-    text = f"EKS keeps the {' and the '.join(kept)} of {about(update)}. Run `{command}`, then `pulumi up --refresh`"
+    place = AwsPlace(pulumi.Config("aws").get("profile") or "", str(old.get("region")))
+    command = clear_association(place, str(old.get("clusterName")), str(old.get("associationId")), kept)
+    refresh = up(pulumi.get_stack())
+    text = f"EKS keeps the {' and the '.join(kept)} of {about(update)}. Run `{command}`, then `{refresh}`"
     if not pulumi.runtime.is_dry_run():
         raise NotRemovedError(text)
     pulumi.log.warn(text)

@@ -61,15 +61,15 @@ class WebIdentityProof(Proof):
             return self._check(ASSUMES, outcome_of(error), about, str(error))
         texts: tuple[str, ...] = ()
         if live is None:
-            texts = NO_SERVICE_ACCOUNT, named(str(own)), own.command_to_create(stack)
+            texts = NO_SERVICE_ACCOUNT, named(str(own)), own.command_to_create(cluster.place, stack)
         # Without an annotation, the trust policy still admits tokens.
         elif IRSA in self.binding.identity.used:
             wrong = of_annotations(live.annotations, self.binding.role_arn)
-            fix = own.command_to_restore(stack, live.annotations)
+            fix = own.command_to_restore(cluster.place, stack, live.annotations)
             if wrong and live.role_arn != self.binding.role_arn:
                 texts = wrong.found, wrong.expected, fix
             elif live.audience != self.binding.audience:
-                fix = fix if AUDIENCE in own.annotations else own.command_to_remove(AUDIENCE)
+                fix = fix if AUDIENCE in own.annotations else own.command_to_remove(cluster.place, AUDIENCE)
                 texts = f"{AUDIENCE}: {named(live.audience)}", f"the audience {named(self.binding.audience)}", fix
         return self._check(ASSUMES, Outcome.FINDING, about, *texts) if texts else Claim(cluster, own, about)
 
@@ -190,16 +190,19 @@ class WebIdentityProof(Proof):
     def _names(self, claim: Claim, issuer: str) -> Mapping[str, str]:
         role_arn, audience, repair = self.role_arn, self.audience, self.repair
         # What cannot be parsed is no ARN of a role, and STS says so.
-        number = provider = ""
+        number, provider, place = "", "", commands.UNKNOWN_AWS_ACCOUNT
         with contextlib.suppress(Mistake):
             number, provider = parse_iam_arn(role_arn, "role").account_id, provider_of_role(role_arn, issuer)
+        with contextlib.suppress(Mistake, CouldNotLookError):
+            aws_account = self.asked.aws_accounts.of_arn(role_arn)
+            place = aws_account.place if aws_account else place
         created = provider in self.asked.declared.oidc_providers
         return {
             **self._common_names(claim, issuer, role_arn),
             "aws_account": number,
-            "add_client_id": repair if created else commands.add_client_id(provider, audience),
+            "add_client_id": repair if created else commands.add_client_id(place, provider, audience),
             "audience": audience,
-            "create_provider": repair if created else commands.create_provider(issuer, [audience]),
+            "create_provider": repair if created else commands.create_provider(place, issuer, [audience]),
             "provider": provider,
             "subject": subject_claim(claim.service_account.subject),
         }

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from irsa.rules.annotations import ROLE_ARN
+from irsa.rules.commands import ClusterPlace
 from irsa.rules.mistakes import listed, named
 from irsa.ways import ONLY_IRSA, POD_IDENTITY
 from irsa_cli.verify.ask import NotCheckedError, ask
@@ -46,10 +47,14 @@ def _of_service_account(
     pods = cluster.pods(declared.namespace, declared.name)
     nodes = _nodes(cluster) if pods and has_stage else None
     for pod in pods:
-        running.append(running_pod(pod, role_arn, nodes, declared.cluster_key))
+        running.append(running_pod(cluster.place, pod, role_arn, nodes, declared.cluster_key))
         about = in_cluster(running[-1].name, declared.cluster_key)
         by_association = way_of(binding.identity) is POD_IDENTITY
-        question = partial(_of_agent, running[-1]) if by_association else partial(_of_webhook, pod, role_arn, declared)
+        question = (
+            partial(_of_agent, running[-1])
+            if by_association
+            else partial(_of_webhook, cluster.place, pod, role_arn, declared)
+        )
         yield from ask(Check(binding.key, PODS, Outcome.OK, about), "", question)
         if not by_association and (names := containers_with_own_role(pod)):
             text = f"these set the role themselves: {listed(names)}"
@@ -58,9 +63,11 @@ def _of_service_account(
         yield Check(binding.key, PODS, Outcome.OK, declared.place, "no running Pods")
 
 
-def _of_webhook(pod: Mapping[str, Any], role_arn: str, declared: DeclaredServiceAccount) -> Iterator[Difference]:
+def _of_webhook(
+    place: ClusterPlace, pod: Mapping[str, Any], role_arn: str, declared: DeclaredServiceAccount
+) -> Iterator[Difference]:
     for found, expected in problems(pod, role_arn, declared.audience):
-        yield Difference(found, expected, restart_command(pod))
+        yield Difference(found, expected, restart_command(place, pod))
 
 
 def _of_agent(pod: RunningPod) -> Iterator[Difference]:

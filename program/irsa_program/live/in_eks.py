@@ -32,7 +32,7 @@ def missing_agents(stack: PlannedStack) -> Iterator[LocatedMistake]:
             name, place = cluster.name or "", stack.stack.place_of_cluster(key)
             found = f"the EKS cluster {named(name)} has no add-on {AGENT}, and no Auto Mode"
             found += ": Pods with an association get no credentials"
-            fix = f"add it: {commands.create_addon(name, AGENT, cluster.region)}"
+            fix = f"add it: {commands.create_addon(stack.options(cluster.aws_account, cluster.region), name, AGENT)}"
             yield finding(live_rules.AGENT_MISSING, place, found, "the agent of EKS Pod Identity on its nodes", fix)
 
 

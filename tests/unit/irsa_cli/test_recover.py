@@ -18,6 +18,7 @@ from irsa_cli.main import main
 from irsa_cli.recover import COMMANDS, list_of
 
 PROVIDER = "urn:pulumi:test::irsa::pulumi:providers:aws::default::04da6b54"
+CREATED = "'--output=jsonpath={.metadata.creationTimestamp}'"
 
 
 def urn(kind: str, name: str) -> str:
@@ -84,8 +85,8 @@ def test_what_may_exist_has_its_commands() -> None:
         f"aws eks list-pod-identity-associations {of_app} '--query=associations[].associationId'",
         f"aws eks describe-{of_cluster} --query=association.createdAt",
         f"aws eks delete-{of_cluster}",
-        "kubectl get serviceaccount --namespace=team-a '--output=jsonpath={.metadata.creationTimestamp}' -- app",
-        "kubectl delete serviceaccount --namespace=team-a -- app",
+        f"kubectl get serviceaccount --namespace=team-a {CREATED} --context CONTEXT -- app",
+        "kubectl delete serviceaccount --namespace=team-a --context CONTEXT -- app",
     ]
 
 

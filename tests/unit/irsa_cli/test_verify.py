@@ -23,7 +23,7 @@ from irsa_world.model import Association, EksCluster, Role, ServiceAccount
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from tests.unit.irsa_world.live.eks_answers import Eks, association
-from tests.world import Cloud, document, documented
+from tests.world import Cloud, Place, document, documented
 
 ACCOUNT, REGION = "111122223333", "us-west-2"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -124,8 +124,7 @@ def test_what_is_as_declared_is_good(identity: Any) -> None:
 
 
 PLACE = "web/app in EKS cluster blue"
-AT = f"--region {REGION} --cluster-name blue --association-id a-1"
-CLEAR = f"aws eks update-pod-identity-association {AT}"
+CLEAR = "aws eks update-pod-identity-association --cluster-name blue --association-id a-1"
 DELETE = f"aws eks delete-pod-identity-association --cluster-name blue --association-id a-1 --region {REGION}"
 CREATE_ADDON = f"aws eks create-addon --cluster-name blue --addon-name eks-pod-identity-agent --region {REGION}"
 ADD_CLIENT_ID = (
@@ -169,8 +168,15 @@ BROKEN: dict[str, tuple[DeclaredBinding, Callable[[Cloud], object], tuple[str, s
     "session tags": (bound("both"), lambda c: associate(c, session_tags=False), (*GIVEN, UP)),
     "tag": (bound("both", tags={"team": "a"}), lambda c: associate(c, tags={"cost": "b"}), (*GIVEN, UP)),
     "target role": (
-        bound("both"), lambda c: associate(c, target_role_arn=TARGET), (*GIVEN, f"{CLEAR} --target-role-arn ''")),
-    "session policy": (bound("both"), lambda c: associate(c, policy="{}"), (*GIVEN, f"{CLEAR} --policy ''")),
+        bound("both"),
+        lambda c: associate(c, target_role_arn=TARGET),
+        (*GIVEN, f"{CLEAR} --target-role-arn '' --region {REGION}"),
+    ),
+    "session policy": (
+        bound("both"),
+        lambda c: associate(c, policy="{}"),
+        (*GIVEN, f"{CLEAR} --policy '' --region {REGION}"),
+    ),
     "no session policy": (bound("both", policy=json.dumps(READ)), lambda c: associate(c, policy=""), (*GIVEN, UP)),
     "wider session policy": (
         bound("both", policy=json.dumps(READ)), lambda c: associate(c, policy=json.dumps(EVERYTHING)), (*GIVEN, UP)),
@@ -315,7 +321,7 @@ def test_an_annotation_is_restored_by_a_command_that_is_not_refused(
     """
     account = DeclaredServiceAccount("", "team-a", "app", wanted, created=created)
     others = {"pulumi.com/patchForce": "true", "example.com/owner": "x"}
-    found = [*of_annotations(account, {**live, **others}, "dev")]
+    found = [*of_annotations(Place(), account, {**live, **others}, "dev")]
 
     assert len(found) == len([key for key in {*wanted, *live} if wanted.get(key) != live.get(key)])
     overwritten = [key for key, value in wanted.items() if live.get(key, value) != value]

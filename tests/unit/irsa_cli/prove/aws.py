@@ -17,6 +17,7 @@ from irsa_world.live.sts import Session
 from irsa_world.model import ServiceAccount
 from irsa_world.report.checks import Check
 from irsa_world.state.declared import DeclaredBinding, DeclaredStack
+from tests.world import Place
 
 ACCOUNT, ISSUER = "111122223333", "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 HOST_PATH = ISSUER.removeprefix("https://")
@@ -48,6 +49,7 @@ class Cluster(NamedTuple):
     without_tokens: tuple[str, ...] = ()
     unreachable: Exception | None = None
     context: str = "test"
+    place: Any = Place()
 
     def __hash__(self) -> int:
         return id(self)

@@ -45,7 +45,7 @@ def connected(folder: Path, url: str, user: Any = None, cluster: Any = None) -> 
     document["clusters"][0]["cluster"] |= cluster or {}
     document["users"][0]["user"] = user or {"token": "t"}
     (folder / "kubeconfig").write_text(json.dumps(document))
-    return ClusterClient(configuration({"kubeconfig": str(folder / "kubeconfig")}))
+    return ClusterClient({"kubeconfig": str(folder / "kubeconfig")})
 
 
 @pytest.fixture
