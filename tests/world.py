@@ -151,6 +151,7 @@ class Cloud:
         self.agent: str | None = "ACTIVE"
         self.eks_cluster: EksCluster | None = None
         self.pods_there, self.nodes = pods, dict[str, Mapping[str, str]]()
+        self.gone = set[str]()
         self.errors: dict[str, Exception] = {}
         self.asked = Counter[str]()
 
@@ -211,6 +212,9 @@ class Cloud:
 
     def service_account(self, namespace: str, name: str) -> Any:
         return self._answer("service account", name, self.service_accounts.get(f"{namespace}/{name}"))
+
+    def has_namespace(self, name: str) -> Any:
+        return None if "namespace" in self.errors else name not in self.gone
 
     def pods(self, *_: str) -> Any:
         return self._answer("pods", "pods", self.pods_there)

@@ -223,7 +223,8 @@ class Verification:
         stack, live = self.declared.stack, self.clusters.of(declared.cluster)
         found = live.service_account(declared.namespace, declared.name)
         if found is None:
-            return [Difference(NO_SERVICE_ACCOUNT, named(str(declared)), declared.command_to_create(live.place, stack))]
+            fix = declared.command_to_create(live.place, stack, live.has_namespace(declared.namespace))
+            return [Difference(NO_SERVICE_ACCOUNT, named(str(declared)), fix)]
         return of_annotations(live.place, declared, found.annotations, stack)
 
     # EKS

@@ -109,6 +109,12 @@ class ClusterClient:
         found = self._items("namespaces", "", itemgetter("metadata"))
         return {each["name"]: bool(each.get("deletionTimestamp")) for each in found}
 
+    def has_namespace(self, name: str) -> bool | None:
+        """Return whether a namespace exists; None where that cannot be read. It is asked for once."""
+        with contextlib.suppress(CouldNotLookError):
+            return self.object_of("namespaces", name) is not None
+        return None
+
     def node_labels(self) -> dict[str, Mapping[str, str]]:
         """Return the labels of the nodes, by name. They are asked for once."""
         found = self._answers.answer("nodes", lambda: self._items("nodes", "", itemgetter("metadata")))

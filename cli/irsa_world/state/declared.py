@@ -45,9 +45,12 @@ class DeclaredServiceAccount(ServiceAccount):
         """`namespace/name`, and the cluster in a stack of several clusters."""
         return in_cluster(str(self), self.cluster_key)
 
-    def command_to_create(self, place: ClusterPlace, stack: str) -> str:
-        """Return the command that creates the service account."""
-        return commands.up_with_service_account(place, stack, self.namespace, self.name, self.created)
+    def command_to_create(self, place: ClusterPlace, stack: str, has_namespace: bool | None) -> str:
+        """Return the command that creates the service account, and its namespace first where there is none."""
+        command = commands.up_with_service_account(place, stack, self.namespace, self.name, self.created)
+        # The provider patches a namespace of its own, and creates nothing in one that is gone.
+        namespace = commands.create_namespace(place, self.namespace)
+        return commands.together(namespace, command) if has_namespace is False else command
 
     def command_to_remove(self, place: ClusterPlace, annotation: str) -> str:
         """Return the command that removes one of its annotations."""

@@ -101,6 +101,33 @@ def test_what_has_no_command() -> None:
     assert listed(text) == [BY_HAND, AGAIN, AGAIN, AGAIN]
 
 
+def test_each_command_acts_where_the_states_providers_do() -> None:
+    """The default of the reader's shell may be another cluster, and another AWS account."""
+    providers = {
+        "aws": {"profile": "data"},
+        "kubernetes": {"context": "green", "kubeconfig": "/home/me/green"},
+        "assuming": {"assumeRoles": '[{"roleArn":"arn:aws:iam::444455556666:role/x"}]'},
+    }
+    recorded = [resource(f"pulumi:providers:{name}", name, id="1", inputs=each) for name, each in providers.items()]
+    reference = {name: f"{each['urn']}::1" for name, each in zip(providers, recorded, strict=True)}
+    pending = [
+        creating(types.ROLE, "a", name="my-role"),
+        creating(types.SERVICE_ACCOUNT, "b", metadata=APP),
+        creating(types.SERVICE_ACCOUNT_PATCH, "c", metadata={**APP, "annotations": {"a/b": "c"}}),
+        creating(types.ROLE, "d", name="other-role"),
+    ]
+    for each, name in zip(pending, ("aws", "kubernetes", "kubernetes", "assuming"), strict=True):
+        each["resource"]["provider"] = reference[name]
+    found = [line for lines in listed(list_of(state(recorded, *pending))) for line in lines]
+
+    options = ("--profile data", "--context green --kubeconfig /home/me/green", "--profile PROFILE")
+    assert [next((each for each in options if each in line), line) for line in found if line[0] != "#"] == [
+        *[options[0]] * 2,
+        *[options[1]] * 3,
+        *[options[2]] * 2,
+    ]
+
+
 def test_a_name_that_the_provider_completes() -> None:
     """Protects the role in use: the query selects names of the provider's form, and none that the state has.
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
+from irsa.rules.commands import in_order
 from irsa.rules.leaves import items_of
 from irsa.rules.unknown import Unknown
 from irsa.types import POD_IDENTITY_ASSOCIATION
@@ -34,6 +35,9 @@ ROLE, OTHER = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("app", "other"
 TARGET = "arn:aws:iam::444455556666:role/target"
 POLICY = f"arn:aws:iam::{ACCOUNT}:policy/app"
 UP = "pulumi up --refresh --stack dev"
+# The default is another cluster, and another AWS account.
+ELSEWHERE = Place("green", "/home/me/green", "data", REGION)
+OPTIONS = {"kubectl": "--context green --kubeconfig /home/me/green", "aws": "--profile data", "pulumi": "--stack dev"}
 DENIED, SECRET = NoPermissionError("AccessDenied"), Unknown("the state keeps it as a secret")
 AGENT_RUNS = {("blue", "eks-pod-identity-agent"): "ACTIVE"}
 HOSTILE = "a\nerror: \x1b[31m"
@@ -206,6 +210,27 @@ def test_a_broken_link(binding: DeclaredBinding, break_it: Any, expected: tuple[
     break_it(cloud)
 
     assert said(binding, cloud) == [expected]
+    cloud.place = ELSEWHERE
+    for each in in_order(check.fix for check in checked(binding, cloud)):
+        assert OPTIONS[each.split()[0]] in each
+
+
+def test_each_pod_is_restarted_in_its_own_cluster() -> None:
+    cloud = cloud_of(bound())
+    cloud.place, cloud.pods_there = ELSEWHERE, [pod("app-5d9-old")]
+
+    assert {OPTIONS["kubectl"] in each.fix for each in bad(checked(bound(), cloud, pods=True))} == {True}
+
+
+def test_a_namespace_that_is_gone_comes_first() -> None:
+    """`pulumi up --refresh` alone creates no service account in it: the API server answers NotFound."""
+    cloud = cloud_of(bound())
+    cloud.service_accounts.clear()
+    cloud.gone = {"web"}
+
+    assert said(bound(), cloud) == [("service account", "web/app", f"kubectl create namespace web && {UP}")]
+    cloud.errors = {"namespace": DENIED}
+    assert said(bound(), cloud) == [("service account", "web/app", UP)]
 
 
 SAME = allowing(["S3:GETOBJECT"], Sid="x", Resource=["*"])

@@ -1,11 +1,14 @@
 """Every command that irsa advises, read back as a POSIX shell reads it, with values that would break out of it."""
 
+import ast
 import inspect
 import json
+import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,6 +140,27 @@ def test_the_aws_cli_sends_a_value_as_it_is(name: str) -> None:
             assert value in PLACES or value.lstrip().startswith("[")
 
 
+# What looks for a value before there is a stack, and what others must not run.
+WRITTEN = {"parameters.py", "loading.py"}
+TOOLS = re.compile(r"\b(kubectl (?:[a-z]+|\{)|aws [a-z0-9]+ [a-z]+-[a-z-]+|eksctl [a-z]+ [a-z])")
+
+
+def test_no_other_module_writes_a_command() -> None:
+    """Protects the other cluster: of a function of this module, the cluster or the AWS account is an argument."""
+    root = Path(commands.__file__).parents[3]
+    found = set()
+    for file in (
+        each for folder in ("components/irsa", "cli", "program", "config") for each in root.glob(f"{folder}/**/*.py")
+    ):
+        tree = ast.parse(file.read_text())
+        docstrings = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
+        texts = (each for each in ast.walk(tree) if isinstance(each, ast.Constant) and isinstance(each.value, str))
+        found |= {file.name for each in texts if id(each) not in docstrings and TOOLS.search(each.value)}
+
+    # Those of recover.py get theirs by `at_place`.
+    assert found == {"commands.py", "recover.py", *WRITTEN}
+
+
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_shell_runs_nothing_of_a_value(value: str) -> None:
     text = commands.up_with_service_account(CLUSTER, value, value, value, False)
@@ -157,3 +181,24 @@ def test_a_shell_runs_nothing_of_a_value(value: str) -> None:
     ]
     assert answer.stdout == "".join(f"<{word}>" for word in [*made, "pulumi", "up", "--refresh", "--stack", value])
     assert answer.stderr == ""
+
+
+def test_commands_are_given_once_and_in_an_order_in_which_they_succeed() -> None:
+    """`pulumi up` fails on what others wrote, and in a namespace that is gone; Pods keep what they were created with.
+
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
+    """
+    up, guard = commands.up("dev"), commands.up_of_guard("dev")
+    away = commands.remove_annotations(CLUSTER, "team-a", "app", "a/b && c")
+    namespace = commands.create_namespace(CLUSTER, "team-a")
+    created = commands.up_with_service_account(CLUSTER, "dev", "team-a", "app", created=False)
+    restart = commands.restart(CLUSTER, "deployment/app", "team-a")
+    given = [restart, up, commands.together(away, up), commands.together(namespace, created), away]
+
+    first, second, third, *last = commands.in_order(given)
+    assert (first, {second, third}, last) == (
+        namespace,
+        {away, commands.create_service_account(CLUSTER, "team-a", "app")},
+        [up, restart],
+    )
+    assert commands.in_order([up, guard]) == [guard]

@@ -54,6 +54,9 @@ class Cluster(NamedTuple):
     def __hash__(self) -> int:
         return id(self)
 
+    def has_namespace(self, _: str) -> bool:
+        return True
+
     def service_account(self, namespace: str, name: str) -> ServiceAccount | None:
         if self.unreachable:
             raise self.unreachable
