@@ -49,7 +49,7 @@ def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
             if stack.held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name):
                 change = gives_up(planned.binding, planned.spec, stack.held)
                 if live is None and change and change.way is IRSA:
-                    yield _gone(planned, change)
+                    yield _gone(stack, planned, change)
             elif association.import_id or live:
                 yield from _existing(planned, association, live, ours)
             else:
@@ -62,11 +62,11 @@ def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
                     yield finding(live_rules.QUOTA_REACHED, planned.place("identity"), found, allowed, fix)
 
 
-def _gone(planned: Planned, change: Change) -> LocatedMistake:
+def _gone(stack: PlannedStack, planned: Planned, change: Change) -> LocatedMistake:
     """Return that IRSA ends without the association that the state has: somebody deleted it."""
     found = f"the association of {named(planned.service_account or '')}{planned.where}, which is in the state, is gone:"
     found = f"{found} new Pods would get no credentials"
-    fix = f"first run `pulumi up --refresh` with identity: {spelled(change.before)}, which creates it again"
+    fix = f"first run `{commands.up(stack.name)}` with identity: {spelled(change.before)}, which creates it again"
     return finding(live_rules.ASSOCIATION_MISSING, planned.place("identity"), found, "the association", fix)
 
 

@@ -74,6 +74,7 @@ class PlannedStack(NamedTuple):
         guards: The guards of the plan.
         reads: What AWS and the clusters have.
         held: What the stack's state holds.
+        name: The stack's name.
         aws_settings: The settings of the stack's default AWS provider, by their names without `aws:`.
     """
 
@@ -83,6 +84,7 @@ class PlannedStack(NamedTuple):
     lookups: Lookups
     reads: Reads
     held: Held
+    name: str
     aws_settings: Mapping[str, Any] = {}
 
     def options(self, aws_account: str | None, region: str | None) -> AwsPlace:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
-from irsa.rules.commands import in_order
+from irsa.rules.commands import ClusterPlace, in_order
 from irsa.rules.leaves import items_of
 from irsa.rules.unknown import Unknown
 from irsa.types import POD_IDENTITY_ASSOCIATION
@@ -346,7 +346,7 @@ def test_an_annotation_is_restored_by_a_command_that_is_not_refused(
     """
     account = DeclaredServiceAccount("", "team-a", "app", wanted, created=created)
     others = {"pulumi.com/patchForce": "true", "example.com/owner": "x"}
-    found = [*of_annotations(Place(), account, {**live, **others}, "dev")]
+    found = [*of_annotations(ClusterPlace(""), account, {**live, **others}, "dev")]
 
     assert len(found) == len([key for key in {*wanted, *live} if wanted.get(key) != live.get(key)])
     overwritten = [key for key, value in wanted.items() if live.get(key, value) != value]

@@ -128,7 +128,7 @@ def whole(
     reads = Reads({key: aws_account or account() for key in lookups.aws_accounts}, there)
     planned = plan(stack, lookups)
     components = planned_components(stack, planned, lookups, reads)
-    return PlannedStack(stack, components, planned.guards, lookups, reads, held(state))
+    return PlannedStack(stack, components, planned.guards, lookups, reads, held(state), "dev")
 
 
 def found(
