@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 import pytest
@@ -123,6 +123,15 @@ def documented(name: str) -> set[str]:
     return {action for each in statements for action in items_of(each["Action"])}
 
 
+class Place(NamedTuple):
+    """The options of kubectl and of the AWS CLI: `Cloud` is a cluster and an AWS account."""
+
+    context: str = ""
+    kubeconfig: str = ""
+    profile: str = ""
+    region: str = ""
+
+
 class Cloud:
     """An AWS account with EKS and a cluster, in the places of their clients; it is as a test says.
 
@@ -131,7 +140,7 @@ class Cloud:
         asked: How often each question was asked.
     """
 
-    number, context = "111122223333", "test"
+    number, context, place = "111122223333", "test", Place()
 
     def __init__(self, *roles: Role, service_accounts: Iterable[ServiceAccount] = (), pods: Sequence[Any] = ()) -> None:
         """Take what there is; what else there may be is set later."""
@@ -143,6 +152,7 @@ class Cloud:
         self.agent: str | None = "ACTIVE"
         self.eks_cluster: EksCluster | None = None
         self.pods_there, self.nodes = pods, dict[str, Mapping[str, str]]()
+        self.gone = set[str]()
         self.errors: dict[str, Exception] = {}
         self.asked = Counter[str]()
 
@@ -205,6 +215,9 @@ class Cloud:
 
     def service_account(self, namespace: str, name: str) -> Any:
         return self._answer("service account", name, self.service_accounts.get(f"{namespace}/{name}"))
+
+    def has_namespace(self, name: str) -> Any:
+        return None if "namespace" in self.errors else name not in self.gone
 
     def pods(self, *_: str) -> Any:
         return self._answer("pods", "pods", self.pods_there)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from irsa.rules.arns import issuer_host_path, parse_cluster_arn
+from irsa.rules.commands import UNKNOWN_CLUSTER, AwsPlace
 from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import named
 from irsa_world.exits import CouldNotLookError, NoPermissionError
@@ -17,7 +18,6 @@ from irsa_world.issuers import eks_region
 from irsa_world.live.aws import AwsAccountClients, Inputs, created_eks_cluster, session_of
 from irsa_world.live.guards import guards_of
 from irsa_world.live.iam import AwsAccountClient, with_details
-from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients
 from irsa_world.live.once import Answer
 from irsa_world.model import Association, AwsAccount, Cluster, EksCluster, Guards, World
@@ -147,20 +147,19 @@ def _discovery(
 def _clusters(
     contexts: Sequence[str], eks_names: Sequence[str], stacks: Sequence[Stack], credentials: Inputs
 ) -> list[Source[Cluster]]:
-    current = partial(_cluster, in_kubeconfig=True)
     chosen: list[Source[Cluster]] = []
-    chosen += [(f"context {named(each)}", partial(_of_context, each), current) for each in contexts]
+    chosen += [(f"context {named(each)}", partial(_of_context, each), _cluster) for each in contexts]
     for each in eks_names:
         chosen.append(
             (f"EKS cluster {named(each)}", partial(_of_eks, each, credentials), partial(_cluster, eks_name=each))
         )
     if not chosen:
         chosen = [each for stack in stacks for each in _clusters_of(*stack)]
-    return chosen or [("the current context", _of_context, current)]
+    return chosen or [("the current context", _of_context, _cluster)]
 
 
 def _of_context(context: str | None = None) -> ClusterClient:
-    return ClusterClient(configuration({"context": context}))
+    return ClusterClient({"context": context})
 
 
 def _of_eks(name: str, credentials: Inputs) -> ClusterClient:
@@ -168,20 +167,16 @@ def _of_eks(name: str, credentials: Inputs) -> ClusterClient:
     region = session.region_name
     if not region:
         raise CouldNotLookError("no region: pass --region, or set AWS_REGION or the region of the AWS profile")
-    found = created_eks_cluster(session, name, region)
     # Without a profile, `aws` reads it from the same environment variables as this session.
     profile = credentials.get("profile")
+    found = created_eks_cluster(session, name, AwsPlace(profile or "", region))
     kubeconfig = eks_kubeconfig(name, region, found.endpoint, found.certificate_authority or "", profile=profile)
-    return ClusterClient(configuration({"kubeconfig": json.dumps(kubeconfig)}))
+    return ClusterClient({"kubeconfig": json.dumps(kubeconfig)})
 
 
 def _clusters_of(declared: DeclaredStack, clusters: ClusterClients) -> Iterator[Source[Cluster]]:
     for reference in clusters.references:
-        inputs = declared.clusters.get(reference, {})
-        # Such a provider reads the kubeconfig that kubectl reads.
-        in_kubeconfig = not (inputs.get("kubeconfig") or inputs.get("cluster"))
-        read = partial(_cluster, in_kubeconfig=in_kubeconfig)
-        yield _name(declared, reference), partial(clusters.of, reference), read
+        yield _name(declared, reference), partial(clusters.of, reference), _cluster
 
 
 def _name(declared: DeclaredStack, reference: str) -> str:
@@ -213,10 +208,11 @@ def _read(name: str, reach: Callable[[], Any], read: Callable[[Any], Answer]) ->
         return f"{name}: {error}"
 
 
-def _cluster(live: ClusterClient, in_kubeconfig: bool = False, eks_name: str | None = None) -> Cluster:
-    """Return a cluster with all of its service accounts; its context only where that is of the user's kubeconfig."""
-    context = live.context if live.is_in_file and in_kubeconfig else None
-    return Cluster(live.context or "", live.issuer, tuple(live.service_accounts(None)), context, eks_name)
+def _cluster(live: ClusterClient, eks_name: str | None = None) -> Cluster:
+    """Return a cluster with all of its service accounts."""
+    context = None if live.place == UNKNOWN_CLUSTER else live.place.context
+    everybody = tuple(live.service_accounts(None))
+    return Cluster(live.context or "", live.issuer, everybody, context, eks_name, kubeconfig=live.place.kubeconfig)
 
 
 def _guards(live: ClusterClient, not_checked: Callable[[str], None]) -> Guards | None:
@@ -311,6 +307,7 @@ def read_aws_account(
         clusters,
         tuple(documents.result() or ()),
         associations,
+        live.place,
     )
 
 

@@ -16,6 +16,7 @@ from irsa.rules.mistakes import named, visible
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa_cli.text_files import text_of
 from irsa_world.exits import GOOD, CouldNotLookError
+from irsa_world.state.places import aws_place, cluster_place
 from irsa_world.state.resource import (
     OtherFormError,
     is_secret,
@@ -40,9 +41,10 @@ example: irsa recover before.json
 exit codes: 0 printed, 2 the file cannot be read"""
 HEADER = """\
 # The engine may have created these, though the state does not have them. For each: run what follows look, with the
-# credentials of its AWS account and the context of its cluster. If it was created after the interrupted run began, run
-# what follows delete, with what you found in place of ARN, ID or NAME. If it does not exist (NoSuchEntity, NotFound, an
-# empty list) or is older, leave it: then it belongs to others. Any other error is no answer: look again.
+# credentials of its AWS account, and what reaches it in place of PROFILE or CONTEXT. If it was created after the
+# interrupted run began, run what follows delete, with what you found in place of ARN, ID or NAME. If it does not exist
+# (NoSuchEntity, NotFound, an empty list) or is older, leave it: then it belongs to others. Any other error is no
+# answer: look again.
 """
 FOOTER = """
 # Then: pulumi refresh --clear-pending-creates --non-interactive --yes --skip-preview, and pulumi up
@@ -136,35 +138,39 @@ def list_of(state: Any) -> str:
         pending += [resource] if operation.get("type") == "creating" else []
     if not pending:
         return NOTHING
+    # By their references.
+    providers = {f"{each['urn']}::{each.get('id')}": _mapping(each.get("inputs")) for each in recorded}
     names = [known_text(each.get("id")) for each in recorded if each["type"] == types.ROLE]
     roles = [name for name in names if PLAIN.fullmatch(name)]
-    known = {_lines(each, ()) for each in recorded}
-    entries = ["\n".join([_quoted(each["urn"]), *_entry(each, roles, known)]) for each in pending]
+    known = {_lines(each, (), {}) for each in recorded}
+    entries = ["\n".join([_quoted(each["urn"]), *_entry(each, roles, known, providers)]) for each in pending]
     return HEADER + "".join(f"\n{entry}\n" for entry in dict.fromkeys(entries)) + FOOTER
 
 
-def _entry(resource: State, roles: Sequence[str], known: AbstractSet[tuple[str, ...]]) -> Iterator[str]:
-    lines = _lines(resource, roles)
+def _entry(
+    resource: State, roles: Sequence[str], known: AbstractSet[tuple[str, ...]], providers: Mapping[str, State]
+) -> Iterator[str]:
+    lines = _lines(resource, roles, providers)
     if not resource.get("custom") or resource["type"].startswith(WRITTEN_AGAIN):
         yield "# Nothing to do: pulumi up writes it again, whether it exists or not."
     elif not lines:
         yield BY_HAND
-    elif lines in known:
+    elif _lines(resource, roles, {}) in known:
         yield RECORDED
     else:
         yield from lines
 
 
-def _lines(resource: State, roles: Sequence[str]) -> tuple[str, ...]:
+def _lines(resource: State, roles: Sequence[str], providers: Mapping[str, State]) -> tuple[str, ...]:
     """Return what is to be run for a resource; nothing where there is no command."""
     if resource["type"] == types.SERVICE_ACCOUNT_PATCH:
-        removals = _removals(resource)
+        removals = _removals(resource, providers)
         return (REMOVALS, *(f"delete: {each}" for each in removals)) if removals else ()
-    *look, delete = _commands(resource, roles) or [""]
+    *look, delete = _commands(resource, roles, providers) or [""]
     return (*(f"look:   {each}" for each in look), f"delete: {delete}") if delete else ()
 
 
-def _commands(resource: State, roles: Sequence[str]) -> list[str]:
+def _commands(resource: State, roles: Sequence[str], providers: Mapping[str, State]) -> list[str]:
     """Return the commands that look for a resource, and the one that deletes it; none where there is none."""
     inputs = part(dict, resource, "inputs")
     issuer = known_text(inputs.get("url")).removeprefix("https://")
@@ -179,10 +185,12 @@ def _commands(resource: State, roles: Sequence[str]) -> list[str]:
         texts = [[Template(word).substitute(values) for word in each.split()] for each in COMMANDS.get(kind, ())]
     except KeyError:
         return []
-    return [" ".join(map(shlex.quote, words)) for words in texts]
+    inputs = providers.get(known_text(resource.get("provider")), {})
+    place = cluster_place(inputs) if kind.startswith("kubernetes:") else aws_place(inputs)
+    return [at for words in texts if (at := commands.at_place(" ".join(map(shlex.quote, words)), place))]
 
 
-def _removals(patch: State) -> list[str]:
+def _removals(patch: State, providers: Mapping[str, State]) -> list[str]:
     """Return the commands that remove the annotations of a patch, each only if it still has the patch's value.
 
     None of them where a part is no known text: a secret would stand in a terminal, and in the shell's history.
@@ -192,7 +200,8 @@ def _removals(patch: State) -> list[str]:
     where = (known_text(metadata.get("namespace") or DEFAULT_NAMESPACE), known_text(metadata.get("name")))
     if is_secret(metadata) or not all(map(known_text, (*where, *annotations.values()))):
         return []
-    found = [commands.remove_annotation_with_value(*where, key, value) for key, value in annotations.items()]
+    place = cluster_place(providers.get(known_text(patch.get("provider")), {}))
+    found = [commands.remove_annotation_with_value(place, *where, key, value) for key, value in annotations.items()]
     return found if all(found) else []
 
 

@@ -7,6 +7,7 @@ from irsa import types
 from irsa.evaluation.differences import differences
 from irsa.rules import commands
 from irsa.rules.annotations import PREFIX, meant_by
+from irsa.rules.commands import AwsPlace, ClusterPlace
 from irsa.rules.mistakes import Place, listed, named, path_of, shortened
 from irsa.rules.names import snake
 from irsa.rules.trust import minified
@@ -96,9 +97,11 @@ def of_policies(
         yield Difference(*texts, removal(role, policy), named(policy))
 
 
-def of_annotations(declared: DeclaredServiceAccount, live: Mapping[str, str], stack: str) -> Iterator[Difference]:
+def of_annotations(
+    place: ClusterPlace, declared: DeclaredServiceAccount, live: Mapping[str, str], stack: str
+) -> Iterator[Difference]:
     """Yield every annotation of the webhook that is not as declared, and those that are misspelled."""
-    wanted, repair = declared.annotations, declared.command_to_restore(stack, live)
+    wanted, repair = declared.annotations, declared.command_to_restore(place, stack, live)
     for key, value in wanted.items():
         if live.get(key) != value:
             found = f"{named(key)}: {named(live[key])}" if key in live else f"no {named(key)}"
@@ -110,10 +113,12 @@ def of_annotations(declared: DeclaredServiceAccount, live: Mapping[str, str], st
             why = "which the webhook does not read"
             expected = f"an annotation that the webhook reads; did you mean {meant}?"
         if meant or key.startswith(PREFIX):
-            yield Difference(f"{named(key)}: {named(live[key])}, {why}", expected, declared.command_to_remove(key))
+            yield Difference(
+                f"{named(key)}: {named(live[key])}, {why}", expected, declared.command_to_remove(place, key)
+            )
 
 
-def of_association(declared: Association, live: Association | None) -> Iterator[Difference]:
+def of_association(place: AwsPlace, declared: Association, live: Association | None) -> Iterator[Difference]:
     """Yield how the association of a service account differs from the declared one."""
     expected = f"an association of {named(declared.role_arn)}"
     if live is None:
@@ -127,7 +132,7 @@ def of_association(declared: Association, live: Association | None) -> Iterator[
     on = {True: "on", False: "off"}
     yield from _of_value("role", live.role_arn, declared.role_arn)
     yield from _of_value("session tags", on[live.session_tags], on[declared.session_tags])
-    target = None if declared.target_role_arn else _cleared(live, "targetRoleArn")
+    target = None if declared.target_role_arn else _cleared(place, live, "targetRoleArn")
     yield from _of_value(TARGET_ROLE, live.target_role_arn, declared.target_role_arn, target)
     if isinstance(declared.tags, Unknown):
         yield Difference(declared.tags)
@@ -138,22 +143,21 @@ def of_association(declared: Association, live: Association | None) -> Iterator[
     if declared.policy and live.policy:
         yield from of_document(declared.policy, live.policy, "session policy, ")
     else:
-        policy = None if declared.policy else _cleared(live, "policy")
+        policy = None if declared.policy else _cleared(place, live, "policy")
         yield from _of_value("session policy", live.policy, declared.policy, policy)
 
 
-def _cleared(live: Association, setting: str) -> str:
+def _cleared(place: AwsPlace, live: Association, setting: str) -> str:
     """Return the command that removes a setting, which EKS keeps where an update only leaves it out."""
-    return commands.clear_association(live.cluster.name, live.association_id, live.cluster.region, [setting])
+    return commands.clear_association(place, live.cluster.name, live.association_id, [setting])
 
 
-def of_no_association(live: Association | None, role_arn: str) -> Iterator[Difference]:
+def of_no_association(place: AwsPlace, live: Association | None, role_arn: str) -> Iterator[Difference]:
     """Yield an association that the stack does not declare any more: it wins over the annotation."""
     if live:
         owner = f", which {named(live.owner)} owns" if live.owner_arn else ""
         is_own = live.role_arn == role_arn and not owner
-        cluster = live.cluster
-        fix = commands.delete_association(cluster.name, live.association_id, cluster.region) if is_own else ""
+        fix = commands.delete_association(place, live.cluster.name, live.association_id) if is_own else ""
         found = f"an association of {named(live.role_arn)}{owner}; new Pods get its role, not the annotated one"
         yield Difference(found, "no association", fix)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 from irsa.evaluation import PodIdentityRequest
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN, managers_of
 from irsa.rules.arns import Arn, ClusterArn, parse_cluster_arn, parse_iam_arn
+from irsa.rules.commands import UNKNOWN_AWS_ACCOUNT, UNKNOWN_CLUSTER, AwsPlace, ClusterPlace
 from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.subjects import subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
@@ -118,7 +119,7 @@ class Cluster:
         name: Its context in a kubeconfig, or its name in EKS; where two have one name, with the issuer in parentheses.
         issuer: The issuer of its tokens, an https URL.
         service_accounts: All of its service accounts, sorted by namespace and name.
-        context: Its context in the user's kubeconfig, which kubectl takes; None where it was not reached by one.
+        context: Its context in a kubeconfig, which kubectl takes; empty in a Pod; None where no file has it.
         eks_name: Its name in EKS; None where it was not reached by that.
         arn: Its ARN; None where no AWS account that was read lists it in EKS.
         guards: Whom the guards of stacks guard; None where that was not read.
@@ -131,6 +132,13 @@ class Cluster:
     eks_name: str | None = None
     arn: str | None = None
     guards: Guards | None = field(default_factory=dict, compare=False)
+    kubeconfig: str = field(default="", compare=False)
+    """The file that has its context; empty where kubectl reads that in any case."""
+
+    @property
+    def place(self) -> ClusterPlace:
+        """By which options kubectl acts on it."""
+        return UNKNOWN_CLUSTER if self.context is None else ClusterPlace(self.context, self.kubeconfig)
 
 
 class EksCluster(NamedTuple):
@@ -362,6 +370,8 @@ class AwsAccount:
     eks_clusters: Mapping[str, Mapping[str, str] | None] = field(default_factory=dict)
     policies: tuple[ManagedPolicy, ...] = ()
     associations: Mapping[str, tuple[Association, ...] | None] = field(default_factory=dict)
+    place: AwsPlace = field(default=UNKNOWN_AWS_ACCOUNT, compare=False)
+    """By which options the AWS CLI acts on it."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from irsa.guard.rules import MOST_CONTAINERS, MOST_VARIABLES, MOST_VOLUMES
 from irsa.rules import commands
+from irsa.rules.commands import ClusterPlace
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.names import NAMESPACE, NameRule, check_name
 from irsa.rules.names import SERVICE_ACCOUNT as SUBDOMAIN
@@ -70,10 +71,13 @@ def injected_containers(pod: PodObject) -> list[Mapping[str, Any]]:
     return [] if is_skipped else [each for each in webhook_containers(pod) if not _sees_to_itself(each)]
 
 
-def running_pod(pod: PodObject, role_arn: str, nodes: Mapping[str, Node] | None, cluster_key: str = "") -> RunningPod:
+def running_pod(
+    place: ClusterPlace, pod: PodObject, role_arn: str, nodes: Mapping[str, Node] | None, cluster_key: str = ""
+) -> RunningPod:
     """Return how a Pod gets the role, and where it runs.
 
     Args:
+        place: By which options kubectl acts on its cluster.
         pod: The Pod.
         role_arn: The role of its service account.
         nodes: The kinds of the cluster's nodes, by name; None where they could not be read.
@@ -88,7 +92,7 @@ def running_pod(pod: PodObject, role_arn: str, nodes: Mapping[str, Node] | None,
     if why and not found and None not in others:
         found = others
     # One that is ending is not created again.
-    restart = "" if why or metadata.get("deletionTimestamp") else restart_command(pod)
+    restart = "" if why or metadata.get("deletionTimestamp") else restart_command(place, pod)
     name = f"{metadata['namespace']}/{metadata['name']}"
     return RunningPod(name, frozenset(filter(None, found)), _node(pod, nodes), restart, cluster_key, why)
 
@@ -128,7 +132,7 @@ def _node(pod: PodObject, nodes: Mapping[str, Node] | None) -> Node:
     return (nodes or {}).get(node, Node.UNKNOWN) if node else Node.LINUX
 
 
-def restart_command(pod: PodObject) -> str:
+def restart_command(place: ClusterPlace, pod: PodObject) -> str:
     """Return the command that recreates the Pod, so that the webhook injects the role; empty where there is none.
 
     Whoever may create a Pod chooses its names and those of its owners, which Kubernetes looks up only later.
@@ -142,8 +146,8 @@ def restart_command(pod: PodObject) -> str:
     if kind == "ReplicaSet" and template and owner.endswith(f"-{template}"):
         kind, owner = "Deployment", owner.removesuffix(f"-{template}")
     if kind in {"Deployment", "StatefulSet", "DaemonSet"} and _is_name(owner, SUBDOMAIN):
-        return commands.restart(f"{kind.lower()}/{owner}", namespace)
-    return commands.delete_pod(name, namespace)
+        return commands.restart(place, f"{kind.lower()}/{owner}", namespace)
+    return commands.delete_pod(place, name, namespace)
 
 
 def _is_for_windows(pod: PodObject) -> bool:

@@ -203,7 +203,9 @@ class Sessions:
             request = policy.request(cluster, service_account)
             # The webhook takes an empty audience as it is: the token is not for STS, whatever the role says.
             empty = of_annotations({**service_account.annotations, ROLE_ARN: role_arn}, role_arn)
-            return empty or verdict(AskedRole(policy.parsed, policy.aws_account.client_ids), request)
+            return empty or verdict(
+                AskedRole(policy.parsed, policy.aws_account.client_ids, policy.aws_account.place), request
+            )
 
         return self._of(role_arn, ask)
 
@@ -217,7 +219,8 @@ class Sessions:
             return _of_target_role(association, self.role_policies(role), target.parsed)
 
         first = self._of(
-            association.role_arn, lambda policy: verdict(AskedRole(policy.parsed, {}), association.request)
+            association.role_arn,
+            lambda policy: verdict(AskedRole(policy.parsed, {}, policy.aws_account.place), association.request),
         )
         target_arn = association.target_role_arn
         return (first, self._of(target_arn, of_target)) if target_arn else (first,)

@@ -14,6 +14,7 @@ from irsa.evaluation.document import Parsed
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.arns import issuer_of_provider, parse_iam_arn
+from irsa.rules.commands import AwsPlace
 from irsa.rules.mistakes import listed, named
 
 # What a verdict says, beside what `irsa.evaluation.decision` says; `irsa prove` says the same of STS's answers.
@@ -33,10 +34,12 @@ class AskedRole(NamedTuple):
     Attributes:
         trust: Version and statements of its trust policy.
         client_ids: The audiences of the OIDC providers of its AWS account, by ARN.
+        place: By which options the AWS CLI acts on that.
     """
 
     trust: Parsed
     client_ids: Mapping[str, Collection[str]]
+    place: AwsPlace
 
 
 @dataclass(frozen=True)
@@ -62,16 +65,20 @@ def verdict(role: AskedRole, request: WebIdentityRequest | PodIdentityRequest) -
     """Return whether STS would give a session of the role to a token, or to EKS Pod Identity for an association."""
     found = None
     if isinstance(request, WebIdentityRequest):
-        found = of_provider(role.client_ids.get(request.provider_arn), request.provider_arn, [request.audience])
+        client_ids = role.client_ids.get(request.provider_arn)
+        found = of_provider(role.place, client_ids, request.provider_arn, [request.audience])
     return found or of_trust_policy(evaluate_parsed(*role.trust, request), request)
 
 
-def of_provider(client_ids: Collection[str] | None, provider_arn: str, audiences: Sequence[str]) -> Verdict | None:
+def of_provider(
+    place: AwsPlace, client_ids: Collection[str] | None, provider_arn: str, audiences: Sequence[str]
+) -> Verdict | None:
     """Return the verdict of an OIDC provider; None where it has nothing against a token.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html
 
     Args:
+        place: By which options the AWS CLI acts on its AWS account.
         client_ids: The audiences that it lists; None where it does not exist.
         provider_arn: Its ARN.
         audiences: Audiences of which it must list one; none where any will do.
@@ -81,13 +88,13 @@ def of_provider(client_ids: Collection[str] | None, provider_arn: str, audiences
         aws_account = parse_iam_arn(provider_arn, "oidc-provider").account_id
         found = NO_PROVIDER.format(aws_account=aws_account, issuer=named(issuer))
         expected = f"an IAM OIDC provider for {named(issuer)}"
-        return _denied(found, expected, commands.create_provider(issuer, audiences[:1]))
+        return _denied(found, expected, commands.create_provider(place, issuer, audiences[:1]))
     if not audiences or not {*audiences}.isdisjoint(client_ids):
         return None
     wanted = " or ".join(map(named, audiences))
     others = f"only {listed(client_ids)}" if client_ids else "nor any other"
     found = f"{NOT_LISTED.format(provider=named(provider_arn), audience=wanted)}, {others}"
-    fix = commands.add_client_id(provider_arn, audiences[0])
+    fix = commands.add_client_id(place, provider_arn, audiences[0])
     return _denied(found, f"{wanted} in its client ID list", fix)
 
 

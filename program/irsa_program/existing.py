@@ -40,10 +40,9 @@ def creation_hooks(name: str, inputs: Mapping[str, Any]) -> pulumi.ResourceHookB
     def exists(namespace: str, name: str) -> bool:
         """Return whether a service account exists: by one list of the cluster, where that is allowed."""
         # With the client, it takes a third of a second to import.
-        from irsa_world.live.kubeconfig import configuration  # noqa: PLC0415
         from irsa_world.live.kubernetes import ClusterClient  # noqa: PLC0415
 
-        client = clients.answer("client", lambda: ClusterClient(configuration(inputs)))
+        client = clients.answer("client", lambda: ClusterClient(inputs))
         with suppress(NoPermissionError):
             listed = clients.answer(
                 "list", lambda: {(each.namespace, each.name) for each in client.service_accounts(None)}
@@ -51,7 +50,7 @@ def creation_hooks(name: str, inputs: Mapping[str, Any]) -> pulumi.ResourceHookB
             if (namespace, name) not in listed:
                 return False
             # What is replaced is gone since the list.
-            client = ClusterClient(configuration(inputs))
+            client = ClusterClient(inputs)
         return client.service_account(namespace, name) is not None
 
     async def refuse(creation: pulumi.ResourceHookArgs) -> None:

@@ -39,8 +39,9 @@ def problems(text: str) -> list[str]:
 
 
 def commands_in(line: str) -> Iterator[str]:
-    """Yield each command of a line: the `do:` of a message, `fix: ` in a line, and what stands between backticks."""
+    """Yield each command of a line: after `do:` or `fix: `, alone in its line, and between backticks."""
     found = re.match(r" {4}do: +(.*)", line) or re.match(r".*; fix: (.*)", line)
+    found = found or re.match(r" {4}((?:aws|eksctl|kubectl|pulumi) .*)", line)
     if found and found[1].startswith(PROGRAMS):
         yield found[1]
     for start in re.finditer(rf"`(?={'|'.join(map(re.escape, PROGRAMS))})", line):

@@ -109,9 +109,11 @@ ADD_CLIENT_ID = (
     f"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {PROVIDER} "
     "--client-id sts.amazonaws.com"
 )
-NO_AUDIENCE = "kubectl annotate serviceaccount audience-sa -n default eks.amazonaws.com/audience-"
+NO_AUDIENCE = (
+    "kubectl annotate serviceaccount audience-sa -n default --context irsa-sandbox eks.amazonaws.com/audience-"
+)
 DETACH = f"aws iam detach-role-policy --role-name attached-role --policy-arn {READ_BUCKETS}"
-MISSPELLED = "kubectl annotate serviceaccount misspelled-sa -n default eks.amazon.com/role-arn-"
+MISSPELLED = "kubectl annotate serviceaccount misspelled-sa -n default --context irsa-sandbox eks.amazon.com/role-arn-"
 NO_ACCOUNT = "there is no such service account"
 CASES = (
     Case(

@@ -98,7 +98,9 @@ def _read_trust(task: Task, role: Role, users: Sequence[ServiceAccount]) -> Read
     for name in clusters.of_trust(trust.settings):
         clusters.key(name)
     for arn in trust.settings.oidc_provider_arns:
-        refused = of_provider(task.aws_account.client_ids.get(arn), arn, [trust.settings.audience])
+        refused = of_provider(
+            task.aws_account.place, task.aws_account.client_ids.get(arn), arn, [trust.settings.audience]
+        )
         if refused:
             raise Left(refused.found)
     for arn in trust.settings.cluster_arns:

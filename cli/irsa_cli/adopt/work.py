@@ -224,6 +224,6 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAcco
         raise CouldNotLookError(f"{where}: its issuer is not known here: add oidcIssuer and oidcProviderArn to it")
     region = str(cluster.get("region") or file.region or live.session.region_name or "")
     try:
-        return created_eks_cluster(live.session, cluster["name"], region).issuer or ""
+        return created_eks_cluster(live.session, cluster["name"], live.place._replace(region=region)).issuer or ""
     except CouldNotLookError as error:
         raise CouldNotLookError(f"{where}: EKS cluster {named(cluster['name'])}: {error}") from error

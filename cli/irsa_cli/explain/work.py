@@ -221,17 +221,17 @@ class _Asked:
 
     def _command_to_annotate(self, role_arn: str, annotations: Mapping[str, str]) -> str:
         """Return the command that sets the annotation of the role; empty where another one is somebody's choice."""
+        place = self.cluster.place if self.cluster else commands.UNKNOWN_CLUSTER
         if self.declared:
             bindings = (binding for binding in self.declared.bindings if binding.role_arn == role_arn)
             service_accounts = (each for binding in bindings for each in binding.service_accounts)
             own = next((each for each in service_accounts if str(each) == str(self.live)), None)
-            return own.command_to_restore(self.declared.stack, annotations) if own else ""
+            return own.command_to_restore(place, self.declared.stack, annotations) if own else ""
         if annotations.get(ROLE_ARN):
             return ""
-        context = self.cluster.context if self.cluster and self.cluster.is_in_file else None
         misspelled = [key for key in annotations if key != ROLE_ARN and meant_by(key) == ROLE_ARN]
         namespace, _, name = self.subject.partition(":")
-        return commands.annotate(namespace, name, ROLE_ARN, role_arn, context, removed=misspelled)
+        return commands.annotate(place, namespace, name, ROLE_ARN, role_arn, removed=misspelled)
 
 
 def _said_of(association: Association) -> str:

@@ -42,7 +42,8 @@ class PodIdentityProof(Proof):
         try:
             cluster = self._cluster()
             if cluster.service_account(own.namespace, own.name) is None:
-                create = own.command_to_create(self.asked.declared.stack)
+                has = cluster.has_namespace(own.namespace)
+                create = own.command_to_create(cluster.place, self.asked.declared.stack, has)
                 yield self._check(ASSUMES, Outcome.FINDING, about, NO_SERVICE_ACCOUNT, named(str(own)), create)
                 return
             pods = cluster.running_pods(own.namespace, f"spec.serviceAccountName={own.name}")

@@ -26,7 +26,7 @@ from irsa_world.live.kubernetes import ClusterClient
 from irsa_world.live.sts import Refused, Session, TokenService
 from irsa_world.model import ServiceAccount
 from irsa_world.report.checks import Check, Outcome, outcome_of
-from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount
+from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, in_cluster
 from irsa_world.verdict import NO_SERVICE_ACCOUNT, of_annotations
 
 # Service accounts that nobody named are asked about offline, until one of them is tried.
@@ -61,33 +61,38 @@ class WebIdentityProof(Proof):
             return self._check(ASSUMES, outcome_of(error), about, str(error))
         texts: tuple[str, ...] = ()
         if live is None:
-            texts = NO_SERVICE_ACCOUNT, named(str(own)), own.command_to_create(stack)
+            texts = (
+                NO_SERVICE_ACCOUNT,
+                named(str(own)),
+                own.command_to_create(cluster.place, stack, cluster.has_namespace(own.namespace)),
+            )
         # Without an annotation, the trust policy still admits tokens.
         elif IRSA in self.binding.identity.used:
             wrong = of_annotations(live.annotations, self.binding.role_arn)
-            fix = own.command_to_restore(stack, live.annotations)
+            fix = own.command_to_restore(cluster.place, stack, live.annotations)
             if wrong and live.role_arn != self.binding.role_arn:
                 texts = wrong.found, wrong.expected, fix
             elif live.audience != self.binding.audience:
-                fix = fix if AUDIENCE in own.annotations else own.command_to_remove(AUDIENCE)
+                fix = fix if AUDIENCE in own.annotations else own.command_to_remove(cluster.place, AUDIENCE)
                 texts = f"{AUDIENCE}: {named(live.audience)}", f"the audience {named(self.binding.audience)}", fix
         return self._check(ASSUMES, Outcome.FINDING, about, *texts) if texts else Claim(cluster, own, about)
 
     def _of_subject(self, subject: str) -> Iterator[Claim | Check]:
-        """Yield an existing service account of each cluster for another trusted subject; a check without one."""
-        about, found = named(subject.replace(":", "/")), False
+        """Yield an existing service account of each cluster for another trusted subject; a check where it has none."""
+        about = named(subject.replace(":", "/"))
         try:
-            for cluster, own in self._matching(subject):
-                found = True
-                yield Claim(cluster, own, f"{about} by {own.place}" if is_pattern(subject) else own.place)
+            for cluster, own, key in self._matching(subject):
+                if own:
+                    yield Claim(cluster, own, f"{about} by {own.place}" if is_pattern(subject) else own.place)
+                    continue
+                problem = "no existing service account matches" if is_pattern(subject) else NO_SERVICE_ACCOUNT
+                where = in_cluster(subject.replace(":", "/"), key)
+                yield self._check(ASSUMES, self.asked.unproven, where, f"{problem}, so there is no proof")
         except CouldNotLookError as error:
             yield self._check(ASSUMES, outcome_of(error), about, f"{error}, so there is no proof")
-        else:
-            if not found:
-                problem = "no existing service account matches" if is_pattern(subject) else NO_SERVICE_ACCOUNT
-                yield self._check(ASSUMES, self.asked.unproven, about, f"{problem}, so there is no proof")
 
-    def _matching(self, subject: str) -> Iterator[tuple[ClusterClient, DeclaredServiceAccount]]:
+    def _matching(self, subject: str) -> Iterator[tuple[ClusterClient, DeclaredServiceAccount | None, str]]:
+        """Yield each cluster that the role trusts, with a service account that matches, if any, and its key."""
         namespace, _, name = subject.partition(":")
         trust, clusters = self.binding.trust, self.asked.clusters
         issuers = {issuer_of_provider(arn) for arn in federated_providers(trust)} if trust else set()
@@ -106,9 +111,9 @@ class WebIdentityProof(Proof):
                 live = min(found, key=lambda each: each.name == "default", default=None)
             else:
                 live = cluster.service_account(namespace, name)
-            if live:
-                key = self.asked.declared.cluster_keys.get(reference, "")
-                yield cluster, DeclaredServiceAccount(reference, live.namespace, live.name, cluster_key=key)
+            key = self.asked.declared.cluster_keys.get(reference, "")
+            own = DeclaredServiceAccount(reference, live.namespace, live.name, cluster_key=key) if live else None
+            yield cluster, own, key
 
     def _session(self, token: str) -> Session:
         providers = self.asked.declared.aws
@@ -189,16 +194,19 @@ class WebIdentityProof(Proof):
     def _names(self, claim: Claim, issuer: str) -> Mapping[str, str]:
         role_arn, audience, repair = self.role_arn, self.audience, self.repair
         # What cannot be parsed is no ARN of a role, and STS says so.
-        number = provider = ""
+        number, provider, place = "", "", commands.UNKNOWN_AWS_ACCOUNT
         with contextlib.suppress(Mistake):
             number, provider = parse_iam_arn(role_arn, "role").account_id, provider_of_role(role_arn, issuer)
+        with contextlib.suppress(Mistake, CouldNotLookError):
+            aws_account = self.asked.aws_accounts.of_arn(role_arn)
+            place = aws_account.place if aws_account else place
         created = provider in self.asked.declared.oidc_providers
         return {
             **self._common_names(claim, issuer, role_arn),
             "aws_account": number,
-            "add_client_id": repair if created else commands.add_client_id(provider, audience),
+            "add_client_id": repair if created else commands.add_client_id(place, provider, audience),
             "audience": audience,
-            "create_provider": repair if created else commands.create_provider(issuer, [audience]),
+            "create_provider": repair if created else commands.create_provider(place, issuer, [audience]),
             "provider": provider,
             "subject": subject_claim(claim.service_account.subject),
         }

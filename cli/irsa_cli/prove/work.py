@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
+from irsa.rules import commands
 from irsa.rules.mistakes import named
 from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.progress import check_all
@@ -15,7 +16,7 @@ from irsa_world.live.once import Once
 from irsa_world.live.service import CONCURRENT
 from irsa_world.live.sts import AUDIENCE_FOR_PODS
 from irsa_world.report.checks import Check, Outcome, Report
-from irsa_world.report.publish import publish
+from irsa_world.report.publish import WITHOUT_PODS, publish
 from irsa_world.state.declared import DeclaredBinding
 from irsa_world.state.pulumi import read_stack
 
@@ -38,7 +39,8 @@ def run(options: argparse.Namespace) -> int:
     clusters.read_service_accounts((each for binding in bindings for each in binding.service_accounts), everything)
     checks = check_all("prove", bindings, lambda binding: checks_of(asked, binding), CONCURRENT)
     rows = [(named(check.binding), check.check, check.about, check.outcome) for check in checks]
-    return publish(Report("prove", declared.stack, checks), HEADINGS, rows, options)
+    notes = [WITHOUT_PODS.format(commands.verify_pods(declared.stack))]
+    return publish(Report("prove", declared.stack, checks, notes), HEADINGS, rows, options)
 
 
 def checks_of(asked: Asked, binding: DeclaredBinding) -> list[Check]:

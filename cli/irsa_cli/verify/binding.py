@@ -133,7 +133,7 @@ class Verification:
         if aws_account := self.aws_accounts.of_binding(self.binding):
             return aws_account
         number = parse_iam_arn(self.binding.role_arn, "role").account_id
-        raise NotCheckedError(OTHER_AWS_ACCOUNT.format(number, commands.prove(self.binding.key)))
+        raise NotCheckedError(OTHER_AWS_ACCOUNT.format(number, commands.prove(self.binding.key, self.declared.stack)))
 
     def _live(self) -> Role:
         """Return the role."""
@@ -142,9 +142,11 @@ class Verification:
 
     def _provider(self, arn: str, audiences: Sequence[str]) -> Iterator[Difference]:
         """Check whether a provider exists and lists one of the audiences that the trust policy requires, if any."""
-        client_ids = self._aws_account().client_ids(arn)
+        aws_account = self._aws_account()
+        client_ids = aws_account.client_ids(arn)
         # Without a condition on aud, the provider must be there, and may list what it likes.
-        refused = of_provider(client_ids, arn, audiences or ([self.binding.audience] if client_ids is None else []))
+        wanted = audiences or ([self.binding.audience] if client_ids is None else [])
+        refused = of_provider(aws_account.place, client_ids, arn, wanted)
         if refused:
             # `pulumi up` repairs a provider that the stack creates.
             fix = None if arn in self.declared.oidc_providers else refused.fix
@@ -182,12 +184,18 @@ class Verification:
             yield from of_settings(self.binding.role, live)
 
     def _attached(self, role: Role) -> Iterable[Difference]:
-        live = _there(self._aws_account().attached_policies(role.name))
-        return of_policies(role.name, "attached", role.attached_policies, live, commands.detach_policy)
+        aws_account = self._aws_account()
+        live, removal = (
+            _there(aws_account.attached_policies(role.name)),
+            partial(commands.detach_policy, aws_account.place),
+        )
+        return of_policies(role.name, "attached", role.attached_policies, live, removal)
 
     def _inline(self, role: Role) -> Iterable[Difference]:
-        live = _there(self._aws_account().inline_policies(role.name))
-        return of_policies(role.name, "inline", role.inline_policies, live, commands.delete_inline_policy)
+        aws_account = self._aws_account()
+        live = _there(aws_account.inline_policies(role.name))
+        removal = partial(commands.delete_inline_policy, aws_account.place)
+        return of_policies(role.name, "inline", role.inline_policies, live, removal)
 
     def _document(self, declared: Document, policy: str, role: str = "") -> Iterable[Difference]:
         """Compare the document of a managed policy, or of an inline one of a role."""
@@ -213,8 +221,9 @@ class Verification:
         stack, live = self.declared.stack, self.clusters.of(declared.cluster)
         found = live.service_account(declared.namespace, declared.name)
         if found is None:
-            return [Difference(NO_SERVICE_ACCOUNT, named(str(declared)), declared.command_to_create(stack))]
-        return of_annotations(declared, found.annotations, stack)
+            fix = declared.command_to_create(live.place, stack, live.has_namespace(declared.namespace))
+            return [Difference(NO_SERVICE_ACCOUNT, named(str(declared)), fix)]
+        return of_annotations(live.place, declared, found.annotations, stack)
 
     # EKS
 
@@ -233,15 +242,21 @@ class Verification:
                 yield ASSOCIATION, _place(str(one), cluster), partial(self._undeclared, cluster, one)
 
     def _eks(self, cluster: ClusterArn) -> EksClient:
+        return self._owner(cluster).eks(cluster.region)
+
+    def _owner(self, cluster: ClusterArn) -> AwsAccountClient:
         provider = self.binding.providers.get(str(cluster), self.binding.provider)
-        return self.aws_accounts.of_cluster(cluster, provider).eks(cluster.region)
+        return self.aws_accounts.of_cluster(cluster, provider)
+
+    def _eks_place(self, cluster: ClusterArn) -> commands.AwsPlace:
+        return self._owner(cluster).place._replace(region=cluster.region)
 
     def _live_association(self, declared: Association) -> Association | None:
         eks, name = self._eks(declared.cluster), declared.cluster.name
         return eks.association(name, declared.namespace, declared.service_account)
 
     def _association(self, declared: Association) -> Iterable[Difference]:
-        return of_association(declared, self._live_association(declared))
+        return of_association(self._eks_place(declared.cluster), declared, self._live_association(declared))
 
     def _target(self, declared: Association) -> Iterator[Difference]:
         """Check whether the target role exists, and the role of the association may assume it."""
@@ -278,7 +293,8 @@ class Verification:
             yield Difference("there is no such EKS cluster", named(str(cluster)), "")
         elif not found.auto_mode:
             text = f"neither the add-on {AGENT} nor EKS Auto Mode; whether its Helm chart is installed in"
-            yield Difference(Unknown(f"{text} {named(cluster.name)}, `{commands.FIND_AGENT}` shows"))
+            find = commands.find_agent(commands.UNKNOWN_CLUSTER)
+            yield Difference(Unknown(f"{text} {named(cluster.name)}, `{find}` shows"))
 
     def _undeclared(self, cluster: ClusterArn, one: DeclaredServiceAccount) -> Iterable[Difference]:
         try:
@@ -286,7 +302,7 @@ class Verification:
         except NoPermissionError as error:
             # Nothing is declared there that would need it.
             raise NotCheckedError(str(error)) from None
-        return of_no_association(live, self.binding.role_arn)
+        return of_no_association(self._eks_place(cluster), live, self.binding.role_arn)
 
 
 def _of_decision(decision: Decision, details: str, expected: str, about: str = "") -> Iterator[Difference]:

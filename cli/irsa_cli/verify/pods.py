@@ -17,7 +17,6 @@ from irsa_world.pods import (
     containers_with_own_credentials,
     kind_of_node,
     problems,
-    restart_command,
     running_pod,
 )
 from irsa_world.report.checks import UNANSWERED, Check, Outcome
@@ -52,9 +51,11 @@ def _of_service_account(
     pods = cluster.pods(declared.namespace, declared.name)
     nodes = _nodes(cluster) if pods and has_stage else None
     for pod in pods:
-        running.append(running_pod(pod, role_arn, nodes, declared.cluster_key))
+        running.append(running_pod(cluster.place, pod, role_arn, nodes, declared.cluster_key))
         about = in_cluster(running[-1].name, declared.cluster_key)
-        question = partial(_of_pod, pod, running[-1], way_of(binding.identity), role_arn, declared.audience)
+        question = partial(
+            _of_pod, cluster.place, pod, running[-1], way_of(binding.identity), role_arn, declared.audience
+        )
         yield from ask(Check(binding.key, PODS, Outcome.OK, about), "", question)
         if running[-1].ways - {NO_ROLE, KEYS} and (names := containers_with_own_credentials(pod)):
             text = f"these have credentials of their own: {listed(names)}"
@@ -77,7 +78,7 @@ def _of_pod(pod: PodObject, running: RunningPod, way: Way, role_arn: str, audien
         yield Difference(f"has {_named(running.ways - {POD_IDENTITY})}", f"has {POD_IDENTITY}", running.restart)
     elif way is not POD_IDENTITY:
         for found, expected in problems(pod, role_arn, audience):
-            yield Difference(found, expected, restart_command(pod))
+            yield Difference(found, expected, running.restart)
 
 
 def _named(ways: Iterable[Way]) -> str:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from irsa import types
+from irsa.rules import commands
 from irsa.rules.mistakes import named
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.progress import check_all
@@ -30,7 +31,7 @@ from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.kubernetes import ClusterClients
 from irsa_world.live.service import CONCURRENT
 from irsa_world.report.checks import UNANSWERED, Check, Outcome, Report, by_binding, worst
-from irsa_world.report.publish import publish
+from irsa_world.report.publish import WITHOUT_PODS, publish
 from irsa_world.state.applied import as_applied
 from irsa_world.state.declared import DeclaredBinding, DeclaredStack, declared_stack
 from irsa_world.state.pulumi import exported_state, last_up_failed, read_stack
@@ -70,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
         checks = [*dict.fromkeys(after_a_failed_up(checks, look(applied, same, options.pods) if same else []))]
     columns = columns_of(checks, options.pods)
     notes = [f"{named(check.binding)}: {check.found}" for check in checks if _is_note(check)]
+    notes += [] if options.pods else [WITHOUT_PODS.format(commands.verify_pods(declared.stack))]
     report = Report("verify", declared.stack, checks, notes)
     return publish(report, ("binding", *columns), rows_of(checks, columns), options)
 

@@ -14,6 +14,7 @@ from botocore.loaders import create_loader
 
 from irsa.rules import commands
 from irsa.rules.arns import ClusterArn, parse_iam_arn
+from irsa.rules.commands import AwsPlace
 from irsa.rules.mistakes import Mistake, named
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.eks import EksClient
@@ -23,6 +24,7 @@ from irsa_world.live.service import NO_ANSWER, Service, failure
 from irsa_world.live.sts import SESSION_NAME
 from irsa_world.model import EksCluster
 from irsa_world.state.declared import DeclaredBinding
+from irsa_world.state.places import aws_place
 from irsa_world.state.resource import is_secret
 
 # Inputs of the AWS provider that decide who asks and where; a secret one is an object in the state.
@@ -172,7 +174,7 @@ def _read_for_all(same: Collection[AwsAccountClient], bindings: Collection[Decla
 def _aws_account(inputs: Inputs) -> AwsAccountClient | CouldNotLookError:
     try:
         session = session_of(inputs)
-        return AwsAccountClient(session, caller(session).account_id)
+        return AwsAccountClient(session, caller(session).account_id, aws_place(inputs))
     except CouldNotLookError as error:
         return error
 
@@ -280,7 +282,7 @@ def caller(session: Any) -> Caller:
         raise failure("sts:GetCallerIdentity", error) from error
 
 
-def created_eks_cluster(session: Any, name: str, region: str) -> EksCluster:
+def created_eks_cluster(session: Any, name: str, place: AwsPlace) -> EksCluster:
     """Return an EKS cluster that has its endpoint, certificate and issuer.
 
     While it is being created, it has none: https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html
@@ -288,12 +290,12 @@ def created_eks_cluster(session: Any, name: str, region: str) -> EksCluster:
     Raises:
         CouldNotLookError: It does not exist or has none of them, or EKS does not answer, or denies the request.
     """
-    found = EksClient(session, region).cluster(name)
+    found = EksClient(session, place.region).cluster(name)
     if found is None:
-        raise CouldNotLookError(f"there is no such EKS cluster in {named(region)}")
+        raise CouldNotLookError(f"there is no such EKS cluster in {named(place.region)}")
     if found.endpoint and found.certificate_authority is not None and found.issuer:
         return found
     if found.status == "CREATING":
-        wait = commands.wait_for_cluster(name, region)
+        wait = commands.wait_for_cluster(place, name)
         raise CouldNotLookError(f"the cluster is being created; `{wait}` returns when it is there")
     raise CouldNotLookError(f"EKS says {named(found.status)}, and it has no endpoint, certificate or issuer")

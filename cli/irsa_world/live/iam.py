@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore import xform_name
 
+from irsa.rules.commands import UNKNOWN_AWS_ACCOUNT, AwsPlace
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient
 from irsa_world.live.once import MANY, Answer, Once
@@ -28,9 +29,9 @@ IN_BULK = ("GetAccountAuthorizationDetails", "ListPolicies", "ListRoles")
 class AwsAccountClient:
     """One AWS account, read with one provider's credentials. Each question is asked once."""
 
-    def __init__(self, session: Any, number: str) -> None:
-        """Take a session and the number of its AWS account."""
-        self.session, self.number = session, number
+    def __init__(self, session: Any, number: str, place: AwsPlace = UNKNOWN_AWS_ACCOUNT) -> None:
+        """Take a session, the number of its AWS account, and by which options the AWS CLI acts on that."""
+        self.session, self.number, self.place = session, number, place
         self._iam = Service(session, "iam")
         self._answers, self._of_eks = Once(), Once()
 

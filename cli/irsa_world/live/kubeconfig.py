@@ -17,8 +17,10 @@ from lightkube.config.kubeconfig import SingleConfig, to_mapping
 from lightkube.config.models import Cluster, NameValue, User, UserExec
 from lightkube.core.exceptions import ConfigError
 
+from irsa.rules.commands import UNKNOWN_CLUSTER, ClusterPlace
 from irsa.rules.mistakes import listed, named, nearest
 from irsa_world.exits import CouldNotLookError, SecretInStateError
+from irsa_world.state.places import cluster_place
 from irsa_world.state.resource import is_secret
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -132,6 +134,16 @@ def configuration(inputs: Inputs) -> SingleConfig:
         text = "has a proxy-url that begins with neither http:// nor https://; irsa uses no other proxy"
         raise UnreadKeyError(f"{where}: cluster {named(cluster)} {text}")
     return SingleConfig(name, chosen, home.clusters[cluster], user, home.fname)
+
+
+def place_of(inputs: Inputs, config: SingleConfig) -> ClusterPlace:
+    """Return by which options kubectl acts on the cluster of a Kubernetes provider, whose kubeconfig was read."""
+    if config.fname is None:
+        return UNKNOWN_CLUSTER if inputs.get("kubeconfig") else ClusterPlace("")
+    found = cluster_place({**inputs, "context": config.context_name})
+    # What kubectl reads in any case needs no option.
+    is_default = [each.resolve() for each in _files()] == [config.fname.resolve()]
+    return found._replace(kubeconfig="") if is_default else found
 
 
 def _resolved(config: KubeConfig, user: User) -> User:

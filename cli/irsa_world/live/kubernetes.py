@@ -14,12 +14,11 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx2
-from lightkube.config.kubeconfig import SingleConfig
 
 from irsa.rules.mistakes import named
 from irsa_world.exits import CouldNotLookError, NoPermissionError, failed_request
 from irsa_world.live.connection import Connection
-from irsa_world.live.kubeconfig import Inputs, as_could_not_look, configuration
+from irsa_world.live.kubeconfig import Inputs, as_could_not_look, configuration, place_of
 from irsa_world.live.once import MANY, Once
 from irsa_world.model import ServiceAccount, User
 from irsa_world.state.declared import DeclaredServiceAccount
@@ -46,11 +45,11 @@ class ExpiredError(CouldNotLookError):
 class ClusterClient:
     """One Kubernetes API, asked now."""
 
-    def __init__(self, config: SingleConfig) -> None:
-        """Create the client for a context of a kubeconfig."""
-        self.context = config.context_name
+    def __init__(self, inputs: Inputs) -> None:
+        """Create the client for a Kubernetes provider of these inputs: see `configuration`."""
+        config = configuration(inputs)
         # In a Pod there may be no kubeconfig: then the name is lightkube's own.
-        self.is_in_file = config.fname is not None
+        self.context, self.place = config.context_name, place_of(inputs, config)
         self._connection = Connection(config)
         self._answers = Once()
         # What lists had, whether they came to their end or not, and the namespaces that are worth a list.
@@ -109,6 +108,12 @@ class ClusterClient:
         """Return the namespaces by name, each with whether it is being deleted."""
         found = self._items("namespaces", "", itemgetter("metadata"))
         return {each["name"]: bool(each.get("deletionTimestamp")) for each in found}
+
+    def has_namespace(self, name: str) -> bool | None:
+        """Return whether a namespace exists; None where that cannot be read. It is asked for once."""
+        with contextlib.suppress(CouldNotLookError):
+            return self.object_of("namespaces", name) is not None
+        return None
 
     def node_labels(self) -> dict[str, Mapping[str, str]]:
         """Return the labels of the nodes, by name. They are asked for once."""
@@ -295,4 +300,4 @@ class ClusterClients:
                 "removed it: run `pulumi up`"
             )
         known = reference if reference in self._providers else next(iter(self._providers))
-        return self._reached.answer(known, lambda: ClusterClient(configuration(self._providers[known])))
+        return self._reached.answer(known, lambda: ClusterClient(self._providers[known]))

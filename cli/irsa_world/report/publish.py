@@ -11,6 +11,9 @@ from irsa_world.report.json import as_json
 from irsa_world.report.text import Line, Section, arranged, section_of
 from irsa_world.wrapped import wrapped
 
+# Pods keep what they were created with: what is right for new ones says nothing of them.
+WITHOUT_PODS = "the running Pods were not looked at: {}"
+
 
 def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:
     """Print lines of text to a stream, by default standard output; on a terminal each in its style."""

@@ -4,13 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from irsa.rules.commands import in_order
 from irsa.rules.mistakes import named, visible
 from irsa.types import GUARD
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
-from irsa_world.message import DO, Message, first_few
+from irsa_world.message import DO, INDENT, Message, first_few
 from irsa_world.report.checks import ALLOWED, UNANSWERED, WORST_FIRST, Check, Outcome, Report
 
 REASON = "reason"
+IN_ORDER = "To repair it, run these in this order:"
 # How the first line says the outcomes of checks, in its order: what the exit code is of comes first.
 FIRST = {
     Outcome.FINDING: "with findings",
@@ -44,6 +46,7 @@ class Section(NamedTuple):
         headings: Those of the table.
         rows: Those of the table; without any there is no table.
         below: What is neither to do nor in the table, likewise.
+        commands: What to paste after them, in this order.
     """
 
     summary: str
@@ -52,6 +55,7 @@ class Section(NamedTuple):
     headings: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     below: Sequence[tuple[Message, str]] = ()
+    commands: Sequence[str] = ()
 
 
 def arranged(sections: Sequence[Section]) -> list[Line]:
@@ -62,7 +66,8 @@ def arranged(sections: Sequence[Section]) -> list[Line]:
             [line for message in several for line in message_lines(*message)] for several in (each.messages, each.below)
         )
         table = [(line, "") for line in aligned(each.headings, each.rows)] if each.rows else []
-        for block in (above, table, below):
+        commands = [(IN_ORDER, PLAIN), *((f"{INDENT}{command}", "") for command in each.commands)]
+        for block in (above, commands if each.commands else [], table, below):
             # A message with parts ends with an empty line.
             lines += [BLANK, *(block if block[-1] != BLANK else block[:-1])] if block else []
     return lines
@@ -83,9 +88,15 @@ def plain(sections: Sequence[Section]) -> list[str]:
 def section_of(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Section:
     """Return a report as a section: a message for each failure, and the table, first where there is nothing to do."""
     failures = [(message, COLORS[outcome]) for message, outcome in messages(report)]
+    commands = in_order(fix for fix in dict.fromkeys(message.command for message, _ in failures) if fix)
+    # Each alone, one may fail by what another one repairs.
+    several = len({message.command for message, _ in failures} - {""}) > 1
+    if several:
+        failures = [(message._replace(command=""), style) for message, style in failures]
     above, below = ([], failures) if report.exit_code == GOOD else (failures, [])
     below = [*below, *((Message(each), "") for each in report.notes)]
-    return Section(summary(report, rows), VERDICTS[report.exit_code], above, headings, rows, below)
+    summarized, style = summary(report, rows), VERDICTS[report.exit_code]
+    return Section(summarized, style, above, headings, rows, below, commands if several else ())
 
 
 def aligned(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

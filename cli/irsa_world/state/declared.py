@@ -13,6 +13,7 @@ from irsa import outputs, types
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import cluster_of_association
+from irsa.rules.commands import ClusterPlace
 from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa.rules.names import snake
 from irsa.rules.policies import parse_object
@@ -44,18 +45,21 @@ class DeclaredServiceAccount(ServiceAccount):
         """`namespace/name`, and the cluster in a stack of several clusters."""
         return in_cluster(str(self), self.cluster_key)
 
-    def command_to_create(self, stack: str) -> str:
-        """Return the command that creates the service account."""
-        return commands.up_with_service_account(stack, self.namespace, self.name, self.created)
+    def command_to_create(self, place: ClusterPlace, stack: str, has_namespace: bool | None) -> str:
+        """Return the command that creates the service account, and its namespace first where there is none."""
+        command = commands.up_with_service_account(place, stack, self.namespace, self.name, self.created)
+        # The provider patches a namespace of its own, and creates nothing in one that is gone.
+        namespace = commands.create_namespace(place, self.namespace)
+        return commands.together(namespace, command) if has_namespace is False else command
 
-    def command_to_remove(self, annotation: str) -> str:
+    def command_to_remove(self, place: ClusterPlace, annotation: str) -> str:
         """Return the command that removes one of its annotations."""
-        return commands.remove_annotations(self.namespace, self.name, annotation)
+        return commands.remove_annotations(place, self.namespace, self.name, annotation)
 
-    def command_to_restore(self, stack: str, live: Mapping[str, str]) -> str:
+    def command_to_restore(self, place: ClusterPlace, stack: str, live: Mapping[str, str]) -> str:
         """Return the command that restores its declared annotations, of which it has others now."""
         overwritten = [key for key, value in self.annotations.items() if live.get(key, value) != value]
-        return commands.up_with_annotations(stack, self.namespace, self.name, overwritten)
+        return commands.up_with_annotations(place, stack, self.namespace, self.name, overwritten)
 
 
 def in_cluster(name: str, cluster_key: str) -> str:

@@ -127,7 +127,7 @@ def parse_iam_arn(text: str, resource_type: str) -> Arn:
     parts = text.split(":")
     problem = _problem_of(parts, resource_type)
     if problem:
-        fix = f"copy the ARN from `{commands.LIST_ARNS[resource_type]}` or the IAM console"
+        fix = f"copy the ARN from `{commands.LIST_ARNS[resource_type](commands.AwsPlace())}` or the IAM console"
         if resource_type == "policy" and re.fullmatch(f"{PATH}{IAM_NAME}", f"/{text}"):
             fix = _advice_for_name(text)
         if resource_type == "oidc-provider" and not text:

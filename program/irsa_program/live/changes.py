@@ -6,6 +6,7 @@ docs/reference/changes.md has the same for every kind of change.
 from collections.abc import Collection, Iterable, Iterator
 
 from irsa import types
+from irsa.rules import commands
 from irsa.rules.mistakes import Place, listed, named, shortened
 from irsa.ways import IRSA, POD_IDENTITY
 from irsa_config.located_mistake import LocatedMistake
@@ -35,7 +36,7 @@ def failed_updates(stack: PlannedStack) -> Iterator[LocatedMistake]:
     failed = sorted(each.name for each in stack.held.resources.values() if each.failed)
     if failed:
         found = f"the last update of {shortened(listed(failed))} failed: AWS may still have what was there before"
-        fix = "run `pulumi up --refresh`: without it, the state takes the update for done"
+        fix = f"run `{commands.up(stack.name)}`: without it, the state takes the update for done"
         yield finding(live_rules.FAILED_UPDATE, (), found, "a state that says what AWS has", fix)
 
 
@@ -59,7 +60,7 @@ def pod_losses(stack: PlannedStack) -> Iterator[LocatedMistake]:
             if resource.type == types.ROLE:
                 yield _deleted_role(resource, successor(resource), held)
             elif resource.type in (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH):
-                yield from _deleted_service_account(resource, successor(resource))
+                yield from _deleted_service_account(resource, successor(resource), stack.name)
             elif resource.type == types.POD_IDENTITY_ASSOCIATION:
                 yield from _deleted_association(resource, gave_up, held)
             elif resource.type in DELETED_WITH:
@@ -105,7 +106,7 @@ def _deleted_role(role: Resource, successor: Planned | None, held: Held) -> Loca
     return _loss(place, found, f"{RETAIN}; delete the role when no Pod uses it")
 
 
-def _deleted_service_account(resource: Resource, successor: Planned | None) -> Iterator[LocatedMistake]:
+def _deleted_service_account(resource: Resource, successor: Planned | None, stack: str) -> Iterator[LocatedMistake]:
     about = f"the service account {named(resource.object_name)}"
     is_same = successor is not None and successor.service_account == resource.object_name
     if resource.type == types.SERVICE_ACCOUNT_PATCH:
@@ -118,7 +119,7 @@ def _deleted_service_account(resource: Resource, successor: Planned | None) -> I
         # The plugin deletes by namespace and name, after what is created: in a rebuilt cluster, it is the new one.
         about = f"{about} of the issuer {named(resource.issuer)}" if resource.issuer else about
         moved = "keep both clusters in its binding until the Pods have moved"
-        fix = f"{moved}; if the cluster was rebuilt: pulumi up --refresh; {CORRECTED_ISSUER}"
+        fix = f"{moved}; if the cluster was rebuilt: {commands.up(stack)}; {CORRECTED_ISSUER}"
     found = f"{about} is deleted, because this stack created it: its Pods lose their role, and new ones do not start"
     yield _loss(successor.place("serviceAccount") if successor else ("bindings",), found, fix)
 

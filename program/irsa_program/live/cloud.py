@@ -36,7 +36,8 @@ class LiveCloud:
         if aws_account not in self.reached:
             asked = asked_aws_account(self._aws_accounts, aws_account, self._settings)
             session, found = reached(asked, asked.inputs if aws_account else self._settings)
-            self.reached[aws_account], self._callers[aws_account] = AwsAccountClient(session, found.account_id), found
+            client = AwsAccountClient(session, found.account_id, asked.options._replace(region=""))
+            self.reached[aws_account], self._callers[aws_account] = client, found
         caller = self._callers[aws_account]
         return AwsIdentity(caller.account_id, caller.partition)
 

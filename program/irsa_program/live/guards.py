@@ -48,7 +48,11 @@ def _unguarded_pods(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterRe
     pods = cluster.pods or {}
     for binding, namespace, name, mode in guard_modes(guard):
         service_account = f"{namespace}/{name}"
-        bare = [running_pod(each, "", None) for each in pods.get(service_account, ()) if has_no_identity(each)]
+        bare = [
+            running_pod(cluster.place, each, "", None)
+            for each in pods.get(service_account, ())
+            if has_no_identity(each)
+        ]
         if bare:
             found = f"the service account {named(service_account)}{stack.where(guard.cluster)} has"
             found = f"{found} {counted(len(bare), 'Pod')} without an AWS identity: {listed_pods(bare)}; {DOES[mode]}"
@@ -80,7 +84,7 @@ def _existing(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterReads) -
     if names := cluster.taken:
         found = f"this guard's policies exist already{stack.where(guard.cluster)}, and this stack did not create them:"
         found = f"{found} {listed(names)}"
-        delete = commands.delete_guard(f"{STACK_LABEL}={guard.settings.stack}")
+        delete = commands.delete_guard(cluster.place, f"{STACK_LABEL}={guard.settings.stack}")
         fix = f"rename yours, if another team has a stack and a project of these names; otherwise: {delete}"
         allowed = "policies whose names nobody uses: the project's and the stack's name are in them"
         yield finding(live_rules.GUARD_EXISTS, guard_place(stack.stack, guard.cluster), found, allowed, fix)

@@ -32,8 +32,8 @@ def missing_agents(stack: PlannedStack) -> Iterator[LocatedMistake]:
             name, place = cluster.name or "", stack.stack.place_of_cluster(key)
             found = f"the EKS cluster {named(name)} has no add-on {AGENT}, and no Auto Mode"
             found += ": Pods with an association get no credentials"
-            fix = f"where `{commands.FIND_AGENT}` finds none, either, add it: "
-            fix += f"{commands.create_addon(name, AGENT, cluster.region)}"
+            fix = f"where `{commands.find_agent(commands.UNKNOWN_CLUSTER)}` finds none, either, add it: "
+            fix += commands.create_addon(stack.options(cluster.aws_account, cluster.region), name, AGENT)
             yield finding(live_rules.AGENT_MISSING, place, found, "the agent of EKS Pod Identity on its nodes", fix)
 
 
@@ -50,7 +50,7 @@ def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
             if stack.held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name):
                 change = gives_up(planned.binding, planned.spec, stack.held)
                 if live is None and change and change.way is IRSA:
-                    yield _gone(planned, change)
+                    yield _gone(stack, planned, change)
             elif association.import_id or live:
                 yield from _existing(planned, association, live, ours)
             else:
@@ -63,11 +63,11 @@ def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
                     yield finding(live_rules.QUOTA_REACHED, planned.place("identity"), found, allowed, fix)
 
 
-def _gone(planned: Planned, change: Change) -> LocatedMistake:
+def _gone(stack: PlannedStack, planned: Planned, change: Change) -> LocatedMistake:
     """Return that IRSA ends without the association that the state has: somebody deleted it."""
     found = f"the association of {named(planned.service_account or '')}{planned.where}, which is in the state, is gone:"
     found = f"{found} new Pods would get no credentials"
-    fix = f"first run `pulumi up --refresh` with identity: {spelled(change.before)}, which creates it again"
+    fix = f"first run `{commands.up(stack.name)}` with identity: {spelled(change.before)}, which creates it again"
     return finding(live_rules.ASSOCIATION_MISSING, planned.place("identity"), found, "the association", fix)
 
 

@@ -30,6 +30,7 @@ def iam_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
         aws_account, role = planned.aws_account, planned.spec.role
         if aws_account is None or role is None:
             continue
+        options = stack.options(planned.component.aws_account, "")
         there = aws_account.there.get(planned.component.name, There())
         if aws_account.roles is not None:
             yield from _name(planned, role, aws_account, stack.held)
@@ -39,7 +40,7 @@ def iam_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
             for rule, place, arn in _existing_policies(planned, role):
                 can_be_attached = aws_account.policies.get(arn)
                 if can_be_attached is None and arn not in created:
-                    fix = nearest(arn, "policy", tuple(aws_account.policies))
+                    fix = nearest(options, arn, "policy", tuple(aws_account.policies))
                     yield finding(rule, place, f"there is no policy {named(arn)}", "the ARN of an existing policy", fix)
                 elif can_be_attached is False:
                     found = f"the policy {named(arn)} cannot be attached any more"
@@ -89,6 +90,7 @@ def _existing_policies(planned: Planned, role: DeclaredResource) -> Iterator[tup
 def missing_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the roles that bindings only name, and that their AWS account does not have."""
     read = stack.reads.aws_accounts.values()
+    keys = {each.identity.account_id: key for key, each in stack.reads.aws_accounts.items()}
     aws_accounts = {each.identity.account_id: each for each in read if each.roles is not None}
     created = {planned.role_arn for planned in stack.components if planned.spec.role}
     for planned in stack.components:
@@ -97,15 +99,19 @@ def missing_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:
         aws_account = aws_accounts.get(account_id)
         if aws_account and arn and arn not in created and aws_account.roles_by_name.get(name) != arn:
             found = f"there is no role {named(arn)}: Pods get no credentials"
-            fix = _nearest(arn, "role", tuple(each.arn for each in aws_account.roles or ()))
+            fix = _nearest(
+                stack.options(keys[account_id], ""), arn, "role", tuple(each.arn for each in aws_account.roles or ())
+            )
             yield finding(live_rules.ROLE_MISSING, planned.place("role", "arn"), found, "an existing role", fix)
 
 
-def _nearest(arn: str, kind: str, known: tuple[str, ...]) -> str:
+def _nearest(place: commands.AwsPlace, arn: str, kind: str, known: tuple[str, ...]) -> str:
     """Return the advice to use the role or policy whose name is most similar, by its whole ARN."""
     names = {account_and_name(each, kind)[1]: each for each in known}
     name = likely(account_and_name(arn, kind)[1], names, most=len(names))
-    return f"did you mean {named(names[name])}?" if name else f"name one that exists, of {commands.LIST_ARNS[kind]}"
+    return (
+        f"did you mean {named(names[name])}?" if name else f"name one that exists, of {commands.LIST_ARNS[kind](place)}"
+    )
 
 
 def _to_adopt(planned: Planned, role: DeclaredResource, there: There, held: Held) -> Iterator[LocatedMistake]:

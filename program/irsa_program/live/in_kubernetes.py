@@ -39,11 +39,12 @@ def namespace_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
         name, place = guard.args.get("namespace", SYSTEM), (*guard_place(stack.stack, guard.cluster), "namespace")
         used.append((guard.cluster, name, place, (guard.cluster, name) in created, ""))
     for cluster, name, place, creates, otherwise in used:
-        namespaces = stack.reads.clusters.get(cluster, ClusterReads()).namespaces
+        reads = stack.reads.clusters.get(cluster, ClusterReads())
+        namespaces = reads.namespaces
         if namespaces is None:
             continue
         found = f"the namespace {named(name)} does not exist{stack.where(cluster)}"
-        fix = f"{otherwise}create it: {commands.create_namespace(name)}"
+        fix = f"{otherwise}create it: {commands.create_namespace(reads.place, name)}"
         if namespaces.get(name):
             found, fix = f"the namespace {named(name)} is being deleted{stack.where(cluster)}", "wait until it is gone"
         elif creates or name in namespaces:
@@ -76,7 +77,8 @@ def kubernetes_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
             # That its namespace is missing is told already.
             if cluster.namespaces is None or namespace in cluster.namespaces:
                 found, allowed = f"{about} does not exist{planned.where}", "an existing one, because of create: false"
-                fix = f"set create: true, or create it: {commands.create_service_account(namespace, name)}"
+                create = commands.create_service_account(cluster.place, namespace, name)
+                fix = f"set create: true, or create it: {create}"
                 at = planned.place("serviceAccount", "name")
                 yield finding(live_rules.SERVICE_ACCOUNT_MISSING, at, found, allowed, fix)
         elif not service_account.facts["takeOver"]:

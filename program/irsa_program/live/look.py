@@ -128,7 +128,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     )
     reads = reader.reads(planned.components, held or Held(), planned.guards)
     components = planned_components(stack, planned, lookups, reads)
-    whole = PlannedStack(stack, components, planned.guards, answers, reads, held or Held(), aws)
+    whole = PlannedStack(stack, components, planned.guards, answers, reads, held or Held(), name, aws)
     found = [*reads.failures, *planned.mistakes, *conflicts(whole, held is not None)]
     # What a binding without a plan has would look like what is deleted.
     found += [] if held is None or left_out or planned.mistakes else pod_losses(whole)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from irsa import types
 from irsa.resources import DeclaredResource, Ref
 from irsa.rules.arns import Arn
+from irsa.rules.commands import AwsPlace
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
@@ -16,6 +17,7 @@ from irsa_config.stack import Binding, Stack
 from irsa_program.guards import PlannedGuard
 from irsa_program.live.held import Held
 from irsa_program.live.reads import AwsReads, ClusterReads, Reads
+from irsa_program.lookups.access import asked_aws_account
 from irsa_program.lookups.values import AwsIdentity, Lookups
 from irsa_program.plan import Plan, PlannedComponent
 from irsa_world.state.resource import Resource
@@ -72,6 +74,7 @@ class PlannedStack(NamedTuple):
         guards: The guards of the plan.
         reads: What AWS and the clusters have.
         held: What the stack's state holds.
+        name: The stack's name.
         aws_settings: The settings of the stack's default AWS provider, by their names without `aws:`.
     """
 
@@ -81,7 +84,14 @@ class PlannedStack(NamedTuple):
     lookups: Lookups
     reads: Reads
     held: Held
+    name: str
     aws_settings: Mapping[str, Any] = {}
+
+    def options(self, aws_account: str | None, region: str | None) -> AwsPlace:
+        """Return by which options the AWS CLI acts on an AWS account, and on a region of it."""
+        found = asked_aws_account(self.stack.aws_accounts, aws_account, self.aws_settings, region).options
+        # IAM has no regions.
+        return found._replace(region="") if region == "" else found
 
     def where(self, cluster: str | None) -> str:
         """Return a cluster for messages; nothing in a stack of one."""

@@ -13,6 +13,7 @@ from irsa.guard.policies import STACK_LABEL, policies
 from irsa.outputs import child_name
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
+from irsa.rules.commands import UNKNOWN_CLUSTER, ClusterPlace
 from irsa.rules.mistakes import Place, named, path_of
 from irsa.spec import Spec
 from irsa.ways import IRSA
@@ -36,7 +37,7 @@ from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthentica
 from irsa_world.live.eks import ListedAssociation
 from irsa_world.live.guards import guards_of
 from irsa_world.live.iam import AwsAccountClient
-from irsa_world.live.kubeconfig import UnreadKeyError, configuration
+from irsa_world.live.kubeconfig import UnreadKeyError
 from irsa_world.live.kubernetes import ClusterClient, NoSuchKindError
 from irsa_world.live.once import Answer
 from irsa_world.model import Guards
@@ -155,7 +156,7 @@ class Reader:
                 for key, live in clusters.items()
             }
             in_eks = {key: pool.submit(self._eks_reads, key, creates) for key, creates in with_associations.items()}
-        found = {key: self._judged(key, live.context, in_clusters[key]) for key, live in clusters.items()}
+        found = {key: self._judged(key, live, in_clusters[key]) for key, live in clusters.items()}
         for key, of_eks in in_eks.items():
             has_agent, associations = of_eks.result()
             found[key] = replace(found.get(key, ClusterReads()), has_agent=has_agent, associations=associations)
@@ -199,20 +200,20 @@ class Reader:
         place = self._stack.place_of_cluster(key)
         return (*place, "kubernetes") if self._clusters[key].kubernetes else place
 
-    def _judged(self, key: str, context: str, read: "Future[tuple[ClusterReads, str | None]]") -> ClusterReads:
+    def _judged(self, key: str, live: ClusterClient, read: "Future[tuple[ClusterReads, str | None]]") -> ClusterReads:
         """Return what a cluster has; that it is not reached, or has a wrong issuer, is kept as a failure."""
-        place = self._place(key)
+        place, context = self._place(key), live.context
         try:
             found, issuer = read.result()
         except CouldNotLookError as error:
-            self._failures.append(self._unreached(key, place, context, error))
+            self._failures.append(self._unreached(key, place, live, error))
             return ClusterReads()
         with suppress(LookupFailure):
             expected = self._ask.issuer(key)
             if issuer and issuer_host_path(issuer) != issuer_host_path(expected):
                 text = f"the context {named(context)} is of another cluster: its issuer is {named(issuer)}"
                 allowed = f"the cluster of irsa:{path_of(self._stack.place_of_cluster(key))}: {named(expected)}"
-                fix = f"name the context of that cluster; these exist: {commands.list_contexts()}"
+                fix = f"name the context of that cluster; these exist: {commands.list_contexts(live.place.kubeconfig)}"
                 self._failures.append(finding(live_rules.WRONG_CLUSTER, place, text, allowed, fix))
         return found
 
@@ -224,7 +225,7 @@ class Reader:
         context, missing = inputs.get("context"), access.kubeconfig_mistake(place, inputs)
         try:
             if missing is None:
-                return ClusterClient(configuration(inputs))
+                return ClusterClient(inputs)
         except (SecretInStateError, UnreadKeyError) as error:
             why = "its kubeconfig is a secret" if isinstance(error, SecretInStateError) else str(error)
             self._not_checked.append(f"the cluster of irsa:{path_of(place)}: {why}")
@@ -233,7 +234,7 @@ class Reader:
         except CouldNotLookError as error:
             name = "context" if context else "kubeconfig"
             place = access.kubernetes_setting(place, name) if inputs.get(name) else place
-            missing = _no_cluster(live_rules.CONTEXT_MISSING, place, context or "", error)
+            missing = _no_cluster(live_rules.CONTEXT_MISSING, place, context or "", UNKNOWN_CLUSTER, error)
         self._failures.append(missing)
         return None
 
@@ -245,7 +246,7 @@ class Reader:
             return None if kubeconfig is None else {"kubeconfig": kubeconfig}
         return access.kubernetes_inputs(self._clusters[key], self._kubernetes, self._folder)
 
-    def _unreached(self, key: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
+    def _unreached(self, key: str, place: Place, live: ClusterClient, error: CouldNotLookError) -> LocatedMistake:
         """Return the mistake for a cluster without an answer; EKS may say why it does not know the credentials."""
         cluster = self._clusters[key]
         name, kubernetes = cluster.name or "", cluster.kubernetes
@@ -256,9 +257,9 @@ class Reader:
                 principal = self._cloud.principal(cluster.aws_account)
                 found = f"{named(principal)} has no access entry in the EKS cluster {named(name)}"
                 allowed = "an access entry that may write service accounts"
-                fix = f"create it: {commands.create_access_entry(name, principal, cluster.region)}"
+                fix = f"create it: {commands.create_access_entry(self._ask.place(cluster), name, principal)}"
                 return finding(live_rules.ACCESS_ENTRY_MISSING, place, found, allowed, fix)
-        return _no_cluster(live_rules.CLUSTER_UNREACHABLE, place, context, error)
+        return _no_cluster(live_rules.CLUSTER_UNREACHABLE, place, live.context, live.place, error)
 
     def _aws_reads(
         self, identity: AwsIdentity, live: AwsAccountClient, created: Collection[tuple[PlannedComponent, Spec]]
@@ -331,7 +332,7 @@ class Reader:
         by_name = None if found is None else {(each.namespace, each.name): each for each in found}
         only = next(iter(with_pods)) if len(with_pods) == 1 else None
         pods = self._optional(f"{where}, Pods", partial(live.all_pods, only)) if with_pods else None
-        reads = ClusterReads(namespaces, by_name, None if pods is None else by_service_account(pods))
+        reads = ClusterReads(namespaces, by_name, None if pods is None else by_service_account(pods), place=live.place)
         return (self._guard_reads(reads, live, guard, held) if guard else reads), issuer
 
     def _guard_reads(self, reads: ClusterReads, live: ClusterClient, guard: PlannedGuard, held: Held) -> ClusterReads:
@@ -361,6 +362,8 @@ class Reader:
         return self._optional(f"{where}, its guards", partial(guards_of, live))
 
 
-def _no_cluster(rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
+def _no_cluster(
+    rule: str, place: Place, context: str, options: ClusterPlace, error: CouldNotLookError
+) -> LocatedMistake:
     which = f"the context {named(context)}" if context else "the current context"
-    return kubernetes_mistake(error, place, which, rule)
+    return kubernetes_mistake(error, place, which, options, rule)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from irsa.rules.commands import UNKNOWN_CLUSTER, ClusterPlace
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import account_and_name
 from irsa_program.lookups.imported import There
@@ -18,6 +19,7 @@ class ClusterReads:
     """One cluster, by Kubernetes and by EKS; None where one could not be asked.
 
     Attributes:
+        place: By which options kubectl acts on it.
         namespaces: The namespaces by name, each with whether it is being deleted.
         service_accounts: Service accounts by namespace and name.
         pods: The Pods that have not ended, by service account as `namespace/name`, where some must restart before a
@@ -37,6 +39,7 @@ class ClusterReads:
     user: User | None = None
     has_agent: bool | None = None
     associations: Mapping[tuple[str, str], ListedAssociation] | None = None
+    place: ClusterPlace = UNKNOWN_CLUSTER
 
 
 @dataclass(frozen=True)

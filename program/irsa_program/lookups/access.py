@@ -224,16 +224,18 @@ def kubeconfig_mistake(place: Place, inputs: Mapping[str, Any]) -> LocatedMistak
     if not (inputs.get("context") or inputs.get("kubeconfig")) and IN_CLUSTER_VARIABLE in os.environ:
         # The plugin falls back to the service account of its Pod.
         return None
+    kubeconfig = inputs.get("kubeconfig") if _is_path(inputs.get("kubeconfig")) else None
     try:
         configuration(inputs)
     except NoKubeconfigError as error:
         where = kubernetes_setting(place, "kubeconfig") if inputs.get("kubeconfig") else place
-        fix = f"correct the path, or write it: {commands.UPDATE_KUBECONFIG}"
+        fix = f"correct the path, or write it: {commands.update_kubeconfig(kubeconfig)}"
         mistake = Mistake(str(error), "an existing kubeconfig", fix)
         return LocatedMistake(where, mistake, rule=live_rules.CONTEXT_MISSING)
     except NoContextError as error:
         where = kubernetes_setting(place, "context") if inputs.get("context") else place
-        fix = f"write one of `{commands.list_contexts()}` as the context, or add it: {commands.UPDATE_KUBECONFIG}"
+        names, add = commands.list_contexts(kubeconfig), commands.update_kubeconfig(kubeconfig)
+        fix = f"write one of `{names}` as the context, or add it: {add}"
         mistake = Mistake(str(error), "a context of the kubeconfig", fix)
         return LocatedMistake(where, mistake, rule=live_rules.CONTEXT_MISSING)
     except CouldNotLookError:

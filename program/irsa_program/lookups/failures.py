@@ -1,7 +1,7 @@
 """What a failed look-up says: what was asked, of which AWS account and region, why it failed, and what to do; pure."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from irsa.rules import commands
@@ -38,6 +38,13 @@ class AskedAwsAccount(NamedTuple):
         """The inputs of its provider, as `irsa_program.lookups.plugins` creates it."""
         roles = [{"roleArn": self.role_arn}] if self.role_arn else []
         return {"profile": self.profile, "region": self.region, "assumeRoles": roles}
+
+    @property
+    def options(self) -> commands.AwsPlace:
+        """By which options the AWS CLI acts on it; they are not known where a role is assumed."""
+        return commands.AwsPlace(
+            commands.UNKNOWN_AWS_ACCOUNT.profile if self.role_arn else self.profile or "", self.region or ""
+        )
 
     def refuses(self, number: str) -> bool:
         """Return whether the AWS provider refuses credentials of the AWS account with this ID."""
@@ -152,12 +159,14 @@ def aws_mistake(error: CouldNotLookError, asked: Question) -> LocatedMistake:
     denied = DENIED.search(str(error))
     advice = OF_ACCOUNT.get(error.cause, DENIED_ADVICE if error.cause is Cause.DENIED else UNKNOWN_ADVICE)
     role, is_of_role = error.about or aws_account.role_arn, error.cause is Cause.ROLE_NOT_ASSUMABLE
+    # The profile that has the credentials, with which the role is assumed.
+    at = commands.AwsPlace(aws_account.profile or "")
     words = {
         "about": named(error.about),
         "account": aws_account,
         "action": denied["action"] if denied else asked.action,
-        "assume": commands.assume_role(role) if role and is_of_role else commands.who_am_i(aws_account.profile),
-        "check": commands.who_am_i(aws_account.profile),
+        "assume": commands.assume_role(at, role) if role and is_of_role else commands.who_am_i(at),
+        "check": commands.who_am_i(at),
         "not_refused": aws_account.not_refused(error.about),
         "role": named(role) if role else "in aws:assumeRoles",
         "said": quoted(error),
@@ -177,22 +186,31 @@ def quoted(error: CouldNotLookError) -> str:
     return named(said if len(said) <= LONGEST_ANSWER else f"{said[:LONGEST_ANSWER]}...")
 
 
-def kubernetes_mistake(error: CouldNotLookError, place: Place, cluster: str, rule: str) -> LocatedMistake:
+def kubernetes_mistake(
+    error: CouldNotLookError, place: Place, cluster: str, at: commands.ClusterPlace, rule: str
+) -> LocatedMistake:
     """Return the mistake for a cluster, named as in a message, whose Kubernetes API does not answer."""
     found = f"no answer from the Kubernetes API of {cluster}: {quoted(error)}"
-    allowed, fix = KUBERNETES_ADVICE.get(error.cause, KUBERNETES_ADVICE[Cause.UNKNOWN])
+    allowed, advice, command = KUBERNETES_ADVICE.get(error.cause, KUBERNETES_ADVICE[Cause.UNKNOWN])
+    fix = f"{advice}: {command(at)}"
     return LocatedMistake(place, Mistake(found, allowed, fix), rule=rule)
 
 
-KUBERNETES_ADVICE: Mapping[Cause, tuple[str, str]] = {
+KUBERNETES_ADVICE: Mapping[Cause, tuple[str, str, Callable[[commands.ClusterPlace], str]]] = {
     Cause.NOT_TRUSTED: (
         "the certificate authority of the cluster in the kubeconfig",
-        f"write the kubeconfig again: {commands.UPDATE_KUBECONFIG}",
+        "write the kubeconfig again",
+        lambda at: commands.update_kubeconfig(at.kubeconfig),
     ),
-    Cause.NO_CREDENTIALS: ("valid credentials", f"sign in to AWS again; then check: {commands.who_am_i()}"),
+    Cause.NO_CREDENTIALS: (
+        "valid credentials",
+        "sign in to AWS again; then check",
+        commands.who_am_i_in_cluster,
+    ),
     Cause.DENIED: (
         "credentials that the cluster knows (EKS access entries) and allows (RBAC)",
-        f"create an access entry for them, or allow it: docs/permissions; then check: {commands.CAN_I}",
+        "create an access entry for them, or allow it: docs/permissions; then check",
+        commands.can_i,
     ),
-    Cause.UNKNOWN: ("an answer of the cluster", f"run again when the cluster answers: {commands.CLUSTER_VERSION}"),
+    Cause.UNKNOWN: ("an answer of the cluster", "run again when the cluster answers", commands.cluster_version),
 }

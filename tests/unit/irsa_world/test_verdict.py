@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from irsa.evaluation import Decision, WebIdentityRequest, decision
 from irsa.evaluation.document import parse
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
+from irsa.rules.commands import AwsPlace
 from irsa_world import verdict
 from irsa_world.verdict import AskedRole, of_annotations, of_missing_role, of_provider
 from tests.world import of_tokens
@@ -56,7 +57,7 @@ def test_the_provider_comes_first_and_each_sentence_is_one_of_the_list(
     statements: list[Any], client_ids: list[str] | None, subject: str, audience: str
 ) -> None:
     request = WebIdentityRequest(f"https://{HOST_PATH}", PROVIDER, subject, audience)
-    role = AskedRole(parse({"Statement": statements}), {} if client_ids is None else {PROVIDER: client_ids})
+    role = AskedRole(parse({"Statement": statements}), {} if client_ids is None else {PROVIDER: client_ids}, AwsPlace())
     found = verdict.verdict(role, request)
 
     assert is_known(found.found)
@@ -77,7 +78,7 @@ def test_one_of_several_audiences_is_enough_and_without_any_the_provider_is(
     audiences: list[str], client_ids: list[str]
 ) -> None:
     is_good = not audiences or bool({*audiences} & {*client_ids})
-    assert (of_provider(client_ids, PROVIDER, audiences) is None) is is_good
+    assert (of_provider(AwsPlace(), client_ids, PROVIDER, audiences) is None) is is_good
 
 
 def test_what_a_pod_asks_for_is_the_annotation() -> None:

@@ -52,7 +52,6 @@ def test_whether_it_exists(
     monkeypatch.setattr(existing, "supports", lambda _: True)
     monkeypatch.setattr(pulumi, "ResourceHook", lambda _name, function: hooks.insert(0, function))
     monkeypatch.setattr(pulumi.log, "warn", warned.append)
-    monkeypatch.setattr("irsa_world.live.kubeconfig.configuration", lambda inputs: inputs)
     monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClient", lambda _: cluster)
     existing.creation_hooks("issuer", {})
     (hook,) = hooks

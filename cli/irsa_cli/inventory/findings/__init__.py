@@ -22,7 +22,7 @@ KINDS: Mapping[str, Kind] = {
 
 def findings(facts: Facts) -> list[Finding]:
     """Return all findings, in the order of KINDS, each kind sorted."""
-    without_context = {each.name for each in facts.world.clusters if not each.context}
+    without_context = {each.name for each in facts.world.clusters if each.context is None}
 
     def for_which(each: Finding) -> str:
         is_open = each.fix.startswith("kubectl ") and each.cluster in without_context

@@ -193,7 +193,7 @@ def not_annotated(facts: Facts) -> Iterator[Finding]:
             other = service_account.role_arn
             fits = not other and service_account.audience in each.audiences
             place = service_account.namespace, service_account.name
-            fix = commands.annotate(*place, ROLE_ARN, arn, cluster.context) if fits else ""
+            fix = commands.annotate(cluster.place, *place, ROLE_ARN, arn) if fits else ""
             found = f"trusted, but annotated with {named(other)}" if other else "trusted, but not annotated"
             expected = "the annotation, or a trust policy without it"
             yield Finding("", cluster.name, str(service_account), arn, found=found, expected=expected, fix=fix)

@@ -36,7 +36,7 @@ def missing_role(facts: Facts) -> Iterator[Finding]:
         if missing is None:
             continue
         near = _meant_role(facts, cluster, each, each.role_arn)
-        fix = commands.annotate(each.namespace, each.name, ROLE_ARN, near, cluster.context) if near else ""
+        fix = commands.annotate(cluster.place, each.namespace, each.name, ROLE_ARN, near) if near else ""
         expected = f"{named(near)}, which admits it{RESTART}" if near else missing.expected
         found = f"{missing.found}{_beside_association(facts, cluster, each)}"
         yield Finding("", cluster.name, str(each), each.role_arn, found=found, expected=expected, fix=fix)
@@ -85,10 +85,10 @@ def _to_be_admitted(audiences: Sequence[str], cluster: Cluster, each: ServiceAcc
     """Return the annotation with which a role admits a service account, and the command; both empty without any."""
     place = each.namespace, each.name
     if DEFAULT_AUDIENCE in audiences:
-        fix = commands.remove_annotations(*place, AUDIENCE, context=cluster.context)
+        fix = commands.remove_annotations(cluster.place, *place, AUDIENCE)
         return f"; or no {AUDIENCE}{RESTART}", fix
     for audience in audiences[:1]:
-        fix = commands.annotate(*place, AUDIENCE, audience, cluster.context)
+        fix = commands.annotate(cluster.place, *place, AUDIENCE, audience)
         return f"; or {AUDIENCE}: {named(audience)}{RESTART}", fix
     return "", ""
 
@@ -179,7 +179,8 @@ def missing_provider(facts: Facts) -> Iterator[Finding]:
             found = NO_PROVIDER.format(aws_account=number, issuer=named(f"https://{trust.issuer}"))
         audiences = {value for each in trust.naming("aud") for value in each.condition.wanted}
         named_ones = {each for each in audiences if not is_pattern(each)} or {DEFAULT_AUDIENCE}
-        fix = commands.create_provider(cluster.issuer, named_ones) if cluster and owner == number else ""
+        place = trust.policy.aws_account.place
+        fix = commands.create_provider(place, cluster.issuer, named_ones) if cluster and owner == number else ""
         yield about_trust(trust, found, "an OIDC provider that exists, or a trust policy without it", fix=fix)
 
 
@@ -227,7 +228,7 @@ def _spelled_right(
     place, annotations = (service_account.namespace, service_account.name), service_account.annotations
     if meant in POD_ONLY or meant in annotations:
         why = POD_ONLY.get(meant) or f"it has {meant}: {named(annotations[meant])}"
-        return f"no such annotation: {why}", commands.remove_annotations(*place, key, context=cluster.context)
+        return f"no such annotation: {why}", commands.remove_annotations(cluster.place, *place, key)
     value = annotations[key]
     if meant == ROLE_ARN and value not in facts.roles:
         value = _meant_role(facts, cluster, service_account, value) or value
@@ -237,7 +238,7 @@ def _spelled_right(
     is_known = bool(value) if meant == AUDIENCE else meant == ROLE_ARN and not session.missing
     if is_refused or not is_known:
         return f"{meant}, with a value that the webhook and the role take", ""
-    fix = commands.annotate(*place, meant, value, cluster.context, removed=[key])
+    fix = commands.annotate(cluster.place, *place, meant, value, removed=[key])
     return f"{meant}: {named(value)}{RESTART}", fix
 
 

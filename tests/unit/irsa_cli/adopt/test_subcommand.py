@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from irsa.rules.commands import AwsPlace
 from irsa_cli.adopt import subcommand, work
 from irsa_cli.adopt.work import lines
 from irsa_cli.discovery import Discovery
@@ -40,7 +41,7 @@ EVERYTHING = found(
 def live(number: str = AWS_ACCOUNT) -> Any:
     settings = PolicySettings("Reads", {"team": "a"})
     session = SimpleNamespace(region_name="us-west-2")
-    return SimpleNamespace(number=number, session=session, policy_settings=lambda _: settings)
+    return SimpleNamespace(number=number, place=AwsPlace(), session=session, policy_settings=lambda _: settings)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from irsa.evaluation import WebIdentityRequest
+from irsa.rules.commands import AwsPlace
 from irsa.rules.mistakes import named
 from irsa_cli.explain.output import Explanation, explained, lines
 from irsa_cli.main import main
@@ -129,7 +130,7 @@ def test_a_page_is_as_written_by_hand(name: str) -> None:
 
 
 def test_a_missing_provider_is_what_decides() -> None:
-    without = of_provider(None, PROVIDER, ["sts.amazonaws.com"])
+    without = of_provider(AwsPlace(), None, PROVIDER, ["sts.amazonaws.com"])
     page = printed(explained(ROLE, document(statement({"StringEquals": {SUB: SUBJECT}}, Sid="Pods")), REQUEST, without))
 
     why = f"denied: {MAY_NOT} AWS account 111122223333 has no IAM OIDC provider for https://{HOST_PATH}"

@@ -30,7 +30,7 @@ from tests.unit.irsa_cli.inventory.estates import (
 
 PREFIX = "system:serviceaccount:"
 ARGUMENTS = argparse.ArgumentParser()
-for option in ("-n", "--context", "--url", "--open-id-connect-provider-arn", "--client-id"):
+for option in ("-n", "--context", "--url", "--open-id-connect-provider-arn", "--client-id", "--profile"):
     ARGUMENTS.add_argument(option)
 ARGUMENTS.add_argument("--client-id-list", nargs="+", default=[])
 ARGUMENTS.add_argument("--overwrite", action="store_true")

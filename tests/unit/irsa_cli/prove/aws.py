@@ -17,6 +17,7 @@ from irsa_world.live.sts import Session
 from irsa_world.model import ServiceAccount
 from irsa_world.report.checks import Check
 from irsa_world.state.declared import DeclaredBinding, DeclaredStack
+from tests.world import Place
 
 ACCOUNT, ISSUER = "111122223333", "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 HOST_PATH = ISSUER.removeprefix("https://")
@@ -50,9 +51,13 @@ class Cluster(NamedTuple):
     unreachable: Exception | None = None
     context: str = "test"
     runs: bool = True
+    place: Any = Place()
 
     def __hash__(self) -> int:
         return id(self)
+
+    def has_namespace(self, _: str) -> bool:
+        return True
 
     def service_account(self, namespace: str, name: str) -> ServiceAccount | None:
         if self.unreachable:

@@ -42,6 +42,23 @@ def proven(
     return prove(admitting(STS, *(admitted or ("nobody:x",))), cluster, binding, **options)
 
 
+@pytest.mark.parametrize("subject", ["team-a:*", "team-a:app"])
+def test_a_cluster_without_anybody_who_matches_has_its_own_row(subject: str) -> None:
+    document = trust(subject)
+    statement = document["Statement"][0]
+    elsewhere = PROVIDER.replace(HOST_PATH, "elsewhere")
+    conditions = {"StringLike": {"elsewhere:aud": "sts.amazonaws.com", "elsewhere:sub": statement["Condition"]}}
+    document["Statement"].append({**statement, "Principal": {"Federated": elsewhere}, "Condition": conditions})
+    clusters = {"blue": Cluster(("team-a:app",)), "green": Cluster((), issuer="https://elsewhere")}
+
+    def outcomes(**options: Any) -> list[Outcome]:
+        checks = proven((subject,), (), (subject,), document, cluster=clusters, **options)
+        return [each.outcome for each in checks if each.check == "assumes"]
+
+    assert outcomes()[1] is Outcome.CANNOT_TELL
+    assert outcomes(allow_unproven=True)[1] is Outcome.UNPROVEN
+
+
 APP, FIRST, OTHER = "web:app", "web:a-first-one", "web:other"
 
 

@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import ClusterClient
 from tests.world import program
 
@@ -70,7 +69,7 @@ def kubeconfig(url: str, context: str = "test") -> dict[str, Any]:
 
 
 def client_of(document: dict[str, Any]) -> ClusterClient:
-    return ClusterClient(configuration({"kubeconfig": json.dumps(document)}))
+    return ClusterClient({"kubeconfig": json.dumps(document)})
 
 
 def with_program(url: str, folder: Path, answer: str) -> tuple[dict[str, Any], Path]:

@@ -45,7 +45,7 @@ def connected(folder: Path, url: str, user: Any = None, cluster: Any = None) -> 
     document["clusters"][0]["cluster"] |= cluster or {}
     document["users"][0]["user"] = user or {"token": "t"}
     (folder / "kubeconfig").write_text(json.dumps(document))
-    return ClusterClient(configuration({"kubeconfig": str(folder / "kubeconfig")}))
+    return ClusterClient({"kubeconfig": str(folder / "kubeconfig")})
 
 
 @pytest.fixture
@@ -169,6 +169,18 @@ def test_the_provider_of_the_stack_says_which_context(tmp_path: Path, monkeypatc
         assert configuration({"kubeconfig": same}).cluster.server == "https://two.example.com"
     assert configuration({"context": "two"}).cluster.server == "https://two.example.com"
     assert configuration({"kubeconfig": json.dumps(both), "cluster": "b"}).cluster.server == "https://b.example.com"
+
+    def options(inputs: dict[str, Any]) -> tuple[str, ...]:
+        return tuple(ClusterClient(inputs).place)
+
+    assert (options({}), options({"context": "two"})) == (("one", ""), ("two", ""))
+    assert options({"kubeconfig": str(two)}) == ("two", str(two))
+    # No file has it: kubectl refuses the context that the reader replaces.
+    for content in ({"kubeconfig": of_two}, {"cluster": of_two["clusters"][0]["name"], "context": "two"}):
+        assert options(content) == ("CONTEXT", "")
+    monkeypatch.setenv("KUBECONFIG", str(two))
+    assert options({"kubeconfig": str(two)}) == ("two", "")
+    monkeypatch.setenv("KUBECONFIG", f"{one}:{two}")
     with pytest.raises(CouldNotLookError, match="no context three; it has: one, two"):
         configuration({"context": "three"})
     in_state = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,7 +25,7 @@ from irsa_world.exits import CouldNotLookError, SecretInStateError, failed_reque
 from irsa_world.report.checks import Check, Outcome, Report, outcome_of
 from irsa_world.report.json import as_json
 from irsa_world.report.publish import publish, show
-from irsa_world.report.text import Line, arranged, plain, section_of
+from irsa_world.report.text import IN_ORDER, Line, arranged, plain, section_of
 
 GOOD = Check("app", "role", Outcome.OK, "role app")
 BAD = Check("app", "trust", Outcome.FINDING, "role app", "this <one>", "that & that", "pulumi up --refresh")
@@ -54,6 +55,20 @@ def printed(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str
 )
 def test_exit_codes(checks: tuple[Check, ...], code: int) -> None:
     assert Report("verify", "dev", checks).exit_code == code
+
+
+def test_several_commands_are_one_block_each_once_and_in_their_order() -> None:
+    """The attack: advice that is followed from the top. `pulumi up` fails while a foreign annotation is there."""
+    away, up = "kubectl annotate serviceaccount app -n a --context blue x-", "pulumi up --refresh --stack dev"
+    checks = [replace(BAD, fix=each, found=each) for each in (up, f"{away} && {up}", away)]
+    lines = printed(Report("verify", "dev", checks), ("binding", "trust"), [("app", Outcome.FINDING)])
+    alone = printed(Report("verify", "dev", checks[:1]), ("binding", "trust"), [("app", Outcome.FINDING)])
+
+    block = lines.index(IN_ORDER)
+    assert lines[block + 1 : block + 4] == [f"    {away}", f"    {up}", ""]
+    assert not [line for line in lines if line.lstrip().startswith("do:")]
+    assert f"    do:       {up}" in alone
+    assert IN_ORDER not in alone
 
 
 def test_the_answer_is_first_then_what_to_do_then_the_table() -> None:

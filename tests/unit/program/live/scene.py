@@ -2,6 +2,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from irsa.rules.commands import ClusterPlace
 from irsa.types import (
     ATTACHMENT,
     INLINE_POLICY,
@@ -102,6 +103,7 @@ def cluster(
     """What a cluster has: service accounts by `namespace/name`."""
     found = {tuple(name.split("/", 1)): each for name, each in (service_accounts or {}).items()}
     by_name = by_service_account(pods)
+    more = {"place": ClusterPlace("blue"), **more}
     return ClusterReads({each: each in [*ending] for each in namespaces}, found, by_name, **more)  # type: ignore[arg-type]
 
 
@@ -126,7 +128,7 @@ def whole(
     reads = Reads({key: aws_account or account() for key in lookups.aws_accounts}, there)
     planned = plan(stack, lookups)
     components = planned_components(stack, planned, lookups, reads)
-    return PlannedStack(stack, components, planned.guards, lookups, reads, held(state))
+    return PlannedStack(stack, components, planned.guards, lookups, reads, held(state), "dev")
 
 
 def found(

@@ -61,7 +61,12 @@ PATCH = held_service_account(OURS, "default", "app", created=False)
             ".app.serviceAccount",
             "with the binding as it was and retainOnDelete: true",
         ),
-        (app(), [*deployed()[:2], OLD], ".app.serviceAccount", "if the cluster was rebuilt: pulumi up --refresh"),
+        (
+            app(),
+            [*deployed()[:2], OLD],
+            ".app.serviceAccount",
+            "rebuilt: pulumi up --refresh --stack dev",
+        ),
         # Deleting the patch removes the annotations, and with them the role of new Pods.
         (ELSE, [PATCH], "", "the annotations of the service account default/app are removed"),
         # The new role is created first, and the old one is deleted at the end.

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irsa_program.live.in_eks import missing_agents
 from irsa_program.live.look import WARNINGS
 from irsa_program.live.reads import ClusterReads
 from irsa_program.lookups.imported import There
@@ -36,6 +37,7 @@ from tests.unit.program.live.scene import (
     held_service_account,
     live,
     rules,
+    whole,
 )
 
 PROVIDER = arn("oidc-provider", HOST)
@@ -249,6 +251,22 @@ def test_an_association_of_the_stack() -> None:
     assert [each.rule for each in found(stack(), in_cluster=in_eks(listed(), has_agent=False), state=None)] == [
         "agent-missing"
     ]
+
+
+@pytest.mark.parametrize(
+    ("access", "options"),
+    [
+        ({"profile": "data"}, "--profile data"),
+        # Whoever pastes it knows which profile assumes the role.
+        ({"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}, "--profile PROFILE"),
+    ],
+)
+def test_a_command_acts_on_the_aws_account_of_its_cluster(access: dict[str, str], options: str) -> None:
+    of_data = {"name": "my-cluster", "account": "data", "region": "eu-west-1"}
+    values = {**stack(), "accounts": {"data": access}, "cluster": of_data}
+    (mistake,) = missing_agents(whole(values, clusters={"cluster": in_eks(has_agent=False)}))
+
+    assert mistake.mistake.fix.endswith(f" --region eu-west-1 {options}")
 
 
 def test_an_association_that_is_gone() -> None:

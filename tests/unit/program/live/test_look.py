@@ -11,12 +11,14 @@ import botocore.client
 import pytest
 from moto.eks.models import eks_backends
 
+from irsa.rules.commands import ClusterPlace
 from irsa.rules.unknown import SECRET
 from irsa_program.live import look, reader
 from irsa_program.live.look import LiveReport
 from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError
 from irsa_world.live.aws import Caller
 from irsa_world.live.eks import EksClient
+from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import NoSuchKindError
 from irsa_world.model import EksCluster, User
 from irsa_world.state.resource import resources_of
@@ -54,7 +56,7 @@ class Cluster:
         errors: What is answered instead, by the name of the question, or to each.
     """
 
-    context = "test"
+    context, place = "test", ClusterPlace("test")
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -80,7 +82,7 @@ def kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig("http://127.0.0.1:1")))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     cluster = Cluster()
-    monkeypatch.setattr(reader, "ClusterClient", lambda _: cluster)
+    monkeypatch.setattr(reader, "ClusterClient", lambda inputs: configuration(inputs) and cluster)
     return cluster
 
 

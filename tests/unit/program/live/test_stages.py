@@ -158,7 +158,7 @@ def test_which_running_pods_would_be_refused() -> None:
     assert rules([mistake]) == [("guard-refuses", "bindings.app")]
     about = "the service account team-a/app has 7 Pods without an AWS identity: team-a/"
     assert mistake.mistake.found.startswith(about)
-    assert "restart them: kubectl rollout restart statefulset/web -n team-a; " in mistake.mistake.fix
+    assert "restart them: kubectl rollout restart statefulset/web -n team-a --context blue; " in mistake.mistake.fix
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from irsa.rules.commands import ClusterPlace
 from irsa_program.lookups.failures import AskedAwsAccount, Question, aws_mistake, kubernetes_mistake
 from irsa_program.lookups.plugins import understood
 from irsa_world.causes import Cause
@@ -123,7 +124,9 @@ def test_a_mistake_is_four_lines_with_something_to_do(cause: Cause, said: str) -
     error = CouldNotLookError(said, cause, ABOUT.get(cause, ""))
     for located in (
         aws_mistake(error, question(OWN)),
-        kubernetes_mistake(error, ("cluster", "kubernetes"), "the cluster 'blue'", "cluster-unreachable"),
+        kubernetes_mistake(
+            error, ("cluster", "kubernetes"), "the cluster 'blue'", ClusterPlace("blue"), "cluster-unreachable"
+        ),
     ):
         lines = str(located).splitlines()
         assert [line.strip().split(" ")[0] for line in lines[1:]] == ["found:", "allowed:", "do:"]
