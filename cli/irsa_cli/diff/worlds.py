@@ -36,6 +36,8 @@ UNKNOWN_UNTIL_UP = "its trust policy is not known until `pulumi up`"
 SEVERAL = "several resources of the stack are this role, with different trust policies"
 SECRET_TRUST = "its trust policy is a secret"  # noqa: S105 (a sentence)
 SERVICE_ACCOUNTS = (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)
+# What a role has once, and by which input of the resource.
+_BY_NAME = {types.INLINE_POLICY: "name", types.ATTACHMENT: "policyArn"}
 # Partition and number, by the reference of the provider that leads there.
 AwsAccounts = Mapping[str, tuple[str, str]]
 # The properties that the engine says change, each with the URN of its resource.
@@ -76,9 +78,10 @@ def before_and_after(state: Iterable[Resource], steps: Sequence[Step]) -> tuple[
         [each for urn, each in one.items() if urn not in other and each.type == types.ATTACHMENT]
         for one, other in ((new, old), (old, new))
     )
+    taken = [each for urn, each in old.items() if not (urn in new or each.retained) and each.type in _BY_NAME]
     return (
         _world(old.values(), aws_accounts, coming),
-        _world(new.values(), aws_accounts, going, changing),
+        _world(new.values(), aws_accounts, going, changing, taken),
     )
 
 
@@ -87,6 +90,7 @@ def _world(
     aws_accounts: AwsAccounts,
     not_attached: Iterable[Resource],
     changing: Changing = frozenset(),
+    taken: Iterable[Resource] = (),
 ) -> World:
     """Return what a stack has.
 
@@ -95,6 +99,7 @@ def _world(
         aws_accounts: The AWS accounts of its providers, as far as they are known.
         not_attached: The attachments that it has at the other time.
         changing: The properties that the engine says change.
+        taken: What is deleted of a role, also where another resource says that the role has it.
     """
     of_types: dict[str, list[Resource]] = {}
     for each in (part for resource in resources if not resource.external for part in _with_parts(resource)):
@@ -107,7 +112,7 @@ def _world(
         known = roles.get(key, role)
         roles[key] = role if known.trust == role.trust else role._replace(trust=None, problem=SEVERAL, parsed=NOTHING)
     owner = _owner_of(of_types.get(types.ROLE, ()), keys, roles)
-    documents, attached, policies_by_arn = _policies(of_types, owner, not_attached, changing)
+    documents, attached, policies_by_arn = _policies(of_types, owner, not_attached, changing, taken)
     own_documents = {arn: policy for arn, (_, policy) in policies_by_arn.items()}
     urns_in_use = {urn for each in documents.values() for urn in each}
     in_use = {arn for arn, (urn, _) in policies_by_arn.items() if urn in urns_in_use}
@@ -174,6 +179,7 @@ def _policies(
     owner: Owner,
     not_attached: Iterable[Resource],
     changing: Changing,
+    taken: Iterable[Resource],
 ) -> tuple[dict[str, dict[str, Document]], dict[str, set[str]], dict[str, tuple[str, Document]]]:
     """Return documents by the key of the role, and by URN; ARNs of others' policies; URNs and documents by ARN.
 
@@ -186,19 +192,26 @@ def _policies(
         arn = known_text(attachment.inputs.get("policyArn"))
         return [urn for urn in ([urns.get(arn, "")] if arn else attachment.policies) if urn in policies]
 
+    def named(part: Resource) -> tuple[str, str, str]:
+        return owner(part), part.type, known_text(part.inputs.get(_BY_NAME[part.type])) or part.urn
+
+    gone = {*map(named, taken)}
     documents: dict[str, dict[str, Document]] = {}
     attached: dict[str, set[str]] = {}
     for each in of_types.get(types.INLINE_POLICY, ()):
         of_role, name = documents.setdefault(owner(each), {}), known_text(each.inputs.get("name")) or each.urn
-        # Of two with one name, the role has the document that was written last.
-        of_role[name] = UNREAD if name in of_role else _document(each, changing)
+        # Of two with one name, the role has the document that was written last, and none once one is deleted.
+        unread = CHANGES_UNREAD if named(each) in gone else UNREAD if name in of_role else None
+        of_role[name] = unread or _document(each, changing)
     loose = {(urn, each.parent) for each in not_attached for urn in own_policies(each)}
     for each in of_types.get(types.POLICY, ()):
         if is_of_component(each) and (each.urn, each.parent) not in loose:
             documents.setdefault(owner(each), {})[each.urn] = policies[each.urn]
     for each in of_types.get(types.ATTACHMENT, ()):
         key, arn = owner(each), known_text(each.inputs.get("policyArn"))
-        if urns_of_own := own_policies(each):
+        if named(each) in gone:
+            documents.setdefault(key, {})[each.urn] = CHANGES_UNREAD
+        elif urns_of_own := own_policies(each):
             documents.setdefault(key, {}).update({urn: policies[urn] for urn in urns_of_own})
         elif arn:
             attached.setdefault(key, set()).add(arn)

@@ -16,6 +16,7 @@ from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
     ADMINISTRATOR,
     CLUSTER,
+    INLINE,
     ISSUER,
     POLICY,
     READ_ONLY,
@@ -332,6 +333,24 @@ def test_a_boundary_that_changes_to_what_nobody_knows(after: str, diff_json: Dif
 
     assert len(reasons(diff_json(*own, update(secret, changed, diffReasons=["policy"])))) == 1
     assert reasons(diff_json(*own, update(secret, secret, diffReasons=["description"]))) == []
+
+
+@pytest.mark.parametrize("there", [attached(DENY_ALL), with_inputs(inline(statement("s3:*", effect="Deny")), name="y")])
+def test_what_another_resource_takes_from_the_role(there: Any, diff_json: DiffJson) -> None:
+    """The attack: two resources are one attachment or inline policy in AWS, and the one that goes takes it away.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DetachRolePolicy.html, API_DeleteRolePolicy.html
+    """
+    there = {**there, "urn": f"{there['urn']}1"}
+    second = {**there, "urn": f"{there['urn']}2"}
+    steps = stays(ROLE, inline(statement()))
+
+    for change in ([create(second), step("delete", there)], [*stays(there), step("delete", second)]):
+        assert not diff_json(*steps, *change, managed=GIVES, gate="permissions")["good"]
+    kept = step("delete", {**second, "retainOnDelete": True})
+    assert diff_json(*steps, *stays(there), kept, managed=GIVES, gate="permissions")["good"] is (
+        there["type"] != INLINE
+    )
 
 
 # --- permissions that no attachment and no inline policy has ----------------------------------------------------------
