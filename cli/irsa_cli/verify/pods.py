@@ -53,9 +53,7 @@ def _of_service_account(
     for pod in pods:
         running.append(running_pod(cluster.place, pod, role_arn, nodes, declared.cluster_key))
         about = in_cluster(running[-1].name, declared.cluster_key)
-        question = partial(
-            _of_pod, cluster.place, pod, running[-1], way_of(binding.identity), role_arn, declared.audience
-        )
+        question = partial(_of_pod, pod, running[-1], way_of(binding.identity), role_arn, declared.audience)
         yield from ask(Check(binding.key, PODS, Outcome.OK, about), "", question)
         if running[-1].ways - {NO_ROLE, KEYS} and (names := containers_with_own_credentials(pod)):
             text = f"these have credentials of their own: {listed(names)}"

@@ -154,7 +154,7 @@ def test_policies_are_read_when_they_are_taken(
     words: tuple[str, ...], expected: bool, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = {expected: EVERYTHING}
-    monkeypatch.setattr(work, "discover", lambda *_, policies: answers[policies])
+    monkeypatch.setattr(work, "discover", lambda *_, policies: answers[bool(policies)])
 
     assert run(tmp_path, "--all", *words) == GOOD
 
