@@ -312,8 +312,9 @@ def test_what_is_not_proven_is_never_good(identity: Any, subjects: Any, there: A
     def answer(claims: Claims) -> Session:
         of_pod = claims["pod"] == "True"
         trusted = any(fnmatchcase(claims["sub"], each) for each in (["web:app"] if of_pod else subjects))
+        way = EKS if of_pod else STS
         if claims["aud"] == WRONG_AUDIENCE or not trusted:
-            raise (EKS if of_pod else STS).denied
+            raise way.denied if not trusted else way.wrong_audience
         given_to.add((claims["sub"], claims["pod"]))
         return SESSION
 
@@ -323,8 +324,7 @@ def test_what_is_not_proven_is_never_good(identity: Any, subjects: Any, there: A
     )
     by_token = {sub for sub, of_pod in given_to if of_pod == "False"}
     proofs = [("web:app", "True") in given_to] if associations else []
-    if IRSA in ways.trusted:
-        proofs += [any(fnmatchcase(sub, one) for sub in by_token) for one in subjects] or [False]
+    proofs += [any(fnmatchcase(sub, one) for sub in by_token) for one in subjects if IRSA in ways.trusted]
 
     assert good == bool(proofs and all(proofs))
     assert good <= allowed
