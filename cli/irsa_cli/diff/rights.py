@@ -160,7 +160,7 @@ def _takes_others(compared: Compared, arn: str, claims: Claims[Any], held: Seque
     told = {change.subject for name in GAINED for change in found.by_name[name]}
     every = {audience for _, taken in both for audience in taken or ()}
     # An association asks for no audience: who has one gains nothing by a token, and by the association no token.
-    by_pods = held[0], {}
+    by_pods: Sequence[Anyway] = (held[0], {})
     of_each = (changes([(old, [audience])], [(new, [audience])], claims, by_pods) for audience in sorted(every))
     return any(change.subject not in told for each in of_each for name in GAINED for change in each.by_name[name])
 

@@ -22,7 +22,7 @@ from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
 from irsa_cli.diff.live import Live, patched, read_in_aws, read_service_accounts, with_annotations
 from irsa_cli.diff.markdown import markdown
 from irsa_cli.diff.output import Diff
-from irsa_cli.diff.permissions import permission_changes, policies_of_no_role, policies_of_others
+from irsa_cli.diff.permissions import of_other_types, permission_changes, policies_of_no_role, policies_of_others
 from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.renamed import renamed_bindings
 from irsa_cli.diff.rights import rights
@@ -139,7 +139,7 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
         preview.stack,
         **vars(found),
         permissions=permissions,
-        permissions_cannot_tell=[*undecided, *of_sessions, *of_no_role],
+        permissions_cannot_tell=[*undecided, *of_other_types(preview.steps), *of_sessions, *of_no_role],
         dangerous=dangerous,
         guard=guard_changes(state, preview.steps, guards),
         clusters={**_of_roles_with_several(compared.values()), **clusters_by_issuer(keys), **live.clusters},

@@ -432,3 +432,21 @@ def test_a_policy_that_a_role_of_the_stack_has(diff_json: DiffJson) -> None:
     found = diff_json(update(loose(READS), loose(statement())), update(there, there), update(ROLE, ROLE))
 
     assert (reasons(found), [each["actions"] for each in found["permissions"]]) == ([], [["*"]])
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive",
+        "aws:iam/userPolicy:UserPolicy",
+        "aws-native:iam:RolePolicy",
+        "aws:eks/accessPolicyAssociation:AccessPolicyAssociation",
+    ],
+)
+@pytest.mark.parametrize("gate", ["permissions", "dangerous"])
+def test_what_gives_something_and_is_not_compared(type_: str, gate: str, diff_json: DiffJson) -> None:
+    """The attack: AdministratorAccess by a type of resource that irsa does not read, beside a role that stays."""
+    new = resource(type_, "mine", {"roleName": "my-role", "policyArns": [ADMINISTRATOR]}, "")
+
+    assert [type_ in each for each in reasons(diff_json(create(new), gate=gate))] == [True]
+    assert reasons(diff_json(create(resource("aws:s3/bucket:Bucket", "mine", {}, "")))) == []
