@@ -106,6 +106,7 @@ def is_too_deep(value: Any) -> bool:
         level = [
             item
             for outer in level
+            if not isinstance(outer, str)
             for item in (
                 outer.values() if isinstance(outer, Mapping) else outer if isinstance(outer, list | tuple) else ()
             )
@@ -127,12 +128,12 @@ def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     Raises:
         Mistake: A key is there twice.
     """
-    counted = Counter(key for key, _ in pairs)
-    repeated = next((key for key, count in counted.items() if count > 1), None)
-    if repeated is not None:
+    found = dict(pairs)
+    if len(found) < len(pairs):
         # A JSON parser keeps the last one, and so silently drops a permission or, worse, a condition.
+        repeated, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise Mistake(f"the key {repeated!r} twice in one object", "each key once", "merge the two, or remove one")
-    return dict(pairs)
+    return found
 
 
 def split_document(document: dict[str, Any], longest: int = MANAGED_POLICY_SIZE) -> list[str]:
