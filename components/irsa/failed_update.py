@@ -16,6 +16,7 @@ import pulumi_aws as aws
 from pulumi.runtime.proto import resource_pb2
 
 from irsa.later import awaited
+from irsa.rules.commands import up
 from irsa.rules.names import snake
 from irsa.types import NOUNS, POLICY, ROLE
 
@@ -93,7 +94,7 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
         return
     text = (
         f"AWS may still have what was there before: the last creation or update of {about(update)} may have failed, "
-        "but the state records it as done. Run `pulumi up --refresh`, which reads AWS first"
+        f"but the state records it as done. Run `{up(pulumi.get_stack())}`, which reads AWS first"
     )
     if not pulumi.runtime.is_dry_run():
         raise NothingUpdatedError(text)
@@ -117,7 +118,8 @@ async def _is_there(update: pulumi.ResourceHookArgs, inputs: Mapping[str, Any], 
 async def _compare(update: pulumi.ResourceHookArgs) -> None:
     """Warn where AWS has something else after an update: a part of it may have failed the last time."""
     if not is_same(await known(update.new_inputs), await known(update.new_outputs)):
-        pulumi.log.warn(f"AWS may have something else of {about(update)} than is declared: run `pulumi up --refresh`")
+        text = f"AWS may have something else of {about(update)} than is declared: run `{up(pulumi.get_stack())}`"
+        pulumi.log.warn(text)
 
 
 async def known(values: Mapping[str, Any] | None) -> dict[str, Any]:
