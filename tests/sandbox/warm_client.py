@@ -3,6 +3,7 @@
 It is started for each process of an engine run, so that it imports as little as it can.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -26,7 +27,7 @@ def main(address: str, executable: str, arguments: list[str]) -> int:
         server.connect(address)
         socket.send_fds(server, [json.dumps(request).encode()], files)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda received, _frame: server.sendall(bytes([received])))
+            signal.signal(number, lambda received, _frame: send(server, received))
         parent = os.getppid()
         while not select.select([server], [], [], PARENT_SECONDS)[0]:
             # An engine that is killed sends no signal.
@@ -35,6 +36,12 @@ def main(address: str, executable: str, arguments: list[str]) -> int:
         code = int(server.recv(8) or 1)
     # As a shell says by which signal the copy ended.
     return code if code >= 0 else 128 - code
+
+
+def send(server: socket.socket, number: int) -> None:
+    # The copy may have ended meanwhile, so that there is nothing to stop.
+    with contextlib.suppress(OSError):
+        server.sendall(bytes([number]))
 
 
 def is_handed_on(file: int) -> bool:
