@@ -75,11 +75,11 @@ def without_quotes(error: yaml.MarkedYAMLError, text: str) -> Mistake | None:
     if error.context == "while scanning an alias" or problem.startswith("found undefined alias"):
         fix = 'write the value in quotes, such as "*"'
         return Mistake("`*` without quotes, which YAML takes for an alias", "a string in quotes", fix)
-    lines = text.splitlines()
-    if mark and "cannot start any token" in problem and lines[mark.line : mark.line + 1]:
-        char = lines[mark.line][mark.column : mark.column + 1]
-        if char == "\t":
-            return Mistake("a tab, with which YAML does not indent", "blanks", "write blanks in place of the tab")
+    line = text.splitlines()[mark.line : mark.line + 1] if mark and "cannot start any token" in problem else [""]
+    char = line[0][mark.column : mark.column + 1] if mark else ""
+    if char == "\t" or "tab character" in problem:
+        return Mistake("a tab, with which YAML does not indent", "blanks", "write blanks in place of the tab")
+    if char:
         fix = "write the value in quotes"
         return Mistake(f"{char!r} at the beginning of a value, which YAML keeps for itself", "a string in quotes", fix)
     return None

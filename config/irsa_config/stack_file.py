@@ -11,7 +11,8 @@ from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.policies import TOO_DEEP
 from irsa.rules.unknown import Unknown
 from irsa_config.engine_files import PREFIX
-from irsa_config.indentation import as_meant
+from irsa_config.indentation import as_meant, below_empty
+from irsa_config.key_types import keys_at
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.nodes import LIBYAML_TOO_DEEP, Reader, composed, line_in, text_of, without_quotes
 from irsa_config.project_file import project_folder
@@ -95,9 +96,11 @@ class StackFile:
         ours, theirs = Reader(self.name, self.mistakes), Reader(self.name, self.mistakes, is_ours=False)
         top = {key.value: (key, node) for key, node in theirs.written(root)}
         self.imports_environments = "environment" in top
-        outside = {name: pair for name, pair in top.items() if ":" in name}
+        outside = {name: pair for name, pair in top.items() if ":" in name or name in keys_at(())}
+        # The engine reads no other key than its own, and says nothing.
+        of_bindings = {name: pair for name, pair in top.items() if name.strip() in keys_at(("bindings", ""))}
         above = "" if "config" in top else "write `config:` above it, and "
-        for name, (key, _) in outside.items():
+        for name, (key, _) in {**outside, **of_bindings}.items():
             fix = f"{above}indent it, with the lines below it"
             theirs.complain(Mistake(f"{named(name)} outside of `config:`", "every setting below `config:`", fix), key)
         if outside and "config" not in top:
@@ -109,15 +112,20 @@ class StackFile:
             self._complain(Mistake("no `config:`", "a stack file: a mapping with `config:`", fix), 1)
             return
         key, config = top["config"]
-        if not isinstance(config, yaml.MappingNode):
+        if not isinstance(config, yaml.MappingNode) and (config.value or not outside):
             found = "nothing" if not config.value else "not a mapping"
             theirs.complain(Mistake(f"{found} in `config:`", "keys such as irsa:bindings", "add them"), key)
             return
         settings = {}
+
+        def complain(place: Place, mistake: Mistake) -> None:
+            self.mistakes.append(LocatedMistake(place, mistake))
+
         # They are judged as what they are meant to be.
-        config = yaml.MappingNode(config.tag, [*config.value, *outside.values()], config.start_mark, config.end_mark)
+        pairs = [*below_empty(config.value, (), complain, ()), *outside.values()]
+        config = yaml.MappingNode(config.tag, pairs, config.start_mark, config.end_mark)
         for setting, node, name in self._config(config, theirs):
-            meant = as_meant(node, (name,), lambda place, each: self.mistakes.append(LocatedMistake(place, each)))
+            meant = as_meant(node, (name,), complain)
             self._sent[name], self._settings[name] = node, (setting, meant)
             settings[name] = ours.setting(name, meant)
         self.settings = settings

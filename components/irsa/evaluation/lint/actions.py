@@ -171,10 +171,18 @@ def nearest_actions(action: str) -> Sequence[str]:
     prefix, _, name = action.lower().partition(":")
     near = [prefix] if service(prefix).actions else difflib.get_close_matches(prefix, services(), n=3)
     for each in near:
-        known = service(each).actions
+        known = {key: [f"{each}:{found.name}"] for key, found in service(each).actions.items()}
+        known |= {key.partition(":")[2]: those for key, those in _OF_OPERATIONS.items() if key.startswith(f"{each}:")}
+        if name.startswith(_LOOKING):
+            # Who means to look at something is not to be told what changes it.
+            known = {key: those for key, those in known.items() if not any(_changes(one) for one in those)}
         if close := likely(name, known):
-            return [f"{each}:{known[close].name}"]
+            return known[close]
     return []
+
+
+def _changes(action: str) -> bool:
+    return any(each.access_level in WRITING for each in matching(action))
 
 
 class Written(NamedTuple):
