@@ -171,7 +171,9 @@ def nearest_actions(action: str) -> Sequence[str]:
     prefix, _, name = action.lower().partition(":")
     near = [prefix] if service(prefix).actions else difflib.get_close_matches(prefix, services(), n=3)
     for each in near:
-        known = {key: [f"{each}:{found.name}"] for key, found in service(each).actions.items()}
+        known: dict[str, Sequence[str]] = {
+            key: [f"{each}:{found.name}"] for key, found in service(each).actions.items()
+        }
         known |= {key.partition(":")[2]: those for key, those in _OF_OPERATIONS.items() if key.startswith(f"{each}:")}
         if name.startswith(_LOOKING):
             # Who means to look at something is not to be told what changes it.
