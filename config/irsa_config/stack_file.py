@@ -30,6 +30,7 @@ class StackFile:
         region: `aws:region`; None where it is missing, `SECRET` where it is secret.
         providers: The settings `aws:...` and `kubernetes:...` of the stack's default providers, by these names.
         mistakes: Mistakes in the YAML, misspelled prefixes of settings, and a wrong region.
+        lost: Those of what the engine does not read, and says nothing of: what is outside of `config:`.
         imports_environments: Whether Pulumi ESC adds values that are not in the file.
     """
 
@@ -44,6 +45,7 @@ class StackFile:
         self.region: str | Unknown | None = None
         self.providers: dict[str, Any] = {}
         self.mistakes: list[LocatedMistake] = []
+        self.lost: list[LocatedMistake] = []
         self.imports_environments = False
         self._settings: dict[str, tuple[Any, Any]] = {}
         self._sent: dict[str, Any] = {}
@@ -97,12 +99,12 @@ class StackFile:
         top = {key.value: (key, node) for key, node in theirs.written(root)}
         self.imports_environments = "environment" in top
         outside = {name: pair for name, pair in top.items() if ":" in name or name in keys_at(())}
-        # The engine reads no other key than its own, and says nothing.
         of_bindings = {name: pair for name, pair in top.items() if name.strip() in keys_at(("bindings", ""))}
-        above = "" if "config" in top else "write `config:` above it, and "
+        above, before = "" if "config" in top else "write `config:` above it, and ", len(self.mistakes)
         for name, (key, _) in {**outside, **of_bindings}.items():
             fix = f"{above}indent it, with the lines below it"
             theirs.complain(Mistake(f"{named(name)} outside of `config:`", "every setting below `config:`", fix), key)
+        self.lost = self.mistakes[before:]
         if outside and "config" not in top:
             return
         if "config" not in top:
@@ -122,11 +124,12 @@ class StackFile:
             self.mistakes.append(LocatedMistake(place, mistake))
 
         # They are judged as what they are meant to be.
+        sent = {id(each): node for each, node in config.value}
         pairs = [*below_empty(config.value, (), complain, ()), *outside.values()]
         config = yaml.MappingNode(config.tag, pairs, config.start_mark, config.end_mark)
         for setting, node, name in self._config(config, theirs):
             meant = as_meant(node, (name,), complain)
-            self._sent[name], self._settings[name] = node, (setting, meant)
+            self._sent[name], self._settings[name] = sent.get(id(setting), node), (setting, meant)
             settings[name] = ours.setting(name, meant)
         self.settings = settings
         lists = [f"aws:{name}" for name in ACCOUNT_LISTS]

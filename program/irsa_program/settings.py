@@ -158,6 +158,9 @@ def _as_meant(values: dict[str, Any], file: StackFile | None) -> tuple[dict[str,
     names = {str(mistake.place[0]) for mistake in file.mistakes if mistake.place} & file.settings.keys()
     same = {name for name in names & values.keys() if _is_sent(values[name], file.as_sent(name))}
     wrong = [mistake for mistake in file.mistakes if mistake.place and mistake.place[0] in same]
+    shared = file.settings.keys() & values.keys()
+    if file.lost and all(_is_sent(values[name], file.as_sent(name)) for name in shared):
+        wrong += file.lost
     return {**values, **{name: file.settings[name] for name in same}}, wrong
 
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from pulumi.runtime.mocks import MockMonitor
 
+from irsa_config.stack_file import StackFile
 from irsa_program.check_report import report_of
 from irsa_program.lookups.access import Access
 from tests.component.conftest import ISSUER, OTHER_ISSUER, PROVIDER, Answers, RecordingMonitor
@@ -146,6 +147,19 @@ def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monk
     ):
         run_program({**values, f"aws:{setting}": [1227433179]}, Answers(), monkeypatch)
     run_program({**values, f"aws:{setting}": ["011112222333"]}, Answers(), monkeypatch)
+
+
+@pytest.mark.parametrize("lost", ["irsa:guard: {mode: deny}", "guard: {mode: deny}", "policyArns: []"])
+def test_what_the_engine_drops_stops_the_deployment(lost: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: a guard that is not indented, which `pulumi up` then removes."""
+    path = TEMPLATE / "Pulumi.prod.yaml"
+    (tmp_path / path.name).write_text(f"{path.read_text()}{lost}\n")
+    file = StackFile(tmp_path / path.name)
+    monkeypatch.setattr("irsa_program.settings._stack_file", lambda _: file)
+    with pytest.raises(pulumi.RunError, match=r"^1 error in (?s:.*)outside of `config:`"):
+        run_program(stack_values(path), Answers(), monkeypatch)
+    # Of `--config-file`.
+    run_program({**stack_values(path), "irsa:cluster": {"name": "another"}}, Answers(), monkeypatch)
 
 
 def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
