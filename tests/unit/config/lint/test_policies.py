@@ -89,6 +89,7 @@ def test_a_wildcard_on_both_sides_of_the_colon_is_every_action(effect: str, elem
         ({"Effect": "Deny", "Action": "s3:*", "NotResource": BUCKET}, True),
         ({"Effect": "Deny", "NotAction": ["s3:Get*", "s3:List*"], "Resource": "*"}, True),
         ({**DENIES, "Condition": {"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}}, True),
+        ({**DENIES, "Condition": {"StringEquals": {"aws:PrincipalTag/nobody": "x"}}}, False),
         ({**DENIES, "Action": "s3:Delete*"}, False),
         ({**DENIES, "Condition": WITHOUT_TLS}, False),
         ({**DENIES, "Condition": {"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}}, False),
@@ -232,6 +233,7 @@ def test_a_policy_of_aws_is_judged_as_its_statement_in_a_document() -> None:
                 ({"Action": "s3:DeleteBucket"}, False),
                 ({"NotAction": "s3:Get*"}, True),
                 ({"Action": "*", "Condition": WITHOUT_TLS}, False),
+                ({"Action": "*", "Condition": {"StringEquals": {"aws:PrincipalTag/nobody": "x"}}}, False),
             )
         ),
     ],
