@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from irsa.rules import commands
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import listed, named
 from irsa_cli.adopt.stack_file import StackFile
@@ -31,7 +32,7 @@ def finish(path: Path) -> int:
         return GOOD
     write(path, text)
     done = f"{named(str(path))}: `import:` is removed from {listed(names)}"
-    print_lines([(done, "bold"), (f"next: `pulumi up --stack {file.stack}`, which shows no change", "")])
+    print_lines([(done, "bold"), (f"next: `{commands.up_without_refresh(file.stack)}`, which shows no change", "")])
     return GOOD
 
 

@@ -150,8 +150,8 @@ CASES = {
         association=association(OTHER, ownerArn="arn:aws:eks:us-west-2:1:addon/blue/cni/1"),
     ),
     "a target role that admits it": Case(
-        (), 0, f"allowed: web/app may assume {OTHER}: ", (f"; {OTHER}: as target role of {ROLE}: ",), {"role": OTHER}, {},
-        (PODS, chained(ROLE)), association(targetRoleArn=OTHER),
+        (), 0, f"allowed: web/app may assume {OTHER}: ", (f"; {OTHER}: as target role of {ROLE}: ",), {"role": OTHER},
+        {}, (PODS, chained(ROLE)), association(targetRoleArn=OTHER),
     ),
     "a target role that admits another": Case(
         (), 1, "denied", (), {"role": OTHER}, {}, (PODS, chained(UPPER)), association(targetRoleArn=OTHER)
