@@ -31,7 +31,7 @@ NOTHING: tuple[Any, ...] = (None, "", [])
 MOST_SAID = 10
 # Names of hooks, by whose they are.
 _INLINE_HOOKS: WeakKeyDictionary[pulumi.Resource, set[str]] = WeakKeyDictionary()
-WHAT_TO_DO = "declare what is there, run `pulumi up`, remove {}, and change it afterwards"
+WHAT_TO_DO = "declare what is there, deploy that, remove {}, and change it afterwards"
 
 
 class NotAsDeclaredError(Exception):

@@ -133,7 +133,7 @@ def test_what_is_said_of_each_look_up(project: Project, cloud: Cloud) -> None:
     role = "arn:aws:iam::444455556666:role/deployer"
     cases: dict[str, tuple[dict[str, Any], list[str]]] = {
         "denied": (ROLE_ONLY, ["AWS denies eks:DescribeCluster", "arn:aws:iam::111122223333:user/me", "us-west-2"]),
-        "throttled": (ROLE_ONLY, ["AWS throttles the requests", "region us-west-2", "run again", "aws:maxRetries 5"]),
+        "throttled": (ROLE_ONLY, ["AWS throttles the requests", "region us-west-2", "run again", "aws:maxRetries: 5"]),
         # Of the stack's own context, which has no key of the cluster.
         "my-cluster": (
             {"serviceAccount": {"name": "app"}},

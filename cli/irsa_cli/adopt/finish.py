@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from irsa.rules.commands import pulumi
+from irsa.rules import commands
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import listed, named
 from irsa_cli.adopt.stack_file import StackFile
@@ -32,7 +32,7 @@ def finish(path: Path) -> int:
         return GOOD
     write(path, text)
     done = f"{named(str(path))}: `import:` is removed from {listed(names)}"
-    next_ = f"next: `{pulumi('up', file.stack)}`, which shows no change of what was imported before"
+    next_ = f"next: `{commands.up_without_refresh(file.stack)}`, which shows no change of what was imported before"
     print_lines([(done, "bold"), (next_, "")])
     return GOOD
 

@@ -122,7 +122,6 @@ def _joined(text: str, given: dict[str, Values]) -> str:
 # Pulumi
 
 LIST_STACKS = "pulumi stack ls --all"
-SET_REGION = "pulumi config set aws:region us-west-2"
 # Restores what the stack declares, whatever was changed by hand.
 up = _command("pulumi up --refresh --stack {stack}")
 # Restores a guard of which somebody changed a part with kubectl. The update takes that over, which its preview does not
@@ -130,7 +129,10 @@ up = _command("pulumi up --refresh --stack {stack}")
 up_of_guard = _command("pulumi up --refresh --skip-preview --stack {stack}")
 # Pulumi forgets a resource, protected or not; nothing else of it changes.
 delete_from_state = _command("pulumi state delete {urn} --force --yes --stack {stack}")
-pulumi = _command("pulumi {command} --stack {stack}")
+up_without_refresh = _command("pulumi up [--stack {stack}]")
+clear_pending_creates = _command(
+    "pulumi refresh --clear-pending-creates --non-interactive --yes --skip-preview [--stack {stack}]"
+)
 init = _command("pulumi stack init {stack}")
 
 # AWS; the reader replaces NAME by that of an EKS cluster

@@ -109,7 +109,7 @@ def _held_back(planned: Planned, service_account: str, change: Change, pods: Seq
         return finding(live_rules.PODS_HOLD_BACK, planned.place("trust", "subjects"), found, allowed, fix)
     if way_of(before) in (way, NO_ROLE):
         # New Pods have it until they get the role by the other way.
-        fix = f"first run `pulumi up` with identity: {spelled(BOTH if way is IRSA else BACK)}, and then {restart}"
+        fix = f"first deploy identity: {spelled(BOTH if way is IRSA else BACK)}, and then {restart}"
     else:
         fix = f"{restart}; until then, leave identity: {spelled(before)}"
     return finding(live_rules.PODS_HOLD_BACK, planned.place("identity"), found, allowed, fix)

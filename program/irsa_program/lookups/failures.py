@@ -106,7 +106,10 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
         f"correct its name; these exist: {commands.list_profiles()}",
     ),
     Cause.REGION_MISSING: Advice(
-        "no AWS region is set", "a region in aws:region or AWS_REGION", f"set it: {commands.SET_REGION}", "error"
+        "no AWS region is set",
+        "a region in aws:region or AWS_REGION",
+        "set it in the stack file, such as `aws:region: us-west-2`",
+        "error",
     ),
     Cause.WRONG_AWS_ACCOUNT: Advice(
         "the AWS credentials are of AWS account {about}, which the stack refuses",
@@ -129,7 +132,7 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
     Cause.THROTTLED: Advice(
         "AWS throttles the requests to {account}: {said}",
         "fewer requests at one time",
-        "run again in a minute; `pulumi config set aws:maxRetries 5` has this said sooner: remove it afterwards",
+        "run again in a minute; `aws:maxRetries: 5` in the stack file has this said sooner: remove it afterwards",
         "error",
     ),
     Cause.ROLE_NOT_ASSUMABLE: Advice(
