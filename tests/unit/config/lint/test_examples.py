@@ -53,7 +53,6 @@ FOLLOWED: dict[str, tuple[str, str, str, str]] = {
     "unknown-action": (f"{STATEMENT}.Action", "write '(.*?)'", "s3:GetObjects", "{}"),
     "wrong-resource": (f"{STATEMENT}.Resource", "write '(.*)' instead", "arn:aws:s3:::my-bucket", "{}"),
     "add-on-version": ("policies[0].addOn", "write (version: .*)", "clusterNames:", "{}, clusterNames:"),
-    "add-on-policy": ("policy", "use `(policies: .*)`", "policy:...", "{}"),
 }
 
 
