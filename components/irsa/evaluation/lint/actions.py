@@ -29,43 +29,15 @@ WRITING = ("Write", "Permissions management", "Tagging")
 _LOOKING = ("get", "list", "describe", "head", "batchget", "query", "scan", "select", "view", "search")
 # Of keys, and of who acts as whom, nothing is only looked at.
 _NEVER_LOOKING = frozenset({"kms", "sts"})
-# What answers with a secret, or with credentials that others than the caller have.
+# What answers with a secret, or with credentials that others than the caller have, as the page of its API says: the
+# service's at https://docs.aws.amazon.com/service-authorization/latest/reference/ links it.
 SECRETS = (
-    # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html and BatchGetSecretValue
-    "secretsmanager:*getsecretvalue",
-    # https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html
-    "ssm:getparameter*",
-    # https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html,
-    # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html,
-    # https://docs.aws.amazon.com/lake-formation/latest/APIReference/API_GetTemporaryGlueTableCredentials.html, ...
-    "*:get*credentials*",
-    # https://docs.aws.amazon.com/storagegateway/latest/APIReference/API_DescribeChapCredentials.html
-    "storagegateway:describechapcredentials",
-    # https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_GetRelationalDatabaseMasterUserPassword.html,
-    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetPasswordData.html,
-    # https://docs.aws.amazon.com/pca-connector-scep/latest/APIReference/API_GetChallengePassword.html
-    "*:get*password",
-    "ec2:getpassworddata",
-    # https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_GetBucketAccessKeys.html,
-    # https://docs.aws.amazon.com/appsync/latest/APIReference/API_ListApiKeys.html,
-    # https://docs.aws.amazon.com/waf/latest/APIReference/API_GetDecryptedAPIKey.html
-    "lightsail:getbucketaccesskeys",
-    "appsync:listapikeys",
-    "wafv2:getdecryptedapikey",
-    # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html
-    "cognito-idp:describeuserpoolclient",
-    "cognito-idp:listuserpoolclientsecrets",
-    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodeconnections.html,
-    # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetOpenIdTokenForDeveloperIdentity.html,
-    # https://docs.aws.amazon.com/gameliftservers/latest/apireference/API_GetComputeAuthToken.html, ...
-    "*:get*accesstoken",
-    "*:get*authtoken",
-    "*:getconnectiontoken",
-    "*:getfederationtoken",
-    "cognito-identity:getopenidtoken*",
-    "amplifybackend:gettoken",
-    # https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_GetResourceApiKey.html
-    "bedrock-agentcore:getresource*",
+    *("secretsmanager:*getsecretvalue", "ssm:getparameter*", "*:get*credentials*", "*:get*password"),
+    *("ec2:getpassworddata", "storagegateway:describechapcredentials", "lightsail:getbucketaccesskeys"),
+    *("appsync:listapikeys", "wafv2:getdecryptedapikey", "bedrock-agentcore:getresource*"),
+    *("cognito-idp:describeuserpoolclient", "cognito-idp:listuserpoolclientsecrets"),
+    *("*:get*accesstoken", "*:get*authtoken", "*:getconnectiontoken", "*:getfederationtoken"),
+    *("cognito-identity:getopenidtoken*", "amplifybackend:gettoken"),
 )
 
 
