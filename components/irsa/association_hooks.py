@@ -4,7 +4,7 @@ import asyncio
 
 import pulumi
 
-from irsa.failed_update import about, hooks, known, once_for_each_owner, supports
+from irsa.failed_update import about, hooks, known, once_for_each_owner
 from irsa.rules.commands import AwsPlace, clear_association, up
 
 # What EKS says for a while after IAM has the trust policy (https://github.com/hashicorp/terraform-provider-aws/issues/34711).
@@ -20,20 +20,13 @@ class NotRemovedError(Exception):
 
 
 @once_for_each_owner
-def association_hooks(component: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBinding | None:
-    """Return the hooks of a component's association, those of every update (irsa.failed_update) included.
-
-    Without error hooks in the SDK or the engine, the first refusal is final.
-    """
-    if not supports("RESOURCE_HOOKS"):
-        return None
+def association_hooks(component: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBinding:
+    """Return the hooks of a component's association, those of every update (irsa.failed_update) included."""
     updates = hooks(component) or pulumi.ResourceHookBinding()
     kept = pulumi.ResourceHook(f"irsa:association{own}", _kept, pulumi.ResourceHookOptions(on_dry_run=True))
     before = [*(updates.before_update or ()), kept]
-    binding = pulumi.ResourceHookBinding(before_update=before, after_update=updates.after_update)
-    if supports("ERROR_HOOKS"):
-        binding.on_error = [pulumi.ErrorHook(f"irsa:refused{own}", _again)]
-    return binding
+    refused = pulumi.ErrorHook(f"irsa:refused{own}", _again)
+    return pulumi.ResourceHookBinding(before_update=before, after_update=updates.after_update, on_error=[refused])
 
 
 async def _again(failure: pulumi.ErrorHookArgs) -> bool:

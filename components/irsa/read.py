@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from irsa.fields import (
     MAPPING,
     OF_A_ROLE,
-    ROLE_INPUTS,
     Field,
     Found,
     Group,
@@ -75,17 +74,6 @@ def is_output(value: object) -> bool:
     """Return whether a value is known only during the deployment."""
     pulumi = sys.modules.get("pulumi")
     return inspect.isawaitable(value) or (pulumi is not None and isinstance(value, pulumi.Output))
-
-
-# Arguments of an earlier version, and where each is now.
-FORMER: Mapping[str, Place] = {
-    **{f"role_{name}": ("role", name) for name in ("arn", "name", "name_prefix")},
-    **{name: ("role", name) for name in ROLE_INPUTS},
-    **{name: ("trust", name) for name in ("subjects", "any_service_account")},
-    **{f"trust_{name}": ("trust", name) for name in ("conditions", "statements")},
-    **{f"{name}_quota": ("quotas", name) for name in ("trust_policy_size", "attached_policies")},
-    "import_existing": ("import_",),
-}
 
 
 class Reading(NamedTuple):
@@ -251,11 +239,7 @@ class Arguments:
     def _advice_for(self, key: str, names: Sequence[str], place: Place) -> str:
         """Return what to do with an unknown key; it is spelled as the known ones are."""
         name = snake(key)
-        former = FORMER.get(name)
         binding = self._binding(place)
-        if former and node_at((*binding, *former), self.group):
-            now = self.spelling((*binding, *former))
-            return f"it is {now} now" if place == binding else f"move it to {now}"
         for end in reversed(range(len(place))):
             outer = node_at(place[:end], self.group)
             if isinstance(outer, Group) and name in outer.fields:

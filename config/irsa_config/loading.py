@@ -28,10 +28,6 @@ OF_A_STACK = group_of(StackKeys, in_stack_file=True)
 UNKNOWN_BINDING = Binding(dict.fromkeys(SharedKeys.model_fields, WRONG), *[WRONG] * 5)  # type: ignore[arg-type]
 POLICY_ARNS = node_at(("bindings", "", "policy_arns"), OF_A_STACK)
 KINDS = {bool: "true or false", int: "an integer", list: "a list", dict: MAPPING}
-# Keys of an earlier version, and what to do.
-REMOVED: Mapping[Place, str] = {
-    ("defaults", "retainNamespaces"): "remove it: irsa deletes no namespace, and `kubectl delete namespace` deletes one"
-}
 
 
 @dataclass(frozen=True)
@@ -108,7 +104,7 @@ class StackReader(Arguments):
         binding = node_at(("bindings", ""), OF_A_STACK)
         if not place and isinstance(binding, Group) and key in binding.names:
             return "move it to the binding that it is for, below irsa:bindings"
-        return REMOVED.get((*place, key)) or super()._advice_for(key, names, place)
+        return super()._advice_for(key, names, place)
 
     def _group(self, args: Any, group: Group, place: Place) -> Any:
         if args is SECRET and (mistake := _refused(args, group, place)):

@@ -74,7 +74,7 @@ class StackFile:
         return project_folder(self.path)
 
     def as_sent(self, name: str) -> Any:
-        """Return the value of a setting as the engine sends it, where quotes are missing too."""
+        """Return the value of a setting as the engine sends it; a marker where quotes are missing."""
         return Reader(self.name, [], is_ours=False).setting(name, self._sent[name])
 
     def line(self, place: Place) -> int | None:
@@ -138,7 +138,7 @@ class StackFile:
 
     def _config(self, config: Any, theirs: Reader) -> Iterator[tuple[Any, Any, str]]:
         """Yield the irsa settings with their names; look at the other keys."""
-        of_providers = Reader(self.name, self.mistakes, is_ours=False, tags=False)
+        of_providers = Reader(self.name, self.mistakes, is_ours=False, is_used=True)
         for key, node, namespace, setting in theirs.settings(config):
             if namespace == PREFIX:
                 yield key, node, setting

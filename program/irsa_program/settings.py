@@ -15,7 +15,7 @@ from irsa.read import REDACTED
 from irsa.rules import commands
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import Place, named, path_of
-from irsa.rules.unknown import SECRET, without_places
+from irsa.rules.unknown import SECRET, Unknown, without_places
 from irsa_config.loading import Settings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.project_file import stack_folder
@@ -165,9 +165,9 @@ def _as_meant(values: dict[str, Any], file: StackFile | None) -> tuple[dict[str,
 
 
 def _is_sent(value: Any, sent: Any) -> bool:
-    """Return whether a value is what the engine sends; a secret, which the file does not show, may be anything."""
-    secrets = [place for place, leaf in leaves(sent) if leaf is SECRET]
-    return bool(without_places(value, secrets, SECRET) == sent)
+    """Return whether a value is what the engine sends; what the file does not show, as a secret, may be anything."""
+    hidden = [place for place, leaf in leaves(sent) if isinstance(leaf, Unknown)]
+    return bool(without_places(value, hidden) == without_places(sent, hidden))
 
 
 def _values() -> dict[str, Any]:

@@ -251,35 +251,6 @@ def test_two_keys_of_one_aws_account_share_its_oidc_provider(
     assert roles[0]["assumeRolePolicy"] == roles[1]["assumeRolePolicy"]
 
 
-def test_a_preview_has_the_trust_policy_of_a_cluster_whose_provider_is_created(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects `irsa diff`: the ARN is an output, and its AWS account and issuer are known.
-
-    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagement.html
-    """
-
-    class NothingYet(Answers):
-        def new_resource(self, args: Any) -> Any:
-            id_, outputs = super().new_resource(args)
-            return id_, {name: each for name, each in outputs.items() if args.typ != OIDC_PROVIDER or name != "arn"}
-
-    answers = NothingYet()
-    engine = RecordingMonitor(answers)
-    values = {
-        "irsa:cluster": {"name": "my-cluster", "createOidcProvider": True},
-        "irsa:bindings": {"app": {"trust": {"subjects": ["a:b"]}}},
-    }
-    run_program(values, answers, monkeypatch, engine, preview=True)
-    provider, role = (
-        next(each for each in engine.registrations if each.type == type_)
-        for type_ in (OIDC_PROVIDER, "aws:iam/role:Role")
-    )
-    (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
-
-    host = ISSUER.removeprefix("https://")
-    assert statement["Principal"] == {"Federated": f"arn:aws:iam::111122223333:oidc-provider/{host}"}
-    assert provider.urn in role.request.propertyDependencies["assumeRolePolicy"].urns
-
-
 def test_a_provider_lists_the_audiences_of_its_own_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: a token that blue's Pods get for another service, and that AWS would take in green as well."""
     role = {"arn": "arn:aws:iam::444455556666:role/theirs"}

@@ -9,7 +9,6 @@ from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.trust import minified
 from irsa.rules.unknown import Unknown, has_unknown
-from irsa_config.lint.add_ons import add_on_of, as_policies
 from irsa_config.lint.checked import CheckedBinding
 
 # Policies that compare with a tag of the session, `aws:PrincipalTag/...`: EKS Pod Identity sends it, IRSA does not.
@@ -24,13 +23,8 @@ WITH_SESSION_TAG = {
 def managed_policies(checked: CheckedBinding) -> Iterator[tuple[Place, ManagedPolicy]]:
     """Yield the managed policies of a role, each with its place."""
     documents = [document for _, document, _ in checked.documents]
-
-    def add_on() -> str:
-        found = add_on_of(checked)
-        return f"; or, in its place, {as_policies(found)}" if found else ""
-
     for index, arn in checked.strings("policy_arns"):
-        yield (*checked.place, "policyArns", index), ManagedPolicy(arn, documents, in_its_place=add_on)
+        yield (*checked.place, "policyArns", index), ManagedPolicy(arn, documents)
     boundary = checked.argument("role", "permissions_boundary")
     if isinstance(boundary, str):
         yield (*checked.place, "role", "permissionsBoundary"), ManagedPolicy(boundary, is_boundary=True)

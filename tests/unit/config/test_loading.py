@@ -62,12 +62,6 @@ def test_the_content_of_a_kubeconfig_is_not_shown(content: str) -> None:
     assert "hunter2" not in str(mistake.mistake)
 
 
-def test_a_key_of_an_earlier_version_is_not_taken_for_a_misspelled_one() -> None:
-    (found,) = mistakes(defaults={"retainNamespaces": False})
-    assert found.place == ("defaults", "retainNamespaces")
-    assert found.mistake.fix.startswith("remove it: ")
-
-
 def test_what_is_as_by_default_is_as_if_it_were_not_there() -> None:
     account = {"name": "a", "create": True, "takeOver": False, "labels": {}, "imagePullSecrets": []}
     empty: dict[str, Any] = {"policyArns": [], "policies": [], "inlinePolicies": {}, "assumeRoleArns": [], "import": []}

@@ -34,8 +34,6 @@ def places(arguments: Arguments) -> list[Place]:
         ({"policies": [{"add_on": "velero", "name": "mine"}]}, "move it to policy.name"),
         ({"inline_policies": {"a": {"Version": "x"}}}, "write the policy document under inline_policies.a.document"),
         ({"role": {"permisions_boundary": "r"}}, "did you mean 'permissions_boundary'?"),
-        ({"role_name": "r"}, "it is role.name now"),
-        ({"attached_policies_quota": 5}, "it is quotas.attached_policies now"),
     ],
 )
 def test_a_misplaced_argument_is_told_where_it_belongs(args: Any, fix: str) -> None:
