@@ -190,20 +190,23 @@ def quoted(error: CouldNotLookError) -> str:
 
 
 def kubernetes_mistake(
-    error: CouldNotLookError, place: Place, cluster: str, at: commands.ClusterPlace, rule: str
+    error: CouldNotLookError, place: Place, cluster: str, at: commands.ClusterPlace, rule: str, *, write: str
 ) -> LocatedMistake:
-    """Return the mistake for a cluster, named as in a message, whose Kubernetes API does not answer."""
+    """Return the mistake for a cluster, named as in a message, whose Kubernetes API does not answer.
+
+    `write` is the command that writes its kubeconfig.
+    """
     found = f"no answer from the Kubernetes API of {cluster}: {quoted(error)}"
     allowed, advice, command = KUBERNETES_ADVICE.get(error.cause, KUBERNETES_ADVICE[Cause.UNKNOWN])
-    fix = f"{advice}: {command(at)}"
+    fix = f"{advice}: {command(at) if command else write}"
     return LocatedMistake(place, Mistake(found, allowed, fix), rule=rule)
 
 
-KUBERNETES_ADVICE: Mapping[Cause, tuple[str, str, Callable[[commands.ClusterPlace], str]]] = {
+KUBERNETES_ADVICE: Mapping[Cause, tuple[str, str, Callable[[commands.ClusterPlace], str] | None]] = {
     Cause.NOT_TRUSTED: (
         "the certificate authority of the cluster in the kubeconfig",
         "write the kubeconfig again",
-        lambda at: commands.update_kubeconfig(at.kubeconfig),
+        None,
     ),
     Cause.NO_CREDENTIALS: (
         "valid credentials",

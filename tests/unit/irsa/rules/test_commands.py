@@ -143,6 +143,18 @@ WRITTEN = {"parameters.py", "loading.py"}
 TOOLS = re.compile(r"\b(kubectl (?:[a-z]+|\{)|aws [a-z0-9]+ [a-z]+-[a-z-]+|eksctl [a-z]+ [a-z])")
 
 
+def test_a_command_takes_the_place_of_what_it_acts_on() -> None:
+    made = {name.partition(" ")[0]: shlex.split(call(PLAIN)) for name, call in CALLS.items()}
+    without = {
+        name
+        for name, words in made.items()
+        if words[0] in ("aws", "kubectl") and not {"--context", "--profile"} & {*words}
+    }
+
+    # Those of a file, and AWS's own policies, which every AWS account has.
+    assert without == {"list_contexts", "show_policy"}
+
+
 def test_no_other_module_writes_a_command() -> None:
     """Protects the other cluster: of a function of this module, the cluster or the AWS account is an argument."""
     root = Path(commands.__file__).parents[3]
