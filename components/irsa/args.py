@@ -22,7 +22,7 @@ class ServiceAccountArgs(TypedDict):
 
     One that irsa created stays as it is."""
     take_over: NotRequired[bool]
-    """true, with `create: false`: overwrite annotations that others wrote, or irsa as it created the service account.
+    """true, with `create: false`: overwrite annotations of somebody else, or those with which irsa created it.
 
     Default: `pulumi up` fails."""
     labels: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]

@@ -212,7 +212,7 @@ class ServiceAccount(Keys):
 
     One that irsa created stays as it is."""
     take_over: Annotated[bool, AUTHOR_DECIDES] = Field(default=False, examples=[True])
-    """true, with `create: false`: overwrite annotations that others wrote, or irsa as it created the service account.
+    """true, with `create: false`: overwrite annotations of somebody else, or those with which irsa created it.
 
     Default: `pulumi up` fails."""
     create_namespace: Annotated[bool, Mark.STACK_FILE] = Field(default=False, examples=[True])
