@@ -210,9 +210,11 @@ class ServiceAccount(Keys):
     create: Annotated[bool, DECIDES] = Field(default=True, examples=[False])
     """false: it exists; irsa annotates it and changes nothing else. Default: true.
 
-    To stop managing one that irsa created, first run `pulumi up` with `retain_on_delete: true`."""
+    One that irsa created stays as it is."""
     take_over: Annotated[bool, AUTHOR_DECIDES] = Field(default=False, examples=[True])
-    """true, with `create: false`: overwrite annotations that somebody else wrote. Default: `pulumi up` fails."""
+    """true, with `create: false`: overwrite annotations of somebody else, or those with which irsa created it.
+
+    Default: `pulumi up` fails."""
     create_namespace: Annotated[bool, Mark.STACK_FILE] = Field(default=False, examples=[True])
     """true: create the namespace if it is missing, and keep it when the stack is destroyed."""
     labels: dict[KubernetesKey, LabelValue] = a_mapping({"app.kubernetes.io/name": "my-app"})

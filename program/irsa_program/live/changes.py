@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from irsa import types
 from irsa.rules import commands
 from irsa.rules.mistakes import Place, listed, named, shortened
-from irsa.ways import IRSA, POD_IDENTITY
+from irsa.ways import POD_IDENTITY
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held
 from irsa_program.live.planned import Planned, PlannedStack, finding, known, replacing
@@ -74,10 +74,8 @@ def _planned_resources(stack: PlannedStack) -> Iterator[tuple[str, str]]:
         if planned.component.namespace:
             yield types.NAMESPACE, planned.component.namespace.logical_name
         yield from ((each.type, each.logical_name) for each in planned.spec.resources)
-        for patch in planned.spec.of(types.SERVICE_ACCOUNT_PATCH):
-            # It takes the place of one that the stack created; where it has nothing to write, there is none.
-            if IRSA in planned.spec.identity.used or patch.inputs["metadata.annotations"]:
-                yield types.SERVICE_ACCOUNT, patch.logical_name
+        # It takes the place of one that the stack created.
+        yield from ((types.SERVICE_ACCOUNT, each.logical_name) for each in planned.spec.of(types.SERVICE_ACCOUNT_PATCH))
     for cluster, aws_account in stack.lookups.oidc_providers:
         if stack.stack.clusters_by_key[cluster].create_oidc_provider:
             issuer = stack.lookups.clusters[cluster].issuer
