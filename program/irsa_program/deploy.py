@@ -8,7 +8,7 @@ from irsa_program.create import create, create_oidc_providers, send_no_debug_mes
 from irsa_program.lookups.access import access_of
 from irsa_program.plan import plan
 from irsa_program.resolve import import_mistakes, resolve
-from irsa_program.settings import hide_secrets, load_settings
+from irsa_program.settings import load_settings
 
 
 def deploy() -> None:
@@ -20,7 +20,6 @@ async def _deploy() -> None:
     # That of Pulumi.yaml, which may have the program in another one (`main:`).
     folder = Path(pulumi.get_root_directory())
     send_no_debug_messages()
-    hide_secrets(folder)
     settings = load_settings(folder)
     lookups = resolve(settings, access_of(settings.stack, folder))
     planned = plan(settings.stack, lookups)

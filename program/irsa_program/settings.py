@@ -1,11 +1,9 @@
 """The settings of the running stack."""
 
-import functools
 import json
 import os
-import re
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -114,7 +112,13 @@ def _with_lines(
 
 def _without_secrets(mistakes: list[LocatedMistake], file: StackFile | None) -> list[LocatedMistake]:
     """Return the mistakes, of which those that show what the engine has decrypted say only where it is."""
-    secrets = _secrets(file)
+    secrets: list[tuple[Place, Any]] = []
+    for name, value in _values().items():
+        if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{name}"):
+            sent = leaves(file.as_sent(name)) if file and name in file.settings else ()
+            places = [place for place, leaf in sent if leaf is SECRET] or [()]
+            at = [((name, *place), _at(value, place)) for place in places]
+            secrets += [(place, leaf) for place, inner in at for _, leaf in leaves(inner)]
     # A message cuts what is long, and has escapes in a text.
     spelled = {text[:SHOWN] for _, leaf in secrets for text in (str(leaf), repr(leaf)[1:-1], json.dumps(leaf)[1:-1])}
     texts = [each for each in spelled if len(each) >= LEAST_SHOWN]
@@ -128,47 +132,6 @@ def _without_secrets(mistakes: list[LocatedMistake], file: StackFile | None) -> 
         else:
             found.append(each)
     return found
-
-
-def _secrets(file: StackFile | None) -> list[tuple[Place, Any]]:
-    """Return what the engine has decrypted: each value with the place that is a secret in the stack file."""
-    secrets: list[tuple[Place, Any]] = []
-    for name, value in _values().items():
-        if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{name}"):
-            sent = leaves(file.as_sent(name)) if file and name in file.settings else ()
-            places = [place for place, leaf in sent if leaf is SECRET] or [()]
-            at = [((name, *place), _at(value, place)) for place in places]
-            secrets += [(place, leaf) for place, inner in at for _, leaf in leaves(inner)]
-    return secrets
-
-
-def hide_secrets(folder: Path) -> None:
-    """Have nothing that the program logs, or that a hook raises, show a word of what the engine has decrypted.
-
-    The engine itself hides whole values alone: a text may have a part of one, or cut it.
-    """
-    words = [each for _, leaf in _secrets(_stack_file(folder)) for each in re.findall(r"\w+", str(leaf), re.ASCII)]
-    begins = sorted({re.escape(each[:LEAST_SHOWN]) for each in words if len(each) >= LEAST_SHOWN})
-    if not begins:
-        return
-    word = re.compile(rf"(?:{'|'.join(begins)})\w*", re.ASCII | re.IGNORECASE)
-
-    def log(own: Callable[..., None], text: str, *rest: Any, **more: Any) -> None:
-        own(word.sub("[secret]", text), *rest, **more)
-
-    class Hook(pulumi.ResourceHook):
-        def __init__(self, name: str, func: Callable[..., Any], opts: pulumi.ResourceHookOptions | None = None) -> None:
-            async def quiet(args: pulumi.ResourceHookArgs) -> None:
-                try:
-                    await func(args)
-                except Exception as error:
-                    raise pulumi.RunError(word.sub("[secret]", str(error))) from None
-
-            super().__init__(name, quiet, opts)
-
-    for level in ("info", "warn", "error"):
-        setattr(pulumi.log, level, functools.partial(log, getattr(pulumi.log, level)))
-    pulumi.ResourceHook = Hook  # type: ignore[misc]
 
 
 def _at(value: Any, place: Place) -> Any:

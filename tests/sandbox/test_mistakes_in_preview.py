@@ -17,8 +17,6 @@ from irsa.rules.unknown import WRONG
 from irsa_config.scalars import other_key, scalar
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.failing_api import Question, failing_api, failing_aws
-from tests.sandbox.irsa_command import ISSUER
-from tests.sandbox.live import web_identity
 from tests.sandbox.project import Project
 from tests.unit.config.test_scalars import ENGINE
 
@@ -214,16 +212,3 @@ def test_aws_as_a_whole(project: Project, cloud: Cloud, fault: str) -> None:
     with server(cloud) as address:
         (failure,) = failures_of(project, AWS_ENDPOINT_URL=address, **regions)
     assert [word for word in words if word not in failure] == []
-
-
-def test_no_text_shows_what_is_secret_in_the_stack_file(deploy: Deploy) -> None:
-    """`pulumi config set --secret`: the engine hides whole values, and a warning has a part of one."""
-    statement = {**web_identity("default:app"), "Condition": {"StringNotLike": {f"{ISSUER}:sub": "x"}}}
-    binding = {"serviceAccount": {"name": "app"}, "trust": {"statements": [statement]}}
-    project = deploy({"bindings": {"app": binding}})
-    place = f'irsa:bindings.app.trust.statements[0].Condition.StringNotLike["{ISSUER}:sub"]'
-    project.pulumi("config", "set", "--path", "--secret", place, "system:serviceaccount:hunter2:*")
-    warnings = project.pulumi("preview").partition("Diagnostics:")[2].partition("Outputs:")[0]
-
-    assert "but not [secret]:*, may assume the role" in warnings
-    assert "hunter2" not in warnings
