@@ -17,7 +17,10 @@ from irsa_program.lookups import rules as live_rules
 from irsa_world.state.resource import Resource
 
 RETAIN = "first deploy with the binding as it was and retainOnDelete: true"
-CORRECTED_ISSUER = "if oidcIssuer was corrected: first deploy with it as it was and retainOnDelete: true, then import: [serviceAccount]"
+CORRECTED_ISSUER = (
+    "if oidcIssuer was corrected: first deploy with it as it was and retainOnDelete: true,"
+    " then import: [serviceAccount]"
+)
 # What other resources go with, and the key that keeps it.
 DELETED_WITH = {
     types.NAMESPACE: ("the namespace {} is deleted, and all its Pods", "createNamespace"),
