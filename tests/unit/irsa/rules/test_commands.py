@@ -138,8 +138,8 @@ def test_the_aws_cli_sends_a_value_as_it_is(name: str) -> None:
             assert value in PLACES or value.lstrip().startswith("[")
 
 
-# What looks for a value before there is a stack, and what others must not run.
-WRITTEN = {"parameters.py", "loading.py"}
+# What others must not run.
+WRITTEN = {"parameters.py"}
 TOOLS = re.compile(r"\b(kubectl (?:[a-z]+|\{)|aws [a-z0-9]+ [a-z]+-[a-z-]+|eksctl [a-z]+ [a-z])")
 
 
