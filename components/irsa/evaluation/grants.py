@@ -204,7 +204,7 @@ def grants(parsed: Parsed, provider_arn: str, client_ids: Collection[str] | None
     samples = {value.replace("*", "").replace("?", "q") for value in named}
     # One that no condition names, and no pattern that is written in earnest.
     stranger = "~" * (1 + max(map(len, named), default=0))
-    audiences = sorted({*named, *samples, stranger}) if client_ids is None else client_ids
+    audiences = sorted({*named, *samples, stranger} - {""}) if client_ids is None else client_ids
 
     def taken_by(audience: str) -> tuple[bool | None, ...]:
         context = known._replace(context={f"{issuer}:aud".lower(): (audience,)})
@@ -266,11 +266,12 @@ def _named(condition: Condition, variables: bool) -> _Named:
         text = value
         if variables and "${" in value:
             text, exact = _VARIABLE.sub("*", value), False
+        elif condition.comparison != "Like" and is_pattern(value):
+            # No name has these characters.
+            continue
         elif condition.comparison == "EqualsIgnoreCase":
             # No page says what the other case is beyond ASCII.
             text, exact = (value.lower(), exact) if value.isascii() else ("*", False)
-        if condition.comparison != "Like" and is_pattern(text) and text == value:
-            continue
         try:
             found |= dict.fromkeys(sorted(subjects_of_claim(text)))
         except TooManyError:

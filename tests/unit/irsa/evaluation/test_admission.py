@@ -81,6 +81,19 @@ def test_a_pattern_longer_than_a_name_admits_nobody(pattern: str) -> None:
     assert judged(allow({"StringLike": {SUB: pattern}})).subjects == ["team-a:app"]
 
 
+@pytest.mark.parametrize(
+    "statements",
+    [
+        # It compares `*` literally, and no name has it.
+        [allow({"StringEqualsIgnoreCase": {SUB: f"{PREFIX}a*:A"}})],
+        # No token is without an audience.
+        [allow(), allow({"ForAnyValue:StringLike": {AUD: ["S", "*"]}}, Effect="Deny")],
+    ],
+)
+def test_what_looks_open_and_admits_nobody(statements: Any) -> None:
+    assert {each.subject for each in judged(*statements).admitted} <= {"team-a:app"}
+
+
 @pytest.mark.parametrize("name", OPENING)
 def test_a_statement_that_opens_the_whole_cluster(name: str) -> None:
     """The attack: one account is declared, and a statement besides lets every account of the cluster in."""
