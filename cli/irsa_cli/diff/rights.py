@@ -157,12 +157,13 @@ def _takes_others(compared: Compared, arn: str, claims: Claims[Any], held: Seque
     """
     if not all(compared.roles) or any(each.audiences.get(arn, ()) is not None for each in compared.sides):
         return False
+    old, new = compared.sides
     told = {change.subject for name in GAINED for change in found.by_name[name]}
     every = {audience for each in compared.sides for of in each.grants(arn) for audience in of.audiences}
     # An association asks for no audience: who has one gains nothing by a token, and by the association no token.
     by_pods: Sequence[Anyway] = (held[0], {})
     of_each = (
-        changes(*([grants(each.parsed, arn, [audience])] for each in compared.sides), claims, by_pods)
+        changes([grants(old.parsed, arn, [audience])], [grants(new.parsed, arn, [audience])], claims, by_pods)
         for audience in sorted(every)
     )
     return any(change.subject not in told for each in of_each for name in GAINED for change in each.by_name[name])
@@ -173,15 +174,15 @@ def _are_alike(compared: Compared) -> bool:
     (old, new), (before, after) = (each and each.trust for each in compared.roles), compared.sides
     if not (old and new and before.audiences == after.audiences):
         return False
-    # No token comes by a statement for AWS services.
-    of_tokens = [
-        {
-            **each,
-            "Statement": [one for one in items_of(each["Statement"]) if {*mapping_of(one["Principal"])} != {"Service"}],
-        }
-        for each in (old, new)
-    ]
-    return not difference(*of_tokens, before.audiences)
+    one, other = (
+        {**each, "Statement": [*filter(_may_be_of_tokens, items_of(each["Statement"]))]} for each in (old, new)
+    )
+    return not difference(one, other, before.audiences)
+
+
+def _may_be_of_tokens(statement: Mapping[str, Any]) -> bool:
+    """Return whether a token may come by a statement: by none for AWS services."""
+    return {*mapping_of(statement["Principal"])} != {"Service"}
 
 
 def _undecided(before: Side, after: Side, found: Collection[Changes]) -> str:

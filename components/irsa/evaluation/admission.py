@@ -1,7 +1,7 @@
 """Whom a trust policy admits: the service accounts of a role's clusters, those of others, and crowds."""
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from irsa.evaluation.document import Statement, parse
@@ -61,7 +61,7 @@ def admission(document: str, provider_arns: Collection[str], subjects: Collectio
         tuple(admitted),
         tuple(each for each in exact if any(of.answer(each).given is False for of in own)),
         sorted({each.subject for each in by_clusters}) if known else None,
-        _of_all(by_clusters, lambda each: each.denied) if known and any(each.denied for each in by_clusters) else None,
+        _denied(by_clusters) if known and any(each.denied for each in by_clusters) else None,
         tuple(
             (place, crowd.noun, certain)
             for place, crowd, certain in crowds(dict(enumerate(parsed[1])), parsed[0] == VERSION)
@@ -98,16 +98,16 @@ def _leave_nobody_out(admitted: Iterable[Admitted]) -> bool:
 
 def but_those(admitted: Iterable[Admitted]) -> str:
     """Return who is not admitted, for a sentence that names more than are: `, but not kube-system:*`; or nothing."""
-    which = _of_all([*admitted], lambda each: each.denied)
+    which = _denied(admitted)
     names = [*map(named, which[:NAMED]), *([f"{len(which) - NAMED:,} more"] if len(which) > NAMED else [])]
     return f", but not {', '.join(names)}" if names else ""
 
 
-def _of_all(admitted: Collection[Admitted], exceptions: Callable[[Admitted], Iterable[str]]) -> list[str]:
+def _denied(admitted: Iterable[Admitted]) -> list[str]:
     """Return the exceptions that are those of each OIDC provider: whom one cluster shuts out another may let in."""
     by_provider: dict[str, set[str]] = {}
     for each in admitted:
-        by_provider.setdefault(each.provider_arn, set()).update(exceptions(each))
+        by_provider.setdefault(each.provider_arn, set()).update(each.denied)
     return sorted(set.intersection(*by_provider.values())) if by_provider else []
 
 

@@ -55,7 +55,7 @@ class _Grant(NamedTuple):
         if not allow or statement["Effect"] != "Allow" or not {*statement, *wider} <= _ELEMENTS:
             return False
         actions = [each.lower() for each in statement.get("Action", ())]
-        of_wider = [each.lower() for each in wider.get("Action", wider.get("NotAction", ()))]
+        of_wider = [each.lower() for each in wider["Action" if "Action" in wider else "NotAction"]]
         covered = [any(matches(each, pattern) for pattern in of_wider) for each in actions]
         conditions = statement.get("Condition", {})
         return (

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.evaluation.admission import Admission, Admitted, but_those
+from irsa.evaluation.admission import Admission, but_those
 from irsa.evaluation.answers import PodIdentityRequest
 from irsa.evaluation.decision import admits_any_association
 from irsa.evaluation.document import statement_of
+from irsa.evaluation.grants import Admitted
 from irsa.evaluation.lint.rule import Danger, Warnings
 from irsa.evaluation.named_by import crowds
 from irsa.rules.grammar import VERSION, statement_mistakes
