@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.evaluation.answers import any_of
-from irsa.evaluation.grants import Grants, is_within, overlaps
+from irsa.evaluation.grants import Answer, Grants, is_within, overlaps
 from irsa.evaluation.patterns import TooManyError, intersection, matches, widest
 from irsa.rules.subjects import is_pattern, subject_claim
 from irsa_world.trusts.claims import Claims
@@ -144,11 +144,12 @@ def _change(name: str, subject: str, sides: Sequence[Sequence[Grants]], anyway: 
     # Who had the right before and has it is no exception to who gains it; who keeps it is one to who loses it.
     answers = [of.answer(subject) for of in sides[gains]]
     but = {each for answer in answers for each in answer.denied}
-    if not gains:
-        keeping = [each for of in sides[1] for each in of.named if of.answer(each).given is not False]
-        keeping += [each for each, held in anyway[1].items() if held is not False]
-        but.update(each for each in keeping if is_within(each, [subject]))
     at_most = name in ("gains", "loses") and not any(answer.given for answer in answers)
+    if not gains:
+        afterwards = [(each, of.answer(each)) for of in sides[1] for each in of.named if overlaps(subject, [each])]
+        keeping = {each for each, answer in afterwards if answer == Answer(given=True) and is_within(each, [subject])}
+        at_most |= any(each not in keeping for each, answer in afterwards if answer.given is not False)
+        but |= keeping | {each for each, held in anyway[1].items() if held and is_within(each, [subject])}
     return Change(subject, (), tuple(widest(but)), at_most)
 
 

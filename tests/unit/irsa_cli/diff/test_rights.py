@@ -165,6 +165,9 @@ def test_whom_a_pattern_stands_for_and_leaves_out() -> None:
     odd = denied(StringLike={SUB: f"{CLAIM}*:x"}, StringNotLike={SUB: f"{CLAIM}ta*:*"})
     wide = [each for each in rights_of(changed(ONE, both(trust("t*:*"), odd))).gains if each.service_account == "t*/*"]
     assert [(each.but_not, each.at_most) for each in wide] == [((), True)]
+    unless = denied(StringNotLike={SUB: f"{CLAIM}team-a:*"})
+    (loses,) = rights_of(changed(trust("t*:*"), both(trust("t*:*"), unless))).loses
+    assert (loses.service_account, loses.but_not, loses.at_most) == ("t*/*", (), True)
 
 
 DOCUMENT, ENDLESS_CLAIMS = "assumeRolePolicy", [f"{CLAIM}{each}" for each in ENDLESS]
