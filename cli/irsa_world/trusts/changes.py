@@ -14,7 +14,8 @@ from irsa.evaluation.patterns import TooManyError, intersection, matches, widest
 from irsa.rules.subjects import is_pattern, subject_claim
 from irsa_world.trusts.claims import Claims
 
-MOST_PATTERNS = 500
+# Of those that are intersections.
+MOST_PATTERNS = 200
 # Names that nobody has, for what a wildcard stands for.
 STRANGERS, LETTERS = ("qzjxkvwyq", "mfhdwubgm", "xwvkqtzrx", "9k2q7x5z9"), "qzjxkvwymfhdubgt0123456789"
 
@@ -107,20 +108,20 @@ def held_by_one(side: Iterable[Grants], subject: str, anyway: Anyway) -> bool | 
 
 def _patterns(several: Sequence[Grants]) -> tuple[Collection[str], bool]:
     """Return the patterns of which each may change for itself, and whether there are too many to look at."""
-    found = dict.fromkeys(subject for of in several for subject in of.named)
+    named = dict.fromkeys(subject for of in several for subject in of.named)
     excluded = {subject for of in several for subject in of.excluded}
-    waiting = [*found]
+    found, waiting = {*named}, [*named]
     # The list grows while it is read.
     for one in waiting:
         those = [each for each in excluded if overlaps(one, [each]) and not is_within(one, [each])]
         try:
-            new = [each for other in those for each in intersection([one], [other]) if each not in found]
+            new = {each for other in those for each in intersection([one], [other])} - found
         except TooManyError:
-            return found, True
-        waiting += dict.fromkeys(new)
-        found |= dict.fromkeys(new)
-        if len(found) > MOST_PATTERNS:
-            return found, True
+            return named, True
+        found |= new
+        waiting += sorted(new)
+        if len(found) - len(named) > MOST_PATTERNS:
+            return named, True
     return found, False
 
 
