@@ -76,11 +76,11 @@ class ServiceAccountRole(pulumi.ComponentResource):
     """Trusted `namespace:name` patterns, sorted: those that the trust policy admits, `*:*` for all of them.
 
     Null for an existing role, or if irsa cannot tell: your statements depend on conditions that it cannot evaluate, or
-    their patterns combine in too many ways."""
+    leave out some of a pattern by StringNotLike or a Deny with further conditions."""
     denied_subjects: pulumi.Output[list[str] | None]
     """Patterns of those whom `subjects` matches and the trust policy denies. Null where it denies none of them.
 
-    An empty list where no pattern says whom it denies, or each cluster denies others."""
+    An empty list where each cluster denies others."""
     namespace: pulumi.Output[str | None]
     """Namespace of the service account; null without one."""
     service_account_name: pulumi.Output[str | None]

@@ -15,7 +15,7 @@ import pulumi
 import pulumi_aws as aws
 
 from irsa.evaluation.differences import Difference, differences
-from irsa.evaluation.same_sessions import admits_the_same
+from irsa.evaluation.same_sessions import difference
 from irsa.failed_update import known, once_for_each_owner
 from irsa.later import awaited
 from irsa.rules import commands
@@ -65,7 +65,7 @@ def _of(key: str, declared: Any, there: Any) -> list[Difference]:
         return [Difference(key, _text(there), _text(declared))]
     try:
         found = differences(declared, there)
-        same = not found or (key == TRUST_POLICY and admits_the_same(there, declared))
+        same = not found or (key == TRUST_POLICY and not difference(there, declared))
     except Mistake as mistake:
         return [Difference(key, mistake.found, _text(declared))]
     return [] if same else [each._replace(place=f"{key}.{each.place}") for each in found]

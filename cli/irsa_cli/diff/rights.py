@@ -11,9 +11,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from irsa.evaluation.admission import admitted_by, providers_of
+from irsa.evaluation.admission import providers_of
+from irsa.evaluation.grants import admitted_by, grants
 from irsa.evaluation.same_sessions import difference
 from irsa.rules.arns import issuer_of_provider
+from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.mistakes import named
 from irsa_cli.diff.sides import Compared, Side, admits
 from irsa_cli.diff.world import Role, place_of
@@ -129,7 +131,7 @@ def rights(
         for arn, place in clusters.items():
             held = old.held_by_pods(place), new.held_by_pods(place)
             issuer = each.issuers.get(arn, "")
-            of_cluster = changes(old.asked(arn), new.asked(arn), claims(issuer), held)
+            of_cluster = changes(old.grants(arn), new.grants(arn), claims(issuer), held)
             of_clusters.append(of_cluster)
             other_audiences += [arn] if _takes_others(each, arn, claims(issuer), held, of_cluster) else []
             for name, those in of_cluster.by_name.items():
@@ -155,21 +157,32 @@ def _takes_others(compared: Compared, arn: str, claims: Claims[Any], held: Seque
     """
     if not all(compared.roles) or any(each.audiences.get(arn, ()) is not None for each in compared.sides):
         return False
-    both = [one for each in compared.sides for one in each.asked(arn)]
-    (old, _), (new, _) = both
+    old, new = compared.sides
     told = {change.subject for name in GAINED for change in found.by_name[name]}
-    every = {audience for _, taken in both for audience in taken or ()}
+    every = {audience for each in compared.sides for of in each.grants(arn) for audience in of.audiences}
     # An association asks for no audience: who has one gains nothing by a token, and by the association no token.
     by_pods: Sequence[Anyway] = (held[0], {})
-    of_each = (changes([(old, [audience])], [(new, [audience])], claims, by_pods) for audience in sorted(every))
+    of_each = (
+        changes([grants(old.parsed, arn, [audience])], [grants(new.parsed, arn, [audience])], claims, by_pods)
+        for audience in sorted(every)
+    )
     return any(change.subject not in told for each in of_each for name in GAINED for change in each.by_name[name])
 
 
 def _are_alike(compared: Compared) -> bool:
     """Return whether a role treats no token differently, whatever that is which irsa does not know."""
     (old, new), (before, after) = (each and each.trust for each in compared.roles), compared.sides
-    same_audiences = before.audiences == after.audiences
-    return bool(old and new and same_audiences and not difference(old, new, before.audiences))
+    if not (old and new and before.audiences == after.audiences):
+        return False
+    one, other = (
+        {**each, "Statement": [*filter(_may_be_of_tokens, items_of(each["Statement"]))]} for each in (old, new)
+    )
+    return not difference(one, other, before.audiences)
+
+
+def _may_be_of_tokens(statement: Mapping[str, Any]) -> bool:
+    """Return whether a token may come by a statement: by none for AWS services."""
+    return {*mapping_of(statement["Principal"])} != {"Service"}
 
 
 def _undecided(before: Side, after: Side, found: Collection[Changes]) -> str:
@@ -184,9 +197,9 @@ def _undecided(before: Side, after: Side, found: Collection[Changes]) -> str:
 
 
 def _by_token(role: Role, issuer: str, change: Change) -> Right:
-    such_as, but_not = (tuple(map(written, each)) for each in (change.existing, change.but.subjects))
+    such_as, but_not = (tuple(map(written, each)) for each in (change.existing, change.but))
     subject = written(change.subject)
-    return Right(subject, role.name, role.arn, issuer, such_as, but_not, not change.but.are_all)
+    return Right(subject, role.name, role.arn, issuer, such_as, but_not, change.at_most)
 
 
 def _by_association(role: Role, association: Association, subject: str) -> Right:
@@ -204,11 +217,11 @@ def holders(role: Role) -> Iterator[tuple[bool, Right]]:
     holders = [
         (each.certain, Right(written(each.subject), role.name, role.arn, issuer_of_provider(arn)), each)
         for arn in dict.fromkeys(providers_of(role.parsed[1]))
-        for each in admitted_by(role.parsed, arn, None)[0]
+        for each in admitted_by(role.parsed, arn, None)
     ]
     for certain, right, each in holders:
         but_not = tuple(map(written, each.denied))
-        yield certain, replace(right, but_not=but_not, at_most=not (each.exact or each.denied_are_all))
+        yield certain, replace(right, but_not=but_not)
     others = [(admits(role.parsed, each), _by_association(role, each, each.subject)) for each in role.associations]
     yield from ((admitted is True, each) for admitted, each in others if admitted is not False)
     if not holders and all(admitted is False for admitted, _ in others):

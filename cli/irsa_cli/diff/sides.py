@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from irsa.evaluation import Decision, PodIdentityRequest
 from irsa.evaluation.answers import any_of
-from irsa.evaluation.cover import is_of_subject
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Parsed, Statement
+from irsa.evaluation.grants import Grants, grants, is_of_subject
 from irsa.evaluation.normal_form import normal
 from irsa.evaluation.permission_statements import Compared as ComparedCondition
 from irsa.rules.arns import oidc_provider_arn
@@ -17,7 +17,7 @@ from irsa.rules.grammar import VERSION
 from irsa_cli.diff.world import NO_PERMITS, NOTHING, Role, World, place_of
 from irsa_world.issuers import eks_region
 from irsa_world.model import Association
-from irsa_world.trusts.changes import Asked, asked, held_by_one
+from irsa_world.trusts.changes import held_by_one
 from irsa_world.trusts.clusters import clusters_named
 from irsa_world.trusts.trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
 
@@ -55,14 +55,14 @@ class Side(NamedTuple):
         has_variables = (version == VERSION and any("${" in value for value in values) for values in wanted)
         return {*itertools.compress(self.said, has_variables)}
 
-    def asked(self, provider_arn: str) -> list[Asked]:
+    def grants(self, provider_arn: str) -> list[Grants]:
         """Return what is said to the tokens of an OIDC provider; nothing where STS takes none of it."""
         ids = self.audiences.get(provider_arn, ())
-        return [asked(self.parsed, provider_arn, ids)] if ids is None or ids else []
+        return [grants(self.parsed, provider_arn, ids)] if ids is None or ids else []
 
     def admits(self, provider_arn: str, subject: str) -> bool | None:
         """Return whether a service account has the role by its tokens; None where that cannot be decided."""
-        return held_by_one(self.asked(provider_arn), subject)
+        return held_by_one(self.grants(provider_arn), subject, {})
 
     def held_by_pods(self, place: str) -> dict[str, bool | None]:
         """Return who has the role by the associations of a cluster; None where that cannot be decided."""

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 from irsa.evaluation import Decision
-from irsa.evaluation.kinds import bits
 from irsa.rules.mistakes import named
 from irsa_cli.inventory.output import Chain
 from irsa_world.sessions import NOT_READ, Sessions
 from irsa_world.trusts.chains import Trusting, answers, elsewhere
+from irsa_world.trusts.claims import bits
 
 
 def chains(sessions: Sessions) -> list[Chain]:

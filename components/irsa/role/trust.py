@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, admission, but_those, opening_statements
+from irsa.evaluation.admission import Admission, admission, but_those, opening_statements
 from irsa.evaluation.document import parse as parsed_document
 from irsa.read import Arguments, Value
 from irsa.role.add_on_policies import service_account_of
@@ -98,8 +98,6 @@ def _trust_warnings(
             f"{'' if certain else ', as far as irsa can tell'}"
             for index, noun, certain in judged.crowds
         ]
-        if not judged.complete:
-            warnings.append(f"{spelling(STATEMENTS)}: {TOO_MANY_PATTERNS}; write fewer wildcards")
         for index, those in sorted(opening_statements(judged.admitted, its_own).items()):
             exceptions = but_those(those)
             # What was an output may be a secret.
