@@ -351,7 +351,8 @@ def _role(recorded: Mapping[str, Any], known: Mapping[str, Any], own: Sequence[R
     settings = recorded.get(outputs.ROLE_SETTINGS)
     if settings is None:
         settings = {key: roles[0].inputs.get(key) for key in types.ROLE_SETTINGS} if roles else {}
-    is_hidden = is_secret(settings) or any(isinstance(each, dict | list) for each in settings.values())
+    is_hidden = not isinstance(settings, dict) or is_secret(settings)
+    is_hidden = is_hidden or any(isinstance(each, dict | list) for each in settings.values())
     found = {
         snake(key): secret("a setting of the role") if is_hidden else settings[key]
         for key in types.ROLE_SETTINGS
