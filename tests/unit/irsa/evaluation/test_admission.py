@@ -167,6 +167,11 @@ def test_an_audience_of_letters_that_nobody_named(aud: Any) -> None:
     assert "*:*" in (judged(allow(aud)).subjects or ())
 
 
+def test_a_statement_that_admits_nobody_is_not_doubtful() -> None:
+    """Protects from a false alarm: nobody has both audiences, and the role's own subject is within the pattern."""
+    assert judged(allow({"StringEquals": {AUD: "x"}, "StringLike": {AUD: "y"}})).subjects == ["team-a:app"]
+
+
 TWO_AUDIENCES = {"StringEquals": {AUD: ["x", "y"]}}
 OF_KUBE_SYSTEM = {"StringLike": {SUB: f"{PREFIX}kube-system:*"}}
 
