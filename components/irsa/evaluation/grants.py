@@ -162,7 +162,8 @@ class Grants:
             otherwise = all_of((statement.otherwise, aud))
             outcome = all_of((otherwise, met))
             if statement.allows:
-                allowed.add(outcome)
+                # Of those whom it names within the pattern, a pattern of its own tells.
+                allowed.add(False if outcome is None and those else outcome)
             elif outcome:
                 return Answer(given=False)
             elif outcome is None and otherwise and those:

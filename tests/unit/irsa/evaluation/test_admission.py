@@ -167,6 +167,35 @@ def test_an_audience_of_letters_that_nobody_named(aud: Any) -> None:
     assert "*:*" in (judged(allow(aud)).subjects or ())
 
 
+def test_a_statement_that_admits_nobody_is_not_doubtful() -> None:
+    """Protects from a false alarm: nobody has both audiences, and the role's own subject is within the pattern."""
+    assert judged(allow({"StringEquals": {AUD: "x"}, "StringLike": {AUD: "y"}})).subjects == ["team-a:app"]
+
+
+TWO_AUDIENCES = {"StringEquals": {AUD: ["x", "y"]}}
+OF_KUBE_SYSTEM = {"StringLike": {SUB: f"{PREFIX}kube-system:*"}}
+
+
+@pytest.mark.parametrize(
+    ("statements", "answer"),
+    [
+        ([allow(), allow(OF_KUBE_SYSTEM, Effect="Deny")], (True, ("kube-system:*",))),
+        # A Deny for all but some, and one that may take somebody.
+        ([allow(), allow({"StringNotLike": {SUB: f"{PREFIX}team-a:*"}}, Effect="Deny")], (False, ())),
+        ([allow(), allow({**OF_KUBE_SYSTEM, "Bool": {"aws:Unheard": "true"}}, Effect="Deny")], (False, ())),
+        # Whom a Deny shuts out with one audience, another one lets in.
+        ([allow(TWO_AUDIENCES), allow({**OF_KUBE_SYSTEM, "StringEquals": {AUD: "x"}}, Effect="Deny")], (True, ())),
+        # An audience that is none of those written.
+        ([allow({"StringLike": {AUD: "a*"}, "ForAnyValue:StringLike": {AUD: "*c"}})], (False, ())),
+    ],
+)
+def test_whom_a_pattern_leaves_out(statements: Any, answer: tuple[bool, tuple[str, ...]]) -> None:
+    """The attack on trust in the answer: whom a Deny shuts out is said too little, or too much."""
+    admitted = {each.subject: (each.certain, each.denied) for each in judged(*statements).admitted}
+
+    assert admitted["*:*"] == answer
+
+
 def test_one_clusters_deny_is_not_the_others() -> None:
     """The attack on trust in the answer: whom one cluster's statement shuts out, another one's may let in."""
     everybody = allow(Principal={"Federated": [PROVIDER, OTHER]})

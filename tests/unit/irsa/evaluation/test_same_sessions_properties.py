@@ -77,3 +77,12 @@ def test_a_condition_that_only_the_audience_that_is_tried_meets_is_a_difference(
     after = with_further(before, {"ArnLike": {AUD: ":::::"}})
 
     assert difference(document(before), document(after), {BLUE: None})
+
+
+def test_an_audience_that_a_deny_takes_away_is_not_the_one_of_all() -> None:
+    """The attack: whoever had the choice of audiences is left with one that is denied."""
+    before = statement(Condition={"StringEquals": {SUB: "system:serviceaccount:a:x"}})
+    deny = {**statement(Condition={"StringEquals": {AUD: AUDIENCE}}), "Effect": "Deny"}
+
+    assert difference(document(before, deny), document(ALLOW, deny))
+    assert difference(document(before), document(ALLOW)) == ""
