@@ -8,18 +8,19 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from irsa.add_ons.catalog import AddOn, add_on, names, service_accounts
+from irsa.add_ons.catalog import AddOn, add_on, service_accounts
 from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
 from irsa.evaluation.lint import actions
 from irsa.evaluation.lint.actions import UNNAMED
 from irsa.evaluation.lint.rule import Policies, Statement, Warnings, rule
 from irsa.evaluation.patterns import matches, pattern_of
+from irsa.role.add_ons import add_ons_of
 from irsa.rules.arns import PARTITIONS
-from irsa.rules.leaves import items_of, list_of, mapping_of
+from irsa.rules.leaves import items_of, strings_of
 from irsa.rules.mistakes import Mistake, Place, listed
 from irsa.rules.subjects import is_pattern
-from irsa.rules.unknown import has_unknown, sampled
+from irsa.rules.unknown import Unknown, has_unknown, known_or, or_else, sampled
 from irsa_config.lint.checked import CheckedBinding
 from irsa_config.lint.trust import own_subject
 from irsa_config.scalars import scalar
@@ -39,13 +40,9 @@ def add_on_version(checked: CheckedBinding) -> Warnings:
     Good:
         policies: [{addOn: cluster-autoscaler, version: v1.36.1, clusterNames: [my-cluster]}]
     """
-    args = checked.args
-    places: list[tuple[Place, Any]] = [(("policy",), args.get("policy"))]
-    places += [(("policies", index), each) for index, each in enumerate(list_of(args.get("policies")))]
-    for place, settings in places:
-        name = mapping_of(settings).get("add_on")
-        if isinstance(name, str) and name in names() and "version" not in settings:
-            newest = add_on(name).newest
+    for place, settings, each in add_ons_of(checked.declared):
+        if settings.version is None:
+            name, newest = each.name, each.newest
             found = f"{name} without a version: the newest of this release, {newest}"
             # In quotes where YAML would read no text without them.
             fix = f"write version: {newest if scalar(newest) == newest else json.dumps(newest)}"
@@ -55,9 +52,9 @@ def add_on_version(checked: CheckedBinding) -> Warnings:
 
 def add_on_of(checked: CheckedBinding) -> AddOn | None:
     """Return the add-on that a role is for, by its only service account; None where that is not known."""
-    own, subjects = own_subject(checked), checked.argument("trust", "subjects")
-    trusted = {*([own] if own else []), *(subject for _, subject in checked.strings("trust", "subjects"))}
-    if len(trusted) != 1 or has_unknown(subjects) or has_unknown(checked.args.get("service_account")):
+    own, subjects, account = own_subject(checked), checked.declared.trust.subjects, checked.declared.service_account
+    trusted = {*([own] if own else []), *strings_of(known_or(subjects, []))}
+    if len(trusted) != 1 or has_unknown(subjects) or (account and has_unknown([*account.written().values()])):
         return None
     name = _by_service_account(trusted.pop())
     return add_on(name) if name else None
@@ -97,17 +94,17 @@ def add_on_policy(checked: CheckedBinding) -> Warnings:
         serviceAccount: {name: external-dns, namespace: external-dns}
         policies: [{addOn: external-dns, version: v0.23.0, hostedZones: [Z0123456789ABCDEFGHIJ]}]
     """
-    args, documents = checked.args, checked.documents
-    each = add_on_of(checked) if documents and not args.get("policies") else None
+    declared, documents = checked.declared, checked.documents
+    each = add_on_of(checked) if documents and not declared.policies else None
     if each is None:
         return
     contents = [document for _, document, _ in documents]
     lacking, others = _judged(each.name, _partition(checked), Documents(repr(contents), contents))
     use = f"use {as_policies(each)}, in place of the document"
-    inline = args.get("inline_policies", {})
-    policies = ("policy" in args) + (len(inline) if isinstance(inline, dict) else 1)
+    inline = or_else(declared.inline_policies, {})
+    policies = bool(declared.policy) + (1 if isinstance(inline, Unknown) else len(inline))
     are_known = len(documents) == policies and not any(map(has_unknown, contents))
-    if lacking and are_known and not args.get("policy_arns"):
+    if lacking and are_known and not declared.policy_arns:
         found = f"a policy for {each.name} that does not allow {listed(lacking)}"
         allowed = f"what {each.name} {each.newest} needs ({each.versions[each.newest].source})"
         yield documents[0][0], Mistake(found, allowed, f"add what it lacks, or {use}")
@@ -210,6 +207,6 @@ def _samples(statement: Statement) -> Iterator[str]:
 
 def _partition(checked: CheckedBinding) -> str | None:
     """Return the partition of a role, where it is known."""
-    arns = [arn for _, arn in checked.strings("oidc_provider_arns")]
-    arns += [arn for arn in mapping_of(checked.args.get("cluster_arns")).values() if isinstance(arn, str)]
+    providers, clusters = checked.declared.oidc_provider_arns, checked.declared.cluster_arns
+    arns = strings_of([*known_or(providers, []), *known_or(clusters, {}).values()])
     return next((arn.split(":")[1] for arn in arns if "partition" not in sampled(arn)), None)

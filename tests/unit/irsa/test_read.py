@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from irsa.keys.binding import ServiceAccountRole
 from irsa.read import ArgumentMistakes, Arguments, is_output
 from irsa.rules.mistakes import Place, path_of
 from irsa.rules.policies import DEEPEST
@@ -40,7 +41,7 @@ def places(arguments: Arguments) -> list[Place]:
 )
 def test_a_misplaced_argument_is_told_where_it_belongs(args: Any, fix: str) -> None:
     arguments = Arguments("my-app")
-    arguments.read(args)
+    arguments.read(args, ServiceAccountRole)
 
     assert fix in [mistake.fix for _, mistake in arguments.found]
 
@@ -48,7 +49,7 @@ def test_a_misplaced_argument_is_told_where_it_belongs(args: Any, fix: str) -> N
 @pytest.mark.parametrize("args", [None, [], "x", output({"role": {"arn": ROLE}})])
 def test_arguments_that_are_no_mapping_stop_at_once(args: Any) -> None:
     arguments = Arguments("my-app")
-    assert arguments.read(args) == {}
+    assert arguments.read(args, ServiceAccountRole) == ServiceAccountRole.of({})
     assert places(arguments) == [()]
 
 
@@ -56,7 +57,7 @@ def test_arguments_that_are_no_mapping_stop_at_once(args: Any) -> None:
 @pytest.mark.parametrize("argument", ["service_account", "role", "trust", "policy", "policy_arns", "inline_policies"])
 def test_a_mapping_whose_keys_decide_is_plain(argument: str, value: Any) -> None:
     arguments = Arguments("my-app")
-    arguments.read({argument: value})
+    arguments.read({argument: value}, ServiceAccountRole)
     assert places(arguments)[0] == (argument,)
     assert ("which decides which resources exist" in arguments.found[0][1].allowed) is is_output(value)
 
@@ -64,7 +65,7 @@ def test_a_mapping_whose_keys_decide_is_plain(argument: str, value: Any) -> None
 def test_an_output_without_a_value_is_reported() -> None:
     name = output("x")
     arguments = Arguments("my-app", known={id(name): None})
-    arguments.read({"role": {"name": name}})
+    arguments.read({"role": {"name": name}}, ServiceAccountRole)
     assert [(place, mistake.found) for place, mistake in arguments.found] == [
         (("role", "name"), "an output without a value")
     ]
@@ -86,7 +87,7 @@ def test_a_string_that_no_string_should_be(text: str, place: tuple[str, ...]) ->
     value: Any = text
     for key in reversed(place):
         value = {key: value}
-    arguments.read(value)
+    arguments.read(value, ServiceAccountRole)
     assert places(arguments) == [place]
 
 
@@ -95,8 +96,9 @@ def test_a_member_of_an_enum_is_its_value() -> None:
         RED = "red"
 
     arguments = Arguments("my-app")
-    assert arguments.read({"role": {"tags": {"colour": Colour.RED}}}) == {"role": {"tags": {"colour": "red"}}}
-    assert type(arguments.given[("role", "tags")]["colour"]) is str
+    tags = arguments.read({"role": {"tags": {"colour": Colour.RED}}}, ServiceAccountRole).role.tags
+    assert tags == {"colour": "red"}
+    assert type(tags["colour"]) is str
 
 
 @pytest.mark.parametrize(("levels", "found"), [(DEEPEST - 1, False), (DEEPEST + 1, True)])
@@ -105,7 +107,7 @@ def test_a_value_is_bounded_in_depth(levels: int, found: bool) -> None:
     for _ in range(levels):
         value = [value]
     arguments = Arguments("my-app")
-    arguments.read({"trust": {"subjects": value}})
+    arguments.read({"trust": {"subjects": value}}, ServiceAccountRole)
     assert any("deep" in mistake.found for _, mistake in arguments.found) is found
 
 
@@ -137,7 +139,7 @@ STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 def test_a_value_that_python_does_not_compare_or_write(place: Place, args: Any, value: Any) -> None:
     """The attack: an array, or a number of 5,000 digits, as an argument, which ended in a traceback."""
     arguments = Arguments("my-app")
-    arguments.read(args(value))
+    arguments.read(args(value), ServiceAccountRole)
 
     assert place in places(arguments)
 
@@ -154,7 +156,7 @@ def test_an_output_as_a_key(args: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: an output as a key, whose text is an essay of the SDK, or an error where its setting says so."""
     monkeypatch.setenv("PULUMI_ERROR_OUTPUT_STRING", "true")
     arguments = Arguments("my-app")
-    arguments.read(args({output("x"): "y"}))
+    arguments.read(args({output("x"): "y"}), ServiceAccountRole)
 
     assert "an output as a key" in [mistake.found for _, mistake in arguments.found]
     assert "Calling" not in str([path_of(place) for place in places(arguments)])
