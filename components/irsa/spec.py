@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from irsa import types
 from irsa.fields import ROLE_INPUTS, Found, collect
-from irsa.keys.binding import PolicyDocument, ServiceAccount, ServiceAccountRole
+from irsa.keys.binding import PolicyDocument, ServiceAccountRole
 from irsa.outputs import part_name
 from irsa.read import ArgumentMistakes, Arguments, Reading
 from irsa.read import read_again as again
@@ -33,7 +33,7 @@ from irsa.rules.quotas import ATTACHED_POLICIES, MANAGED_POLICY_SIZE, USUAL_TOKE
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account
 from irsa.rules.trust import minified
 from irsa.rules.unknown import PERHAPS, Unknown, has_output, is_there, known_or, least, may_be_there, or_else
-from irsa.ways import WAYS, Identity
+from irsa.ways import WAYS, Facts, Identity
 
 Usages = Sequence[tuple[Place, Usage]]
 
@@ -112,9 +112,11 @@ def _read(arguments: Arguments, args: object) -> Spec:
         binding = args.known(arguments.known) if arguments.known else args
     else:
         binding = arguments.read(args, ServiceAccountRole)
+    facts = facts_of(binding)
     if isinstance(args, Mapping | ServiceAccountRole):
-        for mistakes_of in (combination_mistakes, add_on_mistakes, identity_mistakes):
+        for mistakes_of in (combination_mistakes, add_on_mistakes):
             arguments.found += mistakes_of(binding, arguments.spelling)
+        arguments.found += identity_mistakes(binding, facts, arguments.spelling)
         arguments.found += _between(arguments, binding)
     identity, exists = ways_of(binding), is_there(binding.role.arn)
     creates = not exists and any(
@@ -132,7 +134,7 @@ def _read(arguments: Arguments, args: object) -> Spec:
     usages = tuple(_usages(binding, trust, of_the_role))
     for place, usage in usages:
         collect(lambda usage=usage: check_usage(usage), place, arguments.found)  # type: ignore[misc]
-    account = binding.service_account or ServiceAccount.of({})
+    account = binding.service_account
     role_arn = existing_role(arguments, binding) if exists else None
     # A Pod must not start before its role has permissions, nor before its association is there.
     permissions = tuple(each.key for each in of_the_role if each.type in (types.ATTACHMENT, types.INLINE_POLICY))
@@ -145,12 +147,14 @@ def _read(arguments: Arguments, args: object) -> Spec:
         identity=identity,
         webhook={
             "audience": binding.audience,
-            "sts_regional_endpoints": account.sts_regional_endpoints,
-            "token_expiration": known_or(account.token_expiration, None),
+            "sts_regional_endpoints": account.sts_regional_endpoints if account else None,
+            "token_expiration": known_or(account.token_expiration, None) if account else None,
         },
         retain_on_delete=known_or(binding.retain_on_delete, None),
         usages=usages,
-        warnings=() if arguments.found else tuple(_warnings(arguments, binding, trust, usages, of_the_role)),
+        warnings=()
+        if arguments.found
+        else tuple(_warnings(arguments, binding, trust, usages, facts=facts, of_the_role=of_the_role)),
         reading=arguments.reading(args),
     )
 
@@ -163,6 +167,8 @@ def _warnings(
     binding: ServiceAccountRole,
     trust: Trust | None,
     usages: Usages,
+    *,
+    facts: Facts,
     of_the_role: Sequence[DeclaredResource],
 ) -> Iterator[str]:
     """Yield warnings: what is legal, but likely not intended, as far as it is known."""
@@ -176,7 +182,7 @@ def _warnings(
             yield f"more than 80% of a quota is used: {usage}"
     if trust is not None and not isinstance(trust.warnings, Unknown):
         yield from trust.warnings
-    identity, facts = ways_of(binding), facts_of(binding)._replace(creates_role=trust is not None)
+    identity, facts = ways_of(binding), facts._replace(creates_role=trust is not None)
     for way in identity.trusted:
         for place, mistake in way.warnings(identity, facts):
             yield f"{arguments.spelling(place)}: {mistake.found}"
@@ -247,7 +253,7 @@ def _role(
     if name is None and prefix is None:
         prefix = names.automatic_name_prefix(arguments.name, names.ROLE, names.ROLE_PREFIX)
     inputs = {"assumeRolePolicy": trust.policy, "name": name, "namePrefix": prefix}
-    inputs |= {to_camel(key): binding.role.at((key,)) for key in ROLE_INPUTS}
+    inputs |= {to_camel(key): getattr(binding.role, key) for key in ROLE_INPUTS}
     import_id = name if "role" in known_or(binding.import_, []) and isinstance(name, str) else None
     # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM refuses to
     # delete a policy that is still attached, if that is replaced too.

@@ -11,6 +11,7 @@ from irsa.ways import IRSA, ONLY_IRSA, POD_IDENTITY, Identity, parse_identity
 from irsa_config.models import Defaults
 
 OF_THE_ROLE = ("path", "permissions_boundary", "max_session_duration")
+KEYS = {name: str(each.alias) for name, each in Defaults.model_fields.items()}
 OF_THE_TOKENS = ("sts_regional_endpoints", "token_expiration")
 
 
@@ -45,8 +46,7 @@ def with_defaults(tree: Mapping[str, Any], defaults: Defaults) -> dict[str, Any]
 
 def _with(tree: Mapping[str, Any], defaults: Defaults, *names: str) -> dict[str, Any]:
     """Return the keys with these defaults, of which the tags are merged one by one."""
-    keys = {str(Defaults.model_fields[name].alias): getattr(defaults, name) for name in names}
-    found = {key: value for key, value in keys.items() if value not in (None, {})}
+    found = {KEYS[name]: value for name in names if (value := getattr(defaults, name)) not in (None, {})}
     own, further = tree.get("tags"), found.get("tags")
     if isinstance(own, dict | Unknown) and further:
         # Where one of the two is not known, the other one is judged all the same.

@@ -7,7 +7,7 @@ from typing import Any
 
 from irsa.fields import MAPPING, READERS, Field, Group, Listed, Node, group_of, wrong_kind
 from irsa.keys.binding import Keys, Mark
-from irsa.read import Arguments, K, perhaps
+from irsa.read import Arguments, perhaps
 from irsa.rules.mistakes import Located, Mistake, Place, Written, path_of
 from irsa.rules.unknown import MISSING, SECRET, WRONG, Unknown
 from irsa_config.argument_places import place_of
@@ -36,7 +36,7 @@ def read_binding(
     reader, place = StackReader("stack", _spelled, own=own), ("bindings", key)
     values = reader._values(tree, OF_A_BINDING, place)
     found = [(place_of(at, OF_A_STACK)[2:], mistake) for at, mistake in reader.mistakes]
-    read = perhaps(BindingKeys) if values is None else _made(BindingKeys, values)
+    read = perhaps(BindingKeys) if values is None else BindingKeys.of(values)
     return read, [each for each in found if each[0] not in reported]
 
 
@@ -45,11 +45,6 @@ def read_top(tree: Mapping[str, Any]) -> tuple[dict[str, Any], list[Located]]:
     reader = StackReader("stack", _spelled)
     read: dict[str, Any] = reader._group(tree, OF_A_STACK, ())
     return read, [(place_of(at, OF_A_STACK), mistake) for at, mistake in reader.mistakes]
-
-
-def _made(model: type[K], values: Mapping[str, Any]) -> K:
-    """Return what is written under keys, in the order in which these are declared."""
-    return model.of({name: values[name] for name in model.model_fields if name in values})
 
 
 def _spelled(place: Place) -> str:
@@ -83,7 +78,9 @@ class StackReader(Arguments):
 
     def _is_default(self, group: Group, name: str, value: Any) -> bool:
         # `policyArns: []` beside an existing role, or `anyServiceAccount: false`, is as if it were not there.
-        return group.model in OF_BINDINGS and (type(value), value) == _defaults(group.model).get(name)
+        if isinstance(value, str) or group.model not in OF_BINDINGS:
+            return False
+        return (type(value), value) == _defaults(group.model).get(name)
 
     def _misspelled(self, unknown: Sequence[str], there: Set[str], group: Group, place: Place) -> list[str]:
         own = self.own
@@ -102,8 +99,7 @@ class StackReader(Arguments):
         if group.model is BindingKeys:
             return args  # it is read when its variables are replaced
         if place[:1] == ("bindings",):
-            values = self._values(args, group, place)
-            return perhaps(group.model) if values is None else _made(group.model, values)
+            return super()._group(args, group, place)
         if group.model is Guard and isinstance(args, str):
             args = {"mode": args}
         values = self._values(args, group, place)

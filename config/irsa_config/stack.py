@@ -18,6 +18,8 @@ from irsa_config.defaults import identity_in
 from irsa_config.models import AwsAccount, BindingKeys, Cluster, Guard, Lint
 from irsa_config.reading import read_binding
 
+NOTHING = BindingKeys.of({})
+
 
 @dataclass(frozen=True)
 class Binding:
@@ -39,7 +41,7 @@ class Binding:
     def _of_stack_file(self) -> BindingKeys:
         names = ("clusters", "account", "protect", "formerly")
         tree = {name: self.tree[name] for name in names if name in self.tree} if isinstance(self.tree, dict) else WRONG
-        return read_binding(self.key, tree)[0]
+        return read_binding(self.key, tree)[0] if tree else NOTHING
 
     @property
     def clusters(self) -> Value[Sequence[Value[str]]]:

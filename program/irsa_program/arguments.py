@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from irsa.add_ons.parameters import CLUSTER_NAMES
+from irsa.fields import OF_A_ROLE
 from irsa.keys.binding import ServiceAccountRole
 from irsa.read import Arguments
 from irsa.role.add_ons import add_ons_of
@@ -85,7 +86,7 @@ def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> tuple[Servi
         tree["policyArns"] = _keyed(policy_arns, found)
     read, wrong = read_binding(binding.key, tree, binding.own, binding.reported)
     found += wrong
-    arguments = {name: each for name, each in read.written().items() if name in ServiceAccountRole.model_fields}
+    arguments = {name: each for name, each in read.written().items() if name in OF_A_ROLE.fields}
     clusters, exists = stack.clusters_of(binding), is_there(read.role.arn)
     looked_up: dict[str, object] = {}
     if binding.identity.needs("cluster_arns"):
@@ -95,11 +96,10 @@ def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> tuple[Servi
         providers = [lookups.oidc_providers.get(pair, UNKNOWN_PROVIDER) for pair in pairs]
         looked_up["oidc_provider_arns"] = providers or [UNKNOWN_PROVIDER]
     if not exists:
-        sizes = ("trust_policy_size", "attached_policies")
-        looked_up["quotas"] = {name: getattr(stack.quotas, name) for name in sizes}
+        arguments["quotas"] = stack.quotas
     reader = Arguments("stack", spelled)
     known = reader.read(looked_up, ServiceAccountRole)
-    arguments |= {name: known.at((name,)) for name in looked_up}
+    arguments |= {name: getattr(known, name) for name in looked_up}
     found += [(place_of(at), each) for at, each in reader.mistakes]
     declared, unnamed = _with_clusters(ServiceAccountRole.of(arguments), binding, stack, lookups)
     found += unnamed

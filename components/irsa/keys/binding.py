@@ -30,6 +30,9 @@ from irsa.rules.unknown import PERHAPS, Unknown, Value, is_there, may_be_there, 
 from irsa.ways import SHORT, TRUSTED, USED, WAYS, parse_identity
 from irsa.ways import Identity as ReadIdentity
 
+_set = object.__setattr__
+_NO_NAMES = set[str]()
+
 
 class Keys(BaseModel):
     """The base of all models: what is written under keys, as `irsa.read` reads it, with a marker for what is not known.
@@ -41,16 +44,17 @@ class Keys(BaseModel):
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """Return what is written, in this order; any other key is None, and a mapping that is always there is empty."""
+        """Return what is written; any other key is None, and a mapping that is always there is empty."""
         made = cls.__new__(cls)
         # As model_construct, which takes ten times as long, and has its defaults for what is not there.
-        object.__setattr__(made, "__dict__", {**values, **_nothing(cls), **values})
-        for name, value in (("fields_set", set(values)), ("extra", None), ("private", None)):
-            object.__setattr__(made, f"__pydantic_{name}__", value)
+        _set(made, "__dict__", {**_nothing(cls), **values})
+        _set(made, "__pydantic_fields_set__", _NO_NAMES)
+        _set(made, "__pydantic_extra__", None)
+        _set(made, "__pydantic_private__", None)
         return made
 
     def written(self) -> Mapping[str, Any]:
-        """Return what is there, known or not, in the order in which it is written."""
+        """Return what is there, known or not."""
         return {name: value for name, value in self.__dict__.items() if is_there(value)}
 
     def at(self, place: Place) -> Any:

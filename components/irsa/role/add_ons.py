@@ -11,6 +11,7 @@ from irsa.rules.mistakes import Located, Mistake, Place, Spelling, in_advice, li
 from irsa.rules.unknown import is_there, known_or, may_be_there, or_else
 
 SINGLE: Place = ("policy",)
+OF_AN_ADD_ON = {"version", "scope", *PARAMETERS, *SWITCHES}
 OF_A_CREATED_POLICY = ("name", "path", "description", "tags")
 
 
@@ -34,8 +35,7 @@ def service_account_of(binding: ServiceAccountRole) -> ServiceAccount | None:
 
 def add_on_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Iterator[Located]:
     """Yield what is wrong between the arguments of add-ons, each with the argument to look at."""
-    order = [*binding.written()]
-    add_ons = sorted(add_ons_of(binding), key=lambda each: order.index(str(each[0][0])))
+    add_ons = [*add_ons_of(binding)]
     if binding.policy:
         yield from _of_the_policy(binding.policy, spelling)
     first: dict[str, Place] = {}
@@ -56,14 +56,16 @@ def add_on_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Iterator
 
 def _of_the_policy(policy: Policy, spelling: Spelling) -> Iterator[Located]:
     """Yield what is wrong with `policy`: it has a document, or an add-on."""
+    has_document, has_add_on = is_there(policy.document), is_there(policy.add_on)
+    if has_document and not has_add_on and not OF_AN_ADD_ON & policy.written().keys():
+        return
     document, of_add_on = (spelling((*SINGLE, each)) for each in ("document", "add_on"))
-    if is_there(policy.document) and is_there(policy.add_on):
+    if has_document and has_add_on:
         yield SINGLE, Mistake(f"both {document} and {of_add_on}", "one of them", "remove one of them")
     elif not may_be_there(policy.document) and not may_be_there(policy.add_on):
         found = f"neither {document} nor {of_add_on}"
         yield SINGLE, Mistake(found, "exactly one of them", f"add {document}, or {of_add_on}")
-    here = {"version", "scope", *PARAMETERS, *SWITCHES} & policy.written().keys()
-    for name in sorted(here) if not is_there(policy.add_on) else ():
+    for name in sorted(OF_AN_ADD_ON & policy.written().keys()) if not has_add_on else ():
         found = f"{spelling((*SINGLE, name))} without {of_add_on}"
         yield (*SINGLE, name), Mistake(found, "what an add-on takes", f"remove it, or add {of_add_on}")
 

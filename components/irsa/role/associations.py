@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from irsa import types
 from irsa.fields import Found, collect
-from irsa.keys.binding import PodIdentity, ServiceAccountRole
+from irsa.keys.binding import ServiceAccountRole
 from irsa.outputs import child_name
 from irsa.read import Arguments
 from irsa.resources import ROLE_ARN, DeclaredResource
 from irsa.role.add_ons import service_account_of
 from irsa.role.in_aws_account import account_in
-from irsa.role.ways import has_session_tags, ways_of
+from irsa.role.ways import NOTHING, has_session_tags, ways_of
 from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import Document
@@ -47,7 +47,7 @@ def associations(
     service_account = service_account_of(binding)
     if POD_IDENTITY not in ways_of(binding).used or not service_account:
         return
-    settings = binding.pod_identity or PodIdentity.of({})
+    settings = binding.pod_identity or NOTHING
     document = settings.policy and settings.policy.document
     policy = None if document is None else derive(functools.partial(_session_policy, arguments.found), document)
     for key, cluster_arn in known_or(binding.cluster_arns, {}).items():

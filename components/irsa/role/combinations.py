@@ -49,15 +49,15 @@ def combination_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Ite
     elif account and account.take_over is True and account.create in (None, True):
         found, fix = "true, for a service account that irsa creates", f"remove it, or set {create} to false"
         yield ("service_account", "take_over"), Mistake(found, f"true with {create} false", fix)
-    chaining = [argument for argument in CHAINING if binding.has(argument)]
-    if chaining and CHAINING_POLICY in known_or(binding.inline_policies, {}):
-        found = f"{CHAINING_POLICY!r}, which is the name of the inline policy of {spelling(chaining[0])}"
+    chaining = CHAINING if CHAINING_POLICY in known_or(binding.inline_policies, {}) else ()
+    if argument := next(filter(binding.has, chaining), None):
+        found = f"{CHAINING_POLICY!r}, which is the name of the inline policy of {spelling(argument)}"
         yield ("inline_policies", CHAINING_POLICY), Mistake(found, "another name", "rename it")
     yield from _adoption_mistakes(binding, spelling)
 
 
 def _of_the_role(binding: ServiceAccountRole) -> list[Place]:
-    """Return the arguments that would change an existing role, in the order in which they are written."""
+    """Return the arguments that would change an existing role."""
     written = binding.written()
     inner = {name: [(name, each) for each in getattr(binding, name).written()] for name in GROUPS}
     every = [place for name in written for place in inner.get(name, [(name,)])]

@@ -11,7 +11,7 @@ from irsa.rules.grammar import partition_mistakes, wrong_partition
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import Located, Mistake, Place
 from irsa.rules.policies import Document
-from irsa.rules.unknown import Value, checked_with, has_unknown, known_or, sampled
+from irsa.rules.unknown import Value, checked_with, has_unknown, is_there, known_or, sampled
 
 
 class AwsAccount(NamedTuple):
@@ -123,15 +123,14 @@ def in_aws_account(arguments: Arguments, binding: ServiceAccountRole) -> Service
     Plain values stay plain, so that a preview shows them: where only the AWS account is known later, the trust policy,
     which needs it too, is read again with them. Until then, what names one AWS account speaks for the others.
     """
-    in_account = [(place, rule) for place, rule in _places_in_account(binding) if binding.has(place)]
-    arns = [binding.at(place) for place, rule in in_account if rule is _check_policy_arn]
+    every = [(place, binding.at(place), rule) for place, rule in _places_in_account(binding)]
+    in_account = [each for each in every if is_there(each[1])]
+    arns = [value for _, value, rule in in_account if rule is _check_policy_arn]
     of_both = aws_account_of(binding, arguments.found)
     aws_account = _first_known([of_both, *(account_in(text, "policy") for text in arns)])
-    for place, rule in in_account:
-        value = binding.at(place)
+    for place, value, rule in in_account:
         # Beside what is wrong in a value, the rest of it is judged.
         arguments.found += rule(value, place, aws_account)
         if has_unknown(value):
-            value = checked_with(value, binding.oidc_provider_arns, binding.cluster_arns)
-            binding = binding.put(place, value)
+            binding = binding.put(place, checked_with(value, binding.oidc_provider_arns, binding.cluster_arns))
     return binding

@@ -61,17 +61,15 @@ def policies(
     arguments: Arguments, binding: ServiceAccountRole, of_add_ons: Sequence[AddOnPolicy]
 ) -> tuple[DeclaredResource, ...]:
     """Return the managed policies to create: several for a large document that is known already."""
-    settings = binding.policy or Policy.of({})
-    sources: list[PolicySource] = []
-    if settings.document is not None and is_there(settings.document):
+    settings, sources = binding.policy, list[PolicySource]()
+    if settings and settings.document is not None and is_there(settings.document):
         sources.append(PolicySource(arguments.name, settings, _texts(arguments, settings.document)))
-    of_role = Policy.of({"path": binding.role.path})
     for each in of_add_ons:
-        if each.place == ("policy",):
+        if settings and each.place == ("policy",):
             sources.append(PolicySource(arguments.name, settings, each.texts))
             continue
         name, automatic = (child_name(arguments.name, prefix + each.name) for prefix in ("add-on:", ""))
-        sources.append(PolicySource(name, of_role, each.texts, automatic))
+        sources.append(PolicySource(name, Policy.of({"path": binding.role.path}), each.texts, automatic))
     return tuple(_policy(arguments, binding, each, index) for each in sources for index in range(len(each.texts)))
 
 

@@ -39,19 +39,18 @@ def trust_of(arguments: Arguments, binding: ServiceAccountRole) -> Trust:
     """Return the trust policy that the arguments declare."""
     trust, subjects, identity = binding.trust, _subjects(binding), ways_of(binding)
     clusters = or_else(binding.cluster_arns, {}) if identity.needs("cluster_arns") else {}
-    parts = derive(
-        TrustParts,
+    of_parts = (
         or_else(binding.oidc_provider_arns, []),
         subjects,
         or_else(binding.audience, DEFAULT_AUDIENCE),
         trust.conditions,
         or_else(trust.statements, []),
-        derive(lambda known: [*known.values()], clusters),
+        clusters if isinstance(clusters, Unknown) else [*clusters.values()],
         has_session_tags(binding),
     )
-    document = derive(lambda known: trust_document(known, identity.trusted), parts)
+    document = derive(lambda *known: trust_document(TrustParts(*known), identity.trusted), *of_parts)
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
-    judged = _admission(arguments, binding, parts, document) if trust.statements else None
+    judged = _admission(arguments, binding, derive(TrustParts, *of_parts), document) if trust.statements else None
     return Trust(
         policy=document,
         subjects=subjects if judged is None else derive(lambda known: known.subjects, judged),

@@ -9,6 +9,8 @@ from irsa.rules.trust import known_conditions
 from irsa.rules.unknown import PERHAPS, Unknown, is_there, known_or, may_be_there, or_else
 from irsa.ways import IDENTITY, ONLY_IRSA, WAYS, Facts, Identity
 
+NOTHING = PodIdentity.of({})
+
 
 def ways_of(binding: ServiceAccountRole) -> Identity:
     """Return how Pods get the role; where that is wrong or not known, as by default."""
@@ -22,7 +24,7 @@ def has_session_tags(binding: ServiceAccountRole) -> bool:
 
 def facts_of(binding: ServiceAccountRole) -> Facts:
     """Return what a way may ask of the arguments."""
-    settings, trust = binding.pod_identity or PodIdentity.of({}), binding.trust
+    settings, trust = binding.pod_identity or NOTHING, binding.trust
     return Facts(
         clusters=or_else(binding.cluster_arns, {}),
         subjects=known_or(trust.subjects, []),
@@ -36,7 +38,7 @@ def facts_of(binding: ServiceAccountRole) -> Facts:
     )
 
 
-def identity_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Iterator[Located]:
+def identity_mistakes(binding: ServiceAccountRole, facts: Facts, spelling: Spelling) -> Iterator[Located]:
     """Yield what the ways to the role exclude and need, each with the argument to look at."""
     if isinstance(binding.identity, Unknown):
         return
@@ -49,6 +51,5 @@ def identity_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Iterat
     if binding.service_account is not None and not ways.used:
         found = "a service account whose Pods would get no role"
         yield IDENTITY, Mistake(found, "a way that is used", "write used for one of them")
-    facts = facts_of(binding)
     for way in ways.trusted:
         yield from way.mistakes(ways, facts, spelling)

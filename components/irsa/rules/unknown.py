@@ -152,6 +152,8 @@ def has_output(value: Any) -> bool:
 
 def without_missing(value: Any) -> Any:
     """Return a value with those of its keys that are there."""
+    if not has_unknown(value):
+        return value
     if isinstance(value, dict):
         return {key: without_missing(item) for key, item in value.items() if item is not MISSING}
     return [without_missing(item) for item in value] if isinstance(value, list) else value

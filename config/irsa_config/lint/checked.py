@@ -9,11 +9,13 @@ from irsa.evaluation.admission import Admission
 from irsa.evaluation.document import parse
 from irsa.evaluation.lint.trust import Trust
 from irsa.keys.binding import ServiceAccountRole
+from irsa.role.ways import facts_of
 from irsa.rules.leaves import mapping_of, strings_of
 from irsa.rules.mistakes import Place
 from irsa.rules.policies import Document
 from irsa.rules.unknown import is_there, known_or, without_missing
 from irsa.spec import Spec
+from irsa.ways import Facts
 from irsa_config.argument_places import place_of
 from irsa_config.stack import Binding, Stack
 
@@ -55,6 +57,11 @@ class CheckedBinding:
         named = enumerate(known_or(declared.trust.subjects, []))
         subjects = [(("subjects", index), subject) for index, subject in named if isinstance(subject, str)]
         return Trust(statements, admission, first, subjects, {*strings_of(known_or(declared.oidc_provider_arns, []))})
+
+    @functools.cached_property
+    def facts(self) -> Facts:
+        """What the ways to the role ask of its arguments."""
+        return facts_of(self.declared)._replace(creates_role=self.spec.trust is not None)
 
     @property
     def session_policies(self) -> Iterator[tuple[Place, Any, Any]]:

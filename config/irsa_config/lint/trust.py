@@ -3,7 +3,6 @@
 from irsa.evaluation.lint import trust
 from irsa.evaluation.lint.rule import Warnings, rule
 from irsa.evaluation.patterns import matches, pattern_of
-from irsa.role.ways import facts_of
 from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
@@ -47,10 +46,8 @@ def pod_identity_trust(checked: CheckedBinding) -> Warnings:
 
 
 def _of_ways(checked: CheckedBinding, *, wide: bool) -> Warnings:
-    identity, facts = checked.spec.identity, facts_of(checked.declared)
-    facts = facts._replace(creates_role=checked.spec.trust is not None)
-    for way in identity.trusted:
-        for place, mistake in way.warnings(identity, facts):
+    for way in checked.spec.identity.trusted:
+        for place, mistake in way.warnings(checked.spec.identity, checked.facts):
             if (place[-1] == "session_tags") is wide:
                 yield (*checked.place, *place_of(place)), mistake
 

@@ -138,9 +138,8 @@ def test_what_is_not_known_is_not_judged() -> None:
 
     def texts(statements: list[Any]) -> list[str]:
         declared = ServiceAccountRole.of({"trust": Trust.of({"statements": statements})})
-        checked = CheckedBinding(
-            "app", Binding("app", {}), declared, SimpleNamespace(trust=None, role=None, identity=ONLY_IRSA)
-        )  # type: ignore[arg-type]
+        spec: Any = SimpleNamespace(trust=None, role=None, identity=ONLY_IRSA)
+        checked = CheckedBinding("app", Binding("app", {}), declared, spec)
         return [mistake.found for _, mistake in wide_trust(checked)]
 
     assert texts(markers) == []

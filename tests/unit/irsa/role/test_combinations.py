@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from irsa.keys.binding import Policy, Role, ServiceAccount, ServiceAccountRole, Trust
+from irsa.keys.binding import Keys, Policy, Role, ServiceAccount, ServiceAccountRole, Trust
 from irsa.role.combinations import combination_mistakes
 from irsa.rules.combinations import OF_A_CREATED_SERVICE_ACCOUNT
 from irsa.rules.mistakes import Located, Place, path_of
@@ -12,7 +12,7 @@ ACCOUNT: dict[Place, Any] = {("service_account", "name"): "app"}
 EXISTING_ROLE: dict[Place, Any] = {("role", "arn"): "arn:aws:iam::111122223333:role/r", **ACCOUNT}
 
 
-MODELS = {"service_account": ServiceAccount, "role": Role, "trust": Trust, "policy": Policy}
+MODELS: dict[str, type[Keys]] = {"service_account": ServiceAccount, "role": Role, "trust": Trust, "policy": Policy}
 
 
 def mistakes(given: dict[Place, Any]) -> list[Located]:
