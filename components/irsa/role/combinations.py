@@ -39,7 +39,6 @@ def combination_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Ite
         name, prefix = ("role", "name"), ("role", "name_prefix")
         found = f"both {spelling(name)} and {spelling(prefix)}"
         yield prefix, Mistake(found, "one of them", "remove one of them")
-    create = spelling(("service_account", "create"))
     if account and account.create is False:
         dropped = ", ".join(spelling(argument) for argument in OF_A_CREATED_SERVICE_ACCOUNT if binding.has(argument))
         if dropped:
@@ -47,6 +46,7 @@ def combination_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Ite
             fix = f"remove {dropped}: an existing service account keeps what it has"
             yield ("service_account", "create"), Mistake(found, "one or the other", fix)
     elif account and account.take_over is True and account.create in (None, True):
+        create = spelling(("service_account", "create"))
         found, fix = "true, for a service account that irsa creates", f"remove it, or set {create} to false"
         yield ("service_account", "take_over"), Mistake(found, f"true with {create} false", fix)
     chaining = CHAINING if CHAINING_POLICY in known_or(binding.inline_policies, {}) else ()
