@@ -59,7 +59,7 @@ def test_an_existing_role_is_never_changed(argument: Place) -> None:
 
     Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
     """
-    values: tuple[Any, ...] = ("x", False, [], OUTPUT)
+    values: tuple[Any, ...] = ("x", [], OUTPUT)
     for value in values:
         together = f"role.arn together with {path_of(argument)}"
         assert found({**EXISTING_ROLE, argument: value}) == [(("role", "arn"), together)]

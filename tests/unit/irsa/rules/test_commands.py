@@ -139,7 +139,7 @@ def test_the_aws_cli_sends_a_value_as_it_is(name: str) -> None:
 
 
 # What looks for a value before there is a stack, and what others must not run.
-WRITTEN = {"parameters.py", "loading.py"}
+WRITTEN = {"parameters.py", "reading.py"}
 TOOLS = re.compile(r"\b(kubectl (?:[a-z]+|\{)|aws [a-z0-9]+ [a-z]+-[a-z-]+|eksctl [a-z]+ [a-z])")
 
 
