@@ -346,8 +346,8 @@ def _check_not_empty(value: str) -> None:
 
 TAGS = _parser(Tags)
 OF_A_ROLE, OF_A_GUARD = group_of(ServiceAccountRole), group_of(IdentityGuard)
-# Settings of the role that have the same names as inputs of `aws.iam.Role`.
-ROLE_INPUTS = {k: each for k, each in group_of(Role).fields.items() if k not in ("arn", "name", "name_prefix")}
+# Settings of the role that have the same names as inputs of `aws.iam.Role`, with Pulumi's own names.
+ROLE_INPUTS = {k: key for k, key in group_of(Role).keys.items() if k not in ("arn", "name", "name_prefix")}
 
 
 def node_at(place: Place, group: Group = OF_A_ROLE) -> Node | None:

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from pydantic.alias_generators import to_camel
-
 from irsa import types
 from irsa.fields import ROLE_INPUTS, Found, collect
 from irsa.keys.binding import PolicyDocument, ServiceAccountRole
@@ -253,7 +251,7 @@ def _role(
     if name is None and prefix is None:
         prefix = names.automatic_name_prefix(arguments.name, names.ROLE, names.ROLE_PREFIX)
     inputs = {"assumeRolePolicy": trust.policy, "name": name, "namePrefix": prefix}
-    inputs |= {to_camel(key): getattr(binding.role, key) for key in ROLE_INPUTS}
+    inputs |= {key: getattr(binding.role, name) for name, key in ROLE_INPUTS.items()}
     import_id = name if "role" in known_or(binding.import_, []) and isinstance(name, str) else None
     # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM refuses to
     # delete a policy that is still attached, if that is replaced too.

@@ -61,14 +61,14 @@ class Keys(BaseModel):
         """Return what is at a place; None where nothing is, and a marker where that is not known."""
         found: Any = self
         for step in place:
-            if isinstance(found, Unknown):
-                return PERHAPS
             if isinstance(found, Keys):
                 found = getattr(found, str(step), None)
+            elif isinstance(found, Unknown):
+                return PERHAPS
             elif isinstance(found, list):
                 found = found[step] if isinstance(step, int) and step < len(found) else None
             else:
-                found = found.get(step) if isinstance(found, Mapping) else None
+                found = found.get(step) if isinstance(found, dict) else None
         return found
 
     def has(self, place: Place) -> bool:
