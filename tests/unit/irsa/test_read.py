@@ -10,6 +10,7 @@ from irsa.keys.binding import ServiceAccountRole
 from irsa.read import ArgumentMistakes, Arguments, is_output
 from irsa.rules.mistakes import Place, path_of
 from irsa.rules.policies import DEEPEST
+from irsa.rules.unknown import SECRET, WRONG, has_unknown, without_missing
 from irsa.spec import read, read_again
 
 ROLE = "arn:aws:iam::111122223333:role/r"
@@ -192,3 +193,24 @@ def test_an_output_decides_no_number_of_resources(arguments: Any, value: Any, pl
     with pytest.raises(ArgumentMistakes) as refusal:
         read_again(spec.reading, {id(later): value}, False)
     assert [at for at, _ in refusal.value.mistakes] == [place]
+
+
+def test_what_is_right_stays_beside_what_is_wrong() -> None:
+    documents = {"a": {"document": {"Statement": [{**STATEMENT, "Effect": "allow"}]}}}
+    role = Arguments("my-app").read(
+        {"trust": {"subjects": ["a:b", "x"]}, "inline_policies": documents}, ServiceAccountRole
+    )
+    assert role.trust.subjects == ["a:b", WRONG]
+    document = role.at(("inline_policies", "a", "document"))
+    # The key that is missing is no value, and takes no room.
+    assert without_missing(document.content) == {"Statement": [{**STATEMENT, "Effect": WRONG}]}
+    assert has_unknown(document)
+
+
+def test_an_argument_may_be_within_one_that_is_not_known() -> None:
+    role = Arguments("my-app").read({"role": SECRET, "policy_arns": SECRET, "nmae": 1}, ServiceAccountRole)
+    for place in (("role", "name"), ("policy_arns", "a")):
+        assert (role.may_have(place), role.has(place)) == (True, False)
+    assert not role.may_have(("service_account",))
+    without_name = Arguments("my-app").read({"service_account": {"namespace": "a"}}, ServiceAccountRole)
+    assert not without_name.may_have(("service_account", "name"))
