@@ -1,12 +1,10 @@
 """Lint rules about well-known add-ons."""
 
 import json
-from typing import Any
 
-from irsa.add_ons.catalog import add_on, names
 from irsa.evaluation.lint.rule import Warnings, rule
-from irsa.rules.leaves import list_of, mapping_of
-from irsa.rules.mistakes import Mistake, Place
+from irsa.role.add_ons import add_ons_of
+from irsa.rules.mistakes import Mistake
 from irsa_config.lint.checked import CheckedBinding
 from irsa_config.scalars import scalar
 
@@ -22,13 +20,9 @@ def add_on_version(checked: CheckedBinding) -> Warnings:
     Good:
         policies: [{addOn: cluster-autoscaler, version: v1.36.1, clusterNames: [my-cluster]}]
     """
-    args = checked.args
-    places: list[tuple[Place, Any]] = [(("policy",), args.get("policy"))]
-    places += [(("policies", index), each) for index, each in enumerate(list_of(args.get("policies")))]
-    for place, settings in places:
-        name = mapping_of(settings).get("add_on")
-        if isinstance(name, str) and name in names() and "version" not in settings:
-            newest = add_on(name).newest
+    for place, settings, each in add_ons_of(checked.declared):
+        if settings.version is None:
+            name, newest = each.name, each.newest
             found = f"{name} without a version: the newest of this release, {newest}"
             # In quotes where YAML would read no text without them.
             fix = f"write version: {newest if scalar(newest) == newest else json.dumps(newest)}"

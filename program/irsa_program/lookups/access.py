@@ -190,7 +190,7 @@ def _kubeconfig_mistakes(stack: Stack, folder: Path) -> Iterator[LocatedMistake]
 
 def clusters_with_service_accounts(stack: Stack) -> set[str]:
     """Return the clusters in which something is created: a stack of roles alone needs no Kubernetes API."""
-    bindings = [binding for binding in stack.bindings.values() if "service_account" in binding.args]
+    bindings = [binding for binding in stack.bindings.values() if binding.keys.service_account]
     return {key for binding in bindings for key in stack.clusters_of(binding)}
 
 

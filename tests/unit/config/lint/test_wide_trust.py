@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from irsa.keys.binding import ServiceAccountRole, Trust
 from irsa.rules import unknown
 from irsa.rules.mistakes import Mistake
 from irsa.ways import ONLY_IRSA
@@ -136,8 +137,9 @@ def test_what_is_not_known_is_not_judged() -> None:
     beside = [ANYBODY, {**ALL_BUT, "Condition": {**known, "StringEquals": {"aws:SourceVpc": unknown.OUTPUT}}}]
 
     def texts(statements: list[Any]) -> list[str]:
-        args = {"trust": {"statements": statements}}
-        checked = CheckedBinding("app", Binding({}), args, SimpleNamespace(trust=None, role=None, identity=ONLY_IRSA))  # type: ignore[arg-type]
+        declared = ServiceAccountRole.of({"trust": Trust.of({"statements": statements})})
+        spec: Any = SimpleNamespace(trust=None, role=None, identity=ONLY_IRSA)
+        checked = CheckedBinding("app", Binding("app", {}), declared, spec)
         return [mistake.found for _, mistake in wide_trust(checked)]
 
     assert texts(markers) == []
