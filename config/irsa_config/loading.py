@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from irsa.keys.binding import is_model
-from irsa.rules.leaves import leaves
+from irsa.rules.leaves import leaves, part_at
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import SECRET, WRONG, Unknown, without_places
 from irsa_config.argument_places import spelled
@@ -84,7 +84,7 @@ def read_settings(values: Mapping[str, Any], folder: Path) -> Settings:
     mistakes += [*mistakes_between_keys(without_places(dict(values), empty)), *sources.mistakes]
     # What should contain keys is read anyway: what is between keys does not say that it has none.
     between = (each.place for each in mistakes if not is_model(type_at(each.place)))
-    judged = {*empty, *(place for place in between if not isinstance(_at(written, place), dict | list))}
+    judged = {*empty, *(place for place in between if not isinstance(part_at(written, place), dict | list))}
     read, of_values = read_top(without_places(written, judged))
     mistakes += [LocatedMistake(*each) for each in of_values if each[0] not in judged]
     secrets = [place for place, leaf in all_leaves if leaf is SECRET]
@@ -102,12 +102,3 @@ def read_settings(values: Mapping[str, Any], folder: Path) -> Settings:
         for key, tree in trees.items()
     }
     return Settings(Stack(**read), written, mistakes, secrets, sources)
-
-
-def _at(value: Any, place: Place) -> Any:
-    for step in place:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value

@@ -13,7 +13,7 @@ import pulumi
 
 from irsa.read import REDACTED
 from irsa.rules import commands
-from irsa.rules.leaves import leaves
+from irsa.rules.leaves import leaves, part_at
 from irsa.rules.mistakes import Place, named, path_of
 from irsa.rules.unknown import SECRET, Unknown, without_places
 from irsa_config.loading import Settings
@@ -117,7 +117,8 @@ def _without_secrets(mistakes: list[LocatedMistake], file: StackFile | None) -> 
         if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{name}"):
             sent = leaves(file.as_sent(name)) if file and name in file.settings else ()
             places = [place for place, leaf in sent if leaf is SECRET] or [()]
-            at = [((name, *place), _at(value, place)) for place in places]
+            # The value is all of it where it has no such place, as that of another file (`--config-file`).
+            at = [((name, *place), value if (part := part_at(value, place)) is None else part) for place in places]
             secrets += [(place, leaf) for place, inner in at for _, leaf in leaves(inner)]
     # A message cuts what is long, and has escapes in a text.
     spelled = {text[:SHOWN] for _, leaf in secrets for text in (str(leaf), repr(leaf)[1:-1], json.dumps(leaf)[1:-1])}
@@ -132,17 +133,6 @@ def _without_secrets(mistakes: list[LocatedMistake], file: StackFile | None) -> 
         else:
             found.append(each)
     return found
-
-
-def _at(value: Any, place: Place) -> Any:
-    """Return what is at a place; the value itself where it has none, as that of another file (`--config-file`)."""
-    inner = value
-    for step in place:
-        try:
-            inner = inner[step]
-        except (IndexError, KeyError, TypeError):
-            return value
-    return inner
 
 
 def _stack_file(folder: Path) -> StackFile | None:
