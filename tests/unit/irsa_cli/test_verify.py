@@ -20,7 +20,6 @@ from irsa.types import POD_IDENTITY_ASSOCIATION
 from irsa.ways import IRSA, POD_IDENTITY, TrustParts, parse_identity, trust_document
 from irsa_cli.main import main
 from irsa_cli.verify import work
-from irsa_cli.verify.binding import Verification
 from irsa_cli.verify.work import after_a_failed_up
 from irsa_world.compare import of_annotations
 from irsa_world.exits import CouldNotLookError, NoPermissionError
@@ -109,7 +108,7 @@ def cloud_of(binding: DeclaredBinding, *roles: Role, **changed: Any) -> Cloud:
 
 def checked(binding: DeclaredBinding, cloud: Any, pods: bool = False, **stack: Any) -> list[Check]:
     declared = DeclaredStack("dev", (binding,), {}, {}, **stack)
-    return Verification(declared, cloud, cloud, binding).checks(pods)
+    return work.checks_of(declared, cloud, cloud, declared.bindings, pods)
 
 
 def bad(checks: Sequence[Check]) -> list[Check]:
@@ -266,7 +265,6 @@ def test_a_provider_whose_update_failed_is_of_no_binding(monkeypatch: pytest.Mon
     stack, cloud = DeclaredStack("dev", (bound(),), {}, {}, failed_providers=("blue",)), cloud_of(bound())
     for name in ("AwsAccountClients", "ClusterClients"):
         monkeypatch.setattr(work, name, lambda _: cloud)
-    monkeypatch.setattr(work, "read_in_bulk", lambda *_: None)
 
     (found,) = bad(work.look(stack, stack.bindings, pods=False))
     assert (found.binding, found.about, found.fix) == ("irsa:createOidcProvider", "resource blue", UP)
@@ -364,7 +362,8 @@ def test_an_annotation_is_restored_by_a_command_that_is_not_refused(
     """
     account = DeclaredServiceAccount("", "team-a", "app", wanted, created=created)
     others = {"pulumi.com/patchForce": "true", "example.com/owner": "x"}
-    found = [*of_annotations(ClusterPlace(""), account, {**live, **others}, "dev")]
+    asked = Check("app", "service account", Outcome.OK, "team-a/app", fix=UP)
+    found = [*of_annotations(asked, ClusterPlace(""), account, {**live, **others}, "dev")]
 
     assert len(found) == len([key for key in {*wanted, *live} if wanted.get(key) != live.get(key)])
     overwritten = [key for key, value in wanted.items() if live.get(key, value) != value]
@@ -456,7 +455,7 @@ def test_the_cost_is_two_requests_for_an_association(monkeypatch: pytest.MonkeyP
     cloud.service_accounts = {str(own): own for each in bindings for own in each.service_accounts}
     stack: Any = DeclaredStack("dev", tuple(bindings), {}, {})
     of_all: Any = cloud
-    assert [bad(Verification(stack, of_all, of_all, each).checks(pods=False)) for each in bindings] == [[]] * number
+    assert bad(work.checks_of(stack, of_all, of_all, bindings, pods=False)) == []
 
     asked = Counter(operation for operation, _ in eks.asked)
     assert asked == {
@@ -499,7 +498,7 @@ OLD = ("pods", "web/app-5d9-old")
         ("both", [OLD_POD], FARGATE, [(*OLD, "finding")], "is not ready"),
         (BACK, [NEW_POD], LINUX, [("pods", "web/app-5d9-new", RESTART)], "within minutes"),
         ("irsa", [OLD_POD], DENIED, [], None),
-        ("both", [], DENIED, [], "both: "),
+        ("both", [], DENIED, [("pods", "web/app", "not checked")], "both: "),
     ],
 )
 def test_pods_and_their_stage(identity: Any, pods: Any, nodes: Any, expected: Any, stage: str | None) -> None:
@@ -666,7 +665,7 @@ def test_a_failed_up_explains_only_what_it_did(reached: dict[str, int], now: dic
     every = resources_of({"deployment": {"resources": resources}})
     stacks = [declared_stack(each) for each in (every, as_applied(every))]
     of_all = cast("Any", cloud)
-    old, new = (Verification(each, of_all, of_all, each.bindings[0]).checks(pods=False) for each in stacks)
+    old, new = (work.checks_of(each, of_all, of_all, each.bindings, pods=False) for each in stacks)
     found = {each.about: each.outcome for each in after_a_failed_up(old, new) if each.outcome is not Outcome.OK}
 
     assert found == {
@@ -694,10 +693,9 @@ def test_an_update_that_failed_explains_nobody_elses_principal(live: dict[str, A
     state = of_state({**applied, "trust": TRUST}, {**applied, "trust": TRUST})
     state[1]["outputs"] |= dict.fromkeys(("roleArn", "annotations"), "04da6b54-80e4-46f7-96ec-b56ff0331ba9")
     stack = declared_stack(resources_of({"deployment": {"resources": state}}))
-    (binding,) = stack.bindings
     own = Role(ROLE, TRUST, attached_policies=(POLICY,), inline_policies={"inline": READ})
     cloud: Any = Cloud(replace(own, **live))
-    checks = Verification(stack, cloud, cloud, binding).checks(pods=True)
+    checks = work.checks_of(stack, cloud, cloud, stack.bindings, pods=True)
 
     assert (checks[0].check, checks[0].outcome) == ("role", Outcome.CANNOT_TELL)
     assert [(each.check, each.outcome) for each in checks[1:]] == [(kind, Outcome.FINDING) for kind in kinds]
