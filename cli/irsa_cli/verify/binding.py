@@ -255,9 +255,10 @@ class Verification:
                 yield ASSOCIATION, f"{TARGET_ROLE} {named(each.target_role_arn)}", partial(self._target, each)
         for each in binding.associations:
             yield ASSOCIATION, f"EKS cluster {named(each.cluster.name)}", partial(self._agent, each.cluster)
+        declared = {(str(each), each.cluster) for each in binding.associations}
         # Where only their statement is declared.
         for cluster in clusters_named(binding.trust) if binding.identity.only_trusts(POD_IDENTITY) else ():
-            for one in binding.service_accounts:
+            for one in (each for each in binding.service_accounts if (str(each), cluster) not in declared):
                 yield ASSOCIATION, _place(str(one), cluster), partial(self._undeclared, cluster, one)
 
     def _eks(self, cluster: ClusterArn) -> EksClient:

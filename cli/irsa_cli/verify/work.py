@@ -38,8 +38,8 @@ from irsa_world.state.applied import as_applied
 from irsa_world.state.declared import DeclaredBinding, DeclaredStack, declared_stack
 from irsa_world.state.pulumi import exported_state, last_up_failed
 
-# What resources in the state have is compared by these; of guards and associations, nothing else says it.
-OF_RESOURCES = (PROVIDER, ROLE, TRUST, POLICIES, DOCUMENTS, SERVICE_ACCOUNT, PODS)
+# What resources in the state have is compared by these; of guards, nothing else says it.
+OF_RESOURCES = (PROVIDER, ROLE, TRUST, POLICIES, DOCUMENTS, SERVICE_ACCOUNT, ASSOCIATION, PODS)
 # What is said of the OIDC providers that the stack creates.
 OF_NO_BINDING = "irsa:createOidcProvider"
 

@@ -609,11 +609,13 @@ PARTS: dict[str, tuple[Any, Any, Any]] = {
     "inline": (READ, allowing("s3:ListBucket"), EVERYTHING),
     "description": ("old", "new", "other"),
     "annotation": (ROLE, f"{ROLE}-new", OTHER),
+    "association": (ROLE, f"{ROLE}-new", OTHER),
 }
 
 
 PLACES = {
-    "trust": "role app", "document": POLICY, "inline": "inline inline", "description": ROLE, "annotation": "web/app"
+    "trust": "role app", "document": POLICY, "inline": "inline inline", "description": ROLE, "annotation": "web/app",
+    "association": PLACE,
 }  # fmt: skip
 
 
@@ -634,6 +636,11 @@ def of_state(recorded: dict[str, Any], applied: dict[str, Any]) -> list[Any]:
         "policyDocuments": {POLICY: text["document"]}, "inlinePolicies": {"inline": text["inline"]},
         "serviceAccountName": "app", "namespace": "web",
     }  # fmt: skip
+    given = {"namespace": "web", "serviceAccount": "app"}
+    outputs["identity"] = {"irsa": "used", "podIdentity": "used"}
+    outputs["podIdentityAssociations"] = [{**given, "clusterArn": CLUSTER, "roleArn": recorded["association"]}]
+    association = {**given, "clusterName": "blue", "roleArn": applied["association"]}
+    arn = f"{CLUSTER.replace(':cluster/', ':podidentityassociation/')}/a-1"
     role = {"assumeRolePolicy": new["trust"], "description": applied["description"]}
     metadata = {"name": "app", "namespace": "web", "annotations": {ROLE_ARN: applied["annotation"], "own": "x"}}
     attachment = {"policyArn": POLICY, "role": "app"}
@@ -645,6 +652,7 @@ def of_state(recorded: dict[str, Any], applied: dict[str, Any]) -> list[Any]:
         child("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "app", attachment, **attachment),
         child("aws:iam/rolePolicy:RolePolicy", "in", {"name": "inline", "policy": new["inline"]}, name="inline"),
         child("kubernetes:core/v1:ServiceAccount", "app", {"metadata": metadata}),
+        child(POD_IDENTITY_ASSOCIATION, "app", association, associationArn=arn, associationId="a-1"),
     ]
 
 
@@ -662,6 +670,7 @@ def test_a_failed_up_explains_only_what_it_did(reached: dict[str, int], now: dic
     )  # fmt: skip
     cloud.providers = {PROVIDER: ["sts.amazonaws.com"], CI_PROVIDER: ["my-ci"]}
     cloud.documents = {POLICY: live["document"]}
+    cloud.associations = {"web/app": Association(CLUSTER, "web", "app", live["association"], "a-1")}
     every = resources_of({"deployment": {"resources": resources}})
     stacks = [declared_stack(each) for each in (every, as_applied(every))]
     of_all = cast("Any", cloud)
