@@ -710,11 +710,20 @@ def test_an_update_that_failed_explains_nobody_elses_principal(live: dict[str, A
     assert [(each.check, each.outcome) for each in checks[1:]] == [(kind, Outcome.FINDING) for kind in kinds]
 
 
+@pytest.mark.parametrize("stack", ["dev", "organization/irsa/dev"])
 @pytest.mark.parametrize(("words", "said"), [(["verify"], True), (["verify", "--pods"], False), (["prove"], True)])
 def test_whoever_looks_at_no_pods_says_so_and_reads_the_state_once(
-    words: list[str], said: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: list[str],
+    said: bool,
+    stack: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The attack: all is green, and the running Pods have no credentials."""
+    """The attack: all is green, and the running Pods have no credentials.
+
+    Outside of a project, a stack has its full name: https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
+    """
     state = State()
     state.inline = ["inline", "by-hand"]
     monkeypatch.chdir(tmp_path)
@@ -727,10 +736,11 @@ def test_whoever_looks_at_no_pods_says_so_and_reads_the_state_once(
         return CompletedProcess([], 0, json.dumps(answers[words[1]]), "")
 
     monkeypatch.setattr("irsa_world.state.pulumi._run", pulumi)
-    main([*words, "--stack", "dev"])
+    main([*words, "--stack", stack])
     page = " ".join(capsys.readouterr().out.split())
 
-    assert ("the running Pods were not looked at: irsa verify --pods --stack dev" in page) is said
+    assert (f"the running Pods were not looked at: irsa verify --pods --stack {stack}" in page) is said
+    assert stack == "dev" or "--stack dev" not in page
     assert asked == ["export", *["history"] * (words[0] == "verify")]
 
 
