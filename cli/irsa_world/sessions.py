@@ -72,7 +72,7 @@ class Session(NamedTuple):
 
     Attributes:
         role_arn: The role.
-        verdict: Whether, and why. Of a role that was not read: cannot decide.
+        verdict: Whether, and why. Of a role that was not read: cannot tell.
         missing: Whether there is no such role.
     """
 
