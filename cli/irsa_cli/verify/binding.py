@@ -1,6 +1,6 @@
 """What `irsa verify` compares of one binding: role, policies, service accounts and associations."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,7 +15,6 @@ from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import federated_providers
 from irsa.rules.unknown import Unknown
 from irsa.ways import IRSA, POD_IDENTITY
-from irsa_cli.verify.ask import Question, ask
 from irsa_cli.verify.kinds import ASSOCIATION, DOCUMENTS, POLICIES, PROVIDER, ROLE, SERVICE_ACCOUNT, TRUST
 from irsa_cli.verify.pods import pod_checks
 from irsa_world.compare import (
@@ -34,7 +33,7 @@ from irsa_world.live.eks import AGENT, EksClient
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClients
 from irsa_world.model import Association, AwsAccount, Role
-from irsa_world.report.checks import Check, Outcome
+from irsa_world.report.checks import Check, Outcome, ask
 from irsa_world.sessions import Sessions
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from irsa_world.trusts.chains import Document
@@ -55,17 +54,17 @@ OF_TYPE = {
     types.INLINE_POLICY: DOCUMENTS,
     types.POD_IDENTITY_ASSOCIATION: ASSOCIATION,
 }
-Asking = tuple[str, str, Question]
-"""A kind of check, what it is about, and the question."""
+Question = tuple[str, str, Callable[[Check], Iterable[Check]]]
+"""A kind of check, what it is about, and what returns the findings."""
 
 
-def failed_update(type_: str, name: str) -> Asking:
+def failed_update(type_: str, name: str) -> Question:
     """Return the question whose answer is that the last update of a resource failed, which the state has as done."""
     texts = FAILED_UPDATE, "an update that AWS has done"
     return OF_TYPE.get(type_, PROVIDER), f"resource {named(name)}", lambda asked: [asked.bad(*texts)]
 
 
-def answers(declared: DeclaredStack, key: str, questions: Iterable[Asking]) -> list[Check]:
+def answers(declared: DeclaredStack, key: str, questions: Iterable[Question]) -> list[Check]:
     """Return the checks of questions about a binding, or another part of the stack."""
     up = commands.up(declared.stack)
     return [
@@ -92,7 +91,7 @@ class Verification:
             return [each for each in checks if each.outcome is not Outcome.OK]
         return checks + (pod_checks(self.declared, self.clusters, self.binding) if pods else [])
 
-    def _questions(self) -> Iterator[Asking]:
+    def _questions(self) -> Iterator[Question]:
         binding = self.binding
         yield from (failed_update(*each) for each in binding.failed_updates)
         if binding.unreadable:
@@ -106,14 +105,14 @@ class Verification:
             yield SERVICE_ACCOUNT, each.place, partial(self._service_account, each)
         yield from self._of_associations()
 
-    def _of_unreadable(self, role: Role) -> Iterator[Asking]:
+    def _of_unreadable(self, role: Role) -> Iterator[Question]:
         """Yield what is asked of a role of which not all is known: what nobody declared, no failed update explains."""
         about = f"role {named(role.name)}"
         yield TRUST, about, self._strangers
         for how in ("attached", "inline"):
             yield POLICIES, f"{about}, {how} policies", partial(self._more_policies, role, how)
 
-    def _of_existing_role(self, by_irsa: Sequence[DeclaredServiceAccount]) -> Iterator[Asking]:
+    def _of_existing_role(self, by_irsa: Sequence[DeclaredServiceAccount]) -> Iterator[Question]:
         about = named(self.binding.role_arn)
         for each in by_irsa:
             yield PROVIDER, f"cluster of {each.place}", partial(self._provider_of_tokens, each)
@@ -123,7 +122,7 @@ class Verification:
         for association in self.binding.associations:
             yield TRUST, about, partial(self._admits, association.request)
 
-    def _of_role(self, role: Role, by_irsa: Sequence[DeclaredServiceAccount]) -> Iterator[Asking]:
+    def _of_role(self, role: Role, by_irsa: Sequence[DeclaredServiceAccount]) -> Iterator[Question]:
         """Yield what is asked of a role that the stack creates."""
         binding, about = self.binding, f"role {named(role.name)}"
         for arn, alternatives in federated_providers(binding.trust or {}).items():
@@ -246,7 +245,7 @@ class Verification:
 
     # EKS
 
-    def _of_associations(self) -> Iterator[Asking]:
+    def _of_associations(self) -> Iterator[Question]:
         """Yield what is asked of the associations, and of the agent in their clusters."""
         binding = self.binding
         for each in binding.associations:

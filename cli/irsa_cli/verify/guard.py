@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from irsa.guard.rules import namespaces_of, parsed_data
 from irsa.rules import commands
 from irsa.rules.mistakes import named
-from irsa_cli.verify.ask import ask
 from irsa_cli.verify.kinds import GUARD
 from irsa_world.compare import of_config_map, of_guard_object
 from irsa_world.live.kubernetes import ClusterClients, NoSuchKindError
-from irsa_world.report.checks import Check, Outcome
+from irsa_world.report.checks import Check, Outcome, ask
 from irsa_world.report.text import counted
 from irsa_world.state.declared import DeclaredGuard
 

@@ -1,6 +1,6 @@
 """What a subcommand found: checks, their outcomes, and the report of all."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -95,6 +95,21 @@ class Check:
     def unanswered(self, error: Exception) -> "Check":
         """Return why this has no result."""
         return replace(self, outcome=outcome_of(error), found=reason_of(error), fix="")
+
+
+def ask(asked: Check, question: Callable[[Check], Iterable[Check]]) -> list[Check]:
+    """Return the checks of one question; where its answer fails, the last one says why, and the next one is asked.
+
+    Args:
+        asked: What is asked; its fix is the command that restores what the stack declares.
+        question: Returns what it finds; nothing where all is good.
+    """
+    checks = list[Check]()
+    try:
+        checks.extend(question(asked))
+    except Exception as error:
+        checks.append(asked.unanswered(error))
+    return [*dict.fromkeys(checks)] or [replace(asked, fix="")]
 
 
 @dataclass(frozen=True)
