@@ -361,7 +361,7 @@ def _managed_service_accounts(
             not_checked(f"binding {named(binding.key)} of stack {named(declared.stack)}: {binding.unreadable}")
         for each in binding.service_accounts:
             try:
-                found.append((clusters.of(each.cluster).issuer, binding.role_arn, each.namespace, each.name))
+                found.append((clusters.of(each.provider).issuer, binding.role_arn, each.namespace, each.name))
             except CouldNotLookError as error:
-                not_checked(f"{_name(declared, each.cluster)}: {error}")
+                not_checked(f"{_name(declared, each.provider)}: {error}")
     return found

@@ -21,12 +21,20 @@ UNTRACKED = "before-first-apply"
 OTHERS = "*"
 
 
+def audience_of(annotations: Mapping[str, str]) -> str:
+    """Return the audience of the token that the webhook mounts; that of an empty annotation is the API server's own.
+
+    Source: https://github.com/aws/amazon-eks-pod-identity-webhook, pkg/cache/cache.go
+    """
+    return annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
+
+
 @dataclass(frozen=True)
 class ServiceAccount:
     """A service account.
 
     Attributes:
-        cluster: What its cluster is called; of a declared one, the reference of the provider that reaches it.
+        cluster: What its cluster is called.
         manifest: The whole object, as Kubernetes returns it.
     """
 
@@ -77,11 +85,8 @@ class ServiceAccount:
 
     @property
     def audience(self) -> str:
-        """The audience of the token that the webhook mounts; that of an empty annotation is the API server's own.
-
-        Source: https://github.com/aws/amazon-eks-pod-identity-webhook, pkg/cache/cache.go
-        """
-        return self.annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
+        """The audience of the token that the webhook mounts."""
+        return audience_of(self.annotations)
 
 
 CANNOT_TELL = "cannot tell"

@@ -298,7 +298,7 @@ def _cluster(service_account: str, issuer: str | None, declared: DeclaredStack |
     clusters = ClusterClients(declared.clusters if declared else {})
     bindings = declared.bindings if declared else ()
     references = [
-        each.cluster for binding in bindings for each in binding.service_accounts if str(each) == service_account
+        each.provider for binding in bindings for each in binding.service_accounts if str(each) == service_account
     ]
     found = [clusters.of(reference) for reference in dict.fromkeys(references or clusters.references)]
     if issuer is None and len(found) == 1:

@@ -64,7 +64,7 @@ class PodIdentityProof(Proof):
     def _service_account(self) -> DeclaredServiceAccount:
         """Return the service account of the association, in a stack of several with its cluster."""
         association, cluster = self.association, self.binding.kubernetes.get(self.association.cluster_arn)
-        same = [each for each in self.binding.service_accounts if each.cluster == cluster]
+        same = [each for each in self.binding.service_accounts if each.provider == cluster]
         found = same[0] if same else DeclaredServiceAccount(cluster or "", "", "")
         key = found.cluster_key or (association.cluster.name if len(self.binding.associations) > 1 else "")
         return replace(found, namespace=association.namespace, name=association.service_account, cluster_key=key)

@@ -56,7 +56,7 @@ class WebIdentityProof(Proof):
         """Return a service account of the binding; a check where its Pods ask for something else."""
         stack, about = self.prover.declared.stack, own.place
         try:
-            cluster = self.prover.clusters.of(own.cluster)
+            cluster = self.prover.clusters.of(own.provider)
             live = cluster.service_account(own.namespace, own.name)
         except CouldNotLookError as error:
             return self._check(ASSUMES, Outcome.OK, about).unanswered(error)
@@ -97,7 +97,7 @@ class WebIdentityProof(Proof):
         namespace, _, name = subject.partition(":")
         trust, clusters = self.binding.trust, self.prover.clusters
         issuers = {issuer_of_provider(arn) for arn in federated_providers(trust)} if trust else set()
-        references = [*dict.fromkeys(each.cluster for each in self.binding.service_accounts)] or clusters.references
+        references = [*dict.fromkeys(each.provider for each in self.binding.service_accounts)] or clusters.references
         if len(references) > 1 and issuers:
             # A token of another cluster proves nothing about this role.
             references = [each for each in references if issuer_host_path(clusters.of(each).issuer) in issuers]

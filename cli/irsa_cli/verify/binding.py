@@ -172,7 +172,7 @@ class Verification:
     def _provider_of_tokens(self, service_account: DeclaredServiceAccount, asked: Check) -> Iterable[Check]:
         # Without its credentials, no cluster is asked.
         self._aws_account()
-        issuer = self.clusters.of(service_account.cluster).issuer
+        issuer = self.clusters.of(service_account.provider).issuer
         return self._provider(provider_of_role(self.binding.role_arn, issuer), [self.binding.audience], asked)
 
     def _issuer(self, service_account: DeclaredServiceAccount, role: Role, asked: Check) -> Iterator[Check]:
@@ -181,7 +181,7 @@ class Verification:
             yield asked.bad(role.trust)
             return
         trusted = federated_providers(role.trust)
-        cluster = self.clusters.of(service_account.cluster)
+        cluster = self.clusters.of(service_account.provider)
         if provider_of_role(self.binding.role_arn, cluster.issuer) not in trusted:
             issuers = f"the issuer of {' or '.join(map(named, trusted)) or NONE}"
             expected = f"{issuers}; where the cluster's issuer is new, first write it in the stack file or the program"
@@ -223,7 +223,7 @@ class Verification:
 
     def _admits_token(self, service_account: DeclaredServiceAccount, asked: Check) -> Iterator[Check]:
         """Check whether an existing role admits a service account of the binding."""
-        arn, issuer = self._live().arn, self.clusters.of(service_account.cluster).issuer
+        arn, issuer = self._live().arn, self.clusters.of(service_account.provider).issuer
         subject = subject_claim(service_account.subject)
         request = WebIdentityRequest(issuer, provider_of_role(arn, issuer), subject, self.binding.audience)
         return self._admits(request, asked)
@@ -236,7 +236,7 @@ class Verification:
     # Kubernetes
 
     def _service_account(self, declared: DeclaredServiceAccount, asked: Check) -> Iterable[Check]:
-        stack, live = self.declared.stack, self.clusters.of(declared.cluster)
+        stack, live = self.declared.stack, self.clusters.of(declared.provider)
         found = live.service_account(declared.namespace, declared.name)
         if found is None:
             fix = declared.command_to_create(live.place, stack, live.has_namespace(declared.namespace))

@@ -48,7 +48,7 @@ def _of_service_account(
     has_stage: bool,
 ) -> Iterator[Check]:
     """Check the Pods of a service account, and add them to those that were seen."""
-    role_arn, cluster = declared.annotations.get(ROLE_ARN, binding.role_arn), clusters.of(declared.cluster)
+    role_arn, cluster = declared.annotations.get(ROLE_ARN, binding.role_arn), clusters.of(declared.provider)
     pods = cluster.pods(declared.namespace, declared.name)
     nodes = _nodes(cluster) if pods and has_stage else None
     for pod in pods:

@@ -85,7 +85,7 @@ def _providers(binding: DeclaredBinding, clusters: ClusterClients) -> Iterator[s
     if binding.role is None and IRSA in binding.identity.trusted:
         for each in binding.service_accounts:
             with contextlib.suppress(CouldNotLookError, Mistake):
-                yield provider_of_role(binding.role_arn, clusters.of(each.cluster).issuer)
+                yield provider_of_role(binding.role_arn, clusters.of(each.provider).issuer)
 
 
 def read_aws_account(wanted: Mapping[AwsAccountClient, Wanted]) -> AwsAccount:
@@ -94,32 +94,38 @@ def read_aws_account(wanted: Mapping[AwsAccountClient, Wanted]) -> AwsAccount:
     roles, policies = (sum(each) for each in zip(*(each.questions for each in wanted.values()), strict=True))
     # Those of another provider may be allowed to, where IAM denies it to these credentials.
     listed = next(filter(None, (_listed(each, roles, policies) for each in wanted)), Listed({}, False, {}))
+    whole = listed.details if listed.has_settings else {}
     with ThreadPoolExecutor(CONCURRENT) as pool:
 
-        def each_of(ask: Callable[[AwsAccountClient, str], Any], asked: Iterable[tuple[AwsAccountClient, str]]) -> Any:
-            """Return the answers by what is asked about; of several, one that is none is no answer."""
-            questions = [*asked]
-            answers = pool.map(lambda each: _answer(lambda: ask(*each)), questions)
-            by_name = sorted(zip(questions, answers, strict=True), key=lambda each: not isinstance(each[1], Unread))
-            return {name: answer for (_, name), answer in by_name}
+        def answers(
+            of: Callable[[Wanted], Iterable[str]],
+            ask: Callable[[AwsAccountClient, str], Any],
+            known: Callable[[str], Any] = lambda _: None,
+        ) -> dict[str, Any]:
+            """Return the answers by what is asked about: those that are known, and of who has credentials."""
+            asked = [(client, each) for client, of_client in wanted.items() for each in of(of_client)]
+            found = {each: answer for _, each in asked if (answer := known(each))}
+            left = [each for each in asked if each[1] not in found]
+            for (_, each), answer in zip(left, pool.map(lambda each: _answer(partial(ask, *each)), left), strict=True):
+                # Another provider's credentials may have more rights.
+                found[each] = found.get(each) if isinstance(answer, Unread) and found.get(each) else answer
+            return found
 
-        found = each_of(
-            lambda client, arn: _role(client, arn, wanted[client], listed),
-            [(client, arn) for client, each in wanted.items() for arn in each.roles],
+        def role(client: AwsAccountClient, arn: str) -> Any:
+            return _role(client, arn, wanted[client], listed.details.get(Arn.name_in(arn)))
+
+        roles_there = answers(lambda each: each.roles, role, lambda arn: whole.get(Arn.name_in(arn))).values()
+        there = tuple(filter(None, roles_there))
+        managed = answers(
+            lambda each: {*each.policies, *_further(each, there)},
+            lambda client, arn: client.document(arn),
+            listed.documents.get,
         )
-        there: list[Role] = [each for each in found.values() if each]
-        documents = [
-            (client, arn) for client, each in wanted.items() for arn in {*each.policies, *_further(each, there)}
-        ]
-        managed = each_of(lambda client, arn: listed.documents.get(arn) or client.document(arn), documents)
-        client_ids = each_of(
-            lambda client, arn: client.client_ids(arn),
-            [(client, arn) for client, each in wanted.items() for arn in each.providers],
-        )
+        client_ids = answers(lambda each: each.providers, lambda client, arn: client.client_ids(arn))
     client = next(iter(wanted))
     return AwsAccount(
         client.number,
-        tuple(there),
+        there,
         {arn: each for arn, each in client_ids.items() if each is not None},
         policies=tuple(ManagedPolicy(arn, each) for arn, each in managed.items() if each is not None),
         place=client.place,
@@ -167,15 +173,13 @@ def _further(wanted: Wanted, roles: Iterable[Role]) -> set[str]:
     return {*attached, *filter(None, boundaries)}
 
 
-def _role(client: AwsAccountClient, arn: str, wanted: Wanted, listed: Listed) -> Role | None:
-    """Return a role as it is wanted; None where it does not exist."""
+def _role(client: AwsAccountClient, arn: str, wanted: Wanted, details: Role | None) -> Any:
+    """Return a role as it is wanted, with the policies that a list has, or by their names; None where there is none."""
     name, names = Arn.name_in(arn), wanted.roles[arn]
-    details = listed.details.get(name)
-    role = details if details and listed.has_settings else _answer(lambda: client.role(name))
+    role = _answer(partial(client.role, name))
     if isinstance(role, Unread):
-        unread: Any = role
-        role = Role(arn, unread, **{snake(each): unread for each in types.ROLE_SETTINGS})
-    if role is None or role is details or (names is None and arn not in wanted.assuming):
+        role = Role(arn, **{each: role for each in ("trust", *map(snake, types.ROLE_SETTINGS))})
+    if role is None or (names is None and arn not in wanted.assuming):
         return role
     if details:
         return replace(

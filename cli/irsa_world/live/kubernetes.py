@@ -282,7 +282,7 @@ class ClusterClients:
         places: dict[ClusterClient, set[tuple[str, str]]] = {}
         for each in wanted:
             with contextlib.suppress(CouldNotLookError):
-                places.setdefault(self.of(each.cluster), set()).add((each.namespace, each.name))
+                places.setdefault(self.of(each.provider), set()).add((each.namespace, each.name))
         with ThreadPoolExecutor() as pool:
             # What this does not find, for whatever reason, is asked for later, and what is wrong is said there.
             for cluster, found in places.items():

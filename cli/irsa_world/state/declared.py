@@ -18,12 +18,12 @@ from irsa.rules.commands import ClusterPlace
 from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa.rules.names import snake
 from irsa.rules.policies import parse_object
-from irsa.rules.subjects import DEFAULT_NAMESPACE
+from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa.rules.unknown import Unknown
 from irsa.ways import IRSA, ONLY_IRSA, Identity, parse_identity
 from irsa_world.exits import CouldNotLookError
-from irsa_world.model import Association, Role, ServiceAccount
+from irsa_world.model import Association, Role, audience_of
 from irsa_world.state.recorded import FORMS, GUARD_FORMS, NEEDED, known_outputs, secret, unreadable
 from irsa_world.state.resource import SECRET, Resource, is_secret, is_unknown, known_text
 from irsa_world.trusts.chains import Document
@@ -31,16 +31,35 @@ from irsa_world.trusts.trust import Principal, principals_of
 
 
 @dataclass(frozen=True)
-class DeclaredServiceAccount(ServiceAccount):
-    """A service account of a binding, in one cluster.
+class DeclaredServiceAccount:
+    """A service account of a binding, in the cluster that a Kubernetes provider reaches.
 
     Attributes:
+        provider: The reference of that provider.
         created: Whether the stack creates it; else it annotates an existing one.
         cluster_key: The cluster's key in the stack file; empty where there is only one.
     """
 
+    provider: str
+    namespace: str
+    name: str
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     created: bool = False
     cluster_key: str = ""
+
+    def __str__(self) -> str:
+        """Return `namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def subject(self) -> str:
+        """What it is called in subjects: `namespace:name`."""
+        return subject_of(self.namespace, self.name)
+
+    @property
+    def audience(self) -> str:
+        """The audience of the token that the webhook mounts."""
+        return audience_of(self.annotations)
 
     @property
     def place(self) -> str:
@@ -159,7 +178,7 @@ class DeclaredStack:
     def cluster_keys(self) -> Mapping[str, str]:
         """Keys of the clusters in the stack file, by provider reference; empty in a stack of one cluster."""
         service_accounts = (each for binding in self.bindings for each in binding.service_accounts)
-        return {each.cluster: each.cluster_key for each in service_accounts if each.cluster_key}
+        return {each.provider: each.cluster_key for each in service_accounts if each.cluster_key}
 
     @functools.cached_property
     def principals(self) -> set[Principal]:
@@ -283,7 +302,7 @@ def _binding(names: tuple[str, str, str], component: Resource, children: Sequenc
     creators = {cluster_of_association(each.text("associationArn")): each for each in of_type}
     ids = {arn: each.text("associationId") for arn, each in creators.items()}
     associations = tuple(_association(each, ids) for each in known.get(outputs.ASSOCIATIONS, ()))
-    clusters = {each.cluster for each in service_accounts}
+    clusters = {each.provider for each in service_accounts}
     identity = parse_identity(known[outputs.IDENTITY]) if outputs.IDENTITY in known else ONLY_IRSA
     return DeclaredBinding(
         key,

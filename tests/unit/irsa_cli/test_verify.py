@@ -452,7 +452,8 @@ def test_the_cost_is_two_requests_for_an_association(monkeypatch: pytest.MonkeyP
     eks.addons = {**AGENT_RUNS}
     cloud, client = cloud_of(bindings[0]), EksClient(eks.session, REGION)
     monkeypatch.setattr(cloud, "eks", lambda _: client)
-    cloud.service_accounts = {str(own): own for each in bindings for own in each.service_accounts}
+    accounts = [own for each in bindings for own in each.service_accounts]
+    cloud.service_accounts = {str(own): ServiceAccount("test", "web", own.name, own.annotations) for own in accounts}
     stack: Any = DeclaredStack("dev", tuple(bindings), {}, {})
     of_all: Any = cloud
     assert bad(work.checks_of(stack, of_all, of_all, bindings, pods=False)) == []
@@ -630,7 +631,7 @@ def of_state(recorded: dict[str, Any], applied: dict[str, Any]) -> list[Any]:
 
     text = {name: json.dumps(value) for name, value in recorded.items()}
     new = {name: json.dumps(value) for name, value in applied.items()}
-    outputs = {
+    outputs: dict[str, Any] = {
         "roleArn": ROLE, "annotations": {ROLE_ARN: recorded["annotation"]}, "policyArns": [], "subjects": ["web:app"],
         "trustPolicy": text["trust"], "roleSettings": {"description": recorded["description"]},
         "policyDocuments": {POLICY: text["document"]}, "inlinePolicies": {"inline": text["inline"]},

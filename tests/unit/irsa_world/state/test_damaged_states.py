@@ -105,7 +105,7 @@ def declared(state: list[Resource]) -> None:
         assert is_text(*binding.subjects, *binding.documents)
         assert isinstance(binding.modified, datetime | None)
         for each in binding.service_accounts:
-            assert is_text(each.place, each.cluster, *each.annotations, *each.annotations.values())
+            assert is_text(each.place, each.provider, *each.annotations, *each.annotations.values())
         if binding.role:
             assert binding.role.name
             settings = (binding.role.description, binding.role.permissions_boundary, binding.role.max_session_duration)

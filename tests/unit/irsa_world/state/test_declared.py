@@ -77,7 +77,7 @@ def test_a_binding_of_several_clusters_is_one() -> None:
     assert (declared.stack, binding.key, binding.subjects) == ("prod", "app", ("web:app",))
     assert binding.role is not None
     # By the clusters' keys, whatever the order of the state.
-    assert [(each.cluster, each.place) for each in binding.service_accounts] == [
+    assert [(each.provider, each.place) for each in binding.service_accounts] == [
         ("blue", "web/app in blue"),
         ("green", "web/app in green"),
     ]
