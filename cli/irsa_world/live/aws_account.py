@@ -178,7 +178,8 @@ def _role(client: AwsAccountClient, arn: str, wanted: Wanted, details: Role | No
     name, names = Arn.name_in(arn), wanted.roles[arn]
     role = _answer(partial(client.role, name))
     if isinstance(role, Unread):
-        role = Role(arn, **{each: role for each in ("trust", *map(snake, types.ROLE_SETTINGS))})
+        unread: Any = dict.fromkeys(("trust", *map(snake, types.ROLE_SETTINGS)), role)
+        role = Role(arn, **unread)
     if role is None or (names is None and arn not in wanted.assuming):
         return role
     if details:
