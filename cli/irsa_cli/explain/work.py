@@ -159,7 +159,7 @@ class _Asked:
                 listed_ones = {} if client_ids is None else {provider: tuple(client_ids)}
                 # What its own policies say matters of a role that is to assume another one.
                 if role and role_arn != role_arns[-1]:
-                    found.append(read_aws_account({aws_account: Wanted({role.arn: None}, {role.arn})}))
+                    found.append(read_aws_account(Wanted({role.arn: (aws_account, ())}, {role.arn})))
                 else:
                     found.append(AwsAccount(aws_account.number, (role,) if role else (), listed_ones))
         sessions = Sessions(World((), tuple(found)))

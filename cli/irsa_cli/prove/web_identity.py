@@ -141,7 +141,7 @@ class WebIdentityProof(Proof):
         arn = self.binding.role_arn
         with contextlib.suppress(CouldNotLookError, Mistake):
             if aws_account := self.prover.aws_accounts.of_arn(arn):
-                live = Sessions(World((), (read_aws_account({aws_account: Wanted({arn: None})}),)))
+                live = Sessions(World((), (read_aws_account(Wanted({arn: (aws_account, None)})),)))
                 if arn in live.policies:
                     return live
         return self._declared()

@@ -1,7 +1,7 @@
 """AWS accounts as a World of what a stack declares: by name, with the least rights; what has no answer is `Unread`."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,6 +12,7 @@ from irsa.rules.arns import Arn, provider_of_role
 from irsa.rules.mistakes import Mistake
 from irsa.rules.names import snake
 from irsa.rules.trust import federated_providers
+from irsa.rules.unknown import known_or
 from irsa.ways import IRSA
 from irsa_world.exits import CouldNotLookError, NoPermissionError, Unread
 from irsa_world.live.aws import AwsAccountClients
@@ -22,60 +23,45 @@ from irsa_world.live.service import CONCURRENT
 from irsa_world.model import OTHERS, AwsAccount, ManagedPolicy, Role, World
 from irsa_world.state.declared import DeclaredBinding
 
+# In place of the names of inline policies: all that there are.
+ALL = (OTHERS,)
 NOT_ASKED = Unread(CouldNotLookError("it was not read"))
 
 
 @dataclass
 class Wanted:
-    """What is read of one AWS account with one provider's credentials.
+    """What is read of one AWS account, each with the credentials with which it is asked.
 
     Attributes:
-        roles: The inline policies whose documents are read, by the ARN of their role; None for a role alone.
+        roles: By the ARN of a role, of which of its inline policies the documents are read; None for the role alone.
         assuming: The roles all of whose policies are read: whether they may assume another one is asked.
-        policies: The ARNs of the managed policies whose documents are read.
-        providers: The ARNs of IAM OIDC providers.
+        policies: The managed policies whose documents are read, by ARN.
+        providers: The IAM OIDC providers, by ARN.
     """
 
-    roles: dict[str, set[str] | None] = field(default_factory=dict)
+    roles: dict[str, tuple[AwsAccountClient, Collection[str] | None]] = field(default_factory=dict)
     assuming: set[str] = field(default_factory=set)
-    policies: set[str] = field(default_factory=set)
-    providers: set[str] = field(default_factory=set)
-
-    def add(self, binding: DeclaredBinding, providers: Iterable[str]) -> None:
-        """Add what is declared of a binding's role."""
-        if binding.role:
-            of_role = self.roles.get(binding.role_arn) or set()
-            self.roles[binding.role_arn] = of_role | {*binding.role.inline_policies}
-        else:
-            self.roles.setdefault(binding.role_arn)
-        self.assuming |= {each.role_arn for each in binding.associations if each.target_role_arn}
-        self.policies |= {*binding.documents}
-        self.providers |= {*providers}
-
-    @property
-    def questions(self) -> tuple[int, int]:
-        """How many questions there are about roles and policies."""
-        # The role, its attached policies, the names of its inline ones, their documents; of one that is named, itself.
-        roles = sum(1 if names is None else 3 + len(names) for names in self.roles.values())
-        return roles, QUESTIONS_OF_A_DOCUMENT * len(self.policies)
+    policies: dict[str, AwsAccountClient] = field(default_factory=dict)
+    providers: dict[str, AwsAccountClient] = field(default_factory=dict)
 
 
 def read_world(aws_accounts: AwsAccountClients, clusters: ClusterClients, bindings: Iterable[DeclaredBinding]) -> World:
     """Return the AWS accounts of which there are credentials, as far as bindings declare something of them."""
-    wanted: dict[str, dict[AwsAccountClient, Wanted]] = {}
-
-    def of(aws_account: AwsAccountClient) -> Wanted:
-        return wanted.setdefault(aws_account.number, {}).setdefault(aws_account, Wanted())
-
+    wanted: dict[str, Wanted] = {}
     for binding in bindings:
         # What is wrong is said where it is asked for.
         with contextlib.suppress(CouldNotLookError, Mistake):
             if binding.role_arn and (own := aws_accounts.of_binding(binding)):
-                of(own).add(binding, _providers(binding, clusters))
+                of_account = wanted.setdefault(own.number, Wanted())
+                if binding.role or binding.role_arn not in of_account.roles:
+                    of_account.roles[binding.role_arn] = own, binding.role.inline_policies if binding.role else None
+                of_account.assuming |= {each.role_arn for each in binding.associations if each.target_role_arn}
+                of_account.policies |= dict.fromkeys(binding.documents, own)
+                of_account.providers |= dict.fromkeys(_providers(binding, clusters), own)
         for each in binding.associations:
             with contextlib.suppress(CouldNotLookError, Mistake):
                 if each.target_role_arn and (other := aws_accounts.of_arn(each.target_role_arn)):
-                    of(other).roles.setdefault(each.target_role_arn)
+                    wanted.setdefault(other.number, Wanted()).roles.setdefault(each.target_role_arn, (other, None))
     with ThreadPoolExecutor() as pool:
         return World((), tuple(pool.map(read_aws_account, wanted.values())))
 
@@ -88,48 +74,37 @@ def _providers(binding: DeclaredBinding, clusters: ClusterClients) -> Iterator[s
                 yield provider_of_role(binding.role_arn, clusters.of(each.provider).issuer)
 
 
-def read_aws_account(wanted: Mapping[AwsAccountClient, Wanted]) -> AwsAccount:
-    """Return one AWS account, as far as it is wanted of those who have credentials of it."""
-    # One role may be of several providers.
-    roles, policies = (sum(each) for each in zip(*(each.questions for each in wanted.values()), strict=True))
-    # Those of another provider may be allowed to, where IAM denies it to these credentials.
-    listed = next(filter(None, (_listed(each, roles, policies) for each in wanted)), Listed({}, False, {}))
-    whole = listed.details if listed.has_settings else {}
+def read_aws_account(wanted: Wanted) -> AwsAccount:
+    """Return one AWS account, as far as it is wanted."""
+    clients = [*dict.fromkeys(client for client, _ in wanted.roles.values())]
+    # The role, its attached policies, the names of its inline ones, their documents; of one that is named, itself.
+    roles = sum(1 if names is None else 3 + len(names) for _, names in wanted.roles.values())
+    policies = QUESTIONS_OF_A_DOCUMENT * len(wanted.policies)
+    # The lists that IAM denies to some credentials, it may allow to others.
+    listed = next(filter(None, (_listed(each, roles, policies) for each in clients)), Listed({}, False, {}))
+
+    def role(arn: str) -> Any:
+        client, names = wanted.roles[arn]
+        details = listed.details.get(Arn.name_in(arn))
+        names = ALL if arn in wanted.assuming else names
+        return details if details and listed.has_settings else _role(client, arn, names, details)
+
     with ThreadPoolExecutor(CONCURRENT) as pool:
-
-        def answers(
-            of: Callable[[Wanted], Iterable[str]],
-            ask: Callable[[AwsAccountClient, str], Any],
-            known: Callable[[str], Any] = lambda _: None,
-        ) -> dict[str, Any]:
-            """Return the answers by what is asked about: those that are known, and of who has credentials."""
-            asked = [(client, each) for client, of_client in wanted.items() for each in of(of_client)]
-            found = {each: answer for _, each in asked if (answer := known(each))}
-            left = [each for each in asked if each[1] not in found]
-            for (_, each), answer in zip(left, pool.map(lambda each: _answer(partial(ask, *each)), left), strict=True):
-                # Another provider's credentials may have more rights.
-                found[each] = found.get(each) if isinstance(answer, Unread) and found.get(each) else answer
-            return found
-
-        def role(client: AwsAccountClient, arn: str) -> Any:
-            return _role(client, arn, wanted[client], listed.details.get(Arn.name_in(arn)))
-
-        roles_there = answers(lambda each: each.roles, role, lambda arn: whole.get(Arn.name_in(arn))).values()
-        there = tuple(filter(None, roles_there))
-        managed = answers(
-            lambda each: {*each.policies, *_further(each, there)},
-            lambda client, arn: client.document(arn),
-            listed.documents.get,
+        there = [each for each in pool.map(role, wanted.roles) if each]
+        for each in (each for each in there if each.arn in wanted.assuming):
+            further = (*(each.attached_policies if each.has_details else ()), known_or(each.permissions_boundary, ""))
+            wanted.policies |= dict.fromkeys(filter(None, further), wanted.roles[each.arn][0])
+        asked = [each for each in wanted.policies if each not in listed.documents]
+        answers = pool.map(lambda arn: _answer(partial(wanted.policies[arn].document, arn)), asked)
+        documents = {**listed.documents, **dict(zip(asked, answers, strict=True))}
+        client_ids = pool.map(lambda arn: _answer(partial(wanted.providers[arn].client_ids, arn)), wanted.providers)
+        return AwsAccount(
+            clients[0].number,
+            tuple(there),
+            {arn: each for arn, each in zip(wanted.providers, client_ids, strict=True) if each is not None},
+            policies=tuple(ManagedPolicy(arn, each) for arn, each in documents.items() if each is not None),
+            place=clients[0].place,
         )
-        client_ids = answers(lambda each: each.providers, lambda client, arn: client.client_ids(arn))
-    client = next(iter(wanted))
-    return AwsAccount(
-        client.number,
-        there,
-        {arn: each for arn, each in client_ids.items() if each is not None},
-        policies=tuple(ManagedPolicy(arn, each) for arn, each in managed.items() if each is not None),
-        place=client.place,
-    )
 
 
 class Listed(NamedTuple):
@@ -165,40 +140,27 @@ def _listed(client: AwsAccountClient, roles: int, policies: int) -> Listed | Non
     )
 
 
-def _further(wanted: Wanted, roles: Iterable[Role]) -> set[str]:
-    """Return the managed policies, boundaries included, of the roles that are asked whether they may assume another."""
-    those = [each for each in roles if each.arn in wanted.assuming]
-    attached = (arn for each in those if each.has_details for arn in each.attached_policies)
-    boundaries = (each.permissions_boundary for each in those if isinstance(each.permissions_boundary, str))
-    return {*attached, *filter(None, boundaries)}
-
-
-def _role(client: AwsAccountClient, arn: str, wanted: Wanted, details: Role | None) -> Any:
+def _role(client: AwsAccountClient, arn: str, names: Collection[str] | None, details: Role | None) -> Any:
     """Return a role as it is wanted, with the policies that a list has, or by their names; None where there is none."""
-    name, names = Arn.name_in(arn), wanted.roles[arn]
+    name = Arn.name_in(arn)
     role = _answer(partial(client.role, name))
     if isinstance(role, Unread):
         unread: Any = dict.fromkeys(("trust", *map(snake, types.ROLE_SETTINGS)), role)
         role = Role(arn, **unread)
-    if role is None or (names is None and arn not in wanted.assuming):
+    if role is None or names is None:
         return role
     if details:
-        return replace(
-            role, attached_policies=details.attached_policies, inline_policies=details.inline_policies, has_details=True
-        )
-    attached, has = (_answer(partial(ask, name)) for ask in (client.attached_policies, client.inline_policies))
-    inline: dict[str, Any] = {OTHERS: has} if isinstance(has, Unread) else dict.fromkeys(has or (), NOT_ASKED)
+        attached, inline = details.attached_policies, details.inline_policies
+        return replace(role, attached_policies=attached, inline_policies=inline, has_details=True)
+    arns, has = (_answer(partial(ask, name)) for ask in (client.attached_policies, client.inline_policies))
+    found: dict[str, Any] = {OTHERS: has} if isinstance(has, Unread) else dict.fromkeys(has or (), NOT_ASKED)
     # What is declared is asked for, whether the list was read or not.
-    for each in {*(names or ()), *(inline if arn in wanted.assuming else ())} - {OTHERS}:
+    for each in {*(found if names is ALL else names)} - {OTHERS}:
         document = _answer(partial(client.inline_document, name, each))
-        inline |= {} if document is None else {each: document}
-    is_known = not isinstance(attached, Unread)
-    return replace(
-        role,
-        attached_policies=tuple(attached or ()) if is_known else attached,
-        inline_policies=inline,
-        has_details=is_known,
-    )
+        found |= {} if document is None else {each: document}
+    is_known = not isinstance(arns, Unread)
+    attached = tuple(arns or ()) if is_known else arns
+    return replace(role, attached_policies=attached, inline_policies=found, has_details=is_known)
 
 
 def _answer(question: Callable[[], Any]) -> Any:

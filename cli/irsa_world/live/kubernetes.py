@@ -52,9 +52,8 @@ class ClusterClient:
         self.context, self.place = config.context_name, place_of(inputs, config)
         self._connection = Connection(config)
         self._answers = Once()
-        # What lists had, whether they came to their end or not, and the namespaces that are worth a list.
+        # What lists had, whether they came to their end or not.
         self._listed: dict[tuple[str, str], ServiceAccount] = {}
-        self._worth: set[str] = set()
         self._everything: dict[str, list[ServiceAccount]] | None = None
 
     def read_service_accounts(self, wanted: Collection[tuple[str, str]], everything: bool = False) -> None:
@@ -71,16 +70,15 @@ class ClusterClient:
             if everything or len(wanted) > MANY:
                 self.service_accounts(None)
         except NoPermissionError:
-            wanted_of = Counter(namespace for namespace, _ in wanted)
-            self._worth = {namespace for namespace, number in wanted_of.items() if number > MANY}
+            of_namespaces = Counter(namespace for namespace, _ in wanted)
+            for namespace in (each for each, number in of_namespaces.items() if number > MANY):
+                with contextlib.suppress(CouldNotLookError):
+                    self.service_accounts(namespace)
         except CouldNotLookError:
             pass  # it is said where a service account is asked for
 
     def service_account(self, namespace: str, name: str) -> ServiceAccount | None:
         """Return a service account; None if it does not exist."""
-        if namespace in self._worth:
-            with contextlib.suppress(CouldNotLookError):
-                self.service_accounts(namespace)
         if listed := self._listed.get((namespace, name)):
             return listed
         found = self._get("serviceaccounts", name, namespace)

@@ -1,5 +1,6 @@
 """Reading IAM in bulk: when it is done, that nothing is lost where it fails, and that a list never says "missing"."""
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -99,17 +100,18 @@ class Account:
 
     def facts(self, names: set[str]) -> dict[str, Any]:
         """Return all that verify reads of these roles and policies."""
-        return facts({self.live: wanted(names)})
+        return facts(names, self)
 
 
-def wanted(names: set[str]) -> Wanted:
-    return Wanted(
-        {f"{ARN}:role/{name}": {"inline"} for name in names}, set(), {f"{ARN}:policy/{name}" for name in names}
+def facts(names: set[str], *seen: Account) -> dict[str, Any]:
+    """Return the same where each is read with the credentials of one of these, in turn."""
+    clients = dict(zip(sorted(names), itertools.cycle(each.live for each in seen), strict=False))
+    found = read_aws_account(
+        Wanted(
+            {f"{ARN}:role/{name}": (client, ["inline"]) for name, client in clients.items()},
+            policies={f"{ARN}:policy/{name}": client for name, client in clients.items()},
+        )
     )
-
-
-def facts(of_clients: dict[AwsAccountClient, Wanted]) -> dict[str, Any]:
-    found = read_aws_account(of_clients)
     settings = ("arn", "description", "max_session_duration", "permissions_boundary", "trust")
     return {
         "roles": {each.name: [getattr(each, key) for key in settings] for each in found.roles},
@@ -147,8 +149,8 @@ def test_lists_answer_what_the_questions_would(monkeypatch: pytest.MonkeyPatch, 
 )
 def test_only_what_many_are_wanted_of_is_listed(iam: Any, roles: int, policies: int, calls: set[str]) -> None:
     account = Account()
-    named: dict[str, set[str] | None] = {f"{ARN}:role/{name}": None for name in range(roles)}
-    read_aws_account({account.live: Wanted(named, set(), {f"{ARN}:policy/{name}" for name in range(policies)})})
+    named: Any = {f"{ARN}:role/{name}": (account.live, None) for name in range(roles)}
+    read_aws_account(Wanted(named, policies={f"{ARN}:policy/{name}": account.live for name in range(policies)}))
 
     assert account.calls.keys() & {ROLES, DETAILS} == calls
 
@@ -209,7 +211,7 @@ def test_several_providers_of_one_account_read_it_once(iam: Any) -> None:
         seen = [Account() for _ in range(3)]
         for each in seen[:denied]:
             each.answer(DETAILS, lambda: refusal(403, "AccessDenied"))
-        found = facts({each.live: wanted({*sorted(names)[index::3]}) for index, each in enumerate(seen)})
+        found = facts(names, *seen)
 
         assert found == Account().facts(names)
         # 8 roles and 8 policies, 3 on a page.
