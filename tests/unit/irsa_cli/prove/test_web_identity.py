@@ -11,7 +11,7 @@ from irsa_world.model import Role
 from irsa_world.report.checks import Check, Outcome
 from tests.unit.irsa_cli.prove.aws import ACCOUNT, ASSUMED, HOST_PATH, ROLE, Cluster, prove
 from tests.unit.irsa_cli.prove.test_proofs import STS, admitting
-from tests.world import document, of_tokens
+from tests.world import Cloud, document, of_tokens
 
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{HOST_PATH}"
 SUB, AUD = f"{HOST_PATH}:sub", f"{HOST_PATH}:aud"
@@ -140,6 +140,8 @@ def test_tokens_go_to_the_sts_of_the_provider(provider: str, asked: str) -> None
     ],
 )
 def test_what_another_network_may_decide_is_no_finding(document: dict[str, Any], outcome: Outcome) -> None:
-    checks = proven((), ("web:app",), document=document)
+    named = replace(STS.binding, role=None)
+    of_named = prove(admitting(STS, "nobody:x"), Cluster(("web:app",)), named, live=Cloud(Role(ROLE, document)))
 
-    assert (checks[0].check, checks[0].outcome) == ("assumes", outcome)
+    for checks in (proven((), ("web:app",), document=document), of_named):
+        assert (checks[0].check, checks[0].outcome) == ("assumes", outcome)
