@@ -36,9 +36,9 @@ PRELOADED = (
     "irsa_cli.explain",
     "irsa_cli.inventory",
     "irsa_cli.main",
-    "irsa_cli.prove.work",
+    "irsa_cli.prove.proofs",
     "irsa_cli.subcommands",
-    "irsa_cli.verify.work",
+    "irsa_cli.verify.comparison",
     "lightkube",
     "irsa_program.check_report",
     "irsa_program.create",
@@ -51,7 +51,7 @@ PRELOADED = (
     "sandbox.plugins.serving",
 )
 # What is wrong is asked for again as often as with AWS, but not later: the sandbox's IAM is consistent at once.
-WAITING = ("irsa.association_hooks", "irsa_cli.prove.proof", "irsa_cli.verify.work")
+WAITING = ("irsa.association_hooks", "irsa_cli.prove.proof", "irsa_cli.verify.comparison")
 LONGEST_REQUEST, MOST_FILES = 1 << 18, 32
 
 

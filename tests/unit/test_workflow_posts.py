@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.verify.work import rows_of
+from irsa_cli.verify.comparison import rows_of
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.report.text import plain, section_of
 from tests.gh import BOT

@@ -43,6 +43,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prove the chosen bindings, print the report and return the exit code."""
-    from irsa_cli.prove import work  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
+    from irsa_cli.prove import proofs  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
 
-    return work.run(options)
+    return proofs.run(options)

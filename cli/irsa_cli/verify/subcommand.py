@@ -38,6 +38,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Verify the chosen bindings, print the report and return the exit code."""
-    from irsa_cli.verify import work  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
+    from irsa_cli.verify import comparison  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
 
-    return work.run(options)
+    return comparison.run(options)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.verify import work
+from irsa_cli.verify import comparison
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.state.declared import DeclaredBinding, DeclaredStack
 
@@ -41,12 +41,12 @@ def verified(patch: pytest.MonkeyPatch, ages: dict[str, float | None], *looks: l
         reports.append(report)
         return report.exit_code
 
-    patch.setattr(work, "exported_state", lambda _: [])
-    patch.setattr(work, "declared_stack", lambda *_: DeclaredStack("dev", bindings, {}, {}))
-    patch.setattr(work, "look", look)
-    patch.setattr(work, "publish", publish)
-    patch.setattr("irsa_cli.verify.work.time.sleep", pauses.append)
-    work.run(Namespace(stack="dev", bindings=[], pods=False))
+    patch.setattr(comparison, "exported_state", lambda _: [])
+    patch.setattr(comparison, "declared_stack", lambda *_: DeclaredStack("dev", bindings, {}, {}))
+    patch.setattr(comparison, "look", look)
+    patch.setattr(comparison, "publish", publish)
+    patch.setattr("irsa_cli.verify.comparison.time.sleep", pauses.append)
+    comparison.run(Namespace(stack="dev", bindings=[], pods=False))
     assert next(left, None) is None
     return reports[0], looked, pauses
 

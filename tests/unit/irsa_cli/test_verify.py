@@ -19,8 +19,8 @@ from irsa.rules.unknown import Unknown
 from irsa.types import POD_IDENTITY_ASSOCIATION
 from irsa.ways import IRSA, POD_IDENTITY, TrustParts, parse_identity, trust_document
 from irsa_cli.main import main
-from irsa_cli.verify import work
-from irsa_cli.verify.work import after_a_failed_up
+from irsa_cli.verify import comparison
+from irsa_cli.verify.comparison import after_a_failed_up
 from irsa_world.compare import of_annotations
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient
@@ -108,7 +108,7 @@ def cloud_of(binding: DeclaredBinding, *roles: Role, **changed: Any) -> Cloud:
 
 def checked(binding: DeclaredBinding, cloud: Any, pods: bool = False, **stack: Any) -> list[Check]:
     declared = DeclaredStack("dev", (binding,), {}, {}, **stack)
-    return work.checks_of(declared, cloud, cloud, declared.bindings, pods)
+    return comparison.checks_of(declared, cloud, cloud, declared.bindings, pods)
 
 
 def bad(checks: Sequence[Check]) -> list[Check]:
@@ -264,9 +264,9 @@ def test_what_means_the_same_is_no_finding(binding: DeclaredBinding, change_it: 
 def test_a_provider_whose_update_failed_is_of_no_binding(monkeypatch: pytest.MonkeyPatch) -> None:
     stack, cloud = DeclaredStack("dev", (bound(),), {}, {}, failed_providers=("blue",)), cloud_of(bound())
     for name in ("AwsAccountClients", "ClusterClients"):
-        monkeypatch.setattr(work, name, lambda _: cloud)
+        monkeypatch.setattr(comparison, name, lambda _: cloud)
 
-    (found,) = bad(work.look(stack, stack.bindings, pods=False))
+    (found,) = bad(comparison.look(stack, stack.bindings, pods=False))
     assert (found.binding, found.about, found.fix) == ("irsa:createOidcProvider", "resource blue", UP)
 
 
@@ -456,7 +456,7 @@ def test_the_cost_is_two_requests_for_an_association(monkeypatch: pytest.MonkeyP
     cloud.service_accounts = {str(own): ServiceAccount("test", "web", own.name, own.annotations) for own in accounts}
     stack: Any = DeclaredStack("dev", tuple(bindings), {}, {})
     of_all: Any = cloud
-    assert bad(work.checks_of(stack, of_all, of_all, bindings, pods=False)) == []
+    assert bad(comparison.checks_of(stack, of_all, of_all, bindings, pods=False)) == []
 
     asked = Counter(operation for operation, _ in eks.asked)
     assert asked == {
@@ -675,7 +675,7 @@ def test_a_failed_up_explains_only_what_it_did(reached: dict[str, int], now: dic
     every = resources_of({"deployment": {"resources": resources}})
     stacks = [declared_stack(each) for each in (every, as_applied(every))]
     of_all = cast("Any", cloud)
-    old, new = (work.checks_of(each, of_all, of_all, each.bindings, pods=False) for each in stacks)
+    old, new = (comparison.checks_of(each, of_all, of_all, each.bindings, pods=False) for each in stacks)
     found = {each.about: each.outcome for each in after_a_failed_up(old, new) if each.outcome is not Outcome.OK}
 
     assert found == {
@@ -705,7 +705,7 @@ def test_an_update_that_failed_explains_nobody_elses_principal(live: dict[str, A
     stack = declared_stack(resources_of({"deployment": {"resources": state}}))
     own = Role(ROLE, TRUST, attached_policies=(POLICY,), inline_policies={"inline": READ})
     cloud: Any = Cloud(replace(own, **live))
-    checks = work.checks_of(stack, cloud, cloud, stack.bindings, pods=True)
+    checks = comparison.checks_of(stack, cloud, cloud, stack.bindings, pods=True)
 
     assert (checks[0].check, checks[0].outcome) == ("role", Outcome.CANNOT_TELL)
     assert [(each.check, each.outcome) for each in checks[1:]] == [(kind, Outcome.FINDING) for kind in kinds]

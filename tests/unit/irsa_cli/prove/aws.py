@@ -10,7 +10,7 @@ import pytest
 
 from irsa_cli.prove import pod_identity, web_identity
 from irsa_cli.prove.proof import Prover
-from irsa_cli.prove.work import checks_of
+from irsa_cli.prove.proofs import checks_of
 from irsa_world.exits import NoPermissionError
 from irsa_world.live.once import Once
 from irsa_world.live.sts import AssumedRoleUser

@@ -17,8 +17,8 @@ from rich.cells import cell_len
 
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.progress import check_all, under_way
+from irsa_cli.verify.comparison import rows_of
 from irsa_cli.verify.kinds import CHECKS
-from irsa_cli.verify.work import rows_of
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.check_report import FileReport, sections
 from irsa_world.exits import CouldNotLookError, SecretInStateError, failed_request
