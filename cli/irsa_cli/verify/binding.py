@@ -260,22 +260,16 @@ class Verification:
             for one in (each for each in binding.service_accounts if (str(each), cluster) not in declared):
                 yield ASSOCIATION, _place(str(one), cluster), partial(self._undeclared, cluster, one)
 
-    def _eks(self, cluster: ClusterArn) -> EksClient:
-        return self._owner(cluster).eks(cluster.region)
-
-    def _owner(self, cluster: ClusterArn) -> AwsAccountClient:
+    def _eks(self, cluster: ClusterArn) -> tuple[EksClient, commands.AwsPlace]:
+        """Return who is asked about a cluster's associations, and by which options the AWS CLI acts on it."""
         provider = self.binding.providers.get(str(cluster), self.binding.provider)
-        return self.aws_accounts.of_cluster(cluster, provider)
-
-    def _eks_place(self, cluster: ClusterArn) -> commands.AwsPlace:
-        return self._owner(cluster).place._replace(region=cluster.region)
-
-    def _live_association(self, declared: Association) -> Association | None:
-        eks, name = self._eks(declared.cluster), declared.cluster.name
-        return eks.association(name, declared.namespace, declared.service_account)
+        owner = self.aws_accounts.of_cluster(cluster, provider)
+        return owner.eks(cluster.region), owner.place._replace(region=cluster.region)
 
     def _association(self, declared: Association, asked: Check) -> Iterable[Check]:
-        return of_association(asked, self._eks_place(declared.cluster), declared, self._live_association(declared))
+        eks, place = self._eks(declared.cluster)
+        live = eks.association(declared.cluster.name, declared.namespace, declared.service_account)
+        return of_association(asked, place, declared, live)
 
     def _target(self, declared: Association, asked: Check) -> Iterator[Check]:
         """Check whether the target role exists, and the role of the association may assume it."""
@@ -294,7 +288,8 @@ class Verification:
             yield asked.bad(missing.found, named(target), "")
             return
         read(self._live().trust)
-        association = self._live_association(declared)
+        eks, _ = self._eks(declared.cluster)
+        association = eks.association(declared.cluster.name, declared.namespace, declared.service_account)
         external_id = association.external_id if association else ""
         *_, session = self.sessions.of_association(replace(declared, external_id=external_id))
         yield from _of_verdict(asked, session.verdict)
@@ -317,11 +312,12 @@ class Verification:
 
     def _undeclared(self, cluster: ClusterArn, one: DeclaredServiceAccount, asked: Check) -> Iterable[Check]:
         try:
-            live = self._eks(cluster).association(cluster.name, one.namespace, one.name)
+            eks, place = self._eks(cluster)
+            live = eks.association(cluster.name, one.namespace, one.name)
         except NoPermissionError as error:
             # Nothing is declared there that would need it.
             raise NotCheckedError(str(error)) from None
-        return of_no_association(asked, self._eks_place(cluster), live, self.binding.role_arn)
+        return of_no_association(asked, place, live, self.binding.role_arn)
 
 
 def _of_verdict(asked: Check, verdict: Verdict, about: str = "") -> Iterator[Check]:
