@@ -135,8 +135,7 @@ def _to_adopt(planned: Planned, role: DeclaredResource, there: There, held: Held
 def provider_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the OIDC providers that exist, although the stack is to create them, and those that exceed the quota."""
     new: dict[str, set[str]] = {}
-    for (cluster, key), found_arn in stack.lookups.oidc_providers.items():
-        arn = str(found_arn)
+    for (cluster, key), arn in stack.lookups.oidc_providers.items():
         aws_account, settings = stack.reads.aws_accounts.get(key), stack.stack.clusters_by_key[cluster]
         if aws_account is None or not settings.create_oidc_provider or arn in stack.held.arns:
             continue
