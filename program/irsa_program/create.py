@@ -19,7 +19,7 @@ from irsa.rules.arns import issuer_host_path
 from irsa.rules.unknown import has_unknown, is_there, known_or
 from irsa_config.stack import Stack
 from irsa_program.existing import creation_hooks
-from irsa_program.guards import PlannedGuard
+from irsa_program.guards import PlannedGuard, arguments_of
 from irsa_program.helm_values import of_binding
 from irsa_program.logical_names import oidc_provider
 from irsa_program.lookups.values import Lookups, audience_of
@@ -100,7 +100,8 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
         # The engine works on this one while the next is made, and what is done with leaves the memory.
         await asyncio.sleep(0)
     for guard in plan.guards:
-        after = [[*made.get((key, None), []), *made.get((key, guard.cluster), [])] for key in guard.bindings]
+        keys = [each.binding for each in guard.accounts]
+        after = [[*made.get((key, None), []), *made.get((key, guard.cluster), [])] for key in keys]
         _guard(guard, lookups, roles, after)
     bindings: dict[str, Any] = {
         key: _output(plan.bindings[key].declared.service_account, role) for key, role in roles.items()
@@ -120,11 +121,7 @@ def _guard(
     after: Sequence[Sequence[pulumi.Resource]],
 ) -> None:
     """Create the guard of a cluster, after what its service accounts need."""
-    accounts = zip(planned.args["service_accounts"], planned.bindings, strict=True)
-    args = {
-        **planned.args,
-        "service_accounts": [{**account, "role_arn": roles[binding].role_arn} for account, binding in accounts],
-    }
+    args = arguments_of(planned.written, [(each, roles[each.binding].role_arn) for each in planned.accounts])
     spec = parsed_guard(planned.name, args)._replace(recorded={KEY: planned.cluster})
     provider = lookups.clusters[planned.cluster].provider
     options = pulumi.ResourceOptions(providers=[provider] if provider else None)

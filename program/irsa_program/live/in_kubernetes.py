@@ -11,7 +11,7 @@ from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN, webhook_annotations
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Place, listed, named
-from irsa.rules.unknown import OUTPUT
+from irsa.rules.unknown import OUTPUT, known_or
 from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.guards import guard_place
@@ -37,7 +37,7 @@ def namespace_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
             name = service_account_of(own)[0]
             used.append((planned.component.cluster or "", name, place, creates, "set createNamespace: true, or "))
     for guard in stack.guards:
-        name, place = guard.args.get("namespace", SYSTEM), (*guard_place(stack.stack, guard.cluster), "namespace")
+        name, place = known_or(guard.written.namespace, SYSTEM), (*guard_place(stack.stack, guard.cluster), "namespace")
         used.append((guard.cluster, name, place, (guard.cluster, name) in created, ""))
     for cluster, name, place, creates, otherwise in used:
         reads = stack.reads.clusters.get(cluster, ClusterReads())

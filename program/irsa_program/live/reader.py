@@ -141,7 +141,7 @@ class Reader:
                 asked = is_new or (change is not None and change.way is IRSA)
                 with_associations[key] = with_associations.get(key, False) or asked
         for guard in guards:
-            with_pods.setdefault(guard.cluster, set()).update(namespace for _, namespace, _, _ in guard_modes(guard))
+            with_pods.setdefault(guard.cluster, set()).update(each.namespace for each, _ in guard_modes(guard))
         guarded = {guard.cluster: guard for guard in guards}
         used = access.clusters_with_service_accounts(self._stack)
         clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
