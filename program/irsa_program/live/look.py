@@ -133,9 +133,9 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     # What a binding without a plan has would look like what is deleted.
     found += [] if held is None or left_out or planned.mistakes else pod_losses(whole)
     # One setting of a binding may be of several components: what is wrong with it is reported once.
-    once: dict[tuple[str, Place, str], LocatedMistake] = {}
+    once: dict[tuple[Place, str], LocatedMistake] = {}
     for each in found:
-        once.setdefault((each.rule, each.place, each.mistake.found), each)
+        once.setdefault((each.place, each.mistake.found), each)
     if left_out:
         not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
     refused, warned = ([each for each in once.values() if (each.rule in WARNINGS) == warns] for warns in (False, True))

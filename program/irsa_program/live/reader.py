@@ -1,6 +1,6 @@
 """Read AWS and Kubernetes: few bulk reads, however many bindings there are. Nothing here writes."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -31,7 +31,7 @@ from irsa_program.lookups import rules as live_rules
 from irsa_program.lookups.failures import kubernetes_mistake
 from irsa_program.lookups.imported import There, imports, policy_properties, role_properties
 from irsa_program.lookups.questions import LookupFailure, Questions
-from irsa_program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
+from irsa_program.lookups.values import AwsIdentity, Lookups, Needs
 from irsa_program.plan import PlannedComponent
 from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
 from irsa_world.live.eks import ListedAssociation
@@ -71,43 +71,18 @@ class Reader:
 
     def lookups(self) -> Lookups:
         """Return the look-ups of `pulumi up`, without Pulumi's objects, as far as they have an answer."""
-        clusters = self._clusters.items()
-        with_region = any("region" in names for names in self._needs.variables.values())
-        with_arn = [key for key in self._clusters if key in self._needs.cluster_arns and self._clusters[key].name]
-        with_issuer = [key for key in self._clusters if key in self._needs.kubernetes or key in with_arn]
-        issuers = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.issuer, with_issuer)
         used = access.used_aws_accounts(self._stack, self._needs)
+        found = self._ask.lookups(self._answer, [key for key in self._needs.variables if key in used])
         # `pulumi up` has no credentials to fail with where nothing is asked or created in the stack's own account.
-        unused = {key: ResolvedAwsAccount(None, None) for key in self._needs.variables if key not in used}
-        asked = [key for key in self._needs.variables if key in used]
-        identities = self._answers(live_rules.CREDENTIALS, self._ask.identity, asked)
-        for key in unused:
+        for key in self._needs.variables.keys() - used:
             try:
                 self._ask.identity(key)
             except LookupFailure as failure:
                 self._not_checked.append(f"whether the roles in role.arn exist: {failure}")
-        providers: dict[tuple[str, str | None], str] = {}
-        for cluster, aws_account in self._needs.audiences:
-            issuer = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.issuer, cluster))
-            if aws_account not in identities or issuer is None:
-                continue
-            settings = self._clusters[cluster]
-            declared = settings.oidc_provider_arn if aws_account == settings.aws_account else None
-            arn = declared or self._ask.created_provider(cluster, aws_account)
-            if not settings.create_oidc_provider:
-                ask = partial(self._ask.oidc_provider, cluster, aws_account)
-                arn = self._answer(live_rules.PROVIDER_MISSING, ask) or arn
-            providers[cluster, aws_account] = arn
-        arns = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.cluster_arn, with_arn)
-        return Lookups(
-            self._answer(live_rules.CREDENTIALS, self._ask.region) if with_region else None,
-            {key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()} | unused,
-            {
-                key: ResolvedCluster(cluster.name or "", None, issuers.get(key, ""), arns.get(key, ""))
-                for key, cluster in clusters
-            },
-            providers,
-        )
+        # What the stack creates has the ARN that is known beforehand.
+        providers = {pair: str(arn) for pair, arn in found.oidc_providers.items()}
+        answered = {key: each for key, each in found.aws_accounts.items() if each.identity or key not in used}
+        return found._replace(aws_accounts=answered, oidc_providers=providers)
 
     def reads(
         self, components: Sequence[tuple[PlannedComponent, Spec]], held: Held, guards: Sequence[PlannedGuard] = ()
@@ -168,10 +143,6 @@ class Reader:
             self._has_answers,
             self._unanswered,
         )
-
-    def _answers(self, rule: str, question: Callable[[Any], Answer], keys: Iterable[Any]) -> dict[Any, Answer]:
-        answers = {key: self._answer(rule, partial(question, key)) for key in keys}
-        return {key: answer for key, answer in answers.items() if answer is not None}
 
     def _answer(self, rule: str, question: Callable[[], Answer]) -> Answer | None:
         """Return the answer of a look-up; a failure without a rule of its own gets this one."""

@@ -93,7 +93,7 @@ class Needs(NamedTuple):
         audiences: Audiences that an IAM OIDC provider must list, by cluster and AWS account.
         kubernetes: Clusters whose Kubernetes API is used.
         cluster_arns: Clusters whose ARN EKS Pod Identity needs.
-        account_ids: AWS accounts, by their key, whose number is compared with that of another key, or of a cluster.
+        account_ids: AWS accounts, by their key, whose number is written, or compared with another one's.
     """
 
     variables: Mapping[str | None, Set[str]]
@@ -149,6 +149,8 @@ def needs_of(stack: Stack) -> Needs:
     for several in ({known_or(each.aws_account, None) for each in with_names}, creating):
         # Of those whose role the file has, it has the number.
         account_ids.update(key for key in several if len(several) > 1 and stack.account_id(key) == key)
+    # The ARN of a provider that is created is an output, and a preview shows the trust policy with it.
+    account_ids |= creating | {key for key, names in variables.items() if names & {"account", "partition"}}
     return Needs(variables, audiences, kubernetes, cluster_arns, account_ids)
 
 
