@@ -1,7 +1,7 @@
 """Reads the keys of a stack file: its settings as they are, a binding when its variables are replaced."""
 
 import functools
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,8 @@ def read_binding(
         own: The same without `irsa:defaults`.
         reported: The places, below the key, whose mistakes are reported already.
     """
-    reader, place = StackReader("stack", _spelled, own=own), ("bindings", key)
+    place = ("bindings", key)
+    reader = StackReader("stack", _spelled, binding=place, own=own)
     values = reader._values(tree, OF_A_BINDING, place)
     found = [(place_of(at, OF_A_STACK)[2:], mistake) for at, mistake in reader.mistakes]
     read = perhaps(BindingKeys) if values is None else BindingKeys.of(values)
@@ -56,16 +57,9 @@ class StackReader(Arguments):
     """
 
     group: Group = OF_A_STACK
+    binding: Place = ("bindings", "")
+    unknown_step: Callable[[str], str] = Written
     own: Any = None
-
-    def _name(self, key: Any, group: Group) -> str | None:
-        return group.names.get(key) if isinstance(key, str) else None
-
-    def _unknown_step(self, key: Any) -> str:
-        return Written(super()._unknown_step(key))
-
-    def _binding(self, place: Place) -> Place:
-        return place[:2] if place[:1] == ("bindings",) else ("bindings", "")
 
     def _advice_for(self, key: str, names: Sequence[str], place: Place) -> str:
         if not place and key in OF_A_BINDING.names:
