@@ -15,7 +15,7 @@ from irsa_config.models import QUEUE_POLICY, BindingKeys, Guard, StackKeys
 
 OF_A_STACK, OF_A_BINDING = (group_of(each, in_stack_file=True) for each in (StackKeys, BindingKeys))
 POLICY_ARNS = OF_A_BINDING.fields["policy_arns"]
-KINDS = {bool: "true or false", int: "an integer", list: "a list", dict: MAPPING}
+KIND_WORDS = {bool: "true or false", int: "an integer", list: "a list", dict: MAPPING}
 
 
 def read_binding(
@@ -145,8 +145,8 @@ def _refused(value: Any, node: Node, here: Place) -> Mistake | None:
     if value is SECRET and here[1:] and not isinstance(example, str):
         # The engine makes a string of each within a setting. A whole setting may be one: its text is read as JSON.
         found, fix = "a secret, which Pulumi passes as a string", "write it out; a string within it may be a secret"
-        return Mistake(found, KINDS[type(example)], fix)
+        return Mistake(found, KIND_WORDS[type(example)], fix)
     if node is POLICY_ARNS and not isinstance(value, list | dict | Unknown):
-        return wrong_kind(value, KINDS[list], example)
+        return wrong_kind(value, KIND_WORDS[list], example)
     is_document = isinstance(node, Field) and node.parse is READERS[Mark.DOCUMENT]
     return wrong_kind(value, MAPPING, example) if is_document and not isinstance(value, dict | Unknown) else None

@@ -21,7 +21,7 @@ from irsa_cli.subcommands import help_line, installed
 from irsa_config.lint import RULES as LINT_RULES
 from irsa_config.variables import BUILT_IN
 from irsa_program.live.look import WARNINGS
-from irsa_program.lookups.rules import RULES as LIVE_RULES
+from irsa_program.lookups.live_rules import RULES as LIVE_RULES
 from irsa_program.lookups.values import SAMPLES
 
 DOCS = Path(__file__).parents[1]

@@ -19,7 +19,7 @@ from irsa_config.models import Cluster
 from irsa_program.lookups.access import Access, asked_aws_account, aws_settings, kubernetes_inputs
 from irsa_program.lookups.failures import Question, aws_mistake
 from irsa_program.lookups.imported import import_differences, imports
-from irsa_program.lookups.plugins import Plugins, imported
+from irsa_program.lookups.plugins import Plugins, read_imports
 from irsa_program.lookups.questions import LookupFailure, Questions
 from irsa_program.lookups.values import Lookups, ResolvedCluster, needs_of
 from irsa_program.plan import Plan, PlannedComponent
@@ -74,7 +74,7 @@ async def import_mistakes(settings: StackSettings, planned: Plan, lookups: Looku
         key, aws_account = component.binding, component.aws_account
         try:
             async with some_at_once:
-                there = await imported(spec, lookups.aws_accounts[aws_account].provider)
+                there = await read_imports(spec, lookups.aws_accounts[aws_account].provider)
         except CouldNotLookError as error:
             asked = asked_aws_account(settings.stack.aws_accounts, aws_account, aws_settings())
             question = Question(("bindings", key, "import"), "what is to be imported", "iam:GetRole", asked)

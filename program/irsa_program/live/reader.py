@@ -23,13 +23,12 @@ from irsa_program.guards import PlannedGuard, guard_place
 from irsa_program.live.cloud import LiveCloud
 from irsa_program.live.guards import guard_modes
 from irsa_program.live.held import Held, account_and_name
-from irsa_program.live.planned import finding, known, roles_to_tag
+from irsa_program.live.planned import finding, known_value, roles_to_tag
 from irsa_program.live.reads import AwsReads, ClusterReads, Reads
 from irsa_program.live.stages import gives_up, whose_pods
-from irsa_program.lookups import access
-from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups import access, live_rules
 from irsa_program.lookups.failures import kubernetes_mistake
-from irsa_program.lookups.imported import There, imports, policy_properties, role_properties
+from irsa_program.lookups.imported import LiveImport, imports, policy_properties, role_properties
 from irsa_program.lookups.questions import LookupFailure, Questions
 from irsa_program.lookups.values import AwsIdentity, Lookups, Needs
 from irsa_program.plan import PlannedComponent
@@ -47,7 +46,7 @@ CONCURRENT = 8
 Associations = Mapping[tuple[str, str], ListedAssociation]
 
 
-class Reader:
+class CloudReader:
     """Reads what a stack needs; what fails is kept: as a mistake where `pulumi up` fails too, else as not checked."""
 
     def __init__(
@@ -98,7 +97,7 @@ class Reader:
         for component, spec in components:
             if spec.role:
                 created.setdefault(component.aws_account, []).append((component, spec))
-        named_roles = [known(spec.role_arn) or "" for _, spec in components if not spec.role]
+        named_roles = [known_value(spec.role_arn) or "" for _, spec in components if not spec.role]
         named_roles += [arn for each in components for _, arn in roles_to_tag(*each)]
         with_named_roles = {account_and_name(arn, "role")[0] for arn in named_roles}
         # Whether one of its associations is to be created, or must be there when IRSA ends, by cluster.
@@ -259,10 +258,10 @@ class Reader:
         )
         importing = {component.name: spec for component, spec in created if imports(spec)}
         with ThreadPoolExecutor(CONCURRENT) as pool:
-            there = pool.map(partial(self._there, live, reads), importing.values())
-            return replace(reads, there=dict(zip(importing, there, strict=True)))
+            there = pool.map(partial(self._to_import, live, reads), importing.values())
+            return replace(reads, to_import=dict(zip(importing, there, strict=True)))
 
-    def _there(self, live: AwsAccountClient, reads: AwsReads, spec: Spec) -> There:
+    def _to_import(self, live: AwsAccountClient, reads: AwsReads, spec: Spec) -> LiveImport:
         """Return what a component is to import, as far as it exists."""
         ask = partial(self._optional, f"AWS account {live.number}, what is to be adopted")
         arns = {each.import_id or "" for each in spec.of(types.POLICY)} & {*(reads.policies or ())}
@@ -270,7 +269,7 @@ class Reader:
         policies = {arn: policy_properties(*each) for arn, each in found.items() if None not in each}
         name = (spec.role.import_id if spec.role else None) or ""
         if name.lower() not in reads.roles_by_name:
-            return There(policies=policies)
+            return LiveImport(policies=policies)
         role, attached = ask(partial(live.role, name)), ask(partial(live.attached_policies, name))
         inline = ask(partial(live.inline_policies, name))
         imported = {each.inputs["name"] for each in spec.of(types.INLINE_POLICY) if each.import_id}
@@ -278,7 +277,7 @@ class Reader:
             each: ask(partial(live.inline_document, name, each)) if each in imported else None for each in inline or ()
         }
         properties = role_properties(role.trust, role) if role else None
-        return There(properties, attached, None if inline is None else documents, policies)
+        return LiveImport(properties, attached, None if inline is None else documents, policies)
 
     def _eks_reads(self, key: str, with_associations: bool) -> tuple[bool | None, Associations | None]:
         """Return whether a cluster has the agent of EKS Pod Identity, and its associations where they matter."""

@@ -16,8 +16,7 @@ from irsa_config.between_keys import issuer_twice
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import AwsAccount, Cluster
 from irsa_config.stack import Stack
-from irsa_program.lookups import rules as live_rules
-from irsa_program.lookups import values
+from irsa_program.lookups import live_rules, values
 from irsa_program.lookups.access import asked_aws_account
 from irsa_program.lookups.failures import AskedAwsAccount, Question, aws_mistake, quoted
 from irsa_program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
