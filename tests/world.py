@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,6 @@ from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
 from irsa.rules.leaves import items_of
-from irsa_world.live.iam import AwsAccountClient
 from irsa_world.model import Association, EksCluster, Role, ServiceAccount
 from sandbox import missing_in_moto
 from sandbox.faster_moto import replacements
@@ -178,7 +178,9 @@ class Cloud:
     of_binding = of_cluster = eks = of_role
 
     def of_arn(self, arn: str) -> Any:
-        return self if arn.split(":")[4] == self.number or arn in self.roles else None
+        other = copy(self)
+        other.number = arn.split(":")[4]
+        return self if other.number == self.number else other if arn in self.roles else None
 
     def role(self, name: str) -> Role | None:
         found: Role | None = self._answer("role", name, self._role(name))
@@ -199,7 +201,8 @@ class Cloud:
     def document(self, arn: str) -> Any:
         return self._answer("document", arn, self.documents.get(arn))
 
-    with_policies = AwsAccountClient.with_policies
+    def read_service_accounts(self, *_: Any) -> None:
+        """Read nothing beforehand."""
 
     def client_ids(self, arn: str) -> Any:
         return self._answer("provider", arn, self.providers.get(arn))

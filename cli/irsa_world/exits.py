@@ -1,9 +1,13 @@
 """How the command ends: its exit codes, and why a question got no answer."""
 
 from http import HTTPStatus
+from typing import TypeVar
 
+from irsa.rules.mistakes import Mistake
+from irsa.rules.unknown import Unknown
 from irsa_world.causes import Cause
 
+T = TypeVar("T")
 GOOD, FINDINGS, COULD_NOT_LOOK = 0, 1, 2
 EXIT_CODES = """\
 exit codes: 0 all good, 1 findings, 2 a check has no result (no permission, no
@@ -22,6 +26,34 @@ class CouldNotLookError(Exception):
         """Keep the reason as one line: a report has one line for each."""
         super().__init__(" ".join(reason.split()))
         self.cause, self.about = cause or self.cause, about
+
+
+class NotCheckedError(Exception):
+    """A question that is not asked, and why."""
+
+
+class Unread(Unknown):
+    """Takes the place of what a question had no answer for.
+
+    Attributes:
+        error: Why.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        """Keep the error."""
+        super().__init__(reason_of(error))
+        self.error = error
+
+
+def read(value: T) -> T:
+    """Return what was read.
+
+    Raises:
+        Exception: Why it was not.
+    """
+    if isinstance(value, Unread):
+        raise value.error
+    return value
 
 
 class NoPermissionError(CouldNotLookError):
@@ -54,3 +86,8 @@ def failed_request(reason: str, status: int, cause: Cause | None = None, about: 
 def unexpected(error: Exception) -> str:
     """Return a message for a defect of irsa. It has no word of the error's own: one may be a token."""
     return f"unexpected {type(error).__name__}; please report it"
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a question has no answer, in words that may be shown."""
+    return str(error) if isinstance(error, CouldNotLookError | NotCheckedError | Mistake) else unexpected(error)

@@ -17,6 +17,8 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 # Who owns each field of an object without managedFields, as it is after `kubectl create serviceaccount` and `kubectl
 # annotate`: so the API server says at the first server-side apply (managedfields/internal/skipnonapplied.go).
 UNTRACKED = "before-first-apply"
+# In place of the names that were not read, among those of inline policies: no policy has it.
+OTHERS = "*"
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,7 @@ class Association:
 
 @dataclass(frozen=True, eq=False)
 class Role:
-    """An IAM role; of a declared one, `Unknown` takes the place of what the state keeps as a secret.
+    """An IAM role; `Unknown` takes the place of what the state keeps as a secret, and of what was not read.
 
     Attributes:
         last_used: When it was last used in the 400 days that IAM tracks; None where it was not.
@@ -373,6 +375,16 @@ class AwsAccount:
     place: AwsPlace = field(default=UNKNOWN_AWS_ACCOUNT, compare=False)
     """By which options the AWS CLI acts on it."""
 
+    @functools.cached_property
+    def by_name(self) -> dict[str, Role]:
+        """Its roles by name in small letters: IAM has no two that differ in case or path alone."""
+        return {each.name.lower(): each for each in self.roles}
+
+    @functools.cached_property
+    def documents(self) -> dict[str, Mapping[str, Any]]:
+        """The documents of its managed policies, by ARN."""
+        return {each.arn: each.document for each in self.policies}
+
 
 @dataclass(frozen=True)
 class World:
@@ -380,6 +392,11 @@ class World:
 
     clusters: tuple[Cluster, ...]
     aws_accounts: tuple[AwsAccount, ...]
+
+    @functools.cached_property
+    def by_number(self) -> dict[str, AwsAccount]:
+        """The AWS accounts by their number."""
+        return {each.number: each for each in self.aws_accounts}
 
     @functools.cached_property
     def annotated(self) -> list[tuple[Cluster, ServiceAccount]]:

@@ -19,6 +19,7 @@ from irsa.evaluation import (
     WebIdentityRequest,
 )
 from irsa.evaluation.answers import RoleRequest
+from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Parsed, Statement, parse
 from irsa.evaluation.grants import grants
 from irsa.rules.annotations import ROLE_ARN
@@ -31,7 +32,7 @@ from irsa_world.model import Association, AwsAccount, Cluster, Role, ServiceAcco
 from irsa_world.trusts.chains import RolePolicies, assumes
 from irsa_world.trusts.claims import Claims, bits
 from irsa_world.trusts.trust import ProviderTrust, allowed_principals, is_of_kubernetes, statement_text, trusts_of
-from irsa_world.verdict import AskedRole, Verdict, of_annotations, of_missing_role, verdict
+from irsa_world.verdict import AskedRole, Verdict, of_annotations, of_missing_role, of_trust_policy, verdict
 
 NOT_READ = "the trust policy of {role} was not read"
 # What decides, of several answers that must all allow: what refuses, before what cannot be decided.
@@ -71,7 +72,7 @@ class Session(NamedTuple):
 
     Attributes:
         role_arn: The role.
-        verdict: Whether, and why. Of a role that was not read: cannot decide.
+        verdict: Whether, and why. Of a role that was not read: cannot tell.
         missing: Whether there is no such role.
     """
 
@@ -151,6 +152,9 @@ class Sessions:
         found, unreadable = {}, []
         for aws_account in self.world.aws_accounts:
             for role in aws_account.roles:
+                if isinstance(role.trust, Unknown):
+                    unreadable.append(f"trust policy of {named(role.arn)}: {role.trust.reason}")
+                    continue
                 try:
                     found[role.arn] = TrustPolicy(role, aws_account, parse(role.trust))
                 except TrustDocumentError as error:
@@ -195,6 +199,10 @@ class Sessions:
             for each in aws_account.roles
         }
 
+    def admits(self, role_arn: str, request: WebIdentityRequest | PodIdentityRequest) -> Session:
+        """Return the session of a role by what its trust policy alone says to a request."""
+        return self._of(role_arn, lambda policy: of_trust_policy(evaluate_parsed(*policy.parsed, request), request))
+
     def of_token(self, role_arn: str, cluster: Cluster, service_account: ServiceAccount) -> Session:
         """Return the session of a role by IRSA, with the token that the webhook mounts into Pods."""
 
@@ -217,10 +225,7 @@ class Sessions:
                 return Verdict(Decision.CANNOT_DECIDE, NOT_READ.format(role=named(association.role_arn)))
             return _of_target_role(association, self.role_policies(role), target.parsed)
 
-        first = self._of(
-            association.role_arn,
-            lambda policy: verdict(AskedRole(policy.parsed, {}, policy.aws_account.place), association.request),
-        )
+        first = self.admits(association.role_arn, association.request)
         target_arn = association.target_role_arn
         return (first, self._of(target_arn, of_target)) if target_arn else (first,)
 

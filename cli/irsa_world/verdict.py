@@ -47,7 +47,7 @@ class Verdict:
     """Whether STS would give a session.
 
     Attributes:
-        decision: Allowed, denied or cannot decide.
+        decision: Allowed, denied or cannot tell.
         found: Why, in a sentence without its period.
         expected: What would have to be there.
         fix: The command that brings it; empty where there is none.

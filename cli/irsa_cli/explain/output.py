@@ -31,7 +31,7 @@ OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False, Decision.CANNOT_DECI
 CLAIMS = {
     Decision.ALLOWED: "allowed: {} may assume {}",
     Decision.DENIED: "denied: {} may not assume {}",
-    Decision.CANNOT_DECIDE: "cannot decide whether {} may assume {}",
+    Decision.CANNOT_DECIDE: "cannot tell whether {} may assume {}",
 }
 CONDITION = "Condition"
 INDENT = " " * 7

@@ -29,7 +29,7 @@ examples:
       --issuer https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE
 
 exit codes: 0 allowed, 1 denied, or no such service account in the cluster,
-2 cannot decide, or not checked"""
+2 cannot tell, or not checked"""
 OUTPUT = "irsa_cli.explain.output:Explanation"
 
 

@@ -17,6 +17,7 @@ from irsa_cli.explain.output import Explanation, Note, explained, lines
 from irsa_cli.text_files import text_of
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.issuers import eks_region
+from irsa_world.live.aws_account import Wanted, read_aws_account
 from irsa_world.model import Association, AwsAccount, Cluster, ServiceAccount, World
 from irsa_world.report.json import document
 from irsa_world.report.publish import print_lines
@@ -158,7 +159,7 @@ class _Asked:
                 listed_ones = {} if client_ids is None else {provider: tuple(client_ids)}
                 # What its own policies say matters of a role that is to assume another one.
                 if role and role_arn != role_arns[-1]:
-                    found.append(aws_account.with_policies(role))
+                    found.append(read_aws_account({aws_account: Wanted({role.arn: None}, {role.arn})}))
                 else:
                     found.append(AwsAccount(aws_account.number, (role,) if role else (), listed_ones))
         sessions = Sessions(World((), tuple(found)))

@@ -74,7 +74,7 @@ class InventoriedAssociation:
         service_account: Its service account, which need not exist, as NAMESPACE/NAME.
         role: ARN of its role.
         target_role: ARN of the role that EKS assumes with that one, and gives the Pods; empty where it has none.
-        decision: Whether the roles admit it: `allowed`, `denied` or `cannot decide`.
+        decision: Whether the roles admit it: `allowed`, `denied` or `cannot tell`.
     """
 
     cluster: str
@@ -91,7 +91,7 @@ class Admission:
     Attributes:
         role: ARN of the role.
         cluster: Name of the cluster.
-        decision: `allowed` or `cannot decide`.
+        decision: `allowed` or `cannot tell`.
         audiences: The audiences of the tokens for which this is the answer; none where an association gives the role.
         reason: The statements that decide, with their conditions; and what is not known, where nothing is decided.
         service_accounts: The service accounts, each as NAMESPACE/NAME.
@@ -114,7 +114,7 @@ class Chain:
     Attributes:
         role: ARN of the role.
         assumes: ARN of the role that it may assume; of an AWS account that was not read, it may have `*` and `?`.
-        decision: `allowed` or `cannot decide`.
+        decision: `allowed` or `cannot tell`.
         reason: The statement of the trust policy that decides; or what is not known.
     """
 

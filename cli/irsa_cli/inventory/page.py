@@ -91,8 +91,8 @@ def _kinds(inventory: Inventory) -> dict[tuple[str, str], list[str]]:
 def _then(reached: Mapping[str, Decision]) -> str:
     """Return the roles that a role may assume in turn, the first of each decision: 600 roles may assume each other."""
     allowed, undecided = ([arn for arn, each in reached.items() if each is decision] for decision in DECISIONS)
-    cannot_decide = f"cannot decide: {listed(sorted(undecided))}" if undecided else ""
-    return "; ".join(filter(None, [listed(sorted(allowed)), cannot_decide]))
+    cannot_tell = f"cannot tell: {listed(sorted(undecided))}" if undecided else ""
+    return "; ".join(filter(None, [listed(sorted(allowed)), cannot_tell]))
 
 
 def _resource(name: str) -> str:

@@ -22,7 +22,7 @@ NONE = "-"
 DECISIONS = (Decision.ALLOWED, Decision.CANNOT_DECIDE)
 HEADINGS = (
     *("cluster", "service account", "annotated with", "associated with"),
-    *("may assume", "cannot decide", "then", "then, cannot decide", "guard"),
+    *("may assume", "cannot tell", "then", "then, cannot tell", "guard"),
 )
 
 

@@ -15,9 +15,9 @@ from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, Claim, Proof
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClient, Object
-from irsa_world.live.sts import PodIdentityService, Session
+from irsa_world.live.sts import AssumedRoleUser, PodIdentityService
 from irsa_world.model import Association
-from irsa_world.report.checks import Check, Outcome, outcome_of
+from irsa_world.report.checks import Check, Outcome
 from irsa_world.state.declared import DeclaredServiceAccount
 from irsa_world.verdict import NO_SERVICE_ACCOUNT
 
@@ -43,18 +43,18 @@ class PodIdentityProof(Proof):
             cluster = self._cluster()
             if cluster.service_account(own.namespace, own.name) is None:
                 has = cluster.has_namespace(own.namespace)
-                create = own.command_to_create(cluster.place, self.asked.declared.stack, has)
+                create = own.command_to_create(cluster.place, self.prover.declared.stack, has)
                 yield self._check(ASSUMES, Outcome.FINDING, about, NO_SERVICE_ACCOUNT, named(str(own)), create)
                 return
             pods = cluster.running_pods(own.namespace, f"spec.serviceAccountName={own.name}")
         except CouldNotLookError as error:
-            yield self._check(ASSUMES, outcome_of(error), about, str(error))
+            yield self._check(ASSUMES, Outcome.OK, about).unanswered(error)
             return
         if pods:
             yield Claim(cluster, own, about, pods[0])
             return
         yield self._check(
-            ASSUMES, self.asked.unproven, about, f"no running Pod of {named(str(own))} to bind a token to"
+            ASSUMES, self.prover.unproven, about, f"no running Pod of {named(str(own))} to bind a token to"
         )
 
     @property
@@ -70,7 +70,7 @@ class PodIdentityProof(Proof):
         return replace(found, namespace=association.namespace, name=association.service_account, cluster_key=key)
 
     def _cluster(self) -> ClusterClient:
-        clusters, wanted = self.asked.clusters, self.association.cluster
+        clusters, wanted = self.prover.clusters, self.association.cluster
         if self.association.cluster_arn in self.binding.kubernetes:
             return clusters.of(self.binding.kubernetes[self.association.cluster_arn])
         found = self._aws_account.eks(wanted.region).cluster(wanted.name)
@@ -83,15 +83,15 @@ class PodIdentityProof(Proof):
     @property
     def _aws_account(self) -> AwsAccountClient:
         # EKS knows the clusters of the caller's AWS account alone, which is that of the role.
-        return self.asked.aws_accounts.of_role(self.association.role_arn, self._provider)
+        return self.prover.aws_accounts.of_role(self.association.role_arn, self._provider)
 
-    def _session(self, token: str) -> Session:
+    def _session(self, token: str) -> AssumedRoleUser:
         cluster = self.association.cluster
         ask = partial(PodIdentityService, self._aws_account.session, cluster.region)
-        service = self.asked.services.answer(("eks-auth", self._provider, cluster.region), ask)
+        service = self.prover.services.answer(("eks-auth", self._provider, cluster.region), ask)
         return service.pod_session(cluster.name, token)
 
-    def _wrong(self, session: Session) -> tuple[str, ...]:
+    def _wrong(self, session: AssumedRoleUser) -> tuple[str, ...]:
         own = self.association.association_id
         if wrong := super()._wrong(session):
             return *wrong, self.repair
@@ -113,7 +113,7 @@ class PodIdentityProof(Proof):
         own = proven.service_account
         associated = {
             (each.namespace, each.service_account)
-            for binding in self.asked.declared.bindings
+            for binding in self.prover.declared.bindings
             for each in binding.associations
             if each.cluster_arn == self.association.cluster_arn
         }
@@ -131,7 +131,7 @@ class PodIdentityProof(Proof):
                     return proven._replace(service_account=other, about=about, pod=pod)
         return "there is no running Pod of a service account with which the stack associates no role"
 
-    def _admitted(self, claim: Claim, session: Session) -> Check:
+    def _admitted(self, claim: Claim, session: AssumedRoleUser) -> Check:
         check = partial(self._check, IS_REFUSED)
         found = f"EKS gave it {named(session.arn)}"
         if not session.arn.startswith(self.session):

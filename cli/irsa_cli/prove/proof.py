@@ -11,12 +11,12 @@ from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import named
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.prove.answers import AUDIENCE, OTHER, Meaning, explained, meaning_of
-from irsa_world.exits import CouldNotLookError, unexpected
+from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients, Object, claims
 from irsa_world.live.once import Once
-from irsa_world.live.sts import Refused, Session
-from irsa_world.report.checks import Check, Outcome, outcome_of
+from irsa_world.live.sts import AssumedRoleUser, Refused
+from irsa_world.report.checks import Check, Outcome, ask
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 
 ASSUMES, IS_REFUSED = "assumes", "is refused"
@@ -24,7 +24,7 @@ WRONG_AUDIENCE = "irsa-prove.invalid"
 
 
 @dataclass(frozen=True)
-class Asked:
+class Prover:
     """Who is asked about the bindings of a stack.
 
     Attributes:
@@ -74,7 +74,7 @@ class Proof(ABC):
         by: What is added to the name of a service account.
     """
 
-    asked: Asked
+    prover: Prover
     binding: DeclaredBinding
     audience: str
     role_arn: str
@@ -87,22 +87,19 @@ class Proof(ABC):
     @abstractmethod
     def _claims(self) -> Iterator[Claim | Check]: ...  # those who are to be admitted; a check where there is no token
     @abstractmethod
-    def _session(self, token: str) -> Session: ...
+    def _session(self, token: str) -> AssumedRoleUser: ...
     @abstractmethod
     def _other(self, proven: Claim, issuer: str) -> Claim | str: ...  # who is to be refused, or why there is nobody
     @abstractmethod
-    def _admitted(self, claim: Claim, session: Session) -> Check: ...  # who was to be refused
+    def _admitted(self, claim: Claim, session: AssumedRoleUser) -> Check: ...  # who was to be refused
     @abstractmethod
     def _names(self, claim: Claim, issuer: str) -> Mapping[str, str]: ...
 
     def checks(self) -> list[Check]:
         """Return the proofs of the binding; if it fails, other bindings go on."""
-        try:
-            return [*self._checks()]
-        except Exception as error:
-            return [without_proof(self.binding, Outcome.CANNOT_TELL, unexpected(error))]
+        return ask(self._check(ASSUMES, Outcome.OK, f"binding {named(self.binding.key)}"), self._checks)
 
-    def _checks(self) -> Iterator[Check]:
+    def _checks(self, _: Check) -> Iterator[Check]:
         # Each cluster has its own statement in the trust policy, and so its own negative check.
         proven: dict[ClusterClient, tuple[Claim, str]] = {}
         for each in self._claims():
@@ -122,7 +119,9 @@ class Proof(ABC):
         """Return a check of the binding."""
         return Check(self.binding.key, kind, outcome, about, *texts)
 
-    def _answer(self, claim: Claim, audience: str, pauses: Sequence[float] = ()) -> tuple[str, Session | Refused]:
+    def _answer(
+        self, claim: Claim, audience: str, pauses: Sequence[float] = ()
+    ) -> tuple[str, AssumedRoleUser | Refused]:
         """Return the issuer of a token, and what AWS answers to it."""
         own = claim.service_account
         token = claim.cluster.token(own.namespace, own.name, audience, claim.pod)
@@ -143,14 +142,14 @@ class Proof(ABC):
         try:
             issuer, answer = self._answer(claim, self.audience, PAUSES if is_fresh(self.binding) else ())
         except CouldNotLookError as error:
-            return self._check(ASSUMES, outcome_of(error), claim.about, str(error)), ""
+            return self._check(ASSUMES, Outcome.OK, claim.about).unanswered(error), ""
         if isinstance(answer, Refused):
             return self._refused(claim, issuer, answer), issuer
         if wrong := self._wrong(answer):
             return self._check(ASSUMES, Outcome.FINDING, claim.about, *wrong), issuer
         return self._check(ASSUMES, Outcome.OK, claim.about, named(answer.arn)), issuer
 
-    def _wrong(self, session: Session) -> tuple[str, ...]:
+    def _wrong(self, session: AssumedRoleUser) -> tuple[str, ...]:
         """Return what is found and expected, and the fix if there is one, where a session is not the declared one."""
         return () if session.arn.startswith(self.session) else (named(session.arn), named(self.session))
 
@@ -183,7 +182,7 @@ class Proof(ABC):
         try:
             _, answer = self._answer(claim, audience)
         except CouldNotLookError as error:
-            return self._check(IS_REFUSED, outcome_of(error), claim.about, str(error))
+            return self._check(IS_REFUSED, Outcome.OK, claim.about).unanswered(error)
         if not isinstance(answer, Refused):
             return self._admitted(claim, answer)
         if proves not in meaning_of(self.answers, answer).proves:
@@ -195,7 +194,7 @@ class Proof(ABC):
     def _common_names(self, claim: Claim, issuer: str, role_arn: str) -> Mapping[str, str]:
         """Return the names in the texts of answers that both ways have."""
         return {
-            "explain": commands.explain(str(claim.service_account), role_arn, self.asked.declared.stack, issuer),
+            "explain": commands.explain(str(claim.service_account), role_arn, self.prover.declared.stack, issuer),
             "issuer": issuer,
             # `pulumi up` does not repair a role that the stack does not create.
             "repair": self.repair if self.binding.role else "",
@@ -211,7 +210,7 @@ class Proof(ABC):
     @property
     def repair(self) -> str:
         """The command that restores what the stack declares."""
-        return commands.up(self.asked.declared.stack)
+        return commands.up(self.prover.declared.stack)
 
 
 def without_proof(binding: DeclaredBinding, outcome: Outcome, reason: str) -> Check:

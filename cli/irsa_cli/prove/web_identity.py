@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
+from irsa.evaluation import Decision, WebIdentityRequest
 from irsa.evaluation.admission import admission
-from irsa.evaluation.decision import with_values
 from irsa.evaluation.patterns import matches
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
@@ -22,12 +21,14 @@ from irsa_cli.prove.answers import STS
 from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, Claim, Proof
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import session_for_tokens
+from irsa_world.live.aws_account import Wanted, read_aws_account
 from irsa_world.live.kubernetes import ClusterClient
-from irsa_world.live.sts import Refused, Session, TokenService
-from irsa_world.model import ServiceAccount
+from irsa_world.live.sts import AssumedRoleUser, Refused, TokenService
+from irsa_world.model import AwsAccount, ServiceAccount, World
 from irsa_world.report.checks import Check, Outcome, outcome_of
+from irsa_world.sessions import Sessions
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, in_cluster
-from irsa_world.verdict import NO_SERVICE_ACCOUNT, of_annotations
+from irsa_world.verdict import NO_SERVICE_ACCOUNT, Verdict, of_annotations
 
 # Service accounts that nobody named are asked about offline, until one of them is tried.
 TRIED = 20
@@ -53,12 +54,12 @@ class WebIdentityProof(Proof):
 
     def _of_service_account(self, own: DeclaredServiceAccount) -> Claim | Check:
         """Return a service account of the binding; a check where its Pods ask for something else."""
-        stack, about = self.asked.declared.stack, own.place
+        stack, about = self.prover.declared.stack, own.place
         try:
-            cluster = self.asked.clusters.of(own.cluster)
+            cluster = self.prover.clusters.of(own.cluster)
             live = cluster.service_account(own.namespace, own.name)
         except CouldNotLookError as error:
-            return self._check(ASSUMES, outcome_of(error), about, str(error))
+            return self._check(ASSUMES, Outcome.OK, about).unanswered(error)
         texts: tuple[str, ...] = ()
         if live is None:
             texts = (
@@ -87,14 +88,14 @@ class WebIdentityProof(Proof):
                     continue
                 problem = "no existing service account matches" if is_pattern(subject) else NO_SERVICE_ACCOUNT
                 where = in_cluster(subject.replace(":", "/"), key)
-                yield self._check(ASSUMES, self.asked.unproven, where, f"{problem}, so there is no proof")
+                yield self._check(ASSUMES, self.prover.unproven, where, f"{problem}, so there is no proof")
         except CouldNotLookError as error:
             yield self._check(ASSUMES, outcome_of(error), about, f"{error}, so there is no proof")
 
     def _matching(self, subject: str) -> Iterator[tuple[ClusterClient, DeclaredServiceAccount | None, str]]:
         """Yield each cluster that the role trusts, with a service account that matches, if any, and its key."""
         namespace, _, name = subject.partition(":")
-        trust, clusters = self.binding.trust, self.asked.clusters
+        trust, clusters = self.binding.trust, self.prover.clusters
         issuers = {issuer_of_provider(arn) for arn in federated_providers(trust)} if trust else set()
         references = [*dict.fromkeys(each.cluster for each in self.binding.service_accounts)] or clusters.references
         if len(references) > 1 and issuers:
@@ -111,41 +112,55 @@ class WebIdentityProof(Proof):
                 live = min(found, key=lambda each: each.name == "default", default=None)
             else:
                 live = cluster.service_account(namespace, name)
-            key = self.asked.declared.cluster_keys.get(reference, "")
+            key = self.prover.declared.cluster_keys.get(reference, "")
             own = DeclaredServiceAccount(reference, live.namespace, live.name, cluster_key=key) if live else None
             yield cluster, own, key
 
-    def _session(self, token: str) -> Session:
-        providers = self.asked.declared.aws
+    def _session(self, token: str) -> AssumedRoleUser:
+        providers = self.prover.declared.aws
         reference = self.binding.provider if self.binding.provider in providers else next(iter(providers), "")
         inputs = providers.get(reference, {})
-        service = self.asked.services.answer(reference, lambda: TokenService(session_for_tokens(inputs)))
-        return Session(service.identity(token, self.binding.role_arn))
+        service = self.prover.services.answer(reference, lambda: TokenService(session_for_tokens(inputs)))
+        return AssumedRoleUser(service.identity(token, self.binding.role_arn))
 
     def _refused(self, claim: Claim, issuer: str, refused: Refused) -> Check:
         check = super()._refused(claim, issuer, refused)
         if refused.code != "AccessDenied":
             return check
-        trust = self._trust_policy()
-        if trust is None:
+        live = self._live()
+        if live is None:
             return replace(check, found=check.found + UNREAD_TRUST)
-        answer = self._evaluated(trust, claim.service_account.subject, issuer)
-        if answer and answer.decision is Decision.CANNOT_DECIDE:
-            found = f"{refused}: {with_values(answer)}; {OUTSIDE}"
+        verdict = self._verdict(live, claim.service_account.subject, issuer)
+        if verdict and verdict.decision is Decision.CANNOT_DECIDE:
+            found = f"{refused}: {verdict.details}; {OUTSIDE}"
             return self._check(ASSUMES, Outcome.CANNOT_TELL, claim.about, found)
         return check
 
-    def _trust_policy(self) -> Mapping[str, Any] | None:
-        """Return the live trust policy of the role, else the declared one; None if neither can be read."""
-        binding = self.binding
+    def _live(self) -> Sessions | None:
+        """Return the sessions of the role as it is, else as it is declared; None if neither can be read."""
+        arn = self.binding.role_arn
         with contextlib.suppress(CouldNotLookError, Mistake):
-            aws_account = self.asked.aws_accounts.of_arn(binding.role_arn)
-            role = aws_account.role(parse_iam_arn(binding.role_arn, "role").name) if aws_account else None
-            if role and role.arn == binding.role_arn:
-                return role.trust
-        return binding.trust
+            if aws_account := self.prover.aws_accounts.of_arn(arn):
+                live = Sessions(World((), (read_aws_account({aws_account: Wanted({arn: None})}),)))
+                if arn in live.policies:
+                    return live
+        return self._declared()
 
-    def _admitted(self, claim: Claim, session: Session) -> Check:
+    def _declared(self) -> Sessions | None:
+        """Return the sessions of the role as it is declared; None where the stack does not say."""
+        role, arn = self.binding.role, parse_iam_arn(self.binding.role_arn, "role")
+        found = Sessions(World((), (AwsAccount(arn.account_id, (role,) if role else (), {}),)))
+        return found if self.binding.role_arn in found.policies else None
+
+    def _verdict(self, sessions: Sessions, subject: str, issuer: str) -> Verdict | None:
+        """Return what the trust policy says to a token; None for an issuer that no IAM OIDC provider can be of."""
+        with contextlib.suppress(Mistake):
+            provider = provider_of_role(self.role_arn, issuer)
+            request = WebIdentityRequest(issuer, provider, subject_claim(subject), self.audience)
+            return sessions.admits(self.role_arn, request).verdict
+        return None
+
+    def _admitted(self, claim: Claim, session: AssumedRoleUser) -> Check:
         fix = self.repair if self.binding.role else ""
         return self._check(
             IS_REFUSED, Outcome.FINDING, claim.about, f"STS gave it {named(session.arn)}", "AccessDenied", fix
@@ -158,11 +173,11 @@ class WebIdentityProof(Proof):
         most, so that it is preferred.
         """
         binding, own = self.binding, proven.service_account
-        declared = binding.trust
-        trust = declared or self._trust_policy()
-        if trust is None:
+        declared = self._declared()
+        sessions = declared or self._live()
+        if sessions is None:
             return "the trust policy of the role cannot be read"
-        subjects = named_subjects(binding, declared, issuer, binding.audience)
+        subjects = named_subjects(binding, binding.trust, issuer, binding.audience)
         if EVERY_SERVICE_ACCOUNT in subjects:
             return "every service account of the cluster is trusted"
         everybody, problem = _service_accounts(proven.cluster, None)
@@ -171,8 +186,8 @@ class WebIdentityProof(Proof):
         unnamed = (each for each in candidates if not any(matches(each.subject, subject) for subject in subjects))
         found: dict[Decision, ServiceAccount] = {}
         for each in itertools.islice(unnamed, TRIED):
-            if answer := self._evaluated(trust, each.subject, issuer):
-                found.setdefault(answer.decision, each)
+            if verdict := self._verdict(sessions, each.subject, issuer):
+                found.setdefault(verdict.decision, each)
         # Whom the role of another owner admits besides is no business of this stack.
         wanted = (Decision.ALLOWED, Decision.CANNOT_DECIDE, Decision.DENIED) if declared else (Decision.DENIED,)
         decision = next((each for each in wanted if each in found), None)
@@ -182,13 +197,6 @@ class WebIdentityProof(Proof):
         doubt = DOUBT if decision is Decision.CANNOT_DECIDE else ""
         return Claim(proven.cluster, other, f"{other.place}, which is not trusted", doubt=doubt)
 
-    def _evaluated(self, trust: Mapping[str, Any], subject: str, issuer: str) -> Evaluation | None:
-        """Return the offline evaluation of a trust policy for a token; None if the policy cannot be read."""
-        with contextlib.suppress(Mistake):
-            provider = provider_of_role(self.role_arn, issuer)
-            return evaluate(trust, WebIdentityRequest(issuer, provider, subject_claim(subject), self.audience))
-        return None
-
     def _names(self, claim: Claim, issuer: str) -> Mapping[str, str]:
         role_arn, audience, repair = self.role_arn, self.audience, self.repair
         # What cannot be parsed is no ARN of a role, and STS says so.
@@ -196,9 +204,9 @@ class WebIdentityProof(Proof):
         with contextlib.suppress(Mistake):
             number, provider = parse_iam_arn(role_arn, "role").account_id, provider_of_role(role_arn, issuer)
         with contextlib.suppress(Mistake, CouldNotLookError):
-            aws_account = self.asked.aws_accounts.of_arn(role_arn)
+            aws_account = self.prover.aws_accounts.of_arn(role_arn)
             place = aws_account.place if aws_account else place
-        created = provider in self.asked.declared.oidc_providers
+        created = provider in self.prover.declared.oidc_providers
         return {
             **self._common_names(claim, issuer, role_arn),
             "aws_account": number,

@@ -8,7 +8,7 @@ from irsa.rules.mistakes import named
 from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.progress import check_all
 from irsa_cli.prove.pod_identity import PodIdentityProof
-from irsa_cli.prove.proof import ASSUMES, Asked, Proof, without_proof
+from irsa_cli.prove.proof import ASSUMES, Proof, Prover, without_proof
 from irsa_cli.prove.web_identity import WebIdentityProof
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.kubernetes import ClusterClients
@@ -33,33 +33,33 @@ def run(options: argparse.Namespace) -> int:
     """
     declared = read_stack(options.stack)
     bindings, clusters = declared.chosen(options.bindings), ClusterClients(declared.clusters)
-    asked = Asked(declared, AwsAccountClients(declared.aws), clusters, Once(), options.allow_unproven)
+    prover = Prover(declared, AwsAccountClients(declared.aws), clusters, Once(), options.allow_unproven)
     # The negative checks of IRSA need all service accounts of a cluster.
     everything = any(IRSA in binding.identity.trusted for binding in bindings)
     clusters.read_service_accounts((each for binding in bindings for each in binding.service_accounts), everything)
-    checks = check_all("prove", bindings, lambda binding: checks_of(asked, binding), CONCURRENT)
+    checks = check_all("prove", bindings, lambda binding: checks_of(prover, binding), CONCURRENT)
     rows = [(named(check.binding), check.check, check.about, check.outcome) for check in checks]
     notes = [WITHOUT_PODS.format(commands.verify_pods(declared.stack))]
     return publish(Report("prove", declared.stack, checks, notes), HEADINGS, rows, options)
 
 
-def checks_of(asked: Asked, binding: DeclaredBinding) -> list[Check]:
+def checks_of(prover: Prover, binding: DeclaredBinding) -> list[Check]:
     """Return the proofs of a binding, in each of its ways."""
     if binding.unreadable:
         return [without_proof(binding, Outcome.CANNOT_TELL, binding.unreadable)]
-    checks = [check for proof in _proofs(asked, binding) for check in proof.checks()]
+    checks = [check for proof in _proofs(prover, binding) for check in proof.checks()]
     if POD_IDENTITY in binding.identity.used and not binding.associations:
         checks.append(without_proof(binding, Outcome.CANNOT_TELL, HIDDEN))
     if all(check.check != ASSUMES for check in checks):
-        checks.append(without_proof(binding, asked.unproven, NEITHER))
+        checks.append(without_proof(binding, prover.unproven, NEITHER))
     return checks
 
 
-def _proofs(asked: Asked, binding: DeclaredBinding) -> Iterator[Proof]:
+def _proofs(prover: Prover, binding: DeclaredBinding) -> Iterator[Proof]:
     # The statement of IRSA admits tokens without the annotation, too; EKS asks for no role without an association.
     if IRSA in binding.identity.trusted:
-        yield WebIdentityProof(asked, binding, binding.audience, binding.role_arn)
+        yield WebIdentityProof(prover, binding, binding.audience, binding.role_arn)
     if POD_IDENTITY in binding.identity.used:
         for each in binding.associations:
             role_arn = each.target_role_arn or each.role_arn
-            yield PodIdentityProof(asked, binding, AUDIENCE_FOR_PODS, role_arn, each)
+            yield PodIdentityProof(prover, binding, AUDIENCE_FOR_PODS, role_arn, each)

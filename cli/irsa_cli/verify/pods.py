@@ -1,25 +1,24 @@
 """What `irsa verify --pods` compares of the Pods of a binding, and their stage."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from irsa.rules.annotations import ROLE_ARN
 from irsa.rules.mistakes import listed, named
 from irsa.ways import ONLY_IRSA, POD_IDENTITY, Way
-from irsa_cli.verify.ask import NotCheckedError, ask
 from irsa_cli.verify.kinds import PODS, STAGE
-from irsa_world.compare import Difference
-from irsa_world.exits import CouldNotLookError
+from irsa_world.exits import CouldNotLookError, NotCheckedError
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients
 from irsa_world.pods import (
-    PodObject,
+    Problem,
     containers_with_own_credentials,
     kind_of_node,
     problems,
     running_pod,
 )
-from irsa_world.report.checks import UNANSWERED, Check, Outcome
+from irsa_world.report.checks import UNANSWERED, Check, Outcome, ask
 from irsa_world.stages import KEYS, NO_ROLE, WITHOUT_AGENT, Node, RunningPod, stage_of, way_of
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, in_cluster
 
@@ -30,8 +29,8 @@ def pod_checks(declared: DeclaredStack, clusters: ClusterClients, binding: Decla
     # One binding of the stack, at least, is on the way.
     has_stage = bool(binding.service_accounts) and any(each.identity != ONLY_IRSA for each in declared.bindings)
     for each in binding.service_accounts:
-        question = partial(_of_service_account, clusters, binding, each, running, has_stage)
-        checks += ask(Check(binding.key, PODS, Outcome.OK, each.place), "", question)
+        question = partial(_of_service_account, binding, each, clusters, running, has_stage=has_stage)
+        checks += ask(Check(binding.key, PODS, Outcome.OK, each.place), question)
     # Without all Pods, no stage is safe.
     if has_stage and all(check.outcome not in UNANSWERED for check in checks):
         line = stage_of(binding.identity, running).line
@@ -40,10 +39,12 @@ def pod_checks(declared: DeclaredStack, clusters: ClusterClients, binding: Decla
 
 
 def _of_service_account(
-    clusters: ClusterClients,
     binding: DeclaredBinding,
     declared: DeclaredServiceAccount,
+    clusters: ClusterClients,
     running: list[RunningPod],
+    asked: Check,
+    *,
     has_stage: bool,
 ) -> Iterator[Check]:
     """Check the Pods of a service account, and add them to those that were seen."""
@@ -53,30 +54,31 @@ def _of_service_account(
     for pod in pods:
         running.append(running_pod(cluster.place, pod, role_arn, nodes, declared.cluster_key))
         about = in_cluster(running[-1].name, declared.cluster_key)
-        question = partial(_of_pod, pod, running[-1], way_of(binding.identity), role_arn, declared.audience)
-        yield from ask(Check(binding.key, PODS, Outcome.OK, about), "", question)
+        wrong = partial(problems, pod, role_arn, declared.audience)
+        question = partial(_of_pod, running[-1], way_of(binding.identity), wrong)
+        yield from ask(replace(asked, about=about), question)
         if running[-1].ways - {NO_ROLE, KEYS} and (names := containers_with_own_credentials(pod)):
             text = f"these have credentials of their own: {listed(names)}"
-            yield Check(binding.key, PODS, Outcome.NOT_CHECKED, f"{about}, containers", text)
+            yield replace(asked, outcome=Outcome.NOT_CHECKED, about=f"{about}, containers", found=text)
     if not pods:
-        yield Check(binding.key, PODS, Outcome.OK, declared.place, "no running Pods")
+        raise NotCheckedError("no running Pods")
 
 
-def _of_pod(pod: PodObject, running: RunningPod, way: Way, role_arn: str, audience: str) -> Iterator[Difference]:
+def _of_pod(running: RunningPod, way: Way, wrong: Callable[[], Iterable[Problem]], asked: Check) -> Iterator[Check]:
     """Yield what a Pod has in place of what a new one gets."""
     if way is POD_IDENTITY and running.node in WITHOUT_AGENT:
         found = f"runs on {running.node}, where there is no EKS Pod Identity"
-        yield Difference(found, "a Linux node, or a service account of its own with IRSA", "")
+        yield asked.bad(found, "a Linux node, or a service account of its own with IRSA", "")
     elif not running.ways:
         raise NotCheckedError("its containers have credentials of their own")
     elif running.left_alone and way not in {NO_ROLE, *running.ways}:
         has = _named(running.ways)
-        yield Difference(f"has {has}, because of {running.left_alone}", f"has {way}: a template without that", "")
+        yield asked.bad(f"has {has}, because of {running.left_alone}", f"has {way}: a template without that", "")
     elif way is POD_IDENTITY and running.ways != {POD_IDENTITY}:
-        yield Difference(f"has {_named(running.ways - {POD_IDENTITY})}", f"has {POD_IDENTITY}", running.restart)
+        yield asked.bad(f"has {_named(running.ways - {POD_IDENTITY})}", f"has {POD_IDENTITY}", running.restart)
     elif way is not POD_IDENTITY:
-        for found, expected in problems(pod, role_arn, audience):
-            yield Difference(found, expected, running.restart)
+        for found, expected in wrong():
+            yield asked.bad(found, expected, running.restart)
 
 
 def _named(ways: Iterable[Way]) -> str:

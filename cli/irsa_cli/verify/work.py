@@ -10,7 +10,7 @@ from irsa import types
 from irsa.rules import commands
 from irsa.rules.mistakes import named
 from irsa_cli.consistency import PAUSES, is_fresh
-from irsa_cli.progress import check_all
+from irsa_cli.progress import check_all, under_way
 from irsa_cli.verify.binding import FAILED_UPDATE, Verification, answers, failed_update
 from irsa_cli.verify.guard import of_guard
 from irsa_cli.verify.kinds import (
@@ -28,16 +28,18 @@ from irsa_cli.verify.kinds import (
 )
 from irsa_world.compare import NONE
 from irsa_world.live.aws import AwsAccountClients
+from irsa_world.live.aws_account import read_world
 from irsa_world.live.kubernetes import ClusterClients
 from irsa_world.live.service import CONCURRENT
 from irsa_world.report.checks import UNANSWERED, Check, Outcome, Report, by_binding, worst
 from irsa_world.report.publish import WITHOUT_PODS, publish
+from irsa_world.sessions import Sessions
 from irsa_world.state.applied import as_applied
 from irsa_world.state.declared import DeclaredBinding, DeclaredStack, declared_stack
 from irsa_world.state.pulumi import exported_state, last_up_failed
 
-# What resources in the state have is compared by these; of guards and associations, nothing else says it.
-OF_RESOURCES = (PROVIDER, ROLE, TRUST, POLICIES, DOCUMENTS, SERVICE_ACCOUNT, PODS)
+# What resources in the state have is compared by these; of guards, nothing else says it.
+OF_RESOURCES = (PROVIDER, ROLE, TRUST, POLICIES, DOCUMENTS, SERVICE_ACCOUNT, ASSOCIATION, PODS)
 # What is said of the OIDC providers that the stack creates.
 OF_NO_BINDING = "irsa:createOidcProvider"
 
@@ -127,24 +129,27 @@ def rows_of(checks: Sequence[Check], columns: Sequence[str]) -> list[list[str]]:
 
 def look(declared: DeclaredStack, bindings: Sequence[DeclaredBinding], pods: bool) -> list[Check]:
     """Return the checks of these bindings, by what AWS and Kubernetes answer now."""
-    aws_accounts, clusters = AwsAccountClients(declared.aws), ClusterClients(declared.clusters)
-    read_in_bulk(aws_accounts, clusters, bindings)
-    verifications = [Verification(declared, aws_accounts, clusters, binding) for binding in bindings]
+    return checks_of(declared, AwsAccountClients(declared.aws), ClusterClients(declared.clusters), bindings, pods)
+
+
+def checks_of(
+    declared: DeclaredStack,
+    aws_accounts: AwsAccountClients,
+    clusters: ClusterClients,
+    bindings: Sequence[DeclaredBinding],
+    pods: bool,
+) -> list[Check]:
+    """Return the checks of these bindings, by what these clients answer."""
+    service_accounts = [each for one in bindings if not one.unreadable for each in one.service_accounts]
+    with under_way("verify", "reading AWS"), ThreadPoolExecutor(1) as pool:
+        pool.submit(clusters.read_service_accounts, service_accounts)
+        sessions = Sessions(read_world(aws_accounts, clusters, bindings))
+    verifications = [Verification(declared, aws_accounts, clusters, sessions, binding) for binding in bindings]
     failed = [failed_update(types.OIDC_PROVIDER, name) for name in declared.failed_providers]
     return [
         *answers(declared, OF_NO_BINDING, failed),
         *check_all("verify", verifications, lambda each: each.checks(pods), CONCURRENT),
     ]
-
-
-def read_in_bulk(
-    aws_accounts: AwsAccountClients, clusters: ClusterClients, bindings: Sequence[DeclaredBinding]
-) -> None:
-    """Read beforehand what the checks of several bindings need, where that takes fewer requests."""
-    readable = [binding for binding in bindings if not binding.unreadable]
-    with ThreadPoolExecutor(2) as pool:
-        pool.submit(aws_accounts.read_in_bulk, readable)
-        pool.submit(clusters.read_service_accounts, [each for binding in readable for each in binding.service_accounts])
 
 
 def _newer(old: list[Check], new: list[Check]) -> list[Check]:

@@ -1,10 +1,8 @@
 """The AWS accounts of a stack, and whose credentials reach them. Everything here only reads."""
 
-import contextlib
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import boto3
@@ -15,10 +13,10 @@ from botocore.loaders import create_loader
 from irsa.rules import commands
 from irsa.rules.arns import ClusterArn, parse_iam_arn
 from irsa.rules.commands import AwsPlace
-from irsa.rules.mistakes import Mistake, named
+from irsa.rules.mistakes import named
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.eks import EksClient
-from irsa_world.live.iam import QUESTIONS_OF_A_DOCUMENT, AwsAccountClient
+from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.once import Once
 from irsa_world.live.service import NO_ANSWER, Service, failure
 from irsa_world.live.sts import SESSION_NAME
@@ -56,24 +54,6 @@ class AwsAccountClients:
     @property
     def _found(self) -> dict[str, AwsAccountClient | CouldNotLookError]:
         return self._reached.answer("all", lambda: {key: _aws_account(each) for key, each in self._providers.items()})
-
-    def read_in_bulk(self, bindings: Iterable[DeclaredBinding]) -> None:
-        """Read beforehand what is going to be asked about bindings, where that takes less time.
-
-        Several providers may have credentials of one AWS account: the first that may read it reads for all of them.
-        """
-        # By number. A dict of clients, because it has each of them once, and in their order.
-        wanted: dict[str, tuple[dict[AwsAccountClient, None], list[DeclaredBinding]]] = {}
-        for binding in bindings:
-            with contextlib.suppress(CouldNotLookError, Mistake):
-                if aws_account := self.of_binding(binding):
-                    same, of_account = wanted.setdefault(aws_account.number, ({}, []))
-                    same[aws_account] = None
-                    of_account.append(binding)
-        with ThreadPoolExecutor() as pool:
-            # What this does not find, for whatever reason, is asked for later, and what is wrong is said there.
-            for each, of_account in wanted.values():
-                pool.submit(_read_for_all, each, of_account)
 
     def of_binding(self, binding: DeclaredBinding) -> AwsAccountClient | None:
         """Return the AWS account of a binding's role; None if the stack only names the role and has no credentials.
@@ -157,18 +137,6 @@ class AwsAccountClients:
                 "the stack has providers of several AWS accounts: pass the ARN of the role instead of its name"
             )
         return first
-
-
-def _read_for_all(same: Collection[AwsAccountClient], bindings: Collection[DeclaredBinding]) -> None:
-    """Read one AWS account, which several providers have credentials of, and let all of them keep its answers."""
-    # The role, its attached policies, the names of its inline ones and their documents; of one that is named, itself.
-    roles = {each.role_arn: 3 + len(each.role.inline_policies) if each.role else 1 for each in bindings}
-    policies = {arn for binding in bindings for arn in binding.documents}
-    questions = sum(roles.values()), QUESTIONS_OF_A_DOCUMENT * len(policies)
-    reader = next((each for each in same if each.read_in_bulk(*questions)), None)
-    for aws_account in same:
-        if reader and aws_account is not reader:
-            aws_account.keep_answers_of(reader)
 
 
 def _aws_account(inputs: Inputs) -> AwsAccountClient | CouldNotLookError:

@@ -9,6 +9,9 @@ from irsa_world.compare import of_guard_object
 from irsa_world.exits import NoPermissionError
 from irsa_world.live.kubernetes import ClusterClient, NoSuchKindError
 from irsa_world.model import CANNOT_TELL, Guarded, Guards
+from irsa_world.report.checks import Check, Outcome
+
+AS_WRITTEN = Check("", "guard", Outcome.OK, "")
 
 
 def guards_of(cluster: ClusterClient) -> Guards:
@@ -53,6 +56,7 @@ def _of_identity(
             reference = {"name": name, "namespace": namespace, "parameterNotFoundAction": "Allow"}
             written = {**spec, "paramRef": reference, "matchResources": selector}
             policy = identity_policy(stack)["spec"]
-            differences = [*of_guard_object("", written, each), *of_guard_object("", policy, policies[policy_name])]
+            both = ((written, each), (policy, policies[policy_name]))
+            differences = [found for pair in both for found in of_guard_object(AS_WRITTEN, "", *pair)]
             mode = CANNOT_TELL if differences else "deny" if "Deny" in actions else "warn"
             yield stack, mode, selected_namespaces(spec), (name, namespace)

@@ -1,8 +1,6 @@
 """What IAM has now, in one AWS account: roles, policies and OIDC providers. Everything here only reads."""
 
-import contextlib
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from operator import itemgetter
 from typing import Any
@@ -10,11 +8,10 @@ from typing import Any
 from botocore import xform_name
 
 from irsa.rules.commands import UNKNOWN_AWS_ACCOUNT, AwsPlace
-from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient
-from irsa_world.live.once import MANY, Answer, Once
+from irsa_world.live.once import Answer, Once
 from irsa_world.live.service import Service, all_pages, answered
-from irsa_world.model import AwsAccount, ManagedPolicy, PolicySettings, Role
+from irsa_world.model import ManagedPolicy, PolicySettings, Role
 
 # The most that IAM lists at a time: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
 PAGE = 1_000
@@ -38,51 +35,6 @@ class AwsAccountClient:
     def eks(self, region: str | None) -> EksClient:
         """Return EKS in a region; in that of the session without one."""
         return self._of_eks.answer(region, lambda: EksClient(self.session, region))
-
-    def read_in_bulk(self, roles: int, policies: int) -> bool:
-        """Read all roles, and the documents of all managed policies, where that are more than MANY questions.
-
-        What no list answered, because IAM denies it, fails half-way or does not have it, is asked by itself later: that
-        a list lacks something says nothing.
-
-        Returns:
-            False if IAM denies it to these credentials; those of another provider may be allowed to.
-        """
-        lists = [self._read_roles] if roles > MANY else []
-        lists += [self._read_policies] if policies > MANY else []
-        try:
-            with ThreadPoolExecutor(2) as pool:
-                for done in [pool.submit(read) for read in lists]:
-                    done.result()
-        except NoPermissionError:
-            return False
-        except CouldNotLookError:
-            pass  # it is said where it is asked by itself
-        return True
-
-    def keep_answers_of(self, other: "AwsAccountClient") -> None:
-        """Keep what the same AWS account answered to the credentials of another provider."""
-        self._answers.keep_all(other._answers)
-
-    def _read_roles(self) -> None:
-        with ThreadPoolExecutor(1) as pool:
-            listed = pool.submit(self.listed_roles)
-            details = self.role_details()
-        # Only ListRoles has the description and the longest session. Of a role that was made again in between, neither
-        # list is relied on.
-        of_lists = None if isinstance(listed.exception(), CouldNotLookError) else listed.result()
-        for role in details if of_lists is None else with_details(of_lists, details):
-            if role.has_details:
-                self._answers.keep(("ListAttachedRolePolicies", role.name), list(role.attached_policies))
-                self._answers.keep(("ListRolePolicies", role.name), list(role.inline_policies))
-                for name, document in role.inline_policies.items():
-                    self._answers.keep(("GetRolePolicy", f"{role.name}/{name}"), document)
-                if of_lists is not None:
-                    self._answers.keep(("GetRole", role.name), role)
-
-    def _read_policies(self) -> None:
-        for policy in self.policy_details(OWN):
-            self._answers.keep(("GetPolicyVersion", policy.arn), policy.document)
 
     def role(self, name: str) -> Role | None:
         """Return a role, without its policies; None if it does not exist."""
@@ -110,23 +62,6 @@ class AwsAccountClient:
             return iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"]["Document"]
 
         return self._once("GetPolicyVersion", policy_arn, ask)
-
-    def with_policies(self, role: Role) -> AwsAccount:
-        """Return the AWS account with this role alone, and its policies, as far as they may be read."""
-        attached, inline, documents = list[str](), dict[str, Any](), list[ManagedPolicy]()
-        has_details = False
-        with contextlib.suppress(CouldNotLookError):
-            attached = self.attached_policies(role.name) or []
-            inline = {
-                name: self.inline_document(role.name, name) or {} for name in self.inline_policies(role.name) or ()
-            }
-            has_details = True
-        for arn in filter(None, (*attached, role.permissions_boundary)):
-            with contextlib.suppress(CouldNotLookError):
-                if (document := self.document(arn)) is not None:
-                    documents.append(ManagedPolicy(arn, document))
-        whole = replace(role, attached_policies=tuple(attached), inline_policies=inline, has_details=has_details)
-        return AwsAccount(self.number, (whole,), {}, policies=tuple(documents))
 
     def policy_settings(self, policy_arn: str) -> PolicySettings | None:
         """Return what no list has of a managed policy; None if it does not exist.

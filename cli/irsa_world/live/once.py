@@ -39,16 +39,6 @@ class Once:
             raise found
         return found
 
-    def keep_all(self, other: "Once") -> None:
-        """Keep the answers of another one; why it has none is not kept, for whoever asks here may get one."""
-        for question, answer in dict(other._answers).items():
-            if not isinstance(answer, CouldNotLookError):
-                self.keep(question, answer)
-
-    def keep(self, question: Hashable, answer: Any) -> None:
-        """Keep an answer that another question gave, so that this one is not asked."""
-        self._answers.setdefault(question, answer)
-
 
 class FirstAlone:
     """Requests to one server: the first is sent alone, and where it gets no answer at all, no other one is sent."""

@@ -20,7 +20,7 @@ FOR_PODS = "eks-auth:AssumeRoleForPodIdentity"
 AUDIENCE_FOR_PODS = "pods.eks.amazonaws.com"
 
 
-class Session(NamedTuple):
+class AssumedRoleUser(NamedTuple):
     """Whom AWS made of whoever has a token.
 
     Attributes:
@@ -108,7 +108,7 @@ class PodIdentityService:
         """Create the client of a session for a region."""
         self._eks_auth = Service(session, "eks-auth", Config(region_name=region))
 
-    def pod_session(self, cluster: str, token: str) -> Session:
+    def pod_session(self, cluster: str, token: str) -> AssumedRoleUser:
         """Return the session that a token gets in this cluster.
 
         Raises:
@@ -118,7 +118,7 @@ class PodIdentityService:
         with answer_to_token(FOR_PODS):
             answer = self._eks_auth.ask(lambda eks: eks.assume_role_for_pod_identity(clusterName=cluster, token=token))
         try:
-            return Session(answer["assumedRoleUser"]["arn"], answer["podIdentityAssociation"]["associationId"])
+            return AssumedRoleUser(answer["assumedRoleUser"]["arn"], answer["podIdentityAssociation"]["associationId"])
         except KeyError:
             # boto3 reads what is not AWS's, such as the page of a proxy, as an answer without anything in it.
             raise CouldNotLookError(f"{FOR_PODS}: an answer that ends early, or is not AWS's") from None

@@ -1,10 +1,21 @@
 """What a subcommand found: checks, their outcomes, and the report of all."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, NoPermissionError, SecretInStateError
+from irsa.rules.unknown import Unknown
+from irsa_world.exits import (
+    COULD_NOT_LOOK,
+    FINDINGS,
+    GOOD,
+    CouldNotLookError,
+    NoPermissionError,
+    NotCheckedError,
+    SecretInStateError,
+    Unread,
+    reason_of,
+)
 
 
 class Outcome(StrEnum):
@@ -28,11 +39,18 @@ ALLOWED = (Outcome.UNPROVEN, Outcome.NOT_CHECKED)
 WORST_FIRST = (Outcome.FINDING, *UNANSWERED, *ALLOWED, Outcome.OK)
 
 
-def outcome_of(error: CouldNotLookError) -> Outcome:
+# The first one that an error is an instance of counts; of any other one, nobody can tell.
+OF_ERRORS: tuple[tuple[type[Exception], Outcome], ...] = (
+    (NotCheckedError, Outcome.NOT_CHECKED),
+    (SecretInStateError, Outcome.CANNOT_TELL),
+    (NoPermissionError, Outcome.NO_PERMISSION),
+    (CouldNotLookError, Outcome.NO_ANSWER),
+)
+
+
+def outcome_of(error: Exception) -> Outcome:
     """Return the outcome of a check that ended with this error."""
-    if isinstance(error, SecretInStateError):
-        return Outcome.CANNOT_TELL
-    return Outcome.NO_PERMISSION if isinstance(error, NoPermissionError) else Outcome.NO_ANSWER
+    return next((outcome for kind, outcome in OF_ERRORS if isinstance(error, kind)), Outcome.CANNOT_TELL)
 
 
 @dataclass(frozen=True)
@@ -57,6 +75,41 @@ class Check:
     found: str = ""
     expected: str = ""
     fix: str = ""
+
+    def bad(self, found: str | Unknown, expected: str = "", fix: str | None = None, about: str = "") -> "Check":
+        """Return what was found instead of what this asks for; of what is not known, why there is no result.
+
+        Args:
+            found: What is there.
+            expected: What is declared.
+            fix: The command that repairs it; empty where there is none, None where that of the question does.
+            about: What differs; empty where it is the whole of what was asked.
+        """
+        if isinstance(found, Unread):
+            return self.unanswered(found.error)
+        if isinstance(found, Unknown):
+            return replace(self, outcome=Outcome.CANNOT_TELL, found=found.reason, fix="")
+        fix, about = self.fix if fix is None else fix, about or self.about
+        return replace(self, outcome=Outcome.FINDING, found=found, expected=expected, fix=fix, about=about)
+
+    def unanswered(self, error: Exception) -> "Check":
+        """Return why this has no result."""
+        return replace(self, outcome=outcome_of(error), found=reason_of(error), fix="")
+
+
+def ask(asked: Check, question: Callable[[Check], Iterable[Check]]) -> list[Check]:
+    """Return the checks of one question; where its answer fails, the last one says why, and the next one is asked.
+
+    Args:
+        asked: What is asked; its fix is the command that restores what the stack declares.
+        question: Returns what it finds; nothing where all is good.
+    """
+    checks = list[Check]()
+    try:
+        checks.extend(question(asked))
+    except Exception as error:
+        checks.append(asked.unanswered(error))
+    return [*dict.fromkeys(checks)] or [replace(asked, fix="")]
 
 
 @dataclass(frozen=True)

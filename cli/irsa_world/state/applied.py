@@ -3,12 +3,13 @@
 An `up` that fails updates the state of each resource that it reached, and perhaps no component's outputs. Pure.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from irsa import outputs, types
 from irsa.evaluation import PodIdentityRequest
 from irsa.rules.annotations import PREFIX
+from irsa.rules.arns import cluster_of_association
 from irsa.rules.leaves import mapping_of
 from irsa_world.state.resource import Resource, known_text
 from irsa_world.trusts.trust import Principal, principals_of
@@ -29,10 +30,13 @@ def as_applied(state: Iterable[Resource]) -> Iterator[Resource]:
     for each in resources:
         is_component = each.type == outputs.COMPONENT_TYPE
         changed = _outputs(children.get(each.urn, ()), known) if is_component else {}
+        if is_component and each.outputs.get(outputs.ASSOCIATIONS):
+            # Those that it deleted are no resources.
+            changed.setdefault(outputs.ASSOCIATIONS, [])
         yield each._replace(outputs={**each.outputs, **changed}) if changed else each
 
 
-def _outputs(children: Iterable[Resource], known: set[Principal]) -> Mapping[str, Any]:
+def _outputs(children: Iterable[Resource], known: set[Principal]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     own = [each for each in children if not each.external]
     for each in own:
@@ -47,6 +51,9 @@ def _outputs(children: Iterable[Resource], known: set[Principal]) -> Mapping[str
             found.setdefault(outputs.POLICY_DOCUMENTS, {})[each.arn] = each.inputs.get("policy")
         elif each.type == types.INLINE_POLICY:
             found.setdefault(outputs.INLINE_POLICIES, {})[each.text("name")] = each.inputs.get("policy")
+        elif each.type == types.POD_IDENTITY_ASSOCIATION:
+            if cluster := cluster_of_association(each.text("associationArn")):
+                found.setdefault(outputs.ASSOCIATIONS, []).append({**each.inputs, "clusterArn": cluster})
         elif each.type in {types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH}:
             annotations = mapping_of(mapping_of(each.inputs.get("metadata")).get("annotations"))
             found[outputs.ANNOTATIONS] = {key: value for key, value in annotations.items() if key.startswith(PREFIX)}

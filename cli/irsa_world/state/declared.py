@@ -193,6 +193,8 @@ def declared_stack(state: Iterable[Resource], stack: str | None = None) -> Decla
     if not resources:
         up = commands.up_without_refresh(stack or "")
         raise CouldNotLookError(f"stack {f'{named(stack)} ' if stack else ''}has no resources yet: run `{up}`")
+    # By its name alone, Pulumi finds a stack only in the folder of its project.
+    name = stack if stack and "/" in stack else resources[0].stack
     children: dict[str, list[Resource]] = {}
     for each in resources:
         children.setdefault(each.parent, []).append(each)
@@ -205,7 +207,7 @@ def declared_stack(state: Iterable[Resource], stack: str | None = None) -> Decla
         if times[component.keys] > 1:
             # In another program, two components of one name have different parents.
             key = component.urn.split("::", 2)[2]
-        found = _binding(key, cluster_key, component, children.get(component.urn, []))
+        found = _binding((key, cluster_key, name), component, children.get(component.urn, []))
         if key in bindings and not found.in_stack_file and found.role_arn != bindings[key].role_arn:
             # There, `app@blue` is a name like any other.
             key = component.urn.split("::", 2)[2]
@@ -213,7 +215,7 @@ def declared_stack(state: Iterable[Resource], stack: str | None = None) -> Decla
         bindings[key] = _merged(bindings[key], found) if key in bindings else found
     providers = [each for each in resources if each.type == types.OIDC_PROVIDER]
     return DeclaredStack(
-        resources[0].stack,
+        name,
         tuple(bindings[key] for key in sorted(bindings)),
         {each.reference: each.inputs for each in resources if each.type == types.AWS_PROVIDER},
         {each.reference: each.inputs for each in resources if each.type == types.KUBERNETES_PROVIDER},
@@ -221,42 +223,45 @@ def declared_stack(state: Iterable[Resource], stack: str | None = None) -> Decla
         tuple(each.name for each in providers if each.failed),
         tuple(
             sorted(
-                _guards([each for each in resources if each.type == outputs.GUARD_TYPE], children),
+                _guards([each for each in resources if each.type == outputs.GUARD_TYPE], children, name),
                 key=attrgetter("name"),
             )
         ),
     )
 
 
-def _guards(components: Sequence[Resource], children: Mapping[str, Sequence[Resource]]) -> Iterator[DeclaredGuard]:
+def _guards(
+    components: Sequence[Resource], children: Mapping[str, Sequence[Resource]], stack: str
+) -> Iterator[DeclaredGuard]:
     # That of a single cluster is known without its key.
     keys = [known_text(each.outputs.get(outputs.KEY)) if len(components) > 1 else "" for each in components]
     for component, key in zip(components, keys, strict=True):
         # In a program of one's own, none may have a cluster's key.
         place = key if keys.count(key) == 1 else component.urn.split("::", 2)[2]
         own = (each.provider for each in children.get(component.urn, ()) if each.provider)
-        yield _guard(outputs.component_name(types.GUARD, place or None), component, next(own, ""))
+        yield _guard(outputs.component_name(types.GUARD, place or None), component, next(own, ""), stack)
 
 
-def _guard(name: str, component: Resource, cluster: str) -> DeclaredGuard:
+def _guard(name: str, component: Resource, cluster: str, stack: str) -> DeclaredGuard:
     """Return what a guard declares, as its component recorded it.
 
     Raises:
         CouldNotLookError: An output has another form than the component gives it.
     """
-    if reason := unreadable(component, GUARD_FORMS, GUARD_FORMS):
+    if reason := unreadable(component, GUARD_FORMS, GUARD_FORMS, stack):
         return DeclaredGuard(name, unreadable=reason)
     known = {snake(key): value for key, value in known_outputs(component, GUARD_FORMS).items()}
     return DeclaredGuard(name, cluster=cluster, **known)
 
 
-def _binding(key: str, cluster_key: str, component: Resource, children: Sequence[Resource]) -> DeclaredBinding:
+def _binding(names: tuple[str, str, str], component: Resource, children: Sequence[Resource]) -> DeclaredBinding:
+    key, cluster_key, stack = names
     recorded, known = component.outputs, known_outputs(component, FORMS)
     failed_updates = tuple((child.type, child.name) for child in children if child.failed)
     own = [child for child in children if not child.external]
     roles = [each for each in own if each.type == types.ROLE]
     provider = roles[0].provider if roles else ""
-    if reason := unreadable(component, NEEDED, (outputs.ROLE_ARN,)):
+    if reason := unreadable(component, NEEDED, (outputs.ROLE_ARN,), stack):
         # A failed update of a role hides its ARN among the outputs; its resource has it.
         role_arn = known.get(outputs.ROLE_ARN, roles[0].arn if roles and is_unknown(recorded) else "")
         role = _role(recorded, {**known, outputs.ROLE_ARN: role_arn}, own) if role_arn else None

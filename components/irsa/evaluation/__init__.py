@@ -2,7 +2,7 @@
 
 `evaluate` returns whether a token of a Kubernetes service account may assume the role that has this trust policy with
 sts:AssumeRoleWithWebIdentity, or an association with sts:AssumeRole and sts:TagSession, and the reason for every
-element of every statement. An answer is True, False, or None for "cannot decide": the rule for an element, or its value
+element of every statement. An answer is True, False, or None for "cannot tell": the rule for an element, or its value
 in the request, is not known here. None is never treated as True or False; the decision is made without it only where
 the known elements are enough.
 

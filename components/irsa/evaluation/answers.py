@@ -38,7 +38,7 @@ class Decision(StrEnum):
 
     ALLOWED = "allowed"
     DENIED = "denied"
-    CANNOT_DECIDE = "cannot decide"
+    CANNOT_DECIDE = "cannot tell"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from irsa.types import POD_IDENTITY_ASSOCIATION
 from irsa.ways import IRSA, POD_IDENTITY, TrustParts, parse_identity, trust_document
 from irsa_cli.main import main
 from irsa_cli.verify import work
-from irsa_cli.verify.binding import Verification
 from irsa_cli.verify.work import after_a_failed_up
 from irsa_world.compare import of_annotations
 from irsa_world.exits import CouldNotLookError, NoPermissionError
@@ -109,7 +108,7 @@ def cloud_of(binding: DeclaredBinding, *roles: Role, **changed: Any) -> Cloud:
 
 def checked(binding: DeclaredBinding, cloud: Any, pods: bool = False, **stack: Any) -> list[Check]:
     declared = DeclaredStack("dev", (binding,), {}, {}, **stack)
-    return Verification(declared, cloud, cloud, binding).checks(pods)
+    return work.checks_of(declared, cloud, cloud, declared.bindings, pods)
 
 
 def bad(checks: Sequence[Check]) -> list[Check]:
@@ -266,7 +265,6 @@ def test_a_provider_whose_update_failed_is_of_no_binding(monkeypatch: pytest.Mon
     stack, cloud = DeclaredStack("dev", (bound(),), {}, {}, failed_providers=("blue",)), cloud_of(bound())
     for name in ("AwsAccountClients", "ClusterClients"):
         monkeypatch.setattr(work, name, lambda _: cloud)
-    monkeypatch.setattr(work, "read_in_bulk", lambda *_: None)
 
     (found,) = bad(work.look(stack, stack.bindings, pods=False))
     assert (found.binding, found.about, found.fix) == ("irsa:createOidcProvider", "resource blue", UP)
@@ -364,7 +362,8 @@ def test_an_annotation_is_restored_by_a_command_that_is_not_refused(
     """
     account = DeclaredServiceAccount("", "team-a", "app", wanted, created=created)
     others = {"pulumi.com/patchForce": "true", "example.com/owner": "x"}
-    found = [*of_annotations(ClusterPlace(""), account, {**live, **others}, "dev")]
+    asked = Check("app", "service account", Outcome.OK, "team-a/app", fix=UP)
+    found = [*of_annotations(asked, ClusterPlace(""), account, {**live, **others}, "dev")]
 
     assert len(found) == len([key for key in {*wanted, *live} if wanted.get(key) != live.get(key)])
     overwritten = [key for key, value in wanted.items() if live.get(key, value) != value]
@@ -456,7 +455,7 @@ def test_the_cost_is_two_requests_for_an_association(monkeypatch: pytest.MonkeyP
     cloud.service_accounts = {str(own): own for each in bindings for own in each.service_accounts}
     stack: Any = DeclaredStack("dev", tuple(bindings), {}, {})
     of_all: Any = cloud
-    assert [bad(Verification(stack, of_all, of_all, each).checks(pods=False)) for each in bindings] == [[]] * number
+    assert bad(work.checks_of(stack, of_all, of_all, bindings, pods=False)) == []
 
     asked = Counter(operation for operation, _ in eks.asked)
     assert asked == {
@@ -499,7 +498,7 @@ OLD = ("pods", "web/app-5d9-old")
         ("both", [OLD_POD], FARGATE, [(*OLD, "finding")], "is not ready"),
         (BACK, [NEW_POD], LINUX, [("pods", "web/app-5d9-new", RESTART)], "within minutes"),
         ("irsa", [OLD_POD], DENIED, [], None),
-        ("both", [], DENIED, [], "both: "),
+        ("both", [], DENIED, [("pods", "web/app", "not checked")], "both: "),
     ],
 )
 def test_pods_and_their_stage(identity: Any, pods: Any, nodes: Any, expected: Any, stage: str | None) -> None:
@@ -610,11 +609,13 @@ PARTS: dict[str, tuple[Any, Any, Any]] = {
     "inline": (READ, allowing("s3:ListBucket"), EVERYTHING),
     "description": ("old", "new", "other"),
     "annotation": (ROLE, f"{ROLE}-new", OTHER),
+    "association": (ROLE, f"{ROLE}-new", OTHER),
 }
 
 
 PLACES = {
-    "trust": "role app", "document": POLICY, "inline": "inline inline", "description": ROLE, "annotation": "web/app"
+    "trust": "role app", "document": POLICY, "inline": "inline inline", "description": ROLE, "annotation": "web/app",
+    "association": PLACE,
 }  # fmt: skip
 
 
@@ -635,6 +636,11 @@ def of_state(recorded: dict[str, Any], applied: dict[str, Any]) -> list[Any]:
         "policyDocuments": {POLICY: text["document"]}, "inlinePolicies": {"inline": text["inline"]},
         "serviceAccountName": "app", "namespace": "web",
     }  # fmt: skip
+    given = {"namespace": "web", "serviceAccount": "app"}
+    outputs["identity"] = {"irsa": "used", "podIdentity": "used"}
+    outputs["podIdentityAssociations"] = [{**given, "clusterArn": CLUSTER, "roleArn": recorded["association"]}]
+    association = {**given, "clusterName": "blue", "roleArn": applied["association"]}
+    arn = f"{CLUSTER.replace(':cluster/', ':podidentityassociation/')}/a-1"
     role = {"assumeRolePolicy": new["trust"], "description": applied["description"]}
     metadata = {"name": "app", "namespace": "web", "annotations": {ROLE_ARN: applied["annotation"], "own": "x"}}
     attachment = {"policyArn": POLICY, "role": "app"}
@@ -646,6 +652,7 @@ def of_state(recorded: dict[str, Any], applied: dict[str, Any]) -> list[Any]:
         child("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "app", attachment, **attachment),
         child("aws:iam/rolePolicy:RolePolicy", "in", {"name": "inline", "policy": new["inline"]}, name="inline"),
         child("kubernetes:core/v1:ServiceAccount", "app", {"metadata": metadata}),
+        child(POD_IDENTITY_ASSOCIATION, "app", association, associationArn=arn, associationId="a-1"),
     ]
 
 
@@ -663,10 +670,11 @@ def test_a_failed_up_explains_only_what_it_did(reached: dict[str, int], now: dic
     )  # fmt: skip
     cloud.providers = {PROVIDER: ["sts.amazonaws.com"], CI_PROVIDER: ["my-ci"]}
     cloud.documents = {POLICY: live["document"]}
+    cloud.associations = {"web/app": Association(CLUSTER, "web", "app", live["association"], "a-1")}
     every = resources_of({"deployment": {"resources": resources}})
     stacks = [declared_stack(each) for each in (every, as_applied(every))]
     of_all = cast("Any", cloud)
-    old, new = (Verification(each, of_all, of_all, each.bindings[0]).checks(pods=False) for each in stacks)
+    old, new = (work.checks_of(each, of_all, of_all, each.bindings, pods=False) for each in stacks)
     found = {each.about: each.outcome for each in after_a_failed_up(old, new) if each.outcome is not Outcome.OK}
 
     assert found == {
@@ -694,20 +702,29 @@ def test_an_update_that_failed_explains_nobody_elses_principal(live: dict[str, A
     state = of_state({**applied, "trust": TRUST}, {**applied, "trust": TRUST})
     state[1]["outputs"] |= dict.fromkeys(("roleArn", "annotations"), "04da6b54-80e4-46f7-96ec-b56ff0331ba9")
     stack = declared_stack(resources_of({"deployment": {"resources": state}}))
-    (binding,) = stack.bindings
     own = Role(ROLE, TRUST, attached_policies=(POLICY,), inline_policies={"inline": READ})
     cloud: Any = Cloud(replace(own, **live))
-    checks = Verification(stack, cloud, cloud, binding).checks(pods=True)
+    checks = work.checks_of(stack, cloud, cloud, stack.bindings, pods=True)
 
     assert (checks[0].check, checks[0].outcome) == ("role", Outcome.CANNOT_TELL)
     assert [(each.check, each.outcome) for each in checks[1:]] == [(kind, Outcome.FINDING) for kind in kinds]
 
 
-@pytest.mark.parametrize(("words", "said"), [(["verify"], True), (["verify", "--pods"], False), (["prove"], True)])
+@pytest.mark.parametrize(
+    ("words", "stack"),
+    [(["verify"], "dev"), (["verify", "--pods"], "dev"), (["prove"], "dev"), (["verify"], "organization/irsa/dev")],
+)
 def test_whoever_looks_at_no_pods_says_so_and_reads_the_state_once(
-    words: list[str], said: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: list[str],
+    stack: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The attack: all is green, and the running Pods have no credentials."""
+    """The attack: all is green, and the running Pods have no credentials.
+
+    Outside of a project, a stack has its full name: https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
+    """
     state = State()
     state.inline = ["inline", "by-hand"]
     monkeypatch.chdir(tmp_path)
@@ -720,10 +737,13 @@ def test_whoever_looks_at_no_pods_says_so_and_reads_the_state_once(
         return CompletedProcess([], 0, json.dumps(answers[words[1]]), "")
 
     monkeypatch.setattr("irsa_world.state.pulumi._run", pulumi)
-    main([*words, "--stack", "dev"])
+    main([*words, "--stack", stack])
     page = " ".join(capsys.readouterr().out.split())
 
-    assert ("the running Pods were not looked at: irsa verify --pods --stack dev" in page) is said
+    assert (f"the running Pods were not looked at: irsa verify --pods --stack {stack}" in page) is (
+        "--pods" not in words
+    )
+    assert stack == "dev" or "--stack dev" not in page
     assert asked == ["export", *["history"] * (words[0] == "verify")]
 
 

@@ -41,7 +41,7 @@ def wide_trust(facts: Facts) -> Iterator[Finding]:
         said = []
         for decision, verb in (
             (Decision.ALLOWED, "it trusts"),
-            (Decision.CANNOT_DECIDE, "irsa cannot decide whether it trusts"),
+            (Decision.CANNOT_DECIDE, "irsa cannot tell whether it trusts"),
         ):
             of_decision = {name: those for name, (found, those) in namespaces.items() if found is decision}
             whom = "the cluster" if "*" in of_decision else listed(of_decision)

@@ -157,11 +157,11 @@ CASES = {
         (), 1, "denied", (), {"role": OTHER}, {}, (PODS, chained(UPPER)), association(targetRoleArn=OTHER)
     ),
     "a target role elsewhere": Case(
-        (), 2, "cannot decide", ("not checked: these AWS credentials are not of AWS account 444455556666",), {}, {},
+        (), 2, "cannot tell", ("not checked: these AWS credentials are not of AWS account 444455556666",), {}, {},
         (PODS,), association(targetRoleArn=ELSEWHERE),
     ),
     "a target role that may not be read": Case(
-        (), 2, "cannot decide", ("not checked: iam:GetRole: AccessDenied",), {}, {},
+        (), 2, "cannot tell", ("not checked: iam:GetRole: AccessDenied",), {}, {},
         (PODS,), association(targetRoleArn=UNREAD),
     ),
 }  # fmt: skip
@@ -200,7 +200,7 @@ def test_a_cell(state: State, explain: Any, monkeypatch: pytest.MonkeyPatch, cas
 def test_a_target_role_that_trusts_its_aws_account(
     state: State, explain: Any, monkeypatch: pytest.MonkeyPatch, action: str | None, code: int
 ) -> None:
-    """The role's own policies decide then, as for `irsa verify`; explain called all of these "cannot decide".
+    """The role's own policies decide then, as for `irsa verify`; explain called all of these "cannot tell".
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
     """
@@ -251,7 +251,7 @@ def test_nobody_is_denied_who_may_have_an_association(
     said = explain(*words)
 
     # What is asked of a token alone is answered.
-    assert (said.code, said.page.startswith("denied" if words else "cannot decide")) == (1 if words else 2, True)
+    assert (said.code, said.page.startswith("denied" if words else "cannot tell")) == (1 if words else 2, True)
     assert " association: irsa cannot tell whether one of EKS Pod Identity gives it a role: eks:List" in said.page
 
 

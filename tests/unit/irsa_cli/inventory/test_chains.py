@@ -69,15 +69,15 @@ def decisions(*others: Role, **app: Any) -> dict[str, str]:
         (trusting(ROOT), allow("arn:aws:iam::*:role/oth*"), "allowed"),
         (EC2_TRUST, allow(), None),
         (page_trust("a:other"), allow(), None),
-        (trusting(f"arn:aws:sts::{NUMBER}:assumed-role/app/one"), None, "cannot decide"),
+        (trusting(f"arn:aws:sts::{NUMBER}:assumed-role/app/one"), None, "cannot tell"),
         (trusting(f"arn:aws:sts::{NUMBER}:assumed-role/app2/one"), allow(), None),
-        (trusting(ROOT, Condition={"StringEquals": {"sts:ExternalId": "x"}}), allow(), "cannot decide"),
+        (trusting(ROOT, Condition={"StringEquals": {"sts:ExternalId": "x"}}), allow(), "cannot tell"),
         (trusting(ROOT, Condition={"StringEquals": {"aws:PrincipalArn": THIRD}}), allow(), None),
         (trusting("*", Condition={"ArnEquals": {"aws:PrincipalArn": APP}}), None, "allowed"),
         (trusting("*", Condition={"StringEquals": {"aws:PrincipalAccount": OTHER_NUMBER}}), None, None),
-        (trusting("*", Condition={"StringEquals": {f"{ISSUER}:sub": "any"}}), None, "cannot decide"),
-        (trusting(ROOT), allow(Condition={"StringEquals": {"aws:PrincipalTag/team": "a"}}), "cannot decide"),
-        (trusting(ROOT), allow("arn:aws:iam::111122223333:role/${aws:PrincipalTag/role}"), "cannot decide"),
+        (trusting("*", Condition={"StringEquals": {f"{ISSUER}:sub": "any"}}), None, "cannot tell"),
+        (trusting(ROOT), allow(Condition={"StringEquals": {"aws:PrincipalTag/team": "a"}}), "cannot tell"),
+        (trusting(ROOT), allow("arn:aws:iam::111122223333:role/${aws:PrincipalTag/role}"), "cannot tell"),
     ],
 )  # fmt: skip
 def test_what_the_small_worlds_do_not_have(trust: Document, policy: Document | None, decision: str | None) -> None:
@@ -105,8 +105,8 @@ def test_policies_of_aws_are_read(name: str, decision: Any) -> None:
     other, inline = role("other", trusting(ROOT)), {"inline": allow()} if name == "AWSDenyAll" else {}
 
     assert decisions(other, policies=policies, attached_policies=(arn,), inline_policies=inline) == decision
-    assert decisions(other, attached_policies=(arn,), inline_policies=inline) == {OTHER: "cannot decide"}
-    assert decisions(role("other", trusting(APP)), attached_policies=(arn,)) == {OTHER: "cannot decide"}
+    assert decisions(other, attached_policies=(arn,), inline_policies=inline) == {OTHER: "cannot tell"}
+    assert decisions(role("other", trusting(APP)), attached_policies=(arn,)) == {OTHER: "cannot tell"}
 
 
 def test_policies_of_ones_own() -> None:
@@ -115,9 +115,9 @@ def test_policies_of_ones_own() -> None:
     assert decisions(other, policies=[ManagedPolicy(OWN_POLICY, allow())], attached_policies=(OWN_POLICY,)) == {
         OTHER: "allowed"
     }
-    assert decisions(other, attached_policies=(OWN_POLICY,)) == {OTHER: "cannot decide"}
+    assert decisions(other, attached_policies=(OWN_POLICY,)) == {OTHER: "cannot tell"}
     app = {"permissions_boundary": OWN_POLICY, "inline_policies": {"inline": allow()}}
-    assert decisions(role("other", trusting(APP)), **app) == {OTHER: "cannot decide"}
+    assert decisions(role("other", trusting(APP)), **app) == {OTHER: "cannot tell"}
 
 
 def test_without_the_list_of_details_only_names_are_told() -> None:
@@ -132,7 +132,7 @@ def test_a_role_of_an_aws_account_that_was_not_read() -> None:
     policy = allow([*elsewhere, role_arn("missing"), "arn:aws:iam::*:role/x", "*"])
     found = chains(inline_policies={"assume-roles": policy})
 
-    assert [(each.assumes, each.decision.value) for each in found] == [(each, "cannot decide") for each in elsewhere]
+    assert [(each.assumes, each.decision.value) for each in found] == [(each, "cannot tell") for each in elsewhere]
     assert found[1].reason == f"the trust policy of {elsewhere[1]} was not read"
 
 
@@ -236,7 +236,7 @@ def written(statements: Any, trust: bool = False) -> Document:
 def test_small_worlds(seed: int) -> None:
     """Each role trusts the provider of its own AWS account: https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html.
 
-    Where two conditions that nobody knows cancel each other out, irsa says that it cannot decide.
+    Where two conditions that nobody knows cancel each other out, irsa says that it cannot tell.
     """
     expected = world(random.Random(seed))
     accounts = []

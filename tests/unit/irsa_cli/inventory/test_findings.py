@@ -289,7 +289,7 @@ def test_only_lists_that_were_all_read_say_that_a_cluster_is_gone(lists: list[An
 def test_wide_trust(document: Any, whom: str | None) -> None:
     found = of_kind("wide-trust", discovery([service_account("a", "b")], [role("app", document)]))
 
-    words = [each.found.replace("irsa cannot decide whether ", "? ") for each in found]
+    words = [each.found.replace("irsa cannot tell whether ", "? ") for each in found]
     said = [each.replace("it trusts every service account of ", "").partition(", also") for each in words]
     assert [f"{before}{more.partition(' later')[2]}" for before, _, more in said] == ([whom] if whom else [])
 
@@ -449,13 +449,13 @@ def test_an_association_as_the_page_has_it_is_no_finding() -> None:
         (pods_trust("a:another"), {}, None, "denied"),
         (pods_trust("a:app", ["sts:AssumeRole"]), {}, None, "denied"),
         (pods_trust("a:app"), {"session_tags": False}, None, "denied"),
-        ({"Statement": [{**PODS, "Condition": OFFICE}]}, {}, None, "cannot decide"),
+        ({"Statement": [{**PODS, "Condition": OFFICE}]}, {}, None, "cannot tell"),
         # Session tags are transitive: without sts:TagSession the second step is refused.
         (pods_trust("a:app"), {}, chained_trust("app", *BOTH_ACTIONS), "allowed"),
         (pods_trust("a:app"), {}, chained_trust("app", "sts:AssumeRole"), "denied"),
         (pods_trust(), {"session_tags": False}, chained_trust("app", "sts:AssumeRole"), "allowed"),
         (pods_trust("a:app"), {}, chained_trust("other", *BOTH_ACTIONS), "denied"),
-        (pods_trust("a:app"), {}, chained_trust("app", *BOTH_ACTIONS, **TEAM), "cannot decide"),
+        (pods_trust("a:app"), {}, chained_trust("app", *BOTH_ACTIONS, **TEAM), "cannot tell"),
         (pods_trust("a:app"), {"external_id": "x"}, chained_trust("app", *BOTH_ACTIONS, **BY_ID), "allowed"),
         (pods_trust("a:app"), {"external_id": "y"}, chained_trust("app", *BOTH_ACTIONS, **BY_ID), "denied"),
     ],
@@ -475,7 +475,7 @@ def test_an_association_needs_its_role_and_its_target_role(trusted: Any, more: A
     # The Pods get the credentials of the target role alone.
     admitted = [(role_arn(name), decision)] * (decision != "denied")
     assert [(each.role, str(each.decision)) for each in found.admissions] == admitted
-    assert len(found.not_checked) == (decision == "cannot decide")
+    assert len(found.not_checked) == (decision == "cannot tell")
 
 
 ADMINISTRATOR = ("arn:aws:iam::aws:policy/AdministratorAccess",)
@@ -486,7 +486,7 @@ ADMINISTRATOR = ("arn:aws:iam::aws:policy/AdministratorAccess",)
     [
         ({"inline_policies": {"p": {"Effect": "Allow", "Action": "sts:AssumeRole"}}}, "denied"),
         ({"inline_policies": {"p": {"Effect": "Allow", "Action": [*BOTH_ACTIONS]}}}, "allowed"),
-        ({"attached_policies": ADMINISTRATOR, "has_details": False}, "cannot decide"),
+        ({"attached_policies": ADMINISTRATOR, "has_details": False}, "cannot tell"),
     ],
 )
 def test_a_target_role_of_another_aws_account_needs_the_policies_of_the_first(policies: Any, decision: str) -> None:
@@ -529,7 +529,7 @@ def test_a_deny_that_cannot_be_decided_has_its_own_number() -> None:
     admissions = taken(discovery(accounts, [role("app", document)])).admissions
     (found,) = (each for each in admissions if each.service_accounts == ("team-a/x",))
 
-    assert str(found.decision) == "cannot decide"
+    assert str(found.decision) == "cannot tell"
     assert [found.reason.count(each) for each in ("statement 2: ", "; statement 3: ", "it may deny it")] == [1, 1, 1]
 
 

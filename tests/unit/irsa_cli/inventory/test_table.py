@@ -199,7 +199,7 @@ def test_an_association_is_in_the_rows() -> None:
     cells = [re.split(r"  +", line.strip()) for line in table(found)]
 
     assert cells == [
-        ["service account", "annotated with", "associated with", "may assume", "then, cannot decide"],
+        ["service account", "annotated with", "associated with", "may assume", "then, cannot tell"],
         ["a/new", "-", "new", "new"],
         ["a/both", "both", "both", "both"],
         ["a/chain", "-", "chain -> target", "target", "further"],

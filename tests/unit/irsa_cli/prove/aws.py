@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from irsa_cli.prove import pod_identity, web_identity
-from irsa_cli.prove.proof import Asked
+from irsa_cli.prove.proof import Prover
 from irsa_cli.prove.work import checks_of
 from irsa_world.exits import NoPermissionError
 from irsa_world.live.once import Once
-from irsa_world.live.sts import Session
+from irsa_world.live.sts import AssumedRoleUser
 from irsa_world.model import ServiceAccount
 from irsa_world.report.checks import Check
 from irsa_world.state.declared import DeclaredBinding, DeclaredStack
@@ -25,7 +25,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/team/app"
 # The ARN of a session has no path: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 ASSUMED = f"arn:aws:sts::{ACCOUNT}:assumed-role/app/irsa"
 Claims = Mapping[str, str]
-Answer = Callable[[Claims], Session]
+Answer = Callable[[Claims], AssumedRoleUser]
 
 
 def pod(namespace: str, service_account: str) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class Cluster(NamedTuple):
 
 
 def raising(refused: Exception) -> Answer:
-    def answer(_: Claims) -> Session:
+    def answer(_: Claims) -> AssumedRoleUser:
         raise refused
 
     return answer
@@ -103,7 +103,7 @@ def prove(
     """Prove the first of some bindings where STS and EKS answer so to a token's claims."""
     of = cluster if isinstance(cluster, Mapping) else {"k": cluster}
 
-    def answered(token: str) -> Session:
+    def answered(token: str) -> AssumedRoleUser:
         payload = token.split(".")[1]
         return answer(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
 
@@ -116,8 +116,8 @@ def prove(
     clusters: Any = SimpleNamespace(of=of.__getitem__, references=[*of])
     sts = SimpleNamespace(identity=lambda token, role_arn: answered(token).arn if role_arn == ROLE else "")
     eks_auth = SimpleNamespace(pod_session=lambda _, token: answered(token))
-    asked = Asked(DeclaredStack("dev", bindings, {}, {}), reach, clusters, Once(), allow_unproven)
+    prover = Prover(DeclaredStack("dev", bindings, {}, {}), reach, clusters, Once(), allow_unproven)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(web_identity, "TokenService", lambda _: sts)
         patch.setattr(pod_identity, "PodIdentityService", lambda *_: eks_auth)
-        return checks_of(asked, bindings[0])
+        return checks_of(prover, bindings[0])

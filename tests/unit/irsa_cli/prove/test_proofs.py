@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from irsa.rules.arns import ClusterArn
 from irsa.ways import IRSA, POD_IDENTITY, TrustParts, parse_identity, trust_document
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.sts import Refused, Session
+from irsa_world.live.sts import AssumedRoleUser, Refused
 from irsa_world.model import Association, Role
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount
@@ -66,14 +66,14 @@ EKS = Way(
 )  # fmt: skip
 NOT_ASSOCIATED = Refused("ResourceNotFoundException", "No association found")
 CALLER = Refused("AccessDeniedException", "User: x is not authorized to perform: eks-auth:AssumeRoleForPodIdentity")
-SESSION = Session(ASSUMED, "a-1")
+SESSION = AssumedRoleUser(ASSUMED, "a-1")
 both_ways = pytest.mark.parametrize("way", [STS, EKS], ids=["STS", "EKS"])
 
 
 def admitting(way: Way, *subjects: str) -> Answer:
     """Return an AWS that admits these alone."""
 
-    def answer(claims: Claims) -> Session:
+    def answer(claims: Claims) -> AssumedRoleUser:
         if claims["aud"] == WRONG_AUDIENCE:
             raise way.wrong_audience
         if claims["sub"] not in (subjects or ("web:app",)):
@@ -83,10 +83,10 @@ def admitting(way: Way, *subjects: str) -> Answer:
     return answer
 
 
-def other_gets(way: Way, answered: Refused | Session) -> Answer:
+def other_gets(way: Way, answered: Refused | AssumedRoleUser) -> Answer:
     """Return an AWS that admits web:app, and answers so to everybody else."""
 
-    def answer(claims: Claims) -> Session:
+    def answer(claims: Claims) -> AssumedRoleUser:
         if claims["sub"] == "web:app":
             return admitting(way)(claims)
         if isinstance(answered, Refused):
@@ -160,7 +160,7 @@ def test_no_answer_and_a_fault_of_ours_cost_no_other_binding(way: Way) -> None:
 @both_ways
 def test_another_role_than_the_declared_one_is_a_finding(way: Way) -> None:
     # Of which the declared one's name is the beginning.
-    session = Session(ASSUMED.replace("/app/", "/app-2/"), "a-1")
+    session = AssumedRoleUser(ASSUMED.replace("/app/", "/app-2/"), "a-1")
     (assumes, _) = prove(lambda _: session, Cluster(("web:app",)), way.binding)
 
     assert (assumes.outcome, assumes.found) == (Outcome.FINDING, session.arn)
@@ -210,7 +210,7 @@ def test_another_association_than_the_declared_one_is_a_finding() -> None:
 
 def test_a_pod_gets_the_target_role() -> None:
     binding = replace(EKS.binding, associations=(replace(ASSOCIATION, target_role_arn=TARGET),))
-    target = Session("arn:aws:sts::444455556666:assumed-role/data-reader/eks-x", "a-1")
+    target = AssumedRoleUser("arn:aws:sts::444455556666:assumed-role/data-reader/eks-x", "a-1")
 
     assert proven(lambda _: target, binding=binding)[0].outcome is Outcome.OK
     assert proven(lambda _: SESSION, binding=binding)[0].outcome is Outcome.FINDING
@@ -230,10 +230,14 @@ def test_pulumi_does_not_repair_a_role_of_another_owner() -> None:
         # Whom the role of another owner is given besides is no business of this stack.
         (SESSION, None, Outcome.NOT_CHECKED),
         # A Pod with a role of its own refuses nothing.
-        (Session(f"arn:aws:sts::{ACCOUNT}:assumed-role/theirs/eks-x", "a-9"), EKS.binding.role, Outcome.NOT_CHECKED),
+        (
+            AssumedRoleUser(f"arn:aws:sts::{ACCOUNT}:assumed-role/theirs/eks-x", "a-9"),
+            EKS.binding.role,
+            Outcome.NOT_CHECKED,
+        ),
     ],
 )
-def test_a_pod_that_is_to_be_refused_and_is_not(session: Session, role: Any, outcome: Outcome) -> None:
+def test_a_pod_that_is_to_be_refused_and_is_not(session: AssumedRoleUser, role: Any, outcome: Outcome) -> None:
     checks = proven(other_gets(EKS, session), "web:app", "web:other", binding=replace(EKS.binding, role=role))
 
     assert (checks[1].check, checks[1].outcome) == ("is refused", outcome)
@@ -278,7 +282,7 @@ def test_the_clusters_of_one_component_are_known_by_their_issuers() -> None:
 def test_each_stage_proves_what_it_has(identity: Any, pods: list[str]) -> None:
     seen: list[str] = []
 
-    def answer(claims: Claims) -> Session:
+    def answer(claims: Claims) -> AssumedRoleUser:
         seen.append(claims["pod"])
         raise (EKS if claims["pod"] == "True" else STS).denied
 
@@ -309,7 +313,7 @@ def test_what_is_not_proven_is_never_good(identity: Any, subjects: Any, there: A
     # Whom AWS gave the role in this run: `sub`, and whether the token was bound to a Pod.
     given_to: set[tuple[str, str]] = set()
 
-    def answer(claims: Claims) -> Session:
+    def answer(claims: Claims) -> AssumedRoleUser:
         of_pod = claims["pod"] == "True"
         trusted = any(fnmatchcase(claims["sub"], each) for each in (["web:app"] if of_pod else subjects))
         way = EKS if of_pod else STS

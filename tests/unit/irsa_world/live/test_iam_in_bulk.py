@@ -1,10 +1,9 @@
 """Reading IAM in bulk: when it is done, that nothing is lost where it fails, and that a list never says "missing"."""
 
-import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import boto3
 import pytest
@@ -12,13 +11,12 @@ from botocore.exceptions import ReadTimeoutError
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from irsa_world.live.aws import AwsAccountClients
+from irsa_world.live.aws_account import Wanted, read_aws_account
 from irsa_world.live.iam import AwsAccountClient
-from irsa_world.model import Role
-from irsa_world.state.declared import DeclaredBinding
 from tests.world import document, documented, paged_iam, refusal
 
 ACCOUNT = "123456789012"
+ARN = f"arn:aws:iam::{ACCOUNT}"
 POLICY = document({"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::%"})
 TRUST = document({"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"})
 OTHER = document({"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::a%b"})
@@ -60,21 +58,13 @@ HALF_WAY = "Marker="
 
 @pytest.fixture
 def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setattr("irsa_world.live.iam.MANY", 2)
+    monkeypatch.setattr("irsa_world.live.aws_account.MANY", 2)
     with paged_iam(monkeypatch, 3) as client:
         yield client
 
 
-class Wanted(NamedTuple):
-    """What is read in bulk: the names of roles, and the policies whose documents are wanted."""
-
-    roles: set[str]
-    policies: set[str]
-
-
-def create(iam: Any, number: int) -> Wanted:
-    """Create roles with a policy each, an inline one, a description and a boundary, and return what asks for them."""
-    wanted = Wanted(set(), set())
+def create(iam: Any, number: int) -> set[str]:
+    """Create roles with a policy each, an inline one, a description and a boundary, and return their names."""
     for index in range(number):
         name = f"app-{index}"
         arn = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
@@ -87,9 +77,7 @@ def create(iam: Any, number: int) -> Wanted:
         )
         iam.attach_role_policy(RoleName=name, PolicyArn=arn)
         iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=json.dumps(POLICY))
-        wanted.roles.add(name)
-        wanted.policies.add(arn)
-    return wanted
+    return {f"app-{index}" for index in range(number)}
 
 
 class Account:
@@ -109,48 +97,60 @@ class Account:
 
         self.events.register_first(f"before-send.iam.{operation}", answered)
 
-    def read(self, wanted: Wanted) -> None:
-        self.live.read_in_bulk(len(wanted.roles), len(wanted.policies))
-
-    def facts(self, wanted: Wanted) -> dict[str, Any]:
+    def facts(self, names: set[str]) -> dict[str, Any]:
         """Return all that verify reads of these roles and policies."""
-        live = self.live
-        names = sorted(wanted.roles)
-        settings = ("arn", "description", "max_session_duration", "permissions_boundary", "trust")
-        return {
-            "roles": [[getattr(live.role(name), key, None) for key in settings] for name in names],
-            # Their order says nothing.
-            "attached": [found and sorted(found) for found in map(live.attached_policies, names)],
-            "inline": [live.inline_policies(name) for name in names],
-            "inline documents": [live.inline_document(name, "inline") for name in names],
-            "documents": [live.document(arn) for arn in sorted(wanted.policies)],
-        }
+        return facts({self.live: wanted(names)})
+
+
+def wanted(names: set[str]) -> Wanted:
+    return Wanted(
+        {f"{ARN}:role/{name}": {"inline"} for name in names}, set(), {f"{ARN}:policy/{name}" for name in names}
+    )
+
+
+def facts(of_clients: dict[AwsAccountClient, Wanted]) -> dict[str, Any]:
+    found = read_aws_account(of_clients)
+    settings = ("arn", "description", "max_session_duration", "permissions_boundary", "trust")
+    return {
+        "roles": {each.name: [getattr(each, key) for key in settings] for each in found.roles},
+        # Their order says nothing.
+        "attached": {each.name: sorted(each.attached_policies) for each in found.roles},
+        "inline": {each.name: sorted(each.inline_policies) for each in found.roles},
+        "inline documents": {each.name: each.inline_policies.get("inline") for each in found.roles},
+        "documents": found.documents,
+    }
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(sorted(BY_HAND)), min_size=3, max_size=7))
 @example([*BY_HAND])
 def test_lists_answer_what_the_questions_would(monkeypatch: pytest.MonkeyPatch, changes: list[str]) -> None:
-    monkeypatch.setattr("irsa_world.live.iam.MANY", 2)
+    monkeypatch.setattr("irsa_world.live.aws_account.MANY", 2)
     with paged_iam(monkeypatch, 3) as iam:
-        wanted = create(iam, len(changes) + 1)
+        names = create(iam, len(changes) + 1)
         for number, change in enumerate(changes, 1):
             BY_HAND[change](iam, f"app-{number}", f"arn:aws:iam::{ACCOUNT}:policy/app-{number}")
-        account = Account()
-        account.read(wanted)
+        account, single = Account(), Account()
+        found = account.facts(names)
+        monkeypatch.setattr("irsa_world.live.aws_account.MANY", 1_000)
 
-        assert account.calls.keys() == {ROLES, DETAILS}
-        assert account.facts(wanted) == Account().facts(wanted)
+        # What a list lacks is asked by itself.
+        gone = {name for name, change in zip(sorted(names)[1:], changes, strict=True) if "deleted" in change}
+        assert found == single.facts(names)
+        assert {ROLES, DETAILS}.isdisjoint(single.calls)
+        assert gone or account.calls.keys() == {ROLES, DETAILS}
 
 
 @pytest.mark.parametrize(
-    ("roles", "policies", "calls"), [(2, 2, {}), (3, 0, {ROLES: 1, DETAILS: 1}), (0, 3, {DETAILS: 1})]
+    ("roles", "policies", "calls"),
+    [(2, 1, set()), (3, 1, {ROLES, DETAILS}), (1, 2, {DETAILS})],
 )
-def test_only_what_many_are_wanted_of_is_listed(iam: Any, roles: int, policies: int, calls: dict[str, int]) -> None:
+def test_only_what_many_are_wanted_of_is_listed(iam: Any, roles: int, policies: int, calls: set[str]) -> None:
     account = Account()
-    account.live.read_in_bulk(roles, policies)
+    named: dict[str, set[str] | None] = {f"{ARN}:role/{name}": None for name in range(roles)}
+    read_aws_account({account.live: Wanted(named, set(), {f"{ARN}:policy/{name}" for name in range(policies)})})
 
-    assert account.calls == calls
+    assert account.calls.keys() & {ROLES, DETAILS} == calls
 
 
 def silent() -> Any:
@@ -170,7 +170,7 @@ def silent() -> Any:
 def test_a_list_without_its_end_says_nothing_and_costs_no_other_question(
     iam: Any, no_pauses: None, operations: set[str], answer: Callable[[], Any], when: str
 ) -> None:
-    wanted = create(iam, 7)
+    names = create(iam, 7)
     account, failed = Account(), Counter[str]()
     for operation in operations:
 
@@ -179,8 +179,7 @@ def test_a_list_without_its_end_says_nothing_and_costs_no_other_question(
             return answer()
 
         account.answer(operation, fails, when)
-    account.read(wanted)
-    assert account.facts(wanted) == Account().facts(wanted)
+    assert account.facts(names) == Account().facts(names)
     # What ListRoles alone has is asked of each role; the rest still comes from the details.
     assert account.calls["GetRole"] == 7
     assert account.calls["GetRolePolicy"] == (0 if operations == {ROLES} else 7)
@@ -189,75 +188,37 @@ def test_a_list_without_its_end_says_nothing_and_costs_no_other_question(
 
 
 def test_a_role_made_anew_between_two_lists_is_asked_by_itself(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = create(iam, 3)
+    names = create(iam, 3)
     account = Account()
     account.live.listed_roles()
     iam.delete_role_policy(RoleName="app-1", PolicyName="inline")
     iam.detach_role_policy(RoleName="app-1", PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/app-1")
     iam.delete_role(RoleName="app-1")
     iam.create_role(RoleName="app-1", AssumeRolePolicyDocument=json.dumps(TRUST), Description="another")
-    account.read(wanted)
+    found = account.facts(names)
 
-    role = account.live.role("app-1")
-    assert role
-    assert role.description == "another"
-    assert account.live.attached_policies("app-1") == []
+    assert found["roles"]["app-1"][1] == "another"
+    assert found["attached"]["app-1"] == []
     assert account.calls["GetRole"] == account.calls["ListAttachedRolePolicies"] == 1
 
 
-def providers_of_one_account(
-    wanted: Wanted, number: int
-) -> tuple[AwsAccountClients, list[DeclaredBinding], list[Account]]:
-    """Return providers of one AWS account, bindings that they created in turn, and the account as each one sees it."""
-    references = [f"provider-{index}" for index in range(number)]
-    aws_accounts = AwsAccountClients({reference: {} for reference in references})
-    bindings = [
-        DeclaredBinding(
-            name,
-            f"arn:aws:iam::{ACCOUNT}:role/{name}",
-            Role(f"arn:aws:iam::{ACCOUNT}:role/{name}", TRUST, inline_policies={"inline": POLICY}),
-            documents={f"arn:aws:iam::{ACCOUNT}:policy/{name}": POLICY},
-            provider=reference,
-        )
-        for name, reference in zip(sorted(wanted.roles), itertools.cycle(references), strict=False)
-    ]
-    found = list(dict.fromkeys(aws_accounts.of_binding(binding) for binding in bindings))
-    return aws_accounts, bindings, [Account(live) for live in found if live]
-
-
 def test_several_providers_of_one_account_read_it_once(iam: Any) -> None:
-    wanted = create(iam, 8)
-    aws_accounts, bindings, seen = providers_of_one_account(wanted, 4)
-    aws_accounts.read_in_bulk(bindings)
+    """The first one that may reads for all: each has its own credentials, and perhaps other rights."""
+    names = create(iam, 8)
+    for denied, calls in ((0, [9, 0, 0]), (1, [4, 9, 0])):
+        seen = [Account() for _ in range(3)]
+        for each in seen[:denied]:
+            each.answer(DETAILS, lambda: refusal(403, "AccessDenied"))
+        found = facts({each.live: wanted({*sorted(names)[index::3]}) for index, each in enumerate(seen)})
 
-    first = seen[0]
-    # 8 roles and 8 policies, 3 on a page.
-    assert first.calls == {ROLES: 3, DETAILS: 6}
-    for each in seen:
-        assert each.facts(wanted) == first.facts(wanted)
-    assert [sum(each.calls.values()) for each in seen] == [9, 0, 0, 0]
-    assert first.facts(wanted) == Account().facts(wanted)
-    found = first.live.role("app-3")
-    assert found
-    assert (found.description, found.max_session_duration) == ("Reads 3 %41", 7200)
-
-
-def test_the_first_provider_that_may_reads_for_all(iam: Any) -> None:
-    wanted = create(iam, 8)
-    aws_accounts, bindings, seen = providers_of_one_account(wanted, 3)
-    seen[0].answer(DETAILS, lambda: refusal(403, "AccessDenied"))
-    aws_accounts.read_in_bulk(bindings)
-    before = [sum(each.calls.values()) for each in seen]
-
-    assert seen[1].calls == {ROLES: 3, DETAILS: 6}
-    assert seen[2].calls == {}
-    for each in seen:
-        assert each.facts(wanted) == Account().facts(wanted)
-    assert [sum(each.calls.values()) for each in seen] == before
+        assert found == Account().facts(names)
+        # 8 roles and 8 policies, 3 on a page.
+        assert [sum(each.calls.values()) for each in seen][denied:] == calls[denied:]
+        assert found["roles"]["app-3"][1:3] == ["Reads 3 %41", 7200]
 
 
 def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any) -> None:
     account = Account()
-    account.read(create(iam, 3))
+    account.facts(create(iam, 3))
 
     assert {f"iam:{call}" for call in account.calls} == documented("iam-verify-in-bulk.json")

@@ -10,7 +10,7 @@ from moto import mock_aws
 
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import session_for_tokens
-from irsa_world.live.sts import PodIdentityService, Refused, Session, TokenService
+from irsa_world.live.sts import AssumedRoleUser, PodIdentityService, Refused, TokenService
 from tests.world import aws_response, refusal
 
 ROLE = "arn:aws:iam::123456789012:role/app"
@@ -85,7 +85,7 @@ def test_a_token_goes_to_the_region_of_its_cluster(monkeypatch: pytest.MonkeyPat
     sent: list[Any] = []
     answer = of_pods(monkeypatch, 200, json.dumps(ANSWER), sent).pod_session("my-cluster", TOKEN)
 
-    assert answer == Session("arn:aws:sts::111122223333:assumed-role/app/eks-x", "a-1")
+    assert answer == AssumedRoleUser("arn:aws:sts::111122223333:assumed-role/app/eks-x", "a-1")
     assert sent[0].url == "https://eks-auth.eu-central-1.api.aws/clusters/my-cluster/assume-role-for-pod-identity"
     assert json.loads(sent[0].body) == {"token": TOKEN}
 
