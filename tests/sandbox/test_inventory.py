@@ -245,6 +245,6 @@ def test_less_is_said(cloud: Any, tmp_path: Path) -> None:
     narrow = access(cloud, tmp_path, "taking-one-namespace", "kubernetes-inventory.yaml", namespace="default")
     answer = cloud.run("irsa", "inventory", "--json", **narrow)
 
-    assert (answer.returncode, answer.stdout) == (2, "")
+    assert (answer.returncode, answer.stdout) == (3, "")
     assert "list serviceaccounts in all namespaces" in answer.stderr
     assert answer.stderr.count("\n") == 1

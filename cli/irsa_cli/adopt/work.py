@@ -19,7 +19,7 @@ from irsa_cli.discovery import Discovery, discover, inputs_of
 from irsa_cli.options import NEW_STACK_FILE, STREAM
 from irsa_cli.progress import under_way
 from irsa_cli.whole_file import write
-from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, UsageError
 from irsa_world.live.aws import AwsAccountClients, Inputs, created_eks_cluster
 from irsa_world.live.iam import OWN, AwsAccountClient
 from irsa_world.report.publish import print_lines
@@ -179,7 +179,7 @@ def run(options: argparse.Namespace) -> int:
 def _choice(options: argparse.Namespace) -> Choice:
     choice = Choice(options.namespace, options.service_account, options.role, options.tag)
     if options.all == (choice != Choice([], [], [], [])):
-        raise CouldNotLookError("choose by --namespace, --service-account, --role and --tag, or everything by --all")
+        raise UsageError("choose by --namespace, --service-account, --role and --tag, or everything by --all")
     return choice
 
 

@@ -178,7 +178,7 @@ def run(options: argparse.Namespace) -> int:
         inventory = of_namespaces(inventory, options.namespace)
     code = exit_code(inventory, options.fail_on)
     if options.json:
-        print(document("inventory", code == GOOD, inventory))
+        print(document("inventory", code, inventory))
     else:
         print_sections([section_of(inventory)])
     if options.html:

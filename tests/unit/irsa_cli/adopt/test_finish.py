@@ -72,14 +72,14 @@ def test_what_it_cannot_do_leaves_the_file(text: str, tmp_path: Path, capsys: py
     path = tmp_path / "Pulumi.prod.yaml"
     path.write_text(text)
 
-    assert finish(path) == 2
+    assert finish(path) == 3
     assert path.read_text() == text
     assert "Pulumi.prod.yaml" in capsys.readouterr().err
 
 
 def test_what_it_is_not_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "Pulumi.prod.yaml"
-    assert finish(path) == 2
+    assert finish(path) == 3
     assert "no such file" in capsys.readouterr().err
     path.write_text(HEAD)
     assert main(["adopt", "--finish", str(path), "--all"]) == 2

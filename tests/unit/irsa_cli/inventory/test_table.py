@@ -245,7 +245,7 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> Any:
         (BAD, ["--fail-on", "unused", "--fail-on", "missing-role"], 1),
         (BAD, ["--fail-on", "all"], 1),
         (BAD, ["--fail-on", "unused"], 0),
-        (DENIED, ["--fail-on", "missing-role"], 2),
+        (DENIED, ["--fail-on", "missing-role"], 3),
         (replace(BAD, not_checked=DENIED.not_checked), ["--fail-on", "missing-role"], 1),
     ],
 )
@@ -300,7 +300,7 @@ def test_one_namespace_is_a_part_of_the_whole(finds: Any, capsys: pytest.Capture
 def test_a_namespace_with_nothing_in_it_is_refused(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
     finds(discovery([service_account("team-a", "app")]))
 
-    assert main(["inventory", "--namespace", "taem-a"]) == 2
+    assert main(["inventory", "--namespace", "taem-a"]) == 3
     said = "irsa inventory: --namespace taem-a: there is no service account in it; did you mean 'team-a'?\n"
     assert capsys.readouterr().err == said
 
