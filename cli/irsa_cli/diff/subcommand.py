@@ -21,10 +21,7 @@ EXAMPLE = """\
 examples:
   irsa diff --stack dev --refresh
   irsa diff --stack dev --preview preview.json --markdown comment.md
-  irsa diff --stack dev --fail-on gains --fail-on permissions
-
-exit codes: 0 shown, 1 there is what --fail-on names, 2 the preview failed, or
-cannot be read"""
+  irsa diff --stack dev --fail-on gains --fail-on permissions"""
 OUTPUT = "irsa_cli.diff.output:Diff"
 
 

@@ -181,7 +181,7 @@ def _markdown(diff: Diff) -> str:
 
 def _print(diff: Diff, options: argparse.Namespace, code: int) -> None:
     if options.json:
-        print(document("diff", code == GOOD, diff))
+        print(document("diff", code, diff))
     elif options.markdown == STREAM:
         print(_markdown(diff))
     else:

@@ -95,7 +95,7 @@ def test_a_failure_commands_no_ci(preview: Path, capsys: pytest.CaptureFixture[s
     said = "error: first\n  ::notice::nobody gains\n::stop-commands::x"
     preview.write_text(json.dumps({"diagnostics": [{"severity": "error", "message": said}]}))
 
-    assert main(["diff", "--stack", "dev", "--preview", str(preview)]) == 2
+    assert main(["diff", "--stack", "dev", "--preview", str(preview)]) == 3
     lines = capsys.readouterr().err.splitlines()
     assert not any(line.lstrip().startswith("::") for line in lines)
     assert lines[-1].endswith(":stop-commands::x")
@@ -106,7 +106,7 @@ def test_a_preview_that_is_nested_too_deeply(depth: int, preview: Path, capsys: 
     text = digest([step("update", WORKER, {**WORKER, "inputs": {"tags": "DEEP"}})])
     preview.write_text(text.replace('"DEEP"', '{"a":' * depth + '"x"' + "}" * depth))
 
-    assert main(["diff", "--preview", str(preview)]) == 2
+    assert main(["diff", "--preview", str(preview)]) == 3
     assert "its values are nested too deeply" in capsys.readouterr().err
 
 
@@ -129,7 +129,7 @@ def test_wrong_arguments(
     Path("latin.json").write_bytes("{é}".encode("latin-1"))
     Path("empty.json").touch()
 
-    assert main(["diff", *arguments]) == 2
+    assert main(["diff", *arguments]) == 3
     said = capsys.readouterr().err
     assert says in said
     assert said.count("\n") == 1
@@ -154,7 +154,7 @@ def test_a_preview_that_fails_without_a_message(
 ) -> None:
     monkeypatch.setattr("irsa_cli.diff.work.previewed", lambda *_: (PREVIEW, "pulumi preview: exit code 255"))
 
-    assert main(["diff"]) == 2
+    assert main(["diff"]) == 3
     printed = capsys.readouterr()
     said = "irsa diff: the preview of stack dev failed\n  pulumi preview: exit code 255\n"
     assert (printed.out, printed.err) == ("", said)
