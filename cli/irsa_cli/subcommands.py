@@ -1,8 +1,8 @@
 """The subcommands, and the parsers of their arguments.
 
-The module of a subcommand has `add`, which adds its arguments to a parser and sets `run`, which returns the exit code.
-One with `--json` names the dataclass that it prints: `OUTPUT`, or as `module:NAME`. `--help` imports the module, and only
-`run` what the subcommand works with.
+Each is a module with `add`, which adds its arguments to a parser and sets `run`, which returns the exit code. One with
+`--json` names the dataclass that it prints: `OUTPUT`, or as `module:NAME`. `--help` imports the module, and only `run`
+what the subcommand works with.
 """
 
 import argparse
@@ -23,7 +23,7 @@ SUBCOMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "check": (
         "irsa_program.check",
-        "Check stack files against every rule without engine, credentials or network; --live also asks AWS and clusters.",
+        "Check stack files against every rule without credentials or network; --live also asks AWS and clusters.",
     ),
     "diff": (
         "irsa_cli.diff.subcommand",
