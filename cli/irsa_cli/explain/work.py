@@ -10,16 +10,16 @@ from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError, We
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN, meant_by
 from irsa.rules.arns import issuer_host_path, parse_cluster_arn, parse_iam_arn, provider_of_role
-from irsa.rules.mistakes import Mistake, likely, listed, named, nearest, visible
+from irsa.rules.mistakes import Mistake, likely, listed, named, nearest
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.explain.output import Explanation, Note, explained, lines
+from irsa_cli.explain.output import Explanation, Note, explained, section_of
 from irsa_cli.text_files import text_of
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, UsageError
 from irsa_world.issuers import eks_region
 from irsa_world.model import Association, AwsAccount, Cluster, ServiceAccount, World
 from irsa_world.report.json import document
-from irsa_world.report.publish import print_lines
+from irsa_world.report.publish import print_sections
 from irsa_world.sessions import ORDER, Sessions
 from irsa_world.state.declared import DeclaredStack
 from irsa_world.state.pulumi import read_stack
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(document("explain", code, answer))
     else:
-        print_lines((visible(text), style) for text, style in lines(answer))
+        print_sections([section_of(answer)])
     return code
 
 

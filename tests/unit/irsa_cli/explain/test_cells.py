@@ -99,7 +99,7 @@ NO_ANNOTATION = f"it has no {KEY}, so its Pods get no credentials"
 CASES = {
     "annotated": Case((), 0, MAY, json={"role": ROLE, "annotation": "", "fix": ""}),
     "by name": Case(("app",), 0, MAY, json={"role": ROLE, "binding": ""}),
-    "by key": Case(("app", "--stack", "dev"), 0, MAY, (" binding app sub ",), {"role": ROLE, "binding": "app"}),
+    "by key": Case(("app", "--stack", "dev"), 0, MAY, (" binding: app sub: ",), {"role": ROLE, "binding": "app"}),
     "by ARN": Case(WITH_STACK, 0, MAY, json={"role": ROLE, "binding": ""}),
     "not annotated": Case(
         BY_ROLE, 0, MAY, (f"annotation: web/app found: {NO_ANNOTATION} expected: {KEY}: {ROLE} do: kubectl ",),
@@ -127,12 +127,12 @@ CASES = {
     # --- An association
     "both ways": Case(
         (), 0, f"{MAY}statement 2 (Pods) allows it, ",
-        (GIVES, f" token: Pods that are older ask for {ROLE}", " yes Principal: EKS Pod Identity "),
+        (GIVES, f" token: Pods that are older ask for {ROLE}", " Principal: EKS Pod Identity "),
         {"request": {"namespace": "web", "serviceAccount": "app", "clusterArn": CLUSTER_ARN, "sessionTags": True}},
         statements=(WEB, PODS), association=association(),
     ),
     "both ways, and a token is asked about": Case(
-        (*BY_ROLE, "--audience", STS), 0, f"{MAY}statement 1 allows it", (GIVES, f"aud {STS}"),
+        (*BY_ROLE, "--audience", STS), 0, f"{MAY}statement 1 allows it", (GIVES, f"aud: {STS}"),
         statements=(WEB, PODS), association=association(),
     ),
     "it is refused, whatever the token gets": Case(
