@@ -5,7 +5,7 @@ import argparse
 from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.options import stack_name
 
-FAIL_ON_HELP = f"exit code 1 if there are any: {', '.join(FAIL_ON)}; what irsa cannot tell counts (repeatable)"
+FAIL_ON_HELP = f"exit code 1 if there are any: {', '.join(FAIL_ON)}; 3 if irsa cannot tell (repeatable)"
 
 DESCRIPTION = """\
 Show what `pulumi up` would change, in words: first who gains or loses the

@@ -244,7 +244,7 @@ def test_a_state_that_was_not_read(gate: str, tmp_path: Path, capsys: pytest.Cap
     file = tmp_path / "preview.json"
     file.write_text(digest([update(role(ONE), role(ONE))]))
 
-    assert main(["diff", "--preview", str(file), "--fail-on", gate]) == 1
+    assert main(["diff", "--preview", str(file), "--fail-on", gate]) == 3
     assert capsys.readouterr().out.startswith("~ the state was not read")
 
 

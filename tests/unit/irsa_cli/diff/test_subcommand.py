@@ -12,7 +12,7 @@ import pytest
 
 from irsa_cli.diff.changes import BindingChange, ResourceChange
 from irsa_cli.diff.dangers import DangerousGain
-from irsa_cli.diff.fail_on import FAIL_ON
+from irsa_cli.diff.fail_on import FAIL_ON, exit_code
 from irsa_cli.diff.guards import GuardChange
 from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.rights import Right, Undecided
@@ -129,7 +129,7 @@ def test_wrong_arguments(
     Path("latin.json").write_bytes("{é}".encode("latin-1"))
     Path("empty.json").touch()
 
-    assert main(["diff", *arguments]) == 3
+    assert main(["diff", *arguments]) == (2 if says.startswith("--") else 3)
     said = capsys.readouterr().err
     assert says in said
     assert said.count("\n") == 1
@@ -293,3 +293,26 @@ def test_what_a_gate_stops_at(gate: str) -> None:
 
     assert all(FAIL_ON[gate](diff(**each)) for each in STOPS[gate])
     assert not any(FAIL_ON[gate](diff(**each)) for each in others)
+
+
+@pytest.mark.parametrize(
+    ("gate", "found", "certain"),
+    [
+        ("gains", {"gains": [RIGHT], "cannot_tell": [UNDECIDED]}, True),
+        *(("gains", each, False) for each in ({"may_gain": [RIGHT]}, {"cannot_tell": [UNDECIDED]})),
+        *(("permissions", permission("gains", each), each != "cannot tell") for each in ("all", "some", "cannot tell")),
+        *(
+            ("dangerous", each, False)
+            for each in ({"permissions": [NOT_READ]}, {"permissions_cannot_tell": [UNDECIDED]})
+        ),
+        ("dangerous", {"guard": [GuardChange("", "pods", "off", "cannot tell")]}, False),
+        ("dangerous", {**permission("gains", dangerous=True), "permissions_cannot_tell": [UNDECIDED]}, True),
+        ("dangerous", {**permission("loses", dangerous=True), "permissions_cannot_tell": [UNDECIDED]}, False),
+        *((each, {"state_not_read": "x"}, False) for each in ("gains", "permissions", "dangerous")),
+        ("deletes", {"bindings": changed("delete"), "cannot_tell": [UNDECIDED]}, True),
+    ],
+)
+def test_a_gate_that_stops_only_by_what_irsa_cannot_tell(gate: str, found: dict[str, Any], certain: bool) -> None:
+    assert FAIL_ON[gate](diff(**found))
+    assert exit_code(diff(**found), [gate]) == (1 if certain else 3)
+    assert exit_code(diff(**found, other=changed("delete")[0].resources), [gate, "deletes"]) == 1
