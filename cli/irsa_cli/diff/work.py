@@ -16,7 +16,7 @@ from irsa_cli.diff.chains import add_chains
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import Keys, clusters_by_issuer, component_keys_of, kubernetes_providers, providers
 from irsa_cli.diff.dangers import dangerous_gains, policies_that_decide
-from irsa_cli.diff.fail_on import FAIL_ON
+from irsa_cli.diff.fail_on import FAIL_ON, exit_code
 from irsa_cli.diff.guards import clusters_of_guards, guard_changes
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
 from irsa_cli.diff.live import Live, patched, read_in_aws, read_service_accounts, with_annotations
@@ -33,7 +33,7 @@ from irsa_cli.options import STREAM
 from irsa_cli.progress import under_way
 from irsa_cli.text_files import text_of
 from irsa_cli.whole_file import write
-from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_world.exits import COULD_NOT_LOOK, CouldNotLookError, UsageError
 from irsa_world.report.json import document
 from irsa_world.report.publish import print_lines
 from irsa_world.state.pulumi import exported_state, previewed
@@ -49,16 +49,14 @@ def run(options: argparse.Namespace) -> int:
         CouldNotLookError: The preview cannot be read, or is of another stack.
     """
     if options.json and options.markdown == STREAM:
-        raise CouldNotLookError("--json and --markdown - both print: use one of them, or write the Markdown to a file")
+        raise UsageError("--json and --markdown - both print: use one of them, or write the Markdown to a file")
     if options.refresh and options.preview is not None:
-        raise CouldNotLookError(
-            "--refresh is for a preview that irsa runs: write FILE by `pulumi preview --refresh --json`"
-        )
+        raise UsageError("--refresh is for a preview that irsa runs: write FILE by `pulumi preview --refresh --json`")
     found = _of_preview(options)
     if not found:
         return COULD_NOT_LOOK
     failed = [each for each in dict.fromkeys(options.fail_on) if FAIL_ON[each](found)]
-    code = FINDINGS if failed else GOOD
+    code = exit_code(found, failed)
     _print(found, options, code)
     if options.markdown not in {None, STREAM}:
         write(Path(options.markdown), _markdown(found))
@@ -181,7 +179,7 @@ def _markdown(diff: Diff) -> str:
 
 def _print(diff: Diff, options: argparse.Namespace, code: int) -> None:
     if options.json:
-        print(document("diff", code == GOOD, diff))
+        print(document("diff", code, diff))
     elif options.markdown == STREAM:
         print(_markdown(diff))
     else:

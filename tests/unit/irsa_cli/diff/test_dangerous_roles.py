@@ -244,7 +244,7 @@ def test_a_state_that_was_not_read(gate: str, tmp_path: Path, capsys: pytest.Cap
     file = tmp_path / "preview.json"
     file.write_text(digest([update(role(ONE), role(ONE))]))
 
-    assert main(["diff", "--preview", str(file), "--fail-on", gate]) == 1
+    assert main(["diff", "--preview", str(file), "--fail-on", gate]) == 3
     assert capsys.readouterr().out.startswith("~ the state was not read")
 
 
@@ -254,5 +254,5 @@ def test_a_step_of_another_form(gate: str, step: Any, tmp_path: Path, capsys: py
     file = tmp_path / "preview.json"
     file.write_text(digest([update(role(ONE), role(ONE)), step]))
 
-    assert main(["diff", "--preview", str(file), "--fail-on", gate]) == 2
+    assert main(["diff", "--preview", str(file), "--fail-on", gate]) == 3
     assert "steps[1]" in capsys.readouterr().err.splitlines()[0]
