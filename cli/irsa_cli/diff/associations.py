@@ -21,7 +21,8 @@ from irsa.rules.trust import (
     TAG_SESSION,
 )
 from irsa.rules.unknown import Unknown
-from irsa_cli.diff.rights import Right, Rights, Undecided, written
+from irsa_cli.diff.questions import Undecided
+from irsa_cli.diff.rights import Right, Rights, written
 from irsa_cli.diff.sides import PODS, Compared, Side
 from irsa_cli.diff.world import UNKNOWN_ARN, World, place_of
 from irsa_world.trusts.chains import Document

@@ -236,18 +236,3 @@ def _modes(urn: str, resources: Sequence[Resource], lost: bool = False) -> Mappi
             mode = "deny" if "Deny" in actions else "warn"
             found |= {f"{e.namespace}/{e.name}": mode for e in parsed_data(texts) if e.namespace in namespaces}
     return found
-
-
-def as_shown(step: Step) -> Step:
-    """Return a step of a guard's own resource with its name alone: no CEL, no data, no automatic name."""
-    if not is_of_guard(step.resource):
-        return step
-    replaced_for = tuple(dict.fromkeys(each.partition("[")[0] for each in step.replaced_for))
-    old, new = (each and each._replace(inputs=_named(each)) for each in (step.old, step.new))
-    return step._replace(old=old, new=new, reasons=(), replaced_for=replaced_for)
-
-
-def _named(resource: Resource) -> dict[str, Any]:
-    metadata = mapping_of(resource.inputs.get("metadata"))
-    name = resource.name if resource.type == types.CONFIG_MAP else metadata.get("name")
-    return {"metadata": {**{key: metadata[key] for key in ("namespace",) if key in metadata}, "name": name}}

@@ -9,29 +9,22 @@ from irsa.rules import commands
 from irsa.rules.arns import Arn
 from irsa.rules.mistakes import and_more, named, visible
 from irsa.ways import IRSA, POD_IDENTITY
-from irsa_cli.diff.changes import KINDS, WORDS, PropertyChange, ResourceChange
+from irsa_cli.diff.changes import ATTACHED, ResourceChange
 from irsa_cli.diff.dangers import DangerousGain
 from irsa_cli.diff.guards import CANNOT_TELL, CONFIG_MAPS, EXCEPTIONS, OFF, PODS, STRICTEST_FIRST, GuardChange
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import PermissionChange
-from irsa_cli.diff.preview import DELETE, UPDATE
-from irsa_cli.diff.renamed import Renamed
-from irsa_cli.diff.rights import Right, Undecided
-from irsa_cli.diff.statements import StatementChange
+from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE
+from irsa_cli.diff.questions import KINDS, Undecided
+from irsa_cli.diff.rights import Right
 from irsa_world.message import first_few
 from irsa_world.wrapped import WIDTH, columns
 
 EVERYBODY, NOBODY = "*/*", "nobody"
-ADDED, REMOVED, CHANGED, SAME = "+", "-", "~", " "
+ADDED, REMOVED, CHANGED = "+", "-", "~"
 SIGNS = {"create": ADDED, "import": ADDED, DELETE: REMOVED}
-STATEMENT_SIGNS = {"added": ADDED, "removed": REMOVED, "changed": SAME}
 OWN_KINDS = {kind.word for kind in KINDS.values()}
-OWN_WORDS = {*WORDS.values(), *(word for kind in KINDS.values() for word in kind.words.values())}
-
-
-# Nothing else of a guard's own resources is shown.
-GUARD_KINDS = {"admission policy", "admission binding"}
-OF_GUARD = ["(the rules or", "parameters of", "a guard)"]
+OWN_WORDS = {CREATE, UPDATE, REPLACE, DELETE, IMPORT, *ATTACHED.values()}
 AVOIDERS = {
     "user": "user",
     "userPrefix": "users that begin with",
@@ -97,11 +90,9 @@ def failed_rows(diff: Diff) -> list[Row]:
 
 def headline(diff: Diff) -> list[tuple[str, str]]:
     """Return who gains and loses the right to assume a role, and what roles may do: each part's name and text."""
-    keys = [f"{named(each.formerly)} is {named(each.key)}" for each in diff.renamed]
     more = {
         "permissions": [" ".join(each.pieces) for each in permission_rows(diff)],
         "guard": [" ".join(guard_row(each).pieces[1:]) for each in diff.guard],
-        "renamed": keys,
     }
     dangerous = dict.fromkeys(" ".join(each) for each in _dangerous(diff))
     return [
@@ -281,55 +272,31 @@ def resource_rows(change: ResourceChange) -> list[Row]:
     """Return what changes of a resource."""
     kind = change.kind if change.kind in OWN_KINDS else named(change.kind)
     name = [named(change.name), "in", named(change.cluster)] if change.cluster else [named(change.name)]
-    pieces = [kind, *name[:-1], f"{name[-1]}:", _word(change.word)]
+    pieces = [kind, *name[:-1], f"{name[-1]}:", change.word if change.word in OWN_WORDS else named(change.word)]
     if change.replaced_for:
         pieces += ["(cannot change", "in place:", f"{', '.join(map(named, change.replaced_for))})"]
     if change.retained:
         pieces += ["(it stays in", "the cloud:", "retainOnDelete)"]
-    if change.operation == UPDATE and not change.statements and not change.settings:
-        pieces += OF_GUARD if change.kind in GUARD_KINDS else ["(nothing differs", "in meaning)"]
+    if change.operation == UPDATE and not change.lines and not change.settings:
+        pieces += ["(nothing differs", "in meaning)"]
     rows = [Row(SIGNS.get(change.operation, CHANGED), 0, pieces)]
-    for statement in change.statements:
-        rows += _statement_rows(change.document, statement)
-    return rows + [row for each in change.settings for row in _property_rows(each)]
-
-
-def _word(word: str) -> str:
-    return word if word in OWN_WORDS else named(word)
-
-
-def _statement_rows(document: str, change: StatementChange) -> Iterator[Row]:
-    sign = STATEMENT_SIGNS[change.change]
-    title = [f"{document}:", f"statement {named(change.statement)} ({named(change.effect)})"]
-    if change.change != "changed":
-        title.append(change.change)
-    yield Row(sign, 1, title if change.statement else [document])
-    for mark, elements in ((REMOVED, change.removed), (ADDED, change.added)):
-        for each in elements:
-            # Of a whole statement, the title says the effect.
-            if each.place != "Effect" or change.change == "changed":
-                place = " ".join(map(named, each.place.split(" ", 2)))
-                yield Row(mark, 2, [f"{place}:", named(each.value)])
-
-
-def _property_rows(change: PropertyChange) -> Iterator[Row]:
-    place = f"{visible(change.property.removeprefix('metadata.'))}:"
-    if change.secret:
-        yield Row(CHANGED, 1, [place, "a secret, which is not shown"])
-        return
-    if change.before is not None:
-        yield Row(REMOVED, 1, [place, named(change.before)])
-    if change.unknown:
-        yield Row(ADDED, 1, [place, "(not known until `pulumi up`)"])
-    elif change.after is not None:
-        yield Row(ADDED, 1, [place, named(change.after)])
+    if change.lines:
+        rows.append(Row(CHANGED, 1, [f"{change.document}:"]))
+    for line in change.lines:
+        place, colon, value = line.text.strip().partition(": ")
+        where, values = " ".join(map(named, place.split(" ", 2))), [named(value)] if value else []
+        rows.append(Row(line.sign, 3 if line.text[:1] == " " else 2, [f"{where}{colon.rstrip()}", *values]))
+    if change.settings:
+        which = "other settings" if change.lines else "settings"
+        rows.append(Row(CHANGED, 1, [which, "(`pulumi preview --diff`):", *_some(change.settings).split()]))
+    return rows
 
 
 def summary(diff: Diff) -> Row:
     """Return how many bindings and resources change."""
     resources = [*(each for binding in diff.bindings for each in binding.resources), *diff.other]
     words = Counter(each.word for each in resources)
-    counts = ", ".join(f"{count:,} {_word(word)}" for word, count in words.items())
+    counts = ", ".join(f"{count:,} {word if word in OWN_WORDS else named(word)}" for word, count in words.items())
     changing = sum(heading is not None for heading, _ in sections(diff))
     bindings = f"{f'{changing:,}' if changing else 'no'} {'binding changes' if changing == 1 else 'bindings change'}"
     changes = f"{bindings}; resources: {counts}, " if counts else "no changes; resources: "
@@ -348,21 +315,9 @@ def note_rows(diff: Diff) -> list[Row]:
 
 def sections(diff: Diff) -> Iterator[tuple[str | None, list[Row]]]:
     """Yield each binding that changes with its key, and the resources of none."""
-    renamed: dict[str, list[Row]] = {}
-    for each in diff.renamed:
-        renamed.setdefault(each.key, []).append(_renamed_row(each))
-    again = {urn for each in diff.renamed for urn in each.urns}
-    found = [(named(each.key), each.resources, renamed.get(each.key, [])) for each in diff.bindings]
-    for heading, resources, notes in [*found, (None, diff.other, [])]:
-        rows = [*notes, *(row for each in resources if each.urn not in again for row in resource_rows(each))]
-        if rows:
+    for heading, resources in [*((named(each.key), each.resources) for each in diff.bindings), (None, diff.other)]:
+        if rows := [row for each in resources for row in resource_rows(each)]:
             yield heading, rows
-
-
-def _renamed_row(renamed: Renamed) -> Row:
-    what = f"{' and '.join(renamed.kinds)} with an automatic name"
-    text = f"its key was {named(renamed.formerly)}: {what} will be created again, and its Pods need a restart."
-    return Row(CHANGED, 0, [*text.split(), "To", "keep", "what", "is", "there:", f"`{renamed.fix}`"])
 
 
 def rows_of(diff: Diff) -> Iterator[Row]:

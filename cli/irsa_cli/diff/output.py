@@ -8,8 +8,8 @@ from irsa_cli.diff.changes import BindingChange, ResourceChange
 from irsa_cli.diff.dangers import DangerousGain
 from irsa_cli.diff.guards import GuardChange
 from irsa_cli.diff.permissions import PermissionChange
-from irsa_cli.diff.renamed import Renamed
-from irsa_cli.diff.rights import Right, Undecided
+from irsa_cli.diff.questions import Undecided
+from irsa_cli.diff.rights import Right
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,6 @@ class Diff:
         failed_updates: Resources whose last update failed, by logical name: AWS may not have what the state says, with
             which everything here is compared.
         before: What it begins with: the state of the last `pulumi up`, or what AWS and Kubernetes have (`--refresh`).
-        renamed: The bindings whose key was renamed, so that what has an automatic name is created again.
         permissions: What roles may do that they could not before, and what no more; what is dangerous comes first.
         permissions_cannot_tell: Roles of which irsa cannot tell that.
         dangerous: Who newly may assume a role, where that is dangerous: the role may do what is dangerous, also by the
@@ -59,7 +58,6 @@ class Diff:
     not_read: Sequence[str] = ()
     failed_updates: Sequence[str] = ()
     before: Literal["state", "live"] = "state"
-    renamed: Sequence[Renamed] = ()
     permissions: Sequence[PermissionChange] = ()
     permissions_cannot_tell: Sequence[Undecided] = ()
     dangerous: Sequence[DangerousGain] = ()

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from irsa import types
 from irsa.evaluation.gains import Gain, each_once, gains
 from irsa.evaluation.lint.permissions import HARMLESS, rank, rank_of_policy
 from irsa.evaluation.permissions import Permissions, gives
@@ -18,8 +17,8 @@ from irsa.rules.mistakes import named
 from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
-from irsa_cli.diff.preview import Step
-from irsa_cli.diff.rights import Undecided, holders
+from irsa_cli.diff.questions import Undecided
+from irsa_cli.diff.rights import holders
 from irsa_cli.diff.world import ANY_TAG, NO_PERMITS, NOT_THERE, UNKNOWN_ARN, Permits, World
 from irsa_world.trusts.chains import Document
 
@@ -31,26 +30,6 @@ EVERYTHING: Document = {"Version": VERSION, "Statement": [{"Effect": "Allow", "A
 # Condition keys and policy variables about the ARN and the tags of who asks, and the tags of what is asked for:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
 PRINCIPAL, PRINCIPAL_TAG, RESOURCE_TAG = "aws:(?:PrincipalArn|userid)", "aws:PrincipalTag", "(?:aws|iam):ResourceTag"
-
-
-# Types that give somebody something in IAM or EKS, and those of them that are compared.
-GIVING = re.compile(r"aws:iam/|aws-native:iam:|aws:eks/access")
-COMPARED = {
-    types.ROLE,
-    types.POLICY,
-    types.ATTACHMENT,
-    types.POLICY_ATTACHMENT,
-    types.INLINE_POLICY,
-    types.OIDC_PROVIDER,
-}
-NOT_COMPARED = "irsa does not compare what resources of this type give:"
-
-
-def of_other_types(steps: Iterable[Step]) -> Iterator[Undecided]:
-    """Yield what changes and may give somebody something of which irsa reads nothing."""
-    for resource in (step.resource for step in steps):
-        if GIVING.match(resource.type) and resource.type not in COMPARED:
-            yield Undecided(resource.name, "", f"{NOT_COMPARED} {named(resource.type)}")
 
 
 @dataclass(frozen=True)

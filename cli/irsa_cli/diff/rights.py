@@ -15,6 +15,7 @@ from irsa.evaluation.admission import admitted_by, providers_of
 from irsa.evaluation.same_sessions import difference
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import named
+from irsa_cli.diff.questions import Undecided
 from irsa_cli.diff.sides import Compared, Side, admits
 from irsa_cli.diff.world import Role, place_of
 from irsa_world.model import Association
@@ -64,21 +65,6 @@ class Right:
     way: Literal["irsa", "podIdentity"] = "irsa"
     cluster_arn: str = ""
     if_associated: bool = False
-
-
-@dataclass(frozen=True)
-class Undecided:
-    """A role of which irsa cannot tell who gains or loses the right to assume it.
-
-    Attributes:
-        role: Name of the role.
-        role_arn: ARN of the role; empty where IAM is going to choose its name.
-        reason: Why.
-    """
-
-    role: str
-    role_arn: str
-    reason: str
 
 
 @dataclass(frozen=True)

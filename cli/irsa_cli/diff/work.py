@@ -13,18 +13,18 @@ from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
 from irsa_cli.diff.associations import add_associations, session_policy_changes
 from irsa_cli.diff.chains import add_chains
-from irsa_cli.diff.changes import changes
+from irsa_cli.diff.changes import changed_properties, changes
 from irsa_cli.diff.components import Keys, clusters_by_issuer, component_keys_of, kubernetes_providers, providers
 from irsa_cli.diff.dangers import dangerous_gains, policies_that_decide
 from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.diff.guards import clusters_of_guards, guard_changes
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
-from irsa_cli.diff.live import Live, patched, read_in_aws, read_service_accounts, with_annotations
+from irsa_cli.diff.live import Live, read_in_aws, read_service_accounts
 from irsa_cli.diff.markdown import markdown
 from irsa_cli.diff.output import Diff
-from irsa_cli.diff.permissions import of_other_types, permission_changes, policies_of_no_role, policies_of_others
+from irsa_cli.diff.permissions import permission_changes, policies_of_no_role, policies_of_others
 from irsa_cli.diff.preview import Preview, parse_preview
-from irsa_cli.diff.renamed import renamed_bindings
+from irsa_cli.diff.questions import not_compared
 from irsa_cli.diff.rights import rights
 from irsa_cli.diff.sides import Compared, changed_roles, clusters_of_both_ways, compared_roles
 from irsa_cli.diff.world import World
@@ -118,11 +118,7 @@ def _preview(options: argparse.Namespace) -> Preview:
 
 
 def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple[World, World], live: Live) -> Diff:
-    renamed = renamed_bindings(preview.steps, keys, in_stack_file="irsa:bindings" in preview.config)
     before, after = worlds
-    # The new role of a renamed binding is compared with its old one, whatever their names are.
-    new_keys = {before.keys[old]: after.keys[new] for new, old in (each.roles for each in renamed)}
-    before = before._replace(roles={new_keys.get(key, key): each for key, each in before.roles.items()})
     compared = compared_roles(before, after, live.names)
     declared = before.service_accounts | after.service_accounts
     found = rights(compared.values(), declared, live.names, live.eks_issuers)
@@ -133,13 +129,14 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
     chains = add_chains(found, before, after)
     dangerous = dangerous_gains(found, compared, aws_accounts_of(state), after, chains)
     permissions, undecided = permission_changes(before, after)
+    others = not_compared((e.resource.type, e.resource.name, changed_properties(e)) for e in preview.steps)
     guards = clusters_of_guards(state, preview.steps)
-    bindings, other = changes(with_annotations(preview.steps, live.annotations), keys, guards)
+    bindings, other = changes(preview.steps, keys, guards)
     return Diff(
         preview.stack,
         **vars(found),
         permissions=permissions,
-        permissions_cannot_tell=[*undecided, *of_other_types(preview.steps), *of_sessions, *of_no_role],
+        permissions_cannot_tell=[*undecided, *others, *of_sessions, *of_no_role],
         dangerous=dangerous,
         guard=guard_changes(state, preview.steps, guards),
         clusters={**_of_roles_with_several(compared.values()), **clusters_by_issuer(keys), **live.clusters},
@@ -148,7 +145,6 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
         unchanged=preview.unchanged,
         warnings=preview.warnings,
         not_read=live.not_read,
-        renamed=renamed,
         failed_updates=sorted(step.old.name for step in preview.steps if step.old and step.old.failed),
     )
 
@@ -167,7 +163,7 @@ def _live(state: list[Resource], preview: Preview, keys: Keys, before: World, af
     if policies or clusters:
         with under_way("diff", "reading the managed policies and EKS clusters of the roles that change"):
             live = read_in_aws(policies, clusters, providers(state, preview, types.AWS_PROVIDER))
-    if changed_roles(before, after) or any(map(patched, preview.steps)):
+    if changed_roles(before, after):
         with under_way("diff", "reading the service accounts of the clusters"):
             read = read_service_accounts(kubernetes_providers(state, preview, keys))
         not_read = [*live.not_read, *read.not_read]

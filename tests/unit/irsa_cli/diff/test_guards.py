@@ -1,14 +1,14 @@
-"""What the guards of a stack newly refuse, and how little of their own resources is shown."""
+"""What the guards of a stack newly refuse, and who may newly avoid them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from irsa_cli.diff.changes import changes
 from irsa_cli.diff.guards import Avoider, GuardChange, clusters_of_guards, guard_changes
-from irsa_cli.diff.lines import guard_row, headline, resource_rows, right_rows
+from irsa_cli.diff.lines import guard_row, headline, right_rows
 from irsa_world.state.resource import parse_resource
+from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import UNKNOWN, create, diff, preview, resource, step, update
 
 GUARD = "irsa:index:IdentityGuard"
@@ -184,23 +184,13 @@ def test_the_first_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "line"),
-    [
-        (
-            update(child(POLICY, "p", {"spec": {"a": 1}}), child(POLICY, "p", {"spec": {"a": 2}})),
-            "~ admission policy p: update (the rules or parameters of a guard)",
-        ),
-        (create(binding(["Deny"], "a")), "+ admission binding irsa-guard-shop-identity: create"),
-    ],
+    "change", [update(binding(["Warn"], "a"), binding(["Deny"], "a")), create(binding(["Deny"], "a"))]
 )
-def test_its_own_resources_are_a_line_each(change: Any, line: str) -> None:
-    _, others = changes(preview(change).steps, {})
+def test_its_own_resources_are_named(change: Any, diff_json: DiffJson) -> None:
+    (found,) = diff_json(change, create(guard({})))["other"]
 
-    assert [f"{row.sign} {' '.join(row.pieces)}" for each in others for row in resource_rows(each)] == [line]
-
-
-def test_resources_of_two_clusters() -> None:
-    read = preview(update(binding(["Warn"], "a"), binding(["Deny"], "a")), create(guard({}))).steps
-    _, others = changes(read, {}, clusters_of_guards([], read))
-
-    assert [(each.name, each.cluster) for each in others] == [("irsa-guard-shop-identity", "green")]
+    assert (found["kind"], found["name"], found["cluster"]) == (
+        "admission binding",
+        "irsa-guard-shop-identity",
+        "green",
+    )

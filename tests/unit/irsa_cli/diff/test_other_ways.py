@@ -19,9 +19,7 @@ from hypothesis import strategies as st
 from irsa.rules.policies import chaining_policy
 from irsa_cli.diff.associations import add_associations, session_policy_changes
 from irsa_cli.diff.chains import add_chains
-from irsa_cli.diff.changes import changes
-from irsa_cli.diff.components import component_keys_of
-from irsa_cli.diff.lines import resource_rows, rows_of
+from irsa_cli.diff.lines import rows_of
 from irsa_cli.diff.rights import Right, Rights, rights
 from irsa_cli.diff.sides import compared_roles
 from irsa_cli.diff.worlds import before_and_after
@@ -237,23 +235,6 @@ def test_a_session_policy(change: Any, state: Any, reason: str) -> None:
 
     what = f"the session policy that limited web/app in {CLUSTER} "
     assert [each.reason for each in undecided] == ([f"{what}{reason}"] if reason else [])
-
-
-def test_the_lines_of_an_association() -> None:
-    def lines(change: Any) -> list[str]:
-        read = preview(change)
-        ((binding,), _) = changes(read.steps, component_keys_of([], read))
-        return [line for each in binding.resources for row in resource_rows(each) for line in row.lines]
-
-    replaced = lines(step("replace", ONE, association("b"), replaceReasons=["serviceAccount"]))
-    updated = lines(step("update", ONE, with_inputs(limited("s3:GetObject"), tags={"team": "a"})))
-
-    assert "".join(replaced[:2]) == (
-        "~ association web/b in my-cluster: replace (cannot change in place:~     serviceAccount)"
-    )
-    assert updated[0] == "~ association web/app in my-cluster: update"
-    assert "+   session policy: statement 1 (Allow) added" in updated
-    assert {"-   disableSessionTags: false", "+   disableSessionTags: true", "+   tags.team: a"} <= {*updated}
 
 
 def test_what_the_headline_says() -> None:

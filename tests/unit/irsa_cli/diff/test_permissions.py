@@ -9,7 +9,8 @@ import pytest
 from irsa_cli.diff.chains import add_chains
 from irsa_cli.diff.lines import permission_rows
 from irsa_cli.diff.permissions import PermissionChange, permission_changes, policies_of_others
-from irsa_cli.diff.rights import Rights, Undecided
+from irsa_cli.diff.questions import Undecided
+from irsa_cli.diff.rights import Rights
 from irsa_cli.diff.world import World
 from irsa_cli.diff.worlds import before_and_after
 from tests.unit.irsa_cli.diff.previews import (
