@@ -7,8 +7,8 @@ from typing import Any
 
 from irsa import outputs, types
 from irsa_cli.diff.documents import Line, document_diff
-from irsa_cli.diff.preview import CREATE, DEFAULTS, DELETE, IMPORT, REPLACE, Step
 from irsa_cli.diff.questions import KINDS, Kind
+from irsa_world.state.preview import CREATE, DEFAULTS, DELETE, IMPORT, REPLACE, Step
 from irsa_world.state.resource import Resource, is_secret, is_unknown, known_text
 
 STACK = "pulumi:pulumi:Stack"

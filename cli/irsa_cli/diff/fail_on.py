@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from irsa_cli.diff.preview import DELETE, REPLACE
+from irsa_world.state.preview import DELETE, REPLACE
 
 if TYPE_CHECKING:
     from irsa_cli.diff.output import Diff

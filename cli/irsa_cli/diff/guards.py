@@ -9,8 +9,8 @@ from irsa.guard.policies import IDENTITY, selected_namespaces
 from irsa.guard.rules import GROUPS, SYSTEM, USER_PREFIXES, USERS, is_everybody, is_wide_prefix, parsed_data
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES, GUARD_TYPE, KEY
 from irsa.rules.leaves import items_of, mapping_of
-from irsa_cli.diff.preview import CREATE, Step
-from irsa_cli.diff.worlds import resources_before_and_after
+from irsa_world.state.planned import resources_before_and_after
+from irsa_world.state.preview import CREATE, Step
 from irsa_world.state.resource import Resource, is_secret, is_unknown, known_text
 
 PODS, ROLE_ANNOTATIONS, EXCEPTIONS, CONFIG_MAPS = "pods", "roleAnnotations", "exceptions", "configMaps"

@@ -14,10 +14,10 @@ from irsa_cli.diff.dangers import DangerousGain
 from irsa_cli.diff.guards import CANNOT_TELL, CONFIG_MAPS, EXCEPTIONS, OFF, PODS, STRICTEST_FIRST, GuardChange
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import PermissionChange
-from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE
 from irsa_cli.diff.questions import KINDS, Undecided
-from irsa_cli.diff.rights import Right
+from irsa_cli.diff.who import Right
 from irsa_world.message import first_few
+from irsa_world.state.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE
 from irsa_world.wrapped import WIDTH, columns
 
 EVERYBODY, NOBODY = "*/*", "nobody"
@@ -223,9 +223,8 @@ def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
     def right(each: Right) -> list[str]:
         who = "every service account" if each.service_account == EVERYBODY else named(each.service_account)
         place = diff.clusters.get(each.issuer) or each.issuer or each.cluster_arn
-        where = ["in", named(place)] if place and (several or each.if_associated) else []
-        if each.way == POD_IDENTITY.key:
-            where += ["by an", "association of", BY[each.way]] if each.if_associated else ["by", BY[each.way]]
+        where = ["in", named(place)] if place and several else []
+        where += ["by", BY[each.way]] if each.way == POD_IDENTITY.key else []
         then = ["->", named(each.then)] if each.then else []
         then += ["(if its trust", "policy allows it)"] if each.if_trusted else []
         holder = [who, *where, "->"] if each.service_account else []
@@ -236,6 +235,8 @@ def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
         for each in those:
             such_as = f"(such as {_some(each.such_as)})".split() if each.such_as else []
             yield name, " ".join(right(each)), Row(sign, 0, [*word, *right(each), *such_as])
+    for each in diff.changes_way:
+        yield "changes its way", " ".join(right(each)), Row(CHANGED, 0, ["changes its way:", *right(each)])
     for undecided in diff.cannot_tell:
         which = role(undecided)
         yield "cannot tell", which, Row(CHANGED, 0, ["cannot tell:", f"{which}:", *undecided.reason.split()])

@@ -1,12 +1,13 @@
 """What is asked of AWS and the clusters: service accounts, managed policies of others, issuers of EKS clusters."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 from irsa.rules.arns import issuer_host_path, parse_cluster_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_world.exits import CouldNotLookError
+from irsa_world.model import AwsAccount, Cluster, ManagedPolicy, ServiceAccount, World
 from irsa_world.state.resource import SECRET_TEXT, Resource, is_unknown
 from irsa_world.trusts.chains import Document
 
@@ -29,6 +30,26 @@ class Live(NamedTuple):
     policies: Mapping[str, Document] = {}
     eks_issuers: Mapping[str, str] = {}
     not_read: Sequence[str] = ()
+
+
+def with_read(world: World, live: Live, declared: Iterable[str]) -> World:
+    """Return a World with what was read: of each cluster, its service accounts, and those that the stack has.
+
+    A cluster of which only a trust policy knows has the latter alone; it has no issuer here.
+    """
+    names: dict[str, Set[str]] = {"": set(), **live.names}
+    clusters = (
+        Cluster(issuer, f"https://{issuer}" if issuer else "", _service_accounts(issuer, {*declared, *those}))
+        for issuer, those in names.items()
+    )
+    read = tuple(ManagedPolicy(arn, each) for arn, each in live.policies.items() if isinstance(each, Mapping))
+    aws_accounts = (*world.aws_accounts, AwsAccount("", (), {}, policies=read, is_whole=False))
+    return World(tuple(clusters), aws_accounts)
+
+
+def _service_accounts(issuer: str, subjects: Iterable[str]) -> tuple[ServiceAccount, ...]:
+    names = (each.partition(":") for each in sorted(subjects))
+    return tuple(ServiceAccount(issuer, namespace, name) for namespace, _, name in names)
 
 
 def read_service_accounts(providers: Mapping[str, tuple[Resource, str]]) -> Live:

@@ -9,7 +9,7 @@ from irsa_cli.diff.dangers import DangerousGain
 from irsa_cli.diff.guards import GuardChange
 from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.questions import Undecided
-from irsa_cli.diff.rights import Right
+from irsa_cli.diff.who import Right
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Diff:
         loses: Who loses it.
         may_gain: Who may gain it: that depends on conditions that irsa cannot evaluate.
         may_lose: Who may lose it, likewise.
+        changes_way: Who has a role by IRSA and by EKS Pod Identity, or by the other one than before.
         cannot_tell: Roles of which irsa cannot tell who gains or loses the right to assume them.
         other_principals: Names of roles whose trust in others than service accounts changes.
         clusters: Keys of clusters in the stack file, by issuer without https://, as far as they are known; else the
@@ -47,6 +48,7 @@ class Diff:
     loses: Sequence[Right] = ()
     may_gain: Sequence[Right] = ()
     may_lose: Sequence[Right] = ()
+    changes_way: Sequence[Right] = ()
     cannot_tell: Sequence[Undecided] = ()
     other_principals: Sequence[str] = ()
     clusters: Mapping[str, str] = field(default_factory=dict)

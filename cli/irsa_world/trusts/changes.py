@@ -1,14 +1,16 @@
 """Who gains and who loses, between what a role says to the tokens of a cluster before and after. Pure."""
 
 import functools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from irsa.evaluation import representatives
+from irsa.evaluation.admission import admitted_by, providers_of
 from irsa.evaluation.cover import Within, cover, subjects_within
 from irsa.evaluation.document import Parsed
 from irsa.evaluation.kinds import Kinds, union
 from irsa.evaluation.representatives import admits, audiences
+from irsa.evaluation.same_sessions import difference
 from irsa.rules.subjects import subject_claim
 from irsa_world.trusts.claims import Claims
 
@@ -44,40 +46,28 @@ class Changes(NamedTuple):
     too_many: bool
 
 
-# By the `namespace:name` of service accounts: whether they have the right anyway; None where that cannot be decided.
-Anyway = Mapping[str, bool | None]
-
-
-def changes(
-    before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any], anyway: Sequence[Anyway] = ({}, {})
-) -> Changes:
+def changes(before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any]) -> Changes:
     """Return what changes for the service accounts of a cluster.
 
     Args:
         before: What is said to their tokens before.
         after: What is said to them afterwards.
         claims: Those that exist.
-        anyway: Who has the right by another way, before and afterwards.
     """
     sides = [[*before], [*after]]
     too_many = any(taken is None for side in sides for _, taken in side)
     sides = [[], []] if too_many else sides
     said = [one for side in sides for of, _ in side for one in of.patterns("sub")]
-    others = {each: subject_claim(each) for each in sorted({*anyway[0], *anyway[1]})}
-    patterns = tuple(dict.fromkeys([*said, *map(tuple, others.values())]))
+    patterns = tuple(dict.fromkeys(said))
 
     @functools.cache
     def held_by(found: Kinds) -> _Held:
-        return _held(sides, found.claims, anyway)
+        return _held(sides, found.claims)
 
-    real = _held(sides, claims.kinds(patterns), anyway)
+    real = _held(sides, claims.kinds(patterns))
     covered = cover(patterns, lambda found: held_by(found).changes)
     if covered is None:
-        of_others = _held(sides, {claim: 1 << place for place, claim in enumerate(others.values())}, anyway).changes
-        alone: dict[str, list[Change]] = {}
-        for name, those in real.changes.items():
-            also = (each for place, each in enumerate(others) if of_others[name] >> place & 1)
-            alone[name] = [Change(each) for each in dict.fromkeys((*claims.subjects(those), *also))]
+        alone = {name: [*map(Change, claims.subjects(those))] for name, those in real.changes.items()}
         return Changes(alone, bool(real.undecided), too_many=True)
     found, by_name = covered
     held = held_by(found)
@@ -111,6 +101,30 @@ def held_by_one(side: Iterable[Asked], subject: str) -> bool | None:
     return True if held.had else None if held.may_have_had else False
 
 
+def are_alike(
+    before: Mapping[str, Any], after: Mapping[str, Any], audiences: Mapping[str, Collection[str] | None]
+) -> bool:
+    """Return whether two trust policies treat no token of these providers differently, whatever nobody knows."""
+    return not difference(before, after, audiences)
+
+
+class Holder(NamedTuple):
+    """Who may assume a role by tokens: a pattern, `namespace:name`, and whom in it not."""
+
+    certain: bool
+    provider_arn: str
+    subject: str
+    denied: tuple[str, ...]
+    denied_are_all: bool
+
+
+def holders(parsed: Parsed) -> Iterator[Holder]:
+    """Yield who may assume a role by tokens, for certain or not, whatever the OIDC providers list."""
+    for arn in dict.fromkeys(providers_of(parsed[1])):
+        for each in admitted_by(parsed, arn, None)[0]:
+            yield Holder(each.certain, arn, each.subject, each.denied, each.exact or each.denied_are_all)
+
+
 class _Held(NamedTuple):
     """Who has the right before and after, and who may have it: sets of service accounts, or of kinds of them."""
 
@@ -136,12 +150,10 @@ class _Held(NamedTuple):
         return self.may_have_had & ~self.had & self.may_have & ~self.has
 
 
-def _held(sides: Iterable[Iterable[Asked]], subjects: Mapping[str, int], anyway: Sequence[Anyway] = ({}, {})) -> _Held:
+def _held(sides: Iterable[Iterable[Asked]], subjects: Mapping[str, int]) -> _Held:
     found = []
-    for side, others in zip(sides, anyway, strict=True):
+    for side in sides:
         admitted = [admits(of, subjects, taken or ()) for of, taken in side]
-        held = {subjects.get(subject_claim(each), 0): has for each, has in others.items()}
-        found.append(union([*(each.certain for each in admitted), *(bit for bit, has in held.items() if has)]))
-        possible = (bit for bit, has in held.items() if has is not False)
-        found.append(union([*(each.possible for each in admitted), *possible]))
+        found.append(union(each.certain for each in admitted))
+        found.append(union(each.possible for each in admitted))
     return _Held(*found)

@@ -6,13 +6,9 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.diff.chains import add_chains
 from irsa_cli.diff.lines import permission_rows
-from irsa_cli.diff.permissions import PermissionChange, permission_changes, policies_of_others
-from irsa_cli.diff.questions import Undecided
-from irsa_cli.diff.rights import Rights
-from irsa_cli.diff.world import World
-from irsa_cli.diff.worlds import before_and_after
+from irsa_cli.diff.permissions import PermissionChange
+from tests.unit.irsa_cli.diff.conftest import Told
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
     ADMINISTRATOR,
@@ -25,7 +21,6 @@ from tests.unit.irsa_cli.diff.previews import (
     create,
     diff,
     inline,
-    preview,
     resource,
     role,
     statement,
@@ -41,12 +36,15 @@ ARN = "arn:aws:s3:::a/*"
 STAYS = step("update", ROLE, ROLE)
 
 
-def worlds(*steps: Any) -> tuple[World, World]:
-    return before_and_after([], preview(*steps).steps)
+@pytest.fixture
+def changes(told: Told) -> Told:
+    """Return what changes of permissions, and what of these cannot be told."""
 
+    def run(*steps: Any, **more: Any) -> Any:
+        found = told(STAYS, *steps, **more)
+        return found.permissions, found.permissions_cannot_tell
 
-def changes(*steps: Any) -> tuple[list[PermissionChange], list[Undecided]]:
-    return permission_changes(*worlds(STAYS, *steps))
+    return run
 
 
 def managed(*statements: Any, name: str = "app", component: str = "app") -> dict[str, Any]:
@@ -54,41 +52,40 @@ def managed(*statements: Any, name: str = "app", component: str = "app") -> dict
     return resource(POLICY, name, {"name": name, "policy": json.dumps(document(*statements))}, component)
 
 
-def test_who_may_assume_a_role_that_may_do_everything_is_named() -> None:
-    found, _ = changes(create(managed(statement())))
+def test_who_may_assume_a_role_that_may_do_everything_is_named(changes: Told) -> None:
+    (found,), _ = changes(create(managed(statement())))
     small = PermissionChange("r", "", "gains", ("s3:GetObject",), (ARN,), keys=("aws:SourceVpc",))
-    every = [*found, small, replace(small, extent="cannot tell")]
+    every = [small, replace(small, extent="cannot tell"), replace(small, service_accounts=("team-a/app",))]
     lines = [" ".join(row.pieces) for row in permission_rows(diff(permissions=every))]
 
+    assert (found.role, found.actions, found.service_accounts) == ("my-role", ("*",), ("team-a/app",))
     assert lines == [
-        "my-role gains * on * (assumed by team-a/app)",
         "r gains s3:GetObject on arn:aws:s3:::a/* (where aws:SourceVpc)",
         "r may gain s3:GetObject on arn:aws:s3:::a/* (depends on aws:SourceVpc)",
+        "r gains s3:GetObject on arn:aws:s3:::a/* (where aws:SourceVpc) (assumed by team-a/app)",
     ]
 
 
-def test_nothing_is_said_twice_and_what_goes_is_lost() -> None:
+def test_nothing_is_said_twice_and_what_goes_is_lost(changes: Told) -> None:
     old, new = managed(statement("s3:GetObject", ARN)), managed(statement())
 
     for sides, change in (((old, new), "gains"), ((new, old), "loses")):
         found, undecided = changes(step("update", *sides))
         assert [(each.change, each.actions, each.resources) for each in found] == [(change, ("*",), ("*",))]
-        assert (undecided, found[0].extent) == ([], "all" if change == "gains" else "some")
+        assert (undecided, found[0].extent) == ((), "all" if change == "gains" else "some")
 
 
-def test_a_policy_of_others_that_was_read_is_told_by_its_content() -> None:
-    both = worlds(STAYS, create(attached(READ_ONLY)))
+def test_a_policy_of_others_that_was_read_is_told_by_its_content(changes: Told) -> None:
     read = {READ_ONLY: document(statement("s3:GetObject", ARN))}
+    found, _ = changes(create(attached(READ_ONLY)), managed=read)
 
-    assert policies_of_others(*both) == [READ_ONLY]
-    found, _ = permission_changes(*(each.with_read(read) for each in both))
     assert [(each.actions, each.policy, each.read) for each in found] == [
         (("s3:GetObject",), "", False),
         ((), READ_ONLY, True),
     ]
 
 
-def test_a_policy_of_another_binding_is_no_policy_of_others() -> None:
+def test_a_policy_of_another_binding_is_no_policy_of_others(changes: Told) -> None:
     arn = f"arn:aws:iam::{ACCOUNT}:policy/p"
     exists = {**managed(statement("s3:GetObject"), name="p", component="other"), "outputs": {"arn": arn}}
     found, _ = changes(step("update", exists, exists), create(attached(arn)))
@@ -106,50 +103,50 @@ READ = {BOUNDARY: document(statement([*MANY, "s3:Get*"])), OTHER: document(state
     ("before", "after", "expected"),
     [(BOUNDARY, None, ["gains"]), (None, BOUNDARY, ["loses"]), (BOUNDARY, OTHER, [])],
 )
-def test_a_boundary_that_changes(before: str | None, after: str | None, expected: list[str]) -> None:
+def test_a_boundary_that_changes(before: str | None, after: str | None, expected: list[str], told: Told) -> None:
     own = inline(statement(["s3:GetObject", "iam:PassRole"]))
     sides = [with_inputs(ROLE, permissionsBoundary=each) for each in (before, after)]
-    both = worlds(step("update", *sides), step("update", own, own))
+    steps = step("update", *sides), step("update", own, own)
 
-    _, undecided = permission_changes(*both)
+    undecided = told(*steps).permissions_cannot_tell
     assert [each.reason.partition(",")[0] for each in undecided] == ["its permissions boundary"]
-    known, undecided = permission_changes(*(each.with_read(READ) for each in both))
-    assert undecided == []
-    assert [(each.change, each.actions, each.extent) for each in known] == [
+    found = told(*steps, managed=READ)
+    assert found.permissions_cannot_tell == ()
+    assert [(each.change, each.actions, each.extent) for each in found.permissions] == [
         (each, ("iam:PassRole",), "all") for each in expected
     ]
 
 
 @pytest.mark.parametrize("state", [SECRET, UNKNOWN])
-def test_a_document_that_changes_from_one_secret_to_another(state: str) -> None:
+def test_a_document_that_changes_from_one_secret_to_another(state: str, changes: Told) -> None:
     """The attack: two secrets look alike, so a policy that is one before and after had "no changes"."""
     secret = resource(INLINE, "a", {"name": "a", "role": "my-role", "policy": state})
     _, undecided = changes(step("update", secret, secret, diffReasons=["policy"]))
     _, same = changes(step("update", secret, secret, diffReasons=["name"]))
 
-    assert ([each.role for each in undecided], same) == (["my-role"], [])
+    assert ([each.role for each in undecided], same) == (["my-role"], ())
 
 
-def test_a_policy_whose_role_is_not_in_the_preview() -> None:
+def test_a_policy_whose_role_is_not_in_the_preview(told: Told) -> None:
     """The attack: a preview has no step for a role that stays, and the policy that gives it everything was dropped."""
     change = update(managed(statement("s3:GetObject")), managed(statement()))
-    known, undecided = permission_changes(*worlds(change, create(attached(ADMINISTRATOR))))
+    found = told(change, create(attached(ADMINISTRATOR)))
 
-    assert [(each.role, each.actions, each.policy) for each in known] == [
+    assert [(each.role, each.actions, each.policy) for each in found.permissions] == [
         ("app", ("*",), ""),
         ("app", (), ADMINISTRATOR),
     ]
-    assert [each.role for each in undecided] == ["app"]
+    assert [each.role for each in found.permissions_cannot_tell] == ["app"]
 
 
-def test_two_roles_of_one_name_that_are_not_in_the_preview() -> None:
+def test_two_roles_of_one_name_that_are_not_in_the_preview(told: Told) -> None:
     """The attack: a role of that name in another AWS account hid what the first one gains."""
     steps = []
     for number, actions in enumerate(("*", "s3:GetObject")):
         inputs = {"role": "same", "name": "a", "policy": json.dumps(document(statement(actions)))}
         provider = f"urn:pulumi:dev::irsa::pulumi:providers:aws::{number}::id"
         steps.append(create(resource(INLINE, f"a{number}", inputs, "", provider=provider)))
-    known, _ = permission_changes(*worlds(*steps))
+    known = told(*steps).permissions
 
     assert [(each.role, each.actions) for each in known] == [("same", ("*",)), ("same", ("s3:GetObject",))]
 
@@ -190,16 +187,15 @@ ROLES, KEYS = "arn:aws:iam::*:role/x", "arn:aws:kms:*:*:key/x"
         ("ecr:GetAuthorizationToken", "*", False),
     ],
 )
-def test_what_is_dangerous(action: str, resource_: str, dangerous: bool) -> None:
+def test_what_is_dangerous(action: str, resource_: str, dangerous: bool, changes: Told) -> None:
     (found,), _ = changes(create(inline(statement(action, resource_))))
 
     assert found.dangerous is dangerous
 
 
-def test_chains_follow_what_was_read() -> None:
+def test_chains_follow_what_was_read(told: Told) -> None:
     other = "arn:aws:iam::444455556666:role/other"
     read = {READ_ONLY: document(statement("sts:AssumeRole", other))}
-    found = Rights()
-    add_chains(found, *(each.with_read(read) for each in worlds(STAYS, create(attached(READ_ONLY)))))
+    found = told(STAYS, create(attached(READ_ONLY)), managed=read)
 
     assert [each.then for each in found.gains] == [other]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from irsa_cli.diff.preview import parse_preview
 from irsa_cli.main import main
 from irsa_world.exits import CouldNotLookError
+from irsa_world.state.preview import parse_preview
 from tests.places import at, places
 from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (

@@ -16,7 +16,7 @@ from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.diff.guards import GuardChange
 from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.questions import Undecided
-from irsa_cli.diff.rights import Right
+from irsa_cli.diff.who import Right
 from irsa_cli.main import main
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import ServiceAccount

@@ -22,7 +22,7 @@ from irsa_cli.diff.markdown import LONGEST, code, markdown
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.questions import Undecided
-from irsa_cli.diff.rights import Right
+from irsa_cli.diff.who import Right
 from irsa_cli.main import main
 from irsa_world.model import ServiceAccount
 from irsa_world.state.resource import parse_resource
@@ -47,7 +47,7 @@ COMMAND = "irsa diff --stack dev"
 GITHUB = 65_536
 OWN_WORDS = re.compile(
     r"irsa diff: stack|\d[\d,]* more lines|\d[\d,]* of \d[\d,]* sections|are not shown|shows them\.|nobody|[;:.\s]|"
-    r"(gains|loses|may gain|may lose|cannot tell|other principals|permissions|dangerous):|"
+    r"(gains|loses|may gain|may lose|changes its way|cannot tell|other principals|permissions|dangerous):|"
     r"</?details( open)?>|</?summary>"
 )
 
