@@ -12,7 +12,9 @@ from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Mistake
 
 ORDER = ("Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition")
-SIGNS: Mapping[str, Literal["-", "+", " "]] = {"-": "-", "+": "+", " ": " "}
+Sign = Literal["-", "+", " "]
+SIGNS: tuple[Sign, Sign] = ("-", "+")
+BOTH: Sign = " "
 PLACES = {element: place for place, element in enumerate(ORDER)}
 
 
@@ -20,7 +22,7 @@ PLACES = {element: place for place, element in enumerate(ORDER)}
 class Line:
     """A line of a document: whether it is only there before (`-`), only afterwards (`+`), or at both times."""
 
-    sign: Literal["-", "+", " "]
+    sign: Sign
     text: str
 
 
@@ -41,9 +43,11 @@ def document_diff(before: Document | None, after: Document | None) -> list[Line]
     both = [[*old], [*new]] if both[0] == both[1] and old.keys() != new.keys() else both
     if all(forms) and len({each.version for each in forms if each}) > 1:
         both = [[f"Version: {each.version}", *lines] for each, lines in zip(forms, both, strict=True) if each]
+    if not all(both):
+        return [Line(sign, each) for sign, lines in zip(SIGNS, both, strict=True) for each in lines]
     diff = difflib.unified_diff(both[0], both[1], n=max(map(len, both)), lineterm="")
     # Three lines are about the files.
-    return [Line(SIGNS[each[0]], each[1:]) for each in [*diff][3:]]
+    return [Line(next(sign for sign in (*SIGNS, BOTH) if sign == each[0]), each[1:]) for each in [*diff][3:]]
 
 
 def _differing(statements: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:

@@ -220,7 +220,8 @@ def _world(resources: Iterable[Resource], arns: _Arns, change: _Change) -> World
 
 
 def _number(arn: str) -> str:
-    return arn.split(":")[4]
+    """Return the AWS account of an ARN; nothing of a text that is none."""
+    return [*arn.split(":", 5), *[""] * 5][4]
 
 
 def _with_parts(resource: Resource) -> Iterator[Resource]:
