@@ -128,10 +128,7 @@ def permits(sessions: Sessions, own: Set[str]) -> dict[str, Permits]:
         others, boundary = frozenset(role.attached_policies) - own, role.permissions_boundary
         unread = CHANGES_UNREAD if boundary == OTHER_UNKNOWN else UNREAD
         found[arn] = Permits(
-            [
-                *role.inline_policies.values(),
-                *(documents[each] for each in role.attached_policies if each in documents),
-            ],
+            [*role.inline_policies.values(), *(documents[e] for e in role.attached_policies if e in documents)],
             others,
             boundary,
             documents.get(boundary, unread) if boundary else None,
@@ -244,14 +241,7 @@ def _open_questions(old: Permits, new: Permits, of_stack: Callable[[], Mapping[s
     keys = {key for tag, those in of_stack().items() if _is_of(tag, tags) for key in those} if tags else set()
     if new.sessions - old.sessions:
         # A session of EKS Pod Identity has tags of its own, one of IRSA has none.
-        own = _tag_keys(
-            PRINCIPAL_TAG,
-            {
-                json.dumps(each)
-                for each in (*old.known, *new.known, old.limits, new.limits)
-                if isinstance(each, Mapping)
-            },
-        )
+        own = _tag_keys(PRINCIPAL_TAG, _texts((*old.known, *new.known, old.limits, new.limits)))
         keys |= {key for tag, those in own.items() if _is_of(tag, {*map(str.lower, SESSION_TAGS)}) for key in those}
     if keys:
         yield f"{TAGS_CHANGE} statements depend: {_names(keys)}"

@@ -199,9 +199,8 @@ def compared_roles(before: Sessions, after: Sessions) -> dict[str, Compared]:
         problem = next(filter(None, (*(each.problems.get(arn) for each in both), *unlisted)), "")
         issuers, sides = ({}, []) if problem else _sides(arn, both, client_ids)
         declared = {(each.cluster_arn, each.subject) for each in after.world.associations.get(arn, ())}
-        found[arn] = Compared(
-            roles, problem, issuers, sides, bool(sides) and _lets_in_others(sides[0], sides[1], declared)
-        )
+        other_pods = bool(sides) and _lets_in_others(sides[0], sides[1], declared)
+        found[arn] = Compared(roles, problem, issuers, sides, other_pods)
     return found
 
 

@@ -108,7 +108,7 @@ def rights(before: Sessions, after: Sessions, compared: Iterable[Compared], eks_
 class _Pods(NamedTuple):
     """A service account of a cluster with an association of a role, before and afterwards, and whether it has the role.
 
-    None is for what there is not, and for what cannot be decided.
+    Of a role that is not the stack's, that cannot be decided.
     """
 
     cluster: str
@@ -134,7 +134,11 @@ class _Ways:
         self.pods = [self._pods(*place, those) for place, those in pairs.items()]
 
     def _pods(self, cluster: str, subject: str, those: Sequence[Association | None]) -> _Pods:
-        was, becomes = (each is not None and _has(one, each) for one, each in zip(self.both, those, strict=True))
+        there = [sessions.roles.get(self.arn) for sessions in self.both]
+        was, becomes = (
+            each is not None and (_has(sessions, each) if role else False if any(there) else None)
+            for sessions, role, each in zip(self.both, there, those, strict=True)
+        )
         provider = self.providers.get(cluster, "")
         had, has = (held_by_one(each.asked(provider), subject) for each in self.compared.sides) if provider else NEITHER
         return _Pods(cluster, subject, those, (was, becomes), (had, has))

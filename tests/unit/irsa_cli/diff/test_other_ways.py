@@ -203,6 +203,19 @@ def test_an_existing_role(found: Told) -> None:
     assert [[each.role for each in those] for those in (moved.may_gain, moved.may_lose)] == [["my-role-2"], ["my-role"]]
 
 
+def test_a_role_that_nobody_knows_yet(found: Told) -> None:
+    """The attack: the ARN of the role is an output of another stack, and nobody is told."""
+    new = {**association(roleArn=UNKNOWN), "parent": ""}
+
+    assert [each.service_account for each in found(create(new)).may_gain] == ["web/app"]
+
+
+def test_a_role_that_goes_and_leaves_its_association(found: Told) -> None:
+    gone = role(document(pods()))
+
+    assert by_pod_identity(found(step("delete", gone), state=[gone, ONE]).loses) == [APP]
+
+
 def limited(action: str | None) -> dict[str, Any]:
     policy = {"policy": json.dumps(document(statement(action)))} if action else {}
     return association(disableSessionTags=True, **policy)
