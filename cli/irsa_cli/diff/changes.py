@@ -168,7 +168,7 @@ def changed_properties(step: Step) -> Iterator[str]:
         # Two secrets look alike, whether they are or not.
         is_secret_change = name in step.reasons and is_secret(becomes)
         if name != DEFAULTS and (_plain(was) != _plain(becomes) or is_secret_change):
-            is_told = name == ALL_TAGS and was and before.get(TAGS) != after.get(TAGS)
+            is_told = name == ALL_TAGS and _plain(before.get(TAGS)) != _plain(after.get(TAGS))
             if not is_told:
                 yield name
 
