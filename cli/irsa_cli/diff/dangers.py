@@ -1,7 +1,7 @@
 """Who newly may assume a role of which that is dangerous: by what the role may do, or by who that is. Pure."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,8 +14,8 @@ from irsa.rules.trust import ASSUME_ROLE
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.permissions import Permits, limits_of
 from irsa_cli.diff.trust import PODS, Compared, changed_roles
-from irsa_cli.diff.who import Rights, Steps
-from irsa_world.model import known_arn
+from irsa_cli.diff.who import Rights
+from irsa_world.model import known_arn, role_name
 from irsa_world.sessions import Sessions
 from irsa_world.trusts.trust import ANYBODY
 
@@ -52,22 +52,24 @@ class _Power(NamedTuple):
     reason: str
 
 
+Powers = Callable[[str], _Power]
+
+
 def dangerous_gains(
-    found: Rights, compared: Mapping[str, Compared], own: Set[str], of_roles: Mapping[str, Permits], steps: Steps
+    found: Rights, compared: Mapping[str, Compared], aws_accounts: Set[str], after: Sessions, powers: Powers
 ) -> list[DangerousGain]:
     """Return who newly may assume a role of which that is dangerous, each once, for certain first.
 
     Args:
         found: Who gains the right to assume a role.
         compared: The roles whose trust changes, by their ARNs.
-        own: The AWS accounts of the stack before: one of which it newly has a role is not its own by that.
-        of_roles: What each role may do afterwards, with the policies of others that were read, by its ARN.
-        steps: Which roles each role may assume in turn afterwards.
+        aws_accounts: Those of the stack before: one of which it newly has a role is not its own by that.
+        after: The stack afterwards.
+        powers: What each role may do afterwards, by its ARN.
     """
-    power = _powers(of_roles, steps)
     by_name: dict[str, list[str]] = {}
-    for arn in compared:
-        by_name.setdefault(compared[arn].role.name, []).extend([] if known_arn(arn) else [arn])
+    for arn in {*after.roles, *after.world.associations, *compared}:
+        by_name.setdefault(role_name(arn), []).extend([] if known_arn(arn) else [arn])
 
     def arn_of(name: str, arn: str) -> str:
         arns = [arn] if arn else by_name.get(name, [])
@@ -76,19 +78,19 @@ def dangerous_gains(
     def every() -> Iterator[tuple[tuple[str, str, str, str], _Power]]:
         for right in (*found.gains, *found.may_gain):
             arn = arn_of(right.role, right.then or right.role_arn)
-            yield (right.service_account, right.role, right.role_arn, right.then), power(arn)
+            yield (right.service_account, right.role, right.role_arn, right.then), powers(arn)
         for each in found.cannot_tell:
             arn = arn_of(each.role, each.role_arn)
             there = compared.get(arn)
             role_ = there.roles[1] if there else None
-            if there is None or (role_ and (isinstance(role_.trust, Unknown) or power(arn).dangerous is not False)):
+            if there is None or (role_ and (isinstance(role_.trust, Unknown) or powers(arn).dangerous is not False)):
                 yield ("", each.role, each.role_arn, ""), _Power(None, f"{WHO}: {each.reason}")
         for arn, of_role in compared.items():
             role = of_role.role
             for principal in _newly_trusted(of_role) if of_role.roles[1] else ():
                 who = _aws_account(principal) or principal[1]
-                is_outside = _is_outside(principal, {*own, arn.split(":")[4]} - {""})
-                danger_ = _Power(True, OUTSIDE) if is_outside else power(arn)
+                is_outside = _is_outside(principal, {*aws_accounts, arn.split(":")[4]} - {""})
+                danger_ = _Power(True, OUTSIDE) if is_outside else powers(arn)
                 yield (who, role.name, known_arn(arn), ""), danger_
 
     danger = {DangerousGain(*who, said.reason): said for who, said in every() if said.dangerous is not False}
@@ -105,8 +107,11 @@ def policies_that_decide(before: Sessions, after: Sessions) -> set[str]:
 # --- what a role may do -----------------------------------------------------------------------------------------------
 
 
-def _powers(of_roles: Mapping[str, Permits], steps: Steps) -> Callable[[str], _Power]:
-    """Return a function from the ARN of a role to what it may do, also by the roles that it may assume in turn."""
+def powers_of(of_roles: Mapping[str, Permits], steps: Iterable[tuple[str, str]]) -> Powers:
+    """Return a function from the ARN of a role to what it may do, also by the roles that it may assume in turn.
+
+    That is with the policies of others that were read; each step is from a role to another one.
+    """
     following: dict[str, list[str]] = {}
     for arn, other in steps:
         following.setdefault(arn, []).append(other)

@@ -13,7 +13,7 @@ from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
 from irsa_cli.diff.changes import changed_properties, changes
 from irsa_cli.diff.components import Keys, clusters_by_issuer, component_keys_of, kubernetes_providers, providers
-from irsa_cli.diff.dangers import dangerous_gains, policies_that_decide
+from irsa_cli.diff.dangers import dangerous_gains, policies_that_decide, powers_of
 from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.diff.guards import clusters_of_guards, guard_changes
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
@@ -131,7 +131,8 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, both: tuple[S
     found = rights(before, after, compared.values(), live.eks_issuers)
     of_sessions = session_policy_changes(before, after, found, live.eks_issuers)
     steps = add_steps(found, before, after)
-    dangerous = dangerous_gains(found, compared, aws_accounts_of(state), permits(after, own), steps)
+    powers = powers_of(permits(after, own), steps)
+    dangerous = dangerous_gains(found, compared, aws_accounts_of(state), after, powers)
     permissions, undecided = permission_changes(before, after, own)
     others = not_compared((e.resource.type, e.resource.name, changed_properties(e)) for e in preview.steps)
     guards = clusters_of_guards(state, preview.steps)

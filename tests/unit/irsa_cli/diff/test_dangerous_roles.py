@@ -11,9 +11,11 @@ from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
     ADMINISTRATOR,
+    COMPONENT,
     READ_ONLY,
     ROLE_ARN,
     SECRET,
+    UNKNOWN,
     association,
     attached,
     create,
@@ -216,6 +218,15 @@ def test_two_new_roles_of_one_name(order: int, diff_json: DiffJson) -> None:
     found = diff_json(*steps[::order], gate="dangerous")["dangerous"]
 
     assert ["team-0/app" in each["who"] for each in found][:1] == [True]
+
+
+def test_a_role_that_nobody_knows_has_the_name_of_a_harmless_one(diff_json: DiffJson) -> None:
+    """The attack: an association of a role of another stack stands in a component, whose own role is harmless."""
+    harmless = create({**role(TWO, "app"), "inputs": {"assumeRolePolicy": TWO, "namePrefix": "app-"}})
+    unknown = {**association("new", roleArn=UNKNOWN), "parent": f"urn:pulumi:dev::irsa::my:index:App${COMPONENT}::app"}
+    found = diff_json(harmless, create(unknown), eks={}, gate="dangerous")["dangerous"]
+
+    assert "web/new" in {each["who"] for each in found}
 
 
 def test_a_trust_policy_that_is_not_known(diff_json: DiffJson) -> None:

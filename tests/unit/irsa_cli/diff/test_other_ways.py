@@ -203,6 +203,18 @@ def test_an_existing_role(found: Told) -> None:
     assert [[each.role for each in those] for those in (moved.may_gain, moved.may_lose)] == [["my-role-2"], ["my-role"]]
 
 
+@pytest.mark.parametrize(("issuer", "is_same"), [(ISSUER, True), ("oidc.eks.us-west-2.amazonaws.com/id/OTHER", False)])
+@pytest.mark.parametrize("back", [False, True])
+def test_who_moves_from_one_way_to_the_other(back: bool, issuer: str, is_same: bool, told: Told) -> None:
+    by_pods, by_token = (role(document(each)) for each in (pods(), OIDC))
+    steps = [update(by_token, by_pods), create(ONE)] if back else [update(by_pods, by_token), step("delete", ONE)]
+    found = told(*steps, eks={CLUSTER: issuer})
+    who = [[each.way for each in those] for those in (found.gains, found.loses, found.changes_way)]
+
+    new, old = ("podIdentity", "irsa") if back else ("irsa", "podIdentity")
+    assert who == ([[], [], [new]] if is_same else [[new], [old], []])
+
+
 def test_a_role_that_nobody_knows_yet(found: Told) -> None:
     """The attack: the ARN of the role is an output of another stack, and nobody is told."""
     new = {**association(roleArn=UNKNOWN), "parent": ""}
