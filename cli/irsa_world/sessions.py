@@ -132,7 +132,7 @@ class Group(NamedTuple):
         return self.trust.policy.role.arn
 
 
-class Step(NamedTuple):
+class Assumed(NamedTuple):
     """That a role may assume another one; the outcome is None where that cannot be decided.
 
     Attributes:
@@ -356,7 +356,7 @@ class Sessions:
     def _trusting(self) -> Trusting:
         return Trusting({arn: each.parsed for arn, each in self.policies.items()})
 
-    def assumed_by(self, role: Role, also: Iterable[str] = ()) -> Iterator[Step]:
+    def assumed_by(self, role: Role, also: Iterable[str] = ()) -> Iterator[Assumed]:
         """Yield the roles that a role may assume, or perhaps; of those that were not read, what its own policies say.
 
         Of these, the ones that its policies name, and further ones that are asked about.
@@ -365,14 +365,13 @@ class Sessions:
         others = self._trusting.by_name(role.arn)
         # Nothing is known of policies that were not read: it would be said of every role that trusts the AWS account.
         others |= self._trusting.by_account(role.arn, of_role) if role.has_details else {}
-        yield from (Step(other, *answer) for other, answer in answers(role.arn, of_role, others))
+        yield from (Assumed(other, *answer) for other, answer in answers(role.arn, of_role, others))
         for other in dict.fromkeys((*elsewhere(of_role), *also)):
             is_there = other in self.policies or (other not in self.roles and other.split(":")[4] in self.numbers)
             if not is_there and (outcome := of_role.give(other)) is not False:
-                problem = self.problems.get(other)
-                yield Step(
-                    other, None if problem else outcome, NOT_READ.format(role=named(other)), is_read=bool(problem)
-                )
+                is_read = other in self.problems
+                reason = NOT_READ.format(role=named(other))
+                yield Assumed(other, None if is_read else outcome, reason, is_read)
 
 
 def _groups(trust: Trust, cluster: Cluster, claims: Claims[ServiceAccount]) -> Iterator[Group]:

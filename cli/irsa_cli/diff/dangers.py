@@ -107,13 +107,13 @@ def policies_that_decide(before: Sessions, after: Sessions) -> set[str]:
 # --- what a role may do -----------------------------------------------------------------------------------------------
 
 
-def powers_of(of_roles: Mapping[str, Permits], steps: Iterable[tuple[str, str]]) -> Powers:
+def powers_of(of_roles: Mapping[str, Permits], chains: Iterable[tuple[str, str]]) -> Powers:
     """Return a function from the ARN of a role to what it may do, also by the roles that it may assume in turn.
 
-    That is with the policies of others that were read; each step is from a role to another one.
+    That is with the policies of others that were read; each chain is from a role to another one.
     """
     following: dict[str, list[str]] = {}
-    for arn, other in steps:
+    for arn, other in chains:
         following.setdefault(arn, []).append(other)
     own = functools.cache(lambda arn: _power(of_roles.get(arn)))
 

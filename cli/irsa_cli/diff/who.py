@@ -19,7 +19,7 @@ from irsa.rules.mistakes import named
 from irsa_cli.diff.questions import Undecided
 from irsa_cli.diff.trust import Compared, own_roles
 from irsa_world.model import UNNAMED, Association, Role, known_arn
-from irsa_world.sessions import Sessions, Step
+from irsa_world.sessions import Assumed, Sessions
 from irsa_world.state.planned import NOT_THERE
 from irsa_world.trusts.chains import elsewhere
 from irsa_world.trusts.changes import Change, Changes, are_alike, changes, held_by_one, holders
@@ -265,17 +265,17 @@ def who_has(sessions: Sessions, role: Role) -> Iterator[tuple[bool, Right]]:
 
 # --- roles that a role may assume in turn -----------------------------------------------------------------------------
 
-# The step from a role to another one, by their ARNs.
-Steps = Mapping[tuple[str, str], Step]
+# That a role may assume another one, by their ARNs.
+Chains = Mapping[tuple[str, str], Assumed]
 
 
-def add_steps(found: Rights, before: Sessions, after: Sessions) -> Steps:
+def add_chains(found: Rights, before: Sessions, after: Sessions) -> Chains:
     """Add the roles that a role may assume afterwards, or no more; return all those of afterwards."""
     named_ones: dict[str, set[str]] = {}
     for sessions in (before, after):
         for arn, role in own_roles(sessions).items():
             named_ones.setdefault(arn, set()).update(elsewhere(sessions.role_policies(role)))
-    old, new = _steps(before, after, named_ones), _steps(after, before, named_ones)
+    old, new = _chains(before, after, named_ones), _chains(after, before, named_ones)
     for key in sorted({*old, *new}):
         was, becomes = (each[key].outcome if key in each else False for each in (old, new))
         if name := CHANGES.get((was, becomes)):
@@ -287,12 +287,14 @@ def add_steps(found: Rights, before: Sessions, after: Sessions) -> Steps:
     return new
 
 
-def _steps(sessions: Sessions, other_time: Sessions, named_ones: Mapping[str, set[str]]) -> dict[tuple[str, str], Step]:
+def _chains(
+    sessions: Sessions, other_time: Sessions, named_ones: Mapping[str, set[str]]
+) -> dict[tuple[str, str], Assumed]:
     """Return the roles that each role of the stack may assume; what it has only at the other time is not there."""
     gone = other_time.roles.keys() - sessions.roles.keys()
     return {
-        (arn, step.other_arn): step
+        (arn, each.other_arn): each
         for arn, role in own_roles(sessions).items()
-        for step in sessions.assumed_by(role, named_ones[arn])
-        if step.other_arn not in gone
+        for each in sessions.assumed_by(role, named_ones[arn])
+        if each.other_arn not in gone
     }

@@ -30,7 +30,7 @@ from irsa_cli.diff.permissions import (
 )
 from irsa_cli.diff.questions import not_compared
 from irsa_cli.diff.trust import Compared, changed_roles, clusters_of_both_ways, compared_roles
-from irsa_cli.diff.who import add_steps, rights
+from irsa_cli.diff.who import add_chains, rights
 from irsa_cli.options import STREAM
 from irsa_cli.progress import under_way
 from irsa_cli.text_files import text_of
@@ -130,8 +130,8 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, both: tuple[S
     compared = compared_roles(before, after)
     found = rights(before, after, compared.values(), live.eks_issuers)
     of_sessions = session_policy_changes(before, after, found, live.eks_issuers)
-    steps = add_steps(found, before, after)
-    powers = powers_of(permits(after, own), steps)
+    chains = add_chains(found, before, after)
+    powers = powers_of(permits(after, own), chains)
     dangerous = dangerous_gains(found, compared, aws_accounts_of(state), after, powers)
     permissions, undecided = permission_changes(before, after, own)
     others = not_compared((e.resource.type, e.resource.name, changed_properties(e)) for e in preview.steps)
