@@ -47,7 +47,7 @@ HEADER = """\
 # answer: look again.
 """
 FOOTER = """
-# Then: pulumi refresh --clear-pending-creates --non-interactive --yes --skip-preview, and pulumi up
+# Then: {refresh}, and {up}
 """
 NOTHING = "# There is nothing to recover: run the interrupted command again.\n"
 CREATED = "--output=jsonpath={.metadata.creationTimestamp}"
@@ -131,10 +131,11 @@ def list_of(state: Any) -> str:
     resources_of(state)
     # What waits for its replacement is deleted already.
     recorded = [each for each in part(list, deployment, "resources") if not each.get("pendingReplacement")]
-    pending = []
+    pending, stack = [], ""
     for index, operation in enumerate(part(list, deployment, "pending_operations")):
         resource = part(dict, of_form(dict, operation, "an operation"), "resource")
-        parse_resource(resource, f"pending_operations[{index}].resource")
+        stack = parse_resource(resource, f"pending_operations[{index}].resource").stack
+        stack = stack if PLAIN.fullmatch(stack) else ""
         pending += [resource] if operation.get("type") == "creating" else []
     if not pending:
         return NOTHING
@@ -144,7 +145,8 @@ def list_of(state: Any) -> str:
     roles = [name for name in names if PLAIN.fullmatch(name)]
     known = {_lines(each, (), {}) for each in recorded}
     entries = ["\n".join([_quoted(each["urn"]), *_entry(each, roles, known, providers)]) for each in pending]
-    return HEADER + "".join(f"\n{entry}\n" for entry in dict.fromkeys(entries)) + FOOTER
+    footer = FOOTER.format(refresh=commands.clear_pending_creates(stack), up=commands.up_without_refresh(stack))
+    return HEADER + "".join(f"\n{entry}\n" for entry in dict.fromkeys(entries)) + footer
 
 
 def _entry(

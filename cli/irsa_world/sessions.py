@@ -20,8 +20,7 @@ from irsa.evaluation import (
 )
 from irsa.evaluation.answers import RoleRequest
 from irsa.evaluation.document import Parsed, Statement, parse
-from irsa.evaluation.kinds import bits
-from irsa.evaluation.representatives import asked, reads_claims
+from irsa.evaluation.grants import grants
 from irsa.rules.annotations import ROLE_ARN
 from irsa.rules.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
@@ -30,7 +29,7 @@ from irsa.rules.trust import assume_role_actions
 from irsa.rules.unknown import Unknown
 from irsa_world.model import Association, AwsAccount, Cluster, Role, ServiceAccount, World
 from irsa_world.trusts.chains import Document, RolePolicies, Trusting, answers, assumes, elsewhere
-from irsa_world.trusts.claims import Claims
+from irsa_world.trusts.claims import Claims, bits
 from irsa_world.trusts.trust import ProviderTrust, allowed_principals, is_of_kubernetes, statement_text, trusts_of
 from irsa_world.verdict import AskedRole, Verdict, of_annotations, of_missing_role, verdict
 
@@ -378,10 +377,17 @@ def _groups(trust: Trust, cluster: Cluster, claims: Claims[ServiceAccount]) -> I
     """Yield which service accounts of a cluster a role admits, or may admit."""
     if not trust.client_ids:
         return
-    of = asked(trust.parsed, trust.provider_arn)
-    classes = of.classes(claims.kinds(of.patterns("sub")))
+    of = grants(trust.parsed, trust.provider_arn, trust.client_ids)
+    classes: dict[tuple[bool | None, ...], int] = {}
+    # What a variable stands for may differ for each one.
+    alone = of.has_variables
+    groups = claims.kinds((*of.named, *of.excluded)).values()
+    for group in bits(claims.everybody) if alone else groups:
+        (subject,) = claims.subjects(group & -group)
+        outcomes = tuple(outcome for outcome, _ in of.meeting(subject))
+        classes[outcomes] = classes.get(outcomes, 0) | group
     # What is not known of a claim is told of each one.
-    alone = reads_claims(trust.parsed, trust.provider_arn) or any(None in outcomes for outcomes in classes)
+    alone |= any(None in outcomes for outcomes in classes)
     waiting = [(outcomes, each) for outcomes, those in classes.items() for each in (bits(those) if alone else [those])]
     found: dict[tuple[Decision, tuple[str, ...], str], int] = {}
     for outcomes, group in waiting:

@@ -20,9 +20,11 @@ class ServiceAccountArgs(TypedDict):
     create: NotRequired[bool]
     """false: it exists; irsa annotates it and changes nothing else. Default: true.
 
-    To stop managing one that irsa created, first run `pulumi up` with `retain_on_delete: true`."""
+    One that irsa created stays as it is."""
     take_over: NotRequired[bool]
-    """true, with `create: false`: overwrite annotations that somebody else wrote. Default: `pulumi up` fails."""
+    """true, with `create: false`: overwrite annotations of somebody else, or those with which irsa created it.
+
+    Default: `pulumi up` fails."""
     labels: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Labels, with `create: true`."""
     annotations: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]

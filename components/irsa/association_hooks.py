@@ -4,8 +4,8 @@ import asyncio
 
 import pulumi
 
-from irsa.failed_update import about, hooks, known, once_for_each_owner, supports
-from irsa.rules.commands import AwsPlace, clear_association, up
+from irsa.failed_update import about, components, hooks, known, once_for_each_owner
+from irsa.rules.commands import UNKNOWN_AWS_ACCOUNT, AwsPlace, clear_association, up
 
 # What EKS says for a while after IAM has the trust policy (https://github.com/hashicorp/terraform-provider-aws/issues/34711).
 REFUSAL = "Trust policy of the role provided is invalid"
@@ -20,20 +20,13 @@ class NotRemovedError(Exception):
 
 
 @once_for_each_owner
-def association_hooks(component: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBinding | None:
-    """Return the hooks of a component's association, those of every update (irsa.failed_update) included.
-
-    Without error hooks in the SDK or the engine, the first refusal is final.
-    """
-    if not supports("RESOURCE_HOOKS"):
-        return None
+def association_hooks(component: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBinding:
+    """Return the hooks of a component's association, those of every update (irsa.failed_update) included."""
     updates = hooks(component) or pulumi.ResourceHookBinding()
     kept = pulumi.ResourceHook(f"irsa:association{own}", _kept, pulumi.ResourceHookOptions(on_dry_run=True))
     before = [*(updates.before_update or ()), kept]
-    binding = pulumi.ResourceHookBinding(before_update=before, after_update=updates.after_update)
-    if supports("ERROR_HOOKS"):
-        binding.on_error = [pulumi.ErrorHook(f"irsa:refused{own}", _again)]
-    return binding
+    refused = pulumi.ErrorHook(f"irsa:refused{own}", _again)
+    return pulumi.ResourceHookBinding(before_update=before, after_update=updates.after_update, on_error=[refused])
 
 
 async def _again(failure: pulumi.ErrorHookArgs) -> bool:
@@ -54,7 +47,9 @@ async def _kept(update: pulumi.ResourceHookArgs) -> None:
     cluster, association, region = (
         name.upper() if name in secret else str(old.get(name)) for name in ("clusterName", "associationId", "region")
     )
-    place = AwsPlace(pulumi.Config("aws").get("profile") or "", region)
+    component = components.get((update.type, update.name))
+    is_default = component is not None and component.get_provider(update.type) is None
+    place = AwsPlace((pulumi.Config("aws").get("profile") or "") if is_default else UNKNOWN_AWS_ACCOUNT.profile, region)
     command, refresh = clear_association(place, cluster, association, kept), up(pulumi.get_stack())
     text = f"EKS keeps the {' and the '.join(kept)} of {about(update)}. Run `{command}`, then `{refresh}`"
     if not pulumi.runtime.is_dry_run():

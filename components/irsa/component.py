@@ -76,11 +76,11 @@ class ServiceAccountRole(pulumi.ComponentResource):
     """Trusted `namespace:name` patterns, sorted: those that the trust policy admits, `*:*` for all of them.
 
     Null for an existing role, or if irsa cannot tell: your statements depend on conditions that it cannot evaluate, or
-    their patterns combine in too many ways."""
+    leave out some of a pattern by StringNotLike or a Deny with further conditions."""
     denied_subjects: pulumi.Output[list[str] | None]
     """Patterns of those whom `subjects` matches and the trust policy denies. Null where it denies none of them.
 
-    An empty list where no pattern says whom it denies, or each cluster denies others."""
+    An empty list where each cluster denies others."""
     namespace: pulumi.Output[str | None]
     """Namespace of the service account; null without one."""
     service_account_name: pulumi.Output[str | None]
@@ -340,13 +340,16 @@ class ServiceAccountRole(pulumi.ComponentResource):
             return
         # A patch would create a missing service account; reading it first fails when it does not exist.
         identifier = applied(lambda known: f"{known['namespace']}/{known['name']}", namespace=namespace, name=name)
+        is_patched = IRSA in self._spec.identity.used or declared != {}
         existing = kubernetes.core.v1.ServiceAccount.get(
-            outputs.existing_name(logical_name),
+            # One that the stack created is not deleted when `create` becomes false: the patch takes its place in the
+            # state or, without one, what is read.
+            outputs.existing_name(logical_name) if is_patched else logical_name,
             # The SDK reads no resource by a secret ID.
             pulumi.Output.unsecret(identifier) if isinstance(identifier, pulumi.Output) else identifier,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        if IRSA not in self._spec.identity.used and declared == {}:
+        if not is_patched:
             return
         kubernetes.core.v1.ServiceAccountPatch(
             logical_name,
@@ -361,7 +364,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 self._options(service_account),
                 pulumi.ResourceOptions(
                     depends_on=[existing],
-                    # One that the stack created, before `create` became false, is not deleted, and keeps its settings.
+                    # What the stack created keeps its settings.
                     aliases=[pulumi.Alias(type_=types.SERVICE_ACCOUNT)],
                     ignore_changes=["metadata.labels", "imagePullSecrets", "automountServiceAccountToken"],
                 ),

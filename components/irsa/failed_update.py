@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import pulumi
 import pulumi_aws as aws
-from pulumi.runtime.proto import resource_pb2
 
 from irsa.later import awaited
 from irsa.rules.commands import up
@@ -41,7 +40,7 @@ class NothingUpdatedError(Exception):
 
 
 def once_for_each_owner(
-    make: Callable[[pulumi.Resource | None, str], pulumi.ResourceHookBinding | None],
+    make: Callable[[pulumi.Resource | None, str], pulumi.ResourceHookBinding],
 ) -> Callable[[pulumi.Resource | None], pulumi.ResourceHookBinding | None]:
     """Return what gives a component its hooks, made once for whose they are, with the end of their names.
 
@@ -54,22 +53,15 @@ def once_for_each_owner(
         owner = stack or component
         found = bindings.get(owner) if owner else None
         if owner and found is None:
-            found = make(component, "" if stack else f":{uuid.uuid4()}")
-            if found:
-                bindings[owner] = found
+            found = bindings[owner] = make(component, "" if stack else f":{uuid.uuid4()}")
         return found
 
     return hooks_of
 
 
 @once_for_each_owner
-def hooks(_: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBinding | None:
-    """Return what is asked before and after each update of a resource of AWS.
-
-    None in a test with mocks of an older SDK.
-    """
-    if not hasattr(pulumi.runtime.settings.SETTINGS.monitor, "RegisterResourceHook"):
-        return None
+def hooks(_: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBinding:
+    """Return what is asked before and after each update of a resource of AWS."""
     # The state keeps their names with each resource.
     before = pulumi.ResourceHook(f"irsa:update{own}", _refuse, pulumi.ResourceHookOptions(on_dry_run=True))
     after = pulumi.ResourceHook(f"irsa:updated{own}", _compare)
@@ -79,12 +71,6 @@ def hooks(_: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBinding | N
 def about(update: pulumi.ResourceHookArgs) -> str:
     """Return the kind and the logical name of what is updated: one name may be of several kinds."""
     return f"the {NOUNS.get(update.type, update.type)} {update.name}"
-
-
-def supports(feature: str) -> bool:
-    """Return whether the SDK and the engine have a feature."""
-    number = getattr(resource_pb2, f"RESOURCE_MONITOR_FEATURE_{feature}", None)
-    return number is not None and number in pulumi.runtime.settings.SETTINGS.monitor_features
 
 
 async def _refuse(update: pulumi.ResourceHookArgs) -> None:

@@ -15,9 +15,10 @@ from pydantic.fields import FieldInfo
 from irsa.keys.binding import Keys, Mark, Plain, Role, Rule, ServiceAccountRole, Tags, is_model, unwrapped
 from irsa.keys.guard import IdentityGuard
 from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistakes, statement_mistakes
+from irsa.rules.leaves import step_of
 from irsa.rules.mistakes import Located, Mistake, Place, kind_of, shortened
 from irsa.rules.names import NameRule, check_name, role_tags_mistakes
-from irsa.rules.policies import parse_document
+from irsa.rules.policies import Document, parse_document
 from irsa.rules.trust import check_conditions
 from irsa.rules.unknown import WRONG, Unknown, without_places
 from irsa.ways import parse_identity
@@ -108,7 +109,7 @@ def _keys(key_check: Callable[[str], object], item: Parser) -> Parser:
                 collect(lambda key=key: key_check(key), (*place, key), found)  # type: ignore[misc]
             else:
                 found.append((place, Mistake(f"the key {shortened(key)}", "keys that are strings", "write a string")))
-        return {key: item(each, (*place, str(key)), found) for key, each in value.items()}
+        return {key: item(each, (*place, step_of(key)), found) for key, each in value.items()}
 
     return parser
 
@@ -121,13 +122,6 @@ def _identity(value: Any, place: Place, found: Found) -> Any:
     except Mistake as mistake:
         found.append((place, mistake))
         return None
-
-
-class Document(NamedTuple):
-    """A policy document: the caller's JSON text, if it was one, and its content."""
-
-    text: str | None
-    content: dict[str, Any]
 
 
 def _document(value: Any, place: Place, found: Found) -> Any:
@@ -175,7 +169,7 @@ def _not_json(value: Any, place: Place) -> Iterator[Located]:
         for key, item in value.items():
             if not isinstance(key, str):
                 yield place, Mistake(f"the key {shortened(key)}", "keys that are strings", "write a string")
-            yield from _not_json(item, (*place, str(key)))
+            yield from _not_json(item, (*place, step_of(key)))
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _not_json(item, (*place, index))
@@ -352,8 +346,8 @@ def _check_not_empty(value: str) -> None:
 
 TAGS = _parser(Tags)
 OF_A_ROLE, OF_A_GUARD = group_of(ServiceAccountRole), group_of(IdentityGuard)
-# Settings of the role that have the same names as inputs of `aws.iam.Role`.
-ROLE_INPUTS = {k: each for k, each in group_of(Role).fields.items() if k not in ("arn", "name", "name_prefix")}
+# Settings of the role that have the same names as inputs of `aws.iam.Role`, with Pulumi's own names.
+ROLE_INPUTS = {k: key for k, key in group_of(Role).keys.items() if k not in ("arn", "name", "name_prefix")}
 
 
 def node_at(place: Place, group: Group = OF_A_ROLE) -> Node | None:

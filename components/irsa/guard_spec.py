@@ -19,13 +19,14 @@ from irsa.guard.rules import (
     mode_in,
     stack_key,
 )
+from irsa.keys.guard import GuardedServiceAccount, IdentityGuard
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES
-from irsa.read import Arguments, Reading, Value, read_again
-from irsa.rules.leaves import list_of, mapping_of
+from irsa.read import Arguments, Reading, read_again
+from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa.rules.unknown import Unknown, derive, has_unknown
+from irsa.rules.unknown import Unknown, Value, derive, has_unknown, is_there, known_or, or_else
 from irsa.ways import IRSA, ONLY_IRSA, SHORT
 
 COMPONENT = "IdentityGuard"
@@ -34,6 +35,16 @@ ACCOUNTS: Place = ("service_accounts",)
 LONGEST_ROLE = "arn:aws-us-gov:iam::111122223333:role/" + "x" * 128
 # The name of no namespace, which no setting can name.
 NOWHERE = "no_namespace"
+
+
+class Account(NamedTuple):
+    """A service account as it is declared, like `Declared`, with markers."""
+
+    namespace: Value[str]
+    name: Value[str]
+    role_arn: Value[str]
+    ways: str
+    audience: Value[str]
 
 
 class Part(NamedTuple):
@@ -85,71 +96,76 @@ def read_guard(
     return spec, arguments.mistakes
 
 
-def _read(arguments: Arguments, args: Mapping[str, Any]) -> GuardSpec:
+def _read(arguments: Arguments, args: object) -> GuardSpec:
     spelling = arguments.spelling
-    values = arguments.read(args)
-    rule, written = values.get("annotations"), mapping_of(args).get("annotations")
+    guard = arguments.read(args, IdentityGuard)
+    rule = guard.annotations if guard.annotations and is_there(guard.annotations.mode) else None
     lists = ("users", "user_prefixes", "groups")
-    who = [each for each in lists if rule and rule.get(each)]
-    is_right = not any(at[:1] == ("annotations",) for at, _ in arguments.found) and not has_unknown(written)
-    if rule and rule.get("mode") == "deny" and not who and is_right:
+    written = rule.written() if rule else {}
+    names = {each: tuple(strings_of(written.get(each))) for each in lists}
+    is_right = not any(at[:1] == ("annotations",) for at, _ in arguments.found) and not has_unknown({**written})
+    if rule and rule.mode == "deny" and not any(names.values()) and is_right:
         allowed = f"at least one of {', '.join(spelling(('annotations', each)) for each in lists)}"
         found = "deny for everybody, and so for whoever runs `pulumi up`"
         arguments.found.append((("annotations",), Mistake(found, allowed, "name the deployer")))
-    names = [str(each) for key in who for each in rule[key]] if rule and is_right else []
-    if (size := sum(len(each.encode()) + 1 for each in names)) > USUAL_DATA:
+    every = [each for several in names.values() for each in several] if is_right else []
+    if (size := sum(len(each.encode()) + 1 for each in every)) > USUAL_DATA:
         found, allowed = f"names with {size:,} bytes", f"{USUAL_DATA:,} bytes, since each ConfigMap has them"
         arguments.found.append((("annotations",), Mistake(found, allowed, "name a prefix or a group of these users")))
     settings = Settings(
-        stack_key(values.get("stack", "")),
-        values["mode"] if isinstance(values.get("mode"), str) else "warn",
-        namespaces=values.get("namespaces", {}),
-        annotations=AnnotationRule(rule.get("mode"), *(tuple(rule.get(each, ())) for each in lists)) if rule else None,
+        stack_key(known_or(guard.stack, "")),
+        known_or(guard.mode, "warn"),
+        namespaces={key: known_or(mode, "off") for key, mode in known_or(guard.namespaces, {}).items()},
+        annotations=AnnotationRule(known_or(rule.mode, "warn"), **names) if rule else None,
     )
-    accounts = [{"namespace": DEFAULT_NAMESPACE, **each} for each in list_of(values.get("service_accounts"))]
+    accounts = [_account(each) for each in known_or(guard.service_accounts, [])]
     parts = [*_parts(arguments, settings, accounts)] if not arguments.found else []
     modes = None
     if not arguments.found and not _named_later(accounts):
-        modes = {f"{each['namespace']}/{each['name']}": mode_in(settings, each["namespace"]) for each in accounts}
+        modes = {f"{each.namespace}/{each.name}": mode_in(settings, str(each.namespace)) for each in accounts}
     arguments.parts[ACCOUNTS] = [part.indexes for part in parts]
-    return GuardSpec(settings, values.get("namespace", SYSTEM), parts, arguments.reading(args), modes)
+    return GuardSpec(settings, or_else(guard.namespace, SYSTEM), parts, arguments.reading(args), modes)
 
 
 read_guard_again = functools.partial(read_again, _read)
 
 
-def _named_later(accounts: Sequence[Mapping[str, Any]]) -> bool:
-    return any(isinstance(each[key], Unknown) for each in accounts for key in ("namespace", "name"))
+def _account(written: GuardedServiceAccount) -> Account:
+    # The ways in which new Pods get the role.
+    used = known_or(written.identity, ONLY_IRSA).used
+    ways = next((word for word, identity in SHORT.items() if identity.used == used), IRSA.key)
+    audience = NO_AUDIENCE if ways == "podIdentity" else or_else(written.audience, DEFAULT_AUDIENCE)
+    return Account(or_else(written.namespace, DEFAULT_NAMESPACE), written.name, written.role_arn, ways, audience)
 
 
-def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
-    complete = [{**each, "ways": _ways(each), "audience": _audience(each)} for each in accounts]
+def _named_later(accounts: Sequence[Account]) -> bool:
+    return any(isinstance(name, Unknown) for each in accounts for name in (each.namespace, each.name))
+
+
+def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Account]) -> Iterator[Part]:
     if ACCOUNTS in arguments.parts_before:
         for indexes in arguments.parts_before[ACCOUNTS]:
-            yield Part(_data(arguments, settings, [complete[index] for index in indexes]), {}, indexes)
+            yield Part(_data(arguments, settings, [accounts[index] for index in indexes]), {}, indexes)
         return
     if _named_later(accounts):
         # Which bindings there are cannot depend on an output: so there are all that there could be.
         places = [*settings.namespaces, SYSTEM, NOWHERE]
         sample = {f"{namespace}.x": f"irsa {DEFAULT_AUDIENCE} {LONGEST_ROLE}" for namespace in places}
-        yield Part(_data(arguments, settings, complete), sample, range(len(complete)))
+        yield Part(_data(arguments, settings, accounts), sample, range(len(accounts)))
         return
-    known = [
-        Declared(**{key: value for key, value in each.items() if key in Declared._fields} | _lengths(each))
-        for each in complete
-    ]
+    known = [_longest(each) for each in accounts]
     try:
         samples = config_map_data(settings, known)
     except Mistake as mistake:
         arguments.found.append((ACCOUNTS, mistake))
         return
-    by_key = {f"{each['namespace']}.{each['name']}": index for index, each in enumerate(complete)}
+    by_key = {f"{each.namespace}.{each.name}": index for index, each in enumerate(accounts)}
     collect(lambda: _check_once(known), ACCOUNTS, arguments.found)
-    if len(by_key) < len(complete):
+    if len(by_key) < len(accounts):
         return
     for sample in samples:
         indexes = [by_key[key] for key in sample if key in by_key]
-        yield Part(_data(arguments, settings, [complete[index] for index in indexes]), sample, indexes)
+        yield Part(_data(arguments, settings, [accounts[index] for index in indexes]), sample, indexes)
 
 
 def _check_once(accounts: Sequence[Declared]) -> None:
@@ -159,24 +175,14 @@ def _check_once(accounts: Sequence[Declared]) -> None:
         raise Mistake(f"service account {twice} twice", "each service account once", "remove one of them")
 
 
-def _ways(account: Mapping[str, Any]) -> str:
-    """Return the ways in which new Pods get the role."""
-    used = account.get("identity", ONLY_IRSA).used
-    return next((word for word, identity in SHORT.items() if identity.used == used), IRSA.key)
+def _longest(account: Account) -> Declared:
+    """Return an account with the longest value in place of each that is not known yet."""
+    role_arn, audience = known_or(account.role_arn, LONGEST_ROLE), known_or(account.audience, "x" * 255)
+    return Declared(str(account.namespace), str(account.name), role_arn, account.ways, audience)
 
 
-def _audience(account: Mapping[str, Any]) -> Any:
-    return NO_AUDIENCE if _ways(account) == "podIdentity" else account.get("audience", DEFAULT_AUDIENCE)
-
-
-def _lengths(account: Mapping[str, Any]) -> dict[str, str]:
-    """Return the longest value in place of each that is not known yet."""
-    longest = {"role_arn": LONGEST_ROLE, "audience": "x" * 255}
-    return {key: text for key, text in longest.items() if isinstance(account[key], Unknown)}
-
-
-def _data(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[str, Any]]) -> Value[Mapping[str, str]]:
-    def compute(values: Sequence[Sequence[Any]]) -> Mapping[str, str]:
+def _data(arguments: Arguments, settings: Settings, accounts: Sequence[Account]) -> Value[Mapping[str, str]]:
+    def compute(values: Sequence[Sequence[str]]) -> Mapping[str, str]:
         known = [Declared(*each) for each in values]
         collect(lambda: _check_once(known), ACCOUNTS, arguments.found)
         try:
@@ -195,4 +201,4 @@ def _data(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[s
             arguments.found.append((ACCOUNTS, many))
         return data
 
-    return derive(compute, [[each[key] for key in Declared._fields] for each in accounts])
+    return derive(compute, accounts)

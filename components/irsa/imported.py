@@ -15,8 +15,8 @@ import pulumi
 import pulumi_aws as aws
 
 from irsa.evaluation.differences import Difference, differences
-from irsa.evaluation.same_sessions import admits_the_same
-from irsa.failed_update import known, once_for_each_owner, supports
+from irsa.evaluation.same_sessions import difference
+from irsa.failed_update import known, once_for_each_owner
 from irsa.later import awaited
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, and_more, named, visible
@@ -31,7 +31,7 @@ NOTHING: tuple[Any, ...] = (None, "", [])
 MOST_SAID = 10
 # Names of hooks, by whose they are.
 _INLINE_HOOKS: WeakKeyDictionary[pulumi.Resource, set[str]] = WeakKeyDictionary()
-WHAT_TO_DO = "declare what is there, run `pulumi up`, remove {}, and change it afterwards"
+WHAT_TO_DO = "declare what is there, deploy that, remove {}, and change it afterwards"
 
 
 class NotAsDeclaredError(Exception):
@@ -65,7 +65,7 @@ def _of(key: str, declared: Any, there: Any) -> list[Difference]:
         return [Difference(key, _text(there), _text(declared))]
     try:
         found = differences(declared, there)
-        same = not found or (key == TRUST_POLICY and admits_the_same(there, declared))
+        same = not found or (key == TRUST_POLICY and not difference(there, declared))
     except Mistake as mistake:
         return [Difference(key, mistake.found, _text(declared))]
     return [] if same else [each._replace(place=f"{key}.{each.place}") for each in found]
@@ -112,10 +112,8 @@ def said(found: list[Difference], secret: bool = False) -> str:
 
 
 @once_for_each_owner
-def import_hooks(_: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBinding | None:
-    """Return what is asked before an update of a resource with `import`; None in a test with mocks of an older SDK."""
-    if not supports("RESOURCE_HOOKS"):
-        return None
+def import_hooks(_: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBinding:
+    """Return what is asked before an update of a resource with `import`."""
     hook = pulumi.ResourceHook(f"irsa:import{own}", _refuse, pulumi.ResourceHookOptions(on_dry_run=True))
     return pulumi.ResourceHookBinding(before_update=[hook])
 
@@ -141,13 +139,8 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
         raise NotAsDeclaredError(f"{what}, and differs from what is declared: {said(found, secret)}. {state}{todo}")
 
 
-def inline_policy_hooks(component: pulumi.Resource, logical_name: str) -> pulumi.ResourceHookBinding | None:
-    """Return what is asked before an inline policy of an imported role is created: PutRolePolicy overwrites one.
-
-    None in a test with mocks of an older SDK.
-    """
-    if not supports("RESOURCE_HOOKS"):
-        return None
+def inline_policy_hooks(component: pulumi.Resource, logical_name: str) -> pulumi.ResourceHookBinding:
+    """Return what is asked before an inline policy of an imported role is created: PutRolePolicy overwrites one."""
 
     async def refuse(creation: pulumi.ResourceHookArgs) -> None:
         inputs = _marked(await known(creation.new_inputs))

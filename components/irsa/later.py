@@ -71,8 +71,7 @@ async def awaited(answer: pulumi.Output[T]) -> T | Exception | None:
     def noted(error: Exception) -> Any:
         errors.append(error)
 
-    # An older SDK has none of it.
-    found = await (answer.recover(noted) if hasattr(pulumi.Output, "recover") else answer).future()
+    found = await answer.recover(noted).future()
     return errors[0] if errors else found
 
 

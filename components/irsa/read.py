@@ -6,15 +6,14 @@ Pulumi's SDK is not loaded here: a value can be an output only where a program h
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from irsa.fields import (
     MAPPING,
     OF_A_ROLE,
-    ROLE_INPUTS,
     Field,
     Found,
     Group,
@@ -26,12 +25,14 @@ from irsa.fields import (
     without_mistakes,
     wrong_kind,
 )
+from irsa.keys.binding import Keys, is_model, unwrapped
 from irsa.rules.leaves import copied, map_leaves, step_of
 from irsa.rules.mistakes import (
     Located,
     Mistake,
     Place,
     Spelling,
+    Written,
     described,
     in_advice,
     kind_of,
@@ -41,16 +42,25 @@ from irsa.rules.mistakes import (
     shortened,
 )
 from irsa.rules.names import snake
-from irsa.rules.policies import TOO_DEEP, document_usage, is_too_deep
+from irsa.rules.policies import TOO_DEEP, Document, document_usage, is_too_deep
 from irsa.rules.trust import minified
-from irsa.rules.unknown import OUTPUT, WRONG, Sample, Unknown, has_output, has_unknown
+from irsa.rules.unknown import (
+    MISSING,
+    OUTPUT,
+    PERHAPS,
+    WRONG,
+    Sample,
+    Unknown,
+    Value,
+    has_output,
+    without_places,
+)
 
 REDACTED = Mistake(
     "a secret value that breaks a rule of the argument", "what the argument's description says", "correct the secret"
 )
 T = TypeVar("T")
-# A value, or a marker in its place, or with markers in it.
-Value: TypeAlias = T | Unknown
+K = TypeVar("K", bound=Keys)
 LARGEST_BITS = 64
 # The text that Python and JavaScript put into a string for an output, or for a whole resource.
 OBJECT_AS_TEXT = re.compile(
@@ -77,17 +87,6 @@ def is_output(value: object) -> bool:
     return inspect.isawaitable(value) or (pulumi is not None and isinstance(value, pulumi.Output))
 
 
-# Arguments of an earlier version, and where each is now.
-FORMER: Mapping[str, Place] = {
-    **{f"role_{name}": ("role", name) for name in ("arn", "name", "name_prefix")},
-    **{name: ("role", name) for name in ROLE_INPUTS},
-    **{name: ("trust", name) for name in ("subjects", "any_service_account")},
-    **{f"trust_{name}": ("trust", name) for name in ("conditions", "statements")},
-    **{f"{name}_quota": ("quotas", name) for name in ("trust_policy_size", "attached_policies")},
-    "import_existing": ("import_",),
-}
-
-
 class Reading(NamedTuple):
     """What the arguments of a component are, for reading them again when outputs are known."""
 
@@ -108,7 +107,6 @@ class Arguments:
         name: The component's logical name.
         spelling: How the caller spells an argument.
         found: The mistakes so far.
-        given: Each argument that is there, with a marker in place of what is not known or wrong.
         known: The values of outputs, by their identity.
         parts_before: In how many policies the first reading, without these values, divided the document at a place.
         parts: The same of this reading.
@@ -120,7 +118,6 @@ class Arguments:
     name: str
     spelling: Spelling = path_of
     found: Found = field(default_factory=list)
-    given: dict[Place, Any] = field(default_factory=dict)
     known: Mapping[int, Any] = field(default_factory=dict)
     parts_before: Mapping[Place, Any] = field(default_factory=dict)
     parts: dict[Place, Any] = field(default_factory=dict)
@@ -138,18 +135,23 @@ class Arguments:
             wrong = Mistake(shortened(self.name), "a string: the component's name", "write a string")
             raise ArgumentMistakes(repr(self.name), [(("name",), wrong)], self.spelling, self.component)
 
-    def read(self, args: Any) -> dict[str, Any]:
-        """Return the arguments by their names, each checked on its own; unknown ones are mistakes.
+    def read(self, args: Any, model: type[K]) -> K:
+        """Return the arguments, each checked on its own, with a marker for what is wrong or not known.
 
-        One that is wrong is a marker. One that decides which resources exist, or that is a mapping of arguments, is
-        left out where it is not known.
+        An unknown one is a mistake.
         """
-        return self._group(map_leaves(args, self._known) if self.known else args, self.group, ()) or {}
+        values = self._values(map_leaves(args, self._known) if self.known else args, self.group, ())
+        return model.of(values or {})
 
     def _known(self, _place: Place, leaf: Any) -> Any:
         return self.known.get(id(leaf), leaf)
 
     def _group(self, args: Any, group: Group, place: Place) -> Any:
+        values = self._values(args, group, place)
+        return perhaps(group.model) if values is None else group.model.of(values)
+
+    def _values(self, args: Any, group: Group, place: Place) -> dict[str, Any] | None:
+        """Return the arguments of a mapping by their names; None for what is no mapping."""
         if isinstance(args, Unknown):
             return None
         if not isinstance(args, Mapping):
@@ -157,35 +159,40 @@ class Arguments:
             return None
         values: dict[str, Any] = {}
         unknown: list[str] = []
+        there: set[str] = set()
         for key, value in args.items():
             name = self._name(key, group)
             if name is None:
                 unknown.append(step_of(key))
                 self.found.append(((*place, self._unknown_step(key)), self._unknown_key(key, group, place)))
                 continue
-            here: Place = (*place, name)
-            self.given[here] = value if isinstance(value, Mapping) else WRONG
-            read = self._argument(value, group.fields[name], here)
-            if read is not None:
-                values[name] = read
-        if unknown:
-            self._misspelled(values, unknown, group, place)
+            there.add(name)
+            if not self._is_default(group, name, value):
+                values[name] = self._argument(value, group.fields[name], (*place, name))
+        for name in self._misspelled(unknown, there, group, place) if unknown else ():
+            there.add(name)
+            values[name] = self._wrong(group.fields[name], (*place, name))
         for name, each in group.fields.items():
-            if each.required and (*place, name) not in self.given:
+            if each.required and name not in there:
                 key = self._key((*place, name))
                 self.found.append(((*place, name), Mistake(f"no {key}", f"{key} is required", f"add {key}")))
-            if each.required:
-                values.setdefault(name, WRONG)
+                values[name] = MISSING
         return values
 
-    def _misspelled(self, _values: dict[str, Any], unknown: Sequence[str], group: Group, place: Place) -> list[str]:
+    def _is_default(self, _group: Group, _name: str, _value: Any) -> bool:
+        """Return whether a value is as if it were not there."""
+        return False
+
+    def _wrong(self, node: Node, _here: Place) -> Any:
+        """Return what stands for an argument that is there, and of which nothing is known."""
+        return perhaps(node.model) if isinstance(node, Group) else WRONG
+
+    def _misspelled(self, unknown: Sequence[str], there: Set[str], group: Group, place: Place) -> list[str]:
         """Return the arguments that unknown keys are likely to mean: they are there, whatever they are."""
-        missing = {self._key((*place, name)): name for name in group.fields if (*place, name) not in self.given}
+        missing = {self._key((*place, name)): name for name in group.fields if name not in there}
         meant = {likely(key, missing) for key in unknown}
         meant |= {key for key, name in missing.items() if group.fields[name].required and likely(key, unknown)}
-        names = [name for key, name in missing.items() if key in meant]
-        self.given |= {(*place, name): WRONG for name in names}
-        return names
+        return [name for key, name in missing.items() if key in meant]
 
     def _name(self, key: Any, group: Group) -> str | None:
         """Return the name of the argument that a key is for; None for an unknown one."""
@@ -222,13 +229,13 @@ class Arguments:
         return ()
 
     def _argument(self, value: Any, node: Node, here: Place) -> Any:
-        """Return the value of an argument; None where it is left out."""
+        """Return the value of an argument, or a marker."""
         if value is None:
             found, fix = ("None", "set a value, or remove the argument")
             if self.known:
                 found, fix = "an output without a value", "leave the argument out, or give the output a value"
             self.found.append((here, Mistake(found, "a value", fix)))
-            return None
+            return self._wrong(node, here)
         match node:
             case Group():
                 return self._group(value, node, here)
@@ -251,11 +258,7 @@ class Arguments:
     def _advice_for(self, key: str, names: Sequence[str], place: Place) -> str:
         """Return what to do with an unknown key; it is spelled as the known ones are."""
         name = snake(key)
-        former = FORMER.get(name)
         binding = self._binding(place)
-        if former and node_at((*binding, *former), self.group):
-            now = self.spelling((*binding, *former))
-            return f"it is {now} now" if place == binding else f"move it to {now}"
         for end in reversed(range(len(place))):
             outer = node_at(place[:end], self.group)
             if isinstance(outer, Group) and name in outer.fields:
@@ -274,12 +277,12 @@ class Arguments:
     def _spelled(self, group: Group, place: Place) -> list[str]:
         return sorted(self._key((*place, name)) for name in group.fields)
 
-    def _keyed(self, value: Any, node: Keyed, place: Place) -> dict[str, Any] | None:
+    def _keyed(self, value: Any, node: Keyed, place: Place) -> Value[dict[str, Any]]:
         if isinstance(value, Unknown):
-            return None
+            return WRONG
         if not isinstance(value, Mapping):
             self.found.append((place, self._wrong_kind(value, MAPPING, place)))
-            return None
+            return WRONG
         values: dict[str, Any] = {}
         for key, item in value.items():
             here: Place = (*place, step_of(key))
@@ -288,26 +291,22 @@ class Arguments:
                 self.found.append((here, Mistake(found, "keys that are strings", "write a string")))
                 continue
             collect(lambda key=key: node.check(key), here, self.found)  # type: ignore[misc]
-            self.given[here] = item if isinstance(item, Mapping) else WRONG
             if isinstance(node.item, Field):
                 values[key] = self._value(item, node.item, here)
             else:
-                read = self._group(item, node.item, here)
-                values[key] = dict.fromkeys(node.item.fields, WRONG) if read is None else read
+                values[key] = self._group(item, node.item, here)
         return values
 
-    def _listed(self, value: Any, node: Listed, place: Place) -> list[Any] | None:
+    def _listed(self, value: Any, node: Listed, place: Place) -> Value[list[Any]]:
         if isinstance(value, Unknown):
-            return None
+            return WRONG
         if not isinstance(value, list | tuple):
             self.found.append((place, self._wrong_kind(value, "a list", place)))
-            return None
-        self.given[place] = [item if isinstance(item, Mapping) else WRONG for item in value]
-        read = [self._group(item, node.item, (*place, index)) for index, item in enumerate(value)]
-        return [each for each in read if each is not None]
+            return WRONG
+        return [self._group(item, node.item, (*place, index)) for index, item in enumerate(value)]
 
     def _value(self, value: Any, each: Field, place: Place) -> Any:
-        """Return the value of an argument, with markers in it; None where it decides something and is not known."""
+        """Return the value of an argument, with markers in it."""
         found: Found = []
         marked = (
             self._marked_leaf(value, place, found)
@@ -319,10 +318,12 @@ class Arguments:
             found.append((place, Mistake(OUTPUT.reason, f"a plain value: {each.plain}", fix)))
         read = each.parse(without_mistakes(marked, found, place) if found else marked, place, found)
         self.found += found
-        self.given[place] = without_mistakes(marked, found, place) if found else marked
-        if each.plain and (found or has_unknown(marked)):
-            return None
-        return WRONG if found else read
+        kept = self._kept(read, marked, place)
+        return _with_markers(kept, found, place) if found else kept
+
+    def _kept(self, read: Any, _marked: Any, _place: Place) -> Any:
+        """Return what is kept of a value: what is read of it, or the value with its markers."""
+        return read
 
     def _marked(self, value: Any, place: Place, found: Found) -> Any:
         """Return a copy of the value, in lists and dicts, with a marker in place of each output."""
@@ -397,6 +398,22 @@ def read_again(
     return found
 
 
+def _with_markers(value: Any, found: Found, place: Place) -> Any:
+    """Return what is read of an argument with a marker for each mistake, so that what is beside it is judged."""
+    inner = [at[len(place) :] for at, _ in found]
+    if isinstance(value, Document):
+        content = without_places(value.content, inner, missing=MISSING)
+        return content if isinstance(content, Unknown) else value._replace(content=content)
+    return without_places(value, inner, missing=MISSING)
+
+
+def perhaps(model: type[K]) -> K:
+    """Return a mapping of arguments of which nothing is known: each may be there."""
+    of_group = (name for name, each in model.model_fields.items() if not is_model(unwrapped(each.annotation)[0]))
+    always: dict[str, Keys] = {name: perhaps(type(each)) for name, each in model.of({}).written().items()}
+    return model.of({**dict.fromkeys(of_group, PERHAPS), **always})
+
+
 def _are_policy_arns(value: Any, place: Place) -> bool:
     """Return whether ARNs are in the place of add-ons: one, or as terraform-aws-iam's `policies = {name = arn}`."""
     arns = [*value.values()] if isinstance(value, Mapping) else [value]
@@ -421,4 +438,4 @@ def _plain_string(text: str, place: Place, found: Found) -> str:
             f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "remove the surrogate, or write its pair"
         )
         found.append((place, surrogate))
-    return text if isinstance(text, Sample) else plain
+    return text if isinstance(text, Sample | Written) else plain

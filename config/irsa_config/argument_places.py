@@ -1,11 +1,7 @@
 """How a stack file spells the arguments of the component: a binding has the same keys, in camelCase."""
 
 from irsa.fields import OF_A_ROLE, Group, Node, node_within
-from irsa.rules.mistakes import Place, path_of
-
-
-class Written(str):
-    """A key as a stack file has it, which may look like the name of an argument: `service_account`."""
+from irsa.rules.mistakes import Place, Written, path_of
 
 
 def place_of(argument: Place, node: Node | None = OF_A_ROLE) -> Place:
@@ -18,7 +14,7 @@ def place_of(argument: Place, node: Node | None = OF_A_ROLE) -> Place:
     place: list[str | int] = []
     for step in argument:
         keys = node.keys if isinstance(node, Group) and not isinstance(step, Written) else {}
-        place.append(keys.get(str(step), step))
+        place.append(keys.get(str(step), getattr(step, "written", step)))
         node = node_within(node, step)
     return tuple(place)
 

@@ -8,6 +8,7 @@ import yaml
 
 from irsa.rules.grammar import DOCUMENT_ELEMENTS
 from irsa.rules.mistakes import Mistake, Place, listed
+from irsa_config.engine_files import PREFIX
 from irsa_config.key_types import keys_at
 from irsa_config.nodes import STRING
 
@@ -26,9 +27,9 @@ def as_meant(node: Any, place: Place, complain: Complain, kind: Place = ()) -> A
     """
     kind = kind or place
     known, chosen = _keys(kind), _keys((*kind, ""))
-    if not isinstance(node, yaml.MappingNode) or not (known or chosen):
+    if not isinstance(node, yaml.MappingNode) or not (known or chosen) or not all(map(_is_text, node.value)):
         return node
-    pairs = [*_below_empty(node.value, place, complain, kind)]
+    pairs = [*below_empty(node.value, place, complain, kind)]
     if "document" in known and not {"document", "file", "addOn"} & {key.value for key, _ in pairs}:
         pairs = [*_below_document(pairs, place, complain)]
     below = [(key, as_meant(each, (*place, key.value), complain, _below(kind, key.value))) for key, each in pairs]
@@ -37,30 +38,36 @@ def as_meant(node: Any, place: Place, complain: Complain, kind: Place = ()) -> A
 
 @functools.lru_cache(maxsize=1_000)
 def _keys(kind: Place) -> Set[str]:
-    return frozenset(keys_at(kind))
+    return frozenset(DOCUMENT_ELEMENTS if kind[-1:] == ("document",) else keys_at(kind))
 
 
 def _below(kind: Place, key: str) -> Place:
     return (*kind, key if _keys(kind) else "")
 
 
-def _below_empty(pairs: Sequence[Pair], place: Place, complain: Complain, kind: Place) -> Iterator[Pair]:
+def below_empty(pairs: Sequence[Pair], place: Place, complain: Complain, kind: Place) -> Iterator[Pair]:
     """Yield the pairs, those that follow a key without a value below it, where they are keys of it alone."""
     at = 0
     while at < len(pairs):
         key, value = pairs[at]
         at += 1
-        below = _keys(_below(kind, key.value)) - _keys(kind) if _is_empty(value) else frozenset()
-        start = at
-        while at < len(pairs) and pairs[at][0].value in below:
+        name = key.value if kind else str(key.value).removeprefix(f"{PREFIX}:")
+        start, below = at, _below(kind, name)
+        while _is_empty(value) and at < len(pairs) and _is_text(pairs[at]) and _is_of(below, pairs[at][0].value, kind):
             at += 1
         if moved := pairs[start:at]:
             first, last = moved[0][0].start_mark.line + 1, _last_line(moved[-1][1])
-            found = f"nothing: {listed([each.value for each, _ in moved])} stand beside it, not below it"
+            found = f"nothing below it, but beside it: {listed([each.value for each, _ in moved])}"
             lines = f"lines {first} to {last}" if last > first else f"line {first}"
-            complain((*place, key.value), Mistake(found, "its keys, indented below it", f"indent {lines}"))
+            complain((*place, name), Mistake(found, "its keys, indented below it", f"indent {lines}"))
             value = _mapping(moved, moved[0][0])
         yield key, value
+
+
+def _is_of(below: Place, key: str, beside: Place) -> bool:
+    """Return whether a key is one of a place, where users choose them too, and not of the mapping that it is in."""
+    is_chosen = not _keys(below) and bool(_keys((*below, ""))) and ":" not in key
+    return key not in _keys(beside) and (key in _keys(below) or is_chosen)
 
 
 def _below_document(pairs: Sequence[Pair], place: Place, complain: Complain) -> Iterator[Pair]:
@@ -79,6 +86,11 @@ def _mapping(pairs: Sequence[Pair], node: Any) -> Any:
     return yaml.MappingNode(
         node.tag if isinstance(node, yaml.MappingNode) else "", [*pairs], node.start_mark, node.end_mark
     )
+
+
+def _is_text(pair: Pair) -> bool:
+    """Return whether a key is no list or mapping, which is another mistake."""
+    return isinstance(pair[0], yaml.ScalarNode)
 
 
 def _is_empty(node: Any) -> bool:

@@ -30,6 +30,7 @@ from irsa.keys.guard import GuardModeOrOff, GuardSettings
 from irsa.rules import commands, names
 from irsa.rules.arns import LONGEST_ISSUER, check_issuer
 from irsa.rules.mistakes import Located, Mistake, shortened
+from irsa.rules.unknown import Value
 from irsa_config.variables import replaced
 
 
@@ -136,17 +137,19 @@ class AwsAccount(Keys):
 class BindingKeys(SharedKeys):
     """One role and the service account that assumes it."""
 
-    policy_arns: list[PolicyArn] | dict[AttachmentKey, PolicyArn] = a_list([QUEUE_POLICY])
+    policy_arns: Annotated[list[PolicyArn] | dict[AttachmentKey, PolicyArn], names.ATTACHMENT_KEY] = a_list(
+        [QUEUE_POLICY]
+    )
     """ARNs of existing policies to attach: a list, or a mapping whose keys you choose and do not change."""
-    clusters: Annotated[list[str], Mark.STACK_FILE] = a_list(["blue", "green"])
+    clusters: Annotated[Value[list[Value[str]]] | None, Mark.STACK_FILE] = a_list(["blue", "green"])
     """Keys of `irsa:clusters`. Default: all."""
-    aws_account: Annotated[str | None, Mark.STACK_FILE] = Field(default=None, alias="account", examples=["data"])
+    aws_account: Annotated[Value[str] | None, Mark.STACK_FILE] = Field(default=None, alias="account", examples=["data"])
     """Key in `irsa:accounts` of the role's AWS account. Default: the stack's.
 
     To move a role, give the binding a new key: Pulumi cannot move a resource to another AWS account."""
-    protect: Annotated[bool, Mark.STACK_FILE] = Field(default=False, examples=[True])
+    protect: Annotated[Value[bool] | None, Mark.STACK_FILE] = Field(default=False, examples=[True])
     """true: Pulumi refuses to delete or replace the binding's resources."""
-    formerly: Annotated[Key | None, Mark.STACK_FILE] = Field(default=None, examples=["old-key"])
+    formerly: Annotated[Value[Key] | None, Mark.STACK_FILE] = Field(default=None, examples=["old-key"])
     """Previous key of this binding. If you remove it, automatically named roles are recreated."""
 
 
@@ -155,7 +158,7 @@ class Defaults(Keys):
 
     namespace: Namespace | None = None
     """Namespace."""
-    identity: Identity = Field(default=None, examples=["podIdentity"])
+    identity: Identity | None = Field(default=None, examples=["podIdentity"])
     """How Pods get the roles."""
     audience: Audience | None = None
     """Audience of the tokens."""

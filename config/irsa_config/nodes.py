@@ -10,11 +10,11 @@ import yaml
 
 from irsa.rules.mistakes import Mistake, Place, kind_of, named
 from irsa.rules.policies import DEEPEST, TOO_DEEP
-from irsa.rules.unknown import SECRET
+from irsa.rules.unknown import SECRET, WRONG, Unknown
 from irsa_config.engine_files import refusal, setting_of
 from irsa_config.key_types import type_at
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.scalars import key_of, other_key, parsed, scalar, time_in
+from irsa_config.scalars import DATE, PRINTED, other_key, parsed, scalar
 
 # What libyaml says beyond a thousand levels.
 LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
@@ -75,11 +75,11 @@ def without_quotes(error: yaml.MarkedYAMLError, text: str) -> Mistake | None:
     if error.context == "while scanning an alias" or problem.startswith("found undefined alias"):
         fix = 'write the value in quotes, such as "*"'
         return Mistake("`*` without quotes, which YAML takes for an alias", "a string in quotes", fix)
-    lines = text.splitlines()
-    if mark and "cannot start any token" in problem and lines[mark.line : mark.line + 1]:
-        char = lines[mark.line][mark.column : mark.column + 1]
-        if char == "\t":
-            return Mistake("a tab, with which YAML does not indent", "blanks", "write blanks in place of the tab")
+    line = text.splitlines()[mark.line : mark.line + 1] if mark and "cannot start any token" in problem else [""]
+    char = line[0][mark.column : mark.column + 1] if mark else ""
+    if char == "\t" or "tab character" in problem:
+        return Mistake("a tab, with which YAML does not indent", "blanks", "write blanks in place of the tab")
+    if char:
         fix = "write the value in quotes"
         return Mistake(f"{char!r} at the beginning of a value, which YAML keeps for itself", "a string in quotes", fix)
     return None
@@ -144,14 +144,15 @@ def _numbers_of_values(root: Any) -> tuple[int, int]:
 class Reader:
     """Reads values of YAML nodes, and adds to the mistakes of the file.
 
-    Of other projects' settings, these are only what the engine refuses, and tags where irsa uses the values.
+    Of other projects' settings, these are only what the engine refuses, and what it makes another value of where irsa
+    uses the values; elsewhere such a value is not known.
     """
 
     def __init__(
-        self, name: str, mistakes: list[LocatedMistake], is_ours: bool = True, tags: bool | None = None
+        self, name: str, mistakes: list[LocatedMistake], is_ours: bool = True, is_used: bool | None = None
     ) -> None:
         self._name, self._mistakes, self._is_ours = name, mistakes, is_ours
-        self._tags = not is_ours if tags is None else tags
+        self._is_used = is_ours if is_used is None else is_used
         self._open: set[int] = set()
         self._path: list[str | int] = []
 
@@ -209,7 +210,7 @@ class Reader:
 
     def value(self, node: Any) -> Any:
         """Return the value of a node."""
-        if not self._tags and node.tag not in PLAIN_TAGS:
+        if self._is_used and node.tag not in PLAIN_TAGS:
             # The engine decodes !!binary, and makes nothing of what !!null tags: another value than the one written.
             self.complain(Mistake(f"the tag {_tag(node)}", "values without a tag", "remove the tag"), node)
         if isinstance(node, yaml.ScalarNode):
@@ -225,20 +226,26 @@ class Reader:
         return value
 
     def _scalar(self, node: Any) -> Any:
-        """Return the value of a scalar; where its quotes are missing, the text that is meant."""
+        """Return the value of a scalar; where its quotes are missing, the text that is there."""
         text = node.value
         value = text if _is_text(node) else scalar(text)
-        meant = time_in(text) if str(value) == text else text
-        if value is None or isinstance(value, bool) or meant is None:
+        is_printed, is_date = bool(PRINTED.fullmatch(text)), value is WRONG
+        if is_date and not self._is_used:
+            return value
+        if value is None or isinstance(value, bool) or (str(value) == text and not is_printed):
             return value
         is_refused = isinstance(value, float) and not math.isfinite(value)
         # What takes no strings takes numbers in any spelling, and its model refuses the rest.
-        if type_at(tuple(self._path)) not in (str, Any) if self._is_ours else not is_refused:
-            return value
-        why = "for which the engine refuses the whole file" if is_refused else f"which YAML reads as {value}"
-        found = f"{meant} without quotes, {why}"
-        self.complain(Mistake(found, "a string", f'put it in quotes: "{meant}"'), node)
-        return meant
+        if type_at(tuple(self._path)) not in (str, Any) if self._is_ours else not (is_refused or is_date):
+            return text if is_date else value
+        reads = f"which YAML reads as {DATE if is_date else value}"
+        why = "for which the engine refuses the whole file" if is_refused else reads
+        mistake = Mistake(f"{text} without quotes, {why}", "a string", f'put it in quotes: "{text}"')
+        if is_printed:
+            found = f"{text}, which the engine wrote in place of a date without quotes"
+            mistake = Mistake(found, "a string", f'write what is meant in quotes, such as "{text[:10]}"')
+        self.complain(mistake, node)
+        return text if self._is_ours else WRONG
 
     def _below(self, step: str | int, node: Any) -> Any:
         self._path.append(step)
@@ -249,14 +256,18 @@ class Reader:
     def _map(self, node: Any) -> Any:
         values: dict[str, Any] = {}
         merged: dict[str, Any] = {}
+        others: list[str] = []
         for key, item in self.items(node):
             name = key.value
-            if self._is_ours and not _is_text(key) and (wrong := other_key(name)):
-                self.complain(wrong, key, name)
+            if not _is_text(key) and (wrong := other_key(name)):
+                self.complain(wrong, key, name) if self._is_used else others.append(name)
             # The engine writes what it has read once more before it takes the values, and then without quotes.
             if name == "<<":
                 for part in item.value if isinstance(item, yaml.SequenceNode) else [item]:
                     more = self.value(part)
+                    if isinstance(more, Unknown) and not self._is_used:
+                        others.append(name)
+                        continue
                     if not isinstance(more, Mapping):
                         found = f"{kind_of(more)}, to be merged by <<"
                         fix = "write an alias (*name) of a mapping, or remove it"
@@ -265,8 +276,11 @@ class Reader:
                     for name_below, value_below in more.items():
                         merged.setdefault(name_below, value_below)
                 continue
-            values[name if self._is_ours or _is_text(key) else key_of(name)] = self._below(name, item)
+            values[name] = self._below(name, item)
         if values.keys() == {"secure"} and isinstance(values["secure"], str):
+            return SECRET
+        if others:
+            # A secret in it has a place that is not known.
             return SECRET
         # As the engine passes them on: of two bindings that collide, check and preview blame the same one.
         return dict(sorted({**merged, **values}.items()))

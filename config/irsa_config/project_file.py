@@ -119,7 +119,7 @@ def _project_settings(root: Any, name: str, region_is_set: bool) -> ProjectSetti
     if not isinstance(root, yaml.MappingNode):
         return ProjectSettings(not_checked=f"the settings in {named(name)}: not a mapping")
     mistakes: list[LocatedMistake] = []
-    ours, theirs = Reader(name, mistakes), Reader(name, mistakes, is_ours=False, tags=False)
+    ours, theirs = Reader(name, mistakes), Reader(name, mistakes, is_ours=False, is_used=True)
     top = {key.value: (key, node) for key, node in theirs.written(root)}
     refused = [
         LocatedMistake((), refusal(way, named(found)), name, top[way][0].start_mark.line + 1)

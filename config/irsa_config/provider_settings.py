@@ -6,7 +6,7 @@ from typing import Any
 
 from irsa.rules.mistakes import Mistake, Place, kind_of
 from irsa.rules.names import REGION, check_name
-from irsa.rules.unknown import SECRET, Unknown
+from irsa.rules.unknown import Unknown
 from irsa_config.scalars import parsed
 
 PROVIDERS = ("aws", "kubernetes")
@@ -18,11 +18,11 @@ def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mist
 
     011112222333 without quotes is another number: an AWS account that is to be refused never would be.
     """
-    if values is not None and values is not SECRET and not isinstance(values, list):
+    if values is not None and not isinstance(values, list | Unknown):
         mistake = Mistake(f"{kind_of(values)} as aws:{setting}", 'a list: ["111122223333"]', "write it as a list")
         yield (), mistake
     for index, value in enumerate(values if isinstance(values, list) else ()):
-        if value is not SECRET and not (isinstance(value, str) and re.fullmatch("[0-9]{12}", value)):
+        if not isinstance(value, Unknown) and not (isinstance(value, str) and re.fullmatch("[0-9]{12}", value)):
             fix = (
                 "put it in quotes, as it is in the file"
                 if isinstance(value, int | float)
@@ -48,7 +48,7 @@ def region_of(value: Any) -> str | Unknown | None:
     Raises:
         Mistake: It is not a region.
     """
-    if value is None or value == "" or value is SECRET:
+    if value is None or value == "" or isinstance(value, Unknown):
         return value or None
     if isinstance(value, str):
         return check_name(value, REGION)

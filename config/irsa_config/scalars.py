@@ -1,18 +1,18 @@
 """YAML's scalars as the engine reads them, with Go's yaml.v3, and the values that it passes on as JSON.
 
-Go reads them otherwise than PyYAML: `yes` is a string, 0o17 a number, and a date becomes the text that Go prints of it.
+Go reads them otherwise than PyYAML: `yes` is a string, and 0o17 a number.
 """
 
 import json
 import math
 import re
 from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import TOO_DEEP, each_key_once, is_too_deep
+from irsa.rules.unknown import WRONG
 
 WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -30,15 +30,15 @@ TIME = re.compile(
     "(?:(?:([Tt])| +)([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]+))?"
     "(?(4)(?:Z|([-+](?:[01][0-9]|2[0-4])):([0-5][0-9]|60))))?"
 )
-# The same as Go prints it.
+# As Go prints it: `pulumi config set` saves the whole file, and writes this in place of one without quotes.
 PRINTED = re.compile(
-    "([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)?)"
-    " (?:[+]0000 UTC|([-+][0-9]{2})([0-9]{2}) (?:[-+][0-9]{4}|[A-Z]+))"
+    "[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)? [-+][0-9]{4} ([-+][0-9]{4}|[A-Z]+)"
 )
+DATE = "a date"
 
 
 def scalar(text: str) -> Any:
-    """Return the value of a scalar without quotes, as the program gets it."""
+    """Return the value of a scalar without quotes, as the program gets it; WRONG for a date: Go prints it anew."""
     value = _resolved(text)
     if isinstance(value, int) and value >= 2**63:
         # The engine reads it, but what holds it passes on a float.
@@ -50,16 +50,18 @@ def scalar(text: str) -> Any:
 
 
 def other_key(name: str) -> Mistake | None:
-    """Return a mistake where the engine makes another key of one without quotes: 1227433179 of 011112222333."""
-    read = key_of(name)
-    if read == name:
+    """Return a mistake where the engine may make another key of one without quotes: 1227433179 of 011112222333."""
+    value = _resolved(name)
+    kept = str(value).lower() if isinstance(value, bool) else str(value)
+    if kept == name and not isinstance(value, float):
         return None
+    read = DATE if value is WRONG else json.dumps(scalar(name))
     found = f"the key {name} without quotes, which YAML reads as {read}"
     return Mistake(found, "keys that are strings", f'put it in quotes: "{name}"')
 
 
 def _resolved(text: str) -> Any:
-    """Return what yaml.v3 makes of a scalar; of a date or a time, what Go prints of it.
+    """Return what yaml.v3 makes of a scalar.
 
     https://github.com/go-yaml/yaml/blob/v3/resolve.go
     """
@@ -67,8 +69,8 @@ def _resolved(text: str) -> Any:
         return WORDS[text]
     if text[0] not in "0123456789-+.":
         return text
-    if found := TIME.fullmatch(text):
-        return _time(found) or text
+    if TIME.fullmatch(text):
+        return WRONG
     # It reads 0b-1, where the prefix is of lower case.
     plain = re.sub("^(0[bo])([-+])", r"\2\1", text.replace("_", ""))
     try:
@@ -81,48 +83,6 @@ def _resolved(text: str) -> Any:
     except ValueError:
         return text
     return text if math.isinf(decimal) else decimal
-
-
-def _time(found: re.Match[str]) -> str | None:
-    """Return a date or a time as Go prints it; None where there is no such day or hour."""
-    year, month, day, _, hour, minute, second, fraction, *zone = found.groups("0")
-    try:
-        # Go has a year 0, which is a leap year.
-        moment = datetime(  # noqa: DTZ001 (its zone is printed apart)
-            int(year) or 2000, int(month), int(day), int(hour), int(minute), int(second)
-        )
-    except ValueError:
-        return None
-    offset = "".join(zone)
-    parts = f".{fraction[:9]}".rstrip("0").rstrip(".")
-    return f"{year}-{moment:%m-%d %H:%M:%S}{parts} {f'{offset} {offset}' if int(offset) else '+0000 UTC'}"
-
-
-def time_in(printed: str) -> str | None:
-    """Return the date or the time that Go has printed so; None of any other text.
-
-    The engine writes it into the stack file in place of one without quotes: `pulumi config set` saves the whole file.
-    """
-    if not (found := PRINTED.fullmatch(printed)):
-        return None
-    day, time, hours, minutes = found.groups()
-    return day if not hours and time == "00:00:00" else f"{day}T{time}{f'{hours}:{minutes}' if hours else 'Z'}"
-
-
-def key_of(text: str) -> str:
-    """Return the key that the engine makes of one without quotes, as Go's fmt prints it."""
-    value = _resolved(text)
-    if isinstance(value, str):
-        return value
-    if value is None or isinstance(value, bool):
-        return "<nil>" if value is None else str(value).lower()
-    if not isinstance(value, float) or value == 0:
-        return str(value or 0)
-    if not math.isfinite(value):
-        return {"inf": "+Inf", "-inf": "-Inf"}.get(str(value), "NaN")
-    digits = Decimal(repr(value)).normalize()
-    is_short = 1e-4 <= abs(value) < 1e6  # noqa: PLR2004 (strconv's limits)
-    return f"{digits:f}" if is_short else f"{value:.{len(digits.as_tuple().digits) - 1}e}"
 
 
 def parsed(text: str, complain: Callable[[Mistake], None] = lambda _: None) -> Any:

@@ -4,60 +4,81 @@ For a mistake or a secret stands a marker (irsa.rules.unknown), whatever the typ
 """
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from irsa.keys.binding import Quotas
 from irsa.rules.arns import iam_arn
 from irsa.rules.leaves import mapping_of
-from irsa.rules.mistakes import Mistake
-from irsa.rules.unknown import Unknown, has_unknown
-from irsa.ways import ONLY_IRSA, Identity, parse_identity
-from irsa_config.models import AwsAccount, Cluster, Guard, Lint
+from irsa.rules.mistakes import Place
+from irsa.rules.unknown import WRONG, Unknown, Value, known_or, or_else
+from irsa.ways import Identity
+from irsa_config.defaults import identity_in
+from irsa_config.models import AwsAccount, BindingKeys, Cluster, Guard, Lint
+from irsa_config.reading import read_binding
+
+NOTHING = BindingKeys.of({})
 
 
 @dataclass(frozen=True)
 class Binding:
-    """One role and the service account that assumes it.
+    """One role and the service account that assumes it, as it is written.
 
     Attributes:
-        args: The arguments of ServiceAccountRole as they are written, with variables in them, and not judged yet.
-        clusters: Keys of its clusters; none for all.
-        aws_account: Key of the role's AWS account; None for the stack's.
-        protect: Whether Pulumi refuses to delete or replace its resources.
-        formerly: Its previous key.
-        create_namespace: Whether a missing namespace is created.
-        own: The arguments without `irsa:defaults`.
+        key: Its key.
+        tree: What is written under its keys, `irsa:defaults` merged into it, with variables; a marker for what is none.
+        own: The same without `irsa:defaults`.
+        reported: Places in it whose mistakes are reported already.
     """
 
-    args: Mapping[str, Any]
-    clusters: Sequence[str] = ()
-    aws_account: str | None = None
-    protect: bool = False
-    formerly: str | None = None
-    create_namespace: bool = False
-    own: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    key: str
+    tree: Any
+    own: Any = field(default=None, compare=False)
+    reported: Set[Place] = frozenset()
 
-    def argument(self, *place: str) -> Any:
-        """Return an argument, or a part of one; None where it is not there, a marker where that is not known."""
-        return part_of(self.args, place)
+    @functools.cached_property
+    def _of_stack_file(self) -> BindingKeys:
+        names = ("clusters", "account", "protect", "formerly")
+        tree = {name: self.tree[name] for name in names if name in self.tree} if isinstance(self.tree, dict) else WRONG
+        return read_binding(self.key, tree)[0] if tree else NOTHING
+
+    @property
+    def clusters(self) -> Value[Sequence[Value[str]]]:
+        """Keys of its clusters; none for all."""
+        return or_else(self._of_stack_file.clusters, [])
+
+    @property
+    def aws_account(self) -> Value[str] | None:
+        """Key of the role's AWS account; None for the stack's."""
+        return self._of_stack_file.aws_account
+
+    @property
+    def protect(self) -> bool:
+        """Whether Pulumi refuses to delete or replace its resources."""
+        return self._of_stack_file.protect is True
+
+    @property
+    def formerly(self) -> str | None:
+        """Its previous key."""
+        return known_or(self._of_stack_file.formerly, None)
 
     @functools.cached_property
     def identity(self) -> Identity:
         """How its Pods get their role; where that is not known, as by default."""
-        written = self.args.get("identity")
-        try:
-            return ONLY_IRSA if written is None or has_unknown(written) else parse_identity(written)
-        except Mistake:
-            return ONLY_IRSA
+        return identity_in(self.tree)
 
+    @functools.cached_property
+    def keys(self) -> BindingKeys:
+        """Its keys, read without values for the variables: what must be looked up is asked of them."""
+        return read_binding(self.key, self.tree, self.own)[0]
 
-def part_of(args: Any, place: Iterable[str]) -> Any:
-    """Return the part of arguments at a place; None where it is not there, a marker where that is not known."""
-    for step in place:
-        args = args if isinstance(args, Unknown) else mapping_of(args).get(step)
-    return args
+    def written(self, place: Place) -> Any:
+        """Return what is written at a place; None where nothing is, a marker where that is not known."""
+        found = self.tree
+        for step in place:
+            found = found if isinstance(found, Unknown) else mapping_of(found).get(str(step))
+        return found
 
 
 @dataclass(frozen=True)
@@ -85,7 +106,7 @@ class Stack:
         chosen = binding.clusters
         if isinstance(chosen, Unknown):
             return []
-        return [key for key in chosen if key in known] if chosen else list(known)
+        return [key for key in chosen if isinstance(key, str) and key in known] if chosen else list(known)
 
     def guard_of(self, cluster: str) -> Guard | None:
         """Return the guard of a cluster by its key; None where it is off."""

@@ -11,7 +11,8 @@ from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.policies import TOO_DEEP
 from irsa.rules.unknown import Unknown
 from irsa_config.engine_files import PREFIX
-from irsa_config.indentation import as_meant
+from irsa_config.indentation import as_meant, below_empty
+from irsa_config.key_types import keys_at
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.nodes import LIBYAML_TOO_DEEP, Reader, composed, line_in, text_of, without_quotes
 from irsa_config.project_file import project_folder
@@ -29,6 +30,7 @@ class StackFile:
         region: `aws:region`; None where it is missing, `SECRET` where it is secret.
         providers: The settings `aws:...` and `kubernetes:...` of the stack's default providers, by these names.
         mistakes: Mistakes in the YAML, misspelled prefixes of settings, and a wrong region.
+        lost: Those of what the engine does not read, and says nothing of: what is outside of `config:`.
         imports_environments: Whether Pulumi ESC adds values that are not in the file.
     """
 
@@ -43,6 +45,7 @@ class StackFile:
         self.region: str | Unknown | None = None
         self.providers: dict[str, Any] = {}
         self.mistakes: list[LocatedMistake] = []
+        self.lost: list[LocatedMistake] = []
         self.imports_environments = False
         self._settings: dict[str, tuple[Any, Any]] = {}
         self._sent: dict[str, Any] = {}
@@ -71,7 +74,7 @@ class StackFile:
         return project_folder(self.path)
 
     def as_sent(self, name: str) -> Any:
-        """Return the value of a setting as the engine sends it, where quotes are missing too."""
+        """Return the value of a setting as the engine sends it; a marker where quotes are missing."""
         return Reader(self.name, [], is_ours=False).setting(name, self._sent[name])
 
     def line(self, place: Place) -> int | None:
@@ -95,11 +98,13 @@ class StackFile:
         ours, theirs = Reader(self.name, self.mistakes), Reader(self.name, self.mistakes, is_ours=False)
         top = {key.value: (key, node) for key, node in theirs.written(root)}
         self.imports_environments = "environment" in top
-        outside = {name: pair for name, pair in top.items() if ":" in name}
-        above = "" if "config" in top else "write `config:` above it, and "
-        for name, (key, _) in outside.items():
+        outside = {name: pair for name, pair in top.items() if ":" in name or name in keys_at(())}
+        of_bindings = {name: pair for name, pair in top.items() if name.strip() in keys_at(("bindings", ""))}
+        above, before = "" if "config" in top else "write `config:` above it, and ", len(self.mistakes)
+        for name, (key, _) in {**outside, **of_bindings}.items():
             fix = f"{above}indent it, with the lines below it"
             theirs.complain(Mistake(f"{named(name)} outside of `config:`", "every setting below `config:`", fix), key)
+        self.lost = self.mistakes[before:]
         if outside and "config" not in top:
             return
         if "config" not in top:
@@ -109,16 +114,22 @@ class StackFile:
             self._complain(Mistake("no `config:`", "a stack file: a mapping with `config:`", fix), 1)
             return
         key, config = top["config"]
-        if not isinstance(config, yaml.MappingNode):
+        if not isinstance(config, yaml.MappingNode) and (config.value or not outside):
             found = "nothing" if not config.value else "not a mapping"
             theirs.complain(Mistake(f"{found} in `config:`", "keys such as irsa:bindings", "add them"), key)
             return
         settings = {}
+
+        def complain(place: Place, mistake: Mistake) -> None:
+            self.mistakes.append(LocatedMistake(place, mistake))
+
         # They are judged as what they are meant to be.
-        config = yaml.MappingNode(config.tag, [*config.value, *outside.values()], config.start_mark, config.end_mark)
+        sent = {id(each): node for each, node in config.value}
+        pairs = [*below_empty(config.value, (), complain, ()), *outside.values()]
+        config = yaml.MappingNode(config.tag, pairs, config.start_mark, config.end_mark)
         for setting, node, name in self._config(config, theirs):
-            meant = as_meant(node, (name,), lambda place, each: self.mistakes.append(LocatedMistake(place, each)))
-            self._sent[name], self._settings[name] = node, (setting, meant)
+            meant = as_meant(node, (name,), complain)
+            self._sent[name], self._settings[name] = sent.get(id(setting), node), (setting, meant)
             settings[name] = ours.setting(name, meant)
         self.settings = settings
         lists = [f"aws:{name}" for name in ACCOUNT_LISTS]
@@ -127,7 +138,7 @@ class StackFile:
 
     def _config(self, config: Any, theirs: Reader) -> Iterator[tuple[Any, Any, str]]:
         """Yield the irsa settings with their names; look at the other keys."""
-        of_providers = Reader(self.name, self.mistakes, is_ours=False, tags=False)
+        of_providers = Reader(self.name, self.mistakes, is_ours=False, is_used=True)
         for key, node, namespace, setting in theirs.settings(config):
             if namespace == PREFIX:
                 yield key, node, setting

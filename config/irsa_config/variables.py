@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from irsa.rules.leaves import leaves
-from irsa.rules.mistakes import Located, Mistake, Place, likely, listed, named, shortened
+from irsa.rules.mistakes import Located, Mistake, Place, Written, likely, listed, named, shortened
 from irsa.rules.unknown import WRONG, Sample, Unknown, sampled
 from irsa.rules.variables import IAM_OWN, REFERENCE, reference
 
@@ -33,8 +33,6 @@ PARTITION_OF_REGION_PREFIX = {
 
 # What a variable stands for: its value, why that is not known, or why it has none here.
 Values = Mapping[str, "str | Unknown | Mistake"]
-# By the identity of a mapping or a list: what it has as it is written, by what that becomes.
-Written = dict[int, dict[Any, Any]]
 
 
 def partition_of(region: str) -> str:
@@ -77,7 +75,7 @@ def replaced(value: Any, variables: Values, found: list[Located], place: Place =
             fix = "merge the two, or remove one"
             found.append(((*place, key), Mistake(f"{same} with their variables replaced", "each key once", fix)))
         else:
-            result[name] = inner
+            result[name if name is key else Written(name, key)] = inner
     return unknown or result
 
 
@@ -94,21 +92,6 @@ def _text_replaced(text: str, variables: Values, found: list[Located], place: Pl
             return value
         samples |= sampled(value)
     return Sample(result, samples, text) if samples else result
-
-
-def as_written(value: Any, place: Place, variables: Values, written: Written) -> Place:
-    """Return the place, in the value as written, of a place in the replaced one: a key may hold variables."""
-    found = list(place)
-    for index, step in enumerate(place):
-        if isinstance(value, Mapping):
-            if id(value) not in written:
-                written[id(value)] = {replaced(key, variables, []): key for key in value}
-            found[index] = written[id(value)].get(str(step), step)
-            value = value.get(found[index])
-        else:
-            several = isinstance(value, list) and isinstance(step, int) and step < len(value)
-            value = value[step] if several else None
-    return tuple(found)
 
 
 def references(value: Any) -> Iterator[str]:

@@ -1,38 +1,51 @@
 """A binding of a stack file as arguments of ServiceAccountRole, with values for its variables and clusters; pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.parameters import CLUSTER_NAMES
+from irsa.fields import OF_A_ROLE
+from irsa.keys.binding import ServiceAccountRole
+from irsa.read import Arguments
+from irsa.role.add_ons import add_ons_of
 from irsa.role.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.rules.arns import iam_arn
 from irsa.rules.grammar import wrong_partition
-from irsa.rules.leaves import list_of, mapping_of
-from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
-from irsa.rules.unknown import WRONG, Unknown, has_unknown, sampled
+from irsa.rules.mistakes import Located, Mistake, Written, listed, path_of
+from irsa.rules.unknown import WRONG, Unknown, has_unknown, is_there, known_or, sampled
 from irsa.spec import Spec
-from irsa_config.argument_places import place_of
-from irsa_config.arguments_with_variables import takes_variables, with_variables_replaced
+from irsa_config.argument_places import place_of, spelled
+from irsa_config.arguments_with_variables import with_variables_replaced
+from irsa_config.reading import read_binding
 from irsa_config.stack import Binding, Stack
-from irsa_config.variables import Values, Written, as_written, replaced
-from irsa_program.lookups.values import NOBODY, UNKNOWN_PROVIDER, Lookups
+from irsa_config.variables import Values, replaced
+from irsa_program.lookups.values import NOBODY, UNKNOWN_PROVIDER, Lookups, ResolvedAwsAccount
 
 
 class PlannedBinding(NamedTuple):
     """What a binding declares of its role."""
 
     binding: Binding
-    args: Mapping[str, Any]
-    """The arguments of ServiceAccountRole, with a marker in place of what is wrong."""
+    declared: ServiceAccountRole
+    """The arguments, with a marker in place of what is wrong."""
     spec: Spec
     cluster_names: Sequence[str]
     """Names of the clusters whose service accounts the role trusts."""
 
 
+class PolicyKey(Written):
+    """The key of an attached policy that is an item of a list, of which `written` is the index.
+
+    Attributes:
+        again: The indexes of the same policy further on in the list.
+    """
+
+    again: tuple[int, ...] = ()
+
+
 def variables_of(binding: Binding, stack: Stack, lookups: Lookups) -> Values:
     """Return what the variables of a binding stand for. What is not looked up is not used."""
-    identity = lookups.aws_accounts.get(binding.aws_account, NOBODY).identity
+    identity = _aws_account(binding, lookups).identity
     return {
         **({"account": identity.account_id} if identity else {}),
         **({"region": lookups.region} if lookups.region else {}),
@@ -40,6 +53,11 @@ def variables_of(binding: Binding, stack: Stack, lookups: Lookups) -> Values:
         "cluster": _cluster_name(binding, stack, lookups),
         **stack.variables,
     }
+
+
+def _aws_account(binding: Binding, lookups: Lookups) -> ResolvedAwsAccount:
+    key = binding.aws_account
+    return NOBODY if isinstance(key, Unknown) else lookups.aws_accounts.get(key, NOBODY)
 
 
 def _cluster_name(binding: Binding, stack: Stack, lookups: Lookups) -> "str | Unknown | Mistake":
@@ -58,93 +76,94 @@ def _cluster_name(binding: Binding, stack: Stack, lookups: Lookups) -> "str | Un
     return Mistake(found, "the name of the EKS cluster", fix)
 
 
-def arguments(
-    binding: Binding, stack: Stack, lookups: Lookups, variables: Values
-) -> tuple[dict[str, Any], list[Located]]:
-    """Return the component's arguments for a binding, with its variables replaced, and what is wrong with these."""
+def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> tuple[ServiceAccountRole, list[Located]]:
+    """Return the component's arguments for a binding, with its variables replaced, and what is wrong with it."""
     found: list[Located] = []
-    args: dict[str, Any] = with_variables_replaced(
-        binding.args, lambda at, value: replaced(value, variables, found, place_of(at))
-    )
+    variables = variables_of(binding, stack, lookups)
+    tree = with_variables_replaced(binding.tree, lambda at, value: replaced(value, variables, found, at))
+    policy_arns = tree.get("policyArns") if isinstance(tree, dict) else None
+    if policy_arns and isinstance(policy_arns, list):
+        tree["policyArns"] = _keyed(policy_arns, found)
+    read, wrong = read_binding(binding.key, tree, binding.own, binding.reported)
+    found += wrong
+    arguments = {name: each for name, each in read.written().items() if name in OF_A_ROLE.fields}
+    clusters, exists = stack.clusters_of(binding), is_there(read.role.arn)
+    looked_up: dict[str, object] = {}
     if binding.identity.needs("cluster_arns"):
-        args["cluster_arns"] = {key: lookups.clusters[key].arn for key in stack.clusters_of(binding)}
-    found += _with_clusters(args, binding, stack, lookups)
-    role = mapping_of(args.get("role"))
-    # For an existing role too: what it excludes has the right shape all the same.
-    if isinstance(args.get("policy_arns"), list):
-        args["policy_arns"] = _keyed(args["policy_arns"], found)
-    if "arn" in role:
-        found += _partition_of_role(role["arn"], lookups)
-        return args, found
-    found += [(place_of(at), each) for at, each in _clusters_elsewhere(args, binding, lookups)]
-    pairs = ((cluster, binding.aws_account) for cluster in stack.clusters_of(binding))
-    providers = [lookups.oidc_providers.get(pair, UNKNOWN_PROVIDER) for pair in pairs]
-    if binding.identity.needs("oidc_provider_arns"):
-        args["oidc_provider_arns"] = providers or [UNKNOWN_PROVIDER]
-    args["quotas"] = {name: getattr(stack.quotas, name) for name in ("trust_policy_size", "attached_policies")}
-    return args, found
+        looked_up["cluster_arns"] = {key: lookups.clusters[key].arn for key in clusters}
+    if binding.identity.needs("oidc_provider_arns") and not exists:
+        pairs = ((cluster, known_or(binding.aws_account, None)) for cluster in clusters)
+        providers = [lookups.oidc_providers.get(pair, UNKNOWN_PROVIDER) for pair in pairs]
+        looked_up["oidc_provider_arns"] = providers or [UNKNOWN_PROVIDER]
+    if not exists:
+        arguments["quotas"] = stack.quotas
+    reader = Arguments("stack", spelled)
+    known = reader.read(looked_up, ServiceAccountRole)
+    arguments |= {name: getattr(known, name) for name in looked_up}
+    found += [(place_of(at), each) for at, each in reader.mistakes]
+    declared, unnamed = _with_clusters(ServiceAccountRole.of(arguments), binding, stack, lookups)
+    found += unnamed
+    if exists:
+        found += _partition_of_role(declared.role.arn, lookups)
+    else:
+        found += [(place_of(at), each) for at, each in _clusters_elsewhere(declared, binding, lookups)]
+    return declared, found
 
 
-def _with_clusters(args: dict[str, Any], binding: Binding, stack: Stack, lookups: Lookups) -> Iterator[Located]:
-    """Add the names of the binding's clusters to its add-ons that take them; yield those whose cluster has no name."""
+def _with_clusters(
+    declared: ServiceAccountRole, binding: Binding, stack: Stack, lookups: Lookups
+) -> tuple[ServiceAccountRole, list[Located]]:
+    """Return the arguments with the names of the clusters for each add-on that takes them, and what has no name."""
+    found: list[Located] = []
     clusters = stack.clusters_of(binding)
     # Of a cluster that has none, the name is never known.
     without = [key for key in clusters if not lookups.clusters[key].name and stack.clusters_by_key[key].name is None]
-    several = [(("policies", index), each) for index, each in enumerate(list_of(args.get("policies")))]
-    for place, settings in [(("policy",), args.get("policy")), *several]:
-        name = settings.get("add_on") if isinstance(settings, dict) else None
-        takes = isinstance(name, str) and name in names() and CLUSTER_NAMES in add_on(name).parameters
-        if not takes or {CLUSTER_NAMES, "scope"} & settings.keys():
+    for place, settings, each in add_ons_of(declared):
+        if CLUSTER_NAMES not in each.parameters or {CLUSTER_NAMES, "scope"} & settings.written().keys():
             continue
         if without:
             cluster = path_of(stack.place_of_cluster(without[0]))
-            what = f"{name} without clusterNames, for irsa:{cluster}, which has no name"
+            what = f"{each.name} without clusterNames, for irsa:{cluster}, which has no name"
             fix = f"add name to irsa:{cluster}, or write clusterNames"
-            yield place, Mistake(what, "the names of its EKS clusters", fix)
-        settings[CLUSTER_NAMES] = [lookups.clusters[key].name or WRONG for key in clusters] or WRONG
+            found.append((place, Mistake(what, "the names of its EKS clusters", fix)))
+        named = [lookups.clusters[key].name or WRONG for key in clusters] or WRONG
+        declared = declared.put((*place, CLUSTER_NAMES), named)
+    return declared, found
 
 
-def _partition_of_role(role_arn: Any, lookups: Lookups) -> Iterator[Located]:
+def _partition_of_role(role_arn: object, lookups: Lookups) -> Iterator[Located]:
     """Yield the mistake of an existing role in another partition than the stack."""
     of_stack = lookups.aws_accounts.get(None, NOBODY).identity
     role = iam_arn(role_arn, "role")
-    if role and of_stack and "partition" not in sampled(of_stack.partition):
+    if isinstance(role_arn, str) and role and of_stack and "partition" not in sampled(of_stack.partition):
         mistake = wrong_partition(role_arn, role.partition, of_stack.partition)
         if mistake:
             yield ("role", "arn"), mistake
 
 
-def _clusters_elsewhere(args: Mapping[str, Any], binding: Binding, lookups: Lookups) -> Iterator[Located]:
+def _clusters_elsewhere(declared: ServiceAccountRole, binding: Binding, lookups: Lookups) -> Iterator[Located]:
     """Yield the clusters of EKS Pod Identity in another AWS account than that in which the role is created."""
-    identity = lookups.aws_accounts.get(binding.aws_account, NOBODY).identity
+    identity = _aws_account(binding, lookups).identity
     if identity:
         known = [None if sampled(part) else part for part in (identity.partition, identity.account_id)]
-        yield from clusters_elsewhere(args.get("cluster_arns", {}), AwsAccount(*known))
+        yield from clusters_elsewhere(known_or(declared.cluster_arns, {}), AwsAccount(*known))
 
 
-def _keyed(policy_arns: Sequence[Any], found: list[Located]) -> dict[str, Any]:
-    keyed: dict[str, Any] = {}
-    for index, (key, arn) in enumerate(zip(_policy_keys(policy_arns), policy_arns, strict=True)):
-        other = keyed.setdefault(key, arn)
+def _keyed(policy_arns: Sequence[object], found: list[Located]) -> dict[PolicyKey, object]:
+    """Return the ARNs of a list, each under the key that its attachment has in the state."""
+    keyed: dict[str, tuple[PolicyKey, object]] = {}
+    for index, arn in enumerate(policy_arns):
+        # No policy's name has a colon.
+        key = PolicyKey((policy_key(arn) if isinstance(arn, str) else None) or f"unknown:{index}", index)
+        first, other = keyed.setdefault(key, (key, arn))
+        if first is key:
+            continue
+        first.again += (index,)
         # What is looked up may be the number that is written, or another one.
-        if other != arn and not sampled(other) | sampled(arn):
+        if other != arn and isinstance(other, str) and isinstance(arn, str) and not sampled(other) | sampled(arn):
             same = f"{arn}, which has the same name as {other}"
             found.append((("policyArns", index), Mistake(same, "policies of one AWS account", "remove one of them")))
-    return keyed
-
-
-def unkeyed(keyed: Any, policy_arns: Any) -> Any:
-    """Return the ARNs as a list, where they are written so; what is wrong in the mapping is a marker."""
-    if not isinstance(keyed, dict) or not isinstance(policy_arns, list):
-        return keyed
-    by_key = zip(_policy_keys(policy_arns), policy_arns, strict=True)
-    return [arn if keyed.get(key) == arn else WRONG for key, arn in by_key]
-
-
-def _policy_keys(policy_arns: Sequence[Any]) -> list[str]:
-    keys = (policy_key(arn) if isinstance(arn, str) else None for arn in policy_arns)
-    # No policy's name has a colon.
-    return [key or f"unknown:{index}" for index, key in enumerate(keys)]
+    return dict(keyed.values())
 
 
 def policy_key(arn: str) -> str | None:
@@ -156,22 +175,3 @@ def policy_key(arn: str) -> str | None:
     if parsed is None:
         return None
     return f"aws:{parsed.resource}" if parsed.account_id == "aws" else parsed.resource
-
-
-def place_in_binding(argument: Place, binding: Binding, variables: Values, written: Written) -> Place:
-    """Return the place of an argument in the binding, as it is written there."""
-    if argument[:1] == ("policy_arns",) and argument[1:]:
-        arns = binding.args.get("policy_arns")
-        if isinstance(arns, list) and id(arns) not in written:
-            keys = _policy_keys(replaced(arns, variables, []))
-            # The first of several with the same name.
-            written[id(arns)] = {key: index for index, key in reversed([*enumerate(keys)])}
-        return ("policyArns", written[id(arns)][str(argument[1])] if id(arns) in written else argument[1])
-    place = place_of(argument)
-    value: Any = binding.args
-    for end, step in enumerate(argument):
-        if takes_variables(argument[:end]):
-            return (*place[:end], *as_written(value, place[end:], variables, written))
-        # The plan adds a subject to those of the file.
-        value = next(iter(list_of(value)[step:]), None) if isinstance(step, int) else mapping_of(value).get(step)
-    return place

@@ -13,10 +13,11 @@ from irsa import types
 from irsa.component import ServiceAccountRole
 from irsa.failed_update import hooks
 from irsa.guard_component import IdentityGuard, parsed_guard
+from irsa.keys.binding import ServiceAccount
 from irsa.outputs import KEY
 from irsa.rules.arns import issuer_host_path, oidc_provider_arn
-from irsa.rules.unknown import has_unknown
-from irsa_config.stack import Binding, Stack
+from irsa.rules.unknown import has_unknown, is_there, known_or
+from irsa_config.stack import Stack
 from irsa_program.existing import creation_hooks
 from irsa_program.guards import PlannedGuard
 from irsa_program.helm_values import of_binding
@@ -41,8 +42,9 @@ def create_oidc_providers(stack: Stack, lookups: Lookups) -> Lookups:
     of_existing: dict[str, set[str]] = {}
     for binding in stack.bindings.values():
         for cluster in stack.clusters_of(binding):
-            if binding.argument("role", "arn") is None:
-                audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
+            if not is_there(binding.keys.role.arn):
+                key = known_or(binding.aws_account, None)
+                audiences.setdefault((cluster, key), set()).add(audience_of(binding))
             else:
                 of_existing.setdefault(cluster, set()).add(audience_of(binding))
     listed: dict[tuple[str | None, str], set[str]] = {}
@@ -110,7 +112,9 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
     for guard in plan.guards:
         after = [[*made.get((key, None), []), *made.get((key, guard.cluster), [])] for key in guard.bindings]
         _guard(guard, lookups, roles, after)
-    bindings: dict[str, Any] = {key: _output(plan.bindings[key].binding, role) for key, role in roles.items()}
+    bindings: dict[str, Any] = {
+        key: _output(plan.bindings[key].declared.service_account, role) for key, role in roles.items()
+    }
     for key, is_later in denying.items():
         with_denied = {**bindings[key], "deniedSubjects": roles[key].denied_subjects}
         bindings[key] = pulumi.Output.all(**with_denied).apply(_without_nothing_denied) if is_later else with_denied
@@ -167,11 +171,11 @@ def _without_nothing_denied(output: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in output.items() if value is not None or name != "deniedSubjects"}
 
 
-def _output(binding: Binding, role: ServiceAccountRole) -> dict[str, Any]:
+def _output(account: ServiceAccount | None, role: ServiceAccountRole) -> dict[str, Any]:
     """Return a binding's part of the stack output `bindings`."""
     return {
-        "namespace": binding.argument("service_account", "namespace"),
-        "serviceAccount": binding.argument("service_account", "name"),
+        "namespace": account and account.namespace,
+        "serviceAccount": account and account.name,
         "roleArn": role.role_arn,
         "policyArns": role.policy_arns,
         "subjects": role.subjects,

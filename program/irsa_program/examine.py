@@ -8,7 +8,6 @@ from typing import Any
 from irsa.rules.leaves import leaves, list_of
 from irsa.rules.mistakes import path_of
 from irsa.rules.unknown import SECRET
-from irsa_config.argument_places import place_of
 from irsa_config.arguments_with_variables import values_with_variables
 from irsa_config.lint import lint, silence_reason
 from irsa_config.lint.checked import CheckedBinding, CheckedStack
@@ -57,7 +56,10 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     lookups = unanswered(stack, region, allowed)
     planned = plan(stack, lookups)
     mistakes = settings.placed([*settings.mistakes, *planned.mistakes])
-    warnings = lint(_checked(settings, planned, complete=not (mistakes or settings.not_checked)))
+    # Of a secret that is refused where it is, all is said.
+    refused = {each.place for each in (*settings.mistakes, *planned.mistakes)}
+    secrets = [f"irsa:{path_of(place)}: a secret" for place in settings.secrets if place not in refused]
+    warnings = lint(_checked(settings, planned, complete=not (mistakes or secrets)))
     remaining: list[LocatedMistake] = []
     silenced: list[tuple[LocatedMistake, str]] = []
     for warning in settings.placed(warnings):
@@ -66,20 +68,22 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
             silenced.append((warning, reason))
         else:
             (mistakes if warning.rule in list_of(stack.lint.errors) else remaining).append(warning)
-    not_checked = [*settings.not_checked, *_secret_variables(settings)]
-    good = None if mistakes or settings.not_checked else stack
+    not_checked = [*secrets, *_secret_variables(settings)]
+    good = None if mistakes or secrets else stack
     return Examination(good, settings, mistakes, remaining, silenced, not_checked, lookups)
 
 
 def _checked(settings: Settings, planned: Plan, complete: bool) -> CheckedStack:
-    bindings = {key: CheckedBinding(key, each.binding, each.args, each.spec) for key, each in planned.bindings.items()}
+    bindings = {
+        key: CheckedBinding(key, each.binding, each.declared, each.spec) for key, each in planned.bindings.items()
+    }
     used = set(_used_variables(settings)) if complete and settings.stack.variables else set()
     return CheckedStack(settings.stack, settings.written, bindings, complete, used)
 
 
 def _used_variables(settings: Settings) -> Iterator[str]:
     for binding in settings.stack.bindings.values():
-        yield from references([value for _, value in values_with_variables(binding.args)])
+        yield from references([value for _, value in values_with_variables(binding.tree)])
     yield from references(settings.written.get("defaults", {}).get("permissionsBoundary"))
 
 
@@ -88,8 +92,8 @@ def _secret_variables(settings: Settings) -> Iterator[str]:
     variables = settings.written.get("variables")
     secret = {name for name, value in variables.items() if value is SECRET} if isinstance(variables, Mapping) else set()
     for key, binding in settings.stack.bindings.items() if secret else ():
-        for place, value in values_with_variables(binding.args):
+        for place, value in values_with_variables(binding.tree):
             for part, leaf in leaves(value):
                 if secret.intersection(references(leaf)):
-                    at = ("bindings", key, *place_of(place), *part)
+                    at = ("bindings", key, *place, *part)
                     yield f"irsa:{path_of(at)}: it contains a secret variable"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pulumi
 
-from irsa.failed_update import known, supports
+from irsa.failed_update import known
 from irsa.rules.mistakes import named
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.once import Once
@@ -24,15 +24,13 @@ class ServiceAccountExistsError(Exception):
     """A service account to create exists already, and the stack does not have it."""
 
 
-def creation_hooks(name: str, inputs: Mapping[str, Any]) -> pulumi.ResourceHookBinding | None:
-    """Return what is asked before a service account is created in a cluster; None in a test with mocks of an older SDK.
+def creation_hooks(name: str, inputs: Mapping[str, Any]) -> pulumi.ResourceHookBinding:
+    """Return what is asked before a service account is created in a cluster.
 
     Args:
         name: The name of the cluster, which tells its hook from those of others.
         inputs: The inputs of its Kubernetes provider.
     """
-    if not supports("RESOURCE_HOOKS"):
-        return None
     # Those of the SDK are all taken: each waits for a service account to be registered, and so for this hook.
     threads = ThreadPoolExecutor()
     clients, unread = Once(), list[CouldNotLookError]()

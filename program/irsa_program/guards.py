@@ -7,9 +7,9 @@ from irsa.fields import OF_A_GUARD
 from irsa.guard.rules import Settings
 from irsa.guard_spec import read_guard
 from irsa.keys.binding import Keys
-from irsa.role.add_on_policies import service_account_of
+from irsa.role.add_ons import service_account_of
 from irsa.rules.mistakes import Place, path_of
-from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown
+from irsa.rules.unknown import OUTPUT, Unknown, has_unknown, known_or
 from irsa.ways import POD_IDENTITY
 from irsa_config.argument_places import place_of
 from irsa_config.located_mistake import LocatedMistake
@@ -84,21 +84,17 @@ def _in_file(at: Place) -> Place:
 
 def _guarded(planned: PlannedBinding) -> dict[str, Any] | None:
     """Return the service account of a binding as IdentityGuard takes it; None without one that is known."""
-    binding, declared = planned.binding, planned.args.get("service_account")
-    if isinstance(declared, Unknown):
-        return None
+    identity, declared = planned.binding.identity, planned.declared
+    account_of = declared.service_account
     # Without one, that of the chart of its add-ons: with IRSA, the chart annotates it later, nobody knows when.
-    if declared is not None:
-        namespace, name = declared.get("namespace", WRONG), declared.get("name", WRONG)
-    else:
-        decides = {name: planned.args[name] for name in ("policy", "policies", "trust") if name in planned.args}
-        by_pods = POD_IDENTITY in binding.identity.used and not has_unknown(decides)
-        usual = service_account_of(decides) if by_pods else None
-        if usual is None:
-            return None
-        namespace, name = usual["namespace"], usual["name"]
-    if has_unknown([namespace, name]):
+    if account_of is None:
+        decides = [declared.trust, *filter(None, [declared.policy]), *known_or(declared.policies, [])]
+        is_known = not any(has_unknown([*each.__dict__.values()]) for each in decides)
+        is_known = is_known and not isinstance(declared.policies, Unknown)
+        account_of = service_account_of(declared) if POD_IDENTITY in identity.used and is_known else None
+    if account_of is None or has_unknown([account_of.namespace, account_of.name]):
         return None
-    account = {"namespace": namespace, "name": name, "role_arn": OUTPUT, "identity": binding.identity.recorded}
-    audience = planned.args.get("audience")
+    account: dict[str, Any] = {"namespace": account_of.namespace, "name": account_of.name, "role_arn": OUTPUT}
+    account["identity"] = identity.recorded
+    audience = declared.audience
     return {**account, "audience": audience} if isinstance(audience, str) else account

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from irsa.add_ons.catalog import add_on
 from irsa.add_ons.helm_values import helm_values
 from irsa.add_ons.parameters import PARAMETERS
+from irsa.role.add_ons import add_ons_of
+from irsa.rules.leaves import strings_of
 from irsa.rules.subjects import is_pattern
+from irsa.rules.unknown import known_or
 from irsa_program.arguments import PlannedBinding
 
 
@@ -16,27 +18,23 @@ def of_binding(planned: PlannedBinding, annotations: Any) -> Any:
         planned: The binding.
         annotations: Those of its service account, which may be an output.
     """
-    account = planned.args.get("service_account")
-    of_add_ons = [*planned.args.get("policies", ()), planned.args.get("policy", {})]
-    settings = [each for each in of_add_ons if "add_on" in each]
-    one = add_on(settings[0]["add_on"]) if len(settings) == 1 else None
-    if one is None or not one.helm_values:
+    declared, account = planned.declared, planned.declared.service_account
+    add_ons = [*add_ons_of(declared)]
+    _, settings, one = add_ons[0] if len(add_ons) == 1 else (None, None, None)
+    if one is None or settings is None or not one.helm_values:
         return {"serviceAccount": {"create": True, "annotations": annotations}} if account is None else None
-    subjects = planned.args.get("trust", {}).get("subjects", ())
+    subjects = strings_of(known_or(declared.trust.subjects, []))
     # The only one that the role trusts; a pattern names nobody.
     subject = subjects[0] if len(subjects) == 1 and not is_pattern(subjects[0]) else None
     namespace, name = subject.split(":") if subject else (one.namespace, one.service_account)
     values: dict[str, Any] = {
         "create": account is None,
-        "namespace": account["namespace"] if account else namespace,
-        "service_account_name": account["name"] if account else name,
+        "namespace": account.namespace if account else namespace,
+        "service_account_name": account.name if account else name,
         "annotations": annotations,
     }
-    values |= {
-        name: [kind.value(each) for each in settings[0][name]]
-        for name, kind in PARAMETERS.items()
-        if name in settings[0]
-    }
+    given = settings.written()
+    values |= {name: [kind.value(each) for each in given[name]] for name, kind in PARAMETERS.items() if name in given}
     of_clusters = {
         name: helm_values(one.helm_values, {**values, "cluster_name": name}) for name in planned.cluster_names
     }

@@ -5,24 +5,24 @@ looked up or created here. What is not known is a marker or a sample (irsa.rules
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from irsa import types
-from irsa.fields import Found, collect
+from irsa.keys.binding import Keys, PodIdentity, Role, ServiceAccount, ServiceAccountRole
 from irsa.outputs import CLUSTER, KEY, component_name
+from irsa.read import perhaps
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.combinations import OF_AN_EXISTING_ROLE
-from irsa.rules.leaves import mapping_of
-from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of, shortened
-from irsa.rules.subjects import DEFAULT_NAMESPACE, check_subject, subject_of
-from irsa.rules.unknown import OUTPUT, WRONG, Unknown, derive, without_places
-from irsa.spec import Spec, read
-from irsa.ways import POD_IDENTITY, TRUSTED
-from irsa_config.argument_places import spelled
+from irsa.rules.mistakes import Located, Mistake, listed, path_of, shortened
+from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
+from irsa.rules.unknown import OUTPUT, WRONG, Unknown, derive, is_there, known_or, or_else
+from irsa.spec import Spec
+from irsa.spec import declared as spec_of
+from irsa.ways import POD_IDENTITY, Identity
+from irsa_config.argument_places import place_of, spelled
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Binding, Stack
-from irsa_config.variables import Written, replaced
-from irsa_program.arguments import PlannedBinding, arguments, place_in_binding, unkeyed, variables_of
+from irsa_program.arguments import PlannedBinding, declared_of
 from irsa_program.guards import PlannedGuard, planned_guards
 from irsa_program.logical_names import identified, in_cluster
 from irsa_program.lookups.values import NOBODY, Lookups, account_id_of
@@ -43,8 +43,8 @@ class PlannedComponent(NamedTuple):
     """The binding's key."""
     automatic_name: str
     """With it start the automatic names of its role and its policies."""
-    args: Mapping[str, Any]
-    """The arguments of ServiceAccountRole."""
+    declared: ServiceAccountRole
+    """Its arguments."""
     takes_role: bool
     """Whether its service account gets the role of the binding's first component, not the argument `role.arn`."""
     aws_account: str | None
@@ -80,7 +80,7 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
     components: list[tuple[PlannedComponent, Spec]] = []
     bindings: dict[str, PlannedBinding] = {}
     # The service accounts in several clusters have the same settings, and so the same mistakes.
-    mistakes: dict[tuple[Any, ...], LocatedMistake] = {}
+    mistakes: dict[tuple[object, ...], LocatedMistake] = {}
     for key, binding in stack.bindings.items():
         bindings[key], planned, found = _of_binding(key, binding, stack, lookups)
         for place, mistake in found:
@@ -100,28 +100,24 @@ def _of_binding(
     key: str, binding: Binding, stack: Stack, lookups: Lookups
 ) -> tuple[PlannedBinding, list[tuple[PlannedComponent, Spec]], list[Located]]:
     """Return what a binding declares, its components, and what is wrong with them."""
-    variables = variables_of(binding, stack, lookups)
-    args, found = arguments(binding, stack, lookups, variables)
+    declared, found = declared_of(binding, stack, lookups)
     planned: list[tuple[PlannedComponent, Spec]] = []
-    places: list[Place] = []
-    written: Written = {}
-    for component in _components(key, binding, args, stack, lookups):
-        spec, wrong = read(component.automatic_name, component.args, spelled)
+    marked = declared
+    for component in _components(key, binding, declared, stack, lookups):
+        spec, wrong = spec_of(component.automatic_name, component.declared, spelled)
         # An automatic name starts with the binding's key, which has a rule of its own.
-        named = "name" in mapping_of(component.args.get("role"))
+        named = is_there(component.declared.role.name)
         wrong = [each for each in wrong if each[0] != ("role", "name") or named]
-        if component.args.get("import_") != args.get("import_"):
+        if component.declared.import_ != declared.import_:
             # A component has some of its items.
             wrong = [(at[:1] if at[:1] == ("import_",) else at, each) for at, each in wrong]
-        found += [(place_in_binding(argument, binding, variables, written), each) for argument, each in wrong]
-        if not planned:
+        found += [(place_of(argument), each) for argument, each in wrong]
+        for argument, _ in wrong if not planned else ():
             # A list of statements that is too long is still a list of statements.
-            too_long = ("document", "Statement")
-            places = [argument for argument, _ in wrong if argument[1:] and argument[-2:] != too_long]
+            if argument[1:] and argument[-2:] != ("document", "Statement") and marked.has(argument):
+                inner = marked.at(argument)
+                marked = marked.put(argument, perhaps(type(inner)) if isinstance(inner, Keys) else WRONG)
         planned.append((component, spec))
-    marked = {**without_places(args, places)}
-    if "policy_arns" in marked:
-        marked["policy_arns"] = unkeyed(marked["policy_arns"], replaced(binding.args["policy_arns"], variables, []))
     clusters = [lookups.clusters[name].name for name in stack.clusters_of(binding)]
     return PlannedBinding(binding, marked, planned[0][1], clusters), planned, found
 
@@ -161,7 +157,7 @@ def _taken(bindings: Mapping[str, PlannedBinding], stack: Stack, lookups: Lookup
     owners: dict[tuple[str | None, str, str], str] = {}
     for key, part, kind, name in sorted(claims, key=lambda each: each[1]):
         if isinstance(name, str):
-            aws_account = bindings[key].binding.aws_account
+            aws_account = known_or(bindings[key].binding.aws_account, None)
             account_id = account_id_of(stack, aws_account, lookups.aws_accounts.get(aws_account, NOBODY).identity)
             other = owners.setdefault((account_id, kind, name.lower()), key)
             if other != key:
@@ -186,86 +182,74 @@ def _identified(
 
 
 def _components(
-    key: str, binding: Binding, args: dict[str, Any], stack: Stack, lookups: Lookups
+    key: str, binding: Binding, declared: ServiceAccountRole, stack: Stack, lookups: Lookups
 ) -> Iterator[PlannedComponent]:
     """Yield one component; for several clusters, one for the role and one for the service account in each cluster."""
-    clusters = stack.clusters_of(binding)
-    service_account = args.get("service_account")
-    if stack.cluster or not isinstance(service_account, dict):
-        yield _component(key, args, stack, lookups, clusters[0] if stack.cluster and clusters else None)
+    clusters, account = stack.clusters_of(binding), declared.service_account
+    if stack.cluster or account is None:
+        yield _component(key, declared, stack, lookups, clusters[0] if stack.cluster and clusters else None)
         return
-    annotating: dict[str, Any] = {name: args[name] for name in ("audience", "retain_on_delete") if name in args}
-    annotating |= {"service_account": service_account, "role": {"arn": OUTPUT}}
-    annotating |= {name: args[name] for name in ("identity", "pod_identity") if name in args}
-    adopted = args.get("import_", [])
-    if isinstance(adopted, list) and "serviceAccount" in adopted:
+    written, adopted = declared.written(), known_or(declared.import_, [])
+    names = ("audience", "retain_on_delete", "service_account", "role", "identity", "pod_identity")
+    annotating = {name: written[name] for name in names if name in written}
+    if "serviceAccount" in adopted:
         annotating["import_"] = ["serviceAccount"]
-    existing = "arn" in mapping_of(args.get("role"))
+    existing = is_there(declared.role.arn)
     if existing:
         # Nothing reads these but the rule that refuses them.
-        annotating |= {name: value for name, value in args.items() if (name,) not in OF_AN_EXISTING_ROLE}
+        annotating |= {name: value for name, value in written.items() if (name,) not in OF_AN_EXISTING_ROLE}
     else:
-        of_role = {name: value for name, value in args.items() if name != "service_account"}
-        namespace, name = service_account.get("namespace", DEFAULT_NAMESPACE), service_account.get("name", WRONG)
-        subject = derive(subject_of, namespace, name)
-        with_mistake: Found = []
-        collect(lambda: isinstance(subject, str) and check_subject(subject), (), with_mistake)
-        # What is wrong in it is a mistake of the service account.
-        subject = WRONG if with_mistake else subject
-        trust = args.get("trust", {})
-        subjects = mapping_of(trust).get("subjects", [])
-        subjects = [*subjects, subject] if isinstance(subjects, list) else subjects
-        of_role["trust"] = {**trust, "subjects": subjects} if isinstance(trust, dict) else trust
-        ways = binding.identity
-        if POD_IDENTITY in ways.used:
-            # Of it, the associations are with the service accounts.
-            of_role["identity"] = ways.recorded | {POD_IDENTITY.key: TRUSTED}
-        if isinstance(adopted, list) and adopted:
-            of_role["import_"] = [what for what in adopted if what != "serviceAccount"]
-        yield _component(key, of_role, stack, lookups, None)
+        annotating["role"] = Role.of({"arn": OUTPUT})
+        yield _component(key, _of_the_role(declared, account, binding.identity), stack, lookups, None)
     # Where no key of a cluster is right, the service account is judged all the same.
     for cluster in clusters or (None,):
-        in_cluster = {**annotating, **_of_the_cluster(args, cluster)}
+        in_cluster = ServiceAccountRole.of({**annotating, **_of_the_cluster(declared, cluster)})
         yield _component(key, in_cluster, stack, lookups, cluster)._replace(takes_role=not existing)
 
 
-def _of_the_cluster(args: Mapping[str, Any], cluster: str | None) -> dict[str, Any]:
+def _of_the_role(declared: ServiceAccountRole, account: ServiceAccount, ways: Identity) -> ServiceAccountRole:
+    """Return the arguments of the role of several clusters, without its service account."""
+    subjects = or_else(declared.trust.subjects, [])
+    if not isinstance(subjects, Unknown):
+        subjects = [*subjects, derive(subject_of, or_else(account.namespace, DEFAULT_NAMESPACE), account.name)]
+    of_role = {
+        **declared.written(),
+        "service_account": None,
+        "trust": declared.trust.model_copy(update={"subjects": subjects}),
+    }
+    if POD_IDENTITY in ways.used:
+        # Of it, the associations are with the service accounts.
+        of_role["identity"] = ways._replace(used=tuple(way for way in ways.used if way is not POD_IDENTITY))
+    if declared.import_ is not None and not isinstance(declared.import_, Unknown):
+        of_role["import_"] = [what for what in declared.import_ if what != "serviceAccount"]
+    return ServiceAccountRole.of(of_role)
+
+
+def _of_the_cluster(declared: ServiceAccountRole, cluster: str | None) -> dict[str, object]:
     """Return the arguments of Pod Identity for the service account in one of several clusters."""
-    clusters = args.get("cluster_arns", {})
+    clusters = known_or(declared.cluster_arns, {})
     if cluster not in clusters:
         return {}
-    of_cluster: dict[str, Any] = {"cluster_arns": {cluster: clusters[cluster]}}
-    settings = args.get("pod_identity", {})
-    if isinstance(settings, dict):
-        role = mapping_of(args.get("role"))
-        tags = {"tags": role["tags"]} if "tags" in role else {}
-        ids = settings.get("import_ids")
-        if isinstance(ids, dict):
-            settings = {**settings, "import_ids": {key: each for key, each in ids.items() if key == cluster}}
-        of_cluster["pod_identity"] = {**tags, **settings}
-    return of_cluster
+    settings = declared.pod_identity or PodIdentity.of({})
+    tags = declared.role.tags if settings.tags is None else settings.tags
+    ids = settings.import_ids
+    if isinstance(ids, dict):
+        ids = {key: each for key, each in ids.items() if key == cluster}
+    with_role = settings.model_copy(update={"tags": tags, "import_ids": ids})
+    return {"cluster_arns": {cluster: clusters[cluster]}, "pod_identity": with_role}
 
 
 def _component(
-    key: str, args: Mapping[str, Any], stack: Stack, lookups: Lookups, cluster: str | None
+    key: str, declared: ServiceAccountRole, stack: Stack, lookups: Lookups, cluster: str | None
 ) -> PlannedComponent:
     """Return a component; without a cluster it creates nothing in Kubernetes."""
     binding, one_of_several = stack.bindings[key], None if stack.cluster else cluster
-    namespace = None
-    if cluster is not None and binding.create_namespace is True:
-        name = binding.argument("service_account", "namespace")
-        namespace = PlannedNamespace(cluster, name, in_cluster(name, lookups.clusters[cluster].issuer))
-    aws_account = binding.aws_account
-    existing = "arn" in mapping_of(args.get("role"))
-    if cluster is not None and existing and "cluster_arns" in args:
+    namespace, account = None, declared.service_account
+    if cluster is not None and account and account.create_namespace is True and isinstance(account.namespace, str):
+        in_the_cluster = in_cluster(account.namespace, lookups.clusters[cluster].issuer)
+        namespace = PlannedNamespace(cluster, account.namespace, in_the_cluster)
+    aws_account = known_or(binding.aws_account, None)
+    if cluster is not None and is_there(declared.role.arn) and declared.cluster_arns is not None:
         aws_account = stack.clusters_by_key[cluster].aws_account
-    return PlannedComponent(
-        key,
-        component_name(binding.formerly if isinstance(binding.formerly, str) else key, one_of_several),
-        args,
-        False,
-        aws_account,
-        cluster,
-        namespace,
-        binding.protect,
-    )
+    name = component_name(binding.formerly or key, one_of_several)
+    return PlannedComponent(key, name, declared, False, aws_account, cluster, namespace, binding.protect)

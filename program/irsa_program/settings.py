@@ -13,9 +13,9 @@ import pulumi
 
 from irsa.read import REDACTED
 from irsa.rules import commands
-from irsa.rules.leaves import leaves
+from irsa.rules.leaves import leaves, part_at
 from irsa.rules.mistakes import Place, named, path_of
-from irsa.rules.unknown import SECRET, without_places
+from irsa.rules.unknown import SECRET, Unknown, without_places
 from irsa_config.loading import Settings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.project_file import stack_folder
@@ -90,7 +90,8 @@ def _by_binding(warnings: Iterable[LocatedMistake]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for each in warnings:
         if each.rule not in ("near-limit", "split-policy"):
-            key = str(each.place[1]) if each.place[0] == "bindings" else ""
+            # Where all bindings are one secret, the place is no deeper.
+            key = str(each.place[1]) if each.place[0] == "bindings" and each.place[1:] else ""
             text = f"{each.where}: {each.mistake.found}; {each.mistake.fix} [{each.rule}]"
             found.setdefault(key, []).append(text)
     return found
@@ -116,7 +117,8 @@ def _without_secrets(mistakes: list[LocatedMistake], file: StackFile | None) -> 
         if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{name}"):
             sent = leaves(file.as_sent(name)) if file and name in file.settings else ()
             places = [place for place, leaf in sent if leaf is SECRET] or [()]
-            at = [((name, *place), _at(value, place)) for place in places]
+            # The value is all of it where it has no such place, as that of another file (`--config-file`).
+            at = [((name, *place), value if (part := part_at(value, place)) is None else part) for place in places]
             secrets += [(place, leaf) for place, inner in at for _, leaf in leaves(inner)]
     # A message cuts what is long, and has escapes in a text.
     spelled = {text[:SHOWN] for _, leaf in secrets for text in (str(leaf), repr(leaf)[1:-1], json.dumps(leaf)[1:-1])}
@@ -131,12 +133,6 @@ def _without_secrets(mistakes: list[LocatedMistake], file: StackFile | None) -> 
         else:
             found.append(each)
     return found
-
-
-def _at(value: Any, place: Place) -> Any:
-    for step in place:
-        value = value[step]
-    return value
 
 
 def _stack_file(folder: Path) -> StackFile | None:
@@ -158,13 +154,16 @@ def _as_meant(values: dict[str, Any], file: StackFile | None) -> tuple[dict[str,
     names = {str(mistake.place[0]) for mistake in file.mistakes if mistake.place} & file.settings.keys()
     same = {name for name in names & values.keys() if _is_sent(values[name], file.as_sent(name))}
     wrong = [mistake for mistake in file.mistakes if mistake.place and mistake.place[0] in same]
+    shared = file.settings.keys() & values.keys()
+    if file.lost and all(_is_sent(values[name], file.as_sent(name)) for name in shared):
+        wrong += file.lost
     return {**values, **{name: file.settings[name] for name in same}}, wrong
 
 
 def _is_sent(value: Any, sent: Any) -> bool:
-    """Return whether a value is what the engine sends; a secret, which the file does not show, may be anything."""
-    secrets = [place for place, leaf in leaves(sent) if leaf is SECRET]
-    return bool(without_places(value, secrets, SECRET) == sent)
+    """Return whether a value is what the engine sends; what the file does not show, as a secret, may be anything."""
+    hidden = [place for place, leaf in leaves(sent) if isinstance(leaf, Unknown)]
+    return bool(without_places(value, hidden) == without_places(sent, hidden))
 
 
 def _values() -> dict[str, Any]:

@@ -16,10 +16,11 @@ from pulumi.runtime.settings import SETTINGS
 
 from irsa import ServiceAccountRole
 from irsa.fields import OF_A_ROLE, Field, Group, group_of, node_at
-from irsa.keys.binding import AddOn, Quotas
+from irsa.keys.binding import AddOn, Keys, Quotas
 from irsa.later import InvalidArgumentsError
 from irsa.rules.mistakes import Place
-from irsa_program.arguments import policy_key
+from irsa.rules.policies import Document
+from irsa.ways import Identity
 from irsa_program.examine import examine
 from irsa_program.lookups.values import AwsIdentity, ResolvedAwsAccount, unanswered
 from irsa_program.plan import plan
@@ -36,11 +37,25 @@ VALUES = {key.removeprefix("irsa:"): value for key, value in SHOWCASE.items() if
 STACK = examine(VALUES, ROOT).settings.stack
 KNOWN: dict[str | None, ResolvedAwsAccount] = {None: ResolvedAwsAccount(AwsIdentity("111122223333", "aws"), None)}
 LOOKUPS = unanswered(STACK, "us-west-2")._replace(aws_accounts=KNOWN)
-ARGS = plan(STACK, LOOKUPS).bindings["everything"].args
+
+
+def written(value: Any) -> Any:
+    """Return what a program writes for what is read of it."""
+    if isinstance(value, Keys):
+        of_stack_file = {"create_namespace", "file"}
+        return {name: written(each) for name, each in value.written().items() if name not in of_stack_file}
+    if isinstance(value, list):
+        return [written(each) for each in value]
+    if isinstance(value, Document):
+        return value.content
+    if isinstance(value, Identity):
+        return value.recorded
+    return {str(key): written(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+
 EVERYTHING = {
-    **ARGS,
+    **written(plan(STACK, LOOKUPS).bindings["everything"].declared),
     "oidc_provider_arns": [PROVIDER],
-    "policy_arns": {policy_key(arn): arn for arn in ARGS["policy_arns"]},
     "policies": [
         {"add_on": "external-dns", "hosted_zones": ["Z0123456789", "arn:aws:route53:::hostedzone/Z9876543210"]}
     ],

@@ -74,7 +74,6 @@ def test_another_component_is_none_of_the_plugins() -> None:
     [
         ({"polcyArns": "x"}, "polcyArns", "did you mean 'policyArns'?"),
         ({"import_": []}, "import_", "did you mean 'import'?"),
-        ({"importExisting": []}, "importExisting", "it is import now"),
         ({"policy": {}}, "policy", "add policy.document, or policy.addOn"),
         ({"policies": [{"addOn": "external-dns", "hosted_zones": ["Z1"]}]}, "policies[0].hosted_zones", "hostedZones"),
         ({"inlinePolicies": {"first_one": {"document": "{"}}}, "inlinePolicies.first_one.document", "not JSON"),

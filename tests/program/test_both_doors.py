@@ -15,8 +15,9 @@ from irsa.keys.binding import AddOn
 from irsa.rules.mistakes import Located, Place
 from irsa.rules.names import snake
 from irsa.spec import read
-from irsa.ways import IRSA, ONLY_IRSA, POD_IDENTITY, identity_of
+from irsa.ways import IRSA, POD_IDENTITY
 from irsa_config.argument_places import place_of
+from irsa_config.defaults import identity_in
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.examine import examine
 from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
@@ -180,7 +181,7 @@ ARGS: dict[str, Any] = {"oidc_provider_arns": [PROVIDER], **as_arguments(BINDING
 
 
 def component_mistakes(args: dict[str, Any]) -> Sequence[Located]:
-    ways = identity_of({("identity",): args.get("identity", "irsa")}) or ONLY_IRSA
+    ways = identity_in({"identity": args.get("identity", "irsa")})
     # A stack file has each cluster's ARN where it is needed, and its OIDC provider.
     if POD_IDENTITY in ways.trusted:
         args = {"cluster_arns": {"cluster": CLUSTER_ARN}, **args}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from irsa.rules.arns import parse_iam_arn
@@ -262,6 +262,7 @@ def may_go(warning: LocatedMistake, replaced: Place) -> bool:
 def test_a_wrong_value_hides_no_other_warning(values: dict[str, Any], data: st.DataObject) -> None:
     """tests/unit/irsa/test_markers.py has which mistakes it hides within its own binding."""
     inner = [place for place in places(values) if place[:1] == ("bindings",) and len(place) > 1]
+    assume(inner)
     place = data.draw(st.sampled_from(inner) | st.sampled_from([each for each in inner if len(each) < 5]))
     new = data.draw(WRONG_OR_SECRET)
     before = examine(values, NOWHERE, "us-west-2")

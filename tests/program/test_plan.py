@@ -113,7 +113,7 @@ def test_an_add_on_knows_the_clusters_of_its_binding() -> None:
     }
     bindings = {key: {**each, "trust": {"subjects": [f"a:{key}"]}} for key, each in declared.items()}
     found = planned({"clusters": SEVERAL, "bindings": bindings})
-    given = {each.binding: each.args["policies"][0].get("cluster_names") for each in components(found)}
+    given = {each.binding: each.declared.at(("policies", 0, "cluster_names")) for each in components(found)}
 
     assert given == {"both": ["blue", "green"], "green": ["green"], "other": ["x"], "every": None}
 

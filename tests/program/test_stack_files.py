@@ -9,6 +9,7 @@ import pytest
 import yaml
 from pulumi.runtime.mocks import MockMonitor
 
+from irsa_config.stack_file import StackFile
 from irsa_program.check_report import report_of
 from irsa_program.lookups.access import Access
 from tests.component.conftest import ISSUER, OTHER_ISSUER, PROVIDER, Answers, RecordingMonitor
@@ -148,6 +149,19 @@ def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monk
     run_program({**values, f"aws:{setting}": ["011112222333"]}, Answers(), monkeypatch)
 
 
+@pytest.mark.parametrize("lost", ["irsa:guard: {mode: deny}", "guard: {mode: deny}", "policyArns: []"])
+def test_what_the_engine_drops_stops_the_deployment(lost: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: a guard that is not indented, which `pulumi up` then removes."""
+    path = TEMPLATE / "Pulumi.prod.yaml"
+    (tmp_path / path.name).write_text(f"{path.read_text()}{lost}\n")
+    file = StackFile(tmp_path / path.name)
+    monkeypatch.setattr("irsa_program.settings._stack_file", lambda _: file)
+    with pytest.raises(pulumi.RunError, match=r"^1 error in (?s:.*)outside of `config:`"):
+        run_program(stack_values(path), Answers(), monkeypatch)
+    # Of `--config-file`.
+    run_program({**stack_values(path), "irsa:cluster": {"name": "another"}}, Answers(), monkeypatch)
+
+
 def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     values = stack_values(TEMPLATE / "Pulumi.prod.yaml")
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
@@ -235,35 +249,6 @@ def test_two_keys_of_one_aws_account_share_its_oidc_provider(
     roles = [each.inputs for each in engine.registrations if each.type == "aws:iam/role:Role"]
     assert len(roles) == 2
     assert roles[0]["assumeRolePolicy"] == roles[1]["assumeRolePolicy"]
-
-
-def test_a_preview_has_the_trust_policy_of_a_cluster_whose_provider_is_created(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects `irsa diff`: the ARN is an output, and its AWS account and issuer are known.
-
-    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagement.html
-    """
-
-    class NothingYet(Answers):
-        def new_resource(self, args: Any) -> Any:
-            id_, outputs = super().new_resource(args)
-            return id_, {name: each for name, each in outputs.items() if args.typ != OIDC_PROVIDER or name != "arn"}
-
-    answers = NothingYet()
-    engine = RecordingMonitor(answers)
-    values = {
-        "irsa:cluster": {"name": "my-cluster", "createOidcProvider": True},
-        "irsa:bindings": {"app": {"trust": {"subjects": ["a:b"]}}},
-    }
-    run_program(values, answers, monkeypatch, engine, preview=True)
-    provider, role = (
-        next(each for each in engine.registrations if each.type == type_)
-        for type_ in (OIDC_PROVIDER, "aws:iam/role:Role")
-    )
-    (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
-
-    host = ISSUER.removeprefix("https://")
-    assert statement["Principal"] == {"Federated": f"arn:aws:iam::111122223333:oidc-provider/{host}"}
-    assert provider.urn in role.request.propertyDependencies["assumeRolePolicy"].urns
 
 
 def test_a_provider_lists_the_audiences_of_its_own_cluster(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,9 +51,14 @@ def of_issuer(number: str) -> Settings:
 
 def aws_accounts(cloud: Any) -> dict[str, Any]:
     """Return a client of IAM for each AWS account, by its number."""
+    return {ACCOUNT: cloud.aws("iam"), OTHER_AWS_ACCOUNT: cloud.aws("iam", of_the_other_account(cloud))}
+
+
+def of_the_other_account(cloud: Any) -> dict[str, Any]:
+    """Return credentials of the other AWS account."""
     role = f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/administrator"
-    session = cloud.aws("sts").assume_role(RoleArn=role, RoleSessionName="test")
-    return {ACCOUNT: cloud.aws("iam"), OTHER_AWS_ACCOUNT: cloud.aws("iam", session["Credentials"])}
+    credentials: dict[str, Any] = cloud.aws("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    return credentials
 
 
 def reported(project: Project, **variables: str) -> list[tuple[str, str]]:

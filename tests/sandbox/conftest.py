@@ -20,7 +20,7 @@ from lightkube.resources.core_v1 import ServiceAccount
 
 from sandbox.engine import prepare_engine
 from sandbox.environment import environment, write_environment_file
-from sandbox.layout import Sandbox
+from sandbox.layout import REGION, Sandbox
 from sandbox.parts import prepare_parts
 from sandbox.plugins_install import SDKS, plugin_program, write_launcher
 from sandbox.seed import aws_client, kubernetes_client, seed
@@ -71,10 +71,10 @@ class Cloud:
     def aws_address(self) -> str:
         return self.environment()["AWS_ENDPOINT_URL"]
 
-    def aws(self, service: str, credentials: dict[str, Any] | None = None) -> Any:
+    def aws(self, service: str, credentials: dict[str, Any] | None = None, region: str = REGION) -> Any:
         """Return a boto3 client, with the administrator's credentials always the same one: each loads AWS's models."""
-        if credentials:
-            return aws_client(self.sandbox, self.ports["aws-api"], service, credentials)
+        if credentials or region != REGION:
+            return aws_client(self.sandbox, self.ports["aws-api"], service, credentials, region)
         if service not in self._aws:
             self._aws[service] = aws_client(self.sandbox, self.ports["aws-api"], service)
         return self._aws[service]

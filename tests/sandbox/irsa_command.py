@@ -1,10 +1,13 @@
 import shlex
 import subprocess
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jmespath
 from botocore import xform_name
 
+from sandbox.layout import REGION
 from tests.output_schemas import check_output
 from tests.sandbox.project import STACK, Project
 
@@ -35,12 +38,12 @@ def not_good(checks: list[dict[str, str]]) -> list[dict[str, str]]:
     return [check for check in checks if check["outcome"] not in ("ok", "unproven", "not checked")]
 
 
-def follow(project: Project, command: str) -> None:
-    """Do what a finding advises. The AWS command line is not at hand: its commands are IAM's operations."""
+def follow(project: Project, command: str, profiles: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """Do what a finding advises. The AWS command line is not at hand: its commands are operations of IAM and EKS."""
     for part in command.partition("  #")[0].split(" && "):
         words = shlex.split(part)
         if words[0] == "aws":
-            aws_iam(project.cloud, words[2:], words[1])
+            aws_iam(project.cloud, words[2:], words[1], profiles)
         else:
             # Without a terminal, `pulumi up` wants to be told.
             words += ["--yes"] if words[:2] == ["pulumi", "up"] else []
@@ -48,19 +51,21 @@ def follow(project: Project, command: str) -> None:
             assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
-def aws_iam(cloud: Any, words: list[str], service: str = "iam") -> Any:
+def aws_iam(
+    cloud: Any, words: list[str], service: str = "iam", profiles: Mapping[str, Any] = MappingProxyType({})
+) -> Any:
     """Return what `aws iam`, or `aws eks`, answers to an operation with its options, or what its --query selects."""
-    client, (operation, *options) = cloud.aws(service), words
+    operation, *options = words
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    credentials = profiles[given.pop("--profile")] if "--profile" in given else None
+    client = cloud.aws(service, credentials, given.pop("--region", REGION))
     model = client.meta.service_model
     name = next(name for name in model.operation_names if xform_name(name, "-") == operation)
     members = {
         xform_name(member, "-"): (member, shape)
         for member, shape in model.operation_model(name).input_shape.members.items()
     }
-    given = dict(zip(options[::2], options[1::2], strict=True))
     query, values = given.pop("--query", "@"), {}
-    # That of the sandbox's cluster.
-    given.pop("--region", None)
     for option, value in given.items():
         member, shape = members[option.removeprefix("--")]
         values[member] = [value] if shape.type_name == "list" else value

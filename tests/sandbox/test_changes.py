@@ -46,7 +46,6 @@ def test_every_row_is_walked() -> None:
 
     assert rows().keys() - walked == {
         "Add `formerly` after an `up` that failed",
-        "`create: true` to `false`, with `identity: podIdentity` and no annotations",
         # tests/all/sandbox/test_further_changes.py
         "1. Set `retainOnDelete: true`, before the issuer is corrected",
         "2. Correct the issuer, and set `import: [serviceAccount]`",

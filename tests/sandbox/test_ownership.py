@@ -113,33 +113,75 @@ def test_two_stacks_annotate_one_service_account(cloud: Cloud, deploy: Deploy) -
 
 PROGRAM = """
 import irsa
-account = {{"namespace": "default", "name": "own-program", **{more}}}
-irsa.ServiceAccountRole("app", {{"oidc_provider_arns": ["{provider}"], "service_account": account}})
+where = {{"irsa": {{"oidc_provider_arns": ["{provider}"]}}, "podIdentity": {{"cluster_arns": {{"a": "{cluster}"}}}}}}
+for identity in ("irsa", "podIdentity"):
+    account = {{"namespace": "default", "name": f"program-{{identity}}".lower(), **{more}}}
+    args = {{"identity": identity, "service_account": account}}
+    irsa.ServiceAccountRole(identity, {{**args, **where[identity]}})
 """
+CLUSTER = "arn:aws:eks:us-west-2:111122223333:cluster/my-cluster"
 SETTINGS = {"labels": {"team": "a"}, "imagePullSecrets": ["registry"], "automountServiceAccountToken": False}
+WRITTEN = {"owner": "a", "gone": "b"}
+READS = {"policyArns": ["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]}
+WAYS = ("irsa", "podIdentity")
+OF_FILE, OF_PROGRAM = ([f"{door}-{way}".lower() for way in WAYS] for door in ("file", "program"))
+
+
+def of_file(annotations: dict[str, str], **settings: Any) -> dict[str, Any]:
+    """Return a binding of each way; that of EKS Pod Identity has no annotations, unless it has those of the other."""
+    accounts = [{"annotations": annotations, **settings}, {"annotations": {}, **settings}]
+    each = zip(OF_FILE, WAYS, accounts, strict=True)
+    return {
+        "bindings": {key: {**READS, "identity": way, "serviceAccount": {"name": key, **has}} for key, way, has in each}
+    }
 
 
 def test_a_service_account_stays_when_it_is_not_created_any_more(cloud: Cloud, deploy: Deploy, tmp_path: Path) -> None:
     """The attack: `create: false` annotated the service account, deleted it, and Pods had none."""
+
+    def checked(project: Project) -> list[str]:
+        (file,) = json.loads(irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json").stdout)["files"]
+        return [each["rule"] for each in (*file["errors"], *file["warnings"])]
+
     in_python = {snake(key): value for key, value in SETTINGS.items()}
-    program = Program(cloud, tmp_path / "program", PROGRAM.format(provider=PROVIDER, more=in_python))
-    project = deploy({"bindings": {"own": {"serviceAccount": {"name": "own-file", **SETTINGS}}}})
+    text, names = PROGRAM.replace("{provider}", PROVIDER).replace("{cluster}", CLUSTER), [*OF_FILE, *OF_PROGRAM]
+    program = Program(cloud, tmp_path / "program", text.format(more=in_python))
+    project = deploy(of_file(WRITTEN, **SETTINGS))
     project.up()
     program.up()
-    before = [service_account(cloud, name) for name in ("own-file", "own-program")]
-    project.set({"bindings": {"own": {"serviceAccount": {"name": "own-file", "create": False}}}})
-    program.write(PROGRAM.format(provider=PROVIDER, more={"create": False}))
-    (file,) = json.loads(irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json").stdout)["files"]
-    assert not [each for each in (*file["errors"], *file["warnings"]) if each["rule"] == "pods-lose-role"]
+    before = [service_account(cloud, name) for name in names]
+    project.set(of_file(WRITTEN, create=False))
+    program.write(text.format(more={"create": False}))
+    assert checked(project) == []
     assert "+" not in irsa(project, "diff", "--stack", STACK).stdout
-
     for stack in (project, program):
         assert stack.up() == {}
-    after = [service_account(cloud, name) for name in ("own-file", "own-program")]
+    after = [service_account(cloud, name) for name in names]
     kept = ("imagePullSecrets", "automountServiceAccountToken")
     for was, has in zip(before, after, strict=True):
         assert [has[each] for each in kept] == [was[each] for each in kept]
-        assert all(has["metadata"][each] == was["metadata"][each] for each in ("uid", "labels", "annotations"))
-    project.destroy()
+        assert all(has["metadata"].get(each) == was["metadata"].get(each) for each in ("uid", "labels", "annotations"))
     program.destroy()
-    ServiceAccounts(cloud).kubectl("delete", "serviceaccount", "own-file", "own-program")
+
+    accounts = ServiceAccounts(cloud)
+    project.set(of_file({"owner": "a", "new": "c"}, create=False))
+    assert checked(project) == []
+    assert project.up() == {"update": 1}
+    # What the creation wrote is not the patch's to remove, or to change without takeOver.
+    assert accounts.annotations(OF_FILE[0]).items() >= {**WRITTEN, "new": "c"}.items()
+    project.set(of_file({"owner": "d"}, create=False))
+    assert checked(project) == ["service-account-taken"]
+    assert 'conflict with "pulumi-kubernetes"' in project.refused("up", "--yes", "--skip-preview")
+    project.set(of_file({"owner": "d"}, create=False, takeOver=True))
+    assert (checked(project), project.up()) == ([], {"update": 1})
+    assert accounts.annotations(OF_FILE[0])["owner"] == "d"
+    # What was only read is not replaced, as the engine has it.
+    bindings = of_file({"owner": "d"}, create=False)["bindings"]
+    bindings[OF_FILE[1]]["serviceAccount"]["annotations"] = {"owner": "d"}
+    project.set({"bindings": bindings})
+    assert f"service account default/{OF_FILE[1]}: adopt" in irsa(project, "diff", "--stack", STACK).stdout
+    bindings[OF_FILE[1]] |= {"import": ["serviceAccount"], "serviceAccount": {"name": OF_FILE[1], **SETTINGS}}
+    project.set({"bindings": bindings})
+    assert f"service account default/{OF_FILE[1]}: import" in irsa(project, "diff", "--stack", STACK).stdout
+    project.destroy()
+    accounts.kubectl("delete", "serviceaccount", *names)

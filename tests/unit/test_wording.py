@@ -93,3 +93,11 @@ def test_what_users_read_has_the_words_of_the_field() -> None:
         if word not in ALLOWED.get(file, ())
     ]
     assert not found, "\n".join(found)
+
+
+def test_an_advised_command_of_pulumi_names_the_stack() -> None:
+    """The attack: the advice about one stack, pasted where another one is selected, changes that one."""
+    advised = re.compile(r"\brun `pulumi (up|refresh|destroy|import|state|config)(?![^`]* --stack)")
+    code = ("components/", "config/", "cli/", "program/")
+    texts = [each for each in read_by_users() if each[0].startswith(code) and each[0].endswith(".py")]
+    assert [(file, line) for file, line, text in texts if advised.search(text)] == []

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from irsa.rules import commands
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import listed, named
 from irsa_cli.adopt.stack_file import StackFile
@@ -31,7 +32,8 @@ def finish(path: Path) -> int:
         return GOOD
     write(path, text)
     done = f"{named(str(path))}: `import:` is removed from {listed(names)}"
-    print_lines([(done, "bold"), (f"next: `pulumi up --stack {file.stack}`, which shows no change", "")])
+    next_ = f"next: `{commands.up_without_refresh(file.stack)}`, which shows no change of what was imported before"
+    print_lines([(done, "bold"), (next_, "")])
     return GOOD
 
 
@@ -41,14 +43,16 @@ def without_imports(file: StackFile) -> tuple[str, list[str]]:
     Raises:
         CouldNotLookError: More would be lost, or something would be left without a value.
     """
-    bindings = mapping_of(file.settings.get("bindings"))
+    written = file.settings.get("bindings") or {}
+    bindings = mapping_of(written)
     names = [str(name) for name, each in bindings.items() if _without(each) != each]
     spans = sorted({span for each in file.nodes_of_bindings() for span in _spans(file.text, each)}, reverse=True)
     text = file.text
     for start, end in spans:
         text = text[:start] + text[end:]
     expected = {name: _without(each) for name, each in bindings.items()}
-    if names and not (all(expected.values()) and file.differs_only_by(text, expected)):
+    # The engine also takes them as JSON in a string.
+    if written != bindings or (names and not (all(expected.values()) and file.differs_only_by(text, expected))):
         raise CouldNotLookError(f"{named(str(file.path))} stays as it is: {REFUSED}")
     return text, names
 
@@ -81,11 +85,12 @@ def _span(text: str, mapping: Any, index: int) -> Iterator[tuple[int, int]]:
     """Yield what stands for one key with its value: whole lines without comments, or a part of a line in braces."""
     key, value = mapping.value[index]
     if mapping.flow_style:
-        if index:
-            yield mapping.value[index - 1][1].end_mark.index, value.end_mark.index
-        else:
-            following = mapping.value[1:2]
-            yield key.start_mark.index, following[0][0].start_mark.index if following else value.end_mark.index
+        following = mapping.value[1:2]
+        start = mapping.value[index - 1][1].end_mark.index if index else key.start_mark.index
+        end = following[0][0].start_mark.index if following and not index else value.end_mark.index
+        # A comment may be of another key.
+        if "#" not in text[start:end]:
+            yield start, end
         return
     start = key.start_mark.index - key.start_mark.column
     for line in text[start : _end(value)].splitlines(keepends=True):

@@ -189,7 +189,7 @@ class StackFile:
         return root or {}
 
     def _unusable(self, reason: str) -> CouldNotLookError:
-        return CouldNotLookError(f"cannot add to {named(str(self.path))}: {named(reason)}; run `irsa check` on it")
+        return CouldNotLookError(f"cannot change {named(str(self.path))}: {named(reason)}; run `irsa check` on it")
 
 
 def _read(path: Path) -> tuple[bool, str]:

@@ -12,7 +12,7 @@ from irsa.evaluation import Decision, PodIdentityRequest
 from irsa.evaluation.decision import admits_any_association, evaluate_parsed
 from irsa.evaluation.document import Parsed, parse
 from irsa.evaluation.normal_form import Spelling, are_equivalent, normal, normal_statement
-from irsa.evaluation.same_sessions import admits_the_same, difference
+from irsa.evaluation.same_sessions import difference
 from irsa.rules.arns import issuer_of_provider, parse_cluster_arn
 from irsa.rules.grammar import condition_mistakes, sid_mistakes, statement_mistakes
 from irsa.rules.leaves import items_of, mapping_of
@@ -221,5 +221,4 @@ def _refused(statements: Sequence[Mapping[str, Any]]) -> str:
 def _unequal(before: Mapping[str, Any], after: Mapping[str, Any], providers: Mapping[str, Provider]) -> str:
     """Return whom two trust policies treat differently; empty where nobody is."""
     found = difference(before, after, {arn: each.audiences for arn, each in providers.items()})
-    found = found or ("" if admits_the_same(before, after) else "the policy that irsa would write admits others")
     return f"its trust policy as irsa would write it: {found}" if found else ""

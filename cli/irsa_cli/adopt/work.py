@@ -124,8 +124,8 @@ def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> I
         commands.check(str(file)),
         *owned,
         f"{commands.of_stack('diff', stack)}   (imports, and no change but those named above)",
-        commands.pulumi("up", stack),
-        f"remove every `import:` and `importIds:`, and run `{commands.pulumi('up', stack)}` again: 0 changes",
+        commands.up_without_refresh(stack),
+        f"remove every `import:` and `importIds:`, and run `{commands.up_without_refresh(stack)}` again: 0 changes",
         commands.of_stack("verify", stack),
         commands.of_stack("prove", stack),
     ]

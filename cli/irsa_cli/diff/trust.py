@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 from typing import Any, NamedTuple
 
 from irsa.evaluation import PodIdentityRequest
-from irsa.evaluation.cover import is_of_subject
 from irsa.evaluation.document import Parsed, Statement
+from irsa.evaluation.grants import Grants, grants, is_of_subject
 from irsa.evaluation.normal_form import normal
 from irsa.evaluation.permission_statements import Compared as ComparedCondition
 from irsa.rules.arns import oidc_provider_arn
@@ -20,7 +20,6 @@ from irsa_world.issuers import eks_region
 from irsa_world.model import Association, Role, World, known_arn
 from irsa_world.sessions import Sessions
 from irsa_world.state.planned import NOT_THERE
-from irsa_world.trusts.changes import Asked, asked
 from irsa_world.trusts.clusters import clusters_named
 from irsa_world.trusts.trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
 
@@ -53,10 +52,10 @@ class Side(NamedTuple):
         has_variables = (version == VERSION and any("${" in value for value in values) for values in wanted)
         return {*itertools.compress(self.said, has_variables)}
 
-    def asked(self, provider_arn: str) -> list[Asked]:
+    def grants(self, provider_arn: str) -> list[Grants]:
         """Return what is said to the tokens of an OIDC provider; nothing where STS takes none of it."""
         ids = self.audiences.get(provider_arn, ())
-        return [asked(self.parsed, provider_arn, ids)] if ids is None or ids else []
+        return [grants(self.parsed, provider_arn, ids)] if ids is None or ids else []
 
     def said_to_others(self, issuers: Mapping[str, str]) -> Iterator[tuple[str, frozenset[tuple[str, str]]]]:
         """Yield the statements that are not for service accounts, or not for them alone.

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation import Decision
 from irsa.evaluation.answers import any_of
-from irsa.evaluation.patterns import covers
+from irsa.evaluation.grants import grants, is_within
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import named
 from irsa_cli.diff.questions import Undecided
@@ -36,7 +36,6 @@ CHANGES = {(False, True): "gains", (True, False): "loses", (None, True): "may_ga
 CHANGES |= {(True, None): "may_lose", (None, False): "may_lose"}
 UNCERTAIN = {"gains": "may_gain", "loses": "may_lose"}
 OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False}
-NEITHER = False, False
 BY_PODS: Literal["podIdentity"] = "podIdentity"
 
 
@@ -140,7 +139,8 @@ class _Ways:
             for sessions, role, each in zip(self.both, there, those, strict=True)
         )
         provider = self.providers.get(cluster, "")
-        had, has = (held_by_one(each.asked(provider), subject) for each in self.compared.sides) if provider else NEITHER
+        sides = self.compared.sides if provider else ()
+        had, has = (held_by_one(each.grants(provider), subject) for each in sides) if sides else (False, False)
         return _Pods(cluster, subject, those, (was, becomes), (had, has))
 
     def _right(self, subject: str, issuer: str, **more: Any) -> Right:
@@ -155,7 +155,7 @@ class _Ways:
         self.add_pods(found)
         of_clusters, other_audiences = [], []
         for arn, issuer in compared.issuers.items():
-            of_cluster = changes(old.asked(arn), new.asked(arn), self._claims(issuer))
+            of_cluster = changes(old.grants(arn), new.grants(arn), self._claims(issuer))
             of_clusters.append(of_cluster)
             other_audiences += [arn] if self._takes_others(arn, of_cluster) else []
             for name, those in of_cluster.by_name.items():
@@ -200,11 +200,11 @@ class _Ways:
 
     def _by_token(self, provider_arn: str, change: Change) -> Right:
         keep = [each.subject for each in self.pods if each.held[1] and self.providers.get(each.cluster) == provider_arn]
-        but_not = dict.fromkeys((*change.but.subjects, *(each for each in keep if covers(change.subject, each))))
+        but_not = dict.fromkeys((*change.but, *(each for each in keep if is_within(each, [change.subject]))))
         existing = [each for each in change.existing if not self._here(provider_arn, each)]
         such_as, but = (tuple(each.replace(":", "/", 1) for each in those) for those in (existing, but_not))
         issuer = self.compared.issuers[provider_arn]
-        return self._right(change.subject, issuer, such_as=such_as, but_not=but, at_most=not change.but.are_all)
+        return self._right(change.subject, issuer, such_as=such_as, but_not=but, at_most=change.at_most)
 
     def _takes_others(self, arn: str, found: Changes) -> bool:
         """Return whether a role takes tokens for an audience as it did not, of those who have the right by another one.
@@ -214,11 +214,12 @@ class _Ways:
         compared = self.compared
         if not all(compared.roles) or any(each.audiences.get(arn, ()) is not None for each in compared.sides):
             return False
-        (old, was), (new, becomes) = (one for each in compared.sides for one in each.asked(arn))
+        old, new = (each.parsed for each in compared.sides)
         told = {change.subject for name in GAINED for change in found.by_name[name]}
         told |= {each.subject for each in self.pods if each.held[0]}
-        every = sorted({*(was or ()), *(becomes or ())})
-        of_each = (changes([(old, [each])], [(new, [each])], self._claims(compared.issuers[arn])) for each in every)
+        every = sorted({audience for each in compared.sides for of in each.grants(arn) for audience in of.audiences})
+        claims = self._claims(compared.issuers[arn])
+        of_each = (changes([grants(old, arn, [each])], [grants(new, arn, [each])], claims) for each in every)
         return any(change.subject not in told for each in of_each for name in GAINED for change in each.by_name[name])
 
     def _are_alike(self) -> bool:
@@ -253,7 +254,7 @@ def who_has(sessions: Sessions, role: Role) -> Iterator[tuple[bool, Right]]:
     for each in by_tokens:
         subject, *but_not = (one.replace(":", "/", 1) for one in (each.subject, *each.denied))
         issuer = issuer_of_provider(each.provider_arn)
-        yield each.certain, right(subject, issuer=issuer, but_not=tuple(but_not), at_most=not each.denied_are_all)
+        yield each.certain, right(subject, issuer=issuer, but_not=tuple(but_not))
     every = sessions.world.associations.get(role.arn, ())
     pods = [(has, one) for one in every if (has := _has(sessions, one)) is not False]
     for has, one in pods:

@@ -156,9 +156,11 @@ class _Asked:
                 is_there = role is not None and role.arn == role_arn
                 client_ids = aws_account.client_ids(provider) if provider and is_there else None
                 listed_ones = {} if client_ids is None else {provider: tuple(client_ids)}
-                # What the role's own policies say is not read.
-                roles = (replace(role, has_details=False),) if role else ()
-                found.append(AwsAccount(aws_account.number, roles, listed_ones))
+                # What its own policies say matters of a role that is to assume another one.
+                if role and role_arn != role_arns[-1]:
+                    found.append(aws_account.with_policies(role))
+                else:
+                    found.append(AwsAccount(aws_account.number, (role,) if role else (), listed_ones))
         sessions = Sessions(World((), tuple(found)))
         # Of a role that only has the same name, the trust policy does not matter.
         if any(each in sessions.roles and each not in sessions.policies for each in role_arns):

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from irsa.evaluation import Decision
-from irsa.evaluation.kinds import bits
 from irsa_cli.inventory.output import Chain
 from irsa_world.sessions import Sessions
+from irsa_world.trusts.claims import bits
 
 UNDECIDED = Decision.CANNOT_DECIDE
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
-from irsa.evaluation.admission import TOO_MANY_PATTERNS, admission
+from irsa.evaluation.admission import admission
 from irsa.evaluation.decision import with_values
 from irsa.evaluation.patterns import matches
 from irsa.rules import commands
@@ -163,8 +163,6 @@ class WebIdentityProof(Proof):
         if trust is None:
             return "the trust policy of the role cannot be read"
         subjects = named_subjects(binding, declared, issuer, binding.audience)
-        if subjects is None:
-            return TOO_MANY_PATTERNS
         if EVERY_SERVICE_ACCOUNT in subjects:
             return "every service account of the cluster is trusted"
         everybody, problem = _service_accounts(proven.cluster, None)
@@ -220,13 +218,8 @@ def _service_accounts(cluster: ClusterClient, namespace: str | None) -> tuple[li
         return [], str(error)
 
 
-def named_subjects(
-    binding: DeclaredBinding, trust: Mapping[str, Any] | None, issuer: str, audience: str
-) -> set[str] | None:
-    """Return the patterns of the service accounts that a binding trusts, those of its own statements included.
-
-    None where its trust policy's patterns combine in too many ways to tell.
-    """
+def named_subjects(binding: DeclaredBinding, trust: Mapping[str, Any] | None, issuer: str, audience: str) -> set[str]:
+    """Return the patterns of the service accounts that a binding trusts, those of its own statements included."""
     own = {f"{each.namespace}:{each.name}" for each in binding.service_accounts}
     named = {*binding.subjects, *own}
     if trust is None:
@@ -236,8 +229,6 @@ def named_subjects(
         admitted = admission(minified(trust), [provider], sorted(named), audience)
     except Mistake:
         return named
-    if not admitted.complete:
-        return None
     # `*:*` stands for those whom nobody named, too: they are declared only where the subjects have it.
     return named | {
         each.subject

@@ -1,14 +1,16 @@
 """What `irsa verify` compares of one binding: role, policies, service accounts and associations."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
 from irsa import types
 from irsa.evaluation import Decision, PodIdentityRequest, WebIdentityRequest, evaluate
+from irsa.evaluation.document import parse
 from irsa.rules import commands
 from irsa.rules.arns import Arn, ClusterArn, parse_iam_arn, provider_of_role
+from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import federated_providers
@@ -39,6 +41,7 @@ from irsa_world.sessions import Sessions
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from irsa_world.trusts.chains import Document
 from irsa_world.trusts.clusters import clusters_named
+from irsa_world.trusts.trust import allowed_principals
 from irsa_world.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, of_missing_role, of_provider, of_trust_policy
 
 Found = TypeVar("Found")
@@ -83,7 +86,8 @@ class Verification:
     def checks(self, pods: bool) -> list[Check]:
         """Return the checks of the binding, and those of its Pods if they are asked for."""
         checks = answers(self.declared, self.binding.key, self._questions())
-        pods = pods and not self.binding.unreadable
+        if self.binding.unreadable:
+            return [each for each in checks if each.outcome is not Outcome.OK]
         return checks + (pod_checks(self.declared, self.clusters, self.binding) if pods else [])
 
     def _questions(self) -> Iterator[Question]:
@@ -92,12 +96,20 @@ class Verification:
         if binding.unreadable:
             reason = Difference(Unknown(binding.unreadable))
             yield ROLE, f"binding {named(binding.key)}", lambda: [reason]
+            yield from self._of_unreadable(binding.role) if binding.role and binding.trust else ()
             return
         by_irsa = binding.service_accounts if IRSA in binding.identity.trusted else ()
         yield from self._of_role(binding.role, by_irsa) if binding.role else self._of_existing_role(by_irsa)
         for each in binding.service_accounts:
             yield SERVICE_ACCOUNT, each.place, partial(self._service_account, each)
         yield from self._of_associations()
+
+    def _of_unreadable(self, role: Role) -> Iterator[Question]:
+        """Yield what is asked of a role of which not all is known: what nobody declared, no failed update explains."""
+        about = f"role {named(role.name)}"
+        yield TRUST, about, self._strangers
+        for how, question in (("attached", self._attached), ("inline", self._inline)):
+            yield POLICIES, f"{about}, {how} policies", partial(_undeclared_ones, question, role)
 
     def _of_existing_role(self, by_irsa: Sequence[DeclaredServiceAccount]) -> Iterator[Question]:
         about = named(self.binding.role_arn)
@@ -170,6 +182,13 @@ class Verification:
             expected = f"{issuers}; where the cluster's issuer is new, first write it in the stack file or the program"
             about = f"cluster {named(service_account.cluster_key or cluster.context)}"
             yield Difference(f"issuer {named(cluster.issuer)}", expected, about=about)
+
+    def _strangers(self) -> Iterable[Difference]:
+        """Return the statements of the trust policy for principals that no trust policy of the stack has."""
+        live = self._live().trust
+        both = zip(items_of(live["Statement"]), parse(live)[1], strict=True)
+        known = [each for each, parsed in both if allowed_principals([parsed]) <= self.declared.principals]
+        return of_document({**live, "Statement": known}, live)
 
     def _role(self) -> Iterator[Difference]:
         arn, live = self.binding.role_arn, self._aws_account().role(Arn.name_in(self.binding.role_arn))
@@ -303,6 +322,11 @@ class Verification:
             # Nothing is declared there that would need it.
             raise NotCheckedError(str(error)) from None
         return of_no_association(self._eks_place(cluster), live, self.binding.role_arn)
+
+
+def _undeclared_ones(question: Callable[[Role], Iterable[Difference]], role: Role) -> list[Difference]:
+    # What is missing, `pulumi up` adds; what has a command of its own, nobody declared.
+    return [each for each in question(role) if each.fix]
 
 
 def _of_decision(decision: Decision, details: str, expected: str, about: str = "") -> Iterator[Difference]:

@@ -34,7 +34,7 @@ from irsa_world.report.checks import UNANSWERED, Check, Outcome, Report, by_bind
 from irsa_world.report.publish import WITHOUT_PODS, publish
 from irsa_world.state.applied import as_applied
 from irsa_world.state.declared import DeclaredBinding, DeclaredStack, declared_stack
-from irsa_world.state.pulumi import exported_state, last_up_failed, read_stack
+from irsa_world.state.pulumi import exported_state, last_up_failed
 
 # What resources in the state have is compared by these; of guards and associations, nothing else says it.
 OF_RESOURCES = (PROVIDER, ROLE, TRUST, POLICIES, DOCUMENTS, SERVICE_ACCOUNT, PODS)
@@ -48,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         CouldNotLookError: The stack cannot be read, or has no such binding.
     """
-    declared = read_stack(options.stack)
+    state = exported_state(options.stack)
+    declared = declared_stack(state, options.stack)
     bindings = declared.chosen(options.bindings)
     checks = look(declared, bindings, options.pods)
     for pause in PAUSES:
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
             "verify", declared.guards, lambda each: of_guard(each, clusters, declared.stack), CONCURRENT
         )
     if any(map(_may_be_of_a_failed_up, checks)) and last_up_failed(options.stack):
-        applied = declared_stack(as_applied(exported_state(options.stack)), options.stack)
+        applied = declared_stack(as_applied(state), options.stack)
         keys = {binding.key for binding in bindings}
         same = [binding for binding in applied.bindings if binding.key in keys]
         checks = [*dict.fromkeys(after_a_failed_up(checks, look(applied, same, options.pods) if same else []))]

@@ -7,14 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from irsa import outputs, types
-from irsa.evaluation import PodIdentityRequest, TrustDocumentError
-from irsa.evaluation.document import parse
+from irsa.evaluation import PodIdentityRequest
 from irsa.rules.annotations import PREFIX
 from irsa.rules.leaves import mapping_of
-from irsa_world.state.resource import Resource
-from irsa_world.trusts.trust import allowed_principals
-
-Principals = set[tuple[str, str]]
+from irsa_world.state.resource import Resource, known_text
+from irsa_world.trusts.trust import Principal, principals_of
 
 
 def as_applied(state: Iterable[Resource]) -> Iterator[Resource]:
@@ -27,7 +24,7 @@ def as_applied(state: Iterable[Resource]) -> Iterator[Resource]:
     children: dict[str, list[Resource]] = {}
     for each in resources:
         children.setdefault(each.parent, []).append(each)
-    declared = [_principals(each.outputs.get(outputs.TRUST_POLICY)) for each in resources]
+    declared = [principals_of(each.text(outputs.TRUST_POLICY)) for each in resources]
     known = {PodIdentityRequest.principal}.union(*declared)
     for each in resources:
         is_component = each.type == outputs.COMPONENT_TYPE
@@ -35,13 +32,13 @@ def as_applied(state: Iterable[Resource]) -> Iterator[Resource]:
         yield each._replace(outputs={**each.outputs, **changed}) if changed else each
 
 
-def _outputs(children: Iterable[Resource], known: Principals) -> Mapping[str, Any]:
+def _outputs(children: Iterable[Resource], known: set[Principal]) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     own = [each for each in children if not each.external]
     for each in own:
         if each.type == types.ROLE:
             trust = each.inputs.get("assumeRolePolicy")
-            others = {principal for principal in _principals(trust) - known if principal[0] != "Federated"}
+            others = {each for each in principals_of(known_text(trust)) - known if each[0] != "Federated"}
             found |= {} if others else {outputs.TRUST_POLICY: trust}
             found[outputs.ROLE_SETTINGS] = {key: each.inputs[key] for key in types.ROLE_SETTINGS if key in each.inputs}
             # Those that are attached are resources, too.
@@ -54,10 +51,3 @@ def _outputs(children: Iterable[Resource], known: Principals) -> Mapping[str, An
             annotations = mapping_of(mapping_of(each.inputs.get("metadata")).get("annotations"))
             found[outputs.ANNOTATIONS] = {key: value for key, value in annotations.items() if key.startswith(PREFIX)}
     return found
-
-
-def _principals(trust: Any) -> Principals:
-    try:
-        return allowed_principals(parse(trust)[1]) if isinstance(trust, str) else set()
-    except TrustDocumentError:
-        return set()

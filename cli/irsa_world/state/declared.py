@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from irsa import outputs, types
+from irsa.evaluation import PodIdentityRequest
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import cluster_of_association
@@ -24,8 +25,9 @@ from irsa.ways import IRSA, ONLY_IRSA, Identity, parse_identity
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import Association, Role, ServiceAccount
 from irsa_world.state.recorded import FORMS, GUARD_FORMS, NEEDED, known_outputs, secret, unreadable
-from irsa_world.state.resource import SECRET, Resource, is_secret, known_text
+from irsa_world.state.resource import SECRET, Resource, is_secret, is_unknown, known_text
 from irsa_world.trusts.chains import Document
+from irsa_world.trusts.trust import Principal, principals_of
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,12 @@ class DeclaredStack:
         service_accounts = (each for binding in self.bindings for each in binding.service_accounts)
         return {each.cluster: each.cluster_key for each in service_accounts if each.cluster_key}
 
+    @functools.cached_property
+    def principals(self) -> set[Principal]:
+        """Whom the trust policies of the bindings allow, and EKS Pod Identity."""
+        declared = (principals_of(each.trust) for each in self.bindings if each.trust)
+        return {PodIdentityRequest.principal}.union(*declared)
+
     def chosen(self, keys: Sequence[str]) -> tuple[DeclaredBinding, ...]:
         """Return the bindings with these keys; all bindings if no key is given.
 
@@ -183,7 +191,8 @@ def declared_stack(state: Iterable[Resource], stack: str | None = None) -> Decla
     """
     resources = [each for each in state if not each.pending]
     if not resources:
-        raise CouldNotLookError(f"stack {f'{named(stack)} ' if stack else ''}has no resources yet: run `pulumi up`")
+        up = commands.up_without_refresh(stack or "")
+        raise CouldNotLookError(f"stack {f'{named(stack)} ' if stack else ''}has no resources yet: run `{up}`")
     children: dict[str, list[Resource]] = {}
     for each in resources:
         children.setdefault(each.parent, []).append(each)
@@ -204,7 +213,7 @@ def declared_stack(state: Iterable[Resource], stack: str | None = None) -> Decla
         bindings[key] = _merged(bindings[key], found) if key in bindings else found
     providers = [each for each in resources if each.type == types.OIDC_PROVIDER]
     return DeclaredStack(
-        resources[0].urn.split("::")[0].removeprefix("urn:pulumi:"),
+        resources[0].stack,
         tuple(bindings[key] for key in sorted(bindings)),
         {each.reference: each.inputs for each in resources if each.type == types.AWS_PROVIDER},
         {each.reference: each.inputs for each in resources if each.type == types.KUBERNETES_PROVIDER},
@@ -235,7 +244,7 @@ def _guard(name: str, component: Resource, cluster: str) -> DeclaredGuard:
     Raises:
         CouldNotLookError: An output has another form than the component gives it.
     """
-    if reason := unreadable(component.outputs, GUARD_FORMS, GUARD_FORMS):
+    if reason := unreadable(component, GUARD_FORMS, GUARD_FORMS):
         return DeclaredGuard(name, unreadable=reason)
     known = {snake(key): value for key, value in known_outputs(component, GUARD_FORMS).items()}
     return DeclaredGuard(name, cluster=cluster, **known)
@@ -244,10 +253,14 @@ def _guard(name: str, component: Resource, cluster: str) -> DeclaredGuard:
 def _binding(key: str, cluster_key: str, component: Resource, children: Sequence[Resource]) -> DeclaredBinding:
     recorded, known = component.outputs, known_outputs(component, FORMS)
     failed_updates = tuple((child.type, child.name) for child in children if child.failed)
-    if reason := unreadable(recorded, NEEDED, (outputs.ROLE_ARN,)):
-        return DeclaredBinding(key, known.get(outputs.ROLE_ARN, ""), unreadable=reason, failed_updates=failed_updates)
     own = [child for child in children if not child.external]
     roles = [each for each in own if each.type == types.ROLE]
+    provider = roles[0].provider if roles else ""
+    if reason := unreadable(component, NEEDED, (outputs.ROLE_ARN,)):
+        # A failed update of a role hides its ARN among the outputs; its resource has it.
+        role_arn = known.get(outputs.ROLE_ARN, roles[0].arn if roles and is_unknown(recorded) else "")
+        role = _role(recorded, {**known, outputs.ROLE_ARN: role_arn}, own) if role_arn else None
+        return DeclaredBinding(key, role_arn, role, provider=provider, unreadable=reason, failed_updates=failed_updates)
     annotations = known.get(outputs.ANNOTATIONS, {})
     of_place = functools.partial(DeclaredServiceAccount, annotations=annotations, cluster_key=cluster_key)
     service_accounts = [
@@ -275,7 +288,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Sequence
         tuple(service_accounts),
         tuple(known.get(outputs.SUBJECTS) or (each.subject for each in service_accounts)),
         annotations.get(AUDIENCE, _trusted_audience(identity, parse_object(known.get(outputs.TRUST_POLICY, "{}")))),
-        roles[0].provider if roles else "",
+        provider,
         max((each.modified for each in own if each.modified), default=None),
         failed_updates=failed_updates,
         in_stack_file=outputs.KEY in recorded,
@@ -338,7 +351,8 @@ def _role(recorded: Mapping[str, Any], known: Mapping[str, Any], own: Sequence[R
     settings = recorded.get(outputs.ROLE_SETTINGS)
     if settings is None:
         settings = {key: roles[0].inputs.get(key) for key in types.ROLE_SETTINGS} if roles else {}
-    is_hidden = is_secret(settings) or any(isinstance(each, dict | list) for each in settings.values())
+    is_hidden = not isinstance(settings, dict) or is_secret(settings)
+    is_hidden = is_hidden or any(isinstance(each, dict | list) for each in settings.values())
     found = {
         snake(key): secret("a setting of the role") if is_hidden else settings[key]
         for key in types.ROLE_SETTINGS

@@ -137,7 +137,11 @@ def _step(value: Any, place: str) -> Step:
         and not (old and old.inputs.get("name") == new.inputs.get("name"))
     ):
         new = new._replace(inputs={key: value for key, value in new.inputs.items() if key != "name"})
-    return Step(of_form(str, written.get("op"), f"{place}.op"), old, new, reasons, replaced_for)
+    operation = of_form(str, written.get("op"), f"{place}.op")
+    if operation == REPLACE and old and new and old.external:
+        # The stack has one of its own in place of what it only read.
+        operation, old = IMPORT if written["newState"].get("importID") else CREATE, None
+    return Step(operation, old, new, reasons, replaced_for)
 
 
 def _path(text: str) -> list[str]:

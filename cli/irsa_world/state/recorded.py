@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from irsa import outputs
+from irsa.rules import commands
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.policies import parse_object
@@ -63,10 +64,11 @@ def _is_of(value: Any, form: Any, *inner: Any) -> bool:
     return isinstance(value, form) and (not inner or all(_is_of(each, *inner) for each in items))
 
 
-def unreadable(recorded: Mapping[str, Any], needed: Iterable[str], always: Iterable[str]) -> str:
+def unreadable(component: Resource, needed: Iterable[str], always: Iterable[str]) -> str:
     """Return why a component cannot be checked: an update failed before what is always there was known, or a secret."""
+    recorded = component.outputs
     if any(recorded.get(name) is None for name in always) or is_unknown(recorded):
-        return "the last `pulumi up` did not complete it: run `pulumi up --refresh`"
+        return f"the last `pulumi up` did not complete it: run `{commands.up(component.stack)}`"
     secrets = [name for name in needed if is_secret(recorded.get(name))]
     return f"the state keeps {', '.join(secrets)} as a secret" if secrets else ""
 

@@ -83,6 +83,11 @@ class Resource(NamedTuple):
         return self.urn.rsplit("::", 1)[-1]
 
     @property
+    def stack(self) -> str:
+        """The name of its stack."""
+        return self.urn.split("::")[0].removeprefix("urn:pulumi:")
+
+    @property
     def arn(self) -> str:
         """Its ARN, or nothing: what AWS created and then did not describe has only its ID, of a role the name."""
         return self.text("arn") or (self.id if self.id.startswith("arn:") else "")

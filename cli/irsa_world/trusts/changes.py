@@ -1,21 +1,27 @@
-"""Who gains and who loses, between what a role says to the tokens of a cluster before and after. Pure."""
+"""Who gains and who loses, between what a role says to the tokens of a cluster before and after. Pure.
 
-import functools
-from collections.abc import Collection, Iterable, Iterator, Mapping
+For each pattern of either side, and what a Deny has of it, one service account that no other pattern matches stands for
+those whom it matches. Of all others another pattern tells.
+"""
+
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.evaluation import representatives
-from irsa.evaluation.admission import admitted_by, providers_of
-from irsa.evaluation.cover import Within, cover, subjects_within
+from irsa.evaluation.admission import providers_of
+from irsa.evaluation.answers import any_of
 from irsa.evaluation.document import Parsed
-from irsa.evaluation.kinds import Kinds, union
-from irsa.evaluation.representatives import admits, audiences
+from irsa.evaluation.grants import Admitted, Answer, Grants, admitted_by, is_within, overlaps
+from irsa.evaluation.patterns import TooManyError, intersection, matches, widest
 from irsa.evaluation.same_sessions import difference
-from irsa.rules.subjects import subject_claim
+from irsa.rules.leaves import items_of, mapping_of
+from irsa.rules.subjects import is_pattern, subject_claim
 from irsa_world.trusts.claims import Claims
 
-# A trust policy, for the tokens of an OIDC provider, and the audiences to ask about; None for too many kinds.
-Asked = tuple[representatives.Asked, Collection[str] | None]
+# Of those that are intersections.
+MOST_PATTERNS = 200
+# Names that nobody has, for what a wildcard stands for.
+STRANGERS, LETTERS = ("qzjxkvwyq", "mfhdwubgm", "xwvkqtzrx", "9k2q7x5z9"), "qzjxkvwymfhdubgt0123456789"
 
 
 class Change(NamedTuple):
@@ -24,12 +30,14 @@ class Change(NamedTuple):
     Attributes:
         subject: A pattern for them, `namespace:name`.
         existing: Those of them that exist, without the one of that name.
-        but: Who is within the pattern and yet an exception.
+        but: Patterns of those within it who are an exception.
+        at_most: Whether there may be other exceptions.
     """
 
     subject: str
     existing: Collection[str] = ()
-    but: Within = Within()
+    but: Sequence[str] = ()
+    at_most: bool = False
 
 
 class Changes(NamedTuple):
@@ -46,7 +54,19 @@ class Changes(NamedTuple):
     too_many: bool
 
 
-def changes(before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any]) -> Changes:
+# What changes for one, by whether it has the right before and after.
+_NAMES = {
+    (False, True): "gains",
+    (None, True): "may_gain",
+    (False, None): "may_gain",
+    (True, False): "loses",
+    (True, None): "may_lose",
+    (None, False): "may_lose",
+    (None, None): "undecided",
+}
+
+
+def changes(before: Iterable[Grants], after: Iterable[Grants], claims: Claims[Any]) -> Changes:
     """Return what changes for the service accounts of a cluster.
 
     Args:
@@ -55,105 +75,109 @@ def changes(before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any]
         claims: Those that exist.
     """
     sides = [[*before], [*after]]
-    too_many = any(taken is None for side in sides for _, taken in side)
-    sides = [[], []] if too_many else sides
-    said = [one for side in sides for of, _ in side for one in of.patterns("sub")]
-    patterns = tuple(dict.fromkeys(said))
+    patterns, too_many = _patterns([of for side in sides for of in side])
 
-    @functools.cache
-    def held_by(found: Kinds) -> _Held:
-        return _held(sides, found.claims)
+    def name_of(subject: str) -> str:
+        had, has = (held_by_one(side, subject) for side in sides)
+        return _NAMES.get((had, has), "")
 
-    real = _held(sides, claims.kinds(patterns))
-    covered = cover(patterns, lambda found: held_by(found).changes)
-    if covered is None:
-        alone = {name: [*map(Change, claims.subjects(those))] for name, those in real.changes.items()}
-        return Changes(alone, bool(real.undecided), too_many=True)
-    found, by_name = covered
-    held = held_by(found)
-    reported: dict[str, list[Change]] = {}
-    for name, subjects in by_name.items():
-        # Who had the right before, and has it, is no exception to who gains it; who keeps it is one to who loses it.
-        lost = held.may_have_had & ~held.has
-        nobody = found.all & ~(held.may_have if name in {"gains", "may_gain"} else lost)
-        reported[name], left = [], real.changes[name]
-        exceptions = subjects_within(patterns, found, nobody, [subjects[each] for each in sorted(subjects)])
-        for subject, but in zip(sorted(subjects), exceptions, strict=True):
-            within = left & claims.like(subject_claim(subject))
-            left &= ~within
-            existing = [each for each in claims.subjects(within) if each != subject]
-            reported[name].append(Change(subject, existing, but))
-    return Changes(reported, bool(held.undecided), too_many)
+    existing: dict[str, int] = {}
+    for first, group in claims.kinds(patterns).items():
+        existing[name_of(first)] = existing.get(name_of(first), 0) | group
+    told: dict[str, list[str]] = {}
+    for subject in sorted(patterns, key=lambda each: (not is_pattern(each), len(each), each)):
+        stranger = _stranger(subject, patterns)
+        too_many |= stranger is None
+        told.setdefault(name_of(stranger) if stranger else "", []).append(subject)
+    by_name: dict[str, list[Change]] = {}
+    for name in ("gains", "loses", "may_gain", "may_lose"):
+        found: list[Change] = []
+        for subject in told.get(name, ()):
+            if not any(is_within(subject, [each.subject]) and not overlaps(subject, each.but) for each in found):
+                found.append(_change(name, subject, sides))
+        by_name[name] = _with_existing(sorted(found), claims, existing.get(name, 0))
+    return Changes(by_name, "undecided" in told or "undecided" in existing, too_many)
 
 
-def asked(parsed: Parsed, provider_arn: str, client_ids: Collection[str] | None) -> Asked:
-    """Return what a trust policy says to the tokens of an OIDC provider, with any audience where that lists None."""
-    of = representatives.asked(parsed, provider_arn)
-    return of, audiences(of, client_ids)
-
-
-def held_by_one(side: Iterable[Asked], subject: str) -> bool | None:
+def held_by_one(side: Iterable[Grants], subject: str) -> bool | None:
     """Return whether a service account, `namespace:name`, has the right; None where that cannot be decided."""
-    asked_of = [*side]
-    if any(taken is None for _, taken in asked_of):
-        return None
-    held = _held([asked_of, ()], {subject_claim(subject): 1})
-    return True if held.had else None if held.may_have_had else False
+    return any_of([of.answer(subject).given for of in side])
 
 
 def are_alike(
     before: Mapping[str, Any], after: Mapping[str, Any], audiences: Mapping[str, Collection[str] | None]
 ) -> bool:
     """Return whether two trust policies treat no token of these providers differently, whatever nobody knows."""
-    return not difference(before, after, audiences)
+    one, other = (
+        {**each, "Statement": [*filter(_may_be_of_tokens, items_of(each["Statement"]))]} for each in (before, after)
+    )
+    return not difference(one, other, audiences)
 
 
-class Holder(NamedTuple):
-    """Who may assume a role by tokens: a pattern, `namespace:name`, and whom in it not."""
-
-    certain: bool
-    provider_arn: str
-    subject: str
-    denied: tuple[str, ...]
-    denied_are_all: bool
+def _may_be_of_tokens(statement: Mapping[str, Any]) -> bool:
+    """Return whether a token may come by a statement: by none for AWS services."""
+    return {*mapping_of(statement["Principal"])} != {"Service"}
 
 
-def holders(parsed: Parsed) -> Iterator[Holder]:
+def holders(parsed: Parsed) -> Iterator[Admitted]:
     """Yield who may assume a role by tokens, for certain or not, whatever the OIDC providers list."""
     for arn in dict.fromkeys(providers_of(parsed[1])):
-        for each in admitted_by(parsed, arn, None)[0]:
-            yield Holder(each.certain, arn, each.subject, each.denied, each.exact or each.denied_are_all)
+        yield from admitted_by(parsed, arn, None)
 
 
-class _Held(NamedTuple):
-    """Who has the right before and after, and who may have it: sets of service accounts, or of kinds of them."""
-
-    had: int
-    may_have_had: int
-    has: int
-    may_have: int
-
-    @property
-    def changes(self) -> dict[str, int]:
-        """Who gains and who loses the right, and who may."""
-        had, may_have_had, has, may_have = self
-        return {
-            "gains": has & ~may_have_had,
-            "loses": had & ~may_have,
-            "may_gain": (has & may_have_had & ~had) | (may_have & ~has & ~may_have_had),
-            "may_lose": (had & may_have & ~has) | (may_have_had & ~had & ~may_have),
-        }
-
-    @property
-    def undecided(self) -> int:
-        """Of whom it can be told neither before nor after."""
-        return self.may_have_had & ~self.had & self.may_have & ~self.has
+def _patterns(several: Sequence[Grants]) -> tuple[Collection[str], bool]:
+    """Return the patterns of which each may change for itself, and whether there are too many to look at."""
+    named = dict.fromkeys(subject for of in several for subject in of.named)
+    excluded = {subject for of in several for subject in of.excluded}
+    found, waiting = {*named}, [*named]
+    # The list grows while it is read.
+    for one in waiting:
+        those = [each for each in excluded if overlaps(one, [each]) and not is_within(one, [each])]
+        try:
+            new = {each for other in those for each in intersection([one], [other])} - found
+        except TooManyError:
+            return named, True
+        found |= new
+        waiting += sorted(new)
+        if len(found) - len(named) > MOST_PATTERNS:
+            return named, True
+    return found, False
 
 
-def _held(sides: Iterable[Iterable[Asked]], subjects: Mapping[str, int]) -> _Held:
-    found = []
-    for side in sides:
-        admitted = [admits(of, subjects, taken or ()) for of, taken in side]
-        found.append(union(each.certain for each in admitted))
-        found.append(union(each.possible for each in admitted))
-    return _Held(*found)
+def _stranger(subject: str, patterns: Iterable[str]) -> str | None:
+    """Return a service account that a pattern matches, and no other one that does not match all whom it matches."""
+    if not is_pattern(subject):
+        return subject
+    others = [each for each in patterns if overlaps(subject, [each]) and not is_within(subject, [each])]
+    for name, letter in itertools.product(STRANGERS, LETTERS):
+        found = subject.replace("*", name).replace("?", letter)
+        if not any(matches(found, each) for each in others):
+            return found
+    return None
+
+
+def _change(name: str, subject: str, sides: Sequence[Sequence[Grants]]) -> Change:
+    """Return a change of all whom a pattern matches, but for some."""
+    if not is_pattern(subject):
+        return Change(subject)
+    gains = name in ("gains", "may_gain")
+    # Who had the right before and has it is no exception to who gains it; who keeps it is one to who loses it.
+    answers = [of.answer(subject) for of in sides[gains]]
+    but = {each for answer in answers for each in answer.denied}
+    at_most = name in ("gains", "loses") and not any(answer.given for answer in answers)
+    if not gains:
+        afterwards = [(each, of.answer(each)) for of in sides[1] for each in of.named if overlaps(subject, [each])]
+        keeping = {each for each, answer in afterwards if answer == Answer(given=True) and is_within(each, [subject])}
+        at_most |= any(each not in keeping for each, answer in afterwards if answer.given is not False)
+        but |= keeping
+    return Change(subject, (), tuple(widest(but)), at_most)
+
+
+def _with_existing(found: Iterable[Change], claims: Claims[Any], left: int) -> list[Change]:
+    """Return changes with those whom each is about that exist; one by one where none is about them."""
+    changes_: list[Change] = []
+    for each in found:
+        within = left & claims.like(subject_claim(each.subject))
+        left &= ~within
+        changes_.append(each._replace(existing=[one for one in claims.subjects(within) if one != each.subject]))
+    return [*changes_, *map(Change, claims.subjects(left))]

@@ -4,8 +4,7 @@ import bisect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
-from irsa.evaluation.kinds import bits
-from irsa.evaluation.patterns import Pattern, regular_expression, text_of
+from irsa.evaluation.patterns import regular_expression
 from irsa.rules.subjects import WILDCARDS, subject_claim
 
 Member = TypeVar("Member")
@@ -46,17 +45,12 @@ class Claims(Generic[Member]):
         match = regular_expression(pattern).fullmatch
         return sum(1 << index for index in range(start, end) if match(self._claims[index]))
 
-    def matching(self, patterns: Iterable[Pattern]) -> dict[Pattern, int]:
-        """Return whose `sub` each pattern matches. No name has upper case, nor `*` or `?`."""
-        texts = {each: text_of(each) for each in patterns}
-        return {each: 0 if text is None else self.like(text) for each, text in texts.items()}
-
-    def kinds(self, patterns: Iterable[Pattern]) -> dict[str, int]:
-        """Return the largest groups of which each pattern matches all or nobody, by the `sub` of the first of each."""
+    def kinds(self, subjects: Iterable[str]) -> dict[str, int]:
+        """Return the largest groups of which each pattern, `namespace:name`, matches all or nobody, by the first."""
         groups = [self.everybody] if self.everybody else []
-        for each in dict.fromkeys(self.matching(patterns).values()):
+        for each in dict.fromkeys(self.like(subject_claim(subject)) for subject in subjects):
             groups = [part for group in groups for part in (group & each, group & ~each) if part]
-        return {self._claims[(group & -group).bit_length() - 1]: group for group in groups}
+        return {self._subjects[(group & -group).bit_length() - 1]: group for group in groups}
 
     def members(self, group: int) -> Iterator[Member]:
         """Yield the service accounts of a group, in the order of `sub`."""
@@ -71,3 +65,11 @@ class Claims(Generic[Member]):
         if group not in self._names:
             self._names[group] = tuple(each.replace(":", "/", 1) for each in self.subjects(group))
         return self._names[group]
+
+
+def bits(number: int) -> Iterator[int]:
+    """Yield the bits of a set, one by one."""
+    while number:
+        lowest = number & -number
+        yield lowest
+        number ^= lowest

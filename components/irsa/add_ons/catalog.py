@@ -74,7 +74,6 @@ class AddOn(NamedTuple):
         require_one_of: Parameters of which one must be there.
         everything: What `scope: "*"` lets it reach, in words; empty where there is no such scope.
         versions: The newest first.
-        recognised: Older documents of other tools, each with `by` and its `actions`.
     """
 
     name: str
@@ -88,7 +87,6 @@ class AddOn(NamedTuple):
     require_one_of: Sequence[str]
     everything: str
     versions: Mapping[str, Version]
-    recognised: Sequence[Mapping[str, Any]]
 
     @property
     def newest(self) -> str:
@@ -140,17 +138,7 @@ def add_on(name: str) -> AddOn:
         require_one_of=[*map(snake, read.get("requireOneOf", ()))],
         everything=read.get("scope", ""),
         versions={str(version): _version(each) for version, each in read["versions"].items()},
-        recognised=read.get("recognised", ()),
     )
-
-
-@functools.cache
-def service_accounts() -> Mapping[str, Sequence[str]]:
-    """Return the names of the add-ons by their usual subject."""
-    found: dict[str, list[str]] = {}
-    for each in map(add_on, names()):
-        found.setdefault(each.subject, []).append(each.name)
-    return found
 
 
 def check_add_on(name: str) -> str:

@@ -10,9 +10,8 @@ of a session, a region, an external ID, a tag in an AWS account of its own. Sour
   without wildcard or policy variable, and IP ranges that are as good as all
 """
 
-import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from irsa.evaluation.answers import all_of, any_of
@@ -20,9 +19,11 @@ from irsa.evaluation.document import Condition, Statement
 from irsa.rules.grammar import split_operator
 from irsa.rules.trust import ACTION
 
-# The shortest prefix of an IP range that is somebody's, by the version of IP; so many of these are, or smaller ones.
-BROADEST = {4: 8, 6: 32}
-MOST_BROADEST = 4
+# IP ranges that are somebody's: few networks, /8 to /23 and /32 to /47, beside any number of small ones.
+_NETWORK = re.compile(r"[\d.]+/([89]|1\d|2[0-3])|[\da-f:.]*:[\da-f:.]*/(3[2-9]|4[0-7])", re.IGNORECASE)
+_SMALL = re.compile(r"[\d.]+(/(2[4-9]|3[0-2]))?|[\da-f:.]*:[\da-f:.]*(/(4[89]|[5-9]\d|1[0-2]\d))?", re.IGNORECASE)
+_EVERY_ADDRESS = re.compile(r"[\da-f:.]+/[0-7]|[\da-f:.]*:[\da-f:.]*/([89]|[12]\d|3[01])", re.IGNORECASE)
+MOST_NETWORKS = 4
 
 # What each key's value must be to name somebody: a regular expression for the whole of it, wildcards included.
 _FIXED = r"[^*?]+"
@@ -146,7 +147,7 @@ def crowd_of(principal: tuple[str, str]) -> Crowd | None:
 def names_somebody(
     allow: Statement, principal: tuple[str, str], statements: Iterable[Statement], variables: bool = True
 ) -> bool | None:
-    """Return whether the conditions of an Allow statement let in only somebody of a crowd, or a Deny all but somebody.
+    """Return whether the conditions of an Allow statement let in only somebody of a crowd; None where a Deny may.
 
     Args:
         allow: The statement.
@@ -154,12 +155,11 @@ def names_somebody(
         statements: All statements of the trust policy.
         variables: Whether the document's version has policy variables.
     """
-    denials = [each for each in statements if each.effect == "Deny" and {*_EVERYBODY, principal} & {*each.principals}]
-    return all_of(
-        _is_named([allow, *(each for each in denials if each.covers(action))], variables)
-        for action in (_ASSUMING if principal in _EVERYBODY else (ACTION,))
-        if allow.covers(action)
-    )
+    actions = [each for each in (_ASSUMING if principal in _EVERYBODY else (ACTION,)) if allow.covers(each)]
+    named = _is_named(allow, variables) if actions else True
+    denials = (each for each in statements if each.effect == "Deny" and {*_EVERYBODY, principal} & {*each.principals})
+    # Whom a Deny leaves out is not told.
+    return None if named is False and any(one.covers(each) for one in denials for each in actions) else named
 
 
 def crowds(statements: Mapping[int, Statement], variables: bool = True) -> Iterator[tuple[int, Crowd, bool]]:
@@ -186,36 +186,27 @@ class _Demand(NamedTuple):
     names: bool | None
 
 
-def _is_named(statements: Iterable[Statement], variables: bool) -> bool | None:
-    """Return whether an Allow statement, and the Deny statements for the same, let in only somebody."""
-    # A request that is let in meets each condition of the Allow, and of each Deny does not meet one.
-    choices: list[list[_Demand]] = []
-    for statement in statements:
-        demands = [_demand(each, statement.effect == "Deny", variables) for each in statement.conditions]
-        choices += [demands] if statement.effect == "Deny" else [[each] for each in demands]
-    certain = [demands[0] for demands in choices if len(demands) == 1]
-    there = {each.key for each in certain if each.is_there}
-    return any_of(
-        all_of((each.is_there or each.key in there) and each.names for each in demands) for demands in choices
-    )
+def _is_named(allow: Statement, variables: bool) -> bool | None:
+    """Return whether the conditions of an Allow statement let in only somebody."""
+    demands = [_demand(each, variables) for each in allow.conditions]
+    there = {each.key for each in demands if each.is_there}
+    return any_of(all_of((each.key in there, each.names)) for each in demands)
 
 
-def _demand(condition: Condition, denied: bool, variables: bool) -> _Demand:
-    """Return what a condition demands, or where it is a Deny's what it demands not to be met."""
+def _demand(condition: Condition, variables: bool) -> _Demand:
     key, operator = condition.key.lower(), split_operator(condition.operator)
     if operator is None:
         return _Demand(key, True, None)
     of_set, name, if_exists = operator
     if name == "Null":
-        return _Demand(key, {each.lower() for each in condition.wanted} == {"true" if denied else "false"}, False)
+        return _Demand(key, {each.lower() for each in condition.wanted} == {"false"}, False)
     if name.startswith(("Numeric", "Date", "Bool")):
         return _Demand("", True, False if re.fullmatch(_NAMES_NOBODY, key) else None)
-    if denied != ("Not" in name):
+    if "Not" in name:
         return _Demand(key, False, False)
-    # Where the key is absent, a condition with IfExists is met, and one with ForAllValues; without, a negation is.
-    is_there = (of_set != "ForAnyValue" or if_exists) if denied else not (of_set == "ForAllValues" or if_exists)
-    if key == "aws:sourceip" and name.endswith(("IpAddress", "Like")):
-        return _Demand(key, is_there, _are_narrow(condition.wanted))
+    is_there = not (of_set == "ForAllValues" or if_exists)
+    if key == "aws:sourceip" and name == "IpAddress":
+        return _Demand(key, is_there, _are_narrow([each.strip() for each in {*condition.wanted}]))
     return _Demand(key, is_there, all_of(_names(key, name, value, variables) for value in condition.wanted))
 
 
@@ -249,21 +240,10 @@ def _pattern(key: str, operator: str) -> str | bool | None:
     return _SUBJECT if claim == "sub" and re.fullmatch(_CLAIM, key) else None
 
 
-def _are_narrow(values: Iterable[str]) -> bool | None:
-    """Return whether IP ranges, or patterns such as 203.0.*, are not as good as all to S3; None for another text.
-
-    Nor are they in many pieces.
-    """
-    sizes, known = {4: 0.0, 6: 0.0}, True
-    for value in dict.fromkeys(values):
-        # Of 203.1*, the last part is not all there.
-        parts = value.strip().removesuffix("*").split(".")[:-1] if value.endswith("*") else []
-        text = f"{'.'.join([*parts, *'0000'][:4])}/{8 * len(parts)}" if parts else value.strip()
-        try:
-            network = ipaddress.ip_network(text, strict=False)
-        except ValueError:
-            known = False
-            continue
-        size = 2.0 ** (BROADEST[network.version] - network.prefixlen)
-        sizes[network.version] += size if size <= 1 else MOST_BROADEST + 1
-    return False if max(sizes.values()) > MOST_BROADEST else True if known else None
+def _are_narrow(ranges: Sequence[str]) -> bool | None:
+    """Return whether IP ranges are somebody's; False where one is as good as all to S3."""
+    if any(map(_EVERY_ADDRESS.fullmatch, ranges)):
+        return False
+    networks = [*filter(_NETWORK.fullmatch, ranges)]
+    are_known = all(each in networks or _SMALL.fullmatch(each) for each in ranges)
+    return True if are_known and len(networks) <= MOST_NETWORKS else None

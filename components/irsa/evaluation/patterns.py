@@ -28,11 +28,6 @@ def pattern_of(text: str, wildcards: bool, any_case: bool = False) -> Pattern:
     return tuple(each.lower() + each.upper() if any_case and each.isalpha() else each for each in plain)
 
 
-def text_of(pattern: Pattern) -> str | None:
-    """Return a pattern of `sub` with the wildcards `*` and `?`; None where it takes these signs literally."""
-    return None if {"**", "??"} & {*pattern} else "".join(part[0] for part in pattern)
-
-
 def matches(text: str, pattern: Pattern | str) -> bool:
     """Return whether the pattern matches the whole text; in a pattern that is text, * and ? are wildcards."""
     return regular_expression(pattern).fullmatch(text) is not None

@@ -1,190 +1,160 @@
-"""The proof that two trust policies admit the same service accounts, by evaluating both. Pure.
+"""Whether two trust policies give the same sessions: their grants are equal, and all else is said alike. Pure.
 
-Both are asked about one token of each kind that they tell apart. What is not known of a request may be anything, and
-must then decide alike.
+A statement that admits service accounts by the tokens of one OIDC provider is as many grants as it lists subjects and
+audiences: so it makes no difference how grants stand together in statements. A token has `aud` and `sub`, each once:
+ForAnyValue, ForAllValues and IfExists make no difference either.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from itertools import chain
-from typing import Any
+import itertools
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from irsa.evaluation import Decision, Evaluation, WebIdentityRequest
-from irsa.evaluation.admission import TOO_MANY_PATTERNS
-from irsa.evaluation.cover import of_subjects
-from irsa.evaluation.decision import evaluate_parsed
-from irsa.evaluation.document import Parsed, parse
-from irsa.evaluation.kinds import OF_AUDIENCES, kinds, union
-from irsa.evaluation.normal_form import Document, normal
-from irsa.evaluation.patterns import pattern_of
-from irsa.evaluation.representatives import Asked, Claim, asked, reads_claims, told
-from irsa.rules.arns import issuer_of_provider
-from irsa.rules.mistakes import named
-from irsa.rules.policies import parse_object
-from irsa.rules.subjects import CLAIM_PREFIX
-from irsa.rules.trust import ACTION, DEFAULT_AUDIENCE, federated_providers
+from irsa.evaluation.normal_form import Document, Normal, normal
+from irsa.evaluation.patterns import covers, matches
+from irsa.rules.grammar import split_operator
+from irsa.rules.mistakes import listed, named, visible_json
+from irsa.rules.subjects import CLAIM_PREFIX, is_pattern
+from irsa.rules.trust import DEFAULT_AUDIENCE, minified
 
-_COMPARED = frozenset({"Effect", "Principal", "Action", "Condition"})
-VARIABLES = "irsa cannot tell whom it admits: a policy variable in it stands for a claim of the token"
-
-# One of these sets of conditions must hold, and of the others none may: of what is not known of a request.
-_Outcome = tuple[frozenset[frozenset[object]], frozenset[frozenset[object]]]
-_NOTHING: frozenset[object] = frozenset()
-_ALLOWED: _Outcome = frozenset({_NOTHING}), frozenset()
-_DENIED: _Outcome = frozenset(), frozenset()
+VARIABLES = "with another Version, a policy variable in it stands for something else"
+Statement = dict[str, Any]
+# Texts of one key that a claim must match together.
+Texts = tuple[str, ...]
+ClientIds = Mapping[str, Collection[str] | None]
 
 
-def difference(
-    before: Mapping[str, Any], after: Mapping[str, Any], audiences: Mapping[str, Collection[str] | None]
-) -> str:
-    """Return whom two trust policies treat differently, as a sentence; empty where nobody is.
+class _Grant(NamedTuple):
+    """What a statement gives to tokens with one subject and audience; of another statement, the whole of it.
 
-    A service account may ask for tokens of any audience that the provider lists. Whoever is admitted with some audience
-    before must be after. Where it is known what the provider lists (`audiences`, by its ARN), that is so of each of
-    them, and of each audience that a condition names.
-
-    Raises:
-        TrustDocumentError: IAM would not accept one of the two.
+    Attributes:
+        text: Is equal for equal grants.
+        statement: The statement in its normal form, without its conditions on `sub` and `aud` if they are read.
+        subjects: The patterns that `sub` must match, all of them.
+        audiences: The same for `aud`.
     """
-    one, other = parse(before), parse(after)
-    spelling: dict[str, str] = {}
-    texts = [{*normal(each, spelling).texts} for each in (before, after)]
-    has_variables = any("${" in text for both in texts for text in both)
-    if texts[0] == texts[1] and not (has_variables and one[0] != other[0]):
-        return ""
-    for provider_arn in sorted(audiences):
-        if has_variables and (one[0] != other[0] or any(reads_claims(each, provider_arn) for each in (one, other))):
-            return VARIABLES
-        found = _difference(one, other, provider_arn, audiences[provider_arn])
-        if found:
-            return found
-    return ""
 
+    text: str
+    statement: Statement
+    subjects: Texts = ()
+    audiences: Texts = ()
 
-def admits_the_same(before: Document, after: Document) -> bool:
-    """Return whether two trust policies give the same sessions to the same principals.
+    def __str__(self) -> str:
+        """Return it as a part of a sentence."""
+        if not self.subjects:
+            return visible_json(minified(self.statement))
+        conditions = self.statement["Condition"]
+        others = f", where {visible_json(minified(conditions))}" if conditions else ""
+        return f"{listed(self.subjects)} with the audience {named(' and '.join(self.audiences) or '*')}{others}"
 
-    They may differ in how they admit service accounts by their tokens, if the proof holds, and by a statement that
-    narrows one that both have. All else must be said alike. Of audiences, those count that a condition names.
-
-    Raises:
-        Mistake: One of them is not a trust policy.
-    """
-    both = [parse_object(each) if isinstance(each, str) else each for each in (before, after)]
-    spelling: dict[str, str] = {}
-    old, new = (normal(each, spelling) for each in both)
-    if old.version != new.version and any("${" in text for text in (*old.texts, *new.texts)):
-        return False
-    kept = [each for each in old.statements if each in new.statements]
-    removed, added = ([each for each in side.statements if each not in kept] for side in (old, new))
-    added = [each for each in added if not any(_is_within(each, other) for other in kept)]
-    if not all(map(_is_for_service_accounts, (*removed, *added))):
-        return False
-    # Whoever is treated differently is so by one of these.
-    providers = federated_providers({"Statement": [*removed, *added]})
-    return not difference(both[0], both[1], {arn: [*chain(*each)] for arn, each in providers.items()})
-
-
-def _is_for_service_accounts(statement: Mapping[str, Any]) -> bool:
-    """Return whether a statement in its normal form only admits tokens of which each subject is a service account's."""
-    principal, conditions = statement.get("Principal"), statement.get("Condition", {})
-    if not ({*statement} <= _COMPARED and isinstance(principal, Mapping) and {*principal} == {"Federated"}):
-        return False
-    subjects = {
-        key.lower(): texts
-        for operator in ("StringEquals", "StringLike")
-        for key, texts in conditions.get(operator, {}).items()
-    }
-    of_subjects = (f"{arn.partition(':oidc-provider/')[2]}:sub".lower() for arn in principal["Federated"])
-    return (
-        statement["Effect"] == "Allow"
-        and [each.lower() for each in statement.get("Action", ())] == [ACTION.lower()]
-        and all(each.startswith(CLAIM_PREFIX) for key in of_subjects for each in subjects.get(key) or [""])
-    )
-
-
-def _is_within(statement: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether a statement in its normal form allows nothing that another one does not."""
-    same = all(statement.get(each) == other.get(each) for each in ("Effect", "Principal"))
-    if not same or statement["Effect"] != "Allow" or not {*statement, *other} <= _COMPARED:
-        return False
-    conditions, fewer = statement.get("Condition", {}), other.get("Condition", {})
-    return {*statement.get("Action", ())} <= {*other.get("Action", ())} and all(
-        conditions.get(operator, {}).get(key) == values
-        for operator, keys in fewer.items()
-        for key, values in keys.items()
-    )
-
-
-def _difference(one: Parsed, other: Parsed, provider_arn: str, listed: Collection[str] | None) -> str:
-    sides = [asked(each, provider_arn) for each in (one, other)]
-    of_sub, of_aud = (tuple(chain.from_iterable(each.patterns(claim) for each in sides)) for claim in ("sub", "aud"))
-    subjects = of_subjects(of_sub)
-    of_listed = [pattern_of(each, wildcards=False) for each in listed or [DEFAULT_AUDIENCE]]
-    audiences = kinds((*of_aud, *of_listed), OF_AUDIENCES)
-    if subjects is None or audiences is None:
-        return "" if _said(sides[0]) == _said(sides[1]) else TOO_MANY_PATTERNS
-    all_audiences = _one_of_each(sides, "aud", audiences.texts)
-    are_named = union(audiences.matching) if listed is not None else 0
-    named_ones = _one_of_each(sides, "aud", [text for at, text in enumerate(audiences.texts) if are_named >> at & 1])
-    issuer = f"https://{issuer_of_provider(provider_arn)}"
-    documents = [told(each, provider_arn) for each in (one, other)]
-    for claim in _one_of_each(sides, "sub", subjects.claims):
-        now, then = (
-            {
-                audience: _outcome(evaluate_parsed(*each, WebIdentityRequest(issuer, provider_arn, claim, audience)))
-                for audience in {*all_audiences, *named_ones}
-            }
-            for each in documents
-        )
-        which = next((each for each in named_ones if now[each] != then[each]), None)
-        if which is not None:
-            decisions = f"{_decision({now[which]})} before, {_decision({then[which]})} after"
-            return f"{named(claim)} with the audience {named(which)}: {decisions}"
-        some = [_with_some(each[audience] for audience in all_audiences) for each in (now, then)]
-        if some[0] != some[1]:
-            return f"{named(claim)} with some audience: {_decision(some[0])} before, {_decision(some[1])} after"
-    return ""
-
-
-def _outcome(evaluation: Evaluation) -> _Outcome:
-    """Return on which conditions it depends, of those that cannot be decided here, whether a token is let in."""
-    conditions: dict[str, set[frozenset[object]]] = {"Allow": set(), "Deny": set()}
-    for statement in evaluation.statements:
-        if statement.matched is not False:
-            conditions[statement.effect].add(
-                frozenset(
-                    (each.element, each.operator, each.key.lower(), frozenset(each.wanted))
-                    for each in statement.reasons
-                    if each.outcome is None
-                )
+    def is_within(self, other: "_Grant") -> bool:
+        """Return whether it allows nothing that another one does not."""
+        statement, wider = self.statement, other.statement
+        allow = all(statement.get(each) == wider.get(each) for each in ("Principal", "Effect"))
+        if not allow or statement["Effect"] != "Allow" or not {*statement, *wider} <= _ELEMENTS:
+            return False
+        actions = [each.lower() for each in statement.get("Action", ())]
+        of_wider = [each.lower() for each in wider["Action" if "Action" in wider else "NotAction"]]
+        covered = [any(matches(each, pattern) for pattern in of_wider) for each in actions]
+        conditions = statement.get("Condition", {})
+        return (
+            bool(actions)
+            and (all(covered) if "Action" in wider else not any(covered))
+            and all(
+                conditions.get(operator, {}).get(key) == values
+                for operator, keys in wider.get("Condition", {}).items()
+                for key, values in keys.items()
             )
-    # With fewer conditions, a statement applies whenever one with more of them does.
-    allow, deny = (frozenset(each for each in of if not any(one < each for one in of)) for of in conditions.values())
-    return (allow, deny) if allow and _NOTHING not in deny else _DENIED
+            and all(any(covers(each, one) for one in self.subjects) for each in other.subjects)
+            and all(any(covers(each, one) for one in self.audiences) for each in other.audiences)
+        )
 
 
-def _with_some(outcomes: Iterable[_Outcome]) -> set[_Outcome]:
-    """Return on what it depends whether one of several tokens is let in."""
-    found = {*outcomes}
-    return {_ALLOWED} if _ALLOWED in found else found - {_DENIED}
+_ELEMENTS = frozenset({"Effect", "Principal", "Action", "NotAction", "Condition"})
 
 
-def _decision(outcomes: Collection[_Outcome]) -> str:
-    if _ALLOWED in outcomes:
-        return Decision.ALLOWED.value
-    return (Decision.CANNOT_DECIDE if {*outcomes} - {_DENIED} else Decision.DENIED).value
+def difference(before: Document, after: Document, client_ids: ClientIds = MappingProxyType({})) -> str:
+    """Return what a trust policy says differently from one before it, as a sentence; empty where that is nothing.
+
+    A grant without `aud` is for the audiences that the OIDC provider lists (`client_ids`, by its ARN), or else for
+    those that a statement names. What is said besides is no difference within what both say.
+
+    Raises:
+        Mistake: One of them is not a policy document.
+    """
+    spelling: dict[str, str] = {}
+    forms = [normal(each, spelling) for each in (before, after)]
+    if forms[0].version != forms[1].version and any("${" in text for each in forms for text in each.texts):
+        return VARIABLES
+    audiences = _audiences(forms, client_ids)
+    old, new = ({each.text: each for each in _grants(form, audiences)} for form in forms)
+    gone = next((each for text, each in old.items() if text not in new), None)
+    if gone:
+        return f"it no longer says {gone}"
+    kept = [each for text, each in new.items() if text in old]
+    added = (each for text, each in new.items() if text not in old)
+    more = next((each for each in added if not any(map(each.is_within, kept))), None)
+    return f"it says besides {more}" if more else ""
 
 
-def _said(side: Asked) -> set[object]:
-    """Return what statements say, as far as it can be compared without a token; what cannot be is equal to nothing."""
-    found: set[object] = set()
-    for each in side.statements:
-        conditions = [(one.negated, *side.compared(one)) for of_claim in (each.aud, each.sub) for one in of_claim]
-        is_known = each.otherwise is not None and not any(None in one for one in conditions)
-        found.add((each.effect, len(each.aud), *conditions) if is_known else object())
+def _audiences(forms: Iterable[Normal], client_ids: ClientIds) -> Mapping[str, Collection[str]] | None:
+    """Return the audiences for which a grant without `aud` is, by key; None where a Deny takes some of them away."""
+    found = {f"{_issuer(arn)}:aud": {*(ids or ())} for arn, ids in client_ids.items()}
+    for statement in (each for form in forms for each in form.statements):
+        for operator, keys in statement.get("Condition", {}).items():
+            for key, values in keys.items():
+                if key.lower().endswith(":aud"):
+                    if statement["Effect"] != "Allow" or "Not" in operator:
+                        return None
+                    found.setdefault(key.lower(), set()).update(each for each in values if not is_pattern(each))
     return found
 
 
-def _one_of_each(sides: Iterable[Asked], claim: Claim, texts: Iterable[str]) -> list[str]:
-    """Return one of those texts for which all conditions on a claim come out alike."""
-    return sorted({tuple(each.outcomes(claim, text) for each in sides): text for text in [*texts][::-1]}.values())
+def _issuer(provider_arn: str) -> str:
+    return provider_arn.partition(":oidc-provider/")[2].lower()
+
+
+def _grants(form: Normal, audiences: Mapping[str, Collection[str]] | None) -> Iterator[_Grant]:
+    """Yield what the statements say: of those for tokens, one for each subject and audience."""
+    for statement in form.statements:
+        text, principal = json.dumps(statement, sort_keys=True), statement.get("Principal")
+        arns = principal.get("Federated", []) if isinstance(principal, Mapping) and len(principal) == 1 else []
+        issuer = _issuer(arns[0]) if len(arns) == 1 and statement["Effect"] == "Allow" else ""
+        claims = _claims(statement, issuer) if issuer else None
+        if claims is None:
+            yield _Grant(text, statement)
+            continue
+        rest, subjects, taken = claims
+        if not taken and audiences is not None:
+            taken = [(each,) for each in sorted(audiences.get(f"{issuer}:aud") or [DEFAULT_AUDIENCE])]
+        is_of_service_accounts = subjects and all(each.startswith(CLAIM_PREFIX) for one in subjects for each in one)
+        for sub, aud in itertools.product(subjects or [()], taken or [()]):
+            own = json.dumps([rest, sub, aud], sort_keys=True)
+            yield _Grant(own if is_of_service_accounts else text, rest, sub, aud)
+
+
+def _claims(statement: Statement, issuer: str) -> tuple[Statement, list[Texts], list[Texts]] | None:
+    """Return a statement without its conditions on `sub` and `aud`, and the ways to meet these; None for others."""
+    rest: Statement = {}
+    several: dict[str, list[Sequence[str]]] = {f"{issuer}:sub": [], f"{issuer}:aud": []}
+    for operator, keys in statement.get("Condition", {}).items():
+        parts = split_operator(operator)
+        for key, values in keys.items():
+            if key.lower() not in several:
+                rest.setdefault(operator, {})[key] = values
+            elif parts and all(_is_read(parts.name, each) for each in values):
+                several[key.lower()].append(values)
+            elif operator != "Null" or values != ["false"]:
+                return None
+    sub, aud = ([*map(_narrowest, itertools.product(*each))] if each else [] for each in several.values())
+    return {**statement, "Condition": rest}, sub, aud
+
+
+def _is_read(operator: str, value: str) -> bool:
+    """Return whether a value is a pattern, or one that has no wildcards: StringEquals has none."""
+    return "${" not in value and (operator == "StringLike" or (operator == "StringEquals" and not is_pattern(value)))
+
+
+def _narrowest(texts: Texts) -> Texts:
+    return tuple(sorted(one for one in {*texts} if not any(covers(one, each) for each in {*texts} - {one})))

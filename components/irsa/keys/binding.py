@@ -3,12 +3,13 @@
 The docstring below a key describes it.
 """
 
+import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, TypeGuard, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self, TypeGuard, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema, create_model
 from pydantic.alias_generators import to_camel
@@ -21,19 +22,96 @@ from irsa.rules import names, quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, parse_cluster_arn, parse_iam_arn
 from irsa.rules.combinations import ADOPTABLE
-from irsa.rules.mistakes import Mistake, nearest, shortened
+from irsa.rules.mistakes import Mistake, Place, nearest, shortened
 from irsa.rules.names import NameRule, check_name
+from irsa.rules.policies import Document as ReadDocument
 from irsa.rules.subjects import check_subject
+from irsa.rules.unknown import PERHAPS, Unknown, Value, is_there, may_be_there, with_values
 from irsa.ways import SHORT, TRUSTED, USED, WAYS, parse_identity
+from irsa.ways import Identity as ReadIdentity
+
+_set = object.__setattr__
+_NO_NAMES = set[str]()
 
 
 class Keys(BaseModel):
-    """The base of all models, which declare keys; what is written under them, `irsa.read` reads.
+    """The base of all models: what is written under keys, as `irsa.read` reads it, with a marker for what is not known.
 
     A stack file has them in camelCase.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, defer_build=True)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Return what is written; any other key is None, and a mapping that is always there is empty."""
+        made = cls.__new__(cls)
+        # As model_construct, which takes ten times as long, and has its defaults for what is not there.
+        _set(made, "__dict__", {**_nothing(cls), **values})
+        _set(made, "__pydantic_fields_set__", _NO_NAMES)
+        _set(made, "__pydantic_extra__", None)
+        _set(made, "__pydantic_private__", None)
+        return made
+
+    def written(self) -> Mapping[str, Any]:
+        """Return what is there, known or not."""
+        return {name: value for name, value in self.__dict__.items() if is_there(value)}
+
+    def at(self, place: Place) -> Any:
+        """Return what is at a place; None where nothing is, and a marker where that is not known."""
+        found: Any = self
+        for step in place:
+            if isinstance(found, Keys):
+                found = getattr(found, str(step), None)
+            elif isinstance(found, Unknown):
+                return PERHAPS
+            elif isinstance(found, list):
+                found = found[step] if isinstance(step, int) and step < len(found) else None
+            else:
+                found = found.get(step) if isinstance(found, dict) else None
+        return found
+
+    def has(self, place: Place) -> bool:
+        """Return whether an argument is there, known or not."""
+        return is_there(self.at(place))
+
+    def may_have(self, place: Place) -> bool:
+        """Return whether it is there, or within what is not known."""
+        return may_be_there(self.at(place))
+
+    def put(self, place: Place, value: Any) -> Self:
+        """Return it with another value at a place; where there is no such place, nothing changes."""
+        made: Self = _with(self, place, value)
+        return made
+
+    def known(self, values: Mapping[int, Any]) -> Self:
+        """Return it with the values of outputs, by their identity, in place of what stands for them."""
+        found = {name: with_values(value, values) for name, value in self.__dict__.items()}
+        return self.model_copy(update=found)
+
+
+def _with(inner: Any, place: Place, value: Any) -> Any:
+    if not place:
+        return value
+    step, rest = place[0], place[1:]
+    if isinstance(inner, Keys) and str(step) in inner.__dict__:
+        return inner.model_copy(update={str(step): _with(getattr(inner, str(step)), rest, value)})
+    if isinstance(inner, ReadDocument):
+        return inner._replace(content=_with(inner.content, place, value))
+    if isinstance(inner, dict) and step in inner:
+        return {**inner, step: _with(inner[step], rest, value)}
+    if isinstance(inner, list):
+        return [_with(each, rest, value) if index == step else each for index, each in enumerate(inner)]
+    return inner
+
+
+@functools.cache
+def _nothing(model: type[Keys]) -> Mapping[str, Any]:
+    """Return what is under the keys of a model where nothing is written."""
+    return {
+        name: each.annotation.of({}) if is_model(each.annotation) and not each.is_required() else None
+        for name, each in model.model_fields.items()
+    }
 
 
 class Plain(NamedTuple):
@@ -157,13 +235,14 @@ def _quota(least: int, most: int | None = None) -> Rule:
 RoleArn = Annotated[str, arn("role")]
 PolicyArn = Annotated[str, arn("policy")]
 ProviderArn = Annotated[str, arn("oidc-provider", variables=False)]
+ClusterArn = Annotated[str, rule(parse_cluster_arn)]
 Key = Annotated[str, named(names.KEY, "my-app")]
 PolicyPath = Annotated[str, named(names.MANAGED_POLICY_PATH, "/team/")]
 InlinePolicyName = Annotated[str, named(names.INLINE_POLICY, "read-reports")]
 Description = Annotated[str, named(names.DESCRIPTION, "Reads the reports")]
 TagKey = Annotated[str, named(names.TAG_KEY, "team")]
 TagValue = Annotated[str, named(names.TAG_VALUE, "payments")]
-Tags = dict[TagKey, TagValue]
+Tags = dict[TagKey, Value[TagValue]]
 Namespace = Annotated[str, named(names.NAMESPACE, "default")]
 ServiceAccountName = Annotated[str, named(names.SERVICE_ACCOUNT, "my-service-account")]
 KubernetesKey = Annotated[str, named(names.KUBERNETES_KEY, "app.kubernetes.io/name")]
@@ -188,11 +267,17 @@ _conditions = WithJsonSchema({"type": "object", "additionalProperties": _keys, "
 Conditions = Annotated[dict[str, Any], _conditions, Mark.CONDITIONS]
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::my-bucket/*"}
 DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
-Document = Annotated[dict[str, Any], Mark.DOCUMENT]
+if TYPE_CHECKING:
+    Document = ReadDocument
+else:
+    Document = Annotated[dict[str, Any], Mark.DOCUMENT]
 _way = {"enum": [USED, TRUSTED]}
 _ways = {"type": "object", "additionalProperties": False, "properties": {way.key: _way for way in WAYS}}
 _identity = {"anyOf": [{"enum": [*SHORT]}, {**_ways, "minProperties": 1}], "examples": ["both"]}
-Identity = Annotated[Any, rule(parse_identity, **_identity), Mark.IDENTITY, DECIDES]
+if TYPE_CHECKING:
+    Identity = ReadIdentity
+else:
+    Identity = Annotated[Any, rule(parse_identity, **_identity), Mark.IDENTITY, DECIDES]
 OTHER_SCOPE = f'name what it may reach in its parameters, or write "{EVERYTHING}" for everything'
 ADD_ON = {"addOn": "external-dns", "hostedZones": ["Z0123456789ABCDEFGHIJ"]}
 SERVICE_ACCOUNT = {"name": "my-service-account", "namespace": "default"}
@@ -203,38 +288,40 @@ TRUSTED_ROLE = {"Effect": "Allow", "Principal": PRINCIPAL, "Action": "sts:Assume
 class ServiceAccount(Keys):
     """The Kubernetes service account that is annotated with the role."""
 
-    name: ServiceAccountName
+    name: Value[ServiceAccountName]
     """Name of the service account."""
-    namespace: Namespace | None = None
+    namespace: Value[Namespace] | None = None
     """Its namespace, which must exist. Default: `default`."""
-    create: Annotated[bool, DECIDES] = Field(default=True, examples=[False])
+    create: Value[Annotated[bool, DECIDES]] | None = Field(default=True, examples=[False])
     """false: it exists; irsa annotates it and changes nothing else. Default: true.
 
-    To stop managing one that irsa created, first run `pulumi up` with `retain_on_delete: true`."""
-    take_over: Annotated[bool, AUTHOR_DECIDES] = Field(default=False, examples=[True])
-    """true, with `create: false`: overwrite annotations that somebody else wrote. Default: `pulumi up` fails."""
-    create_namespace: Annotated[bool, Mark.STACK_FILE] = Field(default=False, examples=[True])
+    One that irsa created stays as it is."""
+    take_over: Value[Annotated[bool, AUTHOR_DECIDES]] | None = Field(default=False, examples=[True])
+    """true, with `create: false`: overwrite annotations of somebody else, or those with which irsa created it.
+
+    Default: `pulumi up` fails."""
+    create_namespace: Annotated[Value[bool] | None, Mark.STACK_FILE] = Field(default=False, examples=[True])
     """true: create the namespace if it is missing, and keep it when the stack is destroyed."""
-    labels: dict[KubernetesKey, LabelValue] = a_mapping({"app.kubernetes.io/name": "my-app"})
+    labels: Value[dict[KubernetesKey, Value[LabelValue]]] | None = a_mapping({"app.kubernetes.io/name": "my-app"})
     """Labels, with `create: true`."""
-    annotations: dict[AnnotationKey, str] = a_mapping({"example.com/owner": "team-a"})
+    annotations: Value[dict[AnnotationKey, Value[str]]] | None = a_mapping({"example.com/owner": "team-a"})
     """Further annotations, except those that start with `eks.amazonaws.com/` or `pulumi.com/`."""
-    image_pull_secrets: list[Annotated[str, named(names.SECRET, "registry")]] = a_list(["registry"])
+    image_pull_secrets: Value[list[Annotated[str, named(names.SECRET, "registry")]]] | None = a_list(["registry"])
     """Names of Secrets with registry credentials, with `create: true`."""
-    automount_service_account_token: bool | None = Field(default=None, examples=[False])
+    automount_service_account_token: Value[bool] | None = Field(default=None, examples=[False])
     """Whether Pods mount a token for the Kubernetes API, with `create: true`."""
-    sts_regional_endpoints: bool | None = Field(default=None, examples=[True])
+    sts_regional_endpoints: Value[bool] | None = Field(default=None, examples=[True])
     """Whether AWS SDKs call the regional endpoint of STS. Default: the setting of the cluster's webhook."""
-    token_expiration: TokenExpiration | None = None
+    token_expiration: Value[TokenExpiration] | None = None
     """Lifetime of the Pod's AWS token in seconds, at least 600. Default: 86,400."""
 
 
 class PolicyDocument(Keys):
     """A policy document."""
 
-    file: Annotated[str | None, Mark.STACK_FILE] = Field(default=None, examples=["policies/my-policy.json"])
+    file: Annotated[Value[str] | None, Mark.STACK_FILE] = Field(default=None, examples=["policies/my-policy.json"])
     """In place of `document`: the path of a JSON file in the folder of Pulumi.yaml, 1 MiB at most."""
-    document: Annotated[Document | None, Mark.REQUIRED] = Field(default=None, examples=[DOCUMENT])
+    document: Annotated[Value[Document] | None, Mark.REQUIRED] = Field(default=None, examples=[DOCUMENT])
     """The policy document: a mapping; in a program, it may contain outputs, or be JSON text."""
 
 
@@ -250,15 +337,18 @@ def _parameters() -> Iterator[tuple[str, Any]]:
         )
 
 
-Parameters: Any = create_model("Parameters", __base__=Keys, **dict(_parameters()))
+if TYPE_CHECKING:
+    Parameters = Keys
+else:
+    Parameters = create_model("Parameters", __base__=Keys, **dict(_parameters()))
 
 
-class AddOnParameters(Parameters):  # type: ignore[misc]
+class AddOnParameters(Parameters):
     """What the policies of add-ons take; `irsa add-ons` lists which add-on takes what."""
 
-    version: Annotated[str, Field(min_length=1, examples=["v0.23.0"]), DECIDES] | None = None
+    version: Value[Annotated[str, Field(min_length=1, examples=["v0.23.0"]), DECIDES]] | None = None
     """Version of the add-on that the policy is for. Default: the newest that this release knows."""
-    scope: Annotated[str, one_of([EVERYTHING], OTHER_SCOPE, examples=[EVERYTHING]), DECIDES] | None = None
+    scope: Value[Annotated[str, one_of([EVERYTHING], OTHER_SCOPE, examples=[EVERYTHING]), DECIDES]] | None = None
     """`"*"`: the add-on may reach everything that its parameters would name."""
 
 
@@ -267,41 +357,45 @@ class AddOn(AddOnParameters):
 
     Default of `cluster_names`: those of the role."""
 
-    add_on: AddOnName
+    add_on: Value[AddOnName]
     """The add-on, such as `external-dns`."""
 
 
 class Policy(AddOnParameters, PolicyDocument):
     """A managed IAM policy to create and attach: a document, or that of an add-on."""
 
-    document: Document | None = Field(default=None, examples=[DOCUMENT])
+    document: Value[Document] | None = Field(default=None, examples=[DOCUMENT])
     """The policy document: a mapping; in a program, it may contain outputs, or be JSON text.
 
     One that is known before the deployment and has more than 6,144 characters is split into several policies."""
-    name: Annotated[str, named(names.POLICY, "my-policy")] | None = None
+    name: Value[Annotated[str, named(names.POLICY, "my-policy")]] | None = None
     """Name of the policy. Default: an automatic name from the binding's key or the component's name."""
-    path: PolicyPath | None = None
+    path: Value[PolicyPath] | None = None
     """IAM path. Default: `/`."""
-    description: Description | None = None
+    description: Value[Description] | None = None
     """Description. IAM cannot change it: a new one replaces the policy."""
-    tags: Tags = a_mapping({"team": "payments"})
+    tags: Value[Tags] | None = a_mapping({"team": "payments"})
     """Tags of the policy. Default: those of the role."""
-    add_on: AddOnName | None = None
+    add_on: Value[AddOnName] | None = None
     """In place of a document: the add-on, such as `external-dns`."""
 
 
 class PodIdentity(Keys):
     """Settings of the EKS Pod Identity associations."""
 
-    session_tags: Annotated[bool, Plain("the trust policy depends on it")] = Field(default=True, examples=[False])
+    session_tags: Value[Annotated[bool, Plain("the trust policy depends on it")]] | None = Field(
+        default=True, examples=[False]
+    )
     """false: sessions have no tags, and the trust policy names the clusters only. Default: true."""
-    target_role_arn: RoleArn | None = None
+    target_role_arn: Value[RoleArn] | None = None
     """ARN of the role whose credentials the Pods get; this role assumes it. It may be in another AWS account."""
     policy: PolicyDocument | None = Field(default=None, examples=[{"file": "policies/session.json"}])
     """Session policy, which needs `session_tags: false`. Sessions may do what it and the role allow."""
-    tags: Tags = a_mapping({"team": "payments"})
+    tags: Value[Tags] | None = a_mapping({"team": "payments"})
     """Tags of the associations. Default: those of the role."""
-    import_ids: Annotated[dict[str, AssociationId], DECIDES] = a_mapping({"cluster": "a-1234567890abcdef0"})
+    import_ids: Value[Annotated[dict[str, Value[AssociationId]], DECIDES]] | None = a_mapping(
+        {"cluster": "a-1234567890abcdef0"}
+    )
     """IDs of existing associations to adopt, by the cluster's key; that of `irsa:cluster` is `cluster`.
 
     Remove it after `pulumi up`."""
@@ -310,47 +404,49 @@ class PodIdentity(Keys):
 class Role(Keys):
     """The IAM role."""
 
-    arn: RoleArn | None = None
+    arn: Value[RoleArn] | None = None
     """ARN of an existing role in any AWS account. It is not changed; the service account is annotated with it."""
-    name: Annotated[str, named(names.ROLE, "my-role")] | None = None
+    name: Value[Annotated[str, named(names.ROLE, "my-role")]] | None = None
     """Name, 1 to 64 characters. Default: an automatic name from the binding's key or the component's name."""
-    name_prefix: Annotated[str, named(names.ROLE_PREFIX, "my-app-")] | None = None
+    name_prefix: Value[Annotated[str, named(names.ROLE_PREFIX, "my-app-")]] | None = None
     """Prefix of an automatic name, 1 to 38 characters."""
-    description: Description | None = None
+    description: Value[Description] | None = None
     """Description of the role, at most 1,000 characters."""
-    path: Annotated[str, named(names.ROLE_PATH, "/team/")] | None = None
+    path: Value[Annotated[str, named(names.ROLE_PATH, "/team/")]] | None = None
     """IAM path of the role, such as `/team/`. Default: `/`."""
-    permissions_boundary: PolicyArn | None = None
+    permissions_boundary: Value[PolicyArn] | None = None
     """ARN of the policy that is the role's permissions boundary."""
-    max_session_duration: SessionDuration | None = None
+    max_session_duration: Value[SessionDuration] | None = None
     """Maximum session duration in seconds, 3,600 to 43,200. Default: 3,600.
 
     AWS SDKs ask for one hour or less, unless the application sets more."""
-    force_detach_policies: bool | None = Field(default=None, examples=[True])
+    force_detach_policies: Value[bool] | None = Field(default=None, examples=[True])
     """true: deleting the role detaches policies that others attached."""
-    tags: Annotated[Tags, Mark.ROLE_TAGS] = a_mapping({"team": "payments"})
+    tags: Value[Annotated[Tags, Mark.ROLE_TAGS]] | None = a_mapping({"team": "payments"})
     """Tags of the role, and of the policy unless it has its own; at most 50."""
 
 
 class Trust(Keys):
     """Who may assume the role, besides the service account."""
 
-    subjects: list[Subject] = a_list(["team-a:*", "team-b:worker"])
+    subjects: Value[list[Value[Subject]]] | None = a_list(["team-a:*", "team-b:worker"])
     """Further trusted service accounts, as `namespace:name`; both may contain the wildcards `*` and `?`."""
-    any_service_account: Annotated[bool, AUTHOR_DECIDES] = Field(default=False, examples=[True])
+    any_service_account: Value[Annotated[bool, AUTHOR_DECIDES]] | None = Field(default=False, examples=[True])
     """true: subjects may contain `*:*`, every service account of the cluster."""
-    conditions: Conditions = a_mapping(CONDITIONS)
+    conditions: Value[Conditions] | None = a_mapping(CONDITIONS)
     """Further conditions of irsa's statements, in IAM's format: operator, key, value or values."""
-    statements: Annotated[list[dict[str, Any]], Mark.STATEMENTS] = a_list([TRUSTED_ROLE])
+    statements: Value[Annotated[list[dict[str, Any]], Mark.STATEMENTS]] | None = a_list([TRUSTED_ROLE])
     """Further statements of the trust policy, in IAM's format."""
 
 
 class Quotas(Keys):
     """Quotas that AWS raised for your AWS account."""
 
-    trust_policy_size: TrustPolicySize = quotas.TRUST_POLICY_SIZE
+    trust_policy_size: Value[TrustPolicySize] | None = quotas.TRUST_POLICY_SIZE
     """Characters of a trust policy, without white space: 2,048 to 8,192. Default: 2,048."""
-    attached_policies: Annotated[int, Field(ge=1, examples=[20]), _quota(1), NUMBER] = quotas.ATTACHED_POLICIES
+    attached_policies: Value[Annotated[int, Field(ge=1, examples=[20]), _quota(1), NUMBER]] | None = (
+        quotas.ATTACHED_POLICIES
+    )
     """Managed policies per role, at least 1. Default: 10."""
 
 
@@ -359,7 +455,7 @@ class SharedKeys(Keys):
 
     service_account: ServiceAccount | None = Field(default=None, examples=[SERVICE_ACCOUNT])
     """The service account to create or to annotate. Without it, only the role is created."""
-    identity: Identity = Field(default=None, examples=["both"])
+    identity: Value[Identity] | None = Field(default=None, examples=["both"])
     """How Pods get the role: `irsa`, `both` or `podIdentity`. Default: `irsa`.
 
     For the stages between them, a mapping of both to `used` or `trusted`, such as `{irsa: trusted, podIdentity: used}`.
@@ -372,27 +468,29 @@ class SharedKeys(Keys):
     """The role."""
     policy: Policy | None = Field(default=None, examples=[{"name": "my-policy", "file": "policies/my-policy.json"}])
     """A managed policy to create and attach."""
-    policies: list[AddOn] = a_list([ADD_ON])
+    policies: Value[list[AddOn]] | None = a_list([ADD_ON])
     """Add-ons whose policies are created and attached, each once.
 
     Without `service_account` and `trust.subjects`, the service account of the add-on's chart is trusted."""
-    inline_policies: Annotated[dict[InlinePolicyName, PolicyDocument], names.INLINE_POLICY] = a_mapping(
+    inline_policies: Value[Annotated[dict[InlinePolicyName, PolicyDocument], names.INLINE_POLICY]] | None = a_mapping(
         {"read-reports": {"document": DOCUMENT}}
     )
     """Inline policies of the role, by name; together at most 10,240 characters."""
-    assume_role_arns: list[RoleArn] = a_list(["arn:aws:iam::444455556666:role/data-reader"])
+    assume_role_arns: Value[list[Value[RoleArn]]] | None = a_list(["arn:aws:iam::444455556666:role/data-reader"])
     """ARNs of further roles that this role may assume, usually in other AWS accounts (role chaining)."""
     trust: Trust = Field(default=Trust.model_construct(), examples=[{"subjects": ["team-a:*"]}])
     """Who else may assume the role."""
-    audience: Audience | None = None
+    audience: Value[Audience] | None = None
     """Audience of the tokens. Default: `sts.amazonaws.com`."""
-    import_: Annotated[list[Importable], DECIDES] = a_list(["role", "policy"], alias="import")
+    import_: Value[Annotated[list[Value[Importable]], DECIDES]] | None = a_list(["role", "policy"], alias="import")
     """Existing resources to adopt, by the names given here: `role`, `policy`, `attachments`, `inlinePolicies`,
     `serviceAccount`. Remove it after `pulumi up`.
 
     An import that differs is refused, and so is a later change while this is here. Declare all annotations and labels
     of a service account."""
-    retain_on_delete: Annotated[bool, Plain("it is an option of the resources")] = Field(default=False, examples=[True])
+    retain_on_delete: Value[Annotated[bool, Plain("it is an option of the resources")]] | None = Field(
+        default=False, examples=[True]
+    )
     """true: the resources in AWS and Kubernetes are kept when this is removed."""
 
 
@@ -402,11 +500,11 @@ class ServiceAccountRole(SharedKeys):
     It creates a role with `oidc_provider_arns` for IRSA, with `cluster_arns` for EKS Pod Identity, or with both; or it
     uses the role of `role.arn`."""
 
-    oidc_provider_arns: list[ProviderArn] = a_list(min_length=1)
+    oidc_provider_arns: Value[list[Value[ProviderArn]]] | None = a_list(min_length=1)
     """ARNs of the clusters' IAM OIDC providers, all in the AWS account in which the role is created."""
-    cluster_arns: Annotated[dict[Key, Annotated[str, rule(parse_cluster_arn)]], names.KEY] = a_mapping()
+    cluster_arns: Value[Annotated[dict[Key, Value[ClusterArn]], names.KEY]] | None = a_mapping()
     """ARNs of the EKS clusters, for Pod Identity, each under a key that you choose; do not change the key."""
-    policy_arns: Annotated[dict[str, PolicyArn], names.ATTACHMENT_KEY] = a_mapping()
+    policy_arns: Value[Annotated[dict[str, Value[PolicyArn]], names.ATTACHMENT_KEY]] | None = a_mapping()
     """ARNs of existing policies to attach, each under a key that you choose; do not change the key."""
     quotas: Quotas | None = None
     """Quotas that AWS raised for your AWS account."""

@@ -18,6 +18,7 @@ from irsa.keys.binding import (
     one_of,
     rule,
 )
+from irsa.rules.unknown import Value
 
 GuardMode = Annotated[str, one_of(("warn", "deny"), "write warn or deny", examples=["warn"]), DECIDES]
 GuardModeOrOff = Annotated[str, one_of(("off", "warn", "deny"), "write off, warn or deny", examples=["warn"])]
@@ -32,39 +33,39 @@ class GuardedServiceAccount(Keys):
     `role_arn` can be that of a ServiceAccountRole; write the name as a string.
     """
 
-    name: ServiceAccountName
+    name: Value[ServiceAccountName]
     """Name of the service account."""
-    namespace: Namespace | None = None
+    namespace: Value[Namespace] | None = None
     """Its namespace. Default: `default`."""
-    role_arn: RoleArn
+    role_arn: Value[RoleArn]
     """ARN of its role."""
-    identity: Identity = None
+    identity: Value[Identity] | None = None
     """How its Pods get the role, as in ServiceAccountRole. Default: `irsa`."""
-    audience: Audience | None = None
+    audience: Value[Audience] | None = None
     """Audience of the tokens, for IRSA. Default: `sts.amazonaws.com`."""
 
 
 class GuardedAnnotations(Keys):
     """Who may annotate service accounts of guarded namespaces with another role than the declared one."""
 
-    mode: GuardMode
+    mode: Value[GuardMode]
     """`warn` or `deny`, for everybody else."""
-    users: Annotated[list[User], DECIDES] = a_list(["deployer"])
+    users: Value[Annotated[list[Value[User]], DECIDES]] | None = a_list(["deployer"])
     """Names of users."""
-    user_prefixes: Annotated[list[UserPrefix], DECIDES] = a_list([DEPLOYERS])
+    user_prefixes: Value[Annotated[list[Value[UserPrefix]], DECIDES]] | None = a_list([DEPLOYERS])
     """Beginnings of names of users. EKS has roles as `arn:aws:sts::ID:assumed-role/ROLE/SESSION`."""
-    groups: Annotated[list[User], DECIDES] = a_list(["platform"])
+    groups: Value[Annotated[list[Value[User]], DECIDES]] | None = a_list(["platform"])
     """Names of groups."""
 
 
 class GuardSettings(Keys):
     """The guard of one cluster."""
 
-    mode: GuardMode
+    mode: Value[GuardMode]
     """`warn` (the API server admits the Pod, and counts it in its metric and its audit log) or `deny`."""
-    namespace: Namespace | None = None
+    namespace: Value[Namespace] | None = None
     """Namespace of its ConfigMaps, which only the platform's team should edit. Default: `kube-system`."""
-    namespaces: Annotated[dict[Namespace, GuardModeOrOff], DECIDES] = a_mapping({"batch": "warn"})
+    namespaces: Value[Annotated[dict[Namespace, Value[GuardModeOrOff]], DECIDES]] | None = a_mapping({"batch": "warn"})
     """Other modes by namespace: `off`, `warn` or `deny`. kube-system is at `warn` unless it is named here."""
     annotations: GuardedAnnotations | None = Field(
         default=None, examples=[{"mode": "warn", "userPrefixes": [DEPLOYERS]}]
@@ -75,7 +76,7 @@ class GuardSettings(Keys):
 class IdentityGuard(GuardSettings):
     """The arguments of an IdentityGuard, which is for one cluster: that of its Kubernetes provider."""
 
-    service_accounts: list[GuardedServiceAccount]
+    service_accounts: Value[list[GuardedServiceAccount]]
     """The service accounts whose Pods must get their role."""
-    stack: Annotated[str, rule(check_stack), DECIDES] | None = None
+    stack: Value[Annotated[str, rule(check_stack), DECIDES]] | None = None
     """Prefix of the policies' names; unique in the cluster. Default: project and stack."""

@@ -1,20 +1,21 @@
 """The policies of the add-ons that a role is for, as far as their parameters are known."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from irsa.add_ons.catalog import AddOn, add_on
-from irsa.add_ons.combinations import usual_subject
+from irsa.add_ons.catalog import AddOn
 from irsa.add_ons.document import Where, document, managed_policies, managed_policy_arn
 from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS
-from irsa.read import Arguments, Value
+from irsa.keys.binding import AddOnParameters, ServiceAccountRole
+from irsa.read import Arguments
+from irsa.role.add_ons import add_ons_of
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.leaves import list_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import split_document
-from irsa.rules.unknown import Unknown, derive
+from irsa.rules.unknown import Unknown, Value, derive, known_or, or_else
 
 # The host of an issuer of EKS has its region: oidc.eks.us-west-2.amazonaws.com, oidc-eks.us-west-2.api.aws.
 _REGION = re.compile(r"oidc[.-]eks(?:-fips)?\.([a-z0-9-]+)\.")
@@ -37,43 +38,26 @@ class AddOnPolicy(NamedTuple):
     managed_policy_arns: Mapping[str, Value[str]]
 
 
-def service_account_of(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the role's service account: the declared one, or where no subject is named, the add-ons' usual one."""
-    declared: Mapping[str, Any] | None = values.get("service_account")
-    usual = (
-        None
-        if declared or values.get("trust", {}).get("subjects")
-        else usual_subject([each for _, _, each in _add_ons(values)])
-    )
-    return {"namespace": usual[0], "name": usual[1]} if usual else declared
-
-
-def add_on_policies(arguments: Arguments, values: Mapping[str, Any]) -> Sequence[AddOnPolicy]:
+def add_on_policies(arguments: Arguments, binding: ServiceAccountRole) -> Sequence[AddOnPolicy]:
     """Return the policies of the role's add-ons, each once its parameters and the role's clusters are known."""
-    return [_policy(arguments, values, *each) for each in _add_ons(values)]
-
-
-def _add_ons(values: Mapping[str, Any]) -> Iterator[tuple[Place, Mapping[str, Any], AddOn]]:
-    """Yield each add-on with the place of its arguments, and these."""
-    settings = [(("policies", index), each) for index, each in enumerate(values.get("policies", ()))]
-    for place, each in [(("policy",), values.get("policy", {})), *settings]:
-        name = each.get("add_on")
-        if isinstance(name, str):
-            yield place, each, add_on(name)
+    return [_policy(arguments, binding, *each) for each in add_ons_of(binding)]
 
 
 def _policy(
-    arguments: Arguments, values: Mapping[str, Any], place: Place, settings: Mapping[str, Any], each: AddOn
+    arguments: Arguments, binding: ServiceAccountRole, place: Place, settings: AddOnParameters, each: AddOn
 ) -> AddOnPolicy:
-    providers, clusters = values.get("oidc_provider_arns", []), values.get("cluster_arns", {})
-    where: Any = derive(lambda providers, clusters: where_of(providers, clusters.values()), providers, clusters)
-    scope, version = settings.get("scope"), settings.get("version", each.newest)
+    providers, clusters = or_else(binding.oidc_provider_arns, []), or_else(binding.cluster_arns, {})
+    where = derive(lambda providers, clusters: where_of(providers, clusters.values()), providers, clusters)
+    scope = known_or(settings.scope, None)
+    version = settings.version if isinstance(settings.version, str) else each.newest
     version = version if version in each.versions else each.newest
     managed = managed_policies(each, version, scope)
     arns = {key: derive(lambda known, key=key: managed_policy_arn(known.partition, key), where) for key in managed}
-    given = {name: settings[name] for name in each.parameters if name in settings}
-    for name in given.keys() & PARAMETERS.keys():
-        _check_partition(arguments, (*place, name), where)
+    written = settings.written()
+    given: dict[str, Value[object]] = {name: written[name] for name in each.parameters if name in written}
+    if isinstance(where, Where):
+        for name in given.keys() & PARAMETERS.keys():
+            _check_partition(arguments, (*place, name), given[name], where)
     # What is wrong is reported, and makes no document that is wrong too.
     is_wrong = any(at[: len(place)] == place for at, _ in arguments.found)
     asked = {name for name, value in given.items() if value is not False}
@@ -81,7 +65,7 @@ def _policy(
     if is_wrong or only_managed:
         return AddOnPolicy(place, each.name, (), arns)
 
-    def whole(where: Where, clusters: Mapping[str, str], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    def whole(where: Where, clusters: Mapping[str, str], given: Mapping[str, object]) -> Mapping[str, object]:
         parameters = {**given}
         if CLUSTER_NAMES in each.parameters and CLUSTER_NAMES not in given and scope != EVERYTHING:
             parameters[CLUSTER_NAMES] = sorted({parse_cluster_arn(arn).name for arn in clusters.values()})
@@ -91,16 +75,16 @@ def _policy(
     return AddOnPolicy(place, each.name, texts, arns)
 
 
-def _check_partition(arguments: Arguments, place: Place, where: Any) -> None:
+def _check_partition(arguments: Arguments, place: Place, values: object, where: Where) -> None:
     """Add the values of a parameter that are in another partition than the role."""
-    for index, text in enumerate([] if isinstance(where, Unknown) else list_of(arguments.given.get(place))):
+    for index, text in enumerate(list_of(values)):
         written = PARAMETERS[str(place[-1])].partition(text) if isinstance(text, str) else None
         wrong = written and wrong_partition(text, written, where.partition)
         arguments.found += [((*place, index), wrong)] if wrong else []
 
 
 def _texts(
-    arguments: Arguments, place: Place, each: AddOn, given: Mapping[str, Any], whole: Value[Mapping[str, Any]]
+    arguments: Arguments, place: Place, each: AddOn, given: Mapping[str, object], whole: Value[Mapping[str, object]]
 ) -> Sequence[Value[str]]:
     """Return the documents of the policies to create for a document."""
     if isinstance(whole, Unknown):
@@ -110,7 +94,7 @@ def _texts(
     except Mistake as mistake:
         # Nobody writes its statements: the longest list makes one too long.
         lists = sorted(given.keys() & PARAMETERS.keys())
-        longest = max(lists, key=lambda name: len(given[name]), default="cluster_arns")
+        longest = max(lists, key=lambda name: len(list_of(given[name])), default="cluster_arns")
         fix = f"name fewer in {arguments.spelling((*place, longest) if lists else (longest,))}"
         if each.everything:
             fix += f', or write {arguments.spelling((*place, "scope"))}: "{EVERYTHING}"'

@@ -1,15 +1,17 @@
 """The arguments that depend on the AWS account of the role, as far as that is known."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from irsa.fields import Document, Found
+from irsa.fields import Found
+from irsa.keys.binding import ServiceAccountRole
 from irsa.read import Arguments
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.grammar import partition_mistakes, wrong_partition
-from irsa.rules.leaves import leaves, list_of, mapping_of
+from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import Located, Mistake, Place
-from irsa.rules.unknown import checked_with, has_unknown, sampled
+from irsa.rules.policies import Document
+from irsa.rules.unknown import Value, checked_with, has_unknown, is_there, known_or, sampled
 
 
 class AwsAccount(NamedTuple):
@@ -19,7 +21,7 @@ class AwsAccount(NamedTuple):
     account_id: str | None = None
 
 
-def account_in(text: Any, kind: str) -> AwsAccount:
+def account_in(text: object, kind: str) -> AwsAccount:
     """Return the AWS account in an ARN, as far as that is known; an AWS managed policy is in every one."""
     if not isinstance(text, str):
         return AwsAccount()
@@ -34,14 +36,15 @@ def _first_known(aws_accounts: Iterable[AwsAccount]) -> AwsAccount:
     return AwsAccount(next(iter(partitions), None), next(iter(account_ids), None))
 
 
-def aws_account_of(provider_arns: Any, found: Found, cluster_arns: Any = None) -> AwsAccount:
+def aws_account_of(binding: ServiceAccountRole, found: Found) -> AwsAccount:
     """Return the AWS account in which the role is created.
 
     It is that of the OIDC providers, and for Pod Identity that of the clusters: all must be in one.
     """
-    known = [account_in(text, "oidc-provider") for text in list_of(provider_arns)]
-    first = _first_known([*known, *(account_in(text, "cluster") for text in mapping_of(cluster_arns).values())])
-    found += clusters_elsewhere(mapping_of(cluster_arns), first)
+    provider_arns, cluster_arns = known_or(binding.oidc_provider_arns, []), known_or(binding.cluster_arns, {})
+    known = [account_in(text, "oidc-provider") for text in provider_arns]
+    first = _first_known([*known, *(account_in(text, "cluster") for text in cluster_arns.values())])
+    found += clusters_elsewhere(cluster_arns, first)
     for index, each in enumerate(known):
         if _is_elsewhere(each, first):
             where = f"the AWS account {each.account_id or '?'} ({each.partition or '?'})"
@@ -52,7 +55,7 @@ def aws_account_of(provider_arns: Any, found: Found, cluster_arns: Any = None) -
     return first
 
 
-def clusters_elsewhere(cluster_arns: Mapping[str, Any], of_role: AwsAccount) -> Iterator[Located]:
+def clusters_elsewhere(cluster_arns: Mapping[str, Value[str]], of_role: AwsAccount) -> Iterator[Located]:
     """Yield the clusters that EKS lets no Pod have the role in: an association's role is in the cluster's AWS account.
 
     Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
@@ -70,9 +73,11 @@ def _is_elsewhere(one: AwsAccount, other: AwsAccount) -> bool:
     return any(part and known and part != known for part, known in zip(one, other, strict=True))
 
 
-def _check_policy_arn(text: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
+def _check_policy_arn(text: object, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
     """Yield what is wrong with the ARN of a policy that is attached to a role in this AWS account."""
     of_policy = account_in(text, "policy")
+    if not isinstance(text, str):
+        return
     partition = wrong_partition(text, of_policy.partition, aws_account.partition) if of_policy.partition else None
     if partition:
         yield place, partition
@@ -83,7 +88,7 @@ def _check_policy_arn(text: Any, place: Place, aws_account: AwsAccount) -> Itera
         yield place, Mistake(found, allowed, f"create the policy in {aws_account.account_id}")
 
 
-def _check_role_arns(role_arns: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
+def _check_role_arns(role_arns: object, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
     """Yield the roles to assume that are in another partition, where no role of this AWS account can assume them."""
     for at, text in leaves(role_arns, place):
         of_role = account_in(text, "role").partition
@@ -91,56 +96,41 @@ def _check_role_arns(role_arns: Any, place: Place, aws_account: AwsAccount) -> I
             yield at, partition
 
 
-def _check_document(document: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
-    content = document.content if isinstance(document, Document) else document
-    if aws_account.partition and isinstance(content, dict):
-        for part, mistake in partition_mistakes(content, aws_account.partition):
+def _check_document(document: object, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
+    if aws_account.partition and isinstance(document, Document):
+        for part, mistake in partition_mistakes(document.content, aws_account.partition):
             yield place + part, mistake
 
 
-AwsAccountRule = Callable[[Any, Place, AwsAccount], Iterator[Located]]
+AwsAccountRule = Callable[[object, Place, AwsAccount], Iterator[Located]]
 
 
-def _values_in_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, Any, AwsAccountRule]]:
-    """Yield each value that depends on the role's AWS account, and its rule."""
-    if "permissions_boundary" in (role := values.get("role", {})):
-        yield ("role", "permissions_boundary"), role["permissions_boundary"], _check_policy_arn
-    for key, arn in values.get("policy_arns", {}).items():
-        yield ("policy_arns", key), arn, _check_policy_arn
-    if "assume_role_arns" in values:
-        yield ("assume_role_arns",), values["assume_role_arns"], _check_role_arns
-    if "target_role_arn" in values.get("pod_identity", {}):
-        yield ("pod_identity", "target_role_arn"), values["pod_identity"]["target_role_arn"], _check_role_arns
-    documents: dict[Place, Mapping[str, Any]] = {
-        ("policy",): values.get("policy", {}),
-        ("pod_identity", "policy"): values.get("pod_identity", {}).get("policy", {}),
-    }
-    documents |= {("inline_policies", key): each for key, each in values.get("inline_policies", {}).items()}
-    for place, settings in documents.items():
-        if "document" in settings:
-            yield (*place, "document"), settings["document"], _check_document
+def _places_in_account(binding: ServiceAccountRole) -> Iterator[tuple[Place, AwsAccountRule]]:
+    """Yield the place of each value that depends on the role's AWS account, and its rule."""
+    yield ("role", "permissions_boundary"), _check_policy_arn
+    for key in known_or(binding.policy_arns, {}):
+        yield ("policy_arns", key), _check_policy_arn
+    yield ("assume_role_arns",), _check_role_arns
+    yield ("pod_identity", "target_role_arn"), _check_role_arns
+    inline = [("inline_policies", key) for key in known_or(binding.inline_policies, {})]
+    for place in (("policy",), ("pod_identity", "policy"), *inline):
+        yield (*place, "document"), _check_document
 
 
-def in_aws_account(arguments: Arguments, values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the values, of which those that depend on the role's AWS account are checked with it.
+def in_aws_account(arguments: Arguments, binding: ServiceAccountRole) -> ServiceAccountRole:
+    """Return the arguments, of which those that depend on the role's AWS account are checked with it.
 
     Plain values stay plain, so that a preview shows them: where only the AWS account is known later, the trust policy,
     which needs it too, is read again with them. Until then, what names one AWS account speaks for the others.
     """
-    providers, clusters = values.get("oidc_provider_arns", []), values.get("cluster_arns", {})
-    in_account, given = list(_values_in_account(values)), arguments.given
-    # Beside what is wrong in a value, the rest of it is judged.
-    of_both = aws_account_of(given.get(("oidc_provider_arns",)), arguments.found, clusters)
-    arns = [given.get(place) for place, _, rule in in_account if rule is _check_policy_arn]
+    every = [(place, binding.at(place), rule) for place, rule in _places_in_account(binding)]
+    in_account = [each for each in every if is_there(each[1])]
+    arns = [value for _, value, rule in in_account if rule is _check_policy_arn]
+    of_both = aws_account_of(binding, arguments.found)
     aws_account = _first_known([of_both, *(account_in(text, "policy") for text in arns)])
     for place, value, rule in in_account:
-        if not has_unknown(value):
-            arguments.found += rule(value, place, aws_account)
-            continue
-        arguments.found += rule(given.get(place), place, aws_account)
-        values = _with(values, place, checked_with(value, providers, clusters))
-    return values
-
-
-def _with(values: Any, place: Place, value: Any) -> Any:
-    return {**values, place[0]: _with(values[place[0]], place[1:], value)} if place else value
+        # Beside what is wrong in a value, the rest of it is judged.
+        arguments.found += rule(value, place, aws_account)
+        if has_unknown(value):
+            binding = binding.put(place, checked_with(value, binding.oidc_provider_arns, binding.cluster_arns))
+    return binding

@@ -1,22 +1,42 @@
 """The policies of a role to create: managed ones, their attachments and those of existing ones, inline ones."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from irsa import types
-from irsa.fields import Document, collect
+from irsa.fields import collect
+from irsa.keys.binding import Policy, ServiceAccountRole
 from irsa.outputs import child_name, part_name
-from irsa.read import Arguments, Value
+from irsa.read import Arguments
 from irsa.resources import ROLE_NAME, DeclaredResource, Ref
 from irsa.role.add_on_policies import AddOnPolicy
 from irsa.role.in_aws_account import aws_account_of
 from irsa.rules import names
 from irsa.rules.arns import Arn
 from irsa.rules.mistakes import Located, Mistake, Place
-from irsa.rules.policies import CHAINING_POLICY, chaining_policy, document_usage, policy_part_name, split_document
+from irsa.rules.policies import (
+    CHAINING_POLICY,
+    Document,
+    chaining_policy,
+    document_usage,
+    policy_part_name,
+    split_document,
+)
 from irsa.rules.quotas import check_usage
 from irsa.rules.trust import minified
-from irsa.rules.unknown import WRONG, Unknown, checked_with, derive, has_output, has_unknown, least
+from irsa.rules.unknown import (
+    WRONG,
+    Unknown,
+    Value,
+    checked_with,
+    derive,
+    has_output,
+    has_unknown,
+    is_there,
+    known_or,
+    least,
+    or_else,
+)
 
 CHAINED: Place = ("assume_role_arns",)
 
@@ -26,65 +46,63 @@ class PolicySource(NamedTuple):
 
     Attributes:
         name: The logical name of the first.
-        settings: As in the argument `policy`.
+        settings: What is said of it; of an add-on in `policies`, the path alone, which is that of the role.
         texts: Their documents.
         automatic: How automatic names begin in IAM where the logical name is not legal there: it has no colon.
     """
 
     name: str
-    settings: Mapping[str, Any]
+    settings: Policy
     texts: Sequence[Value[str]]
     automatic: str = ""
 
 
 def policies(
-    arguments: Arguments, values: Mapping[str, Any], of_add_ons: Sequence[AddOnPolicy]
+    arguments: Arguments, binding: ServiceAccountRole, of_add_ons: Sequence[AddOnPolicy]
 ) -> tuple[DeclaredResource, ...]:
     """Return the managed policies to create: several for a large document that is known already."""
-    settings = values.get("policy", {})
-    sources: list[PolicySource] = []
-    if "document" in settings:
-        sources.append(PolicySource(arguments.name, settings, _texts(arguments, settings["document"])))
-    of_role = {name: each for name, each in values.get("role", {}).items() if name == "path"}
+    settings, sources = binding.policy, list[PolicySource]()
+    if settings and settings.document is not None and is_there(settings.document):
+        sources.append(PolicySource(arguments.name, settings, _texts(arguments, settings.document)))
     for each in of_add_ons:
-        if each.place == ("policy",):
+        if settings and each.place == ("policy",):
             sources.append(PolicySource(arguments.name, settings, each.texts))
             continue
         name, automatic = (child_name(arguments.name, prefix + each.name) for prefix in ("add-on:", ""))
-        sources.append(PolicySource(name, of_role, each.texts, automatic))
-    return tuple(_policy(arguments, values, each, index) for each in sources for index in range(len(each.texts)))
+        sources.append(PolicySource(name, Policy.of({"path": binding.role.path}), each.texts, automatic))
+    return tuple(_policy(arguments, binding, each, index) for each in sources for index in range(len(each.texts)))
 
 
-def _texts(arguments: Arguments, document: Any) -> Sequence[Value[str]]:
+def _texts(arguments: Arguments, document: Value[Document]) -> Sequence[Value[str]]:
     """Return the documents of the policies over which the caller's document is divided."""
     place: Place = ("policy", "document")
-    if not has_unknown(document):
+    if isinstance(document, Document) and not has_unknown(document):
         try:
             divided = split_document(document.content)
         except Mistake as mistake:
             arguments.found.append(((*place, "Statement"), mistake))
             return []
         return arguments.divided(place, divided, document.content)
-    known = arguments.given.get(place)
+    known = document.content if isinstance(document, Document) else document
     texts: list[Value[str]] = [derive(lambda known: minified(known.content), document)]
     if has_output(known):
         # A document that is known only later cannot decide how many policies there are.
         collect(lambda: check_usage(document_usage(minified(least(known)))), place, arguments.found)
-    elif isinstance(known, dict) and "Statement" in known:
+    elif isinstance(known, dict) and is_there(known.get("Statement")):
         parts = (*place, "Statement")
         collect(lambda: texts.extend([WRONG] * (len(split_document(least(known))) - 1)), parts, arguments.found)
     return arguments.divided(place, texts)
 
 
-def _policy(arguments: Arguments, values: Mapping[str, Any], source: PolicySource, index: int) -> DeclaredResource:
+def _policy(arguments: Arguments, binding: ServiceAccountRole, source: PolicySource, index: int) -> DeclaredResource:
     settings, logical_name = source.settings, part_name(source.name, index)
-    adopted = values.get("import_", ()) if settings is values.get("policy") else ()
-    name = settings.get("name")
+    adopted = known_or(binding.import_, []) if settings is binding.policy else ()
+    name = settings.name
     if name is not None and index:
         name = derive(lambda known: policy_part_name(known, index), name)
         if isinstance(name, str):
             collect(lambda: names.check_name(name, names.POLICY), ("policy", "name"), arguments.found)
-    arn = _policy_arn(name, settings.get("path", "/"), values)
+    arn = _policy_arn(name, or_else(settings.path, "/"), binding)
     prefix = names.automatic_name_prefix(logical_name, names.POLICY, names.POLICY_PREFIX)
     if source.automatic:
         prefix = names.prefix_of(part_name(source.automatic, index), names.POLICY_PREFIX)
@@ -92,24 +110,19 @@ def _policy(arguments: Arguments, values: Mapping[str, Any], source: PolicySourc
         "policy": source.texts[index],
         "name": name,
         "namePrefix": prefix if name is None else None,
-        "path": settings.get("path"),
-        "description": settings.get("description"),
-        "tags": settings.get("tags", values.get("role", {}).get("tags")),
+        "path": settings.path,
+        "description": settings.description,
+        "tags": binding.role.tags if settings.tags is None else settings.tags,
     }
     key, import_id = f"policy {logical_name}", arn if "policy" in adopted else None
     return DeclaredResource(key, types.POLICY, logical_name, inputs, import_id)
 
 
-def _role_name(values: Mapping[str, Any]) -> Any:
-    return values.get("role", {}).get("name")
-
-
-def _policy_arn(name: Any, path: Any, values: Mapping[str, Any]) -> str | None:
+def _policy_arn(name: Value[str] | None, path: Value[str], binding: ServiceAccountRole) -> str | None:
     """Return the ARN of a policy to create, where that is known: it is in the role's AWS account."""
-    providers, clusters = values.get("oidc_provider_arns", []), values.get("cluster_arns", {})
-    if name is None or has_unknown([name, path, providers, clusters]):
+    if name is None or has_unknown([name, path, binding.oidc_provider_arns, binding.cluster_arns]):
         return None
-    partition, account_id = aws_account_of(providers, [], clusters)
+    partition, account_id = aws_account_of(binding, [])
     if not partition or not account_id:
         return None
     return str(Arn(partition, account_id, "policy", f"{path}{name}".lstrip("/")))
@@ -117,15 +130,18 @@ def _policy_arn(name: Any, path: Any, values: Mapping[str, Any]) -> str | None:
 
 def attachments(
     arguments: Arguments,
-    values: Mapping[str, Any],
+    binding: ServiceAccountRole,
     policies: Sequence[DeclaredResource],
     of_add_ons: Sequence[AddOnPolicy],
 ) -> Sequence[DeclaredResource]:
     """Return the attachments of the policies to create, and of existing ones."""
-    adopted = "attachments" in values.get("import_", ())
+    adopted = "attachments" in known_or(binding.import_, [])
+    existing = known_or(binding.policy_arns, {})
 
-    def attachment(logical_name: str, policy_arn: Any, imported: Any = None) -> DeclaredResource:
-        import_id = f"{_role_name(values)}/{imported}" if adopted and imported else None
+    def attachment(
+        logical_name: str, policy_arn: Value[str] | Ref, imported: Value[str] | None = None
+    ) -> DeclaredResource:
+        import_id = f"{binding.role.name}/{imported}" if adopted and imported else None
         inputs = {"role": ROLE_NAME, "policyArn": policy_arn}
         return DeclaredResource(f"attachment {logical_name}", types.ATTACHMENT, logical_name, inputs, import_id)
 
@@ -133,7 +149,7 @@ def attachments(
         each.logical_name: attachment(each.logical_name, Ref(each.key, "arn"), each.import_id) for each in policies
     }
     parts = {policy.logical_name for policy in policies}
-    for key, arn in values.get("policy_arns", {}).items():
+    for key, arn in existing.items():
         logical_name = child_name(arguments.name, key)
         if logical_name in parts:
             found = f"the key {key!r}, which is the name of a part of the split policy"
@@ -144,7 +160,7 @@ def attachments(
         for of_aws, arn in each.managed_policy_arns.items():
             key = f"aws:{of_aws}"
             logical_name = child_name(arguments.name, key)
-            arguments.found += _attached_as(key, of_aws, each.name, values.get("policy_arns", {}))
+            arguments.found += _attached_as(key, of_aws, each.name, existing)
             attached.setdefault(logical_name, attachment(logical_name, arn))
     return [*attached.values()]
 
@@ -164,19 +180,16 @@ def _attached_as(name: str, of_aws: str, add_on: str, policy_arns: Mapping[str, 
             yield ("policy_arns", key), Mistake(found, "another key", "rename it")
 
 
-def inline_policies(arguments: Arguments, values: Mapping[str, Any]) -> tuple[DeclaredResource, ...]:
+def inline_policies(arguments: Arguments, binding: ServiceAccountRole) -> tuple[DeclaredResource, ...]:
     """Return the inline policies, the one for roles to assume included."""
-    adopted = "inlinePolicies" in values.get("import_", ())
-
-    def text(document: Document) -> str:
-        return document.text if document.text is not None else minified(document.content)
-
+    adopted = "inlinePolicies" in known_or(binding.import_, [])
     texts: dict[str, Value[str]] = {
-        key: derive(text, each["document"]) for key, each in values.get("inline_policies", {}).items()
+        key: derive(lambda known: known.minified, each.document)
+        for key, each in known_or(binding.inline_policies, {}).items()
     }
-    target = values.get("pod_identity", {}).get("target_role_arn")
-    role_arns: Any = values.get("assume_role_arns", [])
-    chains = bool(role_arns) or target is not None
+    target = binding.pod_identity and binding.pod_identity.target_role_arn
+    role_arns = or_else(binding.assume_role_arns, [])
+    chains = bool(role_arns) or is_there(target)
     arguments.parts[CHAINED] = int(chains)
     if arguments.parts_before.get(CHAINED) and not chains:
         fix = "give the output an item, or leave the argument out"
@@ -188,7 +201,7 @@ def inline_policies(arguments: Arguments, values: Mapping[str, Any]) -> tuple[De
     # With the last one, the size of all is checked: so the others do not become unknown or secret.
     if last := next((key for key in reversed(texts) if isinstance(texts[key], Unknown)), None):
         texts[last] = checked_with(texts[last], *texts.values())
-    role = f"{_role_name(values)}:" if adopted else ""
+    role = f"{binding.role.name}:" if adopted else ""
     return tuple(
         DeclaredResource(
             f"inline {name}",

@@ -1,21 +1,22 @@
 """The trust policy of a role to create: its document, whom it admits, and how much of its quota it uses."""
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, admission, but_those, opening_statements
+from irsa.evaluation.admission import Admission, admission, but_those, opening_statements
 from irsa.evaluation.document import parse as parsed_document
-from irsa.read import Arguments, Value
-from irsa.role.add_on_policies import service_account_of
-from irsa.role.associations import has_session_tags, ways_of
-from irsa.rules.leaves import list_of, strings_of
+from irsa.keys.binding import ServiceAccountRole
+from irsa.read import Arguments
+from irsa.role.add_ons import service_account_of
+from irsa.role.ways import has_session_tags, ways_of
+from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import policy_size, trust_usage
 from irsa.rules.quotas import TRUST_POLICY_SIZE, Usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
-from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa.rules.unknown import derive, least, stands
+from irsa.rules.trust import DEFAULT_AUDIENCE, known_conditions
+from irsa.rules.unknown import Unknown, Value, derive, has_unknown, known_or, least, or_else
 from irsa.ways import TrustParts, trust_document
 
 SUBJECTS: Place = ("trust", "subjects")
@@ -34,46 +35,44 @@ class Trust(NamedTuple):
     warnings: Value[Sequence[str]]
 
 
-def trust_of(arguments: Arguments, values: Mapping[str, Any]) -> Trust:
+def trust_of(arguments: Arguments, binding: ServiceAccountRole) -> Trust:
     """Return the trust policy that the arguments declare."""
-    trust = values.get("trust", {})
-    subjects: Any = _subjects(values)
-    identity = ways_of(values)
-    # With markers for what is not known.
-    parts = TrustParts(
-        oidc_provider_arns=values.get("oidc_provider_arns", []),
-        subjects=subjects,
-        audience=values.get("audience", DEFAULT_AUDIENCE),
-        conditions=trust.get("conditions"),
-        statements=trust.get("statements", ()),
-        cluster_arns=[*values.get("cluster_arns", {}).values()] if identity.needs("cluster_arns") else [],
-        session_tags=has_session_tags(values),
+    trust, subjects, identity = binding.trust, _subjects(binding), ways_of(binding)
+    clusters = or_else(binding.cluster_arns, {}) if identity.needs("cluster_arns") else {}
+    of_parts = (
+        or_else(binding.oidc_provider_arns, []),
+        subjects,
+        or_else(binding.audience, DEFAULT_AUDIENCE),
+        trust.conditions,
+        or_else(trust.statements, []),
+        clusters if isinstance(clusters, Unknown) else [*clusters.values()],
+        has_session_tags(binding),
     )
-    document = derive(lambda known: trust_document(known, identity.trusted), parts)
+    document = derive(lambda *known: trust_document(TrustParts(*known), identity.trusted), *of_parts)
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
-    judged = _admission(arguments, values, parts, document) if trust.get("statements") else None
+    judged = _admission(arguments, binding, derive(TrustParts, *of_parts), document) if trust.statements else None
     return Trust(
         policy=document,
         subjects=subjects if judged is None else derive(lambda known: known.subjects, judged),
         denied_subjects=None if judged is None else derive(lambda known: known.denied, judged),
         admission=judged,
-        warnings=() if judged is None else _trust_warnings(arguments, trust["statements"], document, judged),
+        warnings=() if judged is None else _trust_warnings(arguments, trust.statements, document, judged),
     )
 
 
 def _admission(
-    arguments: Arguments, values: Mapping[str, Any], parts: TrustParts, document: Value[str]
+    arguments: Arguments, binding: ServiceAccountRole, parts: Value[TrustParts], document: Value[str]
 ) -> Value[Admission]:
     """Return whom the final trust policy admits."""
 
     def compute(document: str, parts: TrustParts) -> Admission:
         nothing = Admission()
         # One that trusts nobody, or is too long for IAM and would take long, is a mistake already.
-        if not document or policy_size(document) > _trust_quota(arguments, values):
+        if not document or policy_size(document) > _trust_quota(binding):
             return nothing
         try:
             found = admission(document, parts.oidc_provider_arns, parts.subjects, parts.audience)
-            for way in ways_of(values).trusted:
+            for way in ways_of(binding).trusted:
                 more, refused = way.admits(document, parts)
                 every = None if found.subjects is None else sorted({*found.subjects, *more})
                 found = found._replace(refused=tuple(sorted({*found.refused, *refused})), subjects=every)
@@ -86,20 +85,18 @@ def _admission(
 
 
 def _trust_warnings(
-    arguments: Arguments, statements: Value[Sequence[Any]], document: Value[str], judged: Value[Admission]
+    arguments: Arguments, statements: object, document: Value[str], judged: Value[Admission]
 ) -> Value[Sequence[str]]:
     """Return in words whom the trust policy admits or refuses, against what the subjects say."""
     spelling = arguments.spelling
 
-    def compute(statements: Sequence[Any], document: str, judged: Admission) -> Sequence[str]:
+    def compute(statements: Sequence[object], document: str, judged: Admission) -> Sequence[str]:
         its_own = len(parsed_document(document)[1]) - len(statements) if document else 0
         warnings = [
             f"{spelling((*STATEMENTS, index - its_own))}: {noun} may assume the role"
             f"{'' if certain else ', as far as irsa can tell'}"
             for index, noun, certain in judged.crowds
         ]
-        if not judged.complete:
-            warnings.append(f"{spelling(STATEMENTS)}: {TOO_MANY_PATTERNS}; write fewer wildcards")
         for index, those in sorted(opening_statements(judged.admitted, its_own).items()):
             exceptions = but_those(those)
             # What was an output may be a secret.
@@ -117,51 +114,45 @@ def _trust_warnings(
     return derive(compute, statements, document, judged)
 
 
-def _subjects(values: Mapping[str, Any]) -> Value[list[str]]:
+def _subjects(binding: ServiceAccountRole) -> Value[list[str]]:
     """Return the sorted `namespace:name` patterns that the role trusts, those of its service account included."""
-    further = values.get("trust", {}).get("subjects", [])
-    service_account = service_account_of(values)
-    own = service_account and [service_account.get("namespace", DEFAULT_NAMESPACE), service_account["name"]]
+    account = service_account_of(binding)
+    own = account and [or_else(account.namespace, DEFAULT_NAMESPACE), account.name]
+    further = or_else(binding.trust.subjects, [])
     return derive(lambda further, own: sorted({*further, *([subject_of(*own)] if own else [])}), further, own)
 
 
-def quota_of(arguments: Arguments, values: Mapping[str, Any], argument: str, usual: int) -> int:
+def quota_of(quota: Value[int] | None, usual: int) -> int:
     """Return the quota of an AWS account; one that is not known refuses nothing."""
-    otherwise = sys.maxsize if stands(("quotas", argument), arguments.given) else usual
-    quota: int = values.get("quotas", {}).get(argument, otherwise)
-    return quota
+    return sys.maxsize if isinstance(quota, Unknown) else usual if quota is None else quota
 
 
-def _trust_quota(arguments: Arguments, values: Mapping[str, Any]) -> int:
-    return quota_of(arguments, values, "trust_policy_size", TRUST_POLICY_SIZE)
+def _trust_quota(binding: ServiceAccountRole) -> int:
+    return quota_of(binding.quotas.trust_policy_size if binding.quotas else None, TRUST_POLICY_SIZE)
 
 
-def trust_usage_of(arguments: Arguments, values: Mapping[str, Any], trust: Trust) -> Usage:
+def trust_usage_of(binding: ServiceAccountRole, trust: Trust) -> Usage:
     """Return how much the trust policy uses of its quota, at least: without what is not known of it."""
-    quota = _trust_quota(arguments, values)
+    quota = _trust_quota(binding)
     if isinstance(trust.policy, str):
         return trust_usage(trust.policy, quota)
-    given = arguments.given
-    namespace = given.get(("service_account", "namespace"), DEFAULT_NAMESPACE)
-    names = strings_of([given.get(("service_account", "name"))]) if isinstance(namespace, str) else []
-    identity = ways_of(values)
-    keys = values.get("cluster_arns", ()) if identity.needs("cluster_arns") else ()
-    clusters = [given.get(("cluster_arns", key)) for key in keys]
+    account, identity = binding.service_account, ways_of(binding)
+    names = [or_else(account.namespace, DEFAULT_NAMESPACE), account.name] if account else []
+    own = [subject_of(*strings_of(names))] if names and not has_unknown(names) else []
+    subjects = strings_of(known_or(binding.trust.subjects, []))
+    clusters = [*known_or(binding.cluster_arns, {}).values()] if identity.needs("cluster_arns") else []
     has_providers = identity.needs("oidc_provider_arns") or not clusters
-    providers = strings_of(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER] if has_providers else []
-    audience, conditions = given.get(("audience",), DEFAULT_AUDIENCE), given.get(("trust", "conditions"))
-    conditions = conditions if isinstance(conditions, Mapping) else {}
+    providers = strings_of(known_or(binding.oidc_provider_arns, [])) or [SHORTEST_PROVIDER]
     return trust_usage(
         trust_document(
             TrustParts(
-                providers,
-                [*strings_of(given.get(SUBJECTS)), *(subject_of(namespace, each) for each in names)]
-                or [SHORTEST_SUBJECT],
-                audience if isinstance(audience, str) else SHORTEST_AUDIENCE,
-                {name: least(keys) for name, keys in conditions.items() if isinstance(keys, Mapping)},
-                least(list_of(given.get(STATEMENTS))),
-                [each if isinstance(each, str) else SHORTEST_CLUSTER for each in clusters],
-                has_session_tags(values),
+                providers if has_providers else [],
+                [*subjects, *own] or [SHORTEST_SUBJECT],
+                known_or(or_else(binding.audience, DEFAULT_AUDIENCE), SHORTEST_AUDIENCE),
+                least({**known_conditions(binding.trust.conditions)}),
+                least(known_or(binding.trust.statements, [])),
+                [known_or(each, SHORTEST_CLUSTER) for each in clusters],
+                has_session_tags(binding),
             ),
             identity.trusted,
         ),

@@ -122,7 +122,6 @@ def _joined(text: str, given: dict[str, Values]) -> str:
 # Pulumi
 
 LIST_STACKS = "pulumi stack ls --all"
-SET_REGION = "pulumi config set aws:region us-west-2"
 # Restores what the stack declares, whatever was changed by hand.
 up = _command("pulumi up --refresh --stack {stack}")
 # Restores a guard of which somebody changed a part with kubectl. The update takes that over, which its preview does not
@@ -130,7 +129,10 @@ up = _command("pulumi up --refresh --stack {stack}")
 up_of_guard = _command("pulumi up --refresh --skip-preview --stack {stack}")
 # Pulumi forgets a resource, protected or not; nothing else of it changes.
 delete_from_state = _command("pulumi state delete {urn} --force --yes --stack {stack}")
-pulumi = _command("pulumi {command} --stack {stack}")
+up_without_refresh = _command("pulumi up [--stack {stack}]")
+clear_pending_creates = _command(
+    "pulumi refresh --clear-pending-creates --non-interactive --yes --skip-preview [--stack {stack}]"
+)
 init = _command("pulumi stack init {stack}")
 
 # AWS; the reader replaces NAME by that of an EKS cluster
@@ -138,7 +140,9 @@ init = _command("pulumi stack init {stack}")
 SHOW_ISSUER = "aws eks describe-cluster --name NAME --query cluster.identity.oidc.issuer"
 SHOW_CLUSTER_ARN = "aws eks describe-cluster --name NAME --query cluster.arn"
 list_profiles = _command("aws configure list-profiles")
-update_kubeconfig = _command("aws eks update-kubeconfig --name NAME [--kubeconfig {kubeconfig}]")
+# The context is named by the ARN of the cluster otherwise:
+# https://docs.aws.amazon.com/cli/latest/reference/eks/update-kubeconfig.html
+_update_kubeconfig = _aws("aws eks update-kubeconfig --name {cluster} [--alias {context}] [--kubeconfig {kubeconfig}]")
 LIST_ARNS = {
     "role": _aws("aws iam list-roles"),
     "policy": _aws("aws iam list-policies"),
@@ -186,6 +190,11 @@ def associate_provider(
     if only_eksctls:
         return _associate_provider(place, cluster)
     return create_provider(place._replace(region=""), issuer, audiences)
+
+
+def update_kubeconfig(place: AwsPlace, cluster: str | None, context: str, kubeconfig: str) -> str:
+    """Return the command that writes a context of an EKS cluster; the reader replaces NAME where it is not known."""
+    return _update_kubeconfig(place, cluster or "NAME", context=context, kubeconfig=kubeconfig)
 
 
 def clear_association(place: AwsPlace, cluster: str, association_id: str, settings: Iterable[str]) -> str:

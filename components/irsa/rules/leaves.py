@@ -51,6 +51,16 @@ def copied(value: Any) -> Any:
     return map_leaves(value, lambda _, leaf: leaf)
 
 
+def part_at(value: Any, place: Place) -> Any:
+    """Return what is at a place in lists and mappings; None where there is no such place."""
+    for step in place:
+        try:
+            value = value[step]
+        except (IndexError, KeyError, TypeError):
+            return None
+    return value
+
+
 def step_of(key: object) -> str:
     """Return a key as a step of a place; the text of an object, such as an output, is no name."""
     if isinstance(key, str):

@@ -14,6 +14,20 @@ COMPARED = 1_000
 # A colon at its start would command CI, and at its end introduce what follows.
 PLAIN = re.compile(r"(?!:)[\w./:@+=,*~${}-]+(?<!:)", re.ASCII)
 Place = tuple[str | int, ...]
+
+
+class Written(str):
+    """A step of a place with what stands for it in the file: a key with variables, the index of an item, or itself."""
+
+    written: str | int
+
+    def __new__(cls, text: str, written: str | int | None = None) -> "Written":
+        """Return the step."""
+        step = super().__new__(cls, text)
+        step.written = text if written is None else written
+        return step
+
+
 """A path within a value: keys of mappings and indexes of lists."""
 
 

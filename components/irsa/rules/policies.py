@@ -9,7 +9,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import Mistake, Place
@@ -34,6 +34,18 @@ TOO_DEEP = f"values nested more than {DEEPEST} deep"
 # higher figure, and refused by the lower one. White space is that of JSON; a no-break space is a character.
 _WHITE_SPACE = re.compile(r"[ \t\n\r]+")
 _STRING_OR_WHITE_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\n\r]+')
+
+
+class Document(NamedTuple):
+    """A policy document: the caller's JSON text, if it was one, and its content."""
+
+    text: str | None
+    content: dict[str, Any]
+
+    @property
+    def minified(self) -> str:
+        """The caller's own text, or the content as minified JSON."""
+        return minified(self.content) if self.text is None else self.text
 
 
 def policy_size(document: str) -> int:

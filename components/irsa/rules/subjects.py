@@ -40,10 +40,9 @@ def check_subject(subject: str) -> str:
         raise Mistake(f"{subject!r} starts with {CLAIM_PREFIX!r}", allowed, fix)
     parts = subject.split(":")
     if len(parts) != 2:  # noqa: PLR2004 (a namespace and a name)
-        example = subject.replace("/", ":") if subject.count("/") == 1 else f"{subject}:*"
-        hint = "write one colon, after the namespace" if len(parts) > 1 else f"did you mean {example!r}?"
-        if not example.partition(":")[0].strip("*?"):
-            hint = "name the namespace, such as team-a:*"
+        namespace, slash, name = subject.partition("/")
+        is_meant = slash and namespace.strip("*?") and not {":", "/"} & {*name}
+        hint = f"did you mean '{namespace}:{name}'?" if is_meant else "write the namespace, one colon and the name"
         raise Mistake(f"{subject!r} is not namespace:name", allowed, hint)
     for part, rule in zip(parts, (NAMESPACE, SERVICE_ACCOUNT), strict=True):
         # A wildcard matches any legal characters; `x` is legal at every place.

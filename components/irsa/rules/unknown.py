@@ -5,7 +5,7 @@ holds either is a lower bound. So nothing is a mistake only because something is
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from irsa.rules.leaves import leaves, map_leaves
 from irsa.rules.mistakes import Place
@@ -32,6 +32,39 @@ class Unknown:
 OUTPUT = Unknown("an output, which is known only during the deployment")
 SECRET = Unknown("a secret")
 WRONG = Unknown("a value with an error")
+PERHAPS = Unknown("a value that may be there: it is within one that is not known")
+MISSING = Unknown("a value that should be there")
+if TYPE_CHECKING:
+    Value: TypeAlias = T | Unknown
+    """A value, or a marker in its place, or with markers in it."""
+else:
+
+    class Value:
+        """What a value is where it is known, for who reads annotations."""
+
+        def __class_getitem__(cls, known: Any) -> Any:
+            """Return the type of the value."""
+            return known
+
+
+def is_there(value: object) -> bool:
+    """Return whether there is a value at a key, known or not."""
+    return value is not None and value is not PERHAPS and value is not MISSING
+
+
+def may_be_there(value: object) -> bool:
+    """Return whether there is, or may be."""
+    return value is not None and value is not MISSING
+
+
+def or_else(value: "Value[T] | None", otherwise: T) -> "Value[T]":
+    """Return a value, known or not, or another one where there is none."""
+    return otherwise if value is None else value
+
+
+def known_or(value: "Value[T] | None", otherwise: T) -> T:
+    """Return a value that is known, or another one."""
+    return otherwise if value is None or isinstance(value, Unknown) else value
 
 
 def is_output_marker(value: object) -> bool:
@@ -53,9 +86,28 @@ def derive(compute: Callable[..., T], *parts: Any) -> "T | Unknown":
     return Unknown(OUTPUT.reason if sources else WRONG.reason, sources)
 
 
-def checked_with(value: Any, *others: Any) -> Any:
-    """Return a value that is known as it is; another one waits for others, too, with which it is checked."""
-    return derive(lambda known, *_: known, value, *others) if has_unknown(value) else value
+def checked_with(value: T, *others: Any) -> T:
+    """Return a value that is known as it is; each marker in another one waits for others, with which it is checked."""
+    sources = sources_of(others) if has_unknown(value) else ()
+    return _waiting(value, sources) if sources else value
+
+
+def with_values(value: Any, values: Mapping[int, Any]) -> Any:
+    """Return a value with those of outputs, by their identity, in place of the markers of these."""
+    if isinstance(value, Unknown):
+        return values.get(id(value.sources[0]), value) if value.sources else value
+    if isinstance(value, dict):
+        return {key: with_values(item, values) for key, item in value.items()}
+    return [with_values(item, values) for item in value] if isinstance(value, list) else value
+
+
+def _waiting(value: Any, sources: tuple[Any, ...]) -> Any:
+    if isinstance(value, Unknown):
+        return Unknown(OUTPUT.reason, (*value.sources, *sources))
+    if isinstance(value, dict):
+        return {key: _waiting(item, sources) for key, item in value.items()}
+    items = [_waiting(item, sources) for item in value] if isinstance(value, list | tuple) else []
+    return items if isinstance(value, list) else type(value)(*items) if isinstance(value, tuple) else value
 
 
 class Sample(str):
@@ -98,18 +150,24 @@ def has_output(value: Any) -> bool:
     return any(is_output_marker(leaf) or "output" in sampled(leaf) for _, leaf in leaves(value))
 
 
-def stands(place: Place, given: Mapping[Place, Any]) -> bool:
-    """Return whether an argument is there, or may be: it is within one that is not known."""
-    return place in given or any(isinstance(given.get(place[:end]), Unknown) for end in range(1, len(place)))
+def without_missing(value: Any) -> Any:
+    """Return a value with those of its keys that are there."""
+    if not has_unknown(value):
+        return value
+    if isinstance(value, dict):
+        return {key: without_missing(item) for key, item in value.items() if item is not MISSING}
+    return [without_missing(item) for item in value] if isinstance(value, list) else value
 
 
 def least(value: Any) -> Any:
     """Return a value whose JSON is the shortest that it can become: a digit in place of each marker."""
-    return map_leaves(value, lambda _, leaf: 0 if isinstance(leaf, Unknown) else leaf)
+    return map_leaves(without_missing(value), lambda _, leaf: 0 if isinstance(leaf, Unknown) else leaf)
 
 
-def without_places(value: Any, places: Iterable[Place], unknown: Unknown = WRONG) -> Any:
-    """Return the value with a marker at these places; one that is not there changes nothing."""
+def without_places(
+    value: Any, places: Iterable[Place], unknown: Unknown = WRONG, missing: Unknown | None = None
+) -> Any:
+    """Return the value with a marker at these places; at one that is not there, with `missing`, if that is given."""
     inner: dict[str | int, list[Place]] = {}
     for place in places:
         if not place:
@@ -118,7 +176,11 @@ def without_places(value: Any, places: Iterable[Place], unknown: Unknown = WRONG
     if not inner:
         return value
     if isinstance(value, dict):
-        return {key: without_places(item, inner[key], unknown) if key in inner else item for key, item in value.items()}
+        marked = {
+            key: without_places(item, inner[key], unknown, missing) if key in inner else item
+            for key, item in value.items()
+        }
+        return marked if missing is None else marked | {key: missing for key in inner if key not in value}
     if isinstance(value, list):
-        return [without_places(item, inner.get(index, ()), unknown) for index, item in enumerate(value)]
-    return value
+        return [without_places(item, inner.get(index, ()), unknown, missing) for index, item in enumerate(value)]
+    return value if missing is None else unknown

@@ -1,19 +1,17 @@
 """The ways in which the Pods of a service account get a role: IRSA, EKS Pod Identity, or both in the stages between."""
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from irsa.rules.grammar import VERSION
-from irsa.rules.mistakes import Located, Mistake, Place, Spelling, likely, shortened
+from irsa.rules.mistakes import Mistake, likely, shortened
 from irsa.rules.trust import minified
 from irsa.rules.unknown import Unknown
 from irsa.ways.irsa import IRSA
 from irsa.ways.pod_identity import POD_IDENTITY
-from irsa.ways.way import IDENTITY, TRUSTED, USED, Identity, TrustParts, Way
+from irsa.ways.way import IDENTITY, TRUSTED, USED, Facts, Identity, TrustParts, Way
 
-__all__ = ["IRSA", "POD_IDENTITY", "TRUSTED", "USED", "Identity", "TrustParts", "Way"]
+__all__ = ["IDENTITY", "IRSA", "POD_IDENTITY", "TRUSTED", "USED", "Facts", "Identity", "TrustParts", "Way"]
 WAYS = (IRSA, POD_IDENTITY)
 
 
@@ -34,7 +32,7 @@ _ALLOWED = f"{', '.join(SHORT)}, or a mapping of {' and '.join(_KEYS)}, each use
 _MAPPING = "write {irsa: trusted, podIdentity: used}"
 
 
-def parse_identity(value: Any) -> Identity:
+def parse_identity(value: object) -> Identity:
     """Return the ways that are meant: `irsa`, `both`, `podIdentity`, or a mapping of ways to `used` or `trusted`.
 
     Raises:
@@ -57,36 +55,9 @@ def parse_identity(value: Any) -> Identity:
     return _identity(value)
 
 
-def _meant(text: Any, known: list[str]) -> str:
+def _meant(text: object, known: list[str]) -> str:
     close = likely(text, known)
     return f"write {json.dumps(close)}" if close is not None else f"write {' or '.join(known)}"
-
-
-def identity_of(given: Mapping[Place, Any]) -> Identity | None:
-    """Return how Pods get the role; None where that is wrong or not known."""
-    if IDENTITY not in given:
-        return ONLY_IRSA
-    with contextlib.suppress(Mistake):
-        return parse_identity(given[IDENTITY])
-    return None
-
-
-def identity_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iterator[Located]:
-    """Yield what the ways to the role exclude and need, each with the argument to look at, whatever its shape is."""
-    ways = identity_of(given)
-    if ways is None:
-        return
-    place = spelling(IDENTITY)
-    for way in WAYS:
-        for argument in way.arguments if way not in ways.trusted else ():
-            if argument in given:
-                found, fix = f"{spelling(argument)} without {way}", f"remove it, or set {place} to {way.instead}"
-                yield argument, Mistake(found, f"what {place} uses", fix)
-    if ("service_account",) in given and not ways.used:
-        found = "a service account whose Pods would get no role"
-        yield IDENTITY, Mistake(found, "a way that is used", "write used for one of them")
-    for way in ways.trusted:
-        yield from way.mistakes(ways, given, spelling)
 
 
 def trust_document(parts: TrustParts, ways: Sequence[Way] = ()) -> str:

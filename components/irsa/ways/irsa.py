@@ -6,7 +6,6 @@ with StringLike only where a subject has a wildcard.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.subjects import is_pattern, subject_claim
@@ -14,12 +13,12 @@ from irsa.rules.trust import ACTION
 from irsa.ways.way import TrustParts, Way
 
 
-def _statements(parts: TrustParts) -> Iterator[dict[str, Any]]:
+def _statements(parts: TrustParts) -> Iterator[dict[str, object]]:
     claims = [subject_claim(subject) for subject in sorted(set(parts.subjects))]
     operator = "StringLike" if any(map(is_pattern, parts.subjects)) else "StringEquals"
     for arn in sorted(set(parts.oidc_provider_arns)):
         issuer = issuer_of_provider(arn)
-        condition: dict[str, dict[str, Any]] = {name: dict(keys) for name, keys in (parts.conditions or {}).items()}
+        condition: dict[str, dict[str, object]] = {name: dict(keys) for name, keys in (parts.conditions or {}).items()}
         condition.setdefault("StringEquals", {})[f"{issuer}:aud"] = parts.audience
         condition.setdefault(operator, {})[f"{issuer}:sub"] = claims[0] if len(claims) == 1 else claims
         yield {"Effect": "Allow", "Principal": {"Federated": arn}, "Action": ACTION, "Condition": condition}

@@ -11,20 +11,19 @@ https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssocia
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from irsa.evaluation.answers import Decision, PodIdentityRequest
 from irsa.evaluation.decision import evaluate
 from irsa.rules import trust
 from irsa.rules.arns import parse_cluster_arn
-from irsa.rules.leaves import list_of, mapping_of, strings_of
+from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, listed, named, nearest, shortened
 from irsa.rules.subjects import is_pattern, subject_of
 from irsa.rules.trust import CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG, SOURCE_ACCOUNT, SOURCE_ARN
-from irsa.rules.unknown import sampled, stands
+from irsa.rules.unknown import Value, known_or, sampled
 from irsa.ways.irsa import IRSA
-from irsa.ways.way import IDENTITY, Identity, TrustParts, Way
+from irsa.ways.way import IDENTITY, Facts, Identity, TrustParts, Way
 
 CLUSTERS: Place = ("cluster_arns",)
 SUBJECTS: Place = ("trust", "subjects")
@@ -40,7 +39,7 @@ _WRITTEN_KEYS = {key.lower() for key in (CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACC
 _ROLE_PAGE = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html"
 
 
-def _statements(parts: TrustParts) -> Iterator[dict[str, Any]]:
+def _statements(parts: TrustParts) -> Iterator[dict[str, object]]:
     clusters, conditions = sorted(set(parts.cluster_arns)), parts.conditions or {}
     if clusters and not parts.session_tags:
         accounts = sorted({parse_cluster_arn(arn).account_id for arn in clusters})
@@ -57,7 +56,7 @@ def _exact(parts: TrustParts) -> Iterator[list[str]]:
     yield from (subject.split(":") for subject in sorted(set(parts.subjects)) if not is_pattern(subject))
 
 
-def _statement(conditions: trust.Conditions, **written: Mapping[str, Any]) -> dict[str, Any]:
+def _statement(conditions: trust.Conditions, **written: Mapping[str, object]) -> dict[str, object]:
     condition = {name: {**conditions.get(name, {}), **written.get(name, {})} for name in {*conditions, *written}}
     principal, actions = {"Service": trust.POD_IDENTITY_PRINCIPAL}, [*trust.assume_role_actions(session_tags=True)]
     return {"Effect": "Allow", "Principal": principal, "Action": actions, "Condition": condition}
@@ -77,61 +76,54 @@ def _admits(document: str, parts: TrustParts) -> tuple[set[str], set[str]]:
     return asked - denied, denied
 
 
-def _mistakes(identity: Identity, given: Mapping[Place, Any], spelling: Spelling) -> Iterator[Located]:
-    from irsa.add_ons.combinations import add_ons_of, usual_subject  # noqa: PLC0415 (who reads a state needs no YAML)
-
+def _mistakes(identity: Identity, facts: Facts, spelling: Spelling) -> Iterator[Located]:
     irsa, used = IRSA in identity.trusted, POD_IDENTITY in identity.used
-    if not given.get(CLUSTERS) and (used or ("role", "arn") not in given):
+    clusters = known_or(facts.clusters, {})
+    if not facts.clusters and (used or facts.creates_role):
         found, fix = f"Pod Identity without {spelling(CLUSTERS)}", f"add {spelling(CLUSTERS)}"
         yield IDENTITY, Mistake(found, "the clusters whose Pods get the role", fix)
-    yield from _same_clusters(given)
-    by_name = ("service_account",) in given or (
-        not stands(SUBJECTS, given) and usual_subject([*add_ons_of(given).values()])
-    )
-    if used and not by_name:
+    yield from _same_clusters(clusters)
+    if used and not (facts.has_service_account or facts.has_usual):
         found = f"Pod Identity without {spelling(('service_account',))}"
         fix = f"add {spelling(('service_account',))}, or write {{podIdentity: trusted}}"
         yield IDENTITY, Mistake(found, "a service account, for which EKS has an association", fix)
-    subjects = [each for each in list_of(given.get(SUBJECTS)) if isinstance(each, str)]
-    for index, subject in enumerate(subjects):
+    subjects = {index: each for index, each in enumerate(facts.subjects) if isinstance(each, str)}
+    for index, subject in subjects.items():
         if not irsa and is_pattern(subject):
             found = f"{subject!r}, with wildcards, which EKS Pod Identity does not have"
             fix = f"name each service account, or set {spelling(IDENTITY)} to both"
             yield (*SUBJECTS, index), Mistake(found, "a namespace and a name", fix)
-    if irsa and ("service_account",) not in given and subjects and all(map(is_pattern, subjects)):
+    if irsa and not facts.has_service_account and subjects and all(map(is_pattern, subjects.values())):
         found = "subjects with wildcards only, which EKS Pod Identity does not have"
         yield IDENTITY, Mistake(found, "a service account by its name", "add it, or remove Pod Identity")
-    yield from _of_the_settings(irsa, given, spelling)
+    yield from _of_the_settings(irsa, facts, clusters, spelling)
 
 
-def _same_clusters(given: Mapping[Place, Any]) -> Iterator[Located]:
+def _same_clusters(clusters: Mapping[str, Value[str]]) -> Iterator[Located]:
     """Yield the keys of a cluster that has another one: EKS has one association for a service account and cluster."""
     first: dict[str, str] = {}
-    for key in mapping_of(given.get(CLUSTERS)):
-        arn = given.get((*CLUSTERS, key))
+    for key, arn in clusters.items():
         if isinstance(arn, str) and not sampled(arn) and (other := first.setdefault(arn, key)) != key:
             found, allowed = f"the EKS cluster of {shortened(other)}, once more", "one key for each cluster"
             yield (*CLUSTERS, key), Mistake(found, allowed, "remove one of them")
 
 
-def _of_the_settings(irsa: bool, given: Mapping[Place, Any], spelling: Spelling) -> Iterator[Located]:
+def _of_the_settings(
+    irsa: bool, facts: Facts, clusters: Mapping[str, Value[str]], spelling: Spelling
+) -> Iterator[Located]:
     """Yield what is wrong with the settings of an association."""
-    session_tags = given.get(TAGS, True)
-    if POLICY in given and session_tags is True:
+    if facts.has_session_policy and facts.session_tags is True:
         # https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html
         found = f"a session policy together with {spelling(TAGS)}"
         yield POLICY, Mistake(found, f"a session policy with {spelling(TAGS)} false", f"set {spelling(TAGS)} to false")
-    conditions = given.get(CONDITIONS)
-    if isinstance(conditions, Mapping) and isinstance(session_tags, bool):
+    if isinstance(facts.session_tags, bool):
         try:
-            check_conditions(trust.known_conditions(conditions), session_tags, irsa)
+            check_conditions(facts.conditions, facts.session_tags, irsa)
         except Mistake as mistake:
             yield CONDITIONS, mistake
-    clusters, ids = given.get(CLUSTERS), given.get(("pod_identity", "import_ids"))
-    if isinstance(ids, Mapping) and isinstance(clusters, Mapping) and clusters:
-        for key in map(str, ids.keys() - clusters.keys()):
-            found, fix = f"{shortened(key)}, which is no key of a cluster", nearest(key, clusters, "remove it")
-            yield ("pod_identity", "import_ids", key), Mistake(found, listed([*clusters]), fix)
+    for key in map(str, facts.import_ids.keys() - clusters.keys()) if clusters else ():
+        found, fix = f"{shortened(key)}, which is no key of a cluster", nearest(key, clusters, "remove it")
+        yield ("pod_identity", "import_ids", key), Mistake(found, listed([*clusters]), fix)
 
 
 def check_conditions(conditions: trust.Conditions, session_tags: bool, irsa: bool) -> None:
@@ -167,20 +159,20 @@ def check_conditions(conditions: trust.Conditions, session_tags: bool, irsa: boo
                 raise Mistake(text, allowed, fix, STATEMENTS) if irsa else Mistake(text, allowed, "remove it")
 
 
-def _warnings(identity: Identity, argument: Callable[[Place], Any], creates_role: bool) -> Iterator[Located]:
-    if IRSA in identity.trusted and "policy" in mapping_of(argument(("pod_identity",))):
+def _warnings(identity: Identity, facts: Facts) -> Iterator[Located]:
+    if IRSA in identity.trusted and facts.has_session_policy:
         # https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html
         found = "a session policy, which does not limit the sessions of IRSA: they have all permissions of the role"
         fix = "narrow the policies of the role; or, for the time of a migration, silence the rule with a reason"
         yield POLICY, Mistake(found, "a session policy where EKS Pod Identity is the only way", fix)
     # The trust policy of an existing role stays as it is.
-    if not creates_role:
+    if not facts.creates_role:
         return
-    if argument(TAGS) is False:
+    if facts.session_tags is False:
         found = "without session tags the trust policy names the cluster only: any association in it may have this role"
         fix = "leave session tags on, where no session policy needs this; or silence the rule with a reason"
         yield TAGS, Mistake(f"{found} ({_ROLE_PAGE})", "a trust policy that names the service account", fix)
-    for operator, keys in trust.known_conditions(argument(CONDITIONS)).items():
+    for operator, keys in facts.conditions.items():
         for key in keys:
             if key.lower() in trust.NETWORK_KEYS:
                 found = f"the condition {named(operator)} on {named(key)} is about the network of EKS, which assumes"
@@ -188,7 +180,7 @@ def _warnings(identity: Identity, argument: Callable[[Place], Any], creates_role
                 allowed = "conditions that EKS Pod Identity can meet"
                 fix = "write it in a policy of the role, whose requests the Pods send, or in a statement for IRSA"
                 yield CONDITIONS, Mistake(found, allowed, fix)
-    if patterns := [each for each in strings_of(argument(SUBJECTS)) if is_pattern(each)]:
+    if patterns := [each for each in strings_of([*facts.subjects]) if is_pattern(each)]:
         found = f"{shortened(', '.join(patterns))} may assume the role by IRSA only; EKS Pod Identity has no wildcards"
         fix = "name each service account that is to have an association, or silence the rule with a reason"
         yield SUBJECTS, Mistake(found, "subjects without wildcards", fix)

@@ -5,10 +5,12 @@ https://docs.aws.amazon.com/eks/latest/userguide/service-accounts.html#service-a
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
 
 from irsa.rules.mistakes import Located, Place, Spelling
 from irsa.rules.trust import DEFAULT_AUDIENCE, Conditions
+from irsa.rules.unknown import Value
 
 USED, TRUSTED = "used", "trusted"
 IDENTITY: Place = ("identity",)
@@ -31,9 +33,35 @@ class TrustParts(NamedTuple):
     subjects: Sequence[str] = ()
     audience: str = DEFAULT_AUDIENCE
     conditions: Conditions | None = None
-    statements: Sequence[Mapping[str, Any]] = ()
+    statements: Sequence[Mapping[str, object]] = ()
     cluster_arns: Sequence[str] = ()
     session_tags: bool = True
+
+
+class Facts(NamedTuple):
+    """What a way may ask of a role's arguments, with a marker for what is not known.
+
+    Attributes:
+        clusters: ARNs of the EKS clusters, by their keys.
+        subjects: Those that are named besides the service account.
+        conditions: Further conditions of the trust policy, as far as they are known.
+        session_tags: Whether sessions by Pod Identity have tags.
+        has_session_policy: Whether they have a policy.
+        import_ids: IDs of associations to adopt, by the keys of clusters.
+        creates_role: Whether irsa creates the role; it may.
+        has_service_account: Whether a service account is declared.
+        has_usual: Whether it is that of add-ons, or may be.
+    """
+
+    clusters: Value[Mapping[str, Value[str]]] = MappingProxyType({})
+    subjects: Sequence[Value[str]] = ()
+    conditions: Conditions = MappingProxyType({})
+    session_tags: Value[bool] = True
+    has_session_policy: bool = False
+    import_ids: Mapping[str, Value[str]] = MappingProxyType({})
+    creates_role: bool = True
+    has_service_account: bool = False
+    has_usual: bool = False
 
 
 class Identity(NamedTuple):
@@ -64,7 +92,7 @@ class Identity(NamedTuple):
         return any(way.needs == argument for way in self.trusted)
 
 
-def _nothing(*_: Any) -> tuple[()]:
+def _nothing(*_: object) -> tuple[()]:
     return ()
 
 
@@ -82,25 +110,24 @@ class Way:
         has_tags: Whether its sessions may have the tags that name their service account.
         credentials: What its Pods have; empty where Pods have nothing of it.
         ends: What becomes of these credentials when it is only trusted, and when it is not there any more.
-        mistakes: Yields what it excludes and needs among the arguments, by identity, arguments, and their spelling.
+        mistakes: Yields what it excludes and needs among the arguments, by identity, facts and spelling.
         admits: Returns the subjects that a trust policy of these parts admits by it without a token, and those that it
             refuses.
-        warnings: Yields what is legal but likely not intended, by identity, the arguments by their places, and whether
-            irsa creates the role.
+        warnings: Yields what is legal but likely not intended, by identity and facts.
     """
 
     key: str
     name: str
-    statements: Callable[[TrustParts], Iterable[Mapping[str, Any]]]
+    statements: Callable[[TrustParts], Iterable[Mapping[str, object]]]
     needs: str = ""
     arguments: Sequence[Place] = ()
     instead: str = ""
     has_tags: bool = False
     credentials: str = ""
     ends: tuple[str, str] = ("", "")
-    mistakes: Callable[[Identity, Mapping[Place, Any], Spelling], Iterable[Located]] = _nothing
+    mistakes: Callable[[Identity, Facts, Spelling], Iterable[Located]] = _nothing
     admits: Callable[[str, TrustParts], tuple[Collection[str], Collection[str]]] = lambda *_: ((), ())
-    warnings: Callable[[Identity, Callable[[Place], Any], bool], Iterable[Located]] = _nothing
+    warnings: Callable[[Identity, Facts], Iterable[Located]] = _nothing
 
     def __repr__(self) -> str:
         """Return its name."""

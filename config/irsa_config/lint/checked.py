@@ -8,11 +8,16 @@ from typing import Any, NamedTuple
 from irsa.evaluation.admission import Admission
 from irsa.evaluation.document import parse
 from irsa.evaluation.lint.trust import Trust
-from irsa.rules.leaves import list_of, mapping_of
+from irsa.keys.binding import ServiceAccountRole
+from irsa.role.ways import facts_of
+from irsa.rules.leaves import mapping_of, strings_of
 from irsa.rules.mistakes import Place
+from irsa.rules.policies import Document
+from irsa.rules.unknown import is_there, known_or, without_missing
 from irsa.spec import Spec
+from irsa.ways import Facts
 from irsa_config.argument_places import place_of
-from irsa_config.stack import Binding, Stack, part_of
+from irsa_config.stack import Binding, Stack
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class CheckedBinding:
     key: str
     binding: Binding
     """Its settings, `irsa:defaults` merged into them."""
-    args: Mapping[str, Any]
+    declared: ServiceAccountRole
     """The arguments of its component, with their variables replaced."""
     spec: Spec
     """What its component creates."""
@@ -35,21 +40,28 @@ class CheckedBinding:
     @functools.cached_property
     def documents(self) -> Sequence[tuple[Place, Any, Any]]:
         """Its policies' documents that are known, each with the policy's place, and as it is in the file."""
-        inline = [("inline_policies", name) for name in mapping_of(self.args.get("inline_policies"))]
+        inline = [("inline_policies", name) for name in known_or(self.declared.inline_policies, {})]
         return [*self._documents(("policy",), *inline)]
 
     @functools.cached_property
     def trust(self) -> Trust:
         """Whom its role trusts. Only a trust policy with statements of the binding's is judged as a whole."""
         trust = self.spec.trust
-        statements = [*map(mapping_of, list_of(self.argument("trust", "statements")))]
+        declared = self.declared
+        statements = [*map(mapping_of, without_missing(known_or(declared.trust.statements, [])))]
         admission = trust.admission if trust and isinstance(trust.admission, Admission) else Admission()
         first = 0
         if trust and admission.admitted and isinstance(trust.policy, str):
             # Those that irsa writes come first: for each provider, and for each service account with Pod Identity.
             first = len(parse(trust.policy)[1]) - len(statements)
-        subjects = [(("subjects", index), subject) for index, subject in self.strings("trust", "subjects")]
-        return Trust(statements, admission, first, subjects, {arn for _, arn in self.strings("oidc_provider_arns")})
+        named = enumerate(known_or(declared.trust.subjects, []))
+        subjects = [(("subjects", index), subject) for index, subject in named if isinstance(subject, str)]
+        return Trust(statements, admission, first, subjects, {*strings_of(known_or(declared.oidc_provider_arns, []))})
+
+    @functools.cached_property
+    def facts(self) -> Facts:
+        """What the ways to the role ask of its arguments."""
+        return facts_of(self.declared)._replace(creates_role=self.spec.trust is not None)
 
     @property
     def session_policies(self) -> Iterator[tuple[Place, Any, Any]]:
@@ -58,25 +70,26 @@ class CheckedBinding:
 
     def _documents(self, *policies: tuple[str, ...]) -> Iterator[tuple[Place, Any, Any]]:
         for place in policies:
-            if isinstance(document := self.argument(*place, "document"), dict):
-                yield (*self.place, *place_of(place)), document, self.binding.argument(*place, "document")
+            document, source = self.declared.at((*place, "document")), place_of(place)
+            if isinstance(document, Document):
+                yield (
+                    (*self.place, *source),
+                    without_missing(document.content),
+                    self.binding.written((*source, "document")),
+                )
 
     @property
     def has_existing_role(self) -> bool:
         """Whether its role exists, and is not changed."""
-        return "arn" in mapping_of(self.args.get("role"))
+        return is_there(self.declared.role.arn)
 
-    def argument(self, *place: str) -> Any:
-        """Return an argument; None where it is not there."""
-        return part_of(self.args, place)
-
-    def strings(self, *place: str) -> Iterator[tuple[int | str, str]]:
-        """Yield the known items of an argument that is a list or a mapping, with their indexes or keys."""
-        value = self.argument(*place)
-        # A key that is no string is a mistake, and so is not marked by its name.
-        keyed = {key: each for key, each in mapping_of(value).items() if isinstance(key, str)}
-        items = keyed.items() if keyed else enumerate(list_of(value))
-        yield from ((step, item) for step, item in items if isinstance(item, str))
+    @functools.cached_property
+    def policy_arns(self) -> Sequence[tuple[int | str, str]]:
+        """The ARNs of existing policies that are known, each with its key, or each time with its index in a list."""
+        arns = [(key, arn) for key, arn in known_or(self.declared.policy_arns, {}).items() if isinstance(arn, str)]
+        every = [(getattr(key, "written", key), arn) for key, arn in arns]
+        every += [(index, arn) for key, arn in arns for index in getattr(key, "again", ())]
+        return sorted(every, key=lambda each: each[0] if isinstance(each[0], int) else 0)
 
 
 class CheckedStack(NamedTuple):

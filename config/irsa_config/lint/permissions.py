@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
 from irsa.evaluation.lint.rule import Warnings, rule, statements
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.trust import minified
-from irsa.rules.unknown import Unknown, has_unknown
-from irsa_config.lint.add_ons import add_on_of, as_policies
+from irsa.rules.unknown import Unknown, has_unknown, is_there, known_or, may_be_there, or_else
 from irsa_config.lint.checked import CheckedBinding
 
 # Policies that compare with a tag of the session, `aws:PrincipalTag/...`: EKS Pod Identity sends it, IRSA does not.
@@ -24,14 +22,9 @@ WITH_SESSION_TAG = {
 def managed_policies(checked: CheckedBinding) -> Iterator[tuple[Place, ManagedPolicy]]:
     """Yield the managed policies of a role, each with its place."""
     documents = [document for _, document, _ in checked.documents]
-
-    def add_on() -> str:
-        found = add_on_of(checked)
-        return f"; or, in its place, {as_policies(found)}" if found else ""
-
-    for index, arn in checked.strings("policy_arns"):
-        yield (*checked.place, "policyArns", index), ManagedPolicy(arn, documents, in_its_place=add_on)
-    boundary = checked.argument("role", "permissions_boundary")
+    for index, arn in checked.policy_arns:
+        yield (*checked.place, "policyArns", index), ManagedPolicy(arn, documents)
+    boundary = checked.declared.role.permissions_boundary
     if isinstance(boundary, str):
         yield (*checked.place, "role", "permissionsBoundary"), ManagedPolicy(boundary, is_boundary=True)
 
@@ -50,15 +43,14 @@ def grants_nothing(checked: CheckedBinding) -> Warnings:
     Good:
         policyArns: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
     """
-    args = checked.args
-    if isinstance(checked.argument("role"), Unknown):
-        return  # it may be an existing one
-    of_add_ons = args.get("policies") or "add_on" in mapping_of(args.get("policy"))
-    if checked.has_existing_role or args.get("policy_arns") or args.get("assume_role_arns") or of_add_ons:
+    declared, documents = checked.declared, checked.documents
+    # It may be an existing one.
+    if may_be_there(declared.role.arn) or declared.policy_arns or declared.assume_role_arns or declared.policies:
         return
-    inline = args.get("inline_policies", {})
-    policies = [*(["policy"] if "policy" in args else []), *(inline if isinstance(inline, dict) else [inline])]
-    documents = checked.documents
+    if declared.policy and is_there(declared.policy.add_on):
+        return
+    inline = or_else(declared.inline_policies, {})
+    policies = [*(["policy"] if declared.policy else []), *([inline] if isinstance(inline, Unknown) else inline)]
     if any(each.allows for _, document, written in documents for _, each in statements(document, written)):
         return
     if len(documents) < len(policies) or any(has_unknown(document) for _, document, _ in documents):
@@ -93,10 +85,10 @@ def attached_twice(checked: CheckedBinding) -> Warnings:
               Statement: [{Effect: Allow, Action: "s3:ListAllMyBuckets", Resource: "*"}]
     """
     index_of: dict[str, int | str] = {}
-    policy = checked.args.get("policy")
-    name, path = (policy.get("name"), policy.get("path", "/")) if isinstance(policy, dict) else (None, None)
+    policy = checked.declared.policy
+    name, path = (policy.name, or_else(policy.path, "/")) if policy else (None, None)
     created = f"{path}{name}".lstrip("/") if isinstance(name, str) and isinstance(path, str) else None
-    for index, arn in checked.strings("policy_arns"):
+    for index, arn in checked.policy_arns:
         here = (*checked.place, "policyArns", index)
         if index_of.setdefault(arn, index) != index:
             found = f"{arn!r} is also {path_of(('policyArns', index_of[arn]))}"
@@ -133,7 +125,7 @@ def session_tag_policy(checked: CheckedBinding) -> Warnings:
     for place, policy in managed_policies(checked) if without else ():
         key = policy.of_aws
         tag = WITH_SESSION_TAG.get(key)
-        if tag and tag not in mapping_of(checked.argument("role", "tags")):
+        if tag and tag not in known_or(checked.declared.role.tags, {}):
             found = f"{key}, which allows only what has the value of the session's tag {tag}: {without[0]} sends none"
             fix = f"set identity to podIdentity, or tag the role with {tag}, where it is for one cluster"
             if key.startswith("AmazonEBSCSIDriver"):

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from irsa import types
 from irsa.evaluation.lint.rule import Warnings, rule
 from irsa.guard.rules import SYSTEM, is_everybody, is_wide_prefix
-from irsa.role.add_on_policies import service_account_of
+from irsa.role.add_ons import service_account_of
+from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Mistake, Place, likely, named
 from irsa.rules.policies import largest_policy_size
 from irsa.rules.quotas import MANAGED_POLICY_SIZE, check_usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import minified
-from irsa.rules.unknown import least
+from irsa.rules.unknown import known_or, least, or_else
 from irsa_config.argument_places import place_of
 from irsa_config.defaults import with_defaults
 from irsa_config.lint.checked import CheckedBinding, CheckedStack
@@ -123,13 +124,15 @@ def wide_guard(checked: CheckedStack) -> Warnings:
     for place, guard in _guards(checked.stack) if checked.complete else ():
         rule, namespace = guard.annotations, guard.namespace
         names = {"users": rule.users, "userPrefixes": rule.user_prefixes, "groups": rule.groups} if rule else {}
-        for key, index, name in ((key, *each) for key, those in names.items() for each in enumerate(those)):
+        every = ((key, *each) for key, those in names.items() for each in enumerate(strings_of(known_or(those, []))))
+        for key, index, name in every:
             if is_wide_prefix(name) if key == "userPrefixes" else is_everybody(name):
                 found = f"{named(name)}: these are more than one user, role or group of your own"
                 fix = "name the deployer: arn:aws:sts::111122223333:assumed-role/deploy/ in userPrefixes, for example"
                 yield (*place, "annotations", key, index), Mistake(found, "the deployer, and nobody else", fix)
         is_of_tenants = namespace in _namespaces(checked) - {SYSTEM}
-        if namespace and is_of_tenants and guard.namespaces.get(namespace, guard.mode) != "off":
+        modes = known_or(guard.namespaces, {})
+        if isinstance(namespace, str) and is_of_tenants and modes.get(namespace, guard.mode) != "off":
             found = f"{named(namespace)} has guarded service accounts: who may edit ConfigMaps there can switch it off"
             mistake = Mistake(found, "a namespace of the platform's team", "remove it, or name another")
             yield (*place, "namespace"), mistake
@@ -143,14 +146,14 @@ def _guards(stack: Stack) -> Iterator[tuple[Place, Guard]]:
 
 def _namespaces(checked: CheckedStack) -> set[str]:
     """Return the namespaces of the service accounts of a stack, those of its add-ons' charts included."""
-    accounts = (service_account_of(each.args) for each in checked.bindings.values())
-    return {str(each.get("namespace", DEFAULT_NAMESPACE)) for each in accounts if each}
+    accounts = (service_account_of(each.declared) for each in checked.bindings.values())
+    return {str(or_else(each.namespace, DEFAULT_NAMESPACE)) for each in accounts if each}
 
 
 def _unused_in_guards(checked: CheckedStack) -> Warnings:
     namespaces = _namespaces(checked)
     for place, guard in _guards(checked.stack):
-        for namespace, mode in guard.namespaces.items():
+        for namespace, mode in known_or(guard.namespaces, {}).items():
             at = (*place, "namespaces", namespace)
             if guard.mode == "off" and mode != "off":
                 fix = "write mode: warn or deny, or remove namespaces"
@@ -164,6 +167,6 @@ def _unused_in_guards(checked: CheckedStack) -> Warnings:
 
 def _takes(checked: CheckedBinding, name: str) -> bool:
     """Return whether a binding is another one with a default than without it."""
-    identity = Defaults.model_construct(identity=checked.binding.argument("identity"))
+    identity, own = Defaults.model_construct(identity=checked.binding.written(("identity",))), checked.binding.own
     with_it = identity.model_copy(update={name: {"": ""} if name == "tags" else "-"})
-    return with_defaults(checked.binding.own, with_it) != with_defaults(checked.binding.own, identity)
+    return with_defaults(own, with_it) != with_defaults(own, identity)

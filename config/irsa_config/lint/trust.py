@@ -3,8 +3,10 @@
 from irsa.evaluation.lint import trust
 from irsa.evaluation.lint.rule import Warnings, rule
 from irsa.evaluation.patterns import matches, pattern_of
+from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
+from irsa.rules.unknown import has_unknown, or_else
 from irsa_config.argument_places import place_of
 from irsa_config.lint.checked import CheckedBinding
 
@@ -44,9 +46,8 @@ def pod_identity_trust(checked: CheckedBinding) -> Warnings:
 
 
 def _of_ways(checked: CheckedBinding, *, wide: bool) -> Warnings:
-    identity, creates_role = checked.spec.identity, checked.spec.trust is not None
-    for way in identity.trusted:
-        for place, mistake in way.warnings(identity, lambda place: checked.argument(*map(str, place)), creates_role):
+    for way in checked.spec.identity.trusted:
+        for place, mistake in way.warnings(checked.spec.identity, checked.facts):
             if (place[-1] == "session_tags") is wide:
                 yield (*checked.place, *place_of(place)), mistake
 
@@ -137,6 +138,6 @@ def _names_kube_system(subject: str) -> bool:
 
 def own_subject(checked: CheckedBinding) -> str | None:
     """Return the binding's service account as a subject, where it has one that is known."""
-    settings = checked.args.get("service_account")
-    names = [settings.get("namespace", DEFAULT_NAMESPACE), settings.get("name")] if isinstance(settings, dict) else []
-    return subject_of(*names) if names and all(isinstance(name, str) for name in names) else None
+    account = checked.declared.service_account
+    names = [or_else(account.namespace, DEFAULT_NAMESPACE), account.name] if account else []
+    return subject_of(*strings_of(names)) if names and not has_unknown(names) else None

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from irsa import types
 from irsa.rules import commands
 from irsa.rules.mistakes import Place, listed, named, shortened
-from irsa.ways import IRSA, POD_IDENTITY
+from irsa.ways import POD_IDENTITY
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held
 from irsa_program.live.planned import Planned, PlannedStack, finding, known, replacing
@@ -16,9 +16,9 @@ from irsa_program.logical_names import oidc_provider
 from irsa_program.lookups import rules as live_rules
 from irsa_world.state.resource import Resource
 
-RETAIN = "first run `pulumi up` with the binding as it was and retainOnDelete: true"
+RETAIN = "first deploy with the binding as it was and retainOnDelete: true"
 CORRECTED_ISSUER = (
-    "if oidcIssuer was corrected: first run `pulumi up` with it as it was and retainOnDelete: true,"
+    "if oidcIssuer was corrected: first deploy with it as it was and retainOnDelete: true,"
     " then import: [serviceAccount]"
 )
 # What other resources go with, and the key that keeps it.
@@ -77,10 +77,8 @@ def _planned_resources(stack: PlannedStack) -> Iterator[tuple[str, str]]:
         if planned.component.namespace:
             yield types.NAMESPACE, planned.component.namespace.logical_name
         yield from ((each.type, each.logical_name) for each in planned.spec.resources)
-        for patch in planned.spec.of(types.SERVICE_ACCOUNT_PATCH):
-            # It takes the place of one that the stack created; where it has nothing to write, there is none.
-            if IRSA in planned.spec.identity.used or patch.inputs["metadata.annotations"]:
-                yield types.SERVICE_ACCOUNT, patch.logical_name
+        # It takes the place of one that the stack created.
+        yield from ((types.SERVICE_ACCOUNT, each.logical_name) for each in planned.spec.of(types.SERVICE_ACCOUNT_PATCH))
     for cluster, aws_account in stack.lookups.oidc_providers:
         if stack.stack.clusters_by_key[cluster].create_oidc_provider:
             issuer = stack.lookups.clusters[cluster].issuer

@@ -9,6 +9,7 @@ from irsa.rules import commands
 from irsa.rules.arns import Arn, issuer_of_provider
 from irsa.rules.mistakes import Place, likely, named
 from irsa.rules.policies import policy_size
+from irsa.rules.unknown import known_or
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held, account_and_name, named_in_iam
 from irsa_program.live.in_use import taken
@@ -76,8 +77,8 @@ def _existing_policies(planned: Planned, role: DeclaredResource) -> Iterator[tup
     """Yield the ARN of each policy that must exist, with its rule and its place."""
     attached = [each.inputs["policyArn"] for each in planned.spec.of(types.ATTACHMENT)]
     arns = [known(each) for each in attached if not isinstance(each, Ref)]
-    written = planned.binding.args.get("policy_arns", ())
-    steps = [*written] if isinstance(written, dict) else [*range(len(written))]
+    written = planned.component.declared.policy_arns
+    steps = [getattr(key, "written", key) for key in known_or(written, {})]
     for index, arn in enumerate(arns):
         if arn is not None:
             at = steps[index : index + 1] if len(steps) == len(arns) else ()

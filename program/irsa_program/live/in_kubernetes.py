@@ -9,6 +9,7 @@ from irsa.imported import not_as_declared
 from irsa.resources import DeclaredResource
 from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN, webhook_annotations
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Place, listed, named
 from irsa.rules.unknown import OUTPUT
 from irsa.ways import IRSA
@@ -64,7 +65,8 @@ def kubernetes_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
         if service_account is None or cluster.service_accounts is None or place is None:
             continue
         live = cluster.service_accounts.get(service_account_of(service_account))
-        ours = stack.held.find(service_account.type, service_account.logical_name)
+        name = service_account.logical_name
+        ours = stack.held.find(service_account.type, name) or stack.held.find(types.SERVICE_ACCOUNT, name)
         # One of another service account is to be replaced.
         ours = ours if ours and ours.object_name == place else None
         about = f"the service account {named(place)}"
@@ -129,7 +131,11 @@ def _taken(
     Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
     """
     declared = _declared(planned, annotations)
-    if ours and _is_unchanged(declared, ours.inputs):
+    before = mapping_of(mapping_of(ours.inputs.get("metadata")).get("annotations")) if ours else {}
+    if declared.get(ROLE_ARN) == "":
+        # A role whose name IAM chooses counts as the same.
+        declared[ROLE_ARN] = before.get(ROLE_ARN, "")
+    if all(before.get(key) == value for key, value in declared.items()):
         # What others overwrote since then is drift: `pulumi up` without a refresh does not look at it.
         return
     for annotation, value in declared.items():
@@ -142,12 +148,3 @@ def _taken(
             allowed = "a service account that no other manager annotates so"
             fix = "remove that annotation where it is written; or set takeOver: true to overwrite it"
             yield finding(live_rules.SERVICE_ACCOUNT_TAKEN, planned.place("serviceAccount"), found, allowed, fix)
-
-
-def _is_unchanged(declared: Mapping[str, Any], inputs: Mapping[str, Any]) -> bool:
-    """Return whether the state has these annotations; a role whose name IAM chooses counts as the same."""
-    metadata = inputs.get("metadata")
-    before = metadata.get("annotations") if isinstance(metadata, Mapping) else None
-    if not isinstance(before, Mapping):
-        return False
-    return all(before.get(key) == value or (key == ROLE_ARN and not value) for key, value in declared.items())

@@ -172,7 +172,7 @@ def _without_answers(stack: Stack, answers: Lookups) -> list[str]:
         needs_arns = binding.identity.needs("cluster_arns")
         return (
             binding.aws_account in answers.aws_accounts
-            and all(answers.clusters[cluster].issuer for cluster in clusters if "service_account" in binding.args)
+            and all(answers.clusters[cluster].issuer for cluster in clusters if binding.keys.service_account)
             and all(answers.clusters[cluster].arn for cluster in clusters if needs_arns)
             and all(pair in answers.oidc_providers for pair in pairs if trusts_providers(binding))
         )

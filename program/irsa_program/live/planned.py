@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 from irsa import types
 from irsa.resources import DeclaredResource, Ref
+from irsa.role.ways import has_session_tags
 from irsa.rules.arns import Arn
 from irsa.rules.commands import AwsPlace
-from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
-from irsa.rules.unknown import has_unknown, sampled
+from irsa.rules.unknown import has_unknown, known_or, sampled
 from irsa.spec import Spec
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Binding, Stack
@@ -159,11 +159,11 @@ def replacing(created: DeclaredResource, before: Resource) -> list[str]:
 
 def roles_to_tag(component: PlannedComponent, spec: Spec) -> Iterator[tuple[Place, str]]:
     """Yield the roles that Pods go on to assume with the session tags of EKS Pod Identity, each with its key."""
-    settings = mapping_of(component.args.get("pod_identity"))
-    if not any(way.has_tags for way in spec.identity.trusted) or settings.get("session_tags", True) is not True:
+    declared = component.declared
+    if not any(way.has_tags for way in spec.identity.trusted) or not has_session_tags(declared):
         return
-    places: dict[Place, Any] = {("podIdentity", "targetRoleArn"): settings.get("target_role_arn")}
-    roles = list_of(component.args.get("assume_role_arns"))
+    places: dict[Place, Any] = {("podIdentity", "targetRoleArn"): declared.at(("pod_identity", "target_role_arn"))}
+    roles = known_or(declared.assume_role_arns, [])
     places |= {("assumeRoleArns", index): arn for index, arn in enumerate(roles)}
     yield from ((place, arn) for place, arn in places.items() if isinstance(known(arn), str))
 

@@ -222,7 +222,7 @@ class Reader:
         inputs, place = self._inputs(key), self._place(key)
         if inputs is None:
             return None
-        context, missing = inputs.get("context"), access.kubeconfig_mistake(place, inputs)
+        context, missing = inputs.get("context"), access.kubeconfig_mistake(place, inputs, self._to_write(key))
         try:
             if missing is None:
                 return ClusterClient(inputs)
@@ -234,7 +234,9 @@ class Reader:
         except CouldNotLookError as error:
             name = "context" if context else "kubeconfig"
             place = access.kubernetes_setting(place, name) if inputs.get(name) else place
-            missing = _no_cluster(live_rules.CONTEXT_MISSING, place, context or "", UNKNOWN_CLUSTER, error)
+            missing = _no_cluster(
+                live_rules.CONTEXT_MISSING, place, context or "", UNKNOWN_CLUSTER, error, write=self._to_write(key)
+            )
         self._failures.append(missing)
         return None
 
@@ -245,6 +247,11 @@ class Reader:
             kubeconfig = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.eks_kubeconfig, key))
             return None if kubeconfig is None else {"kubeconfig": kubeconfig}
         return access.kubernetes_inputs(self._clusters[key], self._kubernetes, self._folder)
+
+    def _to_write(self, key: str) -> str:
+        """Return the command that writes the context of a cluster."""
+        cluster = self._clusters[key]
+        return access.command_to_write(self._ask.place(cluster), cluster, self._inputs(key) or {})
 
     def _unreached(self, key: str, place: Place, live: ClusterClient, error: CouldNotLookError) -> LocatedMistake:
         """Return the mistake for a cluster without an answer; EKS may say why it does not know the credentials."""
@@ -259,7 +266,9 @@ class Reader:
                 allowed = "an access entry that may write service accounts"
                 fix = f"create it: {commands.create_access_entry(self._ask.place(cluster), name, principal)}"
                 return finding(live_rules.ACCESS_ENTRY_MISSING, place, found, allowed, fix)
-        return _no_cluster(live_rules.CLUSTER_UNREACHABLE, place, live.context, live.place, error)
+        return _no_cluster(
+            live_rules.CLUSTER_UNREACHABLE, place, live.context, live.place, error, write=self._to_write(key)
+        )
 
     def _aws_reads(
         self, identity: AwsIdentity, live: AwsAccountClient, created: Collection[tuple[PlannedComponent, Spec]]
@@ -363,7 +372,7 @@ class Reader:
 
 
 def _no_cluster(
-    rule: str, place: Place, context: str, options: ClusterPlace, error: CouldNotLookError
+    rule: str, place: Place, context: str, options: ClusterPlace, error: CouldNotLookError, *, write: str
 ) -> LocatedMistake:
     which = f"the context {named(context)}" if context else "the current context"
-    return kubernetes_mistake(error, place, which, options, rule)
+    return kubernetes_mistake(error, place, which, options, rule, write=write)

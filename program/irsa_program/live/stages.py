@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 from irsa import types
 from irsa.outputs import COMPONENT_TYPE, IDENTITY
+from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.subjects import is_pattern
+from irsa.rules.unknown import known_or
 from irsa.spec import Spec
 from irsa.ways import BOTH, IRSA, ONLY_IRSA, WAYS, Identity, Way, parse_identity
 from irsa_config.located_mistake import LocatedMistake
@@ -52,7 +54,7 @@ def _before(binding: Binding, spec: Spec, held: Held) -> Identity | None:
     child = next((each for kind in CHILDREN if (each := held.find(kind, name))), None)
     found = held.find(COMPONENT_TYPE, child.parent.rpartition("::")[2]) if child else None
     if found is None:
-        return ONLY_IRSA if "role" in binding.args.get("import_", ()) else None
+        return ONLY_IRSA if "role" in known_or(binding.keys.import_, []) else None
     with suppress(Mistake):
         return parse_identity(found.outputs[IDENTITY]) if IDENTITY in found.outputs else ONLY_IRSA
     return None
@@ -68,7 +70,7 @@ def whose_pods(binding: Binding, spec: Spec, change: Change) -> list[str]:
     if change.way is IRSA and IRSA not in spec.identity.trusted:
         names += [
             subject.replace(":", "/", 1)
-            for subject in binding.argument("trust", "subjects") or ()
+            for subject in strings_of(known_or(binding.keys.trust.subjects, []))
             if not is_pattern(subject)
         ]
     return [*dict.fromkeys(names)]
@@ -109,7 +111,7 @@ def _held_back(planned: Planned, service_account: str, change: Change, pods: Seq
         return finding(live_rules.PODS_HOLD_BACK, planned.place("trust", "subjects"), found, allowed, fix)
     if way_of(before) in (way, NO_ROLE):
         # New Pods have it until they get the role by the other way.
-        fix = f"first run `pulumi up` with identity: {spelled(BOTH if way is IRSA else BACK)}, and then {restart}"
+        fix = f"first deploy identity: {spelled(BOTH if way is IRSA else BACK)}, and then {restart}"
     else:
         fix = f"{restart}; until then, leave identity: {spelled(before)}"
     return finding(live_rules.PODS_HOLD_BACK, planned.place("identity"), found, allowed, fix)

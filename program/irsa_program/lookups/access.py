@@ -26,6 +26,7 @@ from irsa_program.lookups.failures import AskedAwsAccount, Question, aws_mistake
 from irsa_program.lookups.values import Needs, needs_of
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
+from irsa_world.state.resource import known_text
 
 if TYPE_CHECKING:
     from irsa_world.live.aws import Caller
@@ -180,13 +181,16 @@ def _kubeconfig_mistakes(stack: Stack, folder: Path) -> Iterator[LocatedMistake]
         kubernetes = cluster.kubernetes
         if not (kubernetes.eks if kubernetes else config.get("cluster") or config.get("renderYamlToDirectory")):
             inputs = kubernetes_inputs(cluster, settings, folder)
-            if mistake := kubeconfig_mistake(place if kubernetes else (), inputs):
+            at = asked_aws_account(stack.aws_accounts, cluster.aws_account, aws_settings(), cluster.region).options
+            if mistake := kubeconfig_mistake(
+                place if kubernetes else (), inputs, command_to_write(at, cluster, inputs)
+            ):
                 yield mistake
 
 
 def clusters_with_service_accounts(stack: Stack) -> set[str]:
     """Return the clusters in which something is created: a stack of roles alone needs no Kubernetes API."""
-    bindings = [binding for binding in stack.bindings.values() if "service_account" in binding.args]
+    bindings = [binding for binding in stack.bindings.values() if binding.keys.service_account]
     return {key for binding in bindings for key in stack.clusters_of(binding)}
 
 
@@ -211,12 +215,20 @@ def _is_path(kubeconfig: Any) -> bool:
     return isinstance(kubeconfig, str) and kubeconfig != "" and "\n" not in kubeconfig and kubeconfig[0] != "{"
 
 
-def kubeconfig_mistake(place: Place, inputs: Mapping[str, Any]) -> LocatedMistake | None:
+def command_to_write(at: commands.AwsPlace, cluster: Cluster, inputs: Mapping[str, Any]) -> str:
+    """Return the command that writes the context of a cluster, in the AWS account and region of these options."""
+    kubeconfig = inputs.get("kubeconfig")
+    path = known_text(kubeconfig) if _is_path(kubeconfig) else ""
+    return commands.update_kubeconfig(at, cluster.name, known_text(inputs.get("context")), path)
+
+
+def kubeconfig_mistake(place: Place, inputs: Mapping[str, Any], write: str) -> LocatedMistake | None:
     """Return the mistake for a kubeconfig or a context that does not exist; None where both do, or irsa can't tell.
 
     Args:
         place: The cluster's own setting `kubernetes`, or what has none: the provider's settings `kubernetes:` hold.
         inputs: The inputs of the Kubernetes provider. Default: the kubeconfig of the environment, its current context.
+        write: The command that writes them.
     """
     # With lightkube, it takes time to import.
     from irsa_world.live.kubeconfig import NoContextError, NoKubeconfigError, configuration  # noqa: PLC0415
@@ -229,13 +241,12 @@ def kubeconfig_mistake(place: Place, inputs: Mapping[str, Any]) -> LocatedMistak
         configuration(inputs)
     except NoKubeconfigError as error:
         where = kubernetes_setting(place, "kubeconfig") if inputs.get("kubeconfig") else place
-        fix = f"correct the path, or write it: {commands.update_kubeconfig(kubeconfig)}"
+        fix = f"correct the path, or write it: {write}"
         mistake = Mistake(str(error), "an existing kubeconfig", fix)
         return LocatedMistake(where, mistake, rule=live_rules.CONTEXT_MISSING)
     except NoContextError as error:
         where = kubernetes_setting(place, "context") if inputs.get("context") else place
-        names, add = commands.list_contexts(kubeconfig), commands.update_kubeconfig(kubeconfig)
-        fix = f"write one of `{names}` as the context, or add it: {add}"
+        fix = f"write one of `{commands.list_contexts(kubeconfig)}` as the context, or add it: {write}"
         mistake = Mistake(str(error), "a context of the kubeconfig", fix)
         return LocatedMistake(where, mistake, rule=live_rules.CONTEXT_MISSING)
     except CouldNotLookError:

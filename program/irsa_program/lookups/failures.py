@@ -106,7 +106,10 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
         f"correct its name; these exist: {commands.list_profiles()}",
     ),
     Cause.REGION_MISSING: Advice(
-        "no AWS region is set", "a region in aws:region or AWS_REGION", f"set it: {commands.SET_REGION}", "error"
+        "no AWS region is set",
+        "a region in aws:region or AWS_REGION",
+        "set it in the stack file, such as `aws:region: us-west-2`",
+        "error",
     ),
     Cause.WRONG_AWS_ACCOUNT: Advice(
         "the AWS credentials are of AWS account {about}, which the stack refuses",
@@ -129,7 +132,7 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
     Cause.THROTTLED: Advice(
         "AWS throttles the requests to {account}: {said}",
         "fewer requests at one time",
-        "run again in a minute; `pulumi config set aws:maxRetries 5` has this said sooner: remove it afterwards",
+        "run again in a minute; `aws:maxRetries: 5` in the stack file has this said sooner: remove it afterwards",
         "error",
     ),
     Cause.ROLE_NOT_ASSUMABLE: Advice(
@@ -187,20 +190,23 @@ def quoted(error: CouldNotLookError) -> str:
 
 
 def kubernetes_mistake(
-    error: CouldNotLookError, place: Place, cluster: str, at: commands.ClusterPlace, rule: str
+    error: CouldNotLookError, place: Place, cluster: str, at: commands.ClusterPlace, rule: str, *, write: str
 ) -> LocatedMistake:
-    """Return the mistake for a cluster, named as in a message, whose Kubernetes API does not answer."""
+    """Return the mistake for a cluster, named as in a message, whose Kubernetes API does not answer.
+
+    `write` is the command that writes its kubeconfig.
+    """
     found = f"no answer from the Kubernetes API of {cluster}: {quoted(error)}"
     allowed, advice, command = KUBERNETES_ADVICE.get(error.cause, KUBERNETES_ADVICE[Cause.UNKNOWN])
-    fix = f"{advice}: {command(at)}"
+    fix = f"{advice}: {command(at) if command else write}"
     return LocatedMistake(place, Mistake(found, allowed, fix), rule=rule)
 
 
-KUBERNETES_ADVICE: Mapping[Cause, tuple[str, str, Callable[[commands.ClusterPlace], str]]] = {
+KUBERNETES_ADVICE: Mapping[Cause, tuple[str, str, Callable[[commands.ClusterPlace], str] | None]] = {
     Cause.NOT_TRUSTED: (
         "the certificate authority of the cluster in the kubeconfig",
         "write the kubeconfig again",
-        lambda at: commands.update_kubeconfig(at.kubeconfig),
+        None,
     ),
     Cause.NO_CREDENTIALS: (
         "valid credentials",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from irsa.rules.arns import ClusterArn, oidc_provider_arn, parse_iam_arn
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa.rules.unknown import Sample, sampled
+from irsa.rules.unknown import Sample, Unknown, is_there, known_or, or_else, sampled
 from irsa.ways import POD_IDENTITY
 from irsa_config.arguments_with_variables import values_with_variables
 from irsa_config.models import Cluster
@@ -107,12 +107,12 @@ class Needs(NamedTuple):
 
 def audience_of(binding: Binding) -> str:
     """Return the audience of the tokens that a binding's role trusts."""
-    return str(binding.args.get("audience", DEFAULT_AUDIENCE))
+    return str(or_else(binding.keys.audience, DEFAULT_AUDIENCE))
 
 
 def trusts_providers(binding: Binding) -> bool:
     """Return whether a binding's role gets a trust policy with OIDC providers; that of an existing role stays."""
-    return binding.argument("role", "arn") is None and binding.identity.needs("oidc_provider_arns")
+    return not is_there(binding.keys.role.arn) and binding.identity.needs("oidc_provider_arns")
 
 
 def account_id_of(stack: Stack, aws_account: str | None, identity: AwsIdentity | None) -> str | None:
@@ -129,26 +129,26 @@ def needs_of(stack: Stack) -> Needs:
     account_ids: set[str | None] = set()
     for binding in stack.bindings.values():
         clusters = stack.clusters_of(binding)
-        used = references([value for _, value in values_with_variables(binding.args)])
-        variables.setdefault(binding.aws_account, set()).update(used)
+        used = references([value for _, value in values_with_variables(binding.tree)])
+        key = known_or(binding.aws_account, None)
+        variables.setdefault(key, set()).update(used)
         if binding.identity.needs("cluster_arns"):
             cluster_arns.update(clusters)
             for aws_account in {stack.clusters_by_key[cluster].aws_account for cluster in clusters}:
                 variables.setdefault(aws_account, set())
-                if aws_account != binding.aws_account and binding.argument("role", "arn") is None:
-                    account_ids.add(binding.aws_account)
+                if aws_account != key and not is_there(binding.keys.role.arn):
+                    account_ids.add(key)
         for cluster in clusters if trusts_providers(binding) else ():
-            audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
-        if "service_account" in binding.args:
+            audiences.setdefault((cluster, key), set()).add(audience_of(binding))
+        if binding.keys.service_account:
             kubernetes.update(clusters)
         elif POD_IDENTITY in binding.identity.used:
             # The guard knows the service account that an add-on's chart creates.
             kubernetes.update(filter(stack.guard_of, clusters))
-    with_names = [
-        each for each in stack.bindings.values() if each.argument("role", "name") or each.argument("policy", "name")
-    ]
+    named = [("role", "name"), ("policy", "name")]
+    with_names = [each for each in stack.bindings.values() if any(map(each.keys.has, named))]
     creating = {aws_account for key, aws_account in audiences if stack.clusters_by_key[key].create_oidc_provider}
-    for several in ({each.aws_account for each in with_names}, creating):
+    for several in ({known_or(each.aws_account, None) for each in with_names}, creating):
         # Of those whose role the file has, it has the number.
         account_ids.update(key for key in several if len(several) > 1 and stack.account_id(key) == key)
     return Needs(variables, audiences, kubernetes, cluster_arns, account_ids)
@@ -193,7 +193,10 @@ def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups
 
 def _pairs(stack: Stack) -> Collection[tuple[str, str | None]]:
     """Return the clusters of the bindings' roles, each with the AWS account of such a role."""
-    return dict.fromkeys((key, each.aws_account) for each in stack.bindings.values() for key in stack.clusters_of(each))
+    bindings = [each for each in stack.bindings.values() if not isinstance(each.aws_account, Unknown)]
+    return dict.fromkeys(
+        (key, known_or(each.aws_account, None)) for each in bindings for key in stack.clusters_of(each)
+    )
 
 
 def completed(answers: Lookups, known: Lookups) -> Lookups:

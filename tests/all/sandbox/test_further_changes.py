@@ -62,20 +62,6 @@ def test_formerly_helps_after_a_failed_up(deploy: Callable[..., Project], cloud:
     assert project.up() == {}
 
 
-def test_what_is_not_kept_first_is_deleted(deploy: Callable[..., Project], cloud: Any) -> None:
-    """Protects the page's warning: `create: false` may delete the service account, which the next `up` misses."""
-    account: dict[str, Any] = {"name": "gone-sa"}
-    project = deploy({"bindings": {"app": named("gone", identity="podIdentity", serviceAccount=account)}})
-    project.up()
-    account["create"] = False
-    project.set({"bindings": {"app": named("gone", identity="podIdentity", serviceAccount=account)}})
-    did = project.up()
-
-    assert did == rows()["`create: true` to `false`, with `identity: podIdentity` and no annotations"].counts
-    assert cloud.kubectl("get", "serviceaccount", "gone-sa").returncode != 0
-    assert "gone-sa" in project.refused("preview")
-
-
 # A cluster has another issuer than its stack file names: it was wrong, or the cluster was rebuilt.
 OTHER_ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/REBUILT0000000000000000000000000"
 OTHER_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{OTHER_ISSUER}"

@@ -31,8 +31,6 @@ import * as pulumi from "@pulumi/pulumi";
 
 // @ts-expect-error an unknown argument
 new irsa.ServiceAccountRole("unknown", { roleNme: "reader" });
-// @ts-expect-error an argument of an earlier version
-new irsa.ServiceAccountRole("former", { roleName: "reader" });
 // @ts-expect-error an unknown argument of the service account
 new irsa.ServiceAccountRole("nested", { serviceAccount: { name: "reader", namespce: "reports" } });
 // @ts-expect-error a string in place of an integer

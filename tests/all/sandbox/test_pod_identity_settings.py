@@ -51,17 +51,21 @@ def changed(project: Project) -> list[dict[str, str]]:
     found = not_good(checks)
     assert code == bool(found)
     for fix in dict.fromkeys(each["fix"] for each in found):
-        follow(project, fix)
+        # Whose it is, the reader knows.
+        follow(project, fix, {"PROFILE": None})
     assert report(project, "verify")[0] == 0
     return found
 
 
 def test_settings_change_in_place_and_drift_is_repaired(deploy: Deploy, cloud: Any, roles: None) -> None:
-    project, eks = deploy({"bindings": {"app": APP}}), cloud.aws("eks")
+    # A provider that assumes a role has credentials that no profile is known of.
+    by_role = {"own": {"assumeRoleArn": f"arn:aws:iam::{ACCOUNT}:role/administrator"}}
+    app = {**APP, "account": "own"}
+    project, eks = deploy({"accounts": by_role, "bindings": {"app": app}}), cloud.aws("eks")
     project.up()
     (before,) = associations(cloud, "verified-pods")
     assert before["disableSessionTags"] is False
-    project.set({"bindings": {"app": {**APP, "podIdentity": SETTINGS}}})
+    project.set({"accounts": by_role, "bindings": {"app": {**app, "podIdentity": SETTINGS}}})
     project.up()
     (found,) = associations(cloud, "verified-pods")
     assert found["associationId"] == before["associationId"]
@@ -98,10 +102,10 @@ def test_settings_change_in_place_and_drift_is_repaired(deploy: Deploy, cloud: A
     assert (missing["found"], missing["expected"]) == ("no association", f"an association of {ROLE}")
 
     # EKS keeps what an update leaves out; the command that removes it is that of the message.
-    project.set({"bindings": {"app": {**APP, "podIdentity": {"sessionTags": False}}}})
+    project.set({"accounts": by_role, "bindings": {"app": {**app, "podIdentity": {"sessionTags": False}}}})
     (command,) = set(re.findall("`(aws eks .*?)`", project.refused("up", "--yes", "--skip-preview")))
     words = dict(itertools.pairwise(shlex.split(command)))
-    assert (words["--target-role-arn"], words["--policy"]) == ("", "")
+    assert (words["--target-role-arn"], words["--policy"], words["--profile"]) == ("", "", "PROFILE")
     at = {"clusterName": words["--cluster-name"], "associationId": words["--association-id"]}
     eks.update_pod_identity_association(**at, targetRoleArn="", policy="")
     project.up("--refresh")
@@ -110,7 +114,7 @@ def test_settings_change_in_place_and_drift_is_repaired(deploy: Deploy, cloud: A
     eks.update_pod_identity_association(**at, targetRoleArn=TARGET)
     (kept,) = changed(project)
     assert (kept["found"], kept["expected"]) == (f"target role: {TARGET}", "target role: none")
-    project.set({"bindings": {"app": APP}})
+    project.set({"accounts": by_role, "bindings": {"app": app}})
     assert project.up()["update"] == 2
     assert associations(cloud, "verified-pods")[0]["disableSessionTags"] is False
 

@@ -23,8 +23,9 @@ from irsa.rules.unknown import SECRET
 from irsa.ways import SHORT
 from irsa_config.argument_places import place_of
 from irsa_config.key_types import keys_at, type_at
-from irsa_config.loading import KINDS, read_settings
+from irsa_config.loading import read_settings
 from irsa_config.located_mistake import LocatedMistake
+from irsa_config.reading import KINDS
 from irsa_program.examine import examine
 from tests.world import document
 
@@ -62,19 +63,16 @@ def test_the_content_of_a_kubeconfig_is_not_shown(content: str) -> None:
     assert "hunter2" not in str(mistake.mistake)
 
 
-def test_a_key_of_an_earlier_version_is_not_taken_for_a_misspelled_one() -> None:
-    (found,) = mistakes(defaults={"retainNamespaces": False})
-    assert found.place == ("defaults", "retainNamespaces")
-    assert found.mistake.fix.startswith("remove it: ")
-
-
 def test_what_is_as_by_default_is_as_if_it_were_not_there() -> None:
     account = {"name": "a", "create": True, "takeOver": False, "labels": {}, "imagePullSecrets": []}
     empty: dict[str, Any] = {"policyArns": [], "policies": [], "inlinePolicies": {}, "assumeRoleArns": [], "import": []}
     trust = {"subjects": [], "anyServiceAccount": False, "conditions": {}, "statements": []}
     keys = {"serviceAccount": account, **empty, "trust": trust, "retainOnDelete": False, "role": {"tags": {}}}
-    args = read_settings({"bindings": {"a": keys}}, Path("/nowhere")).stack.bindings["a"].args
-    assert args == {"service_account": {"name": "a", "namespace": "default"}}
+    args = read_settings({"bindings": {"a": keys}}, Path("/nowhere")).stack.bindings["a"].keys
+    assert [*args.written()] == ["service_account", "role", "trust"]
+    assert args.service_account
+    assert args.service_account.written() == {"name": "a", "namespace": "default"}
+    assert (args.role.written(), args.trust.written()) == ({}, {})
     existing = {**keys, "role": {"arn": "arn:aws:iam::111122223333:role/r"}}
     assert not mistakes(bindings={"a": existing})
     (mistake,) = mistakes(bindings={"a": {**existing, "retainOnDelete": 0}})
@@ -131,7 +129,7 @@ POLICY = {"document": document()}
 
 def merged(binding: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
     settings = read_settings({"defaults": defaults, "bindings": {"a": binding}}, Path("/nowhere"))
-    return dict(settings.stack.bindings["a"].args)
+    return dict(settings.stack.bindings["a"].tree)
 
 
 def test_a_binding_without_its_own_gets_them_all() -> None:
@@ -139,16 +137,16 @@ def test_a_binding_without_its_own_gets_them_all() -> None:
         "audience": "ci",
         "role": {
             "path": "/team/",
-            "max_session_duration": 7200,
-            "permissions_boundary": DEFAULTS["permissionsBoundary"],
+            "maxSessionDuration": 7200,
+            "permissionsBoundary": DEFAULTS["permissionsBoundary"],
             "tags": DEFAULTS["tags"],
         },
         "policy": {**POLICY, "path": "/team/", "tags": DEFAULTS["tags"]},
-        "service_account": {
+        "serviceAccount": {
             "name": "a",
             "namespace": "team-a",
-            "token_expiration": 3600,
-            "sts_regional_endpoints": True,
+            "tokenExpiration": 3600,
+            "stsRegionalEndpoints": True,
         },
     }
 
@@ -170,16 +168,16 @@ def test_an_existing_role_gets_none() -> None:
     existing = {"arn": "arn:aws:iam::111122223333:role/r"}
     found = merged({**APP, "role": existing}, DEFAULTS)
     assert found["role"] == existing
-    assert found["service_account"]["namespace"] == "team-a"
+    assert found["serviceAccount"]["namespace"] == "team-a"
 
 
 def test_without_defaults_only_the_namespace_is_filled_in() -> None:
     """https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/#initial-namespaces."""
-    assert merged(APP, {}) == {"service_account": {"name": "a", "namespace": "default"}}
+    assert merged(APP, {}) == {"serviceAccount": {"name": "a", "namespace": "default"}}
 
 
 def test_no_service_account_comes_from_defaults() -> None:
-    assert "service_account" not in merged({"trust": {"subjects": ["a:b"]}}, DEFAULTS)
+    assert "serviceAccount" not in merged({"trust": {"subjects": ["a:b"]}}, DEFAULTS)
 
 
 PARTS: dict[str, Any] = {
@@ -206,7 +204,7 @@ def test_the_way_to_the_role_is_that_of_the_binding_else_the_default(
 @pytest.mark.parametrize("settings", [{}, {"sessionTags": True}])
 @pytest.mark.parametrize("identity", ["irsa", {"irsa": "used", "podIdentity": "trusted"}])
 def test_tags_are_for_an_association_that_is_there(identity: Any, settings: dict[str, Any]) -> None:
-    assert "tags" not in merged({**APP, "identity": identity, "podIdentity": settings}, DEFAULTS)["pod_identity"]
+    assert "tags" not in merged({**APP, "identity": identity, "podIdentity": settings}, DEFAULTS)["podIdentity"]
 
 
 # What is not known, or wrong

@@ -66,7 +66,7 @@ def test_an_account_id_without_quotes(tmp_path: Path, door: str) -> None:
         assert mistakes(tmp_path, text.replace("X", f'"{ACCOUNT}"')) == []
 
 
-@pytest.mark.parametrize("key", ["5", "true", "1.5", "yes", "my-app", "'010'", '"2012-10-17"'])
+@pytest.mark.parametrize("key", ["5", "true", "yes", "my-app", "'010'", '"2012-10-17"'])
 def test_keys_that_stay_what_they_are(tmp_path: Path, key: str) -> None:
     assert mistakes(tmp_path, file_with(f"role: {{tags: {{{key}: x}}}}")) == []
 
@@ -76,33 +76,64 @@ OWNER, TIME = "role: {tags: {owner: X}}", "trust: {conditions: {DateLessThan: {a
 
 # As the engine reads them, and writes what it read: scalars_of_the_engine.json.
 @pytest.mark.parametrize(
-    ("text", "read", "meant"),
+    ("text", "read"),
     [
-        ("2026-12-31T23:59:59Z", "2026-12-31 23:59:59 +0000 UTC", ""),
-        ("010", "8", ""),
-        (".inf", "", ""),
-        ("2026-12-31 00:00:00 +0000 UTC", None, "2026-12-31"),
-        ("2026-12-31 23:59:59.5 +0000 UTC", None, "2026-12-31T23:59:59.5Z"),
-        ("2026-12-31 23:59:59 -0530 -0530", None, "2026-12-31T23:59:59-05:30"),
-        ("'2026-12-31 23:59:59 +0100 CET'", None, "2026-12-31T23:59:59+01:00"),
+        ("2026-12-31T23:59:59Z", "a date"),
+        ("2026-12-31", "a date"),
+        ("010", "8"),
+        (".inf", ""),
     ],
 )
 @pytest.mark.parametrize("setting", [OWNER, TIME])
-def test_a_string_that_the_engine_changes(
-    tmp_path: Path, setting: str, text: str, read: str | None, meant: str
-) -> None:
+def test_a_string_that_the_engine_changes(tmp_path: Path, setting: str, text: str, read: str) -> None:
     file = file_with(setting)
     (mistake,) = mistakes(tmp_path, file.replace("X", text))
 
     assert mistake.line == 4
-    assert mistake.mistake.fix == f'put it in quotes: "{meant or text}"'
-    if read is not None:
-        why = f"which YAML reads as {read}" if read else "for which the engine refuses the whole file"
-        assert mistake.mistake.found == f"{text} without quotes, {why}"
-    assert mistakes(tmp_path, file.replace("X", f'"{meant or text}"')) == []
+    assert mistake.mistake.fix == f'put it in quotes: "{text}"'
+    why = f"which YAML reads as {read}" if read else "for which the engine refuses the whole file"
+    assert mistake.mistake.found == f"{text} without quotes, {why}"
+    assert mistakes(tmp_path, file.replace("X", f'"{text}"')) == []
 
 
-@pytest.mark.parametrize("text", ["5", "-1", "1.5", "true", "2026-02-30", "1:30"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-12-31 00:00:00 +0000 UTC",
+        "2026-12-31 23:59:59.5 +0000 UTC",
+        "2026-12-31 23:59:59 -0530 -0530",
+        "'2026-12-31 23:59:59 +0100 CET'",
+    ],
+)
+def test_a_date_that_the_engine_has_written(tmp_path: Path, text: str) -> None:
+    """`pulumi config set` saves the whole file, with this in place of a date without quotes."""
+    (mistake,) = mistakes(tmp_path, file_with(TIME).replace("X", text))
+
+    assert (mistake.line, "in place of a date" in mistake.mistake.found) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ("role: {tags: {1.5: x}}", 4),
+        ("role: {tags: {2026-12-31: x}}", 4),
+        ("aws:defaultTags: {tags: {until: 2026-12-31}}", 5),
+        ("aws:region: 2026-12-31", 5),
+        ("aws:allowedAccountIds: [2026-12-31]", 5),
+        ("aws:defaultTags: {tags: {010: x}}", 5),
+    ],
+)
+def test_a_key_or_a_tag_that_the_engine_changes(tmp_path: Path, setting: str, line: int) -> None:
+    (mistake,) = mistakes(tmp_path, file_with(setting))
+
+    assert (mistake.line, "put it in quotes" in mistake.mistake.fix) == (line, True)
+
+
+def test_what_the_engine_changes_of_another_program(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, file_with("aws:region: us-west-2\n  gcp:x: {1.5: {<<: {010: 2026-12-31}}}")) == []
+
+
+@pytest.mark.parametrize("text", ["5", "-1", "1.5", "true", "2026-12-31T1", "1:30"])
 def test_what_the_engine_leaves_as_it_is_needs_no_quotes(tmp_path: Path, text: str) -> None:
     assert mistakes(tmp_path, file_with(TIME).replace("X", text)) == []
 

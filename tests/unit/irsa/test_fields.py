@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from irsa.add_ons.parameters import SWITCHES
-from irsa.fields import OF_A_ROLE, Document, Field, Found, Group, Node
+from irsa.fields import OF_A_ROLE, Field, Found, Group, Node
+from irsa.keys.binding import ServiceAccountRole
 from irsa.read import Arguments
 from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.policies import Document
 from irsa.ways import BOTH
 from tests.unit.irsa.add_ons.every_add_on import VALUES as OF_PARAMETERS
 from tests.unit.irsa.add_ons.every_add_on import values
@@ -161,7 +163,7 @@ def test_advice_has_a_value_whole_or_not_at_all(name: str) -> None:
         args: Any = value
         for part in reversed(name.split(".")):
             args = {part: args}
-        arguments.read(args)
+        arguments.read(args, ServiceAccountRole)
 
         for _, mistake in arguments.found:
             assert value[:30] not in mistake.fix or repr(value) in mistake.fix, mistake.fix

@@ -6,9 +6,11 @@ from typing import Any
 import pulumi
 import pytest
 
+from irsa.keys.binding import ServiceAccountRole
 from irsa.read import ArgumentMistakes, Arguments, is_output
 from irsa.rules.mistakes import Place, path_of
 from irsa.rules.policies import DEEPEST
+from irsa.rules.unknown import SECRET, WRONG, has_unknown, without_missing
 from irsa.spec import read, read_again
 
 ROLE = "arn:aws:iam::111122223333:role/r"
@@ -34,13 +36,11 @@ def places(arguments: Arguments) -> list[Place]:
         ({"policies": [{"add_on": "velero", "name": "mine"}]}, "move it to policy.name"),
         ({"inline_policies": {"a": {"Version": "x"}}}, "write the policy document under inline_policies.a.document"),
         ({"role": {"permisions_boundary": "r"}}, "did you mean 'permissions_boundary'?"),
-        ({"role_name": "r"}, "it is role.name now"),
-        ({"attached_policies_quota": 5}, "it is quotas.attached_policies now"),
     ],
 )
 def test_a_misplaced_argument_is_told_where_it_belongs(args: Any, fix: str) -> None:
     arguments = Arguments("my-app")
-    arguments.read(args)
+    arguments.read(args, ServiceAccountRole)
 
     assert fix in [mistake.fix for _, mistake in arguments.found]
 
@@ -48,7 +48,7 @@ def test_a_misplaced_argument_is_told_where_it_belongs(args: Any, fix: str) -> N
 @pytest.mark.parametrize("args", [None, [], "x", output({"role": {"arn": ROLE}})])
 def test_arguments_that_are_no_mapping_stop_at_once(args: Any) -> None:
     arguments = Arguments("my-app")
-    assert arguments.read(args) == {}
+    assert arguments.read(args, ServiceAccountRole) == ServiceAccountRole.of({})
     assert places(arguments) == [()]
 
 
@@ -56,7 +56,7 @@ def test_arguments_that_are_no_mapping_stop_at_once(args: Any) -> None:
 @pytest.mark.parametrize("argument", ["service_account", "role", "trust", "policy", "policy_arns", "inline_policies"])
 def test_a_mapping_whose_keys_decide_is_plain(argument: str, value: Any) -> None:
     arguments = Arguments("my-app")
-    arguments.read({argument: value})
+    arguments.read({argument: value}, ServiceAccountRole)
     assert places(arguments)[0] == (argument,)
     assert ("which decides which resources exist" in arguments.found[0][1].allowed) is is_output(value)
 
@@ -64,7 +64,7 @@ def test_a_mapping_whose_keys_decide_is_plain(argument: str, value: Any) -> None
 def test_an_output_without_a_value_is_reported() -> None:
     name = output("x")
     arguments = Arguments("my-app", known={id(name): None})
-    arguments.read({"role": {"name": name}})
+    arguments.read({"role": {"name": name}}, ServiceAccountRole)
     assert [(place, mistake.found) for place, mistake in arguments.found] == [
         (("role", "name"), "an output without a value")
     ]
@@ -86,7 +86,7 @@ def test_a_string_that_no_string_should_be(text: str, place: tuple[str, ...]) ->
     value: Any = text
     for key in reversed(place):
         value = {key: value}
-    arguments.read(value)
+    arguments.read(value, ServiceAccountRole)
     assert places(arguments) == [place]
 
 
@@ -95,8 +95,9 @@ def test_a_member_of_an_enum_is_its_value() -> None:
         RED = "red"
 
     arguments = Arguments("my-app")
-    assert arguments.read({"role": {"tags": {"colour": Colour.RED}}}) == {"role": {"tags": {"colour": "red"}}}
-    assert type(arguments.given[("role", "tags")]["colour"]) is str
+    tags = arguments.read({"role": {"tags": {"colour": Colour.RED}}}, ServiceAccountRole).role.tags
+    assert tags == {"colour": "red"}
+    assert type(tags["colour"]) is str
 
 
 @pytest.mark.parametrize(("levels", "found"), [(DEEPEST - 1, False), (DEEPEST + 1, True)])
@@ -105,7 +106,7 @@ def test_a_value_is_bounded_in_depth(levels: int, found: bool) -> None:
     for _ in range(levels):
         value = [value]
     arguments = Arguments("my-app")
-    arguments.read({"trust": {"subjects": value}})
+    arguments.read({"trust": {"subjects": value}}, ServiceAccountRole)
     assert any("deep" in mistake.found for _, mistake in arguments.found) is found
 
 
@@ -137,7 +138,7 @@ STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 def test_a_value_that_python_does_not_compare_or_write(place: Place, args: Any, value: Any) -> None:
     """The attack: an array, or a number of 5,000 digits, as an argument, which ended in a traceback."""
     arguments = Arguments("my-app")
-    arguments.read(args(value))
+    arguments.read(args(value), ServiceAccountRole)
 
     assert place in places(arguments)
 
@@ -154,7 +155,7 @@ def test_an_output_as_a_key(args: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: an output as a key, whose text is an essay of the SDK, or an error where its setting says so."""
     monkeypatch.setenv("PULUMI_ERROR_OUTPUT_STRING", "true")
     arguments = Arguments("my-app")
-    arguments.read(args({output("x"): "y"}))
+    arguments.read(args({output("x"): "y"}), ServiceAccountRole)
 
     assert "an output as a key" in [mistake.found for _, mistake in arguments.found]
     assert "Calling" not in str([path_of(place) for place in places(arguments)])
@@ -190,3 +191,24 @@ def test_an_output_decides_no_number_of_resources(arguments: Any, value: Any, pl
     with pytest.raises(ArgumentMistakes) as refusal:
         read_again(spec.reading, {id(later): value}, False)
     assert [at for at, _ in refusal.value.mistakes] == [place]
+
+
+def test_what_is_right_stays_beside_what_is_wrong() -> None:
+    documents = {"a": {"document": {"Statement": [{**STATEMENT, "Effect": "allow"}]}}}
+    role = Arguments("my-app").read(
+        {"trust": {"subjects": ["a:b", "x"]}, "inline_policies": documents}, ServiceAccountRole
+    )
+    assert role.trust.subjects == ["a:b", WRONG]
+    document = role.at(("inline_policies", "a", "document"))
+    # The key that is missing is no value, and takes no room.
+    assert without_missing(document.content) == {"Statement": [{**STATEMENT, "Effect": WRONG}]}
+    assert has_unknown(document)
+
+
+def test_an_argument_may_be_within_one_that_is_not_known() -> None:
+    role = Arguments("my-app").read({"role": SECRET, "policy_arns": SECRET, "nmae": 1}, ServiceAccountRole)
+    for place in (("role", "name"), ("policy_arns", "a")):
+        assert (role.may_have(place), role.has(place)) == (True, False)
+    assert not role.may_have(("service_account",))
+    without_name = Arguments("my-app").read({"service_account": {"namespace": "a"}}, ServiceAccountRole)
+    assert not without_name.may_have(("service_account", "name"))

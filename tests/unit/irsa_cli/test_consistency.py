@@ -41,7 +41,8 @@ def verified(patch: pytest.MonkeyPatch, ages: dict[str, float | None], *looks: l
         reports.append(report)
         return report.exit_code
 
-    patch.setattr(work, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
+    patch.setattr(work, "exported_state", lambda _: [])
+    patch.setattr(work, "declared_stack", lambda *_: DeclaredStack("dev", bindings, {}, {}))
     patch.setattr(work, "look", look)
     patch.setattr(work, "publish", publish)
     patch.setattr("irsa_cli.verify.work.time.sleep", pauses.append)

@@ -72,6 +72,7 @@ def test_what_may_exist_has_its_commands() -> None:
         creating(types.SERVICE_ACCOUNT, "e", metadata=APP),
     ]
     text = list_of(state([], *operations, {"type": "deleting", "resource": OLD}))
+    assert text.endswith(" --skip-preview --stack test, and pulumi up --stack test\n")
 
     of_name, of_issuer = """[?PolicyName==`"my-policy"`]""", f"""[?ends_with(Arn,`":oidc-provider/{issuer}"`)]"""
     assert [line for lines in listed(text) for line in lines] == [

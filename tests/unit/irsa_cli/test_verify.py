@@ -4,6 +4,8 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any, cast
 
 import pytest
@@ -16,6 +18,7 @@ from irsa.rules.leaves import items_of
 from irsa.rules.unknown import Unknown
 from irsa.types import POD_IDENTITY_ASSOCIATION
 from irsa.ways import IRSA, POD_IDENTITY, TrustParts, parse_identity, trust_document
+from irsa_cli.main import main
 from irsa_cli.verify import work
 from irsa_cli.verify.binding import Verification
 from irsa_cli.verify.work import after_a_failed_up
@@ -28,6 +31,7 @@ from irsa_world.state.applied import as_applied
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, declared_stack
 from irsa_world.state.resource import resources_of
 from sandbox.pod_identity_webhook import injected
+from tests.fuzz.live_states import State, live
 from tests.unit.irsa_world.live.eks_answers import Eks, association
 from tests.world import OF_AGENT, Cloud, Place, document, documented
 
@@ -670,6 +674,57 @@ def test_a_failed_up_explains_only_what_it_did(reached: dict[str, int], now: dic
         for part, number in now.items()
         if number
     }
+
+
+INCOMPLETE: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, []),
+    # What the update was to change or to add.
+    ({"trust": json.loads(json.dumps(TRUST).replace("web:app", "web:*")), "description": "old"}, []),
+    ({"attached_policies": (), "inline_policies": {}}, []),
+    ({"trust": PARTS["trust"][2]}, ["trust"]),
+    ({"attached_policies": (POLICY, f"{POLICY}-too")}, ["policies"]),
+    ({"inline_policies": {"inline": READ, "x": READ}}, ["policies"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("live", "kinds"), INCOMPLETE)
+def test_an_update_that_failed_explains_nobody_elses_principal(live: dict[str, Any], kinds: list[str]) -> None:
+    """The attack: with `--continue-on-error`, the engine registers what depends on a failed role as not known yet."""
+    applied = {part: values[1] for part, values in PARTS.items()}
+    state = of_state({**applied, "trust": TRUST}, {**applied, "trust": TRUST})
+    state[1]["outputs"] |= dict.fromkeys(("roleArn", "annotations"), "04da6b54-80e4-46f7-96ec-b56ff0331ba9")
+    stack = declared_stack(resources_of({"deployment": {"resources": state}}))
+    (binding,) = stack.bindings
+    own = Role(ROLE, TRUST, attached_policies=(POLICY,), inline_policies={"inline": READ})
+    cloud: Any = Cloud(replace(own, **live))
+    checks = Verification(stack, cloud, cloud, binding).checks(pods=True)
+
+    assert (checks[0].check, checks[0].outcome) == ("role", Outcome.CANNOT_TELL)
+    assert [(each.check, each.outcome) for each in checks[1:]] == [(kind, Outcome.FINDING) for kind in kinds]
+
+
+@pytest.mark.parametrize(("words", "said"), [(["verify"], True), (["verify", "--pods"], False), (["prove"], True)])
+def test_whoever_looks_at_no_pods_says_so_and_reads_the_state_once(
+    words: list[str], said: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The attack: all is green, and the running Pods have no credentials."""
+    state = State()
+    state.inline = ["inline", "by-hand"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    live(state, tmp_path, monkeypatch)
+    answers, asked = {"export": state.exported, "history": [{"kind": "update", "result": "failed"}]}, list[str]()
+
+    def pulumi(*words: str, **_: Any) -> CompletedProcess[str]:
+        asked.append(words[1])
+        return CompletedProcess([], 0, json.dumps(answers[words[1]]), "")
+
+    monkeypatch.setattr("irsa_world.state.pulumi._run", pulumi)
+    main([*words, "--stack", "dev"])
+    page = " ".join(capsys.readouterr().out.split())
+
+    assert ("the running Pods were not looked at: irsa verify --pods --stack dev" in page) is said
+    assert asked == ["export", *["history"] * (words[0] == "verify")]
 
 
 def test_a_refresh_does_not_declare_a_stranger() -> None:

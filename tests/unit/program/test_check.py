@@ -61,6 +61,8 @@ def test_every_class_of_mistake_at_once(capsys: pytest.CaptureFixture[str], monk
         ("config:\n  isra:bindings: {}\n", 2, "did you mean irsa:bindings?"),
         ("config: {}\n---\nconfig: {}\n", 2, "not YAML"),
         ("config:\n  ? [a]\n  : b\n", 2, "a key that is a list or a map"),
+        ("config:\n  irsa:x:\n  ? [a]\n  : b\n", 3, "a key that is a list or a map"),
+        (f"{GOOD}    a:\n      role: {{}}\n      ? [a]\n      : b\n", 8, "a key that is a list or a map"),
         (f"config:\n  irsa:bindings: {'[' * 101}{']' * 101}\n", 2, "values nested more than 100 deep"),
         (f"config:\n  irsa:bindings: {'[' * 50_000}\n", 2, "values nested more than 100 deep"),
         (f"config:\n  irsa:bindings: {'[' * 500}\n", 3, "not YAML"),
@@ -68,9 +70,11 @@ def test_every_class_of_mistake_at_once(capsys: pytest.CaptureFixture[str], monk
         ("config:\n  irsa:x:\n  - *\n", 3, "`*` without quotes"),
         ("config:\n\tirsa:x: 1\n", 2, "a tab, with which"),
         ("config:\n  irsa:x:\n  \ta: 1\n", 3, "a tab, with which"),
+        ("config:\n  irsa:x: 1\n  \ty: 1\n", 3, "a tab, with which"),
         ("config:\n  irsa:x: @a\n", 2, "'@' at the beginning"),
         (f"{GOOD}aws:region: us-west-2\n", 6, "aws:region outside of `config:`"),
         ("irsa:bindings: {}\n", 1, "irsa:bindings outside of `config:`"),
+        *((f"{GOOD}{key}: {{}}\n", 6, f"{key} outside of `config:`") for key in ("bindings", "policy", "trust")),
     ],
 )
 def test_files_that_are_no_stack_files(
@@ -106,7 +110,7 @@ def moved_left(at: int) -> tuple[str, int, int]:
 
 @pytest.mark.parametrize(
     "at",
-    [n for n, each in enumerate(BINDINGS.splitlines()) if each.strip() in ("a:", "b:", "serviceAccount:", "policy:")],
+    [n for n, each in enumerate(BINDINGS.splitlines()) if each.endswith(":") and each != "config:"],
 )
 def test_keys_that_are_not_indented_are_one_mistake(project: Path, capsys: pytest.CaptureFixture[str], at: int) -> None:
     text, first, last = moved_left(at)
@@ -174,7 +178,7 @@ def test_policies_that_break_a_reader(
     assert any(each["file"] == "p.json" and words in each["found"] for each in report["errors"])
 
 
-@pytest.mark.parametrize("region", ["[1]", "{value: [1]}", "5", "true", "2012-10-17", "us_west_2", "'[1]'"])
+@pytest.mark.parametrize("region", ["[1]", "{value: [1]}", "5", "true", "us_west_2", "'[1]'"])
 @pytest.mark.parametrize("place", ["stack", "project", "value"])
 def test_a_region_that_is_none(project: Path, capsys: pytest.CaptureFixture[str], region: str, place: str) -> None:
     (project / "Pulumi.dev.yaml").write_text(GOOD)

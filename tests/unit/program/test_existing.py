@@ -49,7 +49,6 @@ def test_whether_it_exists(
     there: Any, listed: Any, asked: list[str], refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster, hooks, warned = Cluster(there, listed), list[Any](), list[str]()
-    monkeypatch.setattr(existing, "supports", lambda _: True)
     monkeypatch.setattr(pulumi, "ResourceHook", lambda _name, function: hooks.insert(0, function))
     monkeypatch.setattr(pulumi.log, "warn", warned.append)
     monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClient", lambda _: cluster)

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from irsa.evaluation import Decision
-from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admitted, admitted_by, but_those
+from irsa.evaluation.admission import but_those
 from irsa.evaluation.decision import admits_any_association
+from irsa.evaluation.grants import Admitted, admitted_by
 from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN
 from irsa.rules.arns import issuer_host_path
@@ -36,7 +37,7 @@ BY_TAG = (
 def wide_trust(facts: Facts) -> Iterator[Finding]:
     """Yield the roles that admit a whole namespace, or more, or any association of their AWS account."""
     for trust in facts.trusts:
-        namespaces = _wide_namespaces(facts, trust) if trust.cluster else {}
+        namespaces = _wide_namespaces(trust) if trust.cluster else {}
         said = []
         for decision, verb in (
             (Decision.ALLOWED, "it trusts"),
@@ -58,7 +59,7 @@ def wide_trust(facts: Facts) -> Iterator[Finding]:
             yield Finding(role=arn, found=found, expected=f"StringEquals on {BY_TAG}")
 
 
-def _wide_namespaces(facts: Facts, trust: Trust) -> dict[str, tuple[Decision, Sequence[Admitted]]]:
+def _wide_namespaces(trust: Trust) -> dict[str, tuple[Decision, Sequence[Admitted]]]:
     """Return the namespaces of which a role admits, or may admit, every service account, and by which patterns.
 
     `*` stands for all of them.
@@ -68,9 +69,7 @@ def _wide_namespaces(facts: Facts, trust: Trust) -> dict[str, tuple[Decision, Se
     named_alone = {each.place for each in compared} == trust.allowing.keys() and not any(map(is_pattern, values))
     if named_alone or not trust.client_ids:
         return {}
-    admitted, complete = admitted_by(trust.parsed, trust.provider_arn, trust.client_ids)
-    if not complete:
-        facts.not_checked(f"{named(trust.policy.role.arn)}: {TOO_MANY_PATTERNS}")
+    admitted = admitted_by(trust.parsed, trust.provider_arn, trust.client_ids)
     found: dict[str, tuple[Decision, Sequence[Admitted]]] = {}
     for decision, those in (
         (Decision.ALLOWED, [each for each in admitted if each.certain]),

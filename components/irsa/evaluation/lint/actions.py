@@ -18,6 +18,7 @@ from irsa.evaluation.lint.rule import Danger, Statement, Warnings, rule
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.grammar import EVERY_ACTION
 from irsa.rules.mistakes import Mistake, likely, shortened
+from irsa.rules.unknown import sampled
 
 ROLE = "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}"
 # Any action of any service: nobody has one of this name.
@@ -28,43 +29,15 @@ WRITING = ("Write", "Permissions management", "Tagging")
 _LOOKING = ("get", "list", "describe", "head", "batchget", "query", "scan", "select", "view", "search")
 # Of keys, and of who acts as whom, nothing is only looked at.
 _NEVER_LOOKING = frozenset({"kms", "sts"})
-# What answers with a secret, or with credentials that others than the caller have.
+# What answers with a secret, or with credentials that others than the caller have, as the page of its API says: the
+# service's at https://docs.aws.amazon.com/service-authorization/latest/reference/ links it.
 SECRETS = (
-    # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html and BatchGetSecretValue
-    "secretsmanager:*getsecretvalue",
-    # https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html
-    "ssm:getparameter*",
-    # https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html,
-    # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html,
-    # https://docs.aws.amazon.com/lake-formation/latest/APIReference/API_GetTemporaryGlueTableCredentials.html, ...
-    "*:get*credentials*",
-    # https://docs.aws.amazon.com/storagegateway/latest/APIReference/API_DescribeChapCredentials.html
-    "storagegateway:describechapcredentials",
-    # https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_GetRelationalDatabaseMasterUserPassword.html,
-    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetPasswordData.html,
-    # https://docs.aws.amazon.com/pca-connector-scep/latest/APIReference/API_GetChallengePassword.html
-    "*:get*password",
-    "ec2:getpassworddata",
-    # https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_GetBucketAccessKeys.html,
-    # https://docs.aws.amazon.com/appsync/latest/APIReference/API_ListApiKeys.html,
-    # https://docs.aws.amazon.com/waf/latest/APIReference/API_GetDecryptedAPIKey.html
-    "lightsail:getbucketaccesskeys",
-    "appsync:listapikeys",
-    "wafv2:getdecryptedapikey",
-    # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html
-    "cognito-idp:describeuserpoolclient",
-    "cognito-idp:listuserpoolclientsecrets",
-    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodeconnections.html,
-    # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetOpenIdTokenForDeveloperIdentity.html,
-    # https://docs.aws.amazon.com/gameliftservers/latest/apireference/API_GetComputeAuthToken.html, ...
-    "*:get*accesstoken",
-    "*:get*authtoken",
-    "*:getconnectiontoken",
-    "*:getfederationtoken",
-    "cognito-identity:getopenidtoken*",
-    "amplifybackend:gettoken",
-    # https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_GetResourceApiKey.html
-    "bedrock-agentcore:getresource*",
+    *("secretsmanager:*getsecretvalue", "ssm:getparameter*", "*:get*credentials*", "*:get*password"),
+    *("ec2:getpassworddata", "storagegateway:describechapcredentials", "lightsail:getbucketaccesskeys"),
+    *("appsync:listapikeys", "wafv2:getdecryptedapikey", "bedrock-agentcore:getresource*"),
+    *("cognito-idp:describeuserpoolclient", "cognito-idp:listuserpoolclientsecrets"),
+    *("*:get*accesstoken", "*:get*authtoken", "*:getconnectiontoken", "*:getfederationtoken"),
+    *("cognito-identity:getopenidtoken*", "amplifybackend:gettoken"),
 )
 
 
@@ -171,10 +144,20 @@ def nearest_actions(action: str) -> Sequence[str]:
     prefix, _, name = action.lower().partition(":")
     near = [prefix] if service(prefix).actions else difflib.get_close_matches(prefix, services(), n=3)
     for each in near:
-        known = service(each).actions
+        known: dict[str, Sequence[str]] = {
+            key: [f"{each}:{found.name}"] for key, found in service(each).actions.items()
+        }
+        known |= {key.partition(":")[2]: those for key, those in _OF_OPERATIONS.items() if key.startswith(f"{each}:")}
+        if name.startswith(_LOOKING):
+            # Who means to look at something is not to be told what changes it.
+            known = {key: those for key, those in known.items() if not any(_changes(one) for one in those)}
         if close := likely(name, known):
-            return [f"{each}:{known[close].name}"]
+            return known[close]
     return []
+
+
+def _changes(action: str) -> bool:
+    return any(each.access_level in WRITING for each in matching(action))
 
 
 class Written(NamedTuple):
@@ -395,41 +378,33 @@ def wrong_resource(statement: Statement) -> Warnings:
     """
     resources = [_IAM_VARIABLE.sub("*", resource) for resource in statement.items("Resource")]
     actions = statement.items("Action") if statement.is_known("Resource") else ()
-    groups: dict[tuple[str, Instead], list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for action in actions if resources and "*" not in resources else ():
         applies = None if action in EVERY_ACTION else applicability(action)
         if applies and not any(map(applies.includes, resources)):
-            instead = _instead(applies, statement)
-            if not {each.name for each in matching(action)} & WITH_PREFIX:
-                instead = instead._replace(prefixes=())
-            groups.setdefault((_applies_to(applies), instead), []).append(action)
-    for (allowed, (resource, prefixes, is_resource)), wrong in groups.items():
+            groups.setdefault(_applies_to(applies), []).append(action)
+    for allowed, wrong in groups.items():
+        shown = _shown(statement)
         verb = "denies" if statement.values.get("Effect") == "Deny" else "allows"
-        written = statement.as_written("Resource")
-        found = f"{shortened(', '.join(wrong))} on {shortened(', '.join(written))}, which {verb} nothing"
-        fix = f"write {resource}"
-        if is_resource:
-            alone = " instead" if len(wrong) == len(actions) else " in a statement of its own"
-            fix += alone + (", or add it to Resource" if len(wrong) < len(actions) and not prefixes else "")
-        if prefixes:
-            condition = json.dumps({"StringLike": {"s3:prefix": prefixes}})
-            fix += f", with the Condition {condition}: without it, it {verb} that of the whole bucket"
-        fix += OLD_BUCKET if _CAPITAL_BUCKET.search(found) and is_resource else ""
-        yield ("Resource",), Mistake(found, allowed, fix)
+        found = f"{shortened(', '.join(wrong))} on {shortened(shown)}, which {verb} nothing"
+        others = "add such a resource, or write it in a statement of its own"
+        fix = "write such a resource in its place" if len(wrong) == len(actions) else others
+        yield ("Resource",), Mistake(found, allowed, fix + (OLD_BUCKET if _CAPITAL_BUCKET.search(shown) else ""))
 
 
-# Those of a bucket that a Condition limits to a part of it.
-# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
-WITH_PREFIX = {"ListBucket", "ListBucketVersions"}
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 OLD_BUCKET = (
     "; one of us-east-1 from before March 2018 may have capital letters: then silence the rule with that reason"
 )
 _CAPITAL_BUCKET = re.compile(r":s3:::[^/,]*[A-Z]")
 _IAM_VARIABLE = re.compile(r"\$\{[^}]*\}")
-# The first slash that is not within a variable, and all that follows.
-_BELOW = re.compile(r"/(?![^{}]*\}).*")
 _WORD = re.compile("(?<=[a-z])(?=[A-Z])")
+
+
+def _shown(statement: Statement) -> str:
+    """Return the resources of a statement, with the values of variables where these are known."""
+    pairs = zip(statement.as_written("Resource"), statement.items("Resource"), strict=True)
+    return ", ".join(written if sampled(known) else known for written, known in pairs)
 
 
 def _applies_to(applies: Applicability) -> str:
@@ -440,45 +415,3 @@ def _applies_to(applies: Applicability) -> str:
 def in_a_policy(arn: str) -> str:
     """Return an ARN of the reference as a policy may have it: with irsa's variables, and names in place of others."""
     return _VARIABLE.sub(lambda found: HEAD.get(found[0]) or _WORD.sub("-", found[0][2:-1]).lower(), arn)
-
-
-class Instead(NamedTuple):
-    """What to write in place of wrong resources: in words, the parts of buckets that it leaves out, if it is ARNs."""
-
-    resource: str
-    prefixes: tuple[str, ...] = ()
-    is_resource: bool = True
-
-
-def _instead(applies: Applicability, statement: Statement) -> Instead:
-    """Return the resources to write: those that are there with what they lack, or without what is too much."""
-    nears: dict[str, None] = {}
-    prefixes: list[str] = []
-    for written, known in zip(statement.as_written("Resource"), statement.items("Resource"), strict=False):
-        near, below = _near(applies, written)
-        if near == written:
-            return Instead(f"the name alone into the variable, which makes it {known!r}", is_resource=False)
-        if near:
-            nears[repr(near)] = None
-            prefixes += [below] if below.strip("*") else []
-    return Instead(", ".join(nears) or ("'*'" if applies.only_everything else "such an ARN"), tuple(prefixes))
-
-
-def _near(applies: Applicability, written: str) -> tuple[str, str]:
-    """Return the ARN to which an action applies that is most like one, and what follows a slash that it leaves out."""
-    for base in dict.fromkeys((written, _cleaned(written))):
-        above, below = _BELOW.sub("", base), "".join(_BELOW.findall(base))
-        for near in (base, above, *(f"{base}{end}" for end in ("/*", ":*") if not base.endswith("*"))):
-            if applies.expression.fullmatch(_IAM_VARIABLE.sub("x", near)):
-                return near, below.removeprefix("/") if near == above else ""
-    return "", ""
-
-
-def _cleaned(arn: str) -> str:
-    """Return an ARN in lower case where no other is: with its service, region and bucket as AWS writes them."""
-    *head, resource = (arn.split(":", 5) + [""] * 6)[:6]
-    head = [each if "${" in each else each.lower() for each in head]
-    if head[2] == "s3":
-        bucket, slash, key = re.sub("^(s3://|:+)", "", resource).partition("/")
-        resource = f"{bucket if '${' in bucket else bucket.lower()}{slash}{key}"
-    return ":".join([*head, resource])

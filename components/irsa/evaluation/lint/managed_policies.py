@@ -5,7 +5,7 @@
 
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,8 +61,6 @@ class ManagedPolicy(NamedTuple):
     """Those of the role's other policies, which may deny what it gives."""
     is_boundary: bool = False
     """Whether it is the role's permissions boundary."""
-    in_its_place: Callable[[], str] = str
-    """Returns what else could be written in place of one that is replaced."""
 
     @property
     def of_aws(self) -> str:
@@ -109,5 +107,4 @@ def replaced_managed_policy(policy: ManagedPolicy) -> Warnings:
     """
     if policy.of_aws and (new := replaced().get(policy.of_aws)):
         found = f"{policy.of_aws}, which {new['by']} replaces since {new['date']}: {new['why']}"
-        fix = f"write {PREFIX}{new['by']}{policy.in_its_place()}"
-        yield (), Mistake(found, f"the policy that replaces it ({new['source']})", fix)
+        yield (), Mistake(found, f"the policy that replaces it ({new['source']})", f"write {PREFIX}{new['by']}")

@@ -109,7 +109,8 @@ class Policies:
     """The documents of one role, which decide together.
 
     A Deny statement that is not known whole is not among them, nor is a managed policy that is attached by its ARN, nor
-    a permissions boundary: what can't be seen silences nothing.
+    a permissions boundary: what can't be seen silences nothing. Nor is a Deny that a condition limits to those whom it
+    names: nobody may be.
     """
 
     def __init__(self, documents: Sequence[Any], written: Sequence[Any] = ()) -> None:
@@ -117,7 +118,7 @@ class Policies:
             ((index, *place), statement, document.get("Version"))
             for index, (document, as_written) in enumerate(zip(documents, written or documents, strict=True))
             for place, statement in statements(document, as_written)
-            if statement.allows or not has_unknown(statement.values)
+            if statement.allows or not (has_unknown(statement.values) or _is_for_some(statement.values))
         ]
         self.statements = [(place, statement) for place, statement, _ in found]
         """Each with its place, which begins with the index of its document."""
@@ -139,6 +140,11 @@ class Policies:
         if everywhere(action, arns, [index]):
             return True
         return bool(everywhere(action, arns)) and not any(everywhere(action, arns, [each]) for each in allowing)
+
+
+def _is_for_some(values: Mapping[str, Any]) -> bool:
+    """Return whether a condition names whom a statement is for, not whom it leaves out."""
+    return not all("Not" in operator for operator in values.get("Condition") or ())
 
 
 def statements(document: Any, written: Any) -> Iterator[tuple[Place, Statement]]:

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, Admitted, but_those
+from irsa.evaluation.admission import Admission, but_those
 from irsa.evaluation.answers import PodIdentityRequest
 from irsa.evaluation.decision import admits_any_association
 from irsa.evaluation.document import statement_of
+from irsa.evaluation.grants import Admitted
 from irsa.evaluation.lint.rule import Danger, Warnings
 from irsa.evaluation.named_by import crowds
 from irsa.rules.grammar import VERSION, statement_mistakes
@@ -49,8 +50,6 @@ def wide_trust(trust: Trust) -> Warnings:
     or_silence = f"{fix}, or silence the rule with a reason"
     # By OIDC provider and namespace, None for several; the subjects are for each of the role's clusters.
     together: dict[tuple[str, str | None], set[str]] = {}
-    if not trust.admission.complete:
-        yield ("statements",), Danger(TOO_MANY_PATTERNS, "patterns that irsa can compare", "write fewer wildcards")
     for where, subject, admitted in trust.trusted:
         whom, namespace = _whole(subject), subject.partition(":")[0]
         if whom:

@@ -51,9 +51,13 @@ FOLLOWED: dict[str, tuple[str, str, str, str]] = {
         'userPrefixes: ["{}"]',
     ),
     "unknown-action": (f"{STATEMENT}.Action", "write '(.*?)'", "s3:GetObjects", "{}"),
-    "wrong-resource": (f"{STATEMENT}.Resource", "write '(.*)' instead", "arn:aws:s3:::my-bucket", "{}"),
+    "wrong-resource": (
+        f"{STATEMENT}.Resource",
+        "write such a resource",
+        "arn:aws:s3:::my-bucket",
+        "arn:aws:s3:::my-bucket/*",
+    ),
     "add-on-version": ("policies[0].addOn", "write (version: .*)", "clusterNames:", "{}, clusterNames:"),
-    "add-on-policy": ("policy", "use `(policies: .*)`", "policy:...", "{}"),
 }
 
 

@@ -39,12 +39,11 @@ from tests.unit.irsa.add_ons.every_add_on import (
 )
 
 KEYS = {
-    "file": "about serviceAccount chart eksAddOn helmValues parameters requireOneOf scope versions recognised",
+    "file": "about serviceAccount chart eksAddOn helmValues parameters requireOneOf scope versions",
     "parameters": "required about",
     "versions": "date source note managedPolicies anyScope statements differences",
     "statements": "purpose if unless actions resources conditions when",
     "differences": "actions why",
-    "recognised": "by actions",
 }
 OF_WHERE = {"partition", "account", "region"}
 OF_HELM = {"annotations", "clusterName", "namespace", "serviceAccountName", "create"}
@@ -109,7 +108,6 @@ def test_a_data_file_has_what_is_read_and_nothing_else(name: str) -> None:
     for version in file["versions"].values():
         nodes += [("versions", version)]
         nodes += [(key, each) for key in ("statements", "differences") for each in version.get(key, ())]
-    nodes += [("recognised", each) for each in file["recognised"]]
     assert [(kind, {*node} - {*KEYS[kind].split()}) for kind, node in nodes if {*node} - {*KEYS[kind].split()}] == []
     assert {*map(snake, file["parameters"])} <= PARAMETERS.keys() | SWITCHES.keys()
     assert {*file.get("requireOneOf", ())} <= {*file["parameters"]}

@@ -1,6 +1,7 @@
 """Rules about documents alone, as a policy pack of somebody's own asks them: no stack file is there."""
 
 import json
+import re
 from typing import Any
 
 import botocore.session
@@ -9,7 +10,15 @@ import pytest
 from docs.generate.actions import reference
 from irsa.add_ons.document import managed_policies, managed_policy_arn
 from irsa.evaluation.admission import admission
-from irsa.evaluation.lint.actions import OPERATIONS, matching, nearest_actions, service, services, unknown_action
+from irsa.evaluation.lint.actions import (
+    OPERATIONS,
+    WRITING,
+    matching,
+    nearest_actions,
+    service,
+    services,
+    unknown_action,
+)
 from irsa.evaluation.lint.permissions import pass_any_role, unlimited, write_everything
 from irsa.evaluation.lint.rule import Danger, Policies
 from irsa.evaluation.lint.trust import Trust, wide_trust
@@ -34,10 +43,27 @@ def test_every_service_is_what_the_package_says() -> None:
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("s3:GetObjekt", "s3:GetObject"), ("S3:getobjekt", "s3:GetObject"), ("dynamodbb:GetItem", "dynamodb:GetItem")],
+    [
+        ("s3:GetObjekt", "s3:GetObject"),
+        ("S3:getobjekt", "s3:GetObject"),
+        ("dynamodbb:GetItem", "dynamodb:GetItem"),
+        ("s3:ListObject", "s3:ListBucket"),
+        ("ec2:ListInstances", "ec2:DescribeInstances"),
+        ("sqs:GetMessage", "sqs:ReceiveMessage"),
+    ],
 )
 def test_a_slip_in_service_or_action_finds_the_one_that_is_meant(written: str, meant: str) -> None:
     assert [*nearest_actions(written)] == [meant]
+
+
+@pytest.mark.parametrize("verb", ["Get", "List", "Describe"])
+def test_a_slip_in_what_looks_finds_nothing_that_changes(verb: str) -> None:
+    """The attack: `iam:DescribeRole`, and the advice to write `iam:DeleteRole`."""
+    for prefix in ("dynamodb", "iam", "sqs"):
+        for name, level, _ in service(prefix).actions.values():
+            slip = f"{prefix}:{re.sub('^[A-Z][a-z]+', verb, name)}"
+            if level in WRITING and not matching(slip):
+                assert not any(matching(each)[0].access_level in WRITING for each in nearest_actions(slip)), slip
 
 
 def test_operations_that_other_actions_allow() -> None:

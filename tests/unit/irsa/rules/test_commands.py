@@ -138,9 +138,21 @@ def test_the_aws_cli_sends_a_value_as_it_is(name: str) -> None:
             assert value in PLACES or value.lstrip().startswith("[")
 
 
-# What looks for a value before there is a stack, and what others must not run.
-WRITTEN = {"parameters.py", "loading.py"}
+# What others must not run.
+WRITTEN = {"parameters.py"}
 TOOLS = re.compile(r"\b(kubectl (?:[a-z]+|\{)|aws [a-z0-9]+ [a-z]+-[a-z-]+|eksctl [a-z]+ [a-z])")
+
+
+def test_a_command_takes_the_place_of_what_it_acts_on() -> None:
+    made = {name.partition(" ")[0]: shlex.split(call(PLAIN)) for name, call in CALLS.items()}
+    without = {
+        name
+        for name, words in made.items()
+        if words[0] in ("aws", "kubectl") and not {"--context", "--profile"} & {*words}
+    }
+
+    # Those of a file, and AWS's own policies, which every AWS account has.
+    assert without == {"list_contexts", "show_policy"}
 
 
 def test_no_other_module_writes_a_command() -> None:

@@ -20,7 +20,6 @@ from irsa.rules.unknown import (
     least,
     sampled,
     sources_of,
-    stands,
     without_places,
 )
 from tests.places import at, places
@@ -56,7 +55,7 @@ def test_a_value_of_several_parts_waits_for_the_last() -> None:
     first, second = (Unknown(OUTPUT.reason, [source]) for source in ("first", "second"))
 
     assert derive("{}/{}".format, "1", "2") == "1/2"
-    for whole in (derive("{}/{}{}".format, [first], {"a": second}, first), checked_with([first], "plain", second)):
+    for whole in (derive("{}/{}{}".format, [first], {"a": second}, first), *checked_with([first], "plain", second)):
         assert is_output_marker(whole)
         assert sources_of(whole) == ("first", "second")
     # What is known is shown at once, though it is checked with the rest.
@@ -64,13 +63,6 @@ def test_a_value_of_several_parts_waits_for_the_last() -> None:
     never = derive("{}".format, SECRET)
     assert isinstance(never, Unknown)
     assert (is_output_marker(never), sources_of(never)) == (False, ())
-
-
-def test_an_argument_may_be_within_one_that_is_not_known() -> None:
-    place = ("role", "name")
-    assert stands(place, {place: "x"})
-    assert stands(place, {("role",): SECRET})
-    assert not stands(place, {("role",): {}, ("policy",): SECRET, ("role", "path"): OUTPUT})
 
 
 def test_a_sample_is_its_text() -> None:

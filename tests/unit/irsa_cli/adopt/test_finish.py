@@ -30,13 +30,14 @@ def finish(path: Path) -> int:
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 @pytest.mark.parametrize("bindings", BINDINGS.values(), ids=BINDINGS)
 def test_all_else_stays(bindings: str, newline: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "Pulumi.prod.yaml"
+    path = tmp_path / "Pulumi.a b;id.yaml"
     text = (HEAD + bindings).replace("\n", newline)
     path.write_bytes(text.encode())
 
     assert finish(path) == 0
-    first, *_ = capsys.readouterr().out.splitlines()
+    first, then = capsys.readouterr().out.splitlines()
     assert "`import:` is removed from a" in first
+    assert "`pulumi up --stack 'a b;id'`" in then
     new = path.read_bytes().decode()
     expected = yaml.safe_load(text)
     for each in expected["config"]["irsa:bindings"].values():
@@ -62,6 +63,8 @@ def test_all_else_stays(bindings: str, newline: str, tmp_path: Path, capsys: pyt
         f"x: &x {{import: [role], role: {{name: a}}}}\n{HEAD}    a: *x\n",
         f"{HEAD}    a: &a\n{ROLE}      import: [role]\n    b:\n      <<: *a\n      protect: true\n  x: *a\n",
         "config:\n  irsa:bindings: {secure: AAAB}\n",
+        f"{HEAD}    a: {{role: {{name: a}}, # of the role\n      import: [role]}}\n",
+        """config: {irsa:bindings: '{"a": {"role": {"name": "a"}, "import": ["role"]}}'}""",
         "config: [\n",
     ],
 )

@@ -114,7 +114,7 @@ def test_a_provider_that_is_configured_is_left_alone(setting: str, tmp_path: Pat
     ],
 )
 def test_a_file_that_cannot_be_added_to_is_refused(text: str, why: str, tmp_path: Path) -> None:
-    with pytest.raises(CouldNotLookError, match="cannot add to") as error:
+    with pytest.raises(CouldNotLookError, match="cannot change") as error:
         file(tmp_path, text).with_additions("us-west-2", AWS_ACCOUNT, ADDED)
 
     assert why in str(error.value)

@@ -106,6 +106,15 @@ def test_a_pattern_that_goes_is_kept_by_who_has_an_association(found: Told) -> N
     assert [(each.service_account, each.but_not) for each in of_rights.loses] == [("web/*", ("web/app",))]
 
 
+def test_who_gains_by_an_association_and_not_by_a_wider_pattern(found: Told) -> None:
+    """The attack: a Deny takes a namespace out of all who gain, and hides who gains by an association there."""
+    deny = {**trust("web:*")["Statement"][0], "Effect": "Deny"}
+    after = document(trust("w*:*")["Statement"][0], deny, pods())
+    gains = found(changed(document(OIDC, deny), after), create(association())).gains
+
+    assert {(each.service_account, each.way) for each in gains} == {("w*/*", "irsa"), ("web/app", "podIdentity")}
+
+
 @pytest.mark.parametrize("patterns", [1, 20])
 def test_an_association_is_told_where_patterns_combine_too_much(patterns: int, found: Told) -> None:
     """The attack: a statement for tokens that is too much to follow, beside an association that gives the role."""

@@ -56,6 +56,7 @@ def lose(*who: str) -> dict[str, set[str]]:
 
 WORKER = gain("team-a/worker"), lose("team-a/worker")
 # What depends on a policy variable.
+MAY_GAIN = {"may_gain": {"b/x"}}
 MAYBE = {**CANNOT_TELL, "may_gain": {"*/*"}}
 
 
@@ -119,11 +120,11 @@ def of_github(*more: str) -> dict[str, Any]:
         (PLAIN, when({"StringLike": {SUB: f"{CLAIM}b:two", AUD: "my-*"}}), gain("b/two") | lose("team-a/worker")),
         # Only a name meets both that stands for neither pattern.
         (PLAIN, both(PLAIN, likes("b:ab*", StringLikeIfExists={SUB: f"{CLAIM}b:*cd"})), gain("b/ab*cd")),
-        (PLAIN, both(PLAIN, when({"StringLike": {AUD: "a*", SUB: X}, "StringLikeIfExists": {AUD: "*c"}})), gain("b/x")),
+        (PLAIN, both(PLAIN, when({"StringLike": {AUD: "a*", SUB: X}, "StringLikeIfExists": {AUD: "*c"}})), MAY_GAIN),
         # Policy variables, and patterns without end, behind which somebody gains unseen.
         (PLAIN, both(PLAIN, VARIABLE), MAYBE | OTHERS),
         (PLAIN, both(PLAIN, when({"StringEquals": {AUD: f"${{{SUB}}}"}})), MAYBE),
-        (PLAIN, both(PLAIN, likes("b:q*", StringNotLike={SUB: ENDLESS})), CANNOT_TELL),
+        (PLAIN, both(PLAIN, likes("b:q*", StringNotLike={SUB: ENDLESS})), CANNOT_TELL | gain("b/q*")),
         ({**VARIABLE, "Version": "2008-10-17"}, VARIABLE, MAYBE),
         (VARIABLE, VARIABLE, {}),
         # Conditions of which irsa does not know the value.
@@ -167,9 +168,13 @@ def test_whom_a_pattern_stands_for_and_leaves_out(told: Told) -> None:
     odd = denied(StringLike={SUB: f"{CLAIM}*:x"}, StringNotLike={SUB: f"{CLAIM}ta*:*"})
     wide = [each for each in told(changed(ONE, both(trust("t*:*"), odd))).gains if each.service_account == "t*/*"]
     assert [(each.but_not, each.at_most) for each in wide] == [((), True)]
+    unless = denied(StringNotLike={SUB: f"{CLAIM}team-a:*"})
+    (loses,) = told(changed(trust("t*:*"), both(trust("t*:*"), unless))).loses
+    assert (loses.service_account, loses.but_not, loses.at_most) == ("t*/*", (), True)
 
 
 DOCUMENT, ENDLESS_CLAIMS = "assumeRolePolicy", [f"{CLAIM}{each}" for each in ENDLESS]
+NAMES_OF_ENDLESS = [each.replace(":", "/") for each in ENDLESS]
 THERE = role(PLAIN)
 UNNAMED = role(PLAIN)
 del UNNAMED["inputs"]["name"]
@@ -225,7 +230,7 @@ NEVER = when(
         ([update(STS, oidc_provider(UNKNOWN))], [THERE, STS], CANNOT_TELL),
         # No trust policy changes, and a client ID is the namespace of whom a variable lets in.
         ([step("update", oidc_provider("a"), oidc_provider("a", "b"))], [role(VARIABLE)], CANNOT_TELL),
-        ([step("delete", STS)], [role(when({"StringLike": {SUB: ENDLESS_CLAIMS}}))], CANNOT_TELL),
+        ([step("delete", STS)], [role(when({"StringLike": {SUB: ENDLESS_CLAIMS}}))], lose(*NAMES_OF_ENDLESS)),
         # `*` where no cluster was read, though the stack itself has an OIDC provider of one.
         ([changed(ONE, both(ONE, anybody()))], [OTHERS_STS], gain("*/*") | OTHERS),
     ],

@@ -18,7 +18,7 @@ from irsa_world.live.kubernetes import ClusterClient
 from irsa_world.verdict import EMPTY_AUDIENCE
 from tests.fuzz.live_states import AWS_ACCOUNT, CLUSTER_ARN, ISSUER, ROLE, Client, Pages, State, live, trust
 from tests.output_schemas import check_output
-from tests.world import of_pods
+from tests.world import document, of_pods
 
 KEY, AUDIENCE, STS = "eks.amazonaws.com/role-arn", "eks.amazonaws.com/audience", "sts.amazonaws.com"
 OTHER, UPPER = f"arn:aws:iam::{AWS_ACCOUNT}:role/other", ROLE.replace("app", "APP")
@@ -149,9 +149,9 @@ CASES = {
         BY_ROLE, 0, MAY, (f"a-1 (addon/cni owns it) gives new Pods {OTHER}",), {"annotation": "", "fix": ""}, {},
         association=association(OTHER, ownerArn="arn:aws:eks:us-west-2:1:addon/blue/cni/1"),
     ),
-    "a target role that may admit it": Case(
-        (), 2, "cannot decide", (f"; {OTHER}: as target role of {ROLE}: ",), {"role": OTHER}, {},
-        (PODS, chained(ROLE)), association(targetRoleArn=OTHER),
+    "a target role that admits it": Case(
+        (), 0, f"allowed: web/app may assume {OTHER}: ", (f"; {OTHER}: as target role of {ROLE}: ",), {"role": OTHER},
+        {}, (PODS, chained(ROLE)), association(targetRoleArn=OTHER),
     ),
     "a target role that admits another": Case(
         (), 1, "denied", (), {"role": OTHER}, {}, (PODS, chained(UPPER)), association(targetRoleArn=OTHER)
@@ -194,6 +194,23 @@ def test_a_cell(state: State, explain: Any, monkeypatch: pytest.MonkeyPatch, cas
     assert [part for part in case.parts if part not in said.page] == []
     assert case.json.items() <= answer.json.items()
     assert answer.json["good"] is (case.code == 0)
+
+
+@pytest.mark.parametrize(("action", "code"), [("s3:*", 1), ("sts:*", 0), (None, 2)])
+def test_a_target_role_that_trusts_its_aws_account(
+    state: State, explain: Any, monkeypatch: pytest.MonkeyPatch, action: str | None, code: int
+) -> None:
+    """The role's own policies decide then, as for `irsa verify`; explain called all of these "cannot decide".
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
+    """
+    statements, of_it = (PODS, chained(f"arn:aws:iam::{AWS_ACCOUNT}:root")), association(targetRoleArn=OTHER)
+    arrange(state, Case((), code, "", statements=statements, association=of_it), monkeypatch)
+    state.documents["inline"] = document({"Effect": "Allow", "Action": action or "s3:*", "Resource": "*"})
+    if action is None:
+        monkeypatch.setattr(Client, "get_role_policy", lambda *_, **__: Client._fail("AccessDenied", ""))
+
+    assert explain().code == code
 
 
 @pytest.mark.parametrize(

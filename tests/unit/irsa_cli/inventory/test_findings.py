@@ -263,7 +263,8 @@ def test_only_lists_that_were_all_read_say_that_a_cluster_is_gone(lists: list[An
         (trust(like("a:?*")), "a"),
         (trust(like("*:*")), "the cluster"),
         (trust({"StringLike": {SUB: "system:*"}}), "the cluster"),
-        (trust({"StringNotEquals": {SUB: f"{PREFIX}a:b"}}), "the cluster, but not a:b"),
+        (trust({"StringNotEquals": {SUB: f"{PREFIX}a:b"}}), "? the cluster"),
+        (denying(like("*:*"), like("kube-system:*", "a:b")), "the cluster, but not a:b, kube-system:*"),
         (trust({**like("team:*"), "StringEquals": {"aws:SourceVpc": "vpc-1"}}, equal("team:app")), "? team"),
         # Without a condition: AWS's documentation does not say what "*" means under Federated.
         (json.loads(json.dumps(trust({})).replace(PROVIDER, "*")), "? the cluster"),
@@ -276,7 +277,7 @@ def test_only_lists_that_were_all_read_say_that_a_cluster_is_gone(lists: list[An
         (trust({**like("*atk*:*"), "ForAnyValue:StringLike": {SUB: f"{PREFIX}*-ns:*"}}), "*atk*-ns"),
         (trust({**like("team-b:*"), "StringLikeIfExists": {SUB: "*:??*"}}), "team-b"),
         # The attack: an Allow for everybody, and a Deny unless it is a namespace, of which no Allow has a pattern.
-        (denying({"StringEquals": {AUD: STS[0]}}, {"StringNotLike": {SUB: f"{PREFIX}atk-ns:*"}}), "atk-ns"),
+        (denying({"StringEquals": {AUD: STS[0]}}, {"StringNotLike": {SUB: f"{PREFIX}atk-ns:*"}}), "? the cluster"),
         (denying(like("a:*"), like("a:*")), None),
         (trust({**like("a:*"), "StringLikeIfExists": {SUB: "*:app*"}}), None),
         (trust(like("a:b-*")), None),

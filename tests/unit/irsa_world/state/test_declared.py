@@ -157,7 +157,7 @@ def test_what_waits_for_deletion_or_is_only_read_is_not_declared() -> None:
 
 
 def test_an_empty_stack_says_so() -> None:
-    with pytest.raises(CouldNotLookError, match="has no resources yet: run `pulumi up`"):
+    with pytest.raises(CouldNotLookError, match="has no resources yet: run `pulumi up --stack prod`"):
         declared_stack(resources_of({"deployment": None}), "prod")
     with pytest.raises(CouldNotLookError, match="stack prod has no bindings"):
         declared_stack(state()).chosen([])

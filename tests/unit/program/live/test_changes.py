@@ -54,13 +54,6 @@ PATCH = held_service_account(OURS, "default", "app", created=False)
         (ELSE, deployed()[:2], "", "app-20261125 is deleted"),
         (ELSE, deployed()[2:], "", "default/app is deleted"),
         (app("renamed"), deployed(), ".renamed", "set formerly: app"),
-        # It is neither created nor annotated: it is this stack's resource, which the program lacks now.
-        (
-            app(serviceAccount={"name": "app", "create": False}, identity="podIdentity"),
-            deployed(),
-            ".app.serviceAccount",
-            "with the binding as it was and retainOnDelete: true",
-        ),
         (
             app(),
             [*deployed()[:2], OLD],

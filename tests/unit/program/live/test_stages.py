@@ -86,7 +86,7 @@ def test_a_stage_that_pods_hold_back(before: Any, after: Any, way: str, first: s
     assert ("new Pods would not get" in about.found) is (after == FORTH)
     assert "kubectl rollout restart statefulset/app -n team-a" in about.fix
     assert first in about.fix
-    assert bool(first) is ("first run" in about.fix)
+    assert bool(first) is ("first deploy" in about.fix)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -72,7 +73,7 @@ def test_a_kubeconfig_and_its_context(
         (tmp_path / name).write_text(content)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    found = kubeconfig_mistake(PLACE, inputs)
+    found = kubeconfig_mistake(PLACE, inputs, "")
 
     assert (found.place if found else None) == place
 
@@ -117,6 +118,20 @@ def test_the_settings_of_the_default_provider_are_looked_at(tmp_path: Path, kube
     assert places(kubeconfig=kubeconfig.name) == []
     assert places(kubeconfig=kubeconfig.name, context="prd") == ["kubernetes:context"]
     assert places(kubeconfig=kubeconfig.read_text(), context="prd") == ["kubernetes:context"]
+
+
+def test_a_context_is_written_of_the_cluster_that_it_is_for(tmp_path: Path, kubeconfig: Path) -> None:
+    """Without --alias, its name is an ARN: https://docs.aws.amazon.com/cli/latest/reference/eks/update-kubeconfig.html."""
+    api = {"kubeconfig": str(kubeconfig), "context": "prd"}
+    cluster = {"name": "cc", "region": "us-east-1", "account": "data", "kubernetes": api}
+    own = stack(cluster=cluster, accounts={"data": {"profile": "data"}}, bindings={"app": EXISTING})
+    pulumi.runtime.set_all_config({"aws:region": "us-west-2", "aws:profile": "default"})
+    (missing,) = access_of(own, tmp_path).clusters
+
+    words = shlex.split(missing.mistake.fix.partition("or add it: ")[2])
+    assert words[:3] == ["aws", "eks", "update-kubeconfig"]
+    given = {"name": "cc", "alias": "prd", "kubeconfig": str(kubeconfig), "region": "us-east-1", "profile": "data"}
+    assert dict(zip(words[3::2], words[4::2], strict=True)) == {f"--{name}": value for name, value in given.items()}
 
 
 VALUES = {"cluster": KNOWN, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}}

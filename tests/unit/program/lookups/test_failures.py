@@ -125,7 +125,12 @@ def test_a_mistake_is_four_lines_with_something_to_do(cause: Cause, said: str) -
     for located in (
         aws_mistake(error, question(OWN)),
         kubernetes_mistake(
-            error, ("cluster", "kubernetes"), "the cluster 'blue'", ClusterPlace("blue"), "cluster-unreachable"
+            error,
+            ("cluster", "kubernetes"),
+            "the cluster 'blue'",
+            ClusterPlace("blue"),
+            "cluster-unreachable",
+            write="write it",
         ),
     ):
         lines = str(located).splitlines()

@@ -1,0 +1,158 @@
+"""Reads the keys of a stack file: its settings as they are, a binding when its variables are replaced."""
+
+import functools
+from collections.abc import Collection, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+from irsa.fields import MAPPING, READERS, Field, Group, Listed, Node, group_of, wrong_kind
+from irsa.keys.binding import Keys, Mark
+from irsa.read import Arguments, perhaps
+from irsa.rules.mistakes import Located, Mistake, Place, Written, path_of
+from irsa.rules.unknown import MISSING, SECRET, WRONG, Unknown
+from irsa_config.argument_places import place_of
+from irsa_config.models import QUEUE_POLICY, BindingKeys, Guard, StackKeys
+
+OF_A_STACK, OF_A_BINDING = (group_of(each, in_stack_file=True) for each in (StackKeys, BindingKeys))
+POLICY_ARNS = OF_A_BINDING.fields["policy_arns"]
+KINDS = {bool: "true or false", int: "an integer", list: "a list", dict: MAPPING}
+
+
+def read_binding(
+    key: str, tree: Any, own: Any = None, reported: Collection[Place] = ()
+) -> tuple[BindingKeys, list[Located]]:
+    """Return what is written under the keys of a binding, and what is wrong with it, at its places in the binding.
+
+    Args:
+        key: The binding's key.
+        tree: The keys, with values for the variables in them.
+        own: The same without `irsa:defaults`.
+        reported: The places, below the key, whose mistakes are reported already.
+    """
+    reader, place = StackReader("stack", _spelled, own=own), ("bindings", key)
+    values = reader._values(tree, OF_A_BINDING, place)
+    found = [(place_of(at, OF_A_STACK)[2:], mistake) for at, mistake in reader.mistakes]
+    read = perhaps(BindingKeys) if values is None else BindingKeys.of(values)
+    return read, [each for each in found if each[0] not in reported]
+
+
+def read_top(tree: Mapping[str, Any]) -> tuple[dict[str, Any], list[Located]]:
+    """Return the settings of a stack by their names, each binding as it is written, and what is wrong with them."""
+    reader = StackReader("stack", _spelled)
+    read: dict[str, Any] = reader._group(tree, OF_A_STACK, ())
+    return read, [(place_of(at, OF_A_STACK), mistake) for at, mistake in reader.mistakes]
+
+
+def _spelled(place: Place) -> str:
+    return f"irsa:{path_of(place_of(place, OF_A_STACK))}"
+
+
+@dataclass
+class StackReader(Arguments):
+    """Reads the keys of a stack file, which are those of the component in camelCase.
+
+    Attributes:
+        own: Of a binding, what is written in it, without `irsa:defaults`.
+    """
+
+    group: Group = OF_A_STACK
+    own: Any = None
+
+    def _name(self, key: Any, group: Group) -> str | None:
+        return group.names.get(key) if isinstance(key, str) else None
+
+    def _unknown_step(self, key: Any) -> str:
+        return Written(super()._unknown_step(key))
+
+    def _binding(self, place: Place) -> Place:
+        return place[:2] if place[:1] == ("bindings",) else ("bindings", "")
+
+    def _advice_for(self, key: str, names: Sequence[str], place: Place) -> str:
+        if not place and key in OF_A_BINDING.names:
+            return "move it to the binding that it is for, below irsa:bindings"
+        return super()._advice_for(key, names, place)
+
+    def _is_default(self, group: Group, name: str, value: Any) -> bool:
+        # `policyArns: []` beside an existing role, or `anyServiceAccount: false`, is as if it were not there.
+        if isinstance(value, str) or group.model not in OF_BINDINGS:
+            return False
+        return (type(value), value) == _defaults(group.model).get(name)
+
+    def _misspelled(self, unknown: Sequence[str], there: Set[str], group: Group, place: Place) -> list[str]:
+        own = self.own
+        for step in place_of(place, OF_A_STACK)[2:]:
+            own = own.get(step) if isinstance(own, dict) else None
+        # A default is no sign that the key is written.
+        there = {name for name in there if group.keys[name] in own} if isinstance(own, dict) else there
+        return super()._misspelled(unknown, there, group, place)
+
+    def _wrong(self, node: Node, here: Place) -> Any:
+        return super()._wrong(node, here) if here[0] == "bindings" else WRONG
+
+    def _group(self, args: Any, group: Group, place: Place) -> Any:
+        if args is SECRET and (mistake := _refused(args, group, place)):
+            self.found.append((place, mistake))
+        if group.model is BindingKeys:
+            return args  # it is read when its variables are replaced
+        if place[:1] == ("bindings",):
+            return super()._group(args, group, place)
+        if group.model is Guard and isinstance(args, str):
+            args = {"mode": args}
+        values = self._values(args, group, place)
+        values = dict.fromkeys(group.fields, WRONG) if values is None else values
+        values = {name: WRONG if each is MISSING else each for name, each in values.items()}
+        values = {name: self._setting(each, group.fields[name], (*place, name)) for name, each in values.items()}
+        return group.model.model_construct(None, **values) if place else values
+
+    def _kept(self, read: Any, marked: Any, place: Place) -> Any:
+        return read if place[0] == "bindings" else marked
+
+    def _setting(self, value: Any, node: Node, here: Place) -> Any:
+        """Return a setting of the stack; of a mapping at the top of which nothing is known, each key is a marker."""
+        if not isinstance(value, Unknown) or isinstance(node, Field):
+            return value
+        if not isinstance(node, Group):
+            return {}
+        return value if here[1:] else self._group(WRONG, node, here)
+
+    def _argument(self, value: Any, node: Node, here: Place) -> Any:
+        if not isinstance(node, Group) and (mistake := _refused(value, node, here)):
+            self.found.append((here, mistake))
+            return WRONG
+        has_variables = isinstance(node, Field) and node.variables and isinstance(value, str) and "${" in value
+        # Of a default, it is read in each binding.
+        return value if has_variables and here[0] != "bindings" else super()._argument(value, node, here)
+
+
+def _models(group: Group) -> set[type[Keys]]:
+    inner = (getattr(each, "item", each) for each in group.fields.values())
+    return {group.model}.union(*(_models(each) for each in inner if isinstance(each, Group)))
+
+
+OF_BINDINGS = _models(OF_A_BINDING)
+
+
+@functools.cache
+def _defaults(model: type[Keys]) -> Mapping[str, tuple[type, Any]]:
+    """Return the values of keys that are not there, each with its type: 1 is not true."""
+    found = {
+        name: each.get_default(call_default_factory=True)
+        for name, each in model.model_fields.items()
+        # An empty list that is refused is not as by default.
+        if not any(getattr(mark, "min_length", 0) for mark in each.metadata)
+    }
+    return {name: (dict, {}) if isinstance(each, Keys) else (type(each), each) for name, each in found.items()}
+
+
+def _refused(value: Any, node: Node, here: Place) -> Mistake | None:
+    """Return the mistake in what the component would not find: a program may have JSON text, and no secret is known."""
+    is_list = node is POLICY_ARNS or isinstance(node, Listed)
+    example = node.example if isinstance(node, Field) else [QUEUE_POLICY] if is_list else {}
+    if value is SECRET and here[1:] and not isinstance(example, str):
+        # The engine makes a string of each within a setting. A whole setting may be one: its text is read as JSON.
+        found, fix = "a secret, which Pulumi passes as a string", "write it out; a string within it may be a secret"
+        return Mistake(found, KINDS[type(example)], fix)
+    if node is POLICY_ARNS and not isinstance(value, list | dict | Unknown):
+        return wrong_kind(value, KINDS[list], example)
+    is_document = isinstance(node, Field) and node.parse is READERS[Mark.DOCUMENT]
+    return wrong_kind(value, MAPPING, example) if is_document and not isinstance(value, dict | Unknown) else None
