@@ -11,7 +11,7 @@ from irsa.rules.mistakes import and_more, named, visible
 from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.diff.changes import ATTACHED, ResourceChange
 from irsa_cli.diff.dangers import DangerousGain
-from irsa_cli.diff.guards import CANNOT_TELL, CONFIG_MAPS, EXCEPTIONS, OFF, PODS, STRICTEST_FIRST, GuardChange
+from irsa_cli.diff.guards import CANNOT_TELL, EXCEPTIONS, OFF, PODS, STRICTEST_FIRST, GuardChange
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.questions import KINDS, Undecided
@@ -31,7 +31,7 @@ AVOIDERS = {
     "group": "group",
     "namespace": "who may edit ConfigMaps in",
 }
-AVOID = {EXCEPTIONS: "more may write role annotations other than declared", CONFIG_MAPS: "more may switch it off"}
+AVOID = "more may avoid it"
 GUARD_WORDS = {"deny": "are refused", "warn": "get a warning", OFF: "are allowed"}
 OF_NO_BINDING = "resources of no binding"
 NOT_SEEN = {
@@ -149,12 +149,12 @@ def guard_row(each: GuardChange) -> Row:
     """Return what the guard of a cluster does otherwise than before, as a line."""
     where = f" in {named(each.cluster)}" if each.cluster else ""
     if each.after == CANNOT_TELL:
-        what = f"whether {AVOID[each.what]}" if each.what in AVOID else "whose Pods are refused"
-        text = f"guard: cannot tell {what}{where}: what it guards is not known until `pulumi up`"
+        what = f"whether {AVOID}" if each.what == EXCEPTIONS else "whose Pods are refused"
+        text = f"guard: cannot tell {what}{where}: its recorded settings do not say it"
         return Row(CHANGED, 0, text.split(" "))
     if each.who:
         who = ", ".join(first_few([f"{AVOIDERS[one.kind]} {named(one.name)}" for one in each.who]))
-        return Row(ADDED, 0, f"guard: {AVOID[each.what]}{where}: {who}".split(" "))
+        return Row(ADDED, 0, f"guard: {AVOID}{where}: {who}".split(" "))
     count = len(each.service_accounts)
     accounts = "1 service account without its" if count == 1 else f"{count:,} service accounts without their"
     what = f"Pods of {accounts} identity" if each.what == PODS else "role annotations other than declared"
@@ -298,7 +298,7 @@ def summary(diff: Diff) -> Row:
     resources = [*(each for binding in diff.bindings for each in binding.resources), *diff.other]
     words = Counter(each.word for each in resources)
     counts = ", ".join(f"{count:,} {word if word in OWN_WORDS else named(word)}" for word, count in words.items())
-    changing = sum(heading is not None for heading, _ in sections(diff))
+    changing = sum(bool(each.resources) for each in diff.bindings)
     bindings = f"{f'{changing:,}' if changing else 'no'} {'binding changes' if changing == 1 else 'bindings change'}"
     changes = f"{bindings}; resources: {counts}, " if counts else "no changes; resources: "
     text = f"{changes}{diff.unchanged:,} unchanged"

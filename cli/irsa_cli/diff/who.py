@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from irsa.evaluation import Decision
 from irsa.evaluation.answers import any_of
 from irsa.evaluation.grants import grants, is_within
+from irsa.evaluation.same_sessions import difference
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import named
 from irsa_cli.diff.questions import Undecided
@@ -22,7 +23,7 @@ from irsa_world.model import UNNAMED, Association, Role, known_arn
 from irsa_world.sessions import Assumed, Sessions
 from irsa_world.state.planned import NOT_THERE
 from irsa_world.trusts.chains import elsewhere
-from irsa_world.trusts.changes import Change, Changes, are_alike, changes, held_by_one, holders
+from irsa_world.trusts.changes import Change, Changes, changes, held_by_one, holders
 from irsa_world.trusts.claims import Claims
 
 GAINED = ("gains", "may_gain")
@@ -225,9 +226,9 @@ class _Ways:
     def _are_alike(self) -> bool:
         """Return whether a role treats no token differently, whatever that is which irsa does not know."""
         (old, new), (before, after) = self.compared.roles, self.compared.sides
-        return bool(
-            old and new and before.audiences == after.audiences and are_alike(old.trust, new.trust, before.audiences)
-        )
+        if not (old and new and before.audiences == after.audiences):
+            return False
+        return not difference(old.trust, new.trust, before.audiences, of_tokens=True)
 
     def _undecided(self, found: Collection[Changes]) -> str:
         """Return why others may gain or lose the right than those who are told; empty where nobody may."""

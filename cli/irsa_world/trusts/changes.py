@@ -4,6 +4,7 @@ For each pattern of either side, and what a Deny has of it, one service account 
 those whom it matches. Of all others another pattern tells.
 """
 
+import functools
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,8 +14,6 @@ from irsa.evaluation.answers import any_of
 from irsa.evaluation.document import Parsed
 from irsa.evaluation.grants import Admitted, Answer, Grants, admitted_by, is_within, overlaps
 from irsa.evaluation.patterns import TooManyError, intersection, matches, widest
-from irsa.evaluation.same_sessions import difference
-from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.subjects import is_pattern, subject_claim
 from irsa_world.trusts.claims import Claims
 
@@ -77,6 +76,7 @@ def changes(before: Iterable[Grants], after: Iterable[Grants], claims: Claims[An
     sides = [[*before], [*after]]
     patterns, too_many = _patterns([of for side in sides for of in side])
 
+    @functools.cache
     def name_of(subject: str) -> str:
         had, has = (held_by_one(side, subject) for side in sides)
         return _NAMES.get((had, has), "")
@@ -102,21 +102,6 @@ def changes(before: Iterable[Grants], after: Iterable[Grants], claims: Claims[An
 def held_by_one(side: Iterable[Grants], subject: str) -> bool | None:
     """Return whether a service account, `namespace:name`, has the right; None where that cannot be decided."""
     return any_of([of.answer(subject).given for of in side])
-
-
-def are_alike(
-    before: Mapping[str, Any], after: Mapping[str, Any], audiences: Mapping[str, Collection[str] | None]
-) -> bool:
-    """Return whether two trust policies treat no token of these providers differently, whatever nobody knows."""
-    one, other = (
-        {**each, "Statement": [*filter(_may_be_of_tokens, items_of(each["Statement"]))]} for each in (before, after)
-    )
-    return not difference(one, other, audiences)
-
-
-def _may_be_of_tokens(statement: Mapping[str, Any]) -> bool:
-    """Return whether a token may come by a statement: by none for AWS services."""
-    return {*mapping_of(statement["Principal"])} != {"Service"}
 
 
 def holders(parsed: Parsed) -> Iterator[Admitted]:
