@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from irsa_cli.diff.preview import DELETE, REPLACE
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
+from irsa_world.state.preview import DELETE, REPLACE
 
 if TYPE_CHECKING:
     from irsa_cli.diff.output import Diff

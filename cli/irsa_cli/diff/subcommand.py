@@ -9,8 +9,8 @@ FAIL_ON_HELP = f"exit code 1 if there are any: {', '.join(FAIL_ON)}; 3 if irsa c
 
 DESCRIPTION = """\
 Show what `pulumi up` would change, in words: first who gains or loses the
-right to assume a role, and what roles may then do, then the statements,
-annotations, tags and settings of each binding. Nothing is changed.
+right to assume a role, and what roles may then do, then the documents of
+each binding, and which of its settings change. Nothing is changed.
 
 It runs `pulumi preview --json`, or reads what that printed. Who may assume a
 role is evaluated for the service accounts that the stack or a trust policy

@@ -15,7 +15,8 @@ from irsa_cli.diff.dangers import DangerousGain
 from irsa_cli.diff.fail_on import FAIL_ON, exit_code
 from irsa_cli.diff.guards import GuardChange
 from irsa_cli.diff.permissions import PermissionChange
-from irsa_cli.diff.rights import Right, Undecided
+from irsa_cli.diff.questions import Undecided
+from irsa_cli.diff.who import Right
 from irsa_cli.main import main
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import ServiceAccount
@@ -24,7 +25,6 @@ from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
     COMPONENT,
     OTHER_ISSUER,
-    SERVICE_ACCOUNT_PATCH,
     diff,
     digest,
     resource,
@@ -171,14 +171,10 @@ class Cluster:
 
     lists = 0
     issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
-    is_reached = True
 
     def service_accounts(self, _: None) -> list[ServiceAccount]:
-        if not self.is_reached:
-            raise CouldNotLookError("no route to host")
         self.lists += 1
-        there = {"team": "a", "owner": "somebody", "note": "kept"}
-        return [ServiceAccount("test", "team-a", name, there) for name in ("builder", "worker", "default")]
+        return [ServiceAccount("test", "team-a", name) for name in ("builder", "worker", "default")]
 
 
 Told = Callable[..., dict[str, Any]]
@@ -220,31 +216,6 @@ def test_no_cluster_is_asked_where_no_role_changes(cluster: Cluster, told: Told)
     found = told(step("update", WORKER, {**WORKER, "inputs": {**WORKER["inputs"], "tags": {"a": "b"}}}))
 
     assert (found["gains"], found["loses"], found["notRead"], cluster.lists) == ([], [], [], 0)
-
-
-@pytest.mark.parametrize(
-    ("name", "provider", "is_reached"),
-    [("worker", K, True), ("worker", K.replace("::k", "::other"), True), ("gone", K, True), ("worker", K, False)],
-)
-def test_an_annotation_that_is_there_is_not_added(
-    name: str, provider: str, is_reached: bool, cluster: Cluster, told: Told
-) -> None:
-    annotations = {"team": "a", "owner": "us", "eks.amazonaws.com/role-arn": "arn:x"}
-    metadata = {"namespace": "team-a", "name": name, "annotations": annotations}
-    cluster.is_reached = is_reached
-    found = told(
-        step("create", None, resource(SERVICE_ACCOUNT_PATCH, "x", {"metadata": metadata}, provider=f"{provider}::1"))
-    )
-
-    (changed,) = found["bindings"][0]["resources"]
-    properties = {each["property"].rpartition(".")[2]: (each["before"], each["after"]) for each in changed["settings"]}
-    is_there = (name, provider, is_reached) == ("worker", K, True)
-    assert (changed["word"], cluster.lists, len(found["notRead"])) == ("adopt", int(is_reached), int(not is_reached))
-    assert properties == {
-        **({} if is_there else {"team": (None, "a")}),
-        "owner": ("somebody" if is_there else None, "us"),
-        'com/role-arn"]': (None, "arn:x"),
-    }
 
 
 # --- gates ------------------------------------------------------------------------------------------------------------
