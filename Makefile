@@ -37,7 +37,7 @@ showcase: environment ## deploy a stack that uses every key, see that a second `
 second-cluster: environment ## start a second cluster beside the sandbox's first: docs/sandbox.md has something to try
 	@$(PYTHON) -m sandbox second-cluster
 
-down: ## stop the servers; what was deployed is kept for the next `make up`
+down: ## stop the servers; the next `make up` creates again what the dev stack had in AWS
 	@if [ -d .sandbox ]; then $(MAKE) --no-print-directory environment && $(PYTHON) -m sandbox down; fi
 
 clean: down ## stop the servers and remove everything that `make up` and `make test` created here

@@ -18,7 +18,7 @@ from sandbox.engine import (
     stack_output,
 )
 from sandbox.environment import environment, write_environment_file
-from sandbox.layout import CHECKOUT, STACK, Sandbox, SandboxError, cache_folder, checkout_sandbox, refused_by_disk
+from sandbox.layout import CHECKOUT, STACK, Sandbox, cache_folder, checkout_sandbox, in_terminal
 from sandbox.locks import held
 from sandbox.parts import prepare_parts
 from sandbox.seed import seed
@@ -153,20 +153,14 @@ def main(arguments: list[str]) -> int:
     sandbox, progress = checkout_sandbox(), StepProgress()
     if STARTED in os.environ:
         progress.times["environment"] = max(0.0, time.time() - float(os.environ[STARTED]))
-    try:
+
+    def run() -> int:
         sandbox.prepare()
         with held(sandbox.folder / "lock", "  another command is running in this checkout, waiting for it", progress):
             COMMANDS[command](sandbox, progress)
-    except SandboxError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except OSError as error:
-        sys.stderr.write(refused_by_disk(error, sandbox.folder))
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("Interrupted. Run the same command again to continue; `make down` stops the servers.\n")
-        return 130
-    return 0
+        return 0
+
+    return in_terminal(run, sandbox.folder)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
-"""The AWS API of the sandbox: moto's server, with clusters that keep their issuer and a state that survives a stop.
+"""The AWS API of the sandbox: moto's server, with clusters that keep their issuer. What it has ends with it.
 
 It is a program of its own, started by servers.py: python -m sandbox.aws_api <port> <folder of the sandbox>
 """
 
 import io
 import json
-import os
 import re
-import signal
 import sys
 import threading
 import time
@@ -20,7 +18,6 @@ from moto.eks.models import Cluster, EKSBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from sandbox.aws_state import Snapshot
 from sandbox.eks_auth import add_eks_auth
 from sandbox.faster_moto import make_moto_faster
 from sandbox.layout import AWS_ACCOUNT
@@ -29,11 +26,8 @@ from sandbox.pod_identity import add_pod_identity
 from sandbox.web_identity import refuse_as_sts
 
 HEALTH = "/healthz"
-MOTO_OWN = "/moto-api/"
 QUERY = re.compile(r"\?\S+")
 ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
-# IAM and STS take all requests by POST.
-READING = (" Get", " List")
 OPERATION = "irsa.operation"
 
 WsgiEnvironment = dict[str, Any]
@@ -66,8 +60,9 @@ def keep_clusters(clusters: Path) -> None:
     EKSBackend.create_cluster = create_cluster  # type: ignore[method-assign]
 
 
-def serialized(application: Application, snapshot: Snapshot) -> Application:
-    """Answer one request at a time: moto's models are not written for threads, and a snapshot must be whole."""
+def serialized(application: Application) -> Application:
+    """Answer one request at a time: moto's models are not written for threads."""
+    lock = threading.Lock()
 
     def answer(environ: WsgiEnvironment, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("PATH_INFO") == HEALTH:
@@ -81,12 +76,8 @@ def serialized(application: Application, snapshot: Snapshot) -> Application:
             # IAM and STS name the operation in the form, the other services in the path.
             action = ACTION.search(content)
             environ[OPERATION] = f" {action[1].decode()}" if action else ""
-        with snapshot.lock:
-            body = list(application(environ, start_response))
-        reads = environ["REQUEST_METHOD"] in ("GET", "HEAD") or environ.get(OPERATION, "").startswith(READING)
-        if not (reads or environ.get("PATH_INFO", "").startswith(MOTO_OWN)):
-            snapshot.changed.set()
-        return body
+        with lock:
+            return list(application(environ, start_response))
 
     return answer
 
@@ -117,20 +108,8 @@ def serve(port: int, folder: Path) -> None:
     refuse_as_sts(folder / "clusters.json", log)
     add_pod_identity()
     add_eks_auth(folder / "clusters.json", log)
-    snapshot = Snapshot(folder / "aws" / "state.pickle", log)
-    snapshot.load()
-    application = serialized(DomainDispatcherApplication(create_backend_app), snapshot)
-    server = make_server("127.0.0.1", port, application, threaded=True, request_handler=RequestHandler)
-
-    def stop(*_: Any) -> None:
-        threading.Thread(target=server.shutdown, daemon=True).start()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    threading.Thread(target=snapshot.save_after_changes, daemon=True).start()
-    server.serve_forever()
-    snapshot.save_at_the_end()
-    os._exit(0)
+    application = serialized(DomainDispatcherApplication(create_backend_app))
+    make_server("127.0.0.1", port, application, threaded=True, request_handler=RequestHandler).serve_forever()
 
 
 if __name__ == "__main__":

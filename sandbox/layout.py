@@ -2,7 +2,8 @@
 
 import errno
 import platform
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,19 +105,29 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o600) -> Non
     temporary.replace(path)
 
 
-def refused_by_disk(error: OSError, folder: Path) -> str:
-    """Return the line that says what a disk refuses, and what to do; of the folder, where the error names no file.
+def in_terminal(command: Callable[[], int], folder: Path) -> int:
+    """Run a command and return its exit code; an error that the user can fix is a line.
 
-    Raises:
-        OSError: The error itself, where it is no disk's.
+    Args:
+        command: Returns the exit code.
+        folder: What a disk refuses, where its error names no file.
     """
-    if error.errno in FULL:
-        do = "Free some space"
-    elif error.errno in NOT_WRITABLE and error.filename:
-        do = "Make it writable, or for built programs set XDG_CACHE_HOME to another folder"
-    else:
-        raise error
-    return f"{error.strerror}: {error.filename or folder}. {do}, then run the same command again.\n"
+    try:
+        return command()
+    except SandboxError as error:
+        sys.stderr.write(f"{error}\n")
+    except OSError as error:
+        if error.errno in FULL:
+            do = "Free some space"
+        elif error.errno in NOT_WRITABLE and error.filename:
+            do = "Make it writable, or for built programs set XDG_CACHE_HOME to another folder"
+        else:
+            raise
+        sys.stderr.write(f"{error.strerror}: {error.filename or folder}. {do}, then run the same command again.\n")
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted. Run the same command again to continue; `make down` stops the servers.\n")
+        return 130
+    return 1
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:

@@ -64,7 +64,7 @@ def add_pod_identity() -> None:
 
 
 def associations_of(cluster: Cluster) -> dict[str, Association]:
-    """Return a cluster's associations by ID, each as the API answers it; clusters of older states have none."""
+    """Return a cluster's associations by ID, each as the API answers it."""
     kept: dict[str, Association] = vars(cluster).setdefault("pod_identity_associations", {})
     return kept
 

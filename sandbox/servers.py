@@ -40,7 +40,6 @@ START_ATTEMPTS = 5
 TOKEN_BYTES = 24
 AWS_API_SOURCES = (
     "aws_api.py",
-    "aws_state.py",
     "eks_auth.py",
     "faster_moto.py",
     "missing_in_moto.py",
@@ -171,6 +170,8 @@ def start_servers(sandbox: Sandbox, progress: StepProgress) -> dict[str, int]:
             detail[:] = [f"starting {aws.name}"]
             _wait(sandbox, aws, aws_process)
             started.append(aws.name)
+            if (sandbox.state / ".pulumi" / "stacks").exists():
+                progress.say("  aws-api: starts empty; `pulumi up --refresh` creates again what a stack has in AWS")
         detail[:] = [f"started {', '.join(started)}" if started else "running already"]
     return ports
 

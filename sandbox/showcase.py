@@ -226,7 +226,9 @@ def show_every_key(
         seed_by_hand(sandbox, port)
         for folder, stack in ((platform, "sandbox"), (project, "showcase")):
             select_stack(sandbox, variables, progress, stack, folder)
-            pulumi_in_terminal(sandbox, variables, "up", "--yes", "--skip-preview", stack=stack, folder=folder)
+            # AWS may have lost what an earlier showcase, which was cut off, has in its state.
+            up = ("up", "--yes", "--skip-preview", "--refresh")
+            pulumi_in_terminal(sandbox, variables, *up, stack=stack, folder=folder)
         irsa_in_terminal(sandbox, variables, "verify", "--stack", "showcase", folder=project)
         prove = ("prove", "--allow-unproven", "--stack", "showcase", *PROVABLE)
         irsa_in_terminal(sandbox, variables, *prove, folder=project)

@@ -7,11 +7,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from sandbox.layout import CHECKOUT, SandboxError, cache_folder, machine, refused_by_disk
-from sandbox.locks import held
+from sandbox.layout import CHECKOUT, SandboxError, cache_folder, in_terminal, machine
 from sandbox.step_progress import StepProgress
 from sandbox.virtual_environment import TOOLS, UV, package_index
 
@@ -21,8 +20,7 @@ NODE_FROM = (20, 0, 0)
 LOCAL = {"GOTOOLCHAIN": "local", "GOROOT": ""}
 
 
-@dataclass(frozen=True)
-class Toolchain:
+class Toolchain(NamedTuple):
     """A compiler or interpreter, and where it is in the package that brings it."""
 
     name: str
@@ -30,10 +28,6 @@ class Toolchain:
     version_command: str
     package_folder: str
     site: str
-
-    @property
-    def requirement(self) -> Path:
-        return TOOLS / f"{self.programs[0]}.txt"
 
 
 GO = Toolchain("Go", ("go",), "version", "go/bin", "https://go.dev/dl")
@@ -46,10 +40,8 @@ def find_go(module: Path, environment: Mapping[str, str], progress: StepProgress
     Raises:
         SandboxError: There is none, and none can be installed.
     """
-    found = re.search(r"^go (\d+)\.(\d+)\.(\d+)$", (module / "go.mod").read_text(), re.MULTILINE)
-    assert found is not None
-    oldest = (int(found[1]), int(found[2]), int(found[3]))
-    return str(_folder(GO, oldest, environment, progress) / "go")
+    (oldest,) = re.findall(r"^go (\d+)\.(\d+)\.(\d+)$", (module / "go.mod").read_text(), re.MULTILINE)
+    return str(_folder(GO, tuple(map(int, oldest)), environment, progress) / "go")
 
 
 def with_node(environment: Mapping[str, str]) -> dict[str, str]:
@@ -62,11 +54,11 @@ def with_node(environment: Mapping[str, str]) -> dict[str, str]:
     return {**environment, "PATH": os.pathsep.join([str(folder), environment.get("PATH", os.defpath)])}
 
 
-def program_version(program: Path, *command: str) -> tuple[int, int, int] | None:
-    """Return a program's version, None if it does not tell it."""
+def program_version(program: Path, command: str) -> tuple[int, ...]:
+    """Return a program's version, an empty one if it does not tell it."""
     try:
         answer = subprocess.run(
-            [program, *command],
+            [program, command],
             capture_output=True,
             text=True,
             timeout=20,
@@ -74,52 +66,37 @@ def program_version(program: Path, *command: str) -> tuple[int, int, int] | None
             env={**os.environ, **LOCAL, "PULUMI_SKIP_UPDATE_CHECK": "true"},
         )
     except (OSError, subprocess.SubprocessError):
-        return None
+        return ()
     found = VERSION.search(answer.stdout)
-    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+    return tuple(map(int, found.groups())) if found else ()
 
 
-def _folder(
-    tool: Toolchain, oldest: tuple[int, int, int], environment: Mapping[str, str], progress: StepProgress
-) -> Path:
-    """Return the folder of a toolchain's programs."""
-    path = environment.get("PATH", os.defpath)
-    for folder in map(Path.absolute, map(Path, filter(None, path.split(os.pathsep)))):
-        if all(shutil.which(name, path=str(folder)) for name in tool.programs):
-            version = program_version(folder / tool.programs[0], tool.version_command)
-            if version is not None and version >= oldest:
-                return folder
-    return _installed(tool, oldest, environment, progress) / tool.package_folder
-
-
-def _installed(
-    tool: Toolchain, oldest: tuple[int, int, int], environment: Mapping[str, str], progress: StepProgress
-) -> Path:
-    """Return the folder of the package, which is installed once for all clones."""
-    program, cache = tool.programs[0], cache_folder(environment)
-    (pin,) = re.findall(r"^\S+==(\S+)", tool.requirement.read_text(), re.MULTILINE)
-    folder = cache / f"{program}-{pin}-{machine()}"
-    if folder.exists():
-        return folder
-    cache.mkdir(parents=True, exist_ok=True)
-    wanted = f"{tool.name} {'.'.join(map(str, oldest))} or newer"
-    with held(cache / f"{program}.lock", f"  {program}: another clone is installing it, waiting for that", progress):
-        for stale in cache.glob(f"{program}.partial-*"):
-            shutil.rmtree(stale, ignore_errors=True)
+def _folder(tool: Toolchain, oldest: tuple[int, ...], environment: Mapping[str, str], progress: StepProgress) -> Path:
+    """Return the folder of a toolchain's programs; that of the package index is installed once for all clones."""
+    found = shutil.which(tool.programs[0], path=environment.get("PATH", os.defpath))
+    if found:
+        folder = Path(found).absolute().parent
+        whole = all(shutil.which(name, path=str(folder)) for name in tool.programs)
+        if whole and program_version(folder / tool.programs[0], tool.version_command) >= oldest:
+            return folder
+    cache, requirement = cache_folder(environment), TOOLS / f"{tool.programs[0]}.txt"
+    (pin,) = re.findall(r"^\S+==(\S+)", requirement.read_text(), re.MULTILINE)
+    kept = cache / f"{tool.programs[0]}-{pin}-{machine()}"
+    if not kept.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        wanted = f"{tool.name} {'.'.join(map(str, oldest))} or newer"
+        doing = f"no {wanted} here: installing {tool.name} {pin} from the package index"
         # Beside its final place, so that the rename at the end is atomic.
-        if not folder.exists():
-            with (
-                tempfile.TemporaryDirectory(prefix=f"{program}.partial-", dir=cache) as partial,
-                progress.step(program, f"no {wanted} here: installing {tool.name} {pin} from the package index"),
-            ):
-                whole = Path(partial) / "whole"
-                _install(tool, wanted, whole)
-                whole.rename(folder)
-    return folder
+        with tempfile.TemporaryDirectory(dir=cache) as partial, progress.step(tool.programs[0], doing):
+            _install(tool, requirement, wanted, Path(partial) / "whole")
+            # Another clone may have been first.
+            if not kept.exists():
+                (Path(partial) / "whole").rename(kept)
+    return kept / tool.package_folder
 
 
-def _install(tool: Toolchain, wanted: str, folder: Path) -> None:
-    command = [str(UV), "pip", "install", "--quiet", "--require-hashes", "--requirement", str(tool.requirement)]
+def _install(tool: Toolchain, requirement: Path, wanted: str, folder: Path) -> None:
+    command = [str(UV), "pip", "install", "--quiet", "--require-hashes", "--requirement", str(requirement)]
     done = subprocess.run(
         [*command, "--python", sys.executable, "--target", str(folder)],
         env=package_index(),
@@ -140,19 +117,11 @@ def _install(tool: Toolchain, wanted: str, folder: Path) -> None:
         npm.symlink_to("../lib/node_modules/npm/bin/npm-cli.js")
 
 
-def main() -> int:
-    """Run Go in the folder of a module: FOLDER ARGUMENTS."""
-    folder, *arguments = sys.argv[1:]
-    try:
-        go = find_go(CHECKOUT / folder, os.environ, StepProgress())
-    except SandboxError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except OSError as error:
-        sys.stderr.write(refused_by_disk(error, cache_folder(os.environ)))
-        return 1
+def run_go(folder: str, *arguments: str) -> int:
+    """Run Go in the folder of a module, and return its exit code."""
+    go = find_go(CHECKOUT / folder, os.environ, StepProgress())
     return subprocess.call([go, *arguments], cwd=CHECKOUT / folder, env={**os.environ, **LOCAL})
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(in_terminal(lambda: run_go(*sys.argv[1:]), cache_folder(os.environ)))

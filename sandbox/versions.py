@@ -1,4 +1,4 @@
-"""The programs of the sandbox: their versions, which installed ones do as well, and how Go builds them."""
+"""The programs of the sandbox: their versions, and how Go builds them."""
 
 import hashlib
 import re
@@ -11,7 +11,10 @@ from sandbox.layout import CHECKOUT, cache_folder, machine
 MODULES = CHECKOUT / "sandbox" / "go"
 MAJOR = re.compile(r"/v\d+$")
 DIGEST = re.compile(r"-[0-9a-f]{12}$")
-PULUMI, ETCD, KUBERNETES, YAML = "3.259.0", "3.7.0", "1.37.2", "1.25.0"
+ENGINE, ETCD, KUBERNETES, YAML = "3.259.0", "3.7.0", "1.37.2", "1.25.0"
+# An installed engine does as well from the first of these versions on, below the second.
+ENGINES = ((3, 259), (4,))
+LANGUAGE_HOST = "pulumi-language-python"
 
 # What `go build` is told for a module. A part of the time goes into debugging information, which -s -w drops again.
 # Without inlining (-l) a package takes a quarter less to build, and runs slower. The engine is measured against, so its
@@ -20,7 +23,7 @@ PULUMI, ETCD, KUBERNETES, YAML = "3.259.0", "3.7.0", "1.37.2", "1.25.0"
 FLAGS = {
     "pulumi": (
         "-tags=disable_grpc_modules",
-        f"-ldflags=-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI}",
+        f"-ldflags=-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{ENGINE}",
         "-gcflags=all=-l -dwarf=false",
         *(
             f"-gcflags={called}=-dwarf=false"
@@ -54,26 +57,17 @@ FLAGS = {
 
 @dataclass(frozen=True)
 class Part:
-    """A program, the Go package that it is built from, and which installed versions are used instead."""
+    """A program, and the Go package that it is built from; the sandbox's own folder has it if it is linked."""
 
     name: str
     version: str
     module: str
     package: str
-    version_command: tuple[str, ...] = ()
-    fits_from: tuple[int, int] = (0, 0)
-    fits_below: tuple[int, int] = (0, 0)
-    beside: str = ""
-
-    def fits(self, version: tuple[int, int, int]) -> bool:
-        return self.fits_from <= version[:2] < self.fits_below
-
-    def folder(self, environment: Mapping[str, str]) -> Path:
-        """Return the part's folder in the shared cache."""
-        return cache_folder(environment) / f"{self.name}-{self.version}-{machine()}"
+    linked: bool = True
 
     def program(self, environment: Mapping[str, str]) -> Path:
-        return self.folder(environment) / self.name
+        """Return where it is in the shared cache."""
+        return cache_folder(environment) / f"{self.name}-{self.version}-{machine()}" / self.name
 
     @property
     def file_name(self) -> str:
@@ -84,88 +78,31 @@ class Part:
         return f"{self.name} {DIGEST.sub('', self.version)}"
 
 
-def _digest(source: str) -> str:
-    """Return what tells, in the shared cache, a program of our own from the same one of another commit."""
-    return hashlib.sha256((MODULES / source).read_bytes()).hexdigest()[:12]
+def _own(version: str, source: str) -> str:
+    """Return a version that tells, in the shared cache, a program of our own from the same one of another commit."""
+    return f"{version}-{hashlib.sha256((MODULES / source).read_bytes()).hexdigest()[:12]}"
 
 
-# Which versions may stand together: https://kubernetes.io/releases/version-skew-policy/ (controllers are never newer
-# than the API server and at most one minor older; kubectl is within one minor of it). etcd's is the one in Kubernetes's
-# own go.mod, so that both are built from the same packages.
-PARTS = (
-    Part(
-        name="pulumi",
-        version=PULUMI,
-        module="pulumi",
-        package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-        version_command=("version",),
-        fits_from=(3, 259),
-        fits_below=(4, 0),
-        beside="pulumi-language-python",
-    ),
-    Part(
-        name="etcd",
-        version=ETCD,
-        module="kubernetes",
-        package="go.etcd.io/etcd/server/v3",
-        version_command=("--version",),
-        fits_from=(3, 6),
-        fits_below=(4, 0),
-    ),
-    Part(
-        name="kube-apiserver",
-        version=KUBERNETES,
-        module="kubernetes",
-        package="k8s.io/kubernetes/cmd/kube-apiserver",
-        version_command=("--version",),
-        fits_from=(1, 37),
-        fits_below=(1, 39),
-    ),
-    Part(
-        name="kube-controller-manager",
-        version=f"{KUBERNETES}-{_digest('kubernetes/controllers/main.go')}",
-        module="kubernetes",
-        package="./controllers",
-        version_command=("--version",),
-        fits_from=(1, 37),
-        fits_below=(1, 38),
-    ),
-    Part(
-        name="kubectl",
-        version=KUBERNETES,
-        module="kubernetes",
-        package="k8s.io/kubernetes/cmd/kubectl",
-        version_command=("version", "--client"),
-        fits_from=(1, 36),
-        fits_below=(1, 39),
-    ),
-)
+CONTROLLERS = _own(KUBERNETES, "kubernetes/controllers/main.go")
+GENERATOR = _own(ENGINE, "pulumi/sdk-generator/main.go")
+# The newest that the Go module proxy serves: that of January 2026, before release 4.29.
+PLUGIN = _own("4.0.0-20260115033456-f47bc2d6f199", "pulumi-kubernetes/plugin/main.go")
 
+PULUMI = Part("pulumi", ENGINE, "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi")
 # An official language host generates SDKs itself.
-SDK_GENERATOR = Part(
-    name="pulumi-sdk-generator",
-    version=f"{PULUMI}-{_digest('pulumi/sdk-generator/main.go')}",
-    module="pulumi",
-    package="./sdk-generator",
+SDK_GENERATOR = Part("pulumi-sdk-generator", GENERATOR, "pulumi", "./sdk-generator")
+# etcd's version is the one in Kubernetes's own go.mod, so that both are built from the same packages.
+OF_KUBERNETES = (
+    Part("etcd", ETCD, "kubernetes", "go.etcd.io/etcd/server/v3"),
+    Part("kube-apiserver", KUBERNETES, "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
+    Part("kube-controller-manager", CONTROLLERS, "kubernetes", "./controllers"),
+    Part("kubectl", KUBERNETES, "kubernetes", "k8s.io/kubernetes/cmd/kubectl"),
 )
-
-# What `make test-official` runs. The Kubernetes plugin is the newest that the Go module proxy serves: that of
-# January 2026, before release 4.29.
-OFFICIAL_KUBERNETES = Part(
-    name="pulumi-resource-kubernetes",
-    version=f"4.0.0-20260115033456-f47bc2d6f199-{_digest('pulumi-kubernetes/plugin/main.go')}",
-    module="pulumi-kubernetes",
-    package="./plugin",
-)
-YAML_HOST = Part(
-    name="pulumi-language-yaml",
-    version=YAML,
-    module="pulumi-yaml",
-    package="github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml",
-)
-OFFICIAL = (OFFICIAL_KUBERNETES, YAML_HOST)
+# What `make test-official` runs. The engine looks for a plugin elsewhere.
+OFFICIAL_KUBERNETES = Part("pulumi-resource-kubernetes", PLUGIN, "pulumi-kubernetes", "./plugin", linked=False)
+YAML_HOST = Part("pulumi-language-yaml", YAML, "pulumi-yaml", "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml")
 
 
 def official_parts(environment: Mapping[str, str]) -> tuple[Part, ...]:
     """Return the official programs that are built and used with OFFICIAL=built, none without it."""
-    return OFFICIAL if environment.get("OFFICIAL") == "built" else ()
+    return (OFFICIAL_KUBERNETES, YAML_HOST) if environment.get("OFFICIAL") == "built" else ()

@@ -64,7 +64,7 @@ def main() -> int:
             "(https://www.python.org/downloads, or your system's package python3.11) and run the same command again."
         )
     wanted = digest()
-    if stamped() == wanted and answers("pass"):
+    if STAMP.exists() and STAMP.read_text() == wanted and answers("pass"):
         return 0
     started = time.monotonic()
     # Of what was interrupted, uv would take for installed what is there in part.
@@ -100,31 +100,21 @@ def install(wanted: str, started: float) -> int:
             code, output = run(*step)
             if code:
                 return complain(f"{output.strip()}\n{NOT_INSTALLED}")
-            if parts is None and FIRST[0] in step and sys.argv[1:] == ["parts"]:
-                parts = start_parts()
+            if FIRST[0] in step and sys.argv[1:] == ["parts"]:
+                # It reports in lines, between those of this process; what went wrong is said last.
+                own = {**os.environ, "TTY_COMPATIBLE": "0"}
+                command = (str(PYTHON), "-m", "sandbox.parts")
+                parts = subprocess.Popen(command, cwd=str(CHECKOUT), env=own, stderr=subprocess.PIPE)
         STAMP.write_text(wanted)
         say(f"requirements installed ({time.monotonic() - started:.0f} s)")
         if parts is None:
             return 0
-        # What went wrong is said last, and not in between.
-        sys.stderr.write(parts.communicate()[1])
+        sys.stderr.write(parts.communicate()[1].decode(errors="replace"))
         return parts.returncode
     finally:
         if parts is not None and parts.poll() is None:
             parts.send_signal(signal.SIGINT)
             parts.wait()
-
-
-def start_parts() -> "subprocess.Popen[str]":
-    """Build the sandbox's programs; it reports in lines, between those of this process."""
-    return subprocess.Popen(
-        (str(PYTHON), "-m", "sandbox.parts"),
-        cwd=str(CHECKOUT),
-        env={**os.environ, "TTY_COMPATIBLE": "0"},
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
 
 
 def package_index() -> "dict[str, str]":
@@ -140,7 +130,7 @@ def package_index() -> "dict[str, str]":
             separator = "," if name == "UV_FIND_LINKS" else " "
             found.setdefault(name, separator.join(ast.literal_eval(value).split()))
     # pip takes the best version of all indexes, and what is installed is pinned by hash.
-    return {"UV_INDEX_STRATEGY": "unsafe-best-match", **found, **os.environ}
+    return {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_PYTHON_DOWNLOADS": "never", **found, **os.environ}
 
 
 def digest() -> str:
@@ -149,10 +139,6 @@ def digest() -> str:
     for name in CONTENT:
         whole.update((CHECKOUT / name).read_bytes())
     return whole.hexdigest()
-
-
-def stamped() -> str:
-    return STAMP.read_text() if STAMP.exists() else ""
 
 
 def answers(code: str) -> bool:

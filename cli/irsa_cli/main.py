@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from irsa_world.exits import COULD_NOT_LOOK, CouldNotLookError, unexpected
+from irsa_world.exits import COULD_NOT_LOOK, INTERRUPTED, UNEXPECTED, CouldNotLookError, unexpected
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     # The command itself has only options that end it, so that a subcommand is the first word.
-    asked = words[0] if words and words[0] in subcommands.installed() else ""
+    asked = words[0] if words and words[0] in subcommands.SUBCOMMANDS else ""
     try:
         # Only this subcommand is imported: the clients of AWS and Kubernetes take longest.
         parser = subcommands.parser_of(asked) if asked else subcommands.parser_of_all()
@@ -39,8 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("irsa: interrupted\n")
+        return INTERRUPTED
     except Exception as error:
         sys.stderr.write(f"irsa: {unexpected(error)}\n")
+        return UNEXPECTED
     else:
         return code
     return COULD_NOT_LOOK

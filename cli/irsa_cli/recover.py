@@ -36,9 +36,7 @@ that deletes it. `pulumi up` then creates it again.
 It reads STATE, and runs no command: nothing changes.
 """
 EPILOG = """\
-example: irsa recover before.json
-
-exit codes: 0 printed, 2 the file cannot be read"""
+example: irsa recover before.json"""
 HEADER = """\
 # The engine may have created these, though the state does not have them. For each: run what follows look, with the
 # credentials of its AWS account, and what reaches it in place of PROFILE or CONTEXT. If it was created after the

@@ -1,41 +1,61 @@
-"""The subcommands: modules that installed distributions name as entry points of the group `irsa.subcommands`.
+"""The subcommands, and the parsers of their arguments.
 
-The first line of a module's docstring is its line in `irsa --help`. Its function `add` adds the arguments to a parser,
-and sets `run`, which returns the exit code. A subcommand with `--json` names the dataclass that it prints: `OUTPUT`, or
-as `module:NAME`. For `--help` the module is imported, so that what the subcommand works with is imported by `run`.
+Each is a module with `add`, which adds its arguments to a parser and sets `run`, which returns the exit code. One with
+`--json` names the dataclass that it prints: `OUTPUT`, or as `module:NAME`. `--help` imports the module, and only `run`
+what the subcommand works with.
 """
 
 import argparse
 import difflib
-import functools
-from collections.abc import Sequence
-from importlib.abc import InspectLoader
-from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
-from irsa_world.exits import CouldNotLookError
+from irsa_world.exits import EXIT_CODES, CouldNotLookError
 
-GROUP = "irsa.subcommands"
+# By name, the module and the line of `irsa --help`: to import all of them takes longer than to help.
+SUBCOMMANDS: Mapping[str, tuple[str, str]] = {
+    "add-ons": ("irsa_cli.add_ons", "List the add-ons whose policies irsa knows, and what each takes."),
+    "adopt": (
+        "irsa_cli.adopt.subcommand",
+        "Write a stack file that takes over roles and service accounts as they are.",
+    ),
+    "check": (
+        "irsa_program.check",
+        "Check stack files against every rule without credentials or network; --live also asks AWS and clusters.",
+    ),
+    "diff": (
+        "irsa_cli.diff.subcommand",
+        "Show what a preview would change, and who gains or loses the right to assume a role.",
+    ),
+    "explain": ("irsa_cli.explain.subcommand", "Explain whether a service account could assume a role, and why."),
+    "inventory": (
+        "irsa_cli.inventory.subcommand",
+        "List who may assume which role, as clusters and AWS accounts are now.",
+    ),
+    "prove": (
+        "irsa_cli.prove.subcommand",
+        "Prove with real tokens that service accounts can assume their roles, and that another cannot.",
+    ),
+    "recover": (
+        "irsa_cli.recover",
+        "List what a killed `pulumi up` may have created, with the commands that look for it and delete it.",
+    ),
+    "stacks": ("irsa_program.stacks", "List the stacks that are deployed to AWS, without those of the sandbox."),
+    "verify": ("irsa_cli.verify.subcommand", "Compare what is declared with what AWS and Kubernetes have now."),
+}
 COMMAND, OTHERS = "irsa-cli", ("irsa", "irsa-stack")
-
-
-@functools.cache
-def installed() -> dict[str, EntryPoint]:
-    """Return the entry points of the subcommands by name, sorted; without those whose module is not installed."""
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
-    return {name: found[name] for name in sorted(found) if _spec(found[name].module)}
 
 
 def parser_of_all() -> argparse.ArgumentParser:
     """Return a parser with name and help line of each subcommand, none of which is imported."""
-    parser = argparse.ArgumentParser(
-        prog="irsa", description="Check that Kubernetes service accounts can assume their IAM roles."
-    )
+    about = "Check that Kubernetes service accounts can assume their IAM roles."
+    parser = argparse.ArgumentParser(prog="irsa", description=about, epilog=EXIT_CODES)
     parser.add_argument("--version", action="version", version=f"irsa {version(COMMAND)}")
     subcommands = parser.add_subparsers(title="subcommands", required=True, dest="subcommand", metavar="SUBCOMMAND")
-    for name, entry in installed().items():
-        subcommands.add_parser(name, help=help_line(entry))
+    for name, (_, line) in SUBCOMMANDS.items():
+        subcommands.add_parser(name, help=line)
     return parser
 
 
@@ -47,8 +67,14 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     """
     require_one_version()
     parser = argparse.ArgumentParser(prog=f"irsa {name}", formatter_class=argparse.RawDescriptionHelpFormatter)
-    installed()[name].load().add(parser)
+    module_of(name).add(parser)
+    parser.epilog = f"{parser.epilog}\n\n{EXIT_CODES}"
     return parser
+
+
+def module_of(name: str) -> Any:
+    """Return the module of a subcommand."""
+    return import_module(SUBCOMMANDS[name][0])
 
 
 def require_one_version() -> None:
@@ -87,22 +113,6 @@ def refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
 
 def no_subcommand(word: str) -> str:
     """Return the error for a word that is none of the subcommands."""
-    near = difflib.get_close_matches(word, [*installed()], 1)
-    advice = f"did you mean {near[0]}?" if near else f"subcommands: {', '.join(installed())}"
+    near = difflib.get_close_matches(word, [*SUBCOMMANDS], 1)
+    advice = f"did you mean {near[0]}?" if near else f"subcommands: {', '.join(SUBCOMMANDS)}"
     return f"there is no subcommand {word!r}; {advice}"
-
-
-def help_line(subcommand: EntryPoint) -> str:
-    """Return the first line of a subcommand's docstring, read from its source: an import may take a second."""
-    spec = _spec(subcommand.module)
-    source = spec.loader.get_source(spec.name) if spec and isinstance(spec.loader, InspectLoader) else None
-    return (source or "").partition("\n")[0].strip('"').replace("%", "%%")
-
-
-def _spec(module: str) -> ModuleSpec | None:
-    """Return where a module is; its package is not imported."""
-    top, *inner = module.split(".")
-    spec = find_spec(top)
-    for name in inner:
-        spec = PathFinder.find_spec(f"{spec.name}.{name}", spec.submodule_search_locations) if spec else None
-    return spec

@@ -5,13 +5,11 @@ import errno
 import os
 import stat
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from irsa.rules.mistakes import named
 from irsa_world.exits import GOOD, CouldNotLookError
 
-WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
-# With a number and `.new`, shorter than the 255 bytes that a name may have, of which a character takes at most 4.
-NAME_LENGTH = 60
 # The folder takes no new file, or the file is mounted by itself, as a container has it: the file may still be written.
 NOT_REPLACED = (errno.EACCES, errno.EPERM, errno.EBUSY)
 
@@ -30,55 +28,44 @@ def write(path: Path, text: str, *, found: int = GOOD) -> None:
         CouldNotLookError: It cannot be written.
     """
     try:
-        _write(path, text)
+        if mode := _mode_of_replaced(path):
+            try:
+                return _replace(Path(os.path.realpath(path)), text, mode)
+            except OSError as error:
+                if error.errno not in NOT_REPLACED:
+                    raise
+        path.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         problem = CouldNotLookError(f"cannot write {named(str(path))}: {error.strerror}")
         problem.exit_code = found or problem.exit_code
         raise problem from error
 
 
-def _write(path: Path, text: str) -> None:
+def _mode_of_replaced(path: Path) -> int:
+    """Return the permissions of the file that takes the place of one; 0 where that is written as it is."""
     try:
         present = path.stat()
     except FileNotFoundError:
-        return _replace(path, text)
-    if stat.S_ISREG(present.st_mode) and not _is_printed_to(present):
-        if not present.st_mode & WRITABLE:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        os.umask(umask := os.umask(0o077))
+        return 0o666 & ~umask
+    mode = stat.S_IMODE(present.st_mode)
+    if not mode & 0o222:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    for output in (1, 2):
+        with contextlib.suppress(OSError):
+            # A new file in the place of what is printed to would lack that.
+            if os.path.samestat(present, os.fstat(output)):
+                return 0
+    return mode if stat.S_ISREG(present.st_mode) else 0
+
+
+def _replace(target: Path, text: str, mode: int) -> None:
+    with NamedTemporaryFile("w", dir=target.parent, prefix=".", encoding="utf-8", newline="", delete=False) as new:
         try:
-            return _replace(path, text, stat.S_IMODE(present.st_mode))
-        except OSError as error:
-            if error.errno not in NOT_REPLACED:
-                raise
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
-    return None
-
-
-def _is_printed_to(present: os.stat_result) -> bool:
-    """Return whether standard output or standard error goes to this file: a new one in its place would lack that."""
-    for descriptor in (1, 2):
-        with contextlib.suppress(OSError):
-            if os.path.samestat(present, os.fstat(descriptor)):
-                return True
-    return False
-
-
-def _replace(path: Path, text: str, mode: int | None = None) -> None:
-    target = Path(os.path.realpath(path))
-    # With the number of the process: two runs at a time would take the file from each other.
-    new = target.with_name(f".{target.name[:NAME_LENGTH]}.{os.getpid()}.new")
-    try:
-        # A repository may bring a link of this name, through which another file would be written.
-        new.unlink(missing_ok=True)
-        # With the old file's permissions from the start: a secret in it is at no moment readable for others.
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        if mode is not None:
-            # The umask may have taken some of them.
-            new.chmod(mode)
-        new.replace(target)
-    finally:
-        with contextlib.suppress(OSError):
-            new.unlink()
+            # Only its owner may read it so far: a secret in it is at no moment readable for others.
+            new.write(text)
+            new.close()
+            Path(new.name).chmod(mode)
+            Path(new.name).replace(target)
+        finally:
+            Path(new.name).unlink(missing_ok=True)

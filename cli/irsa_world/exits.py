@@ -8,14 +8,14 @@ from irsa.rules.unknown import Unknown
 from irsa_world.causes import Cause
 
 T = TypeVar("T")
-GOOD, FINDINGS, COULD_NOT_LOOK = 0, 1, 2
+GOOD, FINDINGS, USAGE, COULD_NOT_LOOK, UNEXPECTED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES = """\
-exit codes: 0 all good, 1 findings, 2 a check has no result (no permission, no
-answer, cannot tell)"""
+exit codes: 0 good, 1 a finding (whatever else is not known), 2 wrong arguments,
+3 cannot tell or not proven, 4 unexpected error, 130 interrupted"""
 
 
 class CouldNotLookError(Exception):
-    """A question without an answer, and why: no credentials, no connection, or a wrong argument."""
+    """A question without an answer, and why: no credentials, no connection, no file."""
 
     exit_code = COULD_NOT_LOOK
     cause = Cause.UNKNOWN
@@ -54,6 +54,12 @@ def read(value: T) -> T:
     if isinstance(value, Unread):
         raise value.error
     return value
+
+
+class UsageError(CouldNotLookError):
+    """A question that nobody can answer: arguments of which one is wrong, or that do not go together."""
+
+    exit_code = USAGE
 
 
 class NoPermissionError(CouldNotLookError):

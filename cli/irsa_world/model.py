@@ -29,6 +29,21 @@ def audience_of(annotations: Mapping[str, str]) -> str:
     return annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
 
 
+# Begins what stands in place of the rest of an ARN or name that is not known yet: no ARN of AWS has a space.
+UNNAMED = " ("
+
+
+def role_name(arn: str) -> str:
+    """Return the name of a role by its ARN, without its path; of one that is not known, what the stack calls it."""
+    unnamed, is_unnamed, _ = arn.partition(UNNAMED)
+    return unnamed.partition(":role/")[2] if is_unnamed else Arn.name_in(arn)
+
+
+def known_arn(arn: str) -> str:
+    """Return an ARN; nothing for what only stands for one."""
+    return "" if UNNAMED in arn else arn
+
+
 @dataclass(frozen=True)
 class ServiceAccount:
     """A service account.
@@ -190,8 +205,8 @@ class Association:
     """An association of EKS Pod Identity: it gives the Pods of a service account a role.
 
     Attributes:
-        cluster_arn: The EKS cluster. Of a planned one whose region or AWS account is not known, its name.
-        association_arn: Its ARN; of a planned one whose cluster is not known, the URN of its resource.
+        cluster_arn: The EKS cluster. Of a planned one whose region or AWS account is not known, its name and UNNAMED.
+        association_arn: Its ARN; empty for a planned one.
         owner_arn: What created and manages it, such as an add-on of EKS; empty where nothing does.
         session_tags: Whether its sessions have the tags that say of which Pod they are.
         target_role_arn: The role that EKS assumes with its role, and gives the Pods in its place; empty where none.
@@ -273,13 +288,13 @@ class Association:
     @property
     def request(self) -> PodIdentityRequest:
         """What EKS asks of STS for the Pods of its service account."""
-        arn = self.cluster_arn if ":" in self.cluster_arn else ""
+        arn = self.cluster_arn if self.cluster_arn.startswith("arn:") else ""
         return PodIdentityRequest(self.namespace, self.service_account, arn, self.session_tags)
 
 
 @dataclass(frozen=True, eq=False)
 class Role:
-    """An IAM role; `Unknown` takes the place of what the state keeps as a secret, and of what was not read.
+    """An IAM role; `Unknown` takes the place of what the state or the preview hides, and of what was not read.
 
     Attributes:
         last_used: When it was last used in the 400 days that IAM tracks; None where it was not.
@@ -327,8 +342,8 @@ class Role:
 
     @property
     def name(self) -> str:
-        """Its name, without its path."""
-        return Arn.name_in(self.arn)
+        """Its name, without its path; of a planned one that is not known, what the stack calls it."""
+        return role_name(self.arn)
 
     @functools.cached_property
     def path(self) -> str:
@@ -369,6 +384,7 @@ class AwsAccount:
         eks_clusters: The ARNs of its EKS clusters, by issuer, by region; None for a region that could not be asked.
         policies: Its managed policies and those of AWS, where these were asked for.
         associations: The associations of clusters that were read, by ARN; None for one that could not be read.
+        is_whole: Whether it has all roles of its number; of a stack's plan, it has those of the stack.
     """
 
     number: str
@@ -379,6 +395,7 @@ class AwsAccount:
     associations: Mapping[str, tuple[Association, ...] | None] = field(default_factory=dict)
     place: AwsPlace = field(default=UNKNOWN_AWS_ACCOUNT, compare=False)
     """By which options the AWS CLI acts on it."""
+    is_whole: bool = True
 
     @functools.cached_property
     def by_name(self) -> dict[str, Role]:
@@ -402,6 +419,15 @@ class World:
     def by_number(self) -> dict[str, AwsAccount]:
         """The AWS accounts by their number."""
         return {each.number: each for each in self.aws_accounts}
+
+    @functools.cached_property
+    def associations(self) -> dict[str, list[Association]]:
+        """All associations that were read, or are planned, by the ARN of their role."""
+        found: dict[str, list[Association]] = {}
+        for those in (those or () for each in self.aws_accounts for those in each.associations.values()):
+            for each in those:
+                found.setdefault(each.role_arn, []).append(each)
+        return found
 
     @functools.cached_property
     def annotated(self) -> list[tuple[Cluster, ServiceAccount]]:

@@ -7,9 +7,9 @@ audience that the OIDC provider lists: a Pod may ask for a token of any audience
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from irsa.evaluation import (
     Decision,
@@ -29,11 +29,12 @@ from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import assume_role_actions
 from irsa.rules.unknown import Unknown
 from irsa_world.model import Association, AwsAccount, Cluster, Role, ServiceAccount, World
-from irsa_world.trusts.chains import RolePolicies, assumes
+from irsa_world.trusts.chains import Document, RolePolicies, Trusting, answers, assumes, elsewhere
 from irsa_world.trusts.claims import Claims, bits
 from irsa_world.trusts.trust import ProviderTrust, allowed_principals, is_of_kubernetes, statement_text, trusts_of
 from irsa_world.verdict import AskedRole, Verdict, of_annotations, of_missing_role, of_trust_policy, verdict
 
+PROBLEM = "its trust policy: "
 NOT_READ = "the trust policy of {role} was not read"
 # What decides, of several answers that must all allow: what refuses, before what cannot be decided.
 ORDER = (Decision.DENIED, Decision.CANNOT_DECIDE, Decision.ALLOWED)
@@ -131,6 +132,22 @@ class Group(NamedTuple):
         return self.trust.policy.role.arn
 
 
+class Assumed(NamedTuple):
+    """That a role may assume another one; the outcome is None where that cannot be decided.
+
+    Attributes:
+        other_arn: The other one; of such that were not read, it may be a pattern.
+        outcome: Whether it may.
+        reason: Why.
+        is_read: Whether the other one was read, so that its trust policy is part of the outcome.
+    """
+
+    other_arn: str
+    outcome: bool | None
+    reason: str
+    is_read: bool = True
+
+
 @dataclass(frozen=True, eq=False)
 class Sessions:
     """The sessions of a World, and what several questions about them need, each computed once."""
@@ -144,22 +161,22 @@ class Sessions:
 
     @functools.cached_property
     def numbers(self) -> frozenset[str]:
-        """The numbers of the AWS accounts that were read."""
-        return frozenset(each.number for each in self.world.aws_accounts)
+        """The numbers of the AWS accounts that were read as a whole."""
+        return frozenset(each.number for each in self.world.aws_accounts if each.is_whole)
 
     @functools.cached_property
-    def _parsed(self) -> tuple[dict[str, TrustPolicy], list[str]]:
-        found, unreadable = {}, []
+    def _parsed(self) -> tuple[dict[str, TrustPolicy], dict[str, str]]:
+        found, problems = {}, {}
         for aws_account in self.world.aws_accounts:
             for role in aws_account.roles:
                 if isinstance(role.trust, Unknown):
-                    unreadable.append(f"trust policy of {named(role.arn)}: {role.trust.reason}")
+                    problems[role.arn] = role.trust.reason
                     continue
                 try:
                     found[role.arn] = TrustPolicy(role, aws_account, parse(role.trust))
                 except TrustDocumentError as error:
-                    unreadable.append(f"trust policy of {named(role.arn)}: {error}")
-        return found, unreadable
+                    problems[role.arn] = f"{PROBLEM}{error}"
+        return found, problems
 
     @property
     def policies(self) -> dict[str, TrustPolicy]:
@@ -167,9 +184,14 @@ class Sessions:
         return self._parsed[0]
 
     @property
+    def problems(self) -> dict[str, str]:
+        """Why the other ones cannot be read, or are not known, by the ARN of their role."""
+        return self._parsed[1]
+
+    @property
     def unreadable(self) -> list[str]:
         """Which trust policies cannot be read, and why, each as one sentence."""
-        return self._parsed[1]
+        return [f"trust policy of {named(arn)}: {why.removeprefix(PROBLEM)}" for arn, why in self.problems.items()]
 
     # --- One session -------------------------------------------------------------------------------------------------
 
@@ -309,18 +331,48 @@ class Sessions:
         return [self.roles[arn] for arn in sorted(found & self.roles.keys())]
 
     @functools.cached_property
-    def _documents(self) -> dict[str, Mapping[str, Any]]:
+    def documents(self) -> dict[str, Document]:
         """The managed policies of the AWS accounts, by ARN."""
         return {each.arn: each.document for aws_account in self.world.aws_accounts for each in aws_account.policies}
 
+    @functools.cached_property
+    def _role_policies(self) -> dict[str, RolePolicies]:
+        return {}
+
     def role_policies(self, role: Role) -> RolePolicies:
         """Return what the policies of a role say to sts:AssumeRole; what was not read is not known."""
+        if role.arn not in self._role_policies:
+            self._role_policies[role.arn] = self._policies_of(role)
+        return self._role_policies[role.arn]
+
+    def _policies_of(self, role: Role) -> RolePolicies:
         if not role.has_details:
             return RolePolicies([UNREAD])
-        attached = (self._documents.get(arn, UNREAD) for arn in role.attached_policies)
+        attached = (self.documents.get(arn, UNREAD) for arn in role.attached_policies)
         of_role = [*role.inline_policies.values(), *attached]
-        boundary = self._documents.get(role.permissions_boundary, UNREAD) if role.permissions_boundary else None
+        boundary = self.documents.get(role.permissions_boundary, UNREAD) if role.permissions_boundary else None
         return RolePolicies(of_role, boundary) if of_role or boundary else NOTHING
+
+    @functools.cached_property
+    def _trusting(self) -> Trusting:
+        return Trusting({arn: each.parsed for arn, each in self.policies.items()})
+
+    def assumed_by(self, role: Role, also: Iterable[str] = ()) -> Iterator[Assumed]:
+        """Yield the roles that a role may assume, or perhaps; of those that were not read, what its own policies say.
+
+        Of these, the ones that its policies name, and further ones that are asked about.
+        """
+        of_role = self.role_policies(role)
+        others = self._trusting.by_name(role.arn)
+        # Nothing is known of policies that were not read: it would be said of every role that trusts the AWS account.
+        others |= self._trusting.by_account(role.arn, of_role) if role.has_details else {}
+        yield from (Assumed(other, *answer) for other, answer in answers(role.arn, of_role, others))
+        for other in dict.fromkeys((*elsewhere(of_role), *also)):
+            is_there = other in self.policies or (other not in self.roles and other.split(":")[4] in self.numbers)
+            if not is_there and (outcome := of_role.give(other)) is not False:
+                is_read = other in self.problems
+                reason = NOT_READ.format(role=named(other))
+                yield Assumed(other, None if is_read else outcome, reason, is_read)
 
 
 def _groups(trust: Trust, cluster: Cluster, claims: Claims[ServiceAccount]) -> Iterator[Group]:

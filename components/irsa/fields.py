@@ -205,7 +205,7 @@ class Group(NamedTuple):
     Attributes:
         fields: The arguments by their names.
         keys: The keys of a stack file by the names.
-        names: The names by these keys.
+        names: The names by the keys of whoever is read: a stack file, or a program.
         model: Declares them.
         required: Whether it must be there.
     """
@@ -264,7 +264,7 @@ def group_of(model: type[Keys], in_stack_file: bool = False) -> Group:
     return Group(
         {name: _node(each, in_stack_file) for name, each in known.items()},
         keys,
-        {key: name for name, key in keys.items()},
+        {key if in_stack_file else name: name for name, key in keys.items()},
         model,
     )
 

@@ -113,6 +113,8 @@ class Arguments:
         has_outputs: Whether there is an output among them.
         group: How they are read.
         component: The component's type, for messages.
+        binding: The place of the component's arguments among those of the group.
+        unknown_step: Makes the step to an unknown key in the place of its mistake.
     """
 
     name: str
@@ -124,6 +126,8 @@ class Arguments:
     has_outputs: bool = False
     group: Group = OF_A_ROLE
     component: str = "ServiceAccountRole"
+    binding: Place = ()
+    unknown_step: Callable[[str], str] = step_of
 
     def __post_init__(self) -> None:
         """Refuse a name that is none.
@@ -161,10 +165,10 @@ class Arguments:
         unknown: list[str] = []
         there: set[str] = set()
         for key, value in args.items():
-            name = self._name(key, group)
+            name = group.names.get(key) if isinstance(key, str) else None
             if name is None:
                 unknown.append(step_of(key))
-                self.found.append(((*place, self._unknown_step(key)), self._unknown_key(key, group, place)))
+                self.found.append(((*place, self.unknown_step(step_of(key))), self._unknown_key(key, group, place)))
                 continue
             there.add(name)
             if not self._is_default(group, name, value):
@@ -194,10 +198,6 @@ class Arguments:
         meant |= {key for key, name in missing.items() if group.fields[name].required and likely(key, unknown)}
         return [name for key, name in missing.items() if key in meant]
 
-    def _name(self, key: Any, group: Group) -> str | None:
-        """Return the name of the argument that a key is for; None for an unknown one."""
-        return key if isinstance(key, str) and key in group.fields else None
-
     def _key(self, argument: Place) -> str:
         return self.spelling(argument).rsplit(".", 1)[-1].removeprefix("irsa:")
 
@@ -220,13 +220,9 @@ class Arguments:
             fix = f"write {allowed}; the values in it may be outputs"
             return Mistake("an output", f"a plain {allowed[2:]}, which decides which resources exist", fix)
         if _are_policy_arns(value, place):
-            fix = f"write the ARNs under {self.spelling((*self._binding(place), 'policy_arns'))}"
+            fix = f"write the ARNs under {self.spelling((*self.binding, 'policy_arns'))}"
             return Mistake(kind_of(value), allowed, fix)
         return wrong_kind(value, allowed, None)
-
-    def _binding(self, _place: Place) -> Place:
-        """Return the place of the component's arguments among which a place is."""
-        return ()
 
     def _argument(self, value: Any, node: Node, here: Place) -> Any:
         """Return the value of an argument, or a marker."""
@@ -245,10 +241,6 @@ class Arguments:
                 return self._listed(value, node, here)
         return self._value(value, node, here)
 
-    def _unknown_step(self, key: Any) -> str:
-        """Return the step to an unknown key in the place of its mistake."""
-        return step_of(key)
-
     def _unknown_key(self, key: Any, group: Group, place: Place) -> Mistake:
         names = self._spelled(group, place)
         if is_output(key):
@@ -258,7 +250,6 @@ class Arguments:
     def _advice_for(self, key: str, names: Sequence[str], place: Place) -> str:
         """Return what to do with an unknown key; it is spelled as the known ones are."""
         name = snake(key)
-        binding = self._binding(place)
         for end in reversed(range(len(place))):
             outer = node_at(place[:end], self.group)
             if isinstance(outer, Group) and name in outer.fields:
@@ -266,12 +257,12 @@ class Arguments:
         if "document" in names and key[:1].isupper():
             # `Version` or `Statement`.
             return f"write the policy document under {self.spelling((*place, 'document'))}"
-        of_binding = node_at(binding, self.group)
+        of_binding = node_at(self.binding, self.group)
         fields = of_binding.fields if isinstance(of_binding, Group) else {}
         groups = [outer for outer, each in fields.items() if isinstance(each, Group) and name in each.fields]
         if "policies" in place and "policy" in groups:
             groups = ["policy"]
-        move = self.spelling((*binding, groups[0], name)) if len(groups) == 1 else ""
+        move = self.spelling((*self.binding, groups[0], name)) if len(groups) == 1 else ""
         return nearest(key, names, f"move it to {move}" if move else "remove it")
 
     def _spelled(self, group: Group, place: Place) -> list[str]:

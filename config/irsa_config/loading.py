@@ -26,7 +26,7 @@ EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")
 
 
 @dataclass(frozen=True)
-class Settings:
+class LoadedSettings:
     """The settings of a stack.
 
     Attributes:
@@ -69,7 +69,7 @@ class Settings:
         return place
 
 
-def read_settings(values: Mapping[str, Any], folder: Path) -> Settings:
+def read_settings(values: Mapping[str, Any], folder: Path) -> LoadedSettings:
     """Return the settings of a stack.
 
     Args:
@@ -101,4 +101,4 @@ def read_settings(values: Mapping[str, Any], folder: Path) -> Settings:
         )
         for key, tree in trees.items()
     }
-    return Settings(Stack(**read), written, mistakes, secrets, sources)
+    return LoadedSettings(Stack(**read), written, mistakes, secrets, sources)

@@ -141,7 +141,7 @@ def _numbers_of_values(root: Any) -> tuple[int, int]:
     return values.get(id(root), 1), nodes
 
 
-class Reader:
+class NodeReader:
     """Reads values of YAML nodes, and adds to the mistakes of the file.
 
     Of other projects' settings, these are only what the engine refuses, and what it makes another value of where irsa

@@ -12,7 +12,7 @@ from irsa.rules.mistakes import Mistake, named
 from irsa.rules.unknown import Unknown
 from irsa_config.engine_files import PREFIX, PROJECT_FILES, refusal
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.nodes import Reader, composed, text_of
+from irsa_config.nodes import NodeReader, composed, text_of
 from irsa_config.provider_settings import PROVIDERS, region_of
 
 NAME = "Pulumi.yaml"
@@ -62,7 +62,7 @@ def stack_folder(folder: Path) -> str:
 def _top(folder: Path) -> Mapping[str, Any]:
     try:
         root = composed(text_of(project_file(folder) or folder / NAME))
-        return Reader(NAME, [], is_ours=False).value(root) if isinstance(root, yaml.MappingNode) else {}
+        return NodeReader(NAME, [], is_ours=False).value(root) if isinstance(root, yaml.MappingNode) else {}
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return {}
 
@@ -119,7 +119,7 @@ def _project_settings(root: Any, name: str, region_is_set: bool) -> ProjectSetti
     if not isinstance(root, yaml.MappingNode):
         return ProjectSettings(not_checked=f"the settings in {named(name)}: not a mapping")
     mistakes: list[LocatedMistake] = []
-    ours, theirs = Reader(name, mistakes), Reader(name, mistakes, is_ours=False, is_used=True)
+    ours, theirs = NodeReader(name, mistakes), NodeReader(name, mistakes, is_ours=False, is_used=True)
     top = {key.value: (key, node) for key, node in theirs.written(root)}
     refused = [
         LocatedMistake((), refusal(way, named(found)), name, top[way][0].start_mark.line + 1)
@@ -137,7 +137,7 @@ def _project_settings(root: Any, name: str, region_is_set: bool) -> ProjectSetti
 
 
 def _settings(
-    config: Any, ours: Reader, theirs: Reader, region_is_set: bool
+    config: Any, ours: NodeReader, theirs: NodeReader, region_is_set: bool
 ) -> tuple[dict[str, Any], str | Unknown | None, dict[str, Any]]:
     settings: dict[str, Any] = {}
     region: str | Unknown | None = None
@@ -160,7 +160,7 @@ def _settings(
     return settings, region, providers
 
 
-def _value_in(declared: Any, theirs: Reader) -> Any:
+def _value_in(declared: Any, theirs: NodeReader) -> Any:
     """Return the node of a value, beside which there may be its type and its description; None where there is none."""
     if not isinstance(declared, yaml.MappingNode):
         return declared

@@ -1,7 +1,7 @@
 """Reads the keys of a stack file: its settings as they are, a binding when its variables are replaced."""
 
 import functools
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from irsa_config.models import QUEUE_POLICY, BindingKeys, Guard, StackKeys
 
 OF_A_STACK, OF_A_BINDING = (group_of(each, in_stack_file=True) for each in (StackKeys, BindingKeys))
 POLICY_ARNS = OF_A_BINDING.fields["policy_arns"]
-KINDS = {bool: "true or false", int: "an integer", list: "a list", dict: MAPPING}
+KIND_WORDS = {bool: "true or false", int: "an integer", list: "a list", dict: MAPPING}
 
 
 def read_binding(
@@ -29,7 +29,8 @@ def read_binding(
         own: The same without `irsa:defaults`.
         reported: The places, below the key, whose mistakes are reported already.
     """
-    reader, place = StackReader("stack", _spelled, own=own), ("bindings", key)
+    place = ("bindings", key)
+    reader = StackReader("stack", _spelled, binding=place, own=own)
     values = reader._values(tree, OF_A_BINDING, place)
     found = [(place_of(at, OF_A_STACK)[2:], mistake) for at, mistake in reader.mistakes]
     read = perhaps(BindingKeys) if values is None else BindingKeys.of(values)
@@ -56,16 +57,9 @@ class StackReader(Arguments):
     """
 
     group: Group = OF_A_STACK
+    binding: Place = ("bindings", "")
+    unknown_step: Callable[[str], str] = Written
     own: Any = None
-
-    def _name(self, key: Any, group: Group) -> str | None:
-        return group.names.get(key) if isinstance(key, str) else None
-
-    def _unknown_step(self, key: Any) -> str:
-        return Written(super()._unknown_step(key))
-
-    def _binding(self, place: Place) -> Place:
-        return place[:2] if place[:1] == ("bindings",) else ("bindings", "")
 
     def _advice_for(self, key: str, names: Sequence[str], place: Place) -> str:
         if not place and key in OF_A_BINDING.names:
@@ -151,8 +145,8 @@ def _refused(value: Any, node: Node, here: Place) -> Mistake | None:
     if value is SECRET and here[1:] and not isinstance(example, str):
         # The engine makes a string of each within a setting. A whole setting may be one: its text is read as JSON.
         found, fix = "a secret, which Pulumi passes as a string", "write it out; a string within it may be a secret"
-        return Mistake(found, KINDS[type(example)], fix)
+        return Mistake(found, KIND_WORDS[type(example)], fix)
     if node is POLICY_ARNS and not isinstance(value, list | dict | Unknown):
-        return wrong_kind(value, KINDS[list], example)
+        return wrong_kind(value, KIND_WORDS[list], example)
     is_document = isinstance(node, Field) and node.parse is READERS[Mark.DOCUMENT]
     return wrong_kind(value, MAPPING, example) if is_document and not isinstance(value, dict | Unknown) else None

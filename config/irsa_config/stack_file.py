@@ -14,7 +14,7 @@ from irsa_config.engine_files import PREFIX
 from irsa_config.indentation import as_meant, below_empty
 from irsa_config.key_types import keys_at
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.nodes import LIBYAML_TOO_DEEP, Reader, composed, line_in, text_of, without_quotes
+from irsa_config.nodes import LIBYAML_TOO_DEEP, NodeReader, composed, line_in, text_of, without_quotes
 from irsa_config.project_file import project_folder
 from irsa_config.provider_settings import ACCOUNT_LISTS, PROVIDERS, account_id_mistakes, lists_mistake, region_of
 from irsa_config.scalars import parsed
@@ -75,7 +75,7 @@ class StackFile:
 
     def as_sent(self, name: str) -> Any:
         """Return the value of a setting as the engine sends it; a marker where quotes are missing."""
-        return Reader(self.name, [], is_ours=False).setting(name, self._sent[name])
+        return NodeReader(self.name, [], is_ours=False).setting(name, self._sent[name])
 
     def line(self, place: Place) -> int | None:
         """Return the line of a setting, or of the nearest parent that is in the file."""
@@ -95,7 +95,7 @@ class StackFile:
                 1,
             )
             return
-        ours, theirs = Reader(self.name, self.mistakes), Reader(self.name, self.mistakes, is_ours=False)
+        ours, theirs = NodeReader(self.name, self.mistakes), NodeReader(self.name, self.mistakes, is_ours=False)
         top = {key.value: (key, node) for key, node in theirs.written(root)}
         self.imports_environments = "environment" in top
         outside = {name: pair for name, pair in top.items() if ":" in name or name in keys_at(())}
@@ -136,9 +136,9 @@ class StackFile:
         if both := lists_mistake(*(self.providers.get(name) for name in lists)):
             self._complain(both, self._settings[lists[-1]][0].start_mark.line + 1)
 
-    def _config(self, config: Any, theirs: Reader) -> Iterator[tuple[Any, Any, str]]:
+    def _config(self, config: Any, theirs: NodeReader) -> Iterator[tuple[Any, Any, str]]:
         """Yield the irsa settings with their names; look at the other keys."""
-        of_providers = Reader(self.name, self.mistakes, is_ours=False, is_used=True)
+        of_providers = NodeReader(self.name, self.mistakes, is_ours=False, is_used=True)
         for key, node, namespace, setting in theirs.settings(config):
             if namespace == PREFIX:
                 yield key, node, setting

@@ -11,7 +11,8 @@ from pkgutil import resolve_name
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from irsa_cli.subcommands import installed
+from irsa_cli.subcommands import SUBCOMMANDS, module_of
+from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_world.report.json import camel_case
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -25,8 +26,8 @@ PLAIN_TYPES: Mapping[Any, dict[str, Any]] = {
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Yield each generated file and its text."""
-    for name, entry in installed().items():
-        output = getattr(entry.load(), "OUTPUT", None)
+    for name in SUBCOMMANDS:
+        output = getattr(module_of(name), "OUTPUT", None)
         output = resolve_name(output) if isinstance(output, str) else output
         if output:
             schema = json.dumps(schema_of(name, output), indent=2)
@@ -34,10 +35,11 @@ def pages() -> Iterator[tuple[Path, str]]:
 
 
 def schema_of(subcommand: str, output: type) -> dict[str, Any]:
-    """Return the JSON schema of what a subcommand prints: `subcommand`, `good`, and the fields of a dataclass."""
+    """Return the JSON schema of what a subcommand prints: its name and exit code, and the fields of a dataclass."""
     definitions: dict[str, Any] = {}
-    good = {"type": "boolean", "description": "Whether the exit code is 0."}
-    first = {"subcommand": {"const": subcommand}, "good": good}
+    good = {"type": "boolean", "description": "Whether `exitCode` is 0."}
+    code = {"enum": [GOOD, FINDINGS, COULD_NOT_LOOK], "description": "The exit code: docs/reference/command.md."}
+    first = {"subcommand": {"const": subcommand}, "good": good, "exitCode": code}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"What `irsa {subcommand} --json` prints",

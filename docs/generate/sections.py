@@ -7,7 +7,6 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,11 @@ from irsa.rules.leaves import leaves
 from irsa.rules.names import snake
 from irsa.rules.variables import reference
 from irsa_cli.inventory.findings import KINDS
-from irsa_cli.subcommands import help_line, installed
+from irsa_cli.subcommands import SUBCOMMANDS, module_of
 from irsa_config.lint import RULES as LINT_RULES
 from irsa_config.variables import BUILT_IN
 from irsa_program.live.look import WARNINGS
-from irsa_program.lookups.rules import RULES as LIVE_RULES
+from irsa_program.lookups.live_rules import RULES as LIVE_RULES
 from irsa_program.lookups.values import SAMPLES
 
 DOCS = Path(__file__).parents[1]
@@ -52,25 +51,24 @@ FENCES = {".py": "python", ".ts": "typescript", ".go": "go", ".yaml": "yaml"}
 def subcommands() -> str:
     """Return the table of the subcommands: what they do, their pages and their schemas."""
     rows = []
-    for name, entry in installed().items():
+    for name, (_, line) in SUBCOMMANDS.items():
         page, schema = PAGES.get(name, f"{name}.md"), f"reference/{name}.schema.json"
         links = {page: f"[page](../{page})", schema: f"[schema](../{schema})"}
         more = ", ".join(link for path, link in links.items() if (DOCS / path).exists())
-        rows.append((f"[`{name}`](#irsa-{name})", help_line(entry).replace("%%", "%"), more))
+        rows.append((f"[`{name}`](#irsa-{name})", line, more))
     return table("subcommand", "what it does", "more", rows=rows)
 
 
 def help_of_subcommands() -> str:
-    """Return a section for each subcommand: its examples, what it says of itself, its arguments and its exit codes."""
-    return "\n\n".join(part for name, entry in installed().items() for part in _verb(name, entry))
+    """Return a section for each subcommand: its examples, what it says of itself, and its arguments."""
+    return "\n\n".join(part for name in SUBCOMMANDS for part in _section(name))
 
 
-def _verb(name: str, entry: EntryPoint) -> Iterator[str]:
+def _section(name: str) -> Iterator[str]:
     # argparse prints all of a parser, and lists it nowhere else.
     parser = argparse.ArgumentParser(f"irsa {name}", formatter_class=argparse.RawDescriptionHelpFormatter)
-    entry.load().add(parser)
-    examples, _, codes = (parser.epilog or "").partition("exit codes:")
-    lines = re.sub(r"^examples?:", "", examples.strip("; \n")).strip().splitlines()
+    module_of(name).add(parser)
+    lines = re.sub(r"^examples?:", "", (parser.epilog or "").strip("; \n")).strip().splitlines()
     # A line that ends with a backslash goes on.
     starts = (not before.endswith("\\") for before in ("", *lines))
     marked = zip(starts, lines, strict=False)
@@ -86,8 +84,6 @@ def _verb(name: str, entry: EntryPoint) -> Iterator[str]:
     for group in titled:
         yield f"{group.title}: {group.description}.".capitalize()
         yield _arguments_of_subcommand(parser, group._group_actions)
-    meanings = (each.split(" ", 1) for each in re.split(r", (?=\d )", " ".join(codes.split())))
-    yield table("exit code", "meaning", rows=((f"`{code}`", meaning) for code, meaning in meanings))
 
 
 def _arguments_of_subcommand(parser: argparse.ArgumentParser, actions: Sequence[argparse.Action]) -> str:

@@ -3,9 +3,8 @@
 import argparse
 from pathlib import Path
 
-EXIT_CODES = "exit codes: 0 good (warnings included), 1 errors, 2 not checked: no file, or with --live no answer"
 LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check.md)"
-EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
+EPILOG = "example: irsa check Pulumi.prod.yaml --json;"
 
 
 def add(parser: argparse.ArgumentParser) -> None:

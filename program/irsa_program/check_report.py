@@ -78,6 +78,13 @@ def messages(report: FileReport) -> Iterator[tuple[Message, str]]:
         yield Message(each.where + marks, parts), style
 
 
+def exit_code(reports: Sequence[FileReport]) -> int:
+    """Return the exit code: an error counts, whatever else could not be read."""
+    if any(report.mistakes for report in reports):
+        return FINDINGS
+    return GOOD if all(report.good for report in reports) else COULD_NOT_LOOK
+
+
 def as_json(reports: Sequence[FileReport]) -> str:
     """Return the reports as JSON."""
     files = [
@@ -93,8 +100,7 @@ def as_json(reports: Sequence[FileReport]) -> str:
         }
         for report in reports
     ]
-    good = all(report.good for report in reports)
-    return document("check", good, {"files": files})
+    return document("check", exit_code(reports), {"files": files})
 
 
 def _as_object(mistake: LocatedMistake) -> dict[str, Any]:
@@ -138,9 +144,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(as_json(reports))
     else:
         print_sections(sections([report for report in reports if not report.could_not_read]))
-    if any(report.mistakes for report in reports):
-        return FINDINGS
-    return GOOD if all(report.good for report in reports) else COULD_NOT_LOOK
+    return exit_code(reports)
 
 
 def stack_files(folder: Path) -> list[Path]:

@@ -15,14 +15,14 @@ from irsa.failed_update import hooks
 from irsa.guard_component import IdentityGuard, parsed_guard
 from irsa.keys.binding import ServiceAccount
 from irsa.outputs import KEY
-from irsa.rules.arns import issuer_host_path, oidc_provider_arn
+from irsa.rules.arns import issuer_host_path
 from irsa.rules.unknown import has_unknown, is_there, known_or
 from irsa_config.stack import Stack
 from irsa_program.existing import creation_hooks
-from irsa_program.guards import PlannedGuard
+from irsa_program.guards import PlannedGuard, arguments_of
 from irsa_program.helm_values import of_binding
 from irsa_program.logical_names import oidc_provider
-from irsa_program.lookups.values import AwsIdentity, Lookups, account_id_of, audience_of
+from irsa_program.lookups.values import Lookups, audience_of
 from irsa_program.plan import Plan, PlannedComponent, PlannedNamespace
 
 
@@ -35,8 +35,11 @@ def send_no_debug_messages() -> None:
     pulumi.log.debug = lambda *_, **__: None
 
 
-def create_oidc_providers(stack: Stack, lookups: Lookups) -> Lookups:
-    """Create the OIDC providers of the stack, and return the look-ups with their ARNs."""
+def create_oidc_providers(stack: Stack, lookups: Lookups) -> dict[str, pulumi.Output[str]]:
+    """Create the OIDC providers of the stack, and return their ARNs by those that are known beforehand.
+
+    What has such an output comes after the provider, and a preview shows it all the same.
+    """
     audiences: dict[tuple[str, str | None], set[str]] = {}
     # An existing role, of whichever AWS account, may trust any provider of its cluster.
     of_existing: dict[str, set[str]] = {}
@@ -47,35 +50,22 @@ def create_oidc_providers(stack: Stack, lookups: Lookups) -> Lookups:
                 audiences.setdefault((cluster, key), set()).add(audience_of(binding))
             else:
                 of_existing.setdefault(cluster, set()).add(audience_of(binding))
-    listed: dict[tuple[str | None, str], set[str]] = {}
-    providers: dict[tuple[str, str | None], str | pulumi.Output[str]] = {**lookups.oidc_providers}
+    listed: dict[str, set[str]] = {}
+    for pair in lookups.issuers_to_create:
+        of_provider = listed.setdefault(str(lookups.oidc_providers[pair]), set())
+        of_provider.update(audiences[pair], of_existing.get(pair[0], ()))
+    made: dict[str, pulumi.Output[str]] = {}
     # Two keys may be of one AWS account: the first of the file creates its provider, in whichever order bindings are.
-    made: dict[tuple[str | None, str], pulumi.Output[str]] = {}
     keys = [None, *stack.aws_accounts]
-    pairs = [
-        (pair, (account_id_of(stack, pair[1], lookups.aws_accounts[pair[1]].identity), issuer_host_path(issuer)))
-        for pair, issuer in sorted(lookups.issuers_to_create.items(), key=lambda each: keys.index(each[0][1]))
-    ]
-    for pair, one in pairs:
-        listed.setdefault(one, set()).update(audiences[pair], of_existing.get(pair[0], ()))
-    for (cluster, key), one in pairs:
-        issuer, aws_account = lookups.issuers_to_create[cluster, key], lookups.aws_accounts[key]
-        if one not in made:
-            options = pulumi.ResourceOptions(provider=aws_account.provider, hooks=hooks(None))
-            name = oidc_provider(stack, key, issuer)
-            listing = sorted(listed[one])
+    for pair, issuer in sorted(lookups.issuers_to_create.items(), key=lambda each: keys.index(each[0][1])):
+        arn = str(lookups.oidc_providers[pair])
+        if arn not in made:
+            options = pulumi.ResourceOptions(provider=lookups.aws_accounts[pair[1]].provider, hooks=hooks(None))
+            name = oidc_provider(stack, pair[1], issuer)
+            listing = sorted(listed[arn])
             provider = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=listing, opts=options)
-            made[one] = _arn(provider, aws_account.identity, issuer)
-        providers[cluster, key] = made[one]
-    return lookups._replace(oidc_providers=providers)
-
-
-def _arn(provider: aws.iam.OpenIdConnectProvider, identity: AwsIdentity | None, issuer: str) -> "pulumi.Output[str]":
-    """Return the ARN of a provider; what has it comes after the provider, and a preview shows it all the same."""
-    if identity is None:
-        return provider.arn
-    arn = oidc_provider_arn(identity.partition, identity.account_id, issuer)
-    return provider.urn.apply(lambda _: arn)
+            made[arn] = provider.urn.apply(lambda _, arn=arn: arn)  # type: ignore[misc]
+    return made
 
 
 async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
@@ -110,7 +100,8 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
         # The engine works on this one while the next is made, and what is done with leaves the memory.
         await asyncio.sleep(0)
     for guard in plan.guards:
-        after = [[*made.get((key, None), []), *made.get((key, guard.cluster), [])] for key in guard.bindings]
+        keys = [each.binding for each in guard.accounts]
+        after = [[*made.get((key, None), []), *made.get((key, guard.cluster), [])] for key in keys]
         _guard(guard, lookups, roles, after)
     bindings: dict[str, Any] = {
         key: _output(plan.bindings[key].declared.service_account, role) for key, role in roles.items()
@@ -130,11 +121,7 @@ def _guard(
     after: Sequence[Sequence[pulumi.Resource]],
 ) -> None:
     """Create the guard of a cluster, after what its service accounts need."""
-    accounts = zip(planned.args["service_accounts"], planned.bindings, strict=True)
-    args = {
-        **planned.args,
-        "service_accounts": [{**account, "role_arn": roles[binding].role_arn} for account, binding in accounts],
-    }
+    args = arguments_of(planned.written, [(each, roles[each.binding].role_arn) for each in planned.accounts])
     spec = parsed_guard(planned.name, args)._replace(recorded={KEY: planned.cluster})
     provider = lookups.clusters[planned.cluster].provider
     options = pulumi.ResourceOptions(providers=[provider] if provider else None)

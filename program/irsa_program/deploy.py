@@ -6,7 +6,7 @@ import pulumi
 
 from irsa_program.create import create, create_oidc_providers, send_no_debug_messages
 from irsa_program.lookups.access import access_of
-from irsa_program.plan import plan
+from irsa_program.plan import plan, with_oidc_providers
 from irsa_program.resolve import import_mistakes, resolve
 from irsa_program.settings import load_settings
 
@@ -27,6 +27,6 @@ async def _deploy() -> None:
     if mistakes := planned.mistakes or await import_mistakes(settings, planned, lookups):
         raise settings.refusal(mistakes)
     if lookups.issuers_to_create:
-        lookups = create_oidc_providers(settings.stack, lookups)
-        planned = plan(settings.stack, lookups)
+        made = create_oidc_providers(settings.stack, lookups)
+        planned = with_oidc_providers(planned, made, settings.stack, lookups)
     await create(planned, lookups, settings.warnings)

@@ -11,7 +11,7 @@ from irsa.rules.unknown import SECRET
 from irsa_config.arguments_with_variables import values_with_variables
 from irsa_config.lint import lint, silence_reason
 from irsa_config.lint.checked import CheckedBinding, CheckedStack
-from irsa_config.loading import Settings, read_settings
+from irsa_config.loading import LoadedSettings, read_settings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Stack
 from irsa_config.variables import references
@@ -34,7 +34,7 @@ class Examination:
     """
 
     stack: Stack | None
-    settings: Settings
+    settings: LoadedSettings
     mistakes: list[LocatedMistake]
     warnings: list[LocatedMistake] = field(default_factory=list)
     silenced: list[tuple[LocatedMistake, str]] = field(default_factory=list)
@@ -73,7 +73,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     return Examination(good, settings, mistakes, remaining, silenced, not_checked, lookups)
 
 
-def _checked(settings: Settings, planned: Plan, complete: bool) -> CheckedStack:
+def _checked(settings: LoadedSettings, planned: Plan, complete: bool) -> CheckedStack:
     bindings = {
         key: CheckedBinding(key, each.binding, each.declared, each.spec) for key, each in planned.bindings.items()
     }
@@ -81,13 +81,13 @@ def _checked(settings: Settings, planned: Plan, complete: bool) -> CheckedStack:
     return CheckedStack(settings.stack, settings.written, bindings, complete, used)
 
 
-def _used_variables(settings: Settings) -> Iterator[str]:
+def _used_variables(settings: LoadedSettings) -> Iterator[str]:
     for binding in settings.stack.bindings.values():
         yield from references([value for _, value in values_with_variables(binding.tree)])
     yield from references(settings.written.get("defaults", {}).get("permissionsBoundary"))
 
 
-def _secret_variables(settings: Settings) -> Iterator[str]:
+def _secret_variables(settings: LoadedSettings) -> Iterator[str]:
     """Yield the values that hold a secret variable, and so are not checked."""
     variables = settings.written.get("variables")
     secret = {name for name, value in variables.items() if value is SECRET} if isinstance(variables, Mapping) else set()

@@ -1,7 +1,7 @@
 """The guards of a stack's clusters, from its settings and bindings."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from irsa.fields import OF_A_GUARD
 from irsa.guard.rules import Settings
@@ -10,13 +10,25 @@ from irsa.keys.binding import Keys
 from irsa.role.add_ons import service_account_of
 from irsa.rules.mistakes import Place, path_of
 from irsa.rules.unknown import OUTPUT, Unknown, has_unknown, known_or
-from irsa.ways import POD_IDENTITY
+from irsa.ways import POD_IDENTITY, Identity
 from irsa_config.argument_places import place_of
 from irsa_config.located_mistake import LocatedMistake
+from irsa_config.models import Guard
 from irsa_config.stack import Stack
 from irsa_program.arguments import PlannedBinding
 from irsa_program.logical_names import in_cluster
 from irsa_program.lookups.values import Lookups
+
+
+class GuardedAccount(NamedTuple):
+    """A service account that a guard guards."""
+
+    binding: str
+    """Key of its binding."""
+    namespace: str
+    name: str
+    identity: Identity
+    audience: str | None
 
 
 class PlannedGuard(NamedTuple):
@@ -25,12 +37,11 @@ class PlannedGuard(NamedTuple):
     cluster: str
     name: str
     """Its logical name."""
-    args: Mapping[str, Any]
-    """The arguments of IdentityGuard, with a marker for each role."""
-    bindings: Sequence[str]
-    """The keys of the bindings of its service accounts, in their order."""
+    written: Guard
+    """What the stack file says of it."""
+    accounts: Sequence[GuardedAccount]
     settings: Settings
-    """What the arguments say, without the service accounts."""
+    """What it does, whomever it guards."""
 
 
 def guard_place(stack: Stack, cluster: str) -> Place:
@@ -48,15 +59,11 @@ def planned_guards(
         guard = stack.guard_of(key)
         if guard is None:
             continue
-        accounts, of_bindings = [], []
-        for name, each in bindings.items():
-            account = _guarded(each) if key in stack.clusters_of(each.binding) else None
-            if account:
-                accounts.append(account)
-                of_bindings.append(name)
+        of_cluster = (each for each in bindings.values() if key in stack.clusters_of(each.binding))
+        accounts = [*filter(None, map(_guarded, of_cluster))]
         if not accounts:
             continue  # and nobody has asked for the cluster's API
-        args = {**_arguments(guard), "service_accounts": accounts}
+        args = arguments_of(guard, [(each, OUTPUT) for each in accounts])
         name = in_cluster("guard", lookups.clusters[key].issuer or key)
         place = guard_place(stack, key)
         spec, wrong = read_guard(name, args, "stack", lambda at: path_of(_in_file(at)))
@@ -66,15 +73,24 @@ def planned_guards(
             for at, mistake in wrong
             if at[:1] != ("service_accounts",) or not at[1:]
         ]
-        guards.append(PlannedGuard(key, name, args, of_bindings, spec.settings))
+        guards.append(PlannedGuard(key, name, guard, accounts, spec.settings))
     return guards, mistakes
 
 
-def _arguments(settings: Any) -> Any:
-    """Return settings as arguments: those that are written."""
-    if not isinstance(settings, Keys):
-        return settings
-    return {name: _arguments(getattr(settings, name)) for name in settings.model_fields_set}
+def arguments_of(guard: Guard, accounts: Iterable[tuple[GuardedAccount, object]]) -> dict[str, object]:
+    """Return the arguments of IdentityGuard for service accounts, each with the ARN of its role, known or not."""
+    written = {name: each.written() if isinstance(each, Keys) else each for name, each in guard.written().items()}
+    written["service_accounts"] = [
+        {
+            "namespace": each.namespace,
+            "name": each.name,
+            "role_arn": role_arn,
+            "identity": each.identity.recorded,
+            **({"audience": each.audience} if each.audience else {}),
+        }
+        for each, role_arn in accounts
+    ]
+    return written
 
 
 def _in_file(at: Place) -> Place:
@@ -82,8 +98,8 @@ def _in_file(at: Place) -> Place:
     return () if at[:1] == ("service_accounts",) else place_of(at, OF_A_GUARD)
 
 
-def _guarded(planned: PlannedBinding) -> dict[str, Any] | None:
-    """Return the service account of a binding as IdentityGuard takes it; None without one that is known."""
+def _guarded(planned: PlannedBinding) -> GuardedAccount | None:
+    """Return the service account of a binding; None without one that is known."""
     identity, declared = planned.binding.identity, planned.declared
     account_of = declared.service_account
     # Without one, that of the chart of its add-ons: with IRSA, the chart annotates it later, nobody knows when.
@@ -94,7 +110,5 @@ def _guarded(planned: PlannedBinding) -> dict[str, Any] | None:
         account_of = service_account_of(declared) if POD_IDENTITY in identity.used and is_known else None
     if account_of is None or has_unknown([account_of.namespace, account_of.name]):
         return None
-    account: dict[str, Any] = {"namespace": account_of.namespace, "name": account_of.name, "role_arn": OUTPUT}
-    account["identity"] = identity.recorded
-    audience = declared.audience
-    return {**account, "audience": audience} if isinstance(audience, str) else account
+    audience = declared.audience if isinstance(declared.audience, str) else None
+    return GuardedAccount(planned.binding.key, str(account_of.namespace), str(account_of.name), identity, audience)

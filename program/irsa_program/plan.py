@@ -5,7 +5,7 @@ looked up or created here. What is not known is a marker or a sample (irsa.rules
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from irsa import types
 from irsa.keys.binding import Keys, PodIdentity, Role, ServiceAccount, ServiceAccountRole
@@ -94,6 +94,20 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
     guards, of_guards = planned_guards(stack, lookups, bindings)
     mistakes |= {(located.place, located.mistake.found): located for located in of_guards}
     return Plan(components, bindings, [*mistakes.values()], guards)
+
+
+def with_oidc_providers(planned: Plan, made: Mapping[Any, object], stack: Stack, lookups: Lookups) -> Plan:
+    """Return the plan with the outputs of OIDC providers that are created, in place of the ARNs that they will have."""
+
+    def with_outputs(component: PlannedComponent, spec: Spec) -> tuple[PlannedComponent, Spec]:
+        arns = known_or(component.declared.oidc_provider_arns, [])
+        if made.keys().isdisjoint(arns):
+            return component, spec
+        outputs = [Unknown(OUTPUT.reason, [made[arn]]) if arn in made else arn for arn in arns]
+        declared = component.declared.put(("oidc_provider_arns",), outputs)
+        return _identified(component, spec_of(component.automatic_name, declared, spelled)[0], stack, lookups)
+
+    return planned._replace(components=[with_outputs(*each) for each in planned.components])
 
 
 def _of_binding(

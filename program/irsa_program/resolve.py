@@ -19,9 +19,9 @@ from irsa_config.models import Cluster
 from irsa_program.lookups.access import Access, asked_aws_account, aws_settings, kubernetes_inputs
 from irsa_program.lookups.failures import Question, aws_mistake
 from irsa_program.lookups.imported import import_differences, imports
-from irsa_program.lookups.plugins import Plugins, imported
+from irsa_program.lookups.plugins import Plugins, read_imports
 from irsa_program.lookups.questions import LookupFailure, Questions
-from irsa_program.lookups.values import Lookups, ResolvedAwsAccount, ResolvedCluster, known_provider, needs_of
+from irsa_program.lookups.values import Lookups, ResolvedCluster, needs_of
 from irsa_program.plan import Plan, PlannedComponent
 from irsa_program.settings import StackSettings
 from irsa_world.exits import CouldNotLookError
@@ -42,54 +42,26 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
     ask = Questions(stack, needs, plugins, aws_settings())
     failures = {str(mistake): mistake for mistake in [*access.aws_accounts.values(), *access.clusters]}
 
-    def answer(question: Callable[[], ANSWER]) -> ANSWER | None:
+    def answer(_rule: str, question: Callable[[], ANSWER], /) -> ANSWER | None:
         try:
             return question()
         except LookupFailure as failure:
             failures[str(failure.mistake)] = failure.mistake
             return None
 
-    with_region = any("region" in names for names in needs.variables.values())
-    region = answer(ask.region) if with_region else None
-    providers = {key: answer(partial(plugins.aws_provider, key)) for key in needs.variables}
-    # The ARN of a provider that is created is an output, and a preview shows the trust policy with it.
-    creating = {key for cluster, key in needs.audiences if clusters[cluster].create_oidc_provider}
-    with_identity = [
-        key
-        for key, names in needs.variables.items()
-        if names & {"account", "partition"} or key in needs.account_ids | creating
-    ]
-    identities = {key: answer(partial(ask.identity, key)) for key in with_identity}
-    with_issuer = dict.fromkeys([*(key for key, _ in needs.audiences), *needs.kubernetes, *needs.cluster_arns])
-    issuers = {key: answer(partial(ask.issuer, key)) or "" for key in with_issuer}
-    arns = {key: answer(partial(ask.cluster_arn, key)) or "" for key in needs.cluster_arns}
-    created = {pair: issuers[pair[0]] for pair in needs.audiences if clusters[pair[0]].create_oidc_provider}
-    existing = {
-        pair: answer(partial(ask.oidc_provider, *pair)) or "" for pair in needs.audiences if pair not in created
-    }
+    found = ask.lookups(answer, [key for key in needs.variables if key in needs.account_ids])
+    providers = {key: answer("", partial(plugins.aws_provider, key)) for key in needs.variables}
     in_use = [(key, cluster.kubernetes) for key, cluster in clusters.items() if key in needs.kubernetes]
     by_eks = [key for key, its_access in in_use if its_access and its_access.eks]
-    kubeconfigs = {key: answer(partial(ask.eks_kubeconfig, key)) for key in by_eks}
+    kubeconfigs = {key: answer("", partial(ask.eks_kubeconfig, key)) for key in by_eks}
     if failures:
         heading = f"{len(failures)} look-up{'s' if len(failures) > 1 else ''} failed"
         raise pulumi.RunError("\n".join([heading, *(f"  {mistake}" for mistake in settings.placed(failures.values()))]))
-    samples = {
-        (key, aws_account): known_provider(clusters[key], aws_account, identities.get(aws_account), issuer)
-        for (key, aws_account), issuer in created.items()
-    }
-    resolved = {
-        key: ResolvedCluster(cluster.name or "", None, issuers.get(key, ""), arns.get(key, ""))
-        for key, cluster in clusters.items()
-    }
+    resolved = {**found.clusters}
     for key, _ in in_use:
         resolved[key] = _with_provider(resolved[key], clusters[key], kubeconfigs.get(key), settings.folder)
-    return Lookups(
-        region=region,
-        aws_accounts={key: ResolvedAwsAccount(identities.get(key), providers[key]) for key in needs.variables},
-        clusters=resolved,
-        oidc_providers={**existing, **samples},
-        issuers_to_create=created,
-    )
+    aws_accounts = {key: found.aws_accounts[key]._replace(provider=each) for key, each in providers.items()}
+    return found._replace(aws_accounts=aws_accounts, clusters=resolved)
 
 
 async def import_mistakes(settings: StackSettings, planned: Plan, lookups: Lookups) -> list[LocatedMistake]:
@@ -102,7 +74,7 @@ async def import_mistakes(settings: StackSettings, planned: Plan, lookups: Looku
         key, aws_account = component.binding, component.aws_account
         try:
             async with some_at_once:
-                there = await imported(spec, lookups.aws_accounts[aws_account].provider)
+                there = await read_imports(spec, lookups.aws_accounts[aws_account].provider)
         except CouldNotLookError as error:
             asked = asked_aws_account(settings.stack.aws_accounts, aws_account, aws_settings())
             question = Question(("bindings", key, "import"), "what is to be imported", "iam:GetRole", asked)

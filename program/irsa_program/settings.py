@@ -16,7 +16,7 @@ from irsa.rules import commands
 from irsa.rules.leaves import leaves, part_at
 from irsa.rules.mistakes import Place, named, path_of
 from irsa.rules.unknown import SECRET, Unknown, without_places
-from irsa_config.loading import Settings
+from irsa_config.loading import LoadedSettings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.project_file import stack_folder
 from irsa_config.provider_settings import ACCOUNT_LISTS, account_id_mistakes, lists_mistake
@@ -34,7 +34,7 @@ class StackSettings(NamedTuple):
     """The settings of the running stack, without a mistake that can be found before anything is looked up."""
 
     stack: Stack
-    settings: Settings
+    settings: LoadedSettings
     folder: Path
     warnings: Mapping[str, Sequence[str]] = MappingProxyType({})
     """Of the lint rules, by the binding's key, for the row of its component; of no binding, by nothing."""

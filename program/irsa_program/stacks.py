@@ -11,10 +11,9 @@ from irsa_world.exits import GOOD, CouldNotLookError
 from irsa_world.report.json import document
 from irsa_world.stacks import LONGEST_STACK
 
-EXIT_CODES = "exit codes: 0 listed (or none), 2 not listed: a file cannot be read, or is of no stack"
 # https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
 STACK_NAME = re.compile(f"[A-Za-z0-9_.-]{{1,{LONGEST_STACK}}}")
-EPILOG = f"example: irsa stacks --json; {EXIT_CODES}"
+EPILOG = "example: irsa stacks --json;"
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise CouldNotLookError(f"stack files of no stack: {listed(wrong)}; allowed in a stack's name: {allowed}")
     stacks = [stack_name(file) for file in files if not is_of_sandbox(file)]
     if arguments.json:
-        print(document("stacks", True, OUTPUT(stacks)))
+        print(document("stacks", GOOD, OUTPUT(stacks)))
     else:
         for stack in stacks:
             print(named(stack))

@@ -13,7 +13,7 @@ from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolic
 from irsa_program.create import create, create_oidc_providers
 from irsa_program.lookups.access import Access
 from irsa_program.lookups.values import needs_of
-from irsa_program.plan import plan
+from irsa_program.plan import plan, with_oidc_providers
 from irsa_program.resolve import resolve
 from irsa_program.settings import StackSettings
 from sandbox.plugins.aws.aws_provider import TYPES, failures
@@ -74,9 +74,8 @@ def deploy(settings: StackSettings) -> None:
             assert all(mistake.place for mistake in planned.mistakes)
             raise settings.refusal(planned.mistakes)
         if lookups.issuers_to_create:
-            lookups = create_oidc_providers(settings.stack, lookups)
-            planned = plan(settings.stack, lookups)
-            assert not planned.mistakes
+            made = create_oidc_providers(settings.stack, lookups)
+            planned = with_oidc_providers(planned, made, settings.stack, lookups)
         await create(planned, lookups)
 
     program()

@@ -150,10 +150,7 @@ def test_the_guard_of_each_cluster() -> None:
     green = {"name": "other", "kubernetes": {"context": "green"}, "guard": {"mode": "deny"}}
     found = planned({"clusters": {**SEVERAL, "green": green}, "guard": {"mode": "warn"}, "bindings": bindings})
     known = {
-        guard.cluster: (
-            guard.args["mode"],
-            [each["namespace"] + "/" + each["name"] for each in guard.args["service_accounts"]],
-        )
+        guard.cluster: (guard.settings.mode, [f"{each.namespace}/{each.name}" for each in guard.accounts])
         for guard in found.guards
     }
     assert known == {

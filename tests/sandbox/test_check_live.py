@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from irsa_program.lookups.rules import RULES
+from irsa_program.lookups.live_rules import RULES
 from sandbox.seed import CLUSTER_ROLE_TRUST
 from tests.output_schemas import check_output
 from tests.sandbox.conflicts import Settings, annotated, roles_only, with_policy

@@ -169,10 +169,10 @@ def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
     asked = ("explain", "default/both", BOTH, "--stack", STACK)
     which, of_green = irsa(both, *asked), irsa(both, *asked, "--issuer", GREEN_ISSUER)
 
-    assert which.returncode == 2
+    assert which.returncode == 3
     assert f"pass --issuer with one of {', '.join(sorted((f'https://{ISSUER}', GREEN_ISSUER)))}" in which.stderr
     assert of_green.returncode == 0, of_green.stderr
-    assert f"issuer {GREEN_ISSUER}" in " ".join(of_green.stdout.split())
+    assert f"issuer: {GREEN_ISSUER}" in " ".join(of_green.stdout.split())
 
 
 @pytest.mark.parametrize("written", ["kube/config", "~/config"])

@@ -121,7 +121,7 @@ def test_the_documented_rights_verify_it(cloud: Any, guarded: Guarded, tmp_path:
         ("ok", "mode deny, 3 service accounts in 2 namespaces: as declared"),
     ]
     code, checks = report(guarded.project, "verify", **without)
-    assert (code, [check["outcome"] for check in not_good(checks)]) == (2, ["no permission"])
+    assert (code, [check["outcome"] for check in not_good(checks)]) == (3, ["no permission"])
 
 
 def test_check_live_and_inventory_know_it(cloud: Any, guarded: Guarded) -> None:

@@ -53,9 +53,9 @@ def project(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
 def test_what_cannot_be_proven_here_is_not_a_finding(project: Project) -> None:
     missing = ("nobody", "later")
     assert report(project, "verify", *missing, "network")[0] == 0
-    assert report(project, "prove", *missing)[0] == 2
+    assert report(project, "prove", *missing)[0] == 3
     assert report(project, "prove", *missing, "--allow-unproven")[0] == 0
-    assert report(project, "prove", "network", "--allow-unproven")[0] == 2
+    assert report(project, "prove", "network", "--allow-unproven")[0] == 3
     code, checks = report(project, "prove")
     found = {check["binding"]: (check["outcome"], check["found"]) for check in not_good(checks)}
     refused = 'AccessDenied: "Not authorized to perform sts:AssumeRoleWithWebIdentity": '
@@ -153,7 +153,7 @@ def test_a_pod_gets_its_role_from_eks(cloud: Any, associated: Project) -> None:
     Real EKS takes tokens of Pods only: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
     """
     code, checks = report(associated, "prove", "pods")
-    assert (code, checks[0]["found"]) == (2, "no running Pod of default/pods to bind a token to")
+    assert (code, checks[0]["found"]) == (3, "no running Pod of default/pods to bind a token to")
     assert rows(checks)[0] == ("assumes", "cannot tell", f"default/pods {POD_IDENTITY}")
     assert report(associated, "prove", "pods", "--allow-unproven")[0] == 0
 

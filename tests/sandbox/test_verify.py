@@ -70,7 +70,7 @@ def test_the_documented_rights_are_enough(project: Project, cloud: Any, tmp_path
     assert report(project, "verify", "--pods", **verifying)[0] == 0
     assert report(project, "prove", **proving)[0] == 0
     code, checks = report(project, "prove", **verifying)
-    assert code == 2
+    assert code == 3
     assert r"cannot create resource \"serviceaccounts/token\"" in not_good(checks)[0]["found"]
 
 
@@ -85,7 +85,7 @@ def test_nobody_there_is_no_answer(project: Project, cloud: Any, tmp_path: Path)
 
     for code, checks in (without_aws, without_kubernetes, without_context):
         bad = not_good(checks)
-        assert (code, {check["outcome"] for check in bad}) == (2, {"no answer"})
+        assert (code, {check["outcome"] for check in bad}) == (3, {"no answer"})
         assert all(check["found"] for check in bad)
 
 
@@ -94,7 +94,7 @@ def test_what_cannot_be_chosen_is_said_in_one_line(project: Project, tmp_path: P
     stack = irsa(project, "prove", "--stack", "nowhere")
     folder = project.cloud.run("irsa", "verify", folder=tmp_path)
 
-    assert [answer.returncode for answer in (binding, stack, folder)] == [2, 2, 2]
+    assert [answer.returncode for answer in (binding, stack, folder)] == [3, 3, 3]
     assert binding.stderr == f"irsa verify: stack {STACK} has no binding 'verfied'; did you mean 'verified'?\n"
     assert stack.stderr.startswith("irsa prove: pulumi stack export: \"no stack named 'nowhere' found\"")
     assert folder.stderr.startswith("irsa verify: no Pulumi.yaml in ")
@@ -120,5 +120,5 @@ def test_a_kubeconfig_is_read_as_kubectl_reads_it(project: Project, cloud: Any, 
         Path(variables["KUBECONFIG"]).write_text(json.dumps(kubeconfig))
         answers.append(irsa(project, "explain", "default:verified", ROLE, **variables))
 
-    assert [answer.returncode for answer in answers] == [0, 0, 2], [answer.stderr for answer in answers]
+    assert [answer.returncode for answer in answers] == [0, 0, 3], [answer.stderr for answer in answers]
     assert "other.example.com" in answers[2].stderr

@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from irsa.rules.mistakes import named
+from irsa.rules.mistakes import Mistake, named
+from irsa_config.nodes import composed
 from irsa_world.exits import CouldNotLookError
 
 NAME = re.compile(r"Pulumi\.(.+)\.yaml")
@@ -181,7 +182,11 @@ class StackFile:
 
     def _root(self, text: str) -> dict[str, Any]:
         try:
+            if "&" in text:
+                composed(text)
             root = yaml.load(text, Loader=_LOADER)  # noqa: S506 (it is the safe loader)
+        except Mistake as mistake:
+            raise self._unusable(mistake.found) from mistake
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise self._unusable(f"it is not YAML: {str(error).splitlines()[0]}") from error
         if root is not None and not isinstance(root, dict):

@@ -6,7 +6,7 @@ from typing import Any
 
 from irsa_cli.adopt.owners import TOOLS
 from irsa_cli.options import NEW_STACK_FILE, STREAM, add_discovery_options
-from irsa_world.exits import CouldNotLookError
+from irsa_world.exits import UsageError
 
 DESCRIPTION = """\
 Write a stack file for the roles and service accounts of a cluster, so that
@@ -27,10 +27,7 @@ examples:
   irsa adopt --namespace team-a
   irsa adopt --namespace team-a --output Pulumi.prod.yaml
   irsa adopt --namespace team-a --take-from eksctl --output Pulumi.prod.yaml
-  irsa adopt --finish Pulumi.prod.yaml
-
-exit codes: 0 everything that was chosen is in the file, 1 something is skipped,
-2 not checked (no permission, no answer), or nothing is chosen"""
+  irsa adopt --finish Pulumi.prod.yaml"""
 OUTPUT_HELP = f"the stack file, {NEW_STACK_FILE}, which need not exist (default: -, a dry run)"
 FROM_HELP = f"also adopt what this tool manages: {', '.join(TOOLS)} (repeatable)"
 
@@ -75,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         given = [name for name, default in options.without_finish.items() if getattr(options, name) != default]
         if given:
             options_ = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-            raise CouldNotLookError(f"--finish goes with no other option: remove {options_}")
+            raise UsageError(f"--finish goes with no other option: remove {options_}")
         return finish(options.finish)
     from irsa_cli.adopt import work  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
 

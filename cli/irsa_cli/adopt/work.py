@@ -19,11 +19,12 @@ from irsa_cli.discovery import Discovery, discover, inputs_of
 from irsa_cli.options import NEW_STACK_FILE, STREAM
 from irsa_cli.progress import under_way
 from irsa_cli.whole_file import write
-from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, UsageError
 from irsa_world.live.aws import AwsAccountClients, Inputs, created_eks_cluster
 from irsa_world.live.iam import OWN, AwsAccountClient
+from irsa_world.message import Message
 from irsa_world.report.publish import print_lines
-from irsa_world.report.text import Line, counted
+from irsa_world.report.text import Section, arranged, counted
 from irsa_world.sessions import Sessions
 from irsa_world.state.pulumi import exported_state, stack_outputs, stacks_of_backend
 from irsa_world.state.resource import Resource
@@ -77,31 +78,24 @@ def owned(state: Iterable[Resource]) -> Iterator[str]:
             yield from filter(None, (each.text("arn"), each.id, each.text("metadata", "uid")))
 
 
-def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str], *, dry_run: bool) -> Iterator[Line]:
-    """Yield the report as lines of text, each with its style; what could not be read is one sentence each."""
-    # First: what was taken is to be read with it.
-    if not_checked:
-        yield "not checked", "bold"
-        yield from ((f"  {visible(each)}", "yellow") for each in not_checked)
-        yield "", ""
+def section_of(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str], *, dry_run: bool) -> Section:
+    """Return the report: what is added, what could not be read, what became of what was chosen, and what to do next."""
     count = len(adoption.bindings)
-    if not (dry_run and count):
-        added = f"{counted(count, 'binding')} added" if count else "unchanged, there is nothing to add"
-        yield from ((f"{named(str(file))}: {added}", "bold"), ("", ""))
+    added = f"{counted(count, 'binding')} added" if count else "unchanged, there is nothing to add"
+    messages = [(Message(f"not checked: {each}"), "yellow") for each in not_checked]
     for fate in Fate:
         style, heading = fate.value
         items = [each for each in adoption.items if each.fate is fate]
-        if items:
-            yield f"{heading} ({len(items)})", "bold"
-            for item in items:
-                where = f"{named(item.key)}: " if item.key else ""
-                yield visible(f"  {'; '.join([where + item.about, *item.notes])}"), style
-            yield "", ""
+        texts = ["; ".join([(f"{named(each.key)}: " if each.key else "") + each.about, *each.notes]) for each in items]
+        messages += [(Message(f"{heading} ({len(items)})", [("", text) for text in texts]), style)] if items else []
+    steps: list[str] = []
     if adoption.bindings:
         write = [f"this command with --output {named(str(file))}"] if dry_run else []
         init = commands.init(stack)
         unless = [f"{init}   (unless `pulumi stack ls` lists it)"] if init else []
-        yield from _next(adoption, file, stack, [*write, *unless])
+        steps = _next(adoption, file, stack, [*write, *unless])
+    summary = DRY_RUN if dry_run and count else f"{named(str(file))}: {added}"
+    return Section(summary, "bold", messages, ["next, in this order"], [[step] for step in steps])
 
 
 def _word(text: str) -> str:
@@ -111,7 +105,7 @@ def _word(text: str) -> str:
     return f"'{quoted}'" if quoted.startswith(":") else quoted
 
 
-def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> Iterator[Line]:
+def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> list[str]:
     names: dict[str, set[str]] = {}
     for item in adoption.items:
         for owner in item.owners if item.fate not in (Fate.DECLARED, Fate.SKIPPED) else ():
@@ -131,11 +125,11 @@ def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> I
     ]
     if names:
         steps.append(f"let {', '.join(map(named, sorted(names)))} go, as said above for after `irsa prove`")
-    yield "next, in this order", "bold"
+    found = []
     for number, step in enumerate(filter(None, steps), 1):
-        yield visible(f"  {number}. {step}"), ""
         # All of them, one on a line.
-        yield from ((visible(f"       {name}"), "") for name in owned.get(step, ()))
+        found += [f"  {number}. {step}", *(f"       {name}" for name in owned.get(step, ()))]
+    return found
 
 
 def run(options: argparse.Namespace) -> int:
@@ -160,8 +154,6 @@ def run(options: argparse.Namespace) -> int:
     adoption = adopt(sessions, choice, ways, _declared(file, live, stacks), live.number)
     if not adoption.items:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
-    if dry_run:
-        print_lines([(DRY_RUN, "bold")], sys.stderr)
     if adoption.bindings:
         text = file.with_additions(region, live.number, adoption.additions)
         if dry_run:
@@ -169,8 +161,8 @@ def run(options: argparse.Namespace) -> int:
             print_lines((visible(line), "") for line in text.splitlines())
         else:
             write(file.path, text)
-    report = lines(adoption, file.path, file.stack, not_checked, dry_run=dry_run)
-    print_lines(report, sys.stderr if dry_run else sys.stdout)
+    report = section_of(adoption, file.path, file.stack, not_checked, dry_run=dry_run)
+    print_lines(arranged([report]), sys.stderr if dry_run else sys.stdout)
     if any(each.fate is Fate.SKIPPED for each in adoption.items):
         return FINDINGS
     return COULD_NOT_LOOK if not_checked else GOOD
@@ -179,7 +171,7 @@ def run(options: argparse.Namespace) -> int:
 def _choice(options: argparse.Namespace) -> Choice:
     choice = Choice(options.namespace, options.service_account, options.role, options.tag)
     if options.all == (choice != Choice([], [], [], [])):
-        raise CouldNotLookError("choose by --namespace, --service-account, --role and --tag, or everything by --all")
+        raise UsageError("choose by --namespace, --service-account, --role and --tag, or everything by --all")
     return choice
 
 

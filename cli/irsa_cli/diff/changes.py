@@ -1,86 +1,21 @@
-"""What changes of each binding: its resources, and the statements, annotations, tags and settings of each. Pure."""
+"""What changes of each binding: its resources, their policy documents, and the names of all else. Pure."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from irsa import outputs, types
-from irsa.rules.annotations import PATCH_FORCE
-from irsa.rules.mistakes import path_of
-from irsa_cli.diff.guards import as_shown
-from irsa_cli.diff.preview import CREATE, DEFAULTS, DELETE, IMPORT, REPLACE, SAME, UPDATE, Step
-from irsa_cli.diff.statements import StatementChange, statement_changes
-from irsa_world.state.resource import SECRET, SECRET_TEXT, Resource, is_secret, is_unknown, known_text
+from irsa_cli.diff.documents import Line, document_diff
+from irsa_cli.diff.questions import KINDS, Kind
+from irsa_world.state.preview import CREATE, DEFAULTS, DELETE, IMPORT, REPLACE, Step
+from irsa_world.state.resource import Resource, is_secret, is_unknown, known_text
 
 STACK = "pulumi:pulumi:Stack"
-# It may have tokens in it, whether the program says that it is a secret or not.
-HIDDEN = frozenset({"kubeconfig"})
-# What the component writes for `takeOver`, which is what its user knows.
-FORCED, TAKE_OVER = path_of(("metadata", "annotations", PATCH_FORCE)), "takeOver"
-# Tags with those of the provider: they change with what is shown.
-ALL_TAGS = "tagsAll"
-WORDS = {CREATE: "create", UPDATE: "update", REPLACE: "replace", DELETE: "delete", IMPORT: "import", SAME: "update"}
-
-
-class Kind(NamedTuple):
-    """How resources of a type are shown.
-
-    Attributes:
-        word: What they are called.
-        document: The input that is a policy document; empty without one.
-        title: What that document is called.
-        named: Inputs that their name says already.
-        words: Words for operations that are others than WORDS.
-    """
-
-    word: str
-    document: str = ""
-    title: str = ""
-    named: tuple[str, ...] = ("name",)
-    words: Mapping[str, str] = {}
-
-
-_OBJECT = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
-_PLACE = ("clusterName", "region", "namespace", "serviceAccount")
-KINDS = {
-    types.ROLE: Kind("role", "assumeRolePolicy", "trust policy"),
-    types.POLICY: Kind("policy", "policy", "policy document"),
-    types.INLINE_POLICY: Kind("inline policy", "policy", "policy document", ("name", "role")),
-    types.ATTACHMENT: Kind("policy", named=("role", "policyArn"), words={CREATE: "attach", DELETE: "detach"}),
-    types.POD_IDENTITY_ASSOCIATION: Kind("association", "policy", "session policy", _PLACE),
-    types.OIDC_PROVIDER: Kind("OIDC provider", named=("url",)),
-    types.SERVICE_ACCOUNT: Kind("service account", named=_OBJECT),
-    types.AWS_PROVIDER: Kind("AWS provider", named=()),
-    types.KUBERNETES_PROVIDER: Kind("Kubernetes provider", named=()),
-    types.SERVICE_ACCOUNT_PATCH: Kind("service account", named=_OBJECT, words={CREATE: "adopt", DELETE: "release"}),
-    types.NAMESPACE: Kind("namespace", named=_OBJECT),
-    f"{types.NAMESPACE}Patch": Kind("namespace", named=_OBJECT, words={CREATE: "create if missing", DELETE: "release"}),
-    types.CONFIG_MAP: Kind("config map", named=_OBJECT),
-    types.ADMISSION_POLICY: Kind("admission policy", named=_OBJECT),
-    types.ADMISSION_BINDING: Kind("admission binding", named=_OBJECT),
-}
-
-
-@dataclass(frozen=True)
-class PropertyChange:
-    """A property of a resource that changes.
-
-    Attributes:
-        property: Its place, such as `metadata.annotations["eks.amazonaws.com/role-arn"]`; `takeOver` where a service
-            account's annotations are overwritten that somebody else wrote.
-        before: Its value, as JSON where it is no string; null where it has none.
-        after: Its value afterwards, likewise; null too where it is not known until `pulumi up`.
-        unknown: Whether its value is not known until `pulumi up`.
-        secret: Whether it is a secret, which is not shown.
-    """
-
-    property: str
-    before: str | None
-    after: str | None
-    unknown: bool = False
-    secret: bool = False
+# Tags with those of the provider.
+ALL_TAGS, TAGS = "tagsAll", "tags"
+ATTACHED = {CREATE: "attach", DELETE: "detach"}
+PROTECT = "protect"
 
 
 @dataclass(frozen=True)
@@ -97,8 +32,8 @@ class ResourceChange:
         retained: Whether it stays in the cloud, though the stack deletes it.
         replaced_for: The properties that cannot change in place.
         document: What its policy document is called; empty where none changes.
-        statements: The statements of its policy document that change.
-        settings: Its other properties that change.
+        lines: What differs of that, and what is beside it.
+        settings: The names of its other properties that change.
     """
 
     operation: str
@@ -110,8 +45,8 @@ class ResourceChange:
     retained: bool = False
     replaced_for: tuple[str, ...] = ()
     document: str = ""
-    statements: tuple[StatementChange, ...] = ()
-    settings: tuple[PropertyChange, ...] = ()
+    lines: tuple[Line, ...] = ()
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +80,7 @@ def changes(
             # Nothing in a cloud changes with these; what is in them has steps of its own.
             continue
         if type_of(parent) != outputs.COMPONENT_TYPE:
-            others.append(((guards or {}).get(parent, ""), as_shown(step)))
+            others.append(((guards or {}).get(parent, ""), step))
             continue
         key, cluster = keys[parent]
         if alike[names[parent]] > 1:
@@ -170,37 +105,36 @@ def _resources(unsorted: Iterable[tuple[str, Step]]) -> list[ResourceChange]:
     return [_resource(cluster, step, policies) for cluster, step in steps]
 
 
-def _statements(kind: Kind, step: Step) -> list[StatementChange] | None:
-    """Return the statements that differ; None without a policy document, or where a side of it cannot be read."""
-    both = [state and state.inputs.get(kind.document) for state in (step.old, step.new)]
-    is_read = all(each is None or (isinstance(each, str | Mapping) and not _is_hidden(each)) for each in both)
-    return statement_changes(*both) if kind.document and any(both) and is_read and step.operation != IMPORT else None
-
-
-def _is_hidden(value: Any) -> bool:
-    return (isinstance(value, str) and is_unknown(value)) or is_secret(value)
-
-
 def _resource(cluster: str, step: Step, policies: Mapping[str, str]) -> ResourceChange:
-    kind = KINDS.get(step.resource.type, Kind(step.resource.type, named=()))
-    statements = _statements(kind, step)
-    skipped = {DEFAULTS, *(kind.named if step.operation in {CREATE, DELETE, IMPORT} else ())}
-    if statements is not None:
-        skipped.add(kind.document)
+    kind = KINDS.get(step.resource.type) or Kind(step.resource.type)
+    lines = _document_lines(kind, step)
+    is_attachment = step.resource.type == types.ATTACHMENT
+    settings = () if step.operation in {CREATE, DELETE, IMPORT} else changed_properties(step)
     return ResourceChange(
         step.operation,
-        kind.words.get(step.operation) or WORDS.get(step.operation, step.operation),
+        (is_attachment and ATTACHED.get(step.operation)) or step.operation,
         kind.word,
         # The ARN of a policy that is created is not known yet.
         next((policies[urn] for urn in step.resource.policies if urn in policies), None) or _name(step.resource),
         cluster or known_text(step.resource.inputs.get("clusterName")),
         step.resource.urn,
         bool(step.operation in {DELETE, REPLACE} and step.old and step.old.retained),
-        step.replaced_for if step.operation == REPLACE else (),
-        kind.title if statements else "",
-        tuple(statements or ()),
-        tuple(_properties(step, skipped)),
+        tuple(dict.fromkeys(each.partition("[")[0] for each in step.replaced_for if step.operation == REPLACE)),
+        kind.title if lines else "",
+        tuple(lines or ()),
+        tuple(each for each in settings if lines is None or each != kind.document),
     )
+
+
+def _document_lines(kind: Kind, step: Step) -> list[Line] | None:
+    """Return what differs of the policy document; None without one, or where a side of it cannot be read."""
+    both = [state and state.inputs.get(kind.document) for state in (step.old, step.new)]
+    is_read = all(each is None or (isinstance(each, str | Mapping) and not _is_hidden(each)) for each in both)
+    return document_diff(*both) if kind.document and any(both) and is_read and step.operation != IMPORT else None
+
+
+def _is_hidden(value: Any) -> bool:
+    return (isinstance(value, str) and is_unknown(value)) or is_secret(value)
 
 
 def _name(resource: Resource) -> str:
@@ -215,67 +149,32 @@ def _name(resource: Resource) -> str:
         return "/".join(place) if all(place) else resource.name
     metadata = inputs.get("metadata")
     if isinstance(metadata, Mapping):
-        place = [known_text(metadata.get(key)) for key in ("namespace", "name")]
+        # The name of a ConfigMap of a guard changes with what is in it.
+        names = ("namespace",) if resource.type == types.CONFIG_MAP else ("namespace", "name")
+        place = [known_text(metadata.get(key)) for key in names]
+        place += [resource.name] if resource.type == types.CONFIG_MAP else []
         return "/".join(filter(None, place)) or resource.name
     return known_text(inputs.get("name")) or known_text(resource.outputs.get("name")) or resource.name
 
 
-def _properties(step: Step, skipped: set[str]) -> Iterator[PropertyChange]:
-    """Yield the properties that change; of what is deleted none, and of what is created those that are known.
-
-    The service account of a patch exists: what the patch writes there is a change, known or not.
-    """
+def changed_properties(step: Step) -> Iterator[str]:
+    """Yield the names of the properties that change, each once; of what is deleted none."""
     old, new = step.old, step.new
     if old and new and old.protected != new.protected:
-        yield PropertyChange("protect", _text(old.protected), _text(new.protected))
-    if new is None or step.operation == IMPORT:
-        return
-    defaults = new.inputs.get(DEFAULTS)
-    if step.operation == CREATE and isinstance(defaults, list):
-        skipped = skipped | {each for each in defaults if isinstance(each, str)}
-    before = old.inputs if old and (step.operation != CREATE or new.type == types.SERVICE_ACCOUNT_PATCH) else {}
-    found = list(_between(before, new.inputs, (), skipped))
-    # Two secrets look alike, whether they are or not.
-    found += [
-        PropertyChange(name, None, None, secret=True)
-        for name in step.reasons
-        if name not in skipped and is_secret(new.inputs.get(name)) and name not in {e.property for e in found}
-    ]
-    tags = {(each.property.removeprefix("tags"), each.before, each.after) for each in found}
-    hides_unknown = step.operation == CREATE and new.type != types.SERVICE_ACCOUNT_PATCH
-    of_component = type_of(new.parent) == outputs.COMPONENT_TYPE
-    for each in found:
-        name = each.property.removeprefix(ALL_TAGS)
-        is_told = name != each.property and (name, each.before, each.after) in tags
-        if not is_told and not (hides_unknown and each.unknown):
-            yield replace(each, property=TAKE_OVER) if of_component and each.property == FORCED else each
+        yield PROTECT
+    before, after = old.inputs if old else {}, new.inputs if new else {}
+    for name in dict.fromkeys((*before, *after) if new else ()):
+        was, becomes = before.get(name), after.get(name)
+        # Two secrets look alike, whether they are or not.
+        is_secret_change = name in step.reasons and is_secret(becomes)
+        if name != DEFAULTS and (_plain(was) != _plain(becomes) or is_secret_change):
+            is_told = name == ALL_TAGS and _plain(before.get(TAGS)) != _plain(after.get(TAGS))
+            if not is_told:
+                yield name
 
 
-def _between(before: Any, after: Any, place: tuple[str | int, ...], skipped: set[str]) -> Iterator[PropertyChange]:
-    """Yield the places at which two values differ."""
-    where = path_of(place)
-    if before == after or where in skipped or place[-1:] == (DEFAULTS,):
-        return
-    if where in HIDDEN or any(
-        is_secret(each) and (not isinstance(each, Mapping) or SECRET in each) for each in (before, after)
-    ):
-        yield PropertyChange(where, None, None, secret=True)
-    elif isinstance(after, str) and is_unknown(after) and isinstance(before, Mapping) and before:
-        for key, value in before.items():
-            yield from _between(value, after, (*place, key), skipped)
-    elif isinstance(before, Mapping | None) and isinstance(after, Mapping | None):
-        old, new = before or {}, after or {}
-        for key in dict.fromkeys((*old, *new)):
-            yield from _between(old.get(key), new.get(key), (*place, key), skipped)
-    elif is_unknown(after):
-        yield PropertyChange(where, _text(before), None, unknown=True)
-    else:
-        yield PropertyChange(where, _text(before), _text(after))
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if is_secret(value):
-        return SECRET_TEXT
-    return json.dumps(value, ensure_ascii=False)
+def _plain(value: Any) -> Any:
+    """Return a value without what a plugin notes of defaults, which changes with what is shown; nothing is empty."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items() if key != DEFAULTS} or None
+    return value

@@ -9,7 +9,7 @@ from irsa import outputs, types
 from irsa.rules.leaves import mapping_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa_cli.diff.changes import type_of
-from irsa_cli.diff.preview import Preview
+from irsa_world.state.preview import Preview
 from irsa_world.state.resource import Resource, known_text
 
 Keys = Mapping[str, tuple[str, str]]

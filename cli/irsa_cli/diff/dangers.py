@@ -1,7 +1,7 @@
 """Who newly may assume a role of which that is dangerous: by what the role may do, or by who that is. Pure."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ from irsa.evaluation.permissions import gives
 from irsa.rules.mistakes import named
 from irsa.rules.trust import ASSUME_ROLE
 from irsa.rules.unknown import Unknown
-from irsa_cli.diff.chains import Chains, arns_of
-from irsa_cli.diff.permissions import limits_of
-from irsa_cli.diff.rights import Rights
-from irsa_cli.diff.sides import Compared, changed_roles
-from irsa_cli.diff.world import NOT_THERE, UNKNOWN_ARN, Role, World
+from irsa_cli.diff.permissions import Permits, limits_of
+from irsa_cli.diff.trust import PODS, Compared, changed_roles
+from irsa_cli.diff.who import Rights
+from irsa_world.model import known_arn, role_name
+from irsa_world.sessions import Sessions
 from irsa_world.trusts.trust import ANYBODY
 
 OUTSIDE = "outside the stack's AWS accounts"
@@ -52,73 +52,75 @@ class _Power(NamedTuple):
     reason: str
 
 
+Powers = Callable[[str], _Power]
+
+
 def dangerous_gains(
-    found: Rights, compared: Mapping[str, Compared], own: Set[str], after: World, chains: Chains
+    found: Rights, compared: Mapping[str, Compared], aws_accounts: Set[str], after: Sessions, powers: Powers
 ) -> list[DangerousGain]:
     """Return who newly may assume a role of which that is dangerous, each once, for certain first.
 
     Args:
         found: Who gains the right to assume a role.
-        compared: The roles whose trust changes, by their keys.
-        own: The AWS accounts of the stack before: one of which it newly has a role is not its own by that.
-        after: The stack afterwards, with the policies of others that were read.
-        chains: Which roles each role may assume in turn afterwards.
+        compared: The roles whose trust changes, by their ARNs.
+        aws_accounts: Those of the stack before: one of which it newly has a role is not its own by that.
+        after: The stack afterwards.
+        powers: What each role may do afterwards, by its ARN.
     """
-    by_arn = {
-        **{each.arn: key for key, each in after.every.items()},
-        **{arn: key for key, arn in arns_of(after).items()},
-    }
     by_name: dict[str, list[str]] = {}
-    for key, each in after.every.items():
-        by_name.setdefault(each.name, []).extend([] if each.arn else [key])
-    power = _powers(after, chains, by_arn)
+    for arn in {*after.roles, *after.world.associations, *compared}:
+        by_name.setdefault(role_name(arn), []).extend([] if known_arn(arn) else [arn])
 
-    def key_of(name: str, arn: str) -> str:
-        keys = [by_arn.get(arn, "")] if arn else by_name.get(name, [])
-        return keys[0] if len(keys) == 1 else ""
+    def arn_of(name: str, arn: str) -> str:
+        arns = [arn] if arn else by_name.get(name, [])
+        return arns[0] if len(arns) == 1 else ""
 
     def every() -> Iterator[tuple[tuple[str, str, str, str], _Power]]:
         for right in (*found.gains, *found.may_gain):
-            key = key_of(right.role, right.then or right.role_arn)
-            yield (right.service_account, right.role, right.role_arn, right.then), power(key)
+            arn = arn_of(right.role, right.then or right.role_arn)
+            yield (right.service_account, right.role, right.role_arn, right.then), powers(arn)
         for each in found.cannot_tell:
-            key = key_of(each.role, each.role_arn)
-            role = after.every.get(key)
-            if role and (role.trust is None or power(key).dangerous is not False):
-                yield ("", role.name, role.arn, ""), _Power(None, f"{WHO}: {each.reason}")
-        for key, of_role in compared.items():
+            arn = arn_of(each.role, each.role_arn)
+            there = compared.get(arn)
+            role_ = there.roles[1] if there else None
+            if there is None or (role_ and (isinstance(role_.trust, Unknown) or powers(arn).dangerous is not False)):
+                yield ("", each.role, each.role_arn, ""), _Power(None, f"{WHO}: {each.reason}")
+        for arn, of_role in compared.items():
             role = of_role.role
             for principal in _newly_trusted(of_role) if of_role.roles[1] else ():
                 who = _aws_account(principal) or principal[1]
-                is_outside = _is_outside(principal, {*own, role.aws_account} - {""})
-                yield (who, role.name, role.arn, ""), _Power(True, OUTSIDE) if is_outside else power(key)
+                is_outside = _is_outside(principal, {*aws_accounts, arn.split(":")[4]} - {""})
+                danger_ = _Power(True, OUTSIDE) if is_outside else powers(arn)
+                yield (who, role.name, known_arn(arn), ""), danger_
 
     danger = {DangerousGain(*who, said.reason): said for who, said in every() if said.dangerous is not False}
     return sorted(danger, key=lambda each: (not danger[each].dangerous, each.role, each.who, each.then))
 
 
-def policies_that_decide(before: World, after: World) -> set[str]:
+def policies_that_decide(before: Sessions, after: Sessions) -> set[str]:
     """Return the ARNs of policies and boundaries that are not the stack's, of the roles whose trust changes."""
-    permits = [after.roles[key].permits for key in changed_roles(before, after) if key in after.roles]
-    found = {arn for each in permits for arn in (*each.attached, each.boundary) if rank_of_policy(arn) == HARMLESS}
-    return found - {*after.documents, UNKNOWN_ARN, ""}
+    roles = [after.roles[arn] for arn in changed_roles(before, after) if arn in after.roles]
+    found = {arn for each in roles for arn in (*each.attached_policies, each.permissions_boundary)}
+    return {arn for arn in found - after.documents.keys() if known_arn(arn) and rank_of_policy(arn) == HARMLESS}
 
 
 # --- what a role may do -----------------------------------------------------------------------------------------------
 
 
-def _powers(world: World, chains: Chains, by_arn: Mapping[str, str]) -> Callable[[str], _Power]:
-    """Return a function from the key of a role to what it may do, also by the roles that it may assume in turn."""
-    roles = world.every
-    following: dict[str, list[str]] = {}
-    for (key, other), _ in (each for each in chains.items() if each[1] is not False):
-        following.setdefault(key, []).append(by_arn.get(other, ""))
-    own = functools.cache(lambda key: _power(roles.get(key)))
+def powers_of(of_roles: Mapping[str, Permits], chains: Iterable[tuple[str, str]]) -> Powers:
+    """Return a function from the ARN of a role to what it may do, also by the roles that it may assume in turn.
 
-    def power(key: str) -> _Power:
-        reached = {key: None}
+    That is with the policies of others that were read; each chain is from a role to another one.
+    """
+    following: dict[str, list[str]] = {}
+    for arn, other in chains:
+        following.setdefault(arn, []).append(other)
+    own = functools.cache(lambda arn: _power(of_roles.get(arn)))
+
+    def power(arn: str) -> _Power:
+        reached = {arn: None}
         # The list grows while it is read.
-        for each in (waiting := [key]):
+        for each in (waiting := [arn]):
             new = [other for other in following.get(each, ()) if other not in reached]
             waiting += new
             reached |= dict.fromkeys(new)
@@ -128,14 +130,13 @@ def _powers(world: World, chains: Chains, by_arn: Mapping[str, str]) -> Callable
     return functools.cache(power)
 
 
-def _power(role: Role | None) -> _Power:
-    if role is None:
+def _power(of_role: Permits | None) -> _Power:
+    if of_role is None:
         return _Power(None, NOT_KNOWN)
-    permits = role.permits
-    for arn in sorted(permits.attached - permits.read):
+    for arn in sorted(of_role.attached - of_role.read):
         if rank_of_policy(arn) < HARMLESS:
             return _Power(True, f"it has {named(arn)}")
-    given = gives(permits.known, limits_of(permits))
+    given = gives(of_role.known, limits_of(of_role))
     # What a Deny or a boundary leaves of it is asked only where all its actions on all its resources are dangerous.
     allows = [each for each in given.statements if each.allows and not each.in_boundary]
     actions = {name for each in allows for name in each.actions.outer}
@@ -145,8 +146,7 @@ def _power(role: Role | None) -> _Power:
     worst, gain = min(ranked, default=(HARMLESS, None))
     if gain and worst < HARMLESS:
         return _Power(True, f"it may do {named(gain.actions[0])} on {named(gain.resources[0])}")
-    is_known = role.problem != NOT_THERE and permits.attached <= permits.read
-    is_known &= not any(isinstance(each, Unknown) for each in permits.documents)
+    is_known = of_role.attached <= of_role.read and not any(isinstance(each, Unknown) for each in of_role.documents)
     return _Power(False, "") if is_known else _Power(None, NOT_KNOWN)
 
 
@@ -157,6 +157,7 @@ def _newly_trusted(compared: Compared) -> Iterator[tuple[str, str]]:
     """Yield the principals that a trust policy lets in by more than before; none that is for service accounts."""
     if compared.problem:
         return
+    yield from [PODS] * compared.other_pods
     old, new = (each.parsed for each in compared.sides)
     is_denied = {each for each in old[1] if each.effect == "Deny"} <= {*new[1]}
     before = [each for each in old[1] if each.effect == "Allow"] if is_denied and old[0] == new[0] else []
@@ -166,7 +167,7 @@ def _newly_trusted(compared: Compared) -> Iterator[tuple[str, str]]:
     statements = dict(zip(compared.sides[1].said, new[1], strict=True))
     for said, each in statements.items():
         if said in has and each.effect == "Allow" and any(map(each.covers, ASSUMING)):
-            for principal in each.principals:
+            for principal in {*each.principals} - {PODS}:
                 if principal in by_another_audience or not any(_lets_in(one, each, principal) for one in before):
                     yield principal
 

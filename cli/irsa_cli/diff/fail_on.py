@@ -1,9 +1,10 @@
 """What a gate before `pulumi up` may stop at. What irsa cannot tell counts: a gate must not let it pass. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from irsa_cli.diff.preview import DELETE, REPLACE
+from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
+from irsa_world.state.preview import DELETE, REPLACE
 
 if TYPE_CHECKING:
     from irsa_cli.diff.output import Diff
@@ -32,3 +33,21 @@ FAIL_ON: Mapping[str, "Callable[[Diff], bool]"] = {
     "deletes": lambda diff: DELETE in _operations(diff),
 }
 """Each with whether a diff has any."""
+CERTAIN: Mapping[str, "Callable[[Diff], bool]"] = {
+    "gains": lambda diff: bool(diff.gains or diff.other_principals),
+    "permissions": lambda diff: any(
+        each.change == "gains" and each.extent != "cannot tell" for each in diff.permissions
+    ),
+    "dangerous": lambda diff: bool(
+        diff.dangerous
+        or any(each.dangerous and each.change == "gains" and each.extent != "cannot tell" for each in diff.permissions)
+        or any(each.dangerous for each in diff.guard)
+    ),
+}
+"""Those that also stop at what irsa cannot tell, each with whether a diff has anything else."""
+
+
+def exit_code(diff: "Diff", stopping: Iterable[str]) -> int:
+    """Return the exit code, by the gates that stop the diff: a finding wins over what irsa cannot tell."""
+    certain = [gate not in CERTAIN or CERTAIN[gate](diff) for gate in stopping]
+    return FINDINGS if any(certain) else COULD_NOT_LOOK if certain else GOOD

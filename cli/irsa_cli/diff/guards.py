@@ -5,21 +5,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from irsa import types
-from irsa.guard.policies import IDENTITY, selected_namespaces
-from irsa.guard.rules import GROUPS, SYSTEM, USER_PREFIXES, USERS, is_everybody, is_wide_prefix, parsed_data
+from irsa.guard.rules import GROUPS, SYSTEM, USER_PREFIXES, USERS, is_everybody, is_wide_prefix
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES, GUARD_TYPE, KEY
-from irsa.rules.leaves import items_of, mapping_of
-from irsa_cli.diff.preview import CREATE, Step
-from irsa_cli.diff.worlds import resources_before_and_after
-from irsa_world.state.resource import Resource, is_secret, is_unknown, known_text
+from irsa.rules.leaves import mapping_of
+from irsa_world.state.planned import resources_before_and_after
+from irsa_world.state.preview import Step
+from irsa_world.state.resource import Resource, known_text
 
-PODS, ROLE_ANNOTATIONS, EXCEPTIONS, CONFIG_MAPS = "pods", "roleAnnotations", "exceptions", "configMaps"
+PODS, ROLE_ANNOTATIONS, EXCEPTIONS = "pods", "roleAnnotations", "exceptions"
 # Lists of a ConfigMap, and what an entry is.
 PREFIX = "userPrefix"
 LISTS = {USERS: "user", USER_PREFIXES: PREFIX, GROUPS: "group"}
 OFF, CANNOT_TELL = "off", "cannot tell"
 STRICTEST_FIRST = ("deny", "warn", OFF)
-ConfigMaps = Sequence[tuple[str, Any]]
 SHOWN_FIRST = ("deny", CANNOT_TELL, "warn", OFF)
 # Of a stack with `irsa:cluster`.
 ONE_CLUSTER = "cluster"
@@ -45,9 +43,9 @@ class GuardChange:
     Attributes:
         cluster: The cluster's key in the stack file; empty where there is only one.
         what: Of which it is: `pods` without their identity, `roleAnnotations` other than the declared ones,
-            `exceptions`: who may write those all the same, or `configMaps`: who may edit those can switch it off.
+            `exceptions`: who may write those all the same, or edit its ConfigMaps.
         before: What it did: `deny`, `warn` or `off`.
-        after: What it does: `deny`, `warn`, `off`, or `cannot tell`: what it guards is not known until `pulumi up`.
+        after: What it does: `deny`, `warn`, `off`, or `cannot tell`, which its recorded settings do not say.
         service_accounts: Whose Pods, as `namespace/name`.
         who: Who may avoid it, and could not before; the widest come first.
         dangerous: Whether that is everybody, users of several roles, or a namespace with guarded service accounts; or
@@ -81,16 +79,15 @@ def guard_changes(state: Iterable[Resource], steps: Iterable[Step], clusters: Ma
 
     The clusters are those of `clusters_of_guards`.
     """
-    state, steps = [*state], [*steps]
+    steps = [*steps]
+    changing = {_guard_of(step.resource) for step in steps if _concerns(step.resource)}
+    if not changing:
+        return []
     old, new = map(_by_guard, resources_before_and_after(state, steps))
-    created = {each.resource.urn for each in steps if each.operation == CREATE}
-    # What the state has and is created again: somebody deleted it.
-    lost = {_guard_of(each) for each in state if each.urn in created}
-    changing = {_guard_of(each.resource) for each in steps if _concerns(each.resource)}
     found = [
         change
         for urn in changing
-        for change in _changes(clusters.get(urn, ""), urn, old.get(urn, []), new.get(urn, []), urn in lost)
+        for change in _changes(clusters.get(urn, ""), urn, old.get(urn, []), new.get(urn, []))
     ]
 
     def first(each: GuardChange) -> tuple[Any, ...]:
@@ -123,131 +120,83 @@ def clusters_of_guards(state: Iterable[Resource], steps: Iterable[Step]) -> dict
     return {urn: "" if name == ONE_CLUSTER else name for urn, name in names.items()}
 
 
-def _changes(
-    cluster: str, urn: str, before: Sequence[Resource], after: Sequence[Resource], lost: bool
-) -> Iterator[GuardChange]:
-    old, new = _modes(urn, before, lost), _modes(urn, after)
-    if old is None or new is None:
-        yield GuardChange(cluster, PODS, CANNOT_TELL if old is None else OFF, CANNOT_TELL)
-    else:
-        groups: dict[tuple[str, str, bool], list[str]] = {}
-        declared = _component(urn, after).get(GUARD_MODES)
-        for name in sorted({*old, *new}):
-            was, becomes = old.get(name, OFF), new.get(name, OFF)
-            # Of a service account that goes with its binding, there is nothing left to guard.
-            is_left = not isinstance(declared, Mapping) or name in declared
-            groups.setdefault((was, becomes, is_left and _is_looser(was, becomes)), []).append(name)
-        for (was, becomes, dangerous), names in groups.items():
-            if was != becomes:
-                yield GuardChange(cluster, PODS, was, becomes, tuple(names), dangerous=dangerous)
-    rules = [_component(urn, each).get(GUARD_ANNOTATIONS) for each in (before, after)]
-    was, becomes = (each if each in STRICTEST_FIRST else OFF for each in rules)
+def _changes(cluster: str, urn: str, before: Sequence[Resource], after: Sequence[Resource]) -> Iterator[GuardChange]:
+    sides = [next((each.inputs for each in side if each.urn == urn), {}) for side in (before, after)]
+    old, new = (_modes(each) if there else {} for each, there in zip(sides, (before, after), strict=True))
+    was, becomes = (each.get(GUARD_ANNOTATIONS) for each in sides)
+    was, becomes = (each if each in STRICTEST_FIRST else OFF for each in (was, becomes))
+    # What a program of yours makes of its resources, or somebody by hand, no setting says.
+    is_said = (old, was) != (new, becomes) or _own(before) == _own(after)
+    if old is None or new is None or not is_said:
+        yield GuardChange(cluster, PODS, OFF if old == {} else CANNOT_TELL, CANNOT_TELL)
+    groups: dict[tuple[str, str, bool], list[str]] = {}
+    for name in sorted({*(old or {}), *(new or {})}) if old is not None and new is not None else ():
+        pair = old.get(name, OFF), new.get(name, OFF)
+        # Of a service account that goes with its binding, there is nothing left to guard.
+        groups.setdefault((*pair, (name in new or not after) and _is_looser(*pair)), []).append(name)
+    for (mode, other, dangerous), names in groups.items():
+        if mode != other:
+            yield GuardChange(cluster, PODS, mode, other, tuple(names), dangerous=dangerous)
     if was != becomes:
         yield GuardChange(cluster, ROLE_ANNOTATIONS, was, becomes, dangerous=_is_looser(was, becomes))
-    data = _data_by_namespace(before), _data_by_namespace(after)
-    if OFF not in (was, becomes):
-        yield from _exceptions(GuardChange(cluster, EXCEPTIONS, was, becomes), *data)
-    yield from _moved(GuardChange(cluster, CONFIG_MAPS, _strictest(old), _strictest(new)), *data, {*(new or {})})
+    change = GuardChange(cluster, EXCEPTIONS, was, becomes)
+    yield from _avoiding(change, before, after, {each.partition("/")[0] for each in new or ()} - {SYSTEM})
+
+
+def _modes(component: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Return the mode for each service account; None where it is not known."""
+    recorded = component.get(GUARD_MODES)
+    is_known = isinstance(recorded, Mapping) and all(each in STRICTEST_FIRST for each in recorded.values())
+    return recorded if is_known else None
+
+
+def _own(resources: Iterable[Resource]) -> dict[str, Any]:
+    """Return what the resources of a guard say, but for the names and roles that follow from the bindings."""
+    found = {}
+    for each in resources:
+        spec, data = ({**mapping_of(each.inputs.get("spec")), "paramRef": None}, each.inputs.get("data"))
+        found[each.urn] = spec, isinstance(data, Mapping) and {*data}
+    return found
 
 
 def _is_looser(was: str, becomes: str) -> bool:
     return STRICTEST_FIRST.index(becomes) > STRICTEST_FIRST.index(was)
 
 
-def _strictest(modes: Mapping[str, str] | None) -> str:
-    return min((modes or {}).values(), key=STRICTEST_FIRST.index, default=OFF)
-
-
-def _data_by_namespace(resources: Iterable[Resource]) -> list[tuple[str, Any]]:
-    """Return namespace and data of each ConfigMap; an empty namespace where it is not known."""
-    maps = (each.inputs for each in resources if each.type == types.CONFIG_MAP)
-    return [(known_text(mapping_of(each.get("metadata")).get("namespace")), each.get("data")) for each in maps]
-
-
-def _exceptions(change: GuardChange, before: ConfigMaps, after: ConfigMaps) -> Iterator[GuardChange]:
-    """Yield who may write other roles than the declared ones, and could not before."""
+def _avoiding(
+    change: GuardChange, before: Iterable[Resource], after: Iterable[Resource], tenants: set[str]
+) -> Iterator[GuardChange]:
+    """Yield who may write other roles than the declared ones, or edit its ConfigMaps, and could not before."""
+    sides = [[each.inputs for each in side if each.type == types.CONFIG_MAP] for side in (before, after)]
+    places = [{known_text(mapping_of(each.get("metadata")).get("namespace")) for each in side} for side in sides]
+    gained = {Avoider("namespace", each) for each in places[1] - places[0]} if places[0] else set()
+    is_known = Avoider("namespace", "") not in gained
     # Without its lists, a ConfigMap stops nobody.
-    stopped = [each for each in before if not isinstance(each[1], Mapping) or LISTS.keys() <= each[1].keys()]
-    old, new = _listed(stopped), _listed(after)
-    if not stopped:
-        return
-    if old is None or new is None:
+    data = [[each.get("data") for each in side] for side in sides]
+    stopped = [each for each in data[0] if not isinstance(each, Mapping) or LISTS.keys() <= each.keys()]
+    if stopped and OFF not in (change.before, change.after):
+        old, new = _listed(stopped), _listed(data[1])
+        is_known &= old is not None and new is not None
+        gained |= (new or set()) - (old or set())
+    if not is_known:
         yield replace(change, after=CANNOT_TELL)
-    elif gained := new - old:
+    elif gained:
+        wide = {each for each in gained if _is_wide(each) or (each.kind == "namespace" and each.name in tenants)}
         # The first names are shown.
-        who = sorted(gained, key=lambda each: (not _is_wide(each), each.kind, each.name))
-        yield replace(change, who=tuple(who), dangerous=_is_wide(who[0]))
+        who = sorted(gained, key=lambda each: (each not in wide, each.kind, each.name))
+        yield replace(change, who=tuple(who), dangerous=bool(wide))
 
 
 def _is_wide(each: Avoider) -> bool:
     return is_wide_prefix(each.name) if each.kind == PREFIX else is_everybody(each.name)
 
 
-def _listed(config_maps: ConfigMaps) -> set[Avoider] | None:
+def _listed(data: Iterable[Any]) -> set[Avoider] | None:
     """Return who may write other roles; None where that is not known."""
     found: set[Avoider] = set()
-    for _, data in config_maps:
-        texts = {kind: mapping_of(data).get(key) for key, kind in LISTS.items()}
+    for each in data:
+        texts = {kind: mapping_of(each).get(key) for key, kind in LISTS.items()}
         if not all(isinstance(text, str) and text == known_text(text) for text in texts.values()):
             return None
         found |= {Avoider(kind, line) for kind, text in texts.items() for line in str(text).split("\n") if line}
     return found
-
-
-def _moved(change: GuardChange, before: ConfigMaps, after: ConfigMaps, guarded: set[str]) -> Iterator[GuardChange]:
-    """Yield to which namespaces its ConfigMaps go."""
-    old, new = ({namespace for namespace, _ in those} for those in (before, after))
-    tenants = {each.partition("/")[0] for each in guarded} - {SYSTEM}
-    for namespace in sorted(new - old) if old else ():
-        who = (Avoider("namespace", namespace),)
-        is_known = replace(change, who=who, dangerous=namespace in tenants)
-        yield is_known if namespace else replace(change, after=CANNOT_TELL)
-
-
-def _component(urn: str, resources: Iterable[Resource]) -> Mapping[str, Any]:
-    return next((each.inputs for each in resources if each.urn == urn), {})
-
-
-def _modes(urn: str, resources: Sequence[Resource], lost: bool = False) -> Mapping[str, str] | None:
-    """Return the mode for each service account; None where it is not known.
-
-    What the bindings and ConfigMaps say counts, since somebody may have changed it. In a preview they are not known
-    while a role is new, nor without a state where they stay: then, what the component has. What is lost guards nobody.
-    """
-    data = {
-        known_text(mapping_of(each.inputs.get("metadata")).get("name")): each.inputs.get("data")
-        for each in resources
-        if each.type == types.CONFIG_MAP
-    }
-    specs = [mapping_of(each.inputs.get("spec")) for each in resources if each.type == types.ADMISSION_BINDING]
-    maps = [data.get(known_text(mapping_of(e.get("paramRef")).get("name")), {} if lost else None) for e in specs]
-    if (resources and not (specs or lost)) or not all(
-        spec and isinstance(of_map, Mapping) and not any(is_unknown(e) or is_secret(e) for e in (spec, of_map))
-        for spec, of_map in zip(specs, maps, strict=True)
-    ):
-        recorded = _component(urn, resources).get(GUARD_MODES)
-        is_known = isinstance(recorded, Mapping) and all(each in STRICTEST_FIRST for each in recorded.values())
-        return recorded if is_known else None
-    found: dict[str, str] = {}
-    for spec, of_map in zip(specs, maps, strict=True):
-        actions, namespaces = items_of(spec.get("validationActions")), selected_namespaces(spec)
-        if actions and known_text(spec.get("policyName")).endswith(f"-{IDENTITY}"):
-            texts = {str(key): text for key, text in mapping_of(of_map).items() if isinstance(text, str)}
-            mode = "deny" if "Deny" in actions else "warn"
-            found |= {f"{e.namespace}/{e.name}": mode for e in parsed_data(texts) if e.namespace in namespaces}
-    return found
-
-
-def as_shown(step: Step) -> Step:
-    """Return a step of a guard's own resource with its name alone: no CEL, no data, no automatic name."""
-    if not is_of_guard(step.resource):
-        return step
-    replaced_for = tuple(dict.fromkeys(each.partition("[")[0] for each in step.replaced_for))
-    old, new = (each and each._replace(inputs=_named(each)) for each in (step.old, step.new))
-    return step._replace(old=old, new=new, reasons=(), replaced_for=replaced_for)
-
-
-def _named(resource: Resource) -> dict[str, Any]:
-    metadata = mapping_of(resource.inputs.get("metadata"))
-    name = resource.name if resource.type == types.CONFIG_MAP else metadata.get("name")
-    return {"metadata": {**{key: metadata[key] for key in ("namespace",) if key in metadata}, "name": name}}

@@ -9,36 +9,29 @@ from irsa.rules import commands
 from irsa.rules.arns import Arn
 from irsa.rules.mistakes import and_more, named, visible
 from irsa.ways import IRSA, POD_IDENTITY
-from irsa_cli.diff.changes import KINDS, WORDS, PropertyChange, ResourceChange
+from irsa_cli.diff.changes import ATTACHED, ResourceChange
 from irsa_cli.diff.dangers import DangerousGain
-from irsa_cli.diff.guards import CANNOT_TELL, CONFIG_MAPS, EXCEPTIONS, OFF, PODS, STRICTEST_FIRST, GuardChange
+from irsa_cli.diff.guards import CANNOT_TELL, EXCEPTIONS, OFF, PODS, STRICTEST_FIRST, GuardChange
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import PermissionChange
-from irsa_cli.diff.preview import DELETE, UPDATE
-from irsa_cli.diff.renamed import Renamed
-from irsa_cli.diff.rights import Right, Undecided
-from irsa_cli.diff.statements import StatementChange
+from irsa_cli.diff.questions import KINDS, Undecided
+from irsa_cli.diff.who import Right
 from irsa_world.message import first_few
+from irsa_world.state.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE
 from irsa_world.wrapped import WIDTH, columns
 
 EVERYBODY, NOBODY = "*/*", "nobody"
-ADDED, REMOVED, CHANGED, SAME = "+", "-", "~", " "
+ADDED, REMOVED, CHANGED = "+", "-", "~"
 SIGNS = {"create": ADDED, "import": ADDED, DELETE: REMOVED}
-STATEMENT_SIGNS = {"added": ADDED, "removed": REMOVED, "changed": SAME}
 OWN_KINDS = {kind.word for kind in KINDS.values()}
-OWN_WORDS = {*WORDS.values(), *(word for kind in KINDS.values() for word in kind.words.values())}
-
-
-# Nothing else of a guard's own resources is shown.
-GUARD_KINDS = {"admission policy", "admission binding"}
-OF_GUARD = ["(the rules or", "parameters of", "a guard)"]
+OWN_WORDS = {CREATE, UPDATE, REPLACE, DELETE, IMPORT, *ATTACHED.values()}
 AVOIDERS = {
     "user": "user",
     "userPrefix": "users that begin with",
     "group": "group",
     "namespace": "who may edit ConfigMaps in",
 }
-AVOID = {EXCEPTIONS: "more may write role annotations other than declared", CONFIG_MAPS: "more may switch it off"}
+AVOID = "more may avoid it"
 GUARD_WORDS = {"deny": "are refused", "warn": "get a warning", OFF: "are allowed"}
 OF_NO_BINDING = "resources of no binding"
 NOT_SEEN = {
@@ -97,11 +90,9 @@ def failed_rows(diff: Diff) -> list[Row]:
 
 def headline(diff: Diff) -> list[tuple[str, str]]:
     """Return who gains and loses the right to assume a role, and what roles may do: each part's name and text."""
-    keys = [f"{named(each.formerly)} is {named(each.key)}" for each in diff.renamed]
     more = {
         "permissions": [" ".join(each.pieces) for each in permission_rows(diff)],
         "guard": [" ".join(guard_row(each).pieces[1:]) for each in diff.guard],
-        "renamed": keys,
     }
     dangerous = dict.fromkeys(" ".join(each) for each in _dangerous(diff))
     return [
@@ -158,12 +149,12 @@ def guard_row(each: GuardChange) -> Row:
     """Return what the guard of a cluster does otherwise than before, as a line."""
     where = f" in {named(each.cluster)}" if each.cluster else ""
     if each.after == CANNOT_TELL:
-        what = f"whether {AVOID[each.what]}" if each.what in AVOID else "whose Pods are refused"
-        text = f"guard: cannot tell {what}{where}: what it guards is not known until `pulumi up`"
+        what = f"whether {AVOID}" if each.what == EXCEPTIONS else "whose Pods are refused"
+        text = f"guard: cannot tell {what}{where}: its recorded settings do not say it"
         return Row(CHANGED, 0, text.split(" "))
     if each.who:
         who = ", ".join(first_few([f"{AVOIDERS[one.kind]} {named(one.name)}" for one in each.who]))
-        return Row(ADDED, 0, f"guard: {AVOID[each.what]}{where}: {who}".split(" "))
+        return Row(ADDED, 0, f"guard: {AVOID}{where}: {who}".split(" "))
     count = len(each.service_accounts)
     accounts = "1 service account without its" if count == 1 else f"{count:,} service accounts without their"
     what = f"Pods of {accounts} identity" if each.what == PODS else "role annotations other than declared"
@@ -232,9 +223,8 @@ def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
     def right(each: Right) -> list[str]:
         who = "every service account" if each.service_account == EVERYBODY else named(each.service_account)
         place = diff.clusters.get(each.issuer) or each.issuer or each.cluster_arn
-        where = ["in", named(place)] if place and (several or each.if_associated) else []
-        if each.way == POD_IDENTITY.key:
-            where += ["by an", "association of", BY[each.way]] if each.if_associated else ["by", BY[each.way]]
+        where = ["in", named(place)] if place and several else []
+        where += ["by", BY[each.way]] if each.way == POD_IDENTITY.key else []
         then = ["->", named(each.then)] if each.then else []
         then += ["(if its trust", "policy allows it)"] if each.if_trusted else []
         holder = [who, *where, "->"] if each.service_account else []
@@ -245,6 +235,8 @@ def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
         for each in those:
             such_as = f"(such as {_some(each.such_as)})".split() if each.such_as else []
             yield name, " ".join(right(each)), Row(sign, 0, [*word, *right(each), *such_as])
+    for each in diff.changes_way:
+        yield "changes its way", " ".join(right(each)), Row(CHANGED, 0, ["changes its way:", *right(each)])
     for undecided in diff.cannot_tell:
         which = role(undecided)
         yield "cannot tell", which, Row(CHANGED, 0, ["cannot tell:", f"{which}:", *undecided.reason.split()])
@@ -281,56 +273,32 @@ def resource_rows(change: ResourceChange) -> list[Row]:
     """Return what changes of a resource."""
     kind = change.kind if change.kind in OWN_KINDS else named(change.kind)
     name = [named(change.name), "in", named(change.cluster)] if change.cluster else [named(change.name)]
-    pieces = [kind, *name[:-1], f"{name[-1]}:", _word(change.word)]
+    pieces = [kind, *name[:-1], f"{name[-1]}:", change.word if change.word in OWN_WORDS else named(change.word)]
     if change.replaced_for:
         pieces += ["(cannot change", "in place:", f"{', '.join(map(named, change.replaced_for))})"]
     if change.retained:
         pieces += ["(it stays in", "the cloud:", "retainOnDelete)"]
-    if change.operation == UPDATE and not change.statements and not change.settings:
-        pieces += OF_GUARD if change.kind in GUARD_KINDS else ["(nothing differs", "in meaning)"]
+    if change.operation == UPDATE and not change.lines and not change.settings:
+        pieces += ["(nothing differs", "in meaning)"]
     rows = [Row(SIGNS.get(change.operation, CHANGED), 0, pieces)]
-    for statement in change.statements:
-        rows += _statement_rows(change.document, statement)
-    return rows + [row for each in change.settings for row in _property_rows(each)]
-
-
-def _word(word: str) -> str:
-    return word if word in OWN_WORDS else named(word)
-
-
-def _statement_rows(document: str, change: StatementChange) -> Iterator[Row]:
-    sign = STATEMENT_SIGNS[change.change]
-    title = [f"{document}:", f"statement {named(change.statement)} ({named(change.effect)})"]
-    if change.change != "changed":
-        title.append(change.change)
-    yield Row(sign, 1, title if change.statement else [document])
-    for mark, elements in ((REMOVED, change.removed), (ADDED, change.added)):
-        for each in elements:
-            # Of a whole statement, the title says the effect.
-            if each.place != "Effect" or change.change == "changed":
-                place = " ".join(map(named, each.place.split(" ", 2)))
-                yield Row(mark, 2, [f"{place}:", named(each.value)])
-
-
-def _property_rows(change: PropertyChange) -> Iterator[Row]:
-    place = f"{visible(change.property.removeprefix('metadata.'))}:"
-    if change.secret:
-        yield Row(CHANGED, 1, [place, "a secret, which is not shown"])
-        return
-    if change.before is not None:
-        yield Row(REMOVED, 1, [place, named(change.before)])
-    if change.unknown:
-        yield Row(ADDED, 1, [place, "(not known until `pulumi up`)"])
-    elif change.after is not None:
-        yield Row(ADDED, 1, [place, named(change.after)])
+    if change.lines:
+        rows.append(Row(CHANGED, 1, [f"{change.document}:"]))
+    for line in change.lines:
+        place, colon, value = line.text.strip().partition(": ")
+        where, values = " ".join(map(named, place.split(" ", 2))), [named(value)] if value else []
+        rows.append(Row(line.sign, 3 if line.text[:1] == " " else 2, [f"{where}{colon.rstrip()}", *values]))
+    if change.settings:
+        which = "other settings" if change.lines else "settings"
+        rows.append(Row(CHANGED, 1, [which, "(`pulumi preview --diff`):", *_some(change.settings).split()]))
+    return rows
 
 
 def summary(diff: Diff) -> Row:
     """Return how many bindings and resources change."""
     resources = [*(each for binding in diff.bindings for each in binding.resources), *diff.other]
     words = Counter(each.word for each in resources)
-    counts = ", ".join(f"{count:,} {_word(word)}" for word, count in words.items())
-    changing = sum(heading is not None for heading, _ in sections(diff))
+    counts = ", ".join(f"{count:,} {word if word in OWN_WORDS else named(word)}" for word, count in words.items())
+    changing = sum(bool(each.resources) for each in diff.bindings)
     bindings = f"{f'{changing:,}' if changing else 'no'} {'binding changes' if changing == 1 else 'bindings change'}"
     changes = f"{bindings}; resources: {counts}, " if counts else "no changes; resources: "
     text = f"{changes}{diff.unchanged:,} unchanged"
@@ -348,21 +316,9 @@ def note_rows(diff: Diff) -> list[Row]:
 
 def sections(diff: Diff) -> Iterator[tuple[str | None, list[Row]]]:
     """Yield each binding that changes with its key, and the resources of none."""
-    renamed: dict[str, list[Row]] = {}
-    for each in diff.renamed:
-        renamed.setdefault(each.key, []).append(_renamed_row(each))
-    again = {urn for each in diff.renamed for urn in each.urns}
-    found = [(named(each.key), each.resources, renamed.get(each.key, [])) for each in diff.bindings]
-    for heading, resources, notes in [*found, (None, diff.other, [])]:
-        rows = [*notes, *(row for each in resources if each.urn not in again for row in resource_rows(each))]
-        if rows:
+    for heading, resources in [*((named(each.key), each.resources) for each in diff.bindings), (None, diff.other)]:
+        if rows := [row for each in resources for row in resource_rows(each)]:
             yield heading, rows
-
-
-def _renamed_row(renamed: Renamed) -> Row:
-    what = f"{' and '.join(renamed.kinds)} with an automatic name"
-    text = f"its key was {named(renamed.formerly)}: {what} will be created again, and its Pods need a restart."
-    return Row(CHANGED, 0, [*text.split(), "To", "keep", "what", "is", "there:", f"`{renamed.fix}`"])
 
 
 def rows_of(diff: Diff) -> Iterator[Row]:

@@ -1,21 +1,17 @@
-"""The service accounts that a stack's clusters have now, and the annotations of those that the stack takes over."""
+"""What is asked of AWS and the clusters: service accounts, managed policies of others, issuers of EKS clusters."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 from irsa.rules.arns import issuer_host_path, parse_cluster_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
-from irsa.types import SERVICE_ACCOUNT_PATCH
-from irsa_cli.diff.preview import CREATE, Step
-from irsa_cli.diff.worlds import subjects_of
 from irsa_world.exits import CouldNotLookError
+from irsa_world.model import AwsAccount, Cluster, ManagedPolicy, ServiceAccount, World
 from irsa_world.state.resource import SECRET_TEXT, Resource, is_unknown
 from irsa_world.trusts.chains import Document
 
 Answer = TypeVar("Answer")
-# Annotations of service accounts by `namespace:name`.
-Annotations = Mapping[str, Mapping[str, str]]
 
 
 class Live(NamedTuple):
@@ -23,7 +19,6 @@ class Live(NamedTuple):
 
     Attributes:
         names: The service accounts of each cluster, as `namespace:name`, by its issuer without https://.
-        annotations: Their annotations, by the reference of the cluster's provider.
         clusters: Keys of clusters in the stack file, by issuer.
         policies: The documents of managed policies that are not the stack's, by ARN.
         eks_issuers: The issuers of EKS clusters, without https://, by the cluster's ARN.
@@ -31,11 +26,30 @@ class Live(NamedTuple):
     """
 
     names: Mapping[str, Set[str]] = {}
-    annotations: Mapping[str, Annotations] = {}
     clusters: Mapping[str, str] = {}
     policies: Mapping[str, Document] = {}
     eks_issuers: Mapping[str, str] = {}
     not_read: Sequence[str] = ()
+
+
+def with_read(world: World, live: Live, declared: Iterable[str]) -> World:
+    """Return a World with what was read: of each cluster, its service accounts, and those that the stack has.
+
+    A cluster of which only a trust policy knows has the latter alone; it has no issuer here.
+    """
+    names: dict[str, Set[str]] = {"": set(), **live.names}
+    clusters = (
+        Cluster(issuer, f"https://{issuer}" if issuer else "", _service_accounts(issuer, {*declared, *those}))
+        for issuer, those in names.items()
+    )
+    read = tuple(ManagedPolicy(arn, each) for arn, each in live.policies.items() if isinstance(each, Mapping))
+    aws_accounts = (*world.aws_accounts, AwsAccount("", (), {}, policies=read, is_whole=False))
+    return World(tuple(clusters), aws_accounts)
+
+
+def _service_accounts(issuer: str, subjects: Iterable[str]) -> tuple[ServiceAccount, ...]:
+    names = (each.partition(":") for each in sorted(subjects))
+    return tuple(ServiceAccount(issuer, namespace, name) for namespace, _, name in names)
 
 
 def read_service_accounts(providers: Mapping[str, tuple[Resource, str]]) -> Live:
@@ -47,10 +61,10 @@ def read_service_accounts(providers: Mapping[str, tuple[Resource, str]]) -> Live
 
     live = ClusterClients({reference: _readable(each.inputs) for reference, (each, _) in providers.items()})
 
-    def read(reference: str) -> tuple[str, Annotations] | str:
+    def read(reference: str) -> tuple[str, frozenset[str]] | str:
         try:
             cluster = live.of(reference)
-            there = {each.subject: each.annotations for each in cluster.service_accounts(None)}
+            there = frozenset(each.subject for each in cluster.service_accounts(None))
             return issuer_host_path(cluster.issuer), there
         except CouldNotLookError as error:
             return f"service accounts of the cluster of provider {named(providers[reference][0].name)}: {error}"
@@ -60,10 +74,9 @@ def read_service_accounts(providers: Mapping[str, tuple[Resource, str]]) -> Live
     names: dict[str, Set[str]] = {}
     found = {reference: answer for reference, answer in answers.items() if not isinstance(answer, str)}
     for issuer, there in found.values():
-        names[issuer] = names.get(issuer, frozenset()) | there.keys()
+        names[issuer] = names.get(issuer, frozenset()) | there
     return Live(
         names,
-        {reference: there for reference, (_, there) in found.items()},
         {issuer: key for reference, (issuer, _) in found.items() if (key := providers[reference][1])},
         not_read=[*dict.fromkeys(each for each in answers.values() if isinstance(each, str))]
         or ([] if providers else ["service accounts: the stack has no Kubernetes provider"]),
@@ -119,29 +132,3 @@ def read_in_aws(policies: Sequence[str], clusters: Sequence[str], providers: Map
 def _readable(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     # What is hidden in the preview is none of a kubeconfig's own texts.
     return {key: {} if value == SECRET_TEXT or is_unknown(value) else value for key, value in inputs.items()}
-
-
-def _urn(reference: str) -> str:
-    return reference.rpartition("::")[0]
-
-
-def patched(step: Step) -> str:
-    """Return the service account that a step takes over, as `namespace:name`; empty for any other step."""
-    is_patch = step.operation == CREATE and step.resource.type == SERVICE_ACCOUNT_PATCH
-    return "".join(subjects_of(step.resource)) if is_patch else ""
-
-
-def with_annotations(steps: Iterable[Step], live: Mapping[str, Annotations]) -> Iterator[Step]:
-    """Yield the steps; one that takes a service account over starts from those of its annotations that it writes.
-
-    The service accounts are by the reference of their provider.
-    """
-    # A provider that is created has no ID yet, and the default one no URN (irsa_cli.diff.components).
-    by_urn = {_urn(reference): annotations for reference, annotations in live.items()}
-    for step in steps:
-        new = step.resource
-        of_cluster = live.get(new.provider, by_urn.get(_urn(new.provider), live.get("", {})))
-        found = of_cluster.get(patched(step), {})
-        written = new.inputs["metadata"].get("annotations") if found else None
-        kept = {key: value for key, value in found.items() if isinstance(written, Mapping) and key in written}
-        yield step._replace(old=new._replace(inputs={"metadata": {"annotations": kept}})) if kept else step

@@ -8,8 +8,8 @@ from irsa_cli.diff.changes import BindingChange, ResourceChange
 from irsa_cli.diff.dangers import DangerousGain
 from irsa_cli.diff.guards import GuardChange
 from irsa_cli.diff.permissions import PermissionChange
-from irsa_cli.diff.renamed import Renamed
-from irsa_cli.diff.rights import Right, Undecided
+from irsa_cli.diff.questions import Undecided
+from irsa_cli.diff.who import Right
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Diff:
         loses: Who loses it.
         may_gain: Who may gain it: that depends on conditions that irsa cannot evaluate.
         may_lose: Who may lose it, likewise.
+        changes_way: Who has a role by IRSA and by EKS Pod Identity, or by the other one than before.
         cannot_tell: Roles of which irsa cannot tell who gains or loses the right to assume them.
         other_principals: Names of roles whose trust in others than service accounts changes.
         clusters: Keys of clusters in the stack file, by issuer without https://, as far as they are known; else the
@@ -35,7 +36,6 @@ class Diff:
         failed_updates: Resources whose last update failed, by logical name: AWS may not have what the state says, with
             which everything here is compared.
         before: What it begins with: the state of the last `pulumi up`, or what AWS and Kubernetes have (`--refresh`).
-        renamed: The bindings whose key was renamed, so that what has an automatic name is created again.
         permissions: What roles may do that they could not before, and what no more; what is dangerous comes first.
         permissions_cannot_tell: Roles of which irsa cannot tell that.
         dangerous: Who newly may assume a role, where that is dangerous: the role may do what is dangerous, also by the
@@ -48,6 +48,7 @@ class Diff:
     loses: Sequence[Right] = ()
     may_gain: Sequence[Right] = ()
     may_lose: Sequence[Right] = ()
+    changes_way: Sequence[Right] = ()
     cannot_tell: Sequence[Undecided] = ()
     other_principals: Sequence[str] = ()
     clusters: Mapping[str, str] = field(default_factory=dict)
@@ -59,7 +60,6 @@ class Diff:
     not_read: Sequence[str] = ()
     failed_updates: Sequence[str] = ()
     before: Literal["state", "live"] = "state"
-    renamed: Sequence[Renamed] = ()
     permissions: Sequence[PermissionChange] = ()
     permissions_cannot_tell: Sequence[Undecided] = ()
     dangerous: Sequence[DangerousGain] = ()

@@ -1,15 +1,16 @@
 """What roles may do afterwards that they could not before, and what no more: over all documents of the stack. Pure."""
 
 import functools
+import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from irsa import types
 from irsa.evaluation.gains import Gain, each_once, gains
 from irsa.evaluation.lint.permissions import HARMLESS, rank, rank_of_policy
+from irsa.evaluation.patterns import covers
 from irsa.evaluation.permissions import Permissions, gives
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
@@ -18,39 +19,23 @@ from irsa.rules.mistakes import named
 from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
-from irsa_cli.diff.preview import Step
-from irsa_cli.diff.rights import Undecided, holders
-from irsa_cli.diff.world import ANY_TAG, NO_PERMITS, NOT_THERE, UNKNOWN_ARN, Permits, World
+from irsa_cli.diff.questions import Undecided
+from irsa_cli.diff.who import Rights, who_has
+from irsa_world.model import UNNAMED, known_arn, role_name
+from irsa_world.sessions import Sessions
+from irsa_world.state.planned import ANY_TAG, CHANGES_UNREAD, NOT_THERE, OTHER_UNKNOWN, UNREAD
 from irsa_world.trusts.chains import Document
+from irsa_world.trusts.trust import allowed_principals
 
 TAGS_CHANGE = "tags of the role or its sessions change, on which"
 UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`"
 ELSEWHERE = "no role of the stack has this policy, which may allow more than before: who has it elsewhere is not known"
 # Beside it, a Deny that goes is a gain.
 EVERYTHING: Document = {"Version": VERSION, "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-# Condition keys and policy variables about the ARN and the tags of who asks, and the tags of what is asked for:
+# Condition keys and policy variables about the tags of who asks, and of what is asked for:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
-PRINCIPAL, PRINCIPAL_TAG, RESOURCE_TAG = "aws:(?:PrincipalArn|userid)", "aws:PrincipalTag", "(?:aws|iam):ResourceTag"
-
-
-# Types that give somebody something in IAM or EKS, and those of them that are compared.
-GIVING = re.compile(r"aws:iam/|aws-native:iam:|aws:eks/access")
-COMPARED = {
-    types.ROLE,
-    types.POLICY,
-    types.ATTACHMENT,
-    types.POLICY_ATTACHMENT,
-    types.INLINE_POLICY,
-    types.OIDC_PROVIDER,
-}
-NOT_COMPARED = "irsa does not compare what resources of this type give:"
-
-
-def of_other_types(steps: Iterable[Step]) -> Iterator[Undecided]:
-    """Yield what changes and may give somebody something of which irsa reads nothing."""
-    for resource in (step.resource for step in steps):
-        if GIVING.match(resource.type) and resource.type not in COMPARED:
-            yield Undecided(resource.name, "", f"{NOT_COMPARED} {named(resource.type)}")
+PRINCIPAL_TAG, ANY_TAG_KEY = "aws:PrincipalTag", "(?:aws|iam):(?:Principal|Resource)Tag"
+SESSION_POLICY = "the session policy that limited"
 
 
 @dataclass(frozen=True)
@@ -98,92 +83,177 @@ class PermissionChange:
         return self.change == "gains" and (self.dangerous or bool(self.policy and not self.read))
 
 
-def permission_changes(before: World, after: World) -> tuple[list[PermissionChange], list[Undecided]]:
+class Permits(NamedTuple):
+    """What decides what a role may do.
+
+    Attributes:
+        documents: The documents of its policies, as far as they were read.
+        attached: ARNs of the managed policies of others.
+        boundary: ARN of its permissions boundary; empty without one.
+        limits: The document of that; None without one.
+        tags: Its tags.
+        sessions: Who has sessions of it by EKS Pod Identity, and whether these have tags; and that tokens have some.
+        read: Those of the policies of others that were read.
+    """
+
+    documents: Sequence[Document] = ()
+    attached: frozenset[str] = frozenset()
+    boundary: str = ""
+    limits: Document | None = None
+    tags: Mapping[str, Any] = {}
+    sessions: frozenset[tuple[str, str, bool]] = frozenset()
+    read: frozenset[str] = frozenset()
+
+    @property
+    def known(self) -> list[Mapping[str, Any]]:
+        """The documents that were read."""
+        return [each for each in self.documents if isinstance(each, Mapping)]
+
+
+NO_PERMITS = Permits()
+
+
+def permits(sessions: Sessions, own: Set[str]) -> dict[str, Permits]:
+    """Return what decides what each role may do, by ARN; the managed policies of the stack are its own."""
+    documents = sessions.documents
+    by_pods: dict[str, set[tuple[str, str, bool]]] = {}
+    for each in (one for those in sessions.world.associations.values() for one in those):
+        # The session of a target role has the tags of the first one, too.
+        for arn in each.role_arns:
+            by_pods.setdefault(arn, set()).add((each.cluster_arn, each.subject, each.session_tags))
+    found = {}
+    for arn, role in sessions.roles.items():
+        trusted = allowed_principals(sessions.policies[arn].parsed[1]) if arn in sessions.policies else ()
+        tokens = [("a token", "", False)] if any(type_ == "Federated" for type_, _ in trusted) else []
+        others, boundary = frozenset(role.attached_policies) - own, role.permissions_boundary
+        unread = CHANGES_UNREAD if boundary == OTHER_UNKNOWN else UNREAD
+        found[arn] = Permits(
+            [*role.inline_policies.values(), *(documents[e] for e in role.attached_policies if e in documents)],
+            others,
+            boundary,
+            documents.get(boundary, unread) if boundary else None,
+            role.tags,
+            frozenset({*by_pods.get(arn, ()), *tokens}),
+            others & documents.keys(),
+        )
+    return found
+
+
+def own_policies(before: Sessions, after: Sessions) -> set[str]:
+    """Return the ARNs of the managed policies that the stack has, before others are read."""
+    return {*before.documents, *after.documents}
+
+
+def permission_changes(
+    before: Sessions, after: Sessions, own: Set[str]
+) -> tuple[list[PermissionChange], list[Undecided]]:
     """Return what the roles of a stack gain and lose, what is dangerous first; and of which that cannot be told.
 
     What a permissions boundary that is not read leaves of it is not looked at.
     """
     found: list[PermissionChange] = []
     compared: dict[str, tuple[list[Gain], list[Gain]]] = {}
-    undecided = [*_of_another_arn(before, after)]
-    changed = _changed(before, after)
-    of_roles = _tag_keys_of_roles(before, after) if any(old.tags != new.tags for old, new in changed.values()) else {}
-    roles = {**before.every, **after.every}
-    for key, (old, new) in changed.items():
-        role = roles[key]
-        undecided += [Undecided(role.name, role.arn, role.problem)] if role.problem == NOT_THERE else []
-        undecided += [Undecided(role.name, role.arn, reason) for reason in _open_questions(old, new, of_roles)]
+    undecided: list[Undecided] = []
+    tags = functools.cache(lambda: _tag_keys(ANY_TAG_KEY, _texts_of(before, after)))
+    for arn, (old, new) in changed_permits(before, after, own).items():
+        role, sessions = (after.roles[arn], after) if arn in after.roles else (before.roles[arn], before)
+        change = functools.partial(PermissionChange, role.name, known_arn(arn))
+        undecide = functools.partial(Undecided, role.name, known_arn(arn))
+        undecided += [undecide(sessions.problems[arn])] if role.trust is NOT_THERE else []
+        undecided += [undecide(reason) for reason in _open_questions(old, new, tags)]
         both = [(side.known, limits_of(side)) for side in (old, new)]
         # The roles of one add-on often say the same.
         said = repr(both)
         if said not in compared:
             compared[said] = gained_and_lost(*(gives(*each) for each in both))
         gained, lost = compared[said]
-        change = functools.partial(PermissionChange, role.name, role.arn)
         of_role = [change("gains", *each) for each in gained] + [change("loses", *each) for each in lost]
         of_role += [change("gains", policy=each, read=each in new.read) for each in new.attached - old.attached]
         of_role += [change("loses", policy=each, read=each in old.read) for each in old.attached - new.attached]
         dangerous = any(each.rank < HARMLESS for each in of_role)
-        who = tuple(sorted({each.service_account for _, each in holders(role)} - {""})) if dangerous else ()
+        who = {each.service_account for _, each in who_has(sessions, role)} - {""} if dangerous else ()
         found += [
-            replace(each, service_accounts=who, dangerous=True) if each.rank < HARMLESS else each for each in of_role
+            replace(each, service_accounts=tuple(sorted(who)), dangerous=True) if each.rank < HARMLESS else each
+            for each in of_role
         ]
     return sorted(found, key=lambda each: (each.change, each.rank, each.role, each.policy)), undecided
 
 
-def policies_of_no_role(before: World, after: World) -> Iterator[Undecided]:
+def policies_of_no_role(before: Sessions, after: Sessions) -> Iterator[Undecided]:
     """Yield the policies of the stack that may allow more than before, of which no role of it has both versions.
 
     One that is new nobody has, and IAM deletes none that somebody has:
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeletePolicy.html.
     """
-    for arn in sorted(before.documents.keys() & after.documents.keys() - (before.in_use & after.in_use)):
+    in_use = [
+        {arn for each in sessions.roles.values() for arn in (*each.attached_policies, each.permissions_boundary)}
+        for sessions in (before, after)
+    ]
+    for arn in sorted((before.documents.keys() & after.documents.keys()) - (in_use[0] & in_use[1])):
         old, new = before.documents[arn], after.documents[arn]
         if old != new and any(_allows_more([old, *beside], [new, *beside]) for beside in ([], [EVERYTHING])):
-            yield Undecided(Arn.name_in(arn), arn, ELSEWHERE)
+            yield Undecided(Arn.name_in(arn), known_arn(arn), ELSEWHERE)
 
 
-def _open_questions(old: Permits, new: Permits, of_roles: Mapping[str, Set[str]]) -> Iterator[str]:
-    """Yield why what a role may do cannot be told in full."""
+def session_policy_changes(
+    before: Sessions, after: Sessions, found: Rights, eks_issuers: Mapping[str, str]
+) -> Iterator[Undecided]:
+    """Yield the roles of whose associations one had a session policy and has another one or none; no token has any."""
+    new = {(each.cluster_arn, each.subject): each for those in after.world.associations.values() for each in those}
+    every = [each for those in before.world.associations.values() for each in those if each.policy]
+    gained = [*found.gains, *found.may_gain, *found.changes_way] if every else []
+    for old in every:
+        there = new.get((old.cluster_arn, old.subject))
+        by_token = any(
+            covers(each.service_account, str(old)) and each.role_arn == known_arn(old.role_arn)
+            for each in gained
+            if (each.way == "irsa" and eks_issuers.get(old.cluster_arn, each.issuer) == each.issuer)
+            or each in found.changes_way
+        )
+        policy = there.policy if there else ""
+        if by_token or (there and policy != old.policy):
+            change = "is another one, or none" if there and policy != old.policy else "does not limit its tokens"
+            reason = f"{SESSION_POLICY} {named(str(old))} {change}"
+            yield Undecided(role_name(old.role_arn), known_arn(old.role_arn), reason)
+
+
+def _open_questions(old: Permits, new: Permits, of_stack: Callable[[], Mapping[str, Set[str]]]) -> Iterator[str]:
+    """Yield why what a role may do cannot be told in full; with the tags on which anything of the stack depends."""
     if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
         yield UNKNOWN
     if NO_PERMITS in (old, new):
         return
     not_read = (old.attached & new.attached) - old.read
     if (old.boundary, old.limits) != (new.boundary, new.limits):
-        was, becomes = (named(each.boundary) if each.boundary else "none" for each in (old, new))
+        was, becomes = (named(each.boundary.partition(UNNAMED)[0] or "none") for each in (old, new))
         if any(isinstance(each.limits, Unknown) for each in (old, new)):
             change = f"from {was} to {becomes}" if was != becomes else "in what it says"
             yield f"its permissions boundary, which was not read, changes {change}"
-        if not_read and _limits_less(old, new):
+        if not_read and old.boundary and _allows_more([old.limits], [new.limits]):
             yield f"its permissions boundary allows more of {_names(not_read)}, which was not read"
     detached = old.attached - new.attached - old.read if new.documents or new.attached else ()
     if detached:
         yield f"{_names(detached)}, which was not read, is detached: it may have denied something"
-    depending = not_read | ({new.boundary} if isinstance(new.limits, Unknown) else set())
+    depending = not_read | ({new.boundary.partition(UNNAMED)[0]} if isinstance(new.limits, Unknown) else set())
     if depending and (old.tags != new.tags or new.sessions - old.sessions):
         yield f"{TAGS_CHANGE} {_names(depending)} may depend, which was not read"
-    if keys := _keys_switched(old, new, of_roles):
+    tags = {name.lower() for name in {*old.tags, *new.tags} if old.tags.get(name) != new.tags.get(name)}
+    keys = {key for tag, those in of_stack().items() if _is_of(tag, tags) for key in those} if tags else set()
+    if new.sessions - old.sessions:
+        # A session of EKS Pod Identity has tags of its own, one of IRSA has none.
+        own = _tag_keys(PRINCIPAL_TAG, _texts((*old.known, *new.known, old.limits, new.limits)))
+        keys |= {key for tag, those in own.items() if _is_of(tag, {*map(str.lower, SESSION_TAGS)}) for key in those}
+    if keys:
         yield f"{TAGS_CHANGE} statements depend: {_names(keys)}"
 
 
-def _of_another_arn(before: World, after: World) -> Iterator[Undecided]:
-    """Yield the roles that have another ARN or name than before, on which statements of theirs depend."""
-    for key in sorted(before.roles.keys() & after.roles.keys()):
-        old, role = before.roles[key], after.roles[key]
-        sides = (old.permits, role.permits) if (old.arn, old.name) != (role.arn, role.name) else ()
-        documents = [each for side in sides for each in (*side.known, side.limits) if isinstance(each, Mapping)]
-        if keys := {key for each in documents for key in re.findall(PRINCIPAL, json.dumps(each), re.IGNORECASE)}:
-            yield Undecided(role.name, role.arn, f"its ARN changes, on which statements depend: {_names(keys)}")
+def _is_of(tag: str, tags: Set[str]) -> bool:
+    """Return whether a tag is one of some, or may be."""
+    return bool(tags) and (tag in tags or ANY_TAG in tags or bool({*"*?$"} & {*tag}))
 
 
 def _names(names: Iterable[str]) -> str:
     return ", ".join(map(named, sorted(names)))
-
-
-def _limits_less(old: Permits, new: Permits) -> bool:
-    """Return whether a permissions boundary allows more than before, or may."""
-    return bool(old.boundary) and _allows_more([old.limits], [new.limits])
 
 
 def _allows_more(old: Sequence[Document | None], new: Sequence[Document | None]) -> bool:
@@ -192,33 +262,25 @@ def _allows_more(old: Sequence[Document | None], new: Sequence[Document | None])
     return known != [[*old], [*new]] or bool(gains(*map(gives, known)))
 
 
-def _keys_switched(old: Permits, new: Permits, of_roles: Mapping[str, Set[str]]) -> set[str]:
-    """Return the condition keys and variables about tags that have another value in sessions of a role, or about it.
-
-    A session of EKS Pod Identity has tags of its own, one of IRSA has none: the role's tags are those of both.
-    """
-    tags = {name.lower() for name in {*old.tags, *new.tags} if old.tags.get(name) != new.tags.get(name)}
-    of_sessions = map(str.lower, SESSION_TAGS if new.sessions - old.sessions else ())
-    found = _tag_keys(PRINCIPAL_TAG, [*old.known, *new.known, old.limits, new.limits])
-    depending = {name: {*found.get(name, ()), *of_roles.get(name, ())} for name in {*found, *of_roles}}
-    names = depending.keys() if ANY_TAG in tags else tags & depending.keys()
-    return set().union(*(depending[name] for name in names), *(found.get(name, ()) for name in of_sessions))
+def _texts_of(before: Sessions, after: Sessions) -> set[str]:
+    """Return all documents of a stack as JSON."""
+    roles = [role for each in (before, after) for role in each.roles.values()]
+    return _texts(
+        itertools.chain(
+            *((each.trust, *each.inline_policies.values()) for each in roles),
+            *(each.documents.values() for each in (before, after)),
+        )
+    )
 
 
-def _tag_keys_of_roles(before: World, after: World) -> dict[str, set[str]]:
-    """Return the condition keys and variables about tags of roles in what lets others assume or change them."""
-    roles = [each for side in (before, after) for each in side.roles.values()]
-    documents = [each for side in (before, after) for role in side.every.values() for each in role.permits.documents]
-    found = _tag_keys(PRINCIPAL_TAG, [each.trust for each in roles])
-    for name, keys in _tag_keys(RESOURCE_TAG, [*(each.trust for each in roles), *documents]).items():
-        found.setdefault(name, set()).update(keys)
-    return found
+def _texts(documents: Iterable[Document | None]) -> set[str]:
+    return {json.dumps(each, ensure_ascii=False) for each in documents if isinstance(each, Mapping)}
 
 
-def _tag_keys(kind: str, documents: Iterable[Document | None]) -> dict[str, set[str]]:
+def _tag_keys(kind: str, texts: Iterable[str]) -> dict[str, set[str]]:
     """Return the condition keys and variables about tags in documents, by the key of the tag in lower case."""
     found: dict[str, set[str]] = {}
-    for text in {json.dumps(each, ensure_ascii=False) for each in documents if isinstance(each, Mapping)}:
+    for text in texts:
         for key, tag in re.findall(rf"({kind}/([^\"}},]+))", text, re.IGNORECASE):
             found.setdefault(tag.lower(), set()).add(key)
     return found
@@ -267,18 +329,16 @@ def _allowing(gain: Gain) -> Document:
     return {"Version": VERSION, "Statement": [statement]}
 
 
-def policies_of_others(before: World, after: World) -> list[str]:
+def policies_of_others(before: Sessions, after: Sessions) -> list[str]:
     """Return the ARNs of policies and boundaries that are not the stack's, of the roles whose permissions change."""
-    sides = (side for both in _changed(before, after).values() for side in both)
-    arns = {arn for side in sides for arn in (*side.attached, *filter(None, [side.boundary]))}
-    return sorted(arns - {*before.documents, *after.documents, UNKNOWN_ARN})
+    own = own_policies(before, after)
+    sides = (side for both in changed_permits(before, after, own).values() for side in both)
+    arns = {arn for side in sides for arn in (*side.attached, *filter(known_arn, [side.boundary]))}
+    return sorted(arns - own)
 
 
-def _changed(before: World, after: World) -> dict[str, tuple[Permits, Permits]]:
+def changed_permits(before: Sessions, after: Sessions, own: Set[str]) -> dict[str, tuple[Permits, Permits]]:
     """Return what decides what the roles may do at both times, where that changes."""
-    both = [
-        {key: each.permits for key, each in world.every.items() if key in world.roles or each.permits.has_policies}
-        for world in (before, after)
-    ]
-    sides = {key: tuple(each.get(key, NO_PERMITS) for each in both) for key in sorted({*both[0], *both[1]})}
-    return {key: (old, new) for key, (old, new) in sides.items() if old != new}
+    both = permits(before, own), permits(after, own)
+    sides = {arn: tuple(each.get(arn, NO_PERMITS) for each in both) for arn in sorted({*both[0], *both[1]})}
+    return {arn: (old, new) for arn, (old, new) in sides.items() if old != new}

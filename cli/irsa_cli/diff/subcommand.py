@@ -5,12 +5,12 @@ import argparse
 from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.options import stack_name
 
-FAIL_ON_HELP = f"exit code 1 if there are any: {', '.join(FAIL_ON)}; what irsa cannot tell counts (repeatable)"
+FAIL_ON_HELP = f"exit code 1 if there are any: {', '.join(FAIL_ON)}; 3 if irsa cannot tell (repeatable)"
 
 DESCRIPTION = """\
 Show what `pulumi up` would change, in words: first who gains or loses the
-right to assume a role, and what roles may then do, then the statements,
-annotations, tags and settings of each binding. Nothing is changed.
+right to assume a role, and what roles may then do, then the documents of
+each binding, and which of its settings change. Nothing is changed.
 
 It runs `pulumi preview --json`, or reads what that printed. Who may assume a
 role is evaluated for the service accounts that the stack or a trust policy
@@ -21,10 +21,7 @@ EXAMPLE = """\
 examples:
   irsa diff --stack dev --refresh
   irsa diff --stack dev --preview preview.json --markdown comment.md
-  irsa diff --stack dev --fail-on gains --fail-on permissions
-
-exit codes: 0 shown, 1 there is what --fail-on names, 2 the preview failed, or
-cannot be read"""
+  irsa diff --stack dev --fail-on gains --fail-on permissions"""
 OUTPUT = "irsa_cli.diff.output:Diff"
 
 

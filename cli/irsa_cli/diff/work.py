@@ -11,31 +11,36 @@ from typing import Literal
 from irsa import types
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
-from irsa_cli.diff.associations import add_associations, session_policy_changes
-from irsa_cli.diff.chains import add_chains
-from irsa_cli.diff.changes import changes
+from irsa_cli.diff.changes import changed_properties, changes
 from irsa_cli.diff.components import Keys, clusters_by_issuer, component_keys_of, kubernetes_providers, providers
-from irsa_cli.diff.dangers import dangerous_gains, policies_that_decide
-from irsa_cli.diff.fail_on import FAIL_ON
+from irsa_cli.diff.dangers import dangerous_gains, policies_that_decide, powers_of
+from irsa_cli.diff.fail_on import FAIL_ON, exit_code
 from irsa_cli.diff.guards import clusters_of_guards, guard_changes
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
-from irsa_cli.diff.live import Live, patched, read_in_aws, read_service_accounts, with_annotations
+from irsa_cli.diff.live import Live, read_in_aws, read_service_accounts, with_read
 from irsa_cli.diff.markdown import markdown
 from irsa_cli.diff.output import Diff
-from irsa_cli.diff.permissions import of_other_types, permission_changes, policies_of_no_role, policies_of_others
-from irsa_cli.diff.preview import Preview, parse_preview
-from irsa_cli.diff.renamed import renamed_bindings
-from irsa_cli.diff.rights import rights
-from irsa_cli.diff.sides import Compared, changed_roles, clusters_of_both_ways, compared_roles
-from irsa_cli.diff.world import World
-from irsa_cli.diff.worlds import aws_accounts_of, before_and_after
+from irsa_cli.diff.permissions import (
+    own_policies,
+    permission_changes,
+    permits,
+    policies_of_no_role,
+    policies_of_others,
+    session_policy_changes,
+)
+from irsa_cli.diff.questions import not_compared
+from irsa_cli.diff.trust import Compared, changed_roles, clusters_of_both_ways, compared_roles
+from irsa_cli.diff.who import add_chains, rights
 from irsa_cli.options import STREAM
 from irsa_cli.progress import under_way
 from irsa_cli.text_files import text_of
 from irsa_cli.whole_file import write
-from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_world.exits import COULD_NOT_LOOK, CouldNotLookError, UsageError
 from irsa_world.report.json import document
 from irsa_world.report.publish import print_lines
+from irsa_world.sessions import Sessions
+from irsa_world.state.planned import aws_accounts_of, planned_worlds, service_accounts_of
+from irsa_world.state.preview import Preview, parse_preview
 from irsa_world.state.pulumi import exported_state, previewed
 from irsa_world.state.resource import Resource
 
@@ -49,16 +54,14 @@ def run(options: argparse.Namespace) -> int:
         CouldNotLookError: The preview cannot be read, or is of another stack.
     """
     if options.json and options.markdown == STREAM:
-        raise CouldNotLookError("--json and --markdown - both print: use one of them, or write the Markdown to a file")
+        raise UsageError("--json and --markdown - both print: use one of them, or write the Markdown to a file")
     if options.refresh and options.preview is not None:
-        raise CouldNotLookError(
-            "--refresh is for a preview that irsa runs: write FILE by `pulumi preview --refresh --json`"
-        )
+        raise UsageError("--refresh is for a preview that irsa runs: write FILE by `pulumi preview --refresh --json`")
     found = _of_preview(options)
     if not found:
         return COULD_NOT_LOOK
     failed = [each for each in dict.fromkeys(options.fail_on) if FAIL_ON[each](found)]
-    code = FINDINGS if failed else GOOD
+    code = exit_code(found, failed)
     _print(found, options, code)
     if options.markdown not in {None, STREAM}:
         write(Path(options.markdown), _markdown(found))
@@ -99,11 +102,11 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
         except CouldNotLookError as error:
             state_not_read = str(error)
     keys = component_keys_of(state, preview)
-    worlds = before_and_after(state, preview.steps)
-    live = Live() if is_file_alone else _live(state, preview, keys, *worlds)
-    before: Literal["live", "state"] = "live" if preview.refreshed or options.refresh else "state"
-    found = _diff(preview, state, keys, worlds, live)
-    return replace(found, stack=options.stack or preview.stack, before=before, state_not_read=state_not_read)
+    before, after = map(Sessions, planned_worlds(state, preview.steps))
+    live = Live() if is_file_alone else _live(state, preview, keys, before, after)
+    before_: Literal["live", "state"] = "live" if preview.refreshed or options.refresh else "state"
+    found = _diff(preview, state, keys, (before, after), live)
+    return replace(found, stack=options.stack or preview.stack, before=before_, state_not_read=state_not_read)
 
 
 def _preview(options: argparse.Namespace) -> Preview:
@@ -117,29 +120,26 @@ def _preview(options: argparse.Namespace) -> Preview:
     return parse_preview(text_of(read, source), source)
 
 
-def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple[World, World], live: Live) -> Diff:
-    renamed = renamed_bindings(preview.steps, keys, in_stack_file="irsa:bindings" in preview.config)
-    before, after = worlds
-    # The new role of a renamed binding is compared with its old one, whatever their names are.
-    new_keys = {before.keys[old]: after.keys[new] for new, old in (each.roles for each in renamed)}
-    before = before._replace(roles={new_keys.get(key, key): each for key, each in before.roles.items()})
-    compared = compared_roles(before, after, live.names)
-    declared = before.service_accounts | after.service_accounts
-    found = rights(compared.values(), declared, live.names, live.eks_issuers)
-    add_associations(found, compared.values(), before, after, live.eks_issuers)
-    of_no_role = policies_of_no_role(before, after)
-    of_sessions = session_policy_changes(before, after, compared, live.eks_issuers)
-    before, after = (each.with_read(live.policies) for each in (before, after))
+def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, both: tuple[Sessions, Sessions], live: Live) -> Diff:
+    own = own_policies(*both)
+    of_no_role = policies_of_no_role(*both)
+    declared = service_accounts_of(state, preview.steps)
+    before, after = (Sessions(with_read(each.world, live, declared)) for each in both)
+    compared = compared_roles(before, after)
+    found = rights(before, after, compared.values(), live.eks_issuers)
+    of_sessions = session_policy_changes(before, after, found, live.eks_issuers)
     chains = add_chains(found, before, after)
-    dangerous = dangerous_gains(found, compared, aws_accounts_of(state), after, chains)
-    permissions, undecided = permission_changes(before, after)
+    powers = powers_of(permits(after, own), chains)
+    dangerous = dangerous_gains(found, compared, aws_accounts_of(state), after, powers)
+    permissions, undecided = permission_changes(before, after, own)
+    others = not_compared((e.resource.type, e.resource.name, changed_properties(e)) for e in preview.steps)
     guards = clusters_of_guards(state, preview.steps)
-    bindings, other = changes(with_annotations(preview.steps, live.annotations), keys, guards)
+    bindings, other = changes(preview.steps, keys, guards)
     return Diff(
         preview.stack,
         **vars(found),
         permissions=permissions,
-        permissions_cannot_tell=[*undecided, *of_other_types(preview.steps), *of_sessions, *of_no_role],
+        permissions_cannot_tell=[*undecided, *others, *of_sessions, *of_no_role],
         dangerous=dangerous,
         guard=guard_changes(state, preview.steps, guards),
         clusters={**_of_roles_with_several(compared.values()), **clusters_by_issuer(keys), **live.clusters},
@@ -148,7 +148,6 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, worlds: tuple
         unchanged=preview.unchanged,
         warnings=preview.warnings,
         not_read=live.not_read,
-        renamed=renamed,
         failed_updates=sorted(step.old.name for step in preview.steps if step.old and step.old.failed),
     )
 
@@ -159,7 +158,7 @@ def _of_roles_with_several(compared: Iterable[Compared]) -> dict[str, str]:
     return {issuer: issuer for those in issuers if len(those) > 1 for issuer in sorted(those)}
 
 
-def _live(state: list[Resource], preview: Preview, keys: Keys, before: World, after: World) -> Live:
+def _live(state: list[Resource], preview: Preview, keys: Keys, before: Sessions, after: Sessions) -> Live:
     """Return what is asked of AWS and the clusters: only about what changes."""
     live = Live()
     policies = sorted({*policies_of_others(before, after), *policies_that_decide(before, after)})
@@ -167,7 +166,7 @@ def _live(state: list[Resource], preview: Preview, keys: Keys, before: World, af
     if policies or clusters:
         with under_way("diff", "reading the managed policies and EKS clusters of the roles that change"):
             live = read_in_aws(policies, clusters, providers(state, preview, types.AWS_PROVIDER))
-    if changed_roles(before, after) or any(map(patched, preview.steps)):
+    if changed_roles(before, after):
         with under_way("diff", "reading the service accounts of the clusters"):
             read = read_service_accounts(kubernetes_providers(state, preview, keys))
         not_read = [*live.not_read, *read.not_read]
@@ -181,7 +180,7 @@ def _markdown(diff: Diff) -> str:
 
 def _print(diff: Diff, options: argparse.Namespace, code: int) -> None:
     if options.json:
-        print(document("diff", code == GOOD, diff))
+        print(document("diff", code, diff))
     elif options.markdown == STREAM:
         print(_markdown(diff))
     else:

@@ -1,6 +1,6 @@
-"""What `irsa explain` prints: as JSON, and in lines of 80 columns: what decides, then the rest, then the token."""
+"""What `irsa explain` prints: as JSON, and as text: what decides, then the rest, then the token."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,11 @@ from irsa.evaluation.document import parse
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import CLAIM_PREFIX
 from irsa_world.message import Message
-from irsa_world.report.text import Line, message_lines
+from irsa_world.report.text import Section
 from irsa_world.verdict import Verdict, of_trust_policy
-from irsa_world.wrapped import wrapped
 
 Request = WebIdentityRequest | PodIdentityRequest
-MARKS = {True: "  yes  ", False: "  no   ", None: "  ?    "}
+MARKS = {True: "yes", False: "no", None: "?"}
 APPLIES = {True: "applies", False: "does not apply", None: "may apply"}
 COLORS = {True: "green", False: "red", None: "yellow"}
 OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False, Decision.CANNOT_DECIDE: None}
@@ -34,8 +33,6 @@ CLAIMS = {
     Decision.CANNOT_DECIDE: "cannot tell whether {} may assume {}",
 }
 CONDITION = "Condition"
-INDENT = " " * 7
-LABEL = 10
 # How it begins that no statement allows it, and in which one what does not match.
 NEAREST = decisions.NEAREST.partition("{")[0]
 
@@ -103,45 +100,35 @@ def explained(
     return Explanation(place, role_arn, found.decision, found.found, request, evaluation.statements)
 
 
-def lines(answer: Explanation) -> Iterator[Line]:
-    """Yield the answer as lines."""
-    color = f"bold {COLORS[OUTCOMES[answer.decision]]}"
+def section_of(answer: Explanation) -> Section:
+    """Return what is printed: whether the service account may assume the role and why, what decides, then the rest."""
+    style = f"bold {COLORS[OUTCOMES[answer.decision]]}"
     claim = CLAIMS[answer.decision].format(
         named(answer.service_account), named(answer.role) if answer.role else "a role"
     )
     first = deciding_statement(answer.decision, answer.statements)
-    decision = f"{claim}: {answer.explanation}{_wanted(answer, first)}"
+    summary, messages = f"{claim}: {answer.explanation}{_wanted(answer, first)}", list[tuple[Message, str]]()
     if answer.missing:
         but = "the trust policy would allow it, but " if answer.decision is Decision.ALLOWED else ""
-        yield from _styled(f"bold {COLORS[False]}", f"missing: {but}{answer.missing}", following="  ")
-        color, decision = "", f"trust policy: {decision}"
-    if answer.request or not answer.missing:
-        yield from _styled(color, decision, following="  ")
+        messages += [(Message(f"trust policy: {summary}"), "none")] if answer.request else []
+        summary, style = f"missing: {but}{answer.missing}", f"bold {COLORS[False]}"
     # It decides, too: of an answer that is `allowed`, nobody reads on to the end.
     if answer.annotation:
         parts = ("found", answer.annotation), ("expected", answer.expected)
-        message = Message(f"annotation: {named(answer.service_account)}", parts, answer.fix)
-        yield from message_lines(message, COLORS[None])
-    for note in answer.notes:
-        yield from _styled(COLORS[None], f"{note.about}: {note.text}", following="  ")
+        messages.append((Message(f"annotation: {named(answer.service_account)}", parts, answer.fix), COLORS[None]))
+    messages += [(Message(f"{note.about}: {note.text}"), COLORS[None]) for note in answer.notes]
     if answer.request is None:
-        return
-    for statement in sorted(answer.statements, key=lambda each: each is not first):
-        yield from _statement(statement, answer.request)
-    yield "", ""
-    binding = {"binding": named(answer.binding)} if answer.binding else {}
-    for label, value in {**binding, **_facts(answer.request)}.items():
-        yield from _styled("", value, label.ljust(LABEL), "  ")
+        return Section(summary, style, messages)
+    statements = sorted(answer.statements, key=lambda each: each is not first)
+    messages += [(_message(each, answer.request), "bold") for each in statements]
+    binding = [("binding", named(answer.binding))] if answer.binding else []
+    return Section(summary, style, messages, below=[(Message("request", [*binding, *_facts(answer.request)]), "bold")])
 
 
-def _facts(request: Request) -> dict[str, str]:
+def _facts(request: Request) -> list[tuple[str, str]]:
     if isinstance(request, PodIdentityRequest):
-        return {"cluster": named(request.cluster_arn), "tags": "session tags" if request.session_tags else "none"}
-    return {
-        "sub": named(request.subject),
-        "aud": named(request.audience),
-        "issuer": named(request.issuer),
-    }
+        return [("cluster", named(request.cluster_arn)), ("tags", "session tags" if request.session_tags else "none")]
+    return [("sub", named(request.subject)), ("aud", named(request.audience)), ("issuer", named(request.issuer))]
 
 
 def _wanted(answer: Explanation, first: StatementEvaluation | None) -> str:
@@ -153,47 +140,40 @@ def _wanted(answer: Explanation, first: StatementEvaluation | None) -> str:
     return f": it must be {named(value)}{f', or one of {len(others):,} more' if others else ''}"
 
 
-def _statement(statement: StatementEvaluation, request: Request) -> Iterator[Line]:
+def _message(statement: StatementEvaluation, request: Request) -> Message:
     name = f" ({named(statement.sid)})" if statement.sid else ""
-    text = f"statement {statement.index + 1}{name}: {statement.effect}, {APPLIES[statement.matched]}"
-    yield from _styled("bold", text, following="  ")
     # What decides comes first. The keys are those of the principal, so a wrong one explains them.
     keys_first = bool(statement.matched)
-    hints = {""}
-    for reason in sorted(
+    reasons = sorted(
         statement.reasons,
         key=lambda each: (each.outcome is not statement.matched, (each.element == CONDITION) is not keys_first),
-    ):
-        style = COLORS[reason.outcome]
-        yield from ((line, style) for line in _reason(reason, request))
-        # That of a wrong issuer is the same for `aud` and `sub`.
-        if reason.hint not in hints:
-            yield from _styled(style, reason.hint, INDENT, INDENT)
-        hints.add(reason.hint)
+    )
+    # That of a wrong issuer is the same for `aud` and `sub`.
+    hints = {each.hint: each for each in reversed(reasons) if each.hint}
+    parts: list[tuple[str, str]] = []
+    for each in reasons:
+        parts += _parts(each, request)
+        parts += [("hint", each.hint)] if hints.get(each.hint) is each else []
+    return Message(f"statement {statement.index + 1}{name}: {statement.effect}, {APPLIES[statement.matched]}", parts)
 
 
-def _reason(reason: Reason, request: Request) -> Iterator[str]:
+def _parts(reason: Reason, request: Request) -> Iterator[tuple[str, str]]:
     is_condition = reason.element == CONDITION
     key, result = named(short_key(reason.key, request.issuer)), _in_words(reason, request)
     element = f"{named(reason.operator)} {key}" if is_condition else reason.element
     if result:
         # A key may be longer than a line: it is there once.
-        element = f"{named(reason.operator) if is_condition and key in result else element}:"
-    yield from wrapped(f"{element} {result}", MARKS[reason.outcome], INDENT)
+        element = f"{named(reason.operator) if is_condition and key in result else element}: {result}"
+    yield MARKS[reason.outcome], element
     uncompared = is_condition and (reason.outcome is None or (not any(reason.found) and reason.operator != "Null"))
     if uncompared or not result:
-        yield from _values(*(("not", "nor") if _is_negated(reason) else ("wanted", "or")), reason.wanted)
+        yield from (("not" if _is_negated(reason) else "wanted", named(each)) for each in reason.wanted)
     if not result:
-        yield from _values("got", "and", reason.found)
+        yield from (("got", named(each)) for each in reason.found)
 
 
 def _is_negated(reason: Reason) -> bool:
     return "Not" in reason.operator or reason.element == "NotAction"
-
-
-def _values(first: str, further: str, values: Iterable[str]) -> Iterator[str]:
-    for number, value in enumerate(values):
-        yield from wrapped(named(value), f"{INDENT}{further if number else first:8}", INDENT)
 
 
 def _in_words(reason: Reason, request: Request) -> str:
@@ -207,7 +187,3 @@ def _in_words(reason: Reason, request: Request) -> str:
         return reason.explanation.removesuffix(reason.hint).rstrip()
     same = reason.outcome and reason.found == reason.wanted and len(reason.wanted) == 1
     return named(reason.wanted[0]) if same else ""
-
-
-def _styled(style: str, text: str, first: str = "", following: str = "") -> Iterator[Line]:
-    yield from ((line, style) for line in wrapped(text, first, following))

@@ -26,10 +26,7 @@ examples:
   irsa explain default/app my-binding --stack prod
   irsa explain default/app arn:aws:iam::111122223333:role/my-role \\
       --trust trust.json \\
-      --issuer https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE
-
-exit codes: 0 allowed, 1 denied, or no such service account in the cluster,
-2 cannot tell, or not checked"""
+      --issuer https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"""
 OUTPUT = "irsa_cli.explain.output:Explanation"
 
 

@@ -10,17 +10,17 @@ from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError, We
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN, meant_by
 from irsa.rules.arns import issuer_host_path, parse_cluster_arn, parse_iam_arn, provider_of_role
-from irsa.rules.mistakes import Mistake, likely, listed, named, nearest, visible
+from irsa.rules.mistakes import Mistake, likely, listed, named, nearest
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.explain.output import Explanation, Note, explained, lines
+from irsa_cli.explain.output import Explanation, Note, explained, section_of
 from irsa_cli.text_files import text_of
-from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, UsageError
 from irsa_world.issuers import eks_region
 from irsa_world.live.aws_account import Wanted, read_aws_account
 from irsa_world.model import Association, AwsAccount, Cluster, ServiceAccount, World
 from irsa_world.report.json import document
-from irsa_world.report.publish import print_lines
+from irsa_world.report.publish import print_sections
 from irsa_world.sessions import ORDER, Sessions
 from irsa_world.state.declared import DeclaredStack
 from irsa_world.state.pulumi import read_stack
@@ -51,25 +51,28 @@ def run(options: argparse.Namespace) -> int:
     except TrustDocumentError as error:
         file = f"{named(str(options.trust))}: " if options.trust else ""
         raise CouldNotLookError(f"{file}not a trust policy: {error}") from error
-    except (Mistake, OSError) as error:
+    except Mistake as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
         raise CouldNotLookError(str(error)) from error
-    if options.json:
-        print(document("explain", answer.decision is Decision.ALLOWED and not answer.missing, answer))
-    else:
-        print_lines((visible(text), style) for text, style in lines(answer))
     # Nobody gets a token of a service account that does not exist, whatever the trust policy says.
-    return FINDINGS if answer.missing else EXIT_CODES[answer.decision]
+    code = FINDINGS if answer.missing else EXIT_CODES[answer.decision]
+    if options.json:
+        print(document("explain", code, answer))
+    else:
+        print_sections([section_of(answer)])
+    return code
 
 
 def _offline(options: argparse.Namespace) -> Explanation:
     if options.stack:
-        raise CouldNotLookError("--trust reads a file, --stack reads AWS and Kubernetes: use one of them")
+        raise UsageError("--trust reads a file, --stack reads AWS and Kubernetes: use one of them")
     if bool(options.issuer) is bool(options.cluster_arn):
-        raise CouldNotLookError(
+        raise UsageError(
             "--trust needs --issuer, the OIDC issuer of the cluster, for a token; or --cluster-arn for an association"
         )
     if not options.role:
-        raise CouldNotLookError("--trust needs ROLE, the ARN of the role that has this trust policy")
+        raise UsageError("--trust needs ROLE, the ARN of the role that has this trust policy")
     subject = _subject(options.service_account)
     request: WebIdentityRequest | PodIdentityRequest
     if options.cluster_arn:
@@ -83,7 +86,7 @@ def _offline(options: argparse.Namespace) -> Explanation:
 
 def _live(options: argparse.Namespace) -> Explanation:
     if options.cluster_arn:
-        raise CouldNotLookError("--cluster-arn needs --trust: without it, associations are read from EKS")
+        raise UsageError("--cluster-arn needs --trust: without it, associations are read from EKS")
     from irsa_world.live.aws import AwsAccountClients  # noqa: PLC0415 (it imports boto3, which a file does not need)
 
     subject = _subject(options.service_account)
@@ -199,7 +202,7 @@ class _Asked:
             return Explanation(place, "", Decision.DENIED, why, missing=missing)
         issuer = options.issuer or (self.cluster.issuer if self.cluster else "")
         if not issuer.startswith("https://"):
-            raise CouldNotLookError(f"the issuer {issuer!r} does not begin with https://")
+            raise UsageError(f"the issuer {issuer!r} does not begin with https://")
         namespace, name = place.split("/")
         service_account = live or ServiceAccount("", namespace, name)
         if options.audience:
@@ -276,7 +279,7 @@ def _asked_role(asked: str, aws_accounts: "AwsAccountClients", declared: Declare
         return key, found.arn
     text = f"AWS account {aws_account.number} has no role {named(role)}, and "
     if declared is None:
-        raise CouldNotLookError(f"{text}a binding's key needs --stack")
+        raise UsageError(f"{text}a binding's key needs --stack")
     near = nearest(role, [each.key for each in bindings], "")
     text += f"stack {named(declared.stack)} no binding of that key"
     raise CouldNotLookError(f"{text}; {near}" if near else text)
@@ -319,12 +322,12 @@ def _subject(service_account: str) -> str:
     """Return `namespace:name` for `namespace/name`, or for that itself."""
     subject = service_account.replace("/", ":", 1)
     if is_pattern(subject) or ":" not in subject:
-        raise CouldNotLookError(f"{service_account!r} is not a service account: write NAMESPACE/SERVICEACCOUNT")
+        raise UsageError(f"{service_account!r} is not a service account: write NAMESPACE/SERVICEACCOUNT")
     return check_subject(subject)
 
 
 def _request(subject: str, role_arn: str, issuer: str, audience: str) -> WebIdentityRequest:
     provider = provider_of_role(role_arn, issuer)
     if not issuer.startswith("https://"):
-        raise CouldNotLookError(f"the issuer {issuer!r} does not begin with https://")
+        raise UsageError(f"the issuer {issuer!r} does not begin with https://")
     return WebIdentityRequest(issuer, provider, subject_claim(subject), audience)

@@ -3,36 +3,25 @@
 from collections.abc import Iterable, Mapping
 
 from irsa.evaluation import Decision
-from irsa.rules.mistakes import named
 from irsa_cli.inventory.output import Chain
-from irsa_world.sessions import NOT_READ, Sessions
-from irsa_world.trusts.chains import Trusting, answers, elsewhere
+from irsa_world.sessions import Sessions
 from irsa_world.trusts.claims import bits
+
+UNDECIDED = Decision.CANNOT_DECIDE
 
 
 def chains(sessions: Sessions) -> list[Chain]:
     """Return which roles those of service accounts may assume, which ones those, and so on; sorted."""
     policies = sessions.policies
-    trusting = Trusting({arn: each.parsed for arn, each in policies.items()})
     roles = {each.role_arn for each in sessions.groups}
     roles |= {each.role_arn for _, each in sessions.world.annotated} | {each.role_arn for each in sessions.associated}
     asked = dict.fromkeys(arn for arn in sorted(roles) if arn in policies)
     waiting = [*asked]
     found: list[Chain] = []
     for arn in waiting:
-        role = policies[arn].role
-        of_role = sessions.role_policies(role)
-        others = trusting.by_name(arn)
-        # Nothing is known of policies that were not read: it would be said of every role that trusts the AWS account.
-        others |= trusting.by_account(arn, of_role) if role.has_details else {}
         of_this = [
-            Chain(arn, other, Decision.ALLOWED if outcome else Decision.CANNOT_DECIDE, reason)
-            for other, (outcome, reason) in answers(arn, of_role, others)
-        ]
-        of_this += [
-            Chain(arn, other, Decision.CANNOT_DECIDE, NOT_READ.format(role=named(other)))
-            for other in elsewhere(of_role)
-            if other.split(":")[4] not in sessions.numbers
+            Chain(arn, each.other_arn, Decision.ALLOWED if each.outcome and each.is_read else UNDECIDED, each.reason)
+            for each in sessions.assumed_by(policies[arn].role)
         ]
         new = dict.fromkeys(each.assumes for each in of_this if each.assumes in policies and each.assumes not in asked)
         asked |= new

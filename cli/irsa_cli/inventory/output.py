@@ -1,6 +1,6 @@
 """What `irsa inventory --json` prints; the HTML page has the same object in it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from irsa.evaluation import Decision
@@ -9,29 +9,7 @@ NOT_READ = "not read"
 
 
 @dataclass(frozen=True)
-class InventoriedCluster:
-    """A cluster that was read.
-
-    Attributes:
-        name: Its context, in your kubeconfig or in that of a stack, or its name in EKS. Where two have one name, the
-            issuer follows in parentheses.
-        issuer: The issuer of its tokens.
-    """
-
-    name: str
-    issuer: str
-
-
-@dataclass(frozen=True)
-class InventoriedAwsAccount:
-    """An AWS account that was read: its 12 digits, and how many roles it has, whomever they trust."""
-
-    number: str
-    roles: int
-
-
-@dataclass(frozen=True)
-class InventoriedServiceAccount:
+class ServiceAccountRow:
     """A service account.
 
     Attributes:
@@ -52,21 +30,7 @@ class InventoriedServiceAccount:
 
 
 @dataclass(frozen=True)
-class InventoriedRole:
-    """A role that trusts an OIDC provider of Kubernetes or EKS Pod Identity, or is in an annotation or association.
-
-    Attributes:
-        arn: Its ARN.
-        last_used: The day, such as 2026-11-01; or `not in 400 days`, which IAM tracks, `not known`, or of a younger
-            role `no use reported yet`.
-    """
-
-    arn: str
-    last_used: str
-
-
-@dataclass(frozen=True)
-class InventoriedAssociation:
+class AssociationRow:
     """An association of EKS Pod Identity: new Pods of its service account ask for its role, whatever the annotation is.
 
     Attributes:
@@ -154,10 +118,13 @@ class Inventory:
     """What `irsa inventory` found.
 
     Attributes:
-        clusters: The clusters.
-        aws_accounts: The AWS accounts.
+        clusters: The issuer of each cluster that was read, by its name: its context, in your kubeconfig or in that of a
+            stack, or its name in EKS. Where two have one name, the issuer follows in parentheses.
+        aws_accounts: How many roles each AWS account has that was read, whomever they trust, by its 12 digits.
         service_accounts: All service accounts of the clusters.
-        roles: The roles that have to do with Kubernetes.
+        roles: When each role was last used that trusts an OIDC provider of Kubernetes or EKS Pod Identity, or is in an
+            annotation or association, by its ARN: the day, such as 2026-11-01; or `not in 400 days`, which IAM tracks,
+            `not known`, or of a younger role `no use reported yet`.
         admissions: Who may assume which role.
         findings: What is wrong, wide or unused.
         not_checked: What could not be read or decided, each as one sentence.
@@ -166,13 +133,13 @@ class Inventory:
         associations: The associations of the clusters.
     """
 
-    clusters: Sequence[InventoriedCluster]
-    aws_accounts: Sequence[InventoriedAwsAccount]
-    service_accounts: Sequence[InventoriedServiceAccount]
-    roles: Sequence[InventoriedRole]
+    clusters: Mapping[str, str]
+    aws_accounts: Mapping[str, int]
+    service_accounts: Sequence[ServiceAccountRow]
+    roles: Mapping[str, str]
     admissions: Sequence[Admission]
     findings: Sequence[Finding]
     not_checked: Sequence[str]
     chains: Sequence[Chain] = ()
     left_out: str = ""
-    associations: Sequence[InventoriedAssociation] = ()
+    associations: Sequence[AssociationRow] = ()

@@ -23,11 +23,12 @@ LISTED = 100
 SIGNS = dict(zip(FAMILIES, "!x?-", strict=True))
 
 
-def page(inventory: Inventory, written: datetime | None = None) -> str:
+def page(inventory: Inventory, steps: Steps, written: datetime | None = None) -> str:
     """Return the page as ASCII text, whatever the names in the inventory are.
 
     Args:
         inventory: The inventory.
+        steps: Those of its roles.
         written: The time that the page names, in UTC; now where it is not given.
     """
     style, script = _resource("page.css"), _resource("page.js")
@@ -37,7 +38,6 @@ def page(inventory: Inventory, written: datetime | None = None) -> str:
     )
     environment.filters["named"] = named
     environment.globals |= {"FAMILIES": FAMILIES, "KINDS": KINDS, "SIGNS": SIGNS, "LISTED": LISTED}
-    steps = Steps(inventory.chains)
     text = environment.from_string(_resource("page.html")).render(
         policy=f"default-src 'none'; style-src {source(style)}; script-src {source(script)}; base-uri 'none'; "
         "form-action 'none'",
@@ -48,7 +48,7 @@ def page(inventory: Inventory, written: datetime | None = None) -> str:
         summary=summary(inventory),
         read=read(inventory),
         families=_families(inventory),
-        table=table_of(inventory),
+        table=table_of(inventory, steps),
         kinds=_kinds(inventory),
         then=lambda role: _then(steps.reached(role)),
     )

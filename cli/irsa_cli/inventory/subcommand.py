@@ -24,10 +24,7 @@ EXAMPLE = """\
 examples:
   irsa inventory
   irsa inventory --context blue --context green
-  irsa inventory --html inventory.html --fail-on not-admitted
-
-exit codes: 0 good, 1 a finding of a kind of --fail-on, 2 not checked (nothing
-could be read; with --fail-on, also where something could not)"""
+  irsa inventory --html inventory.html --fail-on not-admitted"""
 OUTPUT = "irsa_cli.inventory.output:Inventory"
 
 

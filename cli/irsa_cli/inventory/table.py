@@ -12,7 +12,7 @@ from irsa.rules.mistakes import LISTED, and_more, named
 from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.findings.kinds import FAMILIES
-from irsa_cli.inventory.output import NOT_READ, InventoriedServiceAccount, Inventory
+from irsa_cli.inventory.output import NOT_READ, Inventory, ServiceAccountRow
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_world.message import Message, first_few
 from irsa_world.model import CANNOT_TELL
@@ -36,7 +36,7 @@ class Table(NamedTuple):
     """
 
     headings: list[str]
-    rows: list[tuple[InventoriedServiceAccount, list[str]]]
+    rows: list[tuple[ServiceAccountRow, list[str]]]
     below: list[str]
 
 
@@ -50,9 +50,9 @@ class Alike(NamedTuple):
     names: list[str]
 
 
-def section_of(inventory: Inventory) -> Section:
+def section_of(inventory: Inventory, steps: Steps) -> Section:
     """Return what is printed of an inventory; what has no row is counted below the table."""
-    table = table_of(inventory)
+    table = table_of(inventory, steps)
     return Section(
         summary(inventory),
         VERDICTS[FINDINGS if inventory.findings else COULD_NOT_LOOK if inventory.not_checked else GOOD],
@@ -70,19 +70,19 @@ def _cell(groups: Iterable[Sequence[str]]) -> str:
     return ", ".join([*map(named, first), *and_more(sum(map(len, groups)), LISTED)])
 
 
-def table_of(inventory: Inventory) -> Table:
+def table_of(inventory: Inventory, steps: Steps) -> Table:
     """Return who has a row, and who is counted."""
     # Of a single AWS account, the names of its roles are enough.
-    common = f":iam::{inventory.aws_accounts[0].number}:role/" if len(inventory.aws_accounts) == 1 else "\n"
+    common = f":iam::{next(iter(inventory.aws_accounts))}:role/" if len(inventory.aws_accounts) == 1 else "\n"
 
     @functools.cache
     def short(arn: str) -> str:
         return arn.partition(common)[2] or arn
 
-    in_turn, admitting = _in_turn(inventory), _admitting(inventory, short)
+    in_turn, admitting = _in_turn(inventory, steps), _admitting(inventory, short)
     associated = {(each.cluster, each.service_account): each for each in inventory.associations}
     not_read = {(each.cluster, each.service_account) for each in inventory.findings if each.kind == "unseen-account"}
-    rows: list[tuple[InventoriedServiceAccount, list[str]]] = []
+    rows: list[tuple[ServiceAccountRow, list[str]]] = []
     without_row = Counter[str]()
     for each in inventory.service_accounts:
         key = each.cluster, f"{each.namespace}/{each.name}"
@@ -115,9 +115,8 @@ def table_of(inventory: Inventory) -> Table:
     return Table([HEADINGS[n] for n in columns], rows, below)
 
 
-def _in_turn(inventory: Inventory) -> dict[tuple[str, str], dict[str, Decision]]:
+def _in_turn(inventory: Inventory, steps: Steps) -> dict[tuple[str, str], dict[str, Decision]]:
     """Return the roles that those of each service account may assume in turn."""
-    steps = Steps(inventory.chains)
     found: dict[tuple[str, str], dict[str, Decision]] = {}
     for each in inventory.admissions:
         for arn, decision in steps.reached(each.role).items():
@@ -188,6 +187,6 @@ def read(inventory: Inventory) -> str:
     counts = {
         "cluster": len(inventory.clusters),
         "AWS account": len(inventory.aws_accounts),
-        "role": sum(each.roles for each in inventory.aws_accounts),
+        "role": sum(inventory.aws_accounts.values()),
     }
     return f"read: {', '.join(counted(count, what) for what, count in counts.items())}"

@@ -18,12 +18,9 @@ from irsa_cli.inventory.findings.untidy import last_used_text
 from irsa_cli.inventory.output import (
     NOT_READ,
     Admission,
-    InventoriedAssociation,
-    InventoriedAwsAccount,
-    InventoriedCluster,
-    InventoriedRole,
-    InventoriedServiceAccount,
+    AssociationRow,
     Inventory,
+    ServiceAccountRow,
 )
 from irsa_cli.inventory.table import section_of
 from irsa_cli.progress import under_way
@@ -44,10 +41,10 @@ def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
     # It adds to what is not checked.
     found = findings(facts)
     return Inventory(
-        [InventoriedCluster(each.name, each.issuer) for each in discovery.clusters],
-        [InventoriedAwsAccount(each.number, len(each.roles)) for each in discovery.aws_accounts],
+        {each.name: each.issuer for each in discovery.clusters},
+        {each.number: len(each.roles) for each in discovery.aws_accounts},
         [
-            InventoriedServiceAccount(
+            ServiceAccountRow(
                 cluster.name,
                 each.namespace,
                 each.name,
@@ -57,13 +54,13 @@ def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
             for cluster in discovery.clusters
             for each in cluster.service_accounts
         ],
-        [InventoriedRole(each.arn, last_used_text(each, now)) for each in facts.kubernetes_roles],
+        {each.arn: last_used_text(each, now) for each in facts.kubernetes_roles},
         [*_by_tokens(facts), *_by_association(facts)],
         found,
         list(dict.fromkeys(not_checked)),
         chains(facts),
         associations=[
-            InventoriedAssociation(
+            AssociationRow(
                 each.cluster.name,
                 str(each.association),
                 each.association.role_arn,
@@ -75,7 +72,7 @@ def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
     )
 
 
-def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
+def of_namespaces(inventory: Inventory, namespaces: Sequence[str], steps: Steps) -> Inventory:
     """Return what an inventory has of these namespaces. It was taken of everything: so what is said of them is true.
 
     Raises:
@@ -101,8 +98,7 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     arns = {*(each.role for each in admissions), *(each.annotated_role for each in kept)}
     arns |= {arn for each in associations for arn in (each.role, each.target_role)}
     arns -= {""}
-    roles = [each for each in inventory.roles if each.arn in arns]
-    steps = Steps(inventory.chains)
+    roles = {arn: used for arn, used in inventory.roles.items() if arn in arns}
     in_turn = {arn for role in arns for arn in steps.reached(role)}
     further = [each for each in inventory.chains if each.role in arns | in_turn]
     findings = [each for each in inventory.findings if has(each.service_account) or each.role in arns]
@@ -174,17 +170,18 @@ def run(options: argparse.Namespace) -> int:
         discovery = discover(*chosen, policies=(OWN, OF_AWS), guards=True)
     with under_way("inventory", "evaluating trust policies"):
         inventory = take_inventory(discovery, datetime.now(UTC))
+    steps = Steps(inventory.chains)
     if options.namespace:
-        inventory = of_namespaces(inventory, options.namespace)
+        inventory = of_namespaces(inventory, options.namespace, steps)
     code = exit_code(inventory, options.fail_on)
     if options.json:
-        print(document("inventory", code == GOOD, inventory))
+        print(document("inventory", code, inventory))
     else:
-        print_sections([section_of(inventory)])
+        print_sections([section_of(inventory, steps)])
     if options.html:
         from irsa_cli.inventory.page import page  # noqa: PLC0415 (only this option needs it)
 
-        write(options.html, page(inventory), found=code)
+        write(options.html, page(inventory, steps), found=code)
         line = f"page: {named(str(options.html))}"
         print_lines([(line, "")], sys.stderr if options.json else sys.stdout)
     return code

@@ -3,7 +3,6 @@
 import argparse
 
 from irsa_cli.options import add_stack_options
-from irsa_world.exits import EXIT_CODES
 
 DESCRIPTION = """\
 Prove that each declared service account can assume its role, as its Pods do:
@@ -28,7 +27,7 @@ ALLOW_UNPROVEN = (
     "for EKS Pod Identity, are reported, and no failure"
 )
 
-EXAMPLE = f"example: irsa prove --stack dev my-service-account\n\n{EXIT_CODES}"
+EXAMPLE = "example: irsa prove --stack dev my-service-account"
 OUTPUT = "irsa_world.report.json:ReportOutput"
 
 

@@ -5,7 +5,6 @@ import textwrap
 
 from irsa_cli.options import add_stack_options
 from irsa_cli.verify.kinds import CHECKS
-from irsa_world.exits import EXIT_CODES
 
 OUTPUT = "irsa_world.report.json:ReportOutput"
 
@@ -24,7 +23,7 @@ credentials are of its AWS account.
 What is declared comes from the state of the last `pulumi up`.
 The permissions that it needs: docs/reference/permissions.md.
 """
-EXAMPLE = f"example: irsa verify --stack dev --pods\n\n{EXIT_CODES}"
+EXAMPLE = "example: irsa verify --stack dev --pods"
 
 
 def add(parser: argparse.ArgumentParser) -> None:

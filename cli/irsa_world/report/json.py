@@ -44,12 +44,13 @@ def as_json(report: Report) -> str:
     found = Counter(check.outcome for check in report.checks)
     counts = Counts(**{each.name.lower(): found[each] for each in Outcome})
     output = ReportOutput(report.stack, counts, report.checks)
-    return document(report.subcommand, report.exit_code == GOOD, output)
+    return document(report.subcommand, report.exit_code, output)
 
 
-def document(subcommand: str, good: bool, values: Any) -> str:
-    """Return the JSON of a subcommand: its name, whether the exit code is 0, and the fields of the values."""
-    values = {"subcommand": subcommand, "good": good, **as_object(values)}
+def document(subcommand: str, exit_code: int, values: Any) -> str:
+    """Return the JSON of a subcommand: its name, its exit code, whether that is 0, and the fields of the values."""
+    first = {"subcommand": subcommand, "good": exit_code == GOOD, "exitCode": exit_code}
+    values = {**first, **as_object(values)}
     return visible_json(json.dumps(values, indent=2, ensure_ascii=False))
 
 

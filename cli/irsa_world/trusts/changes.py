@@ -4,12 +4,15 @@ For each pattern of either side, and what a Deny has of it, one service account 
 those whom it matches. Of all others another pattern tells.
 """
 
+import functools
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from irsa.evaluation.admission import providers_of
 from irsa.evaluation.answers import any_of
-from irsa.evaluation.grants import Answer, Grants, is_within, overlaps
+from irsa.evaluation.document import Parsed
+from irsa.evaluation.grants import Admitted, Answer, Grants, admitted_by, is_within, overlaps
 from irsa.evaluation.patterns import TooManyError, intersection, matches, widest
 from irsa.rules.subjects import is_pattern, subject_claim
 from irsa_world.trusts.claims import Claims
@@ -50,8 +53,6 @@ class Changes(NamedTuple):
     too_many: bool
 
 
-# By the `namespace:name` of service accounts: whether they have the right anyway; None where that cannot be decided.
-Anyway = Mapping[str, bool | None]
 # What changes for one, by whether it has the right before and after.
 _NAMES = {
     (False, True): "gains",
@@ -64,30 +65,27 @@ _NAMES = {
 }
 
 
-def changes(
-    before: Iterable[Grants], after: Iterable[Grants], claims: Claims[Any], anyway: Sequence[Anyway] = ({}, {})
-) -> Changes:
+def changes(before: Iterable[Grants], after: Iterable[Grants], claims: Claims[Any]) -> Changes:
     """Return what changes for the service accounts of a cluster.
 
     Args:
         before: What is said to their tokens before.
         after: What is said to them afterwards.
         claims: Those that exist.
-        anyway: Who has the right by another way, before and afterwards.
     """
     sides = [[*before], [*after]]
     patterns, too_many = _patterns([of for side in sides for of in side])
-    subjects = {*patterns, *anyway[0], *anyway[1]}
 
+    @functools.cache
     def name_of(subject: str) -> str:
-        had, has = (held_by_one(side, subject, others) for side, others in zip(sides, anyway, strict=True))
+        had, has = (held_by_one(side, subject) for side in sides)
         return _NAMES.get((had, has), "")
 
     existing: dict[str, int] = {}
-    for first, group in claims.kinds(subjects).items():
+    for first, group in claims.kinds(patterns).items():
         existing[name_of(first)] = existing.get(name_of(first), 0) | group
     told: dict[str, list[str]] = {}
-    for subject in sorted(subjects, key=lambda each: (not is_pattern(each), len(each), each)):
+    for subject in sorted(patterns, key=lambda each: (not is_pattern(each), len(each), each)):
         stranger = _stranger(subject, patterns)
         too_many |= stranger is None
         told.setdefault(name_of(stranger) if stranger else "", []).append(subject)
@@ -96,14 +94,20 @@ def changes(
         found: list[Change] = []
         for subject in told.get(name, ()):
             if not any(is_within(subject, [each.subject]) and not overlaps(subject, each.but) for each in found):
-                found.append(_change(name, subject, sides, anyway))
+                found.append(_change(name, subject, sides))
         by_name[name] = _with_existing(sorted(found), claims, existing.get(name, 0))
     return Changes(by_name, "undecided" in told or "undecided" in existing, too_many)
 
 
-def held_by_one(side: Iterable[Grants], subject: str, anyway: Anyway) -> bool | None:
+def held_by_one(side: Iterable[Grants], subject: str) -> bool | None:
     """Return whether a service account, `namespace:name`, has the right; None where that cannot be decided."""
-    return any_of([*(of.answer(subject).given for of in side), anyway.get(subject, False)])
+    return any_of([of.answer(subject).given for of in side])
+
+
+def holders(parsed: Parsed) -> Iterator[Admitted]:
+    """Yield who may assume a role by tokens, for certain or not, whatever the OIDC providers list."""
+    for arn in dict.fromkeys(providers_of(parsed[1])):
+        yield from admitted_by(parsed, arn, None)
 
 
 def _patterns(several: Sequence[Grants]) -> tuple[Collection[str], bool]:
@@ -137,7 +141,7 @@ def _stranger(subject: str, patterns: Iterable[str]) -> str | None:
     return None
 
 
-def _change(name: str, subject: str, sides: Sequence[Sequence[Grants]], anyway: Sequence[Anyway]) -> Change:
+def _change(name: str, subject: str, sides: Sequence[Sequence[Grants]]) -> Change:
     """Return a change of all whom a pattern matches, but for some."""
     if not is_pattern(subject):
         return Change(subject)
@@ -150,7 +154,7 @@ def _change(name: str, subject: str, sides: Sequence[Sequence[Grants]], anyway: 
         afterwards = [(each, of.answer(each)) for of in sides[1] for each in of.named if overlaps(subject, [each])]
         keeping = {each for each, answer in afterwards if answer == Answer(given=True) and is_within(each, [subject])}
         at_most |= any(each not in keeping for each, answer in afterwards if answer.given is not False)
-        but |= keeping | {each for each, held in anyway[1].items() if held and is_within(each, [subject])}
+        but |= keeping
     return Change(subject, (), tuple(widest(but)), at_most)
 
 

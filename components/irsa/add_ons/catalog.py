@@ -111,17 +111,15 @@ def names() -> Sequence[str]:
     return sorted(each.name.removesuffix(".yaml") for each in _folder().iterdir() if each.name.endswith(".yaml"))
 
 
-@functools.cache
-def data_of(name: str) -> Mapping[str, Any]:
-    """Return what the data file of an add-on has, which is one of `names()`."""
-    read: Mapping[str, Any] = yaml.load(_folder().joinpath(f"{name}.yaml").read_text("utf-8"), LOADER)  # noqa: S506
-    return read
+def text_of(name: str) -> str:
+    """Return the data file of an add-on, which is one of `names()`, in YAML."""
+    return _folder().joinpath(f"{name}.yaml").read_text("utf-8")
 
 
 @functools.cache
 def add_on(name: str) -> AddOn:
     """Return an add-on by its name, one of `names()`."""
-    read = data_of(name)
+    read = yaml.load(text_of(name), LOADER)  # noqa: S506 (it is the safe loader)
     namespace, _, service_account = read["serviceAccount"].partition(":")
     return AddOn(
         name=name,

@@ -74,11 +74,14 @@ class _Grant(NamedTuple):
 _ELEMENTS = frozenset({"Effect", "Principal", "Action", "NotAction", "Condition"})
 
 
-def difference(before: Document, after: Document, client_ids: ClientIds = MappingProxyType({})) -> str:
+def difference(
+    before: Document, after: Document, client_ids: ClientIds = MappingProxyType({}), *, of_tokens: bool = False
+) -> str:
     """Return what a trust policy says differently from one before it, as a sentence; empty where that is nothing.
 
     A grant without `aud` is for the audiences that the OIDC provider lists (`client_ids`, by its ARN), or else for
-    those that a statement names. What is said besides is no difference within what both say.
+    those that a statement names. What is said besides is no difference within what both say. With `of_tokens`, neither
+    is what is said to AWS services alone: no token comes by it.
 
     Raises:
         Mistake: One of them is not a policy document.
@@ -88,7 +91,10 @@ def difference(before: Document, after: Document, client_ids: ClientIds = Mappin
     if forms[0].version != forms[1].version and any("${" in text for each in forms for text in each.texts):
         return VARIABLES
     audiences = _audiences(forms, client_ids)
-    old, new = ({each.text: each for each in _grants(form, audiences)} for form in forms)
+    old, new = (
+        {each.text: each for each in _grants(form, audiences) if not (of_tokens and _is_of_services(each.statement))}
+        for form in forms
+    )
     gone = next((each for text, each in old.items() if text not in new), None)
     if gone:
         return f"it no longer says {gone}"
@@ -96,6 +102,11 @@ def difference(before: Document, after: Document, client_ids: ClientIds = Mappin
     added = (each for text, each in new.items() if text not in old)
     more = next((each for each in added if not any(map(each.is_within, kept))), None)
     return f"it says besides {more}" if more else ""
+
+
+def _is_of_services(statement: Statement) -> bool:
+    principal = statement.get("Principal")
+    return isinstance(principal, Mapping) and {*principal} == {"Service"}
 
 
 def _audiences(forms: Iterable[Normal], client_ids: ClientIds) -> Mapping[str, Collection[str]] | None:

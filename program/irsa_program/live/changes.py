@@ -11,9 +11,9 @@ from irsa.rules.mistakes import Place, listed, named, shortened
 from irsa.ways import POD_IDENTITY
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held
-from irsa_program.live.planned import Planned, PlannedStack, finding, known, replacing
+from irsa_program.live.planned import Planned, PlannedStack, finding, known_value, replacing
 from irsa_program.logical_names import oidc_provider
-from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups import live_rules
 from irsa_world.state.resource import Resource
 
 RETAIN = "first deploy with the binding as it was and retainOnDelete: true"
@@ -143,7 +143,7 @@ def _recreated(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
         if before is None or resource.import_id:
             continue
         about, changes = f"the {noun} {named(before.arn or before.id)}", replacing(resource, before)
-        if known(resource.inputs["name"]) is not None and changes:
+        if known_value(resource.inputs["name"]) is not None and changes:
             lack = "have no role" if noun == "role" else "lack it"
             found = f"{about} is deleted and recreated, because its {changes[0]} changes: in between Pods {lack}"
             fix = f"write another name in the same change: then the new {noun} comes first"

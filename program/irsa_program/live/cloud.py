@@ -1,6 +1,7 @@
 """AWS and the backend of the stacks, asked by boto3 and by the command `pulumi`."""
 
 from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import Caller
 from irsa_world.live.eks import EksClient
 from irsa_world.live.iam import AwsAccountClient
+from irsa_world.live.once import Once
 from irsa_world.model import EksCluster
 from irsa_world.state.pulumi import stack_outputs
 
@@ -25,6 +27,7 @@ class LiveCloud:
         """Take the settings, the stack's `aws:` settings by their names without it, and the folder of Pulumi.yaml."""
         self._aws_accounts, self._settings, self._folder = stack.aws_accounts, aws_settings, folder
         self.reached: dict[str | None, AwsAccountClient] = {}
+        self._answers = Once()
         self._callers: dict[str | None, Caller] = {}
 
     def region(self) -> str:
@@ -33,13 +36,15 @@ class LiveCloud:
 
     def identity(self, aws_account: str | None) -> AwsIdentity:
         """Return the ID of an AWS account, by its key, and its partition."""
-        if aws_account not in self.reached:
-            asked = asked_aws_account(self._aws_accounts, aws_account, self._settings)
-            session, found = reached(asked, asked.inputs if aws_account else self._settings)
-            client = AwsAccountClient(session, found.account_id, asked.options._replace(region=""))
-            self.reached[aws_account], self._callers[aws_account] = client, found
-        caller = self._callers[aws_account]
+        caller = self._answers.answer(aws_account, partial(self._reach, aws_account))
         return AwsIdentity(caller.account_id, caller.partition)
+
+    def _reach(self, aws_account: str | None) -> Caller:
+        asked = asked_aws_account(self._aws_accounts, aws_account, self._settings)
+        session, found = reached(asked, asked.inputs if aws_account else self._settings)
+        client = AwsAccountClient(session, found.account_id, asked.options._replace(region=""))
+        self.reached[aws_account], self._callers[aws_account] = client, found
+        return found
 
     def eks_cluster(self, cluster: Cluster) -> EksCluster:
         """Return the description of a cluster."""

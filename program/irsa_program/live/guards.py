@@ -8,10 +8,10 @@ from irsa.guard.rules import may_annotate, mode_in
 from irsa.rules import commands
 from irsa.rules.mistakes import listed, named
 from irsa_config.located_mistake import LocatedMistake
-from irsa_program.guards import PlannedGuard, guard_place
+from irsa_program.guards import GuardedAccount, PlannedGuard, guard_place
 from irsa_program.live.planned import PlannedStack, finding
 from irsa_program.live.reads import ClusterReads
-from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups import live_rules
 from irsa_world.pods import SKIP_CONTAINERS, has_no_identity, running_pod
 from irsa_world.report.text import counted
 from irsa_world.stages import listed_pods, restarts
@@ -27,12 +27,10 @@ NOT_CALLED = (
 )
 
 
-def guard_modes(guard: PlannedGuard) -> Iterator[tuple[str, str, str, str]]:
-    """Yield binding, namespace, name and mode of each service account that a guard guards."""
-    for binding, each in zip(guard.bindings, guard.args["service_accounts"], strict=True):
-        mode = mode_in(guard.settings, each["namespace"])
-        if mode != "off":
-            yield binding, each["namespace"], each["name"], mode
+def guard_modes(guard: PlannedGuard) -> Iterator[tuple[GuardedAccount, str]]:
+    """Yield each service account that a guard guards, and its mode."""
+    modes = ((each, mode_in(guard.settings, each.namespace)) for each in guard.accounts)
+    yield from ((each, mode) for each, mode in modes if mode != "off")
 
 
 def guard_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
@@ -46,8 +44,8 @@ def guard_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
 def _unguarded_pods(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterReads) -> Iterator[LocatedMistake]:
     """Yield the service accounts of which a guard would refuse Pods that run now, if they were created as they are."""
     pods = cluster.pods or {}
-    for binding, namespace, name, mode in guard_modes(guard):
-        service_account = f"{namespace}/{name}"
+    for account, mode in guard_modes(guard):
+        service_account = f"{account.namespace}/{account.name}"
         bare = [
             running_pod(cluster.place, each, "", None)
             for each in pods.get(service_account, ())
@@ -58,14 +56,14 @@ def _unguarded_pods(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterRe
             found = f"{found} {counted(len(bare), 'Pod')} without an AWS identity: {listed_pods(bare)}; {DOES[mode]}"
             fix = f"after `pulumi up`, restart them{restarts(bare)}; {NOT_CALLED}"
             allowed = "Pods with the identity of their binding"
-            yield finding(live_rules.GUARD_REFUSES, ("bindings", binding), found, allowed, fix)
+            yield finding(live_rules.GUARD_REFUSES, ("bindings", account.binding), found, allowed, fix)
 
 
 def _guarded_twice(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterReads) -> Iterator[LocatedMistake]:
     """Yield the stacks whose guards guard a namespace of this one's already."""
     # The state says which guards are this stack's; of one of the same name, `_existing` tells.
     own = {each.text("metadata", "labels", STACK_LABEL) for each in stack.held.of(types.ADMISSION_BINDING)}
-    namespaces = {namespace for _, namespace, _, _ in guard_modes(guard)}
+    namespaces = {each.namespace for each, _ in guard_modes(guard)}
     of_stack: dict[str, set[str]] = {}
     for (namespace, _), guarded in (cluster.guards or {}).items():
         for each in guarded if namespace in namespaces else ():

@@ -12,10 +12,10 @@ from irsa.rules.mistakes import named
 from irsa.rules.trust import assume_role_actions
 from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
-from irsa_program.live.in_use import taken
+from irsa_program.live.in_use import name_conflicts
 from irsa_program.live.planned import Planned, PlannedStack, finding, roles_to_tag, service_account_of
-from irsa_program.live.stages import Change, gives_up
-from irsa_program.lookups import rules as live_rules
+from irsa_program.live.stages import GivenUp, gives_up
+from irsa_program.lookups import live_rules
 from irsa_world.live.eks import AGENT, MOST_ASSOCIATIONS, ListedAssociation
 from irsa_world.stages import spelled
 from irsa_world.state.resource import Resource
@@ -63,7 +63,7 @@ def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
                     yield finding(live_rules.QUOTA_REACHED, planned.place("identity"), found, allowed, fix)
 
 
-def _gone(stack: PlannedStack, planned: Planned, change: Change) -> LocatedMistake:
+def _gone(stack: PlannedStack, planned: Planned, change: GivenUp) -> LocatedMistake:
     """Return that IRSA ends without the association that the state has: somebody deleted it."""
     found = f"the association of {named(planned.service_account or '')}{planned.where}, which is in the state, is gone:"
     found = f"{found} new Pods would get no credentials"
@@ -85,7 +85,7 @@ def _existing(
         return
     there = live.association_id if live else None
     wanted = association.import_id and association.import_id.rpartition(",")[2]
-    yield from taken(planned, association, about, there, wanted, ours.get(there or ""))
+    yield from name_conflicts(planned, association, about, there, wanted, ours.get(there or ""))
 
 
 def untagged_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:

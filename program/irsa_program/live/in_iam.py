@@ -12,11 +12,11 @@ from irsa.rules.policies import policy_size
 from irsa.rules.unknown import known_or
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held, account_and_name, named_in_iam
-from irsa_program.live.in_use import taken
-from irsa_program.live.planned import Planned, PlannedStack, finding, known, replacing
+from irsa_program.live.in_use import name_conflicts
+from irsa_program.live.planned import Planned, PlannedStack, finding, known_value, replacing
 from irsa_program.live.reads import AwsReads
-from irsa_program.lookups import rules as live_rules
-from irsa_program.lookups.imported import There, import_differences
+from irsa_program.lookups import live_rules
+from irsa_program.lookups.imported import LiveImport, import_differences
 
 # The default, and the most to which AWS raises it (Service Quotas: L-858F3967). GetAccountSummary says nothing of it.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -32,7 +32,7 @@ def iam_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
         if aws_account is None or role is None:
             continue
         options = stack.options(planned.component.aws_account, "")
-        there = aws_account.there.get(planned.component.name, There())
+        there = aws_account.to_import.get(planned.component.name, LiveImport())
         if aws_account.roles is not None:
             yield from _name(planned, role, aws_account, stack.held)
         if aws_account.policies is not None:
@@ -70,20 +70,20 @@ def _name(planned: Planned, created: DeclaredResource, aws_account: AwsReads, he
     # A role is imported by its name: its path is compared with what is declared.
     if wanted and is_role and existing and Arn.name_in(existing) == created.import_id:
         wanted = existing
-    yield from taken(planned, created, about, existing, wanted, other)
+    yield from name_conflicts(planned, created, about, existing, wanted, other)
 
 
 def _existing_policies(planned: Planned, role: DeclaredResource) -> Iterator[tuple[str, Place, str]]:
     """Yield the ARN of each policy that must exist, with its rule and its place."""
     attached = [each.inputs["policyArn"] for each in planned.spec.of(types.ATTACHMENT)]
-    arns = [known(each) for each in attached if not isinstance(each, Ref)]
+    arns = [known_value(each) for each in attached if not isinstance(each, Ref)]
     written = planned.component.declared.policy_arns
     steps = [getattr(key, "written", key) for key in known_or(written, {})]
     for index, arn in enumerate(arns):
         if arn is not None:
             at = steps[index : index + 1] if len(steps) == len(arns) else ()
             yield live_rules.POLICY_MISSING, planned.place("policyArns", *at), arn
-    boundary = known(role.inputs["permissionsBoundary"])
+    boundary = known_value(role.inputs["permissionsBoundary"])
     if boundary is not None:
         yield live_rules.BOUNDARY_MISSING, planned.place("role", "permissionsBoundary"), boundary
 
@@ -115,9 +115,9 @@ def _nearest(place: commands.AwsPlace, arn: str, kind: str, known: tuple[str, ..
     )
 
 
-def _to_adopt(planned: Planned, role: DeclaredResource, there: There, held: Held) -> Iterator[LocatedMistake]:
+def _to_adopt(planned: Planned, role: DeclaredResource, there: LiveImport, held: Held) -> Iterator[LocatedMistake]:
     """Yield what is wrong with the policies of a role that exists: it is adopted with them, or without."""
-    about = f"of the role {named(str(known(role.inputs['name'])))}"
+    about = f"of the role {named(str(known_value(role.inputs['name'])))}"
     for each, arn in zip(planned.spec.of(types.ATTACHMENT), planned.attached_arns(held), strict=True):
         is_known = there.attached is None or arn in there.attached or held.find(types.ATTACHMENT, each.logical_name)
         if each.import_id and not is_known:
@@ -129,14 +129,13 @@ def _to_adopt(planned: Planned, role: DeclaredResource, there: There, held: Held
         if not held.find(types.INLINE_POLICY, each.logical_name):
             name = each.inputs["name"]
             found = (each.import_id or name) if name in (documents or ()) else None
-            yield from taken(planned, each, f"the inline policy {named(name)} {about}", found, each.import_id)
+            yield from name_conflicts(planned, each, f"the inline policy {named(name)} {about}", found, each.import_id)
 
 
 def provider_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the OIDC providers that exist, although the stack is to create them, and those that exceed the quota."""
     new: dict[str, set[str]] = {}
-    for (cluster, key), found_arn in stack.lookups.oidc_providers.items():
-        arn = str(found_arn)
+    for (cluster, key), arn in stack.lookups.oidc_providers.items():
         aws_account, settings = stack.reads.aws_accounts.get(key), stack.stack.clusters_by_key[cluster]
         if aws_account is None or not settings.create_oidc_provider or arn in stack.held.arns:
             continue
@@ -160,9 +159,9 @@ def provider_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
 
 
 def _quotas_of_role(
-    planned: Planned, role: DeclaredResource, aws_account: AwsReads, there: There, held: Held
+    planned: Planned, role: DeclaredResource, aws_account: AwsReads, there: LiveImport, held: Held
 ) -> Iterator[LocatedMistake]:
-    trust = known(role.inputs["assumeRolePolicy"])
+    trust = known_value(role.inputs["assumeRolePolicy"])
     policies = planned.attached_arns(held)
     before = held.attached.get(planned.role_arn or "", frozenset()) | {*(there.attached or ())}
     # The engine attaches the new ones before it detaches the others.
@@ -196,7 +195,7 @@ def account_quotas(stack: PlannedStack) -> Iterator[LocatedMistake]:
         for each in planned.spec.of(types.ROLE, types.POLICY):
             before = stack.held.find(each.type, each.logical_name)
             # One with an automatic name is replaced before it is deleted.
-            is_new = before is None or (known(each.inputs["name"]) is None and replacing(each, before))
+            is_new = before is None or (known_value(each.inputs["name"]) is None and replacing(each, before))
             if is_new and not each.import_id:
                 new.setdefault((account_id, types.NOUNS[each.type]), []).append(planned)
     for (account_id, noun), created in new.items():

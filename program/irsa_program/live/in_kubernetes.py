@@ -11,14 +11,14 @@ from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN, webhook_annotations
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Place, listed, named
-from irsa.rules.unknown import OUTPUT
+from irsa.rules.unknown import OUTPUT, known_or
 from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.guards import guard_place
-from irsa_program.live.in_use import taken
-from irsa_program.live.planned import Planned, PlannedStack, finding, known, service_account_of
+from irsa_program.live.in_use import name_conflicts
+from irsa_program.live.planned import Planned, PlannedStack, finding, known_value, service_account_of
 from irsa_program.live.reads import ClusterReads
-from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups import live_rules
 from irsa_program.lookups.imported import differing
 from irsa_world.model import ServiceAccount
 from irsa_world.state.resource import Resource
@@ -37,7 +37,7 @@ def namespace_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
             name = service_account_of(own)[0]
             used.append((planned.component.cluster or "", name, place, creates, "set createNamespace: true, or "))
     for guard in stack.guards:
-        name, place = guard.args.get("namespace", SYSTEM), (*guard_place(stack.stack, guard.cluster), "namespace")
+        name, place = known_or(guard.written.namespace, SYSTEM), (*guard_place(stack.stack, guard.cluster), "namespace")
         used.append((guard.cluster, name, place, (guard.cluster, name) in created, ""))
     for cluster, name, place, creates, otherwise in used:
         reads = stack.reads.clusters.get(cluster, ClusterReads())
@@ -84,7 +84,9 @@ def kubernetes_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
                 at = planned.place("serviceAccount", "name")
                 yield finding(live_rules.SERVICE_ACCOUNT_MISSING, at, found, allowed, fix)
         elif not service_account.facts["takeOver"]:
-            yield from _taken(planned, known(service_account.inputs["metadata.annotations"]) or {}, live, ours, about)
+            yield from _taken(
+                planned, known_value(service_account.inputs["metadata.annotations"]) or {}, live, ours, about
+            )
 
 
 def _to_create(
@@ -97,7 +99,7 @@ def _to_create(
     """Yield what is wrong with a service account that the state does not have: it is created, or adopted."""
     import_id = service_account.import_id
     if live and import_id:
-        inputs = {name: known(value) for name, value in service_account.inputs.items()}
+        inputs = {name: known_value(value) for name, value in service_account.inputs.items()}
         annotations = _declared(planned, inputs["metadata.annotations"] or {})
         annotations |= {ROLE_ARN: annotations[ROLE_ARN] or OUTPUT} if ROLE_ARN in annotations else {}
         declared = {
@@ -111,14 +113,14 @@ def _to_create(
     if live and ROLE_ARN in live.annotations:
         by = f", written by {listed(sorted(managers))}" if (managers := live.managers(ROLE_ARN)) else ""
         about = f"{about}, which has the role {named(live.role_arn)}{by},"
-    yield from taken(planned, service_account, about, str(live) if live else None, import_id, former)
+    yield from name_conflicts(planned, service_account, about, str(live) if live else None, import_id, former)
 
 
 def _declared(planned: Planned, annotations: Mapping[str, Any]) -> dict[str, Any]:
     """Return the annotations of a service account with those of the webhook."""
     if IRSA not in planned.spec.identity.used:
         return {**annotations}
-    settings = {name: known(value) for name, value in planned.spec.webhook.items()}
+    settings = {name: known_value(value) for name, value in planned.spec.webhook.items()}
     # A role whose name IAM chooses is empty.
     return {**annotations, **webhook_annotations(planned.role_arn or "", **settings)}
 

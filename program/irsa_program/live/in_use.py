@@ -9,13 +9,13 @@ from irsa.rules.mistakes import Place, named
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.changes import CORRECTED_ISSUER
 from irsa_program.live.planned import Planned, finding
-from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups import live_rules
 from irsa_world.state.resource import Resource
 
 ONE_ASSOCIATION = "one association for each service account of a cluster"
 
 
-class Kind(NamedTuple):
+class NameConflict(NamedTuple):
     """What is said of a type of resource.
 
     Attributes:
@@ -38,28 +38,28 @@ class Kind(NamedTuple):
 
 
 OTHER_NAME = "write another name; or leave the name out where it is automatic"
-KINDS = {
-    types.ROLE: Kind(
+NAME_CONFLICTS = {
+    types.ROLE: NameConflict(
         live_rules.ROLE_EXISTS,
         ("role", "name"),
         "role",
         "write another name; or name it in role.arn, if it stays another stack's",
         OTHER_NAME,
     ),
-    types.POLICY: Kind(
+    types.POLICY: NameConflict(
         live_rules.POLICY_EXISTS,
         ("policy", "name"),
         "policy",
         "write another name; or name its ARN in policyArns to attach it",
         OTHER_NAME,
     ),
-    types.INLINE_POLICY: Kind(
+    types.INLINE_POLICY: NameConflict(
         live_rules.INLINE_POLICY_EXISTS,
         ("inlinePolicies",),
         "inlinePolicies",
         "write another name: this one overwrites it",
     ),
-    types.SERVICE_ACCOUNT: Kind(
+    types.SERVICE_ACCOUNT: NameConflict(
         live_rules.SERVICE_ACCOUNT_EXISTS,
         ("serviceAccount", "name"),
         "serviceAccount",
@@ -67,7 +67,7 @@ KINDS = {
         CORRECTED_ISSUER,
         own="a service account that `pulumi up` does not delete",
     ),
-    types.POD_IDENTITY_ASSOCIATION: Kind(
+    types.POD_IDENTITY_ASSOCIATION: NameConflict(
         live_rules.ASSOCIATION_EXISTS,
         ("identity",),
         "",
@@ -79,7 +79,7 @@ KINDS = {
 }
 
 
-def taken(  # noqa: PLR0917 (what is planned, and what has its name)
+def name_conflicts(  # noqa: PLR0917 (what is planned, and what has its name)
     planned: Planned,
     created: DeclaredResource,
     about: str,
@@ -97,7 +97,7 @@ def taken(  # noqa: PLR0917 (what is planned, and what has its name)
         wanted: That of what is to be imported; None where it is created.
         other: What has the name in this stack's state, and is to be deleted.
     """
-    kind, key = KINDS[created.type], planned.component.cluster or ""
+    kind, key = NAME_CONFLICTS[created.type], planned.component.cluster or ""
     word, place = kind.word, planned.place(*kind.place)
     if created.type == types.INLINE_POLICY:
         place = (*place, created.inputs["name"])

@@ -20,9 +20,9 @@ from irsa_program.live.in_eks import eks_conflicts, missing_agents, untagged_rol
 from irsa_program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
 from irsa_program.live.in_kubernetes import kubernetes_conflicts, namespace_conflicts
 from irsa_program.live.planned import PlannedStack, planned_components
-from irsa_program.live.reader import Reader
+from irsa_program.live.reader import CloudReader
 from irsa_program.live.stages import pods_of_the_other_way
-from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups import live_rules
 from irsa_program.lookups.access import REGION_VARIABLES, first_variable
 from irsa_program.lookups.values import Lookups, completed, needs_of, trusts_providers, unanswered
 from irsa_program.plan import plan
@@ -113,7 +113,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     if secret := [name for name, value in settings if SECRET in (value if isinstance(value, list) else [value])]:
         return LiveReport([], [], [f"AWS and Kubernetes: {listed(secret)}: a secret"], False)
     aws["region"] = region or first_variable(REGION_VARIABLES)
-    reader = Reader(stack, needs_of(stack), aws, kubernetes, folder)
+    reader = CloudReader(stack, needs_of(stack), aws, kubernetes, folder)
     with ThreadPoolExecutor(1) as pool:
         export = pool.submit(exported_state, name, folder)
         answers = reader.lookups()
@@ -133,9 +133,9 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     # What a binding without a plan has would look like what is deleted.
     found += [] if held is None or left_out or planned.mistakes else pod_losses(whole)
     # One setting of a binding may be of several components: what is wrong with it is reported once.
-    once: dict[tuple[str, Place, str], LocatedMistake] = {}
+    once: dict[tuple[Place, str], LocatedMistake] = {}
     for each in found:
-        once.setdefault((each.rule, each.place, each.mistake.found), each)
+        once.setdefault((each.place, each.mistake.found), each)
     if left_out:
         not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
     refused, warned = ([each for each in once.values() if (each.rule in WARNINGS) == warns] for warns in (False, True))

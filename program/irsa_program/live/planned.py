@@ -63,7 +63,7 @@ class Planned(NamedTuple):
             before = held.find(types.POLICY, each.logical_name)
             created[each.key] = self.arn_of(each) or (before.arn if before and not replacing(each, before) else None)
         arns = [each.inputs["policyArn"] for each in self.spec.of(types.ATTACHMENT)]
-        return [created[arn.key] if isinstance(arn, Ref) else known(arn) for arn in arns]
+        return [created[arn.key] if isinstance(arn, Ref) else known_value(arn) for arn in arns]
 
 
 class PlannedStack(NamedTuple):
@@ -111,7 +111,7 @@ def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads)
         if component.takes_role:
             role_arn = role_arns[key]
         elif spec.role is None:
-            role_arn = known(spec.role_arn)
+            role_arn = known_value(spec.role_arn)
         else:
             role_arn = _arn(lookups.aws_accounts[component.aws_account].identity, spec.role)
         role_arns.setdefault(key, role_arn)
@@ -132,12 +132,12 @@ def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads)
 
 def service_account_of(resource: DeclaredResource) -> tuple[str, str]:
     """Return the namespace and the name of a service account, or of that of an association, as far as it is known."""
-    namespace, name = map(known, resource.service_account)
+    namespace, name = map(known_value, resource.service_account)
     return namespace or DEFAULT_NAMESPACE, str(name)
 
 
 def _arn(identity: AwsIdentity | None, created: DeclaredResource) -> str | None:
-    name, path = (known(created.inputs[each]) for each in ("name", "path"))
+    name, path = (known_value(created.inputs[each]) for each in ("name", "path"))
     if identity is None or name is None:
         return None
     kind = types.NOUNS[created.type]
@@ -150,11 +150,11 @@ def replacing(created: DeclaredResource, before: Resource) -> list[str]:
     IAM never changes them: https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html and
     .../API_CreatePolicy.html. Under one logical name, given names differ in letter case alone.
     """
-    name = "namePrefix" if known(created.inputs["name"]) is None else "name"
+    name = "namePrefix" if known_value(created.inputs["name"]) is None else "name"
     keys = (name, "path") if created.type == types.ROLE else (name, "path", "description")
     unset = {"path": "/"}
     has, wanted = ({key: each(key) or unset.get(key, "") for key in keys} for each in (before.text, created.inputs.get))
-    return [key for key in keys if (known(wanted[key]) or unset.get(key, "")) != has[key]]
+    return [key for key in keys if (known_value(wanted[key]) or unset.get(key, "")) != has[key]]
 
 
 def roles_to_tag(component: PlannedComponent, spec: Spec) -> Iterator[tuple[Place, str]]:
@@ -165,10 +165,10 @@ def roles_to_tag(component: PlannedComponent, spec: Spec) -> Iterator[tuple[Plac
     places: dict[Place, Any] = {("podIdentity", "targetRoleArn"): declared.at(("pod_identity", "target_role_arn"))}
     roles = known_or(declared.assume_role_arns, [])
     places |= {("assumeRoleArns", index): arn for index, arn in enumerate(roles)}
-    yield from ((place, arn) for place, arn in places.items() if isinstance(known(arn), str))
+    yield from ((place, arn) for place, arn in places.items() if isinstance(known_value(arn), str))
 
 
-def known(value: Any) -> Any:
+def known_value(value: Any) -> Any:
     """Return a value that is known; None for another."""
     return None if has_unknown(value) or (isinstance(value, str) and sampled(value)) else value
 

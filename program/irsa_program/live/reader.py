@@ -1,6 +1,6 @@
 """Read AWS and Kubernetes: few bulk reads, however many bindings there are. Nothing here writes."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -23,15 +23,14 @@ from irsa_program.guards import PlannedGuard, guard_place
 from irsa_program.live.cloud import LiveCloud
 from irsa_program.live.guards import guard_modes
 from irsa_program.live.held import Held, account_and_name
-from irsa_program.live.planned import finding, known, roles_to_tag
+from irsa_program.live.planned import finding, known_value, roles_to_tag
 from irsa_program.live.reads import AwsReads, ClusterReads, Reads
 from irsa_program.live.stages import gives_up, whose_pods
-from irsa_program.lookups import access
-from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups import access, live_rules
 from irsa_program.lookups.failures import kubernetes_mistake
-from irsa_program.lookups.imported import There, imports, policy_properties, role_properties
+from irsa_program.lookups.imported import LiveImport, imports, policy_properties, role_properties
 from irsa_program.lookups.questions import LookupFailure, Questions
-from irsa_program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
+from irsa_program.lookups.values import AwsIdentity, Lookups, Needs
 from irsa_program.plan import PlannedComponent
 from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
 from irsa_world.live.eks import ListedAssociation
@@ -47,7 +46,7 @@ CONCURRENT = 8
 Associations = Mapping[tuple[str, str], ListedAssociation]
 
 
-class Reader:
+class CloudReader:
     """Reads what a stack needs; what fails is kept: as a mistake where `pulumi up` fails too, else as not checked."""
 
     def __init__(
@@ -71,43 +70,18 @@ class Reader:
 
     def lookups(self) -> Lookups:
         """Return the look-ups of `pulumi up`, without Pulumi's objects, as far as they have an answer."""
-        clusters = self._clusters.items()
-        with_region = any("region" in names for names in self._needs.variables.values())
-        with_arn = [key for key in self._clusters if key in self._needs.cluster_arns and self._clusters[key].name]
-        with_issuer = [key for key in self._clusters if key in self._needs.kubernetes or key in with_arn]
-        issuers = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.issuer, with_issuer)
         used = access.used_aws_accounts(self._stack, self._needs)
+        found = self._ask.lookups(self._answer, [key for key in self._needs.variables if key in used])
         # `pulumi up` has no credentials to fail with where nothing is asked or created in the stack's own account.
-        unused = {key: ResolvedAwsAccount(None, None) for key in self._needs.variables if key not in used}
-        asked = [key for key in self._needs.variables if key in used]
-        identities = self._answers(live_rules.CREDENTIALS, self._ask.identity, asked)
-        for key in unused:
+        for key in self._needs.variables.keys() - used:
             try:
                 self._ask.identity(key)
             except LookupFailure as failure:
                 self._not_checked.append(f"whether the roles in role.arn exist: {failure}")
-        providers: dict[tuple[str, str | None], str] = {}
-        for cluster, aws_account in self._needs.audiences:
-            issuer = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.issuer, cluster))
-            if aws_account not in identities or issuer is None:
-                continue
-            settings = self._clusters[cluster]
-            declared = settings.oidc_provider_arn if aws_account == settings.aws_account else None
-            arn = declared or self._ask.created_provider(cluster, aws_account)
-            if not settings.create_oidc_provider:
-                ask = partial(self._ask.oidc_provider, cluster, aws_account)
-                arn = self._answer(live_rules.PROVIDER_MISSING, ask) or arn
-            providers[cluster, aws_account] = arn
-        arns = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.cluster_arn, with_arn)
-        return Lookups(
-            self._answer(live_rules.CREDENTIALS, self._ask.region) if with_region else None,
-            {key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()} | unused,
-            {
-                key: ResolvedCluster(cluster.name or "", None, issuers.get(key, ""), arns.get(key, ""))
-                for key, cluster in clusters
-            },
-            providers,
-        )
+        # What the stack creates has the ARN that is known beforehand.
+        providers = {pair: str(arn) for pair, arn in found.oidc_providers.items()}
+        answered = {key: each for key, each in found.aws_accounts.items() if each.identity or key not in used}
+        return found._replace(aws_accounts=answered, oidc_providers=providers)
 
     def reads(
         self, components: Sequence[tuple[PlannedComponent, Spec]], held: Held, guards: Sequence[PlannedGuard] = ()
@@ -123,7 +97,7 @@ class Reader:
         for component, spec in components:
             if spec.role:
                 created.setdefault(component.aws_account, []).append((component, spec))
-        named_roles = [known(spec.role_arn) or "" for _, spec in components if not spec.role]
+        named_roles = [known_value(spec.role_arn) or "" for _, spec in components if not spec.role]
         named_roles += [arn for each in components for _, arn in roles_to_tag(*each)]
         with_named_roles = {account_and_name(arn, "role")[0] for arn in named_roles}
         # Whether one of its associations is to be created, or must be there when IRSA ends, by cluster.
@@ -141,7 +115,7 @@ class Reader:
                 asked = is_new or (change is not None and change.way is IRSA)
                 with_associations[key] = with_associations.get(key, False) or asked
         for guard in guards:
-            with_pods.setdefault(guard.cluster, set()).update(namespace for _, namespace, _, _ in guard_modes(guard))
+            with_pods.setdefault(guard.cluster, set()).update(each.namespace for each, _ in guard_modes(guard))
         guarded = {guard.cluster: guard for guard in guards}
         used = access.clusters_with_service_accounts(self._stack)
         clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
@@ -168,10 +142,6 @@ class Reader:
             self._has_answers,
             self._unanswered,
         )
-
-    def _answers(self, rule: str, question: Callable[[Any], Answer], keys: Iterable[Any]) -> dict[Any, Answer]:
-        answers = {key: self._answer(rule, partial(question, key)) for key in keys}
-        return {key: answer for key, answer in answers.items() if answer is not None}
 
     def _answer(self, rule: str, question: Callable[[], Answer]) -> Answer | None:
         """Return the answer of a look-up; a failure without a rule of its own gets this one."""
@@ -288,10 +258,10 @@ class Reader:
         )
         importing = {component.name: spec for component, spec in created if imports(spec)}
         with ThreadPoolExecutor(CONCURRENT) as pool:
-            there = pool.map(partial(self._there, live, reads), importing.values())
-            return replace(reads, there=dict(zip(importing, there, strict=True)))
+            there = pool.map(partial(self._to_import, live, reads), importing.values())
+            return replace(reads, to_import=dict(zip(importing, there, strict=True)))
 
-    def _there(self, live: AwsAccountClient, reads: AwsReads, spec: Spec) -> There:
+    def _to_import(self, live: AwsAccountClient, reads: AwsReads, spec: Spec) -> LiveImport:
         """Return what a component is to import, as far as it exists."""
         ask = partial(self._optional, f"AWS account {live.number}, what is to be adopted")
         arns = {each.import_id or "" for each in spec.of(types.POLICY)} & {*(reads.policies or ())}
@@ -299,7 +269,7 @@ class Reader:
         policies = {arn: policy_properties(*each) for arn, each in found.items() if None not in each}
         name = (spec.role.import_id if spec.role else None) or ""
         if name.lower() not in reads.roles_by_name:
-            return There(policies=policies)
+            return LiveImport(policies=policies)
         role, attached = ask(partial(live.role, name)), ask(partial(live.attached_policies, name))
         inline = ask(partial(live.inline_policies, name))
         imported = {each.inputs["name"] for each in spec.of(types.INLINE_POLICY) if each.import_id}
@@ -307,7 +277,7 @@ class Reader:
             each: ask(partial(live.inline_document, name, each)) if each in imported else None for each in inline or ()
         }
         properties = role_properties(role.trust, role) if role else None
-        return There(properties, attached, None if inline is None else documents, policies)
+        return LiveImport(properties, attached, None if inline is None else documents, policies)
 
     def _eks_reads(self, key: str, with_associations: bool) -> tuple[bool | None, Associations | None]:
         """Return whether a cluster has the agent of EKS Pod Identity, and its associations where they matter."""

@@ -8,7 +8,7 @@ from typing import Any
 from irsa.rules.commands import UNKNOWN_CLUSTER, ClusterPlace
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import account_and_name
-from irsa_program.lookups.imported import There
+from irsa_program.lookups.imported import LiveImport
 from irsa_program.lookups.values import AwsIdentity
 from irsa_world.live.eks import ListedAssociation
 from irsa_world.model import Guards, Role, ServiceAccount, User
@@ -50,7 +50,7 @@ class AwsReads:
         policies: Managed policies by ARN, those of AWS included, each with whether it can be attached.
         oidc_providers: ARNs of its IAM OIDC providers.
         summary: What GetAccountSummary says of its quotas.
-        there: What is to be imported, by the name of the component.
+        to_import: What is to be imported, by the name of the component.
     """
 
     identity: AwsIdentity
@@ -58,7 +58,7 @@ class AwsReads:
     policies: Mapping[str, bool] | None = None
     oidc_providers: frozenset[str] | None = None
     summary: Mapping[str, int] | None = None
-    there: Mapping[str, There] = field(default_factory=dict)
+    to_import: Mapping[str, LiveImport] = field(default_factory=dict)
 
     @functools.cached_property
     def roles_by_name(self) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Binding
 from irsa_program.live.held import Held
 from irsa_program.live.planned import Planned, PlannedStack, finding, service_account_of
-from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups import live_rules
 from irsa_world.pods import ROLE_VARIABLE, running_pod
 from irsa_world.report.text import counted
 from irsa_world.stages import BACK, LOSE_IT, NO_ROLE, RunningPod, listed_pods, restarts, spelled, way_of
@@ -28,21 +28,21 @@ from irsa_world.stages import BACK, LOSE_IT, NO_ROLE, RunningPod, listed_pods, r
 CHILDREN = (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH, types.POD_IDENTITY_ASSOCIATION)
 
 
-class Change(NamedTuple):
+class GivenUp(NamedTuple):
     """What a change gives up: the way to the role, and what is there of the ways before it."""
 
     way: Way
     before: Identity
 
 
-def gives_up(binding: Binding, spec: Spec, held: Held) -> Change | None:
+def gives_up(binding: Binding, spec: Spec, held: Held) -> GivenUp | None:
     """Return what a change gives up of a service account's ways to its role; None where it keeps, or adds, some."""
     before, after = _before(binding, spec, held), spec.identity
     if before is None:
         return None
     less = (set(of_before) - set(of_after) for of_before, of_after in zip(before, after, strict=True))
     given_up = set[Way]().union(*less)
-    return next((Change(way, before) for way in WAYS if way.credentials and way in given_up), None)
+    return next((GivenUp(way, before) for way in WAYS if way.credentials and way in given_up), None)
 
 
 def _before(binding: Binding, spec: Spec, held: Held) -> Identity | None:
@@ -60,7 +60,7 @@ def _before(binding: Binding, spec: Spec, held: Held) -> Identity | None:
     return None
 
 
-def whose_pods(binding: Binding, spec: Spec, change: Change) -> list[str]:
+def whose_pods(binding: Binding, spec: Spec, change: GivenUp) -> list[str]:
     """Return the service accounts whose Pods a change is about, as `namespace/name`: the binding's own first.
 
     With IRSA the statement for further subjects ends, and those have no association of this binding.
@@ -96,7 +96,7 @@ def _roles(pod: Mapping[str, Any]) -> set[str]:
     return {each.get("value", "") for each in variables if each["name"] == ROLE_VARIABLE}
 
 
-def _held_back(planned: Planned, service_account: str, change: Change, pods: Sequence[RunningPod]) -> LocatedMistake:
+def _held_back(planned: Planned, service_account: str, change: GivenUp, pods: Sequence[RunningPod]) -> LocatedMistake:
     after, before, way = planned.spec.identity, change.before, change.way
     found = f"the service account {named(service_account)}{planned.where} has {counted(len(pods), 'Pod')} with"
     found = f"{found} {way.credentials}"

@@ -21,7 +21,7 @@ from irsa_config.models import AwsAccount, Cluster
 from irsa_config.provider_settings import ACCOUNT_LISTS
 from irsa_config.scalars import parsed
 from irsa_config.stack import Stack
-from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups import live_rules
 from irsa_program.lookups.failures import AskedAwsAccount, Question, aws_mistake
 from irsa_program.lookups.values import Needs, needs_of
 from irsa_world.causes import Cause

@@ -8,7 +8,7 @@ from irsa.rules import commands
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, listed, named
 from irsa_config.located_mistake import LocatedMistake
-from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups import live_rules
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
 

@@ -18,7 +18,7 @@ from irsa.rules.unknown import OUTPUT, Unknown, has_unknown, sampled
 from irsa.spec import Spec
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.scalars import parsed
-from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups import live_rules
 
 # What AWS's answers have of a role as well.
 OF_ROLE = ("path", *types.ROLE_SETTINGS)
@@ -32,7 +32,7 @@ def imports(spec: Spec) -> bool:
     return any(each.import_id for each in spec.of(types.ROLE, types.POLICY))
 
 
-class There(NamedTuple):
+class LiveImport(NamedTuple):
     """What a component is to import, as it is now: properties by Pulumi's names. What was not read is None, or absent.
 
     Attributes:
@@ -59,7 +59,7 @@ def policy_properties(document: Any, found: Any) -> dict[str, Any]:
     return {"policy": document, "description": found.description, "tagsAll": found.tags}
 
 
-def import_differences(key: str, spec: Spec, there: There, aws: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+def import_differences(key: str, spec: Spec, there: LiveImport, aws: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     """Yield what is not there as a component of a binding declares it.
 
     Args:

@@ -20,7 +20,7 @@ from irsa_config.models import Cluster
 from irsa_config.stack import Stack
 from irsa_program.logical_names import aws_provider
 from irsa_program.lookups.access import Access
-from irsa_program.lookups.imported import There, policy_properties, role_properties
+from irsa_program.lookups.imported import LiveImport, policy_properties, role_properties
 from irsa_program.lookups.questions import LookupFailure, once
 from irsa_program.lookups.values import AwsIdentity
 from irsa_world.causes import CODES, OF_A_WRONG_CLOCK, Cause
@@ -116,7 +116,7 @@ class Plugins:
         return None if provider is None else pulumi.InvokeOptions(provider=provider)
 
 
-async def imported(spec: Spec, provider: aws.Provider | None) -> There:
+async def read_imports(spec: Spec, provider: aws.Provider | None) -> LiveImport:
     """Return what is there of the role and the managed policies that a component imports.
 
     Raises:
@@ -129,10 +129,10 @@ async def imported(spec: Spec, provider: aws.Provider | None) -> There:
     name = spec.role.import_id if spec.role else None
     role = await _later(aws.iam.get_role_output(name=name, opts=options)) if name else None
     if name is None or role is None:
-        return There(policies=policies)
+        return LiveImport(policies=policies)
     attached = await _later(aws.iam.get_role_policy_attachments_output(role_name=name, opts=options))
     inline = await _later(aws.iam.get_role_policies_output(role_name=name, opts=options))
-    return There(
+    return LiveImport(
         role_properties(role.assume_role_policy, role),
         [each.policy_arn for each in attached.attached_policies] if attached else [],
         dict.fromkeys(inline.policy_names if inline else ()),

@@ -4,7 +4,7 @@ Who asks is a `Cloud`: Pulumi's plugins during `pulumi up`, or the AWS SDK for `
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -16,10 +16,10 @@ from irsa_config.between_keys import issuer_twice
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import AwsAccount, Cluster
 from irsa_config.stack import Stack
-from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups import live_rules, values
 from irsa_program.lookups.access import asked_aws_account
 from irsa_program.lookups.failures import AskedAwsAccount, Question, aws_mistake, quoted
-from irsa_program.lookups.values import AwsIdentity, Needs
+from irsa_program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import EksCluster
@@ -30,6 +30,13 @@ CHANGING = ("CREATING", "PENDING", "UPDATING")
 AUDIENCES = "the audiences of the bindings in its client ID list"
 KEY = ParamSpec("KEY")
 ANSWER = TypeVar("ANSWER")
+
+
+class Answered(Protocol):
+    """What becomes of a question."""
+
+    def __call__(self, rule: str, question: Callable[[], ANSWER], /) -> ANSWER | None:
+        """Return its answer; None where there is none, which a rule of `irsa check --live` says."""
 
 
 class LookupFailure(Exception):
@@ -95,10 +102,47 @@ class Questions:
     def __init__(self, stack: Stack, needs: Needs, cloud: Cloud, aws_settings: Mapping[str, Any]) -> None:
         """Take the settings, what they need, who asks, and the stack's `aws:` settings by their names without it."""
         self.answers: dict[Any, Any] = {}
-        self._stack, self._clusters, self._audiences = stack, stack.clusters_by_key, needs.audiences
+        self._stack, self._clusters, self._needs = stack, stack.clusters_by_key, needs
         used = {*needs.kubernetes, *needs.cluster_arns, *(cluster for cluster, _ in needs.audiences)}
         self._used = [cluster for cluster in self._clusters if cluster in used]
         self._cloud, self._aws_settings = cloud, aws_settings
+
+    def lookups(self, answer: Answered, aws_accounts: Iterable[str | None]) -> Lookups:
+        """Return what the bindings need, each part looked up once, without Pulumi's objects.
+
+        Args:
+            answer: Returns the answer to a question; None where there is none, which a rule says.
+            aws_accounts: The keys of those whose numbers are asked for.
+        """
+        needs, clusters = self._needs, self._clusters
+        with_region = any("region" in names for names in needs.variables.values())
+        region = answer(live_rules.CREDENTIALS, self.region) if with_region else None
+        identities = {key: answer(live_rules.CREDENTIALS, partial(self.identity, key)) for key in aws_accounts}
+        with_issuer = dict.fromkeys([*(key for key, _ in needs.audiences), *needs.kubernetes, *needs.cluster_arns])
+        unreachable = live_rules.CLUSTER_UNREACHABLE
+        issuers = {key: answer(unreachable, partial(self.issuer, key)) or "" for key in with_issuer}
+        arns = {key: answer(unreachable, partial(self.cluster_arn, key)) or "" for key in needs.cluster_arns}
+        providers: dict[tuple[str, str | None], str] = {}
+        to_create: dict[tuple[str, str | None], str] = {}
+        for cluster, key in needs.audiences:
+            settings, issuer, identity = clusters[cluster], issuers[cluster], identities.get(key)
+            found = None
+            if settings.create_oidc_provider:
+                to_create[cluster, key] = issuer
+            else:
+                found = answer(live_rules.PROVIDER_MISSING, partial(self.oidc_provider, cluster, key))
+            if found or (issuer and identity):
+                providers[cluster, key] = found or values.known_provider(settings, key, identity, issuer)
+        return Lookups(
+            region,
+            {key: ResolvedAwsAccount(identities.get(key), None) for key in needs.variables},
+            {
+                key: ResolvedCluster(cluster.name or "", None, issuers.get(key, ""), arns.get(key, ""))
+                for key, cluster in clusters.items()
+            },
+            providers,
+            issuers_to_create=to_create,
+        )
 
     @once
     def region(self) -> str:
@@ -154,22 +198,17 @@ class Questions:
         return found.arn
 
     @once
-    def created_provider(self, cluster: str, aws_account: str | None) -> str:
-        """The ARN of the IAM OIDC provider that an AWS account gets for a cluster."""
-        identity = self.identity(aws_account)
-        return oidc_provider_arn(identity.partition, identity.account_id, self.issuer(cluster))
-
-    @once
     def oidc_provider(self, cluster: str, aws_account: str | None) -> str:
         """The ARN of an AWS account's IAM OIDC provider for a cluster; the provider lists all audiences in use."""
-        settings, audiences = self._clusters[cluster], self._audiences[cluster, aws_account]
+        settings, audiences = self._clusters[cluster], self._needs.audiences[cluster, aws_account]
         is_of_cluster = aws_account == settings.aws_account
         if is_of_cluster and settings.oidc_provider_arn:
             arn = settings.oidc_provider_arn
         elif is_of_cluster and settings.stack:
             arn = self._stack_output(cluster, "oidcProviderArn", lambda text: str(parse_iam_arn(text, "oidc-provider")))
         else:
-            arn = self.created_provider(cluster, aws_account)
+            identity = self.identity(aws_account)
+            arn = oidc_provider_arn(identity.partition, identity.account_id, self.issuer(cluster))
         issuer, place = self.issuer(cluster), self._stack.place_of_cluster(cluster)
         provider = parse_iam_arn(arn, "oidc-provider")
         if provider.resource != issuer_host_path(issuer):

@@ -15,7 +15,6 @@ from irsa_config.stack import Binding, Stack
 from irsa_config.variables import partition_of, references
 
 if TYPE_CHECKING:
-    import pulumi
     import pulumi_aws as aws
     import pulumi_kubernetes as kubernetes
 
@@ -73,8 +72,7 @@ class Lookups(NamedTuple):
         region: Region of the stack; None where no binding needs it.
         aws_accounts: AWS accounts by their key; None is the key of the stack's account.
         clusters: Clusters by their key in `Stack.clusters_by_key`.
-        oidc_providers: ARNs of the IAM OIDC providers by cluster and AWS account; outputs where the stack creates them,
-            and samples before.
+        oidc_providers: ARNs of the IAM OIDC providers by cluster and AWS account; samples where the stack creates them.
         account_ids: IDs that the stack's own AWS account may have; empty for any.
         issuers_to_create: Issuers whose providers the stack creates, by the same.
     """
@@ -82,7 +80,7 @@ class Lookups(NamedTuple):
     region: str | None
     aws_accounts: Mapping[str | None, ResolvedAwsAccount]
     clusters: Mapping[str, ResolvedCluster]
-    oidc_providers: Mapping[tuple[str, str | None], "str | pulumi.Output[str]"]
+    oidc_providers: Mapping[tuple[str, str | None], str]
     account_ids: Collection[str] = ()
     issuers_to_create: Mapping[tuple[str, str | None], str] = MappingProxyType({})
 
@@ -95,7 +93,7 @@ class Needs(NamedTuple):
         audiences: Audiences that an IAM OIDC provider must list, by cluster and AWS account.
         kubernetes: Clusters whose Kubernetes API is used.
         cluster_arns: Clusters whose ARN EKS Pod Identity needs.
-        account_ids: AWS accounts, by their key, whose number is compared with that of another key, or of a cluster.
+        account_ids: AWS accounts, by their key, whose number is written, or compared with another one's.
     """
 
     variables: Mapping[str | None, Set[str]]
@@ -151,6 +149,8 @@ def needs_of(stack: Stack) -> Needs:
     for several in ({known_or(each.aws_account, None) for each in with_names}, creating):
         # Of those whose role the file has, it has the number.
         account_ids.update(key for key in several if len(several) > 1 and stack.account_id(key) == key)
+    # The ARN of a provider that is created is an output, and a preview shows the trust policy with it.
+    account_ids |= creating | {key for key, names in variables.items() if names & {"account", "partition"}}
     return Needs(variables, audiences, kubernetes, cluster_arns, account_ids)
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from irsa_program.lookups import rules as live_rules
+from irsa_program.lookups import live_rules
 from irsa_world.report.checks import UNANSWERED
 from tests.all.faults.kills import EVERY, both_apis
 from tests.sandbox.conftest import Cloud

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.page import page
 from tests.all.page.browser import chromium
@@ -39,7 +40,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
         found.dismiss()
 
     def run(found: Inventory, theme: Theme = "light", *, script: bool = True) -> Page:
-        file.write_text(page(found, WRITTEN), encoding="ascii")
+        file.write_text(page(found, Steps(found.chains), WRITTEN), encoding="ascii")
         size, own = {"width": 1_440, "height": 900}, {"color_scheme": theme, "java_script_enabled": script}
         contexts.append(browser.new_context(viewport=size, **own))  # type: ignore[arg-type]
         opened = contexts[-1].new_page()

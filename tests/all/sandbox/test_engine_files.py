@@ -123,12 +123,12 @@ def test_a_way_to_a_file(cloud: Any, tmp_path: Path, case: Case) -> None:
         assert len(read["objectValue"]) == case.engine
     words = re.split("{.*?}", (WAYS[case.way] or ("",))[0])
     if case.way == "PULUMI_OPTION_*":
-        assert checked.returncode == 2
+        assert checked.returncode == 3
         assert all(each in checked.stderr for each in words)
         return
     if not checked.stdout:
         # There is nothing to judge.
-        assert (case.engine, checked.returncode) == (0, 2)
+        assert (case.engine, checked.returncode) == (0, 3)
         return
     files = check_output("check", checked.stdout)["files"]
     if WAYS[case.way] is None:

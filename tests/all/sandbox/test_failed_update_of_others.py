@@ -72,7 +72,7 @@ def test_verify_after_an_up_that_failed_in_part(deploy: Deploy) -> None:
     code, checks = report(project, "verify")
 
     (old,) = [each for each in not_good(checks) if each["binding"] == "old"]
-    assert (code, old["outcome"], old["fix"]) == (2, "cannot tell", f"pulumi up --refresh --stack {STACK}")
+    assert (code, old["outcome"], old["fix"]) == (3, "cannot tell", f"pulumi up --refresh --stack {STACK}")
     assert "description: after" in old["found"]
     assert "description: before" in old["found"]
     follow(project, old["fix"])

@@ -84,7 +84,7 @@ def test_settings_change_in_place_and_drift_is_repaired(deploy: Deploy, cloud: A
     code, checks = report(project, "verify")
     # EKS does not say whether its Helm chart is there.
     said_of_agent = [(each["outcome"], each["about"]) for each in not_good(checks)]
-    assert (code, said_of_agent) == (2, [("cannot tell", f"EKS cluster {CLUSTER}")])
+    assert (code, said_of_agent) == (3, [("cannot tell", f"EKS cluster {CLUSTER}")])
     eks.create_addon(clusterName=CLUSTER, addonName=AGENT)
 
     at = {"clusterName": CLUSTER, "associationId": found["associationId"]}
@@ -177,7 +177,7 @@ def test_each_cluster_is_asked_for_its_own_pods(cloud: Any, green: str, deploy: 
     code, checks = report(project, "prove")
 
     # Without a Pod in blue, nothing is proven there.
-    assert (code, len(not_good(checks))) == (2, 1)
+    assert (code, len(not_good(checks))) == (3, 1)
     assumes = [check for check in checks if check["check"] == "assumes"]
     assert rows(assumes) == [
         ("assumes", "cannot tell", f"default/both-pods in blue {POD_IDENTITY}"),

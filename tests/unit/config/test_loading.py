@@ -25,13 +25,13 @@ from irsa_config.argument_places import place_of
 from irsa_config.key_types import keys_at, type_at
 from irsa_config.loading import read_settings
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.reading import KINDS
+from irsa_config.reading import KIND_WORDS
 from irsa_program.examine import examine
 from tests.world import document
 
 APP = {"serviceAccount": {"name": "a"}}
 POLICY_ARN = "arn:aws:iam::aws:policy/ReadOnlyAccess"
-ADVICE = ("a string", *KINDS.values())
+ADVICE = ("a string", *KIND_WORDS.values())
 
 
 def mistakes(**values: Any) -> Sequence[LocatedMistake]:

@@ -169,7 +169,7 @@ def test_no_file_name_is_without_quotes(
         Path(name).unlink(missing_ok=True)
         if content:
             Path(name).write_bytes(content)
-        assert main(["explain", "web/app", ROLE, "--trust", name, "--issuer", ISSUER]) == 2
+        assert main(["explain", "web/app", ROLE, "--trust", name, "--issuer", ISSUER]) == 3
         (line,) = capsys.readouterr().err.splitlines()
 
         assert not hidden_in([line])

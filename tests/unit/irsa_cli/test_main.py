@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint, PackageNotFoundError
+from importlib.metadata import PackageNotFoundError
 from itertools import chain, permutations
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,15 @@ import pytest
 from irsa_cli import subcommands
 from irsa_cli.main import main
 from irsa_cli.prove.proof import ASSUMES, IS_REFUSED
-from irsa_cli.subcommands import installed
+from irsa_cli.subcommands import SUBCOMMANDS, module_of
 from irsa_cli.verify.kinds import CHECKS
 from irsa_program import check
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.report.json import as_json
 from tests.output_schemas import REFERENCE, check_output
 
+# Of the one table of docs/reference/command.md.
+CODES = {*re.findall(r"^\| `(\d+)` \|", (REFERENCE / "command.md").read_text(), re.MULTILINE)}
 IRSA = Path(sys.executable).with_name("irsa")
 
 
@@ -60,7 +62,7 @@ def test_arguments_may_stand_anywhere(subcommand: str, monkeypatch: pytest.Monke
         asked.append(options)
         return 0
 
-    monkeypatch.setattr(installed()[subcommand].load(), "run", run)
+    monkeypatch.setattr(module_of(subcommand), "run", run)
     first, second, *options = WORDS[subcommand]
     orders = [each for each in permutations([first, second, *options]) if each.index(first) < each.index(second)]
 
@@ -74,19 +76,19 @@ def test_arguments_may_stand_anywhere(subcommand: str, monkeypatch: pytest.Monke
 
 def test_behind_two_dashes_is_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[argparse.Namespace] = []
-    monkeypatch.setattr(installed()["prove"].load(), "run", lambda options: (asked.append(options), 0)[1])  # type: ignore[func-returns-value]
+    monkeypatch.setattr(module_of("prove"), "run", lambda options: (asked.append(options), 0)[1])  # type: ignore[func-returns-value]
 
     assert main(["prove", "--json", "--", "app", "--output=x"]) == 0
     assert "--output=x" in str(asked[0])
 
 
-@pytest.mark.parametrize("verb", [*installed()])
+@pytest.mark.parametrize("verb", [*SUBCOMMANDS])
 def test_help_has_an_example_and_a_misspelled_option_is_named(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([verb, "--help"])
     text = capsys.readouterr().out
     assert f"irsa {verb} " in text.partition("example")[2]
-    assert "exit codes: 0 " in text
+    assert {*re.findall(r"(?<=[:,]) (\d+) ", " ".join(text.partition("exit codes")[2].split()))} == CODES
     options = re.findall(r"^  (?:-., )?(--[a-z-]{4,})", text, re.MULTILINE)
     required = {"adopt": ["--output", "x"], "explain": ["a/b"], "recover": ["x"]}.get(verb, [])
     for option in options:
@@ -103,7 +105,7 @@ def test_a_stack_in_place_of_its_file(
     (tmp_path / "Pulumi.prod.yaml").write_text("config: {}\n")
     monkeypatch.chdir(tmp_path)
 
-    assert main(["check", "prod", "staging"]) == 2
+    assert main(["check", "prod", "staging"]) == 3
     assert capsys.readouterr().err.splitlines() == [
         "irsa check: cannot read prod: No such file or directory; did you mean Pulumi.prod.yaml?",
         "irsa check: cannot read staging: No such file or directory",
@@ -116,8 +118,19 @@ def test_a_fault_of_ours_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: py
 
     monkeypatch.setattr(check, "run", fail)
 
-    assert main(["check"]) == 2
+    assert main(["check"]) == 4
     assert capsys.readouterr().err == "irsa: unexpected LookupError; please report it\n"
+
+
+def test_ctrl_c_has_the_code_that_shells_give_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """https://www.gnu.org/software/bash/manual/html_node/Exit-Status.html: 128 and the signal's number, SIGINT's 2."""
+
+    def interrupt(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check, "run", interrupt)
+
+    assert main(["check"]) == 130
 
 
 def test_a_reader_that_has_read_enough_is_no_fault(tmp_path: Path) -> None:
@@ -134,7 +147,7 @@ def test_a_reader_that_has_read_enough_is_no_fault(tmp_path: Path) -> None:
         assert running.stderr.read() == ""
 
 
-@pytest.mark.parametrize("subcommand", [*installed()])
+@pytest.mark.parametrize("subcommand", [*SUBCOMMANDS])
 def test_a_misspelled_subcommand_is_named(subcommand: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([f"{subcommand}{subcommand[-1]}"])
@@ -148,7 +161,7 @@ def test_a_misspelled_subcommand_is_named(subcommand: str, capsys: pytest.Captur
 def test_each_subcommand_has_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
     published = {file.name.removesuffix(".schema.json") for file in REFERENCE.glob("*.schema.json")}
     printing = set()
-    for subcommand in installed():
+    for subcommand in SUBCOMMANDS:
         with pytest.raises(SystemExit):
             main([subcommand, "--help"])
         if "--json" in capsys.readouterr().out:
@@ -182,40 +195,15 @@ def test_every_check_and_outcome(subcommand: str, kinds: tuple[str, ...]) -> Non
 
     outcomes = "ok", "finding", "noPermission", "noAnswer", "cannotTell", "unproven", "notChecked"
     assert document["counts"] == dict.fromkeys(outcomes, each)
-    assert document["good"] is False
+    assert (document["good"], document["exitCode"]) == (False, 1)
 
 
 # --- How subcommands are found, and what they need beside the command -------------------------------------------------
 
 
-def entry(name: str, module: str) -> EntryPoint:
-    return EntryPoint(name, module, subcommands.GROUP)
-
-
-def test_the_line_of_help_is_read_and_nothing_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "some_package"
-    package.mkdir()
-    (package / "__init__.py").write_text("raise SystemExit('imported')\n")
-    (package / "some_subcommand.py").write_text('"""Do 100 % of it."""\n\nraise SystemExit("imported")\n')
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    assert subcommands.help_line(entry("some", "some_package.some_subcommand")) == "Do 100 %% of it."
-
-
-def test_each_subcommand_says_in_its_first_line_what_it_does() -> None:
-    for name, found in installed().items():
-        line = subcommands.help_line(found)
-        assert line.endswith("."), name
-        assert line[0].isupper(), name
-
-
-def test_a_subcommand_whose_module_is_not_there_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [entry("check", "no_such_package.check"), entry("other", "irsa_cli.no_such_subcommand")]
-    monkeypatch.setattr(
-        subcommands, "entry_points", lambda **_: [*found, entry("verify", "irsa_cli.verify.subcommand")]
-    )
-
-    assert list(subcommands.installed.__wrapped__()) == ["verify"]
+def test_each_subcommand_is_offered_in_a_sentence() -> None:
+    for name, (_, line) in SUBCOMMANDS.items():
+        assert re.fullmatch(r"[A-Z].*\.", line), name
 
 
 @pytest.mark.parametrize("other", ["irsa", "irsa-stack"])
@@ -232,6 +220,6 @@ def test_another_package_of_another_version_is_refused(
 
     monkeypatch.setattr(subcommands, "version", version)
 
-    assert main(["explain", "default/app", "my-role"]) == 2
+    assert main(["explain", "default/app", "my-role"]) == 3
     said = capsys.readouterr().err
     assert said.startswith(f"irsa explain: irsa-cli 1.2.3 needs {other} 1.2.3, but {found or 'none'} is installed: ")

@@ -251,5 +251,5 @@ def test_a_file(text: str, out: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     file = tmp_path / "before.json"
     file.write_text(text)
 
-    assert main(["recover", str(file)]) == (0 if out else 2)
+    assert main(["recover", str(file)]) == (0 if out else 3)
     assert capsys.readouterr().out == out

@@ -242,7 +242,7 @@ IN_ANOTHER_PROGRAM = ("`pulumi preview`", "`irsa diff`", "`irsa verify`")
 
 def test_what_is_not_there_is_no_finding(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, output = check(capsys)
-    assert code == 2
+    assert code == 3
     assert output.startswith("irsa check: no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it")
     assert all(command in output for command in IN_ANOTHER_PROGRAM)
     (project / "Pulumi.dev.yaml").write_text("config:\n  aws:region: us-west-2\n")
@@ -254,7 +254,7 @@ def test_what_is_not_there_is_no_finding(project: Path, capsys: pytest.CaptureFi
 WRONG = GOOD.replace("name: my-app}", "name: My_App}")
 
 
-@pytest.mark.parametrize(("others", "expected"), [({"good": GOOD}, 2), ({"good": GOOD, "wrong": WRONG}, 1)])
+@pytest.mark.parametrize(("others", "expected"), [({"good": GOOD}, 3), ({"good": GOOD, "wrong": WRONG}, 1)])
 def test_a_file_that_cannot_be_read_hides_no_other(
     project: Path, capsys: pytest.CaptureFixture[str], others: dict[str, str], expected: int
 ) -> None:
@@ -361,7 +361,7 @@ def test_a_file_that_cannot_be_read(project: Path, capsys: pytest.CaptureFixture
     add(project, "prod", "config: {}\n")
     (project / "Pulumi.link.yaml").symlink_to("none")
 
-    assert main(["stacks", "--json"]) == 2
+    assert main(["stacks", "--json"]) == 3
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "irsa stacks: cannot read Pulumi.link.yaml: No such file or directory\n"
@@ -378,7 +378,7 @@ def test_a_name_that_no_stack_has(project: Path, capsys: pytest.CaptureFixture[s
     add(project, "prod", "config: {}\n")
     add(project, stack, "config: {}\n")
 
-    assert main(["stacks", "--json"]) == 2
+    assert main(["stacks", "--json"]) == 3
     answer = capsys.readouterr()
     assert answer.out == ""
     assert answer.err.startswith("irsa stacks: stack files of no stack: ")

@@ -61,7 +61,7 @@ def check(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         (GOOD, (0, "Pulumi.prod.yaml: good, 1 binding")),
         (LiveReport([], [LOSS], ["x"], True), (0, "Pulumi.prod.yaml: good, 1 warning, 1 binding")),
         (LiveReport([TAKEN], [], ["x"], True), (1, "Pulumi.prod.yaml: 1 error, 1 binding")),
-        (LiveReport([], [], ["x"], False), (2, "Pulumi.prod.yaml: AWS or Kubernetes not checked, 1 binding")),
+        (LiveReport([], [], ["x"], False), (3, "Pulumi.prod.yaml: AWS or Kubernetes not checked, 1 binding")),
     ],
 )
 def test_exit_codes(check: Check, found: LiveReport, beginning: tuple[int, str]) -> None:
@@ -99,7 +99,7 @@ def test_a_file_with_mistakes_or_secrets_is_not_looked_at(check: Check, project:
     code, text, asked = check(GOOD)
 
     assert asked == []
-    assert code == (1 if "nam:" in broken else 2)
+    assert code == (1 if "nam:" in broken else 3)
     assert "not checked: AWS and Kubernetes: " in text
 
 
@@ -107,5 +107,5 @@ def test_a_file_of_another_name_is_of_no_stack(check: Check, project: Path) -> N
     (project / "settings.yaml").write_text(FILE)
     code, text, asked = check(GOOD, file="settings.yaml")
 
-    assert (code, asked) == (2, [])
+    assert (code, asked) == (3, [])
     assert "a stack file is named Pulumi.STACK.yaml" in text

@@ -72,14 +72,25 @@ def test_what_it_cannot_do_leaves_the_file(text: str, tmp_path: Path, capsys: py
     path = tmp_path / "Pulumi.prod.yaml"
     path.write_text(text)
 
-    assert finish(path) == 2
+    assert finish(path) == 3
     assert path.read_text() == text
     assert "Pulumi.prod.yaml" in capsys.readouterr().err
 
 
+@pytest.mark.timeout(20)
+def test_an_alias_of_aliases_is_not_written_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: https://en.wikipedia.org/wiki/Billion_laughs_attack, of 11 levels."""
+    levels = [f"x{level}: &x{level} [{', '.join([f'*x{level - 1}'] * 10)}]\n" for level in range(1, 12)]
+    path = tmp_path / "Pulumi.prod.yaml"
+    path.write_text("".join(["x0: &x0 [1]\n", *levels, HEAD, f"    a:\n      import: [role]\n{ROLE}"]))
+
+    assert finish(path) == 3
+    assert "almost all by aliases" in capsys.readouterr().err
+
+
 def test_what_it_is_not_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "Pulumi.prod.yaml"
-    assert finish(path) == 2
+    assert finish(path) == 3
     assert "no such file" in capsys.readouterr().err
     path.write_text(HEAD)
     assert main(["adopt", "--finish", str(path), "--all"]) == 2

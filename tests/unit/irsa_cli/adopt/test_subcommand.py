@@ -12,10 +12,11 @@ import yaml
 
 from irsa.rules.commands import AwsPlace
 from irsa_cli.adopt import subcommand, work
-from irsa_cli.adopt.work import lines
+from irsa_cli.adopt.work import section_of
 from irsa_cli.discovery import Discovery
 from irsa_world.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
 from irsa_world.model import EksCluster, ManagedPolicy, PolicySettings
+from irsa_world.report.text import plain
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
     ELSEWHERE,
@@ -135,7 +136,7 @@ def test_states_that_cannot_be_read_are_said_first(
     monkeypatch.setattr(work, "in_stacks", lambda _: ({}, [why]))
 
     assert run(tmp_path, "--all") == COULD_NOT_LOOK
-    assert capsys.readouterr().out.splitlines()[:2] == ["not checked", f"  {why}"]
+    assert capsys.readouterr().out.splitlines()[1:3] == ["", f"not checked: {why}"]
     assert (tmp_path / "Pulumi.prod.yaml").exists()
 
 
@@ -181,8 +182,7 @@ def printed(
     *service_accounts: object, roles: tuple[object, ...] = (), stack: str = "prod", **ways: object
 ) -> list[str]:
     adoption = adopted(found(service_accounts, roles), **ways)  # type: ignore[arg-type]
-    report = lines(adoption, Path(f"Pulumi.{stack}.yaml"), stack, ["a list: denied"], dry_run=False)
-    return [text for text, _ in report]
+    return plain([section_of(adoption, Path(f"Pulumi.{stack}.yaml"), stack, ["a list: denied"], dry_run=False)])
 
 
 def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
@@ -242,13 +242,13 @@ def test_the_stack_is_created_first() -> None:
 def test_nothing_to_add_has_no_next_steps() -> None:
     said = printed(service_account("gone", role_arn("gone")))
 
-    assert said[3] == "Pulumi.prod.yaml: unchanged, there is nothing to add"
+    assert said[0] == "Pulumi.prod.yaml: unchanged, there is nothing to add"
     assert "next, in this order" not in said
 
 
 def test_a_step_whose_command_cannot_be_given_is_none() -> None:
     adoption = adopted(found([service_account("app", role_arn("app"))], [role("app", statement("team-a:app"))]))
-    report = [text for text, _ in lines(adoption, Path("a\nb/Pulumi.-x.yaml"), "-x", [], dry_run=False)]
+    report = plain([section_of(adoption, Path("a\nb/Pulumi.-x.yaml"), "-x", [], dry_run=False)])
 
     assert not [text for text in report if re.match(r" *\d+\.\W*(\(|$)", text) or "``" in text]
     assert "  1. irsa diff --stack=-x   (imports, and no change but those named above)" in report

@@ -1,15 +1,11 @@
 """Previews as `pulumi preview --json` prints them: https://pkg.go.dev/github.com/pulumi/pulumi/pkg/v3/display#PreviewDigest."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from irsa_cli.diff.output import Diff
-from irsa_cli.diff.preview import Preview, parse_preview
-from irsa_cli.diff.rights import Rights, rights
-from irsa_cli.diff.sides import compared_roles
-from irsa_cli.diff.worlds import before_and_after
-from irsa_world.state.resource import parse_resource
+from irsa_world.state.preview import Preview, parse_preview
 from tests.world import document, of_tokens
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -129,15 +125,6 @@ def oidc_provider(*client_ids: str, issuer: str = ISSUER) -> dict[str, Any]:
     arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"
     inputs = {"url": f"https://{issuer}", "clientIdLists": list(client_ids)}
     return resource(OIDC_PROVIDER, issuer, inputs, "", outputs={"arn": arn})
-
-
-def rights_of(*steps: Any, state: Sequence[Mapping[str, Any]] = (), live: Sequence[str] = ()) -> Rights:
-    """Return who gains and who loses, with these service accounts in the cluster, `namespace:name`."""
-    found = preview(*steps)
-    before, after = before_and_after([parse_resource(each, "state") for each in state], found.steps)
-    cluster = {ISSUER: live}
-    compared = compared_roles(before, after, cluster)
-    return rights(compared.values(), before.service_accounts | after.service_accounts, cluster)
 
 
 def diff(**values: Any) -> Diff:

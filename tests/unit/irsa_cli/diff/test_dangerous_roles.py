@@ -11,9 +11,11 @@ from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
     ADMINISTRATOR,
+    COMPONENT,
     READ_ONLY,
     ROLE_ARN,
     SECRET,
+    UNKNOWN,
     association,
     attached,
     create,
@@ -59,8 +61,8 @@ ONE, TWO = trusting(), trust("team-a:app", "team-a:web")
         (ONE, trust("team-a:*"), [], ["team-a/*"]),
         (ONE, {**TWO, "Statement": [*TWO["Statement"], *ONE["Statement"]]}, [], ["team-a/web"]),
         *((ONE, trusting(aws(each)), [OTHER_ACCOUNT], [OTHER_ACCOUNT]) for each in (OTHER_ACCOUNT, ROOT, NAMED)),
-        (ONE, trusting(aws("*")), ["*"], ["*", "*/*"]),
-        (ONE, trusting("*", **EXTERNAL), ["*"], ["*", "*/*"]),
+        (ONE, trusting(aws("*")), ["*"], ["*"]),
+        (ONE, trusting("*", **EXTERNAL), ["*"], ["*"]),
         (ONE, trusting({"AWS": [OWN, ROOT]}, **EXTERNAL), [OTHER_ACCOUNT], [ACCOUNT, OTHER_ACCOUNT]),
         (ONE, trusting(GITHUB, **BY_TOKEN), [GITHUB["Federated"]], [GITHUB["Federated"]]),
         (ONE, trusting(aws(OWN)), [], [ACCOUNT]),
@@ -117,6 +119,15 @@ def test_a_managed_policy_that_stays_is_read(action: str, stops: bool, diff_json
     steps = update(role(ONE), role(TWO)), update(attached(READ_ONLY), attached(READ_ONLY))
 
     assert diff_json(*steps, managed={READ_ONLY: document(statement(action))}, gate="dangerous")["good"] is not stops
+
+
+def test_by_an_association_that_is_not_there_yet(diff_json: DiffJson) -> None:
+    """The attack: whoever may create an association in any cluster gets the administrator's role."""
+    both = document(*ONE["Statement"], {"Effect": "Allow", "Principal": PODS, "Action": "sts:AssumeRole"})
+    administrator = update(inline(statement()), inline(statement()))
+    found = diff_json(update(role(ONE), role(both)), administrator, gate="dangerous")
+
+    assert [each["who"] for each in found["dangerous"]] == [PODS["Service"]]
 
 
 def test_by_an_association(diff_json: DiffJson) -> None:
@@ -209,6 +220,15 @@ def test_two_new_roles_of_one_name(order: int, diff_json: DiffJson) -> None:
     assert ["team-0/app" in each["who"] for each in found][:1] == [True]
 
 
+def test_a_role_that_nobody_knows_has_the_name_of_a_harmless_one(diff_json: DiffJson) -> None:
+    """The attack: an association of a role of another stack stands in a component, whose own role is harmless."""
+    harmless = create({**role(TWO, "app"), "inputs": {"assumeRolePolicy": TWO, "namePrefix": "app-"}})
+    unknown = {**association("new", roleArn=UNKNOWN), "parent": f"urn:pulumi:dev::irsa::my:index:App${COMPONENT}::app"}
+    found = diff_json(harmless, create(unknown), eks={}, gate="dangerous")["dangerous"]
+
+    assert "web/new" in {each["who"] for each in found}
+
+
 def test_a_trust_policy_that_is_not_known(diff_json: DiffJson) -> None:
     secret = role(ONE)
     found = diff_json(
@@ -244,7 +264,7 @@ def test_a_state_that_was_not_read(gate: str, tmp_path: Path, capsys: pytest.Cap
     file = tmp_path / "preview.json"
     file.write_text(digest([update(role(ONE), role(ONE))]))
 
-    assert main(["diff", "--preview", str(file), "--fail-on", gate]) == 1
+    assert main(["diff", "--preview", str(file), "--fail-on", gate]) == 3
     assert capsys.readouterr().out.startswith("~ the state was not read")
 
 
@@ -254,5 +274,5 @@ def test_a_step_of_another_form(gate: str, step: Any, tmp_path: Path, capsys: py
     file = tmp_path / "preview.json"
     file.write_text(digest([update(role(ONE), role(ONE)), step]))
 
-    assert main(["diff", "--preview", str(file), "--fail-on", gate]) == 2
+    assert main(["diff", "--preview", str(file), "--fail-on", gate]) == 3
     assert "steps[1]" in capsys.readouterr().err.splitlines()[0]

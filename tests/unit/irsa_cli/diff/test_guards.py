@@ -1,15 +1,14 @@
-"""What the guards of a stack newly refuse, and how little of their own resources is shown."""
+"""What the guards of a stack newly refuse, and who may newly avoid them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from irsa_cli.diff.changes import changes
-from irsa_cli.diff.guards import Avoider, GuardChange, clusters_of_guards, guard_changes
-from irsa_cli.diff.lines import guard_row, headline, resource_rows, right_rows
-from irsa_world.state.resource import parse_resource
-from tests.unit.irsa_cli.diff.previews import UNKNOWN, create, diff, preview, resource, step, update
+from irsa_cli.diff.guards import Avoider, GuardChange
+from irsa_cli.diff.lines import guard_row, headline, right_rows
+from tests.unit.irsa_cli.diff.conftest import DiffJson
+from tests.unit.irsa_cli.diff.previews import UNKNOWN, create, diff, resource, step, update
 
 GUARD = "irsa:index:IdentityGuard"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
@@ -46,68 +45,70 @@ def binding(actions: Sequence[str], *namespaces: str, name: str = "identity", to
     return child(f"{POLICY}Binding", f"irsa-guard-shop-{name}", {"spec": spec})
 
 
-def found(*steps: Any, state: Sequence[Any] = ()) -> list[GuardChange]:
-    resources = [parse_resource(each, "state") for each in state]
-    read = preview(*steps).steps
-    return guard_changes(resources, read, clusters_of_guards(resources, read))
+Pods = tuple[str, str, list[str], bool]
 
 
-def pods(before: str, after: str, *accounts: str, cluster: str = "green", dangerous: bool = False) -> GuardChange:
-    return GuardChange(cluster, "pods", before, after, accounts, dangerous=dangerous)
+@pytest.fixture
+def pods(diff_json: DiffJson) -> Callable[..., list[Pods]]:
+    """Return a function from steps to what is done with whose Pods: before, after, and whether that is dangerous."""
+
+    def run(*steps: Any, state: Sequence[Any] = ()) -> list[Pods]:
+        found = diff_json(*steps, state=state)["guard"]
+        assert all((each["cluster"], each["what"]) == ("green", "pods") for each in found)
+        return [(each["before"], each["after"], each["serviceAccounts"], each["dangerous"]) for each in found]
+
+    return run
 
 
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        ({"a/x": "deny"}, {"a/x": "warn"}, [pods("deny", "warn", "a/x", dangerous=True)]),
-        ({"a/x": "deny"}, {"a/x": "off"}, [pods("deny", "off", "a/x", dangerous=True)]),
+        ({"a/x": "deny"}, {"a/x": "warn"}, [("deny", "warn", ["a/x"], True)]),
+        ({"a/x": "deny"}, {"a/x": "off"}, [("deny", "off", ["a/x"], True)]),
         # Its binding goes, too.
-        ({"a/x": "deny"}, {}, [pods("deny", "off", "a/x")]),
+        ({"a/x": "deny"}, {}, [("deny", "off", ["a/x"], False)]),
         ({"a/x": "off"}, {}, []),
         # kube-system is named.
         (
             {"a/x": "deny", "kube-system/aws-node": "warn"},
             {"a/x": "deny", "kube-system/aws-node": "deny", "a/y": "deny"},
-            [pods("off", "deny", "a/y"), pods("warn", "deny", "kube-system/aws-node")],
+            [("off", "deny", ["a/y"], False), ("warn", "deny", ["kube-system/aws-node"], False)],
         ),
     ],
 )
-def test_whose_pods(before: Modes, after: Modes, expected: list[GuardChange]) -> None:
-    assert found(step("update", guard(before), guard(after))) == expected
+def test_whose_pods(before: Modes, after: Modes, expected: list[Pods], pods: Callable[..., list[Pods]]) -> None:
+    assert pods(step("update", guard(before), guard(after))) == expected
 
 
-def test_what_bindings_and_config_maps_have_counts() -> None:
-    """Protects the repair of a guard that somebody switched off by hand: its component has not changed.
+def test_a_guard_that_goes(pods: Callable[..., list[Pods]]) -> None:
+    declared = [guard({"a/x": "deny"}), config_map("a/x"), binding(["Deny"], "a")]
+    assert pods(*(step("delete", each) for each in declared), state=declared) == [("deny", "off", ["a/x"], True)]
+
+
+def test_what_its_settings_do_not_say(pods: Callable[..., list[Pods]]) -> None:
+    """The attack: a program's transform makes a guard that refuses only warn, and its settings stay.
 
     https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#validation-actions
     """
-    state = [guard({"a/x": "deny", "b/y": "warn"}), config_map("a/x", "b/y"), binding(["Deny", "Audit"], "a")]
-    state.append(binding(["Warn", "Audit"], "a", "b", name="role"))
-    edited, declared = binding(["Audit"], "a"), binding(["Deny", "Audit"], "a")
-    repaired = step("update", {**declared, "outputs": edited["inputs"]}, declared, diffReasons=["spec"])
-
-    assert found(repaired, state=state) == [pods("warn", "deny", "a/x")]
-    added = update(config_map("a/x"), config_map("a/x", "a/z"))
-    assert found(added, state=state) == [pods("off", "deny", "a/z")]
-
-
-@pytest.mark.parametrize("deleted", [binding(["Deny"], "a"), config_map("a/x")])
-def test_what_somebody_deleted_guards_nobody(deleted: Any) -> None:
-    """Protects the repair of a guard of which a part is gone: without its parameters, `Allow` lets every Pod through.
-
-    https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#parameter-resources
-    """
-    state = [guard({"a/x": "deny"}), config_map("a/x"), binding(["Deny"], "a")]
-
-    assert found(create(deleted), state=state) == [pods("off", "deny", "a/x")]
+    declared = [guard({"a/x": "deny"}), config_map("a/x", "a/y"), binding(["Deny", "Audit"], "a")]
+    cannot_tell = [("cannot tell", "cannot tell", [], False)]
+    for change in (
+        update(declared[2], binding(["Warn", "Audit"], "a")),
+        update(declared[1], config_map("a/x")),
+        step("delete", declared[2]),
+    ):
+        assert pods(change, state=declared) == cannot_tell
+    renamed = config_map(data={"a.x": ROLE, "a.y": f"{ROLE}-2"}, name="map-2")
+    follows = binding(["Deny", "Audit"], "a", to="map-2")
+    assert pods(update(declared[1], renamed), update(declared[2], follows), state=declared) == []
 
 
-def test_what_is_not_known_yet() -> None:
+def test_what_is_not_known_yet(pods: Callable[..., list[Pods]]) -> None:
     unknown = [config_map(data=UNKNOWN), child(f"{POLICY}Binding", "irsa-guard-shop-identity", {"spec": UNKNOWN})]
     created = [*map(create, unknown)]
 
-    assert found(*created, create(guard({"a/x": "deny"}))) == [pods("off", "deny", "a/x")]
-    assert found(*created, create(guard(None))) == [pods("off", "cannot tell")]
+    assert pods(*created, create(guard({"a/x": "deny"}))) == [("off", "deny", ["a/x"], False)]
+    assert pods(*created, create(guard(None))) == [("off", "cannot tell", [], False)]
 
 
 USERS, PREFIXES, GROUPS = "annotation-users", "annotation-user-prefixes", "annotation-groups"
@@ -119,11 +120,20 @@ def rule(change: Mapping[str, Any], namespace: str = "kube-system") -> dict[str,
     return config_map(data={**LISTS, "a.x": ROLE, **change}, namespace=namespace)
 
 
-def avoiding(before: Any, after: Any, mode: str = "deny") -> list[tuple[list[str], str, bool]]:
-    """Return who may avoid a guard with a rule for annotations, and could not before."""
-    state = [guard({"a/x": "deny"}, annotations=mode), before, binding(["Deny"], "a")]
-    changes_found = found(step("create-replacement", before, after), state=state)
-    return [([f"{one.kind} {one.name}" for one in each.who], each.after, each.dangerous) for each in changes_found]
+@pytest.fixture
+def avoiding(diff_json: DiffJson) -> Callable[..., list[Any]]:
+    """Return a function from ConfigMaps to who may avoid a guard with a rule for annotations, and could not before."""
+
+    def run(before: Any, after: Any, mode: str = "deny") -> list[tuple[list[str], str, bool]]:
+        state = [guard({"a/x": "deny"}, annotations=mode), before, binding(["Deny"], "a")]
+        found = diff_json(step("create-replacement", before, after), state=state)["guard"]
+        return [
+            ([f"{one['kind']} {one['name']}" for one in each["who"]], each["after"], each["dangerous"])
+            for each in found
+            if each["what"] == "exceptions"
+        ]
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -142,28 +152,27 @@ def avoiding(before: Any, after: Any, mode: str = "deny") -> list[tuple[list[str
         ({GROUPS: "system:serviceaccounts:ci"}, ["group system:serviceaccounts:ci"], True),
     ],
 )  # fmt: skip
-def test_who_may_avoid_it(change: Mapping[str, Any], who: list[str], dangerous: bool) -> None:
+def test_who_may_avoid_it(
+    change: Mapping[str, Any], who: list[str], dangerous: bool, avoiding: Callable[..., list[Any]]
+) -> None:
     assert avoiding(rule({}), rule(change)) == ([(who, "deny", dangerous)] if who else [])
     # Without one of the lists, it stopped nobody; without the rule, too.
     damaged = config_map(data={"a.x": ROLE})
     assert avoiding(damaged, rule(change)) == avoiding(rule({}), rule(change), "off") == []
 
 
-def test_who_may_avoid_it_is_not_known_yet() -> None:
-    state = [guard({"a/x": "deny"}, annotations="deny"), rule({})]
-    (change,) = found(step("create-replacement", rule({}), config_map(data=UNKNOWN)), state=state)
-
-    assert (change.what, change.after) == ("exceptions", "cannot tell")
-    assert "cannot tell whether more may write role annotations" in " ".join(guard_row(change).pieces)
+def test_who_may_avoid_it_is_not_known_yet(avoiding: Callable[..., list[Any]]) -> None:
+    assert avoiding(rule({}), config_map(data=UNKNOWN)) == [([], "cannot tell", False)]
 
 
 @pytest.mark.parametrize(("namespace", "dangerous"), [("platform", False), ("a", True)])
-def test_where_its_config_maps_go(namespace: str, dangerous: bool) -> None:
+def test_where_its_config_maps_go(namespace: str, dangerous: bool, avoiding: Callable[..., list[Any]]) -> None:
     assert avoiding(rule({}), rule({}, namespace)) == [([f"namespace {namespace}"], "deny", dangerous)]
 
 
 def test_the_first_lines() -> None:
-    refused, warned = pods("off", "deny", "default/my-app", "default/other"), pods("deny", "warn", "a/x", cluster="")
+    refused = GuardChange("green", "pods", "off", "deny", ("default/my-app", "default/other"))
+    warned = GuardChange("", "pods", "deny", "warn", ("a/x",))
     named = Avoider("group", "system:authenticated"), Avoider("user", "x -> y")
     wide = GuardChange("green", "exceptions", "deny", "deny", who=named, dangerous=True)
     one, *rows = (f"{row.sign} {' '.join(row.pieces)}" for row in map(guard_row, (refused, warned, wide)))
@@ -174,33 +183,20 @@ def test_the_first_lines() -> None:
     )
     assert rows == [
         "- guard: Pods of 1 service account without its identity get a warning (warn, was deny): a/x",
-        (
-            "+ guard: more may write role annotations other than declared in green: group system:authenticated, "
-            'user "x -> y"'
-        ),
+        '+ guard: more may avoid it in green: group system:authenticated, user "x -> y"',
     ]
     assert dict(headline(diff(guard=[refused, warned])))["guard"].endswith("default/other, and 1 more")
     assert len(right_rows(diff(guard=[refused, warned]))) == 2
 
 
 @pytest.mark.parametrize(
-    ("change", "line"),
-    [
-        (
-            update(child(POLICY, "p", {"spec": {"a": 1}}), child(POLICY, "p", {"spec": {"a": 2}})),
-            "~ admission policy p: update (the rules or parameters of a guard)",
-        ),
-        (create(binding(["Deny"], "a")), "+ admission binding irsa-guard-shop-identity: create"),
-    ],
+    "change", [update(binding(["Warn"], "a"), binding(["Deny"], "a")), create(binding(["Deny"], "a"))]
 )
-def test_its_own_resources_are_a_line_each(change: Any, line: str) -> None:
-    _, others = changes(preview(change).steps, {})
+def test_its_own_resources_are_named(change: Any, diff_json: DiffJson) -> None:
+    (found,) = diff_json(change, create(guard({})))["other"]
 
-    assert [f"{row.sign} {' '.join(row.pieces)}" for each in others for row in resource_rows(each)] == [line]
-
-
-def test_resources_of_two_clusters() -> None:
-    read = preview(update(binding(["Warn"], "a"), binding(["Deny"], "a")), create(guard({}))).steps
-    _, others = changes(read, {}, clusters_of_guards([], read))
-
-    assert [(each.name, each.cluster) for each in others] == [("irsa-guard-shop-identity", "green")]
+    assert (found["kind"], found["name"], found["cluster"]) == (
+        "admission binding",
+        "irsa-guard-shop-identity",
+        "green",
+    )

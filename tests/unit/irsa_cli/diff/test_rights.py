@@ -11,13 +11,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from irsa.evaluation import Decision, WebIdentityRequest
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Statement, parse
-from irsa_cli.diff.rights import Rights
+from tests.unit.irsa_cli.diff.conftest import Told
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
     ISSUER,
@@ -28,7 +28,6 @@ from tests.unit.irsa_cli.diff.previews import (
     changed,
     create,
     oidc_provider,
-    rights_of,
     role,
     step,
     trust,
@@ -86,9 +85,13 @@ def other(principal: Any, action: str = "sts:AssumeRole") -> dict[str, Any]:
     return document({"Effect": "Allow", "Principal": principal, "Action": action})
 
 
-def told(found: Rights) -> dict[str, set[str]]:
+NAMES_OF = ("gains", "loses", "may_gain", "may_lose", "cannot_tell", "other_principals")
+
+
+def who(found: Any) -> dict[str, set[str]]:
     """Return who is told, by how."""
-    texts = {name: {getattr(e, "service_account", getattr(e, "role", e)) for e in v} for name, v in vars(found).items()}
+    every = {name: getattr(found, name) for name in NAMES_OF}
+    texts = {name: {getattr(e, "service_account", getattr(e, "role", e)) for e in v} for name, v in every.items()}
     return {name: those for name, those in texts.items() if those}
 
 
@@ -147,26 +150,26 @@ def of_github(*more: str) -> dict[str, Any]:
         (PLAIN, "no JSON", CANNOT_TELL),
     ],
 )  # fmt: skip
-def test_trust_policies(before: Any, after: Any, expected: dict[str, set[str]]) -> None:
+def test_trust_policies(before: Any, after: Any, expected: dict[str, set[str]], told: Told) -> None:
     """The attack, of most: somebody is let in, and nobody is told."""
-    assert told(rights_of(changed(before, after))) == expected
+    assert who(told(changed(before, after))) == expected
 
 
-def test_whom_a_pattern_stands_for_and_leaves_out() -> None:
+def test_whom_a_pattern_stands_for_and_leaves_out(told: Told) -> None:
     everyone = [f"a:{letter}" for letter in string.ascii_lowercase]
-    (gains,) = rights_of(changed(ONE, both(ONE, trust("a:*"))), live=["a:one", *everyone, "b:default"]).gains
+    (gains,) = told(changed(ONE, both(ONE, trust("a:*"))), live=["a:one", *everyone, "b:default"]).gains
     assert (gains.such_as, gains.issuer) == (tuple(each.replace(":", "/") for each in everyone), ISSUER)
 
     deny = denied(StringLike={SUB: f"{CLAIM}team-a:s*"})
-    (gains,) = rights_of(changed(PLAIN, both(trust("team-a:*"), deny))).gains
+    (gains,) = told(changed(PLAIN, both(trust("team-a:*"), deny))).gains
     assert (gains.service_account, gains.but_not, gains.at_most) == ("team-a/*", ("team-a/s*",), False)
-    (loses,) = rights_of(changed(both(trust("team-a:*"), deny), PLAIN)).loses
+    (loses,) = told(changed(both(trust("team-a:*"), deny), PLAIN)).loses
     assert (loses.but_not, loses.at_most) == (("team-a/s*", "team-a/worker"), False)
     odd = denied(StringLike={SUB: f"{CLAIM}*:x"}, StringNotLike={SUB: f"{CLAIM}ta*:*"})
-    wide = [each for each in rights_of(changed(ONE, both(trust("t*:*"), odd))).gains if each.service_account == "t*/*"]
+    wide = [each for each in told(changed(ONE, both(trust("t*:*"), odd))).gains if each.service_account == "t*/*"]
     assert [(each.but_not, each.at_most) for each in wide] == [((), True)]
     unless = denied(StringNotLike={SUB: f"{CLAIM}team-a:*"})
-    (loses,) = rights_of(changed(trust("t*:*"), both(trust("t*:*"), unless))).loses
+    (loses,) = told(changed(trust("t*:*"), both(trust("t*:*"), unless))).loses
     assert (loses.service_account, loses.but_not, loses.at_most) == ("t*/*", (), True)
 
 
@@ -232,8 +235,8 @@ NEVER = when(
         ([changed(ONE, both(ONE, anybody()))], [OTHERS_STS], gain("*/*") | OTHERS),
     ],
 )  # fmt: skip
-def test_resources_that_change(steps: Any, state: Any, expected: dict[str, set[str]]) -> None:
-    assert told(rights_of(*steps, state=state)) == expected
+def test_resources_that_change(steps: Any, state: Any, expected: dict[str, set[str]], told: Told) -> None:
+    assert who(told(*steps, state=state)) == expected
 
 
 LIST, BOTH = trust("team-a:worker", audience="other"), {"StringEquals": {AUD: ["other", "sts.amazonaws.com"]}}
@@ -253,12 +256,14 @@ LIKE = {"StringLike": {SUB: f"{CLAIM}team-a:worker"}}
         (LIST, trust("team-a:worker", "team-a:other", audience="other"), gain("team-a/other")),
     ],
 )
-def test_another_audience_of_a_provider_that_the_stack_does_not_create(before: Any, after: Any, expected: Any) -> None:
+def test_another_audience_of_a_provider_that_the_stack_does_not_create(
+    before: Any, after: Any, expected: Any, told: Told
+) -> None:
     """STS takes tokens for the client IDs that the provider lists, and nobody says which those are.
 
     https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
     """
-    assert told(rights_of(changed(before, after))) == expected
+    assert who(told(changed(before, after))) == expected
 
 
 # --- against oracles --------------------------------------------------------------------------------------------------
@@ -272,14 +277,15 @@ PATTERNS = st.one_of(
 SUBJECTS = st.lists(PATTERNS, min_size=1, max_size=4)
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SUBJECTS, SUBJECTS, st.sets(NAMES, max_size=6), NAMES)
 def test_the_rights_are_those_of_the_patterns(
-    before: list[str], after: list[str], live: set[str], anybody: str
+    told: Told, before: list[str], after: list[str], live: set[str], anybody: str
 ) -> None:
     def newly(has: list[str], had: list[str], name: str) -> bool:
         return any(fnmatchcase(name, each) for each in has) and not any(fnmatchcase(name, each) for each in had)
 
-    found = rights_of(changed(trust(*before), trust(*after)), live=sorted(live))
+    found = told(changed(trust(*before), trust(*after)), live=sorted(live))
     for those, has, had in ((found.gains, after, before), (found.loses, before, after)):
         listed = {name.replace("/", ":") for each in those for name in (each.service_account, *each.such_as)}
         assert {each for each in live if newly(has, had, each)} == live & listed
@@ -323,10 +329,11 @@ POLICIES = st.lists(st.sampled_from([*PROVIDERS]).flatmap(statements), min_size=
 )
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(POLICIES, POLICIES, st.lists(st.sampled_from(AUDIENCES), min_size=1, max_size=2, unique=True))
-def test_each_service_account_is_told_as_iam_decides(before: Any, after: Any, audiences: list[str]) -> None:
+def test_each_service_account_is_told_as_iam_decides(told: Told, before: Any, after: Any, audiences: list[str]) -> None:
     state = [oidc_provider(*audiences, issuer=each) for each in PROVIDERS]
-    found = rights_of(changed(before, after), state=state, live=EVERYONE)
+    found = told(changed(before, after), state=state, live=EVERYONE)
 
     def has(document: tuple[str, list[Statement]], issuer: str, name: str) -> bool:
         requests = (

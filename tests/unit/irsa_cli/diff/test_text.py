@@ -13,14 +13,16 @@ from markdown_it import MarkdownIt
 from rich.cells import cell_len
 
 from irsa.rules.mistakes import visible
-from irsa_cli.diff.changes import BindingChange, PropertyChange, ResourceChange
+from irsa_cli.diff.changes import BindingChange, ResourceChange
 from irsa_cli.diff.dangers import DangerousGain
+from irsa_cli.diff.documents import Line
 from irsa_cli.diff.guards import GuardChange
 from irsa_cli.diff.lines import headline, rows_of
 from irsa_cli.diff.markdown import LONGEST, code, markdown
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import PermissionChange
-from irsa_cli.diff.rights import Right, Undecided
+from irsa_cli.diff.questions import Undecided
+from irsa_cli.diff.who import Right
 from irsa_cli.main import main
 from irsa_world.model import ServiceAccount
 from irsa_world.state.resource import parse_resource
@@ -45,7 +47,7 @@ COMMAND = "irsa diff --stack dev"
 GITHUB = 65_536
 OWN_WORDS = re.compile(
     r"irsa diff: stack|\d[\d,]* more lines|\d[\d,]* of \d[\d,]* sections|are not shown|shows them\.|nobody|[;:.\s]|"
-    r"(gains|loses|may gain|may lose|cannot tell|other principals|permissions|dangerous|renamed):|"
+    r"(gains|loses|may gain|may lose|changes its way|cannot tell|other principals|permissions|dangerous):|"
     r"</?details( open)?>|</?summary>"
 )
 
@@ -54,14 +56,15 @@ def text(found: Diff) -> str:
     return "\n".join(line for row in rows_of(found) for line in row.lines)
 
 
-def change(*settings: PropertyChange) -> ResourceChange:
-    return ResourceChange("update", "update", "role", "my-role", "", "", settings=settings)
+def change(*settings: str, lines: tuple[Line, ...] = ()) -> ResourceChange:
+    document = "trust policy" if lines else ""
+    return ResourceChange(
+        "update", "update", "role", "my-role", "", "", document=document, lines=lines, settings=settings
+    )
 
 
 def test_what_is_not_certain() -> None:
-    unknown = change(PropertyChange("description", None, None, unknown=True))
     found = diff(
-        bindings=[BindingChange("app", (unknown,))],
         may_gain=[WORKER],
         cannot_tell=[Undecided("other-role", "", "its trust policy is not known until `pulumi up`")],
         other_principals=["third-role"],
@@ -70,7 +73,6 @@ def test_what_is_not_certain() -> None:
 
     assert lines[0] == "gains: nobody; loses: nobody; may gain: 1 (below); cannot tell: 1 (below); other"
     assert "~ may gain: team-a/worker -> my-role" in lines
-    assert "+   description: (not known until `pulumi up`)" in lines
     assert "~ cannot tell: other-role: its trust policy is not known until `pulumi up`" in lines
     assert "~ other principals: third-role" in lines
 
@@ -161,7 +163,7 @@ def test_any_text_stays_in_its_line_and_in_code(found: Diff) -> None:
 
 
 def test_the_form() -> None:
-    bindings = [BindingChange("my-app", (change(PropertyChange("tags.team", "a", "b")),))]
+    bindings = [BindingChange("my-app", (change("tags", lines=(Line("-", "Allow"), Line("+", "Deny"))),))]
 
     assert (
         markdown(diff(gains=[WORKER], bindings=bindings), COMMAND)
@@ -174,8 +176,10 @@ def test_the_form() -> None:
 
 ```diff
 ~ role my-role: update
--   tags.team: a
-+   tags.team: b
+~   trust policy:
+-     Allow
++     Deny
+~   other settings (`pulumi preview --diff`): tags
 ```
 
 </details>
@@ -192,7 +196,7 @@ def test_the_form() -> None:
 
 def test_what_does_not_fit_is_counted() -> None:
     rights = [Right(f"team-{index}/app", "my-role", "", ISSUER) for index in range(2_000)]
-    resource = change(*(PropertyChange(f"tags.t{index}", "a", "b") for index in range(100)))
+    resource = change(lines=tuple(Line("+", f"Action: {index}") for index in range(100)))
     bindings = [BindingChange(f"app-{index}", (resource,)) for index in range(100)]
     found = markdown(diff(gains=rights, bindings=bindings), COMMAND)
 
@@ -231,7 +235,7 @@ def test_what_may_be_dangerous_is_not_cut() -> None:
 
 
 def test_one_line_that_is_too_long() -> None:
-    resource = change(*(PropertyChange("x" * 9_000 + str(index), "a", "b") for index in range(50)))
+    resource = change(lines=tuple(Line("+", "x" * 9_000 + str(index)) for index in range(50)))
     found = markdown(diff(bindings=[BindingChange("app", (resource,))], warnings=["y" * 90_000]), COMMAND)
 
     assert "more characters)" in found

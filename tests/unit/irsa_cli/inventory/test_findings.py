@@ -374,7 +374,7 @@ def test_when_a_role_was_last_used(used: Any, days: int, known: bool, words: str
     more = {"last_used": used, "created": NOW - timedelta(days=days), "has_details": known}
     found = taken(discovery(roles=[role("app", page_trust("a:b"), **more)]))
 
-    assert [each.last_used for each in found.roles] == [words]
+    assert [*found.roles.values()] == [words]
 
 
 def test_misspelled_annotation() -> None:

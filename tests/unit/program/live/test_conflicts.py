@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from irsa_program.live.in_eks import missing_agents
 from irsa_program.live.look import WARNINGS
 from irsa_program.live.reads import ClusterReads
-from irsa_program.lookups.imported import There
+from irsa_program.lookups.imported import LiveImport
 from irsa_world.live.eks import ListedAssociation
 from irsa_world.model import Role
 from tests.unit.program.live.scene import (
@@ -103,7 +103,7 @@ def test_an_inline_policy_that_would_be_overwritten() -> None:
     Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html
     """
     adopting = app(role={"name": "app-role"}, inlinePolicies={"inline": {"document": DOCUMENT}}, **{"import": ["role"]})
-    existing = account([arn("role", "app-role")], there={"role/app-role": There(inline={"inline": None})})
+    existing = account([arn("role", "app-role")], to_import={"role/app-role": LiveImport(inline={"inline": None})})
     (mistake,) = found(adopting, existing)
 
     assert rules([mistake]) == [("inline-policy-exists", "bindings.app.inlinePolicies.inline")]

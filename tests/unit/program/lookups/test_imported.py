@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from irsa.spec import parse
-from irsa_program.lookups.imported import There, import_differences
+from irsa_program.lookups.imported import LiveImport, import_differences
 from tests.unit.irsa_cli.adopt.scene import BLUE, statement
 from tests.unit.program.live.scene import DOCUMENT
 from tests.world import document
@@ -21,10 +21,10 @@ ARGUMENTS: dict[str, Any] = {
 SHARED = "arn:aws:iam::111122223333:policy/shared"
 ROLE = {"assumeRolePolicy": document(statement("team-a:app")), "maxSessionDuration": 3600, "path": "/"}
 POLICY = {"policy": DOCUMENT, "path": "/", "description": ""}
-AS_DECLARED = There(ROLE, [READ_ONLY, SHARED], {"own": DOCUMENT}, {SHARED: POLICY})
+AS_DECLARED = LiveImport(ROLE, [READ_ONLY, SHARED], {"own": DOCUMENT}, {SHARED: POLICY})
 
 
-def found(there: There, aws: dict[str, Any] | None = None, **arguments: Any) -> list[tuple[str, str, str]]:
+def found(there: LiveImport, aws: dict[str, Any] | None = None, **arguments: Any) -> list[tuple[str, str, str]]:
     mistakes = import_differences("app", parse("app", {**ARGUMENTS, **arguments}), there, aws or {})
     return [(each.rule, ".".join(map(str, each.place)), each.mistake.found) for each in mistakes]
 
@@ -36,10 +36,10 @@ def found(there: There, aws: dict[str, Any] | None = None, **arguments: Any) -> 
         (AS_DECLARED._replace(inline={"own": document()}), "the inline policy app:own differs"),
         (AS_DECLARED._replace(policies={SHARED: {**POLICY, "description": "x"}}), f"the policy {SHARED} differs"),
         # What was not read, or is not there, is said elsewhere.
-        (There(), ""),
+        (LiveImport(), ""),
     ],
 )
-def test_what_differs(there: There, says: str) -> None:
+def test_what_differs(there: LiveImport, says: str) -> None:
     differs = found(there)
 
     assert [each[:2] for each in differs] == [("import-differs", "bindings.app.import")] * bool(says)

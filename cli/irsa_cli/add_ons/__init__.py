@@ -1,1 +1,0 @@
-"""`irsa add-ons`: the add-ons whose policies irsa knows."""

@@ -1,0 +1,274 @@
+"""The trust of the roles that change, before and after: what is said to tokens, Pods and others. Pure."""
+
+import functools
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any, NamedTuple
+
+from irsa.evaluation import PodIdentityRequest
+from irsa.evaluation.document import Parsed, Statement
+from irsa.evaluation.grants import Grants, grants, is_of_subject
+from irsa.evaluation.normal_form import normal
+from irsa.evaluation.permission_statements import Compared as ComparedCondition
+from irsa.rules.arns import oidc_provider_arn
+from irsa.rules.grammar import VERSION, split_operator
+from irsa.rules.subjects import WILDCARDS
+from irsa.rules.trust import CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG, SOURCE_ARN
+from irsa.rules.unknown import Unknown
+from irsa_cli.diff.questions import Undecided
+from irsa_world.issuers import eks_region
+from irsa_world.model import Association, Role, World, known_arn
+from irsa_world.sessions import Sessions
+from irsa_world.state.planned import NOT_THERE
+from irsa_world.trusts.clusters import clusters_named
+from irsa_world.trusts.trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
+
+PODS = PodIdentityRequest.principal
+# What a trust policy says that is none.
+NOTHING: Parsed = ("", ())
+NO_CLIENT_IDS = "the client IDs of its OIDC provider are not known until `pulumi up`"
+
+
+class Side(NamedTuple):
+    """A role at one time.
+
+    Attributes:
+        parsed: Version and statements of its trust policy.
+        said: The statements in their normal form.
+        audiences: What the OIDC providers of clusters in its AWS account list, by ARN; None where that is not known.
+        client_ids: What the other OIDC providers of the stack list, by ARN.
+    """
+
+    parsed: Parsed
+    said: Sequence[str]
+    audiences: Mapping[str, Collection[str] | None]
+    client_ids: Mapping[str, Collection[str]]
+
+    @property
+    def with_variables(self) -> set[str]:
+        """The statements with policy variables in the values of a condition; an older version has none."""
+        version, statements = self.parsed
+        wanted = [[value for one in each.conditions for value in one.wanted] for each in statements]
+        has_variables = (version == VERSION and any("${" in value for value in values) for values in wanted)
+        return {*itertools.compress(self.said, has_variables)}
+
+    def grants(self, provider_arn: str) -> list[Grants]:
+        """Return what is said to the tokens of an OIDC provider; nothing where STS takes none of it."""
+        ids = self.audiences.get(provider_arn, ())
+        return [grants(self.parsed, provider_arn, ids)] if ids is None or ids else []
+
+    def said_to_others(self, issuers: Mapping[str, str]) -> Iterator[tuple[str, frozenset[tuple[str, str]]]]:
+        """Yield the statements that are not for service accounts, or not for them alone.
+
+        Each with the ARNs of OIDC providers of no cluster, and the client IDs for which it may take their tokens.
+        """
+        for said, each in zip(self.said, self.parsed[1], strict=True):
+            principals = {*each.principals} - {PODS}
+            if not {("Federated", arn) for arn in issuers} >= principals or any(
+                _is_for_others(each, issuers[arn]) for _, arn in principals
+            ):
+                yield said, frozenset((arn, one) for _, arn in principals for one in self._taken(each, arn))
+
+    def said_to_pods(self, effect: str) -> dict[str, Statement]:
+        """Return the statements for EKS Pod Identity with an effect."""
+        pairs = zip(self.said, self.parsed[1], strict=True)
+        return {said: each for said, each in pairs if each.effect == effect and PODS in each.principals}
+
+    def _taken(self, statement: Statement, provider_arn: str) -> Iterator[str]:
+        audience = f"{provider_arn.partition(':oidc-provider/')[2]}:aud".lower()
+        asked_for = [
+            ComparedCondition(each._replace(key=audience), variables=True, written=each.key)
+            for each in statement.conditions
+            if each.key.lower() == audience
+        ]
+        for each in self.client_ids.get(provider_arn, ()):
+            if all(one.outcome((each,)) is not False for one in asked_for):
+                yield each
+
+
+def _is_for_others(statement: Statement, issuer: str) -> bool:
+    """Return whether a statement asks for claims that no token of a service account has: its issuer may be no cluster.
+
+    Of these tokens, IAM has `aud` and `sub` alone:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
+    """
+    for each in statement.conditions:
+        prefix, _, claim = each.key.lower().rpartition(":")
+        # No service account has upper case in its name. Null has values of its own.
+        operator = each.operator.lower()
+        values = (value.lower() if "ignorecase" in operator else value for value in each.wanted)
+        is_theirs = claim == "sub" and (operator == "null" or all(map(is_of_subject, values)))
+        if prefix == issuer.lower() and claim != "aud" and not is_theirs:
+            return True
+    return False
+
+
+# The keys that name an association, and operators by which a condition names their values.
+PLACE = tuple(each.lower() for each in (CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG))
+NAMING = frozenset({"StringEquals", "StringLike", "ArnEquals", "ArnLike"})
+
+
+def _places(statement: Statement) -> set[tuple[str, str]]:
+    """Return the cluster and the service account of each association that a statement names; none without all of it."""
+    values: dict[str, Sequence[str]] = {}
+    for each in statement.conditions:
+        operator = split_operator(each.operator)
+        is_plain = operator and operator.name in NAMING and not operator.if_exists and not operator.of_set
+        if is_plain and not any("${" in value or WILDCARDS.search(value) for value in each.wanted):
+            values[{SOURCE_ARN.lower(): PLACE[0]}.get(each.key.lower(), each.key.lower())] = each.wanted
+    every = itertools.product(*(values.get(key, ()) for key in PLACE))
+    return {(cluster, f"{namespace}:{name}") for cluster, namespace, name in every}
+
+
+class Compared(NamedTuple):
+    """A role that changes.
+
+    Attributes:
+        roles: The role before and afterwards; None where it is not there.
+        problem: Why nobody can tell who may assume it; empty where irsa can.
+        issuers: The issuers of the OIDC providers of clusters that it names, by the provider's ARN.
+        sides: Its trust at both times; none with a problem.
+        other_pods: Whether it newly lets in associations that the stack does not have.
+    """
+
+    roles: tuple[Role | None, Role | None]
+    problem: str
+    issuers: Mapping[str, str] = {}
+    sides: Sequence[Side] = ()
+    other_pods: bool = False
+
+    @property
+    def role(self) -> Role:
+        """The role afterwards, or the one that is gone."""
+        found = self.roles[1] or self.roles[0]
+        assert found
+        return found
+
+    @property
+    def undecided(self) -> Undecided:
+        """That nobody can tell who may assume it."""
+        return Undecided(self.role.name, known_arn(self.role.arn), self.problem)
+
+
+@functools.lru_cache(maxsize=4)
+def own_roles(sessions: Sessions) -> dict[str, Role]:
+    """Return the roles of the stack, by ARN; of others it may have policies and associations."""
+    return {arn: each for arn, each in sessions.roles.items() if each.trust is not NOT_THERE}
+
+
+def client_ids_of(world: World) -> dict[str, Any]:
+    """Return what the OIDC providers list, by ARN; Unknown where that is not known."""
+    return {arn: each for aws_account in world.aws_accounts for arn, each in aws_account.client_ids.items()}
+
+
+def changed_roles(before: Sessions, after: Sessions) -> list[str]:
+    """Return the ARNs of the roles whose sessions may change: trust, an OIDC provider, or an association; sorted."""
+    old, new = (client_ids_of(each.world) for each in (before, after))
+    providers = [arn for arn in {**old, **new} if old.get(arn, ()) != new.get(arn, ())]
+    of_stack = own_roles(before), own_roles(after)
+    pods = before.world.associations, after.world.associations
+
+    def may_change(arn: str) -> bool:
+        was, becomes = (each.get(arn) for each in of_stack)
+        sessions = [{_session(one) for one in each.get(arn, ())} for each in pods]
+        if was is None or becomes is None or was.trust != becomes.trust or sessions[0] != sessions[1]:
+            return True
+        return bool(providers) and arn in after.policies and _trusts_any(after.policies[arn].parsed[1], providers)
+
+    return sorted(arn for arn in {**of_stack[0], **of_stack[1]} if may_change(arn))
+
+
+def _session(of: Association) -> tuple[Any, ...]:
+    return of.cluster_arn, of.subject, of.session_tags, of.target_role_arn
+
+
+def _trusts_any(statements: Iterable[Statement], provider_arns: Collection[str]) -> bool:
+    principals = allowed_principals(statements)
+    return any(("Federated", arn) in principals or principals & ANYBODY for arn in provider_arns)
+
+
+def compared_roles(before: Sessions, after: Sessions) -> dict[str, Compared]:
+    """Return the roles that change, by their ARNs, sorted."""
+    both = before, after
+    client_ids = [client_ids_of(each.world) for each in both]
+    found = {}
+    for arn in changed_roles(before, after):
+        roles = own_roles(before).get(arn), own_roles(after).get(arn)
+        unlisted = itertools.starmap(_unlisted, _of(arn, both, client_ids))
+        problem = next(filter(None, (*(each.problems.get(arn) for each in both), *unlisted)), "")
+        issuers, sides = ({}, []) if problem else _sides(arn, both, client_ids)
+        declared = {(each.cluster_arn, each.subject) for each in after.world.associations.get(arn, ())}
+        other_pods = bool(sides) and _lets_in_others(sides[0], sides[1], declared)
+        found[arn] = Compared(roles, problem, issuers, sides, other_pods)
+    return found
+
+
+def _lets_in_others(before: Side, after: Side, declared: Set[tuple[str, str]]) -> bool:
+    """Return whether more associations are let in than those that are declared, by cluster and service account."""
+    old, new = (each.said_to_pods("Allow") for each in (before, after))
+    more = [_places(each) or {("", "")} for said, each in new.items() if said not in old]
+    denied_no_more = before.said_to_pods("Deny").keys() - after.said_to_pods("Deny")
+    return bool(new and denied_no_more) or not all(each <= declared for each in more)
+
+
+def _of(arn: str, both: Iterable[Sessions], client_ids: Iterable[Any]) -> Iterator[tuple[Parsed, Any]]:
+    """Yield what the trust policy of a role says at both times, with the client IDs of then."""
+    for each, ids in zip(both, client_ids, strict=True):
+        yield each.policies[arn].parsed if arn in each.policies else NOTHING, ids
+
+
+def _unlisted(parsed: Parsed, client_ids: Mapping[str, Any]) -> str:
+    unknown = [arn for arn, each in client_ids.items() if isinstance(each, Unknown)]
+    return NO_CLIENT_IDS if _trusts_any(parsed[1], unknown) else ""
+
+
+def _sides(
+    arn: str, both: Sequence[Sessions], client_ids: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, str], list[Side]]:
+    """Return the issuers of the OIDC providers of clusters that a role names, by the provider's ARN, and both sides."""
+    _, partition, _, _, number, _ = arn.split(":", 5)
+    own = functools.partial(oidc_provider_arn, partition, number)
+    managed = {each for ids in client_ids for each in ids if _is_own(each, arn)}
+    issuers = {each.issuer.removeprefix("https://") for each in both[1].world.clusters}
+    known = {*issuers, *filter(eks_region, (each.partition(":oidc-provider/")[2] for each in managed))}
+    trusts = [
+        each
+        for parsed, _ in _of(arn, both, client_ids)
+        for each in trusts_of(parsed, partition, number, dict.fromkeys(map(own, known), ()), known)
+    ]
+    # Where one side names service accounts, the issuer is a cluster's for the other side too, which may name nobody,
+    # or anybody.
+    clusters = {each.issuer for each in trusts if each.issuer in known or is_of_kubernetes(each)}
+    of_clusters = {each.provider_arn: each.issuer for each in trusts if each.issuer in clusters}
+    of_clusters |= {own(each): each for each in clusters if number}
+    of_its_account = [each for each in of_clusters if _is_own(each, arn)]
+    spelling: dict[str, str] = {}
+    return of_clusters, [
+        Side(
+            parsed,
+            normal(sessions.roles[arn].trust, spelling).texts if parsed is not NOTHING else [],
+            # Those that the stack does not create may list any.
+            {each: ids.get(each) or () if each in managed else None for each in of_its_account},
+            {each: ids[each] for each in ids if each not in of_its_account},
+        )
+        for sessions, (parsed, ids) in zip(both, _of(arn, both, client_ids), strict=True)
+    ]
+
+
+def _is_own(provider_arn: str, role_arn: str) -> bool:
+    """Return whether an OIDC provider is of the role's own AWS account: STS takes no other one."""
+    provider, role = (each.split(":") for each in (provider_arn, role_arn))
+    return not role[4] or (provider[1], provider[4]) == (role[1], role[4])
+
+
+def clusters_of_both_ways(before: Sessions, after: Sessions) -> list[str]:
+    """Return the ARNs of the clusters whose issuer decides whether both ways lead to one service account."""
+    found: set[str] = set()
+    for arn in changed_roles(before, after):
+        policies = [each.policies[arn] for each in (before, after) if arn in each.policies]
+        types = {type_ for each in policies for one in each.parsed[1] for type_, _ in one.principals}
+        if {PODS[0], "Federated"} <= types:
+            pods = (one for each in (before, after) for one in each.world.associations.get(arn, ()))
+            found |= {each.request.cluster_arn for each in pods}
+            found |= {str(each) for policy in policies for each in clusters_named(policy.role.trust)}
+    return sorted(found - {""})
