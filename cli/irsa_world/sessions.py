@@ -37,7 +37,7 @@ from irsa_world.verdict import AskedRole, Verdict, of_annotations, of_missing_ro
 PROBLEM = "its trust policy: "
 NOT_READ = "the trust policy of {role} was not read"
 # What decides, of several answers that must all allow: what refuses, before what cannot be decided.
-ORDER = (Decision.DENIED, Decision.CANNOT_DECIDE, Decision.ALLOWED)
+ORDER = (Decision.DENIED, Decision.CANNOT_TELL, Decision.ALLOWED)
 NOTHING, UNREAD = RolePolicies(()), Unknown("it was not read")
 
 
@@ -114,7 +114,7 @@ class Group(NamedTuple):
         trust: What the role says to the tokens of that cluster.
         cluster: The cluster.
         service_accounts: Which of the cluster's, one bit each: see Claims.
-        decision: ALLOWED or CANNOT_DECIDE.
+        decision: ALLOWED or CANNOT_TELL.
         audiences: For tokens of which audiences, sorted.
         reason: Why.
     """
@@ -199,7 +199,7 @@ class Sessions:
         if missing := self.missing(role_arn):
             return Session(role_arn, missing, missing=True)
         policy, unread = self.policies.get(role_arn), NOT_READ.format(role=named(role_arn))
-        return Session(role_arn, ask(policy) if policy else Verdict(Decision.CANNOT_DECIDE, unread))
+        return Session(role_arn, ask(policy) if policy else Verdict(Decision.CANNOT_TELL, unread))
 
     def missing(self, role_arn: str) -> Verdict | None:
         """Return that a role does not exist; None where it does, or its AWS account was not read."""
@@ -244,7 +244,7 @@ class Sessions:
         def of_target(target: TrustPolicy) -> Verdict:
             role = self.roles.get(association.role_arn)
             if role is None:
-                return Verdict(Decision.CANNOT_DECIDE, NOT_READ.format(role=named(association.role_arn)))
+                return Verdict(Decision.CANNOT_TELL, NOT_READ.format(role=named(association.role_arn)))
             return _of_target_role(association, self.role_policies(role), target.parsed)
 
         first = self.admits(association.role_arn, association.request)
@@ -398,7 +398,7 @@ def _groups(trust: Trust, cluster: Cluster, claims: Claims[ServiceAccount]) -> I
         if any(each.effect == "Allow" for each in applying.values()):
             first = claims.subjects(group & -group)[0]
             answer = _answer(trust, applying, first)
-            if answer and answer[0] is Decision.CANNOT_DECIDE and first in answer[2] and group & (group - 1):
+            if answer and answer[0] is Decision.CANNOT_TELL and first in answer[2] and group & (group - 1):
                 # The reason is this one's alone; the list grows while it is read.
                 waiting += [(outcomes, each) for each in bits(group)]
             elif answer:
@@ -414,7 +414,7 @@ def _answer(
     for audience in sorted({*(trust.client_ids or ())}):
         evaluation = trust.evaluated(subject, audience, statements.values())
         by_decision.setdefault(evaluation.decision, {})[audience] = evaluation
-    for decision in (Decision.ALLOWED, Decision.CANNOT_DECIDE):
+    for decision in (Decision.ALLOWED, Decision.CANNOT_TELL):
         if answers := by_decision.get(decision):
             reasons = [each for one in answers.values() for each in _reasons(trust, one, [*statements])]
             return decision, tuple(answers), "; ".join(dict.fromkeys(reasons))
@@ -427,7 +427,7 @@ def _reasons(trust: ProviderTrust, evaluation: Evaluation, places: Sequence[int]
         text = statement_text(trust, places[each.index])
         if each.matched and each.effect == "Allow":
             yield text
-        elif each.matched is None and evaluation.decision is Decision.CANNOT_DECIDE:
+        elif each.matched is None and evaluation.decision is Decision.CANNOT_TELL:
             verb = "deny" if each.effect == "Deny" else "allow"
             why = " ".join(reason.explanation for reason in each.reasons if reason.outcome is None)
             yield f"{text}; it may {verb} it: {why}"
@@ -444,7 +444,7 @@ def _of_target_role(association: Association, policies: RolePolicies, trust: Par
     for action in assume_role_actions(association.session_tags):
         request = RoleRequest(association.role_arn, (action,), association.external_id)
         outcome, reason = assumes(request, policies, other, trust)
-        decision = {True: Decision.ALLOWED, None: Decision.CANNOT_DECIDE, False: Decision.DENIED}[outcome]
+        decision = {True: Decision.ALLOWED, None: Decision.CANNOT_TELL, False: Decision.DENIED}[outcome]
         reason = reason or f"its trust policy, or the policies of {role}, do not allow {action}"
         text = f"as target role of {role}: {reason}"
         wanted = f"{action} for {role}, in the trust policy of {named(other)} and in the policies of {role}"

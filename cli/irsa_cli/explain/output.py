@@ -26,11 +26,11 @@ Request = WebIdentityRequest | PodIdentityRequest
 MARKS = {True: "yes", False: "no", None: "?"}
 APPLIES = {True: "applies", False: "does not apply", None: "may apply"}
 COLORS = {True: "green", False: "red", None: "yellow"}
-OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False, Decision.CANNOT_DECIDE: None}
+OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False, Decision.CANNOT_TELL: None}
 CLAIMS = {
     Decision.ALLOWED: "allowed: {} may assume {}",
     Decision.DENIED: "denied: {} may not assume {}",
-    Decision.CANNOT_DECIDE: "cannot tell whether {} may assume {}",
+    Decision.CANNOT_TELL: "cannot tell whether {} may assume {}",
 }
 CONDITION = "Condition"
 # How it begins that no statement allows it, and in which one what does not match.

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from irsa_world.live.iam import AwsAccountClient
     from irsa_world.live.kubernetes import ClusterClient
 
-EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_DECIDE: COULD_NOT_LOOK}
+EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_TELL: COULD_NOT_LOOK}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -129,7 +129,7 @@ class _Asked:
         if answer.decision is Decision.DENIED and not role_arn and not self.options.audience:
             # An association gives a role whatever the annotation is.
             text = f"by IRSA it may not: {answer.explanation}; but irsa cannot tell whether it has an association"
-            answer = replace(answer, decision=Decision.CANNOT_DECIDE, explanation=text)
+            answer = replace(answer, decision=Decision.CANNOT_TELL, explanation=text)
         return replace(answer, notes=(Note("association", unknown), *answer.notes))
 
     def _association(self) -> tuple[Association | None, str]:
@@ -187,7 +187,7 @@ class _Asked:
             text = f"Pods that are older ask for {named(self.live.role_arn)}: pass --audience to explain that"
             answer = replace(answer, notes=(Note("token", text),))
         for target in targets if answer.decision is not Decision.DENIED else ():
-            second = Verdict(Decision.CANNOT_DECIDE, unread) if unread else target.verdict
+            second = Verdict(Decision.CANNOT_TELL, unread) if unread else target.verdict
             decision = min(answer.decision, second.decision, key=ORDER.index)
             text = f"{answer.explanation}; {named(target.role_arn)}: {second.found}"
             answer = replace(answer, role=target.role_arn, decision=decision, explanation=text)

@@ -7,7 +7,7 @@ from irsa_cli.inventory.output import Chain
 from irsa_world.sessions import Sessions
 from irsa_world.trusts.claims import bits
 
-UNDECIDED = Decision.CANNOT_DECIDE
+UNDECIDED = Decision.CANNOT_TELL
 
 
 def chains(sessions: Sessions) -> list[Chain]:
@@ -49,7 +49,7 @@ class Steps:
         if role not in self._places:
             return {}
         of_allowed, of_all = (_reached(self._places[role], steps) for steps in (self._allowed, self._all))
-        decisions = ((Decision.ALLOWED, of_allowed), (Decision.CANNOT_DECIDE, of_all & ~of_allowed))
+        decisions = ((Decision.ALLOWED, of_allowed), (Decision.CANNOT_TELL, of_all & ~of_allowed))
         return {self._arns[each.bit_length() - 1]: decision for decision, those in decisions for each in bits(those)}
 
 

@@ -19,7 +19,7 @@ from irsa_world.model import CANNOT_TELL
 from irsa_world.report.text import VERDICTS, Section, counted
 
 NONE = "-"
-DECISIONS = (Decision.ALLOWED, Decision.CANNOT_DECIDE)
+DECISIONS = (Decision.ALLOWED, Decision.CANNOT_TELL)
 HEADINGS = (
     *("cluster", "service account", "annotated with", "associated with"),
     *("may assume", "cannot tell", "then", "then, cannot tell", "guard"),
@@ -124,7 +124,7 @@ def _in_turn(inventory: Inventory, steps: Steps) -> dict[tuple[str, str], dict[s
                 of_name = found.setdefault((each.cluster, name), {})
                 # With session tags, as associations give them, each step needs sts:TagSession too.
                 certain = decision is each.decision is Decision.ALLOWED and each.audiences
-                of_name[arn] = Decision.ALLOWED if certain else of_name.get(arn, Decision.CANNOT_DECIDE)
+                of_name[arn] = Decision.ALLOWED if certain else of_name.get(arn, Decision.CANNOT_TELL)
     return found
 
 

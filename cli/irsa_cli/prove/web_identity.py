@@ -131,7 +131,7 @@ class WebIdentityProof(Proof):
         if live is None:
             return replace(check, found=check.found + UNREAD_TRUST)
         verdict = self._verdict(live, claim.service_account.subject, issuer)
-        if verdict and verdict.decision is Decision.CANNOT_DECIDE:
+        if verdict and verdict.decision is Decision.CANNOT_TELL:
             found = f"{refused}: {verdict.details}; {OUTSIDE}"
             return self._check(ASSUMES, Outcome.CANNOT_TELL, claim.about, found)
         return check
@@ -189,12 +189,12 @@ class WebIdentityProof(Proof):
             if verdict := self._verdict(sessions, each.subject, issuer):
                 found.setdefault(verdict.decision, each)
         # Whom the role of another owner admits besides is no business of this stack.
-        wanted = (Decision.ALLOWED, Decision.CANNOT_DECIDE, Decision.DENIED) if declared else (Decision.DENIED,)
+        wanted = (Decision.ALLOWED, Decision.CANNOT_TELL, Decision.DENIED) if declared else (Decision.DENIED,)
         decision = next((each for each in wanted if each in found), None)
         if decision is None:
             return problem or "every existing service account is trusted"
         other = replace(own, namespace=found[decision].namespace, name=found[decision].name)
-        doubt = DOUBT if decision is Decision.CANNOT_DECIDE else ""
+        doubt = DOUBT if decision is Decision.CANNOT_TELL else ""
         return Claim(proven.cluster, other, f"{other.place}, which is not trusted", doubt=doubt)
 
     def _names(self, claim: Claim, issuer: str) -> Mapping[str, str]:

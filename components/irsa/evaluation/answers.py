@@ -38,7 +38,7 @@ class Decision(StrEnum):
 
     ALLOWED = "allowed"
     DENIED = "denied"
-    CANNOT_DECIDE = "cannot tell"
+    CANNOT_TELL = "cannot tell"
 
 
 @dataclass(frozen=True)

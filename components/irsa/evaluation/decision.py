@@ -38,7 +38,7 @@ def evaluate_parsed(version: str, statements: Iterable[Statement], request: Requ
     known, parsed = known_of(request, version == VERSION), [*statements]
     found = [_evaluate_action(action, parsed, known) for action in request.actions]
     # Each action must be allowed: what refuses one decides, and before it nothing else is asked.
-    order = (Decision.DENIED, Decision.CANNOT_DECIDE, Decision.ALLOWED)
+    order = (Decision.DENIED, Decision.CANNOT_TELL, Decision.ALLOWED)
     return min(found, key=lambda each: order.index(each.decision))
 
 
@@ -64,7 +64,7 @@ def _evaluate_action(action: str, statements: Sequence[Statement], known: Known)
 _DECIDING = {
     Decision.ALLOWED: (("Allow", True),),
     Decision.DENIED: (("Deny", True), ("Allow", False)),
-    Decision.CANNOT_DECIDE: (("Deny", None), ("Allow", None)),
+    Decision.CANNOT_TELL: (("Deny", None), ("Allow", None)),
 }
 # Every explanation of a decision: {statements} are numbers, each with its Sid, and {why} are elements, or their values.
 DENIED_BY = "statement {statements} denies it, and an explicit Deny wins over every Allow"
@@ -101,10 +101,10 @@ def _decide(statements: tuple[StatementEvaluation, ...], request: Request) -> tu
     if not allow and not perhaps_allow:
         return Decision.DENIED, _nothing_allows(statements, request)
     if perhaps_deny:
-        return Decision.CANNOT_DECIDE, MAY_DENY.format(statements=perhaps_deny)
+        return Decision.CANNOT_TELL, MAY_DENY.format(statements=perhaps_deny)
     if allow:
         return Decision.ALLOWED, ALLOWED_BY.format(statements=allow)
-    return Decision.CANNOT_DECIDE, MAY_ALLOW.format(statements=perhaps_allow)
+    return Decision.CANNOT_TELL, MAY_ALLOW.format(statements=perhaps_allow)
 
 
 def _nothing_allows(statements: tuple[StatementEvaluation, ...], request: Request) -> str:
@@ -123,7 +123,7 @@ def with_values(evaluation: Evaluation) -> str:
     if decides is None or decides.matched:
         return evaluation.explanation
     why = " ".join(each.explanation for each in decides.deciding).removesuffix(".")
-    if evaluation.decision is Decision.CANNOT_DECIDE:
+    if evaluation.decision is Decision.CANNOT_TELL:
         return f"{evaluation.explanation}: {why}"
     return NEAREST.format(nearest="", statements=_numbered(decides), why=why)
 

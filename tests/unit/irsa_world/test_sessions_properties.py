@@ -88,7 +88,7 @@ def by_pair(document: dict[str, Any], client_ids: tuple[str, ...]) -> dict[str, 
         for audience in sorted(client_ids):
             request = WebIdentityRequest(f"https://{ISSUER}", PROVIDER, f"{PREFIX}{namespace}:{name}", audience)
             answers.setdefault(evaluate_parsed(*parsed, request).decision, []).append(audience)
-        for decision in (Decision.ALLOWED, Decision.CANNOT_DECIDE):
+        for decision in (Decision.ALLOWED, Decision.CANNOT_TELL):
             if decision in answers:
                 found[f"{namespace}/{name}"] = decision, tuple(answers[decision])
                 break

@@ -41,7 +41,7 @@ def wide_trust(facts: Facts) -> Iterator[Finding]:
         said = []
         for decision, verb in (
             (Decision.ALLOWED, "it trusts"),
-            (Decision.CANNOT_DECIDE, "irsa cannot tell whether it trusts"),
+            (Decision.CANNOT_TELL, "irsa cannot tell whether it trusts"),
         ):
             of_decision = {name: those for name, (found, those) in namespaces.items() if found is decision}
             whom = "the cluster" if "*" in of_decision else listed(of_decision)
@@ -73,7 +73,7 @@ def _wide_namespaces(trust: Trust) -> dict[str, tuple[Decision, Sequence[Admitte
     found: dict[str, tuple[Decision, Sequence[Admitted]]] = {}
     for decision, those in (
         (Decision.ALLOWED, [each for each in admitted if each.certain]),
-        (Decision.CANNOT_DECIDE, admitted),
+        (Decision.CANNOT_TELL, admitted),
     ):
         subjects = {each.subject: each for each in those}
         if those and stranger(subjects) is None:

@@ -68,7 +68,7 @@ def not_admitted(facts: Facts) -> Iterator[Finding]:
         refused = facts.of_token(each.role_arn, cluster, each).verdict
         if policy is None or refused.decision is Decision.ALLOWED:
             continue
-        if refused.decision is Decision.CANNOT_DECIDE:
+        if refused.decision is Decision.CANNOT_TELL:
             whom = f"the service accounts of {named(cluster.name)} that are annotated with it"
             facts.not_checked(f"whether {named(each.role_arn)} admits {whom} cannot be decided here")
             continue
@@ -119,7 +119,7 @@ def association_not_admitted(facts: Facts) -> Iterator[Finding]:
         role_arn, verdict, missing = each.deciding
         if missing or verdict.decision is Decision.ALLOWED:
             continue
-        if verdict.decision is Decision.CANNOT_DECIDE:
+        if verdict.decision is Decision.CANNOT_TELL:
             which = f"the association of {named(str(each.association))} in {named(each.cluster.name)}"
             facts.not_checked(
                 f"whether {named(role_arn)} admits {which} cannot be decided here: {verdict.details or verdict.found}"

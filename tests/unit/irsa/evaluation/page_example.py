@@ -21,7 +21,7 @@ PAGE = {
         }
     ],
 }
-MATCHED, NOT_MATCHED, UNKNOWN = Decision.ALLOWED, Decision.DENIED, Decision.CANNOT_DECIDE
+MATCHED, NOT_MATCHED, UNKNOWN = Decision.ALLOWED, Decision.DENIED, Decision.CANNOT_TELL
 
 
 def statement(effect: str = "Allow", **elements: Any) -> dict[str, Any]:

@@ -222,7 +222,7 @@ def test_a_deny_for_the_roles_own_account(principal: str) -> None:
     document["Statement"].append(allow(Effect="Deny", Principal={"AWS": principal}))
     request = WebIdentityRequest(f"https://{HOST_PATH}", PROVIDER, f"{PREFIX}team-a:app", AUDIENCE)
 
-    assert evaluate(document, request).decision is Decision.CANNOT_DECIDE
+    assert evaluate(document, request).decision is Decision.CANNOT_TELL
     document["Statement"][1]["Principal"] = {"AWS": principal.replace("111122223333", "444455556666")}
     assert evaluate(document, request).decision is Decision.ALLOWED
     document["Statement"][1] = allow(Principal={"AWS": principal})

@@ -175,7 +175,7 @@ def test_cannot_decide_exactly_when_the_unknown_matters(statements: list[tuple[s
     worlds = product(*([True, False] if matched is None else [matched] for _, matched in statements))
     effects = [effect for effect, _ in statements]
     possible = {decide(tuple(zip(effects, world, strict=True))) for world in worlds}
-    assert evaluation.decision is (possible.pop() if len(possible) == 1 else Decision.CANNOT_DECIDE)
+    assert evaluation.decision is (possible.pop() if len(possible) == 1 else Decision.CANNOT_TELL)
     assert [(each.effect, each.matched) for each in evaluation.statements] == statements
 
 

@@ -153,7 +153,7 @@ def test_it_admits_whom_the_judge_does(statements: list[dict[str, Any]], with_ta
     assert evaluate(document, request).decision is expected
     # Without the cluster, what depends on it cannot be decided, and nothing else changes.
     unknown = evaluate(document, PodIdentityRequest("a", "app", session_tags=with_tags)).decision
-    assert unknown in (expected, Decision.CANNOT_DECIDE)
+    assert unknown in (expected, Decision.CANNOT_TELL)
 
 
 def test_what_only_the_pod_knows_cannot_be_decided() -> None:
@@ -164,4 +164,4 @@ def test_what_only_the_pod_knows_cannot_be_decided() -> None:
         "Condition": {"StringEquals": {"aws:RequestTag/kubernetes-pod-name": "app-0"}},
     }
     decision = evaluate({"Statement": statement}, PodIdentityRequest("a", "app", CLUSTERS[0])).decision
-    assert decision is Decision.CANNOT_DECIDE
+    assert decision is Decision.CANNOT_TELL

@@ -123,7 +123,7 @@ def test_policies_of_ones_own() -> None:
 def test_without_the_list_of_details_only_names_are_told() -> None:
     others = role("other", trusting(APP)), role("third", trusting(ROOT))
     (found,) = chains(*others, has_details=False)
-    assert (found.assumes, found.decision) == (OTHER, Decision.CANNOT_DECIDE)
+    assert (found.assumes, found.decision) == (OTHER, Decision.CANNOT_TELL)
     assert "not read" in found.reason
 
 
@@ -271,7 +271,7 @@ def test_small_worlds(seed: int) -> None:
 
 def test_further_steps() -> None:
     arns = [role_arn(f"app-{n}") for n in range(30)]
-    found = [Chain(*pair, Decision.CANNOT_DECIDE, "") for pair in itertools.permutations(arns, 2)]
+    found = [Chain(*pair, Decision.CANNOT_TELL, "") for pair in itertools.permutations(arns, 2)]
     found += [Chain(*pair, Decision.ALLOWED, "") for pair in itertools.pairwise(arns)]
     steps = Steps(found)
 
