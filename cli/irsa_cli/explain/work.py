@@ -95,12 +95,12 @@ def _live(options: argparse.Namespace) -> Explanation:
     is_told = role_arn and options.issuer and options.audience
     cluster = None if is_told else _cluster(subject.replace(":", "/"), options.issuer, declared)
     live = cluster.service_account(*subject.split(":")) if cluster else None
-    answer = _Asked(options, subject, aws_accounts, declared, cluster, live).answer(role_arn)
+    answer = _Question(options, subject, aws_accounts, declared, cluster, live).answer(role_arn)
     return replace(answer, binding=binding)
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Question:
     """A service account, as a cluster has it: the cluster is None where it is not read."""
 
     options: argparse.Namespace
