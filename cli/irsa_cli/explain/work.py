@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from irsa_world.live.iam import AwsAccountClient
     from irsa_world.live.kubernetes import ClusterClient
 
-EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_DECIDE: COULD_NOT_LOOK}
+CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_DECIDE: COULD_NOT_LOOK}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise CouldNotLookError(str(error)) from error
     # Nobody gets a token of a service account that does not exist, whatever the trust policy says.
-    code = FINDINGS if answer.missing else EXIT_CODES[answer.decision]
+    code = FINDINGS if answer.missing else CODES[answer.decision]
     if options.json:
         print(document("explain", code, answer))
     else:
