@@ -79,7 +79,9 @@ def _offline(options: argparse.Namespace) -> Explanation:
         namespace, _, name = subject.partition(":")
         request = PodIdentityRequest(namespace, name, str(parse_cluster_arn(options.cluster_arn)))
     else:
-        request = _request(subject, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
+        provider = provider_of_role(options.role, _check_issuer(options.issuer))
+        audience = options.audience or DEFAULT_AUDIENCE
+        request = WebIdentityRequest(options.issuer, provider, subject_claim(subject), audience)
     return explained(options.role, text_of(options.trust.read_bytes, named(str(options.trust))), request)
 
 
@@ -200,8 +202,7 @@ class _Question:
             why = NOT_ANNOTATED if live else NO_SERVICE_ACCOUNT
             return Explanation(place, "", Decision.DENIED, why, missing=missing)
         issuer = options.issuer or (self.cluster.issuer if self.cluster else "")
-        if not issuer.startswith("https://"):
-            raise UsageError(f"the issuer {issuer!r} does not begin with https://")
+        _check_issuer(issuer)
         namespace, name = place.split("/")
         service_account = live or ServiceAccount("", namespace, name)
         if options.audience:
@@ -325,8 +326,7 @@ def _subject(service_account: str) -> str:
     return check_subject(subject)
 
 
-def _request(subject: str, role_arn: str, issuer: str, audience: str) -> WebIdentityRequest:
-    provider = provider_of_role(role_arn, issuer)
+def _check_issuer(issuer: str) -> str:
     if not issuer.startswith("https://"):
         raise UsageError(f"the issuer {issuer!r} does not begin with https://")
-    return WebIdentityRequest(issuer, provider, subject_claim(subject), audience)
+    return issuer
