@@ -16,7 +16,7 @@ from bench.figures import Figure, compared
 from bench.measuring import in_turn, seconds
 from irsa.ways import TrustParts, trust_document
 from irsa_cli.main import main as irsa
-from irsa_cli.subcommands import installed
+from irsa_cli.subcommands import SUBCOMMANDS
 from irsa_program.check_report import report_of
 
 ROOT = Path(__file__).parents[1]
@@ -115,7 +115,7 @@ def startup(folder: Path) -> list[Figure]:
         "stacks": [],
     }
     started = {"irsa --help": ["--help"]}
-    for name in installed():
+    for name in SUBCOMMANDS:
         started[f"irsa {name}" if name in work else f"irsa {name} --help"] = [name, *work.get(name, ["--help"])]
     floors = {least: [sys.executable, "-c", least] for least in (ARGPARSE, PYDANTIC)}
     commands = {**floors, **{name: [IRSA, *arguments] for name, arguments in started.items()}}

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from irsa_world.live.iam import AwsAccountClient
     from irsa_world.live.kubernetes import ClusterClient
 
-EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_TELL: COULD_NOT_LOOK}
+CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_TELL: COULD_NOT_LOOK}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise CouldNotLookError(str(error)) from error
     # Nobody gets a token of a service account that does not exist, whatever the trust policy says.
-    code = FINDINGS if answer.missing else EXIT_CODES[answer.decision]
+    code = FINDINGS if answer.missing else CODES[answer.decision]
     if options.json:
         print(document("explain", code, answer))
     else:
@@ -80,7 +80,9 @@ def _offline(options: argparse.Namespace) -> Explanation:
         namespace, _, name = subject.partition(":")
         request = PodIdentityRequest(namespace, name, str(parse_cluster_arn(options.cluster_arn)))
     else:
-        request = _request(subject, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
+        provider = provider_of_role(options.role, _check_issuer(options.issuer))
+        audience = options.audience or DEFAULT_AUDIENCE
+        request = WebIdentityRequest(options.issuer, provider, subject_claim(subject), audience)
     return explained(options.role, text_of(options.trust.read_bytes, named(str(options.trust))), request)
 
 
@@ -96,12 +98,12 @@ def _live(options: argparse.Namespace) -> Explanation:
     is_told = role_arn and options.issuer and options.audience
     cluster = None if is_told else _cluster(subject.replace(":", "/"), options.issuer, declared)
     live = cluster.service_account(*subject.split(":")) if cluster else None
-    answer = _Asked(options, subject, aws_accounts, declared, cluster, live).answer(role_arn)
+    answer = _Question(options, subject, aws_accounts, declared, cluster, live).answer(role_arn)
     return replace(answer, binding=binding)
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Question:
     """A service account, as a cluster has it: the cluster is None where it is not read."""
 
     options: argparse.Namespace
@@ -201,8 +203,7 @@ class _Asked:
             why = NOT_ANNOTATED if live else NO_SERVICE_ACCOUNT
             return Explanation(place, "", Decision.DENIED, why, missing=missing)
         issuer = options.issuer or (self.cluster.issuer if self.cluster else "")
-        if not issuer.startswith("https://"):
-            raise UsageError(f"the issuer {issuer!r} does not begin with https://")
+        _check_issuer(issuer)
         namespace, name = place.split("/")
         service_account = live or ServiceAccount("", namespace, name)
         if options.audience:
@@ -326,8 +327,7 @@ def _subject(service_account: str) -> str:
     return check_subject(subject)
 
 
-def _request(subject: str, role_arn: str, issuer: str, audience: str) -> WebIdentityRequest:
-    provider = provider_of_role(role_arn, issuer)
+def _check_issuer(issuer: str) -> str:
     if not issuer.startswith("https://"):
         raise UsageError(f"the issuer {issuer!r} does not begin with https://")
-    return WebIdentityRequest(issuer, provider, subject_claim(subject), audience)
+    return issuer

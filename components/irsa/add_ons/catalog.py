@@ -113,7 +113,7 @@ def names() -> Sequence[str]:
 
 def text_of(name: str) -> str:
     """Return the data file of an add-on, which is one of `names()`, in YAML."""
-    return _folder().joinpath(f"{name}.yaml").read_text("utf-8")
+    return str(_folder().joinpath(f"{name}.yaml").read_text("utf-8"))
 
 
 @functools.cache
