@@ -1,13 +1,9 @@
 """How the command ends: its exit codes, and why a question got no answer."""
 
 from http import HTTPStatus
-from typing import TypeVar
 
-from irsa.rules.mistakes import Mistake
-from irsa.rules.unknown import Unknown
 from irsa_world.causes import Cause
 
-T = TypeVar("T")
 GOOD, FINDINGS, USAGE, COULD_NOT_LOOK, UNEXPECTED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES = """\
 exit codes: 0 good, 1 a finding (whatever else is not known), 2 wrong arguments,
@@ -26,34 +22,6 @@ class CouldNotLookError(Exception):
         """Keep the reason as one line: a report has one line for each."""
         super().__init__(" ".join(reason.split()))
         self.cause, self.about = cause or self.cause, about
-
-
-class NotCheckedError(Exception):
-    """A question that is not asked, and why."""
-
-
-class Unread(Unknown):
-    """Takes the place of what a question had no answer for.
-
-    Attributes:
-        error: Why.
-    """
-
-    def __init__(self, error: Exception) -> None:
-        """Keep the error."""
-        super().__init__(reason_of(error))
-        self.error = error
-
-
-def read(value: T) -> T:
-    """Return what was read.
-
-    Raises:
-        Exception: Why it was not.
-    """
-    if isinstance(value, Unread):
-        raise value.error
-    return value
 
 
 class UsageError(CouldNotLookError):
@@ -92,8 +60,3 @@ def failed_request(reason: str, status: int, cause: Cause | None = None, about: 
 def unexpected(error: Exception) -> str:
     """Return a message for a defect of irsa. It has no word of the error's own: one may be a token."""
     return f"unexpected {type(error).__name__}; please report it"
-
-
-def reason_of(error: Exception) -> str:
-    """Return why a question has no answer, in words that may be shown."""
-    return str(error) if isinstance(error, CouldNotLookError | NotCheckedError | Mistake) else unexpected(error)

@@ -27,7 +27,7 @@ from irsa_world.compare import (
     of_policies,
     of_settings,
 )
-from irsa_world.exits import CouldNotLookError, NoPermissionError, NotCheckedError, read
+from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.eks import AGENT, EksClient
 from irsa_world.live.iam import AwsAccountClient
@@ -39,6 +39,7 @@ from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, D
 from irsa_world.trusts.chains import Document
 from irsa_world.trusts.clusters import clusters_named
 from irsa_world.trusts.trust import allowed_principals
+from irsa_world.unread import NotCheckedError, read
 from irsa_world.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, Verdict, of_provider
 
 # Statuses in which the agent runs: https://docs.aws.amazon.com/eks/latest/APIReference/API_Addon.html

@@ -9,7 +9,7 @@ from irsa.rules.annotations import ROLE_ARN
 from irsa.rules.mistakes import listed, named
 from irsa.ways import ONLY_IRSA, POD_IDENTITY, Way
 from irsa_cli.verify.kinds import PODS, STAGE
-from irsa_world.exits import CouldNotLookError, NotCheckedError
+from irsa_world.exits import CouldNotLookError
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients
 from irsa_world.pods import (
     Problem,
@@ -21,6 +21,7 @@ from irsa_world.pods import (
 from irsa_world.report.checks import UNANSWERED, Check, Outcome, ask
 from irsa_world.stages import KEYS, NO_ROLE, WITHOUT_AGENT, Node, RunningPod, stage_of, way_of
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, in_cluster
+from irsa_world.unread import NotCheckedError
 
 
 def pod_checks(declared: DeclaredStack, clusters: ClusterClients, binding: DeclaredBinding) -> list[Check]:

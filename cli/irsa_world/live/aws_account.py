@@ -14,7 +14,7 @@ from irsa.rules.names import snake
 from irsa.rules.trust import federated_providers
 from irsa.rules.unknown import known_or
 from irsa.ways import IRSA
-from irsa_world.exits import CouldNotLookError, NoPermissionError, Unread
+from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.iam import OWN, QUESTIONS_OF_A_DOCUMENT, AwsAccountClient, with_details
 from irsa_world.live.kubernetes import ClusterClients
@@ -22,6 +22,7 @@ from irsa_world.live.once import MANY
 from irsa_world.live.service import CONCURRENT
 from irsa_world.model import OTHERS, AwsAccount, ManagedPolicy, Role, World
 from irsa_world.state.declared import DeclaredBinding
+from irsa_world.unread import Unread
 
 # In place of the names of inline policies: all that there are.
 ALL = (OTHERS,)

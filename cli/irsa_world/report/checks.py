@@ -5,17 +5,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from irsa.rules.unknown import Unknown
-from irsa_world.exits import (
-    COULD_NOT_LOOK,
-    FINDINGS,
-    GOOD,
-    CouldNotLookError,
-    NoPermissionError,
-    NotCheckedError,
-    SecretInStateError,
-    Unread,
-    reason_of,
-)
+from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, NoPermissionError, SecretInStateError
+from irsa_world.unread import NotCheckedError, Unread, reason_of
 
 
 class Outcome(StrEnum):
