@@ -17,7 +17,6 @@ from irsa_cli.explain.output import Explanation, Note, explained, section_of
 from irsa_cli.text_files import text_of
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, UsageError
 from irsa_world.issuers import eks_region
-from irsa_world.live.aws_account import Wanted, read_aws_account
 from irsa_world.model import Association, AwsAccount, Cluster, ServiceAccount, World
 from irsa_world.report.json import document
 from irsa_world.report.publish import print_sections
@@ -153,6 +152,8 @@ class _Question:
 
     def _sessions(self, issuer: str, *role_arns: str) -> Sessions:
         """Return the sessions of a World with these roles alone, as far as their ARNs are some."""
+        from irsa_world.live.aws_account import Wanted, read_aws_account  # noqa: PLC0415 (as in `run`)
+
         found = []
         for role_arn in role_arns:
             with contextlib.suppress(Mistake):
