@@ -129,8 +129,11 @@ def _changes(cluster: str, urn: str, before: Sequence[Resource], after: Sequence
     is_said = (old, was) != (new, becomes) or _own(before) == _own(after)
     if old is None or new is None or not is_said:
         yield GuardChange(cluster, PODS, OFF if old == {} else CANNOT_TELL, CANNOT_TELL)
+    tenants = {each.partition("/")[0] for each in new or ()} - {SYSTEM}
+    if old is None or new is None:
+        old, new = {}, {}
     groups: dict[tuple[str, str, bool], list[str]] = {}
-    for name in sorted({*(old or {}), *(new or {})}) if old is not None and new is not None else ():
+    for name in sorted({*old, *new}):
         pair = old.get(name, OFF), new.get(name, OFF)
         # Of a service account that goes with its binding, there is nothing left to guard.
         groups.setdefault((*pair, (name in new or not after) and _is_looser(*pair)), []).append(name)
@@ -140,7 +143,7 @@ def _changes(cluster: str, urn: str, before: Sequence[Resource], after: Sequence
     if was != becomes:
         yield GuardChange(cluster, ROLE_ANNOTATIONS, was, becomes, dangerous=_is_looser(was, becomes))
     change = GuardChange(cluster, EXCEPTIONS, was, becomes)
-    yield from _avoiding(change, before, after, {each.partition("/")[0] for each in new or ()} - {SYSTEM})
+    yield from _avoiding(change, before, after, tenants)
 
 
 def _modes(component: Mapping[str, Any]) -> Mapping[str, str] | None:
