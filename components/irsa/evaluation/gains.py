@@ -4,8 +4,9 @@ At most, a side gives what its Allow statements name, less what a Deny without c
 gives what Allow statements without conditions name, less whatever a Deny may take away. Gained is what the old side
 does not give even at most; of all else that is new, irsa cannot tell, and names the condition keys that decide.
 
-Asked are the patterns of Allow statements that no old ones include under the same or fewer conditions, and all that is
-allowed within a Deny, or beyond a permissions boundary, that limits less: whatever is gained is within one of these.
+Asked are the patterns of Allow statements that no old ones include under the same or fewer conditions, and those for
+what is allowed within a Deny, or beyond a permissions boundary, that limits less: of two patterns, part by part, the
+narrower one. Whatever is gained is within one of these.
 `*` matches colons, as IAM has it, but two ARNs with as many colons are compared part by part: no colon or slash is in
 the first five (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html), and colons are in the resource
 only as a pattern has them in its own. So nothing is both a snapshot and a volume, whatever its AWS account.
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from irsa.evaluation.narrower import are_implied
-from irsa.evaluation.patterns import TooManyError, both, covers, overlap, widest
+from irsa.evaluation.patterns import covers, overlap, widest
 from irsa.evaluation.permission_statements import VARIABLE, Names, Statement
 from irsa.evaluation.permissions import Bound, Having, Included, Permissions
 from irsa.rules.subjects import is_pattern
@@ -60,16 +61,15 @@ def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
 
     Every action that is gained on a resource matches a gain.
     """
-    spelling: dict[str, str] = {}
+    statements = (*before.statements, *after.statements)
+    spelling = {name.lower(): name for each in statements for name in each.actions.outer}
     pairs: set[tuple[str, str]] = set()
-    try:
-        for action, resource in _asked(before, after):
-            spelling.setdefault(action.lower(), action)
-            pairs.add((action.lower(), resource))
-            if len(pairs) > MOST_PAIRS:
-                raise TooManyError  # noqa: TRY301 (as where their intersections are too many)
-    except TooManyError:
-        pairs = {("*", "*")}
+    for action, resource in _asked(before, after):
+        pairs.add((action.lower(), resource))
+        if len(pairs) > MOST_PAIRS:
+            pairs = {("*", "*")}
+            spelling["*"] = "*"
+            break
     found: dict[tuple[Extent, tuple[str, ...]], dict[str, set[str]]] = {}
     for action, resource in sorted(pairs):
         if extent := _extent(before, after, action, resource):
@@ -80,7 +80,7 @@ def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
         for action, resources in of_actions.items():
             together.setdefault(tuple(widest(resources)), []).append(action)
         gained += [
-            Gain(_written(spelling.get(each, each) for each in widest(actions)), _written(resources), extent_, keys)
+            Gain(_written(spelling[each] for each in widest(actions)), _written(resources), extent_, keys)
             for resources, actions in together.items()
         ]
     return tuple(sorted(each_once(gained)))
@@ -110,11 +110,7 @@ def _says(one: Gain, other: Gain) -> bool:
 
 
 def _asked(before: Permissions, after: Permissions) -> Iterator[tuple[str, str]]:
-    """Yield actions, each with a resource, of which some may be gained.
-
-    Raises:
-        TooManyError: The patterns combine in too many ways.
-    """
+    """Yield actions, each with a resource, of which some may be gained."""
     allows = [each for each in after.statements if each.allows and not each.in_boundary and not each.never]
     of_policies, of_boundary = (
         [each for each in before.statements if each.allows and each.in_boundary is where] for where in (False, True)
@@ -127,9 +123,15 @@ def _asked(before: Permissions, after: Permissions) -> Iterator[tuple[str, str]]
     limits += [(each, denies) for each in before.statements if not each.allows and not each.never]
     for limit, others in limits:
         for (limited, on), allow in itertools.product(_not_included(limit, others), allows):
-            for action in {each for name in allow.actions.outer for each in _both_actions(limited, name)}:
-                resources = (_both_arns(on, name) for name in allow.resources.outer)
-                yield from ((action, resource) for resource in itertools.chain.from_iterable(resources))
+            actions = {_narrower([(limited.lower(), each.lower())]) for each in allow.actions.outer}
+            resources = {_narrower(_parts(on, each)) for each in allow.resources.outer}
+            yield from itertools.product(actions - {""}, resources - {""})
+
+
+def _narrower(parts: Sequence[tuple[str, str]]) -> str:
+    """Return a pattern for all that two match, of the narrower one in each part; empty where they match nothing."""
+    narrower = (other if covers(one, other) else one for one, other in parts)
+    return ":".join(narrower) if all(itertools.starmap(overlap, parts)) else ""
 
 
 def _patterns(statement: Statement) -> Iterator[tuple[str, str]]:
@@ -247,19 +249,3 @@ def _filled(pattern: str, by: str) -> str:
 @functools.lru_cache(maxsize=100_000)
 def _arns_may_match(one: str, other: str) -> bool:
     return all(itertools.starmap(overlap, _parts(one, other)))
-
-
-def _both(one: str, other: str) -> Iterable[str]:
-    """Return patterns that together match what both of two match."""
-    return [one] if covers(other, one) else [other] if covers(one, other) else both(one, other)
-
-
-def _both_actions(one: str, other: str) -> Iterable[str]:
-    # IAM ignores the letter case of actions; where that changes nothing, what they match together is spelled alike.
-    spelled, every = _both(one, other), {*_both(one.lower(), other.lower())}
-    return spelled if {each.lower() for each in spelled} == every else every
-
-
-def _both_arns(one: str, other: str) -> Iterable[str]:
-    parts = itertools.product(*itertools.starmap(_both, _parts(one, other)))
-    return [":".join(each) for each in parts]
