@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 import pulumi
@@ -57,6 +57,17 @@ def parsed(name: str, args: Any, spelling: Spelling = path_of) -> Spec:
         raise InvalidArgumentsError(found) from None
 
 
+class ReadRole(NamedTuple):
+    """What stands in place of a role's arguments that are read already, for irsa's own program and plugin.
+
+    Attributes:
+        hooks: Those of the service account that it creates.
+    """
+
+    spec: Spec
+    hooks: pulumi.ResourceHookBinding | None = None
+
+
 class ServiceAccountRole(pulumi.ComponentResource):
     """An IAM role that Kubernetes service accounts assume, with its policies, and the annotated service account.
 
@@ -105,9 +116,6 @@ class ServiceAccountRole(pulumi.ComponentResource):
         name: str,
         args: ServiceAccountRoleArgs,
         opts: pulumi.ResourceOptions | None = None,
-        *,
-        spec: Spec | None = None,
-        hooks: pulumi.ResourceHookBinding | None = None,
     ) -> None:
         """Create the role, its policies and the service account.
 
@@ -115,15 +123,14 @@ class ServiceAccountRole(pulumi.ComponentResource):
             name: Logical name; automatic names start with it.
             args: See ServiceAccountRoleArgs.
             opts: Options of the component; its children use the `providers`.
-            spec: What the arguments declare, where they are parsed already: then `args` are not read.
-            hooks: Hooks of the service account that it creates.
 
         Raises:
             InvalidArgumentsError: All arguments that AWS, Kubernetes or this component would refuse.
         """
-        # Nothing is registered before all arguments are checked. A class method for what is parsed already would be one
+        # Nothing is registered before all arguments are checked. A class method for what is read already would be one
         # more stack frame, and the engine keeps those of each resource in the state.
-        spec = spec or parsed(name, args)
+        given: Any = args
+        spec, hooks = given if isinstance(given, ReadRole) else ReadRole(parsed(name, args))
         super().__init__(outputs.COMPONENT_TYPE, name, {}, opts)
         self._spec, self._hooks = spec, hooks
         self._later = Later(functools.partial(read_again, spec.reading))
@@ -228,8 +235,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
         warn(self._spec.judged)
         later = self._later.value(self._spec, ("judged",))
         if isinstance(later, pulumi.Output):
-            secret = pulumi.Output.from_input(later.is_secret())
-            secret.apply(lambda is_secret: later.apply(lambda known: warn(known, is_secret)))
+            secret: Any = pulumi.Output.all(later.is_secret())
+            secret.apply(lambda found: later.apply(lambda known: warn(known, found[0])))
 
     def _options(self, resource: DeclaredResource, *hooks: pulumi.ResourceHookBinding | None) -> pulumi.ResourceOptions:
         """Return a child's options: parent, dependencies, import ID, hooks; none of the caller's."""

@@ -7,10 +7,10 @@ from typing import Any, NotRequired, get_args, get_origin, is_typeddict
 import pulumi
 import pytest
 
+from irsa import InvalidArgumentsError
 from irsa.args import ServiceAccountRoleArgs
 from irsa.component import ServiceAccountRole
 from irsa.fields import OF_A_ROLE, Group, Keyed, Listed, Node
-from irsa.later import InvalidArgumentsError
 from irsa.read import ArgumentMistakes
 from irsa.role.lint import findings
 from irsa.spec import parse

@@ -6,8 +6,7 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from irsa import ServiceAccountRole
-from irsa.later import InvalidArgumentsError
+from irsa import InvalidArgumentsError, ServiceAccountRole
 from tests.component.conftest import DOCUMENT, GOOD, PROVIDER, Deploy, output
 
 ROLE = "aws:iam/role:Role"
