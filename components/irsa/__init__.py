@@ -9,6 +9,7 @@ __all__ = [
     "GuardedServiceAccountArgs",
     "IdentityGuard",
     "IdentityGuardArgs",
+    "InvalidArgumentsError",
     "PodIdentityArgs",
     "PolicyArgs",
     "PolicyDocumentArgs",
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
     )
     from irsa.component import ServiceAccountRole
     from irsa.guard_component import IdentityGuard
+    from irsa.later import InvalidArgumentsError
 else:
     _MODULES = dict.fromkeys(__all__, "irsa.args") | {
         "ServiceAccountRole": "irsa.component",
         "IdentityGuard": "irsa.guard_component",
+        "InvalidArgumentsError": "irsa.later",
     }
 
     def __getattr__(name: str) -> object:

@@ -78,7 +78,7 @@ class RoleArgs(TypedDict):
     """IAM path of the role, such as `/team/`. Default: `/`."""
     permissions_boundary: NotRequired[pulumi.Input[str]]
     """ARN of the policy that is the role's permissions boundary."""
-    max_session_duration: NotRequired[int]
+    max_session_duration: NotRequired[pulumi.Input[int]]
     """Maximum session duration in seconds, 3,600 to 43,200. Default: 3,600.
 
     AWS SDKs ask for one hour or less, unless the application sets more."""

@@ -1,9 +1,8 @@
 """The ServiceAccountRole component: an IAM role for a Kubernetes service account on EKS."""
 
 import functools
-import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 import pulumi
@@ -13,7 +12,6 @@ import pulumi_kubernetes as kubernetes
 from irsa import outputs, types
 from irsa.args import ServiceAccountRoleArgs
 from irsa.association_hooks import association_hooks
-from irsa.evaluation.lint.permissions import unlimited
 from irsa.failed_update import components
 from irsa.failed_update import hooks as update_hooks
 from irsa.imported import import_hooks, inline_policy_hooks
@@ -21,12 +19,11 @@ from irsa.later import InvalidArgumentsError, Later, applied
 from irsa.read import REDACTED, ArgumentMistakes
 from irsa.resources import ROLE, ROLE_ARN, SERVICE_ACCOUNT, DeclaredResource, Ref
 from irsa.role.in_aws_account import AwsAccount, clusters_elsewhere
-from irsa.role.trust import Trust
+from irsa.role.lint import RULES, JudgedRole, findings
 from irsa.rules.annotations import PATCH_FORCE, conflicts, webhook_annotations
 from irsa.rules.annotations import ROLE_ARN as ANNOTATION
-from irsa.rules.mistakes import Mistake, Spelling, path_of
+from irsa.rules.mistakes import Mistake, Place, Spelling, path_of
 from irsa.rules.names import snake
-from irsa.rules.unknown import has_unknown
 from irsa.spec import Spec, parse, read_again
 from irsa.ways import IRSA, ONLY_IRSA
 
@@ -58,6 +55,17 @@ def parsed(name: str, args: Any, spelling: Spelling = path_of) -> Spec:
         return parse(name, args, spelling)
     except ArgumentMistakes as found:
         raise InvalidArgumentsError(found) from None
+
+
+class ReadRole(NamedTuple):
+    """What stands in place of a role's arguments that are read already, for irsa's own program and plugin.
+
+    Attributes:
+        hooks: Those of the service account that it creates.
+    """
+
+    spec: Spec
+    hooks: pulumi.ResourceHookBinding | None = None
 
 
 class ServiceAccountRole(pulumi.ComponentResource):
@@ -108,9 +116,6 @@ class ServiceAccountRole(pulumi.ComponentResource):
         name: str,
         args: ServiceAccountRoleArgs,
         opts: pulumi.ResourceOptions | None = None,
-        *,
-        spec: Spec | None = None,
-        hooks: pulumi.ResourceHookBinding | None = None,
     ) -> None:
         """Create the role, its policies and the service account.
 
@@ -118,18 +123,15 @@ class ServiceAccountRole(pulumi.ComponentResource):
             name: Logical name; automatic names start with it.
             args: See ServiceAccountRoleArgs.
             opts: Options of the component; its children use the `providers`.
-            spec: What the arguments declare, where they are parsed already: then `args` are not read.
-            hooks: Hooks of the service account that it creates.
 
         Raises:
             InvalidArgumentsError: All arguments that AWS, Kubernetes or this component would refuse.
         """
-        # Nothing is registered before all arguments are checked. A class method for what is parsed already would be one
+        # Nothing is registered before all arguments are checked. A class method for what is read already would be one
         # more stack frame, and the engine keeps those of each resource in the state.
-        spec = spec or parsed(name, args)
+        given: Any = args
+        spec, hooks = given if isinstance(given, ReadRole) else ReadRole(parsed(name, args))
         super().__init__(outputs.COMPONENT_TYPE, name, {}, opts)
-        for warning in spec.warnings:
-            pulumi.log.warn(warning, self)
         self._spec, self._hooks = spec, hooks
         self._later = Later(functools.partial(read_again, spec.reading))
         self._webhook = {name: self._later.value(spec, ("webhook", name)) for name in spec.webhook}
@@ -137,9 +139,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
         self._at = {each.key: index for index, each in enumerate(spec.resources)}
         self._made: dict[str, Any] = {}
         self._accounts = self._compared_accounts()
-        # Of a stack file, the lint rules say more.
-        if spec.trust and not spec.recorded:
-            self._warn_of_what_is_unlimited(spec.trust)
+        # Those of a stack file are said with its lines.
+        if not spec.recorded:
+            self._warn()
         if spec.trust is None:
             self.role_arn = pulumi.Output.from_input(self._later.value(spec, ("role_arn",)))
             self.role_name = self.role_arn.apply(lambda arn: arn.rsplit("/", 1)[-1])
@@ -159,8 +161,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
         created = [self._made[policy.key] for policy in spec.of(types.POLICY)]
         documents = self._inputs(types.POLICY, "policy")
         self.policy_arns = pulumi.Output.all(*self._inputs(types.ATTACHMENT, "policyArn")).apply(sorted)
-        self.subjects = pulumi.Output.from_input(self._subjects(spec.trust) if spec.trust else None)
-        denied = self._later.value(spec, ("trust", "denied_subjects")) if spec.trust else None
+        self.subjects = pulumi.Output.from_input(self._of_trust("subjects"))
+        denied = self._of_trust("denied_subjects")
         self.denied_subjects = pulumi.Output.from_input(denied)
         self.namespace, self.service_account_name = (
             pulumi.Output.from_input(service_account and self._input(service_account, f"metadata.{each}"))
@@ -203,6 +205,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
         recorded = {outputs.IDENTITY: self._spec.identity.recorded}
         return {**recorded, outputs.ASSOCIATIONS: associations} if associations else recorded
 
+    def _of_trust(self, name: str) -> Any:
+        return self._later.value(self._spec, ("trust", name)) if self._spec.trust else None
+
     def _input(self, resource: DeclaredResource, name: str) -> Any:
         """Return an input: now or, with outputs in it, when these are known."""
         value = resource.inputs[name]
@@ -216,35 +221,22 @@ class ServiceAccountRole(pulumi.ComponentResource):
     def _cluster_arn(self, association: DeclaredResource) -> Any:
         return self._later.value(self._spec, ("resources", self._at[association.key], "facts", "clusterArn"))
 
-    def _warn_of_what_is_unlimited(self, trust: Trust) -> None:
-        documents = [*self._inputs(types.POLICY, "policy"), *self._inputs(types.INLINE_POLICY, "policy")]
-        existing = [each for each in self._spec.of(types.ATTACHMENT) if not isinstance(each.inputs["policyArn"], Ref)]
-        arns = [self._input(each, "policyArn") for each in existing]
+    def _warn(self) -> None:
+        """Print what the lint rules find, and when outputs are known, what they find then."""
+        said = set[tuple[str, Place]]()
 
-        def warn(known: Mapping[str, Any]) -> None:
-            read = [json.loads(known[f"document {index}"]) for index, _ in enumerate(documents)]
-            attached = [known[f"attached {index}"] for index, _ in enumerate(arns)]
-            for warning in unlimited(read, attached, known["subjects"]):
-                pulumi.log.warn(warning, self)
+        def warn(judged: JudgedRole, is_secret: bool = False) -> None:
+            found = [each for each in findings(judged) if (each.rule, each.place) not in said]
+            for rule, place, mistake in found:
+                text = RULES[rule].description if is_secret else mistake.found
+                pulumi.log.warn(f"{self._spec.reading.spelling(place)}: {text} [{rule}]", self)
+            said.update((each.rule, each.place) for each in found)
 
-        # Where the trust policy has statements of the caller's, it is judged as a whole.
-        subjects = self._later.value(self._spec, ("trust", "subjects")) if trust.admission is None else []
-        by_name = {f"document {index}": each for index, each in enumerate(documents)}
-        by_name |= {f"attached {index}": each for index, each in enumerate(arns)}
-        applied(warn, **by_name, subjects=subjects)
-
-    def _subjects(self, trust: Trust) -> Any:
-        """Return whom the role trusts, and warn of others as soon as it is known."""
-        subjects, warnings = (self._later.value(self._spec, ("trust", each)) for each in ("subjects", "warnings"))
-        if not has_unknown(trust.warnings):
-            return subjects
-
-        def warned(known: Mapping[str, Any]) -> Any:
-            for warning in known["warnings"]:
-                pulumi.log.warn(warning, self)
-            return known["subjects"]
-
-        return applied(warned, subjects=subjects, warnings=warnings)
+        warn(self._spec.judged)
+        later = self._later.value(self._spec, ("judged",))
+        if isinstance(later, pulumi.Output):
+            secret: Any = pulumi.Output.all(later.is_secret())
+            secret.apply(lambda found: later.apply(lambda known: warn(known, found[0])))
 
     def _options(self, resource: DeclaredResource, *hooks: pulumi.ResourceHookBinding | None) -> pulumi.ResourceOptions:
         """Return a child's options: parent, dependencies, import ID, hooks; none of the caller's."""

@@ -3,7 +3,7 @@
 import copy
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -42,6 +42,17 @@ def parsed_guard(name: str, args: Any, spelling: Spelling = path_of) -> GuardSpe
     return spec
 
 
+class ReadGuard(NamedTuple):
+    """What stands in place of a guard's arguments that are read already, for irsa's own program and plugin.
+
+    Attributes:
+        after: For each service account, what must be there before its Pods are refused.
+    """
+
+    spec: GuardSpec
+    after: Sequence[Sequence[pulumi.Resource]] = ()
+
+
 class IdentityGuard(pulumi.ComponentResource):
     """Policies of the API server that refuse, or warn of, Pods without their service account's role.
 
@@ -56,9 +67,6 @@ class IdentityGuard(pulumi.ComponentResource):
         name: str,
         args: IdentityGuardArgs,
         opts: pulumi.ResourceOptions | None = None,
-        *,
-        spec: GuardSpec | None = None,
-        after: Sequence[Sequence[pulumi.Resource]] = (),
     ) -> None:
         """Create the policies, their bindings and what they know.
 
@@ -66,13 +74,12 @@ class IdentityGuard(pulumi.ComponentResource):
             name: Logical name.
             args: See IdentityGuardArgs.
             opts: Options of the component; its children use the Kubernetes provider.
-            spec: What the arguments declare, where they are parsed already: then `args` are not read.
-            after: For each service account, what must be there before its Pods are refused.
 
         Raises:
             InvalidArgumentsError: All arguments that Kubernetes or this component would refuse.
         """
-        spec = spec or parsed_guard(name, args)
+        given: Any = args
+        spec, after = given if isinstance(given, ReadGuard) else ReadGuard(parsed_guard(name, args))
         super().__init__(outputs.GUARD_TYPE, name, spec.inputs, opts)
         # A program may have one for each of several clusters.
         self._name = name

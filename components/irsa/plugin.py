@@ -19,8 +19,8 @@ from pulumi.provider.experimental.analyzer import ComponentDefinition, PropertyD
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ProviderServicer
 
-from irsa.component import ServiceAccountRole, parsed
-from irsa.guard_component import IdentityGuard, parsed_guard
+from irsa.component import ReadRole, ServiceAccountRole, parsed
+from irsa.guard_component import IdentityGuard, ReadGuard, parsed_guard
 from irsa.outputs import COMPONENT_TYPE, GUARD_TYPE
 from irsa.rules.mistakes import Place, path_of
 
@@ -28,13 +28,17 @@ NAME = "irsa"
 
 
 class Kind(NamedTuple):
-    """A component, and the function that reads its arguments."""
+    """A component, the function that reads its arguments, and what stands in place of these then."""
 
     component: Any
     parsed: Any
+    read: Any
 
 
-COMPONENTS = {COMPONENT_TYPE: Kind(ServiceAccountRole, parsed), GUARD_TYPE: Kind(IdentityGuard, parsed_guard)}
+COMPONENTS = {
+    COMPONENT_TYPE: Kind(ServiceAccountRole, parsed, ReadRole),
+    GUARD_TYPE: Kind(IdentityGuard, parsed_guard, ReadGuard),
+}
 
 
 class UnknownKey(str):
@@ -77,7 +81,7 @@ class Plugin(ComponentProvider):
         kind = COMPONENTS[resource_type]
         definition = self.definition_of(kind.component)
         spec = kind.parsed(name, self.map_inputs(inputs, definition), functools.partial(self.spelled, definition))
-        component = kind.component(name, {}, options, spec=spec)
+        component = kind.component(name, kind.read(spec), options)
         return ConstructResult(component.urn, self.get_state(component, definition))
 
     def definition_of(self, component: type) -> ComponentDefinition:

@@ -20,18 +20,19 @@ from irsa.role.add_ons import add_on_mistakes
 from irsa.role.associations import associations, existing_role
 from irsa.role.combinations import combination_mistakes
 from irsa.role.in_aws_account import in_aws_account
+from irsa.role.lint import JudgedRole, judged
 from irsa.role.policies import attachments, inline_policies, policies
-from irsa.role.trust import SUBJECTS, Trust, quota_of, trust_of, trust_usage_of
+from irsa.role.trust import SUBJECTS, RoleTrust, quota_of, trust_of, trust_usage_of
 from irsa.role.ways import facts_of, identity_mistakes, ways_of
 from irsa.rules import names
 from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of
 from irsa.rules.policies import Document, role_usages, tags_usage
-from irsa.rules.quotas import ATTACHED_POLICIES, MANAGED_POLICY_SIZE, USUAL_TOKEN_EXPIRATION, Usage, check_usage
+from irsa.rules.quotas import ATTACHED_POLICIES, Usage, check_usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account
 from irsa.rules.trust import minified
 from irsa.rules.unknown import PERHAPS, Unknown, has_output, is_there, known_or, least, may_be_there, or_else
-from irsa.ways import WAYS, Facts, Identity
+from irsa.ways import WAYS, Identity
 
 Usages = Sequence[tuple[Place, Usage]]
 
@@ -41,7 +42,7 @@ class Spec(NamedTuple):
 
     resources: tuple[DeclaredResource, ...]
     """In the order of creation."""
-    trust: Trust | None
+    trust: RoleTrust | None
     """None for an existing role."""
     role_arn: object
     """ARN of an existing role, or its output; None for one to create."""
@@ -51,10 +52,22 @@ class Spec(NamedTuple):
     retain_on_delete: bool | None
     usages: Usages
     """How much it uses of each quota, at least, with the argument that adds to it."""
-    warnings: tuple[str, ...]
+    declared: ServiceAccountRole
+    """The arguments that it is made of."""
     reading: Reading
     recorded: Mapping[str, str | None] = MappingProxyType({})
     """Further outputs that are recorded in the state: the keys of a stack file."""
+
+    @property
+    def judged(self) -> JudgedRole:
+        """What the lint rules are given of the role."""
+        return self.judged_as(self.declared)
+
+    def judged_as(self, declared: ServiceAccountRole) -> JudgedRole:
+        """Return the same for arguments in which more is a marker."""
+        policies = enumerate(self.of(types.POLICY))
+        parts = sum(each.logical_name == part_name(self.reading.name, index) for index, each in policies)
+        return judged(declared, self.trust, facts_of(declared), self.usages, parts)
 
     def of(self, *types: str) -> tuple[DeclaredResource, ...]:
         """Return the resources of these types."""
@@ -150,44 +163,12 @@ def _read(arguments: Arguments, args: object) -> Spec:
         },
         retain_on_delete=known_or(binding.retain_on_delete, None),
         usages=usages,
-        warnings=()
-        if arguments.found
-        else tuple(_warnings(arguments, binding, trust, usages, facts=facts, of_the_role=of_the_role)),
+        declared=binding,
         reading=arguments.reading(args),
     )
 
 
 read_again = functools.partial(again, _read)
-
-
-def _warnings(
-    arguments: Arguments,
-    binding: ServiceAccountRole,
-    trust: Trust | None,
-    usages: Usages,
-    *,
-    facts: Facts,
-    of_the_role: Sequence[DeclaredResource],
-) -> Iterator[str]:
-    """Yield warnings: what is legal, but likely not intended, as far as it is known."""
-    policies = [each.logical_name for each in of_the_role if each.type == types.POLICY]
-    parts = [each for index, each in enumerate(policies) if each == part_name(arguments.name, index)]
-    if len(parts) > 1:
-        longer = f"more than {MANAGED_POLICY_SIZE:,} characters"
-        yield f"policy: its document has {longer} and is split over {len(parts)} managed policies"
-    for _, usage in usages:
-        if check_usage(usage):
-            yield f"more than 80% of a quota is used: {usage}"
-    if trust is not None and not isinstance(trust.warnings, Unknown):
-        yield from trust.warnings
-    identity, facts = ways_of(binding), facts._replace(creates_role=trust is not None)
-    for way in identity.trusted:
-        for place, mistake in way.warnings(identity, facts):
-            yield f"{arguments.spelling(place)}: {mistake.found}"
-    expiration = binding.service_account.token_expiration if binding.service_account else None
-    if isinstance(expiration, int) and expiration > USUAL_TOKEN_EXPIRATION:
-        argument = arguments.spelling(("service_account", "token_expiration"))
-        yield f"{argument}: {expiration:,} seconds is longer than the default of {USUAL_TOKEN_EXPIRATION:,}"
 
 
 def _between(arguments: Arguments, binding: ServiceAccountRole) -> Iterator[Located]:
@@ -245,7 +226,7 @@ def _between(arguments: Arguments, binding: ServiceAccountRole) -> Iterator[Loca
 
 
 def _role(
-    arguments: Arguments, binding: ServiceAccountRole, trust: Trust, policies: Sequence[DeclaredResource]
+    arguments: Arguments, binding: ServiceAccountRole, trust: RoleTrust, policies: Sequence[DeclaredResource]
 ) -> DeclaredResource:
     name, prefix = binding.role.name, binding.role.name_prefix
     if name is None and prefix is None:
@@ -280,7 +261,7 @@ def _service_account(
 
 
 def _usages(
-    binding: ServiceAccountRole, trust: Trust | None, of_the_role: Sequence[DeclaredResource]
+    binding: ServiceAccountRole, trust: RoleTrust | None, of_the_role: Sequence[DeclaredResource]
 ) -> Iterator[tuple[Place, Usage]]:
     """Yield how much of each quota the role and its associations use, at least."""
     yield from _tags_usages(binding, (("association", ("pod_identity", "tags")),))

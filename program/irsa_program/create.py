@@ -10,9 +10,9 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from irsa import types
-from irsa.component import ServiceAccountRole
+from irsa.component import ReadRole, ServiceAccountRole
 from irsa.failed_update import hooks
-from irsa.guard_component import IdentityGuard, parsed_guard
+from irsa.guard_component import IdentityGuard, ReadGuard, parsed_guard
 from irsa.keys.binding import ServiceAccount
 from irsa.outputs import KEY
 from irsa.rules.arns import issuer_host_path
@@ -92,7 +92,8 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
         options = _options(planned, lookups, roles, namespaces)
         if parsed.trust and parsed.trust.denied_subjects is not None:
             denying[planned.binding] = has_unknown(parsed.trust.denied_subjects)
-        component = ServiceAccountRole(planned.name, {}, options, spec=spec, hooks=existing.get(planned.cluster or ""))
+        args: Any = ReadRole(spec, existing.get(planned.cluster or ""))
+        component = ServiceAccountRole(planned.name, args, options)
         if roles.setdefault(planned.binding, component) is component:
             for warning in warnings.get(planned.binding, ()):
                 pulumi.log.warn(warning, component)
@@ -125,7 +126,8 @@ def _guard(
     spec = parsed_guard(planned.name, args)._replace(recorded={KEY: planned.cluster})
     provider = lookups.clusters[planned.cluster].provider
     options = pulumi.ResourceOptions(providers=[provider] if provider else None)
-    IdentityGuard(planned.name, {"mode": spec.settings.mode, "service_accounts": []}, options, spec=spec, after=after)
+    read: Any = ReadGuard(spec, after)
+    IdentityGuard(planned.name, read, options)
 
 
 def _namespace(planned: PlannedNamespace, lookups: Lookups) -> pulumi.Resource:

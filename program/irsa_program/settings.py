@@ -86,14 +86,13 @@ def load_settings(folder: Path) -> StackSettings:
 
 
 def _by_binding(warnings: Iterable[LocatedMistake]) -> dict[str, list[str]]:
-    """Return the texts of warnings, without those of sizes: the component reports them itself, with the real issuer."""
+    """Return the texts of warnings."""
     found: dict[str, list[str]] = {}
     for each in warnings:
-        if each.rule not in ("near-limit", "split-policy"):
-            # Where all bindings are one secret, the place is no deeper.
-            key = str(each.place[1]) if each.place[0] == "bindings" and each.place[1:] else ""
-            text = f"{each.where}: {each.mistake.found}; {each.mistake.fix} [{each.rule}]"
-            found.setdefault(key, []).append(text)
+        # Where all bindings are one secret, the place is no deeper.
+        key = str(each.place[1]) if each.place[0] == "bindings" and each.place[1:] else ""
+        text = f"{each.where}: {each.mistake.found}; {each.mistake.fix} [{each.rule}]"
+        found.setdefault(key, []).append(text)
     return found
 
 

@@ -7,11 +7,12 @@ from typing import Any, NotRequired, get_args, get_origin, is_typeddict
 import pulumi
 import pytest
 
+from irsa import InvalidArgumentsError
 from irsa.args import ServiceAccountRoleArgs
 from irsa.component import ServiceAccountRole
 from irsa.fields import OF_A_ROLE, Group, Keyed, Listed, Node
-from irsa.later import InvalidArgumentsError
 from irsa.read import ArgumentMistakes
+from irsa.role.lint import findings
 from irsa.spec import parse
 from tests.component.conftest import DOCUMENT, GOOD
 
@@ -55,8 +56,8 @@ def test_a_session_policy_beside_irsa_is_told(existing: bool) -> None:
     def told(identity: str) -> bool:
         without = {"oidc_provider_arns"} if identity == "podIdentity" else set()
         known = {key: each for key, each in args.items() if key not in without}
-        found = parse("my-app", {**known, "identity": identity}).warnings
-        return any(each.startswith("pod_identity.policy: ") for each in found)
+        spec = parse("my-app", {**known, "identity": identity})
+        return ("pod_identity", "policy") in {each.place for each in findings(spec.judged)}
 
     assert (told("both"), told("podIdentity")) == (True, False)
 

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from irsa import IdentityGuard
-from irsa.later import InvalidArgumentsError
+from irsa import IdentityGuard, InvalidArgumentsError
 from tests.component.conftest import output
 
 POLICY = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from pulumi.output import Unknown
 from pulumi.runtime.settings import SETTINGS
 
-from irsa import ServiceAccountRole
+from irsa import InvalidArgumentsError, ServiceAccountRole
 from irsa.fields import OF_A_ROLE, Field, Group, group_of, node_at
 from irsa.keys.binding import AddOn, Keys, Quotas
-from irsa.later import InvalidArgumentsError
 from irsa.rules.mistakes import Place
 from irsa.rules.policies import Document
 from irsa.ways import Identity

@@ -6,9 +6,7 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from irsa import ServiceAccountRole
-from irsa.later import InvalidArgumentsError
-from irsa.spec import parse
+from irsa import InvalidArgumentsError, ServiceAccountRole
 from tests.component.conftest import DOCUMENT, GOOD, PROVIDER, Deploy, output
 
 ROLE = "aws:iam/role:Role"
@@ -131,55 +129,64 @@ OPEN = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:
 KUBE_SYSTEM = {"StringLike": {f"{PROVIDER.partition('/')[2]}:sub": "system:serviceaccount:kube-system:*"}}
 
 
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the warnings of components, as the engine gets them."""
+    texts: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, resource: texts.append(f"{resource._name}: {text}"))
+    return texts
+
+
 @pytest.mark.parametrize("denied", [None, ["kube-system:*"]])
-def test_a_statement_that_opens_the_cluster_is_told(deploy: Deploy, denied: list[str] | None) -> None:
+def test_a_statement_that_opens_the_cluster_is_told(deploy: Deploy, said: list[str], denied: list[str] | None) -> None:
     """The attack: trust.statements open the whole cluster, no word is said, and `subjects` lists one account."""
     deny = [{**OPEN, "Effect": "Deny", "Condition": KUBE_SYSTEM}] if denied else []
-    args = {**ARGS, "trust": {"statements": [OPEN, *deny]}}
-    (warning,) = parse("app", args).warnings
-    deployed = deploy(args)
+    deployed = deploy({**ARGS, "trust": {"statements": [OPEN, *deny]}})
 
-    but = ", but not kube-system:*," if denied else ""
-    assert warning == f"trust.statements[0]: every service account of the cluster{but} may assume the role"
+    but = ", but not kube-system:*" if denied else ""
+    whom = f"'*:*' trusts all service accounts of the cluster{but}"
+    assert said == [f"my-app: trust.statements[0]: {whom} [wide-trust]"]
     assert deployed.outputs["subjects"] == deployed.registered["subjects"] == ["*:*", "team-a:app"]
     # The other output is recorded only where it says something.
     assert deployed.outputs["denied_subjects"] == deployed.registered.get("deniedSubjects") == denied
 
 
-def test_an_opening_that_nobody_can_tell_is_told_so(deploy: Deploy) -> None:
+def test_an_opening_that_nobody_can_tell_is_told_so(deploy: Deploy, said: list[str]) -> None:
     """AWS's documentation does not say what "*" means under Federated: there is no condition to evaluate."""
-    args = {**ARGS, "trust": {"statements": [{**OPEN, "Principal": {"Federated": "*"}}]}}
-    (warning,) = parse("app", args).warnings
+    deployed = deploy({**ARGS, "trust": {"statements": [{**OPEN, "Principal": {"Federated": "*"}}]}})
 
-    assert "irsa cannot decide it" in warning
-    assert deploy(args).outputs["subjects"] is None
+    assert ["may trust all service accounts of the cluster" in each for each in said] == [True]
+    assert deployed.outputs["subjects"] is None
 
 
-def test_a_statement_that_is_known_later_is_judged_then(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("make", [output, pulumi.Output.secret])
+def test_a_statement_that_is_known_later_is_judged_then(deploy: Deploy, said: list[str], make: Any) -> None:
     """The attack: the statement that opens the cluster is an output, of which nothing is known at first."""
-    said: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
-    deployed = deploy({**ARGS, "trust": {"statements": [output(OPEN)]}})
+    deployed = deploy({**ARGS, "trust": {"statements": [make(OPEN)]}})
 
-    assert said == ["trust.statements[0]: every service account of the cluster may assume the role"]
+    assert [each.endswith(" [wide-trust]") for each in said] == [True]
+    assert ("'*:*'" in said[0]) == (make is output)
     assert deployed.outputs["subjects"] == ["*:*", "team-a:app"]
 
 
 @pytest.mark.parametrize("later", [False, True])
-def test_what_is_unlimited_is_told(deploy: Deploy, monkeypatch: pytest.MonkeyPatch, later: bool) -> None:
+def test_what_is_unlimited_is_told_once(deploy: Deploy, said: list[str], later: bool) -> None:
     """The attack: `*` on `*` in a program of one's own, for every service account, without a word; known, or later."""
-    said: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", lambda text, resource: said.append(f"{resource._name}: {text}"))
     everything = {**DOCUMENT, "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
-    administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
     value = output if later else lambda each: each
-    args = {"inline_policies": {"all": {"document": value(everything)}}, "policy_arns": {"admin": value(administrator)}}
+    args = {
+        "inline_policies": {"all": {"document": value(everything)}},
+        "policy_arns": {"admin": value("arn:aws:iam::aws:policy/AdministratorAccess")},
+        "service_account": {"name": "app", "token_expiration": 90_000},
+    }
     deploy({**ARGS, **args, "trust": {"subjects": ["*:*"], "any_service_account": True}})
 
-    assert said == [
-        "my-app: its policies allow every action on every resource",
-        "my-app: AdministratorAccess: every action on every resource",
-        "my-app: every service account of the cluster may assume the role",
+    assert sorted((each.partition(": ")[2].partition(": ")[0], each.split(" ")[-1]) for each in said) == [
+        ("inline_policies.all.document.Statement.Resource", "[pass-any-role]"),
+        ("inline_policies.all.document.Statement.Resource", "[write-everything]"),
+        ("policy_arns.admin", "[administrator-access]"),
+        ("service_account.token_expiration", "[long-token]"),
+        ("trust.subjects[0]", "[wide-trust]"),
     ]
 
 

@@ -254,7 +254,7 @@ AssociationId = Annotated[str, named(names.ASSOCIATION_ID, "a-1234567890abcdef0"
 Importable = Annotated[str, one_of(ADOPTABLE, "name one of these"), DECIDES]
 AddOnName = Annotated[str, rule(catalog.check_add_on, enum=[*catalog.names()], examples=["external-dns"]), DECIDES]
 _least, _most = quotas.SESSION_DURATION[:2]
-SessionDuration = Annotated[int, Field(ge=_least, le=_most, examples=[7200]), _seconds(quotas.SESSION_DURATION), NUMBER]
+SessionDuration = Annotated[int, Field(ge=_least, le=_most, examples=[7200]), _seconds(quotas.SESSION_DURATION)]
 _least = quotas.TOKEN_EXPIRATION.least
 TokenExpiration = Annotated[int, Field(ge=_least, examples=[3600]), _seconds(quotas.TOKEN_EXPIRATION), NUMBER]
 _least, _most = quotas.TRUST_POLICY_SIZE, quotas.LARGEST_TRUST_POLICY_SIZE

@@ -1,11 +1,9 @@
 """The trust policy of a role to create: its document, whom it admits, and how much of its quota it uses."""
 
 import sys
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from irsa.evaluation.admission import Admission, admission, but_those, opening_statements
-from irsa.evaluation.document import parse as parsed_document
+from irsa.evaluation.admission import Admission, admission
 from irsa.keys.binding import ServiceAccountRole
 from irsa.read import Arguments
 from irsa.role.add_ons import service_account_of
@@ -23,7 +21,7 @@ SUBJECTS: Place = ("trust", "subjects")
 STATEMENTS: Place = ("trust", "statements")
 
 
-class Trust(NamedTuple):
+class RoleTrust(NamedTuple):
     """The trust policy of the role to create, and whom it admits."""
 
     policy: Value[str]
@@ -32,10 +30,9 @@ class Trust(NamedTuple):
     """Patterns within the subjects that the trust policy denies; None where each subject is exact."""
     admission: Value[Admission] | None
     """Whom the trust policy admits, where it has statements of the caller's."""
-    warnings: Value[Sequence[str]]
 
 
-def trust_of(arguments: Arguments, binding: ServiceAccountRole) -> Trust:
+def trust_of(arguments: Arguments, binding: ServiceAccountRole) -> RoleTrust:
     """Return the trust policy that the arguments declare."""
     trust, subjects, identity = binding.trust, _subjects(binding), ways_of(binding)
     clusters = or_else(binding.cluster_arns, {}) if identity.needs("cluster_arns") else {}
@@ -51,12 +48,11 @@ def trust_of(arguments: Arguments, binding: ServiceAccountRole) -> Trust:
     document = derive(lambda *known: trust_document(TrustParts(*known), identity.trusted), *of_parts)
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
     judged = _admission(arguments, binding, derive(TrustParts, *of_parts), document) if trust.statements else None
-    return Trust(
+    return RoleTrust(
         policy=document,
         subjects=subjects if judged is None else derive(lambda known: known.subjects, judged),
         denied_subjects=None if judged is None else derive(lambda known: known.denied, judged),
         admission=judged,
-        warnings=() if judged is None else _trust_warnings(arguments, trust.statements, document, judged),
     )
 
 
@@ -84,36 +80,6 @@ def _admission(
     return derive(compute, document, parts)
 
 
-def _trust_warnings(
-    arguments: Arguments, statements: object, document: Value[str], judged: Value[Admission]
-) -> Value[Sequence[str]]:
-    """Return in words whom the trust policy admits or refuses, against what the subjects say."""
-    spelling = arguments.spelling
-
-    def compute(statements: Sequence[object], document: str, judged: Admission) -> Sequence[str]:
-        its_own = len(parsed_document(document)[1]) - len(statements) if document else 0
-        warnings = [
-            f"{spelling((*STATEMENTS, index - its_own))}: {noun} may assume the role"
-            f"{'' if certain else ', as far as irsa can tell'}"
-            for index, noun, certain in judged.crowds
-        ]
-        for index, those in sorted(opening_statements(judged.admitted, its_own).items()):
-            exceptions = but_those(those)
-            # What was an output may be a secret.
-            but = f"{', but not some' if arguments.known else exceptions}," if exceptions else ""
-            certain = any(each.certain for each in those)
-            warnings.append(
-                f"{spelling((*STATEMENTS, index - its_own))}: every service account of the cluster{but} "
-                f"may assume the role{'' if certain else ', or some: irsa cannot decide it'}"
-            )
-        if judged.refused:
-            which = f"{len(judged.refused)} of them" if arguments.known else ", ".join(judged.refused)
-            warnings.append(f"{spelling(SUBJECTS)}: the trust policy refuses {which}: see the Deny statements")
-        return warnings
-
-    return derive(compute, statements, document, judged)
-
-
 def _subjects(binding: ServiceAccountRole) -> Value[list[str]]:
     """Return the sorted `namespace:name` patterns that the role trusts, those of its service account included."""
     account = service_account_of(binding)
@@ -131,7 +97,7 @@ def _trust_quota(binding: ServiceAccountRole) -> int:
     return quota_of(binding.quotas.trust_policy_size if binding.quotas else None, TRUST_POLICY_SIZE)
 
 
-def trust_usage_of(binding: ServiceAccountRole, trust: Trust) -> Usage:
+def trust_usage_of(binding: ServiceAccountRole, trust: RoleTrust) -> Usage:
     """Return how much the trust policy uses of its quota, at least: without what is not known of it."""
     quota = _trust_quota(binding)
     if isinstance(trust.policy, str):

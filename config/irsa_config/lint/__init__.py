@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from irsa.evaluation.lint import actions, managed_policies
 from irsa.evaluation.lint import permissions as of_documents
 from irsa.evaluation.lint.rule import Danger, LintRule, Policies, rules_of, statements
+from irsa.role import lint as of_roles
 from irsa.rules.mistakes import Mistake, Place, nearest, shortened
+from irsa_config.argument_places import place_of
 from irsa_config.lint import add_ons, permissions, settings, trust
 from irsa_config.lint.checked import CheckedStack
 from irsa_config.located_mistake import LocatedMistake
@@ -30,6 +32,7 @@ def lint(checked: CheckedStack) -> list[LocatedMistake]:
 
     for binding in checked.bindings.values():
         warnings += of(binding)
+        warnings += [each._replace(place=(*binding.place, *place_of(each.place))) for each in of(binding.role)]
         for at, policy in permissions.managed_policies(binding):
             warnings += of(policy, at)
         contents: list[str] = []
@@ -78,4 +81,6 @@ def check_rule_name(name: str) -> str:
     raise Mistake(shortened(name), ", ".join(RULES), nearest(name, RULES, "name one of these"))
 
 
-RULES: Mapping[str, LintRule] = rules_of(trust, of_documents, permissions, managed_policies, settings, actions, add_ons)
+RULES: Mapping[str, LintRule] = rules_of(
+    of_roles, trust, of_documents, permissions, managed_policies, settings, actions, add_ons
+)

@@ -5,17 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from irsa.evaluation.admission import Admission
-from irsa.evaluation.document import parse
-from irsa.evaluation.lint.trust import Trust
 from irsa.keys.binding import ServiceAccountRole
-from irsa.role.ways import facts_of
-from irsa.rules.leaves import mapping_of, strings_of
+from irsa.role.lint import JudgedRole
 from irsa.rules.mistakes import Place
 from irsa.rules.policies import Document
 from irsa.rules.unknown import is_there, known_or, without_missing
 from irsa.spec import Spec
-from irsa.ways import Facts
 from irsa_config.argument_places import place_of
 from irsa_config.stack import Binding, Stack
 
@@ -38,45 +33,25 @@ class CheckedBinding:
         return ("bindings", self.key)
 
     @functools.cached_property
+    def role(self) -> JudgedRole:
+        """What the rules of its component are given."""
+        return self.spec.judged_as(self.declared)
+
+    @functools.cached_property
     def documents(self) -> Sequence[tuple[Place, Any, Any]]:
         """Its policies' documents that are known, each with the policy's place, and as it is in the file."""
-        inline = [("inline_policies", name) for name in known_or(self.declared.inline_policies, {})]
-        return [*self._documents(("policy",), *inline)]
-
-    @functools.cached_property
-    def trust(self) -> Trust:
-        """Whom its role trusts. Only a trust policy with statements of the binding's is judged as a whole."""
-        trust = self.spec.trust
-        declared = self.declared
-        statements = [*map(mapping_of, without_missing(known_or(declared.trust.statements, [])))]
-        admission = trust.admission if trust and isinstance(trust.admission, Admission) else Admission()
-        first = 0
-        if trust and admission.admitted and isinstance(trust.policy, str):
-            # Those that irsa writes come first: for each provider, and for each service account with Pod Identity.
-            first = len(parse(trust.policy)[1]) - len(statements)
-        named = enumerate(known_or(declared.trust.subjects, []))
-        subjects = [(("subjects", index), subject) for index, subject in named if isinstance(subject, str)]
-        return Trust(statements, admission, first, subjects, {*strings_of(known_or(declared.oidc_provider_arns, []))})
-
-    @functools.cached_property
-    def facts(self) -> Facts:
-        """What the ways to the role ask of its arguments."""
-        return facts_of(self.declared)._replace(creates_role=self.spec.trust is not None)
+        return [self._placed(place[:-1], content) for place, content in self.role.documents.items()]
 
     @property
     def session_policies(self) -> Iterator[tuple[Place, Any, Any]]:
         """Its session policy for EKS Pod Identity, likewise: it limits what the others give."""
-        return self._documents(("pod_identity", "policy"))
+        policy = self.declared.pod_identity and self.declared.pod_identity.policy
+        if policy and isinstance(policy.document, Document):
+            yield self._placed(("pod_identity", "policy"), without_missing(policy.document.content))
 
-    def _documents(self, *policies: tuple[str, ...]) -> Iterator[tuple[Place, Any, Any]]:
-        for place in policies:
-            document, source = self.declared.at((*place, "document")), place_of(place)
-            if isinstance(document, Document):
-                yield (
-                    (*self.place, *source),
-                    without_missing(document.content),
-                    self.binding.written((*source, "document")),
-                )
+    def _placed(self, policy: Place, content: Any) -> tuple[Place, Any, Any]:
+        source = place_of(policy)
+        return (*self.place, *source), content, self.binding.written((*source, "document"))
 
     @property
     def has_existing_role(self) -> bool:

@@ -1,65 +1,18 @@
-"""Lint rules about what the settings leave: room below quotas, defaults and variables without a use, a wide guard."""
+"""Lint rules about what the settings leave: defaults and variables without a use, a wide guard."""
 
 from collections.abc import Iterator
 
-from irsa import types
 from irsa.evaluation.lint.rule import Warnings, rule
 from irsa.guard.rules import SYSTEM, is_everybody, is_wide_prefix
 from irsa.role.add_ons import service_account_of
 from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Mistake, Place, likely, named
-from irsa.rules.policies import largest_policy_size
-from irsa.rules.quotas import MANAGED_POLICY_SIZE, check_usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE
-from irsa.rules.trust import minified
-from irsa.rules.unknown import known_or, least, or_else
-from irsa_config.argument_places import place_of
+from irsa.rules.unknown import known_or, or_else
 from irsa_config.defaults import with_defaults
 from irsa_config.lint.checked import CheckedBinding, CheckedStack
 from irsa_config.models import Defaults, Guard
 from irsa_config.stack import Stack
-
-
-@rule()
-def near_limit(checked: CheckedBinding) -> Warnings:
-    """More than 80% of a quota is used.
-
-    IAM refuses the next change that needs more.
-
-    Bad:
-        policyArns:
-          - arn:aws:iam::111122223333:policy/p1
-          - arn:aws:iam::111122223333:policy/p2
-          - arn:aws:iam::111122223333:policy/p3
-          - arn:aws:iam::111122223333:policy/p4
-          - arn:aws:iam::111122223333:policy/p5
-          - arn:aws:iam::111122223333:policy/p6
-          - arn:aws:iam::111122223333:policy/p7
-          - arn:aws:iam::111122223333:policy/p8
-          - arn:aws:iam::111122223333:policy/p9
-    Good:
-        policyArns:
-          - arn:aws:iam::111122223333:policy/p1
-          - arn:aws:iam::111122223333:policy/p2
-    """
-    for argument, usage in checked.spec.usages:
-        place = (*checked.place, *place_of(argument))
-        if usage.used <= usage.quota and check_usage(usage):
-            found = f"{usage} ({usage.share:.0%})"
-            fix = "split the binding before it reaches the quota"
-            yield place, Mistake(found, "at most 80%, so that it can grow", fix)
-
-
-@rule()
-def split_policy(checked: CheckedBinding) -> Warnings:
-    """A policy is split over several, since it is too long."""
-    number = len(checked.spec.of(types.POLICY))
-    for place, document, _ in checked.documents if number > 1 else ():
-        if place == (*checked.place, "policy"):
-            size = largest_policy_size(minified(least(document)))
-            found = f"{size:,} characters, which `pulumi up` splits over {number} managed policies of the role"
-            fix = "shorten it by wildcards or fewer Sids, or silence the rule with a reason"
-            yield place, Mistake(found, f"at most {MANAGED_POLICY_SIZE:,} in one managed policy (a quota of IAM)", fix)
 
 
 @rule()

@@ -1,75 +1,15 @@
 """Lint rules about who may assume a role."""
 
-from irsa.evaluation.lint import trust
 from irsa.evaluation.lint.rule import Warnings, rule
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
 from irsa.rules.unknown import has_unknown, or_else
-from irsa_config.argument_places import place_of
 from irsa_config.lint.checked import CheckedBinding
 
 DEFAULT_SERVICE_ACCOUNT = "default"
 SYSTEM_NAMESPACE = "kube-system"
-
-
-@rule(danger="a whole cluster or more")
-def wide_trust(checked: CheckedBinding) -> Warnings:
-    """A role trusts a whole namespace or more, anybody, or any customer of an identity provider.
-
-    Whoever may create a Pod there, or has a token of the provider, gets the permissions of the role.
-
-    Bad:
-        trust: {subjects: ["team-a:*"]}
-    Good:
-        trust: {subjects: ["team-a:worker", "team-a:report-*"]}
-    """
-    yield from (((*checked.place, "trust", *place), mistake) for place, mistake in trust.wide_trust(checked.trust))
-    yield from _of_ways(checked, wide=True)
-
-
-@rule()
-def pod_identity_trust(checked: CheckedBinding) -> Warnings:
-    """A subject with wildcards, a condition on the network or a session policy holds for one of both ways alone.
-
-    By the other way, Pods get more than was meant, or no credentials.
-
-    Bad:
-        trust: {subjects: ["team-a:report-*"]}
-        identity: {irsa: trusted, podIdentity: used}
-    Good:
-        trust: {subjects: ["team-a:report"]}
-        identity: {irsa: trusted, podIdentity: used}
-    """
-    yield from _of_ways(checked, wide=False)
-
-
-def _of_ways(checked: CheckedBinding, *, wide: bool) -> Warnings:
-    for way in checked.spec.identity.trusted:
-        for place, mistake in way.warnings(checked.spec.identity, checked.facts):
-            if (place[-1] == "session_tags") is wide:
-                yield (*checked.place, *place_of(place)), mistake
-
-
-@rule()
-def refused_subject(checked: CheckedBinding) -> Warnings:
-    """A role's own trust policy refuses a subject.
-
-    The Pods of the subject get no credentials, because an explicit Deny decides.
-
-    Bad:
-        trust:
-          subjects: ["team-a:worker"]
-          statements:
-            - {Effect: Deny, Principal: "*", Action: "sts:AssumeRoleWithWebIdentity"}
-    Good:
-        trust: {subjects: ["team-a:worker"]}
-    """
-    for subject in checked.trust.admission.refused:
-        found = f"{subject!r} can't assume the role: a statement denies it"
-        fix = "narrow the Deny statement, or leave out the subject"
-        yield (*checked.place, "trust", "statements"), Mistake(found, "subjects that the trust policy admits", fix)
 
 
 @rule()
@@ -99,7 +39,7 @@ def default_service_account(checked: CheckedBinding) -> Warnings:
 
 def _trusted(checked: CheckedBinding) -> list[tuple[Place, str]]:
     """Return whom it trusts besides its service account, and where it says so."""
-    return [((*checked.place, "trust", *place), subject) for place, subject, _ in checked.trust.trusted]
+    return [((*checked.place, "trust", *place), subject) for place, subject, _ in checked.role.trusted.trusted]
 
 
 @rule()

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from irsa.evaluation.lint import actions
@@ -13,8 +13,6 @@ from irsa.evaluation.patterns import matches, overlap, pattern_of
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import EVERY_ACTION, VERSION
 from irsa.rules.mistakes import shortened
-from irsa.rules.strangers import stranger
-from irsa.rules.subjects import is_pattern
 
 # Fewer patterns than those that begin with each three letters fit into a role's policies.
 _LONGEST_BEGINNING = 2
@@ -256,34 +254,6 @@ def rank_of_policy(arn: str) -> int:
     if Arn.name_in(arn) in POWER_OF_POLICY:
         return 0
     return HARMLESS - 1 if ManagedPolicy(arn).written else HARMLESS
-
-
-def unlimited(
-    documents: Sequence[Mapping[str, Any]], policy_arns: Iterable[str], subjects: Collection[str]
-) -> Iterator[str]:
-    """Yield what is unlimited of a role, in words, whatever AWS's actions are.
-
-    Args:
-        documents: The documents of its policies.
-        policy_arns: ARNs of the managed policies that it has besides.
-        subjects: The `namespace:name` patterns that it trusts.
-    """
-    policies = Policies(documents)
-    allowed = [action for _, each in policies.statements if each.allows for action in each.items("Action")]
-    services = {action.lower().partition(":")[0] for action in allowed}
-    if _has_all(policies, UNNAMED):
-        yield "its policies allow every action on every resource"
-    elif any(_has_all(policies, each) for each in services if not is_pattern(each)):
-        # Which one is a secret, where the document is one.
-        yield "its policies allow every action of an AWS service on every resource"
-    elif any(pass_any_role(policies)):
-        yield "its policies allow iam:PassRole on every role"
-    for each in policy_arns:
-        policy = ManagedPolicy(each, documents)
-        yield from (mistake.found for judge in (administrator_access, full_access) for _, mistake in judge(policy))
-    wide = [each for each in subjects if is_pattern(each.partition(":")[0])]
-    if wide and stranger(wide) is None:
-        yield "every service account of the cluster may assume the role"
 
 
 def _has_all(policies: Policies, service: str) -> bool:

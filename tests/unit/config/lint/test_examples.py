@@ -43,6 +43,7 @@ FOLLOWED: dict[str, tuple[str, str, str, str]] = {
     "unknown-managed-policy": ("policyArns[0]", "did you mean '(.*?)'", f"{AWS}AmazonS3ReadonlyAccess", "{}"),
     "replaced-managed-policy": ("policyArns[0]", "write (.*)", f"{AWS}AmazonEKSServicePolicy", "{}"),
     "near-limit": ("policyArns", "split the binding", "  - arn:aws:iam::111122223333:policy/p6...", ""),
+    "long-token": ("serviceAccount.tokenExpiration", "write fewer", "90000", "86400"),
     "unused-setting": ("variables.buket", "remove it", ", buket: my-other-bucket", ""),
     "wide-guard": (
         "guard.annotations.groups[0]",

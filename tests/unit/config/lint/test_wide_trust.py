@@ -1,18 +1,15 @@
 import string
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from irsa.keys.binding import ServiceAccountRole, Trust
+from irsa.role.lint import judged, wide_trust
+from irsa.role.ways import facts_of
 from irsa.rules import unknown
 from irsa.rules.mistakes import Mistake
-from irsa.ways import ONLY_IRSA
 from irsa_config.lint import RULES, fails
-from irsa_config.lint.checked import CheckedBinding
-from irsa_config.lint.trust import wide_trust
-from irsa_config.stack import Binding
 from irsa_program.examine import Examination, examine
 from tests.unit.config.lint.scene import APP, CLUSTER, ISSUER, OPEN, policy, warnings
 
@@ -138,9 +135,7 @@ def test_what_is_not_known_is_not_judged() -> None:
 
     def texts(statements: list[Any]) -> list[str]:
         declared = ServiceAccountRole.of({"trust": Trust.of({"statements": statements})})
-        spec: Any = SimpleNamespace(trust=None, role=None, identity=ONLY_IRSA)
-        checked = CheckedBinding("app", Binding("app", {}), declared, spec)
-        return [mistake.found for _, mistake in wide_trust(checked)]
+        return [mistake.found for _, mistake in wide_trust(judged(declared, None, facts_of(declared), (), 0))]
 
     assert texts(markers) == []
     assert texts(beside) == ["anybody may assume the role, as far as irsa can tell"]

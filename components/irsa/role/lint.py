@@ -1,0 +1,228 @@
+"""What is legal in the arguments of a role, but likely not intended: rules that the component and `irsa check` ask."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from irsa.evaluation.admission import Admission
+from irsa.evaluation.document import parse
+from irsa.evaluation.lint import permissions, trust
+from irsa.evaluation.lint.managed_policies import ManagedPolicy
+from irsa.evaluation.lint.rule import LintRule, Policies, Warnings, rule, rules_of
+from irsa.keys.binding import ServiceAccountRole
+from irsa.role.trust import STATEMENTS, RoleTrust
+from irsa.role.ways import ways_of
+from irsa.rules.leaves import mapping_of, strings_of
+from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.policies import Document, largest_policy_size
+from irsa.rules.quotas import MANAGED_POLICY_SIZE, USUAL_TOKEN_EXPIRATION, Usage, check_usage
+from irsa.rules.trust import minified
+from irsa.rules.unknown import known_or, least, without_missing
+from irsa.ways import Facts, Identity
+
+POLICY_DOCUMENT: Place = ("policy", "document")
+
+
+class JudgedRole(NamedTuple):
+    """What rules are given of a role, as far as it is known.
+
+    Attributes:
+        documents: Those of its policies that are written, by their places.
+        policy_arns: ARNs of existing policies, by their keys.
+        trusted: Whom it trusts. Only a trust policy with statements of the caller's is judged as a whole.
+        token_expiration: The lifetime of the tokens of its service account, in seconds.
+        parts: Over how many managed policies the document of `policy` is divided.
+        waiting: What it is judged by, with a marker for what will make it another when it is known.
+    """
+
+    documents: Mapping[Place, dict[str, Any]]
+    policy_arns: Mapping[str, str]
+    trusted: trust.Trust
+    identity: Identity
+    facts: Facts
+    token_expiration: int
+    usages: Sequence[tuple[Place, Usage]]
+    parts: int
+    waiting: Sequence[object]
+
+
+def judged(
+    binding: ServiceAccountRole,
+    role_trust: RoleTrust | None,
+    facts: Facts,
+    usages: Sequence[tuple[Place, Usage]],
+    parts: int,
+) -> JudgedRole:
+    """Return what rules are given of a role."""
+    inline = (("inline_policies", name, "document") for name in known_or(binding.inline_policies, {}))
+    documents = {place: binding.at(place) for place in (POLICY_DOCUMENT, *inline)}
+    policy_arns, account = known_or(binding.policy_arns, {}), binding.service_account
+    seconds = account.token_expiration if account else None
+    return JudgedRole(
+        {at: without_missing(each.content) for at, each in documents.items() if isinstance(each, Document)},
+        {key: arn for key, arn in policy_arns.items() if isinstance(arn, str)},
+        _trusted(binding, role_trust),
+        ways_of(binding),
+        facts._replace(creates_role=role_trust is not None),
+        known_or(seconds, 0),
+        usages,
+        parts,
+        (documents, policy_arns, role_trust, binding.trust.subjects),
+    )
+
+
+def _trusted(binding: ServiceAccountRole, role_trust: RoleTrust | None) -> trust.Trust:
+    statements = [*map(mapping_of, without_missing(known_or(binding.trust.statements, [])))]
+    found = role_trust.admission if role_trust and isinstance(role_trust.admission, Admission) else Admission()
+    first = 0
+    if role_trust and found.admitted and isinstance(role_trust.policy, str):
+        # Those that irsa writes come first: for each provider, and for each service account with Pod Identity.
+        first = len(parse(role_trust.policy)[1]) - len(statements)
+    named = enumerate(known_or(binding.trust.subjects, []))
+    subjects = [(("subjects", index), subject) for index, subject in named if isinstance(subject, str)]
+    return trust.Trust(statements, found, first, subjects, {*strings_of(known_or(binding.oidc_provider_arns, []))})
+
+
+@rule(danger="a whole cluster or more")
+def wide_trust(role: JudgedRole) -> Warnings:
+    """A role trusts a whole namespace or more, anybody, or any customer of an identity provider.
+
+    Whoever may create a Pod there, or has a token of the provider, gets the permissions of the role.
+
+    Bad:
+        trust: {subjects: ["team-a:*"]}
+    Good:
+        trust: {subjects: ["team-a:worker", "team-a:report-*"]}
+    """
+    yield from ((("trust", *place), mistake) for place, mistake in trust.wide_trust(role.trusted))
+    yield from _of_ways(role, wide=True)
+
+
+@rule()
+def pod_identity_trust(role: JudgedRole) -> Warnings:
+    """A subject with wildcards, a condition on the network or a session policy holds for one of both ways alone.
+
+    By the other way, Pods get more than was meant, or no credentials.
+
+    Bad:
+        trust: {subjects: ["team-a:report-*"]}
+        identity: {irsa: trusted, podIdentity: used}
+    Good:
+        trust: {subjects: ["team-a:report"]}
+        identity: {irsa: trusted, podIdentity: used}
+    """
+    yield from _of_ways(role, wide=False)
+
+
+def _of_ways(role: JudgedRole, *, wide: bool) -> Warnings:
+    for way in role.identity.trusted:
+        for place, mistake in way.warnings(role.identity, role.facts):
+            if (place[-1] == "session_tags") is wide:
+                yield place, mistake
+
+
+@rule()
+def refused_subject(role: JudgedRole) -> Warnings:
+    """A role's own trust policy refuses a subject.
+
+    The Pods of the subject get no credentials, because an explicit Deny decides.
+
+    Bad:
+        trust:
+          subjects: ["team-a:worker"]
+          statements:
+            - {Effect: Deny, Principal: "*", Action: "sts:AssumeRoleWithWebIdentity"}
+    Good:
+        trust: {subjects: ["team-a:worker"]}
+    """
+    for subject in role.trusted.admission.refused:
+        found = f"{subject!r} can't assume the role: a statement denies it"
+        fix = "narrow the Deny statement, or leave out the subject"
+        yield STATEMENTS, Mistake(found, "subjects that the trust policy admits", fix)
+
+
+@rule()
+def near_limit(role: JudgedRole) -> Warnings:
+    """More than 80% of a quota is used.
+
+    IAM refuses the next change that needs more.
+
+    Bad:
+        policyArns:
+          - arn:aws:iam::111122223333:policy/p1
+          - arn:aws:iam::111122223333:policy/p2
+          - arn:aws:iam::111122223333:policy/p3
+          - arn:aws:iam::111122223333:policy/p4
+          - arn:aws:iam::111122223333:policy/p5
+          - arn:aws:iam::111122223333:policy/p6
+          - arn:aws:iam::111122223333:policy/p7
+          - arn:aws:iam::111122223333:policy/p8
+          - arn:aws:iam::111122223333:policy/p9
+    Good:
+        policyArns:
+          - arn:aws:iam::111122223333:policy/p1
+          - arn:aws:iam::111122223333:policy/p2
+    """
+    for place, usage in role.usages:
+        if usage.used <= usage.quota and check_usage(usage):
+            found = f"{usage} ({usage.share:.0%})"
+            fix = "split the binding before it reaches the quota"
+            yield place, Mistake(found, "at most 80%, so that it can grow", fix)
+
+
+@rule()
+def split_policy(role: JudgedRole) -> Warnings:
+    """A policy is split over several, since it is too long."""
+    document = role.documents.get(POLICY_DOCUMENT) if role.parts > 1 else None
+    if document is not None:
+        size = largest_policy_size(minified(least(document)))
+        found = f"{size:,} characters, which `pulumi up` splits over {role.parts} managed policies of the role"
+        fix = "shorten it by wildcards or fewer Sids, or silence the rule with a reason"
+        allowed = f"at most {MANAGED_POLICY_SIZE:,} in one managed policy (a quota of IAM)"
+        yield POLICY_DOCUMENT[:1], Mistake(found, allowed, fix)
+
+
+@rule()
+def long_token(role: JudgedRole) -> Warnings:
+    """A Pod's token lives longer than it does by default.
+
+    Whoever copies the token can use it until it ends, wherever they are.
+
+    Bad:
+        serviceAccount: {name: my-app, tokenExpiration: 90000}
+    Good:
+        serviceAccount: {name: my-app, tokenExpiration: 3600}
+    """
+    if role.token_expiration > USUAL_TOKEN_EXPIRATION:
+        found = f"{role.token_expiration:,} seconds is longer than the default of {USUAL_TOKEN_EXPIRATION:,}"
+        fix = "write fewer, or silence the rule with a reason"
+        yield ("service_account", "token_expiration"), Mistake(found, f"at most {USUAL_TOKEN_EXPIRATION:,}", fix)
+
+
+# Those of documents and of managed policies judge the same in a stack file as they do here.
+RULES: Mapping[str, LintRule] = rules_of(sys.modules[__name__], permissions)
+
+
+class Finding(NamedTuple):
+    """A warning of a rule, and the argument that it is about."""
+
+    rule: str
+    place: Place
+    mistake: Mistake
+
+
+def findings(role: JudgedRole) -> Iterator[Finding]:
+    """Yield what the rules warn of."""
+    places, documents = [*role.documents], [*role.documents.values()]
+    policies = Policies(documents)
+    given: Mapping[type, Sequence[tuple[Place, Any]]] = {
+        JudgedRole: [((), role)],
+        Policies: [((), policies)],
+        ManagedPolicy: [(("policy_arns", key), ManagedPolicy(arn, documents)) for key, arn in role.policy_arns.items()],
+    }
+    for name, each in RULES.items():
+        for place, one in given[each.judges]:
+            for inner, mistake in each(one):
+                # That of a document begins with its index.
+                at = (*places[int(inner[0])], *inner[1:]) if one is policies else (*place, *inner)
+                yield Finding(name, at, mistake)
