@@ -91,7 +91,7 @@ def test_what_its_settings_do_not_say(pods: Callable[..., list[Pods]]) -> None:
     https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#validation-actions
     """
     declared = [guard({"a/x": "deny"}), config_map("a/x", "a/y"), binding(["Deny", "Audit"], "a")]
-    cannot_tell = [("cannot tell", "cannot tell", [], False)]
+    cannot_tell: list[Pods] = [("cannot tell", "cannot tell", [], False)]
     for change in (
         update(declared[2], binding(["Warn", "Audit"], "a")),
         update(declared[1], config_map("a/x")),
