@@ -125,25 +125,23 @@ def _changes(cluster: str, urn: str, before: Sequence[Resource], after: Sequence
     old, new = (_modes(each) if there else {} for each, there in zip(sides, (before, after), strict=True))
     was, becomes = (each.get(GUARD_ANNOTATIONS) for each in sides)
     was, becomes = (each if each in STRICTEST_FIRST else OFF for each in (was, becomes))
-    # What a program of yours makes of its resources, or somebody by hand, no setting says.
+    # What your own program makes of its resources, or somebody by hand, no setting says.
     is_said = (old, was) != (new, becomes) or _own(before) == _own(after)
     if old is None or new is None or not is_said:
         yield GuardChange(cluster, PODS, OFF if old == {} else CANNOT_TELL, CANNOT_TELL)
-    tenants = {each.partition("/")[0] for each in new or ()} - {SYSTEM}
-    if old is None or new is None:
-        old, new = {}, {}
     groups: dict[tuple[str, str, bool], list[str]] = {}
-    for name in sorted({*old, *new}):
-        pair = old.get(name, OFF), new.get(name, OFF)
+    modes, others = ({}, {}) if old is None or new is None else (old, new)
+    for name in sorted({*modes, *others}):
+        pair = modes.get(name, OFF), others.get(name, OFF)
         # Of a service account that goes with its binding, there is nothing left to guard.
-        groups.setdefault((*pair, (name in new or not after) and _is_looser(*pair)), []).append(name)
+        groups.setdefault((*pair, (name in others or not after) and _is_looser(*pair)), []).append(name)
     for (mode, other, dangerous), names in groups.items():
         if mode != other:
             yield GuardChange(cluster, PODS, mode, other, tuple(names), dangerous=dangerous)
     if was != becomes:
         yield GuardChange(cluster, ROLE_ANNOTATIONS, was, becomes, dangerous=_is_looser(was, becomes))
     change = GuardChange(cluster, EXCEPTIONS, was, becomes)
-    yield from _avoiding(change, before, after, tenants)
+    yield from _avoiding(change, before, after, {each.partition("/")[0] for each in new or ()} - {SYSTEM})
 
 
 def _modes(component: Mapping[str, Any]) -> Mapping[str, str] | None:
