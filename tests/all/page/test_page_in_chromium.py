@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from irsa_cli.inventory.chains import Steps
+from irsa_cli.inventory.steps import Steps
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.page import page
 from tests.all.page.browser import chromium
