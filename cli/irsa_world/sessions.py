@@ -212,8 +212,8 @@ class Sessions:
         if arn.account_id not in self.numbers:
             return None
         of_account = (each.by_name for each in self.world.aws_accounts if each.number == arn.account_id)
-        near = next((roles[arn.name.lower()] for roles in of_account if arn.name.lower() in roles), None)
-        return of_missing_role(role_arn, near and near.arn)
+        near = (roles[arn.name.lower()].arn for roles in of_account if arn.name.lower() in roles)
+        return of_missing_role(role_arn, next(near, None))
 
     def admits(self, role_arn: str, request: WebIdentityRequest | PodIdentityRequest) -> Session:
         """Return the session of a role by what its trust policy alone says to a request."""

@@ -230,7 +230,8 @@ def test_what_one_provider_may_not_read_another_one_of_the_account_reads(iam: An
     roles: Any = {f"{ARN}:role/{name}": (each.live, None) for name, each in zip(("app-0", "gone"), seen, strict=True)}
     found = read_aws_account(Wanted(roles, policies={policy: seen[1].live}, providers={provider: seen[1].live}))
 
-    assert (found.documents[policy], found.client_ids[provider]) == (POLICY, ["a"])
+    assert found.documents[policy] == POLICY
+    assert [*found.client_ids[provider]] == ["a"]
     # Who may not is asked once.
     assert [each.calls["GetPolicy"] for each in seen] == [1, 1]
 
