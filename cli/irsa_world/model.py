@@ -190,16 +190,6 @@ class EksCluster(NamedTuple):
         )
 
 
-def owner_of(arn: str) -> str:
-    """Return what owns an association in short: an add-on as `addon/NAME`, another owner by its ARN.
-
-    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
-    """
-    # arn:aws:eks:REGION:ACCOUNT:addon/CLUSTER/NAME/UUID
-    kind, *names = arn.split(":", 5)[-1].split("/")
-    return f"{kind}/{names[1]}" if kind == "addon" and len(names) > 1 else arn
-
-
 @dataclass(frozen=True)
 class Association:
     """An association of EKS Pod Identity: it gives the Pods of a service account a role.
@@ -231,7 +221,7 @@ class Association:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
-        """Return an association as DescribePodIdentityAssociation has it.
+        """Return an association as DescribePodIdentityAssociation has it; one of a list has no role.
 
         Source: https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociation.html
         """
@@ -241,7 +231,7 @@ class Association:
             f"{arn.partition(':podidentityassociation/')[0]}:cluster/{found['clusterName']}",
             found["namespace"],
             found["serviceAccount"],
-            found["roleArn"],
+            found.get("roleArn") or "",
             found["associationId"],
             arn,
             found.get("ownerArn") or "",
@@ -282,8 +272,13 @@ class Association:
 
     @property
     def owner(self) -> str:
-        """What owns it in short, such as `addon/NAME`; empty where nothing does."""
-        return owner_of(self.owner_arn)
+        """What owns it in short: an add-on as `addon/NAME`, another owner by its ARN; empty where nothing does.
+
+        Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
+        """
+        # arn:aws:eks:REGION:ACCOUNT:addon/CLUSTER/NAME/UUID
+        kind, *names = self.owner_arn.split(":", 5)[-1].split("/")
+        return f"{kind}/{names[1]}" if kind == "addon" and len(names) > 1 else self.owner_arn
 
     @property
     def request(self) -> PodIdentityRequest:

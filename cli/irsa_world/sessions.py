@@ -32,7 +32,7 @@ from irsa_world.model import Association, AwsAccount, Cluster, Role, ServiceAcco
 from irsa_world.trusts.chains import Document, RolePolicies, Trusting, answers, assumes, elsewhere
 from irsa_world.trusts.claims import Claims, bits
 from irsa_world.trusts.trust import ProviderTrust, allowed_principals, is_of_kubernetes, statement_text, trusts_of
-from irsa_world.verdict import AskedRole, Verdict, of_annotations, of_missing_role, of_trust_policy, verdict
+from irsa_world.verdict import Verdict, of_annotations, of_missing_role, of_trust_policy, verdict
 
 PROBLEM = "its trust policy: "
 NOT_READ = "the trust policy of {role} was not read"
@@ -211,15 +211,9 @@ class Sessions:
             return Verdict(Decision.DENIED, mistake.found, "the ARN of a role")
         if arn.account_id not in self.numbers:
             return None
-        return of_missing_role(role_arn, self._by_name.get((arn.account_id, arn.name.lower())))
-
-    @functools.cached_property
-    def _by_name(self) -> dict[tuple[str, str], str]:
-        return {
-            (aws_account.number, each.name.lower()): each.arn
-            for aws_account in self.world.aws_accounts
-            for each in aws_account.roles
-        }
+        of_account = (each.by_name for each in self.world.aws_accounts if each.number == arn.account_id)
+        near = (roles[arn.name.lower()].arn for roles in of_account if arn.name.lower() in roles)
+        return of_missing_role(role_arn, next(near, None))
 
     def admits(self, role_arn: str, request: WebIdentityRequest | PodIdentityRequest) -> Session:
         """Return the session of a role by what its trust policy alone says to a request."""
@@ -232,9 +226,7 @@ class Sessions:
             request = policy.request(cluster, service_account)
             # The webhook takes an empty audience as it is: the token is not for STS, whatever the role says.
             empty = of_annotations({**service_account.annotations, ROLE_ARN: role_arn}, role_arn)
-            return empty or verdict(
-                AskedRole(policy.parsed, policy.aws_account.client_ids, policy.aws_account.place), request
-            )
+            return empty or verdict(policy.parsed, policy.aws_account, request)
 
         return self._of(role_arn, ask)
 

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentit
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from irsa.evaluation import Decision, Evaluation, PodIdentityRequest, WebIdentityRequest
 from irsa.evaluation.decision import evaluate_parsed, with_values
@@ -16,6 +15,7 @@ from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.arns import issuer_of_provider, parse_iam_arn
 from irsa.rules.commands import AwsPlace
 from irsa.rules.mistakes import listed, named
+from irsa_world.model import AwsAccount
 
 # What a verdict says, beside what `irsa.evaluation.decision` says; `irsa prove` says the same of STS's answers.
 NO_PROVIDER = "AWS account {aws_account} has no IAM OIDC provider for {issuer}"
@@ -26,20 +26,6 @@ NO_SERVICE_ACCOUNT = "there is no such service account"
 NOT_ANNOTATED = f"it has no {ROLE_ARN}, so its Pods get no credentials"
 ANNOTATED_WITH = f"it has the {ROLE_ARN} {{role}}, so its Pods ask for that role"
 EMPTY_AUDIENCE = f"its {AUDIENCE} is empty: the token is for the API server, not for STS"
-
-
-class AskedRole(NamedTuple):
-    """What decides about a role.
-
-    Attributes:
-        trust: Version and statements of its trust policy.
-        client_ids: The audiences of the OIDC providers of its AWS account, by ARN.
-        place: By which options the AWS CLI acts on that.
-    """
-
-    trust: Parsed
-    client_ids: Mapping[str, Collection[str]]
-    place: AwsPlace
 
 
 @dataclass(frozen=True)
@@ -61,13 +47,11 @@ class Verdict:
     details: str = ""
 
 
-def verdict(role: AskedRole, request: WebIdentityRequest | PodIdentityRequest) -> Verdict:
-    """Return whether STS would give a session of the role to a token, or to EKS Pod Identity for an association."""
-    found = None
-    if isinstance(request, WebIdentityRequest):
-        client_ids = role.client_ids.get(request.provider_arn)
-        found = of_provider(role.place, client_ids, request.provider_arn, [request.audience])
-    return found or of_trust_policy(evaluate_parsed(*role.trust, request), request)
+def verdict(trust: Parsed, aws_account: AwsAccount, request: WebIdentityRequest) -> Verdict:
+    """Return whether STS would give a token a session of a role of an AWS account, with this trust policy."""
+    arn = request.provider_arn
+    found = of_provider(aws_account.place, aws_account.client_ids.get(arn), arn, [request.audience])
+    return found or of_trust_policy(evaluate_parsed(*trust, request), request)
 
 
 def of_provider(

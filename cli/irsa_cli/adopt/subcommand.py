@@ -74,6 +74,6 @@ def run(options: argparse.Namespace) -> int:
             options_ = ", ".join(f"--{name.replace('_', '-')}" for name in given)
             raise UsageError(f"--finish goes with no other option: remove {options_}")
         return finish(options.finish)
-    from irsa_cli.adopt import work  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
+    from irsa_cli.adopt import adoption  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
 
-    return work.run(options)
+    return adoption.run(options)

@@ -59,6 +59,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the answer and return the exit code."""
-    from irsa_cli.explain import work  # noqa: PLC0415 (help needs no evaluation)
+    from irsa_cli.explain import question  # noqa: PLC0415 (help needs no evaluation)
 
-    return work.run(options)
+    return question.run(options)

@@ -11,10 +11,10 @@ from jinja2 import Environment, StrictUndefined
 
 from irsa.evaluation import Decision
 from irsa.rules.mistakes import listed, named, visible
-from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.findings.kinds import FAMILIES
 from irsa_cli.inventory.output import Inventory
+from irsa_cli.inventory.steps import Steps
 from irsa_cli.inventory.table import DECISIONS, Alike, alike, read, summary, table_of
 
 # How many service accounts an answer of a role lists: 1,500 roles that trust everybody are no 3,000,000 names.

@@ -49,6 +49,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Take the inventory, print it and return the exit code."""
-    from irsa_cli.inventory import work  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
+    from irsa_cli.inventory import take  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
 
-    return work.run(options)
+    return take.run(options)

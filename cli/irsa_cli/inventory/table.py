@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from irsa.evaluation import Decision
 from irsa.rules.mistakes import LISTED, and_more, named
-from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.findings.kinds import FAMILIES
 from irsa_cli.inventory.output import NOT_READ, Inventory, ServiceAccountRow
+from irsa_cli.inventory.steps import Steps
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_world.message import Message, first_few
 from irsa_world.model import CANNOT_TELL

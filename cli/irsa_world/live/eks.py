@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from botocore.config import Config
 
@@ -11,7 +11,7 @@ from irsa.rules.mistakes import named
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.once import Answer, Once
 from irsa_world.live.service import CONCURRENT, Service, all_pages, answered
-from irsa_world.model import Association, EksCluster, owner_of
+from irsa_world.model import Association, EksCluster
 
 AGENT = "eks-pod-identity-agent"
 # A list of associations has no roles: each is asked for by itself, so there is one request for each, and one for each
@@ -19,24 +19,6 @@ AGENT = "eks-pod-identity-agent"
 MOST_ASSOCIATIONS = 5_000
 # The longest page: https://docs.aws.amazon.com/eks/latest/APIReference/API_ListPodIdentityAssociations.html
 PAGE = 100
-
-
-class ListedAssociation(NamedTuple):
-    """An association as a list has it, which says nothing of its role.
-
-    Source: https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociationSummary.html
-    """
-
-    namespace: str
-    service_account: str
-    association_id: str
-    owner_arn: str = ""
-    """What created and manages it, such as an add-on of EKS; empty where nothing does."""
-
-    @property
-    def owner(self) -> str:
-        """What owns it in short, such as `addon/NAME`; empty where nothing does."""
-        return owner_of(self.owner_arn)
 
 
 class EksClient:
@@ -100,8 +82,11 @@ class EksClient:
             found = [each for each in pool.map(partial(self._described, cluster), ids) if each]
         return sorted(found, key=lambda each: (each.namespace, each.service_account, each.association_id))
 
-    def listed(self, cluster: str, **only: str) -> list[ListedAssociation]:
+    def listed(self, cluster: str, **only: str) -> list[Association]:
         """Return the associations of a cluster by their list alone: 100 for each request, and none for each of them.
+
+        It has their places, IDs and owners, and neither roles nor settings:
+        https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociationSummary.html
 
         Args:
             cluster: Name of the cluster; one that does not exist has none.
@@ -109,12 +94,7 @@ class EksClient:
         """
         operation = "ListPodIdentityAssociations"
         pages = partial(all_pages, operation=operation, element="associations", size=PAGE, clusterName=cluster, **only)
-        return [
-            ListedAssociation(
-                each["namespace"], each["serviceAccount"], str(each["associationId"]), each.get("ownerArn") or ""
-            )
-            for each in self._ask(operation, pages) or ()
-        ]
+        return [Association.of(each) for each in self._ask(operation, pages) or ()]
 
     def _described(self, cluster: str, association_id: str) -> Association | None:
         return self._once(

@@ -16,7 +16,8 @@ from irsa_program.live.in_use import name_conflicts
 from irsa_program.live.planned import Planned, PlannedStack, finding, roles_to_tag, service_account_of
 from irsa_program.live.stages import GivenUp, gives_up
 from irsa_program.lookups import live_rules
-from irsa_world.live.eks import AGENT, MOST_ASSOCIATIONS, ListedAssociation
+from irsa_world.live.eks import AGENT, MOST_ASSOCIATIONS
+from irsa_world.model import Association
 from irsa_world.stages import spelled
 from irsa_world.state.resource import Resource
 
@@ -72,7 +73,7 @@ def _gone(stack: PlannedStack, planned: Planned, change: GivenUp) -> LocatedMist
 
 
 def _existing(
-    planned: Planned, association: DeclaredResource, live: ListedAssociation | None, ours: Mapping[str, Resource]
+    planned: Planned, association: DeclaredResource, live: Association | None, ours: Mapping[str, Resource]
 ) -> Iterator[LocatedMistake]:
     """Yield what is wrong with an association that exists, or is to be adopted."""
     about = f"the association of the service account {named(planned.service_account or '')}"

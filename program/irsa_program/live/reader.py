@@ -33,17 +33,16 @@ from irsa_program.lookups.questions import LookupFailure, Questions
 from irsa_program.lookups.values import AwsIdentity, Lookups, Needs
 from irsa_program.plan import PlannedComponent
 from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
-from irsa_world.live.eks import ListedAssociation
 from irsa_world.live.guards import guards_of
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubeconfig import UnreadKeyError
 from irsa_world.live.kubernetes import ClusterClient, NoSuchKindError
 from irsa_world.live.once import Answer
-from irsa_world.model import Guards
+from irsa_world.model import Association, Guards
 from irsa_world.pods import by_service_account
 
 CONCURRENT = 8
-Associations = Mapping[tuple[str, str], ListedAssociation]
+Associations = Mapping[tuple[str, str], Association]
 
 
 class CloudReader:

@@ -10,8 +10,7 @@ from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import account_and_name
 from irsa_program.lookups.imported import LiveImport
 from irsa_program.lookups.values import AwsIdentity
-from irsa_world.live.eks import ListedAssociation
-from irsa_world.model import Guards, Role, ServiceAccount, User
+from irsa_world.model import Association, Guards, Role, ServiceAccount, User
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class ClusterReads:
     taken: Sequence[str] = ()
     user: User | None = None
     has_agent: bool | None = None
-    associations: Mapping[tuple[str, str], ListedAssociation] | None = None
+    associations: Mapping[tuple[str, str], Association] | None = None
     place: ClusterPlace = UNKNOWN_CLUSTER
 
 

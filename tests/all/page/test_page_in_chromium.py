@@ -7,9 +7,9 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.page import page
+from irsa_cli.inventory.steps import Steps
 from tests.all.page.browser import chromium
 from tests.all.page.inventories import WRITTEN, inventory
 from tests.unit.irsa_cli.inventory.test_page import DANGERS, with_text

@@ -15,7 +15,8 @@ from irsa.evaluation.document import parse
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.commands import AwsPlace
 from irsa_world import verdict
-from irsa_world.verdict import AskedRole, of_annotations, of_missing_role, of_provider
+from irsa_world.model import AwsAccount
+from irsa_world.verdict import of_annotations, of_missing_role, of_provider
 from tests.world import of_tokens
 
 HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -57,8 +58,8 @@ def test_the_provider_comes_first_and_each_sentence_is_one_of_the_list(
     statements: list[Any], client_ids: list[str] | None, subject: str, audience: str
 ) -> None:
     request = WebIdentityRequest(f"https://{HOST_PATH}", PROVIDER, subject, audience)
-    role = AskedRole(parse({"Statement": statements}), {} if client_ids is None else {PROVIDER: client_ids}, AwsPlace())
-    found = verdict.verdict(role, request)
+    trust, listed = parse({"Statement": statements}), {} if client_ids is None else {PROVIDER: tuple(client_ids)}
+    found = verdict.verdict(trust, AwsAccount("111122223333", (), listed, place=AwsPlace()), request)
 
     assert is_known(found.found)
     assert is_known(found.details)
@@ -68,7 +69,7 @@ def test_the_provider_comes_first_and_each_sentence_is_one_of_the_list(
     elif audience not in client_ids:
         assert (found.decision, found.fix.split()[2]) == (Decision.DENIED, "add-client-id-to-open-id-connect-provider")
     else:
-        evaluated = decision.evaluate_parsed(*role.trust, request)
+        evaluated = decision.evaluate_parsed(*trust, request)
         assert (found.decision, found.found) == (evaluated.decision, evaluated.explanation)
 
 

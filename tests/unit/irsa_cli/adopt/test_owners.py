@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from irsa_cli.adopt.adoption import PAGE, in_stacks, owned
 from irsa_cli.adopt.owners import Owner, owners_of_role, owners_of_service_account
-from irsa_cli.adopt.work import PAGE, in_stacks, owned
 from irsa_world.state.resource import resources_of
 from tests.unit.irsa_cli.adopt.scene import AWS_ACCOUNT, role, role_arn, service_account, statement
 from tests.unit.test_links import ROOT, anchors

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from irsa.rules.commands import AwsPlace
-from irsa_cli.adopt import subcommand, work
-from irsa_cli.adopt.work import section_of
+from irsa_cli.adopt import adoption, subcommand
+from irsa_cli.adopt.adoption import section_of
 from irsa_cli.discovery import Discovery
 from irsa_world.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
 from irsa_world.model import EksCluster, ManagedPolicy, PolicySettings
@@ -50,9 +50,9 @@ def discovered(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Set what the discovery finds."""
 
     def discovered(discovery: Discovery, number: str = AWS_ACCOUNT) -> None:
-        monkeypatch.setattr(work, "discover", lambda *_, **__: discovery)
-        monkeypatch.setattr(work, "_current_account", lambda *_: live(number))
-        monkeypatch.setattr(work, "in_stacks", lambda _: ({}, []))
+        monkeypatch.setattr(adoption, "discover", lambda *_, **__: discovery)
+        monkeypatch.setattr(adoption, "_current_account", lambda *_: live(number))
+        monkeypatch.setattr(adoption, "in_stacks", lambda _: ({}, []))
 
     discovered(EVERYTHING)
     return discovered
@@ -122,7 +122,7 @@ def test_what_is_in_the_state_of_the_stack_is_not_taken_again(
     """
     (tmp_path / "Pulumi.prod.yaml").write_text(STACK_FILE)
     states: dict[Path, Any] = {tmp_path: ({role_arn("app"): stack}, [])}
-    monkeypatch.setattr(work, "in_stacks", states.get)
+    monkeypatch.setattr(adoption, "in_stacks", states.get)
 
     assert run(tmp_path, "--role", "app") == GOOD
     bindings = yaml.safe_load((tmp_path / "Pulumi.prod.yaml").read_text())["config"]["irsa:bindings"]
@@ -133,7 +133,7 @@ def test_states_that_cannot_be_read_are_said_first(
     discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     why = "whether a Pulumi stack owns what is chosen: pulumi is not on PATH"
-    monkeypatch.setattr(work, "in_stacks", lambda _: ({}, [why]))
+    monkeypatch.setattr(adoption, "in_stacks", lambda _: ({}, [why]))
 
     assert run(tmp_path, "--all") == COULD_NOT_LOOK
     assert capsys.readouterr().out.splitlines()[1:3] == ["", f"not checked: {why}"]
@@ -145,7 +145,7 @@ def test_a_cluster_of_a_stack_without_an_issuer_is_refused(
 ) -> None:
     (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  irsa:cluster: {stack: team/eks/prod}\n")
     for outputs in ({}, {"oidcIssuer": None}, {"oidcIssuer": ["x"]}):
-        monkeypatch.setattr(work, "stack_outputs", lambda *_, outputs=outputs: outputs)
+        monkeypatch.setattr(adoption, "stack_outputs", lambda *_, outputs=outputs: outputs)
         with pytest.raises(CouldNotLookError, match="team/eks/prod has no output oidcIssuer that is a string"):
             run(tmp_path, "--all")
 
@@ -155,7 +155,7 @@ def test_policies_are_read_when_they_are_taken(
     words: tuple[str, ...], expected: bool, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = {expected: EVERYTHING}
-    monkeypatch.setattr(work, "discover", lambda *_, policies: answers[bool(policies)])
+    monkeypatch.setattr(adoption, "discover", lambda *_, policies: answers[bool(policies)])
 
     assert run(tmp_path, "--all", *words) == GOOD
 
@@ -172,7 +172,7 @@ def test_credentials_of_another_aws_account_are_refused(monkeypatch: pytest.Monk
     monkeypatch.setattr("irsa_world.live.aws.AwsAccountClients.only", lambda _: live("999999999999"))
 
     with pytest.raises(CouldNotLookError, match="999999999999"):
-        work._current_account(EVERYTHING, {})
+        adoption._current_account(EVERYTHING, {})
 
 
 # --- What it prints ---------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from irsa.guard.policies import identity_policy
-from irsa_cli.inventory.work import _guard
+from irsa_cli.inventory.take import _guard
 from irsa_cli.verify.guard import of_guard
 from irsa_world.exits import NoPermissionError
 from irsa_world.live.guards import guards_of

@@ -6,7 +6,7 @@ from typing import Any
 
 from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.output import Finding, Inventory
-from irsa_cli.inventory.work import take_inventory
+from irsa_cli.inventory.take import take_inventory
 from irsa_world.model import Association, AwsAccount, Cluster, Role, ServiceAccount
 from tests.world import PODS, document, of_pods, of_tokens
 

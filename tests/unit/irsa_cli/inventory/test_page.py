@@ -11,10 +11,10 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.page import page as html_page
+from irsa_cli.inventory.steps import Steps
 from tests.all.page.inventories import WRITTEN, inventory
 from tests.all.page.parsed import Parsed
 from tests.unit.irsa_cli.inventory.estates import (

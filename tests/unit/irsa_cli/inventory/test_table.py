@@ -12,10 +12,10 @@ import pytest
 from irsa.rules.mistakes import visible
 from irsa.ways import TrustParts, trust_document
 from irsa_cli.discovery import Discovery
-from irsa_cli.inventory import work
-from irsa_cli.inventory.chains import Steps
+from irsa_cli.inventory import take
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Inventory
+from irsa_cli.inventory.steps import Steps
 from irsa_cli.inventory.table import section_of
 from irsa_cli.main import main
 from irsa_world.model import AwsAccount, Cluster, Guarded, ServiceAccount
@@ -235,7 +235,7 @@ DENIED = replace(GOOD, not_checked=("policies of AWS account 111122223333: iam:L
 @pytest.fixture
 def finds(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that sets what is found."""
-    return lambda found: monkeypatch.setattr(work, "discover", lambda *_, **__: found)
+    return lambda found: monkeypatch.setattr(take, "discover", lambda *_, **__: found)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from irsa.rules.unknown import Unknown
-from irsa_cli.adopt.work import in_stacks, owned
+from irsa_cli.adopt.adoption import in_stacks, owned
 from irsa_cli.diff.components import component_keys_of, kubernetes_providers
 from irsa_program.live.held import Held, held_by
 from irsa_world.exits import CouldNotLookError
@@ -198,7 +198,7 @@ def test_what_is_no_state_is_said(text: str, says: str, tmp_path: Path, monkeypa
         pulumi.read_stack("dev")
     assert str(error.value) == f"pulumi stack export: {says}"
 
-    monkeypatch.setattr("irsa_cli.adopt.work.stacks_of_backend", lambda _: {"dev": True})
+    monkeypatch.setattr("irsa_cli.adopt.adoption.stacks_of_backend", lambda _: {"dev": True})
     assert in_stacks(tmp_path)[1] == [f"whether stack dev owns what is chosen: pulumi stack export: {says}"]
 
 

@@ -17,8 +17,7 @@ from irsa_program.live.in_eks import missing_agents
 from irsa_program.live.look import WARNINGS
 from irsa_program.live.reads import ClusterReads
 from irsa_program.lookups.imported import LiveImport
-from irsa_world.live.eks import ListedAssociation
-from irsa_world.model import Role
+from irsa_world.model import Association, Role
 from tests.unit.program.live.scene import (
     DOCUMENT,
     HOST,
@@ -228,11 +227,11 @@ def stack(**more: Any) -> dict[str, Any]:
     return {"bindings": {"app": {**PODS, **more}}}
 
 
-def listed(name: str = "app", association_id: str = "a-1", owner: str = "") -> ListedAssociation:
-    return ListedAssociation("team-a", name, association_id, owner)
+def listed(name: str = "app", association_id: str = "a-1", owner: str = "") -> Association:
+    return Association("", "team-a", name, "", association_id, owner_arn=owner)
 
 
-def in_eks(*there: ListedAssociation, has_agent: bool | None = True) -> ClusterReads:
+def in_eks(*there: Association, has_agent: bool | None = True) -> ClusterReads:
     associations = {(each.namespace, each.service_account): each for each in there}
     return cluster(has_agent=has_agent, associations=associations)
 

@@ -13,8 +13,8 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from irsa.evaluation import Decision
 from irsa_cli.discovery import Discovery
-from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.output import Chain
+from irsa_cli.inventory.steps import Steps
 from irsa_world.model import AwsAccount, Cluster, ManagedPolicy, Role
 from irsa_world.trusts import chains as of_roles
 from tests.unit.irsa_cli.inventory.estates import (

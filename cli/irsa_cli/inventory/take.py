@@ -11,7 +11,6 @@ from irsa.evaluation.patterns import matches
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa_cli.discovery import Discovery, discover, inputs_of
-from irsa_cli.inventory.chains import Steps, chains
 from irsa_cli.inventory.findings import KINDS, findings
 from irsa_cli.inventory.findings.kinds import Facts
 from irsa_cli.inventory.findings.untidy import last_used_text
@@ -22,6 +21,7 @@ from irsa_cli.inventory.output import (
     Inventory,
     ServiceAccountRow,
 )
+from irsa_cli.inventory.steps import Steps, chains
 from irsa_cli.inventory.table import section_of
 from irsa_cli.progress import under_way
 from irsa_cli.whole_file import write
