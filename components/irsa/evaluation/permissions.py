@@ -14,7 +14,6 @@ import re
 import string
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, NamedTuple
 
 from irsa.evaluation.patterns import matches
@@ -50,16 +49,6 @@ class Included(NamedTuple):
     certain: int
     possible: int
     some: int
-
-
-class Bound(IntEnum):
-    """How far something is given, whatever a request is like."""
-
-    NOTHING = 0
-    AT_MOST = 1
-    WHERE = 2
-    """All of it is, where conditions and policy variables are as the policies ask."""
-    CERTAIN = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,8 +152,10 @@ class Permissions:
         return self._everywhere[key]
 
     def _is_given_everywhere(self, request: Request, arns: Iterable[str]) -> bool | None:
-        allows = [each for each in self.those(request.possible) if each.allows]
-        exceptions = [each.resources for each in self.those(request.possible) if each.allows is each.resources.negated]
+        allows = [each for each in self.statements_at(request.possible) if each.allows]
+        exceptions = [
+            each.resources for each in self.statements_at(request.possible) if each.allows is each.resources.negated
+        ]
         forms = _forms(arns, [pattern for each in allows for pattern in each.resources.every])
         may_be_given = len(forms) > MOST_FORMS
         for form in forms[:MOST_FORMS]:
@@ -205,70 +196,24 @@ class Permissions:
             self._answers[request] = given
         return self._answers[request]
 
-    @functools.cached_property
-    def _kinds(self) -> "_Kinds":
-        def bits(is_of: Callable[[Statement], bool]) -> int:
-            return sum((is_of(each) and not each.never) << index for index, each in enumerate(self.statements))
-
-        return _Kinds(
-            allow=bits(lambda each: each.allows and not each.in_boundary),
-            boundary=bits(lambda each: each.allows and each.in_boundary),
-            deny=bits(lambda each: not each.allows),
-            plain=bits(lambda each: not each.conditions),
-            marked=bits(lambda each: each.marked),
-        )
-
-    def bound(self, included: Included) -> Bound:
-        """Return how far all that patterns match is given, without a guess at what a request has for a condition."""
-        certain, possible, some = included
-        kinds = self._kinds
-        allows = [kinds.allow, *([kinds.boundary] if self.bounded else [])]
-        if not some & kinds.deny and all(certain & each & kinds.plain for each in allows):
-            return Bound.CERTAIN
-        if certain & kinds.deny & kinds.plain or not all(some & each for each in allows):
-            return Bound.NOTHING
-        denies = some & kinds.deny & (kinds.plain | kinds.marked)
-        is_all = not denies and all(possible & each & ~kinds.marked for each in allows)
-        return Bound.WHERE if is_all else Bound.AT_MOST
-
-    def keys(self, included: Included) -> tuple[str, ...]:
-        """Return the condition keys and policy variables on which it depends what is given, as they are written."""
-        kinds = self._kinds
-        allows = (kinds.allow, kinds.boundary)
-        limited = [included.some & each for each in allows if not included.certain & each & kinds.plain]
-        those = self.those(functools.reduce(int.__or__, limited, included.some & kinds.deny))
-        return tuple(sorted({key for each in those for key in each.keys}, key=str.lower))
-
-    def those(self, bits: int) -> Iterator[Statement]:
+    def statements_at(self, bits: int) -> Iterator[Statement]:
         """Yield the statements of a request's bits."""
         return (each for index, each in enumerate(self.statements) if bits >> index & 1)
 
     def _is_given(self, request: Request) -> bool:
         """Return whether a caller can meet the conditions of an Allow, and avoid each Deny, for certain."""
-        allows = [each for each in self.those(request.certain) if each.allows]
-        denies = tuple(each for each in self.those(request.possible) if not each.allows and not each.never)
+        allows = [each for each in self.statements_at(request.certain) if each.allows]
+        denies = tuple(each for each in self.statements_at(request.possible) if not each.allows and not each.never)
         sides = [{tuple(each.conditions) for each in allows if not each.in_boundary}]
         sides += [{tuple(each.conditions) for each in allows if each.in_boundary}] if self.bounded else []
         choices = (tuple(itertools.chain.from_iterable(each)) for each in itertools.product(*sides))
         return any(_can_avoid(conditions, denies, request.service) for conditions in choices)
 
     def _may_be_given(self, request: Request) -> bool:
-        allows = [each for each in self.those(request.possible) if each.allows and not each.never]
-        is_denied = any(not each.allows and not each.conditions for each in self.those(request.certain))
+        allows = [each for each in self.statements_at(request.possible) if each.allows and not each.never]
+        is_denied = any(not each.allows and not each.conditions for each in self.statements_at(request.certain))
         in_boundary = {each.in_boundary for each in allows}
         return not is_denied and False in in_boundary and (not self.bounded or True in in_boundary)
-
-
-class _Kinds(NamedTuple):
-    """The statements of a kind, without those that apply to no request: bits of their indexes."""
-
-    allow: int
-    boundary: int
-    deny: int
-    plain: int
-    """Those that apply to all requests for what they name."""
-    marked: int
-    """Those that hold what is not known."""
 
 
 # A decision does not ask which resources these are: the roles of one add-on differ in them alone.
