@@ -31,7 +31,7 @@ from irsa.evaluation.permission_statements import (
 )
 from irsa.rules.unknown import Unknown
 
-# More ARNs than these are not tried: then the answer is "cannot tell".
+# More ARNs than these are not tried.
 MOST_FORMS = 50
 
 
@@ -107,7 +107,7 @@ class Permissions:
         self._having: dict[Element, Having] = {}
         said = tuple((each.allows, each.in_boundary, each.conditions) for each in statements)
         self._answers = _answers(said, bounded)
-        self._everywhere: dict[tuple[Request, tuple[str, ...]], bool | None] = {}
+        self._everywhere: dict[tuple[Request, tuple[str, ...]], bool] = {}
 
     def limited(self, index: int) -> bool:
         """Return whether a statement has a condition on a key whose value the caller does not choose."""
@@ -131,8 +131,8 @@ class Permissions:
         certain, _, some = self.having("resources").including(functools.partial(matches, resource))
         return self.decision(request._replace(certain=request.certain & certain, possible=request.possible & some))
 
-    def everywhere(self, action: str, arns: Collection[str], only: Collection[int] | None = None) -> bool | None:
-        """Return whether an action is given on every resource of one of its types, but for those that are excepted.
+    def everywhere(self, action: str, arns: Collection[str], only: Collection[int] | None = None) -> bool:
+        """Return whether an action is, for certain, given on every resource of one of its types, but for exceptions.
 
         A resource stands for all where nobody can have named it: its names are 8 to 20 lower-case letters. What a Deny
         or NotResource names is an exception; that may not be all. Any AWS account is enough, one region is not.
@@ -151,27 +151,23 @@ class Permissions:
             self._everywhere[key] = self._is_given_everywhere(request, arns)
         return self._everywhere[key]
 
-    def _is_given_everywhere(self, request: Request, arns: Iterable[str]) -> bool | None:
-        allows = [each for each in self.statements_at(request.possible) if each.allows]
-        exceptions = [
-            each.resources for each in self.statements_at(request.possible) if each.allows is each.resources.negated
-        ]
-        forms = _forms(arns, [pattern for each in allows for pattern in each.resources.every])
-        may_be_given = len(forms) > MOST_FORMS
+    def _is_given_everywhere(self, request: Request, arns: Iterable[str]) -> bool:
+        possible = [*self.statements_at(request.possible)]
+        excepting = (each.resources for each in possible if each.allows is each.resources.negated)
+        exceptions = {pattern for each in excepting for pattern in each.certain}
+        forms = _forms(arns, [pattern for each in possible if each.allows for pattern in each.resources.every])
         for form in forms[:MOST_FORMS]:
-            answers: list[bool | None] = []
-            for name in _STRANGERS:
-                resource = name.join(form)
-                answers.append(self._on(request, resource))
-                if answers[-1] is False:
-                    if not any(matches(resource, pattern) for each in exceptions for pattern in each.certain):
-                        break
-                    answers.pop()
+            some = False
+            for resource in (name.join(form) for name in _STRANGERS):
+                answer = self._on(request, resource)
+                if answer:
+                    some = True
+                elif answer is None or not any(matches(resource, pattern) for pattern in exceptions):
+                    break
             else:
-                if answers and all(answers):
+                if some:
                     return True
-                may_be_given |= bool(answers)
-        return None if may_be_given else False
+        return False
 
     def _of_action(self, action: str) -> Request:
         # IAM ignores the letter case of actions.

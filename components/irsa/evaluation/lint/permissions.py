@@ -259,4 +259,4 @@ def rank_of_policy(arn: str) -> int:
 def _has_all(policies: Policies, service: str) -> bool:
     """Return whether any action of a service is given on any of its resources."""
     resources = [f"arn:${{Partition}}:{service}:{place}:${{Name}}" for place in ("${Region}:${Account}", ":")]
-    return bool(policies.permissions.everywhere(f"{service}:{UNNAMED}", resources))
+    return policies.permissions.everywhere(f"{service}:{UNNAMED}", resources)

@@ -139,7 +139,7 @@ class Policies:
         everywhere = self.permissions.everywhere
         if everywhere(action, arns, [index]):
             return True
-        return bool(everywhere(action, arns)) and not any(everywhere(action, arns, [each]) for each in allowing)
+        return everywhere(action, arns) and not any(everywhere(action, arns, [each]) for each in allowing)
 
 
 def _is_for_some(values: Mapping[str, Any]) -> bool:
