@@ -234,19 +234,13 @@ def rank(allowed: Sequence[str], resources: Sequence[str]) -> int:
     for number, each in enumerate(_ON_ANY_RESOURCE, 1):
         if any(overlap(each, action) for action in risky):
             return number
-    everywhere = [_in_every_region(each) for each in resources]
     policies = Policies(
-        [{"Version": VERSION, "Statement": {"Effect": "Allow", "Action": risky, "Resource": everywhere}}]
+        [{"Version": VERSION, "Statement": {"Effect": "Allow", "Action": risky, "Resource": [*resources]}}]
     )
-    on_everything = any(matches("*", each) for each in everywhere)
+    on_everything = any(matches("*", each) for each in resources)
     if risky and (on_everything or any(_gives_any(policies, 0, iter(actions.changing(each))) for each in risky)):
         return HARMLESS - 1
     return HARMLESS
-
-
-def _in_every_region(arn: str) -> str:
-    parts = arn.split(":", 5)
-    return ":".join([*parts[:3], "*", *parts[4:]]) if parts[5:] and parts[3] else arn
 
 
 def rank_of_policy(arn: str) -> int:
