@@ -20,7 +20,7 @@ from enum import IntEnum
 from typing import Literal, NamedTuple
 
 from irsa.evaluation.patterns import covers, overlap, widest
-from irsa.evaluation.permission_statements import VARIABLE, Names, Statement
+from irsa.evaluation.permission_statements import VARIABLE, Names, PermissionStatement
 from irsa.evaluation.permissions import Having, Included, Permissions
 from irsa.rules.subjects import is_pattern
 from irsa_cli.diff.narrower import are_implied
@@ -74,7 +74,7 @@ class _Side:
     """
 
     def __init__(self, permissions: Permissions) -> None:
-        def bits(is_of: Callable[[Statement], bool]) -> int:
+        def bits(is_of: Callable[[PermissionStatement], bool]) -> int:
             return sum((is_of(each) and not each.never) << index for index, each in enumerate(permissions.statements))
 
         self.permissions = permissions
@@ -192,11 +192,11 @@ def _narrower(parts: Sequence[tuple[str, str]]) -> str:
     return ":".join(narrower) if all(itertools.starmap(overlap, parts)) else ""
 
 
-def _patterns(statement: Statement) -> Iterator[tuple[str, str]]:
+def _patterns(statement: PermissionStatement) -> Iterator[tuple[str, str]]:
     return itertools.product(statement.actions.outer, statement.resources.outer)
 
 
-def _not_included(statement: Statement, others: Sequence[Statement]) -> list[tuple[str, str]]:
+def _not_included(statement: PermissionStatement, others: Sequence[PermissionStatement]) -> list[tuple[str, str]]:
     """Return the actions and resources of a statement to which others do not always apply whenever it does."""
     if not statement.marked and statement in others:
         return []

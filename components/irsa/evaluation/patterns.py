@@ -86,7 +86,7 @@ def intersection(subjects: Iterable[str], others: Iterable[str]) -> list[str]:
     """
     found: set[str] = set()
     for one, other in itertools.product(subjects, others):
-        parts = [both(*pair) for pair in zip(one.split(":"), other.split(":"), strict=True)]
+        parts = [matched_by_both(*pair) for pair in zip(one.split(":"), other.split(":"), strict=True)]
         found |= {":".join(each) for each in itertools.product(*parts)}
         if len(found) > MOST_GLOBS:
             raise TooManyError
@@ -139,7 +139,7 @@ def _takes(part: str | Run, char: str) -> bool:
 
 
 @functools.lru_cache(maxsize=10_000)
-def both(one: str, other: str) -> frozenset[str]:
+def matched_by_both(one: str, other: str) -> frozenset[str]:
     """Return patterns that together match what both of two match: a star takes in what the other one asks for.
 
     Raises:

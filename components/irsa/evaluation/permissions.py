@@ -23,7 +23,7 @@ from irsa.evaluation.permission_statements import (
     Compared,
     Element,
     Names,
-    Statement,
+    PermissionStatement,
     is_chosen,
     service_of,
     statements_of,
@@ -99,7 +99,7 @@ def _having(names: tuple[Names, ...]) -> Having:
 class Permissions:
     """What policies give together. A service's policy for the resource itself may give more."""
 
-    def __init__(self, statements: tuple[Statement, ...], bounded: bool) -> None:
+    def __init__(self, statements: tuple[PermissionStatement, ...], bounded: bool) -> None:
         self.statements = statements
         self.bounded = bounded
         # Most actions are included by the same statements as others.
@@ -192,7 +192,7 @@ class Permissions:
             self._answers[request] = given
         return self._answers[request]
 
-    def statements_at(self, bits: int) -> Iterator[Statement]:
+    def statements_at(self, bits: int) -> Iterator[PermissionStatement]:
         """Yield the statements of a request's bits."""
         return (each for index, each in enumerate(self.statements) if bits >> index & 1)
 
@@ -235,7 +235,7 @@ def gives(
 
 # Most requests ask for the conditions of others.
 @functools.lru_cache(maxsize=1_000)
-def _can_avoid(required: tuple[Compared, ...], denies: tuple[Statement, ...], service: str) -> bool:
+def _can_avoid(required: tuple[Compared, ...], denies: tuple[PermissionStatement, ...], service: str) -> bool:
     """Return whether a caller can meet conditions, and avoid each Deny, for certain.
 
     A caller avoids a Deny by a value with which one of its conditions is not met. Values that meet a condition of the

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from irsa.evaluation.lint.rule import Danger, Statement, Warnings, rule
+from irsa.evaluation.lint.rule import Danger, PolicyStatement, Warnings, rule
 from irsa.evaluation.patterns import Run, matches, overlap, pattern_of
 from irsa.rules.grammar import EVERY_ACTION
 from irsa.rules.mistakes import Mistake, likely, shortened
@@ -296,7 +296,7 @@ def _expression_of(part: str | Run) -> str:
 
 
 @rule(danger="of a service that is known")
-def unknown_action(statement: Statement) -> Warnings:
+def unknown_action(statement: PolicyStatement) -> Warnings:
     """An action does not exist, so it allows nothing.
 
     AWS ignores it, and the Pods lack what it was meant to allow.
@@ -327,7 +327,7 @@ def unknown_action(statement: Statement) -> Warnings:
 
 
 @rule()
-def wrong_resource(statement: Statement) -> Warnings:
+def wrong_resource(statement: PolicyStatement) -> Warnings:
     """An action applies to none of its resources, so it allows nothing.
 
     AWS accepts the policy, and denies the request.
@@ -370,7 +370,7 @@ _IAM_VARIABLE = re.compile(r"\$\{[^}]*\}")
 _WORD = re.compile("(?<=[a-z])(?=[A-Z])")
 
 
-def _shown(statement: Statement) -> str:
+def _shown(statement: PolicyStatement) -> str:
     """Return the resources of a statement, with the values of variables where these are known."""
     pairs = zip(statement.as_written("Resource"), statement.items("Resource"), strict=True)
     return ", ".join(written if sampled(known) else known for written, known in pairs)

@@ -8,7 +8,7 @@ from typing import Any
 from irsa.evaluation.lint import actions
 from irsa.evaluation.lint.actions import ROLE, UNNAMED
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
-from irsa.evaluation.lint.rule import Danger, Policies, Statement, Warnings, rule
+from irsa.evaluation.lint.rule import Danger, Policies, PolicyStatement, Warnings, rule
 from irsa.evaluation.patterns import matches, overlap, pattern_of
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import EVERY_ACTION, VERSION
@@ -53,7 +53,7 @@ def write_everything(policies: Policies) -> Warnings:
             yield (*place, element), Danger(found, "only the resources that the role needs", fix)
 
 
-def _written(policies: Policies, statement: Statement, pattern: str) -> Iterator[actions.Written]:
+def _written(policies: Policies, statement: PolicyStatement, pattern: str) -> Iterator[actions.Written]:
     """Yield the actions of a pattern that change something; of `*`, some that stand for all."""
     if pattern not in EVERY_ACTION:
         yield from actions.written(pattern)
@@ -75,7 +75,7 @@ def _gives_any(policies: Policies, index: int, several: Iterator[actions.Written
     return any(_may_be_open(statement, arn) and policies.give(action, arn, index) for action, arn in each_type)
 
 
-def _may_be_open(statement: Statement, arns: Sequence[str]) -> bool:
+def _may_be_open(statement: PolicyStatement, arns: Sequence[str]) -> bool:
     """Return whether a statement may be part of what gives every resource; quick, since most name theirs."""
     if "NotResource" in statement.values:
         return True
@@ -102,7 +102,7 @@ def _begins(written: str, known: str) -> bool:
     return known.startswith(written) or (written.startswith(known) and len(written) - len(known) <= _LONGEST_BEGINNING)
 
 
-def _resources(statement: Statement) -> tuple[str, str]:
+def _resources(statement: PolicyStatement) -> tuple[str, str]:
     """Return the element that names the resources, and its values as they are written."""
     element = "NotResource" if "NotResource" in statement.values else "Resource"
     return element, shortened(", ".join(statement.as_written(element)))
