@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from irsa.evaluation.document import Statement
-from irsa.evaluation.gains import gains
 from irsa.evaluation.lint.permissions import HARMLESS, rank, rank_of_policy
 from irsa.evaluation.permissions import gives
 from irsa.rules.mistakes import named
 from irsa.rules.trust import ASSUME_ROLE
 from irsa.rules.unknown import Unknown
+from irsa_cli.diff.gains import gains
 from irsa_cli.diff.permissions import Permits, limits_of
 from irsa_cli.diff.trust import PODS, Compared, changed_roles
 from irsa_cli.diff.who import Rights

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-from irsa.evaluation.gains import Gain, each_once, gains
 from irsa.evaluation.lint.permissions import HARMLESS, rank, rank_of_policy
 from irsa.evaluation.patterns import covers
 from irsa.evaluation.permissions import Permissions, gives
@@ -19,6 +18,7 @@ from irsa.rules.mistakes import named
 from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
+from irsa_cli.diff.gains import Gain, each_once, gains
 from irsa_cli.diff.questions import Undecided
 from irsa_cli.diff.who import Rights, who_has
 from irsa_world.model import UNNAMED, known_arn, role_name

@@ -1,4 +1,4 @@
-"""Whom a trust policy admits: the service accounts of a role's clusters, those of others, and crowds."""
+"""Whom a trust policy admits: the service accounts of a role's clusters, and those of others."""
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator
@@ -6,11 +6,9 @@ from typing import NamedTuple
 
 from irsa.evaluation.document import Statement, parse
 from irsa.evaluation.grants import Admitted, admitted_by, grants
-from irsa.evaluation.named_by import crowd_of, crowds
+from irsa.evaluation.named_by import crowd_of
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn, parse_iam_arn
-from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import Mistake, named
-from irsa.rules.strangers import stranger
 from irsa.rules.subjects import is_pattern
 
 # So many exceptions are named in a message.
@@ -25,14 +23,12 @@ class Admission(NamedTuple):
         refused: The exact subjects of the role that one of its clusters' providers can't get in.
         subjects: The patterns that it admits by the clusters' providers, sorted; None where that can't be told.
         denied: Patterns within these that it denies; None where it denies none of them.
-        crowds: The statements that let in others, whom nobody knows: who they are, and whether that is certain.
     """
 
     admitted: tuple[Admitted, ...] = ()
     refused: tuple[str, ...] = ()
     subjects: list[str] | None = None
     denied: list[str] | None = None
-    crowds: tuple[tuple[int, str, bool], ...] = ()
 
 
 def admission(document: str, provider_arns: Collection[str], subjects: Collection[str], audience: str) -> Admission:
@@ -62,38 +58,7 @@ def admission(document: str, provider_arns: Collection[str], subjects: Collectio
         tuple(each for each in exact if any(of.answer(each).given is False for of in own)),
         sorted({each.subject for each in by_clusters}) if known else None,
         _denied(by_clusters) if known and any(each.denied for each in by_clusters) else None,
-        tuple(
-            (place, crowd.noun, certain)
-            for place, crowd, certain in crowds(dict(enumerate(parsed[1])), parsed[0] == VERSION)
-        ),
     )
-
-
-def opening_statements(admitted: Iterable[Admitted], first: int) -> dict[int, list[Admitted]]:
-    """Return the statements that let in the service accounts of a whole cluster, with whom they let in.
-
-    Args:
-        admitted: Whom the trust policy admits.
-        first: Index of the first statement to ask about; what those before it let in is meant to be let in.
-    """
-    by_provider: dict[str, list[Admitted]] = {}
-    for each in admitted:
-        by_provider.setdefault(each.provider_arn, []).append(each)
-    found: dict[int, list[Admitted]] = {}
-    for of_provider in by_provider.values():
-        by_statement: dict[int, list[Admitted]] = {}
-        for each in of_provider:
-            for index in each.statements if each.statements[0] >= first else ():
-                by_statement.setdefault(index, []).append(each)
-        alone = {index: those for index, those in by_statement.items() if _leave_nobody_out(those)}
-        # Several may do together what none of them does.
-        for index, those in (alone or (by_statement if _leave_nobody_out(of_provider) else {})).items():
-            found.setdefault(index, []).extend(those)
-    return found
-
-
-def _leave_nobody_out(admitted: Iterable[Admitted]) -> bool:
-    return stranger({each.subject for each in admitted}) is None
 
 
 def but_those(admitted: Iterable[Admitted]) -> str:

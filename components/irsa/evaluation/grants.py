@@ -15,7 +15,7 @@ from irsa.evaluation.answers import WebIdentityRequest, all_of, opposite
 from irsa.evaluation.conditions import Known, condition_outcome, known_of
 from irsa.evaluation.decision import statement_outcome
 from irsa.evaluation.document import Condition, Parsed
-from irsa.evaluation.patterns import TooManyError, both, covers, intersection, overlap
+from irsa.evaluation.patterns import TooManyError, covers, intersection, matched_by_both, overlap
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import VERSION
 from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT
@@ -292,9 +292,11 @@ def subjects_of_claim(claim: str) -> frozenset[str]:
         return frozenset()
     rest = text.removeprefix(CLAIM_PREFIX)
     if rest == text:
-        found = [each.removeprefix(CLAIM_PREFIX) for each in both(text, f"{CLAIM_PREFIX}{EVERY_SERVICE_ACCOUNT}")]
+        found = [
+            each.removeprefix(CLAIM_PREFIX) for each in matched_by_both(text, f"{CLAIM_PREFIX}{EVERY_SERVICE_ACCOUNT}")
+        ]
     else:
-        found = [rest] if ":" in rest else [*both(rest, EVERY_SERVICE_ACCOUNT)]
+        found = [rest] if ":" in rest else [*matched_by_both(rest, EVERY_SERVICE_ACCOUNT)]
     return frozenset(filter(_is_of_names, found))
 
 

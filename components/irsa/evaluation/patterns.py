@@ -4,6 +4,7 @@ import functools
 import itertools
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from irsa.rules.subjects import is_pattern
 
@@ -12,7 +13,7 @@ Pattern = tuple[str, ...]
 # Two patterns with several stars have very many intersections.
 MOST_GLOBS = 64
 # Pairs of places in two patterns that are looked at.
-MOST_PLACES = 20_000
+MOST_PLACES = 60_000
 
 
 class TooManyError(Exception):
@@ -85,38 +86,60 @@ def intersection(subjects: Iterable[str], others: Iterable[str]) -> list[str]:
     """
     found: set[str] = set()
     for one, other in itertools.product(subjects, others):
-        parts = [both(*pair) for pair in zip(one.split(":"), other.split(":"), strict=True)]
+        parts = [matched_by_both(*pair) for pair in zip(one.split(":"), other.split(":"), strict=True)]
         found |= {":".join(each) for each in itertools.product(*parts)}
         if len(found) > MOST_GLOBS:
             raise TooManyError
     return widest(found)
 
 
+class Run(NamedTuple):
+    """Any number of characters, except some."""
+
+    never: str = ""
+
+
 @functools.lru_cache(maxsize=100_000)
-def overlap(one: str, other: str) -> bool:
-    """Return whether some text matches both patterns; True where that takes too long to tell."""
-    if one == other or not (is_pattern(one) or is_pattern(other)):
+def overlap(one: str, other: str | tuple[str | Run, ...]) -> bool:
+    """Return whether some text matches both patterns; True where that takes too long to tell.
+
+    Args:
+        one: A pattern.
+        other: Another one, or its single characters, with a run in place of each `*`.
+    """
+    if one == other or not (isinstance(other, tuple) or is_pattern(one) or is_pattern(other)):
         return one == other
     if len(one) * len(other) > MOST_PLACES:
         return True
-    seen = {(0, 0)}
-    reached = [(0, 0)]
-    # The list grows while it is read.
-    for at, place in reached:
-        here, there = one[at : at + 1], other[place : place + 1]
-        if not here and not there:
-            return True
-        steps = [(at + 1, place)] if here == "*" else []
-        steps += [(at, place + 1)] if there == "*" or (here == "*" and there) else []
-        steps += [(at + 1, place)] if there == "*" and here else []
-        steps += [(at + 1, place + 1)] if here and there and (here == there or "?" in (here, there)) else []
-        reached += [each for each in dict.fromkeys(steps) if each not in seen]
-        seen.update(steps)
-    return False
+    end, parts = len(other), [Run() if each == "*" else each for each in other]
+    runs = [at for at, part in enumerate(parts) if isinstance(part, Run)]
+    # Places in the other one, up to which it matches what was read of the first.
+    places = _behind_runs({0}, runs)
+    for char in one:
+        if char == "*":
+            places = {*range(min(places), end + 1)}
+        else:
+            taking = [(at, parts[at]) for at in places if at < end and _takes(parts[at], char)]
+            places = _behind_runs({at + (not isinstance(part, Run)) for at, part in taking}, runs)
+        if not places:
+            return False
+    return end in places
+
+
+def _behind_runs(places: set[int], runs: Iterable[int]) -> set[int]:
+    """Return places in a pattern, and those behind its runs, which may be empty."""
+    for at in runs:
+        if at in places:
+            places.add(at + 1)
+    return places
+
+
+def _takes(part: str | Run, char: str) -> bool:
+    return char == "?" or (char not in part.never if isinstance(part, Run) else part in ("?", char))
 
 
 @functools.lru_cache(maxsize=10_000)
-def both(one: str, other: str) -> frozenset[str]:
+def matched_by_both(one: str, other: str) -> frozenset[str]:
     """Return patterns that together match what both of two match: a star takes in what the other one asks for.
 
     Raises:

@@ -131,7 +131,7 @@ class Compared(NamedTuple):
         return absent if absent != negated else None
 
 
-class Statement(NamedTuple):
+class PermissionStatement(NamedTuple):
     """A statement of any of the documents."""
 
     allows: bool
@@ -162,7 +162,7 @@ class Statement(NamedTuple):
 _ANY = {"Effect": Unknown("any"), "Action": "*", "Resource": "*"}
 
 
-def statements_of(document: Mapping[str, Any] | Unknown, in_boundary: bool) -> Iterator[Statement]:
+def statements_of(document: Mapping[str, Any] | Unknown, in_boundary: bool) -> Iterator[PermissionStatement]:
     """Yield the statements of a document; of one that is not known, such as may say anything."""
     if isinstance(document, Unknown):
         yield from _statement(_ANY, in_boundary, variables=True)
@@ -182,13 +182,13 @@ def _is_statement(value: Any) -> bool:
     )
 
 
-def _statement(values: Mapping[str, Any], in_boundary: bool, variables: bool) -> Iterator[Statement]:
+def _statement(values: Mapping[str, Any], in_boundary: bool, variables: bool) -> Iterator[PermissionStatement]:
     """Yield a statement; where its Effect is not known, one of each, and neither for certain."""
     effect, marked = values.get("Effect"), has_unknown(dict(values))
     conditions = [*_conditions(values.get("Condition", {}), variables)]
     unknown = [] if effect in EFFECTS else [UNKNOWN]
     for allows in (True, False) if unknown else (effect == "Allow",):
-        yield Statement(
+        yield PermissionStatement(
             allows,
             in_boundary,
             _names(values, "Action", _literal),

@@ -14,7 +14,6 @@ import re
 import string
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, NamedTuple
 
 from irsa.evaluation.patterns import matches
@@ -24,7 +23,7 @@ from irsa.evaluation.permission_statements import (
     Compared,
     Element,
     Names,
-    Statement,
+    PermissionStatement,
     is_chosen,
     service_of,
     statements_of,
@@ -32,8 +31,8 @@ from irsa.evaluation.permission_statements import (
 )
 from irsa.rules.unknown import Unknown
 
-# More ARNs than these are not tried: then the answer is "cannot tell".
-MOST_FORMS = 50
+# More ARNs than these are not tried.
+MOST_FORMS = 200
 
 
 class Request(NamedTuple):
@@ -50,16 +49,6 @@ class Included(NamedTuple):
     certain: int
     possible: int
     some: int
-
-
-class Bound(IntEnum):
-    """How far something is given, whatever a request is like."""
-
-    NOTHING = 0
-    AT_MOST = 1
-    WHERE = 2
-    """All of it is, where conditions and policy variables are as the policies ask."""
-    CERTAIN = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +99,7 @@ def _having(names: tuple[Names, ...]) -> Having:
 class Permissions:
     """What policies give together. A service's policy for the resource itself may give more."""
 
-    def __init__(self, statements: tuple[Statement, ...], bounded: bool) -> None:
+    def __init__(self, statements: tuple[PermissionStatement, ...], bounded: bool) -> None:
         self.statements = statements
         self.bounded = bounded
         # Most actions are included by the same statements as others.
@@ -118,7 +107,7 @@ class Permissions:
         self._having: dict[Element, Having] = {}
         said = tuple((each.allows, each.in_boundary, each.conditions) for each in statements)
         self._answers = _answers(said, bounded)
-        self._everywhere: dict[tuple[Request, tuple[str, ...]], bool | None] = {}
+        self._everywhere: dict[tuple[Request, tuple[str, ...]], bool] = {}
 
     def limited(self, index: int) -> bool:
         """Return whether a statement has a condition on a key whose value the caller does not choose."""
@@ -142,11 +131,11 @@ class Permissions:
         certain, _, some = self.having("resources").including(functools.partial(matches, resource))
         return self.decision(request._replace(certain=request.certain & certain, possible=request.possible & some))
 
-    def everywhere(self, action: str, arns: Collection[str], only: Collection[int] | None = None) -> bool | None:
-        """Return whether an action is given on every resource of one of its types, but for those that are excepted.
+    def everywhere(self, action: str, arns: Collection[str], only: Collection[int] | None = None) -> bool:
+        """Return whether an action is, for certain, given on every resource of one of its types, but for exceptions.
 
         A resource stands for all where nobody can have named it: its names are 8 to 20 lower-case letters. What a Deny
-        or NotResource names is an exception; that may not be all. Any AWS account is enough, one region is not.
+        or NotResource names is an exception; that may not be all. Any AWS account and region is enough.
 
         Args:
             action: The action.
@@ -162,25 +151,23 @@ class Permissions:
             self._everywhere[key] = self._is_given_everywhere(request, arns)
         return self._everywhere[key]
 
-    def _is_given_everywhere(self, request: Request, arns: Iterable[str]) -> bool | None:
-        allows = [each for each in self.those(request.possible) if each.allows]
-        exceptions = [each.resources for each in self.those(request.possible) if each.allows is each.resources.negated]
-        forms = _forms(arns, [pattern for each in allows for pattern in each.resources.every])
-        may_be_given = len(forms) > MOST_FORMS
+    def _is_given_everywhere(self, request: Request, arns: Iterable[str]) -> bool:
+        possible = [*self.statements_at(request.possible)]
+        excepting = (each.resources for each in possible if each.allows is each.resources.negated)
+        exceptions = {pattern for each in excepting for pattern in each.certain}
+        forms = _forms(arns, [pattern for each in possible if each.allows for pattern in each.resources.every])
         for form in forms[:MOST_FORMS]:
-            answers: list[bool | None] = []
-            for name in _STRANGERS:
-                resource = name.join(form)
-                answers.append(self._on(request, resource))
-                if answers[-1] is False:
-                    if not any(matches(resource, pattern) for each in exceptions for pattern in each.certain):
-                        break
-                    answers.pop()
+            some = False
+            for resource in (name.join(form) for name in _STRANGERS):
+                answer = self._on(request, resource)
+                if answer:
+                    some = True
+                elif answer is None or not any(matches(resource, pattern) for pattern in exceptions):
+                    break
             else:
-                if answers and all(answers):
+                if some:
                     return True
-                may_be_given |= bool(answers)
-        return None if may_be_given else False
+        return False
 
     def _of_action(self, action: str) -> Request:
         # IAM ignores the letter case of actions.
@@ -205,70 +192,24 @@ class Permissions:
             self._answers[request] = given
         return self._answers[request]
 
-    @functools.cached_property
-    def _kinds(self) -> "_Kinds":
-        def bits(is_of: Callable[[Statement], bool]) -> int:
-            return sum((is_of(each) and not each.never) << index for index, each in enumerate(self.statements))
-
-        return _Kinds(
-            allow=bits(lambda each: each.allows and not each.in_boundary),
-            boundary=bits(lambda each: each.allows and each.in_boundary),
-            deny=bits(lambda each: not each.allows),
-            plain=bits(lambda each: not each.conditions),
-            marked=bits(lambda each: each.marked),
-        )
-
-    def bound(self, included: Included) -> Bound:
-        """Return how far all that patterns match is given, without a guess at what a request has for a condition."""
-        certain, possible, some = included
-        kinds = self._kinds
-        allows = [kinds.allow, *([kinds.boundary] if self.bounded else [])]
-        if not some & kinds.deny and all(certain & each & kinds.plain for each in allows):
-            return Bound.CERTAIN
-        if certain & kinds.deny & kinds.plain or not all(some & each for each in allows):
-            return Bound.NOTHING
-        denies = some & kinds.deny & (kinds.plain | kinds.marked)
-        is_all = not denies and all(possible & each & ~kinds.marked for each in allows)
-        return Bound.WHERE if is_all else Bound.AT_MOST
-
-    def keys(self, included: Included) -> tuple[str, ...]:
-        """Return the condition keys and policy variables on which it depends what is given, as they are written."""
-        kinds = self._kinds
-        allows = (kinds.allow, kinds.boundary)
-        limited = [included.some & each for each in allows if not included.certain & each & kinds.plain]
-        those = self.those(functools.reduce(int.__or__, limited, included.some & kinds.deny))
-        return tuple(sorted({key for each in those for key in each.keys}, key=str.lower))
-
-    def those(self, bits: int) -> Iterator[Statement]:
+    def statements_at(self, bits: int) -> Iterator[PermissionStatement]:
         """Yield the statements of a request's bits."""
         return (each for index, each in enumerate(self.statements) if bits >> index & 1)
 
     def _is_given(self, request: Request) -> bool:
         """Return whether a caller can meet the conditions of an Allow, and avoid each Deny, for certain."""
-        allows = [each for each in self.those(request.certain) if each.allows]
-        denies = tuple(each for each in self.those(request.possible) if not each.allows and not each.never)
+        allows = [each for each in self.statements_at(request.certain) if each.allows]
+        denies = tuple(each for each in self.statements_at(request.possible) if not each.allows and not each.never)
         sides = [{tuple(each.conditions) for each in allows if not each.in_boundary}]
         sides += [{tuple(each.conditions) for each in allows if each.in_boundary}] if self.bounded else []
         choices = (tuple(itertools.chain.from_iterable(each)) for each in itertools.product(*sides))
         return any(_can_avoid(conditions, denies, request.service) for conditions in choices)
 
     def _may_be_given(self, request: Request) -> bool:
-        allows = [each for each in self.those(request.possible) if each.allows and not each.never]
-        is_denied = any(not each.allows and not each.conditions for each in self.those(request.certain))
+        allows = [each for each in self.statements_at(request.possible) if each.allows and not each.never]
+        is_denied = any(not each.allows and not each.conditions for each in self.statements_at(request.certain))
         in_boundary = {each.in_boundary for each in allows}
         return not is_denied and False in in_boundary and (not self.bounded or True in in_boundary)
-
-
-class _Kinds(NamedTuple):
-    """The statements of a kind, without those that apply to no request: bits of their indexes."""
-
-    allow: int
-    boundary: int
-    deny: int
-    plain: int
-    """Those that apply to all requests for what they name."""
-    marked: int
-    """Those that hold what is not known."""
 
 
 # A decision does not ask which resources these are: the roles of one add-on differ in them alone.
@@ -294,7 +235,7 @@ def gives(
 
 # Most requests ask for the conditions of others.
 @functools.lru_cache(maxsize=1_000)
-def _can_avoid(required: tuple[Compared, ...], denies: tuple[Statement, ...], service: str) -> bool:
+def _can_avoid(required: tuple[Compared, ...], denies: tuple[PermissionStatement, ...], service: str) -> bool:
     """Return whether a caller can meet conditions, and avoid each Deny, for certain.
 
     A caller avoids a Deny by a value with which one of its conditions is not met. Values that meet a condition of the
@@ -336,16 +277,18 @@ _STRANGERS = [
 def _forms(arns: Iterable[str], patterns: Sequence[str]) -> list[tuple[str, ...]]:
     """Return the texts of ARNs between their names, where they have some.
 
-    The partitions and the AWS accounts are those of the patterns.
+    The partitions, regions and AWS accounts are those of the patterns.
     """
     parts = [pattern.split(":") for pattern in patterns]
-    partitions, aws_accounts = (
+    partitions, regions, aws_accounts = (
         {each[index] for each in parts if each[index + 1 :] and each[index] and not {*"*?"} & {*each[index]}}
-        for index in (1, 4)
+        for index in (1, 3, 4)
     )
+    # Of regions, a pattern names several, such as us-*.
+    regions |= {each[3].replace("*", "x").replace("?", "x") for each in parts if each[4:]} - {""}
+    places = ([_OTHER_REGION, *sorted(regions)], arns, sorted(partitions | {"aws"}))
     found: dict[tuple[str, ...], None] = {}
-    every = itertools.product(arns, sorted(partitions | {"aws"}), sorted(aws_accounts | {_OTHER_AWS_ACCOUNT}))
-    for arn, partition, aws_account in every:
-        text = arn.replace("${Partition}", partition).replace("${Account}", aws_account)
-        found[tuple(re.split(r"\$\{\w+\}|\*", text.replace("${Region}", _OTHER_REGION)))] = None
+    for region, arn, partition, account in itertools.product(*places, sorted(aws_accounts | {_OTHER_AWS_ACCOUNT})):
+        text = arn.replace("${Partition}", partition).replace("${Region}", region).replace("${Account}", account)
+        found[tuple(re.split(r"\$\{\w+\}|\*", text))] = None
     return [form for form in found if len(form) > 1]

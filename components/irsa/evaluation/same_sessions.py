@@ -19,7 +19,7 @@ from irsa.rules.subjects import CLAIM_PREFIX, is_pattern
 from irsa.rules.trust import DEFAULT_AUDIENCE, minified
 
 VARIABLES = "with another Version, a policy variable in it stands for something else"
-Statement = dict[str, Any]
+NormalStatement = dict[str, Any]
 # Texts of one key that a claim must match together.
 Texts = tuple[str, ...]
 ClientIds = Mapping[str, Collection[str] | None]
@@ -36,7 +36,7 @@ class _Grant(NamedTuple):
     """
 
     text: str
-    statement: Statement
+    statement: NormalStatement
     subjects: Texts = ()
     audiences: Texts = ()
 
@@ -104,7 +104,7 @@ def difference(
     return f"it says besides {more}" if more else ""
 
 
-def _is_of_services(statement: Statement) -> bool:
+def _is_of_services(statement: NormalStatement) -> bool:
     principal = statement.get("Principal")
     return isinstance(principal, Mapping) and {*principal} == {"Service"}
 
@@ -145,9 +145,9 @@ def _grants(form: Normal, audiences: Mapping[str, Collection[str]] | None) -> It
             yield _Grant(own if is_of_service_accounts else text, rest, sub, aud)
 
 
-def _claims(statement: Statement, issuer: str) -> tuple[Statement, list[Texts], list[Texts]] | None:
+def _claims(statement: NormalStatement, issuer: str) -> tuple[NormalStatement, list[Texts], list[Texts]] | None:
     """Return a statement without its conditions on `sub` and `aud`, and the ways to meet these; None for others."""
-    rest: Statement = {}
+    rest: NormalStatement = {}
     several: dict[str, list[Sequence[str]]] = {f"{issuer}:sub": [], f"{issuer}:aud": []}
     for operator, keys in statement.get("Condition", {}).items():
         parts = split_operator(operator)

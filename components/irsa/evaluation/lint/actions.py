@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from irsa.evaluation.lint.rule import Danger, Statement, Warnings, rule
-from irsa.evaluation.patterns import matches, pattern_of
+from irsa.evaluation.lint.rule import Danger, PolicyStatement, Warnings, rule
+from irsa.evaluation.patterns import Run, matches, overlap, pattern_of
 from irsa.rules.grammar import EVERY_ACTION
 from irsa.rules.mistakes import Mistake, likely, shortened
 from irsa.rules.unknown import sampled
@@ -220,12 +220,6 @@ WITHOUT: Mapping[tuple[str, str], str] = {
 LONGEST = 500
 
 
-class Run(NamedTuple):
-    """Any number of characters in an ARN, except some."""
-
-    never: str = ""
-
-
 class Applicability(NamedTuple):
     """To which resources an action applies, or one of several that a pattern names."""
 
@@ -235,7 +229,7 @@ class Applicability(NamedTuple):
     """Whether there are actions without resource types, which apply to `*` only."""
     expression: re.Pattern[str]
     """Matches those ARNs."""
-    parts: Sequence[Sequence[str | Run]]
+    parts: Sequence[tuple[str | Run, ...]]
     """The same ARNs, each in single characters and runs of any."""
 
     def includes(self, resource: str) -> bool:
@@ -248,7 +242,7 @@ class Applicability(NamedTuple):
         # Some services compare such an action with all resources of a type, as iam:ListRoles with those of role/*.
         if self.only_everything and any(includes_all(resource, arn) for arn in _arns_like(resource)):
             return True
-        return any(_may_match(resource, parts) for parts in self.parts)
+        return any(overlap(resource, parts) for parts in self.parts)
 
 
 @functools.cache
@@ -284,7 +278,7 @@ def _arns_like(resource: str) -> Iterator[str]:
 _VARIABLE = re.compile(r"\$\{\w+\}")
 
 
-def _parts_of(prefix: str, arn: str) -> Sequence[str | Run]:
+def _parts_of(prefix: str, arn: str) -> tuple[str | Run, ...]:
     """Return an ARN of the reference in single characters and runs."""
     parts: list[str | Run] = []
     for text in re.split(r"(\$\{\w+\}|\*)", arn):
@@ -292,7 +286,7 @@ def _parts_of(prefix: str, arn: str) -> Sequence[str | Run]:
             parts.append(Run(WITHOUT.get(("", text)) or WITHOUT.get((prefix, text), "")))
         else:
             parts += text
-    return parts
+    return tuple(parts)
 
 
 def _expression_of(part: str | Run) -> str:
@@ -301,33 +295,8 @@ def _expression_of(part: str | Run) -> str:
     return re.escape(part)
 
 
-def _may_match(resource: str, parts: Sequence[str | Run]) -> bool:
-    """Return whether a text exists that a resource, with `*` and `?`, and the parts of an ARN both match."""
-    end = len(parts)
-    positions = _behind_runs({0}, parts)
-    for char in resource:
-        if char == "*":
-            positions = {*range(min(positions, default=end + 1), end + 1)}
-        else:
-            taking = [(at, parts[at]) for at in positions - {end} if _takes(parts[at], char)]
-            positions = _behind_runs({at + (not isinstance(part, Run)) for at, part in taking}, parts)
-    return end in positions
-
-
-def _behind_runs(positions: set[int], parts: Sequence[str | Run]) -> set[int]:
-    """Return positions in an ARN, and those behind its runs, which may be empty."""
-    for at, part in enumerate(parts):
-        if at in positions and isinstance(part, Run):
-            positions.add(at + 1)
-    return positions
-
-
-def _takes(part: str | Run, char: str) -> bool:
-    return char == "?" or (char not in part.never if isinstance(part, Run) else char == part)
-
-
 @rule(danger="of a service that is known")
-def unknown_action(statement: Statement) -> Warnings:
+def unknown_action(statement: PolicyStatement) -> Warnings:
     """An action does not exist, so it allows nothing.
 
     AWS ignores it, and the Pods lack what it was meant to allow.
@@ -358,7 +327,7 @@ def unknown_action(statement: Statement) -> Warnings:
 
 
 @rule()
-def wrong_resource(statement: Statement) -> Warnings:
+def wrong_resource(statement: PolicyStatement) -> Warnings:
     """An action applies to none of its resources, so it allows nothing.
 
     AWS accepts the policy, and denies the request.
@@ -401,7 +370,7 @@ _IAM_VARIABLE = re.compile(r"\$\{[^}]*\}")
 _WORD = re.compile("(?<=[a-z])(?=[A-Z])")
 
 
-def _shown(statement: Statement) -> str:
+def _shown(statement: PolicyStatement) -> str:
     """Return the resources of a statement, with the values of variables where these are known."""
     pairs = zip(statement.as_written("Resource"), statement.items("Resource"), strict=True)
     return ", ".join(written if sampled(known) else known for written, known in pairs)

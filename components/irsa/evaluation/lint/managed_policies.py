@@ -19,7 +19,7 @@ PREFIX = "arn:aws:iam::aws:policy/"
 ALIKE = 0.8
 
 
-class Known(NamedTuple):
+class AwsPolicies(NamedTuple):
     """The managed policies of AWS, each by its path and name, such as `service-role/AmazonEBSCSIDriverPolicy`."""
 
     date: str
@@ -31,11 +31,13 @@ class Known(NamedTuple):
 
 
 @functools.cache
-def known() -> Known:
+def aws_policies() -> AwsPolicies:
     """Return the list."""
     read = json.loads(Path(__file__).with_name("managed_policies.json").read_text("ascii"))
     keys = {f"{path}{name}" for path, names in read["names"].items() for name in names.split()}
-    return Known(read["date"], keys, {key.rpartition("/")[2].lower(): key for key in sorted(keys)}, read["writes"])
+    return AwsPolicies(
+        read["date"], keys, {key.rpartition("/")[2].lower(): key for key in sorted(keys)}, read["writes"]
+    )
 
 
 @functools.cache
@@ -48,7 +50,7 @@ def replaced() -> Mapping[str, Mapping[str, str]]:
 @functools.cache
 def nearest_policy(key: str) -> str | None:
     """Return the policy with the most similar name, or with the same one in another path."""
-    by_name = known().by_name
+    by_name = aws_policies().by_name
     close = likely(key.rpartition("/")[2], by_name, ALIKE, len(by_name))
     return by_name[close] if close else None
 
@@ -71,7 +73,7 @@ class ManagedPolicy(NamedTuple):
     def written(self) -> Sequence[str]:
         """The services of which it gives every action that changes something, if it is one of AWS in any partition."""
         _, _, key = self.arn.partition(":iam::aws:policy/")
-        return known().writes.get(key.rpartition("/")[2], "").split() if key else ()
+        return aws_policies().writes.get(key.rpartition("/")[2], "").split() if key else ()
 
 
 @rule()
@@ -86,8 +88,10 @@ def unknown_managed_policy(policy: ManagedPolicy) -> Warnings:
         policyArns: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
     """
     key = policy.of_aws
-    if key and key not in known().keys and key not in replaced():
-        found = f"{PREFIX + key!r}, which is not among AWS's {len(known().keys):,} policies of {known().date}"
+    if key and key not in aws_policies().keys and key not in replaced():
+        found = (
+            f"{PREFIX + key!r}, which is not among AWS's {len(aws_policies().keys):,} policies of {aws_policies().date}"
+        )
         near = nearest_policy(key)
         ask = f"`{commands.show_policy(PREFIX + key)}` says whether it is newer than this list"
         fix = f"did you mean {PREFIX + near!r}? {ask}" if near else ask

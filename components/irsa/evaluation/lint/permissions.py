@@ -8,7 +8,7 @@ from typing import Any
 from irsa.evaluation.lint import actions
 from irsa.evaluation.lint.actions import ROLE, UNNAMED
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
-from irsa.evaluation.lint.rule import Danger, Policies, Statement, Warnings, rule
+from irsa.evaluation.lint.rule import Danger, Policies, PolicyStatement, Warnings, rule
 from irsa.evaluation.patterns import matches, overlap, pattern_of
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import EVERY_ACTION, VERSION
@@ -53,7 +53,7 @@ def write_everything(policies: Policies) -> Warnings:
             yield (*place, element), Danger(found, "only the resources that the role needs", fix)
 
 
-def _written(policies: Policies, statement: Statement, pattern: str) -> Iterator[actions.Written]:
+def _written(policies: Policies, statement: PolicyStatement, pattern: str) -> Iterator[actions.Written]:
     """Yield the actions of a pattern that change something; of `*`, some that stand for all."""
     if pattern not in EVERY_ACTION:
         yield from actions.written(pattern)
@@ -75,7 +75,7 @@ def _gives_any(policies: Policies, index: int, several: Iterator[actions.Written
     return any(_may_be_open(statement, arn) and policies.give(action, arn, index) for action, arn in each_type)
 
 
-def _may_be_open(statement: Statement, arns: Sequence[str]) -> bool:
+def _may_be_open(statement: PolicyStatement, arns: Sequence[str]) -> bool:
     """Return whether a statement may be part of what gives every resource; quick, since most name theirs."""
     if "NotResource" in statement.values:
         return True
@@ -102,7 +102,7 @@ def _begins(written: str, known: str) -> bool:
     return known.startswith(written) or (written.startswith(known) and len(written) - len(known) <= _LONGEST_BEGINNING)
 
 
-def _resources(statement: Statement) -> tuple[str, str]:
+def _resources(statement: PolicyStatement) -> tuple[str, str]:
     """Return the element that names the resources, and its values as they are written."""
     element = "NotResource" if "NotResource" in statement.values else "Resource"
     return element, shortened(", ".join(statement.as_written(element)))
@@ -234,19 +234,13 @@ def rank(allowed: Sequence[str], resources: Sequence[str]) -> int:
     for number, each in enumerate(_ON_ANY_RESOURCE, 1):
         if any(overlap(each, action) for action in risky):
             return number
-    everywhere = [_in_every_region(each) for each in resources]
     policies = Policies(
-        [{"Version": VERSION, "Statement": {"Effect": "Allow", "Action": risky, "Resource": everywhere}}]
+        [{"Version": VERSION, "Statement": {"Effect": "Allow", "Action": risky, "Resource": [*resources]}}]
     )
-    on_everything = any(matches("*", each) for each in everywhere)
+    on_everything = any(matches("*", each) for each in resources)
     if risky and (on_everything or any(_gives_any(policies, 0, iter(actions.changing(each))) for each in risky)):
         return HARMLESS - 1
     return HARMLESS
-
-
-def _in_every_region(arn: str) -> str:
-    parts = arn.split(":", 5)
-    return ":".join([*parts[:3], "*", *parts[4:]]) if parts[5:] and parts[3] else arn
 
 
 def rank_of_policy(arn: str) -> int:
@@ -259,4 +253,4 @@ def rank_of_policy(arn: str) -> int:
 def _has_all(policies: Policies, service: str) -> bool:
     """Return whether any action of a service is given on any of its resources."""
     resources = [f"arn:${{Partition}}:{service}:{place}:${{Name}}" for place in ("${Region}:${Account}", ":")]
-    return bool(policies.permissions.everywhere(f"{service}:{UNNAMED}", resources))
+    return policies.permissions.everywhere(f"{service}:{UNNAMED}", resources)

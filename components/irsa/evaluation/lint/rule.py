@@ -74,7 +74,7 @@ def rules_of(*modules: ModuleType) -> dict[str, LintRule]:
     return {each.warnings.__name__.replace("_", "-"): each for each in found}
 
 
-class Statement(NamedTuple):
+class PolicyStatement(NamedTuple):
     """A statement of a policy document."""
 
     values: Mapping[str, Any]
@@ -139,7 +139,7 @@ class Policies:
         everywhere = self.permissions.everywhere
         if everywhere(action, arns, [index]):
             return True
-        return bool(everywhere(action, arns)) and not any(everywhere(action, arns, [each]) for each in allowing)
+        return everywhere(action, arns) and not any(everywhere(action, arns, [each]) for each in allowing)
 
 
 def _is_for_some(values: Mapping[str, Any]) -> bool:
@@ -147,11 +147,11 @@ def _is_for_some(values: Mapping[str, Any]) -> bool:
     return not all("Not" in operator for operator in values.get("Condition") or ())
 
 
-def statements(document: Any, written: Any) -> Iterator[tuple[Place, Statement]]:
+def statements(document: Any, written: Any) -> Iterator[tuple[Place, PolicyStatement]]:
     """Yield each statement of a document with its place."""
     several = document.get("Statement")
     if isinstance(several, dict):
-        yield ("Statement",), Statement(several, written["Statement"])
+        yield ("Statement",), PolicyStatement(several, written["Statement"])
     for index, each in enumerate(list_of(several)):
         if isinstance(each, dict):
-            yield ("Statement", index), Statement(each, written["Statement"][index])
+            yield ("Statement", index), PolicyStatement(each, written["Statement"][index])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from irsa.evaluation.lint.actions import applicability, in_a_policy, service, services
-from irsa.evaluation.lint.rule import Danger, Statement
+from irsa.evaluation.lint.rule import Danger, PolicyStatement
 from irsa.rules.mistakes import Mistake
 from irsa.rules.unknown import SECRET
 from irsa_config.lint import RULES, silence_reason
@@ -102,7 +102,7 @@ def test_an_advised_arn_can_be_pasted() -> None:
         assert {*re.findall(r"\$\{(\w+)\}", pasted)} <= variables.keys()
         known = re.sub(r"\$\{(\w+)\}", lambda each: variables[each[1]], pasted)
         statement = {"Effect": "Allow", "Action": action, "Resource": known}
-        assert not [*RULES["wrong-resource"](Statement(statement, statement))], pasted
+        assert not [*RULES["wrong-resource"](PolicyStatement(statement, statement))], pasted
 
 
 def test_aws_itself_writes_few_wrong_resources() -> None:
@@ -114,7 +114,7 @@ def test_aws_itself_writes_few_wrong_resources() -> None:
     ]
     assert len(statements) > 5000
     some = statements[::5]
-    wrong = [each for each in some if [*RULES["wrong-resource"](Statement(each, each))]]
+    wrong = [each for each in some if [*RULES["wrong-resource"](PolicyStatement(each, each))]]
     assert len(wrong) < len(some) * 0.02
 
 

@@ -125,3 +125,15 @@ def caller_can(role: Role, action: str, resource: str, caller: Mapping[str, Sequ
         any(allowed(role, action, resource, {**world, **choice}) for choice in contexts(caller))
         for world in contexts(WORLD)
     ]
+
+
+def allow(action: Any = "s3:*", resource: Any = "*", **others: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **others}
+
+
+def deny(action: Any = "s3:*", resource: Any = "*", **others: Any) -> dict[str, Any]:
+    return {**allow(action, resource, **others), "Effect": "Deny"}
+
+
+def under(**condition: Any) -> dict[str, Any]:
+    return {"Condition": condition}

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from irsa.evaluation.gains import Gain, gains
 from irsa.evaluation.permissions import gives
+from irsa_cli.diff.gains import Gain, gains
 from tests.unit.irsa.evaluation import identity_policies as iam
 from tests.world import document
 

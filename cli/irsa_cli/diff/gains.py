@@ -16,13 +16,14 @@ import functools
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import IntEnum
 from typing import Literal, NamedTuple
 
-from irsa.evaluation.narrower import are_implied
 from irsa.evaluation.patterns import covers, overlap, widest
-from irsa.evaluation.permission_statements import VARIABLE, Names, Statement
-from irsa.evaluation.permissions import Bound, Having, Included, Permissions
+from irsa.evaluation.permission_statements import VARIABLE, Names, PermissionStatement
+from irsa.evaluation.permissions import Having, Included, Permissions
 from irsa.rules.subjects import is_pattern
+from irsa_cli.diff.narrower import are_implied
 
 # More pairs of an action and a resource are not asked about: then it can't be told what is gained.
 MOST_PAIRS = 4_000
@@ -56,6 +57,62 @@ class Gain(NamedTuple):
     keys: tuple[str, ...] = ()
 
 
+class Bound(IntEnum):
+    """How far something is given, whatever a request is like."""
+
+    NOTHING = 0
+    AT_MOST = 1
+    WHERE = 2
+    """All of it is, where conditions and policy variables are as the policies ask."""
+    CERTAIN = 3
+
+
+class _Side:
+    """What one side gives, with its statements of each kind, but those that apply to no request: bits of their indexes.
+
+    Plain ones apply to all requests for what they name; marked ones hold what is not known.
+    """
+
+    def __init__(self, permissions: Permissions) -> None:
+        def bits(is_of: Callable[[PermissionStatement], bool]) -> int:
+            return sum((is_of(each) and not each.never) << index for index, each in enumerate(permissions.statements))
+
+        self.permissions = permissions
+        self.allow = bits(lambda each: each.allows and not each.in_boundary)
+        self.boundary = bits(lambda each: each.allows and each.in_boundary)
+        self.deny = bits(lambda each: not each.allows)
+        self.plain = bits(lambda each: not each.conditions)
+        self.marked = bits(lambda each: each.marked)
+
+    def included(
+        self, action: str, resource: str, may_act: Callable[[str, str], bool], may_be_on: Callable[[str, str], bool]
+    ) -> Included:
+        """Return which statements include what two patterns match, all or some of it."""
+        having = self.permissions.having
+        actions = _including(having("actions"), action, any_case=True, may=may_act)
+        resources = _including(having("resources"), resource, any_case=False, may=may_be_on)
+        return Included(*(one & other for one, other in zip(actions, resources, strict=True)))
+
+    def bound(self, included: Included) -> Bound:
+        """Return how far all that patterns match is given, without a guess at what a request has for a condition."""
+        certain, possible, some = included
+        allows = [self.allow, *([self.boundary] if self.permissions.bounded else [])]
+        if not some & self.deny and all(certain & each & self.plain for each in allows):
+            return Bound.CERTAIN
+        if certain & self.deny & self.plain or not all(some & each for each in allows):
+            return Bound.NOTHING
+        denies = some & self.deny & (self.plain | self.marked)
+        is_all = not denies and all(possible & each & ~self.marked for each in allows)
+        return Bound.WHERE if is_all else Bound.AT_MOST
+
+    def keys(self, included: Included) -> tuple[str, ...]:
+        """Return the condition keys and policy variables on which it depends what is given, as they are written."""
+        allows = (self.allow, self.boundary)
+        limited = [included.some & each for each in allows if not included.certain & each & self.plain]
+        deciding = self.permissions.statements_at(functools.reduce(int.__or__, limited, included.some & self.deny))
+        return tuple(sorted({key for each in deciding for key in each.keys}, key=str.lower))
+
+
 def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
     """Return what is given after and was not before. What is lost is what the other order gains.
 
@@ -71,8 +128,9 @@ def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
             spelling["*"] = "*"
             break
     found: dict[tuple[Extent, tuple[str, ...]], dict[str, set[str]]] = {}
+    sides = _Side(before), _Side(after)
     for action, resource in sorted(pairs):
-        if extent := _extent(before, after, action, resource):
+        if extent := _extent(*sides, action, resource):
             found.setdefault(extent, {}).setdefault(action, set()).add(resource)
     gained: list[Gain] = []
     for (extent_, keys), of_actions in found.items():
@@ -134,11 +192,11 @@ def _narrower(parts: Sequence[tuple[str, str]]) -> str:
     return ":".join(narrower) if all(itertools.starmap(overlap, parts)) else ""
 
 
-def _patterns(statement: Statement) -> Iterator[tuple[str, str]]:
+def _patterns(statement: PermissionStatement) -> Iterator[tuple[str, str]]:
     return itertools.product(statement.actions.outer, statement.resources.outer)
 
 
-def _not_included(statement: Statement, others: Sequence[Statement]) -> list[tuple[str, str]]:
+def _not_included(statement: PermissionStatement, others: Sequence[PermissionStatement]) -> list[tuple[str, str]]:
     """Return the actions and resources of a statement to which others do not always apply whenever it does."""
     if not statement.marked and statement in others:
         return []
@@ -183,37 +241,23 @@ def _includes_variables(wider: str, pattern: str) -> bool:
     return are_same and all(map(covers, parts[::2], others[::2]))
 
 
-def _extent(
-    before: Permissions, after: Permissions, action: str, resource: str
-) -> tuple[Extent, tuple[str, ...]] | None:
+def _extent(was: _Side, is_: _Side, action: str, resource: str) -> tuple[Extent, tuple[str, ...]] | None:
     """Return how much of what patterns match is gained, and the keys on which that depends; None where nothing is."""
-    was, is_ = (_included(each, action, resource, overlap, _arns_may_match) for each in (before, after))
-    given = before.bound(was), after.bound(is_)
+    had, has = (each.included(action, resource, overlap, _arns_may_match) for each in (was, is_))
+    given = was.bound(had), is_.bound(has)
     if given[1] is Bound.NOTHING or given[0] is Bound.CERTAIN:
         return None
     if given[0] is Bound.NOTHING and given[1] >= Bound.WHERE:
-        return "all", after.keys(is_) if given[1] is Bound.WHERE else ()
+        return "all", is_.keys(has) if given[1] is Bound.WHERE else ()
     stranger = _sample(f"{_STRANGER}:*" if action == "*" else action), _sample(resource)
-    had, has = (_included(each, *stranger, covers, covers) for each in (before, after))
-    if before.bound(had) is Bound.NOTHING and after.bound(has) >= Bound.WHERE:
-        return "some", after.keys(has) if after.bound(has) is Bound.WHERE else ()
-    return "cannot tell", tuple(sorted({*before.keys(was), *after.keys(is_)}, key=str.lower))
-
-
-def _included(
-    permissions: Permissions,
-    action: str,
-    resource: str,
-    may_act: Callable[[str, str], bool],
-    may_be_on: Callable[[str, str], bool],
-) -> Included:
-    actions = _having(permissions.having("actions"), action, any_case=True, may=may_act)
-    resources = _having(permissions.having("resources"), resource, any_case=False, may=may_be_on)
-    return Included(*(one & other for one, other in zip(actions, resources, strict=True)))
+    of_old, of_new = (each.included(*stranger, covers, covers) for each in (was, is_))
+    if was.bound(of_old) is Bound.NOTHING and is_.bound(of_new) >= Bound.WHERE:
+        return "some", is_.keys(of_new) if is_.bound(of_new) is Bound.WHERE else ()
+    return "cannot tell", tuple(sorted({*was.keys(had), *is_.keys(has)}, key=str.lower))
 
 
 @functools.lru_cache(maxsize=10_000)
-def _having(having: Having, pattern: str, any_case: bool, may: Callable[[str, str], bool]) -> Included:
+def _including(having: Having, pattern: str, any_case: bool, may: Callable[[str, str], bool]) -> Included:
     """Return which statements have what a pattern matches, all or some of it."""
     read = str.lower if any_case else str
     return having.including(lambda each: covers(read(each), pattern), lambda each: may(read(each), pattern))
