@@ -21,7 +21,6 @@ from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES, Parameter
 from irsa.rules import names, quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, parse_cluster_arn, parse_iam_arn
-from irsa.rules.combinations import ADOPTABLE
 from irsa.rules.mistakes import Mistake, Place, nearest, shortened
 from irsa.rules.names import NameRule, check_name
 from irsa.rules.policies import Document as ReadDocument
@@ -30,6 +29,14 @@ from irsa.rules.unknown import PERHAPS, Unknown, Value, is_there, may_be_there, 
 from irsa.ways import SHORT, TRUSTED, USED, WAYS, parse_identity
 from irsa.ways import Identity as ReadIdentity
 
+# What can be adopted, and the argument that says which one it is.
+ADOPTABLE: Mapping[str, Place] = {
+    "role": ("role", "name"),
+    "policy": ("policy", "name"),
+    "attachments": ("role", "name"),
+    "inlinePolicies": ("role", "name"),
+    "serviceAccount": ("service_account", "name"),
+}
 _set = object.__setattr__
 _NO_NAMES = set[str]()
 
