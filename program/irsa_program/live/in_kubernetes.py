@@ -12,6 +12,7 @@ from irsa.rules.annotations import ROLE_ARN, webhook_annotations
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Place, listed, named
 from irsa.rules.unknown import OUTPUT, known_or
+from irsa.spec import WEBHOOK
 from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.guards import guard_place
@@ -120,7 +121,7 @@ def _declared(planned: Planned, annotations: Mapping[str, Any]) -> dict[str, Any
     """Return the annotations of a service account with those of the webhook."""
     if IRSA not in planned.spec.identity.used:
         return {**annotations}
-    settings = {name: known_value(value) for name, value in planned.spec.webhook.items()}
+    settings = {str(place[-1]): known_value(planned.spec.declared.at(place)) for place in WEBHOOK}
     # A role whose name IAM chooses is empty.
     return {**annotations, **webhook_annotations(planned.role_arn or "", **settings)}
 
