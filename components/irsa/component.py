@@ -17,11 +17,10 @@ from irsa.failed_update import hooks as update_hooks
 from irsa.imported import import_hooks, inline_policy_hooks
 from irsa.later import InvalidArgumentsError, Later, Read, applied, parsed
 from irsa.read import REDACTED, ArgumentMistakes
-from irsa.resources import ROLE, ROLE_ARN, SERVICE_ACCOUNT, DeclaredResource, Ref
+from irsa.resources import ARN_OF_THE_ROLE, THE_ROLE, THE_SERVICE_ACCOUNT, DeclaredResource, Ref
 from irsa.role.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.role.lint import RULES, JudgedRole, findings
-from irsa.rules.annotations import PATCH_FORCE, conflicts, webhook_annotations
-from irsa.rules.annotations import ROLE_ARN as ANNOTATION
+from irsa.rules.annotations import PATCH_FORCE, ROLE_KEY, conflicts, webhook_annotations
 from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.names import snake
 from irsa.spec import WEBHOOK, read, read_again
@@ -124,10 +123,10 @@ class ServiceAccountRole(pulumi.ComponentResource):
             self.role_arn = pulumi.Output.from_input(self._later.value(spec, ("role_arn",)))
             self.role_name = self.role_arn.apply(lambda arn: arn.rsplit("/", 1)[-1])
         for resource in spec.resources:
-            if resource.key == ROLE:
+            if resource.key == THE_ROLE:
                 role = self._registered(resource)
                 self.role_arn, self.role_name = role.arn, role.name
-            elif resource.key != SERVICE_ACCOUNT:
+            elif resource.key != THE_SERVICE_ACCOUNT:
                 self._registered(resource)
         self.annotations = self._webhook_annotations()
         if spec.service_account:
@@ -190,7 +189,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         """Return an input: now or, with outputs in it, when these are known."""
         value = resource.inputs[name]
         if isinstance(value, Ref):
-            return self.role_arn if value == ROLE_ARN else getattr(self._made[value.key], value.output)
+            return self.role_arn if value == ARN_OF_THE_ROLE else getattr(self._made[value.key], value.output)
         return self._later.value(self._spec, ("resources", self._at[resource.key], "inputs", name))
 
     def _inputs(self, kind: str, name: str) -> list[Any]:
@@ -372,7 +371,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         return {
             **declared,
             **webhook_annotations("", **self._webhook),
-            ANNOTATION: annotations.apply(lambda known: known[ANNOTATION]),
+            ROLE_KEY: annotations.apply(lambda known: known[ROLE_KEY]),
             **forced,
         }
 

@@ -14,7 +14,7 @@ from irsa.keys.binding import PolicyDocument, ServiceAccountRole
 from irsa.outputs import part_name
 from irsa.read import Arguments, Reading
 from irsa.read import read_again as again
-from irsa.resources import ROLE, SERVICE_ACCOUNT, DeclaredResource
+from irsa.resources import THE_ROLE, THE_SERVICE_ACCOUNT, DeclaredResource
 from irsa.role.add_on_policies import add_on_policies
 from irsa.role.add_ons import add_on_mistakes
 from irsa.role.associations import associations, existing_role
@@ -216,13 +216,15 @@ def _role(
 ) -> DeclaredResource:
     name, prefix = binding.role.name, binding.role.name_prefix
     if name is None and prefix is None:
-        prefix = names.automatic_name_prefix(arguments.name, names.ROLE, names.ROLE_PREFIX)
+        prefix = names.automatic_name_prefix(arguments.name, names.ROLE_NAMES, names.ROLE_PREFIX)
     inputs = {"assumeRolePolicy": trust.policy, "name": name, "namePrefix": prefix}
     inputs |= {key: getattr(binding.role, name) for name, key in ROLE_INPUTS.items()}
     import_id = name if "role" in known_or(binding.import_, []) and isinstance(name, str) else None
     # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM refuses to
     # delete a policy that is still attached, if that is replaced too.
-    return DeclaredResource(ROLE, types.ROLE, arguments.name, inputs, import_id, tuple(each.key for each in policies))
+    return DeclaredResource(
+        THE_ROLE, types.ROLE, arguments.name, inputs, import_id, tuple(each.key for each in policies)
+    )
 
 
 def _service_account(
@@ -243,7 +245,7 @@ def _service_account(
     kind = types.SERVICE_ACCOUNT_PATCH if settings.create is False else types.SERVICE_ACCOUNT
     import_id = f"{namespace}/{name}" if "serviceAccount" in known_or(binding.import_, []) else None
     take_over = {"takeOver": settings.take_over is True}
-    yield DeclaredResource(SERVICE_ACCOUNT, kind, arguments.name, inputs, import_id, before, take_over)
+    yield DeclaredResource(THE_SERVICE_ACCOUNT, kind, arguments.name, inputs, import_id, before, take_over)
 
 
 def _usages(

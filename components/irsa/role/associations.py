@@ -9,7 +9,7 @@ from irsa.fields import Found, collect
 from irsa.keys.binding import ServiceAccountRole
 from irsa.outputs import child_name
 from irsa.read import Arguments
-from irsa.resources import ROLE_ARN, DeclaredResource
+from irsa.resources import ARN_OF_THE_ROLE, DeclaredResource
 from irsa.role.add_ons import service_account_of
 from irsa.role.in_aws_account import AwsAccount, account_in, clusters_elsewhere
 from irsa.role.ways import NOTHING, has_session_tags, ways_of
@@ -57,7 +57,7 @@ def associations(
             "region": region,
             "namespace": or_else(service_account.namespace, DEFAULT_NAMESPACE),
             "serviceAccount": service_account.name,
-            "roleArn": ROLE_ARN,
+            "roleArn": ARN_OF_THE_ROLE,
             "disableSessionTags": not has_session_tags(binding),
             "targetRoleArn": settings.target_role_arn,
             "policy": policy,

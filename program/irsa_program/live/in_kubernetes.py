@@ -8,7 +8,7 @@ from irsa.guard.rules import SYSTEM
 from irsa.imported import not_as_declared
 from irsa.resources import DeclaredResource
 from irsa.rules import commands
-from irsa.rules.annotations import ROLE_ARN, webhook_annotations
+from irsa.rules.annotations import ROLE_KEY, webhook_annotations
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Place, listed, named
 from irsa.rules.unknown import OUTPUT, known_or
@@ -102,7 +102,7 @@ def _to_create(
     if live and import_id:
         inputs = {name: known_value(value) for name, value in service_account.inputs.items()}
         annotations = _declared(planned, inputs["metadata.annotations"] or {})
-        annotations |= {ROLE_ARN: annotations[ROLE_ARN] or OUTPUT} if ROLE_ARN in annotations else {}
+        annotations |= {ROLE_KEY: annotations[ROLE_KEY] or OUTPUT} if ROLE_KEY in annotations else {}
         declared = {
             "metadata": {"annotations": annotations, "labels": inputs["metadata.labels"]},
             "imagePullSecrets": [{"name": each} for each in inputs["imagePullSecrets"] or ()],
@@ -111,8 +111,8 @@ def _to_create(
         if differences := not_as_declared(types.SERVICE_ACCOUNT, declared, live.manifest):
             yield differing(planned.key, "serviceAccount", f"{about}{planned.where}", differences)
         return
-    if live and ROLE_ARN in live.annotations:
-        by = f", written by {listed(sorted(managers))}" if (managers := live.managers(ROLE_ARN)) else ""
+    if live and ROLE_KEY in live.annotations:
+        by = f", written by {listed(sorted(managers))}" if (managers := live.managers(ROLE_KEY)) else ""
         about = f"{about}, which has the role {named(live.role_arn)}{by},"
     yield from name_conflicts(planned, service_account, about, str(live) if live else None, import_id, former)
 
@@ -135,9 +135,9 @@ def _taken(
     """
     declared = _declared(planned, annotations)
     before = mapping_of(mapping_of(ours.inputs.get("metadata")).get("annotations")) if ours else {}
-    if declared.get(ROLE_ARN) == "":
+    if declared.get(ROLE_KEY) == "":
         # A role whose name IAM chooses counts as the same.
-        declared[ROLE_ARN] = before.get(ROLE_ARN, "")
+        declared[ROLE_KEY] = before.get(ROLE_KEY, "")
     if all(before.get(key) == value for key, value in declared.items()):
         # What others overwrote since then is drift: `pulumi up` without a refresh does not look at it.
         return
