@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 from irsa.evaluation import PodIdentityRequest
-from irsa.rules.annotations import AUDIENCE, ROLE_ARN, managers_of
+from irsa.rules.annotations import AUDIENCE, ROLE_KEY, managers_of
 from irsa.rules.arns import Arn, ClusterArn, parse_cluster_arn, parse_iam_arn
 from irsa.rules.commands import UNKNOWN_AWS_ACCOUNT, UNKNOWN_CLUSTER, AwsPlace, ClusterPlace
 from irsa.rules.quotas import SESSION_DURATION
@@ -96,7 +96,7 @@ class ServiceAccount:
     @property
     def role_arn(self) -> str:
         """The role that its Pods are told to assume; empty where it has no such annotation."""
-        return self.annotations.get(ROLE_ARN, "")
+        return self.annotations.get(ROLE_KEY, "")
 
     @property
     def audience(self) -> str:

@@ -10,8 +10,7 @@ from irsa.guard.rules import MOST_CONTAINERS, MOST_VARIABLES, MOST_VOLUMES
 from irsa.rules import commands
 from irsa.rules.commands import ClusterPlace
 from irsa.rules.mistakes import Mistake, listed, named
-from irsa.rules.names import NAMESPACE, NameRule, check_name
-from irsa.rules.names import SERVICE_ACCOUNT as SUBDOMAIN
+from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT_NAMES, NameRule, check_name
 from irsa.ways import IRSA, POD_IDENTITY, Way
 from irsa_world.stages import KEYS, NO_ROLE, Node, RunningPod
 
@@ -139,13 +138,13 @@ def restart_command(place: ClusterPlace, pod: PodObject) -> str:
     """
     metadata = pod["metadata"]
     name, namespace = metadata["name"], metadata["namespace"]
-    if not (_is_name(name, SUBDOMAIN) and _is_name(namespace, NAMESPACE)):
+    if not (_is_name(name, SERVICE_ACCOUNT_NAMES) and _is_name(namespace, NAMESPACE)):
         return ""
     kind, owner = _owner(pod) or ("", "")
     template = (metadata.get("labels") or {}).get("pod-template-hash")
     if kind == "ReplicaSet" and template and owner.endswith(f"-{template}"):
         kind, owner = "Deployment", owner.removesuffix(f"-{template}")
-    if kind in {"Deployment", "StatefulSet", "DaemonSet"} and _is_name(owner, SUBDOMAIN):
+    if kind in {"Deployment", "StatefulSet", "DaemonSet"} and _is_name(owner, SERVICE_ACCOUNT_NAMES):
         return commands.restart(place, f"{kind.lower()}/{owner}", namespace)
     return commands.delete_pod(place, name, namespace)
 

@@ -22,7 +22,7 @@ from irsa.evaluation.answers import RoleRequest
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Parsed, Statement, parse
 from irsa.evaluation.grants import grants
-from irsa.rules.annotations import ROLE_ARN
+from irsa.rules.annotations import ROLE_KEY
 from irsa.rules.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.subjects import subject_claim
@@ -225,7 +225,7 @@ class Sessions:
         def ask(policy: TrustPolicy) -> Verdict:
             request = policy.request(cluster, service_account)
             # The webhook takes an empty audience as it is: the token is not for STS, whatever the role says.
-            empty = of_annotations({**service_account.annotations, ROLE_ARN: role_arn}, role_arn)
+            empty = of_annotations({**service_account.annotations, ROLE_KEY: role_arn}, role_arn)
             return empty or verdict(policy.parsed, policy.aws_account, request)
 
         return self._of(role_arn, ask)

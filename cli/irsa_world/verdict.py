@@ -11,7 +11,7 @@ from irsa.evaluation import Decision, Evaluation, PodIdentityRequest, WebIdentit
 from irsa.evaluation.decision import evaluate_parsed, with_values
 from irsa.evaluation.document import Parsed
 from irsa.rules import commands
-from irsa.rules.annotations import AUDIENCE, ROLE_ARN
+from irsa.rules.annotations import AUDIENCE, ROLE_KEY
 from irsa.rules.arns import issuer_of_provider, parse_iam_arn
 from irsa.rules.commands import AwsPlace
 from irsa.rules.mistakes import listed, named
@@ -23,8 +23,8 @@ NOT_LISTED = "the IAM OIDC provider {provider} does not list the audience {audie
 NO_ROLE = "there is no such role"
 ROLE_ELSEWHERE = "there is no such role; one of that name is {role}"
 NO_SERVICE_ACCOUNT = "there is no such service account"
-NOT_ANNOTATED = f"it has no {ROLE_ARN}, so its Pods get no credentials"
-ANNOTATED_WITH = f"it has the {ROLE_ARN} {{role}}, so its Pods ask for that role"
+NOT_ANNOTATED = f"it has no {ROLE_KEY}, so its Pods get no credentials"
+ANNOTATED_WITH = f"it has the {ROLE_KEY} {{role}}, so its Pods ask for that role"
 EMPTY_AUDIENCE = f"its {AUDIENCE} is empty: the token is for the API server, not for STS"
 
 
@@ -115,10 +115,10 @@ def of_annotations(annotations: Mapping[str, str], role_arn: str) -> Verdict | N
     The webhook gives a Pod the role of the annotation alone, and without one nothing:
     https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html
     """
-    annotated = annotations.get(ROLE_ARN)
+    annotated = annotations.get(ROLE_KEY)
     if annotated != role_arn:
         found = ANNOTATED_WITH.format(role=named(annotated)) if annotated else NOT_ANNOTATED
-        return _denied(found, f"{ROLE_ARN}: {named(role_arn)}")
+        return _denied(found, f"{ROLE_KEY}: {named(role_arn)}")
     if annotations.get(AUDIENCE) == "":
         return _denied(EMPTY_AUDIENCE, "no such annotation, or an audience")
     return None

@@ -4,7 +4,7 @@ import asyncio
 
 import pulumi
 
-from irsa.failed_update import about, components, hooks, known, once_for_each_owner
+from irsa.failed_update import about, components, hooks, once_for_each_owner, properties_of
 from irsa.rules.commands import UNKNOWN_AWS_ACCOUNT, AwsPlace, clear_association, up
 
 # What EKS says for a while after IAM has the trust policy (https://github.com/hashicorp/terraform-provider-aws/issues/34711).
@@ -39,7 +39,7 @@ async def _again(failure: pulumi.ErrorHookArgs) -> bool:
 
 async def _kept(update: pulumi.ResourceHookArgs) -> None:
     """Refuse to remove what EKS would keep; a preview warns."""
-    new, old = await known(update.new_inputs), await known(update.old_outputs)
+    new, old = await properties_of(update.new_inputs), await properties_of(update.old_outputs)
     kept = [name for name in KEPT if old.get(name) and not new.get(name)]
     if not kept:
         return

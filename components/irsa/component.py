@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import pulumi
@@ -15,16 +15,15 @@ from irsa.association_hooks import association_hooks
 from irsa.failed_update import components
 from irsa.failed_update import hooks as update_hooks
 from irsa.imported import import_hooks, inline_policy_hooks
-from irsa.later import InvalidArgumentsError, Later, applied
+from irsa.later import InvalidArgumentsError, Later, Read, applied, parsed
 from irsa.read import REDACTED, ArgumentMistakes
-from irsa.resources import ROLE, ROLE_ARN, SERVICE_ACCOUNT, DeclaredResource, Ref
+from irsa.resources import ARN_OF_THE_ROLE, THE_ROLE, THE_SERVICE_ACCOUNT, DeclaredResource, Ref
 from irsa.role.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.role.lint import RULES, JudgedRole, findings
-from irsa.rules.annotations import PATCH_FORCE, conflicts, webhook_annotations
-from irsa.rules.annotations import ROLE_ARN as ANNOTATION
-from irsa.rules.mistakes import Mistake, Place, Spelling, path_of
+from irsa.rules.annotations import PATCH_FORCE, ROLE_KEY, conflicts, webhook_annotations
+from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.names import snake
-from irsa.spec import Spec, parse, read_again
+from irsa.spec import WEBHOOK, read, read_again
 from irsa.ways import IRSA, ONLY_IRSA
 
 Hooks = Callable[[pulumi.Resource | None], pulumi.ResourceHookBinding | None]
@@ -43,29 +42,6 @@ OF_THE_CLUSTER = {"clusterName", "region"}
 
 # Of each deployment, by its providers of AWS; None is the default one.
 _account_ids: WeakKeyDictionary[Any, dict[pulumi.ProviderResource | None, pulumi.Output[str]]] = WeakKeyDictionary()
-
-
-def parsed(name: str, args: Any, spelling: Spelling = path_of) -> Spec:
-    """Return what the arguments of a component declare.
-
-    Raises:
-        InvalidArgumentsError: All mistakes in them.
-    """
-    try:
-        return parse(name, args, spelling)
-    except ArgumentMistakes as found:
-        raise InvalidArgumentsError(found) from None
-
-
-class ReadRole(NamedTuple):
-    """What stands in place of a role's arguments that are read already, for irsa's own program and plugin.
-
-    Attributes:
-        hooks: Those of the service account that it creates.
-    """
-
-    spec: Spec
-    hooks: pulumi.ResourceHookBinding | None = None
 
 
 class ServiceAccountRole(pulumi.ComponentResource):
@@ -130,11 +106,12 @@ class ServiceAccountRole(pulumi.ComponentResource):
         # Nothing is registered before all arguments are checked. A class method for what is read already would be one
         # more stack frame, and the engine keeps those of each resource in the state.
         given: Any = args
-        spec, hooks = given if isinstance(given, ReadRole) else ReadRole(parsed(name, args))
+        spec, hooks = given if isinstance(given, Read) else Read(parsed(read, name, args))
         super().__init__(outputs.COMPONENT_TYPE, name, {}, opts)
         self._spec, self._hooks = spec, hooks
         self._later = Later(functools.partial(read_again, spec.reading))
-        self._webhook = {name: self._later.value(spec, ("webhook", name)) for name in spec.webhook}
+        settings = filter(spec.declared.has, WEBHOOK)
+        self._webhook = {str(place[-1]): self._later.value(spec, ("declared", *place)) for place in settings}
         # Both by a resource's key.
         self._at = {each.key: index for index, each in enumerate(spec.resources)}
         self._made: dict[str, Any] = {}
@@ -146,10 +123,10 @@ class ServiceAccountRole(pulumi.ComponentResource):
             self.role_arn = pulumi.Output.from_input(self._later.value(spec, ("role_arn",)))
             self.role_name = self.role_arn.apply(lambda arn: arn.rsplit("/", 1)[-1])
         for resource in spec.resources:
-            if resource.key == ROLE:
+            if resource.key == THE_ROLE:
                 role = self._registered(resource)
                 self.role_arn, self.role_name = role.arn, role.name
-            elif resource.key != SERVICE_ACCOUNT:
+            elif resource.key != THE_SERVICE_ACCOUNT:
                 self._registered(resource)
         self.annotations = self._webhook_annotations()
         if spec.service_account:
@@ -212,7 +189,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         """Return an input: now or, with outputs in it, when these are known."""
         value = resource.inputs[name]
         if isinstance(value, Ref):
-            return self.role_arn if value == ROLE_ARN else getattr(self._made[value.key], value.output)
+            return self.role_arn if value == ARN_OF_THE_ROLE else getattr(self._made[value.key], value.output)
         return self._later.value(self._spec, ("resources", self._at[resource.key], "inputs", name))
 
     def _inputs(self, kind: str, name: str) -> list[Any]:
@@ -394,7 +371,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         return {
             **declared,
             **webhook_annotations("", **self._webhook),
-            ANNOTATION: annotations.apply(lambda known: known[ANNOTATION]),
+            ROLE_KEY: annotations.apply(lambda known: known[ROLE_KEY]),
             **forced,
         }
 

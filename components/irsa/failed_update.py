@@ -75,7 +75,7 @@ def about(update: pulumi.ResourceHookArgs) -> str:
 
 async def _refuse(update: pulumi.ResourceHookArgs) -> None:
     """Refuse an update of which the provider would do nothing, unless AWS has what is declared; a preview warns."""
-    inputs, outputs = await known(update.new_inputs), await known(update.old_outputs)
+    inputs, outputs = await properties_of(update.new_inputs), await properties_of(update.old_outputs)
     if not is_same(inputs, outputs) or await _is_there(update, inputs, outputs):
         return
     text = (
@@ -103,12 +103,12 @@ async def _is_there(update: pulumi.ResourceHookArgs, inputs: Mapping[str, Any], 
 
 async def _compare(update: pulumi.ResourceHookArgs) -> None:
     """Warn where AWS has something else after an update: a part of it may have failed the last time."""
-    if not is_same(await known(update.new_inputs), await known(update.new_outputs)):
+    if not is_same(await properties_of(update.new_inputs), await properties_of(update.new_outputs)):
         text = f"AWS may have something else of {about(update)} than is declared: run `{up(pulumi.get_stack())}`"
         pulumi.log.warn(text)
 
 
-async def known(values: Mapping[str, Any] | None) -> dict[str, Any]:
+async def properties_of(values: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the properties that a hook gets, with what is secret in them."""
     found = (values or {}).items()
     return {key: await each.future() if isinstance(each, pulumi.Output) else each for key, each in found}

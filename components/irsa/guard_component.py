@@ -3,7 +3,7 @@
 import copy
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -11,11 +11,10 @@ import pulumi_kubernetes as kubernetes
 from irsa import outputs
 from irsa.args import IdentityGuardArgs
 from irsa.guard.policies import LABELS, STACK_LABEL, bindings, config_map_name, policies
-from irsa.guard_spec import COMPONENT, NOWHERE, GuardSpec, Part, read_guard, read_guard_again
-from irsa.later import InvalidArgumentsError, Later, applied
+from irsa.guard_spec import NOWHERE, GuardSpec, Part, read_guard, read_guard_again
+from irsa.later import Later, Read, applied, parsed
 from irsa.outputs import child_name
-from irsa.read import ArgumentMistakes
-from irsa.rules.mistakes import Spelling, path_of
+from irsa.rules.mistakes import Located, Spelling, path_of
 
 # A preview applies a change beside what the creation wrote, and merges the actions of both, as a set: the API server
 # refuses Warn and Deny in one. Where the mode changes, nothing is lost while the binding does not exist: before, or
@@ -27,30 +26,9 @@ REPLACED_FOR_ANOTHER_MODE = pulumi.ResourceOptions(
 LATER = ("paramRef", "matchResources")
 
 
-def parsed_guard(name: str, args: Any, spelling: Spelling = path_of) -> GuardSpec:
-    """Return what the arguments of a guard declare.
-
-    Raises:
-        InvalidArgumentsError: All mistakes in them.
-    """
-    try:
-        spec, mistakes = read_guard(name, args, f"{pulumi.get_project()}/{pulumi.get_stack()}", spelling)
-    except ArgumentMistakes as found:
-        raise InvalidArgumentsError(found) from None
-    if mistakes:
-        raise InvalidArgumentsError(ArgumentMistakes(name, mistakes, spelling, COMPONENT))
-    return spec
-
-
-class ReadGuard(NamedTuple):
-    """What stands in place of a guard's arguments that are read already, for irsa's own program and plugin.
-
-    Attributes:
-        after: For each service account, what must be there before its Pods are refused.
-    """
-
-    spec: GuardSpec
-    after: Sequence[Sequence[pulumi.Resource]] = ()
+def read_of_stack(name: str, args: Any, spelling: Spelling = path_of) -> tuple[GuardSpec, Sequence[Located]]:
+    """Return what the arguments of a guard of this stack declare, and what is wrong with them."""
+    return read_guard(name, args, f"{pulumi.get_project()}/{pulumi.get_stack()}", spelling)
 
 
 class IdentityGuard(pulumi.ComponentResource):
@@ -79,7 +57,7 @@ class IdentityGuard(pulumi.ComponentResource):
             InvalidArgumentsError: All arguments that Kubernetes or this component would refuse.
         """
         given: Any = args
-        spec, after = given if isinstance(given, ReadGuard) else ReadGuard(parsed_guard(name, args))
+        spec, after = given if isinstance(given, Read) else Read(parsed(read_of_stack, name, args))
         super().__init__(outputs.GUARD_TYPE, name, spec.inputs, opts)
         # A program may have one for each of several clusters.
         self._name = name

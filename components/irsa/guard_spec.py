@@ -13,7 +13,7 @@ from irsa.guard.rules import (
     USUAL_DATA,
     AnnotationRule,
     Declared,
-    Settings,
+    GuardSettings,
     config_map_data,
     data_size,
     mode_in,
@@ -64,7 +64,7 @@ class Part(NamedTuple):
 class GuardSpec(NamedTuple):
     """What an IdentityGuard creates."""
 
-    settings: Settings
+    settings: GuardSettings
     namespace: Value[str]
     parts: Sequence[Part]
     reading: Reading
@@ -112,7 +112,7 @@ def _read(arguments: Arguments, args: object) -> GuardSpec:
     if (size := sum(len(each.encode()) + 1 for each in every)) > USUAL_DATA:
         found, allowed = f"names with {size:,} bytes", f"{USUAL_DATA:,} bytes, since each ConfigMap has them"
         arguments.found.append((("annotations",), Mistake(found, allowed, "name a prefix or a group of these users")))
-    settings = Settings(
+    settings = GuardSettings(
         stack_key(known_or(guard.stack, "")),
         known_or(guard.mode, "warn"),
         namespaces={key: known_or(mode, "off") for key, mode in known_or(guard.namespaces, {}).items()},
@@ -142,7 +142,7 @@ def _named_later(accounts: Sequence[Account]) -> bool:
     return any(isinstance(name, Unknown) for each in accounts for name in (each.namespace, each.name))
 
 
-def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Account]) -> Iterator[Part]:
+def _parts(arguments: Arguments, settings: GuardSettings, accounts: Sequence[Account]) -> Iterator[Part]:
     if ACCOUNTS in arguments.parts_before:
         for indexes in arguments.parts_before[ACCOUNTS]:
             yield Part(_data(arguments, settings, [accounts[index] for index in indexes]), {}, indexes)
@@ -181,7 +181,7 @@ def _longest(account: Account) -> Declared:
     return Declared(str(account.namespace), str(account.name), role_arn, account.ways, audience)
 
 
-def _data(arguments: Arguments, settings: Settings, accounts: Sequence[Account]) -> Value[Mapping[str, str]]:
+def _data(arguments: Arguments, settings: GuardSettings, accounts: Sequence[Account]) -> Value[Mapping[str, str]]:
     def compute(values: Sequence[Sequence[str]]) -> Mapping[str, str]:
         known = [Declared(*each) for each in values]
         collect(lambda: _check_once(known), ACCOUNTS, arguments.found)

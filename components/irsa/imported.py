@@ -16,7 +16,7 @@ import pulumi_aws as aws
 
 from irsa.evaluation.differences import Difference, differences
 from irsa.evaluation.same_sessions import difference
-from irsa.failed_update import known, once_for_each_owner
+from irsa.failed_update import once_for_each_owner, properties_of
 from irsa.later import awaited
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, and_more, named, visible
@@ -121,7 +121,7 @@ def import_hooks(_: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBind
 async def _refuse(update: pulumi.ResourceHookArgs) -> None:
     """Refuse an update of what is imported, in previews too."""
     sides = update.new_inputs, update.old_outputs
-    declared, there = [await known(each) for each in sides]
+    declared, there = [await properties_of(each) for each in sides]
     # A hook gets outputs where there are secrets.
     secret = any(isinstance(each, pulumi.Output) for side in sides for each in (side or {}).values())
     found = not_as_declared(update.type, _marked(declared), there)
@@ -143,7 +143,7 @@ def inline_policy_hooks(component: pulumi.Resource, logical_name: str) -> pulumi
     """Return what is asked before an inline policy of an imported role is created: PutRolePolicy overwrites one."""
 
     async def refuse(creation: pulumi.ResourceHookArgs) -> None:
-        inputs = _marked(await known(creation.new_inputs))
+        inputs = _marked(await properties_of(creation.new_inputs))
         role, name = inputs.get("role"), inputs.get("name")
         if has_unknown([role, name]):
             return

@@ -1,14 +1,17 @@
 """Values that are known only during the deployment: outputs, and what is computed of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pulumi
 
 from irsa.read import ArgumentMistakes
+from irsa.rules.mistakes import Located, Spelling, path_of
 from irsa.rules.unknown import sources_of
 
 T = TypeVar("T")
+# What reads the arguments of a component, by its name and their spelling: what they declare, and all mistakes.
+Reads = Callable[[str, Any, Spelling], tuple[Any, Sequence[Located]]]
 
 
 class InvalidArgumentsError(pulumi.RunError):
@@ -21,6 +24,33 @@ class InvalidArgumentsError(pulumi.RunError):
     def __init__(self, found: ArgumentMistakes) -> None:
         super().__init__(str(found))
         self.mistakes = found.mistakes
+
+
+class Read(NamedTuple):
+    """What stands in place of arguments that are read already, for irsa's own program and plugin.
+
+    Attributes:
+        besides: Of a role, the hooks of the service account that it creates; of a guard, for each service account, what
+            must be there before its Pods are refused.
+    """
+
+    spec: Any
+    besides: Any = None
+
+
+def parsed(read: Reads, name: str, args: Any, spelling: Spelling = path_of) -> Any:
+    """Return what the arguments of a component declare, as a function reads them.
+
+    Raises:
+        InvalidArgumentsError: All mistakes in them.
+    """
+    try:
+        spec, mistakes = read(name, args, spelling)
+    except ArgumentMistakes as found:
+        raise InvalidArgumentsError(found) from None
+    if mistakes:
+        raise InvalidArgumentsError(ArgumentMistakes(name, mistakes, spelling, spec.reading.component))
+    return spec
 
 
 class Later:

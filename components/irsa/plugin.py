@@ -9,7 +9,7 @@ import inspect
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pulumi
@@ -19,25 +19,20 @@ from pulumi.provider.experimental.analyzer import ComponentDefinition, PropertyD
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ProviderServicer
 
-from irsa.component import ReadRole, ServiceAccountRole, parsed
-from irsa.guard_component import IdentityGuard, ReadGuard, parsed_guard
+from irsa.component import ServiceAccountRole
+from irsa.guard_component import IdentityGuard, read_of_stack
+from irsa.later import Read, Reads, parsed
 from irsa.outputs import COMPONENT_TYPE, GUARD_TYPE
 from irsa.rules.mistakes import Place, path_of
+from irsa.spec import read
 
 NAME = "irsa"
 
 
-class Kind(NamedTuple):
-    """A component, the function that reads its arguments, and what stands in place of these then."""
-
-    component: Any
-    parsed: Any
-    read: Any
-
-
-COMPONENTS = {
-    COMPONENT_TYPE: Kind(ServiceAccountRole, parsed, ReadRole),
-    GUARD_TYPE: Kind(IdentityGuard, parsed_guard, ReadGuard),
+# The components, and what reads their arguments.
+COMPONENTS: Mapping[str, tuple[Any, Reads]] = {
+    COMPONENT_TYPE: (ServiceAccountRole, read),
+    GUARD_TYPE: (IdentityGuard, read_of_stack),
 }
 
 
@@ -61,7 +56,7 @@ class Plugin(ComponentProvider):
     """Passes on every argument as the caller wrote it."""
 
     def __init__(self, version: str) -> None:
-        super().__init__([each.component for each in COMPONENTS.values()], NAME, version=version)
+        super().__init__([component for component, _ in COMPONENTS.values()], NAME, version=version)
         # Generators add Args to the name of a type: ServiceAccountArgs would become ServiceAccountArgsArgs.
         schema = re.sub(rf'({NAME}:index:\w+)Args"', r'\1"', self.schema or "")
         # Markdown would show the indented later paragraphs of docstrings as code blocks.
@@ -78,10 +73,10 @@ class Plugin(ComponentProvider):
         if resource_type not in COMPONENTS:
             known = " and ".join(COMPONENTS)
             raise pulumi.RunError(f"unknown resource type {resource_type}; the plugin irsa has {known}")
-        kind = COMPONENTS[resource_type]
-        definition = self.definition_of(kind.component)
-        spec = kind.parsed(name, self.map_inputs(inputs, definition), functools.partial(self.spelled, definition))
-        component = kind.component(name, kind.read(spec), options)
+        make, reads = COMPONENTS[resource_type]
+        definition = self.definition_of(make)
+        spelling = functools.partial(self.spelled, definition)
+        component = make(name, Read(parsed(reads, name, self.map_inputs(inputs, definition), spelling)), options)
         return ConstructResult(component.urn, self.get_state(component, definition))
 
     def definition_of(self, component: type) -> ComponentDefinition:

@@ -44,8 +44,8 @@ class DeclaredResource(NamedTuple):
         return self.inputs[names[0]], self.inputs[names[1]]
 
 
-ROLE = "role"
-SERVICE_ACCOUNT = "service account"
-ROLE_ARN = Ref(ROLE, "arn")
+THE_ROLE = "role"
+THE_SERVICE_ACCOUNT = "service account"
+ARN_OF_THE_ROLE = Ref(THE_ROLE, "arn")
 """The ARN of the role, also of an existing one, which is not in the list."""
-ROLE_NAME = Ref(ROLE, "name")
+NAME_OF_THE_ROLE = Ref(THE_ROLE, "name")

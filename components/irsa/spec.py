@@ -12,9 +12,9 @@ from irsa import types
 from irsa.fields import ROLE_INPUTS, Found, collect
 from irsa.keys.binding import PolicyDocument, ServiceAccountRole
 from irsa.outputs import part_name
-from irsa.read import ArgumentMistakes, Arguments, Reading
+from irsa.read import Arguments, Reading
 from irsa.read import read_again as again
-from irsa.resources import ROLE, SERVICE_ACCOUNT, DeclaredResource
+from irsa.resources import THE_ROLE, THE_SERVICE_ACCOUNT, DeclaredResource
 from irsa.role.add_on_policies import add_on_policies
 from irsa.role.add_ons import add_on_mistakes
 from irsa.role.associations import associations, existing_role
@@ -34,6 +34,12 @@ from irsa.rules.trust import minified
 from irsa.rules.unknown import PERHAPS, Unknown, has_output, is_there, known_or, least, may_be_there, or_else
 from irsa.ways import WAYS, Identity
 
+# The arguments in annotations for the webhook of EKS, besides the role.
+WEBHOOK: Sequence[Place] = (
+    ("audience",),
+    ("service_account", "sts_regional_endpoints"),
+    ("service_account", "token_expiration"),
+)
 Usages = Sequence[tuple[Place, Usage]]
 
 
@@ -47,8 +53,6 @@ class Spec(NamedTuple):
     role_arn: object
     """ARN of an existing role, or its output; None for one to create."""
     identity: Identity
-    webhook: Mapping[str, object]
-    """The settings in annotations for the EKS webhook, besides the role; None for no annotation."""
     retain_on_delete: bool | None
     usages: Usages
     """How much it uses of each quota, at least, with the argument that adds to it."""
@@ -82,18 +86,6 @@ class Spec(NamedTuple):
     def service_account(self) -> DeclaredResource | None:
         """The service account, created or annotated."""
         return next(iter(self.of(types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)), None)
-
-
-def parse(name: str, args: object, spelling: Spelling = path_of) -> Spec:
-    """Return what the arguments of a ServiceAccountRole declare.
-
-    Raises:
-        ArgumentMistakes: All mistakes, in single arguments and between them.
-    """
-    spec, mistakes = read(name, args, spelling)
-    if mistakes:
-        raise ArgumentMistakes(name, mistakes, spelling)
-    return spec
 
 
 def read(name: str, args: object, spelling: Spelling = path_of) -> tuple[Spec, Sequence[Located]]:
@@ -145,7 +137,6 @@ def _read(arguments: Arguments, args: object) -> Spec:
     usages = tuple(_usages(binding, trust, of_the_role))
     for place, usage in usages:
         collect(lambda usage=usage: check_usage(usage), place, arguments.found)  # type: ignore[misc]
-    account = binding.service_account
     role_arn = existing_role(arguments, binding) if exists else None
     # A Pod must not start before its role has permissions, nor before its association is there.
     permissions = tuple(each.key for each in of_the_role if each.type in (types.ATTACHMENT, types.INLINE_POLICY))
@@ -156,11 +147,6 @@ def _read(arguments: Arguments, args: object) -> Spec:
         trust=trust,
         role_arn=role_arn,
         identity=identity,
-        webhook={
-            "audience": binding.audience,
-            "sts_regional_endpoints": account.sts_regional_endpoints if account else None,
-            "token_expiration": known_or(account.token_expiration, None) if account else None,
-        },
         retain_on_delete=known_or(binding.retain_on_delete, None),
         usages=usages,
         declared=binding,
@@ -230,13 +216,15 @@ def _role(
 ) -> DeclaredResource:
     name, prefix = binding.role.name, binding.role.name_prefix
     if name is None and prefix is None:
-        prefix = names.automatic_name_prefix(arguments.name, names.ROLE, names.ROLE_PREFIX)
+        prefix = names.automatic_name_prefix(arguments.name, names.ROLE_NAMES, names.ROLE_PREFIX)
     inputs = {"assumeRolePolicy": trust.policy, "name": name, "namePrefix": prefix}
     inputs |= {key: getattr(binding.role, name) for name, key in ROLE_INPUTS.items()}
     import_id = name if "role" in known_or(binding.import_, []) and isinstance(name, str) else None
     # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM refuses to
     # delete a policy that is still attached, if that is replaced too.
-    return DeclaredResource(ROLE, types.ROLE, arguments.name, inputs, import_id, tuple(each.key for each in policies))
+    return DeclaredResource(
+        THE_ROLE, types.ROLE, arguments.name, inputs, import_id, tuple(each.key for each in policies)
+    )
 
 
 def _service_account(
@@ -257,7 +245,7 @@ def _service_account(
     kind = types.SERVICE_ACCOUNT_PATCH if settings.create is False else types.SERVICE_ACCOUNT
     import_id = f"{namespace}/{name}" if "serviceAccount" in known_or(binding.import_, []) else None
     take_over = {"takeOver": settings.take_over is True}
-    yield DeclaredResource(SERVICE_ACCOUNT, kind, arguments.name, inputs, import_id, before, take_over)
+    yield DeclaredResource(THE_SERVICE_ACCOUNT, kind, arguments.name, inputs, import_id, before, take_over)
 
 
 def _usages(

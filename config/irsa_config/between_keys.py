@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from irsa.add_ons.catalog import add_on, names
-from irsa.add_ons.combinations import usual_subject
 from irsa.evaluation.lint.rule import LintRule
+from irsa.role.add_ons import usual_subject
 from irsa.rules.arns import iam_arn, issuer_host_path
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shortened

@@ -10,10 +10,11 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from irsa import types
-from irsa.component import ReadRole, ServiceAccountRole
+from irsa.component import ServiceAccountRole
 from irsa.failed_update import hooks
-from irsa.guard_component import IdentityGuard, ReadGuard, parsed_guard
+from irsa.guard_component import IdentityGuard, read_of_stack
 from irsa.keys.binding import ServiceAccount
+from irsa.later import Read, parsed
 from irsa.outputs import KEY
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.unknown import has_unknown, is_there, known_or
@@ -83,16 +84,16 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
         for key, cluster in lookups.clusters.items()
         if key in creating and cluster.inputs is not None
     }
-    for planned, parsed in plan.components:
+    for planned, written in plan.components:
         if planned.namespace and planned.namespace not in namespaces:
             namespaces[planned.namespace] = _namespace(planned.namespace, lookups)
-        spec = parsed
+        spec = written
         if planned.takes_role:
-            spec = parsed._replace(role_arn=roles[planned.binding].role_arn)
+            spec = written._replace(role_arn=roles[planned.binding].role_arn)
         options = _options(planned, lookups, roles, namespaces)
-        if parsed.trust and parsed.trust.denied_subjects is not None:
-            denying[planned.binding] = has_unknown(parsed.trust.denied_subjects)
-        args: Any = ReadRole(spec, existing.get(planned.cluster or ""))
+        if written.trust and written.trust.denied_subjects is not None:
+            denying[planned.binding] = has_unknown(written.trust.denied_subjects)
+        args: Any = Read(spec, existing.get(planned.cluster or ""))
         component = ServiceAccountRole(planned.name, args, options)
         if roles.setdefault(planned.binding, component) is component:
             for warning in warnings.get(planned.binding, ()):
@@ -123,10 +124,10 @@ def _guard(
 ) -> None:
     """Create the guard of a cluster, after what its service accounts need."""
     args = arguments_of(planned.written, [(each, roles[each.binding].role_arn) for each in planned.accounts])
-    spec = parsed_guard(planned.name, args)._replace(recorded={KEY: planned.cluster})
+    spec = parsed(read_of_stack, planned.name, args)._replace(recorded={KEY: planned.cluster})
     provider = lookups.clusters[planned.cluster].provider
     options = pulumi.ResourceOptions(providers=[provider] if provider else None)
-    read: Any = ReadGuard(spec, after)
+    read: Any = Read(spec, after)
     IdentityGuard(planned.name, read, options)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pulumi
 
-from irsa.failed_update import known
+from irsa.failed_update import properties_of
 from irsa.rules.mistakes import named
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.once import Once
@@ -52,7 +52,7 @@ def creation_hooks(name: str, inputs: Mapping[str, Any]) -> pulumi.ResourceHookB
         return client.service_account(namespace, name) is not None
 
     async def refuse(creation: pulumi.ResourceHookArgs) -> None:
-        metadata = (await known(creation.new_inputs)).get("metadata") or {}
+        metadata = (await properties_of(creation.new_inputs)).get("metadata") or {}
         place = str(metadata.get("namespace")), str(metadata.get("name"))
         try:
             is_there = await asyncio.get_running_loop().run_in_executor(threads, exists, *place)

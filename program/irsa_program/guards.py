@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from irsa.fields import OF_A_GUARD
-from irsa.guard.rules import Settings
+from irsa.guard.rules import GuardSettings
 from irsa.guard_spec import read_guard
 from irsa.keys.binding import Keys
 from irsa.role.add_ons import service_account_of
@@ -40,7 +40,7 @@ class PlannedGuard(NamedTuple):
     written: Guard
     """What the stack file says of it."""
     accounts: Sequence[GuardedAccount]
-    settings: Settings
+    settings: GuardSettings
     """What it does, whomever it guards."""
 
 

@@ -11,8 +11,8 @@ from irsa import types
 from irsa.keys.binding import Keys, PodIdentity, Role, ServiceAccount, ServiceAccountRole
 from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.read import perhaps
+from irsa.role.combinations import OF_AN_EXISTING_ROLE
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.combinations import OF_AN_EXISTING_ROLE
 from irsa.rules.mistakes import Located, Mistake, listed, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.unknown import OUTPUT, WRONG, Unknown, derive, is_there, known_or, or_else

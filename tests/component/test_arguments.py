@@ -11,9 +11,9 @@ from irsa import InvalidArgumentsError
 from irsa.args import ServiceAccountRoleArgs
 from irsa.component import ServiceAccountRole
 from irsa.fields import OF_A_ROLE, Group, Keyed, Listed, Node
-from irsa.read import ArgumentMistakes
+from irsa.later import parsed
 from irsa.role.lint import findings
-from irsa.spec import parse
+from irsa.spec import read
 from tests.component.conftest import DOCUMENT, GOOD
 
 
@@ -56,15 +56,15 @@ def test_a_session_policy_beside_irsa_is_told(existing: bool) -> None:
     def told(identity: str) -> bool:
         without = {"oidc_provider_arns"} if identity == "podIdentity" else set()
         known = {key: each for key, each in args.items() if key not in without}
-        spec = parse("my-app", {**known, "identity": identity})
+        spec = parsed(read, "my-app", {**known, "identity": identity})
         return ("pod_identity", "policy") in {each.place for each in findings(spec.judged)}
 
     assert (told("both"), told("podIdentity")) == (True, False)
 
 
 def test_a_key_forges_no_line() -> None:
-    with pytest.raises(ArgumentMistakes) as error:
-        parse("my-app", {**GOOD, "role": {"tags": {"a\n    found:   x;\n::error::": "b"}}})
+    with pytest.raises(InvalidArgumentsError) as error:
+        parsed(read, "my-app", {**GOOD, "role": {"tags": {"a\n    found:   x;\n::error::": "b"}}})
 
     assert "\n    found:   x" not in str(error.value)
     assert "\n::error" not in str(error.value)
@@ -75,11 +75,11 @@ def test_a_key_forges_no_line() -> None:
 )
 def test_the_components_name_starts_automatic_names(change: dict[str, Any]) -> None:
     args = {name: value for name, value in GOOD.items() if name != "role"}
-    with pytest.raises(ArgumentMistakes) as error:
-        parse("my app", {**args, **change})
+    with pytest.raises(InvalidArgumentsError) as error:
+        parsed(read, "my app", {**args, **change})
 
     assert "set role.name and policy.name" in str(error.value)
-    assert parse("my app", GOOD)
+    assert parsed(read, "my app", GOOD)
 
 
 @pytest.mark.parametrize("name", OF_A_ROLE.fields)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from irsa import outputs, types
 from irsa.add_ons.catalog import AddOn, add_on
 from irsa.add_ons.catalog import names as add_on_names
-from irsa.spec import Spec, parse
+from irsa.later import parsed
+from irsa.spec import Spec, read
 from irsa_program.logical_names import aws_provider, identified, oidc_provider
 from irsa_program.lookups.values import ResolvedCluster
 from tests.program.test_plan import BLUE, ISSUER, SEVERAL, planned, stack_of
@@ -43,7 +44,7 @@ CLUSTERS = {
 def named(
     args: dict[str, Any], key: str = "key", account_id: str | None = None, issuer: str = ISSUER
 ) -> tuple[str, Spec]:
-    return identified(parse(key, args), key, f"https://{issuer}", account_id, {})
+    return identified(parsed(read, key, args), key, f"https://{issuer}", account_id, {})
 
 
 KINDS = {

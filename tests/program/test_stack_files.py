@@ -112,6 +112,33 @@ def test_secret_settings_are_told_to_become_text(monkeypatch: pytest.MonkeyPatch
     assert [text for text in warned if text.startswith("irsa:variables is secret")]
 
 
+def test_a_warning_is_said_once_of_a_role_in_two_clusters(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    clusters = {
+        key: {
+            "oidcIssuer": issuer,
+            "oidcProviderArn": PROVIDER.replace(ISSUER[8:], issuer[8:]),
+            "kubernetes": {"context": key},
+        }
+        for key, issuer in {"blue": ISSUER, "green": OTHER_ISSUER}.items()
+    }
+    binding = {
+        "serviceAccount": {"name": "app", "namespace": "web"},
+        "trust": {"subjects": ["web:*"]},
+        "policyArns": ["arn:aws:iam::aws:policy/AdministratorAccess"],
+    }
+    values = {"irsa:clusters": clusters, "irsa:bindings": {"app": binding}}
+    file = tmp_path / "Pulumi.test.yaml"
+    file.write_text(yaml.safe_dump({"config": values}))
+    warned: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: warned.append(text))
+    run_program(values, Answers(), monkeypatch)
+    report = report_of(file)
+
+    rules = ["administrator-access", "wide-trust"]
+    assert sorted(text.rpartition("[")[2].removesuffix("]") for text in warned) == rules
+    assert sorted(each.rule for each in (*report.mistakes, *report.warnings)) == rules
+
+
 SECRET = "hunter2 " * 9
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", SECRET: "x"}
 

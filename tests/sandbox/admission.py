@@ -8,7 +8,7 @@ from lightkube import Client, KubeConfig
 from lightkube.config import client_adapter
 
 from irsa.guard.policies import bindings, policies
-from irsa.guard.rules import Declared, Settings, config_map_data
+from irsa.guard.rules import Declared, GuardSettings, config_map_data
 
 PODS, ACCOUNTS = "pods", "serviceaccounts"
 
@@ -90,7 +90,7 @@ def watch_config_maps(server: ApiServer) -> None:
     server.apply(*with_parameters("config-maps-are-watched", policy, {"validationActions": ["Audit"]}))
 
 
-def config_maps(settings: Settings, data: Iterable[dict[str, str]]) -> list[dict[str, Any]]:
+def config_maps(settings: GuardSettings, data: Iterable[dict[str, str]]) -> list[dict[str, Any]]:
     return [
         {
             "apiVersion": "v1",
@@ -102,7 +102,7 @@ def config_maps(settings: Settings, data: Iterable[dict[str, str]]) -> list[dict
     ]
 
 
-def guard(settings: Settings, declared: Iterable[Declared]) -> list[dict[str, Any]]:
+def guard(settings: GuardSettings, declared: Iterable[Declared]) -> list[dict[str, Any]]:
     data = config_map_data(settings, declared)
     maps = config_maps(settings, data)
     names = [each["metadata"]["name"] for each in maps]

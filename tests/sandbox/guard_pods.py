@@ -2,7 +2,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from irsa.guard.rules import Declared, Settings
+from irsa.guard.rules import Declared, GuardSettings
 from sandbox.pod_identity_webhook import injected
 from tests.sandbox.admission import PODS, Answer, ApiServer
 
@@ -25,7 +25,7 @@ ACCOUNTS_AND_WAYS: dict[str, tuple[dict[str, str], bool]] = {
     "whtest": (ANNOTATED, False),
 }
 WAYS = {"pod-identity": "podIdentity", "both": "both"}
-STACK = Settings("pods-of-tests", "deny", namespaces={WARN: "warn", OFF: "off"})
+STACK = GuardSettings("pods-of-tests", "deny", namespaces={WARN: "warn", OFF: "off"})
 
 
 def declared(namespaces: tuple[str, ...] = NAMESPACES) -> list[Declared]:

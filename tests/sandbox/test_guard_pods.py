@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from lightkube.resources.core_v1 import ServiceAccount
 
-from irsa.guard.rules import AnnotationRule, Declared, Settings
+from irsa.guard.rules import AnnotationRule, Declared, GuardSettings
 from sandbox.pod_identity_webhook import injected
 from tests.sandbox.admission import ACCOUNTS, ApiServer, eventually, guard
 from tests.sandbox.guard_pods import (
@@ -313,7 +313,7 @@ def annotating(api: ApiServer) -> Iterator[ApiServer]:
     """A guard with the rule for annotations, which denies in one namespace and warns in another, and users."""
     objects: Objects = []
     for namespace, mode in ((DENY, "deny"), (WARN, "warn")):
-        settings = Settings(f"annotations-of-tests-{mode}", "warn", annotations=RULE._replace(mode=mode))
+        settings = GuardSettings(f"annotations-of-tests-{mode}", "warn", annotations=RULE._replace(mode=mode))
         objects += [*guard(settings, [Declared(namespace, "to-come", ROLE)]), writers(namespace)]
     api.apply(*objects)
     manifest = {"metadata": {"name": "new", "annotations": {f"{PREFIX}/role-arn": OLD}}}

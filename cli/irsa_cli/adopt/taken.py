@@ -9,7 +9,7 @@ from irsa import types
 from irsa.rules.annotations import (
     AUDIENCE,
     OF_PULUMI,
-    ROLE_ARN,
+    ROLE_KEY,
     STS_REGIONAL_ENDPOINTS,
     TOKEN_EXPIRATION,
     WRITTEN_FROM,
@@ -263,7 +263,7 @@ def take_service_account(
     of_webhook = {"stsRegionalEndpoints": regional, "tokenExpiration": expiration}
     webhook = task.said({name: each for name, each in of_webhook.items() if found.role_arn or each is not None}, {})
     written = {
-        ROLE_ARN: found.role_arn,
+        ROLE_KEY: found.role_arn,
         AUDIENCE: None if found.audience == DEFAULT_AUDIENCE else found.audience,
         STS_REGIONAL_ENDPOINTS: None if regional is None else json.dumps(regional),
         TOKEN_EXPIRATION: None if expiration is None else str(expiration),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError, WebIdentityRequest
 from irsa.rules import commands
-from irsa.rules.annotations import AUDIENCE, ROLE_ARN, meant_by
+from irsa.rules.annotations import AUDIENCE, ROLE_KEY, meant_by
 from irsa.rules.arns import issuer_host_path, parse_cluster_arn, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, likely, listed, named, nearest
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
@@ -235,11 +235,11 @@ class _Question:
             service_accounts = (each for binding in bindings for each in binding.service_accounts)
             own = next((each for each in service_accounts if str(each) == str(self.live)), None)
             return own.command_to_restore(place, self.declared.stack, annotations) if own else ""
-        if annotations.get(ROLE_ARN):
+        if annotations.get(ROLE_KEY):
             return ""
-        misspelled = [key for key in annotations if key != ROLE_ARN and meant_by(key) == ROLE_ARN]
+        misspelled = [key for key in annotations if key != ROLE_KEY and meant_by(key) == ROLE_KEY]
         namespace, _, name = self.subject.partition(":")
-        return commands.annotate(place, namespace, name, ROLE_ARN, role_arn, removed=misspelled)
+        return commands.annotate(place, namespace, name, ROLE_KEY, role_arn, removed=misspelled)
 
 
 def _said_of(association: Association) -> str:

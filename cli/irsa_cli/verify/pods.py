@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
-from irsa.rules.annotations import ROLE_ARN
+from irsa.rules.annotations import ROLE_KEY
 from irsa.rules.mistakes import listed, named
 from irsa.ways import ONLY_IRSA, POD_IDENTITY, Way
 from irsa_cli.verify.kinds import PODS, STAGE
@@ -49,7 +49,7 @@ def _of_service_account(
     has_stage: bool,
 ) -> Iterator[Check]:
     """Check the Pods of a service account, and add them to those that were seen."""
-    role_arn, cluster = declared.annotations.get(ROLE_ARN, binding.role_arn), clusters.of(declared.provider)
+    role_arn, cluster = declared.annotations.get(ROLE_KEY, binding.role_arn), clusters.of(declared.provider)
     pods = cluster.pods(declared.namespace, declared.name)
     nodes = _nodes(cluster) if pods and has_stage else None
     for pod in pods:

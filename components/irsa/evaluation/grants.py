@@ -18,14 +18,14 @@ from irsa.evaluation.document import Condition, Parsed
 from irsa.evaluation.patterns import TooManyError, covers, intersection, matched_by_both, overlap
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import VERSION
-from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT
+from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT_NAMES
 from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim
 from irsa.rules.trust import ACTION
 
 _VARIABLE = re.compile(r"\$\{[^{}]*\}?")
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 _NAMES = re.compile(r"[a-z0-9*?-]+:[a-z0-9.*?-]+")
-_LONGEST = len(CLAIM_PREFIX) + NAMESPACE.longest + 1 + SERVICE_ACCOUNT.longest
+_LONGEST = len(CLAIM_PREFIX) + NAMESPACE.longest + 1 + SERVICE_ACCOUNT_NAMES.longest
 
 
 class OfTokens(NamedTuple):
@@ -312,5 +312,5 @@ def _is_of_names(subject: str) -> bool:
     """Return whether some service account has a name like this, and its namespace."""
     if not _NAMES.fullmatch(subject):
         return False
-    longest = zip(subject.split(":"), (NAMESPACE.longest, SERVICE_ACCOUNT.longest), strict=True)
+    longest = zip(subject.split(":"), (NAMESPACE.longest, SERVICE_ACCOUNT_NAMES.longest), strict=True)
     return all(len(part) - part.count("*") <= most for part, most in longest)

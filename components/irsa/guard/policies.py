@@ -21,7 +21,7 @@ from irsa.guard.rules import (
     SYSTEM,
     USER_PREFIXES,
     USERS,
-    Settings,
+    GuardSettings,
     mode_in,
     namespaces_of,
 )
@@ -146,13 +146,15 @@ _ANNOTATION = {
 }
 
 
-def policies(settings: Settings) -> list[dict[str, Any]]:
+def policies(settings: GuardSettings) -> list[dict[str, Any]]:
     """Return the policies of a stack's guard."""
     found = [identity_policy(settings.stack), _role(settings.stack)]
     return [*found, _annotation(settings.stack)] if settings.annotations else found
 
 
-def bindings(settings: Settings, data: Sequence[Mapping[str, str]], config_maps: Sequence[Any]) -> list[dict[str, Any]]:
+def bindings(
+    settings: GuardSettings, data: Sequence[Mapping[str, str]], config_maps: Sequence[Any]
+) -> list[dict[str, Any]]:
     """Return the bindings of a stack's policies: where they are on, with which ConfigMap, and what they do.
 
     Args:
@@ -171,7 +173,7 @@ def bindings(settings: Settings, data: Sequence[Mapping[str, str]], config_maps:
     return found
 
 
-def _places(settings: Settings, namespaces: list[str]) -> list[tuple[str, str, str, list[str]]]:
+def _places(settings: GuardSettings, namespaces: list[str]) -> list[tuple[str, str, str, list[str]]]:
     """Return the policy, the name, the mode and the namespaces of each binding."""
     modes = {namespace: mode_in(settings, namespace) for namespace in namespaces}
     on = [namespace for namespace, mode in modes.items() if mode != "off"]
@@ -303,7 +305,7 @@ def _policy(
 
 
 def _binding(
-    settings: Settings, policy: str, name: str, *, mode: str, namespaces: list[str], config_map: Any
+    settings: GuardSettings, policy: str, name: str, *, mode: str, namespaces: list[str], config_map: Any
 ) -> dict[str, Any]:
     selector = {"key": NAMESPACE_LABEL, "operator": "In", "values": namespaces}
     return {

@@ -105,7 +105,7 @@ def may_annotate(rule: AnnotationRule, user: str, groups: Iterable[str] = ()) ->
     return user in rule.users or user.startswith(rule.user_prefixes) or not {*groups}.isdisjoint(rule.groups)
 
 
-class Settings(NamedTuple):
+class GuardSettings(NamedTuple):
     """The guard of a stack in one cluster; a mode is off, warn or deny.
 
     Attributes:
@@ -207,7 +207,7 @@ def parsed_data(data: Mapping[str, str]) -> list[Declared]:
     return sorted(found)
 
 
-def mode_in(settings: Settings, namespace: str) -> str:
+def mode_in(settings: GuardSettings, namespace: str) -> str:
     """Return the guard's mode in a namespace: kube-system's Pods are never refused unless it is named.
 
     aws-node is one of them: refused on new nodes while the webhook is down, it would keep them NotReady.
@@ -216,7 +216,7 @@ def mode_in(settings: Settings, namespace: str) -> str:
     return settings.namespaces.get(namespace, usual)
 
 
-def config_map_data(settings: Settings, service_accounts: Iterable[Declared]) -> list[dict[str, str]]:
+def config_map_data(settings: GuardSettings, service_accounts: Iterable[Declared]) -> list[dict[str, str]]:
     """Return the data of each ConfigMap: what is declared where the guard is on, and who may write annotations.
 
     Raises:

@@ -21,7 +21,6 @@ from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES, Parameter
 from irsa.rules import names, quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, parse_cluster_arn, parse_iam_arn
-from irsa.rules.combinations import ADOPTABLE
 from irsa.rules.mistakes import Mistake, Place, nearest, shortened
 from irsa.rules.names import NameRule, check_name
 from irsa.rules.policies import Document as ReadDocument
@@ -30,6 +29,14 @@ from irsa.rules.unknown import PERHAPS, Unknown, Value, is_there, may_be_there, 
 from irsa.ways import SHORT, TRUSTED, USED, WAYS, parse_identity
 from irsa.ways import Identity as ReadIdentity
 
+# What can be adopted, and the argument that says which one it is.
+ADOPTABLE: Mapping[str, Place] = {
+    "role": ("role", "name"),
+    "policy": ("policy", "name"),
+    "attachments": ("role", "name"),
+    "inlinePolicies": ("role", "name"),
+    "serviceAccount": ("service_account", "name"),
+}
 _set = object.__setattr__
 _NO_NAMES = set[str]()
 
@@ -244,7 +251,7 @@ TagKey = Annotated[str, named(names.TAG_KEY, "team")]
 TagValue = Annotated[str, named(names.TAG_VALUE, "payments")]
 Tags = dict[TagKey, Value[TagValue]]
 Namespace = Annotated[str, named(names.NAMESPACE, "default")]
-ServiceAccountName = Annotated[str, named(names.SERVICE_ACCOUNT, "my-service-account")]
+ServiceAccountName = Annotated[str, named(names.SERVICE_ACCOUNT_NAMES, "my-service-account")]
 KubernetesKey = Annotated[str, named(names.KUBERNETES_KEY, "app.kubernetes.io/name")]
 LabelValue = Annotated[str, named(names.LABEL_VALUE, "my-app")]
 Subject = Annotated[str, rule(check_subject, pattern=r"^[a-z0-9.*?-]+:[a-z0-9.*?-]+$", examples=["team-a:*"])]
@@ -280,7 +287,7 @@ else:
     Identity = Annotated[Any, rule(parse_identity, **_identity), Mark.IDENTITY, DECIDES]
 OTHER_SCOPE = f'name what it may reach in its parameters, or write "{EVERYTHING}" for everything'
 ADD_ON = {"addOn": "external-dns", "hostedZones": ["Z0123456789ABCDEFGHIJ"]}
-SERVICE_ACCOUNT = {"name": "my-service-account", "namespace": "default"}
+EXAMPLE_OF_A_SERVICE_ACCOUNT = {"name": "my-service-account", "namespace": "default"}
 PRINCIPAL = {"AWS": "arn:aws:iam::111122223333:role/deployer"}
 TRUSTED_ROLE = {"Effect": "Allow", "Principal": PRINCIPAL, "Action": "sts:AssumeRole"}
 
@@ -406,7 +413,7 @@ class Role(Keys):
 
     arn: Value[RoleArn] | None = None
     """ARN of an existing role in any AWS account. It is not changed; the service account is annotated with it."""
-    name: Value[Annotated[str, named(names.ROLE, "my-role")]] | None = None
+    name: Value[Annotated[str, named(names.ROLE_NAMES, "my-role")]] | None = None
     """Name, 1 to 64 characters. Default: an automatic name from the binding's key or the component's name."""
     name_prefix: Value[Annotated[str, named(names.ROLE_PREFIX, "my-app-")]] | None = None
     """Prefix of an automatic name, 1 to 38 characters."""
@@ -453,7 +460,7 @@ class Quotas(Keys):
 class SharedKeys(Keys):
     """One role and the service account that assumes it."""
 
-    service_account: ServiceAccount | None = Field(default=None, examples=[SERVICE_ACCOUNT])
+    service_account: ServiceAccount | None = Field(default=None, examples=[EXAMPLE_OF_A_SERVICE_ACCOUNT])
     """The service account to create or to annotate. Without it, only the role is created."""
     identity: Value[Identity] | None = Field(default=None, examples=["both"])
     """How Pods get the role: `irsa`, `both` or `podIdentity`. Default: `irsa`.

@@ -1,9 +1,8 @@
 """What is wrong between the arguments of the add-ons of one role, and which service account they have."""
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 
 from irsa.add_ons.catalog import AddOn, add_on, names
-from irsa.add_ons.combinations import usual_subject
 from irsa.add_ons.document import managed_policies
 from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS, SWITCHES
 from irsa.keys.binding import AddOnParameters, Policy, ServiceAccount, ServiceAccountRole
@@ -23,6 +22,12 @@ def add_ons_of(binding: ServiceAccountRole) -> Iterator[tuple[Place, AddOnParame
     for place, settings, name in (*single, *several):
         if isinstance(name, str) and name in names():
             yield place, settings, add_on(name)
+
+
+def usual_subject(add_ons: Sequence[AddOn]) -> tuple[str, str] | None:
+    """Return namespace and name of the service account that the charts of all these add-ons make; None of several."""
+    found = {(each.namespace, each.service_account) for each in add_ons}
+    return found.pop() if len(found) == 1 else None
 
 
 def service_account_of(binding: ServiceAccountRole) -> ServiceAccount | None:

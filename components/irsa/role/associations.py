@@ -9,9 +9,9 @@ from irsa.fields import Found, collect
 from irsa.keys.binding import ServiceAccountRole
 from irsa.outputs import child_name
 from irsa.read import Arguments
-from irsa.resources import ROLE_ARN, DeclaredResource
+from irsa.resources import ARN_OF_THE_ROLE, DeclaredResource
 from irsa.role.add_ons import service_account_of
-from irsa.role.in_aws_account import account_in
+from irsa.role.in_aws_account import AwsAccount, account_in, clusters_elsewhere
 from irsa.role.ways import NOTHING, has_session_tags, ways_of
 from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.mistakes import Mistake, Place
@@ -27,16 +27,14 @@ SESSION_POLICY: Place = ("pod_identity", "policy", "document")
 def existing_role(arguments: Arguments, binding: ServiceAccountRole) -> Value[str]:
     """Return the ARN of the existing role; for Pod Identity, it must be in the AWS account of the clusters."""
     role_arn, clusters = binding.role.arn, known_or(binding.cluster_arns, {})
-    of_role = account_in(role_arn, "role").account_id
-    for text in clusters.values():
-        of_cluster = account_in(text, "cluster").account_id
-        if isinstance(text, str) and of_cluster and of_role and of_cluster != of_role:
-            # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
-            name = parse_cluster_arn(text).name
-            found = f"{role_arn!r}, a role of another AWS account than the EKS cluster {name}"
-            fix = f"use a role in {of_cluster}, and set {{}} to this one"
-            mistake = Mistake(found, f"a role in {of_cluster}", fix, ("pod_identity", "target_role_arn"))
-            arguments.found.append((("role", "arn"), mistake))
+    of_role = AwsAccount(None, account_in(role_arn, "role").account_id)
+    for (_, key), _ in clusters_elsewhere(clusters, of_role):
+        cluster = parse_cluster_arn(str(clusters[str(key)]))
+        found = f"{role_arn!r}, a role of another AWS account than the EKS cluster {cluster.name}"
+        allowed = f"a role in {cluster.account_id}"
+        fix = f"use {allowed}, and set {{}} to this one"
+        mistake = Mistake(found, allowed, fix, ("pod_identity", "target_role_arn"))
+        arguments.found.append((("role", "arn"), mistake))
     return derive(lambda role, *_: str(role), role_arn, clusters)
 
 
@@ -59,7 +57,7 @@ def associations(
             "region": region,
             "namespace": or_else(service_account.namespace, DEFAULT_NAMESPACE),
             "serviceAccount": service_account.name,
-            "roleArn": ROLE_ARN,
+            "roleArn": ARN_OF_THE_ROLE,
             "disableSessionTags": not has_session_tags(binding),
             "targetRoleArn": settings.target_role_arn,
             "policy": policy,

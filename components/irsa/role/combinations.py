@@ -3,19 +3,27 @@
 A stack file's keys have the same rules under names of their own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from irsa.keys.binding import ServiceAccountRole
-from irsa.rules.combinations import (
-    ADOPTABLE,
-    CHAINING,
-    GROUPS,
-    OF_A_CREATED_SERVICE_ACCOUNT,
-    OF_AN_EXISTING_ROLE,
-)
+from irsa.keys.binding import ADOPTABLE, ServiceAccountRole
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling
 from irsa.rules.policies import CHAINING_POLICY
 from irsa.rules.unknown import Unknown, is_output_marker, is_there, known_or, may_be_there
+
+# What a binding of an existing role may say; everything else would change that role.
+OF_AN_EXISTING_ROLE: Sequence[Place] = (
+    *(("service_account",), ("role", "arn"), ("audience",), ("import_",), ("retain_on_delete",)),
+    *(("identity",), ("cluster_arns",), ("pod_identity",)),
+)
+# Mappings of arguments whose parts are each of the role.
+GROUPS = ("role", "trust")
+# What irsa writes the chaining policy for.
+CHAINING: Sequence[Place] = (("assume_role_arns",), ("pod_identity", "target_role_arn"))
+OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Place] = (
+    ("service_account", "labels"),
+    ("service_account", "image_pull_secrets"),
+    ("service_account", "automount_service_account_token"),
+)
 
 
 def combination_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Iterator[Located]:

@@ -8,7 +8,7 @@ from irsa.fields import collect
 from irsa.keys.binding import Policy, ServiceAccountRole
 from irsa.outputs import child_name, part_name
 from irsa.read import Arguments
-from irsa.resources import ROLE_NAME, DeclaredResource, Ref
+from irsa.resources import NAME_OF_THE_ROLE, DeclaredResource, Ref
 from irsa.role.add_on_policies import AddOnPolicy
 from irsa.role.in_aws_account import aws_account_of
 from irsa.rules import names
@@ -142,7 +142,7 @@ def attachments(
         logical_name: str, policy_arn: Value[str] | Ref, imported: Value[str] | None = None
     ) -> DeclaredResource:
         import_id = f"{binding.role.name}/{imported}" if adopted and imported else None
-        inputs = {"role": ROLE_NAME, "policyArn": policy_arn}
+        inputs = {"role": NAME_OF_THE_ROLE, "policyArn": policy_arn}
         return DeclaredResource(f"attachment {logical_name}", types.ATTACHMENT, logical_name, inputs, import_id)
 
     attached = {
@@ -207,7 +207,7 @@ def inline_policies(arguments: Arguments, binding: ServiceAccountRole) -> tuple[
             f"inline {name}",
             types.INLINE_POLICY,
             child_name(arguments.name, name),
-            {"role": ROLE_NAME, "name": name, "policy": document},
+            {"role": NAME_OF_THE_ROLE, "name": name, "policy": document},
             f"{role}{name}" if role else None,
         )
         for name, document in texts.items()

@@ -11,7 +11,7 @@ from irsa.rules.mistakes import Mistake, Place, likely, listed, named
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
 PREFIX = "eks.amazonaws.com/"
-ROLE_ARN = f"{PREFIX}role-arn"
+ROLE_KEY = f"{PREFIX}role-arn"
 AUDIENCE = f"{PREFIX}audience"
 STS_REGIONAL_ENDPOINTS = f"{PREFIX}sts-regional-endpoints"
 TOKEN_EXPIRATION = f"{PREFIX}token-expiration"
@@ -24,7 +24,7 @@ _TAKES_OVER = (PATCH_FORCE, f"{OF_PULUMI}patchFieldManager")
 _PATCH_MANAGER = "pulumi-kubernetes-"
 # The annotations that irsa writes, each with the argument that it writes it from; the role's ARN comes from the role.
 WRITTEN_FROM: Mapping[str, Sequence[Place]] = {
-    ROLE_ARN: (),
+    ROLE_KEY: (),
     AUDIENCE: (("audience",),),
     STS_REGIONAL_ENDPOINTS: (("service_account", "sts_regional_endpoints"),),
     TOKEN_EXPIRATION: (("service_account", "token_expiration"),),
@@ -98,7 +98,7 @@ def webhook_annotations(
         token_expiration: Lifetime of the token in seconds.
     """
     values = {
-        ROLE_ARN: role_arn,
+        ROLE_KEY: role_arn,
         AUDIENCE: None if audience == DEFAULT_AUDIENCE else audience,
         STS_REGIONAL_ENDPOINTS: None if sts_regional_endpoints is None else str(sts_regional_endpoints).lower(),
         TOKEN_EXPIRATION: None if token_expiration is None else str(token_expiration),

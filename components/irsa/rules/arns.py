@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, shortened
-from irsa.rules.names import CLUSTER, IAM_NAME, IAM_WORDS, LONGEST_PATH, PATH, POLICY, REGION, ROLE, check_name
+from irsa.rules.names import CLUSTER, IAM_NAME, IAM_WORDS, LONGEST_PATH, PATH, POLICY, REGION, ROLE_NAMES, check_name
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc")
 LONGEST_ISSUER = 255
@@ -184,7 +184,7 @@ def _checks_of_resource(rest: str, resource_type: str) -> Iterator[tuple[bool, s
         yield len(rest) <= LONGEST_ISSUER, f"the resource has over {LONGEST_ISSUER} characters"
         return
     path, _, name = f"/{rest}".rpartition("/")
-    longest = {"role": ROLE, "policy": POLICY}[resource_type].longest
+    longest = {"role": ROLE_NAMES, "policy": POLICY}[resource_type].longest
     allowed = f"{IAM_WORDS}, and / in a path"
     is_allowed = re.fullmatch(f"{PATH}{IAM_NAME}", f"/{rest}") is not None
     yield is_allowed, f"the resource's name contains other characters than {allowed}"

@@ -33,7 +33,7 @@ class NameRule(NamedTuple):
 
 
 IAM_WORDS = "letters, digits and _+=,.@-"
-ROLE = NameRule("an IAM role name", 64, IAM_NAME, IAM_WORDS)
+ROLE_NAMES = NameRule("an IAM role name", 64, IAM_NAME, IAM_WORDS)
 # Terraform and so the Pulumi provider append 26 characters to a prefix.
 ROLE_PREFIX = NameRule("an IAM role name prefix", 38, IAM_NAME, IAM_WORDS)
 POLICY = NameRule("an IAM policy name", 128, IAM_NAME, IAM_WORDS)
@@ -51,7 +51,9 @@ TAG_WORDS = "letters, digits, spaces and _.:/=+-@, not starting with aws:"
 TAG_KEY = NameRule("a tag key", 128, r"(?!(?i:aws):)[\w .:/=+\-@]+", TAG_WORDS, letters_of_any_script=True)
 TAG_VALUE = NameRule("a tag value", 256, r"(?!(?i:aws):)[\w .:/=+\-@]*", TAG_WORDS, letters_of_any_script=True)
 NAMESPACE = NameRule("a namespace", 63, LABEL, f"lower-case letters, digits and -, {ENDS}")
-SERVICE_ACCOUNT = NameRule("a service account name", 253, SUBDOMAIN, f"lower-case letters, digits, - and ., {ENDS}")
+SERVICE_ACCOUNT_NAMES = NameRule(
+    "a service account name", 253, SUBDOMAIN, f"lower-case letters, digits, - and ., {ENDS}"
+)
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
 QUALIFIED = r"[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?"
 KEY_WORDS = "letters, digits and -_. (at most 63), optionally after a DNS subdomain and /"
@@ -89,7 +91,7 @@ def check_name(text: str, rule: NameRule) -> str:
     allowed = f"at most {rule.longest} characters: {rule.words}"
     if len(text) > rule.longest:
         found, fix = f"{shortened(text)} has {len(text)} characters, too many for {rule.kind}", "write a shorter one"
-    elif rule in (NAMESPACE, SERVICE_ACCOUNT) and re.search(r"[*?]", text):
+    elif rule in (NAMESPACE, SERVICE_ACCOUNT_NAMES) and re.search(r"[*?]", text):
         raise Mistake(found, allowed, "name exactly one; wildcards are allowed in {} only", ("trust", "subjects"))
     else:
         path = (f"/{text.strip('/')}/",) if rule in (ROLE_PATH, MANAGED_POLICY_PATH) else ()

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from irsa.rules.mistakes import Mistake, shortened
-from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT, check_name
+from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT_NAMES, check_name
 from irsa.rules.strangers import stranger
 
 DEFAULT_NAMESPACE = "default"
@@ -44,7 +44,7 @@ def check_subject(subject: str) -> str:
         is_meant = slash and namespace.strip("*?") and not {":", "/"} & {*name}
         hint = f"did you mean '{namespace}:{name}'?" if is_meant else "write the namespace, one colon and the name"
         raise Mistake(f"{subject!r} is not namespace:name", allowed, hint)
-    for part, rule in zip(parts, (NAMESPACE, SERVICE_ACCOUNT), strict=True):
+    for part, rule in zip(parts, (NAMESPACE, SERVICE_ACCOUNT_NAMES), strict=True):
         # A wildcard matches any legal characters; `x` is legal at every place.
         check_name(WILDCARDS.sub("x", part), rule) if is_pattern(part) else check_name(part, rule)
     return subject

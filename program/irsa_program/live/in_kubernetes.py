@@ -8,10 +8,11 @@ from irsa.guard.rules import SYSTEM
 from irsa.imported import not_as_declared
 from irsa.resources import DeclaredResource
 from irsa.rules import commands
-from irsa.rules.annotations import ROLE_ARN, webhook_annotations
+from irsa.rules.annotations import ROLE_KEY, webhook_annotations
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Place, listed, named
 from irsa.rules.unknown import OUTPUT, known_or
+from irsa.spec import WEBHOOK
 from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.guards import guard_place
@@ -101,7 +102,7 @@ def _to_create(
     if live and import_id:
         inputs = {name: known_value(value) for name, value in service_account.inputs.items()}
         annotations = _declared(planned, inputs["metadata.annotations"] or {})
-        annotations |= {ROLE_ARN: annotations[ROLE_ARN] or OUTPUT} if ROLE_ARN in annotations else {}
+        annotations |= {ROLE_KEY: annotations[ROLE_KEY] or OUTPUT} if ROLE_KEY in annotations else {}
         declared = {
             "metadata": {"annotations": annotations, "labels": inputs["metadata.labels"]},
             "imagePullSecrets": [{"name": each} for each in inputs["imagePullSecrets"] or ()],
@@ -110,8 +111,8 @@ def _to_create(
         if differences := not_as_declared(types.SERVICE_ACCOUNT, declared, live.manifest):
             yield differing(planned.key, "serviceAccount", f"{about}{planned.where}", differences)
         return
-    if live and ROLE_ARN in live.annotations:
-        by = f", written by {listed(sorted(managers))}" if (managers := live.managers(ROLE_ARN)) else ""
+    if live and ROLE_KEY in live.annotations:
+        by = f", written by {listed(sorted(managers))}" if (managers := live.managers(ROLE_KEY)) else ""
         about = f"{about}, which has the role {named(live.role_arn)}{by},"
     yield from name_conflicts(planned, service_account, about, str(live) if live else None, import_id, former)
 
@@ -120,7 +121,7 @@ def _declared(planned: Planned, annotations: Mapping[str, Any]) -> dict[str, Any
     """Return the annotations of a service account with those of the webhook."""
     if IRSA not in planned.spec.identity.used:
         return {**annotations}
-    settings = {name: known_value(value) for name, value in planned.spec.webhook.items()}
+    settings = {str(place[-1]): known_value(planned.spec.declared.at(place)) for place in WEBHOOK}
     # A role whose name IAM chooses is empty.
     return {**annotations, **webhook_annotations(planned.role_arn or "", **settings)}
 
@@ -134,9 +135,9 @@ def _taken(
     """
     declared = _declared(planned, annotations)
     before = mapping_of(mapping_of(ours.inputs.get("metadata")).get("annotations")) if ours else {}
-    if declared.get(ROLE_ARN) == "":
+    if declared.get(ROLE_KEY) == "":
         # A role whose name IAM chooses counts as the same.
-        declared[ROLE_ARN] = before.get(ROLE_ARN, "")
+        declared[ROLE_KEY] = before.get(ROLE_KEY, "")
     if all(before.get(key) == value for key, value in declared.items()):
         # What others overwrote since then is drift: `pulumi up` without a refresh does not look at it.
         return

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from irsa import types
 from irsa.evaluation.differences import Difference
 from irsa.imported import WHAT_TO_DO, not_as_declared, said
-from irsa.resources import ROLE, Ref
+from irsa.resources import THE_ROLE, Ref
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.names import snake
@@ -78,7 +78,7 @@ def import_differences(key: str, spec: Spec, there: LiveImport, aws: Mapping[str
         names = {each.inputs["name"] for each in inline}
         yield from _further(key, "inlinePolicies", role.import_id, documents.keys() - names)
     found = {
-        **({ROLE: there.role} if role else {}),
+        **({THE_ROLE: there.role} if role else {}),
         **{each.key: there.policies.get(each.import_id or "") for each in policies},
         **{each.key: {"policy": text} for each in inline if (text := documents.get(each.inputs["name"])) is not None},
     }

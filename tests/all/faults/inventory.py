@@ -6,7 +6,7 @@ from typing import Any
 from lightkube.resources.core_v1 import ServiceAccount
 
 from irsa import types
-from irsa.rules.annotations import ROLE_ARN
+from irsa.rules.annotations import ROLE_KEY
 from tests.sandbox.project import Stack
 
 Thing = tuple[str, ...]
@@ -32,8 +32,8 @@ def existing(cloud: Any) -> set[Thing]:
         place = f"{each.metadata.namespace}/{each.metadata.name}"
         # Every namespace gets one of that name of Kubernetes' own accord.
         found |= set() if each.metadata.name == "default" else {("service account", place)}
-        role_arn = (each.metadata.annotations or {}).get(ROLE_ARN)
-        owners = [field.manager for field in each.metadata.managedFields or [] if ROLE_ARN in str(field.fieldsV1)]
+        role_arn = (each.metadata.annotations or {}).get(ROLE_KEY)
+        owners = [field.manager for field in each.metadata.managedFields or [] if ROLE_KEY in str(field.fieldsV1)]
         # A manager that no state has keeps the annotation when the stack is destroyed.
         found |= {("annotation", place, str(len(owners)))} if role_arn else set()
     return found

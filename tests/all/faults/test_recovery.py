@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from lightkube.resources.core_v1 import Namespace
 
-from irsa.rules.annotations import AUDIENCE, ROLE_ARN
+from irsa.rules.annotations import AUDIENCE, ROLE_KEY
 from tests.all.faults.inventory import OIDC_PROVIDER, PATCH, existing, recorded
 from tests.all.faults.kills import kill_while_held
 from tests.all.faults.recovery import RECORD, delete, go_on, list_what_may_exist, recover
@@ -57,11 +57,11 @@ def test_annotations_of_a_killed_patch_are_removed_and_those_of_others_stay(clou
     account = {"name": "patched", "create": False}
     project = deploy({"bindings": {"app": {"serviceAccount": account, "audience": "my-audience"}}})
     killed = kill_while_held(project, ("CreateRole",))
-    assert annotations(cloud, "patched").keys() == {"example.com/owner", ROLE_ARN, AUDIENCE}
+    assert annotations(cloud, "patched").keys() == {"example.com/owner", ROLE_KEY, AUDIENCE}
     recover(project, killed)
 
     assert report(project, "verify")[0] == 0
-    assert annotations(cloud, "patched").keys() == {"example.com/owner", ROLE_ARN, AUDIENCE}
+    assert annotations(cloud, "patched").keys() == {"example.com/owner", ROLE_KEY, AUDIENCE}
     project.destroy()
     assert annotations(cloud, "patched") == {"example.com/owner": "helm"}
     cloud.kubectl("delete", "serviceaccount", "patched")
@@ -73,16 +73,16 @@ def test_an_annotation_that_another_wrote_in_place_of_a_killed_patch(cloud: Any,
     project = deploy({"bindings": {"app": {"serviceAccount": {"name": "contested", "create": False}}}})
     killed = kill_while_held(project, ("CreateRole",), before=True)
     theirs = f"arn:aws:iam::{ACCOUNT}:role/theirs"
-    cloud.kubectl("annotate", "serviceaccount", "contested", f"{ROLE_ARN}={theirs}")
+    cloud.kubectl("annotate", "serviceaccount", "contested", f"{ROLE_KEY}={theirs}")
     entries = list_what_may_exist(project)
     assert [entry.kind for entry in entries] == [PATCH]
     assert not delete(project, entries[0], killed.began)
-    assert annotations(cloud, "contested") == {ROLE_ARN: theirs}
+    assert annotations(cloud, "contested") == {ROLE_KEY: theirs}
 
     refused = go_on(project)
     assert refused.returncode != 0
     assert "takeOver" in refused.stdout + refused.stderr
-    assert annotations(cloud, "contested") == {ROLE_ARN: theirs}
+    assert annotations(cloud, "contested") == {ROLE_KEY: theirs}
     assert (project.folder / RECORD).exists()
     project.destroy()
     cloud.kubectl("delete", "serviceaccount", "contested")

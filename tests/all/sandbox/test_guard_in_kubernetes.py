@@ -13,7 +13,7 @@ import pytest
 from lightkube.resources.core_v1 import Pod as StoredPod
 
 from irsa.guard.policies import bindings, policies
-from irsa.guard.rules import Declared, Settings, config_map_data
+from irsa.guard.rules import Declared, GuardSettings, config_map_data
 from sandbox.pod_identity_webhook import POD_IDENTITY
 from sandbox.servers import HOST, free_port, kube_apiserver, pods, start, stop
 from tests.sandbox.admission import PODS, ApiServer, config_maps, eventually, guard
@@ -75,8 +75,8 @@ def test_running_pods_are_left_alone(api: ApiServer, put: Put) -> None:
 
 
 def test_stacks_do_not_switch_each_other_off(api: ApiServer, put: Put) -> None:
-    first = guard(Settings("first", "deny"), [Declared(DENY, "irsa", ROLE)])
-    second = guard(Settings("second", "deny"), [Declared(DENY, "long", ROLE)])
+    first = guard(GuardSettings("first", "deny"), [Declared(DENY, "irsa", ROLE)])
+    second = guard(GuardSettings("second", "deny"), [Declared(DENY, "long", ROLE)])
     names = [{(each["kind"], each["metadata"]["name"]) for each in stack} for stack in (first, second)]
     assert not names[0] & names[1]
     put(*first, *second)
@@ -136,7 +136,7 @@ BROKEN: dict[str, Callable[[ApiServer, Objects], None]] = {
 
 @pytest.mark.parametrize("damage", BROKEN.values(), ids=BROKEN)
 def test_a_broken_guard_lets_through(api: ApiServer, put: Put, damage: Callable[[ApiServer, Objects], None]) -> None:
-    settings = Settings("broken", "deny", namespaces={SYSTEM: "deny"})
+    settings = GuardSettings("broken", "deny", namespaces={SYSTEM: "deny"})
     objects = guard(settings, [Declared(namespace, "irsa", ROLE) for namespace in (DENY, SYSTEM)])
     put(*objects)
     for namespace in (DENY, SYSTEM):
@@ -152,7 +152,7 @@ def test_a_broken_guard_lets_through(api: ApiServer, put: Put, damage: Callable[
 
 
 def test_data_that_are_divided(api: ApiServer, put: Put) -> None:
-    settings = Settings("divided", "deny", namespaces={WARN: "warn"})
+    settings = GuardSettings("divided", "deny", namespaces={WARN: "warn"})
     long = "arn:aws:iam::111122223333:role/" + "p/" * 255 + "r"
     many = [Declared(f"guard-m{number % 40}", f"app-{number}", long) for number in range(2_500)]
     own = [Declared(namespace, "irsa", ROLE) for namespace in (DENY, WARN, SYSTEM)]
@@ -268,7 +268,7 @@ def test_expressions_fit_the_types_of_kubernetes(api: ApiServer, deploy: Callabl
     binding = {"serviceAccount": {"name": "typed"}, "policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
     rule = {"mode": "deny", "users": ["admin"]}
     deploy({"guard": {"mode": "deny", "annotations": rule}, "bindings": {"typed": binding}}).up()
-    [wrong, *_] = policies(Settings("wrong-types", "deny"))
+    [wrong, *_] = policies(GuardSettings("wrong-types", "deny"))
     wrong["spec"]["validations"] = [{"expression": "object.spec.noSuchField == ''"}]
     api.apply(wrong)
 

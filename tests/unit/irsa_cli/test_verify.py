@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from irsa.rules.annotations import AUDIENCE, ROLE_ARN
+from irsa.rules.annotations import AUDIENCE, ROLE_KEY
 from irsa.rules.commands import ClusterPlace, in_order
 from irsa.rules.leaves import items_of
 from irsa.rules.unknown import Unknown
@@ -89,7 +89,7 @@ def bound(identity: str | Mapping[str, str] = "irsa", **settings: Any) -> Declar
         ROLE,
         Role(ROLE, **{key: values[key] for key in values if key in OF_A_ROLE}),
         {POLICY: READ},
-        (DeclaredServiceAccount("", "web", "app", {ROLE_ARN: ROLE} if IRSA in ways.used else {}, created=True),),
+        (DeclaredServiceAccount("", "web", "app", {ROLE_KEY: ROLE} if IRSA in ways.used else {}, created=True),),
         identity=ways,
         associations=(Association(CLUSTER, "web", "app", ROLE, **of_association),) if POD_IDENTITY in ways.used else (),
     )
@@ -145,7 +145,7 @@ CI = bound(trust=trust_of("irsa", CI_STATEMENT))
 ADDON = f"arn:aws:eks:{REGION}:{ACCOUNT}:addon/blue/aws-ebs-csi-driver/1234"
 
 
-ANNOTATED = ServiceAccount("test", "web", "app", {ROLE_ARN: ROLE})
+ANNOTATED = ServiceAccount("test", "web", "app", {ROLE_KEY: ROLE})
 GIVEN, AGENT = ("association", PLACE), ("association", "EKS cluster blue")
 MANUAL, AUTO = (EksCluster("ACTIVE", None, "", None, auto_mode=each) for each in (False, True))
 
@@ -201,7 +201,7 @@ BROKEN: dict[str, tuple[DeclaredBinding, Callable[[Cloud], object], tuple[str, s
     "cluster gone": (bound("both"), lambda c: without_agent(c, None), (*AGENT, "finding")),
     "annotation left": (
         bound("podIdentity"), lambda c: c.service_accounts.update({"web/app": ANNOTATED}),
-        ("service account", "web/app", f"kubectl annotate serviceaccount app -n web {ROLE_ARN}-")),
+        ("service account", "web/app", f"kubectl annotate serviceaccount app -n web {ROLE_KEY}-")),
     "existing role without Pod Identity": (
         replace(bound("podIdentity"), role=None), lambda c: change(c, trust=trust_of("irsa")),
         ("trust", ROLE, "finding")),
@@ -350,8 +350,8 @@ def test_what_others_wrote_stays_in_its_line() -> None:
 
 @given(
     st.booleans(),
-    st.dictionaries(st.sampled_from([ROLE_ARN, AUDIENCE]), st.sampled_from(["mine", "other"])),
-    st.dictionaries(st.sampled_from([ROLE_ARN, AUDIENCE]), st.sampled_from(["mine", "other"])),
+    st.dictionaries(st.sampled_from([ROLE_KEY, AUDIENCE]), st.sampled_from(["mine", "other"])),
+    st.dictionaries(st.sampled_from([ROLE_KEY, AUDIENCE]), st.sampled_from(["mine", "other"])),
 )
 def test_an_annotation_is_restored_by_a_command_that_is_not_refused(
     created: bool, wanted: dict[str, str], live: dict[str, str]
@@ -445,7 +445,7 @@ def test_the_cost_is_two_requests_for_an_association(monkeypatch: pytest.MonkeyP
     live = [association("blue", each, "web", f"app-{each}", roleArn=ROLE) for each in range(number)]
     bindings = []
     for name in (f"app-{each}" for each in range(number)):
-        own = DeclaredServiceAccount("", "web", name, {ROLE_ARN: ROLE}, created=True)
+        own = DeclaredServiceAccount("", "web", name, {ROLE_KEY: ROLE}, created=True)
         of_it = (Association(CLUSTER, "web", name, ROLE),)
         bindings.append(replace(bound("both"), key=name, service_accounts=(own,), associations=of_it))
     eks = Eks(*live, *(association("blue", 100 + each, "other", f"app-{each}") for each in range(500)))
@@ -549,7 +549,7 @@ def created(template: tuple[str, str, str, str | None], annotated: str, associat
     made["spec"]["volumes"] = []
     names = {"app": app, **({"side": side} if side else {})}
     made["spec"]["containers"] = [{"name": name, "env": [*SETS[each]]} for name, each in names.items()]
-    return injected(made, {ROLE_ARN: annotated} if annotated else {}, associated)
+    return injected(made, {ROLE_KEY: annotated} if annotated else {}, associated)
 
 
 def credentials(container: Mapping[str, Any]) -> str:
@@ -632,7 +632,7 @@ def of_state(recorded: dict[str, Any], applied: dict[str, Any]) -> list[Any]:
     text = {name: json.dumps(value) for name, value in recorded.items()}
     new = {name: json.dumps(value) for name, value in applied.items()}
     outputs: dict[str, Any] = {
-        "roleArn": ROLE, "annotations": {ROLE_ARN: recorded["annotation"]}, "policyArns": [], "subjects": ["web:app"],
+        "roleArn": ROLE, "annotations": {ROLE_KEY: recorded["annotation"]}, "policyArns": [], "subjects": ["web:app"],
         "trustPolicy": text["trust"], "roleSettings": {"description": recorded["description"]},
         "policyDocuments": {POLICY: text["document"]}, "inlinePolicies": {"inline": text["inline"]},
         "serviceAccountName": "app", "namespace": "web",
@@ -643,7 +643,7 @@ def of_state(recorded: dict[str, Any], applied: dict[str, Any]) -> list[Any]:
     association = {**given, "clusterName": "blue", "roleArn": applied["association"]}
     arn = f"{CLUSTER.replace(':cluster/', ':podidentityassociation/')}/a-1"
     role = {"assumeRolePolicy": new["trust"], "description": applied["description"]}
-    metadata = {"name": "app", "namespace": "web", "annotations": {ROLE_ARN: applied["annotation"], "own": "x"}}
+    metadata = {"name": "app", "namespace": "web", "annotations": {ROLE_KEY: applied["annotation"], "own": "x"}}
     attachment = {"policyArn": POLICY, "role": "app"}
     return [
         {"urn": f"{STACK}pulumi:pulumi:Stack::irsa-dev", "type": "pulumi:pulumi:Stack"},
@@ -667,7 +667,7 @@ def test_a_failed_up_explains_only_what_it_did(reached: dict[str, int], now: dic
     cloud = Cloud(
         Role(ROLE, live["trust"], attached_policies=(POLICY,), inline_policies={"inline": live["inline"]},
              description=live["description"]),
-        service_accounts=[ServiceAccount("test", "web", "app", {ROLE_ARN: live["annotation"]})],
+        service_accounts=[ServiceAccount("test", "web", "app", {ROLE_KEY: live["annotation"]})],
     )  # fmt: skip
     cloud.providers = {PROVIDER: ["sts.amazonaws.com"], CI_PROVIDER: ["my-ci"]}
     cloud.documents = {POLICY: live["document"]}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from irsa.evaluation import Decision, WebIdentityRequest, decision
 from irsa.evaluation.document import parse
-from irsa.rules.annotations import AUDIENCE, ROLE_ARN
+from irsa.rules.annotations import AUDIENCE, ROLE_KEY
 from irsa.rules.commands import AwsPlace
 from irsa_world import verdict
 from irsa_world.model import AwsAccount
@@ -83,8 +83,8 @@ def test_one_of_several_audiences_is_enough_and_without_any_the_provider_is(
 
 
 def test_what_a_pod_asks_for_is_the_annotation() -> None:
-    assert of_annotations({ROLE_ARN: ROLE}, ROLE) is None
-    for annotations in ({}, {ROLE_ARN: ""}, {ROLE_ARN: f"{ROLE}2"}, {ROLE_ARN: ROLE, AUDIENCE: ""}):
+    assert of_annotations({ROLE_KEY: ROLE}, ROLE) is None
+    for annotations in ({}, {ROLE_KEY: ""}, {ROLE_KEY: f"{ROLE}2"}, {ROLE_KEY: ROLE, AUDIENCE: ""}):
         found = of_annotations(annotations, ROLE)
         assert found
         assert (found.decision, is_known(found.found)) == (Decision.DENIED, True)

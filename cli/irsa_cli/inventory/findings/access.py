@@ -7,7 +7,7 @@ from irsa.evaluation.admission import but_those
 from irsa.evaluation.decision import admits_any_association
 from irsa.evaluation.grants import Admitted, admitted_by
 from irsa.rules import commands
-from irsa.rules.annotations import ROLE_ARN
+from irsa.rules.annotations import ROLE_KEY
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import listed, named
 from irsa.rules.strangers import stranger
@@ -192,7 +192,7 @@ def not_annotated(facts: Facts) -> Iterator[Finding]:
             other = service_account.role_arn
             fits = not other and service_account.audience in each.audiences
             place = service_account.namespace, service_account.name
-            fix = commands.annotate(cluster.place, *place, ROLE_ARN, arn) if fits else ""
+            fix = commands.annotate(cluster.place, *place, ROLE_KEY, arn) if fits else ""
             found = f"trusted, but annotated with {named(other)}" if other else "trusted, but not annotated"
             expected = "the annotation, or a trust policy without it"
             yield Finding("", cluster.name, str(service_account), arn, found=found, expected=expected, fix=fix)

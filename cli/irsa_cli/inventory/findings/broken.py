@@ -7,7 +7,7 @@ from irsa.evaluation import Decision
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Statement
 from irsa.rules import commands
-from irsa.rules.annotations import AUDIENCE, POD_ONLY, ROLE_ARN, WRITTEN_FROM, meant_by
+from irsa.rules.annotations import AUDIENCE, POD_ONLY, ROLE_KEY, WRITTEN_FROM, meant_by
 from irsa.rules.arns import Arn
 from irsa.rules.mistakes import likely, listed, named
 from irsa.rules.subjects import WILDCARDS, is_pattern
@@ -36,7 +36,7 @@ def missing_role(facts: Facts) -> Iterator[Finding]:
         if missing is None:
             continue
         near = _meant_role(facts, cluster, each, each.role_arn)
-        fix = commands.annotate(cluster.place, each.namespace, each.name, ROLE_ARN, near) if near else ""
+        fix = commands.annotate(cluster.place, each.namespace, each.name, ROLE_KEY, near) if near else ""
         expected = f"{named(near)}, which admits it{RESTART}" if near else missing.expected
         found = f"{missing.found}{_beside_association(facts, cluster, each)}"
         yield Finding("", cluster.name, str(each), each.role_arn, found=found, expected=expected, fix=fix)
@@ -230,12 +230,12 @@ def _spelled_right(
         why = POD_ONLY.get(meant) or f"it has {meant}: {named(annotations[meant])}"
         return f"no such annotation: {why}", commands.remove_annotations(cluster.place, *place, key)
     value = annotations[key]
-    if meant == ROLE_ARN and value not in facts.roles:
+    if meant == ROLE_KEY and value not in facts.roles:
         value = _meant_role(facts, cluster, service_account, value) or value
     right = replace(service_account, annotations={**annotations, meant: value})
     session = facts.of_token(right.role_arn, cluster, right)
     is_refused = right.role_arn in facts.policies and session.verdict.decision is Decision.DENIED
-    is_known = bool(value) if meant == AUDIENCE else meant == ROLE_ARN and not session.missing
+    is_known = bool(value) if meant == AUDIENCE else meant == ROLE_KEY and not session.missing
     if is_refused or not is_known:
         return f"{meant}, with a value that the webhook and the role take", ""
     fix = commands.annotate(cluster.place, *place, meant, value, removed=[key])

@@ -11,7 +11,7 @@ from irsa.guard import rules
 from irsa.guard.policies import bindings
 from irsa.guard.rules import (
     Declared,
-    Settings,
+    GuardSettings,
     config_map_data,
     declared_data,
     is_wide_prefix,
@@ -93,17 +93,17 @@ def test_a_role_that_is_none(role: str) -> None:
 
 def test_a_key_that_is_too_long() -> None:
     longest = Declared("n" * 63, "x" * (253 - 64), "arn:aws:iam::1:role/r")
-    [data] = config_map_data(Settings("s", "deny"), [longest])
+    [data] = config_map_data(GuardSettings("s", "deny"), [longest])
     assert [len(key) for key in data] == [253]
     with pytest.raises(Mistake, match=r"have 253 characters.*namespaces: {n+: off}"):
-        config_map_data(Settings("s", "deny"), [longest._replace(name=longest.name + "x")])
+        config_map_data(GuardSettings("s", "deny"), [longest._replace(name=longest.name + "x")])
 
 
 def test_a_namespace_that_is_too_long_is_named() -> None:
     many = [Declared("big", f"x-{number}", "arn:aws:iam::1:role/" + "r" * 500) for number in range(2_000)]
     with pytest.raises(Mistake, match=r"namespace big has 1,1\d\d,\d\d\d bytes.*namespaces: {big: off}"):
-        config_map_data(Settings("s", "deny"), many)
-    assert config_map_data(Settings("s", "deny", namespaces={"big": "off"}), many) == []
+        config_map_data(GuardSettings("s", "deny"), many)
+    assert config_map_data(GuardSettings("s", "deny", namespaces={"big": "off"}), many) == []
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ WARN, DENY = ["Warn", "Audit"], ["Deny", "Audit"]
     ],
 )
 def test_modes(mode: str, namespaces: dict[str, str], found: dict[str, Any]) -> None:
-    settings = Settings("s", mode, namespaces=namespaces)
+    settings = GuardSettings("s", mode, namespaces=namespaces)
     data = config_map_data(
         settings, [Declared(each, "x", "arn:aws:iam::1:role/x") for each in ("a", "b", "kube-system")]
     )

@@ -3,8 +3,7 @@ from typing import Any
 import pytest
 
 from irsa.keys.binding import Keys, Policy, Role, ServiceAccount, ServiceAccountRole, Trust
-from irsa.role.combinations import combination_mistakes
-from irsa.rules.combinations import OF_A_CREATED_SERVICE_ACCOUNT
+from irsa.role.combinations import OF_A_CREATED_SERVICE_ACCOUNT, combination_mistakes
 from irsa.rules.mistakes import Located, Place, path_of
 from irsa.rules.unknown import OUTPUT
 

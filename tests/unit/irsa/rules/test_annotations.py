@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from irsa.rules.annotations import (
-    ROLE_ARN,
+    ROLE_KEY,
     check_annotation_key,
     conflicts,
     managers_of,
@@ -68,19 +68,19 @@ def test_managers_of_an_annotation() -> None:
 
     https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
     """
-    labels: dict[str, Any] = {"f:metadata": {"f:labels": {f"f:{ROLE_ARN}": {}}}}
-    managed = [("kubectl-annotate", owned(ROLE_ARN)), ("helm", owned("x")), ("a", labels), ("b", None), ("c", {})]
-    assert managers_of(ROLE_ARN, managed) == ["kubectl-annotate"]
-    assert managers_of(ROLE_ARN, [*managed, ("argocd", owned("x", ROLE_ARN))]) == ["argocd", "kubectl-annotate"]
+    labels: dict[str, Any] = {"f:metadata": {"f:labels": {f"f:{ROLE_KEY}": {}}}}
+    managed = [("kubectl-annotate", owned(ROLE_KEY)), ("helm", owned("x")), ("a", labels), ("b", None), ("c", {})]
+    assert managers_of(ROLE_KEY, managed) == ["kubectl-annotate"]
+    assert managers_of(ROLE_KEY, [*managed, ("argocd", owned("x", ROLE_KEY))]) == ["argocd", "kubectl-annotate"]
 
 
 def warnings_of(live: dict[str, str], *managers: str) -> list[str]:
     managed = [(manager, owned(*live)) for manager in managers]
-    return [*conflicts("default/app", {ROLE_ARN: ROLE}, live, managed, "serviceAccount.takeOver")]
+    return [*conflicts("default/app", {ROLE_KEY: ROLE}, live, managed, "serviceAccount.takeOver")]
 
 
 def test_a_conflict_quotes_what_others_wrote() -> None:
-    (warning,) = warnings_of({ROLE_ARN: "x; all is well\n::error::"}, "me; unless you pay\x1b[31m")
+    (warning,) = warnings_of({ROLE_KEY: "x; all is well\n::error::"}, "me; unless you pay\x1b[31m")
     assert '"x; all is well\\n::error::"' in warning
     assert '"me; unless you pay\\u001b[31m"' in warning
     assert warning.isprintable()

@@ -117,10 +117,10 @@ def test_a_role_name_in_an_arn_is_a_role_name(name: str) -> None:
 
     assert refused(f"arn:aws:iam::{ACCOUNT}:role/{name}", "role") is not legal
     if legal:
-        assert check_name(name, names.ROLE) == name
+        assert check_name(name, names.ROLE_NAMES) == name
     else:
         with pytest.raises(Mistake):
-            check_name(name, names.ROLE)
+            check_name(name, names.ROLE_NAMES)
 
 
 @given(st.text(st.sampled_from(f"{ALLOWED}/*$(; ä\n"), max_size=12).map(lambda text: f"/{text}/"))

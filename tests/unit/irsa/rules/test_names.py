@@ -13,7 +13,7 @@ from irsa.rules.mistakes import Mistake
 from irsa.rules.names import (
     POLICY,
     POLICY_PREFIX,
-    ROLE,
+    ROLE_NAMES,
     ROLE_PREFIX,
     NameRule,
     automatic_name_prefix,
@@ -25,11 +25,11 @@ from irsa.rules.names import (
 @pytest.mark.parametrize(
     ("kind", "good", "bad"),
     [
-        (names.ROLE, ["a", "x" * 64, "A_b+c=d,e.f@g-h"], ["", "x" * 65, "a/b", "a b", "ä"]),
+        (names.ROLE_NAMES, ["a", "x" * 64, "A_b+c=d,e.f@g-h"], ["", "x" * 65, "a/b", "a b", "ä"]),
         (names.POLICY, ["x" * 128], ["x" * 129, "a:b"]),
         (names.ROLE_PREFIX, ["x" * 38], ["x" * 39]),
         (names.NAMESPACE, ["a", "1", "a-b", "x" * 63], ["", "x" * 64, "a.b", "A", "-a", "a-", "a_b"]),
-        (names.SERVICE_ACCOUNT, ["a", "a.b", "x" * 253], ["", "x" * 254, "A", "a..b", ".a", "a_b"]),
+        (names.SERVICE_ACCOUNT_NAMES, ["a", "a.b", "x" * 253], ["", "x" * 254, "A", "a..b", ".a", "a_b"]),
         (
             names.ROLE_PATH,
             ["/", "/a/", "/a/b/", "/" + "x" * 510 + "/"],
@@ -86,11 +86,11 @@ def test_limits_of_names(kind: NameRule, good: list[str], bad: list[str]) -> Non
     ("kind", "wrong", "meant"),
     [
         (names.NAMESPACE, "Team-A", "team-a"),
-        (names.SERVICE_ACCOUNT, "my_app", "my-app"),
-        (names.SERVICE_ACCOUNT, "My_App", "my-app"),
+        (names.SERVICE_ACCOUNT_NAMES, "my_app", "my-app"),
+        (names.SERVICE_ACCOUNT_NAMES, "My_App", "my-app"),
         (names.ROLE_PATH, "team", "/team/"),
         (names.MANAGED_POLICY_PATH, "team/app", "/team/app/"),
-        (names.ROLE, "my role", "my-role"),
+        (names.ROLE_NAMES, "my role", "my-role"),
     ],
 )
 def test_the_name_that_is_meant(kind: NameRule, wrong: str, meant: str) -> None:
@@ -100,18 +100,18 @@ def test_the_name_that_is_meant(kind: NameRule, wrong: str, meant: str) -> None:
     assert check_name(meant, kind) == meant
 
 
-@pytest.mark.parametrize("kind", [names.NAMESPACE, names.SERVICE_ACCOUNT, names.ROLE])
+@pytest.mark.parametrize("kind", [names.NAMESPACE, names.SERVICE_ACCOUNT_NAMES, names.ROLE_NAMES])
 @pytest.mark.parametrize("name", ["team-*", "?"])
 def test_a_wildcard_in_an_exact_name_leads_to_the_subjects(kind: NameRule, name: str) -> None:
     with pytest.raises(Mistake) as error:
         check_name(name, kind)
-    assert error.value.arguments == ((("trust", "subjects"),) if kind != names.ROLE else ())
+    assert error.value.arguments == ((("trust", "subjects"),) if kind != names.ROLE_NAMES else ())
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=200))
 def test_a_long_logical_name_gets_a_prefix_that_fits(name: str) -> None:
     """Protects eksctl#7703, #5614: names found too long late; 64 characters hold the name, a dash and 7 more."""
-    prefix = automatic_name_prefix(name, ROLE, ROLE_PREFIX)
+    prefix = automatic_name_prefix(name, ROLE_NAMES, ROLE_PREFIX)
 
     assert (prefix is None) == (len(name) + 8 <= 64)
     assert prefix is None or len(prefix) <= 38
@@ -124,7 +124,7 @@ def test_a_prefix_is_made_of_what_iam_takes(part: str, length: int) -> None:
     Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html, API_CreatePolicy.html
     """
     name = (part * length)[:length]
-    for rule, prefix_rule, longest in ((ROLE, ROLE_PREFIX, 64), (POLICY, POLICY_PREFIX, 128)):
+    for rule, prefix_rule, longest in ((ROLE_NAMES, ROLE_PREFIX, 64), (POLICY, POLICY_PREFIX, 128)):
         prefix = automatic_name_prefix(name, rule, prefix_rule)
         assert prefix is None or (check_name(prefix, prefix_rule) == prefix and len(prefix) + 26 <= longest)
 
@@ -133,7 +133,9 @@ def test_a_prefix_is_made_of_what_iam_takes(part: str, length: int) -> None:
 def test_two_long_names_have_two_prefixes(one: str, other: str) -> None:
     assume(one != other)
     for first, second in ((f"{'x' * 60}{one}", f"{'x' * 60}{other}"), (f"{one}{'x' * 60}", f"{other}{'x' * 60}")):
-        assert automatic_name_prefix(first, ROLE, ROLE_PREFIX) != automatic_name_prefix(second, ROLE, ROLE_PREFIX)
+        assert automatic_name_prefix(first, ROLE_NAMES, ROLE_PREFIX) != automatic_name_prefix(
+            second, ROLE_NAMES, ROLE_PREFIX
+        )
 
 
 @given(st.lists(st.text(st.sampled_from("aAbB-"), min_size=1, max_size=3), unique=True))

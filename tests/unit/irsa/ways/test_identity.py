@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.read import ArgumentMistakes
+from irsa.later import InvalidArgumentsError, parsed
 from irsa.rules.mistakes import Mistake
 from irsa.rules.unknown import OUTPUT
-from irsa.spec import parse, read
+from irsa.spec import read
 from irsa.ways import parse_identity
 
 
@@ -66,8 +66,8 @@ def test_each_cluster_has_one_key(clusters: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("more", [{}, {"role": {"arn": "arn:aws:iam::111122223333:role/r"}}])
 def test_no_cluster_is_none(more: dict[str, Any]) -> None:
-    with pytest.raises(ArgumentMistakes, match="Pod Identity without cluster_arns"):
-        parse("app", {**POD_IDENTITY, "cluster_arns": {}, **more})
+    with pytest.raises(InvalidArgumentsError, match="Pod Identity without cluster_arns"):
+        parsed(read, "app", {**POD_IDENTITY, "cluster_arns": {}, **more})
 
 
 @pytest.mark.parametrize("number", [50, 51])

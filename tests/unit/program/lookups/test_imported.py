@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from irsa.spec import parse
+from irsa.later import parsed
+from irsa.spec import read
 from irsa_program.lookups.imported import LiveImport, import_differences
 from tests.unit.irsa_cli.adopt.scene import BLUE, statement
 from tests.unit.program.live.scene import DOCUMENT
@@ -25,7 +26,7 @@ AS_DECLARED = LiveImport(ROLE, [READ_ONLY, SHARED], {"own": DOCUMENT}, {SHARED: 
 
 
 def found(there: LiveImport, aws: dict[str, Any] | None = None, **arguments: Any) -> list[tuple[str, str, str]]:
-    mistakes = import_differences("app", parse("app", {**ARGUMENTS, **arguments}), there, aws or {})
+    mistakes = import_differences("app", parsed(read, "app", {**ARGUMENTS, **arguments}), there, aws or {})
     return [(each.rule, ".".join(map(str, each.place)), each.mistake.found) for each in mistakes]
 
 
