@@ -125,7 +125,7 @@ def _deleted_service_account(resource: Resource, successor: Planned | None, stac
 def _deleted_association(resource: Resource, gave_up: Collection[str], held: Held) -> Iterator[LocatedMistake]:
     """Yield the association of a service account of which the stack has nothing else: all else is found with that.
 
-    A binding that stays, and gives EKS Pod Identity up, is a matter of its Pods (irsa_program.live.stages).
+    A binding that stays, and gives EKS Pod Identity up, is a matter of its Pods (irsa_program.live.given_up).
     """
     name = f"{resource.text('namespace')}/{resource.text('serviceAccount')}"
     if any(held.find(kind, resource.name) for kind in (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from irsa.rules.arns import Arn
-from irsa_config.models import Cluster
+from irsa_config.models import ClusterKeys
 from irsa_config.stack import Stack
 from irsa_program.lookups.access import asked_aws_account, reached
 from irsa_program.lookups.values import AwsIdentity
@@ -46,7 +46,7 @@ class LiveCloud:
         self.reached[aws_account], self._callers[aws_account] = client, found
         return found
 
-    def eks_cluster(self, cluster: Cluster) -> EksCluster:
+    def eks_cluster(self, cluster: ClusterKeys) -> EksCluster:
         """Return the description of a cluster."""
         found = self.eks(cluster).cluster(cluster.name or "")
         if found is None:
@@ -73,7 +73,7 @@ class LiveCloud:
         parts = arn.split(":")
         return f"arn:{parts[1]}:iam::{parts[4]}:role/{parts[5].split('/')[1]}" if ":assumed-role/" in arn else arn
 
-    def has_access_entry(self, cluster: Cluster) -> bool:
+    def has_access_entry(self, cluster: ClusterKeys) -> bool:
         """Return whether EKS has an access entry of the cluster for the credentials in use.
 
         Raises:
@@ -83,7 +83,7 @@ class LiveCloud:
         entries = self.eks(cluster).access_entries(cluster.name or "")
         return any(_account_and_name(entry) == _account_and_name(principal) for entry in entries or ())
 
-    def eks(self, cluster: Cluster) -> EksClient:
+    def eks(self, cluster: ClusterKeys) -> EksClient:
         """Return EKS in the AWS account and the region of a cluster."""
         return self._client(cluster.aws_account).eks(cluster.region)
 

@@ -14,6 +14,7 @@ from irsa_config.project_file import project_name
 from irsa_config.scalars import parsed
 from irsa_config.stack import Binding, Stack
 from irsa_program.live.changes import failed_updates, pod_losses
+from irsa_program.live.given_up import pods_of_the_other_way
 from irsa_program.live.guards import guard_conflicts
 from irsa_program.live.held import Held, held_by
 from irsa_program.live.in_eks import eks_conflicts, missing_agents, untagged_roles
@@ -21,7 +22,6 @@ from irsa_program.live.in_iam import account_quotas, iam_conflicts, missing_role
 from irsa_program.live.in_kubernetes import kubernetes_conflicts, namespace_conflicts
 from irsa_program.live.planned import PlannedStack, planned_components
 from irsa_program.live.reader import CloudReader
-from irsa_program.live.stages import pods_of_the_other_way
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.access import REGION_VARIABLES, first_variable
 from irsa_program.lookups.values import Lookups, completed, needs_of, trusts_providers, unanswered

@@ -21,11 +21,11 @@ from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Stack
 from irsa_program.guards import PlannedGuard, guard_place
 from irsa_program.live.cloud import LiveCloud
+from irsa_program.live.given_up import gives_up, whose_pods
 from irsa_program.live.guards import guard_modes
 from irsa_program.live.held import Held, account_and_name
 from irsa_program.live.planned import finding, known_value, roles_to_tag
 from irsa_program.live.reads import AwsReads, ClusterReads, Reads
-from irsa_program.live.stages import gives_up, whose_pods
 from irsa_program.lookups import access, live_rules
 from irsa_program.lookups.failures import kubernetes_mistake
 from irsa_program.lookups.imported import LiveImport, imports, policy_properties, role_properties

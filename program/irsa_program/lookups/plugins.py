@@ -16,7 +16,7 @@ import pulumi_aws as aws
 from irsa import types
 from irsa.later import awaited
 from irsa.spec import Spec
-from irsa_config.models import Cluster
+from irsa_config.models import ClusterKeys
 from irsa_config.stack import Stack
 from irsa_program.logical_names import aws_provider
 from irsa_program.lookups.access import Access
@@ -90,7 +90,7 @@ class Plugins:
         account_id = _answer(partial(aws.get_caller_identity, opts=options)).account_id
         return AwsIdentity(account_id, _answer(partial(aws.get_partition, opts=options)).partition)
 
-    def eks_cluster(self, cluster: Cluster) -> EksCluster:
+    def eks_cluster(self, cluster: ClusterKeys) -> EksCluster:
         """Return the description of a cluster."""
         options = self._options(cluster.aws_account)
         found = _answer(partial(aws.eks.get_cluster, name=cluster.name, region=cluster.region, opts=options))

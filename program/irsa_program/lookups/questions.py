@@ -14,7 +14,7 @@ from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import Mistake, Place, shortened
 from irsa_config.between_keys import issuer_twice
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.models import AwsAccount, Cluster
+from irsa_config.models import AwsAccountKeys, ClusterKeys
 from irsa_config.stack import Stack
 from irsa_program.lookups import live_rules, values
 from irsa_program.lookups.access import asked_aws_account
@@ -61,7 +61,7 @@ class Cloud(Protocol):
     def identity(self, aws_account: str | None) -> AwsIdentity:
         """Return the ID of an AWS account, by its key, and its partition."""
 
-    def eks_cluster(self, cluster: Cluster) -> EksCluster:
+    def eks_cluster(self, cluster: ClusterKeys) -> EksCluster:
         """Return the description of a cluster."""
 
     def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
@@ -261,7 +261,7 @@ class Questions:
         settings, found = self._clusters[cluster], self.eks_cluster(cluster)
         if not (authority := found.certificate_authority):
             raise self._not_ready(cluster, found.status, "certificate authority", "name another cluster")
-        aws_account = self._stack.aws_accounts[settings.aws_account] if settings.aws_account else AwsAccount()
+        aws_account = self._stack.aws_accounts[settings.aws_account] if settings.aws_account else AwsAccountKeys()
         region, role_arn = settings.region or aws_account.region or self.region(), aws_account.assume_role_arn
         profile = aws_account.profile or self._aws_settings.get("profile")
         access = {"profile": profile, "role_arn": role_arn}
@@ -302,7 +302,7 @@ class Questions:
         fix = f"wait for it: {commands.wait_for_cluster(self.place(settings), name)}" if status in CHANGING else fix
         return LookupFailure.of(place, found, allowed, fix)
 
-    def place(self, cluster: Cluster) -> commands.AwsPlace:
+    def place(self, cluster: ClusterKeys) -> commands.AwsPlace:
         """Return by which options the AWS CLI acts on an EKS cluster."""
         return self._asked(cluster.aws_account, cluster.region).options
 
