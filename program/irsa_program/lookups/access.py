@@ -240,19 +240,19 @@ def kubeconfig_mistake(place: Place, inputs: Mapping[str, Any], write: str) -> L
     try:
         configuration(inputs)
     except NoKubeconfigError as error:
-        where = kubernetes_setting(place, "kubeconfig") if inputs.get("kubeconfig") else place
-        fix = f"correct the path, or write it: {write}"
-        mistake = Mistake(str(error), "an existing kubeconfig", fix)
-        return LocatedMistake(where, mistake, rule=live_rules.CONTEXT_MISSING)
+        setting = "kubeconfig"
+        mistake = Mistake(str(error), "an existing kubeconfig", f"correct the path, or write it: {write}")
     except NoContextError as error:
-        where = kubernetes_setting(place, "context") if inputs.get("context") else place
+        setting = "context"
         fix = f"write one of `{commands.list_contexts(kubeconfig)}` as the context, or add it: {write}"
         mistake = Mistake(str(error), "a context of the kubeconfig", fix)
-        return LocatedMistake(where, mistake, rule=live_rules.CONTEXT_MISSING)
     except CouldNotLookError:
         # What the plugin reads otherwise than irsa, it reports itself.
-        pass
-    return None
+        return None
+    else:
+        return None
+    where = kubernetes_setting(place, setting) if inputs.get(setting) else place
+    return LocatedMistake(where, mistake, rule=live_rules.CONTEXT_MISSING)
 
 
 def kubernetes_setting(place: Place, name: str) -> Place:

@@ -25,6 +25,7 @@ from irsa_program.lookups.questions import LookupFailure, once
 from irsa_program.lookups.values import AwsIdentity
 from irsa_world.causes import CODES, OF_A_WRONG_CLOCK, Cause
 from irsa_world.exits import CouldNotLookError
+from irsa_world.live.once import Once
 from irsa_world.model import EksCluster
 
 # The engine's function behind StackReference. It returns plain values, so that mistakes are reported together.
@@ -61,7 +62,7 @@ class Plugins:
     """AWS and other stacks, asked by Pulumi's plugins and by the engine; the answers are kept."""
 
     def __init__(self, stack: Stack, access: Access) -> None:
-        self.answers: dict[Any, Any] = {}
+        self.answers = Once()
         self._stack, self._refused = stack, access.aws_accounts
 
     @once

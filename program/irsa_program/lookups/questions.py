@@ -22,6 +22,7 @@ from irsa_program.lookups.failures import AskedAwsAccount, Question, aws_mistake
 from irsa_program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
+from irsa_world.live.once import Once
 from irsa_world.model import EksCluster
 from irsa_world.verdict import NO_PROVIDER, NOT_LISTED
 
@@ -72,7 +73,7 @@ class Cloud(Protocol):
 
 
 class _Asked(Protocol):
-    answers: dict[Any, Any]
+    answers: Once
 
 
 ASKED = TypeVar("ASKED", bound=_Asked)
@@ -82,16 +83,7 @@ def once(question: Callable[Concatenate[ASKED, KEY], ANSWER]) -> Callable[Concat
     """Return the question so that it is asked once: the answer, or the failure, is kept in `answers`."""
 
     def asked(self: ASKED, /, *key: KEY.args, **named: KEY.kwargs) -> ANSWER:
-        asked_for = (question, *key)
-        if asked_for not in self.answers:
-            try:
-                self.answers[asked_for] = question(self, *key, **named)
-            except LookupFailure as failure:
-                self.answers[asked_for] = failure
-        answer: ANSWER | LookupFailure = self.answers[asked_for]
-        if isinstance(answer, LookupFailure):
-            raise answer
-        return answer
+        return self.answers.answer((question, *key), partial(question, self, *key, **named))
 
     return asked
 
@@ -101,7 +93,7 @@ class Questions:
 
     def __init__(self, stack: Stack, needs: Needs, cloud: Cloud, aws_settings: Mapping[str, Any]) -> None:
         """Take the settings, what they need, who asks, and the stack's `aws:` settings by their names without it."""
-        self.answers: dict[Any, Any] = {}
+        self.answers = Once()
         self._stack, self._clusters, self._needs = stack, stack.clusters_by_key, needs
         used = {*needs.kubernetes, *needs.cluster_arns, *(cluster for cluster, _ in needs.audiences)}
         self._used = [cluster for cluster in self._clusters if cluster in used]
