@@ -11,9 +11,10 @@ from irsa.rules.mistakes import Place, listed, named, shortened
 from irsa.ways import POD_IDENTITY
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held
-from irsa_program.live.planned import Planned, PlannedStack, finding, known_value, replacing
+from irsa_program.live.planned import Planned, PlannedStack, known_value, replacing
 from irsa_program.logical_names import oidc_provider
 from irsa_program.lookups import live_rules
+from irsa_program.lookups.live_rules import finding
 from irsa_world.state.resource import Resource
 
 RETAIN = "first deploy with the binding as it was and retainOnDelete: true"

@@ -14,8 +14,9 @@ from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.given_up import GivenUp, gives_up
 from irsa_program.live.in_use import name_conflicts
-from irsa_program.live.planned import Planned, PlannedStack, finding, roles_to_tag, service_account_of
+from irsa_program.live.planned import Planned, PlannedStack, roles_to_tag, service_account_of
 from irsa_program.lookups import live_rules
+from irsa_program.lookups.live_rules import finding
 from irsa_world.live.eks import AGENT, MOST_ASSOCIATIONS, ListedAssociation
 from irsa_world.stages import spelled
 from irsa_world.state.resource import Resource

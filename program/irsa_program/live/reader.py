@@ -13,7 +13,7 @@ from irsa.guard.policies import STACK_LABEL, policies
 from irsa.outputs import child_name
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.commands import UNKNOWN_CLUSTER, ClusterPlace
+from irsa.rules.commands import UNKNOWN_CLUSTER
 from irsa.rules.mistakes import Place, named, path_of
 from irsa.spec import Spec
 from irsa.ways import IRSA
@@ -24,11 +24,12 @@ from irsa_program.live.cloud import LiveCloud
 from irsa_program.live.given_up import gives_up, whose_pods
 from irsa_program.live.guards import guard_modes
 from irsa_program.live.held import Held, account_and_name
-from irsa_program.live.planned import finding, known_value, roles_to_tag
+from irsa_program.live.planned import known_value, roles_to_tag
 from irsa_program.live.reads import AwsReads, ClusterReads, Reads
 from irsa_program.lookups import access, live_rules
 from irsa_program.lookups.failures import kubernetes_mistake
 from irsa_program.lookups.imported import LiveImport, imports, policy_properties, role_properties
+from irsa_program.lookups.live_rules import finding
 from irsa_program.lookups.questions import LookupFailure, Questions
 from irsa_program.lookups.values import AwsIdentity, Lookups, Needs
 from irsa_program.plan import PlannedComponent
@@ -197,9 +198,8 @@ class CloudReader:
         except CouldNotLookError as error:
             name = "context" if context else "kubeconfig"
             place = access.kubernetes_setting(place, name) if inputs.get(name) else place
-            missing = _no_cluster(
-                live_rules.CONTEXT_MISSING, place, context or "", UNKNOWN_CLUSTER, error, write=self._to_write(key)
-            )
+            rule, write = live_rules.CONTEXT_MISSING, self._to_write(key)
+            missing = kubernetes_mistake(error, place, context or "", UNKNOWN_CLUSTER, rule, write=write)
         self.failures.append(missing)
         return None
 
@@ -229,9 +229,8 @@ class CloudReader:
                 allowed = "an access entry that may write service accounts"
                 fix = f"create it: {commands.create_access_entry(self._ask.place(cluster), name, principal)}"
                 return finding(live_rules.ACCESS_ENTRY_MISSING, place, found, allowed, fix)
-        return _no_cluster(
-            live_rules.CLUSTER_UNREACHABLE, place, live.context, live.place, error, write=self._to_write(key)
-        )
+        rule, write = live_rules.CLUSTER_UNREACHABLE, self._to_write(key)
+        return kubernetes_mistake(error, place, live.context, live.place, rule, write=write)
 
     def _aws_reads(
         self, identity: AwsIdentity, live: AwsAccountClient, created: Collection[tuple[PlannedComponent, Spec]]
@@ -332,10 +331,3 @@ class CloudReader:
         except CouldNotLookError:
             pass  # it is said where it is asked for again
         return self._optional(f"{where}, its guards", partial(guards_of, live))
-
-
-def _no_cluster(
-    rule: str, place: Place, context: str, options: ClusterPlace, error: CouldNotLookError, *, write: str
-) -> LocatedMistake:
-    which = f"the context {named(context)}" if context else "the current context"
-    return kubernetes_mistake(error, place, which, options, rule, write=write)

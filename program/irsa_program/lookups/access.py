@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pulumi
 
 from irsa.rules import commands
-from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.mistakes import Place
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import AwsAccountKeys, ClusterKeys
 from irsa_config.provider_settings import ACCOUNT_LISTS
@@ -241,18 +241,18 @@ def kubeconfig_mistake(place: Place, inputs: Mapping[str, Any], write: str) -> L
         configuration(inputs)
     except NoKubeconfigError as error:
         setting = "kubeconfig"
-        mistake = Mistake(str(error), "an existing kubeconfig", f"correct the path, or write it: {write}")
+        found, allowed, fix = str(error), "an existing kubeconfig", f"correct the path, or write it: {write}"
     except NoContextError as error:
         setting = "context"
+        found, allowed = str(error), "a context of the kubeconfig"
         fix = f"write one of `{commands.list_contexts(kubeconfig)}` as the context, or add it: {write}"
-        mistake = Mistake(str(error), "a context of the kubeconfig", fix)
     except CouldNotLookError:
         # What the plugin reads otherwise than irsa, it reports itself.
         return None
     else:
         return None
     where = kubernetes_setting(place, setting) if inputs.get(setting) else place
-    return LocatedMistake(where, mistake, rule=live_rules.CONTEXT_MISSING)
+    return live_rules.finding(live_rules.CONTEXT_MISSING, where, found, allowed, fix)
 
 
 def kubernetes_setting(place: Place, name: str) -> Place:

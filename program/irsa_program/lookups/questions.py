@@ -50,7 +50,7 @@ class LookupFailure(Exception):
     @classmethod
     def of(cls, place: Place, found: str, allowed: str, fix: str, rule: str = "error") -> "LookupFailure":
         """Return the failure of an answer that is a mistake."""
-        return cls(LocatedMistake(place, Mistake(found, allowed, fix), rule=rule))
+        return cls(live_rules.finding(rule, place, found, allowed, fix))
 
 
 class Cloud(Protocol):
