@@ -16,7 +16,7 @@ import pulumi_aws as aws
 
 from irsa.evaluation.differences import Difference, differences
 from irsa.evaluation.same_sessions import difference
-from irsa.failed_update import once_for_each_owner, properties_of
+from irsa.failed_update import DOCUMENTS, once_for_each_owner, properties_of
 from irsa.later import awaited
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, and_more, named, visible
@@ -24,7 +24,6 @@ from irsa.rules.unknown import OUTPUT, Unknown, has_unknown
 from irsa.types import COMPARED, NOUNS, SERVICE_ACCOUNT
 
 TRUST_POLICY = "assumeRolePolicy"
-DOCUMENTS = frozenset({TRUST_POLICY, "policy"})
 # Whose annotations and labels say who manages an object, which an import changes.
 OF_TOOLS = ("argoproj.io", "fluxcd.io", "helm.sh", "kubernetes.io", "pulumi.com")
 NOTHING: tuple[Any, ...] = (None, "", [])

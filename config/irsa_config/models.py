@@ -100,7 +100,7 @@ class Guard(GuardSettings):
     """`warn`: the API server admits the Pod, and counts it in its metric and its audit log."""
 
 
-class Cluster(Keys):
+class ClusterKeys(Keys):
     """An EKS cluster, by `name`, by `oidcIssuer` and `oidcProviderArn`, or from another `stack`."""
 
     name: ClusterName | None = None
@@ -123,7 +123,7 @@ class Cluster(Keys):
     """Default: `irsa:guard`."""
 
 
-class AwsAccount(Keys):
+class AwsAccountKeys(Keys):
     """Another AWS account, by a `profile` or `assumeRoleArn`."""
 
     profile: str | None = Field(default=None, min_length=1, examples=["data-account"])
@@ -197,15 +197,15 @@ class Lint(Keys):
 class StackKeys(Keys):
     """All `irsa:` settings of a stack file."""
 
-    cluster: Cluster | None = Field(default=None, examples=[{"name": "my-cluster"}])
+    cluster: ClusterKeys | None = Field(default=None, examples=[{"name": "my-cluster"}])
     """The EKS cluster, or set `clusters`."""
-    clusters: dict[Key, Cluster] = a_mapping(
+    clusters: dict[Key, ClusterKeys] = a_mapping(
         {"blue": {"name": "blue"}, "green": {"name": "green", "kubernetes": {"context": "green"}}}
     )
     """Several EKS clusters, keyed by a name you choose, instead of `cluster`."""
     bindings: dict[Key, BindingKeys] = Field(examples=[{"my-app": {"serviceAccount": {"name": "my-app"}}}])
     """Roles and their service accounts, keyed by a name you choose. A new key replaces the role."""
-    aws_accounts: dict[Key, AwsAccount] = a_mapping(
+    aws_accounts: dict[Key, AwsAccountKeys] = a_mapping(
         {"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}}, alias="accounts"
     )
     """Other AWS accounts, keyed by a name you choose."""

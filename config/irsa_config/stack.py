@@ -15,7 +15,7 @@ from irsa.rules.mistakes import Place
 from irsa.rules.unknown import WRONG, Unknown, Value, known_or, or_else
 from irsa.ways import Identity
 from irsa_config.defaults import identity_in
-from irsa_config.models import AwsAccount, BindingKeys, Cluster, Guard, Lint
+from irsa_config.models import AwsAccountKeys, BindingKeys, ClusterKeys, Guard, Lint
 from irsa_config.reading import read_binding
 
 NOTHING = BindingKeys.of({})
@@ -86,9 +86,9 @@ class Stack:
     """All settings of a stack, by the names of their keys."""
 
     bindings: Mapping[str, Binding]
-    cluster: Cluster | None = None
-    clusters: Mapping[str, Cluster] = field(default_factory=dict)
-    aws_accounts: Mapping[str, AwsAccount] = field(default_factory=dict)
+    cluster: ClusterKeys | None = None
+    clusters: Mapping[str, ClusterKeys] = field(default_factory=dict)
+    aws_accounts: Mapping[str, AwsAccountKeys] = field(default_factory=dict)
     variables: Mapping[str, str | Unknown] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas.model_construct)
     guard: Guard | None = None
@@ -96,7 +96,7 @@ class Stack:
     sandbox: bool = False
 
     @property
-    def clusters_by_key(self) -> Mapping[str, Cluster]:
+    def clusters_by_key(self) -> Mapping[str, ClusterKeys]:
         """The clusters by their key in `clusters`; the one of `cluster` has the key `cluster`."""
         return self.clusters or ({"cluster": self.cluster} if self.cluster else {})
 

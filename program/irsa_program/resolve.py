@@ -15,7 +15,7 @@ import pulumi_kubernetes as kubernetes
 from irsa.rules.arns import issuer_host_path
 from irsa.spec import Spec
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.models import Cluster
+from irsa_config.models import ClusterKeys
 from irsa_program.lookups.access import Access, asked_aws_account, aws_settings, kubernetes_inputs
 from irsa_program.lookups.failures import Question, aws_mistake
 from irsa_program.lookups.imported import import_differences, imports
@@ -86,7 +86,7 @@ async def import_mistakes(settings: StackSettings, planned: Plan, lookups: Looku
 
 
 def _with_provider(
-    resolved: ResolvedCluster, cluster: Cluster, eks_kubeconfig: str | None, folder: Path
+    resolved: ResolvedCluster, cluster: ClusterKeys, eks_kubeconfig: str | None, folder: Path
 ) -> ResolvedCluster:
     """Return a cluster with the provider of its Kubernetes API; None for the stack's default one."""
     access = cluster.kubernetes

@@ -4,8 +4,6 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-from irsa_world.exits import CouldNotLookError
-
 Answer = TypeVar("Answer")
 # More questions of a kind than this are answered by a list of all, whose pages are mostly fewer.
 MANY = 20
@@ -24,7 +22,7 @@ class Once:
         """Return the answer to a question.
 
         Raises:
-            CouldNotLookError: There is none.
+            Exception: There is none: what was raised when it was asked.
         """
         with self._lock:
             lock = self._locks.setdefault(question, threading.Lock())
@@ -32,10 +30,10 @@ class Once:
             if question not in self._answers:
                 try:
                     self._answers[question] = ask()
-                except CouldNotLookError as error:
+                except Exception as error:
                     self._answers[question] = error
-            found: Answer | CouldNotLookError = self._answers[question]
-        if isinstance(found, CouldNotLookError):
+            found: Answer | Exception = self._answers[question]
+        if isinstance(found, Exception):
             raise found
         return found
 

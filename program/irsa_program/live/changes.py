@@ -11,9 +11,10 @@ from irsa.rules.mistakes import Place, listed, named, shortened
 from irsa.ways import POD_IDENTITY
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held
-from irsa_program.live.planned import Planned, PlannedStack, finding, known_value, replacing
+from irsa_program.live.planned import Planned, PlannedStack, known_value, replacing
 from irsa_program.logical_names import oidc_provider
 from irsa_program.lookups import live_rules
+from irsa_program.lookups.live_rules import finding
 from irsa_world.state.resource import Resource
 
 RETAIN = "first deploy with the binding as it was and retainOnDelete: true"
@@ -125,7 +126,7 @@ def _deleted_service_account(resource: Resource, successor: Planned | None, stac
 def _deleted_association(resource: Resource, gave_up: Collection[str], held: Held) -> Iterator[LocatedMistake]:
     """Yield the association of a service account of which the stack has nothing else: all else is found with that.
 
-    A binding that stays, and gives EKS Pod Identity up, is a matter of its Pods (irsa_program.live.stages).
+    A binding that stays, and gives EKS Pod Identity up, is a matter of its Pods (irsa_program.live.given_up).
     """
     name = f"{resource.text('namespace')}/{resource.text('serviceAccount')}"
     if any(held.find(kind, resource.name) for kind in (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from irsa.rules.arns import Arn
-from irsa_config.models import Cluster
+from irsa_config.models import ClusterKeys
 from irsa_config.stack import Stack
 from irsa_program.lookups.access import asked_aws_account, reached
 from irsa_program.lookups.values import AwsIdentity
@@ -28,7 +28,6 @@ class LiveCloud:
         self._aws_accounts, self._settings, self._folder = stack.aws_accounts, aws_settings, folder
         self.reached: dict[str | None, AwsAccountClient] = {}
         self._answers = Once()
-        self._callers: dict[str | None, Caller] = {}
 
     def region(self) -> str:
         """Return the region of the stack: that of its settings, the environment, or the AWS configuration files."""
@@ -36,17 +35,19 @@ class LiveCloud:
 
     def identity(self, aws_account: str | None) -> AwsIdentity:
         """Return the ID of an AWS account, by its key, and its partition."""
-        caller = self._answers.answer(aws_account, partial(self._reach, aws_account))
+        caller = self._caller(aws_account)
         return AwsIdentity(caller.account_id, caller.partition)
+
+    def _caller(self, aws_account: str | None) -> Caller:
+        return self._answers.answer(aws_account, partial(self._reach, aws_account))
 
     def _reach(self, aws_account: str | None) -> Caller:
         asked = asked_aws_account(self._aws_accounts, aws_account, self._settings)
         session, found = reached(asked, asked.inputs if aws_account else self._settings)
-        client = AwsAccountClient(session, found.account_id, asked.options._replace(region=""))
-        self.reached[aws_account], self._callers[aws_account] = client, found
+        self.reached[aws_account] = AwsAccountClient(session, found.account_id, asked.options._replace(region=""))
         return found
 
-    def eks_cluster(self, cluster: Cluster) -> EksCluster:
+    def eks_cluster(self, cluster: ClusterKeys) -> EksCluster:
         """Return the description of a cluster."""
         found = self.eks(cluster).cluster(cluster.name or "")
         if found is None:
@@ -69,11 +70,11 @@ class LiveCloud:
 
         A session's ARN lacks the role's path: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
         """
-        arn = self._callers[aws_account].arn
+        arn = self._caller(aws_account).arn
         parts = arn.split(":")
         return f"arn:{parts[1]}:iam::{parts[4]}:role/{parts[5].split('/')[1]}" if ":assumed-role/" in arn else arn
 
-    def has_access_entry(self, cluster: Cluster) -> bool:
+    def has_access_entry(self, cluster: ClusterKeys) -> bool:
         """Return whether EKS has an access entry of the cluster for the credentials in use.
 
         Raises:
@@ -83,12 +84,12 @@ class LiveCloud:
         entries = self.eks(cluster).access_entries(cluster.name or "")
         return any(_account_and_name(entry) == _account_and_name(principal) for entry in entries or ())
 
-    def eks(self, cluster: Cluster) -> EksClient:
+    def eks(self, cluster: ClusterKeys) -> EksClient:
         """Return EKS in the AWS account and the region of a cluster."""
         return self._client(cluster.aws_account).eks(cluster.region)
 
     def _client(self, aws_account: str | None) -> AwsAccountClient:
-        self.identity(aws_account)
+        self._caller(aws_account)
         return self.reached[aws_account]
 
 

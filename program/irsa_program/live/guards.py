@@ -9,9 +9,10 @@ from irsa.rules import commands
 from irsa.rules.mistakes import listed, named
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.guards import GuardedAccount, PlannedGuard, guard_place
-from irsa_program.live.planned import PlannedStack, finding
+from irsa_program.live.planned import PlannedStack
 from irsa_program.live.reads import ClusterReads
 from irsa_program.lookups import live_rules
+from irsa_program.lookups.live_rules import finding
 from irsa_world.pods import SKIP_CONTAINERS, has_no_identity, running_pod
 from irsa_world.report.text import counted
 from irsa_world.stages import listed_pods, restarts

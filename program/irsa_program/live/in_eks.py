@@ -12,10 +12,11 @@ from irsa.rules.mistakes import named
 from irsa.rules.trust import assume_role_actions
 from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
+from irsa_program.live.given_up import GivenUp, gives_up
 from irsa_program.live.in_use import name_conflicts
-from irsa_program.live.planned import Planned, PlannedStack, finding, roles_to_tag, service_account_of
-from irsa_program.live.stages import GivenUp, gives_up
+from irsa_program.live.planned import Planned, PlannedStack, roles_to_tag, service_account_of
 from irsa_program.lookups import live_rules
+from irsa_program.lookups.live_rules import finding
 from irsa_world.live.eks import AGENT, MOST_ASSOCIATIONS
 from irsa_world.model import Association
 from irsa_world.stages import spelled

@@ -13,10 +13,11 @@ from irsa.rules.unknown import known_or
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held, account_and_name, named_in_iam
 from irsa_program.live.in_use import name_conflicts
-from irsa_program.live.planned import Planned, PlannedStack, finding, known_value, replacing
+from irsa_program.live.planned import Planned, PlannedStack, known_value, replacing
 from irsa_program.live.reads import AwsReads
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.imported import LiveImport, import_differences
+from irsa_program.lookups.live_rules import finding
 
 # The default, and the most to which AWS raises it (Service Quotas: L-858F3967). GetAccountSummary says nothing of it.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html

@@ -17,10 +17,11 @@ from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.guards import guard_place
 from irsa_program.live.in_use import name_conflicts
-from irsa_program.live.planned import Planned, PlannedStack, finding, known_value, service_account_of
+from irsa_program.live.planned import Planned, PlannedStack, known_value, service_account_of
 from irsa_program.live.reads import ClusterReads
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.imported import differing
+from irsa_program.lookups.live_rules import finding
 from irsa_world.model import ServiceAccount
 from irsa_world.state.resource import Resource
 

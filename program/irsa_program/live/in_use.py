@@ -8,8 +8,9 @@ from irsa.resources import DeclaredResource
 from irsa.rules.mistakes import Place, named
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.changes import CORRECTED_ISSUER
-from irsa_program.live.planned import Planned, finding
+from irsa_program.live.planned import Planned
 from irsa_program.lookups import live_rules
+from irsa_program.lookups.live_rules import finding
 from irsa_world.state.resource import Resource
 
 ONE_ASSOCIATION = "one association for each service account of a cluster"

@@ -14,6 +14,7 @@ from irsa_config.project_file import project_name
 from irsa_config.scalars import parsed
 from irsa_config.stack import Binding, Stack
 from irsa_program.live.changes import failed_updates, pod_losses
+from irsa_program.live.given_up import pods_of_the_other_way
 from irsa_program.live.guards import guard_conflicts
 from irsa_program.live.held import Held, held_by
 from irsa_program.live.in_eks import eks_conflicts, missing_agents, untagged_roles
@@ -21,7 +22,6 @@ from irsa_program.live.in_iam import account_quotas, iam_conflicts, missing_role
 from irsa_program.live.in_kubernetes import kubernetes_conflicts, namespace_conflicts
 from irsa_program.live.planned import PlannedStack, planned_components
 from irsa_program.live.reader import CloudReader
-from irsa_program.live.stages import pods_of_the_other_way
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.access import REGION_VARIABLES, first_variable
 from irsa_program.lookups.values import Lookups, completed, needs_of, trusts_providers, unanswered
@@ -129,7 +129,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     reads = reader.reads(planned.components, held or Held(), planned.guards)
     components = planned_components(stack, planned, lookups, reads)
     whole = PlannedStack(stack, components, planned.guards, answers, reads, held or Held(), name, aws)
-    found = [*reads.failures, *planned.mistakes, *conflicts(whole, held is not None)]
+    found = [*reader.failures, *planned.mistakes, *conflicts(whole, held is not None)]
     # What a binding without a plan has would look like what is deleted.
     found += [] if held is None or left_out or planned.mistakes else pod_losses(whole)
     # One setting of a binding may be of several components: what is wrong with it is reported once.
@@ -139,8 +139,8 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     if left_out:
         not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
     refused, warned = ([each for each in once.values() if (each.rule in WARNINGS) == warns] for warns in (False, True))
-    has_looked = not reads.unanswered and (bool(once) or reads.has_answers)
-    return LiveReport(refused, warned, [*not_checked, *reads.not_checked], has_looked)
+    has_looked = not reader.unanswered and (bool(once) or reader.has_answers)
+    return LiveReport(refused, warned, [*not_checked, *sorted({*reader.not_checked})], has_looked)
 
 
 def conflicts(stack: PlannedStack, has_state: bool = True) -> list[LocatedMistake]:

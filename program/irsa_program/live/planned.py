@@ -8,11 +8,10 @@ from irsa.resources import DeclaredResource, Ref
 from irsa.role.ways import has_session_tags
 from irsa.rules.arns import Arn
 from irsa.rules.commands import AwsPlace
-from irsa.rules.mistakes import Mistake, Place, named
+from irsa.rules.mistakes import Place, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.unknown import has_unknown, known_or, sampled
 from irsa.spec import Spec
-from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Binding, Stack
 from irsa_program.guards import PlannedGuard
 from irsa_program.live.held import Held
@@ -171,8 +170,3 @@ def roles_to_tag(component: PlannedComponent, spec: Spec) -> Iterator[tuple[Plac
 def known_value(value: Any) -> Any:
     """Return a value that is known; None for another."""
     return None if has_unknown(value) or (isinstance(value, str) and sampled(value)) else value
-
-
-def finding(rule: str, place: Place, found: str, allowed: str, fix: str) -> LocatedMistake:
-    """Return what `irsa check --live` found."""
-    return LocatedMistake(place, Mistake(found, allowed, fix), rule=rule)

@@ -13,7 +13,7 @@ from irsa.guard.policies import STACK_LABEL, policies
 from irsa.outputs import child_name
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.commands import UNKNOWN_CLUSTER, ClusterPlace
+from irsa.rules.commands import UNKNOWN_CLUSTER
 from irsa.rules.mistakes import Place, named, path_of
 from irsa.spec import Spec
 from irsa.ways import IRSA
@@ -21,14 +21,15 @@ from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Stack
 from irsa_program.guards import PlannedGuard, guard_place
 from irsa_program.live.cloud import LiveCloud
+from irsa_program.live.given_up import gives_up, whose_pods
 from irsa_program.live.guards import guard_modes
 from irsa_program.live.held import Held, account_and_name
-from irsa_program.live.planned import finding, known_value, roles_to_tag
+from irsa_program.live.planned import known_value, roles_to_tag
 from irsa_program.live.reads import AwsReads, ClusterReads, Reads
-from irsa_program.live.stages import gives_up, whose_pods
 from irsa_program.lookups import access, live_rules
 from irsa_program.lookups.failures import kubernetes_mistake
 from irsa_program.lookups.imported import LiveImport, imports, policy_properties, role_properties
+from irsa_program.lookups.live_rules import finding
 from irsa_program.lookups.questions import LookupFailure, Questions
 from irsa_program.lookups.values import AwsIdentity, Lookups, Needs
 from irsa_program.plan import PlannedComponent
@@ -62,10 +63,10 @@ class CloudReader:
         self._clusters = stack.clusters_by_key
         self._cloud = LiveCloud(stack, aws, folder)
         self._ask = Questions(stack, needs, self._cloud, aws)
-        self._failures: list[LocatedMistake] = []
+        self.failures: list[LocatedMistake] = []
         # Why questions that `pulumi up` does not ask have no answer, and whether one of them was allowed.
-        self._not_checked: list[str] = []
-        self._unanswered = self._has_answers = False
+        self.not_checked: list[str] = []
+        self.unanswered = self.has_answers = False
 
     def lookups(self) -> Lookups:
         """Return the look-ups of `pulumi up`, without Pulumi's objects, as far as they have an answer."""
@@ -76,7 +77,7 @@ class CloudReader:
             try:
                 self._ask.identity(key)
             except LookupFailure as failure:
-                self._not_checked.append(f"whether the roles in role.arn exist: {failure}")
+                self.not_checked.append(f"whether the roles in role.arn exist: {failure}")
         # What the stack creates has the ARN that is known beforehand.
         providers = {pair: str(arn) for pair, arn in found.oidc_providers.items()}
         answered = {key: each for key, each in found.aws_accounts.items() if each.identity or key not in used}
@@ -133,14 +134,7 @@ class CloudReader:
         for key, of_eks in in_eks.items():
             has_agent, associations = of_eks.result()
             found[key] = replace(found.get(key, ClusterReads()), has_agent=has_agent, associations=associations)
-        return Reads(
-            {key: future.result() for key, future in in_iam.items()},
-            found,
-            self._failures,
-            sorted({*self._not_checked}),
-            self._has_answers,
-            self._unanswered,
-        )
+        return Reads({key: future.result() for key, future in in_iam.items()}, found)
 
     def _answer(self, rule: str, question: Callable[[], Answer]) -> Answer | None:
         """Return the answer of a look-up; a failure without a rule of its own gets this one."""
@@ -148,7 +142,7 @@ class CloudReader:
             return question()
         except LookupFailure as failure:
             mistake = failure.mistake
-            self._failures.append(mistake._replace(rule=rule) if mistake.rule == "error" else mistake)
+            self.failures.append(mistake._replace(rule=rule) if mistake.rule == "error" else mistake)
             return None
 
     def _optional(self, what: str, question: Callable[[], Answer]) -> Answer | None:
@@ -156,12 +150,12 @@ class CloudReader:
         try:
             answer = question()
         except CouldNotLookError as error:
-            self._not_checked.append(f"{what}: {error}")
+            self.not_checked.append(f"{what}: {error}")
             # No `|=`: another thread may write in between.
             if not isinstance(error, NoPermissionError):
-                self._unanswered = True
+                self.unanswered = True
             return None
-        self._has_answers = True
+        self.has_answers = True
         return answer
 
     def _place(self, key: str) -> Place:
@@ -175,7 +169,7 @@ class CloudReader:
         try:
             found, issuer = read.result()
         except CouldNotLookError as error:
-            self._failures.append(self._unreached(key, place, live, error))
+            self.failures.append(self._unreached(key, place, live, error))
             return ClusterReads()
         with suppress(LookupFailure):
             expected = self._ask.issuer(key)
@@ -183,7 +177,7 @@ class CloudReader:
                 text = f"the context {named(context)} is of another cluster: its issuer is {named(issuer)}"
                 allowed = f"the cluster of irsa:{path_of(self._stack.place_of_cluster(key))}: {named(expected)}"
                 fix = f"name the context of that cluster; these exist: {commands.list_contexts(live.place.kubeconfig)}"
-                self._failures.append(finding(live_rules.WRONG_CLUSTER, place, text, allowed, fix))
+                self.failures.append(finding(live_rules.WRONG_CLUSTER, place, text, allowed, fix))
         return found
 
     def _connected(self, key: str) -> ClusterClient | None:
@@ -197,16 +191,15 @@ class CloudReader:
                 return ClusterClient(inputs)
         except (SecretInStateError, UnreadKeyError) as error:
             why = "its kubeconfig is a secret" if isinstance(error, SecretInStateError) else str(error)
-            self._not_checked.append(f"the cluster of irsa:{path_of(place)}: {why}")
-            self._unanswered = True
+            self.not_checked.append(f"the cluster of irsa:{path_of(place)}: {why}")
+            self.unanswered = True
             return None
         except CouldNotLookError as error:
             name = "context" if context else "kubeconfig"
             place = access.kubernetes_setting(place, name) if inputs.get(name) else place
-            missing = _no_cluster(
-                live_rules.CONTEXT_MISSING, place, context or "", UNKNOWN_CLUSTER, error, write=self._to_write(key)
-            )
-        self._failures.append(missing)
+            rule, write = live_rules.CONTEXT_MISSING, self._to_write(key)
+            missing = kubernetes_mistake(error, place, context or "", UNKNOWN_CLUSTER, rule, write=write)
+        self.failures.append(missing)
         return None
 
     def _inputs(self, key: str) -> dict[str, Any] | None:
@@ -235,9 +228,8 @@ class CloudReader:
                 allowed = "an access entry that may write service accounts"
                 fix = f"create it: {commands.create_access_entry(self._ask.place(cluster), name, principal)}"
                 return finding(live_rules.ACCESS_ENTRY_MISSING, place, found, allowed, fix)
-        return _no_cluster(
-            live_rules.CLUSTER_UNREACHABLE, place, live.context, live.place, error, write=self._to_write(key)
-        )
+        rule, write = live_rules.CLUSTER_UNREACHABLE, self._to_write(key)
+        return kubernetes_mistake(error, place, live.context, live.place, rule, write=write)
 
     def _aws_reads(
         self, identity: AwsIdentity, live: AwsAccountClient, created: Collection[tuple[PlannedComponent, Spec]]
@@ -303,7 +295,7 @@ class CloudReader:
         except NoPermissionError as error:
             if isinstance(error, NotAuthenticatedError):
                 raise
-            self._not_checked.append(f"{where}, namespaces: {error}")
+            self.not_checked.append(f"{where}, namespaces: {error}")
             namespaces = None
         issuer = self._optional(f"{where}, its issuer", lambda: live.issuer)
         found = self._optional(f"{where}, service accounts", partial(live.service_accounts, None))
@@ -333,15 +325,8 @@ class CloudReader:
             found = f"{where} has no ValidatingAdmissionPolicy of admissionregistration.k8s.io/v1"
             fix = "upgrade the cluster, or write guard: off for it"
             place, allowed = guard_place(self._stack, key), "Kubernetes 1.30 or newer"
-            self._failures.append(finding(live_rules.GUARD_UNAVAILABLE, place, found, allowed, fix))
+            self.failures.append(finding(live_rules.GUARD_UNAVAILABLE, place, found, allowed, fix))
             return None
         except CouldNotLookError:
             pass  # it is said where it is asked for again
         return self._optional(f"{where}, its guards", partial(guards_of, live))
-
-
-def _no_cluster(
-    rule: str, place: Place, context: str, options: ClusterPlace, error: CouldNotLookError, *, write: str
-) -> LocatedMistake:
-    which = f"the context {named(context)}" if context else "the current context"
-    return kubernetes_mistake(error, place, which, options, rule, write=write)

@@ -3,10 +3,9 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from irsa.rules.commands import UNKNOWN_CLUSTER, ClusterPlace
-from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import account_and_name
 from irsa_program.lookups.imported import LiveImport
 from irsa_program.lookups.values import AwsIdentity
@@ -71,22 +70,10 @@ class AwsReads:
         return {name: arn for account_id, name, arn in names if account_id == self.identity.account_id}
 
 
-@dataclass(frozen=True)
-class Reads:
-    """All that was read.
-
-    Attributes:
-        aws_accounts: By their key; None is the key of the stack's AWS account.
-        clusters: By their key in `Stack.clusters_by_key`.
-        failures: What stops `pulumi up` before any resource: credentials, clusters, providers.
-        not_checked: What could not be asked, and why.
-        has_answers: Whether AWS or a cluster answered.
-        unanswered: Whether something that was allowed has no answer.
-    """
+class Reads(NamedTuple):
+    """All that was read."""
 
     aws_accounts: Mapping[str | None, AwsReads]
+    """By their key; None is the key of the stack's AWS account."""
     clusters: Mapping[str, ClusterReads]
-    failures: Sequence[LocatedMistake] = ()
-    not_checked: Sequence[str] = ()
-    has_answers: bool = False
-    unanswered: bool = False
+    """By their key in `Stack.clusters_by_key`."""

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pulumi
 
 from irsa.rules import commands
-from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.mistakes import Place
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.models import AwsAccount, Cluster
+from irsa_config.models import AwsAccountKeys, ClusterKeys
 from irsa_config.provider_settings import ACCOUNT_LISTS
 from irsa_config.scalars import parsed
 from irsa_config.stack import Stack
@@ -74,7 +74,7 @@ def aws_settings() -> dict[str, Any]:
 
 
 def asked_aws_account(
-    aws_accounts: Mapping[str, AwsAccount],
+    aws_accounts: Mapping[str, AwsAccountKeys],
     aws_account: str | None,
     config: Mapping[str, Any],
     region: str | None = None,
@@ -87,7 +87,7 @@ def asked_aws_account(
         config: The settings of the default AWS provider, by their names without `aws:`.
         region: The region that is asked. Default: that of the AWS account.
     """
-    settings = aws_accounts[aws_account] if aws_account else AwsAccount()
+    settings = aws_accounts[aws_account] if aws_account else AwsAccountKeys()
     allowed, forbidden = ([] if aws_account else config.get(name) or [] for name in ACCOUNT_LISTS)
     return AskedAwsAccount(
         ("accounts", aws_account) if aws_account else (),
@@ -129,7 +129,7 @@ def used_aws_accounts(stack: Stack, needs: Needs) -> set[str | None]:
     return used
 
 
-def _by_name(cluster: Cluster) -> bool:
+def _by_name(cluster: ClusterKeys) -> bool:
     """Return whether EKS is asked about the cluster."""
     return bool(cluster.name) and (not cluster.oidc_issuer or bool(cluster.kubernetes and cluster.kubernetes.eks))
 
@@ -194,7 +194,7 @@ def clusters_with_service_accounts(stack: Stack) -> set[str]:
     return {key for binding in bindings for key in stack.clusters_of(binding)}
 
 
-def kubernetes_inputs(cluster: Cluster, settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def kubernetes_inputs(cluster: ClusterKeys, settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Return the inputs of a cluster's Kubernetes provider: its own settings, else those of the stack's `kubernetes:`.
 
     Args:
@@ -215,7 +215,7 @@ def _is_path(kubeconfig: Any) -> bool:
     return isinstance(kubeconfig, str) and kubeconfig != "" and "\n" not in kubeconfig and kubeconfig[0] != "{"
 
 
-def command_to_write(at: commands.AwsPlace, cluster: Cluster, inputs: Mapping[str, Any]) -> str:
+def command_to_write(at: commands.AwsPlace, cluster: ClusterKeys, inputs: Mapping[str, Any]) -> str:
     """Return the command that writes the context of a cluster, in the AWS account and region of these options."""
     kubeconfig = inputs.get("kubeconfig")
     path = known_text(kubeconfig) if _is_path(kubeconfig) else ""
@@ -240,19 +240,19 @@ def kubeconfig_mistake(place: Place, inputs: Mapping[str, Any], write: str) -> L
     try:
         configuration(inputs)
     except NoKubeconfigError as error:
-        where = kubernetes_setting(place, "kubeconfig") if inputs.get("kubeconfig") else place
-        fix = f"correct the path, or write it: {write}"
-        mistake = Mistake(str(error), "an existing kubeconfig", fix)
-        return LocatedMistake(where, mistake, rule=live_rules.CONTEXT_MISSING)
+        setting = "kubeconfig"
+        found, allowed, fix = str(error), "an existing kubeconfig", f"correct the path, or write it: {write}"
     except NoContextError as error:
-        where = kubernetes_setting(place, "context") if inputs.get("context") else place
+        setting = "context"
+        found, allowed = str(error), "a context of the kubeconfig"
         fix = f"write one of `{commands.list_contexts(kubeconfig)}` as the context, or add it: {write}"
-        mistake = Mistake(str(error), "a context of the kubeconfig", fix)
-        return LocatedMistake(where, mistake, rule=live_rules.CONTEXT_MISSING)
     except CouldNotLookError:
         # What the plugin reads otherwise than irsa, it reports itself.
-        pass
-    return None
+        return None
+    else:
+        return None
+    where = kubernetes_setting(place, setting) if inputs.get(setting) else place
+    return live_rules.finding(live_rules.CONTEXT_MISSING, where, found, allowed, fix)
 
 
 def kubernetes_setting(place: Place, name: str) -> Place:

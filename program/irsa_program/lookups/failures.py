@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from irsa.rules import commands
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake, Place, listed, named
+from irsa.rules.mistakes import Place, listed, named
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.lookups import live_rules
 from irsa_world.causes import Cause
@@ -176,11 +176,11 @@ def aws_mistake(error: CouldNotLookError, asked: Question) -> LocatedMistake:
         "subject": asked.subject,
         "to_whom": f" to {named(denied['who'])}" if denied else f": {quoted(error)}",
     }
-    found, allowed, fix = (text.format_map(words) for text in advice[:3])
+    texts = (text.format_map(words) for text in advice[:3])
     place = aws_account.place if error.cause in OF_ACCOUNT else asked.place
     if is_of_role and place and role:
         place = (*place, "assumeRoleArn")
-    return LocatedMistake(place, Mistake(found, allowed, fix), rule=advice.rule)
+    return live_rules.finding(advice.rule, place, *texts)
 
 
 def quoted(error: CouldNotLookError) -> str:
@@ -190,16 +190,17 @@ def quoted(error: CouldNotLookError) -> str:
 
 
 def kubernetes_mistake(
-    error: CouldNotLookError, place: Place, cluster: str, at: commands.ClusterPlace, rule: str, *, write: str
+    error: CouldNotLookError, place: Place, context: str, at: commands.ClusterPlace, rule: str, *, write: str
 ) -> LocatedMistake:
-    """Return the mistake for a cluster, named as in a message, whose Kubernetes API does not answer.
+    """Return the mistake for the cluster of a context, nothing for the current one, whose Kubernetes API is silent.
 
     `write` is the command that writes its kubeconfig.
     """
-    found = f"no answer from the Kubernetes API of {cluster}: {quoted(error)}"
+    which = f"the context {named(context)}" if context else "the current context"
+    found = f"no answer from the Kubernetes API of {which}: {quoted(error)}"
     allowed, advice, command = KUBERNETES_ADVICE.get(error.cause, KUBERNETES_ADVICE[Cause.UNKNOWN])
     fix = f"{advice}: {command(at) if command else write}"
-    return LocatedMistake(place, Mistake(found, allowed, fix), rule=rule)
+    return live_rules.finding(rule, place, found, allowed, fix)
 
 
 KUBERNETES_ADVICE: Mapping[Cause, tuple[str, str, Callable[[commands.ClusterPlace], str] | None]] = {

@@ -12,13 +12,14 @@ from irsa.evaluation.differences import Difference
 from irsa.imported import WHAT_TO_DO, not_as_declared, said
 from irsa.resources import THE_ROLE, Ref
 from irsa.rules.leaves import list_of, mapping_of
-from irsa.rules.mistakes import Mistake, listed, named
+from irsa.rules.mistakes import listed, named
 from irsa.rules.names import snake
 from irsa.rules.unknown import OUTPUT, Unknown, has_unknown, sampled
 from irsa.spec import Spec
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.scalars import parsed
 from irsa_program.lookups import live_rules
+from irsa_program.lookups.live_rules import finding
 
 # What AWS's answers have of a role as well.
 OF_ROLE = ("path", *types.ROLE_SETTINGS)
@@ -94,10 +95,8 @@ def import_differences(key: str, spec: Spec, there: LiveImport, aws: Mapping[str
 
 def differing(key: str, what: str, about: str, found: list[Difference]) -> LocatedMistake:
     """Return the mistake for something to import, by its word in `import`, that differs from what is declared."""
-    mistake = Mistake(
-        f"{about} differs from what is declared: {said(found)}", AS_DECLARED, WHAT_TO_DO.format(f"{what} from import")
-    )
-    return LocatedMistake(("bindings", key, "import"), mistake, rule=live_rules.IMPORT_DIFFERS)
+    text, fix = f"{about} differs from what is declared: {said(found)}", WHAT_TO_DO.format(f"{what} from import")
+    return finding(live_rules.IMPORT_DIFFERS, ("bindings", key, "import"), text, AS_DECLARED, fix)
 
 
 def _further(key: str, setting: str, role: str, further: Iterable[str]) -> Iterator[LocatedMistake]:
@@ -105,8 +104,8 @@ def _further(key: str, setting: str, role: str, further: Iterable[str]) -> Itera
         found = f"the role {named(role)} has what is not declared in {setting}: {listed(names)}"
         # To create one that is there already is refused.
         add = "add inlinePolicies to import, " if setting == "inlinePolicies" else ""
-        mistake = Mistake(found, AS_DECLARED, add + WHAT_TO_DO.format("role from import"))
-        yield LocatedMistake(("bindings", key, "import"), mistake, rule=live_rules.IMPORT_DIFFERS)
+        fix = add + WHAT_TO_DO.format("role from import")
+        yield finding(live_rules.IMPORT_DIFFERS, ("bindings", key, "import"), found, AS_DECLARED, fix)
 
 
 def _is_known(value: Any) -> bool:

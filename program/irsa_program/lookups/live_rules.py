@@ -1,5 +1,8 @@
 """What `irsa check --live` finds, by the rule's name in reports; a failed look-up of `pulumi up` has the same names."""
 
+from irsa.rules.mistakes import Mistake, Place
+from irsa_config.located_mistake import LocatedMistake
+
 RULES = {
     (FAILED_UPDATE := "failed-update"): ("the last update of a resource failed, but the state records it as done"),
     (NAMESPACE_MISSING := "namespace-missing"): (
@@ -57,3 +60,8 @@ RULES = {
     (GUARD_UNAVAILABLE := "guard-unavailable"): "the cluster is older than Kubernetes 1.30, and has no guard",
     (PODS_LOSE_ROLE := "pods-lose-role"): "the change deletes or replaces what Pods use",
 }
+
+
+def finding(rule: str, place: Place, found: str, allowed: str, fix: str) -> LocatedMistake:
+    """Return what was found, by the name of its rule."""
+    return LocatedMistake(place, Mistake(found, allowed, fix), rule=rule)

@@ -16,7 +16,7 @@ import pulumi_aws as aws
 from irsa import types
 from irsa.later import awaited
 from irsa.spec import Spec
-from irsa_config.models import Cluster
+from irsa_config.models import ClusterKeys
 from irsa_config.stack import Stack
 from irsa_program.logical_names import aws_provider
 from irsa_program.lookups.access import Access
@@ -25,6 +25,7 @@ from irsa_program.lookups.questions import LookupFailure, once
 from irsa_program.lookups.values import AwsIdentity
 from irsa_world.causes import CODES, OF_A_WRONG_CLOCK, Cause
 from irsa_world.exits import CouldNotLookError
+from irsa_world.live.once import Once
 from irsa_world.model import EksCluster
 
 # The engine's function behind StackReference. It returns plain values, so that mistakes are reported together.
@@ -61,7 +62,7 @@ class Plugins:
     """AWS and other stacks, asked by Pulumi's plugins and by the engine; the answers are kept."""
 
     def __init__(self, stack: Stack, access: Access) -> None:
-        self.answers: dict[Any, Any] = {}
+        self.answers = Once()
         self._stack, self._refused = stack, access.aws_accounts
 
     @once
@@ -90,7 +91,7 @@ class Plugins:
         account_id = _answer(partial(aws.get_caller_identity, opts=options)).account_id
         return AwsIdentity(account_id, _answer(partial(aws.get_partition, opts=options)).partition)
 
-    def eks_cluster(self, cluster: Cluster) -> EksCluster:
+    def eks_cluster(self, cluster: ClusterKeys) -> EksCluster:
         """Return the description of a cluster."""
         options = self._options(cluster.aws_account)
         found = _answer(partial(aws.eks.get_cluster, name=cluster.name, region=cluster.region, opts=options))

@@ -14,7 +14,7 @@ from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import Mistake, Place, shortened
 from irsa_config.between_keys import issuer_twice
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.models import AwsAccount, Cluster
+from irsa_config.models import AwsAccountKeys, ClusterKeys
 from irsa_config.stack import Stack
 from irsa_program.lookups import live_rules, values
 from irsa_program.lookups.access import asked_aws_account
@@ -22,6 +22,7 @@ from irsa_program.lookups.failures import AskedAwsAccount, Question, aws_mistake
 from irsa_program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
+from irsa_world.live.once import Once
 from irsa_world.model import EksCluster
 from irsa_world.verdict import NO_PROVIDER, NOT_LISTED
 
@@ -49,7 +50,7 @@ class LookupFailure(Exception):
     @classmethod
     def of(cls, place: Place, found: str, allowed: str, fix: str, rule: str = "error") -> "LookupFailure":
         """Return the failure of an answer that is a mistake."""
-        return cls(LocatedMistake(place, Mistake(found, allowed, fix), rule=rule))
+        return cls(live_rules.finding(rule, place, found, allowed, fix))
 
 
 class Cloud(Protocol):
@@ -61,7 +62,7 @@ class Cloud(Protocol):
     def identity(self, aws_account: str | None) -> AwsIdentity:
         """Return the ID of an AWS account, by its key, and its partition."""
 
-    def eks_cluster(self, cluster: Cluster) -> EksCluster:
+    def eks_cluster(self, cluster: ClusterKeys) -> EksCluster:
         """Return the description of a cluster."""
 
     def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
@@ -72,7 +73,7 @@ class Cloud(Protocol):
 
 
 class _Asked(Protocol):
-    answers: dict[Any, Any]
+    answers: Once
 
 
 ASKED = TypeVar("ASKED", bound=_Asked)
@@ -82,16 +83,7 @@ def once(question: Callable[Concatenate[ASKED, KEY], ANSWER]) -> Callable[Concat
     """Return the question so that it is asked once: the answer, or the failure, is kept in `answers`."""
 
     def asked(self: ASKED, /, *key: KEY.args, **named: KEY.kwargs) -> ANSWER:
-        asked_for = (question, *key)
-        if asked_for not in self.answers:
-            try:
-                self.answers[asked_for] = question(self, *key, **named)
-            except LookupFailure as failure:
-                self.answers[asked_for] = failure
-        answer: ANSWER | LookupFailure = self.answers[asked_for]
-        if isinstance(answer, LookupFailure):
-            raise answer
-        return answer
+        return self.answers.answer((question, *key), partial(question, self, *key, **named))
 
     return asked
 
@@ -101,7 +93,7 @@ class Questions:
 
     def __init__(self, stack: Stack, needs: Needs, cloud: Cloud, aws_settings: Mapping[str, Any]) -> None:
         """Take the settings, what they need, who asks, and the stack's `aws:` settings by their names without it."""
-        self.answers: dict[Any, Any] = {}
+        self.answers = Once()
         self._stack, self._clusters, self._needs = stack, stack.clusters_by_key, needs
         used = {*needs.kubernetes, *needs.cluster_arns, *(cluster for cluster, _ in needs.audiences)}
         self._used = [cluster for cluster in self._clusters if cluster in used]
@@ -261,7 +253,7 @@ class Questions:
         settings, found = self._clusters[cluster], self.eks_cluster(cluster)
         if not (authority := found.certificate_authority):
             raise self._not_ready(cluster, found.status, "certificate authority", "name another cluster")
-        aws_account = self._stack.aws_accounts[settings.aws_account] if settings.aws_account else AwsAccount()
+        aws_account = self._stack.aws_accounts[settings.aws_account] if settings.aws_account else AwsAccountKeys()
         region, role_arn = settings.region or aws_account.region or self.region(), aws_account.assume_role_arn
         profile = aws_account.profile or self._aws_settings.get("profile")
         access = {"profile": profile, "role_arn": role_arn}
@@ -302,7 +294,7 @@ class Questions:
         fix = f"wait for it: {commands.wait_for_cluster(self.place(settings), name)}" if status in CHANGING else fix
         return LookupFailure.of(place, found, allowed, fix)
 
-    def place(self, cluster: Cluster) -> commands.AwsPlace:
+    def place(self, cluster: ClusterKeys) -> commands.AwsPlace:
         """Return by which options the AWS CLI acts on an EKS cluster."""
         return self._asked(cluster.aws_account, cluster.region).options
 

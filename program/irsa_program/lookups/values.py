@@ -9,7 +9,7 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import Sample, Unknown, is_there, known_or, or_else, sampled
 from irsa.ways import POD_IDENTITY
 from irsa_config.arguments_with_variables import values_with_variables
-from irsa_config.models import Cluster
+from irsa_config.models import ClusterKeys
 from irsa_config.scalars import parsed
 from irsa_config.stack import Binding, Stack
 from irsa_config.variables import partition_of, references
@@ -213,7 +213,7 @@ def completed(answers: Lookups, known: Lookups) -> Lookups:
     )
 
 
-def known_cluster_arn(cluster: Cluster, region: str | None, identity: AwsIdentity | None) -> str:
+def known_cluster_arn(cluster: ClusterKeys, region: str | None, identity: AwsIdentity | None) -> str:
     """Return the ARN that a cluster has if it is as the file says, with samples of what the file does not say."""
     partition, account_id = (identity.partition, identity.account_id) if identity else ("aws", SAMPLES["account"])
     its_region = _text(cluster.region) or region or SAMPLES["region"]
@@ -239,7 +239,7 @@ def _known_identity(
     return AwsIdentity(account_id or SAMPLES["account"], partition or SAMPLES["partition"])
 
 
-def _known_issuer(cluster: Cluster, region: str | None, index: int) -> str:
+def _known_issuer(cluster: ClusterKeys, region: str | None, index: int) -> str:
     if isinstance(cluster.oidc_issuer, str):
         return cluster.oidc_issuer
     if isinstance(cluster.oidc_provider_arn, str):
@@ -251,7 +251,7 @@ def _known_issuer(cluster: Cluster, region: str | None, index: int) -> str:
     return Sample(f"https://oidc.eks.{its_region}.amazonaws.com/id/{index:0>32}", ["issuer"])
 
 
-def known_provider(cluster: Cluster, aws_account: str | None, identity: AwsIdentity | None, issuer: str) -> str:
+def known_provider(cluster: ClusterKeys, aws_account: str | None, identity: AwsIdentity | None, issuer: str) -> str:
     """Return the ARN of a cluster's OIDC provider in an AWS account, with samples of what is not known of it."""
     identity = identity or AwsIdentity(SAMPLES["account"], SAMPLES["partition"])
     if isinstance(cluster.oidc_provider_arn, str) and cluster.aws_account == aws_account:

@@ -127,7 +127,7 @@ def test_a_mistake_is_four_lines_with_something_to_do(cause: Cause, said: str) -
         kubernetes_mistake(
             error,
             ("cluster", "kubernetes"),
-            "the cluster 'blue'",
+            "blue",
             ClusterPlace("blue"),
             "cluster-unreachable",
             write="write it",

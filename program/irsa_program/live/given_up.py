@@ -19,8 +19,9 @@ from irsa.ways import BOTH, IRSA, ONLY_IRSA, WAYS, Identity, Way, parse_identity
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Binding
 from irsa_program.live.held import Held
-from irsa_program.live.planned import Planned, PlannedStack, finding, service_account_of
+from irsa_program.live.planned import Planned, PlannedStack, service_account_of
 from irsa_program.lookups import live_rules
+from irsa_program.lookups.live_rules import finding
 from irsa_world.pods import ROLE_VARIABLE, running_pod
 from irsa_world.report.text import counted
 from irsa_world.stages import BACK, LOSE_IT, NO_ROLE, RunningPod, listed_pods, restarts, spelled, way_of
