@@ -20,7 +20,7 @@ _LONGEST_BEGINNING = 2
 
 @rule(danger="always")
 def write_everything(policies: Policies) -> Warnings:
-    """Write actions are allowed on every resource, or on every one of a type.
+    """Write actions are allowed on every resource, or on every one of a type in a region.
 
     Whoever takes over a Pod can change or delete what others own.
 
