@@ -329,19 +329,15 @@ def _parser(annotation: Any, marks: Sequence[Any] = (), example: Any = None) -> 
 def _check(marks: Sequence[Any]) -> Callable[[Any], object]:
     """Return the rules among the marks, as one."""
     rules = [mark.check for mark in marks if isinstance(mark, Rule)]
-    if any(getattr(mark, "min_length", 0) for mark in marks):
-        rules.insert(0, _check_not_empty)
+    not_empty = any(getattr(mark, "min_length", 0) for mark in marks)
 
     def check(value: Any) -> None:
+        if not_empty and not value:
+            raise Mistake(kind_of(value), "at least 1 character", "write one")
         for rule in rules:
             rule(value)
 
     return check
-
-
-def _check_not_empty(value: str) -> None:
-    if not value:
-        raise Mistake(kind_of(value), "at least 1 character", "write one")
 
 
 TAGS = _parser(Tags)

@@ -22,7 +22,7 @@ from irsa.role.combinations import combination_mistakes
 from irsa.role.in_aws_account import in_aws_account
 from irsa.role.lint import JudgedRole, judged
 from irsa.role.policies import attachments, inline_policies, policies
-from irsa.role.trust import SUBJECTS, RoleTrust, quota_of, trust_of, trust_usage_of
+from irsa.role.role_trust import SUBJECTS, RoleTrust, quota_of, trust_of, trust_usage_of
 from irsa.role.ways import facts_of, identity_mistakes, ways_of
 from irsa.rules import names
 from irsa.rules.leaves import strings_of
@@ -95,18 +95,11 @@ def read(name: str, args: object, spelling: Spelling = path_of) -> tuple[Spec, S
 
     Args:
         name: The component's logical name.
-        args: ServiceAccountRoleArgs; a marker (irsa.rules.unknown) may stand for any value that is not known.
+        args: ServiceAccountRoleArgs, or what is read of them; a marker may stand for any value that is not known.
         spelling: How the caller spells an argument, for messages.
     """
     arguments = Arguments(name, spelling)
     spec = _read(arguments, args)
-    return spec, arguments.mistakes
-
-
-def declared(name: str, binding: ServiceAccountRole, spelling: Spelling) -> tuple[Spec, Sequence[Located]]:
-    """Return what a role's arguments declare that are read already, and the mistakes between them."""
-    arguments = Arguments(name, spelling)
-    spec = _read(arguments, binding)
     return spec, arguments.mistakes
 
 

@@ -16,8 +16,7 @@ from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Located, Mistake, listed, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.unknown import OUTPUT, WRONG, Unknown, derive, is_there, known_or, or_else
-from irsa.spec import Spec
-from irsa.spec import declared as spec_of
+from irsa.spec import Spec, read
 from irsa.ways import POD_IDENTITY, Identity
 from irsa_config.argument_places import place_of, spelled
 from irsa_config.located_mistake import LocatedMistake
@@ -105,7 +104,7 @@ def with_oidc_providers(planned: Plan, made: Mapping[Any, object], stack: Stack,
             return component, spec
         outputs = [Unknown(OUTPUT.reason, [made[arn]]) if arn in made else arn for arn in arns]
         declared = component.declared.put(("oidc_provider_arns",), outputs)
-        return _identified(component, spec_of(component.automatic_name, declared, spelled)[0], stack, lookups)
+        return _identified(component, read(component.automatic_name, declared, spelled)[0], stack, lookups)
 
     return planned._replace(components=[with_outputs(*each) for each in planned.components])
 
@@ -118,7 +117,7 @@ def _of_binding(
     planned: list[tuple[PlannedComponent, Spec]] = []
     marked = declared
     for component in _components(key, binding, declared, stack, lookups):
-        spec, wrong = spec_of(component.automatic_name, component.declared, spelled)
+        spec, wrong = read(component.automatic_name, component.declared, spelled)
         # An automatic name starts with the binding's key, which has a rule of its own.
         named = is_there(component.declared.role.name)
         wrong = [each for each in wrong if each[0] != ("role", "name") or named]

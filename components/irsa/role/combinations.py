@@ -19,6 +19,7 @@ OF_AN_EXISTING_ROLE: Sequence[Place] = (
 GROUPS = ("role", "trust")
 # What irsa writes the chaining policy for.
 CHAINING: Sequence[Place] = (("assume_role_arns",), ("pod_identity", "target_role_arn"))
+ADD_ON: Place = ("policy", "add_on")
 OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Place] = (
     ("service_account", "labels"),
     ("service_account", "image_pull_secrets"),
@@ -28,7 +29,7 @@ OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Place] = (
 
 def combination_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Iterator[Located]:
     """Yield what is wrong between the arguments, each with the argument to look at; () stands for them all."""
-    role, account = binding.role, binding.service_account
+    role, account, subjects = binding.role, binding.service_account, binding.trust.subjects
     existing: Place = ("role", "arn")
     if is_there(role.arn):
         changing = ", ".join(spelling(argument) for argument in _of_the_role(binding))
@@ -40,7 +41,7 @@ def combination_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Ite
             service_account = spelling(("service_account",))
             found = f"{spelling(existing)} without {service_account}"
             yield (), Mistake(found, "a service account to annotate with the existing role", f"add {service_account}")
-    elif account is None and not _has_subjects(binding) and not _has_add_ons(binding):
+    elif not (account or binding.policies or (subjects != [] and may_be_there(subjects)) or binding.may_have(ADD_ON)):
         ways = f"{spelling(('service_account',))}, or {spelling(('trust', 'subjects'))}"
         yield (), Mistake("no service account may assume the role", ways, "add one of them")
     if is_there(role.name) and is_there(role.name_prefix):
@@ -70,15 +71,6 @@ def _of_the_role(binding: ServiceAccountRole) -> list[Place]:
     inner = {name: [(name, each) for each in getattr(binding, name).written()] for name in GROUPS}
     every = [place for name in written for place in inner.get(name, [(name,)])]
     return [place for place in every if place not in OF_AN_EXISTING_ROLE]
-
-
-def _has_subjects(binding: ServiceAccountRole) -> bool:
-    return may_be_there(binding.trust.subjects) and binding.trust.subjects != []
-
-
-def _has_add_ons(binding: ServiceAccountRole) -> bool:
-    """Return whether an add-on is named, one that is not known here too."""
-    return bool(binding.policies) or (binding.policy is not None and may_be_there(binding.policy.add_on))
 
 
 def _adoption_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Iterator[Located]:

@@ -10,7 +10,7 @@ from irsa.evaluation.lint import permissions, trust
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
 from irsa.evaluation.lint.rule import LintRule, Policies, Warnings, rule, rules_of
 from irsa.keys.binding import ServiceAccountRole
-from irsa.role.trust import STATEMENTS, RoleTrust
+from irsa.role.role_trust import STATEMENTS, RoleTrust
 from irsa.role.ways import ways_of
 from irsa.rules.leaves import mapping_of, strings_of
 from irsa.rules.mistakes import Mistake, Place

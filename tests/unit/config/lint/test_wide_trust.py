@@ -168,7 +168,7 @@ def test_a_provider_that_is_looked_up_later() -> None:
 
 def test_a_policy_that_is_too_long_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: a trust policy of any length, whose judging takes the third power of that; it is refused anyway."""
-    monkeypatch.setattr("irsa.role.trust.admission", lambda *_: pytest.fail("judged"))
+    monkeypatch.setattr("irsa.role.role_trust.admission", lambda *_: pytest.fail("judged"))
     audiences = {"StringEquals": {f"{ISSUER}:aud": [f"audience-{number}" for number in range(300)]}}
     binding = {**APP, "trust": {"statements": [{**OPEN, "Condition": audiences}]}}
     (mistake,) = examine({"cluster": CLUSTER, "bindings": {"app": binding}}, tmp_path, "us-west-2").mistakes
