@@ -32,7 +32,7 @@ from irsa.evaluation.permission_statements import (
 from irsa.rules.unknown import Unknown
 
 # More ARNs than these are not tried.
-MOST_FORMS = 200
+MOST_FORMS = 50
 
 
 class Request(NamedTuple):
@@ -135,7 +135,7 @@ class Permissions:
         """Return whether an action is, for certain, given on every resource of one of its types, but for exceptions.
 
         A resource stands for all where nobody can have named it: its names are 8 to 20 lower-case letters. What a Deny
-        or NotResource names is an exception; that may not be all. Any AWS account and region is enough.
+        or NotResource names is an exception; that may not be all. Any AWS account is enough, one region is not.
 
         Args:
             action: The action.
@@ -277,18 +277,16 @@ _STRANGERS = [
 def _forms(arns: Iterable[str], patterns: Sequence[str]) -> list[tuple[str, ...]]:
     """Return the texts of ARNs between their names, where they have some.
 
-    The partitions, regions and AWS accounts are those of the patterns.
+    The partitions and the AWS accounts are those of the patterns.
     """
     parts = [pattern.split(":") for pattern in patterns]
-    partitions, regions, aws_accounts = (
+    partitions, aws_accounts = (
         {each[index] for each in parts if each[index + 1 :] and each[index] and not {*"*?"} & {*each[index]}}
-        for index in (1, 3, 4)
+        for index in (1, 4)
     )
-    # Of regions, a pattern names several, such as us-*.
-    regions |= {each[3].replace("*", "x").replace("?", "x") for each in parts if each[4:]} - {""}
-    places = ([_OTHER_REGION, *sorted(regions)], arns, sorted(partitions | {"aws"}))
     found: dict[tuple[str, ...], None] = {}
-    for region, arn, partition, account in itertools.product(*places, sorted(aws_accounts | {_OTHER_AWS_ACCOUNT})):
-        text = arn.replace("${Partition}", partition).replace("${Region}", region).replace("${Account}", account)
-        found[tuple(re.split(r"\$\{\w+\}|\*", text))] = None
+    every = itertools.product(arns, sorted(partitions | {"aws"}), sorted(aws_accounts | {_OTHER_AWS_ACCOUNT}))
+    for arn, partition, aws_account in every:
+        text = arn.replace("${Partition}", partition).replace("${Account}", aws_account)
+        found[tuple(re.split(r"\$\{\w+\}|\*", text.replace("${Region}", _OTHER_REGION)))] = None
     return [form for form in found if len(form) > 1]

@@ -20,7 +20,7 @@ _LONGEST_BEGINNING = 2
 
 @rule(danger="always")
 def write_everything(policies: Policies) -> Warnings:
-    """Write actions are allowed on every resource, or on every one of a type in a region.
+    """Write actions are allowed on every resource, or on every one of a type.
 
     Whoever takes over a Pod can change or delete what others own.
 
@@ -234,13 +234,19 @@ def rank(allowed: Sequence[str], resources: Sequence[str]) -> int:
     for number, each in enumerate(_ON_ANY_RESOURCE, 1):
         if any(overlap(each, action) for action in risky):
             return number
+    everywhere = [_in_every_region(each) for each in resources]
     policies = Policies(
-        [{"Version": VERSION, "Statement": {"Effect": "Allow", "Action": risky, "Resource": [*resources]}}]
+        [{"Version": VERSION, "Statement": {"Effect": "Allow", "Action": risky, "Resource": everywhere}}]
     )
-    on_everything = any(matches("*", each) for each in resources)
+    on_everything = any(matches("*", each) for each in everywhere)
     if risky and (on_everything or any(_gives_any(policies, 0, iter(actions.changing(each))) for each in risky)):
         return HARMLESS - 1
     return HARMLESS
+
+
+def _in_every_region(arn: str) -> str:
+    parts = arn.split(":", 5)
+    return ":".join([*parts[:3], "*", *parts[4:]]) if parts[5:] and parts[3] else arn
 
 
 def rank_of_policy(arn: str) -> int:

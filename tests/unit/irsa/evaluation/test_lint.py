@@ -19,14 +19,7 @@ from irsa.evaluation.lint.actions import (
     unknown_action,
 )
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
-from irsa.evaluation.lint.permissions import (
-    HARMLESS,
-    administrator_access,
-    full_access,
-    pass_any_role,
-    rank,
-    write_everything,
-)
+from irsa.evaluation.lint.permissions import administrator_access, full_access, pass_any_role, write_everything
 from irsa.evaluation.lint.rule import Danger, Policies
 from irsa.evaluation.lint.trust import Trust, wide_trust
 from tests.world import document, of_tokens
@@ -148,16 +141,6 @@ WRITES, PASSES = "write_everything", "pass_any_role"
 )
 def test_what_its_policies_allow(statements: list[Any], rules: list[str]) -> None:
     assert dangers(*statements) == rules
-
-
-@pytest.mark.parametrize("region", ["*", "us-*", "us-west-2"])
-@pytest.mark.parametrize(("name", "dangerous"), [("*", True), ("my-*", False)])
-def test_the_region_of_everything_is_no_limit_to_check_and_diff(region: str, name: str, dangerous: bool) -> None:
-    """The attack: all queues of the region in which the bindings are, of which one command warned and one did not."""
-    resource = f"arn:aws:sqs:{region}:111122223333:{name}"
-
-    assert dangers(statement("sqs:*", resource)) == [WRITES] * dangerous
-    assert (rank(("sqs:*",), (resource,)) < HARMLESS) is dangerous
 
 
 @pytest.mark.parametrize(
