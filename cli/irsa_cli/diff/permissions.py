@@ -145,17 +145,18 @@ def own_policies(before: Sessions, after: Sessions) -> set[str]:
 
 
 def permission_changes(
-    before: Sessions, after: Sessions, own: Set[str]
+    before: Sessions, after: Sessions, permitted: Sequence[Mapping[str, Permits]]
 ) -> tuple[list[PermissionChange], list[Undecided]]:
     """Return what the roles of a stack gain and lose, what is dangerous first; and of which that cannot be told.
 
-    What a permissions boundary that is not read leaves of it is not looked at.
+    What decides that is permitted, before and afterwards; what a permissions boundary that is not read leaves of it is
+    not looked at.
     """
     found: list[PermissionChange] = []
     compared: dict[str, tuple[list[Gain], list[Gain]]] = {}
     undecided: list[Undecided] = []
     tags = functools.cache(lambda: _tag_keys(ANY_TAG_KEY, _texts_of(before, after)))
-    for arn, (old, new) in changed_permits(before, after, own).items():
+    for arn, (old, new) in changed_permits(*permitted).items():
         role, sessions = (after.roles[arn], after) if arn in after.roles else (before.roles[arn], before)
         change = functools.partial(PermissionChange, role.name, known_arn(arn))
         undecide = functools.partial(Undecided, role.name, known_arn(arn))
@@ -332,13 +333,13 @@ def _allowing(gain: Gain) -> Document:
 def policies_of_others(before: Sessions, after: Sessions) -> list[str]:
     """Return the ARNs of policies and boundaries that are not the stack's, of the roles whose permissions change."""
     own = own_policies(before, after)
-    sides = (side for both in changed_permits(before, after, own).values() for side in both)
+    changed = changed_permits(permits(before, own), permits(after, own))
+    sides = (side for both in changed.values() for side in both)
     arns = {arn for side in sides for arn in (*side.attached, *filter(known_arn, [side.boundary]))}
     return sorted(arns - own)
 
 
-def changed_permits(before: Sessions, after: Sessions, own: Set[str]) -> dict[str, tuple[Permits, Permits]]:
+def changed_permits(before: Mapping[str, Permits], after: Mapping[str, Permits]) -> dict[str, tuple[Permits, Permits]]:
     """Return what decides what the roles may do at both times, where that changes."""
-    both = permits(before, own), permits(after, own)
-    sides = {arn: tuple(each.get(arn, NO_PERMITS) for each in both) for arn in sorted({*both[0], *both[1]})}
-    return {arn: (old, new) for arn, (old, new) in sides.items() if old != new}
+    sides = ((arn, before.get(arn, NO_PERMITS), after.get(arn, NO_PERMITS)) for arn in sorted({*before, *after}))
+    return {arn: (old, new) for arn, old, new in sides if old != new}

@@ -129,9 +129,10 @@ def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, both: tuple[S
     found = rights(before, after, compared.values(), live.eks_issuers)
     of_sessions = session_policy_changes(before, after, found, live.eks_issuers)
     chains = add_chains(found, before, after)
-    powers = powers_of(permits(after, own), chains)
+    permitted = [permits(each, own) for each in (before, after)]
+    powers = powers_of(permitted[1], chains)
     dangerous = dangerous_gains(found, compared, aws_accounts_of(state), after, powers)
-    permissions, undecided = permission_changes(before, after, own)
+    permissions, undecided = permission_changes(before, after, permitted)
     others = not_compared((e.resource.type, e.resource.name, changed_properties(e)) for e in preview.steps)
     guards = clusters_of_guards(state, preview.steps)
     bindings, other = changes(preview.steps, keys, guards)
