@@ -16,7 +16,7 @@ from bench.bindings import MeasuredBinding, declared, literal, numbered, real_si
 from bench.figures import Figure, compared
 from bench.measuring import say
 from sandbox.layout import AWS_ACCOUNT
-from tests.sandbox.conftest import Cloud, running_cloud
+from tests.sandbox.cloud import Cloud, running_cloud
 from tests.sandbox.project import ROOT, STACK, Stack
 
 FLOOR = Path(__file__).parent / "floor_program.py"

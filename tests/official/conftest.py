@@ -2,9 +2,12 @@
 
 import os
 
-from sandbox.versions import official_parts
-from tests.sandbox.conftest import cloud, deploy, nothing_left
+import pytest
 
-__all__ = ["cloud", "deploy", "nothing_left"]
+from sandbox.versions import official_parts
 
 collect_ignore_glob = [] if official_parts(os.environ) else ["test_*.py"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.import_plugin("tests.sandbox.cloud")

@@ -48,10 +48,10 @@ def test_mistakes_are_reported_in_the_words_of_the_schema(stack: Stack) -> None:
     file = stack.folder / "Pulumi.yaml"
     before = file.read_text()
     program = yaml.safe_load(before)
-    program["resources"]["report-reader"]["properties"]["maxSessionDuration"] = 60
+    program["resources"]["report-reader"]["properties"]["role"] = {"maxSessionDuration": 60}
     file.write_text(yaml.safe_dump(program))
     said = stack.refused("preview")
-    assert "maxSessionDuration\n" in said
+    assert "role.maxSessionDuration\n" in said
     assert "1 error in the arguments" in said
     file.write_text(before)
 

@@ -4,18 +4,7 @@ import json
 from typing import Any
 
 from tests.sandbox.irsa_command import PROVIDER
-from tests.world import of_tokens
-
-# https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
-PODS = {
-    "Effect": "Allow",
-    "Principal": {"Service": "pods.eks.amazonaws.com"},
-    "Action": ["sts:AssumeRole", "sts:TagSession"],
-}
-
-
-def document(*statements: Any) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
+from tests.world import document, of_tokens
 
 
 def allowing(*resources: str, action: str = "s3:GetObject") -> dict[str, Any]:

@@ -9,8 +9,6 @@ DIFFERENCES = {
     # It previews a replacement under the same name beside the old object, whose actions the API server merges: refused.
     "test_from_mode_to_mode": "Expecting value",
     "test_a_guard": "must not contain both",
-    # `pulumi up` takes the policies of a guard that exist over, in place of refusing them as recorded.
-    "test_two_teams_with_one_name": "assert 0 != 0",
     # What is created belongs to `pulumi-kubernetes-<8 hex>`, by an apply; a namespace without labels belongs to nobody.
     "test_states_are_those_of_the_official_plugin": "managedFields",
     # A service account whose role gets another path is deleted and created, in place of updated: the engine asks what

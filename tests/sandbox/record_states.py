@@ -19,7 +19,7 @@ import yaml
 from irsa.version import VERSION
 from sandbox.showcase import seed_by_hand
 from tests.program.test_recorded_states import FOLDER, RECORDED, kept, question
-from tests.sandbox.conftest import Cloud, running_cloud, running_second_cluster
+from tests.sandbox.cloud import Cloud, running_cloud, running_second_cluster
 from tests.sandbox.project import ROOT, STACK, Project
 from tests.sandbox.test_clusters_and_accounts import platform_stack
 

@@ -13,9 +13,10 @@ import yaml
 from tests.sandbox.changes import Settings, named
 from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, follow, not_good, report
-from tests.sandbox.live import allowing, document, web_identity
+from tests.sandbox.live import allowing, web_identity
 from tests.sandbox.project import ROOT, STACK, Project
 from tests.sandbox.test_verify import access
+from tests.world import document
 
 pytestmark = pytest.mark.sandbox
 

@@ -18,10 +18,11 @@ from sandbox.seed import CLUSTER_ROLE_TRUST
 from tests.output_schemas import check_output
 from tests.sandbox.conflicts import Settings, annotated, roles_only, with_policy
 from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, ROLE_ARN, follow, irsa
-from tests.sandbox.live import PODS, allowing, assumable, create_role
+from tests.sandbox.live import allowing, assumable, create_role
 from tests.sandbox.pods import CLUSTER
 from tests.sandbox.project import ROOT, STACK, Project
 from tests.sandbox.test_verify import access
+from tests.world import PODS
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
 

@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from tests.sandbox.irsa_command import ROLE_ARN, not_good, report
-from tests.sandbox.live import allowing, attached, document, policy_document, service_account, web_identity
+from tests.sandbox.live import allowing, attached, policy_document, service_account, web_identity
 from tests.sandbox.project import ROOT, STACK, Project
+from tests.world import document
 
 pytestmark = pytest.mark.sandbox
 

@@ -16,8 +16,9 @@ from lightkube.resources.core_v1 import ServiceAccount
 from tests.sandbox.estate import remove_role
 from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, irsa
-from tests.sandbox.live import PODS, allowing, assumable, create_role, web_identity
+from tests.sandbox.live import allowing, assumable, create_role, web_identity
 from tests.sandbox.project import STACK, Project, Stack
+from tests.world import PODS
 
 pytestmark = pytest.mark.sandbox
 

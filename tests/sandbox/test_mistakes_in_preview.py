@@ -15,7 +15,7 @@ import pytest
 
 from irsa.rules.unknown import WRONG
 from irsa_config.scalars import other_key, scalar
-from tests.sandbox.conftest import Cloud
+from tests.sandbox.cloud import Cloud
 from tests.sandbox.failing_api import Question, failing_api, failing_aws
 from tests.sandbox.project import Project
 from tests.unit.config.test_scalars import ENGINE

@@ -14,7 +14,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ServiceAccount
 
 from irsa.rules.names import snake
-from tests.sandbox.conftest import Cloud
+from tests.sandbox.cloud import Cloud
 from tests.sandbox.irsa_command import PROVIDER, ROLE_ARN, irsa
 from tests.sandbox.live import service_account
 from tests.sandbox.project import STACK, Program, Project

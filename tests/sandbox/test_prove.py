@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, follow, irsa, not_good, report
-from tests.sandbox.live import create_role, document, web_identity
+from tests.sandbox.live import create_role, web_identity
 from tests.sandbox.project import Project
 from tests.sandbox.test_verify import access
+from tests.world import document
 
 pytestmark = pytest.mark.sandbox
 

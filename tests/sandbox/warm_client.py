@@ -12,6 +12,7 @@ import socket
 import sys
 
 PARENT_SECONDS = 1.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(address: str, executable: str, arguments: list[str]) -> int:
@@ -26,16 +27,17 @@ def main(address: str, executable: str, arguments: list[str]) -> int:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         server.connect(address)
         socket.send_fds(server, [json.dumps(request).encode()], files)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in SIGNALS:
             signal.signal(number, lambda received, _frame: send(server, received))
         parent = os.getppid()
         while not select.select([server], [], [], PARENT_SECONDS)[0]:
             # An engine that is killed sends no signal.
             if os.getppid() != parent:
                 return 1
-        code = int(server.recv(8) or 1)
-    # As a shell says by which signal the copy ended.
-    return code if code >= 0 else 128 - code
+        # A copy that a signal ends says nothing.
+        with contextlib.suppress(ConnectionResetError):
+            return int(server.recv(8) or 1)
+    return 1
 
 
 def send(server: socket.socket, number: int) -> None:

@@ -13,7 +13,7 @@ import importlib
 import json
 import os
 import runpy
-import selectors
+import select
 import shlex
 import signal
 import socket
@@ -23,9 +23,8 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tests.sandbox import warm_client
 
@@ -63,18 +62,17 @@ def launcher(folder: Path) -> Path:
 def warm_python(folder: Path) -> Iterator[Path]:
     """Start the process that is forked, and yield the program that stands in the place of `python`.
 
-    Elsewhere than on Linux it is this process's own Python: forking after an import is not safe everywhere.
+    Elsewhere than on Linux it runs this process's own Python: forking after an import is not safe everywhere.
     """
     program = launcher(folder)
     program.parent.mkdir(parents=True)
-    if sys.platform != "linux":
-        program.symlink_to(sys.executable)
+    address = folder / "socket"
+    stand_in = ["-IS", warm_client.__file__, str(address), str(program)] if sys.platform == "linux" else []
+    program.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, *stand_in])} "$@"\n')
+    program.chmod(0o755)
+    if not stand_in:
         yield program
         return
-    address = folder / "socket"
-    command = shlex.join([sys.executable, "-IS", warm_client.__file__, str(address), str(program)])
-    program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-    program.chmod(0o755)
     # It ends with whoever holds the other end of its standard input, so that it outlives no killed test run.
     with subprocess.Popen(
         [sys.executable, "-P", "-m", __name__, str(address)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -95,71 +93,44 @@ def serve(address: str) -> None:
         module: Any = sys.modules[name]
         module.PAUSES = (0.0,) * len(module.PAUSES)
     gc.freeze()
-    with (
-        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening,
-        selectors.DefaultSelector() as selector,
-    ):
+    # Nobody waits for a copy.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(address)
         listening.listen(128)
-        selector.register(sys.stdin, selectors.EVENT_READ, sys.exit)
-        selector.register(listening, selectors.EVENT_READ, partial(accept, listening, selector))
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        while True:
-            # One at a time: the end of a client closes what may be the next.
-            selector.select()[0][0].data()
+        while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
+            client, _ = listening.accept()
+            if os.fork() == 0:
+                listening.close()
+                become(client)
+            client.close()
 
 
-def accept(listening: socket.socket, selector: selectors.BaseSelector) -> None:
-    """Fork a copy for a client; end it with the client, and answer with its exit code."""
-    client, _ = listening.accept()
-    request, files, _, _ = socket.recv_fds(client, LONGEST_REQUEST, MOST_FILES)
-    if not request:
+def follow(client: socket.socket) -> None:
+    """Hand on the signals that a client got; end with it."""
+    with suppress(OSError):
+        while number := client.recv(1):
+            signal.pthread_kill(threading.main_thread().ident or 0, number[0])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def become(client: socket.socket) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    received, files, _, _ = socket.recv_fds(client, LONGEST_REQUEST, MOST_FILES)
+    if not received:
         # The client was killed.
-        client.close()
-        return
-    child = os.fork()
-    if child == 0:
-        become(json.loads(request), files)
-    for file in files:
-        os.close(file)
-    ended = os.pidfd_open(child)
-
-    def hand_on() -> None:
-        number = b""
-        with suppress(ConnectionResetError):
-            number = client.recv(1)
-        if number:
-            # Where the copy has ended, its client has not read so yet.
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(ended, number[0])
-            return
-        selector.unregister(client)
-        client.close()
-        if ended in selector.get_map():
-            # The client was killed.
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            selector.unregister(ended)
-        os.close(ended)
-
-    def answer() -> None:
-        _, status = os.waitpid(child, 0)
-        selector.unregister(ended)
-        with suppress(OSError):
-            client.sendall(str(os.waitstatus_to_exitcode(status)).encode())
-
-    selector.register(client, selectors.EVENT_READ, hand_on)
-    selector.register(ended, selectors.EVENT_READ, answer)
-
-
-def become(request: dict[str, Any], files: list[int]) -> None:
+        os._exit(1)
+    request = json.loads(received)
     # Signals come by the client alone.
     os.setsid()
     # First out of the way of the numbers that they get.
-    high = [fcntl.fcntl(file, fcntl.F_DUPFD, 512) for file in files]
+    files = [client.detach(), *files]
+    high = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 512) for file in files]
     for file in files:
         os.close(file)
+    client = socket.socket(fileno=high.pop(0))
     for file, number in zip(high, request["files"], strict=True):
         os.dup2(file, number)
         os.close(file)
@@ -168,6 +139,17 @@ def become(request: dict[str, Any], files: list[int]) -> None:
     os.chdir(request["folder"])
     sys.executable = request["executable"]
     sys.orig_argv = [sys.executable, *request["arguments"]]
+    threading.Thread(target=follow, args=(client,), daemon=True).start()
+
+    def answer(status: int) -> NoReturn:
+        # Its end would take the answer with it, if a signal crossed that: the client ends first.
+        with suppress(OSError):
+            client.sendall(str(status & 0xFF).encode())
+        while True:
+            with suppress(KeyboardInterrupt):
+                signal.pause()
+
+    os._exit = answer
     code = 0
     try:
         run(request["arguments"])
@@ -183,7 +165,7 @@ def become(request: dict[str, Any], files: list[int]) -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-    os._exit(code & 0xFF)
+    os._exit(code)
 
 
 def run(arguments: list[str]) -> None:

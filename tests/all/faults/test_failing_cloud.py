@@ -18,7 +18,7 @@ import pytest
 from irsa_program.lookups import live_rules
 from irsa_world.report.checks import UNANSWERED
 from tests.all.faults.kills import EVERY, both_apis
-from tests.sandbox.conftest import Cloud
+from tests.sandbox.cloud import Cloud
 from tests.sandbox.failing_api import Answer, Question, answer_of_aws
 from tests.sandbox.irsa_command import ROLE_ARN, irsa
 from tests.sandbox.project import STACK, Project

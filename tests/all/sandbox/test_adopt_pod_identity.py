@@ -8,9 +8,10 @@ import yaml
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ServiceAccount
 
-from tests.sandbox.live import PODS, allowing, create_role, trust_of
+from tests.sandbox.live import allowing, create_role, trust_of
 from tests.sandbox.project import Project
 from tests.sandbox.test_adopt import FILE, adopt, bindings_of, kind_of, kinds, planned, sections, without_groups
+from tests.world import PODS
 
 pytestmark = pytest.mark.sandbox
 

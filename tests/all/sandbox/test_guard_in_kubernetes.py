@@ -32,10 +32,10 @@ from tests.sandbox.guard_pods import (
     is_silent,
     right,
 )
-from tests.sandbox.live import PODS as FOR_PODS
 from tests.sandbox.live import create_role
 from tests.sandbox.pods import CLUSTER
 from tests.sandbox.project import Project
+from tests.world import PODS as FOR_PODS
 
 pytestmark = pytest.mark.sandbox
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, not_good, report
-from tests.sandbox.live import PODS, allowing, assumable, create_role
+from tests.sandbox.live import allowing, assumable, create_role
 from tests.sandbox.pods import CLUSTER, annotation
 from tests.sandbox.project import STACK, Project, blue_and_green
 from tests.sandbox.test_pod_identity import STAGED, TO_PODS, Deploy, associations
 from tests.sandbox.test_prove import POD_IDENTITY, rows, start
+from tests.world import PODS
 
 pytestmark = pytest.mark.sandbox
 

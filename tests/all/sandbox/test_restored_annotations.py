@@ -1,6 +1,6 @@
 import pytest
 
-from tests.sandbox.conftest import Cloud
+from tests.sandbox.cloud import Cloud
 from tests.sandbox.irsa_command import ROLE_ARN, follow, not_good, report
 from tests.sandbox.project import STACK
 from tests.sandbox.test_ownership import (

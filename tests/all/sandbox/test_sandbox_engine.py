@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.engine import prepare_engine
 from sandbox.showcase import show_every_key
-from tests.sandbox.conftest import Cloud, start_by
+from tests.sandbox.cloud import Cloud, start_by
 from tests.sandbox.irsa_command import ACCOUNT
 from tests.sandbox.project import ROOT, Project, Stack
 from tests.sandbox.warm_python import launcher

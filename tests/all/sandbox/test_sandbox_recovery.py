@@ -17,7 +17,7 @@ from sandbox.layout import CHECKOUT, ISSUER, Sandbox
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import ORDER, kill, running, start_servers, stop_servers
 from sandbox.step_progress import StepProgress
-from tests.sandbox.conftest import prepared_sandbox
+from tests.sandbox.cloud import prepared_sandbox
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180)]
 
@@ -95,7 +95,7 @@ from pathlib import Path
 from sandbox.servers import choose_ports, etcd, start, start_servers
 from sandbox.showcase import second_cluster
 from sandbox.step_progress import StepProgress
-from tests.sandbox.conftest import prepared_sandbox
+from tests.sandbox.cloud import prepared_sandbox
 
 progress = StepProgress()
 with prepared_sandbox(Path(sys.argv[1]), progress) as sandbox:

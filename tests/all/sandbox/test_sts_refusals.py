@@ -18,7 +18,7 @@ from lightkube.models.core_v1 import Container, PodSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Pod
 
-from tests.sandbox.conftest import Cloud
+from tests.sandbox.cloud import Cloud
 from tests.sandbox.irsa_command import ISSUER, PROVIDER
 from tests.sandbox.sessions import pod_token, tokens
 

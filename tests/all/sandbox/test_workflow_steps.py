@@ -24,9 +24,7 @@ BINDING = {"serviceAccount": {"name": "reports"}, "role": {"name": "reports-role
 CHANGED = {**BINDING, "policyArns": [SQS, S3], "trust": {"subjects": ["team-b:worker"]}}
 GUIDE = ROOT / "docs" / "guides" / "ci.md"
 # The engine's warning where the plugin of January 2026 is installed.
-OLDER_PLUGIN = re.compile(
-    r"```diff\n~ warning: resource plugin kubernetes is expected to have version (?:.+\n)+?```\n\n"
-)
+OLDER_PLUGIN = re.compile(r"~ warning: resource plugin kubernetes is expected to have version .+\n(?:~     .+\n)*")
 MARKER = f"<!-- irsa preview of {STACK} -->"
 
 
