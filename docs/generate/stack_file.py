@@ -16,6 +16,8 @@ ORDER = (
 )
 
 
+# An add-on takes some of the keys, and some only with others.
+ADD_ON = ("addOn", "hostedZones")
 # Where the keys of a section stand in a stack file.
 IN_BINDING = ("bindings", "my-app")
 PLACES: Mapping[str, Sequence[str]] = {
@@ -27,7 +29,15 @@ PLACES: Mapping[str, Sequence[str]] = {
     "PodIdentity": (*IN_BINDING, "podIdentity"),
     "Role": (*IN_BINDING, "role"),
     "Policy": (*IN_BINDING, "policy"),
+    "AddOn": (*IN_BINDING, "policy"),
+    "PolicyDocument": (*IN_BINDING, "inlinePolicies", "more"),
     "Trust": (*IN_BINDING, "trust"),
+    "AwsAccount": ("accounts", "other"),
+    "Defaults": ("defaults",),
+    "Guard": ("guard",),
+    "Quotas": ("quotas",),
+    "Lint": ("lint",),
+    "Silence": ("lint", "silence", "wide-trust"),
 }
 
 
@@ -35,7 +45,8 @@ def is_valid(section: str, keys: Mapping[str, Any]) -> bool:
     """Return whether `irsa check` takes keys of a section together."""
     identity = {"identity": "podIdentity"} if section == "PodIdentity" else {}
     binding: dict[str, Any] = {"serviceAccount": {"name": "my-app"}, **identity}
-    stack: dict[str, Any] = {"cluster": {"name": "my-cluster"}, "bindings": {"my-app": binding}}
+    bindings = {"my-app": binding, "team-a": {"serviceAccount": {"name": "team-a"}}}
+    stack: dict[str, Any] = {"cluster": {"name": "my-cluster"}, "bindings": bindings}
     if section != "Settings":
         stack["accounts"] = {"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}}
     inner = stack
@@ -71,10 +82,11 @@ def text() -> str:
 
 def _section(title: str, model: Mapping[str, Any]) -> str:
     keys, required = model["properties"], model.get("required", ())
+    in_example = ADD_ON if title == "AddOn" else [key for key in keys if (title, key) != ("Policy", "addOn")]
     rows = ((f"`{key}`", type_of(key, each, required), each.get("description", "")) for key, each in keys.items())
     blocks = (
         "\n".join(f"{key}: {flow(each)}" for key, each in together.items())
-        for together in examples(title, {key: each["examples"][0] for key, each in keys.items()})
+        for together in examples(title, {key: keys[key]["examples"][0] for key in in_example})
     )
     shown = "\n\nor\n\n".join(f"```yaml\n{each}\n```" for each in blocks)
     keys_of_it = table("Key", "Type", "Meaning", rows=rows)

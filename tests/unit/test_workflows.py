@@ -1,7 +1,12 @@
 """The workflows: what they run is pinned, and who looks at a pull request's code before it gets credentials."""
 
+import functools
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +16,7 @@ from tests.workflows import ACTIONS, ROOT, WORKFLOWS, steps_of, workflow
 from tests.world import documented
 
 GUIDE = ROOT / "docs" / "guides" / "ci.md"
+FIRST_JOBS = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL)
 GITHUB = "token.actions.githubusercontent.com"
 # Those that act for a stack, each in an environment of its own.
 FOR_A_STACK = ("preview", "deploy", "drift")
@@ -205,3 +211,20 @@ def test_the_guide_names_every_variable_and_secret() -> None:
     named = {found for row in rows for found in re.findall(r"\b(variable|secret) `(\w+)`", row)}
 
     assert {("variable" if kind == "vars" else "secret", name) for kind, name in read} == named
+
+
+@pytest.mark.parametrize(
+    "block", re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL), ids=("GitHub", "GitLab")
+)
+def test_the_first_job_checks_a_project_of_the_template(block: str, tmp_path: Path) -> None:
+    job = yaml.safe_load(block)
+    check = job.get("check") or job["jobs"]["check"]
+    install, command = check.get("script") or [step["run"] for step in check["steps"] if "run" in step]
+    shutil.copytree(ROOT / "templates" / "irsa-stack", tmp_path, dirs_exist_ok=True)
+    environment = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    run = functools.partial(subprocess.run, check=False, capture_output=True, text=True)
+
+    answer = run(["bash", "-c", command], cwd=tmp_path, env=environment)
+
+    assert install == "pip install -r requirements.txt"
+    assert (answer.returncode, answer.stdout) == (0, "Pulumi.prod.yaml: good, 1 binding\n"), answer
