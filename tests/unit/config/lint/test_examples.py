@@ -1,8 +1,9 @@
 """The examples of lint rules, which are also those of docs/reference/findings.md."""
 
 import re
+import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -105,3 +106,15 @@ def test_a_warning_becomes_a_mistake_or_silent(name: str) -> None:
     examination = examined(bad, lint={"errors": [name], "silence": silence})
     assert {(each.rule, reason) for each, reason in examination.silenced} == {(name, "known")}
     assert examination.mistakes == []
+
+
+def test_the_rule_that_contributing_shows_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[4] / "CONTRIBUTING.md").read_text().partition("\n## A lint rule, step by step\n")[2]
+    (code,) = re.findall(r"^   ```python\n(.*?)^   ```$", page, re.DOTALL | re.MULTILINE)
+    written: dict[str, Any] = {}
+    exec(textwrap.dedent(code), written)
+    rule = written["session_of_an_hour"]
+    monkeypatch.setitem(cast("dict[str, Any]", RULES), "session-of-an-hour", rule)
+
+    warned = [{each.rule for each in examined(example).warnings} for example in rule.examples]
+    assert ["session-of-an-hour" in rules for rules in warned] == [True, False]
