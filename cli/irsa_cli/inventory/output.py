@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from irsa.evaluation import Decision
 
 NOT_READ = "not read"
+NEVER, PARTLY, USED, TOO_YOUNG = "never used", "partly used", "used", "too young"
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,34 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class LastUse:
+    """What a role, or one statement of its policies that allows, never used in the 400 days that IAM keeps.
+
+    Denied attempts count as use, and the figures are of the role: what another statement allowed counts too.
+
+    Attributes:
+        role: ARN of the role.
+        outcome: `never used`, `partly used`, `used`; `too young` where the role, or the version of the managed policy,
+            is younger than 90 days; or `cannot tell`. A role has its statements only where it was used.
+        policy: Name of the inline policy, or ARN of the managed one; empty of the role as a whole.
+        statement: The Sid of the statement, or its place, such as `Statement[0]`; empty likewise.
+        services: Services that the statement names and the role never used.
+        actions: Actions that IAM tracks and the role never used, of the services that it did use.
+        cannot_tell: Actions of the statement on which IAM does not report.
+        reason: Why there is no answer; empty where there is one, or where `cannot_tell` says it.
+    """
+
+    role: str
+    outcome: str
+    policy: str = ""
+    statement: str = ""
+    services: Sequence[str] = ()
+    actions: Sequence[str] = ()
+    cannot_tell: Sequence[str] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Inventory:
     """What `irsa inventory` found.
 
@@ -131,6 +160,7 @@ class Inventory:
         chains: The roles that the roles of service accounts may assume in turn, and those that these may.
         left_out: What --namespace left out, counted; empty without it.
         associations: The associations of the clusters.
+        last_use: What each role never used that a service account may assume; null without --last-use.
     """
 
     clusters: Mapping[str, str]
@@ -143,3 +173,4 @@ class Inventory:
     chains: Sequence[Chain] = ()
     left_out: str = ""
     associations: Sequence[AssociationRow] = ()
+    last_use: Sequence[LastUse] | None = None
