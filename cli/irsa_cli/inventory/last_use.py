@@ -82,7 +82,7 @@ def _of_role(
 def _of_policy(role_arn: str, policy: str, document: Mapping[str, Any], report: Report) -> Iterator[LastUse]:
     for number, statement in enumerate(items_of(document.get("Statement"))):
         if statement.get("Effect") == "Allow":
-            name = str(statement.get("Sid") or f"Statement[{number}]")
+            name = str(statement.get("Sid") or number)
             outcome, services, actions, untracked = _of_actions(items_of(statement.get("Action", "NotAction")), report)
             yield LastUse(role_arn, outcome, policy, name, services, actions, untracked)
 
@@ -127,21 +127,20 @@ def last_use_section(rows: Sequence[LastUse], aws_accounts: int, rest: str) -> S
     alike: dict[tuple[Any, ...], list[str]] = {}
     reasons: dict[str, list[str]] = {}
     for each in rows:
-        never = (*(f"{service}:*" for service in each.services), *each.actions)
+        never = (*(f"service {named(service)}" for service in each.services), *map(named, each.actions))
         if each.reason:
             reasons.setdefault(f"{each.outcome}: {each.reason}", []).append(each.role)
         elif each.outcome == NEVER or never:
             # A role that was never used has a line of its own.
             of_role = () if each.policy else (each.role,)
             where = bool(each.policy), each.outcome != NEVER, of_role, each.policy, each.statement
-            alike.setdefault((*where, never, tuple(each.cannot_tell)), []).append(each.role)
+            alike.setdefault((*where, never, tuple(map(named, each.cannot_tell))), []).append(each.role)
     table = []
     for key, roles in sorted(alike.items(), key=lambda each: (*each[0][:2], -len(each[1]), each[0])):
         *_, policy, statement, never, untracked = key
-        several = f"{len(roles):,}: " if len(roles) > 1 else ""
-        lists = (", ".join(first_few([named(each) for each in those])) for those in (never, untracked))
+        lists = (", ".join(first_few(those)) for those in (never, untracked))
         cells = [named(policy.rpartition("/")[2]), named(statement), *lists] if policy else ["", "", "the role", ""]
-        table.append([several + names(roles), *cells])
+        table.append([names(roles), *cells])
     below = [f"and {len(table) - ROWS:,} more lines: --json has all of them"] if len(table) > ROWS else []
     below += [f"{reason}: {counted(len(arns), 'role')}: {names(arns)}" for reason, arns in reasons.items()]
     shown = [(Message(each), "yellow") for each in below]

@@ -125,7 +125,7 @@ class LastUse:
         outcome: `never used`, `partly used`, `used`; `too young` where the role, or the version of the managed policy,
             is younger than 90 days; or `cannot tell`. A role has its statements only where it was used.
         policy: Name of the inline policy, or ARN of the managed one; empty of the role as a whole.
-        statement: The Sid of the statement, or its place, such as `Statement[0]`; empty likewise.
+        statement: The Sid of the statement, or its number, from 0; empty likewise.
         services: Services that the statement names and the role never used.
         actions: Actions that IAM tracks and the role never used, of the services that it did use.
         cannot_tell: Actions of the statement on which IAM does not report.
