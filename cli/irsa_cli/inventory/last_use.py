@@ -33,11 +33,7 @@ def last_use(
 ) -> list[LastUse]:
     """Return what each role never used that a service account may assume: a row for it, then those of its statements.
 
-    Args:
-        inventory: The inventory that names the roles.
-        world: What it was taken of.
-        now: Now.
-        ask: Returns what roles last used, by their ARNs.
+    `ask` returns what roles last used, by their ARNs.
     """
     admitted = (each for each in inventory.associations if each.decision is not Decision.DENIED)
     arns = {each.role for each in inventory.admissions}
@@ -113,14 +109,9 @@ def _of_actions(patterns: Iterable[str], report: Report) -> tuple[str, list[str]
 
 
 def last_use_section(rows: Sequence[LastUse], aws_accounts: int, rest: str) -> Section:
-    """Return the page: how many roles and statements were never used, then what to act on, whole roles first.
+    """Return the page: how many roles and statements were never used, what to act on, and last what it leaves out."""
 
-    Args:
-        rows: What roles never used.
-        aws_accounts: How many AWS accounts there are: in a single one, the names of its roles are enough.
-        rest: What the page leaves out.
-    """
-
+    # In a single AWS account, the names of its roles are enough.
     def names(arns: Sequence[str]) -> str:
         return ", ".join(first_few([named(role_name(arn) if aws_accounts == 1 else arn) for arn in arns]))
 

@@ -116,20 +116,18 @@ class Finding:
 
 @dataclass(frozen=True)
 class LastUse:
-    """What a role, or one statement of its policies that allows, never used in the 400 days that IAM keeps.
-
-    Denied attempts count as use, and the figures are of the role: what another statement allowed counts too.
+    """What a role, or a statement of its policies, never used in the 400 days that IAM keeps, by whatever allowed it.
 
     Attributes:
-        role: ARN of the role.
-        outcome: `never used`, `partly used`, `used`; `too young` where the role, or the version of the managed policy,
-            is younger than 90 days; or `cannot tell`. A role has its statements only where it was used.
-        policy: Name of the inline policy, or ARN of the managed one; empty of the role as a whole.
-        statement: The Sid of the statement, or its number, from 0; empty likewise.
-        services: Services that the statement names and the role never used.
-        actions: Actions that IAM tracks and the role never used, of the services that it did use.
-        cannot_tell: Actions of the statement on which IAM does not report.
-        reason: Why there is no answer; empty where there is one, or where `cannot_tell` says it.
+        role: ARN of the role. Its statements follow only where it was used.
+        outcome: `never used`, `partly used`, `used`, `cannot tell`; or `too young`: the role, or the version of the
+            managed policy, is younger than 90 days. Denied attempts count as use.
+        policy: Name of the inline policy, or ARN of the managed one; empty for the role itself.
+        statement: Its Sid, or its number from 0; empty likewise.
+        services: Services of the statement that the role never used.
+        actions: Actions that IAM tracks and the role never used, of services that it used.
+        cannot_tell: Actions of the statement that IAM does not track.
+        reason: Why the role or the policy has no better outcome.
     """
 
     role: str

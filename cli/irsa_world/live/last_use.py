@@ -30,43 +30,31 @@ Services are in small letters; one whose actions are all denied is not there."""
 def read_last_use(
     clients: Mapping[str, AwsAccountClient], role_arns: Iterable[str], show: Callable[[str], None]
 ) -> dict[str, Report | Unread]:
-    """Return what each role last used, or why that is not known.
-
-    Args:
-        clients: The AWS accounts of the roles, by their number.
-        role_arns: ARNs of the roles.
-        show: Takes the progress.
-    """
+    """Return what each role last used, or why that is not known; the clients are by number of the AWS account."""
     services = {number: Service(each.session, "iam", ONCE_MORE) for number, each in clients.items()}
     found: dict[str, Report | Unread] = {}
     jobs: dict[str, str] = {}
-    waiting, under_way = sorted(role_arns, reverse=True), list[str]()
-    total, end = len(waiting), time.monotonic() + BUDGET_SECONDS
-    while (waiting or under_way) and time.monotonic() < end:
-        while waiting and len(under_way) < JOBS_AT_ONCE:
-            under_way.append(waiting.pop())
-        for arn in under_way:
+    left, end = sorted(role_arns), time.monotonic() + BUDGET_SECONDS
+    total = len(left)
+    while left and time.monotonic() < end:
+        for arn in left[:JOBS_AT_ONCE]:
             try:
                 _step(services[arn.split(":")[4]], arn, jobs, found)
             except CouldNotLookError as error:
                 if error.cause is not Cause.THROTTLED:
                     found[arn] = Unread(error)
-        under_way = [arn for arn in under_way if arn not in found]
+        left = [arn for arn in left if arn not in found]
         show(f"last use: {len(found):,} of {total:,} roles")
-        if waiting or under_way:
+        if left:
             time.sleep(POLL_SECONDS)
     late = CouldNotLookError(
         f"IAM did not report it within {BUDGET_SECONDS // 60} minutes: choose fewer by --namespace"
     )
-    return found | {arn: Unread(late) for arn in (*waiting, *under_way)}
+    return found | dict.fromkeys(left, Unread(late))
 
 
 def _step(service: Service, arn: str, jobs: dict[str, str], found: dict[str, Report | Unread]) -> None:
-    """Start the job of a role, or take what it reports, if it has ended.
-
-    Raises:
-        CouldNotLookError: IAM denies it or does not answer, the role is gone, or the job failed.
-    """
+    """Start the job of a role, or take what it reports, if it has ended."""
     if arn not in jobs:
         details = {"Arn": arn, "Granularity": "ACTION_LEVEL"}
         name = "iam:GenerateServiceLastAccessedDetails"
