@@ -35,9 +35,9 @@ def last_use(
 
     `ask` returns what roles last used, by their ARNs.
     """
-    admitted = (each for each in inventory.associations if each.decision is not Decision.DENIED)
+    # The admissions have the target roles of associations.
     arns = {each.role for each in inventory.admissions}
-    arns |= {arn for each in admitted for arn in (each.role, each.target_role)}
+    arns |= {each.role for each in inventory.associations if each.decision is not Decision.DENIED}
     roles = [each for aws_account in world.aws_accounts for each in aws_account.roles if each.arn in arns]
     policies = {each.arn: each for aws_account in world.aws_accounts for each in aws_account.policies}
     limit = now - timedelta(days=UNUSED_DAYS)

@@ -87,5 +87,5 @@ def _pages(iam: Any, job: str) -> list[Any]:
 
 def _used(service: Mapping[str, Any]) -> Mapping[str, bool]:
     tracked = service.get("TrackedActionsLastAccessed") or ()
-    actions = {each["ActionName"].rpartition(":")[2]: "LastAccessedTime" in each for each in tracked}
-    return {**actions, SERVICE: "LastAuthenticated" in service or any(actions.values())}
+    actions = {each["ActionName"]: "LastAccessedTime" in each for each in tracked}
+    return {**actions, SERVICE: "LastAuthenticated" in service}

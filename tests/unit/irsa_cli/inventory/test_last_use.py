@@ -259,6 +259,14 @@ def test_no_text_of_others_passes_for_ours(inventory: Inventory, dangers: tuple[
     assert said.count(MARK) > 4 * len(texts)
 
 
+def test_a_page_ends(inventory: Inventory) -> None:
+    said = inventory([app(f"app-{number}", last_used=None) for number in range(60)], Iam({})).splitlines()
+
+    assert said[0].startswith("60 of 60 roles were never used")
+    assert len(said) < 50
+    assert "and 20 more lines: --json has all of them" in said
+
+
 def test_the_example_of_the_documentation(inventory: Inventory) -> None:
     """300 roles: the page is short, a few jobs run at a time, and IAM is asked by the documented rights."""
     policy = ManagedPolicy(SHARED, allowing("s3:PutBucketPolicy", Sid="Buckets"), created=OLD)
