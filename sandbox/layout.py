@@ -78,6 +78,10 @@ class Sandbox:
         return self.folder / "quotas.json"
 
     @property
+    def last_use(self) -> Path:
+        return self.folder / "last_use.json"
+
+    @property
     def environment_file(self) -> Path:
         return self.folder / "env"
 

@@ -3,9 +3,9 @@
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -43,11 +43,13 @@ class Discovery(World):
         stacks: Names of the irsa stacks that were read.
         managed: The roles that these stacks create, without those that they only annotate with; their service accounts;
             and their associations.
+        clients: Who read the AWS accounts, by their number.
     """
 
     not_checked: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
     managed: frozenset[Place] = frozenset()
+    clients: Mapping[str, AwsAccountClient] = field(default_factory=dict, compare=False)
 
 
 def inputs_of(options: argparse.Namespace) -> Sequence[Inputs]:
@@ -83,6 +85,7 @@ def discover(
     with_clusters = [(each, ClusterClients(each.clusters)) for each in declared]
     # Threads write to it; two runs should print the same, sorted.
     not_checked: set[str] = set()
+    clients: dict[str, AwsAccountClient] = {}
 
     def read_cluster(read: Callable[[ClusterClient], Cluster], live: ClusterClient) -> Cluster:
         found = read(live)
@@ -99,7 +102,10 @@ def discover(
             found = (each.result() for _, each in of_clusters)
             return {each.issuer for each in found if isinstance(each, Cluster)}
 
-        read_account = partial(read_aws_account, policies=policies, not_checked=not_checked.add, issuers=issuers)
+        def read_account(live: AwsAccountClient) -> AwsAccount:
+            clients.setdefault(live.number, live)
+            return read_aws_account(live, policies, not_checked.add, issuers)
+
         accounts = _aws_accounts(declared, credentials)
         of_accounts = [(name, pool.submit(_read, name, reach, read_account)) for name, reach in accounts]
         managed = [pool.submit(_managed_service_accounts, *each, not_checked.add) for each in with_clusters]
@@ -108,7 +114,8 @@ def discover(
         service_accounts = {place for each in managed for place in each.result()}
     if not clusters or not aws_accounts:
         raise CouldNotLookError("; ".join(sorted(not_checked)))
-    return _discovery(clusters, aws_accounts, declared, service_accounts, not_checked)
+    found = _discovery(clusters, aws_accounts, declared, service_accounts, not_checked)
+    return replace(found, clients=clients)
 
 
 def _discovery(
