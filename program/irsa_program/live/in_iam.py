@@ -29,7 +29,7 @@ def iam_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     created = {planned.arn_of(each) for planned in stack.components for each in planned.spec.of(types.POLICY)}
     nearest = functools.cache(_nearest)
     for planned in stack.components:
-        aws_account, role = planned.aws_account, planned.spec.role
+        aws_account, role = stack.aws_account(planned), planned.spec.role
         if aws_account is None or role is None:
             continue
         options = stack.options(planned.component.aws_account, "")
@@ -189,10 +189,11 @@ def account_quotas(stack: PlannedStack) -> Iterator[LocatedMistake]:
     new: dict[tuple[str, str], list[Planned]] = {}
     summaries: dict[str, Mapping[str, int]] = {}
     for planned in stack.components:
-        if planned.aws_account is None or planned.aws_account.summary is None:
+        aws_account = stack.aws_account(planned)
+        if aws_account is None or aws_account.summary is None:
             continue
-        account_id = planned.aws_account.identity.account_id
-        summaries[account_id] = planned.aws_account.summary
+        account_id = aws_account.identity.account_id
+        summaries[account_id] = aws_account.summary
         for each in planned.spec.of(types.ROLE, types.POLICY):
             before = stack.held.find(each.type, each.logical_name)
             # One with an automatic name is replaced before it is deleted.

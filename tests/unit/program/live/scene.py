@@ -127,7 +127,7 @@ def whole(
     there = {key: clusters.get(key) or cluster() for key in stack.clusters_by_key}
     reads = Reads({key: aws_account or account() for key in lookups.aws_accounts}, there)
     planned = plan(stack, lookups)
-    components = planned_components(stack, planned, lookups, reads)
+    components = planned_components(stack, planned, lookups)
     return PlannedStack(stack, components, planned.guards, lookups, reads, held(state), "dev")
 
 
