@@ -1,7 +1,7 @@
 """What IAM would refuse: names that are taken, policies that do not exist, what is to be adopted, and quotas."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from irsa import types
 from irsa.resources import DeclaredResource, Ref
@@ -91,23 +91,22 @@ def _existing_policies(planned: Planned, role: DeclaredResource) -> Iterator[tup
 
 def missing_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the roles that bindings only name, and that their AWS account does not have."""
-    read = stack.reads.aws_accounts.values()
-    keys = {each.identity.account_id: key for key, each in stack.reads.aws_accounts.items()}
-    aws_accounts = {each.identity.account_id: each for each in read if each.roles is not None}
+    read = {
+        each.identity.account_id: (key, dict.fromkeys(role.arn for role in each.roles))
+        for key, each in stack.reads.aws_accounts.items()
+        if each.roles is not None
+    }
     created = {planned.role_arn for planned in stack.components if planned.spec.role}
     for planned in stack.components:
-        arn = planned.role_arn
-        account_id, name = account_and_name(arn or "", "role")
-        aws_account = aws_accounts.get(account_id)
-        if aws_account and arn and arn not in created and aws_account.roles_by_name.get(name) != arn:
+        arn = planned.role_arn or ""
+        key, arns = read.get(account_and_name(arn, "role")[0], (None, None))
+        if arns is not None and arn not in created and arn not in arns:
             found = f"there is no role {named(arn)}: Pods get no credentials"
-            fix = _nearest(
-                stack.options(keys[account_id], ""), arn, "role", tuple(each.arn for each in aws_account.roles or ())
-            )
+            fix = _nearest(stack.options(key, ""), arn, "role", arns)
             yield finding(live_rules.ROLE_MISSING, planned.place("role", "arn"), found, "an existing role", fix)
 
 
-def _nearest(place: commands.AwsPlace, arn: str, kind: str, known: tuple[str, ...]) -> str:
+def _nearest(place: commands.AwsPlace, arn: str, kind: str, known: Collection[str]) -> str:
     """Return the advice to use the role or policy whose name is most similar, by its whole ARN."""
     names = {account_and_name(each, kind)[1]: each for each in known}
     name = likely(account_and_name(arn, kind)[1], names, most=len(names))
