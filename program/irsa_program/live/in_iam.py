@@ -92,7 +92,7 @@ def _existing_policies(planned: Planned, role: DeclaredResource) -> Iterator[tup
 def missing_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the roles that bindings only name, and that their AWS account does not have."""
     read = {
-        each.identity.account_id: (key, dict.fromkeys(role.arn for role in each.roles))
+        each.number: (key, dict.fromkeys(role.arn for role in each.roles))
         for key, each in stack.reads.aws_accounts.items()
         if each.roles is not None
     }
@@ -140,7 +140,7 @@ def provider_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
         if aws_account is None or not settings.create_oidc_provider or arn in stack.held.arns:
             continue
         place = (*stack.stack.place_of_cluster(cluster), "createOidcProvider")
-        providers, account_id = aws_account.oidc_providers or frozenset(), aws_account.identity.account_id
+        providers, account_id = aws_account.oidc_providers or frozenset(), aws_account.number
         if arn in providers:
             found = f"the IAM OIDC provider {named(arn)} exists already, and this stack did not create it"
             allowed = f"an AWS account without a provider for {named(issuer_of_provider(arn))}"
@@ -179,7 +179,7 @@ def _quotas_of_role(
             found, fix = f"{what}: {used:,}", ask
             if place == "policyArns":
                 found, fix = f"{found}{until}", f"{ask}{more}"
-            allowed = f"at most {quota:,} in the AWS account {aws_account.identity.account_id}"
+            allowed = f"at most {quota:,} in the AWS account {aws_account.number}"
             yield finding(live_rules.QUOTA_REACHED, planned.place(place), found, allowed, fix)
 
 
@@ -191,7 +191,7 @@ def account_quotas(stack: PlannedStack) -> Iterator[LocatedMistake]:
         aws_account = stack.aws_account(planned)
         if aws_account is None or aws_account.summary is None:
             continue
-        account_id = aws_account.identity.account_id
+        account_id = aws_account.number
         summaries[account_id] = aws_account.summary
         for each in planned.spec.of(types.ROLE, types.POLICY):
             before = stack.held.find(each.type, each.logical_name)

@@ -31,7 +31,7 @@ from irsa_program.lookups.failures import kubernetes_mistake
 from irsa_program.lookups.imported import LiveImport, imports, policy_properties, role_properties
 from irsa_program.lookups.live_rules import finding
 from irsa_program.lookups.questions import LookupFailure, Questions
-from irsa_program.lookups.values import AwsIdentity, Lookups, Needs
+from irsa_program.lookups.values import Lookups, Needs
 from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
 from irsa_world.live.guards import guards_of
 from irsa_world.live.iam import AwsAccountClient
@@ -116,7 +116,7 @@ class CloudReader:
         clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
             in_iam = {
-                key: pool.submit(self._aws_reads, self._ask.identity(key), live, created.get(key, ()))
+                key: pool.submit(self._aws_reads, live, created.get(key, ()))
                 for key, live in self._cloud.reached.items()
                 if key in created or live.number in with_named_roles
             }
@@ -226,15 +226,15 @@ class CloudReader:
         rule, write = live_rules.CLUSTER_UNREACHABLE, self._to_write(key)
         return kubernetes_mistake(error, place, live.context, live.place, rule, write=write)
 
-    def _aws_reads(self, identity: AwsIdentity, live: AwsAccountClient, created: Collection[Planned]) -> AwsReads:
+    def _aws_reads(self, live: AwsAccountClient, created: Collection[Planned]) -> AwsReads:
         """Return what an AWS account has: all that matters for roles that are created, or the roles alone."""
         ask, where = self._optional, f"AWS account {live.number}"
         roles = ask(f"{where}, names of roles", live.listed_roles)
         if not created:
-            return AwsReads(identity, roles)
+            return AwsReads(live.number, roles)
         providers = ask(f"{where}, OIDC providers", live.oidc_providers)
         reads = AwsReads(
-            identity,
+            live.number,
             roles,
             ask(f"{where}, managed policies", live.policies),
             None if providers is None else frozenset(providers),

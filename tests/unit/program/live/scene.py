@@ -90,7 +90,7 @@ def account(
     own = {S3: True, "arn:aws:iam::aws:policy/AdministratorAccess": True}
     known = {**own, **dict.fromkeys(policies, True)}
     found = [each if isinstance(each, Role) else Role(each, {}) for each in roles]
-    return AwsReads(AwsIdentity(NUMBER, "aws"), found, known, more.pop("providers", frozenset()), summary, **more)
+    return AwsReads(NUMBER, found, known, more.pop("providers", frozenset()), summary, **more)
 
 
 def cluster(
