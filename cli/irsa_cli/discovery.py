@@ -154,19 +154,19 @@ def _discovery(
 def _clusters(
     contexts: Sequence[str], eks_names: Sequence[str], stacks: Sequence[Stack], credentials: Inputs
 ) -> list[Source[Cluster]]:
-    chosen: list[Source[Cluster]] = []
-    chosen += [(f"context {named(each)}", partial(_of_context, each), _cluster) for each in contexts]
-    for each in eks_names:
-        chosen.append(
-            (f"EKS cluster {named(each)}", partial(_of_eks, each, credentials), partial(_cluster, eks_name=each))
-        )
-    if not chosen:
-        chosen = [each for stack in stacks for each in _clusters_of(*stack)]
-    return chosen or [("the current context", _of_context, _cluster)]
-
-
-def _of_context(context: str | None = None) -> ClusterClient:
-    return ClusterClient({"context": context})
+    chosen: list[Source[Cluster]] = [
+        (f"context {named(each)}", partial(ClusterClient, {"context": each}), _cluster) for each in contexts
+    ]
+    chosen += [
+        (f"EKS cluster {named(each)}", partial(_of_eks, each, credentials), partial(_cluster, eks_name=each))
+        for each in eks_names
+    ]
+    chosen = chosen or [
+        (_name(declared, reference), partial(clusters.of, reference), _cluster)
+        for declared, clusters in stacks
+        for reference in clusters.references
+    ]
+    return chosen or [("the current context", partial(ClusterClient, {}), _cluster)]
 
 
 def _of_eks(name: str, credentials: Inputs) -> ClusterClient:
@@ -179,11 +179,6 @@ def _of_eks(name: str, credentials: Inputs) -> ClusterClient:
     found = created_eks_cluster(session, name, AwsPlace(profile or "", region))
     kubeconfig = eks_kubeconfig(name, region, found.endpoint, found.certificate_authority or "", profile=profile)
     return ClusterClient({"kubeconfig": json.dumps(kubeconfig)})
-
-
-def _clusters_of(declared: DeclaredStack, clusters: ClusterClients) -> Iterator[Source[Cluster]]:
-    for reference in clusters.references:
-        yield _name(declared, reference), partial(clusters.of, reference), _cluster
 
 
 def _name(declared: DeclaredStack, reference: str) -> str:

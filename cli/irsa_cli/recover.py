@@ -12,6 +12,7 @@ from typing import Any
 
 from irsa import types
 from irsa.rules import commands
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import named, visible
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa_cli.text_files import text_of
@@ -99,7 +100,7 @@ RECORDED = "# By now, the state has what has this name: leave it, unless that is
 BY_HAND = "# irsa has no command that looks for it: look by hand, and delete it if the interrupted run created it."
 REMOVALS = "# They remove the annotations that the interrupted run wrote. NotFound, or a failed test: nothing to do."
 
-State = dict[str, Any]
+State = Mapping[str, Any]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -138,7 +139,7 @@ def list_of(state: Any) -> str:
     if not pending:
         return NOTHING
     # By their references.
-    providers = {f"{each['urn']}::{each.get('id')}": _mapping(each.get("inputs")) for each in recorded}
+    providers = {f"{each['urn']}::{each.get('id')}": mapping_of(each.get("inputs")) for each in recorded}
     names = [known_text(each.get("id")) for each in recorded if each["type"] == types.ROLE]
     roles = [name for name in names if PLAIN.fullmatch(name)]
     known = {_lines(each, (), {}) for each in recorded}
@@ -174,7 +175,7 @@ def _commands(resource: State, roles: Sequence[str], providers: Mapping[str, Sta
     """Return the commands that look for a resource, and the one that deletes it; none where there is none."""
     inputs = part(dict, resource, "inputs")
     issuer = known_text(inputs.get("url")).removeprefix("https://")
-    found = {**inputs, **_mapping(inputs.get("metadata")), "issuer": issuer}
+    found = {**inputs, **mapping_of(inputs.get("metadata")), "issuer": issuer}
     values = {key: text for key, value in found.items() if PLAIN.fullmatch(text := known_text(value))}
     prefix, kind = values.get("namePrefix", ""), resource["type"]
     if kind == types.ROLE and "name" not in values:
@@ -185,8 +186,8 @@ def _commands(resource: State, roles: Sequence[str], providers: Mapping[str, Sta
         texts = [[Template(word).substitute(values) for word in each.split()] for each in COMMANDS.get(kind, ())]
     except KeyError:
         return []
-    inputs = providers.get(known_text(resource.get("provider")), {})
-    place = cluster_place(inputs) if kind.startswith("kubernetes:") else aws_place(inputs)
+    provider = providers.get(known_text(resource.get("provider")), {})
+    place = cluster_place(provider) if kind.startswith("kubernetes:") else aws_place(provider)
     return [at for words in texts if (at := commands.at_place(" ".join(map(shlex.quote, words)), place))]
 
 
@@ -195,19 +196,14 @@ def _removals(patch: State, providers: Mapping[str, State]) -> list[str]:
 
     None of them where a part is no known text: a secret would stand in a terminal, and in the shell's history.
     """
-    metadata = _mapping(part(dict, patch, "inputs").get("metadata"))
-    annotations = _mapping(metadata.get("annotations"))
+    metadata = mapping_of(part(dict, patch, "inputs").get("metadata"))
+    annotations = mapping_of(metadata.get("annotations"))
     where = (known_text(metadata.get("namespace") or DEFAULT_NAMESPACE), known_text(metadata.get("name")))
     if is_secret(metadata) or not all(map(known_text, (*where, *annotations.values()))):
         return []
     place = cluster_place(providers.get(known_text(patch.get("provider")), {}))
     found = [commands.remove_annotation_with_value(place, *where, key, value) for key, value in annotations.items()]
     return found if all(found) else []
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    """Return a value that is a mapping; else an empty one, as for a secret, or another provider's input."""
-    return value if isinstance(value, dict) else {}
 
 
 def _quoted(text: str) -> str:

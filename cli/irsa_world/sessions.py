@@ -11,13 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from irsa.evaluation import (
-    Decision,
-    Evaluation,
-    PodIdentityRequest,
-    TrustDocumentError,
-    WebIdentityRequest,
-)
+from irsa.evaluation import Decision, Evaluation, PodIdentityRequest, TrustDocumentError, WebIdentityRequest
 from irsa.evaluation.answers import RoleRequest
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Parsed, Statement, parse

@@ -15,7 +15,7 @@ from irsa_config.loading import LoadedSettings, read_settings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Stack
 from irsa_config.variables import references
-from irsa_program.lookups.values import Lookups, unanswered
+from irsa_program.lookups.values import unanswered
 from irsa_program.plan import Plan, plan
 
 
@@ -30,7 +30,6 @@ class Examination:
         warnings: The warnings of the lint rules, those included by which `irsa check` fails and `pulumi up` does not.
         silenced: The warnings that the file silences, with the reason.
         not_checked: What could not be checked, for messages.
-        lookups: What is known of the look-ups without AWS and Kubernetes.
     """
 
     stack: Stack | None
@@ -39,7 +38,6 @@ class Examination:
     warnings: list[LocatedMistake] = field(default_factory=list)
     silenced: list[tuple[LocatedMistake, str]] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
-    lookups: Lookups | None = None
 
 
 def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, allowed: Any = None) -> Examination:
@@ -53,8 +51,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     """
     settings = read_settings(values, folder)
     stack = settings.stack
-    lookups = unanswered(stack, region, allowed)
-    planned = plan(stack, lookups)
+    planned = plan(stack, unanswered(stack, region, allowed))
     mistakes = settings.placed([*settings.mistakes, *planned.mistakes])
     # Of a secret that is refused where it is, all is said.
     refused = {each.place for each in (*settings.mistakes, *planned.mistakes)}
@@ -70,7 +67,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
             (mistakes if warning.rule in list_of(stack.lint.errors) else remaining).append(warning)
     not_checked = [*secrets, *_secret_variables(settings)]
     good = None if mistakes or secrets else stack
-    return Examination(good, settings, mistakes, remaining, silenced, not_checked, lookups)
+    return Examination(good, settings, mistakes, remaining, silenced, not_checked)
 
 
 def _checked(settings: LoadedSettings, planned: Plan, complete: bool) -> CheckedStack:

@@ -16,7 +16,8 @@ from irsa.later import parsed
 from irsa.spec import Spec, read
 from irsa_program.logical_names import aws_provider, identified, oidc_provider
 from irsa_program.lookups.values import ResolvedCluster
-from tests.program.test_plan import BLUE, ISSUER, SEVERAL, planned, stack_of
+from tests.program.test_plan import BLUE, ISSUER, SEVERAL, planned
+from tests.unit.program.live.scene import stack_of
 
 ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}]}
 SQS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"

@@ -6,10 +6,10 @@ import pytest
 
 from irsa.rules.unknown import SECRET
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.stack import Stack
 from irsa_program.examine import Examination, examine
 from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from irsa_program.plan import Plan, PlannedComponent, plan
+from tests.unit.program.live.scene import stack_of
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -19,13 +19,6 @@ GREEN_ISSUER = GREEN.partition("/")[2]
 APP = {"serviceAccount": {"name": "app", "namespace": "team-a"}}
 OWN = ResolvedAwsAccount(AwsIdentity("111122223333", "aws"), None)
 SEVERAL = {"blue": {"name": "my-cluster"}, "green": {"name": "other", "kubernetes": {"context": "green"}}}
-
-
-def stack_of(values: dict[str, Any]) -> Stack:
-    clusters = {} if "clusters" in values else {"cluster": {"name": "my-cluster"}}
-    stack = examine({**clusters, **values}, ROOT).stack
-    assert stack is not None
-    return stack
 
 
 def planned(values: dict[str, Any], **lookups: Any) -> Plan:

@@ -4,10 +4,9 @@ import contextlib
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from irsa.evaluation import Decision, WebIdentityRequest
-from irsa.evaluation.admission import admission
+from irsa.evaluation.grants import grants
 from irsa.evaluation.patterns import matches
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
@@ -15,7 +14,7 @@ from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn,
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim
-from irsa.rules.trust import federated_providers, minified
+from irsa.rules.trust import federated_providers
 from irsa.ways import IRSA
 from irsa_cli.prove.answers import STS
 from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, Claim, Proof
@@ -27,7 +26,7 @@ from irsa_world.live.sts import AssumedRoleUser, Refused, TokenService
 from irsa_world.model import AwsAccount, ServiceAccount, World
 from irsa_world.report.checks import Check, Outcome, outcome_of
 from irsa_world.sessions import Sessions
-from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, in_cluster
+from irsa_world.state.declared import DeclaredServiceAccount, in_cluster
 from irsa_world.verdict import NO_SERVICE_ACCOUNT, Verdict, of_annotations
 
 # Service accounts that nobody named are asked about offline, until one of them is tried.
@@ -177,7 +176,12 @@ class WebIdentityProof(Proof):
         sessions = declared or self._live()
         if sessions is None:
             return "the trust policy of the role cannot be read"
-        subjects = named_subjects(binding, binding.trust, issuer, binding.audience)
+        subjects = {*binding.subjects, *(each.subject for each in binding.service_accounts)}
+        with contextlib.suppress(Mistake):
+            policy, provider = sessions.policies[self.role_arn], provider_of_role(self.role_arn, issuer)
+            of_role = grants(policy.parsed, provider, [self.audience]).named if declared else ()
+            # `*:*` stands for those whom nobody named, too: they are declared only where the subjects have it.
+            subjects |= {each for each in of_role if each != EVERY_SERVICE_ACCOUNT and stranger([each])}
         if EVERY_SERVICE_ACCOUNT in subjects:
             return "every service account of the cluster is trusted"
         everybody, problem = _service_accounts(proven.cluster, None)
@@ -224,22 +228,3 @@ def _service_accounts(cluster: ClusterClient, namespace: str | None) -> tuple[li
         return cluster.service_accounts(namespace), ""
     except CouldNotLookError as error:
         return [], str(error)
-
-
-def named_subjects(binding: DeclaredBinding, trust: Mapping[str, Any] | None, issuer: str, audience: str) -> set[str]:
-    """Return the patterns of the service accounts that a binding trusts, those of its own statements included."""
-    own = {f"{each.namespace}:{each.name}" for each in binding.service_accounts}
-    named = {*binding.subjects, *own}
-    if trust is None:
-        return named
-    try:
-        provider = provider_of_role(binding.role_arn, issuer)
-        admitted = admission(minified(trust), [provider], sorted(named), audience)
-    except Mistake:
-        return named
-    # `*:*` stands for those whom nobody named, too: they are declared only where the subjects have it.
-    return named | {
-        each.subject
-        for each in admitted.admitted
-        if each.provider_arn == provider and each.subject != EVERY_SERVICE_ACCOUNT and stranger([each.subject])
-    }

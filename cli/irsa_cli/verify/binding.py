@@ -17,16 +17,7 @@ from irsa.rules.unknown import Unknown
 from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.verify.kinds import ASSOCIATION, DOCUMENTS, POLICIES, PROVIDER, ROLE, SERVICE_ACCOUNT, TRUST
 from irsa_cli.verify.pods import pod_checks
-from irsa_world.compare import (
-    NONE,
-    TARGET_ROLE,
-    of_annotations,
-    of_association,
-    of_document,
-    of_no_association,
-    of_policies,
-    of_settings,
-)
+from irsa_world import compare
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.eks import AGENT, EksClient
@@ -132,7 +123,7 @@ class Verification:
         yield ROLE, named(binding.role_arn), self._role
         for each in by_irsa:
             yield PROVIDER, f"cluster of {each.place}", partial(self._issuer, each, role)
-        yield TRUST, about, lambda asked: of_document(asked, role.trust, self._live().trust)
+        yield TRUST, about, lambda asked: compare.of_document(asked, role.trust, self._live().trust)
         for how in ("attached", "inline"):
             yield POLICIES, f"{about}, {how} policies", partial(self._policies, role, how)
         for arn, document in binding.documents.items():
@@ -184,7 +175,7 @@ class Verification:
         trusted = federated_providers(role.trust)
         cluster = self.clusters.of(service_account.provider)
         if provider_of_role(self.binding.role_arn, cluster.issuer) not in trusted:
-            issuers = f"the issuer of {' or '.join(map(named, trusted)) or NONE}"
+            issuers = f"the issuer of {' or '.join(map(named, trusted)) or compare.NONE}"
             expected = f"{issuers}; where the cluster's issuer is new, first write it in the stack file or the program"
             about = f"cluster {named(service_account.cluster_key or cluster.context)}"
             yield asked.bad(f"issuer {named(cluster.issuer)}", expected, about=about)
@@ -194,7 +185,7 @@ class Verification:
         live = read(self._live().trust)
         both = zip(items_of(live["Statement"]), parse(live)[1], strict=True)
         known = [each for each, parsed in both if allowed_principals([parsed]) <= self.declared.principals]
-        return of_document(asked, {**live, "Statement": known}, live)
+        return compare.of_document(asked, {**live, "Statement": known}, live)
 
     def _role(self, asked: Check) -> Iterable[Check]:
         arn, account, binding = self.binding.role_arn, self._account(), self.binding
@@ -207,20 +198,20 @@ class Verification:
             return [asked.bad(missing.found, expected, fix)]
         live = self._live()
         read(live.trust)
-        return of_settings(asked, binding.role, live) if binding.role else ()
+        return compare.of_settings(asked, binding.role, live) if binding.role else ()
 
     def _policies(self, role: Role, how: str, asked: Check) -> Iterable[Check]:
-        return of_policies(asked, self._account().place, how, role, self._live())
+        return compare.of_policies(asked, self._account().place, how, role, self._live())
 
     def _more_policies(self, role: Role, how: str, asked: Check) -> Iterable[Check]:
         """Return the policies that nobody declared, which have a command of their own: `pulumi up` adds the others."""
         return (each for each in self._policies(role, how, asked) if each.fix not in ("", asked.fix))
 
     def _document(self, arn: str, declared: Document, asked: Check) -> Iterable[Check]:
-        return of_document(asked, declared, self._account().documents.get(arn))
+        return compare.of_document(asked, declared, self._account().documents.get(arn))
 
     def _inline_document(self, policy: str, declared: Document, asked: Check) -> Iterable[Check]:
-        return of_document(asked, declared, self._live().inline_policies.get(policy))
+        return compare.of_document(asked, declared, self._live().inline_policies.get(policy))
 
     def _admits_token(self, service_account: DeclaredServiceAccount, asked: Check) -> Iterator[Check]:
         """Check whether an existing role admits a service account of the binding."""
@@ -242,7 +233,7 @@ class Verification:
         if found is None:
             fix = declared.command_to_create(live.place, stack, live.has_namespace(declared.namespace))
             return [asked.bad(NO_SERVICE_ACCOUNT, named(str(declared)), fix)]
-        return of_annotations(asked, live.place, declared, found.annotations, stack)
+        return compare.of_annotations(asked, live.place, declared, found.annotations, stack)
 
     # EKS
 
@@ -252,7 +243,7 @@ class Verification:
         for each in binding.associations:
             yield ASSOCIATION, _place(str(each), each.cluster), partial(self._association, each)
             if each.target_role_arn:
-                yield ASSOCIATION, f"{TARGET_ROLE} {named(each.target_role_arn)}", partial(self._target, each)
+                yield ASSOCIATION, f"{compare.TARGET_ROLE} {named(each.target_role_arn)}", partial(self._target, each)
         for each in binding.associations:
             yield ASSOCIATION, f"EKS cluster {named(each.cluster.name)}", partial(self._agent, each.cluster)
         declared = {(str(each), each.cluster) for each in binding.associations}
@@ -270,7 +261,7 @@ class Verification:
     def _association(self, declared: Association, asked: Check) -> Iterable[Check]:
         eks, place = self._eks(declared.cluster)
         live = eks.association(declared.cluster.name, declared.namespace, declared.service_account)
-        return of_association(asked, place, declared, live)
+        return compare.of_association(asked, place, declared, live)
 
     def _target(self, declared: Association, asked: Check) -> Iterator[Check]:
         """Check whether the target role exists, and the role of the association may assume it."""
@@ -318,7 +309,7 @@ class Verification:
         except NoPermissionError as error:
             # Nothing is declared there that would need it.
             raise NotCheckedError(str(error)) from None
-        return of_no_association(asked, place, live, self.binding.role_arn)
+        return compare.of_no_association(asked, place, live, self.binding.role_arn)
 
 
 def _of_verdict(asked: Check, verdict: Verdict, about: str = "") -> Iterator[Check]:

@@ -13,19 +13,7 @@ from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.progress import check_all, under_way
 from irsa_cli.verify.binding import FAILED_UPDATE, Verification, answers, failed_update
 from irsa_cli.verify.guard import of_guard
-from irsa_cli.verify.kinds import (
-    ASSOCIATION,
-    CHECKS,
-    DOCUMENTS,
-    GUARD,
-    PODS,
-    POLICIES,
-    PROVIDER,
-    ROLE,
-    SERVICE_ACCOUNT,
-    STAGE,
-    TRUST,
-)
+from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, PODS, STAGE
 from irsa_world.compare import NONE
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.aws_account import read_world
@@ -39,7 +27,7 @@ from irsa_world.state.declared import DeclaredBinding, DeclaredStack, declared_s
 from irsa_world.state.pulumi import exported_state, last_up_failed
 
 # What resources in the state have is compared by these; of guards, nothing else says it.
-OF_RESOURCES = (PROVIDER, ROLE, TRUST, POLICIES, DOCUMENTS, SERVICE_ACCOUNT, ASSOCIATION, PODS)
+OF_RESOURCES = CHECKS.keys() - {STAGE, GUARD}
 # What is said of the OIDC providers that the stack creates.
 OF_NO_BINDING = "irsa:createOidcProvider"
 

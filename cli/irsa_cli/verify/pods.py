@@ -11,13 +11,7 @@ from irsa.ways import ONLY_IRSA, POD_IDENTITY, Way
 from irsa_cli.verify.kinds import PODS, STAGE
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients
-from irsa_world.pods import (
-    Problem,
-    containers_with_own_credentials,
-    kind_of_node,
-    problems,
-    running_pod,
-)
+from irsa_world.pods import Problem, containers_with_own_credentials, kind_of_node, problems, running_pod
 from irsa_world.report.checks import UNANSWERED, Check, Outcome, ask
 from irsa_world.stages import KEYS, NO_ROLE, WITHOUT_AGENT, Node, RunningPod, stage_of, way_of
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, in_cluster

@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from irsa.rules.arns import Arn
 from irsa_config.models import ClusterKeys
 from irsa_config.stack import Stack
+from irsa_program.live.held import account_and_name
 from irsa_program.lookups.access import asked_aws_account, reached
 from irsa_program.lookups.values import AwsIdentity
 from irsa_world.causes import Cause
@@ -82,7 +82,7 @@ class LiveCloud:
         """
         principal = self.principal(cluster.aws_account)
         entries = self.eks(cluster).access_entries(cluster.name or "")
-        return any(_account_and_name(entry) == _account_and_name(principal) for entry in entries or ())
+        return account_and_name(principal, "role") in {account_and_name(entry, "role") for entry in entries or ()}
 
     def eks(self, cluster: ClusterKeys) -> EksClient:
         """Return EKS in the AWS account and the region of a cluster."""
@@ -91,7 +91,3 @@ class LiveCloud:
     def _client(self, aws_account: str | None) -> AwsAccountClient:
         self._caller(aws_account)
         return self.reached[aws_account]
-
-
-def _account_and_name(arn: str) -> tuple[str, str]:
-    return arn.split(":")[4], Arn.name_in(arn)

@@ -14,12 +14,10 @@ from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.subjects import is_pattern
 from irsa.rules.unknown import known_or
-from irsa.spec import Spec
 from irsa.ways import BOTH, IRSA, ONLY_IRSA, WAYS, Identity, Way, parse_identity
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.stack import Binding
 from irsa_program.live.held import Held
-from irsa_program.live.planned import Planned, PlannedStack, service_account_of
+from irsa_program.live.planned import Planned, PlannedStack
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.live_rules import finding
 from irsa_world.pods import ROLE_VARIABLE, running_pod
@@ -36,9 +34,9 @@ class GivenUp(NamedTuple):
     before: Identity
 
 
-def gives_up(binding: Binding, spec: Spec, held: Held) -> GivenUp | None:
+def gives_up(planned: Planned, held: Held) -> GivenUp | None:
     """Return what a change gives up of a service account's ways to its role; None where it keeps, or adds, some."""
-    before, after = _before(binding, spec, held), spec.identity
+    before, after = _before(planned, held), planned.spec.identity
     if before is None:
         return None
     less = (set(of_before) - set(of_after) for of_before, of_after in zip(before, after, strict=True))
@@ -46,32 +44,31 @@ def gives_up(binding: Binding, spec: Spec, held: Held) -> GivenUp | None:
     return next((GivenUp(way, before) for way in WAYS if way.credentials and way in given_up), None)
 
 
-def _before(binding: Binding, spec: Spec, held: Held) -> Identity | None:
+def _before(planned: Planned, held: Held) -> Identity | None:
     """Return the ways of the state, for an adopted role IRSA's; None for a new binding, and for a role alone."""
-    if spec.service_account is None:
+    if planned.spec.service_account is None:
         return None
-    name = spec.service_account.logical_name
+    name = planned.spec.service_account.logical_name
     # One of them is there, whatever way is used; the component itself has the name of its role, which may change.
     child = next((each for kind in CHILDREN if (each := held.find(kind, name))), None)
     found = held.find(COMPONENT_TYPE, child.parent.rpartition("::")[2]) if child else None
     if found is None:
-        return ONLY_IRSA if "role" in known_or(binding.keys.import_, []) else None
+        return ONLY_IRSA if "role" in known_or(planned.binding.keys.import_, []) else None
     with suppress(Mistake):
         return parse_identity(found.outputs[IDENTITY]) if IDENTITY in found.outputs else ONLY_IRSA
     return None
 
 
-def whose_pods(binding: Binding, spec: Spec, change: GivenUp) -> list[str]:
+def whose_pods(planned: Planned, change: GivenUp) -> list[str]:
     """Return the service accounts whose Pods a change is about, as `namespace/name`: the binding's own first.
 
     With IRSA the statement for further subjects ends, and those have no association of this binding.
     """
-    own = spec.service_account
-    names = ["/".join(service_account_of(own))] if own else []
-    if change.way is IRSA and IRSA not in spec.identity.trusted:
+    names = [planned.service_account] if planned.service_account else []
+    if change.way is IRSA and IRSA not in planned.spec.identity.trusted:
         names += [
             subject.replace(":", "/", 1)
-            for subject in strings_of(known_or(binding.keys.trust.subjects, []))
+            for subject in strings_of(known_or(planned.binding.keys.trust.subjects, []))
             if not is_pattern(subject)
         ]
     return [*dict.fromkeys(names)]
@@ -80,10 +77,10 @@ def whose_pods(binding: Binding, spec: Spec, change: GivenUp) -> list[str]:
 def pods_of_the_other_way(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the Pods that have no role any more after the change, at once or when their credentials end."""
     for planned in stack.components:
-        cluster, change = planned.cluster, gives_up(planned.binding, planned.spec, stack.held)
+        cluster, change = stack.cluster(planned.component.cluster), gives_up(planned, stack.held)
         if change is None or cluster.pods is None:
             continue
-        for name in whose_pods(planned.binding, planned.spec, change):
+        for name in whose_pods(planned, change):
             is_own = name == planned.service_account
             pods = [each for each in cluster.pods.get(name, ()) if is_own or planned.role_arn in _roles(each)]
             running = [running_pod(cluster.place, each, planned.role_arn or "", None) for each in pods]

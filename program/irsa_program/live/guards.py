@@ -37,7 +37,7 @@ def guard_modes(guard: PlannedGuard) -> Iterator[tuple[GuardedAccount, str]]:
 def guard_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield what is in the way of the guards, and the running Pods that they would refuse."""
     for guard in stack.guards:
-        cluster = stack.reads.clusters.get(guard.cluster, ClusterReads())
+        cluster = stack.cluster(guard.cluster)
         for rule in (_unguarded_pods, _locked_out, _guarded_twice, _existing):
             yield from rule(stack, guard, cluster)
 

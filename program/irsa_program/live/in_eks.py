@@ -44,13 +44,13 @@ def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     ours = {each.text("associationId"): each for each in stack.held.of(types.POD_IDENTITY_ASSOCIATION)}
     new: dict[str, Iterator[int]] = {}
     for planned in stack.components:
-        there = planned.cluster.associations
+        there = stack.cluster(planned.component.cluster).associations
         if there is None:
             continue
         for association in planned.spec.of(types.POD_IDENTITY_ASSOCIATION):
             live = there.get(service_account_of(association))
             if stack.held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name):
-                change = gives_up(planned.binding, planned.spec, stack.held)
+                change = gives_up(planned, stack.held)
                 if live is None and change and change.way is IRSA:
                     yield _gone(stack, planned, change)
             elif association.import_id or live:
@@ -100,7 +100,7 @@ def untagged_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:
     created = {planned.role_arn for planned in stack.components if planned.spec.role}
     for planned in stack.components:
         role_arn = planned.role_arn
-        for place, arn in roles_to_tag(planned.component, planned.spec) if role_arn else ():
+        for place, arn in roles_to_tag(planned) if role_arn else ():
             if arn in roles and arn not in created and role_arn and _lacks_tag_session(roles[arn].trust, role_arn):
                 found = f"the trust policy of {named(arn)} allows {named(role_arn)} sts:AssumeRole, not sts:TagSession"
                 found += ", without which STS refuses a session with the tags of EKS Pod Identity"

@@ -1,7 +1,7 @@
 """What IAM would refuse: names that are taken, policies that do not exist, what is to be adopted, and quotas."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from irsa import types
 from irsa.resources import DeclaredResource, Ref
@@ -29,7 +29,7 @@ def iam_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     created = {planned.arn_of(each) for planned in stack.components for each in planned.spec.of(types.POLICY)}
     nearest = functools.cache(_nearest)
     for planned in stack.components:
-        aws_account, role = planned.aws_account, planned.spec.role
+        aws_account, role = stack.aws_account(planned), planned.spec.role
         if aws_account is None or role is None:
             continue
         options = stack.options(planned.component.aws_account, "")
@@ -91,23 +91,22 @@ def _existing_policies(planned: Planned, role: DeclaredResource) -> Iterator[tup
 
 def missing_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the roles that bindings only name, and that their AWS account does not have."""
-    read = stack.reads.aws_accounts.values()
-    keys = {each.identity.account_id: key for key, each in stack.reads.aws_accounts.items()}
-    aws_accounts = {each.identity.account_id: each for each in read if each.roles is not None}
+    read = {
+        each.number: (key, dict.fromkeys(role.arn for role in each.roles))
+        for key, each in stack.reads.aws_accounts.items()
+        if each.roles is not None
+    }
     created = {planned.role_arn for planned in stack.components if planned.spec.role}
     for planned in stack.components:
-        arn = planned.role_arn
-        account_id, name = account_and_name(arn or "", "role")
-        aws_account = aws_accounts.get(account_id)
-        if aws_account and arn and arn not in created and aws_account.roles_by_name.get(name) != arn:
+        arn = planned.role_arn or ""
+        key, arns = read.get(account_and_name(arn, "role")[0], (None, None))
+        if arns is not None and arn not in created and arn not in arns:
             found = f"there is no role {named(arn)}: Pods get no credentials"
-            fix = _nearest(
-                stack.options(keys[account_id], ""), arn, "role", tuple(each.arn for each in aws_account.roles or ())
-            )
+            fix = _nearest(stack.options(key, ""), arn, "role", arns)
             yield finding(live_rules.ROLE_MISSING, planned.place("role", "arn"), found, "an existing role", fix)
 
 
-def _nearest(place: commands.AwsPlace, arn: str, kind: str, known: tuple[str, ...]) -> str:
+def _nearest(place: commands.AwsPlace, arn: str, kind: str, known: Collection[str]) -> str:
     """Return the advice to use the role or policy whose name is most similar, by its whole ARN."""
     names = {account_and_name(each, kind)[1]: each for each in known}
     name = likely(account_and_name(arn, kind)[1], names, most=len(names))
@@ -141,7 +140,7 @@ def provider_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
         if aws_account is None or not settings.create_oidc_provider or arn in stack.held.arns:
             continue
         place = (*stack.stack.place_of_cluster(cluster), "createOidcProvider")
-        providers, account_id = aws_account.oidc_providers or frozenset(), aws_account.identity.account_id
+        providers, account_id = aws_account.oidc_providers or frozenset(), aws_account.number
         if arn in providers:
             found = f"the IAM OIDC provider {named(arn)} exists already, and this stack did not create it"
             allowed = f"an AWS account without a provider for {named(issuer_of_provider(arn))}"
@@ -180,7 +179,7 @@ def _quotas_of_role(
             found, fix = f"{what}: {used:,}", ask
             if place == "policyArns":
                 found, fix = f"{found}{until}", f"{ask}{more}"
-            allowed = f"at most {quota:,} in the AWS account {aws_account.identity.account_id}"
+            allowed = f"at most {quota:,} in the AWS account {aws_account.number}"
             yield finding(live_rules.QUOTA_REACHED, planned.place(place), found, allowed, fix)
 
 
@@ -189,10 +188,11 @@ def account_quotas(stack: PlannedStack) -> Iterator[LocatedMistake]:
     new: dict[tuple[str, str], list[Planned]] = {}
     summaries: dict[str, Mapping[str, int]] = {}
     for planned in stack.components:
-        if planned.aws_account is None or planned.aws_account.summary is None:
+        aws_account = stack.aws_account(planned)
+        if aws_account is None or aws_account.summary is None:
             continue
-        account_id = planned.aws_account.identity.account_id
-        summaries[account_id] = planned.aws_account.summary
+        account_id = aws_account.number
+        summaries[account_id] = aws_account.summary
         for each in planned.spec.of(types.ROLE, types.POLICY):
             before = stack.held.find(each.type, each.logical_name)
             # One with an automatic name is replaced before it is deleted.

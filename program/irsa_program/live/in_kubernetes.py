@@ -18,7 +18,6 @@ from irsa_config.located_mistake import LocatedMistake
 from irsa_program.guards import guard_place
 from irsa_program.live.in_use import name_conflicts
 from irsa_program.live.planned import Planned, PlannedStack, known_value, service_account_of
-from irsa_program.live.reads import ClusterReads
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.imported import differing
 from irsa_program.lookups.live_rules import finding
@@ -42,7 +41,7 @@ def namespace_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
         name, place = known_or(guard.written.namespace, SYSTEM), (*guard_place(stack.stack, guard.cluster), "namespace")
         used.append((guard.cluster, name, place, (guard.cluster, name) in created, ""))
     for cluster, name, place, creates, otherwise in used:
-        reads = stack.reads.clusters.get(cluster, ClusterReads())
+        reads = stack.cluster(cluster)
         namespaces = reads.namespaces
         if namespaces is None:
             continue
@@ -63,7 +62,8 @@ def kubernetes_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     # In another cluster, the name of one that goes is another one's: only a UID says that it is the same.
     former = {each.text("metadata", "uid"): each for each in stack.held.of(types.SERVICE_ACCOUNT)}
     for planned in stack.components:
-        service_account, cluster, place = planned.spec.service_account, planned.cluster, planned.service_account
+        service_account, place = planned.spec.service_account, planned.service_account
+        cluster = stack.cluster(planned.component.cluster)
         if service_account is None or cluster.service_accounts is None or place is None:
             continue
         live = cluster.service_accounts.get(service_account_of(service_account))

@@ -126,8 +126,8 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
         components=[each for each in planned.components if each[0].binding not in left_out],
         guards=[each._replace(settings=each.settings._replace(stack=key)) for each in planned.guards],
     )
-    reads = reader.reads(planned.components, held or Held(), planned.guards)
-    components = planned_components(stack, planned, lookups, reads)
+    components = planned_components(stack, planned, lookups)
+    reads = reader.reads(components, held or Held(), planned.guards)
     whole = PlannedStack(stack, components, planned.guards, answers, reads, held or Held(), name, aws)
     found = [*reader.failures, *planned.mistakes, *conflicts(whole, held is not None)]
     # What a binding without a plan has would look like what is deleted.

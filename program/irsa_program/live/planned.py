@@ -17,9 +17,11 @@ from irsa_program.guards import PlannedGuard
 from irsa_program.live.held import Held
 from irsa_program.live.reads import AwsReads, ClusterReads, Reads
 from irsa_program.lookups.access import asked_aws_account
-from irsa_program.lookups.values import AwsIdentity, Lookups
+from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount
 from irsa_program.plan import Plan, PlannedComponent
 from irsa_world.state.resource import Resource
+
+UNREACHED = ResolvedAwsAccount(None, None)
 
 
 class Planned(NamedTuple):
@@ -30,10 +32,8 @@ class Planned(NamedTuple):
     binding: Binding
     component: PlannedComponent
     spec: Spec
-    aws_account: AwsReads | None
-    """The AWS account of its role; None where it could not be asked."""
-    cluster: ClusterReads
-    """The cluster of its service account."""
+    identity: AwsIdentity | None
+    """That of the AWS account of its role; None where it could not be asked."""
     where: str
     """The cluster, for messages; empty in a stack of one cluster."""
     role_arn: str | None
@@ -47,7 +47,7 @@ class Planned(NamedTuple):
         """Return the ARN of the role or a policy that it creates; None where IAM chooses the name."""
         if created.type == types.ROLE:
             return self.role_arn
-        return _arn(self.aws_account.identity if self.aws_account else None, created)
+        return _arn(self.identity, created)
 
     @property
     def service_account(self) -> str | None:
@@ -92,6 +92,14 @@ class PlannedStack(NamedTuple):
         # IAM has no regions.
         return found._replace(region="") if region == "" else found
 
+    def aws_account(self, planned: Planned) -> AwsReads | None:
+        """Return what the AWS account of a component's role has; None where it was not asked."""
+        return self.reads.aws_accounts.get(planned.component.aws_account)
+
+    def cluster(self, key: str | None) -> ClusterReads:
+        """Return what a cluster has, by its key."""
+        return self.reads.clusters.get(key or "", ClusterReads())
+
     def where(self, cluster: str | None) -> str:
         """Return a cluster for messages; nothing in a stack of one."""
         return _where(self.stack, cluster)
@@ -101,31 +109,19 @@ def _where(stack: Stack, cluster: str | None) -> str:
     return f" in the cluster {named(cluster)}" if stack.clusters and cluster else ""
 
 
-def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads) -> Sequence[Planned]:
+def planned_components(stack: Stack, plan: Plan, lookups: Lookups) -> Sequence[Planned]:
     """Return the components of the plan."""
     found: list[Planned] = []
     role_arns: dict[str, str | None] = {}
     for component, spec in plan.components:
-        key = component.binding
+        key, identity = component.binding, lookups.aws_accounts.get(component.aws_account, UNREACHED).identity
         if component.takes_role:
             role_arn = role_arns[key]
-        elif spec.role is None:
-            role_arn = known_value(spec.role_arn)
         else:
-            role_arn = _arn(lookups.aws_accounts[component.aws_account].identity, spec.role)
+            role_arn = _arn(identity, spec.role) if spec.role else known_value(spec.role_arn)
         role_arns.setdefault(key, role_arn)
-        found.append(
-            Planned(
-                key,
-                stack.bindings[key],
-                component,
-                spec,
-                reads.aws_accounts.get(component.aws_account),
-                reads.clusters.get(component.cluster or "", ClusterReads()),
-                _where(stack, component.cluster),
-                role_arn,
-            )
-        )
+        where = _where(stack, component.cluster)
+        found.append(Planned(key, stack.bindings[key], component, spec, identity, where, role_arn))
     return found
 
 
@@ -156,10 +152,10 @@ def replacing(created: DeclaredResource, before: Resource) -> list[str]:
     return [key for key in keys if (known_value(wanted[key]) or unset.get(key, "")) != has[key]]
 
 
-def roles_to_tag(component: PlannedComponent, spec: Spec) -> Iterator[tuple[Place, str]]:
+def roles_to_tag(planned: Planned) -> Iterator[tuple[Place, str]]:
     """Yield the roles that Pods go on to assume with the session tags of EKS Pod Identity, each with its key."""
-    declared = component.declared
-    if not any(way.has_tags for way in spec.identity.trusted) or not has_session_tags(declared):
+    declared = planned.component.declared
+    if not any(way.has_tags for way in planned.spec.identity.trusted) or not has_session_tags(declared):
         return
     places: dict[Place, Any] = {("podIdentity", "targetRoleArn"): declared.at(("pod_identity", "target_role_arn"))}
     roles = known_or(declared.assume_role_arns, [])

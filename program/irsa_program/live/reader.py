@@ -24,15 +24,14 @@ from irsa_program.live.cloud import LiveCloud
 from irsa_program.live.given_up import gives_up, whose_pods
 from irsa_program.live.guards import guard_modes
 from irsa_program.live.held import Held, account_and_name
-from irsa_program.live.planned import known_value, roles_to_tag
+from irsa_program.live.planned import Planned, known_value, roles_to_tag
 from irsa_program.live.reads import AwsReads, ClusterReads, Reads
 from irsa_program.lookups import access, live_rules
 from irsa_program.lookups.failures import kubernetes_mistake
 from irsa_program.lookups.imported import LiveImport, imports, policy_properties, role_properties
 from irsa_program.lookups.live_rules import finding
 from irsa_program.lookups.questions import LookupFailure, Questions
-from irsa_program.lookups.values import AwsIdentity, Lookups, Needs
-from irsa_program.plan import PlannedComponent
+from irsa_program.lookups.values import Lookups, Needs
 from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
 from irsa_world.live.guards import guards_of
 from irsa_world.live.iam import AwsAccountClient
@@ -83,9 +82,7 @@ class CloudReader:
         answered = {key: each for key, each in found.aws_accounts.items() if each.identity or key not in used}
         return found._replace(aws_accounts=answered, oidc_providers=providers)
 
-    def reads(
-        self, components: Sequence[tuple[PlannedComponent, Spec]], held: Held, guards: Sequence[PlannedGuard] = ()
-    ) -> Reads:
+    def reads(self, components: Sequence[Planned], held: Held, guards: Sequence[PlannedGuard] = ()) -> Reads:
         """Return what AWS and the clusters have, as far as it matters for the components of the plan.
 
         Args:
@@ -93,35 +90,33 @@ class CloudReader:
             held: What the stack's state holds: of that, nobody is asked whether somebody else has it.
             guards: The guards of the plan.
         """
-        created: dict[str | None, list[tuple[PlannedComponent, Spec]]] = {}
-        for component, spec in components:
-            if spec.role:
-                created.setdefault(component.aws_account, []).append((component, spec))
-        named_roles = [known_value(spec.role_arn) or "" for _, spec in components if not spec.role]
-        named_roles += [arn for each in components for _, arn in roles_to_tag(*each)]
+        created: dict[str | None, list[Planned]] = {}
+        for each in components:
+            if each.spec.role:
+                created.setdefault(each.component.aws_account, []).append(each)
+        named_roles = [known_value(each.spec.role_arn) or "" for each in components if not each.spec.role]
+        named_roles += [arn for each in components for _, arn in roles_to_tag(each)]
         with_named_roles = {account_and_name(arn, "role")[0] for arn in named_roles}
         # Whether one of its associations is to be created, or must be there when IRSA ends, by cluster.
         with_associations: dict[str, bool] = {}
         # The namespaces whose Pods are to be read.
         with_pods: dict[str, set[str]] = {}
-        for component, spec in components:
-            key, binding = component.cluster or "", self._stack.bindings[component.binding]
-            change = gives_up(binding, spec, held)
+        for each in components:
+            key, change = each.component.cluster or "", gives_up(each, held)
             if change:
-                names = whose_pods(binding, spec, change)
-                with_pods.setdefault(key, set()).update(name.partition("/")[0] for name in names)
-            for each in spec.of(types.POD_IDENTITY_ASSOCIATION):
-                is_new = held.find(types.POD_IDENTITY_ASSOCIATION, each.logical_name) is None
+                with_pods.setdefault(key, set()).update(name.partition("/")[0] for name in whose_pods(each, change))
+            for association in each.spec.of(types.POD_IDENTITY_ASSOCIATION):
+                is_new = held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name) is None
                 asked = is_new or (change is not None and change.way is IRSA)
                 with_associations[key] = with_associations.get(key, False) or asked
         for guard in guards:
-            with_pods.setdefault(guard.cluster, set()).update(each.namespace for each, _ in guard_modes(guard))
+            with_pods.setdefault(guard.cluster, set()).update(account.namespace for account, _ in guard_modes(guard))
         guarded = {guard.cluster: guard for guard in guards}
         used = access.clusters_with_service_accounts(self._stack)
         clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
             in_iam = {
-                key: pool.submit(self._aws_reads, self._ask.identity(key), live, created.get(key, ()))
+                key: pool.submit(self._aws_reads, live, created.get(key, ()))
                 for key, live in self._cloud.reached.items()
                 if key in created or live.number in with_named_roles
             }
@@ -231,23 +226,21 @@ class CloudReader:
         rule, write = live_rules.CLUSTER_UNREACHABLE, self._to_write(key)
         return kubernetes_mistake(error, place, live.context, live.place, rule, write=write)
 
-    def _aws_reads(
-        self, identity: AwsIdentity, live: AwsAccountClient, created: Collection[tuple[PlannedComponent, Spec]]
-    ) -> AwsReads:
+    def _aws_reads(self, live: AwsAccountClient, created: Collection[Planned]) -> AwsReads:
         """Return what an AWS account has: all that matters for roles that are created, or the roles alone."""
         ask, where = self._optional, f"AWS account {live.number}"
         roles = ask(f"{where}, names of roles", live.listed_roles)
         if not created:
-            return AwsReads(identity, roles)
+            return AwsReads(live.number, roles)
         providers = ask(f"{where}, OIDC providers", live.oidc_providers)
         reads = AwsReads(
-            identity,
+            live.number,
             roles,
             ask(f"{where}, managed policies", live.policies),
             None if providers is None else frozenset(providers),
             ask(f"{where}, quotas", live.summary),
         )
-        importing = {component.name: spec for component, spec in created if imports(spec)}
+        importing = {each.component.name: each.spec for each in created if imports(each.spec)}
         with ThreadPoolExecutor(CONCURRENT) as pool:
             there = pool.map(partial(self._to_import, live, reads), importing.values())
             return replace(reads, to_import=dict(zip(importing, there, strict=True)))

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from irsa.rules.commands import UNKNOWN_CLUSTER, ClusterPlace
 from irsa_program.live.held import account_and_name
 from irsa_program.lookups.imported import LiveImport
-from irsa_program.lookups.values import AwsIdentity
 from irsa_world.model import Association, Guards, Role, ServiceAccount, User
 
 
@@ -45,13 +44,14 @@ class AwsReads:
     """IAM of one AWS account; None where it could not be asked.
 
     Attributes:
+        number: Its 12 digits.
         policies: Managed policies by ARN, those of AWS included, each with whether it can be attached.
         oidc_providers: ARNs of its IAM OIDC providers.
         summary: What GetAccountSummary says of its quotas.
         to_import: What is to be imported, by the name of the component.
     """
 
-    identity: AwsIdentity
+    number: str
     roles: Sequence[Role] | None = None
     policies: Mapping[str, bool] | None = None
     oidc_providers: frozenset[str] | None = None
@@ -67,7 +67,7 @@ class AwsReads:
     def policies_by_name(self) -> Mapping[str, str]:
         """ARNs of its own managed policies by their names in lower case."""
         names = ((*account_and_name(arn, "policy"), arn) for arn in self.policies or ())
-        return {name: arn for account_id, name, arn in names if account_id == self.identity.account_id}
+        return {name: arn for account_id, name, arn in names if account_id == self.number}
 
 
 class Reads(NamedTuple):

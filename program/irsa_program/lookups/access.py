@@ -22,7 +22,7 @@ from irsa_config.provider_settings import ACCOUNT_LISTS
 from irsa_config.scalars import parsed
 from irsa_config.stack import Stack
 from irsa_program.lookups import live_rules
-from irsa_program.lookups.failures import AskedAwsAccount, Question, aws_mistake
+from irsa_program.lookups.failures import OF_ACCOUNT, AskedAwsAccount, Question, aws_mistake
 from irsa_program.lookups.values import Needs, needs_of
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
@@ -35,19 +35,8 @@ if TYPE_CHECKING:
 REGION_VARIABLES, PROFILE_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION"), ("AWS_PROFILE",)
 # With any other setting of the default provider, boto3 would ask with other credentials, or by another way.
 FOLLOWED = {"region", "profile", "allowedAccountIds", "forbiddenAccountIds", "defaultTags", "ignoreTags", "maxRetries"}
-# What boto3 and the AWS plugin cannot differ in; anything else is left to the plugin.
-CERTAIN = {
-    Cause.REGION_MISSING,
-    Cause.WRONG_AWS_ACCOUNT,
-    Cause.NO_CREDENTIALS,
-    Cause.EXPIRED,
-    Cause.INVALID_CREDENTIALS,
-    Cause.CLOCK,
-    Cause.PROFILE_MISSING,
-    Cause.ROLE_NOT_ASSUMABLE,
-    Cause.NO_CONNECTION,
-    Cause.NOT_TRUSTED,
-}
+# What boto3 and the AWS plugin cannot differ in, the same for every question; anything else is left to the plugin.
+CERTAIN = OF_ACCOUNT.keys() - {Cause.THROTTLED}
 OWN_BUNDLE = "AWS_CA_BUNDLE"
 IN_CLUSTER_VARIABLE = "KUBERNETES_SERVICE_HOST"
 

@@ -5,6 +5,7 @@ IAM's decision: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_polic
 
 import itertools
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -162,3 +163,77 @@ def test_annotations_are_added_and_never_overwritten_or_removed(declared: Any, t
 
     assert [each.place for each in not_as_declared(SERVICE_ACCOUNT, sides[0], sides[1])] == places
     assert not_as_declared(SERVICE_ACCOUNT, {"metadata": OUTPUT}, sides[1]) == []
+
+
+# What a trust policy has beside the tokens of clusters, and one change of it
+
+
+def of_provider(provider: str, subject: str, number: str = "111122223333") -> dict[str, Any]:
+    issuer, operator = provider.removesuffix("/"), "StringLike" if "*" in subject else "StringEquals"
+    claims = {f"{issuer}:sub": subject, f"{issuer}:aud": "sts.amazonaws.com"}
+    return world.of_tokens(f"arn:aws:iam::{number}:oidc-provider/{provider}", {operator: claims})
+
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html
+OF_COGNITO = world.of_tokens(
+    "cognito-identity.amazonaws.com",
+    {
+        "StringEquals": {"cognito-identity.amazonaws.com:aud": "us-west-2:12345678-abcd-abcd-abcd-123456790ab"},
+        "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": "authenticated"},
+    },
+)
+OF_GOOGLE = world.of_tokens("accounts.google.com", {"StringEquals": {"accounts.google.com:sub": "1234567890"}})
+OF_OTHERS: list[dict[str, Any]] = [
+    of_provider("token.actions.githubusercontent.com", "repo:acme/web:*"),
+    of_provider("token.actions.githubusercontent.com", "repo:acme/app:ref:refs/heads/main"),
+    of_provider("gitlab.com", "project_path:acme/web:ref_type:branch:ref:main"),
+    of_provider("acme.eu.auth0.com/", "auth0|1234"),
+    of_provider("oidc.eks.us-west-2.amazonaws.com/id/OTHER", "system:serviceaccount:a:b", "444455556666"),
+    OF_COGNITO,
+    OF_GOOGLE,
+    {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"},
+]
+OWN = of_provider(ISSUER, "system:serviceaccount:default:app")
+FURTHER = of_provider("token.actions.githubusercontent.com", "repo:evil/any:*")
+
+
+def with_one_change(value: Any) -> Iterator[Any]:
+    """Yield a part of a document with each of its texts changed, and without each of its condition keys."""
+    if isinstance(value, str):
+        yield {"Allow": "Deny"}.get(value, f"{value}x")
+    for key, each in value.items() if isinstance(value, dict) else ():
+        yield from ({**value, key: changed} for changed in with_one_change(each))
+        # Which audiences the tokens of a cluster may have, its OIDC provider says as well.
+        if ":" in key and not (".eks." in key and key.endswith(":aud")):
+            yield {name: other for name, other in value.items() if name != key}
+
+
+def one_difference(statements: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    yield [*statements, FURTHER]
+    for index, each in enumerate(statements):
+        others = statements[:index], statements[index + 1 :]
+        yield [*others[0], *others[1]]
+        yield from ([*others[0], changed, *others[1]] for changed in with_one_change(each))
+
+
+def in_another_form(statements: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html"""
+    yield statements[::-1]
+    yield [{"Sid": f"S{index}", **each} for index, each in enumerate(statements)]
+    yield [{**each, "Action": [each["Action"]]} for each in statements]
+    yield [{**each, "Action": each["Action"].upper()} for each in statements]
+    yield [*statements[:-1], {**OWN, "Condition": {"StringLike": OWN["Condition"]["StringEquals"]}}]
+
+
+@pytest.mark.parametrize("other", OF_OTHERS, ids=lambda each: str(each["Principal"]))
+def test_one_difference_counts_and_another_form_does_not(other: dict[str, Any]) -> None:
+    """The attack: a statement for another kind of provider, GitHub's for one, counts as equal whatever it says."""
+    declared = {"assumeRolePolicy": document(other, OWN)}
+
+    def differs(statements: list[dict[str, Any]]) -> bool:
+        return bool(not_as_declared(ROLE, declared, {"assumeRolePolicy": json.dumps(document(*statements))}))
+
+    different = [differs(each) for each in one_difference([other, OWN])]
+    assert all(different)
+    assert len(different) > 10
+    assert not any(differs(each) for each in in_another_form([other, OWN]))

@@ -104,11 +104,6 @@ def test_a_pattern_is_proven_by_the_service_account_that_proves_most() -> None:
     assert [check.about for check in checks] == ["team-a/* by team-a/worker", "team-b/x, which is not trusted"]
 
 
-@pytest.mark.parametrize(("allowed", "outcome"), [(True, Outcome.UNPROVEN), (False, Outcome.CANNOT_TELL)])
-def test_a_subject_without_a_service_account_may_be_allowed(allowed: bool, outcome: Outcome) -> None:
-    assert proven((), ("team-b:x",), ("team-a:*",), allow_unproven=allowed)[0].outcome is outcome
-
-
 def test_what_is_denied_is_never_allowed_to_be_unproven() -> None:
     checks = proven((), (), ("team-a:*",), cluster=Cluster(("team-a:x",), lists=()), allow_unproven=True)
 

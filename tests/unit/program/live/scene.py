@@ -90,7 +90,7 @@ def account(
     own = {S3: True, "arn:aws:iam::aws:policy/AdministratorAccess": True}
     known = {**own, **dict.fromkeys(policies, True)}
     found = [each if isinstance(each, Role) else Role(each, {}) for each in roles]
-    return AwsReads(AwsIdentity(NUMBER, "aws"), found, known, more.pop("providers", frozenset()), summary, **more)
+    return AwsReads(NUMBER, found, known, more.pop("providers", frozenset()), summary, **more)
 
 
 def cluster(
@@ -127,7 +127,7 @@ def whole(
     there = {key: clusters.get(key) or cluster() for key in stack.clusters_by_key}
     reads = Reads({key: aws_account or account() for key in lookups.aws_accounts}, there)
     planned = plan(stack, lookups)
-    components = planned_components(stack, planned, lookups, reads)
+    components = planned_components(stack, planned, lookups)
     return PlannedStack(stack, components, planned.guards, lookups, reads, held(state), "dev")
 
 

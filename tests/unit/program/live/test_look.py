@@ -23,8 +23,8 @@ from irsa_world.live.kubernetes import NoSuchKindError
 from irsa_world.model import EksCluster, User
 from irsa_world.state.resource import resources_of
 from tests.unit.irsa_world.live.kubernetes_api import kubeconfig
-from tests.unit.program.live.scene import DOCUMENT, HOST, ROOT, S3, held_association, rules, stack_of
-from tests.world import document, documented, paged_iam
+from tests.unit.program.live.scene import DOCUMENT, HOST, ROOT, held_association, rules, stack_of
+from tests.world import documented, paged_iam
 
 NUMBER = "123456789012"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
@@ -385,106 +385,3 @@ def test_a_cluster_whose_kubeconfig_is_a_secret(iam: Any, kubernetes: Cluster) -
     report = looked({"bindings": {"app": APP}}, {"kubernetes:kubeconfig": SECRET})
 
     assert report == LiveReport([], [], ["the cluster of irsa:cluster: its kubeconfig is a secret"], False)
-
-
-def of_provider(provider: str, subject: str, number: str = NUMBER, **further: Any) -> dict[str, Any]:
-    issuer = provider.removesuffix("/")
-    claims = {f"{issuer}:sub": subject, f"{issuer}:aud": "sts.amazonaws.com"}
-    return {
-        "Effect": "Allow",
-        "Principal": {"Federated": f"arn:aws:iam::{number}:oidc-provider/{provider}"},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringLike" if "*" in subject else "StringEquals": claims, **further},
-    }
-
-
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html
-OF_COGNITO: dict[str, Any] = {
-    "Effect": "Allow",
-    "Principal": {"Federated": "cognito-identity.amazonaws.com"},
-    "Action": "sts:AssumeRoleWithWebIdentity",
-    "Condition": {
-        "StringEquals": {"cognito-identity.amazonaws.com:aud": "us-west-2:12345678-abcd-abcd-abcd-123456790ab"},
-        "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": "authenticated"},
-    },
-}
-OF_GOOGLE: dict[str, Any] = {
-    **OF_COGNITO,
-    "Principal": {"Federated": "accounts.google.com"},
-    "Condition": {"StringEquals": {"accounts.google.com:sub": "1234567890"}},
-}
-OF_OTHERS: list[dict[str, Any]] = [
-    of_provider("token.actions.githubusercontent.com", "repo:acme/web:*"),
-    of_provider("token.actions.githubusercontent.com", "repo:acme/app:ref:refs/heads/main"),
-    of_provider("gitlab.com", "project_path:acme/web:ref_type:branch:ref:main"),
-    of_provider("acme.eu.auth0.com/", "auth0|1234"),
-    of_provider(HOST.replace("EXAMPLED", "OTHER"), "system:serviceaccount:a:b", "444455556666"),
-    OF_COGNITO,
-    OF_GOOGLE,
-    {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"},
-]
-OWN = of_provider(HOST, "system:serviceaccount:default:app")
-FURTHER = of_provider("token.actions.githubusercontent.com", "repo:evil/any:*")
-
-
-def with_one_change(value: Any) -> Iterator[Any]:
-    """Yield a part of a document with each of its texts changed, and without each of its condition keys."""
-    if isinstance(value, str):
-        yield {"Allow": "Deny"}.get(value, f"{value}x")
-    for key, each in value.items() if isinstance(value, dict) else ():
-        yield from ({**value, key: changed} for changed in with_one_change(each))
-        # Which audiences the tokens of a cluster may have, its OIDC provider says as well.
-        if ":" in key and not (".eks." in key and key.endswith(":aud")):
-            yield {name: other for name, other in value.items() if name != key}
-
-
-def one_difference(statements: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    yield [*statements, FURTHER]
-    for index, each in enumerate(statements):
-        others = statements[:index], statements[index + 1 :]
-        yield [*others[0], *others[1]]
-        yield from ([*others[0], changed, *others[1]] for changed in with_one_change(each))
-
-
-def in_another_form(statements: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html"""
-    yield statements[::-1]
-    yield [{"Sid": f"S{index}", **each} for index, each in enumerate(statements)]
-    yield [{**each, "Action": [each["Action"]]} for each in statements]
-    yield [{**each, "Action": each["Action"].upper()} for each in statements]
-    yield [*statements[:-1], {**OWN, "Condition": {"StringLike": OWN["Condition"]["StringEquals"]}}]
-
-
-def test_an_import_with_one_difference_is_refused_and_another_form_is_not(iam: Any, kubernetes: Cluster) -> None:
-    """The attack: a statement for another kind of provider, GitHub's for one, counts as equal whatever it says."""
-    trusted, (permitted,) = [OF_OTHERS[0], OWN], DOCUMENT["Statement"]
-    settings = {"description": "of a team", "maxSessionDuration": 7200, "tags": {"team": "a"}}
-    live = {"Description": "of a team", "MaxSessionDuration": 7200, "Tags": [{"Key": "team", "Value": "a"}]}
-    there: dict[str, tuple[Any, Any, Any, Any]] = {}
-    for index, other in enumerate(OF_OTHERS):
-        for number, each in enumerate(one_difference([other, OWN])):
-            there[f"trust-{index}-{number}"] = other, each, permitted, {}
-    for name, value in {"Action": "s3:PutObject", "Resource": "arn:aws:s3:::x", "Effect": "Deny"}.items():
-        there[f"policy-{name}".lower()] = OF_OTHERS[0], trusted, {**permitted, name: value}, {}
-    of_role = {"Description": "x", "MaxSessionDuration": 3600, "Tags": [], "Path": "/x/", "PermissionsBoundary": S3}
-    for name, setting in of_role.items():
-        there[name.lower()] = OF_OTHERS[0], trusted, permitted, {name: setting}
-    refused = {*there}
-    for index, other in enumerate(OF_OTHERS):
-        for number, each in enumerate(in_another_form([other, OWN])):
-            there[f"form-{index}-{number}"] = other, each, permitted, {}
-    bindings = {}
-    for key, (other, trust, policy, further) in there.items():
-        role = {"RoleName": key, "AssumeRolePolicyDocument": json.dumps(document(*trust)), **live, **further}
-        iam.create_role(**role)
-        iam.put_role_policy(RoleName=key, PolicyName="own", PolicyDocument=json.dumps(document(policy)))
-        bindings[key] = {
-            "role": {"name": key, **settings},
-            "trust": {"subjects": ["default:app"], "statements": [other]},
-            "inlinePolicies": {"own": {"document": DOCUMENT}},
-            "import": ["role", "inlinePolicies"],
-        }
-    found = looked({"bindings": bindings}).mistakes
-
-    assert len(refused) > 100
-    assert {str(each.place[1]) for each in found if each.rule in {"import-differs", "import-missing"}} == refused
