@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pulumi_policy
+
 from policy_pack import properties
 from policy_pack.rules import RULES, violations
 from policy_pack.stack import mismatches

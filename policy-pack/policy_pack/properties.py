@@ -39,7 +39,7 @@ def known(sent: Any, *, secret: bool = False) -> Any:
         return inner.get("value") if is_one else inner
     if isinstance(sent, list):
         return [known(each, secret=secret) for each in sent]
-    if isinstance(sent, str) and (sent == REDACTED or UNKNOWN.search(sent)):
+    if isinstance(sent, str) and (sent == REDACTED or UNKNOWN.fullmatch(sent)):
         return NOT_DECRYPTED if sent == REDACTED else OUTPUT
     return SecretText(sent) if secret and isinstance(sent, str) else sent
 

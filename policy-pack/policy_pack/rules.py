@@ -60,7 +60,7 @@ def missing_condition(of: trust.Trust) -> Warnings:
 
 @rule(danger="always")
 def unreadable_document(of: Unread) -> Warnings:
-    """IAM would refuse a document, so that no rule has judged it."""
+    """A document is one that IAM would refuse: no rule has judged it."""
     yield from ((place, Danger(each.found, each.allowed, each.fix)) for place, each in of)
 
 

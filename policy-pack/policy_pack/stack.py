@@ -76,9 +76,9 @@ def mismatches(resources: Sequence[Any]) -> Iterator[tuple[str, str]]:
 def _given(resource: Any, urns: Mapping[str, str]) -> Given:
     properties, key = resource.props, GIVING[resource.resource_type]
     of = mapping_of(properties.get("metadata")) or properties
-    annotations = of.get("annotations") or {}
-    by_annotation = annotations if isinstance(annotations, Unknown) else annotations.get(ROLE_KEY)
-    role = by_annotation if key == "metadata" else of.get("roleArn")
+    role = of.get("annotations") if key == "metadata" else of.get("roleArn")
+    role = role.get(ROLE_KEY) if isinstance(role, dict) else role
+    role = role if isinstance(role, str | Unknown) else None
     # In a preview the ARN of a new role is not known, but of which role it is.
     sources = [each.urn for each in resource.property_dependencies.get(key, ()) if each.resource_type == ROLE]
     if isinstance(role, Unknown) and len(sources) == 1:
