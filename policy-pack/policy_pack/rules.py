@@ -2,8 +2,8 @@
 
 import functools
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from irsa.evaluation.admission import Admission, admission
 from irsa.evaluation.document import parse
@@ -37,13 +37,8 @@ class Unread(list[Located]):
     """What IAM would refuse in a document, in which nothing else is judged."""
 
 
-class Value(NamedTuple):
-    """A document or an ARN of a resource; its content has markers for what is not known."""
-
-    key: str
-    place: Place
-    content: Any
-    secret: bool
+# A document or an ARN of a resource: its property, its place, its content with markers, and whether it is a secret.
+Value = tuple[str, Place, Any, bool]
 
 
 @rule()
@@ -79,33 +74,32 @@ RULES: Mapping[str, LintRule] = {
 def violations(name: str, type_: str, properties: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
     """Yield what a rule says of a resource, and whether that is mandatory by default."""
     # That of this name in RULES takes a role of irsa.
-    judge = trust.wide_trust if name == "wide-trust" else RULES[name]
+    judge: Callable[[Any], Warnings] = trust.wide_trust if name == "wide-trust" else RULES[name].warnings
     for judged, values, outer in _given(type_, properties):
         for inner, mistake in judge(judged) if isinstance(judged, RULES[name].judges) else ():
             # That of a role's policies together begins with the index of one.
             value, place = (values[int(inner[0])], inner[1:]) if isinstance(judged, Policies) else (values[0], inner)
             place = ("Statement", *place[1:]) if place[:1] == ("statements",) else place
-            where = path_of((*value.place, *outer, *place))
-            yield isinstance(mistake, Danger), message(where, mistake, secret=value.secret)
+            yield isinstance(mistake, Danger), message(path_of((*value[1], *outer, *place)), mistake, value[3])
 
 
 def _given(type_: str, properties: Mapping[str, Any]) -> Iterator[tuple[object, Sequence[Value], Place]]:
     """Yield what rules judge, the values in which it is, and its place there."""
     values = [*_values(type_, properties)]
-    documents = [each for each in values if each.key in (INLINE, DOCUMENT) and isinstance(each.content, dict)]
-    contents = [each.content for each in documents]
+    documents = [each for each in values if each[0] in (INLINE, DOCUMENT) and isinstance(each[2], dict)]
+    contents = [content for _, _, content, _ in documents]
     yield Policies(contents), documents, ()
-    for value in documents:
-        yield from ((each, [value], place) for place, each in statements(value.content, value.content))
     for value in values:
-        content = value.content
+        key, _, content, _ = value
         unknown = {leaf.reason: leaf for _, leaf in leaves(content) if isinstance(leaf, Unknown)}
         yield from ((each, [value], ()) for each in unknown.values())
         if isinstance(content, Unread):
             yield content, [value], ()
         elif isinstance(content, str):
             yield managed_policies.ManagedPolicy(content, contents), [value], ()
-        elif value.key == TRUST and isinstance(content, dict):
+        elif key != TRUST and isinstance(content, dict):
+            yield from ((each, [value], place) for place, each in statements(content, content))
+        elif isinstance(content, dict):
             admitted = Admission() if unknown else admission(minified(content), (), (), "")
             yield trust.Trust(items_of(content["Statement"]), admitted), [value], ()
 
@@ -117,7 +111,7 @@ def _values(type_: str, properties: Mapping[str, Any]) -> Iterator[Value]:
             if value is not None:
                 content = document(value, key) if key in (TRUST, INLINE, DOCUMENT) else value
                 place = (key, index) if isinstance(properties[key], list) else (key,)
-                yield Value(key, place, content, is_secret(value))
+                yield key, place, content, is_secret(value)
 
 
 def document(value: object, key: str) -> Any:
@@ -138,7 +132,7 @@ def _read(text: str, key: str) -> Mapping[str, Any] | Unread:
     return Unread(document_mistakes(current, live_trust=key == TRUST)) or content
 
 
-def message(where: str, mistake: Mistake, *, secret: bool) -> str:
+def message(where: str, mistake: Mistake, secret: bool) -> str:
     """Return a message, as any program can follow it, that quotes no secret."""
     if secret:
         return "what is wrong is not shown, since a secret is in it"
