@@ -18,7 +18,7 @@ from irsa.rules.mistakes import Located, Mistake, Place, described, path_of
 from irsa.rules.policies import parse_object
 from irsa.rules.trust import minified
 from irsa.rules.unknown import Unknown
-from policy_pack.properties import is_secret, known
+from policy_pack.properties import NOT_DECRYPTED, is_secret, known
 
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html: none of IAM's requests takes a longer one.
 LONGEST = 131_072
@@ -37,6 +37,8 @@ class Unread(list[Located]):
     """What IAM would refuse in a document, in which nothing else is judged."""
 
 
+# Each rule asks for it.
+_admission = functools.lru_cache(maxsize=1024)(admission)
 # A document or an ARN of a resource: its property, its place, its content with markers, and whether it is a secret.
 Value = tuple[str, Place, Any, bool]
 
@@ -62,7 +64,10 @@ def unreadable_document(of: Unread) -> Warnings:
 @rule()
 def not_checked(of: Unknown) -> Warnings:
     """A value is not known now."""
-    yield (), Mistake(f"not checked in preview: {of.reason}", "a value that is known", "`pulumi up` checks it")
+    when, fix = (
+        ("", "analyze the stack, which reads it") if of is NOT_DECRYPTED else (" in preview", "`pulumi up` checks it")
+    )
+    yield (), Mistake(f"not checked{when}: {of.reason}", "a value that is known", fix)
 
 
 RULES: Mapping[str, LintRule] = {
@@ -100,7 +105,7 @@ def _given(type_: str, properties: Mapping[str, Any]) -> Iterator[tuple[object, 
         elif key != TRUST and isinstance(content, dict):
             yield from ((each, [value], place) for place, each in statements(content, content))
         elif isinstance(content, dict):
-            admitted = Admission() if unknown else admission(minified(content), (), (), "")
+            admitted = Admission() if unknown else _admission(minified(content), (), (), "")
             yield trust.Trust(items_of(content["Statement"]), admitted), [value], ()
 
 
