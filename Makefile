@@ -54,8 +54,8 @@ lint: environment ## check style, imports, workflows and types
 	@echo "  actionlint (the first time it is built: half a minute)"
 	@$(PYTHON) -m sandbox.toolchains tests/actionlint tool actionlint "$(CURDIR)"/.github/workflows/*.yml
 	@.venv/bin/zizmor --offline --pedantic --quiet .github
-	@$(PYTHON) -m mypy components/irsa config cli/irsa_cli cli/irsa_world docs/generate program sandbox tests bench __main__.py
-	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
+	@$(PYTHON) -m mypy components/irsa config cli/irsa_cli cli/irsa_world docs/generate program policy-pack/policy_pack sandbox tests bench __main__.py
+	@for example in examples/*/__main__.py policy-pack/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
 
 unit: environment ## run the tests that need neither the engine nor the sandbox, in a minute and a half
 	@$(PYTHON) -m pytest -q -n $(WORKERS) --dist worksteal $(UNIT)

@@ -61,6 +61,7 @@ def test_one_version_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert capsys.readouterr().out == f"irsa {VERSION}\n"
     assert json.loads((ROOT / "components" / "schema.json").read_text())["version"] == VERSION
+    assert yaml.safe_load((ROOT / "policy-pack" / "PulumiPolicy.yaml").read_text())["version"] == VERSION
     pages = "".join(file.read_text() for file in DOCUMENTING)
     assert {*re.findall(r"(?:@v|/tree/v|irsa-cli==|Version )(\d+\.\d+\.\d+)", pages)} == {VERSION}
     assert (TEMPLATE / "requirements.txt").read_text() == f"irsa-cli=={VERSION}\n"

@@ -11,6 +11,7 @@ PRODUCT = (
     "config",
     "cli/irsa_cli",
     "cli/irsa_world",
+    "policy-pack",
     "program",
     "bench",
     "docs/generate",

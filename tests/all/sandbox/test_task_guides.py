@@ -31,6 +31,7 @@ NOT_HERE = {
     "recovery": "tests/all/faults/recovery.py",
     "troubleshooting": "a table of messages",
     "ci": "tests/all/sandbox/test_workflow_steps.py",
+    "policy-pack": "tests/all/sandbox/test_policy_pack.py",
     "own-program": "tests/sandbox/test_package_consumer.py and the tests of the examples",
 }
 # By the start of a command that does not run here, what runs in its place.
