@@ -20,10 +20,9 @@ from enum import IntEnum
 from typing import Literal, NamedTuple
 
 from irsa.evaluation.patterns import covers, overlap, widest
-from irsa.evaluation.permission_statements import VARIABLE, Names, PermissionStatement
+from irsa.evaluation.permission_statements import UNKNOWN, VARIABLE, Compared, Names, PermissionStatement
 from irsa.evaluation.permissions import Having, Included, Permissions
 from irsa.rules.subjects import is_pattern
-from irsa_cli.diff.narrower import are_implied
 
 # More pairs of an action and a resource are not asked about: then it can't be told what is gained.
 MOST_PAIRS = 4_000
@@ -209,11 +208,26 @@ def _not_included(statement: PermissionStatement, others: Sequence[PermissionSta
         (action, resource)
         for place, action in enumerate(statement.actions.outer)
         for resource, those in by_resource
-        if not are_implied(
+        if not _are_implied(
             statement.conditions,
             [each.conditions for each in those if _includes(each.actions, statement.actions, place, str.lower)],
         )
     ]
+
+
+def _are_implied(conditions: Iterable[Compared], alternatives: Iterable[Iterable[Compared]]) -> bool:
+    """Return whether every request that meets conditions meets all of one of several alternatives, as written."""
+    return any(all(any(_is_narrower(one, each) for one in conditions) for each in those) for those in alternatives)
+
+
+def _is_narrower(one: Compared, wider: Compared) -> bool:
+    """Return whether a condition is another one, or has fewer values; of a negated operator, more."""
+    # No page says what a condition without values means.
+    if UNKNOWN in (one, wider) or () in (one.condition.wanted, wider.condition.wanted):
+        return False
+    inner, outer = (wider, one) if one.condition.negated else (one, wider)
+    same = all(getattr(one.condition, each) == getattr(wider.condition, each) for each in ("operator", "key"))
+    return same and one.variables == wider.variables and {*inner.condition.wanted} <= {*outer.condition.wanted}
 
 
 def _includes(wider: Names, names: Names, place: int, read: Callable[[str], str]) -> bool:

@@ -8,7 +8,7 @@ from irsa import types
 from irsa.guard.rules import GROUPS, SYSTEM, USER_PREFIXES, USERS, is_everybody, is_wide_prefix
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES, GUARD_TYPE, KEY
 from irsa.rules.leaves import mapping_of
-from irsa_world.state.planned import resources_before_and_after
+from irsa_world.state.planned import Both
 from irsa_world.state.preview import Step
 from irsa_world.state.resource import Resource, known_text
 
@@ -74,16 +74,13 @@ def is_of_guard(resource: Resource) -> bool:
 # --- what it does -----------------------------------------------------------------------------------------------------
 
 
-def guard_changes(state: Iterable[Resource], steps: Iterable[Step], clusters: Mapping[str, str]) -> list[GuardChange]:
-    """Return what the guards do otherwise after a preview's steps: who may avoid them, the strictest, then by cluster.
-
-    The clusters are those of `clusters_of_guards`.
-    """
-    steps = [*steps]
+def guard_changes(both: Both, steps: Sequence[Step]) -> list[GuardChange]:
+    """Return what the guards do otherwise after a preview: who may avoid them, the strictest, then by cluster."""
     changing = {_guard_of(step.resource) for step in steps if _concerns(step.resource)}
     if not changing:
         return []
-    old, new = map(_by_guard, resources_before_and_after(state, steps))
+    clusters = _clusters_of_guards(both)
+    old, new = map(_by_guard, both)
     found = [
         change
         for urn in changing
@@ -111,10 +108,9 @@ def _by_guard(resources: Mapping[str, Resource]) -> dict[str, list[Resource]]:
     return found
 
 
-def clusters_of_guards(state: Iterable[Resource], steps: Iterable[Step]) -> dict[str, str]:
+def _clusters_of_guards(both: Both) -> dict[str, str]:
     """Return the keys of the clusters of guards, by URN; in another program, names of several."""
-    resources = [*state, *(step.resource for step in steps)]
-    guards = {each.urn: each for each in resources if each.type == GUARD_TYPE}
+    guards = {urn: each for side in both for urn, each in side.items() if each.type == GUARD_TYPE}
     keys = {urn: known_text(each.inputs.get(KEY)) for urn, each in guards.items()}
     names = {urn: keys[urn] or (each.name if len(guards) > 1 else "") for urn, each in guards.items()}
     return {urn: "" if name == ONE_CLUSTER else name for urn, name in names.items()}

@@ -78,7 +78,7 @@ KINDS: Mapping[str, Kind] = {
     types.INLINE_POLICY: Kind(
         "inline policy", _asked(WHAT, "name", "namePrefix", "role", "policy"), "policy", "policy document"
     ),
-    types.ATTACHMENT: Kind("policy", _asked(WHAT, "role", "policyArn")),
+    types.ATTACHMENT: Kind("attachment", _asked(WHAT, "role", "policyArn")),
     types.POLICY_ATTACHMENT: Kind("policy attachment", {**_asked(WHAT, "roles", "policyArn"), "name": TEXT}),
     types.POD_IDENTITY_ASSOCIATION: Kind(
         "association",

@@ -253,7 +253,7 @@ def test_the_headline_names_both(
 
     assert main(["diff", "--stack", "dev", "--preview", str(file), "--fail-on", "dangerous"]) == 1
     said = " ".join(capsys.readouterr().out.replace("\n+     ", " ").split())
-    assert said.startswith("dangerous: 999988887777 -> admin, team-a/web -> admin; gains: team-a/web -> admin;")
+    assert said.startswith("dangerous: 999988887777 -> admin, and 1 more; gains: team-a/web -> admin;")
     assert f"+ dangerous: team-a/web -> admin (it has {ADMINISTRATOR})" in said
     assert "+ dangerous: 999988887777 -> admin (outside the stack's AWS accounts)" in said
 

@@ -169,8 +169,7 @@ def imported(there: dict[str, Any], reasons: list[str], **declared: Any) -> list
 
 
 def changed_settings(found: Any) -> list[str]:
-    (binding,) = found["bindings"]
-    (changed,) = [each for each in binding["resources"] if each["kind"] == "role"]
+    (changed,) = [each for each in found["resources"] if each["kind"] == "role"]
     settings: list[str] = changed["settings"]
     return settings
 

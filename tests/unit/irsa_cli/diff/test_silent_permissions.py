@@ -49,7 +49,7 @@ def reasons(found: dict[str, Any]) -> list[str]:
 
 LIMITED = association(disableSessionTags=True, policy=json.dumps(document(statement("s3:GetObject"))))
 STAYS, GOES = update(LIMITED, with_inputs(LIMITED, tags={"a": "b"})), step("delete", LIMITED)
-OWN, OTHERS = {CLUSTER: ISSUER}, {CLUSTER: "oidc.eks.us-west-2.amazonaws.com/id/OTHER"}
+OWN = {CLUSTER: ISSUER}
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,8 @@ OWN, OTHERS = {CLUSTER: ISSUER}, {CLUSTER: "oidc.eks.us-west-2.amazonaws.com/id/
     [
         *(([update(OF_PODS, BOTH), STAYS], eks, True) for eks in (None, OWN)),
         *(([update(OF_PODS, ROLE), GOES], eks, True) for eks in (None, OWN)),
-        # The token gave everything before, too; and EKS says whose issuer it is not.
+        # The token gave everything before, too.
         ([update(BOTH, ROLE), GOES], None, False),
-        ([update(OF_PODS, BOTH), STAYS], OTHERS, False),
     ],
 )
 def test_a_session_policy_limits_no_token(steps: Any, eks: Any, is_told: bool, diff_json: DiffJson) -> None:
@@ -104,13 +103,13 @@ def test_a_tag_of_the_role_that_statements_ask_for(key: str, before: Any, after:
     changed = update(with_inputs(ROLE, **before), with_inputs(ROLE, **after), diffReasons=["tags", "tagsAll"])
     (reason,) = reasons(diff_json(changed, update(BY_TAG[key], BY_TAG[key])))
 
-    assert key.strip("${}") in reason
+    assert "tags" in reason
 
 
 @pytest.mark.parametrize(
     ("changed"),
     [
-        update(ROLE, with_inputs(ROLE, tags={"costs": "a"}), diffReasons=["tags"]),
+        *(update(ROLE, with_inputs(ROLE, tags={each: "a"}), diffReasons=["tags"]) for each in ("costs", "tea")),
         update(OF_SECRET_TEAM, with_inputs(OF_SECRET_TEAM, description="d"), diffReasons=["description"]),
     ],
 )
@@ -154,7 +153,7 @@ def test_tags_that_come_and_go_with_a_way(
     (reason,) = reasons(diff_json(update(before, described), of_association, update(own, own)))
 
     (key,) = next(iter(written["Condition"].values()))
-    assert key in reason
+    assert key.partition("/")[2] in reason
 
 
 def test_the_tags_of_a_target_role(diff_json: DiffJson) -> None:
@@ -210,13 +209,6 @@ def test_a_condition_that_only_looks_narrower(before: Any, after: Any, diff_json
     change = update(inline(*old), inline(statement("s3:*", Condition=after)))
 
     assert not diff_json(*stays(ROLE), change, gate="permissions")["good"]
-
-
-@pytest.mark.parametrize(("value", "is_same"), [("a", True), ("a*", False), ("a?", False)])
-def test_a_value_without_wildcards(value: str, is_same: bool, diff_json: DiffJson) -> None:
-    old, new = (inline(statement("s3:*", Condition={each: {REGION: value}})) for each in ("StringEquals", "StringLike"))
-
-    assert diff_json(*stays(ROLE), update(old, new), gate="permissions")["good"] is is_same
 
 
 @pytest.mark.parametrize(
@@ -449,4 +441,8 @@ def test_what_gives_something_and_is_not_compared(type_: str, gate: str, diff_js
     new = resource(type_, "mine", {"roleName": "my-role", "policyArns": [ADMINISTRATOR]}, "")
 
     assert [type_ in each for each in reasons(diff_json(create(new), gate=gate))] == [True]
+    # A new version of the provider's plugin has a property that gives something.
+    users = {"users": ["admin"], "roles": [], "policyArn": ADMINISTRATOR}
+    of_users = create(resource("aws:iam/policyAttachment:PolicyAttachment", "a", users, ""))
+    assert ["users" in each for each in reasons(diff_json(of_users, gate=gate))] == [True]
     assert reasons(diff_json(create(resource("aws:s3/bucket:Bucket", "mine", {}, "")))) == []

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.diff.changes import BindingChange, ResourceChange
+from irsa_cli.diff.changes import ResourceChange
 from irsa_cli.diff.dangers import DangerousGain
 from irsa_cli.diff.fail_on import FAIL_ON, exit_code
 from irsa_cli.diff.guards import GuardChange
@@ -225,8 +225,8 @@ ASSUMED = DangerousGain("team-a/app", "r", "", "", "why")
 NOT_READ = PermissionChange("r", "", "gains", policy="arn:aws:iam::111122223333:policy/not-read")
 
 
-def changed(operation: str) -> list[BindingChange]:
-    return [BindingChange("app", (ResourceChange(operation, operation, "role", "r", "", "urn"),))]
+def changed(operation: str) -> dict[str, Any]:
+    return {"resources": [ResourceChange(operation, "role", "r", "urn")]}
 
 
 def permission(change: Any, extent: Any = "all", dangerous: bool = False) -> dict[str, Any]:
@@ -248,12 +248,12 @@ STOPS: dict[str, list[dict[str, Any]]] = {
         {"guard": [GuardChange("", "roleAnnotations", "deny", "warn", dangerous=True)]},
         {"guard": [GuardChange("", "pods", "off", "cannot tell")]},
     ],
-    "replaces": [{"bindings": changed("replace")}, {"other": changed("replace")[0].resources}],
-    "deletes": [{"bindings": changed("delete")}, {"other": changed("delete")[0].resources}],
+    "replaces": [changed("replace")],
+    "deletes": [changed("delete")],
 }
 NOTHING: list[dict[str, Any]] = [
     *({}, {"loses": [RIGHT]}, {"may_lose": [RIGHT]}, permission("loses"), permission("loses", dangerous=True)),
-    *({"bindings": changed(each)} for each in ("create", "update", "import")),
+    *(changed(each) for each in ("create", "update", "import")),
     {"guard": [GuardChange("blue", "pods", "off", "deny", ("team-a/app",))]},
 ]
 
@@ -280,10 +280,10 @@ def test_what_a_gate_stops_at(gate: str) -> None:
         ("dangerous", {**permission("gains", dangerous=True), "permissions_cannot_tell": [UNDECIDED]}, True),
         ("dangerous", {**permission("loses", dangerous=True), "permissions_cannot_tell": [UNDECIDED]}, False),
         *((each, {"state_not_read": "x"}, False) for each in ("gains", "permissions", "dangerous")),
-        ("deletes", {"bindings": changed("delete"), "cannot_tell": [UNDECIDED]}, True),
+        ("deletes", {**changed("delete"), "cannot_tell": [UNDECIDED]}, True),
     ],
 )
 def test_a_gate_that_stops_only_by_what_irsa_cannot_tell(gate: str, found: dict[str, Any], certain: bool) -> None:
     assert FAIL_ON[gate](diff(**found))
     assert exit_code(diff(**found), [gate]) == (1 if certain else 3)
-    assert exit_code(diff(**found, other=changed("delete")[0].resources), [gate, "deletes"]) == 1
+    assert exit_code(diff(**{**found, **changed("delete")}), [gate, "deletes"]) == 1
