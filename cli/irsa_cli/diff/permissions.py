@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.lint.permissions import HARMLESS, rank, rank_of_policy
-from irsa.evaluation.permissions import Permissions, gives
+from irsa.evaluation.permissions import gives
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import named
 from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
-from irsa_cli.diff.gains import Gain, each_once, gains
+from irsa_cli.diff.gains import Gain, gains
 from irsa_cli.diff.questions import Undecided
 from irsa_cli.diff.who import Rights, who_has
 from irsa_world.model import UNNAMED, known_arn, role_name
@@ -152,7 +152,7 @@ def permission_changes(
     not looked at.
     """
     found: list[PermissionChange] = []
-    compared: dict[str, tuple[list[Gain], list[Gain]]] = {}
+    compared: dict[str, tuple[Sequence[Gain], Sequence[Gain]]] = {}
     undecided: list[Undecided] = []
     tags = functools.cache(lambda: _texts_of(before, after))
     for arn, (old, new) in changed_permits(*permitted).items():
@@ -165,7 +165,8 @@ def permission_changes(
         # The roles of one add-on often say the same.
         said = repr(both)
         if said not in compared:
-            compared[said] = gained_and_lost(*(gives(*each) for each in both))
+            was, becomes = (gives(*each) for each in both)
+            compared[said] = gains(was, becomes), gains(becomes, was)
         gained, lost = compared[said]
         of_role = [change("gains", *each) for each in gained] + [change("loses", *each) for each in lost]
         of_role += [change("gains", policy=each, read=each in new.read) for each in new.attached - old.attached]
@@ -199,7 +200,7 @@ def session_policy_changes(before: Sessions, after: Sessions, found: Rights) -> 
     """Yield the roles of whose associations one had a session policy that changes or goes, or limits no new token."""
     new = {(each.cluster_arn, each.subject): each for those in after.world.associations.values() for each in those}
     every = (*found.gains, *found.may_gain, *found.changes_way)
-    by_tokens = {each.role_arn for each in every if each.way == "irsa" or each in found.changes_way}
+    by_tokens = {e.role_arn for e in every if not e.then and (e.way == "irsa" or e in found.changes_way)}
     for old in (each for those in before.world.associations.values() for each in those if each.policy):
         there, arn = new.get((old.cluster_arn, old.subject)), known_arn(old.role_arn)
         change = "is another one, or none" if there and there.policy != old.policy else "does not limit its tokens"
@@ -262,25 +263,6 @@ def _texts_of(before: Sessions, after: Sessions) -> str:
 
 def _texts(documents: Iterable[Document | None]) -> str:
     return "\n".join(json.dumps(each, ensure_ascii=False) for each in documents if isinstance(each, Mapping))
-
-
-def gained_and_lost(old: Permissions, new: Permissions) -> tuple[list[Gain], list[Gain]]:
-    """Return what is given now and was not, and what is given no more, nothing twice.
-
-    What is gained is told as a reader asks for it: all of `*`, though some of that was there.
-    """
-    gained = [
-        each._replace(extent="all")
-        if (each.extent, each.keys) == ("some", ()) and not gains(new, gives([_allowing(each)]))
-        else each
-        for each in gains(old, new)
-    ]
-    return each_once(gained), [*gains(new, old)]
-
-
-def _allowing(gain: Gain) -> Document:
-    statement = {"Effect": "Allow", "Action": [*gain.actions], "Resource": [*gain.resources]}
-    return {"Version": VERSION, "Statement": [statement]}
 
 
 def policies_of_others(before: Sessions, after: Sessions) -> list[str]:

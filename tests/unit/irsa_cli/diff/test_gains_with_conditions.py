@@ -216,7 +216,7 @@ def narrowed(chance: random.Random, statements: list[Statement]) -> list[Stateme
     found = []
     for each in statements:
         kind, denies, condition = chance.randrange(4), each["Effect"] == "Deny", each.get("Condition", {})
-        fewer = ("NotAction", "NotResource") if denies else ("Action", "Resource")
+        fewer = () if denies else ("Action", "Resource")
         if kind == 0:
             other = a_condition(chance, [chance.choice(sorted(KEYS))]).get("Condition", {})
             found.append({**each, "Condition": {} if denies else {**other, **condition}})
