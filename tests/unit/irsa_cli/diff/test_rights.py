@@ -265,7 +265,7 @@ def test_another_audience_of_a_provider_that_the_stack_does_not_create(
     assert who(told(changed(before, after))) == expected
 
 
-# --- against an oracle -------------------------------------------------------------------------------------------------
+# --- against an oracle ----------------------------------------------------------------------------------------------
 
 PROVIDERS = {ISSUER: PROVIDER, OTHER_ISSUER: OTHER}
 AUDIENCES = ["sts.amazonaws.com", "x", "xy"]

@@ -198,7 +198,8 @@ def test_many_bindings_ask_the_cluster_once(
 # --- gates ------------------------------------------------------------------------------------------------------------
 
 SECRET_ROLE, TAKEN = role(SECRET), with_inputs(WORKER, description="d")
-BUCKET, IP = "arn:aws:s3:::a/*", {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
+BUCKET = "arn:aws:s3:::a/*"
+IP: Any = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
 READS, WIDE = inline(statement("s3:GetObject", BUCKET)), inline(statement("*"))
 BY_IP = inline(statement("s3:GetObject", BUCKET, Condition=IP))
 OTHER = document(*trust("team-a:worker")["Statement"], {**EC2, "Principal": {"AWS": ACCOUNT}})
