@@ -1,8 +1,6 @@
 """What roles may do afterwards that they could not before, and what no more: over all documents of the stack. Pure."""
 
 import functools
-import itertools
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -12,6 +10,7 @@ from irsa.evaluation.lint.permissions import HARMLESS, rank, rank_of_policy
 from irsa.evaluation.permissions import gives
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
+from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named
 from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
@@ -154,7 +153,7 @@ def permission_changes(
     found: list[PermissionChange] = []
     compared: dict[str, tuple[Sequence[Gain], Sequence[Gain]]] = {}
     undecided: list[Undecided] = []
-    tags = functools.cache(lambda: _texts_of(before, after))
+    tags = functools.cache(lambda: _of_tags(_documents_of(before, after)))
     for arn, (old, new) in changed_permits(*permitted).items():
         role, sessions = (after.roles[arn], after) if arn in after.roles else (before.roles[arn], before)
         change = functools.partial(PermissionChange, role.name, known_arn(arn))
@@ -232,16 +231,16 @@ def _open_questions(old: Permits, new: Permits, of_stack: Callable[[], str]) -> 
     # A session of EKS Pod Identity has tags of its own, one of IRSA has none.
     of_session = SESSION_TAGS if new.sessions - old.sessions else ()
     asking = [each for each in tags if _asks_for(each, of_stack())]
-    own = _texts((*old.known, *new.known, old.limits, new.limits)) if of_session else ""
+    own = _of_tags((*old.known, *new.known, old.limits, new.limits)) if of_session else ""
     asking += [each for each in of_session if _asks_for(each, own)]
     if asking:
         yield f"{TAGS_CHANGE} statements depend: {_names(asking)}"
 
 
-def _asks_for(tag: str, documents: str) -> bool:
-    """Return whether documents have a condition or a variable about a tag, or may."""
-    written = "" if tag == ANY_TAG else f'{re.escape(json.dumps(tag, ensure_ascii=False)[1:-1])}["}},]'
-    return bool(re.search(rf"(Principal|Resource)Tag/({written}|[^\"}},]*[*?$])", documents, re.IGNORECASE))
+def _asks_for(tag: str, texts: str) -> bool:
+    """Return whether there is a condition or a variable about a tag in the texts of `_of_tags`, or may be."""
+    written = "" if tag == ANY_TAG else rf"{re.escape(tag)}([}},\n]|$)"
+    return bool(re.search(rf"(Principal|Resource)Tag/({written}|[^}},\n]*[*?$])", texts, re.IGNORECASE))
 
 
 def _names(names: Iterable[str]) -> str:
@@ -254,15 +253,22 @@ def _allows_more(old: Sequence[Document | None], new: Sequence[Document | None])
     return known != [[*old], [*new]] or bool(gains(*map(gives, known)))
 
 
-def _texts_of(before: Sessions, after: Sessions) -> str:
-    """Return all documents of a stack as JSON."""
-    roles = [role for each in (before, after) for role in each.roles.values()]
-    of_roles = itertools.chain(*((each.trust, *each.inline_policies.values()) for each in roles))
-    return _texts((*of_roles, *before.documents.values(), *after.documents.values()))
+def _documents_of(before: Sessions, after: Sessions) -> Iterator[Document]:
+    """Yield all documents of a stack."""
+    for each in (before, after):
+        for role in each.roles.values():
+            yield from (role.trust, *role.inline_policies.values())
+        yield from each.documents.values()
 
 
-def _texts(documents: Iterable[Document | None]) -> str:
-    return "\n".join(json.dumps(each, ensure_ascii=False) for each in documents if isinstance(each, Mapping))
+def _of_tags(documents: Iterable[Document | None]) -> str:
+    """Return the condition keys and values in documents that name tags, each once in a line.
+
+    Those are tags of who asks, and of what is asked for:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
+    """
+    every = (text for each in documents if isinstance(each, Mapping) for _, text in leaves(each))
+    return "\n".join({text for text in every if isinstance(text, str) and "tag/" in text.lower()})
 
 
 def policies_of_others(before: Sessions, after: Sessions) -> list[str]:
