@@ -12,7 +12,7 @@ from irsa.rules.mistakes import named
 from irsa.rules.trust import ASSUME_ROLE
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.gains import gains
-from irsa_cli.diff.permissions import Permits, limits_of
+from irsa_cli.diff.permissions import Permits
 from irsa_cli.diff.trust import PODS, Compared, changed_roles
 from irsa_cli.diff.who import Rights
 from irsa_world.model import known_arn, role_name
@@ -136,7 +136,7 @@ def _power(of_role: Permits | None) -> _Power:
     for arn in sorted(of_role.attached - of_role.read):
         if rank_of_policy(arn) < HARMLESS:
             return _Power(True, f"it has {named(arn)}")
-    given = gives(of_role.known, limits_of(of_role))
+    given = gives(of_role.known, of_role.boundary_document)
     # What a Deny or a boundary leaves of it is asked only where all its actions on all its resources are dangerous.
     allows = [each for each in given.statements if each.allows and not each.in_boundary]
     actions = {name for each in allows for name in each.actions.outer}

@@ -1,6 +1,6 @@
 """What a gate before `pulumi up` may stop at. What irsa cannot tell counts: a gate must not let it pass. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
@@ -10,9 +10,8 @@ if TYPE_CHECKING:
     from irsa_cli.diff.output import Diff
 
 
-def _operations(diff: "Diff") -> Iterator[str]:
-    yield from (each.operation for binding in diff.bindings for each in binding.resources)
-    yield from (each.operation for each in diff.other)
+def _has(diff: "Diff", operation: str) -> bool:
+    return any(each.operation == operation for each in diff.resources)
 
 
 FAIL_ON: Mapping[str, "Callable[[Diff], bool]"] = {
@@ -29,8 +28,8 @@ FAIL_ON: Mapping[str, "Callable[[Diff], bool]"] = {
         or any(each.may_be_dangerous for each in diff.permissions)
         or any(each.may_be_dangerous for each in diff.guard)
     ),
-    "replaces": lambda diff: REPLACE in _operations(diff),
-    "deletes": lambda diff: DELETE in _operations(diff),
+    "replaces": lambda diff: _has(diff, REPLACE),
+    "deletes": lambda diff: _has(diff, DELETE),
 }
 """Each with whether a diff has any."""
 CERTAIN: Mapping[str, "Callable[[Diff], bool]"] = {

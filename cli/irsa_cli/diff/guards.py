@@ -8,7 +8,7 @@ from irsa import types
 from irsa.guard.rules import GROUPS, SYSTEM, USER_PREFIXES, USERS, is_everybody, is_wide_prefix
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES, GUARD_TYPE, KEY
 from irsa.rules.leaves import mapping_of
-from irsa_world.state.planned import resources_before_and_after
+from irsa_world.state.planned import Both
 from irsa_world.state.preview import Step
 from irsa_world.state.resource import Resource, known_text
 
@@ -66,28 +66,17 @@ class GuardChange:
         return self.dangerous or self.after == CANNOT_TELL
 
 
-def is_of_guard(resource: Resource) -> bool:
-    """Return whether a resource is one of a guard's own."""
-    return f"{GUARD_TYPE}$" in resource.urn.split("::")[2]
-
-
 # --- what it does -----------------------------------------------------------------------------------------------------
 
 
-def guard_changes(state: Iterable[Resource], steps: Iterable[Step], clusters: Mapping[str, str]) -> list[GuardChange]:
-    """Return what the guards do otherwise after a preview's steps: who may avoid them, the strictest, then by cluster.
-
-    The clusters are those of `clusters_of_guards`.
-    """
-    steps = [*steps]
-    changing = {_guard_of(step.resource) for step in steps if _concerns(step.resource)}
-    if not changing:
-        return []
-    old, new = map(_by_guard, resources_before_and_after(state, steps))
+def guard_changes(both: Both, steps: Sequence[Step]) -> list[GuardChange]:
+    """Return what the guards do otherwise after a preview: who may avoid them, the strictest, then by cluster."""
+    changing = {_guard_of(step.resource) for step in steps} - {""}
+    old, new = (_by_guard(each) if changing else {} for each in both)
     found = [
         change
         for urn in changing
-        for change in _changes(clusters.get(urn, ""), urn, old.get(urn, []), new.get(urn, []))
+        for change in _changes(_cluster(urn, both, len({*old, *new}) > 1), urn, old.get(urn, []), new.get(urn, []))
     ]
 
     def first(each: GuardChange) -> tuple[Any, ...]:
@@ -96,28 +85,25 @@ def guard_changes(state: Iterable[Resource], steps: Iterable[Step], clusters: Ma
     return sorted(found, key=first)
 
 
-def _concerns(resource: Resource) -> bool:
-    return resource.type == GUARD_TYPE or is_of_guard(resource)
-
-
 def _guard_of(resource: Resource) -> str:
-    return resource.urn if resource.type == GUARD_TYPE else resource.parent
+    """Return the URN of the guard to which a resource belongs; empty for any other one."""
+    is_own = f"{GUARD_TYPE}$" in resource.urn.split("::")[2]
+    return resource.urn if resource.type == GUARD_TYPE else resource.parent if is_own else ""
 
 
 def _by_guard(resources: Mapping[str, Resource]) -> dict[str, list[Resource]]:
     found: dict[str, list[Resource]] = {}
-    for each in filter(_concerns, resources.values()):
+    for each in resources.values():
         found.setdefault(_guard_of(each), []).append(each)
+    found.pop("", None)
     return found
 
 
-def clusters_of_guards(state: Iterable[Resource], steps: Iterable[Step]) -> dict[str, str]:
-    """Return the keys of the clusters of guards, by URN; in another program, names of several."""
-    resources = [*state, *(step.resource for step in steps)]
-    guards = {each.urn: each for each in resources if each.type == GUARD_TYPE}
-    keys = {urn: known_text(each.inputs.get(KEY)) for urn, each in guards.items()}
-    names = {urn: keys[urn] or (each.name if len(guards) > 1 else "") for urn, each in guards.items()}
-    return {urn: "" if name == ONE_CLUSTER else name for urn, name in names.items()}
+def _cluster(urn: str, both: Both, is_one_of_several: bool) -> str:
+    """Return the key of the cluster of a guard; in another program, its name among several."""
+    guard = both[1].get(urn) or both[0].get(urn)
+    key = known_text(guard.inputs.get(KEY)) if guard else ""
+    return "" if key == ONE_CLUSTER else key or (urn.rsplit("::", 1)[-1] if is_one_of_several else "")
 
 
 def _changes(cluster: str, urn: str, before: Sequence[Resource], after: Sequence[Resource]) -> Iterator[GuardChange]:

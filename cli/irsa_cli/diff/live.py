@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
+from irsa.outputs import COMPONENT_TYPE
 from irsa.rules.arns import issuer_host_path, parse_cluster_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import AwsAccount, Cluster, ManagedPolicy, ServiceAccount, World
-from irsa_world.state.resource import SECRET_TEXT, Resource, is_unknown
+from irsa_world.state.preview import Preview
+from irsa_world.state.resource import SECRET_TEXT, Resource, is_unknown, known_text
 from irsa_world.trusts.chains import Document
 
 Answer = TypeVar("Answer")
@@ -19,14 +21,12 @@ class Live(NamedTuple):
 
     Attributes:
         names: The service accounts of each cluster, as `namespace:name`, by its issuer without https://.
-        clusters: Keys of clusters in the stack file, by issuer.
         policies: The documents of managed policies that are not the stack's, by ARN.
         eks_issuers: The issuers of EKS clusters, without https://, by the cluster's ARN.
         not_read: What was not read, and why, each as one sentence.
     """
 
     names: Mapping[str, Set[str]] = {}
-    clusters: Mapping[str, str] = {}
     policies: Mapping[str, Document] = {}
     eks_issuers: Mapping[str, str] = {}
     not_read: Sequence[str] = ()
@@ -52,14 +52,37 @@ def _service_accounts(issuer: str, subjects: Iterable[str]) -> tuple[ServiceAcco
     return tuple(ServiceAccount(issuer, namespace, name) for namespace, _, name in names)
 
 
-def read_service_accounts(providers: Mapping[str, tuple[Resource, str]]) -> Live:
-    """Return the service accounts of each cluster, asked once, by the reference of its provider.
+def clusters_by_issuer(state: Iterable[Resource], preview: Preview) -> dict[str, str]:
+    """Return the keys of clusters by issuer: the component of one of several clusters is named after its issuer."""
+    components = [each for each in _everything(state, preview) if each.type == COMPONENT_TYPE and each.keys[1]]
+    return {each.issuer: each.keys[1] for each in components if each.issuer != each.keys[1]}
 
-    With each provider comes the key of its cluster in the stack file, if it has one.
+
+def providers(state: Iterable[Resource], preview: Preview, type_: str) -> dict[str, Resource]:
+    """Return the providers of a type before and after, by their reference.
+
+    Before the first deployment, the default provider is none of the preview's steps: its inputs are the stack's
+    configuration.
     """
+    package = type_.rsplit(":", 1)[-1]
+    everything = _everything(state, preview)
+    found = {each.reference: each for each in everything if each.type == type_}
+    if not found and any(each.type.startswith(f"{package}:") for each in everything):
+        settings = ((key.partition(":"), known_text(value)) for key, value in preview.config.items())
+        inputs = {name: value for (prefix, _, name), value in settings if prefix == package}
+        found[""] = Resource(package, type_, inputs=inputs)
+    return found
+
+
+def _everything(state: Iterable[Resource], preview: Preview) -> list[Resource]:
+    return [*state, *(each for step in preview.steps for each in (step.old, step.new) if each)]
+
+
+def read_service_accounts(providers: Mapping[str, Resource]) -> Live:
+    """Return the service accounts of each cluster, asked once, by the reference of its provider."""
     from irsa_world.live.kubernetes import ClusterClients  # noqa: PLC0415 (it imports lightkube)
 
-    live = ClusterClients({reference: _readable(each.inputs) for reference, (each, _) in providers.items()})
+    live = ClusterClients({reference: _readable(each.inputs) for reference, each in providers.items()})
 
     def read(reference: str) -> tuple[str, frozenset[str]] | str:
         try:
@@ -67,20 +90,17 @@ def read_service_accounts(providers: Mapping[str, tuple[Resource, str]]) -> Live
             there = frozenset(each.subject for each in cluster.service_accounts(None))
             return issuer_host_path(cluster.issuer), there
         except CouldNotLookError as error:
-            return f"service accounts of the cluster of provider {named(providers[reference][0].name)}: {error}"
+            return f"service accounts of the cluster of provider {named(providers[reference].name)}: {error}"
 
     with ThreadPoolExecutor() as pool:
         answers = dict(zip(providers, pool.map(read, providers), strict=True))
     names: dict[str, Set[str]] = {}
-    found = {reference: answer for reference, answer in answers.items() if not isinstance(answer, str)}
-    for issuer, there in found.values():
-        names[issuer] = names.get(issuer, frozenset()) | there
-    return Live(
-        names,
-        {issuer: key for reference, (issuer, _) in found.items() if (key := providers[reference][1])},
-        not_read=[*dict.fromkeys(each for each in answers.values() if isinstance(each, str))]
-        or ([] if providers else ["service accounts: the stack has no Kubernetes provider"]),
-    )
+    for answer in answers.values():
+        if not isinstance(answer, str):
+            names[answer[0]] = names.get(answer[0], frozenset()) | answer[1]
+    failed = dict.fromkeys(each for each in answers.values() if isinstance(each, str))
+    nowhere = [] if providers else ["service accounts: the stack has no Kubernetes provider"]
+    return Live(names, not_read=[*failed, *nowhere])
 
 
 def read_in_aws(policies: Sequence[str], clusters: Sequence[str], providers: Mapping[str, Resource]) -> Live:

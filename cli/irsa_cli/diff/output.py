@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from irsa_cli.diff.changes import BindingChange, ResourceChange
+from irsa_cli.diff.changes import ResourceChange
 from irsa_cli.diff.dangers import DangerousGain
 from irsa_cli.diff.guards import GuardChange
 from irsa_cli.diff.permissions import PermissionChange
@@ -27,8 +27,7 @@ class Diff:
         other_principals: Names of roles whose trust in others than service accounts changes.
         clusters: Keys of clusters in the stack file, by issuer without https://, as far as they are known; else the
             issuer, of a role that trusts several.
-        bindings: The bindings that change, sorted by key.
-        other: Resources that change and belong to no binding.
+        resources: The resources that change.
         unchanged: Number of resources that stay as they are.
         warnings: What the preview warns of.
         state_not_read: Why the state was not read, so that more may change than this says; empty where it was.
@@ -52,8 +51,7 @@ class Diff:
     cannot_tell: Sequence[Undecided] = ()
     other_principals: Sequence[str] = ()
     clusters: Mapping[str, str] = field(default_factory=dict)
-    bindings: Sequence[BindingChange] = ()
-    other: Sequence[ResourceChange] = ()
+    resources: Sequence[ResourceChange] = ()
     unchanged: int = 0
     warnings: Sequence[str] = ()
     state_not_read: str = ""

@@ -1,24 +1,20 @@
 """What roles may do afterwards that they could not before, and what no more: over all documents of the stack. Pure."""
 
 import functools
-import itertools
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.lint.permissions import HARMLESS, rank, rank_of_policy
-from irsa.evaluation.patterns import covers
-from irsa.evaluation.permissions import Permissions, gives
+from irsa.evaluation.permissions import gives
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
-from irsa.rules.leaves import items_of
+from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named
-from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
-from irsa_cli.diff.gains import Gain, each_once, gains
+from irsa_cli.diff.gains import Gain, gains
 from irsa_cli.diff.questions import Undecided
 from irsa_cli.diff.who import Rights, who_has
 from irsa_world.model import UNNAMED, known_arn, role_name
@@ -32,9 +28,6 @@ UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`
 ELSEWHERE = "no role of the stack has this policy, which may allow more than before: who has it elsewhere is not known"
 # Beside it, a Deny that goes is a gain.
 EVERYTHING: Document = {"Version": VERSION, "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-# Condition keys and policy variables about the tags of who asks, and of what is asked for:
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
-PRINCIPAL_TAG, ANY_TAG_KEY = "aws:PrincipalTag", "(?:aws|iam):(?:Principal|Resource)Tag"
 SESSION_POLICY = "the session policy that limited"
 
 
@@ -109,6 +102,11 @@ class Permits(NamedTuple):
         """The documents that were read."""
         return [each for each in self.documents if isinstance(each, Mapping)]
 
+    @property
+    def boundary_document(self) -> Document | None:
+        """The document of its permissions boundary; None where that was not read."""
+        return self.limits if isinstance(self.limits, Mapping) else None
+
 
 NO_PERMITS = Permits()
 
@@ -153,20 +151,21 @@ def permission_changes(
     not looked at.
     """
     found: list[PermissionChange] = []
-    compared: dict[str, tuple[list[Gain], list[Gain]]] = {}
+    compared: dict[str, tuple[Sequence[Gain], Sequence[Gain]]] = {}
     undecided: list[Undecided] = []
-    tags = functools.cache(lambda: _tag_keys(ANY_TAG_KEY, _texts_of(before, after)))
+    tags = functools.cache(lambda: _of_tags(_documents_of(before, after)))
     for arn, (old, new) in changed_permits(*permitted).items():
         role, sessions = (after.roles[arn], after) if arn in after.roles else (before.roles[arn], before)
         change = functools.partial(PermissionChange, role.name, known_arn(arn))
         undecide = functools.partial(Undecided, role.name, known_arn(arn))
         undecided += [undecide(sessions.problems[arn])] if role.trust is NOT_THERE else []
         undecided += [undecide(reason) for reason in _open_questions(old, new, tags)]
-        both = [(side.known, limits_of(side)) for side in (old, new)]
+        both = [(side.known, side.boundary_document) for side in (old, new)]
         # The roles of one add-on often say the same.
         said = repr(both)
         if said not in compared:
-            compared[said] = gained_and_lost(*(gives(*each) for each in both))
+            was, becomes = (gives(*each) for each in both)
+            compared[said] = gains(was, becomes), gains(becomes, was)
         gained, lost = compared[said]
         of_role = [change("gains", *each) for each in gained] + [change("loses", *each) for each in lost]
         of_role += [change("gains", policy=each, read=each in new.read) for each in new.attached - old.attached]
@@ -196,30 +195,20 @@ def policies_of_no_role(before: Sessions, after: Sessions) -> Iterator[Undecided
             yield Undecided(Arn.name_in(arn), known_arn(arn), ELSEWHERE)
 
 
-def session_policy_changes(
-    before: Sessions, after: Sessions, found: Rights, eks_issuers: Mapping[str, str]
-) -> Iterator[Undecided]:
-    """Yield the roles of whose associations one had a session policy and has another one or none; no token has any."""
+def session_policy_changes(before: Sessions, after: Sessions, found: Rights) -> Iterator[Undecided]:
+    """Yield the roles of whose associations one had a session policy that changes or goes, or limits no new token."""
     new = {(each.cluster_arn, each.subject): each for those in after.world.associations.values() for each in those}
-    every = [each for those in before.world.associations.values() for each in those if each.policy]
-    gained = [*found.gains, *found.may_gain, *found.changes_way] if every else []
-    for old in every:
-        there = new.get((old.cluster_arn, old.subject))
-        by_token = any(
-            covers(each.service_account, str(old)) and each.role_arn == known_arn(old.role_arn)
-            for each in gained
-            if (each.way == "irsa" and eks_issuers.get(old.cluster_arn, each.issuer) == each.issuer)
-            or each in found.changes_way
-        )
-        policy = there.policy if there else ""
-        if by_token or (there and policy != old.policy):
-            change = "is another one, or none" if there and policy != old.policy else "does not limit its tokens"
-            reason = f"{SESSION_POLICY} {named(str(old))} {change}"
-            yield Undecided(role_name(old.role_arn), known_arn(old.role_arn), reason)
+    every = (*found.gains, *found.may_gain, *found.changes_way)
+    by_tokens = {e.role_arn for e in every if not e.then and (e.way == "irsa" or e in found.changes_way)}
+    for old in (each for those in before.world.associations.values() for each in those if each.policy):
+        there, arn = new.get((old.cluster_arn, old.subject)), known_arn(old.role_arn)
+        change = "is another one, or none" if there and there.policy != old.policy else "does not limit its tokens"
+        if arn in by_tokens or (there and there.policy != old.policy):
+            yield Undecided(role_name(old.role_arn), arn, f"{SESSION_POLICY} {named(str(old))} {change}")
 
 
-def _open_questions(old: Permits, new: Permits, of_stack: Callable[[], Mapping[str, Set[str]]]) -> Iterator[str]:
-    """Yield why what a role may do cannot be told in full; with the tags on which anything of the stack depends."""
+def _open_questions(old: Permits, new: Permits, of_stack: Callable[[], str]) -> Iterator[str]:
+    """Yield why what a role may do cannot be told in full; with the documents of the stack, which may ask for tags."""
     if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
         yield UNKNOWN
     if NO_PERMITS in (old, new):
@@ -238,19 +227,20 @@ def _open_questions(old: Permits, new: Permits, of_stack: Callable[[], Mapping[s
     depending = not_read | ({new.boundary.partition(UNNAMED)[0]} if isinstance(new.limits, Unknown) else set())
     if depending and (old.tags != new.tags or new.sessions - old.sessions):
         yield f"{TAGS_CHANGE} {_names(depending)} may depend, which was not read"
-    tags = {name.lower() for name in {*old.tags, *new.tags} if old.tags.get(name) != new.tags.get(name)}
-    keys = {key for tag, those in of_stack().items() if _is_of(tag, tags) for key in those} if tags else set()
-    if new.sessions - old.sessions:
-        # A session of EKS Pod Identity has tags of its own, one of IRSA has none.
-        own = _tag_keys(PRINCIPAL_TAG, _texts((*old.known, *new.known, old.limits, new.limits)))
-        keys |= {key for tag, those in own.items() if _is_of(tag, {*map(str.lower, SESSION_TAGS)}) for key in those}
-    if keys:
-        yield f"{TAGS_CHANGE} statements depend: {_names(keys)}"
+    tags = {name for name in {*old.tags, *new.tags} if old.tags.get(name) != new.tags.get(name)}
+    # A session of EKS Pod Identity has tags of its own, one of IRSA has none.
+    of_session = SESSION_TAGS if new.sessions - old.sessions else ()
+    asking = [each for each in tags if _asks_for(each, of_stack())]
+    own = _of_tags((*old.known, *new.known, old.limits, new.limits)) if of_session else ""
+    asking += [each for each in of_session if _asks_for(each, own)]
+    if asking:
+        yield f"{TAGS_CHANGE} statements depend: {_names(asking)}"
 
 
-def _is_of(tag: str, tags: Set[str]) -> bool:
-    """Return whether a tag is one of some, or may be."""
-    return bool(tags) and (tag in tags or ANY_TAG in tags or bool({*"*?$"} & {*tag}))
+def _asks_for(tag: str, texts: str) -> bool:
+    """Return whether there is a condition or a variable about a tag in the texts of `_of_tags`, or may be."""
+    written = "" if tag == ANY_TAG else rf"{re.escape(tag)}([}},\n]|$)"
+    return bool(re.search(rf"(Principal|Resource)Tag/({written}|[^}},\n]*[*?$])", texts, re.IGNORECASE))
 
 
 def _names(names: Iterable[str]) -> str:
@@ -263,71 +253,22 @@ def _allows_more(old: Sequence[Document | None], new: Sequence[Document | None])
     return known != [[*old], [*new]] or bool(gains(*map(gives, known)))
 
 
-def _texts_of(before: Sessions, after: Sessions) -> set[str]:
-    """Return all documents of a stack as JSON."""
-    roles = [role for each in (before, after) for role in each.roles.values()]
-    return _texts(
-        itertools.chain(
-            *((each.trust, *each.inline_policies.values()) for each in roles),
-            *(each.documents.values() for each in (before, after)),
-        )
-    )
+def _documents_of(before: Sessions, after: Sessions) -> Iterator[Document]:
+    """Yield all documents of a stack."""
+    for each in (before, after):
+        for role in each.roles.values():
+            yield from (role.trust, *role.inline_policies.values())
+        yield from each.documents.values()
 
 
-def _texts(documents: Iterable[Document | None]) -> set[str]:
-    return {json.dumps(each, ensure_ascii=False) for each in documents if isinstance(each, Mapping)}
+def _of_tags(documents: Iterable[Document | None]) -> str:
+    """Return the condition keys and values in documents that name tags, each once in a line.
 
-
-def _tag_keys(kind: str, texts: Iterable[str]) -> dict[str, set[str]]:
-    """Return the condition keys and variables about tags in documents, by the key of the tag in lower case."""
-    found: dict[str, set[str]] = {}
-    for text in texts:
-        for key, tag in re.findall(rf"({kind}/([^\"}},]+))", text, re.IGNORECASE):
-            found.setdefault(tag.lower(), set()).add(key)
-    return found
-
-
-def limits_of(permits: Permits) -> Document | None:
-    """Return a role's permissions boundary, without the actions of services that no policy of it allows."""
-    if not isinstance(permits.limits, Mapping):
-        return None
-    statements = [each for document in permits.known for each in _statements(document)]
-    services = {_service(action) for each in statements for action in items_of(each.get("Action", "*"))}
-    if any(map(is_pattern, services)):
-        return permits.limits
-    limits: list[Mapping[str, Any]] = []
-    for each in _statements(permits.limits):
-        actions = items_of(each.get("Action", []))
-        kept = [action for action in actions if _service(action) in services or is_pattern(_service(action))]
-        limits += [{**each, "Action": kept}] if kept else [] if actions else [each]
-    return {**permits.limits, "Statement": limits}
-
-
-def _service(action: Any) -> str:
-    return str(action).partition(":")[0].lower()
-
-
-def _statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [each for each in items_of(document.get("Statement", [])) if isinstance(each, Mapping)]
-
-
-def gained_and_lost(old: Permissions, new: Permissions) -> tuple[list[Gain], list[Gain]]:
-    """Return what is given now and was not, and what is given no more, nothing twice.
-
-    What is gained is told as a reader asks for it: all of `*`, though some of that was there.
+    Those are tags of who asks, and of what is asked for:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
     """
-    gained = [
-        each._replace(extent="all")
-        if (each.extent, each.keys) == ("some", ()) and not gains(new, gives([_allowing(each)]))
-        else each
-        for each in gains(old, new)
-    ]
-    return each_once(gained), [*gains(new, old)]
-
-
-def _allowing(gain: Gain) -> Document:
-    statement = {"Effect": "Allow", "Action": [*gain.actions], "Resource": [*gain.resources]}
-    return {"Version": VERSION, "Statement": [statement]}
+    every = (text for each in documents if isinstance(each, Mapping) for _, text in leaves(each))
+    return "\n".join({text for text in every if isinstance(text, str) and "tag/" in text.lower()})
 
 
 def policies_of_others(before: Sessions, after: Sessions) -> list[str]:

@@ -78,7 +78,7 @@ KINDS: Mapping[str, Kind] = {
     types.INLINE_POLICY: Kind(
         "inline policy", _asked(WHAT, "name", "namePrefix", "role", "policy"), "policy", "policy document"
     ),
-    types.ATTACHMENT: Kind("policy", _asked(WHAT, "role", "policyArn")),
+    types.ATTACHMENT: Kind("policy attachment", _asked(WHAT, "role", "policyArn")),
     types.POLICY_ATTACHMENT: Kind("policy attachment", {**_asked(WHAT, "roles", "policyArn"), "name": TEXT}),
     types.POD_IDENTITY_ASSOCIATION: Kind(
         "association",
@@ -106,7 +106,7 @@ KINDS: Mapping[str, Kind] = {
 # Types that give somebody something in IAM or EKS.
 GIVING = re.compile(r"aws:iam/|aws-native:iam:|aws:eks/(access|podIdentity)")
 NOT_COMPARED = "irsa does not compare what resources of this type give:"
-PROPERTY_NOT_COMPARED = "irsa does not compare what this property of a {kind} gives:"
+PROPERTY_NOT_COMPARED = "irsa does not compare what this property gives:"
 
 
 def not_compared(changed: Iterable[tuple[str, str, Iterable[str]]]) -> Iterator[Undecided]:
@@ -120,7 +120,6 @@ def not_compared(changed: Iterable[tuple[str, str, Iterable[str]]]) -> Iterator[
         if type_ not in KINDS:
             yield Undecided(name, "", f"{NOT_COMPARED} {named(type_)}")
             continue
-        kind = KINDS[type_]
         for each in properties:
-            if each not in kind.properties and each != "protect":
-                yield Undecided(name, "", f"{PROPERTY_NOT_COMPARED.format(kind=kind.word)} {named(each)}")
+            if each not in KINDS[type_].properties and each != "protect":
+                yield Undecided(name, "", f"{PROPERTY_NOT_COMPARED} {named(each)}")

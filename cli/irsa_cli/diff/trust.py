@@ -45,12 +45,16 @@ class Side(NamedTuple):
     client_ids: Mapping[str, Collection[str]]
 
     @property
-    def with_variables(self) -> set[str]:
-        """The statements with policy variables in the values of a condition; an older version has none."""
-        version, statements = self.parsed
-        wanted = [[value for one in each.conditions for value in one.wanted] for each in statements]
-        has_variables = (version == VERSION and any("${" in value for value in values) for values in wanted)
-        return {*itertools.compress(self.said, has_variables)}
+    def said_to_tokens(self) -> set[str]:
+        """The statements for others than EKS Pod Identity alone; of another version, they say something else."""
+        pairs = zip(self.said, self.parsed[1], strict=True)
+        return {f"{self.parsed[0]} {said}" for said, each in pairs if {*each.principals} != {PODS}}
+
+    @property
+    def with_variables(self) -> bool:
+        """Whether values of a condition have policy variables; in an older version, none has."""
+        wanted = (value for each in self.parsed[1] for one in each.conditions for value in one.wanted)
+        return self.parsed[0] == VERSION and any("${" in value for value in wanted)
 
     def grants(self, provider_arn: str) -> list[Grants]:
         """Return what is said to the tokens of an OIDC provider; nothing where STS takes none of it."""

@@ -14,7 +14,6 @@ from typing import Any, Literal, NamedTuple
 from irsa.evaluation import Decision
 from irsa.evaluation.answers import any_of
 from irsa.evaluation.grants import grants, is_within
-from irsa.evaluation.same_sessions import difference
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import named
 from irsa_cli.diff.questions import Undecided
@@ -163,7 +162,7 @@ class _Ways:
                 others = (each for each in those if not self._here(arn, each.subject))
                 getattr(found, name).extend(self._by_token(arn, each) for each in others)
         reasons = [f"{OTHER_AUDIENCE} {', '.join(map(named, sorted(other_audiences)))}"] if other_audiences else []
-        reasons += [problem] if (problem := self._undecided(of_clusters)) and not self._are_alike() else []
+        reasons += [problem] if (problem := self._undecided(of_clusters)) else []
         reasons += [] if all(all(each.subject.split(":")) for each in self.pods) else [NOT_KNOWN]
         found.cannot_tell.extend(compared._replace(problem=each).undecided for each in reasons)
 
@@ -223,23 +222,19 @@ class _Ways:
         of_each = (changes([grants(old, arn, [each])], [grants(new, arn, [each])], claims) for each in every)
         return any(change.subject not in told for each in of_each for name in GAINED for change in each.by_name[name])
 
-    def _are_alike(self) -> bool:
-        """Return whether a role treats no token differently, whatever that is which irsa does not know."""
-        (old, new), (before, after) = self.compared.roles, self.compared.sides
-        if not (old and new and before.audiences == after.audiences):
-            return False
-        return not difference(old.trust, new.trust, before.audiences, of_tokens=True)
-
     def _undecided(self, found: Collection[Changes]) -> str:
         """Return why others may gain or lose the right than those who are told; empty where nobody may."""
         before, after = self.compared.sides
-        if any(each.undecided for each in found) and {*before.said} != {*after.said}:
+        differs, is_listed_otherwise = (
+            before.said_to_tokens != after.said_to_tokens,
+            before.audiences != after.audiences,
+        )
+        if differs and any(each.undecided for each in found):
             return UNDECIDED
         # A variable may stand for an audience.
-        variables = before.with_variables
-        if variables != after.with_variables or (variables and before.audiences != after.audiences):
+        if (before.with_variables or after.with_variables) and (differs or is_listed_otherwise):
             return VARIABLES
-        return TOO_MANY if any(each.too_many for each in found) else ""
+        return TOO_MANY if (differs or is_listed_otherwise) and any(each.too_many for each in found) else ""
 
 
 def _has(sessions: Sessions, association: Association) -> bool | None:

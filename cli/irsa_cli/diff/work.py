@@ -12,12 +12,11 @@ from irsa import types
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
 from irsa_cli.diff.changes import changed_properties, changes
-from irsa_cli.diff.components import Keys, clusters_by_issuer, component_keys_of, kubernetes_providers, providers
 from irsa_cli.diff.dangers import dangerous_gains, policies_that_decide, powers_of
 from irsa_cli.diff.fail_on import FAIL_ON, exit_code
-from irsa_cli.diff.guards import clusters_of_guards, guard_changes
+from irsa_cli.diff.guards import guard_changes
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
-from irsa_cli.diff.live import Live, read_in_aws, read_service_accounts, with_read
+from irsa_cli.diff.live import Live, clusters_by_issuer, providers, read_in_aws, read_service_accounts, with_read
 from irsa_cli.diff.markdown import markdown
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import (
@@ -39,7 +38,13 @@ from irsa_world.exits import COULD_NOT_LOOK, CouldNotLookError, UsageError
 from irsa_world.report.json import document
 from irsa_world.report.publish import print_lines
 from irsa_world.sessions import Sessions
-from irsa_world.state.planned import aws_accounts_of, planned_worlds, service_accounts_of
+from irsa_world.state.planned import (
+    Both,
+    aws_accounts_of,
+    planned_worlds,
+    resources_before_and_after,
+    service_accounts_of,
+)
 from irsa_world.state.preview import Preview, parse_preview
 from irsa_world.state.pulumi import exported_state, previewed
 from irsa_world.state.resource import Resource
@@ -101,11 +106,11 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
                 state = exported_state(options.stack)
         except CouldNotLookError as error:
             state_not_read = str(error)
-    keys = component_keys_of(state, preview)
-    before, after = map(Sessions, planned_worlds(state, preview.steps))
-    live = Live() if is_file_alone else _live(state, preview, keys, before, after)
+    resources = resources_before_and_after(state, preview.steps)
+    before, after = map(Sessions, planned_worlds(resources, preview.steps))
+    live = Live() if is_file_alone else _live(state, preview, before, after)
     before_: Literal["live", "state"] = "live" if preview.refreshed or options.refresh else "state"
-    found = _diff(preview, state, keys, (before, after), live)
+    found = _diff(preview, state, resources, (before, after), live)
     return replace(found, stack=options.stack or preview.stack, before=before_, state_not_read=state_not_read)
 
 
@@ -120,32 +125,31 @@ def _preview(options: argparse.Namespace) -> Preview:
     return parse_preview(text_of(read, source), source)
 
 
-def _diff(preview: Preview, state: Sequence[Resource], keys: Keys, both: tuple[Sessions, Sessions], live: Live) -> Diff:
+def _diff(
+    preview: Preview, state: Sequence[Resource], resources: Both, both: tuple[Sessions, Sessions], live: Live
+) -> Diff:
     own = own_policies(*both)
     of_no_role = policies_of_no_role(*both)
-    declared = service_accounts_of(state, preview.steps)
+    declared = service_accounts_of(resources)
     before, after = (Sessions(with_read(each.world, live, declared)) for each in both)
     compared = compared_roles(before, after)
     found = rights(before, after, compared.values(), live.eks_issuers)
-    of_sessions = session_policy_changes(before, after, found, live.eks_issuers)
+    of_sessions = session_policy_changes(before, after, found)
     chains = add_chains(found, before, after)
     permitted = [permits(each, own) for each in (before, after)]
     powers = powers_of(permitted[1], chains)
     dangerous = dangerous_gains(found, compared, aws_accounts_of(state), after, powers)
     permissions, undecided = permission_changes(before, after, permitted)
     others = not_compared((e.resource.type, e.resource.name, changed_properties(e)) for e in preview.steps)
-    guards = clusters_of_guards(state, preview.steps)
-    bindings, other = changes(preview.steps, keys, guards)
     return Diff(
         preview.stack,
         **vars(found),
         permissions=permissions,
         permissions_cannot_tell=[*undecided, *others, *of_sessions, *of_no_role],
         dangerous=dangerous,
-        guard=guard_changes(state, preview.steps, guards),
-        clusters={**_of_roles_with_several(compared.values()), **clusters_by_issuer(keys), **live.clusters},
-        bindings=bindings,
-        other=other,
+        guard=guard_changes(resources, preview.steps),
+        clusters={**_of_roles_with_several(compared.values()), **clusters_by_issuer(state, preview)},
+        resources=changes(preview.steps),
         unchanged=preview.unchanged,
         warnings=preview.warnings,
         not_read=live.not_read,
@@ -159,7 +163,7 @@ def _of_roles_with_several(compared: Iterable[Compared]) -> dict[str, str]:
     return {issuer: issuer for those in issuers if len(those) > 1 for issuer in sorted(those)}
 
 
-def _live(state: list[Resource], preview: Preview, keys: Keys, before: Sessions, after: Sessions) -> Live:
+def _live(state: list[Resource], preview: Preview, before: Sessions, after: Sessions) -> Live:
     """Return what is asked of AWS and the clusters: only about what changes."""
     live = Live()
     policies = sorted({*policies_of_others(before, after), *policies_that_decide(before, after)})
@@ -169,7 +173,7 @@ def _live(state: list[Resource], preview: Preview, keys: Keys, before: Sessions,
             live = read_in_aws(policies, clusters, providers(state, preview, types.AWS_PROVIDER))
     if changed_roles(before, after):
         with under_way("diff", "reading the service accounts of the clusters"):
-            read = read_service_accounts(kubernetes_providers(state, preview, keys))
+            read = read_service_accounts(providers(state, preview, types.KUBERNETES_PROVIDER))
         not_read = [*live.not_read, *read.not_read]
         live = read._replace(policies=live.policies, eks_issuers=live.eks_issuers, not_read=not_read)
     return live

@@ -55,9 +55,11 @@ _BY_NAME = {types.INLINE_POLICY: "name", types.ATTACHMENT: "policyArn"}
 Owner = Callable[[Resource], str]
 
 
-def resources_before_and_after(
-    state: Iterable[Resource], steps: Iterable[Step]
-) -> tuple[dict[str, Resource], dict[str, Resource]]:
+# The resources before and after, by URN.
+Both = tuple[Mapping[str, Resource], Mapping[str, Resource]]
+
+
+def resources_before_and_after(state: Iterable[Resource], steps: Iterable[Step]) -> Both:
     """Return the resources of a stack by URN, before a preview's steps and after them."""
     steps = [each for each in steps if not (each.operation == DELETE and each.resource.pending)]
     # What is created is not there, whatever the state has: `--refresh` found it deleted.
@@ -78,12 +80,12 @@ def resources_before_and_after(
     return old, new
 
 
-def planned_worlds(state: Iterable[Resource], steps: Sequence[Step]) -> tuple[World, World]:
+def planned_worlds(both: Both, steps: Sequence[Step]) -> tuple[World, World]:
     """Return what a stack has before a preview's steps and after them; a state that was not read has no resources.
 
     Their AWS accounts have what is the stack's own, and no clusters: which these are, only they say.
     """
-    old, new = resources_before_and_after(state, steps)
+    old, new = both
     arns = _Arns([*old.values(), *new.values()])
     changing = {(each.new.urn, name) for each in steps if each.new for name in each.reasons}
     # What `pulumi up` attaches is not attached yet, though it is there: an earlier one may have failed between.
@@ -98,15 +100,18 @@ def planned_worlds(state: Iterable[Resource], steps: Sequence[Step]) -> tuple[Wo
     )
 
 
-def service_accounts_of(state: Iterable[Resource], steps: Sequence[Step]) -> frozenset[str]:
-    """Return the service accounts of a stack at both times, as `namespace:name`."""
-    resources = (each for side in resources_before_and_after(state, steps) for each in side.values())
-    return frozenset(
-        subject
-        for each in resources
-        if each.type in SERVICE_ACCOUNTS and not each.external
-        for subject in _subjects(each)
-    )
+def service_accounts_of(both: Both) -> set[str]:
+    """Return the service accounts of a stack at both times, as `namespace:name`, where that is known."""
+    found = set()
+    for each in (one for side in both for one in side.values()):
+        if each.type in SERVICE_ACCOUNTS and not each.external:
+            metadata = mapping_of(each.inputs.get("metadata"))
+            place = [
+                known_text(metadata.get(key, default))
+                for key, default in (("namespace", DEFAULT_NAMESPACE), ("name", ""))
+            ]
+            found |= {":".join(place)} if all(place) else set()
+    return found
 
 
 def aws_accounts_of(state: Iterable[Resource]) -> set[str]:
@@ -373,13 +378,6 @@ def _tags(role: Resource, change: _Change) -> Mapping[str, Any]:
         for key, value in (each if isinstance(each, Mapping) else {ANY_TAG: str(each)}).items()
     }
     return {**known, ANY_TAG: CHANGES_UNREAD} if changes else known
-
-
-def _subjects(resource: Resource) -> list[str]:
-    """Return the service account that a resource is, as `namespace:name`, where that is known."""
-    metadata = mapping_of(resource.inputs.get("metadata"))
-    name, namespace = known_text(metadata.get("name")), known_text(metadata.get("namespace", DEFAULT_NAMESPACE))
-    return [f"{namespace}:{name}"] if name and namespace else []
 
 
 def _client_ids(provider: Resource) -> Any:

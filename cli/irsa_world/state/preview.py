@@ -4,14 +4,13 @@ Format: https://pkg.go.dev/github.com/pulumi/pulumi/pkg/v3/display#PreviewDigest
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from irsa.rules.mistakes import named
 from irsa_world.exits import CouldNotLookError
 from irsa_world.stacks import LONGEST_STACK
 from irsa_world.state.resource import (
-    SECRET,
     SECRET_TEXT,
     OtherFormError,
     Resource,
@@ -30,8 +29,8 @@ READS = frozenset(
 )
 # What a plugin notes of defaults: they change with what is shown.
 DEFAULTS = "__defaults"
-# A step of a path: https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/resource#ParsePropertyPath
-STEP = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|([^.\[\]]+)')
+# The property at the beginning of a path: https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/resource#ParsePropertyPath
+PROPERTY = re.compile(r"[^.\[]+")
 CREATE, UPDATE, REPLACE, DELETE, IMPORT, SAME = "create", "update", "replace", "delete", "import", "same"
 
 
@@ -43,14 +42,12 @@ class Step(NamedTuple):
         old: The resource before, as the cloud had it where that is why it changes; None where there is none.
         new: The resource afterwards; None where there is none.
         reasons: The properties by which the provider tells that it changes.
-        replaced_for: The properties that cannot change in place.
     """
 
     operation: str
     old: Resource | None
     new: Resource | None
     reasons: tuple[str, ...] = ()
-    replaced_for: tuple[str, ...] = ()
 
     @property
     def resource(self) -> Resource:
@@ -124,13 +121,11 @@ def _step(value: Any, place: str) -> Step:
     )
     if old is None and new is None:
         raise OtherFormError(f"{place} has neither oldState nor newState")
-    reasons, replaced_for = (
-        tuple(map(str, part(list, written, key, place))) for key in ("diffReasons", "replaceReasons")
-    )
-    paths = [_path(each) for each in part(dict, written, "detailedDiff", place)]
-    reasons = tuple(dict.fromkeys((*reasons, *(each[0] for each in paths))))
+    paths = (PROPERTY.match(each) for each in part(dict, written, "detailedDiff", place))
+    named_ones = (*part(list, written, "diffReasons", place), *(each[0] for each in paths if each))
+    reasons = tuple(dict.fromkeys(map(str, named_ones)))
     if old and new:
-        old = _as_read(_without_defaults(old, new, reasons), new, reasons, paths)
+        old = _as_read(_without_defaults(old, new, reasons), new, reasons)
     if (
         new
         and "name" in (new.inputs.get(DEFAULTS) or ())
@@ -141,58 +136,25 @@ def _step(value: Any, place: str) -> Step:
     if operation == REPLACE and old and new and old.external:
         # The stack has one of its own in place of what it only read.
         operation, old = IMPORT if written["newState"].get("importID") else CREATE, None
-    return Step(operation, old, new, reasons, replaced_for)
+    return Step(operation, old, new, reasons)
 
 
-def _path(text: str) -> list[str]:
-    """Return the steps to a property that differs."""
-    return [quoted.replace('\\"', '"') or plain for quoted, plain in STEP.findall(text)] or [text]
-
-
-def _as_read(old: Resource, new: Resource, reasons: Iterable[str], paths: Collection[Sequence[str]]) -> Resource:
+def _as_read(old: Resource, new: Resource, reasons: Iterable[str]) -> Resource:
     """Return a resource with what the cloud had when it was last read, of what the provider says differs.
 
     The inputs may not have it: after a refresh, they have no more keys and items than before, whatever others added
-    (`extractInputs` in https://github.com/pulumi/pulumi-terraform-bridge/blob/main/pkg/tfbridge/schema.go). Kubernetes
-    adds to each object what nobody wrote: of that, only what the provider names.
+    (`extractInputs` in https://github.com/pulumi/pulumi-terraform-bridge/blob/main/pkg/tfbridge/schema.go).
     """
-    inputs, outputs, of_kubernetes = dict(old.inputs), dict(old.outputs), new.type.startswith("kubernetes:")
-    within = {path[0] for path in paths if of_kubernetes}
+    inputs = dict(old.inputs)
     for name in reasons:
-        is_declared, written = old.inputs.get(name) == new.inputs.get(name), new.inputs.get(name)
-        if name in outputs:
-            outputs[name] = _redacted(outputs[name], (old.inputs.get(name), written))
-        if name in outputs and name in inputs and name in within:
-            for path in (each for each in paths if each[0] == name):
-                inputs = _with_read(inputs, outputs, path)
-        elif of_kubernetes and not is_declared:
-            continue
-        elif outputs.get(name) or (name in outputs and name in new.inputs):
-            inputs[name] = outputs[name]
-        elif (name in outputs or is_declared) and not is_secret(written):
+        declared, written = old.inputs.get(name), new.inputs.get(name)
+        # What is a secret where it is written is one where it was read.
+        read = SECRET_TEXT if name in old.outputs and is_secret([declared, written]) else old.outputs.get(name)
+        if read or (name in old.outputs and name in new.inputs):
+            inputs[name] = read
+        elif (name in old.outputs or declared == written) and not is_secret(written):
             inputs.pop(name, None)
     return old._replace(inputs=inputs)
-
-
-def _redacted(read: Any, written: Collection[Any]) -> Any:
-    """Return what was read, without what is a secret where it was written."""
-    secret = [each for each in written if is_secret(each)]
-    if not secret:
-        return read
-    if isinstance(read, Mapping) and all(isinstance(each, Mapping) and SECRET not in each for each in secret):
-        inner = [each for each in written if isinstance(each, Mapping)]
-        return {key: _redacted(value, [each[key] for each in inner if key in each]) for key, value in read.items()}
-    return SECRET_TEXT
-
-
-def _with_read(value: Any, read: Any, path: Sequence[str]) -> Any:
-    """Return a value with what was read at a path; with all that was read where the path goes through a list."""
-    if not path or not isinstance(value, Mapping) or not isinstance(read, Mapping):
-        return read
-    step, *following = path
-    # What is not declared at all has only what the path names.
-    there = {} if following and value.get(step) is None else value.get(step)
-    return {**value, step: _with_read(there, read[step], following)} if step in read else value
 
 
 def _digest(text: str) -> Mapping[str, Any]:
@@ -234,7 +196,6 @@ def _one_per_resource(steps: Iterable[Step]) -> Iterable[Step]:
             before.old or step.old,
             step.new if step.new or operation == DELETE else before.new,
             tuple(dict.fromkeys((*before.reasons, *step.reasons))),
-            tuple(dict.fromkeys((*before.replaced_for, *step.replaced_for))),
         )
     return found.values()
 

@@ -99,11 +99,6 @@ class Compared(NamedTuple):
         """The key in lower case: IAM ignores the case of keys."""
         return self.condition.key
 
-    @property
-    def by_value(self) -> list["Compared"]:
-        """The same with one of its values each."""
-        return [self._replace(condition=self.condition._replace(wanted=(each,))) for each in self.condition.wanted]
-
     def outcome(self, values: tuple[str, ...]) -> bool | None:
         """Return whether it is met by a request with these values of its key."""
         return condition_outcome(self.condition, Known(_NOBODY, {self.key: values}, self.variables))

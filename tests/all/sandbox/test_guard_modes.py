@@ -33,7 +33,7 @@ def test_from_mode_to_mode(deploy: Deploy, cloud: Any) -> None:
     assert project.up() == {}
 
     project.set({"guard": {"mode": "deny", "annotations": {**rule, "mode": "deny"}}, "bindings": bindings})
-    shown = check_output("diff", irsa(project, "diff", "--stack", STACK, "--json").stdout)["other"]
+    shown = check_output("diff", irsa(project, "diff", "--stack", STACK, "--json").stdout)["resources"]
     replaced = {each["name"] for each in shown if each["operation"] == "replace"}
     assert replaced >= {"irsa-guard-irsa.test-identity", "irsa-guard-irsa.test-annotation"}
     project.pulumi("up", "--yes")

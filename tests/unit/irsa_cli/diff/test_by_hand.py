@@ -15,9 +15,7 @@ from tests.unit.irsa_cli.diff.previews import (
     ISSUER,
     POLICY,
     READ_ONLY,
-    ROLE_ARN,
     SECRET,
-    SERVICE_ACCOUNT,
     association,
     inline,
     oidc_provider,
@@ -99,30 +97,17 @@ def test_what_somebody_did_by_hand(what: str, named: bool, differs: bool, diff_j
     assert found["good"] is (told == "loses")
 
 
-@pytest.mark.parametrize("path", ['metadata.annotations["eks.amazonaws.com/role-arn"]', "metadata.uid"])
-def test_an_annotation_by_hand(path: str, diff_json: DiffJson) -> None:
-    """Of what Kubernetes adds, nothing is told, nor of what somebody wrote and `up` leaves."""
-    metadata = {"name": "app", "namespace": "team-a", "annotations": {"a": "b"}}
-    account = resource(SERVICE_ACCOUNT, "app", {"metadata": metadata})
-    written = {"a": "b", "eks.amazonaws.com/role-arn": ROLE_ARN, "kept": "x"}
-    live = {**account, "outputs": {"metadata": {**metadata, "annotations": written}}}
-    found = diff_json(update(live, account, detailedDiff={path: {"kind": "delete"}}, diffReasons=["metadata"]))
-    ((change,),) = [each["resources"] for each in found["bindings"]]
-
-    assert change["settings"] == (["metadata"] if "annotations" in path else [])
-
-
 def test_no_boundary(diff_json: DiffJson) -> None:
     """Real provider code has an empty text in the outputs of a role without one."""
     new = with_inputs(ROLE, permissionsBoundary=READ_ONLY)
     read = {**new, "outputs": {**ROLE["outputs"], "permissionsBoundary": ""}}
     imported = [step("import", None, new), step("update", read, new, diffReasons=["permissionsBoundary"])]
-    (change,) = diff_json(*imported)["bindings"][0]["resources"]
+    (change,) = diff_json(*imported)["resources"]
     empty = with_inputs(ROLE, permissionsBoundary="")
     same = diff_json(update(ROLE, empty), update(INLINE, INLINE), gate="permissions")
 
     assert change["settings"] == ["permissionsBoundary"]
-    assert (same["good"], same["bindings"][0]["resources"][0]["settings"]) == (True, [])
+    assert (same["good"], same["resources"][0]["settings"]) == (True, [])
 
 
 def test_what_was_created_and_not_read(diff_json: DiffJson) -> None:

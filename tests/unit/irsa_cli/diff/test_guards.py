@@ -5,10 +5,8 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.diff.guards import Avoider, GuardChange
-from irsa_cli.diff.lines import guard_row, headline, right_rows
 from tests.unit.irsa_cli.diff.conftest import DiffJson
-from tests.unit.irsa_cli.diff.previews import UNKNOWN, create, diff, resource, step, update
+from tests.unit.irsa_cli.diff.previews import UNKNOWN, create, resource, step, update
 
 GUARD = "irsa:index:IdentityGuard"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
@@ -168,35 +166,3 @@ def test_who_may_avoid_it_is_not_known_yet(avoiding: Callable[..., list[Any]]) -
 @pytest.mark.parametrize(("namespace", "dangerous"), [("platform", False), ("a", True)])
 def test_where_its_config_maps_go(namespace: str, dangerous: bool, avoiding: Callable[..., list[Any]]) -> None:
     assert avoiding(rule({}), rule({}, namespace)) == [([f"namespace {namespace}"], "deny", dangerous)]
-
-
-def test_the_first_lines() -> None:
-    refused = GuardChange("green", "pods", "off", "deny", ("default/my-app", "default/other"))
-    warned = GuardChange("", "pods", "deny", "warn", ("a/x",))
-    named = Avoider("group", "system:authenticated"), Avoider("user", "x -> y")
-    wide = GuardChange("green", "exceptions", "deny", "deny", who=named, dangerous=True)
-    one, *rows = (f"{row.sign} {' '.join(row.pieces)}" for row in map(guard_row, (refused, warned, wide)))
-
-    assert one == (
-        "+ guard: Pods of 2 service accounts without their identity are refused (deny) in green: "
-        "default/my-app, default/other"
-    )
-    assert rows == [
-        "- guard: Pods of 1 service account without its identity get a warning (warn, was deny): a/x",
-        '+ guard: more may avoid it in green: group system:authenticated, user "x -> y"',
-    ]
-    assert dict(headline(diff(guard=[refused, warned])))["guard"].endswith("default/other, and 1 more")
-    assert len(right_rows(diff(guard=[refused, warned]))) == 2
-
-
-@pytest.mark.parametrize(
-    "change", [update(binding(["Warn"], "a"), binding(["Deny"], "a")), create(binding(["Deny"], "a"))]
-)
-def test_its_own_resources_are_named(change: Any, diff_json: DiffJson) -> None:
-    (found,) = diff_json(change, create(guard({})))["other"]
-
-    assert (found["kind"], found["name"], found["cluster"]) == (
-        "admission binding",
-        "irsa-guard-shop-identity",
-        "green",
-    )

@@ -1,13 +1,10 @@
 """What roles may do afterwards that they could not before, over all of their policies, what is dangerous first."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from irsa_cli.diff.lines import permission_rows
-from irsa_cli.diff.permissions import PermissionChange
 from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
@@ -19,7 +16,6 @@ from tests.unit.irsa_cli.diff.previews import (
     UNKNOWN,
     attached,
     create,
-    diff,
     inline,
     resource,
     role,
@@ -45,25 +41,13 @@ def managed(*statements: Any, name: str = "app", component: str = "app") -> dict
     return resource(POLICY, name, {"name": name, "policy": json.dumps(document(*statements))}, component)
 
 
-def test_the_lines() -> None:
-    small = PermissionChange("r", "", "gains", ("s3:GetObject",), (ARN,), keys=("aws:SourceVpc",))
-    every = PermissionChange("r", "", "gains", ("*",), ("*",), dangerous=True, service_accounts=("team-a/app",))
-    rows = permission_rows(diff(permissions=[every, small, replace(small, extent="cannot tell")]))
-
-    assert [" ".join(row.pieces) for row in rows] == [
-        "r gains * on * (assumed by team-a/app)",
-        "r gains s3:GetObject on arn:aws:s3:::a/* (where aws:SourceVpc)",
-        "r may gain s3:GetObject on arn:aws:s3:::a/* (depends on aws:SourceVpc)",
-    ]
-
-
 def test_nothing_is_said_twice_and_what_goes_is_lost(diff_json: DiffJson) -> None:
     old, new = managed(statement("s3:GetObject", ARN)), managed(statement())
 
-    for sides, change, extent in (((old, new), "gains", "all"), ((new, old), "loses", "some")):
+    for sides, change in (((old, new), "gains"), ((new, old), "loses")):
         found = diff_json(STAYS, update(*sides))
         assert told(found, "change", "actions", "resources", "extent", "serviceAccounts") == [
-            (change, ["*"], ["*"], extent, ["team-a/app"])
+            (change, ["*"], ["*"], "some", ["team-a/app"])
         ]
         assert found["permissionsCannotTell"] == []
 

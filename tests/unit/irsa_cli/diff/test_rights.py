@@ -1,7 +1,6 @@
-"""Who gains and who loses the right to assume a role: case by case, as IAM's documentation decides; against oracles.
+"""Who gains and who loses the right to assume a role: case by case, as IAM's documentation decides; against an oracle.
 
-The oracles are what IAM decides for each service account of a small cluster, one by one, and shell patterns:
-https://docs.python.org/3/library/fnmatch.html. StringLike has the same `*` and `?`; nothing else is special here.
+The oracle is what IAM decides for each service account of a small cluster, one by one.
 """
 
 import itertools
@@ -266,32 +265,7 @@ def test_another_audience_of_a_provider_that_the_stack_does_not_create(
     assert who(told(changed(before, after))) == expected
 
 
-# --- against oracles --------------------------------------------------------------------------------------------------
-
-WORDS = st.text("abs", min_size=1, max_size=3)
-NAMES = st.builds("{}:{}".format, WORDS, WORDS)
-# What platform teams write: a whole namespace, names or namespaces with a beginning, and single ones.
-PATTERNS = st.one_of(
-    NAMES, *(st.builds(form.format, WORDS, WORDS) for form in ("{0}:*", "{0}:{1}*", "{0}*:*", "{0}*:{1}", "{0}?:{1}"))
-)
-SUBJECTS = st.lists(PATTERNS, min_size=1, max_size=4)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(SUBJECTS, SUBJECTS, st.sets(NAMES, max_size=6), NAMES)
-def test_the_rights_are_those_of_the_patterns(
-    told: Told, before: list[str], after: list[str], live: set[str], anybody: str
-) -> None:
-    def newly(has: list[str], had: list[str], name: str) -> bool:
-        return any(fnmatchcase(name, each) for each in has) and not any(fnmatchcase(name, each) for each in had)
-
-    found = told(changed(trust(*before), trust(*after)), live=sorted(live))
-    for those, has, had in ((found.gains, after, before), (found.loses, before, after)):
-        listed = {name.replace("/", ":") for each in those for name in (each.service_account, *each.such_as)}
-        assert {each for each in live if newly(has, had, each)} == live & listed
-        if newly(has, had, anybody):
-            assert any(fnmatchcase(anybody.replace(":", "/"), each.service_account) for each in those)
-
+# --- against an oracle ----------------------------------------------------------------------------------------------
 
 PROVIDERS = {ISSUER: PROVIDER, OTHER_ISSUER: OTHER}
 AUDIENCES = ["sts.amazonaws.com", "x", "xy"]

@@ -49,7 +49,7 @@ def reasons(found: dict[str, Any]) -> list[str]:
 
 LIMITED = association(disableSessionTags=True, policy=json.dumps(document(statement("s3:GetObject"))))
 STAYS, GOES = update(LIMITED, with_inputs(LIMITED, tags={"a": "b"})), step("delete", LIMITED)
-OWN, OTHERS = {CLUSTER: ISSUER}, {CLUSTER: "oidc.eks.us-west-2.amazonaws.com/id/OTHER"}
+OWN = {CLUSTER: ISSUER}
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,8 @@ OWN, OTHERS = {CLUSTER: ISSUER}, {CLUSTER: "oidc.eks.us-west-2.amazonaws.com/id/
     [
         *(([update(OF_PODS, BOTH), STAYS], eks, True) for eks in (None, OWN)),
         *(([update(OF_PODS, ROLE), GOES], eks, True) for eks in (None, OWN)),
-        # The token gave everything before, too; and EKS says whose issuer it is not.
+        # The token gave everything before, too.
         ([update(BOTH, ROLE), GOES], None, False),
-        ([update(OF_PODS, BOTH), STAYS], OTHERS, False),
     ],
 )
 def test_a_session_policy_limits_no_token(steps: Any, eks: Any, is_told: bool, diff_json: DiffJson) -> None:
@@ -76,95 +75,67 @@ def on(key: str, value: str = "payments", **more: Any) -> dict[str, Any]:
     return statement("s3:*", Condition={"StringEquals": {key: value}}, **more)
 
 
-BY_TAG = {
-    "aws:PrincipalTag/team": inline(on("aws:PrincipalTag/team")),
-    "AWS:principaltag/Team": inline(on("AWS:principaltag/Team")),
-    "${aws:PrincipalTag/team}": inline(statement("s3:*", "arn:aws:s3:::${aws:PrincipalTag/team}/*")),
-    "iam:ResourceTag/team": inline(on("iam:ResourceTag/team")),
-}
-BY_TEAM = BY_TAG["aws:PrincipalTag/team"]
-TAGGED, OF_SECRET_TEAM = (with_inputs(ROLE, tags={"team": each}) for each in ("payments", SECRET))
+BY_TEAM, TEAM = inline(on("aws:PrincipalTag/team")), {"tags": {"team": "payments"}}
+TAGGED = with_inputs(ROLE, **TEAM)
+SECRET_TEAM, OTHER_ALL = {"tags": {"team": SECRET}}, {"tags": {}, "tagsAll": {"team": "web"}}
+TRUSTS_TEAM = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+TRUSTS_TEAM |= {"Condition": {"StringEquals": {"aws:PrincipalTag/team": "payments"}}}
 
 
-@pytest.mark.parametrize("key", BY_TAG)
 @pytest.mark.parametrize(
-    ("before", "after"),
+    ("before", "after", "asks", "is_told"),
     [
-        ({}, {"tags": {"team": "payments"}}),
-        ({"tags": {"team": "web"}}, {"tags": {"team": "payments"}}),
-        ({"tags": {"team": "web"}}, {}),
-        ({"tags": {}, "tagsAll": {"team": "web"}}, {"tags": {}, "tagsAll": {"team": "payments"}}),
-        ({"tags": {"team": "web"}}, {"tags": {"team": UNKNOWN}}),
-        ({"tags": {"team": "web"}}, {"tags": UNKNOWN}),
-        ({"tags": {"team": SECRET}}, {"tags": {"team": SECRET}}),
+        ({}, TEAM, BY_TEAM, True),
+        (TEAM, {}, BY_TEAM, True),
+        ({"tags": {"team": "web"}}, TEAM, inline(on("AWS:principaltag/Team")), True),
+        (OTHER_ALL, {"tags": {}, "tagsAll": {"team": "x"}}, BY_TEAM, True),
+        (TEAM, {"tags": {"team": UNKNOWN}}, inline(statement("s3:*", "arn:aws:s3:::${aws:PrincipalTag/team}/*")), True),
+        (TEAM, {"tags": UNKNOWN}, inline(on("iam:ResourceTag/team")), True),
+        (SECRET_TEAM, SECRET_TEAM, BY_TEAM, True),
+        # Of another role of the stack: this one gets it.
+        ({}, TEAM, role(document(TRUSTS_TEAM), "other", "other"), True),
+        ({}, {"tags": {"costs": "a"}}, BY_TEAM, False),
+        ({}, {"tags": {"tea": "a"}}, inline(statement("s3:*", "arn:aws:s3:::${aws:PrincipalTag/team}/*")), False),
     ],
 )
-def test_a_tag_of_the_role_that_statements_ask_for(key: str, before: Any, after: Any, diff_json: DiffJson) -> None:
+def test_a_tag_of_the_role_that_statements_ask_for(
+    before: Any, after: Any, asks: Any, is_told: bool, diff_json: DiffJson
+) -> None:
     """The attack: no policy changes, and the role may do what a statement gives to the team that it now is of."""
     changed = update(with_inputs(ROLE, **before), with_inputs(ROLE, **after), diffReasons=["tags", "tagsAll"])
-    (reason,) = reasons(diff_json(changed, update(BY_TAG[key], BY_TAG[key])))
+    found = diff_json(changed, update(asks, asks))["permissionsCannotTell"]
 
-    assert key.strip("${}") in reason
-
-
-@pytest.mark.parametrize(
-    ("changed"),
-    [
-        update(ROLE, with_inputs(ROLE, tags={"costs": "a"}), diffReasons=["tags"]),
-        update(OF_SECRET_TEAM, with_inputs(OF_SECRET_TEAM, description="d"), diffReasons=["description"]),
-    ],
-)
-def test_a_tag_that_nothing_asks_for(changed: Any, diff_json: DiffJson) -> None:
-    assert reasons(diff_json(changed, update(BY_TEAM, BY_TEAM))) == []
-
-
-def test_a_tag_that_the_trust_policy_of_another_role_asks_for(diff_json: DiffJson) -> None:
-    """The attack: another role of the stack may be assumed by whoever has a tag, and this one gets it."""
-    condition = {"StringEquals": {"aws:PrincipalTag/team": "payments"}}
-    by_tag = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole", "Condition": condition}
-    other = role(document(by_tag), "other", "other")
-    found = diff_json(update(other, other), update(ROLE, TAGGED))
-
-    assert [each["role"] for each in found["permissionsCannotTell"]] == ["my-role"]
+    assert [("tags" in each["reason"], each["role"]) for each in found] == [(True, "my-role")] * is_told
 
 
 ONE = association()
 WITHOUT_TAGS = update(ONE, with_inputs(ONE, disableSessionTags=True))
+NAMESPACE, TARGET = on("aws:PrincipalTag/kubernetes-namespace", "web"), role(document(TOKENS), "target", "target")
+NO_CLUSTER = statement("s3:*", Condition={"Null": {"aws:PrincipalTag/eks-cluster-arn": "true"}})
+OF_TARGET = create(association(targetRoleArn=TARGET["outputs"]["arn"]))
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "of_association", "written"),
+    ("sides", "of_association", "written", "role_"),
     [
         # From IRSA to both, and from EKS Pod Identity to both.
-        (ROLE, BOTH, create(ONE), on("aws:PrincipalTag/kubernetes-namespace", "web")),
-        (
-            *(OF_PODS, BOTH, update(ONE, with_inputs(ONE, tags={"a": "b"}))),
-            statement("s3:*", Condition={"Null": {"aws:PrincipalTag/eks-cluster-arn": "true"}}),
-        ),
-        (OF_PODS, OF_PODS, WITHOUT_TAGS, on("aws:PrincipalTag/kubernetes-service-account", "app")),
-        (OF_PODS, OF_PODS, WITHOUT_TAGS, on("aws:PrincipalTag/eks-cluster-name", effect="Deny")),
+        ((ROLE, BOTH), create(ONE), NAMESPACE, "my-role"),
+        ((OF_PODS, BOTH), update(ONE, with_inputs(ONE, tags={"a": "b"})), NO_CLUSTER, "my-role"),
+        ((OF_PODS, OF_PODS), WITHOUT_TAGS, on("aws:PrincipalTag/eks-cluster-name", effect="Deny"), "my-role"),
+        # They are transitive, so that the target role's session has them, too.
+        ((TARGET, TARGET), OF_TARGET, NAMESPACE, "target"),
     ],
 )
 def test_tags_that_come_and_go_with_a_way(
-    before: Any, after: Any, of_association: Any, written: Any, diff_json: DiffJson
+    sides: Any, of_association: Any, written: Any, role_: str, diff_json: DiffJson
 ) -> None:
     """The attack: a statement that no session of IRSA met, which has no tags, is met by those of EKS Pod Identity."""
-    own = inline(written)
-    described = with_inputs(after, description="d")
-    (reason,) = reasons(diff_json(update(before, described), of_association, update(own, own)))
+    own = inline(written, role=role_)
+    described = with_inputs(sides[1], description="d")
+    found = diff_json(update(sides[0], described), of_association, update(own, own))["permissionsCannotTell"]
 
     (key,) = next(iter(written["Condition"].values()))
-    assert key in reason
-
-
-def test_the_tags_of_a_target_role(diff_json: DiffJson) -> None:
-    """The attack: session tags are transitive, so that the target role's session has them, too."""
-    target = role(document(TOKENS), "target", "target")
-    own = inline(on("aws:PrincipalTag/kubernetes-namespace", "web"), role="target")
-    one = create(association(targetRoleArn=target["outputs"]["arn"]))
-    found = diff_json(update(target, target), update(own, own), one)
-
-    assert [each["role"] for each in found["permissionsCannotTell"]] == ["target"]
+    assert [(key.partition("/")[2] in each["reason"], each["role"]) for each in found] == [(True, role_)]
 
 
 # --- conditions -------------------------------------------------------------------------------------------------------
@@ -175,7 +146,7 @@ CHOSEN_BY_CALLER = ["aws:RequestTag/team", "aws:RequestedRegion", "aws:TagKeys",
 
 
 @pytest.mark.parametrize("key", [*CHOSEN_BY_CALLER, "aws:SourceVpc", "aws:ResourceTag/team"])
-@pytest.mark.parametrize(("action", "on"), [("*", "*"), ("iam:PassRole", "*"), ("s3:PutObject", "arn:aws:s3:::a/*")])
+@pytest.mark.parametrize(("action", "on"), [("*", "*"), ("s3:PutObject", "arn:aws:s3:::a/*")])
 def test_a_condition_that_goes(key: str, action: str, on: str, diff_json: DiffJson) -> None:
     """The attack: beside an Allow with a condition that the caller can meet, the same Allow without it: no gain."""
     narrow, bare = statement(action, on, Condition={"StringEquals": {key: "a"}}), statement(action, on)
@@ -210,13 +181,6 @@ def test_a_condition_that_only_looks_narrower(before: Any, after: Any, diff_json
     change = update(inline(*old), inline(statement("s3:*", Condition=after)))
 
     assert not diff_json(*stays(ROLE), change, gate="permissions")["good"]
-
-
-@pytest.mark.parametrize(("value", "is_same"), [("a", True), ("a*", False), ("a?", False)])
-def test_a_value_without_wildcards(value: str, is_same: bool, diff_json: DiffJson) -> None:
-    old, new = (inline(statement("s3:*", Condition={each: {REGION: value}})) for each in ("StringEquals", "StringLike"))
-
-    assert diff_json(*stays(ROLE), update(old, new), gate="permissions")["good"] is is_same
 
 
 @pytest.mark.parametrize(
@@ -449,4 +413,8 @@ def test_what_gives_something_and_is_not_compared(type_: str, gate: str, diff_js
     new = resource(type_, "mine", {"roleName": "my-role", "policyArns": [ADMINISTRATOR]}, "")
 
     assert [type_ in each for each in reasons(diff_json(create(new), gate=gate))] == [True]
+    # A new version of the provider's plugin has a property that gives something.
+    users = {"users": ["admin"], "roles": [], "policyArn": ADMINISTRATOR}
+    of_users = create(resource("aws:iam/policyAttachment:PolicyAttachment", "a", users, ""))
+    assert ["users" in each for each in reasons(diff_json(of_users, gate=gate))] == [True]
     assert reasons(diff_json(create(resource("aws:s3/bucket:Bucket", "mine", {}, "")))) == []

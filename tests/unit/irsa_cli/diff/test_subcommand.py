@@ -1,39 +1,44 @@
 """The subcommand diff, without the engine: what it reads, prints and writes, its gates and its exit codes."""
 
 import io
-import itertools
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from irsa_cli.diff.changes import BindingChange, ResourceChange
-from irsa_cli.diff.dangers import DangerousGain
-from irsa_cli.diff.fail_on import FAIL_ON, exit_code
-from irsa_cli.diff.guards import GuardChange
-from irsa_cli.diff.permissions import PermissionChange
-from irsa_cli.diff.questions import Undecided
-from irsa_cli.diff.who import Right
+from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.main import main
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import ServiceAccount
 from irsa_world.state.resource import parse_resource
+from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
     COMPONENT,
+    ISSUER,
     OTHER_ISSUER,
-    diff,
+    SECRET,
+    attached,
+    changed,
+    create,
     digest,
+    inline,
     resource,
     role,
+    statement,
     step,
     trust,
+    update,
+    with_inputs,
     without_outputs,
 )
+from tests.unit.irsa_cli.diff.test_guards import guard
+from tests.world import document
 
+EC2 = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
 OTHER_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{OTHER_ISSUER}"
 WORKER = role(trust("team-a:worker"))
 PREVIEW = digest([step("update", WORKER, without_outputs(role(trust("team-a:worker", "team-a:builder"))))])
@@ -166,124 +171,74 @@ K = "urn:pulumi:dev::irsa::pulumi:providers:kubernetes::k"
 PROVIDER = {"urn": K, "type": "pulumi:providers:kubernetes", "id": "1"}
 
 
-class Cluster:
-    """A cluster that counts the lists."""
+def test_many_bindings_ask_the_cluster_once(
+    preview: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And none is asked where no role changes."""
+    lists = []
 
-    lists = 0
-    issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
-
-    def service_accounts(self, _: None) -> list[ServiceAccount]:
-        self.lists += 1
+    def service_accounts(_: None) -> list[ServiceAccount]:
+        lists.append("all")
         return [ServiceAccount("test", "team-a", name) for name in ("builder", "worker", "default")]
 
-
-Told = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    """Return the cluster of the stack's provider."""
-    found = Cluster()
+    cluster = SimpleNamespace(issuer=f"https://{ISSUER}", service_accounts=service_accounts)
     monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
-    monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClients.of", lambda *_: found)
-    return found
-
-
-@pytest.fixture
-def told(cluster: Cluster, preview: Path, capsys: pytest.CaptureFixture[str]) -> Told:
-    """Return a function from steps to what is printed."""
-
-    def run(*steps: Any) -> Any:
+    monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClients.of", lambda *_: cluster)
+    tagged = update(WORKER, with_inputs(WORKER, tags={"a": "b"}))
+    many = [[role(trust(f"team-a:{name}"), f"role-{n}", f"app-{n}") for name in ("worker", "*")] for n in range(50)]
+    for steps, times in ([tagged], 0), ([update(*both) for both in many], 50):
         preview.write_text(digest(steps))
         assert main(["diff", "--stack", "dev", "--preview", str(preview), "--json"]) == 0
-        return json.loads(capsys.readouterr().out)
+        gains = json.loads(capsys.readouterr().out)["gains"]
 
-    return run
-
-
-def test_many_bindings_ask_the_cluster_once(cluster: Cluster, told: Told) -> None:
-    def named(number: int, subject: str) -> dict[str, Any]:
-        return role(trust(subject), f"role-{number}", f"app-{number}")
-
-    steps = [step("update", named(n, "team-a:worker"), without_outputs(named(n, "team-a:*"))) for n in range(50)]
-    gains = told(*steps)["gains"]
-
-    assert (cluster.lists, len(gains)) == (1, 50)
+        assert (len(lists), len(gains)) == (bool(times), times)
     assert gains[0]["suchAs"] == ["team-a/builder", "team-a/default"]
-
-
-def test_no_cluster_is_asked_where_no_role_changes(cluster: Cluster, told: Told) -> None:
-    found = told(step("update", WORKER, {**WORKER, "inputs": {**WORKER["inputs"], "tags": {"a": "b"}}}))
-
-    assert (found["gains"], found["loses"], found["notRead"], cluster.lists) == ([], [], [], 0)
 
 
 # --- gates ------------------------------------------------------------------------------------------------------------
 
-RIGHT, UNDECIDED = Right("team-a/app", "r", "", ""), Undecided("r", "", "why")
-ASSUMED = DangerousGain("team-a/app", "r", "", "", "why")
-NOT_READ = PermissionChange("r", "", "gains", policy="arn:aws:iam::111122223333:policy/not-read")
+SECRET_ROLE, TAKEN = role(SECRET), with_inputs(WORKER, description="d")
+BUCKET = "arn:aws:s3:::a/*"
+IP: Any = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
+READS, WIDE = inline(statement("s3:GetObject", BUCKET)), inline(statement("*"))
+BY_IP = inline(statement("s3:GetObject", BUCKET, Condition=IP))
+OTHER = document(*trust("team-a:worker")["Statement"], {**EC2, "Principal": {"AWS": ACCOUNT}})
+NOT_READ, STAYS = attached(f"arn:aws:iam::{ACCOUNT}:policy/not-read"), update(READS, READS)
+MAY = role(trust("team-a:worker", **IP))
 
 
-def changed(operation: str) -> list[BindingChange]:
-    return [BindingChange("app", (ResourceChange(operation, operation, "role", "r", "", "urn"),))]
-
-
-def permission(change: Any, extent: Any = "all", dangerous: bool = False) -> dict[str, Any]:
-    return {"permissions": [PermissionChange("r", "", change, ("*",), ("*",), extent, dangerous=dangerous)]}
-
-
-# What --fail-on stops at, by what a diff has: what may be, or cannot be told, must not pass a gate.
-OF_PERMISSIONS = [
-    permission("gains", dangerous=True),
-    {"permissions": [NOT_READ]},
-    {"permissions_cannot_tell": [UNDECIDED]},
-]
-STOPS: dict[str, list[dict[str, Any]]] = {
-    "gains": [{"gains": [RIGHT]}, {"may_gain": [RIGHT]}, {"cannot_tell": [UNDECIDED]}, {"other_principals": ["r"]}],
-    "permissions": [*(permission("gains", extent) for extent in ("all", "some", "cannot tell")), *OF_PERMISSIONS],
-    "dangerous": [
-        *OF_PERMISSIONS,
-        {"dangerous": [ASSUMED]},
-        {"guard": [GuardChange("", "roleAnnotations", "deny", "warn", dangerous=True)]},
-        {"guard": [GuardChange("", "pods", "off", "cannot tell")]},
-    ],
-    "replaces": [{"bindings": changed("replace")}, {"other": changed("replace")[0].resources}],
-    "deletes": [{"bindings": changed("delete")}, {"other": changed("delete")[0].resources}],
-}
-NOTHING: list[dict[str, Any]] = [
-    *({}, {"loses": [RIGHT]}, {"may_lose": [RIGHT]}, permission("loses"), permission("loses", dangerous=True)),
-    *({"bindings": changed(each)} for each in ("create", "update", "import")),
-    {"guard": [GuardChange("blue", "pods", "off", "deny", ("team-a/app",))]},
-]
-
-
-@pytest.mark.parametrize("gate", FAIL_ON)
-def test_what_a_gate_stops_at(gate: str) -> None:
-    others = [each for each in itertools.chain(NOTHING, *STOPS.values()) if each not in STOPS[gate]]
-
-    assert all(FAIL_ON[gate](diff(**each)) for each in STOPS[gate])
-    assert not any(FAIL_ON[gate](diff(**each)) for each in others)
-
-
+# Each with the gates at which it stops, and the exit code; 3 is for what irsa cannot tell alone.
 @pytest.mark.parametrize(
-    ("gate", "found", "certain"),
+    ("steps", "stops"),
     [
-        ("gains", {"gains": [RIGHT], "cannot_tell": [UNDECIDED]}, True),
-        *(("gains", each, False) for each in ({"may_gain": [RIGHT]}, {"cannot_tell": [UNDECIDED]})),
-        *(("permissions", permission("gains", each), each != "cannot tell") for each in ("all", "some", "cannot tell")),
-        *(
-            ("dangerous", each, False)
-            for each in ({"permissions": [NOT_READ]}, {"permissions_cannot_tell": [UNDECIDED]})
-        ),
-        ("dangerous", {"guard": [GuardChange("", "pods", "off", "cannot tell")]}, False),
-        ("dangerous", {**permission("gains", dangerous=True), "permissions_cannot_tell": [UNDECIDED]}, True),
-        ("dangerous", {**permission("loses", dangerous=True), "permissions_cannot_tell": [UNDECIDED]}, False),
-        *((each, {"state_not_read": "x"}, False) for each in ("gains", "permissions", "dangerous")),
-        ("deletes", {"bindings": changed("delete"), "cannot_tell": [UNDECIDED]}, True),
+        ([changed(trust("a:b"), trust("a:b", "a:c")), STAYS], {"gains": 1}),
+        ([changed(trust("a:b", "a:c"), trust("a:b")), STAYS], {}),
+        ([update(MAY, WORKER), STAYS], {"gains": 3}),
+        ([update(WORKER, MAY), STAYS], {}),
+        ([changed(trust("team-a:worker"), OTHER), STAYS], {"gains": 1}),
+        ([update(WORKER, SECRET_ROLE), STAYS], {"gains": 3, "dangerous": 1}),
+        ([update(TAKEN, TAKEN), create(READS)], {"permissions": 1}),
+        ([update(TAKEN, TAKEN), update(BY_IP, READS)], {"permissions": 3}),
+        ([update(TAKEN, TAKEN), update(READS, WIDE)], {"permissions": 1, "dangerous": 1}),
+        ([update(TAKEN, TAKEN), step("delete", WIDE)], {"deletes": 1}),
+        ([update(TAKEN, TAKEN), update(READS, with_inputs(READS, policy=SECRET))], {"permissions": 3, "dangerous": 3}),
+        ([update(TAKEN, TAKEN), STAYS, create(NOT_READ)], {"permissions": 1, "dangerous": 3}),
+        ([step("replace", TAKEN, TAKEN)], {"replaces": 1}),
+        ([step("import", None, WORKER)], {}),
+        ([update(guard({"a/x": "deny"}), guard({"a/x": "warn"}))], {"dangerous": 1}),
+        ([update(guard({"a/x": "warn"}), guard({"a/x": "deny"}))], {}),
+        ([create(guard(None))], {"dangerous": 3}),
     ],
 )
-def test_a_gate_that_stops_only_by_what_irsa_cannot_tell(gate: str, found: dict[str, Any], certain: bool) -> None:
-    assert FAIL_ON[gate](diff(**found))
-    assert exit_code(diff(**found), [gate]) == (1 if certain else 3)
-    assert exit_code(diff(**found, other=changed("delete")[0].resources), [gate, "deletes"]) == 1
+def test_what_a_gate_stops_at(steps: Any, stops: dict[str, int], diff_json: DiffJson) -> None:
+    """What may be, or cannot be told, must not pass a gate."""
+    found = {gate: diff_json(*steps, gate=gate, state=())["exitCode"] for gate in FAIL_ON}
+
+    assert {gate: code for gate, code in found.items() if code} == stops
+
+
+def test_a_finding_wins_over_what_irsa_cannot_tell(preview: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preview.write_text(digest([update(MAY, WORKER), step("delete", WIDE)]))
+    gates = ["--fail-on", "gains", "--fail-on", "deletes"]
+
+    assert [main(["diff", "--preview", str(preview), *gates[:end]]) for end in (2, 4)] == [3, 1]

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from irsa.rules.unknown import Unknown
 from irsa_cli.adopt.adoption import in_stacks, owned
-from irsa_cli.diff.components import component_keys_of, kubernetes_providers
+from irsa_cli.diff.live import clusters_by_issuer, providers
 from irsa_program.live.held import Held, held_by
 from irsa_world.exits import CouldNotLookError
 from irsa_world.state import pulumi
 from irsa_world.state.declared import DeclaredStack, declared_stack
-from irsa_world.state.planned import planned_worlds
+from irsa_world.state.planned import planned_worlds, resources_before_and_after
 from irsa_world.state.preview import Preview
 from irsa_world.state.pulumi import exported_state, previewed
 from irsa_world.state.resource import Resource
@@ -126,10 +126,10 @@ def held(state: list[Resource]) -> None:
 def compared(state: list[Resource]) -> None:
     """Read it as `irsa diff` does before it compares."""
     preview = Preview("dev", (), 0, (), ())
-    for world in planned_worlds(state, ()):
+    for world in planned_worlds(resources_before_and_after(state, ()), ()):
         for each in world.aws_accounts:
             assert is_text(each.number, *(role.arn for role in each.roles), *each.client_ids, *each.associations)
-    assert is_text(*kubernetes_providers(state, preview, component_keys_of(state, preview)))
+    assert is_text(*providers(state, preview, "pulumi:providers:kubernetes"), *clusters_by_issuer(state, preview))
 
 
 def adopted(state: list[Resource]) -> None:
