@@ -14,9 +14,6 @@ from irsa.rules.arns import Arn
 from irsa.rules.grammar import EVERY_ACTION, VERSION
 from irsa.rules.mistakes import shortened
 
-# Fewer patterns than those that begin with each three letters fit into a role's policies.
-_LONGEST_BEGINNING = 2
-
 
 @rule(danger="always")
 def write_everything(policies: Policies) -> Warnings:
@@ -76,14 +73,14 @@ def _gives_any(policies: Policies, index: int, several: Iterator[actions.Written
 
 
 def _may_be_open(statement: PolicyStatement, arns: Sequence[str]) -> bool:
-    """Return whether a statement may be part of what gives every resource; quick, since most name theirs."""
+    """Return whether a statement may give every resource; quick, since most name theirs."""
     if "NotResource" in statement.values:
         return True
     for resource in statement.items("Resource"):
         parts = resource.split(":", 5)
         # Without all six of them, a wildcard stands for the rest.
         written = _OPEN.split(parts[5], maxsplit=1)[0] if parts[5:] else ""
-        if any(_begins(written, _beginning(arn)) for arn in arns):
+        if any(_beginning(arn).startswith(written) for arn in arns):
             return True
     return False
 
@@ -95,11 +92,6 @@ _OPEN = re.compile(r"[*?]|\$\{")
 def _beginning(arn: str) -> str:
     """Return the last part of an ARN of the reference, up to the first name in it."""
     return _OPEN.split(arn.split(":", 5)[5], maxsplit=1)[0]
-
-
-def _begins(written: str, known: str) -> bool:
-    """Return whether what is written leaves the name open, or nearly."""
-    return known.startswith(written) or (written.startswith(known) and len(written) - len(known) <= _LONGEST_BEGINNING)
 
 
 def _resources(statement: PolicyStatement) -> tuple[str, str]:
