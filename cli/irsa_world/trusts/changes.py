@@ -118,9 +118,10 @@ def _patterns(several: Sequence[Grants]) -> tuple[Collection[str], bool]:
     # The list grows while it is read.
     for one in waiting:
         within = [each for each in narrowing if overlaps(one, [each]) and not is_within(one, [each])]
-        new = {narrowed(one, each) for each in within} - found
-        if not all(is_within(each, [one]) for each in new):
+        several = {narrowed(one, each) for each in within}
+        if not all(is_within(each, [one]) for each in several):
             return named, True
+        new = several - found
         found |= new
         waiting += sorted(new)
         if len(found) - len(named) > MOST_PATTERNS:
