@@ -118,10 +118,10 @@ def _patterns(several: Sequence[Grants]) -> tuple[Collection[str], bool]:
     # The list grows while it is read.
     for one in waiting:
         within = [each for each in narrowing if overlaps(one, [each]) and not is_within(one, [each])]
-        several = {narrowed(one, each) for each in within}
-        if not all(is_within(each, [one]) for each in several):
+        parts = {narrowed(one, each) for each in within}
+        if not all(is_within(each, [one]) for each in parts):
             return named, True
-        new = several - found
+        new = parts - found
         found |= new
         waiting += sorted(new)
         if len(found) - len(named) > MOST_PATTERNS:

@@ -109,8 +109,9 @@ class Grants:
         """The patterns of service accounts that Allow statements name, each with the places of these."""
         found: dict[str, list[int]] = {}
         for each in self.statements:
-            several = [_named(one, self.known.variables).subjects for one in each.sub if not one.negated]
-            for subject in itertools.chain(*several or [[EVERY_SERVICE_ACCOUNT]]) if each.allows else ():
+            wanted = (_named(one, self.known.variables).subjects for one in each.sub if not one.negated)
+            several: list[Sequence[str]] = [*wanted] or [(EVERY_SERVICE_ACCOUNT,)]
+            for subject in functools.reduce(_of_both, several) if each.allows else ():
                 found.setdefault(subject, []).append(each.place)
         return {subject: tuple(dict.fromkeys(places)) for subject, places in sorted(found.items())}
 
@@ -154,18 +155,18 @@ class Grants:
         allowed: set[bool | None] = {False}
         denied: set[str] = set()
         certain = True
-        for statement, (met, those), aud in zip(self.statements, meeting, taken, strict=True):
+        for statement, (met, narrower), aud in zip(self.statements, meeting, taken, strict=True):
             otherwise = all_of((statement.otherwise, aud))
             outcome = all_of((otherwise, met))
             if statement.allows:
                 # Of those whom it names within the pattern, a pattern of its own tells.
                 of_its_own = sum(not one.negated for one in statement.sub) == 1
-                of_its_own |= all(each in self.named and is_within(each, [subject]) for each in those)
-                allowed.add(False if outcome is None and those and of_its_own else outcome)
+                of_its_own |= all(each in self.named and is_within(each, [subject]) for each in narrower)
+                allowed.add(False if outcome is None and narrower and of_its_own else outcome)
             elif outcome:
                 return Answer(given=False)
-            elif outcome is None and otherwise and those:
-                denied.update(those)
+            elif outcome is None and otherwise and narrower:
+                denied.update(narrower)
             elif outcome is None:
                 certain = False
         given = True if True in allowed and certain else None if allowed != {False} else False
@@ -256,6 +257,13 @@ def narrowed(subject: str, other: str) -> str:
     """Return the part of another pattern that is within a pattern, if that is one pattern; else more of it."""
     parts = zip(subject.split(":"), other.split(":"), strict=True)
     return ":".join(one if covers(of_other, one) else of_other for one, of_other in parts)
+
+
+def _of_both(subjects: Sequence[str], others: Sequence[str]) -> Sequence[str]:
+    """Return patterns for whom one of the first matches and one of the others; all where none says just that."""
+    pairs = [each for each in itertools.product(subjects, others) if overlaps(each[0], [each[1]])]
+    found = {narrowed(*each): each[0] for each in pairs}
+    return [*found] if all(is_within(each, [one]) for each, one in found.items()) else [*subjects, *others]
 
 
 def overlaps(subject: str, others: Iterable[str]) -> bool:

@@ -18,11 +18,12 @@ from irsa.evaluation.lint.rule import Danger, PolicyStatement, Warnings, rule
 from irsa.evaluation.patterns import Run, matches, overlap
 from irsa.rules.grammar import EVERY_ACTION
 from irsa.rules.mistakes import Mistake, likely, shortened
+from irsa.rules.strangers import STRANGERS
 from irsa.rules.unknown import sampled
 
 ROLE = "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}"
 # Any action of any service: nobody has one of this name.
-UNNAMED = "strangerzq"
+UNNAMED = STRANGERS[0]
 WRITING = ("Write", "Permissions management", "Tagging")
 # How the names of actions begin that look at something and change nothing, where their access level says so, too. That
 # alone may be wrong: sqs:ReceiveMessage hides what it has read.
