@@ -369,7 +369,7 @@ def _groups(trust: Trust, cluster: Cluster, claims: Claims[ServiceAccount]) -> I
     classes: dict[tuple[bool | None, ...], int] = {}
     # What a variable stands for may differ for each one.
     alone = of.has_variables
-    groups = claims.kinds((*of.named, *of.excluded)).values()
+    groups = claims.kinds((*of.named, *of.narrowing)).values()
     for group in bits(claims.everybody) if alone else groups:
         (subject,) = claims.subjects(group & -group)
         outcomes = tuple(outcome for outcome, _ in of.meeting(subject))

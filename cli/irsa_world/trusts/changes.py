@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from irsa.evaluation.admission import providers_of
 from irsa.evaluation.answers import any_of
 from irsa.evaluation.document import Parsed
-from irsa.evaluation.grants import Admitted, Answer, Grants, admitted_by, is_within, overlaps
-from irsa.evaluation.patterns import TooManyError, intersection, matches, widest
+from irsa.evaluation.grants import Admitted, Answer, Grants, admitted_by, is_within, narrowed, overlaps
+from irsa.evaluation.patterns import matches, widest
 from irsa.rules.subjects import is_pattern, subject_claim
 from irsa_world.trusts.claims import Claims
 
@@ -113,15 +113,15 @@ def holders(parsed: Parsed) -> Iterator[Admitted]:
 def _patterns(several: Sequence[Grants]) -> tuple[Collection[str], bool]:
     """Return the patterns of which each may change for itself, and whether there are too many to look at."""
     named = dict.fromkeys(subject for of in several for subject in of.named)
-    excluded = {subject for of in several for subject in of.excluded}
+    narrowing = {subject for of in several for subject in of.narrowing}
     found, waiting = {*named}, [*named]
     # The list grows while it is read.
     for one in waiting:
-        those = [each for each in excluded if overlaps(one, [each]) and not is_within(one, [each])]
-        try:
-            new = {each for other in those for each in intersection([one], [other])} - found
-        except TooManyError:
+        within = [each for each in narrowing if overlaps(one, [each]) and not is_within(one, [each])]
+        parts = {narrowed(one, each) for each in within}
+        if not all(is_within(each, [one]) for each in parts):
             return named, True
+        new = parts - found
         found |= new
         waiting += sorted(new)
         if len(found) - len(named) > MOST_PATTERNS:

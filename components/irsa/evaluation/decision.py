@@ -22,6 +22,7 @@ from irsa.evaluation.document import Parsed, Statement, parse
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import listed, named
+from irsa.rules.strangers import STRANGERS
 
 
 def evaluate(trust_document: str | Mapping[str, object], request: Request) -> Evaluation:
@@ -91,11 +92,11 @@ def _distance(statement: StatementEvaluation) -> tuple[bool, int]:
 
 
 def _decide(statements: tuple[StatementEvaluation, ...], request: Request) -> tuple[Decision, str]:
-    def those(effect: str, matched: bool | None) -> str:
+    def numbers(effect: str, matched: bool | None) -> str:
         return ", ".join(_numbered(s) for s in statements if s.effect == effect and s.matched is matched)
 
-    deny, allow = those("Deny", True), those("Allow", True)
-    perhaps_deny, perhaps_allow = those("Deny", None), those("Allow", None)
+    deny, allow = numbers("Deny", True), numbers("Allow", True)
+    perhaps_deny, perhaps_allow = numbers("Deny", None), numbers("Allow", None)
     if deny:
         return Decision.DENIED, DENIED_BY.format(statements=deny)
     if not allow and not perhaps_allow:
@@ -209,12 +210,9 @@ def _action(statement: Statement, action: str) -> Reason:
     return Reason(statement.action_element, "", "", includes, (action,), statement.actions, text, page)
 
 
-# A service account, cluster and region of no name: a trust policy that admits these compares none of them.
-NOBODY, NOWHERE = "0-nobody-has-this-name-0", "xx-nowhere-1"
-
-
 def admits_any_association(trust: Parsed, partition: str = "aws", aws_account: str = "0" * 12) -> bool:
     """Return whether a trust policy surely admits any association of an AWS account, with session tags or without."""
-    arn = f"arn:{partition}:eks:{NOWHERE}:{aws_account}:cluster/{NOBODY}"
-    requests = (PodIdentityRequest(NOBODY, NOBODY, arn, session_tags) for session_tags in (True, False))
+    # A trust policy that admits names that nobody has compares none of them.
+    name, arn = STRANGERS[0], f"arn:{partition}:eks:xx-nowhere-1:{aws_account}:cluster/{STRANGERS[0]}"
+    requests = (PodIdentityRequest(name, name, arn, session_tags) for session_tags in (True, False))
     return any(evaluate_parsed(*trust, each).decision is Decision.ALLOWED for each in requests)

@@ -6,6 +6,7 @@ strings, makes of them can't be told of a pattern.
 """
 
 import functools
+import itertools
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from irsa.evaluation.answers import WebIdentityRequest, all_of, opposite
 from irsa.evaluation.conditions import Known, condition_outcome, known_of
 from irsa.evaluation.decision import statement_outcome
 from irsa.evaluation.document import Condition, Parsed
-from irsa.evaluation.patterns import TooManyError, covers, intersection, matched_by_both, overlap
+from irsa.evaluation.patterns import covers, matches, overlap, widest
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import VERSION
 from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT_NAMES
@@ -26,6 +27,8 @@ _VARIABLE = re.compile(r"\$\{[^{}]*\}?")
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 _NAMES = re.compile(r"[a-z0-9*?-]+:[a-z0-9.*?-]+")
 _LONGEST = len(CLAIM_PREFIX) + NAMESPACE.longest + 1 + SERVICE_ACCOUNT_NAMES.longest
+# Each wildcard of a pattern may stand for the end of the prefix, and for the colon.
+MOST_WILDCARDS = 16
 
 
 class OfTokens(NamedTuple):
@@ -106,24 +109,18 @@ class Grants:
         """The patterns of service accounts that Allow statements name, each with the places of these."""
         found: dict[str, list[int]] = {}
         for each in self.statements:
-            for subject in self._subjects(each) if each.allows else ():
+            wanted = (_named(one, self.known.variables).subjects for one in each.sub if not one.negated)
+            several: list[Sequence[str]] = [*wanted] or [(EVERY_SERVICE_ACCOUNT,)]
+            for subject in functools.reduce(_of_both, several) if each.allows else ():
                 found.setdefault(subject, []).append(each.place)
         return {subject: tuple(dict.fromkeys(places)) for subject, places in sorted(found.items())}
 
     @functools.cached_property
-    def excluded(self) -> list[str]:
-        """The patterns that Deny statements name, and those that a negated condition does."""
-        found = {subject for each in self.statements if not each.allows for subject in self._subjects(each)}
-        conditions = (one for each in self.statements for one in each.sub if one.negated)
-        return sorted(found.union(*(_named(each, self.known.variables).subjects for each in conditions)))
-
-    def _subjects(self, statement: OfTokens) -> Collection[str]:
-        """Return the patterns of all to whom a statement may apply, without what it excludes by a negated condition."""
-        several = [_named(each, self.known.variables).subjects for each in statement.sub if not each.negated]
-        try:
-            return functools.reduce(intersection, several) if several else (EVERY_SERVICE_ACCOUNT,)
-        except TooManyError:
-            return several[0]
+    def narrowing(self) -> list[str]:
+        """The patterns that a Deny statement names, a negated condition, or one beside another one."""
+        conditions = ((one, each) for each in self.statements for one in each.sub)
+        found = (one for one, each in conditions if one.negated or not each.allows or len(each.sub) > 1)
+        return sorted({subject for one in found for subject in _named(one, self.known.variables).subjects})
 
     def meeting(self, subject: str) -> list[tuple[bool | None, Sequence[str]]]:
         """Return by statement whether service accounts meet its conditions on `sub`; for None, who does, if known."""
@@ -138,15 +135,13 @@ class Grants:
         undecided = [one for one, outcome in zip(several, outcomes, strict=True) if outcome is None]
         if len(undecided) != 1 or undecided[0][0].negated or not undecided[0][1].exact:
             return all_of(outcomes), ()
-        try:
-            return all_of(outcomes), intersection([subject], undecided[0][1].subjects)
-        except TooManyError:
-            return None, ()
+        patterns = [each for each in undecided[0][1].subjects if overlaps(subject, [each])]
+        return all_of(outcomes), [narrowed(subject, each) for each in patterns]
 
     def answer(self, subject: str) -> Answer:
         """Return whether service accounts, `namespace:name`, are admitted with one of the audiences."""
         meeting = self.meeting(subject)
-        answers = [each for taken in self.taken if (each := self._answer(meeting, taken)).given is not False]
+        answers = [each for taken in self.taken if (each := self._answer(subject, meeting, taken)).given is not False]
         if not answers:
             return Answer(given=False)
         # Who is denied with one audience may be admitted with another.
@@ -154,20 +149,24 @@ class Grants:
         given = any(each.given and denied.issuperset(each.denied) for each in answers)
         return Answer(given or None, tuple(sorted(denied)))
 
-    def _answer(self, meeting: Sequence[tuple[bool | None, Sequence[str]]], taken: Sequence[bool | None]) -> Answer:
+    def _answer(
+        self, subject: str, meeting: Sequence[tuple[bool | None, Sequence[str]]], taken: Sequence[bool | None]
+    ) -> Answer:
         allowed: set[bool | None] = {False}
         denied: set[str] = set()
         certain = True
-        for statement, (met, those), aud in zip(self.statements, meeting, taken, strict=True):
+        for statement, (met, narrower), aud in zip(self.statements, meeting, taken, strict=True):
             otherwise = all_of((statement.otherwise, aud))
             outcome = all_of((otherwise, met))
             if statement.allows:
                 # Of those whom it names within the pattern, a pattern of its own tells.
-                allowed.add(False if outcome is None and those else outcome)
+                of_its_own = sum(not one.negated for one in statement.sub) == 1
+                of_its_own |= all(each in self.named and is_within(each, [subject]) for each in narrower)
+                allowed.add(False if outcome is None and narrower and of_its_own else outcome)
             elif outcome:
                 return Answer(given=False)
-            elif outcome is None and otherwise and those:
-                denied.update(those)
+            elif outcome is None and otherwise and narrower:
+                denied.update(narrower)
             elif outcome is None:
                 certain = False
         given = True if True in allowed and certain else None if allowed != {False} else False
@@ -254,6 +253,19 @@ def is_within(subject: str, others: Iterable[str]) -> bool:
     return any(all(map(covers, each.split(":"), subject.split(":"))) for each in others)
 
 
+def narrowed(subject: str, other: str) -> str:
+    """Return the part of another pattern that is within a pattern, if that is one pattern; else more of it."""
+    parts = zip(subject.split(":"), other.split(":"), strict=True)
+    return ":".join(one if covers(of_other, one) else of_other for one, of_other in parts)
+
+
+def _of_both(subjects: Sequence[str], others: Sequence[str]) -> Sequence[str]:
+    """Return patterns for whom one of the first matches and one of the others; all where none says just that."""
+    pairs = [each for each in itertools.product(subjects, others) if overlaps(each[0], [each[1]])]
+    found = {narrowed(*each): each[0] for each in pairs}
+    return [*found] if all(is_within(each, [one]) for each, one in found.items()) else [*subjects, *others]
+
+
 def overlaps(subject: str, others: Iterable[str]) -> bool:
     """Return whether one of several patterns matches somebody whom a pattern matches, part by part."""
     return any(all(map(overlap, each.split(":"), subject.split(":"))) for each in others)
@@ -273,39 +285,38 @@ def _named(condition: Condition, variables: bool) -> _Named:
         elif condition.comparison == "EqualsIgnoreCase":
             # No page says what the other case is beyond ASCII.
             text, exact = (value.lower(), exact) if value.isascii() else ("*", False)
-        try:
-            found |= dict.fromkeys(sorted(subjects_of_claim(text)))
-        except TooManyError:
-            found[EVERY_SERVICE_ACCOUNT], exact = None, False
+        subjects = subjects_of_claim(text)
+        exact &= subjects is not None
+        found |= dict.fromkeys([EVERY_SERVICE_ACCOUNT] if subjects is None else subjects)
     return _Named(tuple(found), exact)
 
 
 @functools.lru_cache(maxsize=10_000)
-def subjects_of_claim(claim: str) -> frozenset[str]:
-    """Return the `namespace:name` patterns that a pattern of `sub` amounts to, whatever its wildcards stand for.
+def subjects_of_claim(claim: str) -> Sequence[str] | None:
+    """Return the `namespace:name` patterns that a pattern of `sub` amounts to; None where these are too many to tell.
 
-    Raises:
-        TooManyError: There are too many.
+    Its wildcards may stand for the prefix, or the end of it, and for the colon.
     """
     text = re.sub(r"\*+", "*", claim)
     if len(text) - text.count("*") > _LONGEST:
-        return frozenset()
-    rest = text.removeprefix(CLAIM_PREFIX)
-    if rest == text:
-        found = [
-            each.removeprefix(CLAIM_PREFIX) for each in matched_by_both(text, f"{CLAIM_PREFIX}{EVERY_SERVICE_ACCOUNT}")
-        ]
-    else:
-        found = [rest] if ":" in rest else [*matched_by_both(rest, EVERY_SERVICE_ACCOUNT)]
-    return frozenset(filter(_is_of_names, found))
+        return []
+    rests = [text.removeprefix(CLAIM_PREFIX)]
+    if rests == [text] or ":" not in rests[0]:
+        if len([*filter(is_pattern, text)]) > MOST_WILDCARDS:
+            return None
+        ends = (at for at in range(len(text) + 1) if matches(CLAIM_PREFIX, text[:at]))
+        rests = [f"{'*' if text[:at].endswith('*') else ''}{text[at:]}" for at in ends]
+    colons = {"*": EVERY_SERVICE_ACCOUNT, "?": ":"}
+    found = {rest for rest in rests if ":" in rest}
+    found |= {
+        f"{rest[:at]}{colons[each]}{rest[at + 1 :]}" for rest in rests for at, each in enumerate(rest) if each in colons
+    }
+    return widest(filter(_is_of_names, found))
 
 
 def is_of_subject(claim: str) -> bool:
     """Return whether a pattern of `sub` is one for service accounts, by its spelling."""
-    try:
-        return bool(subjects_of_claim(claim))
-    except TooManyError:
-        return True
+    return subjects_of_claim(claim) != []
 
 
 def _is_of_names(subject: str) -> bool:

@@ -11,21 +11,18 @@ of a session, a region, an external ID, a tag in an AWS account of its own. Sour
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from irsa.evaluation.answers import all_of, any_of
 from irsa.evaluation.document import Condition, Statement
-from irsa.rules.grammar import split_operator
+from irsa.rules.grammar import Operator, split_operator
 from irsa.rules.trust import ACTION
 
-# IP ranges that are somebody's: few networks, /8 to /23 and /32 to /47, beside any number of small ones.
-_NETWORK = re.compile(r"[\d.]+/([89]|1\d|2[0-3])|[\da-f:.]*:[\da-f:.]*/(3[2-9]|4[0-7])", re.IGNORECASE)
-_SMALL = re.compile(r"[\d.]+(/(2[4-9]|3[0-2]))?|[\da-f:.]*:[\da-f:.]*(/(4[89]|[5-9]\d|1[0-2]\d))?", re.IGNORECASE)
-_EVERY_ADDRESS = re.compile(r"[\da-f:.]+/[0-7]|[\da-f:.]*:[\da-f:.]*/([89]|[12]\d|3[01])", re.IGNORECASE)
-MOST_NETWORKS = 4
+# To S3, a range is somebody's from /8 on, or /32 of IPv6.
+_NETWORK = r"(?i:[\d.]+(/([89]|[12]\d|3[0-2]))?|[\da-f:.]*:[\da-f:.]*(/(3[2-9]|[4-9]\d|1[0-2]\d))?)"
 
-# What each key's value must be to name somebody: a regular expression for the whole of it, wildcards included.
+# What each key's value must be to name somebody: a regular expression for the whole of it, wildcards included. Other
+# keys have what the caller chooses, what every caller has, or what is not known here.
 _FIXED = r"[^*?]+"
 _ACCOUNT = rf"\**\d{{12}}\**|{_FIXED}"
 _ORGANIZATION_PATH = rf"o-[^*?/]+/.*|{_FIXED}"
@@ -52,13 +49,6 @@ _NAMING = {
     "aws:vpceorgid": _FIXED,
     "aws:vpceorgpaths": _ORGANIZATION_PATH,
 }
-# What the caller chooses, what every caller has, and what is said of the role. A private address is anybody's in a VPC.
-_NAMES_NOBODY = (
-    r"aws:(currenttime|epochtime|tokenissuetime|multifactorauth(age|present)|securetransport|requestedregion|referer"
-    r"|useragent|username|principaltype|sourceidentity|tagkeys|vpcsourceip|viaawsservice|calledvia(first|last)?"
-    r"|resource(account|orgid|orgpaths)|(principal|request|resource)tag/.*)"
-    r"|sts:(externalid|rolesessionname|sourceidentity|transitivetagkeys|durationseconds)|iam:resourcetag/.*"
-)
 # A policy variable is as the caller is; of the role itself there are these.
 _VARIABLE = r"\$\{([^{}]*)\}"
 _OF_THE_ROLE = {"aws:resourceaccount": "000000000000", "aws:resourceorgid": "o-0000000000"}
@@ -144,106 +134,55 @@ def crowd_of(principal: tuple[str, str]) -> Crowd | None:
     return _CROWDS.get(name.rpartition(":")[2].lower()) if type_ == "Federated" else None
 
 
-def names_somebody(
-    allow: Statement, principal: tuple[str, str], statements: Iterable[Statement], variables: bool = True
-) -> bool | None:
-    """Return whether the conditions of an Allow statement let in only somebody of a crowd; None where a Deny may.
+def crowds(statements: Mapping[int, Statement], variables: bool = True) -> Iterator[tuple[int, Crowd]]:
+    """Yield the Allow statements whose conditions name nobody of a crowd, which is their principal.
 
     Args:
-        allow: The statement.
-        principal: The one of its principals that stands for a crowd.
-        statements: All statements of the trust policy.
+        statements: The statements, by their places.
         variables: Whether the document's version has policy variables.
     """
-    actions = [each for each in (_ASSUMING if principal in _EVERYBODY else (ACTION,)) if allow.covers(each)]
-    named = _is_named(allow, variables) if actions else True
-    denials = (each for each in statements if each.effect == "Deny" and {*_EVERYBODY, principal} & {*each.principals})
-    # Whom a Deny leaves out is not told.
-    return None if named is False and any(one.covers(each) for one in denials for each in actions) else named
-
-
-def crowds(statements: Mapping[int, Statement], variables: bool = True) -> Iterator[tuple[int, Crowd, bool]]:
-    """Yield the Allow statements that let in a crowd: the place, the crowd, and whether that is certain."""
     for place, allow in statements.items():
         for principal in dict.fromkeys(allow.principals) if allow.effect == "Allow" else ():
-            crowd = crowd_of(principal)
-            named = names_somebody(allow, principal, statements.values(), variables) if crowd else True
-            if crowd and not named:
-                yield place, crowd, named is False
+            crowd, actions = crowd_of(principal), _ASSUMING if principal in _EVERYBODY else (ACTION,)
+            if crowd and any(map(allow.covers, actions)) and not _is_named(allow.conditions, variables):
+                yield place, crowd
 
 
-class _Demand(NamedTuple):
-    """What a condition demands of a request that is let in.
-
-    Attributes:
-        key: The condition key, in lower case.
-        is_there: Whether the request must have the key.
-        names: Whether the values that the key may have, if it is there, name somebody; None where that is not known.
-    """
-
-    key: str
-    is_there: bool
-    names: bool | None
+def _is_named(conditions: Iterable[Condition], variables: bool) -> bool:
+    """Return whether a condition names somebody, on a key that a request must have."""
+    compared = [(each, operator) for each in conditions if (operator := split_operator(each.operator))]
+    present = {each.key.lower() for each, operator in compared if _is_demanded(each, operator)}
+    return any(each.key.lower() in present and _names(each, operator.name, variables) for each, operator in compared)
 
 
-def _is_named(allow: Statement, variables: bool) -> bool | None:
-    """Return whether the conditions of an Allow statement let in only somebody."""
-    demands = [_demand(each, variables) for each in allow.conditions]
-    there = {each.key for each in demands if each.is_there}
-    return any_of(all_of((each.key in there, each.names)) for each in demands)
+def _is_demanded(condition: Condition, operator: Operator) -> bool:
+    if operator.name == "Null":
+        return {each.lower() for each in condition.wanted} == {"false"}
+    return "Not" not in operator.name and operator.of_set != "ForAllValues" and not operator.if_exists
 
 
-def _demand(condition: Condition, variables: bool) -> _Demand:
-    key, operator = condition.key.lower(), split_operator(condition.operator)
-    if operator is None:
-        return _Demand(key, True, None)
-    of_set, name, if_exists = operator
-    if name == "Null":
-        return _Demand(key, {each.lower() for each in condition.wanted} == {"false"}, False)
-    if name.startswith(("Numeric", "Date", "Bool")):
-        return _Demand("", True, False if re.fullmatch(_NAMES_NOBODY, key) else None)
-    if "Not" in name:
-        return _Demand(key, False, False)
-    is_there = not (of_set == "ForAllValues" or if_exists)
-    if key == "aws:sourceip" and name == "IpAddress":
-        return _Demand(key, is_there, _are_narrow([each.strip() for each in {*condition.wanted}]))
-    return _Demand(key, is_there, all_of(_names(key, name, value, variables) for value in condition.wanted))
+def _names(condition: Condition, operator: str, variables: bool) -> bool:
+    """Return whether each value of a condition names somebody."""
+    pattern = _pattern(condition.key.lower(), operator)
+    if not pattern or "Not" in operator or operator.startswith(("Null", "Numeric", "Date", "Bool")):
+        return False
+
+    def of_the_role(variable: re.Match[str]) -> str:
+        return _OF_THE_ROLE.get(variable[1].lower(), "*")
+
+    values = (re.sub(_VARIABLE, of_the_role, each) if variables else each for each in condition.wanted)
+    return all(re.fullmatch(pattern, each.strip(), re.DOTALL) for each in values)
 
 
-def _names(key: str, operator: str, value: str, variables: bool) -> bool | None:
-    """Return whether a value of a key names somebody."""
-    pattern = _pattern(key, operator)
-    if not isinstance(pattern, str):
-        return pattern
-    text = re.sub(_VARIABLE, lambda found: _OF_THE_ROLE.get(found[1].lower(), "*"), value) if variables else value
-    if re.fullmatch(pattern, text, re.DOTALL):
-        return True
-    if pattern == _SUBJECT:
-        return None  # many may share an issuer, or nobody
-    # A wildcard that is compared literally is no fixed value to S3, and no request has it.
-    is_pattern = "*" in text or "?" in text
-    return False if is_pattern and (text != value or operator.startswith("Arn") or operator.endswith("Like")) else None
-
-
-def _pattern(key: str, operator: str) -> str | bool | None:
-    """Return what a value of a key must match to name somebody, or whether any value does."""
+def _pattern(key: str, operator: str) -> str | None:
+    """Return what a value of a key must match to name somebody."""
+    if key == "aws:sourceip" and operator == "IpAddress":
+        return _NETWORK
     if key in _NAMING:
         return _ARN_IN_PARTS if _NAMING[key] == _ARN and operator.startswith("Arn") else _NAMING[key]
-    if re.fullmatch(_NAMES_NOBODY, key):
-        return False
     issuer, _, claim = key.rpartition(":")
     crowd = _CROWDS.get(issuer) or _CROWDS.get(f"oidc-provider/{issuer}")
     if crowd:
-        # Whoever asks for a token chooses its audience; `amr` of Cognito says only whether its user logged in.
-        return crowd.claims.get(claim, False if claim in ("aud", "amr") else None)
+        return crowd.claims.get(claim)
     # A token of another issuer comes by an OIDC provider that somebody created in the role's AWS account.
     return _SUBJECT if claim == "sub" and re.fullmatch(_CLAIM, key) else None
-
-
-def _are_narrow(ranges: Sequence[str]) -> bool | None:
-    """Return whether IP ranges are somebody's; False where one is as good as all to S3."""
-    if any(map(_EVERY_ADDRESS.fullmatch, ranges)):
-        return False
-    networks = [*filter(_NETWORK.fullmatch, ranges)]
-    are_known = all(each in networks or _SMALL.fullmatch(each) for each in ranges)
-    return True if are_known and len(networks) <= MOST_NETWORKS else None

@@ -1,7 +1,6 @@
-"""Patterns with the wildcards * and ?: what they match, their intersections, and which is within which. Pure."""
+"""Patterns with the wildcards * and ?: what they match, which overlap, and which is within which. Pure."""
 
 import functools
-import itertools
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,14 +9,8 @@ from irsa.rules.subjects import is_pattern
 
 # Each part is `*`, `?`, a character, or several of which one must stand there: so `**` is a plain `*`.
 Pattern = tuple[str, ...]
-# Two patterns with several stars have very many intersections.
-MOST_GLOBS = 64
 # Pairs of places in two patterns that are looked at.
 MOST_PLACES = 60_000
-
-
-class TooManyError(Exception):
-    """Patterns have too many intersections to list."""
 
 
 @functools.lru_cache(1_000)
@@ -78,21 +71,6 @@ def widest(globs: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def intersection(subjects: Iterable[str], others: Iterable[str]) -> list[str]:
-    """Return the `namespace:name` patterns for whom one of the first matches and one of the others.
-
-    Raises:
-        TooManyError: There are too many.
-    """
-    found: set[str] = set()
-    for one, other in itertools.product(subjects, others):
-        parts = [matched_by_both(*pair) for pair in zip(one.split(":"), other.split(":"), strict=True)]
-        found |= {":".join(each) for each in itertools.product(*parts)}
-        if len(found) > MOST_GLOBS:
-            raise TooManyError
-    return widest(found)
-
-
 class Run(NamedTuple):
     """Any number of characters, except some."""
 
@@ -136,33 +114,3 @@ def _behind_runs(places: set[int], runs: Iterable[int]) -> set[int]:
 
 def _takes(part: str | Run, char: str) -> bool:
     return char == "?" or (char not in part.never if isinstance(part, Run) else part in ("?", char))
-
-
-@functools.lru_cache(maxsize=10_000)
-def matched_by_both(one: str, other: str) -> frozenset[str]:
-    """Return patterns that together match what both of two match: a star takes in what the other one asks for.
-
-    Raises:
-        TooManyError: There are too many.
-    """
-    if one == other:
-        return frozenset({one})
-    # Texts that begin alike, by how much of either pattern is left; filled from the ends.
-    left: dict[tuple[int, int], set[str]] = {}
-    for at, place in itertools.product(range(len(one), -1, -1), range(len(other), -1, -1)):
-        here, there = one[at : at + 1], other[place : place + 1]
-        found: set[str] = set()
-        if not here and not there:
-            found = {""}
-        elif here == there == "*":
-            found = {f"*{each}" for each in left[at + 1, place] | left[at, place + 1]}
-        elif here == "*":
-            found = left[at + 1, place] | {f"{there}{each}" for each in left.get((at, place + 1), ())}
-        elif there == "*":
-            found = left[at, place + 1] | {f"{here}{each}" for each in left.get((at + 1, place), ())}
-        elif here and there and (here == there or "?" in (here, there)):
-            found = {f"{there if here == '?' else here}{each}" for each in left[at + 1, place + 1]}
-        left[at, place] = {re.sub(r"\*+", "*", each) for each in found}
-        if len(left[at, place]) > MOST_GLOBS:
-            raise TooManyError
-    return frozenset(left[0, 0])

@@ -10,6 +10,7 @@ from irsa.evaluation.conditions import Known, condition_outcome
 from irsa.evaluation.document import Condition
 from irsa.rules.grammar import DOCUMENT_ELEMENTS, EFFECTS, STATEMENT_ELEMENTS, VERSION, split_operator
 from irsa.rules.leaves import items_of
+from irsa.rules.strangers import STRANGERS
 from irsa.rules.unknown import Unknown, has_unknown
 
 
@@ -51,7 +52,7 @@ PRESENT: Mapping[str, tuple[str, ...]] = {
     "aws:userid": (),
 }
 _SERVICES = {key.partition(":")[0] for key in CHOSEN} - {"aws"}
-_NOBODY = WebIdentityRequest("https://nobody", "arn:aws:iam::000000000000:oidc-provider/nobody", "", "")
+_NO_TOKEN = WebIdentityRequest("https://nobody", "arn:aws:iam::000000000000:oidc-provider/nobody", "", "")
 
 # In place of the plain characters * and ?, in patterns and in what is compared with them.
 PLAIN = {"*": "\ue000", "?": "\ue001", "$": "$"}
@@ -101,7 +102,7 @@ class Compared(NamedTuple):
 
     def outcome(self, values: tuple[str, ...]) -> bool | None:
         """Return whether it is met by a request with these values of its key."""
-        return condition_outcome(self.condition, Known(_NOBODY, {self.key: values}, self.variables))
+        return condition_outcome(self.condition, Known(_NO_TOKEN, {self.key: values}, self.variables))
 
     @property
     def always(self) -> bool | None:
@@ -247,7 +248,7 @@ def values_to_try(conditions: Sequence[Compared]) -> list[tuple[str, ...]]:
     """Return values to try for a key: those that its conditions name, one that none names, and none at all."""
     kind = CHOSEN[conditions[0].key.partition("/")[0]]
     wanted = sorted({value for each in conditions for value in each.condition.wanted})
-    texts = [text for value in wanted for text in (value, *(re.sub(r"\*", each, value) for each in ("", "strangerzq")))]
-    found = kind.values or tuple(dict.fromkeys([*(text.replace("?", "q") for text in texts), "strangerzq"]))
+    texts = [text for value in wanted for text in (value, *(re.sub(r"\*", each, value) for each in ("", STRANGERS[0])))]
+    found = kind.values or tuple(dict.fromkeys([*(text.replace("?", "q") for text in texts), STRANGERS[0]]))
     several = [found] if kind.several else []
     return [*([()] if kind.may_be_absent else []), *((text,) for text in found), *several]

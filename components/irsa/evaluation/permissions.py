@@ -11,7 +11,6 @@ match every character: https://docs.aws.amazon.com/IAM/latest/UserGuide/referenc
 import functools
 import itertools
 import re
-import string
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -29,6 +28,7 @@ from irsa.evaluation.permission_statements import (
     statements_of,
     values_to_try,
 )
+from irsa.rules.strangers import STRANGERS
 from irsa.rules.unknown import Unknown
 
 # More ARNs than these are not tried.
@@ -131,43 +131,31 @@ class Permissions:
         certain, _, some = self.having("resources").including(functools.partial(matches, resource))
         return self.decision(request._replace(certain=request.certain & certain, possible=request.possible & some))
 
-    def everywhere(self, action: str, arns: Collection[str], only: Collection[int] | None = None) -> bool:
+    def everywhere(self, action: str, arns: Collection[str], alone: int | None = None) -> bool:
         """Return whether an action is, for certain, given on every resource of one of its types, but for exceptions.
 
-        A resource stands for all where nobody can have named it: its names are 8 to 20 lower-case letters. What a Deny
-        or NotResource names is an exception; that may not be all. Any AWS account is enough, one region is not.
+        Resources whose names nobody has chosen stand for all; a Deny or NotResource by some word has one of them at
+        most. Any AWS account is enough, one region is not.
 
         Args:
             action: The action.
             arns: Its resource types as in the service reference: `arn:${Partition}:s3:::${BucketName}/${ObjectName}`.
-            only: Indexes of the Allow statements to ask about, in the order of the documents; all by default.
+            alone: The index of the only Allow statement to ask about, in the order of the documents; all by default.
         """
         request = self._of_action(action)
-        if only is not None:
-            others = sum(1 << i for i, each in enumerate(self.statements) if each.allows and i not in only)
+        if alone is not None:
+            others = sum(1 << index for index, each in enumerate(self.statements) if each.allows and index != alone)
             request = request._replace(certain=request.certain & ~others, possible=request.possible & ~others)
         key = request, tuple(arns)
         if key not in self._everywhere:
-            self._everywhere[key] = self._is_given_everywhere(request, arns)
+            allowing = (each for each in self.statements_at(request.possible) if each.allows)
+            forms = _forms(arns, [pattern for each in allowing for pattern in each.resources.every])
+            self._everywhere[key] = any(self._has_all_but_one(request, form) for form in forms[:MOST_FORMS])
         return self._everywhere[key]
 
-    def _is_given_everywhere(self, request: Request, arns: Iterable[str]) -> bool:
-        possible = [*self.statements_at(request.possible)]
-        excepting = (each.resources for each in possible if each.allows is each.resources.negated)
-        exceptions = {pattern for each in excepting for pattern in each.certain}
-        forms = _forms(arns, [pattern for each in possible if each.allows for pattern in each.resources.every])
-        for form in forms[:MOST_FORMS]:
-            some = False
-            for resource in (name.join(form) for name in _STRANGERS):
-                answer = self._on(request, resource)
-                if answer:
-                    some = True
-                elif answer is None or not any(matches(resource, pattern) for pattern in exceptions):
-                    break
-            else:
-                if some:
-                    return True
-        return False
+    def _has_all_but_one(self, request: Request, form: Iterable[str]) -> bool:
+        given = (self._on(request, name.join(form)) for name in STRANGERS)
+        return sum(answer is not True for answer in given) <= 1
 
     def _of_action(self, action: str) -> Request:
         # IAM ignores the letter case of actions.
@@ -267,11 +255,6 @@ def _can_avoid(required: tuple[Compared, ...], denies: tuple[PermissionStatement
 
 
 _OTHER_AWS_ACCOUNT, _OTHER_REGION = "987654321098", "zz-central-9"
-# Names that nobody has chosen, one for each letter that a pattern may begin or end with; no letter is in all of them.
-_STRANGERS = [
-    f"{each}{('qzjxkvwyqzjxkv', 'bgmpfduhbgmpfd')[at % 2][: 6 + at % 9]}{each}"
-    for at, each in enumerate(string.ascii_lowercase)
-]
 
 
 def _forms(arns: Iterable[str], patterns: Sequence[str]) -> list[tuple[str, ...]]:

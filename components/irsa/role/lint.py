@@ -12,7 +12,7 @@ from irsa.evaluation.lint.rule import LintRule, Policies, Warnings, rule, rules_
 from irsa.keys.binding import ServiceAccountRole
 from irsa.role.role_trust import STATEMENTS, RoleTrust
 from irsa.role.ways import ways_of
-from irsa.rules.leaves import mapping_of, strings_of
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import Document, largest_policy_size
 from irsa.rules.quotas import MANAGED_POLICY_SIZE, USUAL_TOKEN_EXPIRATION, Usage, check_usage
@@ -80,7 +80,7 @@ def _trusted(binding: ServiceAccountRole, role_trust: RoleTrust | None) -> trust
         first = len(parse(role_trust.policy)[1]) - len(statements)
     named = enumerate(known_or(binding.trust.subjects, []))
     subjects = [(("subjects", index), subject) for index, subject in named if isinstance(subject, str)]
-    return trust.Trust(statements, found, first, subjects, {*strings_of(known_or(binding.oidc_provider_arns, []))})
+    return trust.Trust(statements, found, first, subjects)
 
 
 @rule(danger="a whole cluster or more")

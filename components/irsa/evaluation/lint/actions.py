@@ -10,19 +10,20 @@ import functools
 import json
 import re
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from irsa.evaluation.lint.rule import Danger, PolicyStatement, Warnings, rule
-from irsa.evaluation.patterns import Run, matches, overlap, pattern_of
+from irsa.evaluation.patterns import Run, matches, overlap
 from irsa.rules.grammar import EVERY_ACTION
 from irsa.rules.mistakes import Mistake, likely, shortened
+from irsa.rules.strangers import STRANGERS
 from irsa.rules.unknown import sampled
 
 ROLE = "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}"
 # Any action of any service: nobody has one of this name.
-UNNAMED = "strangerzq"
+UNNAMED = STRANGERS[0]
 WRITING = ("Write", "Permissions management", "Tagging")
 # How the names of actions begin that look at something and change nothing, where their access level says so, too. That
 # alone may be wrong: sqs:ReceiveMessage hides what it has read.
@@ -239,10 +240,8 @@ class Applicability(NamedTuple):
             return True
         if not {"*", "?"} & set(resource):
             return False
-        # Some services compare such an action with all resources of a type, as iam:ListRoles with those of role/*.
-        if self.only_everything and any(includes_all(resource, arn) for arn in _arns_like(resource)):
-            return True
-        return any(overlap(resource, parts) for parts in self.parts)
+        # Some services compare an action without types with resources, as iam:ListRoles with those of role/*.
+        return self.only_everything or any(overlap(resource, parts) for parts in self.parts)
 
 
 @functools.cache
@@ -256,23 +255,6 @@ def applicability(action: str) -> Applicability | None:
     parts = [_parts_of(prefix, arn) for arn in arns]
     expression = "|".join("".join(map(_expression_of, each)) for each in parts)
     return Applicability(arns, not all(several), re.compile(expression or "(?!)"), parts)
-
-
-def includes_all(resource: str, arn: str) -> bool:
-    """Return whether a resource of a statement includes all of a type, by its ARN, in an AWS account and a region."""
-    _, partition, _, region, aws_account, *_ = [*resource.split(":"), *[""] * 5]
-    values = zip(HEAD, (partition, region, aws_account), strict=True)
-    for variable, value in values:
-        arn = arn.replace(variable, value.strip("*?") or "x")
-    # A name that nobody can have written out.
-    return matches(_VARIABLE.sub("\0", arn), pattern_of(resource, wildcards=True))
-
-
-def _arns_like(resource: str) -> Iterator[str]:
-    """Yield the ARNs of the resource types of a resource's service, and of every service those that it names."""
-    vendor = [*resource.split(":"), "", ""][2]
-    yield f"arn:${{Partition}}:{vendor}:${{Region}}:${{Account}}:x"
-    yield from service(vendor).arns
 
 
 _VARIABLE = re.compile(r"\$\{\w+\}")

@@ -9,13 +9,10 @@ from irsa.evaluation.lint import actions
 from irsa.evaluation.lint.actions import ROLE, UNNAMED
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
 from irsa.evaluation.lint.rule import Danger, Policies, PolicyStatement, Warnings, rule
-from irsa.evaluation.patterns import matches, overlap, pattern_of
+from irsa.evaluation.patterns import matches, overlap
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import EVERY_ACTION, VERSION
 from irsa.rules.mistakes import shortened
-
-# Fewer patterns than those that begin with each three letters fit into a role's policies.
-_LONGEST_BEGINNING = 2
 
 
 @rule(danger="always")
@@ -71,35 +68,24 @@ def _gives_any(policies: Policies, index: int, several: Iterator[actions.Written
     """Return whether a statement gives one of several actions on every resource of a type."""
     statement = policies.statements[index][1]
     # One type at a time: of an action with very many, as ec2:CreateTags, not all are tried together.
-    each_type = ((action, [arn]) for action, arns in several for arn in arns)
-    return any(_may_be_open(statement, arn) and policies.give(action, arn, index) for action, arn in each_type)
+    each_type = ((action, arn) for action, arns in several for arn in arns)
+    return any(_may_be_open(statement, arn) and policies.give(action, [arn], index) for action, arn in each_type)
 
 
-def _may_be_open(statement: PolicyStatement, arns: Sequence[str]) -> bool:
-    """Return whether a statement may be part of what gives every resource; quick, since most name theirs."""
-    if "NotResource" in statement.values:
-        return True
-    for resource in statement.items("Resource"):
-        parts = resource.split(":", 5)
-        # Without all six of them, a wildcard stands for the rest.
-        written = _OPEN.split(parts[5], maxsplit=1)[0] if parts[5:] else ""
-        if any(_begins(written, _beginning(arn)) for arn in arns):
-            return True
-    return False
+def _may_be_open(statement: PolicyStatement, arn: str) -> bool:
+    """Return whether a statement may give every resource of a type; quick, since most name theirs."""
+    known, several = _beginning(arn), statement.items("Resource")
+    return "NotResource" in statement.values or any(known.startswith(_beginning(each)) for each in several)
 
 
 _OPEN = re.compile(r"[*?]|\$\{")
 
 
-@functools.cache
+@functools.lru_cache(maxsize=10_000)
 def _beginning(arn: str) -> str:
-    """Return the last part of an ARN of the reference, up to the first name in it."""
-    return _OPEN.split(arn.split(":", 5)[5], maxsplit=1)[0]
-
-
-def _begins(written: str, known: str) -> bool:
-    """Return whether what is written leaves the name open, or nearly."""
-    return known.startswith(written) or (written.startswith(known) and len(written) - len(known) <= _LONGEST_BEGINNING)
+    """Return the last part of an ARN, up to the first name or wildcard in it."""
+    # Without all six of them, a wildcard stands for the rest.
+    return _OPEN.split("".join(arn.split(":", 5)[5:]), maxsplit=1)[0]
 
 
 def _resources(statement: PolicyStatement) -> tuple[str, str]:
@@ -127,29 +113,16 @@ def pass_any_role(policies: Policies) -> Warnings:
             Statement: [{Effect: Allow, Action: "iam:PassRole", Resource: "arn:aws:iam::111122223333:role/task"}]
     """
     for index, (place, statement) in enumerate(policies.statements):
-        passing = [action for action in statement.items("Action") if _includes_pass_role(action)]
+        passing = [each for each in statement.items("Action") if matches("iam:passrole", each.lower())]
         passing += ["all but NotAction"] if "NotAction" in statement.values else []
-        passes = passing and statement.allows and _may_be_open(statement, [ROLE])
+        passes = passing and statement.allows and _may_be_open(statement, ROLE)
         if not passes or not policies.give("iam:PassRole", [ROLE], index):
             continue
         element, resources = _resources(statement)
-        alone = [
-            ((*place, *inner), repr(resource))
-            for inner, resource in statement.placed("Resource")
-            if resource == "*" or actions.includes_all(resource, ROLE)
-        ]
-        together = "every resource but NotResource" if element == "NotResource" else resources
-        for where, on in alone or [((*place, element), together)]:
-            found = f"{passing[0]} on {on}, which includes iam:PassRole on every role of the AWS account"
-            if passing[0].lower() == "iam:passrole":
-                found = f"{passing[0]} on {on}, which is every role of the AWS account"
-            fix = "name the roles in Resource, in a statement of its own with a Condition on iam:PassedToService"
-            yield where, Danger(found, "the roles that a service needs", fix)
-
-
-@functools.cache
-def _includes_pass_role(action: str) -> bool:
-    return matches("iam:passrole", pattern_of(action.lower(), wildcards=True))
+        on = "every resource but NotResource" if element == "NotResource" else resources
+        found = f"{passing[0]} on {on}, which includes iam:PassRole on every role of the AWS account"
+        fix = "name the roles in Resource, in a statement of its own with a Condition on iam:PassedToService"
+        yield (*place, element), Danger(found, "the roles that a service needs", fix)
 
 
 @rule(danger="always")

@@ -132,14 +132,8 @@ class Policies:
         return gives(self.documents)
 
     def give(self, action: str, arns: Sequence[str], index: int) -> bool:
-        """Return whether a statement gives an action on every resource of a type, alone or where none does alone."""
-        allowing = self.permissions.allowing(action)
-        if index not in allowing or self.permissions.limited(index):
-            return False
-        everywhere = self.permissions.everywhere
-        if everywhere(action, arns, [index]):
-            return True
-        return everywhere(action, arns) and not any(everywhere(action, arns, [each]) for each in allowing)
+        """Return whether a statement alone gives an action on every resource of a type."""
+        return not self.permissions.limited(index) and self.permissions.everywhere(action, arns, index)
 
 
 def _is_for_some(values: Mapping[str, Any]) -> bool:

@@ -1,6 +1,6 @@
 """Whom a trust policy lets in: whole namespaces, whole clusters, anybody."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.evaluation.admission import Admission, but_those
@@ -12,7 +12,7 @@ from irsa.evaluation.lint.rule import Danger, Warnings
 from irsa.evaluation.named_by import crowds
 from irsa.rules.grammar import VERSION, statement_mistakes
 from irsa.rules.leaves import map_leaves
-from irsa.rules.mistakes import Mistake, Place, shortened
+from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import is_pattern
 from irsa.rules.unknown import Unknown, has_unknown
@@ -32,8 +32,6 @@ class Trust(NamedTuple):
     """The index of the first of `statements` in it."""
     subjects: Sequence[tuple[Place, str]] = ()
     """The subjects of the statements before these, as they are written, and their places."""
-    provider_arns: Collection[str] = ()
-    """The OIDC providers that these name."""
 
     @property
     def trusted(self) -> Iterator[tuple[Place, str, Admitted | None]]:
@@ -48,25 +46,11 @@ def wide_trust(trust: Trust) -> Warnings:
     """Yield what lets in the service accounts of whole namespaces, or anybody, with its place in the trust."""
     allowed, fix = "only the service accounts that need the role", "name the service accounts"
     or_silence = f"{fix}, or silence the rule with a reason"
-    # By OIDC provider and namespace, None for several; the subjects are for each of the role's clusters.
-    together: dict[tuple[str, str | None], set[str]] = {}
     for where, subject, admitted in trust.trusted:
-        whom, namespace = _whole(subject), subject.partition(":")[0]
-        if whom:
+        if whom := _whole(subject):
             trusts = "trusts" if admitted is None or admitted.certain else "may trust"
             found = f"{subject!r} {trusts} {whom}{but_those([admitted]) if admitted else ''}"
             yield where, Danger(found, allowed, fix) if whom == EVERYBODY else Mistake(found, allowed, or_silence)
-        if whom != EVERYBODY and (not whom or is_pattern(namespace)):
-            key = admitted.provider_arn if admitted else "", None if whom else namespace
-            together.setdefault(key, set()).add(subject)
-    for (provider_arn, of_namespace), of_provider in together.items():
-        is_own = provider_arn and provider_arn in trust.provider_arns
-        subjects = of_provider | (together.get(("", of_namespace), set()) if is_own else set())
-        if any(map(is_pattern, subjects)) and stranger(subjects, of_namespace) is None:
-            those = f"all service accounts of {of_namespace}" if of_namespace else EVERYBODY
-            found = f"{shortened(', '.join(sorted(subjects)))} together trust {those}"
-            where = ("subjects" if trust.subjects else "statements",)
-            yield where, Mistake(found, allowed, or_silence) if of_namespace else Danger(found, allowed, fix)
     yield from ((("statements", index), mistake) for index, mistake in _crowds(trust.statements))
 
 
@@ -79,14 +63,14 @@ def _crowds(written: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Mistake
         if not any(statement_mistakes(each, trust=True))
     }
     # One that allows takes nobody out.
-    denials = (index for index, each in enumerate(written) if each.get("Effect") != "Allow")
-    denials_are_known = all(index in known and not has_unknown(written[index]) for index in denials)
-    for index, crowd, certain in crowds(known):
-        sure = "" if certain and denials_are_known else ", as far as irsa can tell"
+    denials = [index for index, each in enumerate(written) if each.get("Effect") != "Allow"]
+    for index, crowd in crowds(known):
+        sure = ", as far as irsa can tell" if denials or known[index].conditions else ""
         yield index, Danger(f"{crowd.noun} may assume the role{sure}", crowd.expected, crowd.fix)
-    denials_known = [each for each in known.values() if each.effect == "Deny"]
+    denials_are_known = all(index in known and not has_unknown(written[index]) for index in denials)
     for index, each in known.items() if denials_are_known else ():
-        if SERVICE in each.principals and admits_any_association((VERSION, [each, *denials_known])):
+        of_denials = (known[denial] for denial in denials)
+        if SERVICE in each.principals and admits_any_association((VERSION, [each, *of_denials])):
             found = "any association of EKS Pod Identity in the role's AWS account may have the role"
             fix = "add conditions on aws:RequestTag/kubernetes-namespace and aws:RequestTag/kubernetes-service-account"
             yield index, Mistake(found, "a statement that names the service account", fix)

@@ -51,7 +51,6 @@ WRONG_RESOURCES: list[tuple[Any, Any, bool]] = [
     ("ecr:GetAuthorizationToken", "arn:aws:ecr:us-west-2:111122223333:repository/app", True),
     ("s3:ListAllMyBuckets", "arn:aws:s3:::*", False),
     ("iam:ListRoles", f"{ROLE}/*", False),
-    ("iam:ListRoles", f"{ROLE}/team/*", True),
     # A key, not one of its aliases: https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
     ("kms:Decrypt", "arn:aws:kms:us-west-2:111122223333:alias/app", True),
     ("dynamodb:Query", f"{TABLE}/t/index/*", False),

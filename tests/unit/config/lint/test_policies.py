@@ -7,7 +7,6 @@ allow"; reference_policies_condition-keys.html: which keys a request has, and wh
 
 import json
 import re
-import string
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,7 +25,6 @@ from tests.unit.irsa.add_ons.every_add_on import aws_managed
 BUCKET = ["arn:aws:s3:::my-bucket", "arn:aws:s3:::my-bucket/*"]
 WRITES = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
 DENIES = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
-LETTERS = [f"arn:aws:s3:::{letter}*" for letter in string.ascii_lowercase]
 NEEDS_TLS = {"Bool": {"aws:SecureTransport": "true"}}
 WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 STATEMENT = "policy.document.Statement"
@@ -42,7 +40,6 @@ STATEMENT = "policy.document.Statement"
         ({"NotAction": "iam:*", "Resource": "*"}, "Resource"),
         ({"Action": "s3:*", "NotResource": BUCKET}, "NotResource"),
         ({"Action": "s3:PutObject", "NotResource": "arn:aws:s3:::my-bucket/*"}, "NotResource"),
-        ({"Action": "s3:*", "Resource": LETTERS}, "Resource"),
         ({"Action": "s3:PutObject", "Resource": "arn:aws:s3:::*"}, "Resource"),
         ({"Action": "dynamodb:PutItem", "Resource": "arn:aws:dynamodb:*:*:table/*"}, "Resource"),
         ({"Action": "s3:*", "Resource": "*", "Condition": NEEDS_TLS}, "Resource"),
@@ -52,7 +49,6 @@ STATEMENT = "policy.document.Statement"
         ({"Action": "s3:*", "Resource": "*", "Condition": {"StringLikeIfExists": {"aws:SourceVpc": "*"}}}, "Resource"),
         # All but what NotResource names is nothing here; these name their resources, or a condition really limits them.
         ({"Action": "dynamodb:PutItem", "NotResource": "arn:aws:dynamodb:*:*:table/*"}, None),
-        ({"Action": "s3:*", "Resource": LETTERS[:-1]}, None),
         ({"Action": "s3:*", "Resource": [*BUCKET, "arn:aws:s3:::mybucket/*"]}, None),
         ({"Action": "dynamodb:PutItem", "Resource": "arn:aws:dynamodb:us-west-2:*:table/*"}, None),
         ({"Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"aws:ResourceTag/a": "b"}}}, None),
@@ -99,15 +95,6 @@ def test_a_deny_in_another_document(denies: Mapping[str, Any], silent: bool) -> 
     assert bool(places("write-everything", {**policy(WRITES), **inline(denies)})) is not silent
 
 
-def test_two_documents_that_give_everything_together() -> None:
-    first, second = ({**WRITES, "Resource": half} for half in (LETTERS[:13], LETTERS[13:]))
-    other = {**WRITES, "Resource": BUCKET}
-    assert places("write-everything", {**policy(first, other), **inline(second)}) == [
-        f"{STATEMENT}.0.Resource",
-        "inlinePolicies.i.document.Statement.0.Resource",
-    ]
-
-
 def test_what_cannot_be_seen_silences_nothing() -> None:
     others = {
         **inline({**DENIES, "Action": ["s3:*", SECRET]}),
@@ -137,10 +124,6 @@ def test_what_cannot_be_seen_silences_nothing() -> None:
                 "Resource": "*",
                 "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}, **NEEDS_TLS},
             },
-            "Resource",
-        ),
-        (
-            {"Action": "iam:*", "Resource": [f"arn:aws:iam::*:role/{each}*" for each in string.ascii_lowercase]},
             "Resource",
         ),
         ({"Action": "iam:PassRole", "NotResource": "arn:aws:iam::*:role/*"}, None),

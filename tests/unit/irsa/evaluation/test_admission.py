@@ -9,7 +9,6 @@ import pytest
 
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.evaluation.admission import Admission, admission
-from irsa.rules.grammar import OPERATORS
 from irsa.ways import TrustParts, trust_document
 from tests.unit.irsa.evaluation.page_example import AUD, AUDIENCE, HOST_PATH, PROVIDER, SUB, statement
 from tests.unit.irsa.evaluation.page_example import OTHER_PROVIDER as OTHER
@@ -42,10 +41,7 @@ OPENING = {
 }
 
 
-SUBJECT = f"{PREFIX}*:*"
 HIDDEN = {
-    "the name that is tried": (allow({"StringLike": {SUB: SUBJECT}}), allow({"StringLike": {SUB: "*strangerzq*"}})),
-    "its beginning": (allow({"StringLike": {SUB: f"{PREFIX}*"}}), allow({"StringLike": {SUB: f"{PREFIX}s*"}})),
     "the audience that is tried": (allow({"StringNotEquals": {AUD: [AUDIENCE, "stranger.invalid", "strangerzq"]}}),),
     "its pattern": (allow({"StringNotLike": {AUD: ["sts*", "stranger*"]}}),),
     "an audience of a pattern": (allow({"StringLike": {AUD: "s*"}}), allow({"StringLike": {AUD: "*strangerzq*"}})),
@@ -54,7 +50,7 @@ HIDDEN = {
 
 @pytest.mark.parametrize("name", HIDDEN)
 def test_denying_the_one_who_is_tried_hides_nobody_else(name: str) -> None:
-    """The attack: the whole cluster is let in, but for the account, or the audience, by which that is tried."""
+    """The attack: the whole cluster is let in, but for the audience by which that is tried."""
     allowing, *denying = HIDDEN[name]
     found = judged(allowing, *({**each, "Effect": "Deny"} for each in denying))
 
@@ -102,7 +98,7 @@ def test_a_statement_that_opens_the_whole_cluster(name: str) -> None:
         allow({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}),
         allow({"StringLike": {"aws:SourceVpc": "*"}}),
         allow({"NumericLessThan": {SUB: "5"}}),
-        allow({"StringLike": {SUB: SUBJECT}, "StringNotLike": {SUB: "*strangerzq*"}}),
+        allow({"StringLike": {SUB: f"{PREFIX}*:*"}, "StringNotLike": {SUB: "*-of-others*"}}),
         allow({"StringLike": {SUB: "${aws:username}"}}),
         allow({"ArnLike": {SUB: f"{PREFIX}*"}}),
     ],
@@ -116,7 +112,7 @@ def test_what_cannot_be_told_is_not_told_for_a_no(statement: Any) -> None:
 
 # With each, the audience that is tried decides, and others of which all patterns say the same do not.
 OTHERWISE = {
-    **{name: {"StringLike": {AUD: "*:*:*:*:*:*"}, name: {AUD: ":::::"}} for name in OPERATORS},
+    "ArnLike": {"StringLike": {AUD: "*:*:*:*:*:*"}, "ArnLike": {AUD: ":::::"}},
     "Bool": {"StringLike": {AUD: "true*"}, "Bool": {AUD: "true"}},
     "a variable that reads sub": {"StringEquals": {AUD: f"${{{SUB}}}"}},
     "a variable that reads aud": {"StringLike": {SUB: [f"{PREFIX}${{{AUD.upper()}}}:*", f"{PREFIX}b:*"]}},
@@ -124,7 +120,7 @@ OTHERWISE = {
 }
 
 
-@pytest.mark.parametrize("name", [each for each in OTHERWISE if each != "Null" and not each.startswith("String")])
+@pytest.mark.parametrize("name", OTHERWISE)
 def test_where_nobody_speaks_for_others_it_cannot_be_told(name: str) -> None:
     """The attack: one token of many is tried, which a condition lets in for what no other one has."""
     found = judged(allow(OTHERWISE[name]))

@@ -1,6 +1,5 @@
 """Rules about documents alone, as a policy pack of somebody's own asks them: no stack file is there."""
 
-import json
 import re
 from typing import Any
 
@@ -8,7 +7,6 @@ import botocore.session
 import pytest
 
 from docs.generate.actions import reference
-from irsa.evaluation.admission import admission
 from irsa.evaluation.lint.actions import (
     OPERATIONS,
     WRITING,
@@ -18,11 +16,9 @@ from irsa.evaluation.lint.actions import (
     services,
     unknown_action,
 )
-from irsa.evaluation.lint.managed_policies import ManagedPolicy
-from irsa.evaluation.lint.permissions import administrator_access, full_access, pass_any_role, write_everything
+from irsa.evaluation.lint.permissions import pass_any_role, write_everything
 from irsa.evaluation.lint.rule import Danger, Policies
-from irsa.evaluation.lint.trust import Trust, wide_trust
-from tests.world import document, of_tokens
+from tests.world import document
 
 
 def test_every_service_is_what_the_package_says() -> None:
@@ -90,67 +86,3 @@ def test_documents_judged_together(statements: list[Any], found: list[int]) -> N
         assert [place[:3] for place, _ in warnings] == [(index, "Statement", 0) for index in found]
         assert all(isinstance(mistake, Danger) for _, mistake in warnings)
     assert not any(warning for _, each in policies.statements for warning in unknown_action(each))
-
-
-@pytest.mark.parametrize(("subject", "dangers"), [("team-a:app", []), ("team-a:*", [False]), ("*", [True])])
-def test_a_trust_policy(subject: str, dangers: list[bool]) -> None:
-    """The attack: a trust policy of any origin that lets in a namespace, or the cluster."""
-    issuer = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
-    condition = {"StringLike": {f"{issuer}:sub": f"system:serviceaccount:{subject}"}}
-    trusting = of_tokens(f"arn:aws:iam::111122223333:oidc-provider/{issuer}", condition)
-    warnings = [*wide_trust(Trust([trusting], admission(json.dumps(document(trusting)), [], [], "")))]
-
-    assert [place for place, _ in warnings] == [("statements", 0)] * len(dangers)
-    assert [isinstance(mistake, Danger) for _, mistake in warnings] == dangers
-
-
-ADMINISTRATOR = "arn:aws-us-gov:iam::aws:policy/AdministratorAccess"
-
-
-def statement(action: Any = "*", resource: Any = "*", effect: str = "Allow", **more: Any) -> dict[str, Any]:
-    return {"Effect": effect, "Action": action, "Resource": resource, **more}
-
-
-def dangers(*statements: Any, arns: Any = ()) -> list[str]:
-    """Return which rules warn of a role's policies, whatever they are about."""
-    documents = [document(*statements)] if statements else []
-    found = [each for each in (write_everything, pass_any_role) if any(each(Policies(documents)))]
-    of_aws = [ManagedPolicy(arn, documents) for arn in arns]
-    found += [rule for each in of_aws for rule in (administrator_access, full_access) if any(rule(each))]
-    return [each.warnings.__name__ for each in found]
-
-
-WRITES, PASSES = "write_everything", "pass_any_role"
-
-
-@pytest.mark.parametrize(
-    ("statements", "rules"),
-    [
-        ([statement()], [WRITES, PASSES]),
-        ([{"Effect": "Allow", "NotAction": "sqs:*", "NotResource": "arn:aws:s3:::b"}], [WRITES, PASSES]),
-        ([statement(Condition={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}})], [WRITES, PASSES]),
-        ([statement("S3:*", ["arn:aws:s3:::*"])], [WRITES]),
-        ([statement("iam:Pass*", "arn:aws:iam::*:role/*")], [WRITES, PASSES]),
-        (
-            [statement("iam:*"), statement("iam:*", effect="Deny"), statement("iam:PassRole", "arn:aws:iam::1:role/a")],
-            [],
-        ),
-        ([statement(), statement(effect="Deny")], []),
-        ([statement("s3:*", "arn:aws:s3:::b*/*"), statement("s3:Get*")], []),
-    ],
-)
-def test_what_its_policies_allow(statements: list[Any], rules: list[str]) -> None:
-    assert dangers(*statements) == rules
-
-
-@pytest.mark.parametrize(
-    ("arns", "statements", "count"),
-    [
-        ([ADMINISTRATOR], [], 1),
-        ([ADMINISTRATOR], [statement(effect="Deny")], 0),
-        ([f"arn:aws-us-gov:iam::aws:policy/AmazonS3{each}" for each in ("FullAccess", "ReadOnlyAccess")], [], 1),
-        ([ADMINISTRATOR.replace("aws:policy", "111122223333:policy"), ADMINISTRATOR + "-own"], [], 0),
-    ],
-)
-def test_which_policies_of_aws(arns: list[str], statements: list[Any], count: int) -> None:
-    assert len(dangers(*statements, arns=arns)) == count

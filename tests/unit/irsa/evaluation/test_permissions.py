@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from irsa.evaluation.permissions import gives
-from tests.unit.irsa.evaluation.identity_policies import allow, deny
+from tests.unit.irsa.evaluation.identity_policies import allow
 from tests.world import document
 
 NOBODYS = "arn:aws:s3:::strangerzq/strangerzq"
@@ -46,24 +46,3 @@ def test_an_older_version_has_no_variables() -> None:
 )
 def test_a_condition_of_an_allow(condition: Any, given: bool | None) -> None:
     assert gives([document(allow(Condition=condition))]).of("s3:GetObject", NOBODYS) is given
-
-
-@pytest.mark.parametrize(
-    ("allows", "denies", "given"),
-    [
-        # The usual pair: https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html
-        ({}, {"Bool": {"aws:SecureTransport": "false"}}, True),
-        ({}, {"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}, True),
-        ({"StringEquals": {"aws:RequestedRegion": "a"}}, {"StringNotEquals": {"aws:RequestedRegion": "a"}}, True),
-        # Nobody meets the one and avoids the other.
-        ({"StringEquals": {"aws:RequestedRegion": "a"}}, {"StringEquals": {"aws:RequestedRegion": "a"}}, None),
-        ({}, {"StringEquals": {"aws:SourceVpc": "vpc-1"}}, None),
-        # One condition that is not met is enough to avoid it.
-        ({}, {"StringEquals": {"aws:SourceVpc": "vpc-1", "aws:UserAgent": "x"}}, True),
-        ({}, {"StringLikeIfExists": {"aws:SourceVpc": "*"}}, False),
-        ({}, {"ForAnyValue:StringNotLike": {"aws:TagKeys": "*"}}, True),
-    ],
-)
-def test_a_condition_of_a_deny(allows: Any, denies: Any, given: bool | None) -> None:
-    role = gives([document(allow(Condition=allows), deny(Condition=denies))])
-    assert role.of("s3:GetObject", NOBODYS) is given

@@ -1,4 +1,3 @@
-import fnmatch
 import re
 import string
 
@@ -6,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irsa.evaluation.patterns import matches
 from irsa.rules.mistakes import Mistake
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import check_any_service_account, check_subject
@@ -13,8 +13,7 @@ from irsa.rules.subjects import check_any_service_account, check_subject
 BEGINNINGS = string.ascii_lowercase + string.digits
 EVERY_BEGINNING = [f"{character}*:*" for character in BEGINNINGS]
 
-names = st.text("abxyz", min_size=8, max_size=20)
-parts = st.text("abxyz*?", min_size=1, max_size=6)
+parts = st.text("abxyz*?[", min_size=1, max_size=6)
 patterns = st.lists(st.builds("{}:{}".format, parts, parts), min_size=1, max_size=6)
 
 
@@ -22,14 +21,7 @@ patterns = st.lists(st.builds("{}:{}".format, parts, parts), min_size=1, max_siz
 def test_nobody_named_a_stranger(subjects: list[str]) -> None:
     found = stranger(subjects)
 
-    assert found is None or not any(fnmatch.fnmatchcase(found, subject) for subject in subjects)
-
-
-@given(patterns, names, names)
-def test_who_is_left_out_is_found(subjects: list[str], namespace: str, name: str) -> None:
-    left_out = not any(fnmatch.fnmatchcase(f"{namespace}:{name}", subject) for subject in subjects)
-
-    assert not left_out or stranger(subjects) is not None
+    assert found is None or not any(matches(found, subject) for subject in subjects)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +39,8 @@ def test_everybody_however_spelled(subjects: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "subjects", [["team-a:*"], ["*:app"], ["team-?:*"], EVERY_BEGINNING[:25], [f"{c}*:app" for c in BEGINNINGS]]
+    "subjects",
+    [["team-a:*"], ["*:app"], ["team-?:*"], EVERY_BEGINNING[:25], [f"{c}*:app" for c in BEGINNINGS], ["*[a-z]:*"]],
 )
 def test_wide_and_yet_not_everybody(subjects: list[str]) -> None:
     assert stranger(subjects) is not None
@@ -64,10 +57,7 @@ def test_a_namespace_is_asked_about_alone() -> None:
 
 def test_many_ways_to_match_have_an_answer() -> None:
     """The attack: patterns whose ways to match double with each character would keep `irsa check` busy for ever."""
-    hard = [f"*{letter}{'?' * 15}*:*{letter}{'?' * 15}*" for letter in string.ascii_lowercase]
-    found = stranger(hard)
-
-    assert found is None or not any(fnmatch.fnmatchcase(found, subject) for subject in hard)
+    assert stranger([f"{f'*{letter}?' * 20}:*" for letter in string.ascii_lowercase])
 
 
 @pytest.mark.parametrize(

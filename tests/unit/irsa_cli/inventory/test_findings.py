@@ -274,7 +274,7 @@ def test_only_lists_that_were_all_read_say_that_a_cluster_is_gone(lists: list[An
         ),
         (trust(like(*(f"{each}*:*" for each in LETTERS))), "the cluster"),
         # The attack: every service account of atk-ns, and no pattern alone is as wide as a namespace.
-        (trust({**like("*atk*:*"), "ForAnyValue:StringLike": {SUB: f"{PREFIX}*-ns:*"}}), "*atk*-ns"),
+        (trust({**like("*atk*:*"), "ForAnyValue:StringLike": {SUB: f"{PREFIX}*-ns:*"}}), "? *-ns, *atk*"),
         (trust({**like("team-b:*"), "StringLikeIfExists": {SUB: "*:??*"}}), "team-b"),
         # The attack: an Allow for everybody, and a Deny unless it is a namespace, of which no Allow has a pattern.
         (denying({"StringEquals": {AUD: STS[0]}}, {"StringNotLike": {SUB: f"{PREFIX}atk-ns:*"}}), "? the cluster"),
