@@ -13,11 +13,13 @@ from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.progress import check_all, under_way
 from irsa_cli.verify.binding import FAILED_UPDATE, Verification, answers, failed_update
 from irsa_cli.verify.guard import of_guard
+from irsa_cli.verify.issuers import of_issuers
 from irsa_cli.verify.kinds import (
     ASSOCIATION,
     CHECKS,
     DOCUMENTS,
     GUARD,
+    ISSUER,
     PODS,
     POLICIES,
     PROVIDER,
@@ -62,8 +64,9 @@ def run(options: argparse.Namespace) -> int:
         time.sleep(pause)
         new = by_binding(look(declared, again, options.pods))
         checks = [check for key, old in by_binding(checks).items() for check in _newer(old, new.get(key, old))]
+    clusters = ClusterClients(declared.clusters)
+    checks += of_issuers(declared, bindings, clusters)
     if declared.guards and not options.bindings:
-        clusters = ClusterClients(declared.clusters)
         checks += check_all(
             "verify", declared.guards, lambda each: of_guard(each, clusters, declared.stack), CONCURRENT
         )
@@ -109,12 +112,12 @@ def _in_doubt(check: Check) -> Check:
 
 
 def _is_note(check: Check) -> bool:
-    return check.check == STAGE or (check.check == GUARD and check.outcome is Outcome.OK)
+    return check.check == STAGE or (check.check in (GUARD, ISSUER) and check.outcome is Outcome.OK)
 
 
 def columns_of(checks: Iterable[Check], pods: bool) -> list[str]:
     """Return the kinds of checks that are columns of the table; a stage is a line of its own."""
-    of_some = {ASSOCIATION, GUARD} - {check.check for check in checks}
+    of_some = {ASSOCIATION, GUARD, ISSUER} - {check.check for check in checks}
     absent = {STAGE, *([] if pods else [PODS]), *of_some}
     return [name for name in CHECKS if name not in absent]
 
