@@ -138,10 +138,11 @@ class _Question:
         """Return the answer with what is wrong with the issuer, outside EKS: STS reads that before a trust policy."""
         if not (self.cluster and self.live and answer.request) or eks_region(issuer_host_path(self.cluster.issuer)):
             return answer
-        from irsa_cli.issuer import REACHED, problems  # noqa: PLC0415 (an EKS cluster needs no cryptography)
+        from irsa_cli.verify.issuer import REACHED, problems  # noqa: PLC0415 (a file needs no client)
         from irsa_world.live.issuer import read_issuer  # noqa: PLC0415 (same)
 
-        found = [*problems(read_issuer(self.cluster, self.live), self.cluster.place)]
+        issuer = read_issuer(self.cluster, (self.live.namespace, self.live.name))
+        found = [*problems(issuer, self.cluster.place)]
         said = [f"{each.found}; expected: {each.expected}" for each in found if isinstance(each.found, str)]
         said += [each.found.reason for each in found if isinstance(each.found, Unknown)]
         refused = next((each.found for each in found if isinstance(each.found, str) and each.is_refused), "")

@@ -13,7 +13,7 @@ from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.progress import check_all, under_way
 from irsa_cli.verify.binding import FAILED_UPDATE, Verification, answers, failed_update
 from irsa_cli.verify.guard import of_guard
-from irsa_cli.verify.issuers import of_issuers
+from irsa_cli.verify.issuer import of_issuers
 from irsa_cli.verify.kinds import (
     ASSOCIATION,
     CHECKS,

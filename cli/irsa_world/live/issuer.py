@@ -22,8 +22,7 @@ from irsa.rules.mistakes import named
 from irsa.rules.unknown import Unknown
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.connection import is_of_certificate
-from irsa_world.live.kubernetes import ISSUER_PATH, ClusterClient
-from irsa_world.model import ServiceAccount
+from irsa_world.live.kubernetes import DISCOVERY, ClusterClient
 from irsa_world.unread import Unread
 
 # STS waits no longer: https://repost.aws/knowledge-center/iam-sts-invalididentitytoken
@@ -42,15 +41,7 @@ class NotPublished(Unknown):
 
 @dataclass(frozen=True)
 class Issuer:
-    """The issuer of a cluster's tokens, as far as it could be read.
-
-    Attributes:
-        url: Its URL, by the API server.
-        token: A token of a service account.
-        own_keys: The keys by which the API server takes tokens, as a JWK Set.
-        discovery: The discovery document that the issuer publishes.
-        keys: The keys that it publishes, likewise.
-    """
+    """The issuer of a cluster's tokens by its API server, which keeps the own keys, and as it is published."""
 
     url: str
     token: str | Unknown = field(repr=False)
@@ -59,7 +50,7 @@ class Issuer:
     keys: Any
 
 
-def read_issuer(cluster: ClusterClient, service_account: ServiceAccount | None) -> Issuer:
+def read_issuer(cluster: ClusterClient, service_account: tuple[str, str] | None) -> Issuer:
     """Return the issuer of a cluster, with a token of a service account, if there is one.
 
     Raises:
@@ -67,12 +58,11 @@ def read_issuer(cluster: ClusterClient, service_account: ServiceAccount | None) 
     """
     url, token = cluster.issuer, Unknown("there is no service account whose token would show it")
     if service_account:
-        place = service_account.namespace, service_account.name
-        token = _unless_unread(lambda: cluster.token(*place, AUDIENCE) or token)
+        token = _unless_unread(lambda: cluster.token(*service_account, AUDIENCE) or token)
     own_keys = _unless_unread(lambda: cluster.signing_keys)
-    discovery = published(f"{url.rstrip('/')}{ISSUER_PATH}")
-    keys_at = discovery.get("jwks_uri") if isinstance(discovery, dict) else None
-    keys = published(keys_at) if isinstance(keys_at, str) else NotPublished("the discovery document names no jwks_uri")
+    discovery = published(f"{url}{DISCOVERY}")
+    at = discovery.get("jwks_uri") if isinstance(discovery, dict) else None
+    keys = published(at) if isinstance(at, str) else NotPublished(f"{named(url + DISCOVERY)} has no jwks_uri")
     return Issuer(url, token, own_keys, discovery, keys)
 
 

@@ -16,7 +16,7 @@ from joserfc import jwk, jws
 
 from irsa.rules.commands import ClusterPlace
 from irsa.rules.unknown import Unknown
-from irsa_cli.issuer import problems
+from irsa_cli.verify.issuer import problems
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.issuer import Issuer, NotPublished
 from irsa_world.unread import Unread
