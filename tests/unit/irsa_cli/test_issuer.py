@@ -78,22 +78,22 @@ BROKEN: dict[str, tuple[Issuer, str, bool]] = {
     "subject types": (of_discovery(subject_types_supported="public"), "the published subject_types_supported", True),
     "algorithms": (
         of_discovery(id_token_signing_alg_values_supported=["HS256", "none"]), "the published id_token_signing", True),
-    "not there": (replace(GOOD, discovery=NotPublished(f"{ISSUER} answers HTTP 404")), f"{ISSUER} answers HTTP 404", True),
-    "keys not there": (replace(GOOD, keys=NotPublished(f"{KEYS} answers HTTP 403")), f"{KEYS} answers HTTP 403", True),
+    "not there": (replace(GOOD, discovery=NotPublished("HTTP 404")), "HTTP 404", True),
+    "keys not there": (replace(GOOD, keys=NotPublished("HTTP 403")), "HTTP 403", True),
     "no JWK Set": (replace(GOOD, keys={"keys": {"old": 1}}), "no keys are published", True),
     "own keys denied": (replace(GOOD, own_keys=DENIED), "get /openid/v1/jwks: forbidden", True),
     "the token's issuer": (
-        replace(GOOD, token=token(iss="https://before.example.com")), "the issuer of a new token is https://before", True),
+        replace(GOOD, token=token(iss="https://before.example.com")), "the issuer of a new token is https://b", True),
     "the key that signs": (of_keys(lambda keys: keys.pop(0)), "key old is not published", True),
     "the next key": (of_keys(lambda keys: keys.pop()), "key new is not published", False),
     "no kid": (of_keys(lambda keys: keys[0].pop("kid")), "key old is published without its kid", True),
     "use": (of_keys(lambda keys: keys[1].update(use="enc")), "key new is published with the use enc", False),
     "key_ops": (of_keys(lambda keys: keys[0].update(key_ops=["verify"])), "key old is published with key_ops", True),
-    "a kid twice": (of_keys(lambda keys: keys.append({**keys[1], "kid": "old"})), "key old shares its kid with 1", True),
+    "a kid twice": (of_keys(lambda keys: keys.append({**keys[1], "kid": "old"})), "key old shares its kid", True),
     # The attack, or a copy by hand: tokens are signed with another key of the same name.
-    "another key": (of_keys(lambda keys: keys[0].update(n=keys[0]["n"][::-1])), "key old is published as another", True),
+    "another key": (of_keys(lambda keys: keys[0].update(n=keys[0]["n"][::-1])), "key old is published as an", True),
     "too many": (
-        of_keys(lambda keys: keys.extend({**keys[0], "kid": f"k{n}"} for n in range(100))), "101 keys of type RSA", True),
+        of_keys(lambda keys: keys.extend({**keys[0], "kid": f"{n}"} for n in range(100))), "101 keys of type", True),
 }  # fmt: skip
 
 
@@ -148,6 +148,7 @@ def test_whatever_is_published_has_an_answer(document: Any) -> None:
         replace(GOOD, discovery=document),
         replace(GOOD, keys=document),
         replace(GOOD, own_keys=document),
+        replace(GOOD, token=f"{document}.b.c"),
         replace(GOOD, keys={"keys": changed}, own_keys=DENIED),
     ):
         assert all("\n" not in found for found, _ in said(each))
