@@ -13,7 +13,7 @@ from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.progress import check_all, under_way
 from irsa_cli.verify.binding import FAILED_UPDATE, Verification, answers, failed_update
 from irsa_cli.verify.guard import of_guard
-from irsa_cli.verify.issuer import of_issuers
+from irsa_cli.verify.issuer import in_clusters, of_issuer
 from irsa_cli.verify.kinds import (
     ASSOCIATION,
     CHECKS,
@@ -65,7 +65,6 @@ def run(options: argparse.Namespace) -> int:
         new = by_binding(look(declared, again, options.pods))
         checks = [check for key, old in by_binding(checks).items() for check in _newer(old, new.get(key, old))]
     clusters = ClusterClients(declared.clusters)
-    checks += of_issuers(declared, bindings, clusters)
     if declared.guards and not options.bindings:
         checks += check_all(
             "verify", declared.guards, lambda each: of_guard(each, clusters, declared.stack), CONCURRENT
@@ -75,6 +74,8 @@ def run(options: argparse.Namespace) -> int:
         keys = {binding.key for binding in bindings}
         same = [binding for binding in applied.bindings if binding.key in keys]
         checks = [*dict.fromkeys(after_a_failed_up(checks, look(applied, same, options.pods) if same else []))]
+    issuers = in_clusters(declared, bindings).items()
+    checks += check_all("verify", [*issuers], lambda each: of_issuer(declared, clusters, *each), CONCURRENT)
     columns = columns_of(checks, options.pods)
     notes = [f"{named(check.binding)}: {check.found}" for check in checks if _is_note(check)]
     notes += [] if options.pods else [WITHOUT_PODS.format(commands.verify_pods(declared.stack))]

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from irsa.rules import commands
 from irsa.rules.arns import HOST_PATH, issuer_host_path
 from irsa.rules.mistakes import named
+from irsa.rules.trust import federated_providers
 from irsa.rules.unknown import Unknown
 from irsa.ways import IRSA
 from irsa_cli.verify.kinds import ISSUER
@@ -62,20 +63,31 @@ class Problem(NamedTuple):
     is_refused: bool = True
 
 
-def of_issuers(declared: DeclaredStack, bindings: Iterable[DeclaredBinding], clusters: ClusterClients) -> list[Check]:
-    """Return the checks of the issuers outside EKS whose tokens these bindings trust; each cluster is asked once."""
-    by_token = [each for each in bindings if IRSA in each.identity.trusted and not each.unreadable]
+def in_clusters(declared: DeclaredStack, bindings: Iterable[DeclaredBinding]) -> dict[str, tuple[str, str] | None]:
+    """Return the clusters, perhaps outside EKS, whose tokens these bindings trust, with a service account of each."""
+    by_token = [each for each in bindings if IRSA in each.identity.trusted and not each.unreadable and _outside(each)]
     own = {each.provider: (each.namespace, each.name) for binding in by_token for each in binding.service_accounts}
-    checks = list[Check]()
-    for reference in own or (declared.clusters if by_token else ()):
-        # That a cluster cannot be reached, each of its bindings says.
-        with suppress(CouldNotLookError):
-            cluster, key = clusters.of(reference), declared.cluster_keys.get(reference)
-            if not eks_region(issuer_host_path(cluster.issuer)):
-                row, about = f"irsa:clusters.{key}" if key else "irsa:cluster", f"issuer {named(cluster.issuer)}"
-                asked = Check(row, ISSUER, Outcome.OK, about, REACHED.format(named(cluster.issuer)))
-                checks += ask(asked, partial(_of_issuer, cluster, own.get(reference)))
-    return checks
+    return own or dict.fromkeys(declared.clusters if by_token else ())
+
+
+def _outside(binding: DeclaredBinding) -> bool:
+    """Return whether a binding trusts another issuer than those of EKS, or does not say whom its role trusts."""
+    trusted = federated_providers(binding.trust or {})
+    return not trusted or any(not eks_region(arn.partition("/")[2]) for arn in trusted)
+
+
+def of_issuer(
+    declared: DeclaredStack, clusters: ClusterClients, reference: str, service_account: tuple[str, str] | None
+) -> list[Check]:
+    """Return the checks of the issuer of a cluster; none of one of EKS."""
+    # That a cluster cannot be reached, each of its bindings says.
+    with suppress(CouldNotLookError):
+        cluster, key = clusters.of(reference), declared.cluster_keys.get(reference)
+        if not eks_region(issuer_host_path(cluster.issuer)):
+            row, about = f"irsa:clusters.{key}" if key else "irsa:cluster", f"issuer {named(cluster.issuer)}"
+            asked = Check(row, ISSUER, Outcome.OK, about, REACHED.format(named(cluster.issuer)))
+            return ask(asked, partial(_of_issuer, cluster, service_account))
+    return []
 
 
 def _of_issuer(cluster: ClusterClient, service_account: tuple[str, str] | None, asked: Check) -> Iterator[Check]:
@@ -169,9 +181,10 @@ def _signed_by(token: str) -> tuple[Any, Any]:
 
     try:
         signed = jws.extract_compact(token.encode())
-        return signed.headers().get("kid"), json.loads(signed.payload)["iss"]
-    except (errors.JoseError, ValueError, KeyError, TypeError):
+        claims = json.loads(signed.payload)
+    except (errors.JoseError, ValueError):
         return None, None
+    return signed.headers().get("kid"), claims.get("iss") if isinstance(claims, dict) else None
 
 
 def _is_verified(token: str, key: dict[str, Any]) -> bool:

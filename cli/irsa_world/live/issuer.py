@@ -80,8 +80,6 @@ def published(url: str) -> Any:
     Thread(target=ask, daemon=True).start()
     try:
         return answer.result(SECONDS)
-    except httpx2.ConnectTimeout:
-        return Unread(CouldNotLookError(f"{named(url)}: no connection; {PROVE}"))
     except TimeoutError:
         return NotPublished(f"{named(url)} has no answer within {SECONDS:.0f} seconds, and STS waits no longer")
     except NO_ANSWER as error:
@@ -102,7 +100,7 @@ def _answer(url: str) -> Any:
     if not proxy and (private := _private_address(host)):
         return Unknown(f"{named(host)} has here the private address {private}, which irsa does not ask; {PROVE}")
     trust = httpx2.create_ssl_context()
-    limits = httpx2.Timeout(SECONDS, connect=SECONDS * 0.8)
+    limits = httpx2.Timeout(2 * SECONDS, connect=0.8 * SECONDS)
     with (
         httpx2.Client(verify=trust, proxy=proxy, timeout=limits, trust_env=False) as client,
         client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer,
@@ -135,7 +133,7 @@ def _document(url: str, answer: httpx2.Response) -> Any:
 def _private_address(host: str) -> str:
     """Return an address of a host that is not of the Internet; empty if it has none."""
     found = socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM)
-    addresses = [ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
+    addresses = [ip_address(address[0]) for *_, address in found]
     return next((str(each) for each in addresses if not each.is_global), "")
 
 

@@ -29,9 +29,8 @@ def public(key: Any, key_id: str, algorithm: str) -> dict[str, Any]:
     return {**key.as_dict(private=False), "use": "sig", "kid": key_id, "alg": algorithm}
 
 
-def token(**claims: Any) -> str:
-    header = {"alg": "RS256", "kid": "old"}
-    return jws.serialize_compact(header, json.dumps({"iss": ISSUER, **claims}), OLD, algorithms=["RS256"])
+def token(claims: Any) -> str:
+    return jws.serialize_compact({"alg": "RS256", "kid": "old"}, json.dumps(claims), OLD, algorithms=["RS256"])
 
 
 JWKS = {"keys": [public(OLD, "old", "RS256"), public(NEW, "new", "ES256")]}
@@ -42,14 +41,17 @@ DISCOVERY = {
     "subject_types_supported": ["public"],
     "id_token_signing_alg_values_supported": ["RS256", "ES256"],
 }
-GOOD = Issuer(ISSUER, token(), JWKS, DISCOVERY, JWKS)
+GOOD = Issuer(ISSUER, token({"iss": ISSUER}), JWKS, DISCOVERY, JWKS)
 DENIED = Unread(CouldNotLookError("get /openid/v1/jwks: forbidden"))
 
 
 def said(issuer: Issuer) -> list[tuple[str, bool]]:
     """Return what is found, and whether STS refuses tokens for it."""
     found = [*problems(issuer, ClusterPlace("own"))]
-    return [(each.found.reason if isinstance(each.found, Unknown) else each.found, each.is_refused) for each in found]
+    return [
+        (f"unknown: {each.found.reason}" if isinstance(each.found, Unknown) else each.found, each.is_refused)
+        for each in found
+    ]
 
 
 def test_what_the_api_server_writes_is_good() -> None:
@@ -81,9 +83,10 @@ BROKEN: dict[str, tuple[Issuer, str, bool]] = {
     "not there": (replace(GOOD, discovery=NotPublished("HTTP 404")), "HTTP 404", True),
     "keys not there": (replace(GOOD, keys=NotPublished("HTTP 403")), "HTTP 403", True),
     "no JWK Set": (replace(GOOD, keys={"keys": {"old": 1}}), "no keys are published", True),
-    "own keys denied": (replace(GOOD, own_keys=DENIED), "get /openid/v1/jwks: forbidden", True),
+    "own keys denied": (replace(GOOD, own_keys=DENIED), "unknown: get /openid/v1/jwks: forb", True),
     "the token's issuer": (
-        replace(GOOD, token=token(iss="https://before.example.com")), "the issuer of a new token is https://b", True),
+        replace(GOOD, token=token({"iss": "https://b.example"})), "the issuer of a new token is https://b.", True),
+    "no token": (replace(GOOD, token=token([])), "the issuer of a new token is missing", True),
     "the key that signs": (of_keys(lambda keys: keys.pop(0)), "key old is not published", True),
     "the next key": (of_keys(lambda keys: keys.pop()), "key new is not published", False),
     "no kid": (of_keys(lambda keys: keys[0].pop("kid")), "key old is published without its kid", True),
