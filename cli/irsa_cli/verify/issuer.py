@@ -66,8 +66,10 @@ class Problem(NamedTuple):
 def in_clusters(declared: DeclaredStack, bindings: Iterable[DeclaredBinding]) -> dict[str, tuple[str, str] | None]:
     """Return the clusters, perhaps outside EKS, whose tokens these bindings trust, with a service account of each."""
     by_token = [each for each in bindings if IRSA in each.identity.trusted and not each.unreadable and _outside(each)]
-    own = {each.provider: (each.namespace, each.name) for binding in by_token for each in binding.service_accounts}
-    return own or dict.fromkeys(declared.clusters if by_token else ())
+    found = dict[str, tuple[str, str] | None]()
+    for each in (each for binding in by_token for each in binding.service_accounts):
+        found.setdefault(each.provider, (each.namespace, each.name))
+    return found or dict.fromkeys(declared.clusters if by_token else ())
 
 
 def _outside(binding: DeclaredBinding) -> bool:
