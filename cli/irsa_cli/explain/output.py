@@ -43,7 +43,8 @@ class Note:
 
     Attributes:
         about: `association`: what one of EKS Pod Identity gives the service account, or why that is not known; `token`:
-            which role older Pods ask for; `by default`: what was taken because the service account does not exist.
+            which role older Pods ask for; `issuer`: what that of a cluster outside EKS publishes; `by default`: what
+            was taken because the service account does not exist.
         text: What there is to say.
     """
 

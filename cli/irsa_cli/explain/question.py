@@ -13,6 +13,7 @@ from irsa.rules.arns import issuer_host_path, parse_cluster_arn, parse_iam_arn, 
 from irsa.rules.mistakes import Mistake, likely, listed, named, nearest
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa.rules.unknown import Unknown
 from irsa_cli.explain.output import Explanation, Note, explained, section_of
 from irsa_cli.text_files import text_of
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, UsageError
@@ -120,7 +121,7 @@ class _Question:
         if association and not is_of_token:
             answer = self._by_association(association)
         else:
-            answer = self._by_token(role_arn or (self.live.role_arn if self.live else ""))
+            answer = self._of_issuer(self._by_token(role_arn or (self.live.role_arn if self.live else "")))
         if association:
             # The annotation does not matter then.
             answer = replace(answer, annotation="", expected="", fix="")
@@ -132,6 +133,24 @@ class _Question:
             text = f"by IRSA it may not: {answer.explanation}; but irsa cannot tell whether it has an association"
             answer = replace(answer, decision=Decision.CANNOT_TELL, explanation=text)
         return replace(answer, notes=(Note("association", unknown), *answer.notes))
+
+    def _of_issuer(self, answer: Explanation) -> Explanation:
+        """Return the answer with what is wrong with the issuer, outside EKS: STS reads that before a trust policy."""
+        if not (self.cluster and self.live and answer.request) or eks_region(issuer_host_path(self.cluster.issuer)):
+            return answer
+        from irsa_cli.verify.issuer import REACHED, problems  # noqa: PLC0415 (a file needs no client)
+        from irsa_world.live.issuer import read_issuer  # noqa: PLC0415 (same)
+
+        issuer = read_issuer(self.cluster, (self.live.namespace, self.live.name))
+        found = [*problems(issuer, self.cluster.place)]
+        said = [f"{each.found}; expected: {each.expected}" for each in found if isinstance(each.found, str)]
+        said += [each.found.reason for each in found if isinstance(each.found, Unknown)]
+        refused = next((each.found for each in found if isinstance(each.found, str) and each.is_refused), "")
+        if refused and answer.decision is Decision.ALLOWED:
+            text = f"STS does not take its tokens, whatever the trust policy says: {refused}"
+            answer = replace(answer, decision=Decision.DENIED, explanation=text)
+        notes = [Note("issuer", each) for each in said or [REACHED.format(named(self.cluster.issuer))]]
+        return replace(answer, notes=(*answer.notes, *notes))
 
     def _association(self) -> tuple[Association | None, str]:
         """Return the association of the service account, or why that is not known."""

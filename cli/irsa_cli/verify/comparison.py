@@ -13,7 +13,8 @@ from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.progress import check_all, under_way
 from irsa_cli.verify.binding import FAILED_UPDATE, Verification, answers, failed_update
 from irsa_cli.verify.guard import of_guard
-from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, PODS, STAGE
+from irsa_cli.verify.issuer import in_clusters, of_issuer
+from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, ISSUER, PODS, STAGE
 from irsa_world.compare import NONE
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.aws_account import read_world
@@ -50,8 +51,8 @@ def run(options: argparse.Namespace) -> int:
         time.sleep(pause)
         new = by_binding(look(declared, again, options.pods))
         checks = [check for key, old in by_binding(checks).items() for check in _newer(old, new.get(key, old))]
+    clusters = ClusterClients(declared.clusters)
     if declared.guards and not options.bindings:
-        clusters = ClusterClients(declared.clusters)
         checks += check_all(
             "verify", declared.guards, lambda each: of_guard(each, clusters, declared.stack), CONCURRENT
         )
@@ -60,6 +61,8 @@ def run(options: argparse.Namespace) -> int:
         keys = {binding.key for binding in bindings}
         same = [binding for binding in applied.bindings if binding.key in keys]
         checks = [*dict.fromkeys(after_a_failed_up(checks, look(applied, same, options.pods) if same else []))]
+    issuers = in_clusters(declared, bindings).items()
+    checks += check_all("verify", [*issuers], lambda each: of_issuer(declared, clusters, *each), CONCURRENT)
     columns = columns_of(checks, options.pods)
     notes = [f"{named(check.binding)}: {check.found}" for check in checks if _is_note(check)]
     notes += [] if options.pods else [WITHOUT_PODS.format(commands.verify_pods(declared.stack))]
@@ -97,12 +100,12 @@ def _in_doubt(check: Check) -> Check:
 
 
 def _is_note(check: Check) -> bool:
-    return check.check == STAGE or (check.check == GUARD and check.outcome is Outcome.OK)
+    return check.check == STAGE or (check.check in (GUARD, ISSUER) and check.outcome is Outcome.OK)
 
 
 def columns_of(checks: Iterable[Check], pods: bool) -> list[str]:
     """Return the kinds of checks that are columns of the table; a stage is a line of its own."""
-    of_some = {ASSOCIATION, GUARD} - {check.check for check in checks}
+    of_some = {ASSOCIATION, GUARD, ISSUER} - {check.check for check in checks}
     absent = {STAGE, *([] if pods else [PODS]), *of_some}
     return [name for name in CHECKS if name not in absent]
 

@@ -2,7 +2,7 @@
 
 PROVIDER, ROLE, TRUST = "provider", "role", "trust"
 POLICIES, DOCUMENTS, SERVICE_ACCOUNT, PODS = "policies", "documents", "service account", "pods"
-ASSOCIATION, GUARD, STAGE = "association", "guard", "stage"
+ASSOCIATION, GUARD, STAGE, ISSUER = "association", "guard", "stage", "issuer"
 # The columns of the table, and the lines of --help: what a check compares.
 CHECKS = {
     PROVIDER: (
@@ -22,6 +22,9 @@ CHECKS = {
     ),
     PODS: ("with --pods: each Pod that has not ended has the role and token of these annotations, or EKS Pod Identity"),
     STAGE: "with --pods and EKS Pod Identity, as a line: the stage of the Pods, and who holds the next one back",
+    ISSUER: (
+        "outside EKS: the issuer publishes what STS asks for, and each key of the API server, the one that signs first"
+    ),
     GUARD: (
         "with irsa:guard: its policies, bindings and ConfigMaps are as declared, and the API server understands them"
     ),

@@ -105,14 +105,14 @@ class Connection:
             text = printed.format(type(error).__name__)
         if is_of_program:
             cause = Cause.NO_CREDENTIALS
-        elif _is_of_certificate(error):
+        elif is_of_certificate(error):
             cause = Cause.NOT_TRUSTED
         is_silent = isinstance(error, httpx2.TimeoutException | httpx2.ConnectError)
         failure = NoConnectionError if is_silent else CouldNotLookError
         return failure(f"cluster {named(self._config.context_name)}: {text}", cause)
 
 
-def _is_of_certificate(error: BaseException | None) -> bool:
+def is_of_certificate(error: BaseException | None) -> bool:
     """Return whether a connection failed because the server's certificate is not trusted."""
     while error and not isinstance(error, ssl.SSLCertVerificationError):
         error = error.__cause__ or error.__context__

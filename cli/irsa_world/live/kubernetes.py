@@ -26,6 +26,7 @@ from irsa_world.state.declared import DeclaredServiceAccount
 PAGE = 500
 SOME_PODS = 100
 SHORTEST_TOKEN_SECONDS = 600
+DISCOVERY, KEYS = "/.well-known/openid-configuration", "/openid/v1/jwks"
 GROUPS = "/apis/"
 ADMISSION = f"{GROUPS}admissionregistration.k8s.io/v1"
 # Where the kinds are that are not in the core group.
@@ -174,11 +175,15 @@ class ClusterClient:
     @property
     def issuer(self) -> str:
         """The issuer of the cluster's tokens, as it publishes it."""
-        path = "/.well-known/openid-configuration"
-        found = self._answers.answer("issuer", lambda: self._ask(f"get {path}", path))
+        found = self._answers.answer("issuer", lambda: self._ask(f"get {DISCOVERY}", DISCOVERY))
         if found is None:
-            raise CouldNotLookError(f"get {path}: the cluster publishes no issuer")
+            raise CouldNotLookError(f"get {DISCOVERY}: the cluster publishes no issuer")
         return str(found["issuer"])
+
+    @property
+    def signing_keys(self) -> Object:
+        """The public keys by which the API server takes tokens, as a JWK Set."""
+        return self._answers.answer("keys", lambda: self._ask(f"get {KEYS}", KEYS)) or {}
 
     def _get(self, resource: str, name: str, namespace: str) -> Object | None:
         about = named(f"{namespace}/{name}" if namespace else name)

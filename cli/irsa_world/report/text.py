@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from irsa.rules.commands import in_order
 from irsa.rules.mistakes import named, visible
-from irsa.types import GUARD
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_world.message import DO, INDENT, Message, first_few
 from irsa_world.report.checks import ALLOWED, UNANSWERED, WORST_FIRST, Check, Outcome, Report
@@ -32,6 +31,8 @@ COLORS: dict[Outcome, str] = {
 # Of a line that is folded on a terminal, and has no color.
 PLAIN = "none"
 BLANK = ("", "")
+# How the rows begin that are of a guard, or of another part of the stack.
+OF_NO_BINDING = "irsa:"
 Line = tuple[str, str]
 """A line, and its style on a terminal; one without a style stays one line there."""
 
@@ -137,7 +138,7 @@ def summary(report: Report, rows: Iterable[Sequence[str]]) -> str:
     """Return the first line: whether all is good, the outcomes in the table, the bad ones first, and bindings."""
     counts = Counter(cell for row in rows for cell in row if isinstance(cell, Outcome))
     # The guard of a stack is of no binding.
-    bindings = len({check.binding for check in report.checks if check.binding.partition("@")[0] != GUARD})
+    bindings = len({check.binding for check in report.checks if not check.binding.startswith(OF_NO_BINDING)})
     present = [each for each in FIRST if counts[each]]
     numbers = [f"{counts[each]:,}" for each in present]
     numbers[:1] = [counted(counts[each], "check") for each in present[:1]]

@@ -211,6 +211,8 @@ cluster_version = _kubectl("version")
 can_i = _kubectl("auth can-i patch serviceaccounts")
 # https://kubernetes.io/docs/reference/kubectl/generated/kubectl_auth/kubectl_auth_whoami/
 who_am_i_in_cluster = _kubectl("auth whoami")
+# The API server's own discovery document, or keys, as its issuer must publish them.
+get_raw = _kubectl("get --raw {path}")
 list_contexts = _command("kubectl config get-contexts [--kubeconfig {kubeconfig}]")
 create_namespace = _kubectl("create namespace {name}")
 _create_service_account = _kubectl("create serviceaccount {name} -n {namespace}")

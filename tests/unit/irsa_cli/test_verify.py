@@ -21,6 +21,7 @@ from irsa.ways import IRSA, POD_IDENTITY, TrustParts, parse_identity, trust_docu
 from irsa_cli.main import main
 from irsa_cli.verify import comparison
 from irsa_cli.verify.comparison import after_a_failed_up
+from irsa_cli.verify.issuer import in_clusters
 from irsa_world.compare import of_annotations
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient
@@ -120,6 +121,12 @@ def said(binding: DeclaredBinding, cloud: Any, pods: bool = False, **stack: Any)
     return [
         (each.check, each.about, each.fix or each.outcome.value) for each in bad(checked(binding, cloud, pods, **stack))
     ]
+
+
+def test_a_cluster_of_eks_is_not_asked_for_its_issuer() -> None:
+    """Each look-up costs a request, and a run of the kubeconfig's program."""
+    for binding, asked in ((bound("both"), {}), (bound("podIdentity"), {}), (CI, {"": ("web", "app")})):
+        assert in_clusters(DeclaredStack("dev", (binding,), {}, {}), [binding]) == asked
 
 
 BACK, FORTH = {"irsa": "used", "podIdentity": "trusted"}, {"irsa": "trusted", "podIdentity": "used"}

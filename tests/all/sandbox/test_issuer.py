@@ -1,0 +1,180 @@
+"""A cluster outside EKS, whose issuer publishes copies of what the real API server prints: broken, found, repaired."""
+
+import dataclasses
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from sandbox.layout import Sandbox
+from sandbox.servers import (
+    choose_ports,
+    etcd,
+    kube_apiserver,
+    kube_controller_manager,
+    start,
+    write_access,
+    write_credentials,
+)
+from tests.issuer_site import DISCOVERY, ISSUER, KEYS, Page, Site, issuer_site
+from tests.sandbox.end_of_run import stopped_afterwards
+from tests.sandbox.irsa_command import irsa, not_good, report
+from tests.sandbox.project import STACK, Project
+from tests.sandbox.test_verify import access
+
+pytestmark = pytest.mark.sandbox
+
+BINDING = {
+    "serviceAccount": {"name": "outside"},
+    "role": {"name": "outside"},
+    "policyArns": ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"],
+}
+COPIES = {DISCOVERY: "/.well-known/openid-configuration", KEYS: "/openid/v1/jwks"}
+
+
+class Outside(NamedTuple):
+    """A cluster outside EKS, what its issuer publishes, and a stack there."""
+
+    cloud: Any
+    site: Site
+    project: Project
+    restart: Callable[..., None]
+
+    def verify(self, **variables: str) -> tuple[int, list[dict[str, str]]]:
+        code, checks = report(self.project, "verify", **{**self.site.variables, **variables})
+        return code, not_good(checks)
+
+    def explain(self) -> Any:
+        return irsa(self.project, "explain", "default/outside", "outside", "--stack", STACK, **self.site.variables)
+
+    def follow(self, advice: str) -> None:
+        """Publish what the command of an advice prints where it says."""
+        command, url = re.findall("what `(.+?)` prints, at (https://[^;]+)", advice)[0]
+        printed = self.cloud.run(*shlex.split(command))
+        assert printed.returncode == 0, printed.stderr
+        self.site.publish(url, printed.stdout)
+
+    def repaired(self, found: str) -> None:
+        """Verify that this alone is found, follow the advice, and verify that all is good."""
+        code, (check,) = self.verify()
+        assert (code, check["check"], check["binding"]) == (1, "issuer", "irsa:clusters.own")
+        assert found in check["found"]
+        self.follow(check["expected"])
+        assert self.verify() == (0, [])
+
+
+def new_key(folder: Path) -> tuple[Path, Path]:
+    """Write a key for tokens, and return the files of its public and private part."""
+    key, pem = ec.generate_private_key(ec.SECP256R1()), serialization.Encoding.PEM
+    public, private = folder / "new.pub", folder / "new.key"
+    public.write_bytes(key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
+    private.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return public, private
+
+
+@pytest.fixture(scope="module")
+def outside(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
+    own, folder = Sandbox(cloud.folder / "outside"), tmp_path_factory.mktemp("outside")
+    own.prepare()
+    own.programs.rmdir()
+    own.programs.symlink_to(cloud.sandbox.programs)
+    ports = choose_ports(own, cloud.progress)
+    write_credentials(own, ports)
+
+    def restart(*options: str) -> None:
+        server = kube_apiserver(own, ports, ISSUER)
+        command = (*server.command, f"--service-account-jwks-uri={KEYS}", *options)
+        start(own, dataclasses.replace(server, command=command), cloud.progress)
+
+    with stopped_afterwards(own), issuer_site(folder) as site:
+        start(own, etcd(own, ports), cloud.progress)
+        restart()
+        write_access(own, ports)
+        start(own, kube_controller_manager(own, ports), cloud.progress)
+        cluster = {"oidcIssuer": ISSUER, "createOidcProvider": True, "kubernetes": {"context": "irsa-sandbox"}}
+        values = {"clusters": {"own": cluster}, "bindings": {"outside": BINDING}}
+        project = Project(cloud, folder / "project", values, variables={"KUBECONFIG": str(own.kubeconfig)})
+        project.up()
+        found = Outside(dataclasses.replace(cloud, sandbox=own), site, project, restart)
+        for url, path in COPIES.items():
+            found.follow(f"what `kubectl get --raw {path}` prints, at {url}")
+        yield found
+        project.destroy()
+
+
+def changed(url: str, change: Callable[[Any], object]) -> Callable[[Site], object]:
+    """Return what publishes a document with a change."""
+
+    def publish(site: Site) -> None:
+        document = json.loads(site.pages[url].body)
+        change(document)
+        site.publish(url, document)
+
+    return publish
+
+
+# How what is published is broken, and what is found.
+BROKEN: dict[str, tuple[Callable[[Site], object], str]] = {
+    "never published": (lambda site: site.pages.pop(DISCOVERY), f"{DISCOVERY} answers HTTP 404"),
+    "a page": (lambda site: site.publish(DISCOVERY, "<html>"), f"{DISCOVERY} has no JSON object"),
+    "another issuer": (changed(DISCOVERY, lambda d: d.update(issuer=f"{ISSUER}/")), f"issuer is {ISSUER}/"),
+    "response types": (changed(DISCOVERY, lambda d: d.pop("response_types_supported")), "response_types_supported is"),
+    "keys not public": (lambda site: site.pages.update({KEYS: Page(b"{}", 403)}), f"{KEYS} answers HTTP 403"),
+    "another cluster's keys": (changed(KEYS, lambda d: d["keys"][0].update(kid="x")), "is not published"),
+    "without kid": (changed(KEYS, lambda d: d["keys"][0].pop("kid")), "is published without its kid"),
+    "for encryption": (changed(KEYS, lambda d: d["keys"][0].update(use="enc")), "is published with the use enc"),
+    "key_ops": (changed(KEYS, lambda d: d["keys"][0].update(key_ops=["verify"])), "is published with key_ops"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("break_it", "found"), BROKEN.values(), ids=BROKEN)
+def test_what_is_broken_is_found_and_repaired(outside: Outside, break_it: Callable[[Site], object], found: str) -> None:
+    break_it(outside.site)
+    outside.repaired(found)
+
+
+def test_keys_are_rotated_as_advised(outside: Outside, tmp_path: Path) -> None:
+    """https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/, kamaji#1325: 26 minutes."""
+    public, private = new_key(tmp_path)
+    options = [f"--service-account-key-file={public}", f"--service-account-signing-key-file={private}"]
+    outside.restart(options[0])
+    explained = outside.explain()
+    assert (explained.returncode, "Pods will fail when it signs: publish it" in explained.stdout) == (0, True)
+    before = outside.site.pages[KEYS]
+    outside.repaired("is not published")
+    outside.restart(*options)
+    verified = irsa(outside.project, "verify", "--stack", STACK, **outside.site.variables)
+    assert (verified.returncode, verified.stdout.partition("\n")[0][-10:]) == (0, " 1 binding")
+    # Whoever signs first, with a key that nobody has published.
+    outside.site.pages[KEYS] = before
+    explained = outside.explain()
+    assert explained.returncode == 1
+    assert re.match("denied: .*: STS does not take its tokens, .*: key .* is not published\n", explained.stdout)
+    outside.repaired("is not published")
+
+
+def test_the_documented_rights_are_enough(outside: Outside, tmp_path: Path) -> None:
+    """Who may create tokens of a service account may act as it: that right is not among them."""
+    kubeconfig, administrator = outside.cloud.sandbox.kubeconfig, outside.cloud.sandbox.kubeconfig.read_text()
+    verifying = access(outside.cloud, tmp_path, "verifying", "kubernetes-verify.yaml")["KUBECONFIG"]
+    kubeconfig.write_text(Path(verifying).read_text())
+    outside.site.asked.clear()
+    code, checks = report(outside.project, "verify", **outside.site.variables)
+    kubeconfig.write_text(administrator)
+
+    assert (code, not_good(checks), outside.site.asked) == (0, [], [DISCOVERY, KEYS])
+    (unread,) = [check for check in checks if check["outcome"] == "not checked"]
+    assert "serviceaccounts/token" in unread["found"]
+
+
+def test_an_issuer_that_is_not_reached_is_no_finding(outside: Outside) -> None:
+    code, (check,) = outside.verify(HTTPS_PROXY="http://127.0.0.1:9")
+
+    assert (code, check["outcome"]) == (3, "no answer")
+    assert check["found"].endswith("whether STS does, `irsa prove` shows")

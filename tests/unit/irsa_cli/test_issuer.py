@@ -1,0 +1,157 @@
+"""What is wrong with an issuer outside EKS: documents as the API server writes them, one part of them broken.
+
+Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html#manage-oidc-provider-prerequisites
+"""
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc import jwk, jws
+
+from irsa.rules.commands import ClusterPlace
+from irsa.rules.unknown import Unknown
+from irsa_cli.verify.issuer import problems
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.issuer import Issuer, NotPublished
+from irsa_world.unread import Unread
+from tests.issuer_site import ISSUER, KEYS
+
+OLD, NEW = jwk.generate_key("RSA", 2048), jwk.generate_key("EC", "P-256")
+
+
+def public(key: Any, key_id: str, algorithm: str) -> dict[str, Any]:
+    return {**key.as_dict(private=False), "use": "sig", "kid": key_id, "alg": algorithm}
+
+
+def token(claims: Any) -> str:
+    return jws.serialize_compact({"alg": "RS256", "kid": "old"}, json.dumps(claims), OLD, algorithms=["RS256"])
+
+
+JWKS = {"keys": [public(OLD, "old", "RS256"), public(NEW, "new", "ES256")]}
+DISCOVERY = {
+    "issuer": ISSUER,
+    "jwks_uri": KEYS,
+    "response_types_supported": ["id_token"],
+    "subject_types_supported": ["public"],
+    "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+}
+GOOD = Issuer(ISSUER, token({"iss": ISSUER}), JWKS, DISCOVERY, JWKS)
+DENIED = Unread(CouldNotLookError("get /openid/v1/jwks: forbidden"))
+
+
+def said(issuer: Issuer) -> list[tuple[str, bool]]:
+    """Return what is found, and whether STS refuses tokens for it."""
+    found = [*problems(issuer, ClusterPlace("own"))]
+    return [
+        (f"unknown: {each.found.reason}" if isinstance(each.found, Unknown) else each.found, each.is_refused)
+        for each in found
+    ]
+
+
+def test_what_the_api_server_writes_is_good() -> None:
+    assert said(GOOD) == []
+    # With a retired key, and one for other uses, of a type that nobody knows.
+    more = [{**JWKS["keys"][0], "kid": "retired"}, {"kty": "AKP", "use": "enc", "key_ops": ["encrypt"]}, 7]
+    assert said(replace(GOOD, keys={"keys": [*JWKS["keys"], *more]})) == []
+    assert said(replace(GOOD, token=Unknown("denied"))) == []
+
+
+def of_discovery(**changed: Any) -> Issuer:
+    return replace(GOOD, discovery={**DISCOVERY, **changed})
+
+
+def of_keys(change: Callable[[list[Any]], object]) -> Issuer:
+    document = copy.deepcopy(JWKS)
+    change(document["keys"])
+    return replace(GOOD, keys=document)
+
+
+# What is broken, what is found, and whether the tokens of today are refused.
+BROKEN: dict[str, tuple[Issuer, str, bool]] = {
+    "another issuer": (of_discovery(issuer=f"{ISSUER}/"), f"the published issuer is {ISSUER}/", True),
+    "no issuer": (of_discovery(issuer=None), "the published issuer is missing", True),
+    "response types": (of_discovery(response_types_supported=["code"]), "the published response_types_supported", True),
+    "subject types": (of_discovery(subject_types_supported="public"), "the published subject_types_supported", True),
+    "algorithms": (
+        of_discovery(id_token_signing_alg_values_supported=["HS256", "none"]), "the published id_token_signing", True),
+    "not there": (replace(GOOD, discovery=NotPublished("HTTP 404")), "HTTP 404", True),
+    "keys not there": (replace(GOOD, keys=NotPublished("HTTP 403")), "HTTP 403", True),
+    "no JWK Set": (replace(GOOD, keys={"keys": {"old": 1}}), "no keys are published", True),
+    "own keys denied": (replace(GOOD, own_keys=DENIED), "unknown: get /openid/v1/jwks: forb", True),
+    "the token's issuer": (
+        replace(GOOD, token=token({"iss": "https://b.example"})), "the issuer of a new token is https://b.", True),
+    "no token": (replace(GOOD, token=token([])), "the issuer of a new token is missing", True),
+    "the key that signs": (of_keys(lambda keys: keys.pop(0)), "key old is not published", True),
+    "the next key": (of_keys(lambda keys: keys.pop()), "key new is not published", False),
+    "no kid": (of_keys(lambda keys: keys[0].pop("kid")), "key old is published without its kid", True),
+    "use": (of_keys(lambda keys: keys[1].update(use="enc")), "key new is published with the use enc", False),
+    "key_ops": (of_keys(lambda keys: keys[0].update(key_ops=["verify"])), "key old is published with key_ops", True),
+    "a kid twice": (of_keys(lambda keys: keys.append({**keys[1], "kid": "old"})), "key old shares its kid", True),
+    # The attack, or a copy by hand: tokens are signed with another key of the same name.
+    "another key": (of_keys(lambda keys: keys[0].update(n=keys[0]["n"][::-1])), "key old is published as an", True),
+    "too many": (
+        of_keys(lambda keys: keys.extend({**keys[0], "kid": f"{n}"} for n in range(100))), "101 keys of type", True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("issuer", "found", "is_refused"), BROKEN.values(), ids=BROKEN)
+def test_what_is_broken_is_found(issuer: Issuer, found: str, is_refused: bool) -> None:
+    (only,) = said(issuer)
+
+    assert only[0].startswith(found)
+    assert only[1] is is_refused
+
+
+def test_each_key_that_is_missing_is_named() -> None:
+    own = {"keys": [*JWKS["keys"], {**JWKS["keys"][1], "kid": "newer"}]}
+
+    assert [name for name, _ in said(replace(GOOD, own_keys=own, keys={"keys": [{}]}))] == [
+        f"key {name} is not published" for name in ("old", "new", "newer")
+    ]
+
+
+@pytest.mark.parametrize("own_keys", [JWKS, DENIED])
+def test_the_published_key_verifies_the_token(own_keys: Any) -> None:
+    """The attack: whoever may write what is published has STS take tokens of another key; or a copy went wrong."""
+    other = {**public(NEW, "old", "ES256")}
+    found = said(replace(GOOD, own_keys=own_keys, keys={"keys": [other, JWKS["keys"][1]]}))
+
+    assert found[0][0].startswith("key old is published as another" if own_keys is JWKS else "key old does not verify")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://a.example", "https://a.example:8443", "https://a.example/?x=1", "https://a.example/b/", "https://u@a.example",
+     "https://[::1]", "https://a.example/#b", "https://"],
+)  # fmt: skip
+def test_an_issuer_that_iam_has_no_provider_for(url: str) -> None:
+    (found,) = said(replace(GOOD, url=url))
+
+    assert found[0].startswith("the issuer is ")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from([*DISCOVERY, *JWKS["keys"][0], "keys"]), inner, max_size=4)
+        ),
+    ).filter(lambda value: isinstance(value, dict))
+)
+def test_whatever_is_published_has_an_answer(document: Any) -> None:
+    changed = [{**key, **document} for key in JWKS["keys"]]
+    for each in (
+        replace(GOOD, discovery=document),
+        replace(GOOD, keys=document),
+        replace(GOOD, own_keys=document),
+        replace(GOOD, token=f"{document}.b.c"),
+        replace(GOOD, keys={"keys": changed}, own_keys=DENIED),
+    ):
+        assert all("\n" not in found for found, _ in said(each))
