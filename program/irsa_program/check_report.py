@@ -163,7 +163,10 @@ def stack_name(file: Path) -> str:
 def placed(mistakes: Iterable[LocatedMistake], file: StackFile) -> list[LocatedMistake]:
     """Return mistakes with their lines in the stack file, and with paths from the working directory."""
     prefix = "" if file.folder == Path() else f"{file.folder}/"
-    return located([each._replace(file=f"{prefix}{each.file}") if each.file else each for each in mistakes], file)
+    in_files = [
+        each._replace(file=os.path.normpath(f"{prefix}{each.file}")) if each.file else each for each in mistakes
+    ]
+    return located(in_files, file)
 
 
 def report_of(path: Path, live: bool = False) -> FileReport:
@@ -199,6 +202,9 @@ def _report_of(file: StackFile, live: bool) -> FileReport:
     mistakes = [*file.mistakes, *project.mistakes, *placed([*both, *examination.mistakes], file)]
     warnings, has_looked = [each for each in examination.warnings if not fails(each)], True
     not_checked = [*filter(None, [project.not_checked]), *examination.not_checked]
+    # Where AWS is asked, they are compared.
+    not_compared = [] if live else placed(examination.not_compared, file)
+    not_checked += [f"{each.where}: not compared with the limits of its team" for each in not_compared]
     not_checked += ["aws:region: a secret"] if region is SECRET else []
     if file.imports_environments:
         not_checked.append("`environment:`: the values that Pulumi ESC adds to this file")
@@ -216,10 +222,9 @@ def _report_of(file: StackFile, live: bool) -> FileReport:
         not_checked += seen.not_checked
         has_looked = seen.has_looked
     mistakes += placed(filter(fails, examination.warnings), file)
-    bindings = file.settings.get("bindings")
     return FileReport(
         file.name,
-        len(bindings) if isinstance(bindings, dict) else 0,
+        len(examination.settings.stack.bindings),
         located(mistakes, file),
         placed(warnings, file),
         [(placed([warning], file)[0], reason) for warning, reason in examination.silenced],
