@@ -19,9 +19,10 @@ TEAM: Mapping[str, Any] = {
     "role": ROLE,
     "policyArns": ["arn:aws:iam::${account}:policy/payments-*"],
 }
+READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
 API: Mapping[str, Any] = {
     "serviceAccount": {"name": "payments-api", "namespace": "default"},
-    "policy": {"document": document("s3:GetObject", "arn:aws:s3:::my-bucket/*")},
+    "policy": {"document": document(READ)},
 }
 
 
@@ -49,7 +50,7 @@ def test_a_binding_moves_to_its_team_and_back(deploy: Callable[..., Project], cl
     assert project.up()["create"] > 0
     assert project.up() == {}
 
-    project.set({"teams": {"payments": TEAM}})
+    project.set({"bindings": {}, "teams": {"payments": TEAM}})
     write(project, **{"payments-api": {**API, "policyArns": []}})
     assert project.up() == {}
     (role,) = [each for each in cloud.aws("iam").list_roles()["Roles"] if each["Path"] == ROLE["path"]]
