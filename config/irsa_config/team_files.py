@@ -20,11 +20,13 @@ from irsa_config.arguments_with_variables import values_with_variables
 from irsa_config.indentation import as_meant
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import check_files
-from irsa_config.nodes import NodeReader
+from irsa_config.nodes import NodeReader, text_of
+from irsa_config.project_file import STACK_FILE, project_above, project_settings
 from irsa_config.stack_file import StackFile
 from irsa_config.variables import BUILT_IN, references
 
 MOST_FILES = 5_000
+NO_FILE = "no regular file, but a link, a folder or another thing"
 IN_FILE = "`bindings:`, with the keys that irsa:bindings has in a stack file"
 REGULAR = "regular files in the Git repository of Pulumi.yaml, or else in its folder, without links and submodules"
 
@@ -99,11 +101,12 @@ def read_team_bindings(values: Mapping[str, Any], folder: Path, secrets: Iterabl
         place: Place = ("teams", name, "files")
         try:
             # One that is not a string is a mistake already.
-            paths = files_of(folder, team["files"], len(of_files)) if isinstance(team.get("files"), str) else []
+            paths = files_of(folder, team["files"], len(of_files)) if isinstance(team.get("files"), str) else {}
         except Mistake as mistake:
             found.mistakes.append(LocatedMistake(place, mistake))
             continue
-        for path in paths:
+        found.mistakes.extend(LocatedMistake(place, each) for each in paths.values() if each)
+        for path in (each for each, wrong in paths.items() if not wrong):
             if (other := of_files.setdefault(path, name)) != name:
                 what = f"{named(_name(path, folder))}, which is a file of irsa:teams.{other} too"
                 wrong = Mistake(what, "each file in one team", "change one of the patterns")
@@ -153,8 +156,8 @@ def _secret_variables(values: Mapping[str, Any]) -> set[str]:
     return {name for name, value in mapping_of(variables).items() if isinstance(value, Unknown)}
 
 
-def files_of(folder: Path, pattern: str, others: int = 0) -> list[Path]:
-    """Return the files of a path or a pattern, whose `*` crosses no `/`.
+def files_of(folder: Path, pattern: str, others: int = 0) -> dict[Path, Mistake | None]:
+    """Return the files of a path or a pattern, whose `*` crosses no `/`, each with why it may not be read.
 
     Args:
         folder: The folder of Pulumi.yaml.
@@ -162,7 +165,7 @@ def files_of(folder: Path, pattern: str, others: int = 0) -> list[Path]:
         others: How many files other teams have.
 
     Raises:
-        Mistake: There is none, or one that may not be read.
+        Mistake: There is none, or there are too many.
     """
     check_files(pattern)
     here = Path(os.path.realpath(folder))
@@ -183,15 +186,50 @@ def files_of(folder: Path, pattern: str, others: int = 0) -> list[Path]:
     found = [each for each in found if "*" not in pattern or not each.is_dir() or each.is_symlink()]
     if not found or not os.path.lexists(found[0]):
         raise Mistake(f"no file {named(pattern)}", REGULAR, "create it, or name another")
-    root = next((each for each in (here, *here.parents) if os.path.lexists(each / ".git")), here)
-    outside: dict[Path, str] = {}
-    for each in found:
-        if each.parent not in outside:
-            outside[each.parent] = _why_not(each.parent, root)
-        why = outside[each.parent] or ("" if stat.S_ISREG(each.lstat().st_mode) else "no regular file")
-        if why:
-            raise Mistake(f"{named(_name(each, folder))}, which is {why}", REGULAR, "move it there, or name others")
+    root = _repository(here) or here
+    outside = {each: _why_not(each, root) for each in {each.parent for each in found}}
+    why = {each: outside[each.parent] or ("" if stat.S_ISREG(each.lstat().st_mode) else NO_FILE) for each in found}
+    fix = "move it there, or name others"
+    return {
+        each: Mistake(f"{named(_name(each, folder))}, which is {wrong}", REGULAR, fix) if wrong else None
+        for each, wrong in why.items()
+    }
+
+
+def is_team_file(path: Path) -> bool:
+    """Return whether a file that is named for a check is a team's: no stack file by its name, with `bindings:`."""
+    try:
+        return not STACK_FILE.fullmatch(path.name) and re.search("(?m)^bindings:", text_of(path)) is not None
+    except (OSError, ValueError):
+        return False
+
+
+def stack_files_with(file: Path) -> list[Path]:
+    """Return the stack files in the Git repository of a team's file, or in its project, that name the file."""
+    wanted, here = Path(os.path.realpath(file)), Path(os.path.realpath(file)).parent
+    root = _repository(here) or project_above(here) or here
+    found = []
+    for folder, inner, names in os.walk(root):
+        inner[:] = sorted(name for name in inner if not name.startswith(".") and name != "node_modules")
+        for name in sorted(filter(STACK_FILE.fullmatch, names)):
+            stack = StackFile(Path(os.path.relpath(Path(folder) / name)))
+            settings = {**project_settings(stack.folder).settings, **stack.settings}
+            if any(_names_file(team, stack.folder, wanted) for team in mapping_of(settings.get("teams")).values()):
+                found.append(stack.path)
     return found
+
+
+def _names_file(team: Any, folder: Path, wanted: Path) -> bool:
+    pattern = mapping_of(team).get("files")
+    try:
+        return isinstance(pattern, str) and wanted in files_of(folder, pattern)
+    except Mistake:
+        # Of a pattern that finds what it may not, all is said where its stack file is checked.
+        return wanted.match(os.path.basename(str(pattern)))  # noqa: PTH119
+
+
+def _repository(folder: Path) -> Path | None:
+    return next((each for each in (folder, *folder.parents) if os.path.lexists(each / ".git")), None)
 
 
 def _names(folder: Path) -> list[str]:
