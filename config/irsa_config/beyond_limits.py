@@ -95,7 +95,7 @@ def _within(text: str, patterns: object) -> bool | None:
         if not isinstance(pattern, str):
             unknown = True
         elif not (sampled(text) or sampled(pattern)):
-            if covers(pattern, text):
+            if pattern == text or covers(pattern, text):
                 return True
         elif covers(_spelled(pattern), _spelled(text)):
             # Both have the same variables at the same places.

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.sandbox.irsa_command import irsa
 from tests.sandbox.project import Project
 from tests.world import document
 
@@ -62,7 +63,20 @@ def test_a_binding_moves_to_its_team_and_back(deploy: Callable[..., Project], cl
     assert "teams/payments/api.irsa.yaml:" in said
     assert "irsa:teams.payments.policyArns" in said
 
+    # Without the path, the role is another one: announced, and then done.
     project.set({"bindings": {"payments-api": API}})
-    changed = project.up()
-    assert changed["create"] > 0
+    said = irsa(project, "check", "--live", "Pulumi.test.yaml").stdout
+    assert "is replaced" in said
+    assert "path changes" in said
+    assert project.up()["replace"] > 0
     assert project.up() == {}
+
+
+@pytest.mark.usefixtures("boundary")
+def test_a_secret_variable_is_refused_before_anything_is_created(deploy: Callable[..., Project]) -> None:
+    project = deploy({"bindings": {}, "teams": {"payments": TEAM}})
+    project.pulumi("config", "set", "--secret", "--path", "irsa:variables.hidden", "read")
+    write(project, **{"payments-api": {**API, "policyArns": ["arn:aws:iam::${account}:policy/payments-${hidden}"]}})
+    said = project.refused("preview")
+    assert "${hidden}, a secret variable" in said
+    assert "teams/payments/api.irsa.yaml:" in said
