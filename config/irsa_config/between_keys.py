@@ -43,6 +43,9 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
         if isinstance(binding, dict):
             yield from _of_binding(key, binding)
             yield from _references(key, binding, values)
+    for name, team in mapping_of(values.get("teams")).items():
+        for index, cluster in enumerate(list_of(mapping_of(team).get("clusters"))):
+            yield from _unknown(("teams", name, "clusters", index), cluster, "irsa:clusters", values.get("clusters"))
     yield from _repeated(bindings, values)
     yield from _of_lint(mapping_of(values.get("lint")), values.get("bindings"))
 

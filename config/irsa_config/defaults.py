@@ -1,18 +1,36 @@
 """`irsa:defaults`, merged into the keys of the bindings."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake
 from irsa.rules.subjects import DEFAULT_NAMESPACE
-from irsa.rules.unknown import Unknown, has_unknown
+from irsa.rules.unknown import WRONG, Unknown, has_unknown
 from irsa.ways import IRSA, ONLY_IRSA, POD_IDENTITY, Identity, parse_identity
-from irsa_config.models import Defaults
+from irsa_config.models import Defaults, Team
 
 OF_THE_ROLE = ("path", "permissions_boundary", "max_session_duration")
 KEYS = {name: str(each.alias) for name, each in Defaults.model_fields.items()}
 OF_THE_TOKENS = ("sts_regional_endpoints", "token_expiration")
+
+
+class Limits(NamedTuple):
+    """The limits of a team's bindings."""
+
+    name: str
+    """The team's."""
+    team: Team
+    defaults: Defaults
+    """`irsa:defaults`, with what the team's `role` has in their place."""
+
+
+def limits_of(name: str, team: Team, defaults: Defaults) -> Limits:
+    """Return the limits of a team."""
+    role = team.role
+    names = ("path", "permissions_boundary")
+    own = {key: WRONG if isinstance(role, Unknown) else getattr(role, key) for key in names}
+    return Limits(name, team, defaults.model_copy(update={key: each for key, each in own.items() if each is not None}))
 
 
 def identity_in(tree: Any) -> Identity:
@@ -24,8 +42,11 @@ def identity_in(tree: Any) -> Identity:
         return ONLY_IRSA
 
 
-def with_defaults(tree: Mapping[str, Any], defaults: Defaults) -> dict[str, Any]:
-    """Return the keys of a binding and, where it has none, the defaults for them."""
+def with_defaults(tree: Mapping[str, Any], defaults: Defaults, limits: Limits | None = None) -> dict[str, Any]:
+    """Return the keys of a binding and, where it has none, the defaults for them, or what its team has."""
+    if limits:
+        defaults, clusters = limits.defaults, limits.team.clusters
+        tree = {"clusters": clusters, **tree} if clusters else tree
     merged = _with(tree, defaults, "identity")
     identity = identity_in(merged)
     if IRSA in identity.trusted:

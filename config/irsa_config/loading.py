@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from irsa.keys.binding import is_model
-from irsa.rules.leaves import leaves, part_at
+from irsa.rules.leaves import leaves, mapping_of, part_at
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import SECRET, WRONG, Unknown, without_places
 from irsa_config.argument_places import spelled
 from irsa_config.between_keys import mistakes_between_keys
-from irsa_config.defaults import with_defaults
+from irsa_config.defaults import limits_of, with_defaults
 from irsa_config.key_types import type_at
 from irsa_config.lint import RULES
 from irsa_config.located_mistake import LocatedMistake
@@ -19,9 +19,17 @@ from irsa_config.models import Defaults
 from irsa_config.policy_sources import PolicySources
 from irsa_config.reading import read_top
 from irsa_config.stack import Binding, Stack
+from irsa_config.team_files import TeamBindings, read_team_bindings
 from irsa_config.variables import BUILT_IN, references
 
 NONE: frozenset[Place] = frozenset()
+NO_BOUNDARY = Mistake(
+    "a team without a permissions boundary: a document could give what policyArns does not",
+    "permissionsBoundary here or in irsa:defaults",
+    "add it",
+)
+# Its `config:` declares the key, in the template too, and the engine stops without it.
+NO_BINDINGS = Mistake("no bindings", "irsa:bindings, which Pulumi.yaml requires", "add `irsa:bindings: {}`")
 EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")
 
 
@@ -41,13 +49,14 @@ class LoadedSettings:
     mistakes: list[LocatedMistake]
     secrets: list[Place]
     sources: PolicySources
+    of_teams: TeamBindings
 
     def placed(self, mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:
         """Return mistakes with their places in this stack's files, in its words, and each once."""
         found: dict[tuple[Any, ...], LocatedMistake] = {}
         for mistake in mistakes:
             each = self.sources.in_file(mistake._replace(place=self._where_written(mistake.place)))
-            each = each._replace(mistake=each.mistake.spelled(spelled))
+            each = self.of_teams.in_file(each)._replace(mistake=each.mistake.spelled(spelled))
             # A mistake in a file is the same for all its bindings; a warning may be silenced for one of them.
             of_file = each.within and each.rule not in RULES
             where = (each.file, each.within) if of_file else (each.place, each.file, each.within)
@@ -61,6 +70,10 @@ class LoadedSettings:
             if not isinstance(value, Mapping) or key not in value:
                 defaults = self.written.get("defaults")
                 known = defaults if place[:1] == ("bindings",) and isinstance(defaults, Mapping) else {}
+                team: Place = ("teams", self.of_teams.teams.get(str(place[1]), ""), "role") if place[1:] else ()
+                of_team = mapping_of(part_at(self.written, team))
+                if place[:1] == ("bindings",) and key in of_team:
+                    return (*team, *place[index:])
                 # `tags` of the defaults are merged one by one into those of a binding, which may have no `role`.
                 first = index - 1 if place[index - 1 : index] == ("tags",) else index
                 names = (at for at in range(first, min(index + 2, len(place))) if place[at] in known)
@@ -69,19 +82,29 @@ class LoadedSettings:
         return place
 
 
-def read_settings(values: Mapping[str, Any], folder: Path) -> LoadedSettings:
+def read_settings(values: Mapping[str, Any], folder: Path, secret_variables: Iterable[str] = ()) -> LoadedSettings:
     """Return the settings of a stack.
 
     Args:
         values: The `irsa:` values of a stack, without that prefix.
         folder: The folder of Pulumi.yaml, to which file paths are relative.
+        secret_variables: Names of variables that are secret, besides those whose values are not known.
     """
-    sources, bindings = PolicySources(folder), values.get("bindings")
+    of_teams = read_team_bindings(values, folder, secret_variables)
+    if of_teams.bindings:
+        if "bindings" not in values:
+            of_teams.mistakes.append(LocatedMistake(("bindings",), NO_BINDINGS))
+        own = values.get("bindings", {})
+        # In one order, wherever a binding stands.
+        every = dict(sorted({**of_teams.bindings, **own}.items())) if isinstance(own, dict) else own
+        values = {**values, "bindings": every}
+    folders = {key: file.path.parent for key, file in of_teams.files.items()}
+    sources, bindings = PolicySources(folder, folders), values.get("bindings")
     written = {**values, "bindings": sources.with_documents(bindings)} if isinstance(bindings, dict) else dict(values)
     all_leaves = leaves(values)
     empty = [place for place, leaf in all_leaves if leaf is None]
     mistakes = [LocatedMistake(place, EMPTY) for place in empty]
-    mistakes += [*mistakes_between_keys(without_places(dict(values), empty)), *sources.mistakes]
+    mistakes += [*mistakes_between_keys(without_places(dict(values), empty)), *sources.mistakes, *of_teams.mistakes]
     # What should contain keys is read anyway: what is between keys does not say that it has none.
     between = (each.place for each in mistakes if not is_model(type_at(each.place)))
     judged = {*empty, *(place for place in between if not isinstance(part_at(written, place), dict | list))}
@@ -95,10 +118,12 @@ def read_settings(values: Mapping[str, Any], folder: Path) -> LoadedSettings:
         if place[:1] == ("bindings",) and place[1:]:
             reported.setdefault(str(place[1]), set()).add(place[2:])
     defaults, trees = read.pop("defaults", Defaults.model_construct()), read.pop("bindings")
-    read["bindings"] = {
-        key: Binding(
-            key, with_defaults(tree, defaults) if isinstance(tree, dict) else tree, tree, reported.get(key, NONE)
-        )
-        for key, tree in trees.items()
-    }
-    return LoadedSettings(Stack(**read), written, mistakes, secrets, sources)
+    limits = {name: limits_of(name, team, defaults) for name, team in read.pop("teams", {}).items()}
+    without = [name for name, each in limits.items() if each.defaults.permissions_boundary is None]
+    mistakes += [LocatedMistake(("teams", name, "role"), NO_BOUNDARY) for name in without]
+    read["bindings"] = {}
+    for key, tree in trees.items():
+        team = limits.get(of_teams.teams.get(key, ""))
+        merged = with_defaults(tree, defaults, team) if isinstance(tree, dict) else tree
+        read["bindings"][key] = Binding(key, merged, tree, reported.get(key, NONE), team)
+    return LoadedSettings(Stack(**read), written, mistakes, secrets, sources, of_teams)

@@ -24,6 +24,7 @@ from irsa.keys.binding import (
     a_mapping,
     arn,
     named,
+    one_of,
     rule,
 )
 from irsa.keys.guard import GuardModeOrOff, GuardSettings
@@ -31,6 +32,7 @@ from irsa.rules import commands, names
 from irsa.rules.arns import LONGEST_ISSUER, check_issuer
 from irsa.rules.mistakes import Located, Mistake, shortened
 from irsa.rules.unknown import Value
+from irsa_config.limits import ALLOWABLE
 from irsa_config.variables import replaced
 
 
@@ -61,10 +63,36 @@ def _check_variable_value(value: str) -> None:
         raise Mistake(f"{shortened(value)}, in which nothing is replaced", "a value without variables", fix)
 
 
+def check_files(value: str) -> None:
+    """Refuse what is no path, or pattern of paths, that is relative to Pulumi.yaml.
+
+    Raises:
+        Mistake: It is absolute, or has `**`.
+    """
+    if value.startswith("/") or "**" in value or not value.strip("./"):
+        allowed = "a path relative to Pulumi.yaml, in which `*` stands for a part of one name"
+        raise Mistake(shortened(value), allowed, "write such a path, such as teams/payments/*.irsa.yaml")
+
+
+def _check_policy_pattern(value: str) -> None:
+    if not re.fullmatch(POLICY_PATTERN, value, re.DOTALL):
+        allowed = "ARNs of IAM policies: arn:aws:iam::111122223333:policy/payments-*"
+        raise Mistake(f"{shortened(value)}, which matches no policy's ARN", allowed, "write it so")
+
+
 ISSUER_EXAMPLE = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 # https://www.pulumi.com/docs/iac/concepts/stacks/#create-stack
 STACK_NAME = "[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+"
 VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+POLICY_PATTERN = r"arn:[^:]+:iam::[^:]+:policy/.+|.*\$\{.*"
+_wild = "letters, digits, - and the wildcards * and ?"
+NamespacePattern = Annotated[
+    str, named(names.NameRule("a pattern of namespaces", 63, r"[a-z0-9*?-]+", _wild), "payments-*")
+]
+_wild = f"{names.KEY.words} and the wildcards * and ?"
+KeyPattern = Annotated[str, named(names.NameRule("a pattern of keys", 100, r"[\w+=,.*?-]+", _wild), "payments-*")]
+_policy_arn = "arn:aws:iam::111122223333:policy/payments-*"
+PolicyPattern = Annotated[str, rule(_check_policy_pattern, pattern=f"^(?:{POLICY_PATTERN})$", examples=[_policy_arn])]
 # Used before any AWS account or region is known, so without variables.
 LiteralRoleArn = Annotated[str, arn("role", variables=False)]
 _issuer = rule(check_issuer, pattern=r"^https://[^?]+$", maxLength=LONGEST_ISSUER, examples=[ISSUER_EXAMPLE])
@@ -176,6 +204,34 @@ class Defaults(Keys):
     """Lifetime of the tokens in seconds."""
 
 
+class TeamRole(Keys):
+    """What the roles of a team have, in place of `irsa:defaults`."""
+
+    path: PolicyPath | None = Field(default=None, examples=["/irsa/payments/"])
+    """IAM path of its roles and policies."""
+    permissions_boundary: PolicyArn | None = Field(default=None, examples=["arn:aws:iam::111122223333:policy/teams"])
+    """Permissions boundary of its roles. A team has one, or `irsa:defaults` has."""
+
+
+class Team(Keys):
+    """Bindings that a team writes into files of its own, within these limits."""
+
+    files: Annotated[str, rule(check_files, examples=["teams/payments/*.irsa.yaml"])]
+    """Its files, relative to Pulumi.yaml: a path, or a pattern whose `*` stands for a part of one name."""
+    namespaces: Annotated[list[NamespacePattern], Field(min_length=1, examples=[["payments", "payments-*"]])]
+    """The namespaces that its bindings may name, in which `*` and `?` are wildcards."""
+    keys: Annotated[list[KeyPattern], Field(min_length=1, examples=[["payments-*"]])]
+    """What the keys of its bindings match, and the names of its roles and policies."""
+    role: TeamRole = Field(default=TeamRole.model_construct(), examples=[{"path": "/irsa/payments/"}])
+    """What its roles have."""
+    policy_arns: list[PolicyPattern] = a_list(["arn:aws:iam::111122223333:policy/payments-*"])
+    """The existing policies that its bindings may attach, in which `*` and `?` are wildcards. Default: none."""
+    clusters: list[str] = a_list(["blue"])
+    """Keys of `irsa:clusters` for its bindings. Default: all."""
+    allow: list[Annotated[str, one_of(ALLOWABLE, "name one of these")]] = a_list(["role.name"])
+    """Keys of a binding that are refused otherwise, and may have any value."""
+
+
 class Silence(Keys):
     """Warnings of one lint rule that you accept."""
 
@@ -209,6 +265,17 @@ class StackKeys(Keys):
         {"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}}, alias="accounts"
     )
     """Other AWS accounts, keyed by a name you choose."""
+    teams: dict[Key, Team] = a_mapping(
+        {
+            "payments": {
+                "files": "teams/payments/*.irsa.yaml",
+                "namespaces": ["payments"],
+                "keys": ["payments-*"],
+                "role": {"permissionsBoundary": "arn:aws:iam::111122223333:policy/teams"},
+            }
+        }
+    )
+    """Teams with files of their own, keyed by a name you choose."""
     defaults: Defaults = Field(
         default=Defaults.model_construct(), examples=[{"namespace": "default", "path": "/irsa/"}]
     )

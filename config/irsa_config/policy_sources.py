@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -17,20 +18,21 @@ from irsa_config.nodes import LOADER, line_in, mappings_in, read_at_most
 from irsa_config.scalars import reason_not_to_use
 
 FILE = "a JSON file below the folder of Pulumi.yaml, of at most 1 MiB"
+FILE_OF_A_TEAM = FILE.replace("Pulumi.yaml", "the team's file")
 LARGEST = 2**20
 
 
 class PolicySources:
     """The policy documents of one stack file; each policy file is read once, and its mistakes are reported once.
 
-    File paths are relative to the folder, which is that of Pulumi.yaml.
+    File paths are relative to the folder, which is that of Pulumi.yaml; in a team's binding, to its file's.
 
     Attributes:
         mistakes: Why files cannot be read, or are not JSON.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, of_teams: Mapping[str, Path] = MappingProxyType({})) -> None:
+        self._folder, self._of_teams = folder, of_teams
         # By name: the text of a file and its document; None where it can't be used.
         self._files: dict[str, tuple[str, dict[str, Any]] | None] = {}
         self._nodes: dict[str, Any] = {}
@@ -77,43 +79,45 @@ class PolicySources:
         name = source.get("file")
         if not isinstance(name, str):
             return {**source, "document": WRONG}
-        if self._files.get(name) is None:
-            self._open(place, name)
-        file = self._files.get(name)
-        self._file_of[place] = name
+        folder = self._of_teams.get(str(place[1]), self._folder)
+        known = name if folder is self._folder else os.path.relpath(folder / name, os.path.realpath(self._folder))
+        if self._files.get(known) is None:
+            self._open(place, folder, name, known)
+        file = self._files.get(known)
+        self._file_of[place] = known
         return {**source, "document": file[1] if file else WRONG}
 
-    def _open(self, place: Place, name: str) -> None:
+    def _open(self, place: Place, folder: Path, name: str, known: str) -> None:
         """Read a file. A missing file is a mistake on each line that names it; what is wrong in one, is one mistake."""
         try:
-            text = _text_of(self._folder, name)
+            text = _text_of(folder, name, FILE if folder is self._folder else FILE_OF_A_TEAM)
         except Mistake as mistake:
             self.mistakes.append(LocatedMistake((*place, "file"), mistake))
             return
-        if name in self._files:
+        if known in self._files:
             return
         try:
-            self._files[name] = (text, _document_of(text))
+            self._files[known] = (text, _document_of(text))
         except Mistake as mistake:
-            self._files[name] = None
+            self._files[known] = None
             cause = mistake.__cause__
             line = cause.lineno if isinstance(cause, json.JSONDecodeError) else _line_of_repeated(text) or 1
-            self.mistakes.append(LocatedMistake((*place, "file"), mistake, name, line))
+            self.mistakes.append(LocatedMistake((*place, "file"), mistake, known, line))
 
 
-def _text_of(folder: Path, name: str) -> str:
+def _text_of(folder: Path, name: str, allowed: str) -> str:
     try:
-        return _content_of(folder, name).decode()
+        return _content_of(folder, name, allowed).decode()
     except Mistake:
         raise
     except FileNotFoundError:
         close = _near(folder, folder / name)
         fix = f"did you mean {close!r}?" if close else "create it, with an IAM policy in JSON"
-        raise Mistake(f"no file {shortened(name)}", FILE, fix) from None
+        raise Mistake(f"no file {shortened(name)}", allowed, fix) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise Mistake(
-            f"cannot read {shortened(name)}: {reason}", FILE, "make it a readable file in UTF-8, or name another"
+            f"cannot read {shortened(name)}: {reason}", allowed, "make it a readable file in UTF-8, or name another"
         ) from None
 
 
@@ -129,7 +133,7 @@ def _near(folder: Path, file: Path) -> str | None:
     return by_stem[close].relative_to(folder).as_posix() if close else None
 
 
-def _content_of(folder: Path, name: str) -> bytes:
+def _content_of(folder: Path, name: str, allowed: str) -> bytes:
     """Return what is in a policy's file. Of what is outside of the folder nothing is read or reported.
 
     Raises:
@@ -138,12 +142,12 @@ def _content_of(folder: Path, name: str) -> bytes:
     """
     file = Path(os.path.realpath(folder / name))
     if Path(name).is_absolute() or not file.is_relative_to(os.path.realpath(folder)):
-        raise Mistake(f"{shortened(name)}, which is not below the folder of Pulumi.yaml", FILE, "copy it there")
+        raise Mistake(f"{shortened(name)}, which is not below that folder", allowed, "copy it there")
     if not stat.S_ISREG(file.stat().st_mode):
-        raise Mistake(f"{shortened(name)}, which is not a regular file", FILE, "name the file itself")
+        raise Mistake(f"{shortened(name)}, which is not a regular file", allowed, "name the file itself")
     content = read_at_most(file, LARGEST)
     if content is None:
-        raise Mistake(f"{shortened(name)}, a file of more than 1 MiB", FILE, "name the file of the policy")
+        raise Mistake(f"{shortened(name)}, a file of more than 1 MiB", allowed, "name the file of the policy")
     return content
 
 

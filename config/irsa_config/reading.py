@@ -70,7 +70,7 @@ class StackReader(Arguments):
         # `policyArns: []` beside an existing role, or `anyServiceAccount: false`, is as if it were not there.
         if isinstance(value, str) or group.model not in OF_BINDINGS:
             return False
-        return (type(value), value) == _defaults(group.model).get(name)
+        return (type(value), value) == defaults_of(group.model).get(name)
 
     def _misspelled(self, unknown: Sequence[str], there: Set[str], group: Group, place: Place) -> list[str]:
         own = self.own
@@ -127,7 +127,7 @@ OF_BINDINGS = _models(OF_A_BINDING)
 
 
 @functools.cache
-def _defaults(model: type[Keys]) -> Mapping[str, tuple[type, Any]]:
+def defaults_of(model: type[Keys]) -> Mapping[str, tuple[type, Any]]:
     """Return the values of keys that are not there, each with its type: 1 is not true."""
     found = {
         name: each.get_default(call_default_factory=True)

@@ -14,7 +14,7 @@ from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Place
 from irsa.rules.unknown import WRONG, Unknown, Value, known_or, or_else
 from irsa.ways import Identity
-from irsa_config.defaults import identity_in
+from irsa_config.defaults import Limits, identity_in
 from irsa_config.models import AwsAccountKeys, BindingKeys, ClusterKeys, Guard, Lint
 from irsa_config.reading import read_binding
 
@@ -30,12 +30,14 @@ class Binding:
         tree: What is written under its keys, `irsa:defaults` merged into it, with variables; a marker for what is none.
         own: The same without `irsa:defaults`.
         reported: Places in it whose mistakes are reported already.
+        limits: Of one in a team's file.
     """
 
     key: str
     tree: Any
     own: Any = field(default=None, compare=False)
     reported: Set[Place] = frozenset()
+    limits: Limits | None = field(default=None, compare=False)
 
     @functools.cached_property
     def _of_stack_file(self) -> BindingKeys:

@@ -12,7 +12,8 @@ def files() -> Iterator[tuple[Path, str]]:
     """Yield each generated file and its text."""
     # The subcommands are imported below, and read it.
     yield sections.KINDS_FILE, sections.kinds_text()
-    for module in (arguments, schema, stack_file):
+    yield from schema.files()
+    for module in (arguments, stack_file):
         yield module.FILE, module.text()
     yield from actions.files()
     yield from outputs.pages()

@@ -1,7 +1,8 @@
-"""The JSON schema of a stack file, for editors: config/schema.json."""
+"""The JSON schemas of a stack file and of a team's file, for editors."""
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from irsa_config.lint import RULES as LINT_RULES
 from irsa_config.models import StackKeys
 
 FILE = Path(__file__).parents[2] / "config" / "schema.json"
+FILE_OF_A_TEAM = FILE.with_name("team-file.schema.json")
 # An encrypted value, which only the engine can read; it may replace any string.
 SECRET = {
     "type": "object",
@@ -109,6 +111,19 @@ def _for_editors(schema: Any) -> Any:
     return kept
 
 
-def text() -> str:
-    """Return the text of config/schema.json."""
-    return json.dumps(stack_file_schema(), indent=2, ensure_ascii=False) + "\n"
+def team_file_schema() -> dict[str, Any]:
+    """Return the schema of a team's file, whose bindings are those of a stack file."""
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "A team's file of irsa",
+        "type": "object",
+        "properties": {"bindings": {"$ref": "schema.json#/properties/config/properties/irsa:bindings"}},
+        "required": ["bindings"],
+        "additionalProperties": False,
+    }
+
+
+def files() -> Iterator[tuple[Path, str]]:
+    """Yield config/schema.json and config/team-file.schema.json with their texts."""
+    for file, schema in ((FILE, stack_file_schema()), (FILE_OF_A_TEAM, team_file_schema())):
+        yield file, json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

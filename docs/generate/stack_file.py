@@ -12,7 +12,19 @@ FILE = Path(__file__).parents[1] / "stack-file.md"
 # Sections in the order in which a new user needs them.
 ORDER = (
     *("Settings", "Cluster", "KubernetesAccess", "Binding", "ServiceAccount", "PodIdentity", "Role", "Policy", "AddOn"),
-    *("PolicyDocument", "Trust", "AwsAccount", "Defaults", "Guard", "GuardedAnnotations", "Quotas", "Lint", "Silence"),
+    *(
+        "PolicyDocument",
+        "Trust",
+        "AwsAccount",
+        "Team",
+        "TeamRole",
+        "Defaults",
+        "Guard",
+        "GuardedAnnotations",
+        "Quotas",
+        "Lint",
+        "Silence",
+    ),
 )
 
 

@@ -18,6 +18,7 @@ from irsa_config.located_mistake import LocatedMistake
 from irsa_config.project_file import STACK_FILE, ProjectSettings, project_above, project_settings, stack_folder, unread
 from irsa_config.provider_settings import ACCOUNT_LISTS, lists_mistake
 from irsa_config.stack_file import StackFile, located
+from irsa_config.team_files import is_team_file, stack_files_with
 from irsa_program.examine import Examination, examine
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.message import DO, Message
@@ -121,12 +122,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the files, and return the exit code.
 
     Raises:
-        CouldNotLookError: There are no files.
+        CouldNotLookError: There are no files, or no stack file names a team's file.
     """
     if not arguments.files and (variable := next(filter(os.environ.get, VARIABLES), None)):
         mistake = refusal("PULUMI_OPTION_*", variable)
         raise CouldNotLookError(f"{mistake.found}: {mistake.fix}")
-    files: list[Path] = arguments.files or stack_files(Path())
+    files = [each for file in arguments.files for each in stack_files_of(file)] or stack_files(Path())
     if not files:
         none = "no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it: name the files"
         raise CouldNotLookError(f"{none}; {OWN_PROGRAM}")
@@ -154,6 +155,20 @@ def stack_files(folder: Path) -> list[Path]:
     return sorted(file for file in files if STACK_FILE.fullmatch(file.name))
 
 
+def stack_files_of(file: Path) -> Sequence[Path]:
+    """Return the stack files that name a team's file; of any other file, itself.
+
+    Raises:
+        CouldNotLookError: No stack file names it.
+    """
+    if not is_team_file(file):
+        return [file]
+    found = stack_files_with(file)
+    if not found:
+        raise CouldNotLookError(f"no stack file names {named(str(file))} in irsa:teams: add it to a team's `files:`")
+    return found
+
+
 def stack_name(file: Path) -> str:
     """Return the name of a stack file's stack, `prod` of `Pulumi.prod.yaml`; empty for a file of another name."""
     found = re.fullmatch(r"Pulumi\.(.+)\.yaml", file.name)
@@ -163,7 +178,10 @@ def stack_name(file: Path) -> str:
 def placed(mistakes: Iterable[LocatedMistake], file: StackFile) -> list[LocatedMistake]:
     """Return mistakes with their lines in the stack file, and with paths from the working directory."""
     prefix = "" if file.folder == Path() else f"{file.folder}/"
-    return located([each._replace(file=f"{prefix}{each.file}") if each.file else each for each in mistakes], file)
+    in_files = [
+        each._replace(file=os.path.normpath(f"{prefix}{each.file}")) if each.file else each for each in mistakes
+    ]
+    return located(in_files, file)
 
 
 def report_of(path: Path, live: bool = False) -> FileReport:
@@ -199,6 +217,9 @@ def _report_of(file: StackFile, live: bool) -> FileReport:
     mistakes = [*file.mistakes, *project.mistakes, *placed([*both, *examination.mistakes], file)]
     warnings, has_looked = [each for each in examination.warnings if not fails(each)], True
     not_checked = [*filter(None, [project.not_checked]), *examination.not_checked]
+    # Where AWS is asked, they are compared.
+    not_compared = [] if live else placed(examination.not_compared, file)
+    not_checked += [f"{each.where}: not compared with the limits of its team" for each in not_compared]
     not_checked += ["aws:region: a secret"] if region is SECRET else []
     if file.imports_environments:
         not_checked.append("`environment:`: the values that Pulumi ESC adds to this file")
@@ -216,10 +237,9 @@ def _report_of(file: StackFile, live: bool) -> FileReport:
         not_checked += seen.not_checked
         has_looked = seen.has_looked
     mistakes += placed(filter(fails, examination.warnings), file)
-    bindings = file.settings.get("bindings")
     return FileReport(
         file.name,
-        len(bindings) if isinstance(bindings, dict) else 0,
+        len(examination.settings.stack.bindings),
         located(mistakes, file),
         placed(warnings, file),
         [(placed([warning], file)[0], reason) for warning, reason in examination.silenced],

@@ -24,7 +24,7 @@ async def _deploy() -> None:
     lookups = resolve(settings, access_of(settings.stack, folder))
     planned = plan(settings.stack, lookups)
     # Nothing is created for a stack that stops.
-    if mistakes := planned.mistakes or await import_mistakes(settings, planned, lookups):
+    if mistakes := planned.mistakes or planned.not_compared or await import_mistakes(settings, planned, lookups):
         raise settings.refusal(mistakes)
     if lookups.issuers_to_create:
         made = create_oidc_providers(settings.stack, lookups)

@@ -1,6 +1,6 @@
 """All that can be said of a stack's settings without AWS or Kubernetes: the plan, and then lint."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ class Examination:
         warnings: The warnings of the lint rules, those included by which `irsa check` fails and `pulumi up` does not.
         silenced: The warnings that the file silences, with the reason.
         not_checked: What could not be checked, for messages.
+        not_compared: What cannot be compared with the limits of teams before AWS is asked.
     """
 
     stack: Stack | None
@@ -38,9 +39,16 @@ class Examination:
     warnings: list[LocatedMistake] = field(default_factory=list)
     silenced: list[tuple[LocatedMistake, str]] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
+    not_compared: list[LocatedMistake] = field(default_factory=list)
 
 
-def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, allowed: Any = None) -> Examination:
+def examine(
+    values: Mapping[str, Any],
+    folder: Path,
+    region: str | None = None,
+    allowed: Any = None,
+    secrets: Iterable[str] = (),
+) -> Examination:
     """Return the result of checking the settings against every rule that needs no look-up.
 
     Args:
@@ -48,8 +56,9 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
         folder: The folder of Pulumi.yaml, to which file paths are relative.
         region: The stack's `aws:region`.
         allowed: The stack's `aws:allowedAccountIds`, of whatever shape.
+        secrets: Names of variables that are secret, besides those whose values are not known.
     """
-    settings = read_settings(values, folder)
+    settings = read_settings(values, folder, secrets)
     stack = settings.stack
     planned = plan(stack, unanswered(stack, region, allowed))
     mistakes = settings.placed([*settings.mistakes, *planned.mistakes])
@@ -60,14 +69,15 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     remaining: list[LocatedMistake] = []
     silenced: list[tuple[LocatedMistake, str]] = []
     for warning in settings.placed(warnings):
-        reason = silence_reason(warning, stack.lint)
+        reason = silence_reason(warning, stack.lint, settings.of_teams.teams)
         if reason:
             silenced.append((warning, reason))
         else:
             (mistakes if warning.rule in list_of(stack.lint.errors) else remaining).append(warning)
     not_checked = [*secrets, *_secret_variables(settings)]
     good = None if mistakes or secrets else stack
-    return Examination(good, settings, mistakes, remaining, silenced, not_checked)
+    not_compared = settings.placed(planned.not_compared)
+    return Examination(good, settings, mistakes, remaining, silenced, not_checked, not_compared)
 
 
 def _checked(settings: LoadedSettings, planned: Plan, complete: bool) -> CheckedStack:
@@ -82,6 +92,7 @@ def _used_variables(settings: LoadedSettings) -> Iterator[str]:
     for binding in settings.stack.bindings.values():
         yield from references([value for _, value in values_with_variables(binding.tree)])
     yield from references(settings.written.get("defaults", {}).get("permissionsBoundary"))
+    yield from references(settings.written.get("teams"))
 
 
 def _secret_variables(settings: LoadedSettings) -> Iterator[str]:

@@ -19,9 +19,10 @@ from irsa.rules.unknown import OUTPUT, WRONG, Unknown, derive, is_there, known_o
 from irsa.spec import Spec, read
 from irsa.ways import POD_IDENTITY, Identity
 from irsa_config.argument_places import place_of, spelled
+from irsa_config.beyond_limits import Asked, NotComparedMistake, beyond_limits
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Binding, Stack
-from irsa_program.arguments import PlannedBinding, declared_of
+from irsa_program.arguments import PlannedBinding, declared_of, variables_of
 from irsa_program.guards import PlannedGuard, planned_guards
 from irsa_program.logical_names import identified, in_cluster
 from irsa_program.lookups.values import NOBODY, Lookups, account_id_of
@@ -66,12 +67,14 @@ class Plan(NamedTuple):
         bindings: What each binding declares, by its key.
         mistakes: What is wrong in the bindings, each with its place in the settings; then nothing may be created.
         guards: The guard of each cluster that has one.
+        not_compared: What cannot be compared with the limits of teams; then nothing may be created either.
     """
 
     components: Sequence[tuple[PlannedComponent, Spec]]
     bindings: Mapping[str, PlannedBinding]
     mistakes: Sequence[LocatedMistake]
     guards: Sequence[PlannedGuard] = ()
+    not_compared: Sequence[LocatedMistake] = ()
 
 
 def plan(stack: Stack, lookups: Lookups) -> Plan:
@@ -84,7 +87,9 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
         bindings[key], planned, found = _of_binding(key, binding, stack, lookups)
         for place, mistake in found:
             mistakes[key, place, mistake.found] = LocatedMistake(("bindings", key, *place), mistake)
-        if not found and not isinstance(binding.aws_account, Unknown):
+        if all(isinstance(each, NotComparedMistake) for _, each in found) and not isinstance(
+            binding.aws_account, Unknown
+        ):
             components += [_identified(*each, stack, lookups) for each in planned]
     for place, mistake in (*_providers_not_allowed(stack, lookups), *_clusters_without_name(stack)):
         mistakes[place] = LocatedMistake(place, mistake)
@@ -92,7 +97,9 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
         mistakes[key, place, mistake.found] = LocatedMistake(("bindings", key, *place), mistake)
     guards, of_guards = planned_guards(stack, lookups, bindings)
     mistakes |= {(located.place, located.mistake.found): located for located in of_guards}
-    return Plan(components, bindings, [*mistakes.values()], guards)
+    waiting = [each for each in mistakes.values() if isinstance(each.mistake, NotComparedMistake)]
+    wrong = [each for each in mistakes.values() if not isinstance(each.mistake, NotComparedMistake)]
+    return Plan(components, bindings, wrong, guards, waiting)
 
 
 def with_oidc_providers(planned: Plan, made: Mapping[Any, object], stack: Stack, lookups: Lookups) -> Plan:
@@ -131,6 +138,10 @@ def _of_binding(
                 inner = marked.at(argument)
                 marked = marked.put(argument, perhaps(type(inner)) if isinstance(inner, Keys) else WRONG)
         planned.append((component, spec))
+    if binding.limits:
+        variables = variables_of(binding, stack, lookups)
+        asked = Asked(binding, declared, [each for _, each in planned], binding.limits, variables)
+        found += beyond_limits(asked)
     clusters = [lookups.clusters[name].name for name in stack.clusters_of(binding)]
     return PlannedBinding(binding, marked, planned[0][1], clusters), planned, found
 

@@ -13,7 +13,7 @@ import pulumi
 
 from irsa.read import REDACTED
 from irsa.rules import commands
-from irsa.rules.leaves import leaves, part_at
+from irsa.rules.leaves import leaves, mapping_of, part_at
 from irsa.rules.mistakes import Place, named, path_of
 from irsa.rules.unknown import SECRET, Unknown, without_places
 from irsa_config.loading import LoadedSettings
@@ -61,7 +61,8 @@ def load_settings(folder: Path) -> StackSettings:
     values, file = _values(), _stack_file(folder)
     meant, wrong = _as_meant(values, file)
     aws = aws_settings()
-    examination = examine(meant, folder, aws["region"], allowed=aws[ACCOUNT_LISTS[0]])
+    secrets = _secret_variables(values, file)
+    examination = examine(meant, folder, aws["region"], allowed=aws[ACCOUNT_LISTS[0]], secrets=secrets)
     for name in ACCOUNT_LISTS:
         wrong += [LocatedMistake((), each) for _, each in account_id_mistakes(name, aws[name])]
     if both := lists_mistake(*(aws[name] for name in ACCOUNT_LISTS)):
@@ -132,6 +133,16 @@ def _without_secrets(mistakes: list[LocatedMistake], file: StackFile | None) -> 
         else:
             found.append(each)
     return found
+
+
+def _secret_variables(values: Mapping[str, Any], file: StackFile | None) -> list[str]:
+    """Return the names of the secret variables; of all, where the file does not tell which are."""
+    if not pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:variables"):
+        return []
+    sent = file.as_sent("variables") if file and "variables" in file.settings else None
+    if not isinstance(sent, dict):
+        return [*mapping_of(values.get("variables"))]
+    return [name for name, value in sent.items() if isinstance(value, Unknown)]
 
 
 def _stack_file(folder: Path) -> StackFile | None:

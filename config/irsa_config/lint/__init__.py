@@ -1,6 +1,6 @@
 """Lint rules: what is legal in a stack file, but likely an error. `RULES` is the registry."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from irsa.evaluation.lint import actions, managed_policies
 from irsa.evaluation.lint import permissions as of_documents
@@ -54,14 +54,18 @@ def lint(checked: CheckedStack) -> list[LocatedMistake]:
     return warnings + of(checked)
 
 
-def silence_reason(warning: LocatedMistake, settings: Lint) -> str | None:
-    """Return the reason why a warning is silenced; None where it is not."""
+def silence_reason(warning: LocatedMistake, settings: Lint, of_teams: Container[object] = ()) -> str | None:
+    """Return the reason why a warning is silenced; None where it is not.
+
+    In the bindings of teams, what the whole file accepts is not accepted.
+    """
     silence = settings.silence.get(warning.rule)
     if silence is None:
         return None
     of_binding = warning.place[1] if warning.place[0] == "bindings" else None
     # For whom it is meant may not be known: then it is meant for nobody.
-    is_meant = isinstance(silence.bindings, list) and (not silence.bindings or of_binding in silence.bindings)
+    of_all = not silence.bindings and of_binding not in of_teams
+    is_meant = isinstance(silence.bindings, list) and (of_all or of_binding in silence.bindings)
     return silence.reason if is_meant and isinstance(silence.reason, str) else None
 
 

@@ -1,5 +1,6 @@
 """The guides that begin with nothing: their commands as they stand, in one shell, on a copy of this repository."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from sandbox.showcase import GREEN_CLUSTER, second_cluster
 from tests.sandbox import guide
 from tests.sandbox.kubeconfigs import kubeconfig_of
 from tests.sandbox.project import ROOT
+from tests.world import document
 
 TEMPLATE = ROOT / "templates" / "irsa-stack"
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
@@ -182,6 +184,15 @@ def test_several_clusters_and_one_less(follow: Follow, green: str, project: Path
     with pytest.raises(ApiError, match="not found"):
         cloud.kubernetes().get(ServiceAccount, "my-app", namespace="default")
     assert cloud.kubectl("get", "sa", "my-app", "--kubeconfig", green).returncode == 0
+
+
+def test_a_file_of_a_team(follow: Follow, project: Path, cloud: Any) -> None:
+    iam, everything = cloud.aws("iam"), {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    if "teams" not in {each["PolicyName"] for each in iam.list_policies(Scope="Local")["Policies"]}:
+        iam.create_policy(PolicyName="teams", PolicyDocument=json.dumps(document(everything)))
+    follow("teams", {}, project)
+    (role,) = iam.list_roles(PathPrefix="/irsa/payments/")["Roles"]
+    assert role["RoleName"].startswith("payments-api-")
 
 
 def test_to_pod_identity_and_back(follow: Follow, project: Path) -> None:
