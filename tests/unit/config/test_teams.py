@@ -19,6 +19,7 @@ from irsa_config.reading import OF_A_BINDING
 from irsa_config.team_files import MOST_FILES
 from irsa_program.check_report import FileReport, report_of, stack_files_of
 from irsa_program.examine import examine
+from irsa_program.lookups.values import unanswered
 from irsa_program.plan import plan
 from irsa_world.exits import CouldNotLookError
 from tests.world import document
@@ -287,9 +288,9 @@ def test_what_is_planned_lies_within_the_limits(repository: Path, binding: Any, 
     teams = {"payments": {**TEAM, "files": f"../{TEAM['files']}"}}
     values = {"cluster": {"name": "my-cluster"}, "bindings": {}, "teams": teams}
     found = examine(values, repository / "infra", "us-west-2")
-    if found.stack is None or found.lookups is None:
+    if found.stack is None:
         return
-    planned = plan(found.stack, found.lookups)
+    planned = plan(found.stack, unanswered(found.stack, "us-west-2", None))
     assert key == "payments-a"
     for _, spec in planned.components:
         for role in spec.of(types.ROLE):
