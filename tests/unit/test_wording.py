@@ -60,6 +60,7 @@ WRITE = {
 PATTERNS = {re.compile(rf"(?<!\w)(?:{text})(?!\w)".replace(" ", r"\s")): write for text, write in WRITE.items()}
 ALLOWED = {
     "docs/generate/sections.py": {"verbs": "the verbs of Kubernetes RBAC"},
+    "config/irsa_config/limits.py": {"account": "the key of a binding"},
 }
 
 
