@@ -68,7 +68,7 @@ faults: environment ## kill the engine 50 times, and let AWS and Kubernetes fail
 	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed"; \
 	  FAULTS=all SEED=$$seed KILLS=$${KILLS:-50} $(PYTHON) -m pytest -q -n $(WORKERS) --timeout=1500 --session-timeout=1800 tests/all/faults
 
-mutants: environment ## change the code in 200 places, and list what no test notices: an hour; SEED=, ROOM=, MUTANTS=, SANDBOX=1
+mutants: environment ## change the code in 200 places, and list what no test notices: an hour; SEED=, ROOM=, MUTANTS=
 	@SEED=$${SEED:-$$(date +%s)} $(PYTHON) -m tests.mutants $(UNIT)
 
 test: lint ## lint, and run the tests that protect users, those with the real engine too: in seven minutes on two idle cores
