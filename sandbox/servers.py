@@ -5,11 +5,9 @@ Because of the start time, a stale record never stops another process that got t
 """
 
 import base64
-import functools
 import hashlib
 import json
 import os
-import secrets
 import signal
 import socket
 import ssl
@@ -22,7 +20,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 from cryptography.hazmat.primitives import serialization
@@ -35,8 +33,6 @@ from sandbox.step_progress import StepProgress
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
-# Each time, other ports are chosen for the servers that do not run.
-START_ATTEMPTS = 5
 TOKEN_BYTES = 24
 AWS_API_SOURCES = (
     "aws_api.py",
@@ -124,29 +120,6 @@ def stop(sandbox: Sandbox, *names: str) -> int:
     return len(ran)
 
 
-class PortTakenError(SandboxError):
-    """Another program took a port between its choice and the start of the server."""
-
-
-Started = TypeVar("Started")
-
-
-def starting_again(
-    start: Callable[[Sandbox, StepProgress], Started],
-) -> Callable[[Sandbox, StepProgress], Started]:
-    """Decorate what chooses ports and starts servers: where a port is taken meanwhile, it is called again."""
-
-    @functools.wraps(start)
-    def repeated(sandbox: Sandbox, progress: StepProgress) -> Started:
-        for _ in range(START_ATTEMPTS - 1):
-            with suppress(PortTakenError):
-                return start(sandbox, progress)
-        return start(sandbox, progress)
-
-    return repeated
-
-
-@starting_again
 def start_servers(sandbox: Sandbox, progress: StepProgress) -> dict[str, int]:
     """Start the servers that do not run, and return the ports."""
     ports = choose_ports(sandbox, progress)
@@ -225,25 +198,16 @@ def _launch(sandbox: Sandbox, server: Server) -> "subprocess.Popen[bytes]":
 
 
 def _wait(sandbox: Sandbox, server: Server, process: "subprocess.Popen[bytes]") -> None:
-    known = read_ports(sandbox)
-    # A test's further server has ports of its own.
-    ports = {known[name] for name in PORTS.get(server.name, ())}
     deadline = time.monotonic() + READY_SECONDS
     pause = 0.02
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            taken = sorted(port for port in ports if not _free(port))
-            if taken:
-                raise PortTakenError(
-                    f"{server.name}: port {taken[0]} is taken by another program. Run the same command again."
-                )
             raise SandboxError(
                 f"{server.name} ended with code {process.returncode} while it started: "
                 f"{_last_line(sandbox, server)} (log: {sandbox.logs / server.name}.log). Run the same command again; "
                 "if that fails too, run `make clean` first."
             )
-        # What answers may be a server of another sandbox, on the port of this one.
-        if _answers(server) and ports <= _listening(process):
+        if _answers(server):
             return
         time.sleep(pause)
         pause = min(pause * 1.5, 0.25)
@@ -251,14 +215,6 @@ def _wait(sandbox: Sandbox, server: Server, process: "subprocess.Popen[bytes]") 
     raise SandboxError(
         f"{server.name} did not answer within {READY_SECONDS:.0f} s (log: {sandbox.logs / server.name}.log)."
     )
-
-
-def _listening(process: "subprocess.Popen[bytes]") -> set[int]:
-    try:
-        connections = psutil.Process(process.pid).net_connections("tcp")
-    except psutil.Error:
-        return set()
-    return {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
 
 
 def _last_line(sandbox: Sandbox, server: Server) -> str:
@@ -285,8 +241,9 @@ def _record(sandbox: Sandbox, name: str) -> dict[str, Any]:
 # --- ports -----------------------------------------------------------------------------------------------------------
 
 
-# Below those that the kernel gives to connections.
-PORTS_FOR_SERVERS = range(20_000, 32_768)
+# Below those that the kernel gives to connections, which begin at 32768 or above:
+# https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range).
+FIRST_PORT, LAST_PORT, PORTS_OF_A_PROCESS = 20_000, 32_767, 100
 
 
 def choose_ports(sandbox: Sandbox, progress: StepProgress) -> dict[str, int]:
@@ -333,14 +290,11 @@ def _free(port: int) -> bool:
 def free_port(taken: Collection[int] = ()) -> int:
     """Return a port of the loopback interface that nothing listens on, and that is none of those taken.
 
-    Between this and the start of a server, a connection may get any of the kernel's own ports, which begin at 32768 or
-    above: https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range).
+    Processes that start servers at the same time look at different ports, so that none takes those of another.
     """
-    while True:
-        # Not by `random`, which tests seed.
-        port = secrets.choice(PORTS_FOR_SERVERS)
-        if port not in taken and _free(port):
-            return port
+    every = range(FIRST_PORT, LAST_PORT + 1)
+    first = os.getpid() * PORTS_OF_A_PROCESS % len(every)
+    return next(port for port in (*every[first:], *every[:first]) if port not in taken and _free(port))
 
 
 # --- keys and access -------------------------------------------------------------------------------------------------

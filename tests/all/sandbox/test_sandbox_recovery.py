@@ -93,7 +93,7 @@ RUN = """
 import sys, time
 from pathlib import Path
 from sandbox.servers import choose_ports, etcd, start, start_servers
-from sandbox.showcase import second_cluster
+from sandbox.second_cluster import second_cluster
 from sandbox.step_progress import StepProgress
 from tests.sandbox.cloud import prepared_sandbox
 
