@@ -12,13 +12,11 @@ import contextlib
 import importlib.metadata
 import json
 import os
-import queue
 import runpy
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -307,38 +305,12 @@ def _spawn(command: list[str], **options: Any) -> Iterator["subprocess.Popen[byt
 def _stream(
     command: list[str], folder: Path, environment: dict[str, str], response: Callable[..., Any]
 ) -> Generator[Any, None, int]:
-    """Yield a child's output line by line, and return its exit code."""
-    code = 0
-    with _spawn(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        lines: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-        readers = {
-            stream: threading.Thread(target=_read, args=(stream, getattr(process, stream), lines), daemon=True)
-            for stream in ("stdout", "stderr")
-        }
-        for reader in readers.values():
-            reader.start()
-        while readers:
-            stream, line = lines.get()
-            if line:
-                yield response(**{stream: line})
-            else:
-                readers.pop(stream)
-        code = process.wait()
-    return code
-
-
-def _read(stream: str, source: Any, lines: "queue.SimpleQueue[tuple[str, bytes]]") -> None:
-    """Put each line into the queue, and an empty one at the end."""
-    for line in source:
-        lines.put((stream, line))
-    lines.put((stream, b""))
+    """Yield a child's output line by line, and return its exit code; what it says besides is said by this process."""
+    with _spawn(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            yield response(stdout=line)
+        return process.wait()
 
 
 def stop(*_: object) -> NoReturn:

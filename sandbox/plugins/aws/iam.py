@@ -1,7 +1,6 @@
 """IAM's resource types, with the calls of the official plugin in its order."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -11,7 +10,6 @@ from sandbox.plugins.aws.calls import (
     found,
     name_of,
     paged,
-    persistently,
     prefix_of,
     tag_list,
     tag_map,
@@ -68,7 +66,7 @@ def _create_policy(connection: Connection, inputs: Plain) -> str:
     return str(answer["Policy"]["Arn"])
 
 
-def _read_policy(connection: Connection, arn: str, state: Plain) -> Plain | None:
+def read_policy(connection: Connection, arn: str, state: Plain) -> Plain | None:
     client = connection.client("iam")
     with failing_as(f"reading IAM Policy ({arn})", client):
         answer = found(client.get_policy, _GONE, PolicyArn=arn)
@@ -122,7 +120,7 @@ POLICY = ResourceType(
     },
     outputs=("arn", "attachmentCount", "policyId"),
     create=_create_policy,
-    read=_read_policy,
+    read=read_policy,
     update=_update_policy,
     delete=_delete_policy,
     name_property="name",
@@ -164,20 +162,29 @@ def _read_role(connection: Connection, name: str, state: Plain) -> Plain | None:
             for policy in paged(client, "list_role_policies", "PolicyNames", RoleName=name)
         ]
         attached = paged(client, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+    properties = role_properties(role)
     return {
-        "arn": role["Arn"],
-        "assumeRolePolicy": _settled(state.get("assumeRolePolicy"), unquote(role["AssumeRolePolicyDocument"])),
-        "createDate": role["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "description": role.get("Description") or "",
+        **properties,
+        "assumeRolePolicy": _settled(state.get("assumeRolePolicy"), properties["assumeRolePolicy"]),
         "forceDetachPolicies": bool(state.get("forceDetachPolicies")),
         "inlinePolicies": inline,
         "managedPolicyArns": [policy["PolicyArn"] for policy in attached],
+        "namePrefix": prefix_of(name),
+        "tagsAll": tag_map(role.get("Tags")),
+    }
+
+
+def role_properties(role: Mapping[str, Any]) -> Plain:
+    """Return what the resource and the function of a role have in common."""
+    return {
+        "arn": role["Arn"],
+        "assumeRolePolicy": unquote(role["AssumeRolePolicyDocument"]),
+        "createDate": role["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "description": role.get("Description") or "",
         "maxSessionDuration": role["MaxSessionDuration"],
         "name": role["RoleName"],
-        "namePrefix": prefix_of(role["RoleName"]),
         "path": role["Path"],
         "permissionsBoundary": (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", ""),
-        "tagsAll": tag_map(role.get("Tags")),
         "uniqueId": role["RoleId"],
     }
 
@@ -225,7 +232,7 @@ def _delete_role(connection: Connection, name: str, state: Plain) -> None:
         if force or state.get("inlinePolicies"):
             for inline in paged(client, "list_role_policies", "PolicyNames", RoleName=name):
                 client.delete_role_policy(RoleName=name, PolicyName=inline)
-        persistently(partial(client.delete_role, RoleName=name), "DeleteConflict")
+        client.delete_role(RoleName=name)
 
 
 ROLE = ResourceType(
