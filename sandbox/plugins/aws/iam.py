@@ -30,8 +30,8 @@ _GONE = "NoSuchEntity"
 _KEPT_POLICY_VERSIONS = 5
 
 
-def _settled(stored: str | None, live: str, form: Callable[[str], str] = documents.normalised) -> str:
-    return form(stored if stored and documents.equivalent(stored, live) else live)
+def _settled(stored: str | None, live: str) -> str:
+    return documents.normalised(stored if stored and documents.equivalent(stored, live) else live)
 
 
 def _retag(operation: str, argument: str) -> Callable[[Connection, str, list[str], Mapping[str, str]], None]:
@@ -158,7 +158,7 @@ def _read_role(connection: Connection, name: str, state: Plain) -> Plain | None:
             return None
         role = answer["Role"]
         inline = [
-            {"name": policy, "policy": documents.legacy_normalised(_inline(client, name, policy))}
+            {"name": policy, "policy": documents.normalised(_inline(client, name, policy))}
             for policy in paged(client, "list_role_policies", "PolicyNames", RoleName=name)
         ]
         attached = paged(client, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
@@ -222,14 +222,10 @@ def _update_boundary(client: Any, name: str, old: str | None, new: str | None) -
 
 def _delete_role(connection: Connection, name: str, state: Plain) -> None:
     client = connection.client("iam")
-    force = bool(state.get("forceDetachPolicies"))
     with failing_as(f"deleting IAM Role ({name})", client, unless=_GONE):
-        for profile in paged(client, "list_instance_profiles_for_role", "InstanceProfiles", RoleName=name):
-            client.remove_role_from_instance_profile(RoleName=name, InstanceProfileName=profile["InstanceProfileName"])
-        if force or state.get("managedPolicyArns"):
+        if state.get("forceDetachPolicies"):
             for policy in paged(client, "list_attached_role_policies", "AttachedPolicies", RoleName=name):
                 client.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
-        if force or state.get("inlinePolicies"):
             for inline in paged(client, "list_role_policies", "PolicyNames", RoleName=name):
                 client.delete_role_policy(RoleName=name, PolicyName=inline)
         client.delete_role(RoleName=name)
@@ -308,9 +304,7 @@ ROLE_POLICY_ATTACHMENT = ResourceType(
 def _put_role_policy(connection: Connection, inputs: Plain) -> str:
     client, role, name = connection.client("iam"), inputs["role"], name_of(inputs)
     with failing_as(f"putting IAM Role ({role}) Policy ({name})", client):
-        client.put_role_policy(
-            RoleName=role, PolicyName=name, PolicyDocument=documents.legacy_normalised(inputs["policy"])
-        )
+        client.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=documents.normalised(inputs["policy"]))
     return f"{role}:{name}"
 
 
@@ -331,7 +325,7 @@ def _read_role_policy(connection: Connection, resource_id: str, state: Plain) ->
     return {
         "name": name,
         "namePrefix": prefix_of(name),
-        "policy": _settled(state.get("policy"), unquote(answer["PolicyDocument"]), documents.legacy_normalised),
+        "policy": _settled(state.get("policy"), unquote(answer["PolicyDocument"])),
         "role": role,
     }
 
