@@ -5,7 +5,6 @@ import json
 from typing import Any
 
 from sandbox.layout import (
-    ADMINISTRATOR,
     AUDIENCE,
     AWS_ACCOUNT,
     OTHER_AWS_ACCOUNT,
@@ -16,6 +15,7 @@ from sandbox.seed import (
     POD_IDENTITY_AGENT,
     aws_client,
     create_if_missing,
+    of_other_account,
     publish_keys,
 )
 from sandbox.servers import (
@@ -87,10 +87,7 @@ def seed_clusters(sandbox: Sandbox, aws_port: int) -> None:
 
 
 def _seed_other_aws_account(sandbox: Sandbox, aws_port: int) -> None:
-    session = aws_client(sandbox, aws_port, "sts").assume_role(
-        RoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/{ADMINISTRATOR}", RoleSessionName="seed"
-    )
-    iam, eks = (aws_client(sandbox, aws_port, service, session["Credentials"]) for service in ("iam", "eks"))
+    iam, eks = (of_other_account(sandbox, aws_port, service) for service in ("iam", "eks"))
     create_if_missing(iam.create_role, RoleName="deployer", AssumeRolePolicyDocument=json.dumps(CLUSTER_ROLE_TRUST))
     first = {"AWS": f"arn:aws:iam::{AWS_ACCOUNT}:root"}
     trusting = {"Effect": "Allow", "Principal": first, "Action": ["sts:AssumeRole", "sts:TagSession"]}

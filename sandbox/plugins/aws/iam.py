@@ -223,9 +223,11 @@ def _update_boundary(client: Any, name: str, old: str | None, new: str | None) -
 def _delete_role(connection: Connection, name: str, state: Plain) -> None:
     client = connection.client("iam")
     with failing_as(f"deleting IAM Role ({name})", client, unless=_GONE):
-        if state.get("forceDetachPolicies"):
+        force = state.get("forceDetachPolicies")
+        if force or state.get("managedPolicyArns"):
             for policy in paged(client, "list_attached_role_policies", "AttachedPolicies", RoleName=name):
                 client.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+        if force or state.get("inlinePolicies"):
             for inline in paged(client, "list_role_policies", "PolicyNames", RoleName=name):
                 client.delete_role_policy(RoleName=name, PolicyName=inline)
         client.delete_role(RoleName=name)

@@ -50,7 +50,6 @@ _READ_ONLY_METADATA = (
     "uid",
 )
 _CONFIGURATION = "kubernetes:config:"
-_DELETE_UNREACHABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
 # The namespace may be created at the same time. The official plugin waits half a minute.
 _PAUSES_FOR_A_NAMESPACE = (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -148,8 +147,7 @@ class KubernetesProvider(protocol.Provider):
 
     async def configure(self, request: protocol.ConfigureRequest) -> protocol.ConfigureResponse:
         settings = {key.removeprefix(_CONFIGURATION): value for key, value in request.variables.items()}
-        deletes = settings.get("deleteUnreachable") or os.environ.get(_DELETE_UNREACHABLE) or ""
-        self._deletes_unreachable = _is_true(deletes)
+        self._deletes_unreachable = _is_true(os.environ.get("PULUMI_K8S_DELETE_UNREACHABLE", ""))
         # As in the official plugin, an unreachable cluster fails only the operations that need it.
         try:
             config = active_configuration(settings.get("kubeconfig"), settings.get("context"))
@@ -233,8 +231,8 @@ class KubernetesProvider(protocol.Provider):
         return await self._required_api().create(kind, inputs, _CREATED_BY, preview)
 
     async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
-        if self._api is None:
-            return self._read_of_unreachable()
+        if self._api is None and self._deletes_unreachable:
+            return protocol.ReadResponse(resource_id="")
         namespace, name = _namespace_and_name(request.resource_id)
         live = await self._required_api().get(kind_of(request.type), namespace, name)
         if live is None:
@@ -250,15 +248,6 @@ class KubernetesProvider(protocol.Provider):
             request.resource_id,
             state_of(inputs, live, field_manager, api_version, request.inputs),
             properties_of(inputs, request.inputs),
-        )
-
-    def _read_of_unreachable(self) -> protocol.ReadResponse:
-        if self._deletes_unreachable:
-            return protocol.ReadResponse(resource_id="")
-        raise ProviderError(
-            "failed to read resource state due to unreachable cluster. If the cluster was deleted, you can remove this "
-            "resource from Pulumi state by rerunning the operation with the PULUMI_K8S_DELETE_UNREACHABLE environment "
-            f'variable set to "true": {self._unreachable}'
         )
 
     async def update(self, request: protocol.UpdateRequest) -> protocol.UpdateResponse:
