@@ -10,13 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
-from sandbox.engine import (
-    irsa_in_terminal,
-    prepare_engine,
-    pulumi_in_terminal,
-    select_stack,
-    stack_output,
-)
+from sandbox.engine import irsa_in_terminal, prepare_engine, pulumi_in_terminal, select_stack, stack_output
 from sandbox.environment import environment, write_environment_file
 from sandbox.layout import CHECKOUT, STACK, Sandbox, cache_folder, checkout_sandbox, in_terminal
 from sandbox.locks import held

@@ -44,7 +44,7 @@ def pulumi_in_terminal(sandbox: Sandbox, environment: Mapping[str, str], *argume
         SandboxError: It failed.
     """
     sys.stdout.flush()
-    command = [sandbox.programs / "pulumi", *arguments, "--stack", STACK]
+    command = [str(sandbox.programs / "pulumi"), *arguments, "--stack", STACK]
     code = subprocess.run(command, cwd=CHECKOUT, env=dict(environment), check=False).returncode
     if code:
         raise SandboxError(f"pulumi {arguments[0]} failed with code {code}; its messages are above.")

@@ -164,10 +164,6 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def __init__(self, engine: str) -> None:
         self.engine = engine
 
-    def Handshake(self, request: language_pb2.LanguageHandshakeRequest, _context: grpc.ServicerContext) -> Any:  # noqa: N802
-        self.engine = request.engine_address
-        return language_pb2.LanguageHandshakeResponse()
-
     def GetPluginInfo(self, _request: empty_pb2.Empty, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
 
@@ -220,8 +216,6 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         pip = [python, "-m", "pip", "install", "--disable-pip-version-check"]
         if (folder / "requirements.txt").exists():
             commands.append([*pip, "-r", "requirements.txt"])
-        elif (folder / "pyproject.toml").exists():
-            commands.append([*pip, "-e", "."])
         for command in commands:
             code = yield from _stream(command, folder, environment_of(python), language_pb2.InstallDependenciesResponse)
             if code:
@@ -259,11 +253,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def RunPlugin(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
         """Run a plugin that is written in Python, by its folder's __main__.py."""
         folder = Path(request.info.program_directory)
-        try:
-            python = python_of(request.info, default="venv")
-        except MissingVirtualEnvironmentError as error:
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-            raise
+        python = _python_or_abort(request.info, context, default="venv")
         requested = dict(entry.split("=", 1) for entry in request.env)
         code = yield from _stream(
             [python, str(folder), *request.args],
@@ -280,9 +270,9 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return empty_pb2.Empty()
 
 
-def _python_or_abort(info: language_pb2.ProgramInfo, context: grpc.ServicerContext) -> str:
+def _python_or_abort(info: language_pb2.ProgramInfo, context: grpc.ServicerContext, default: str = "") -> str:
     try:
-        return python_of(info)
+        return python_of(info, default)
     except MissingVirtualEnvironmentError as error:
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         raise

@@ -4,12 +4,7 @@ import base64
 import json
 from typing import Any
 
-from sandbox.layout import (
-    AUDIENCE,
-    AWS_ACCOUNT,
-    OTHER_AWS_ACCOUNT,
-    Sandbox,
-)
+from sandbox.layout import AUDIENCE, AWS_ACCOUNT, OTHER_AWS_ACCOUNT, Sandbox
 from sandbox.seed import (
     CLUSTER_ROLE_TRUST,
     POD_IDENTITY_AGENT,

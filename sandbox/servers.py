@@ -286,7 +286,8 @@ def free_port(taken: Collection[int] = ()) -> int:
     """
     every = range(FIRST_PORT, LAST_PORT + 1)
     first = os.getpid() * PORTS_OF_A_PROCESS % len(every)
-    return next(port for port in (*every[first:], *every[:first]) if port not in taken and _free(port))
+    ports: list[int] = [*every[first:], *every[:first]]
+    return next(port for port in ports if port not in taken and _free(port))
 
 
 # --- keys and access -------------------------------------------------------------------------------------------------
@@ -456,11 +457,3 @@ def _status(url: str, certificate: Path | None = None) -> int:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
-
-
-def kill(sandbox: Sandbox, name: str) -> None:
-    """Kill a server, as a crash would, for tests of the recovery."""
-    process = running(sandbox, name)
-    if process is not None:
-        process.send_signal(signal.SIGKILL)
-        process.wait(STOP_SECONDS)

@@ -9,12 +9,7 @@ from typing import Any, cast
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    EndpointConnectionError,
-    HTTPClientError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import json_decode_policies
 
 from sandbox.plugins.serving import ProviderError
@@ -26,8 +21,8 @@ SETTINGS = {
     *("skipCredentialsValidation", "skipRegionValidation", "version", "pluginDownloadURL", "parameterization"),
 }
 _CONNECTIONS = 64
-# As the official plugin, which takes 0 for no value, and gives up sooner where nothing listens.
-_ATTEMPTS, _CONNECTION_ATTEMPTS = 25, 6
+# The official plugin gives up after so many where nothing listens, and else after 25; it takes 0 for no value.
+_ATTEMPTS = 6
 
 
 def unknown_settings(values: Mapping[str, Any]) -> list[str]:
@@ -100,15 +95,9 @@ class Connection:
             retries={"mode": "standard", "total_max_attempts": int(self.settings.get("maxRetries") or _ATTEMPTS)},
         )
         client = cast("Any", self.session.client)(service, region_name=region, config=config)
-        client.meta.events.register_first("needs-retry", _give_up_without_connection)
         # A document's text as it is stored matters, and botocore would parse it.
         client.meta.events.unregister("after-call.iam", json_decode_policies)
         return client
-
-
-def _give_up_without_connection(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
-    if isinstance(caught_exception, EndpointConnectionError | HTTPClientError) and attempts >= _CONNECTION_ATTEMPTS:
-        raise caught_exception
 
 
 def connect(values: Mapping[str, Any]) -> Connection:

@@ -1,6 +1,5 @@
 """The API of one cluster: which kubeconfig counts, and calls that return manifests."""
 
-import asyncio
 import json
 import os
 from collections.abc import Mapping
@@ -110,16 +109,11 @@ class KubernetesApi:
         method = "PATCH" if verb in {"APPLY", "JSON"} else verb
         headers = {"Content-Type": _CONTENT_TYPES[verb]} if body is not None else {}
         content = json.dumps(body) if body is not None else None
-        # A busy API server asks to come back (429); client-go does so up to ten times.
-        for _ in range(10):
-            try:
-                response = await self._http.request(method, path, params=parameters, headers=headers, content=content)
-            except (httpx2.HTTPError, ConfigError, OSError) as error:
-                text = str(error) or type(error).__name__
-                raise UnreachableError(f"unable to reach the API server {self.server}: {text}") from error
-            if response.status_code != httpx2.codes.TOO_MANY_REQUESTS:
-                break
-            await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
+        try:
+            response = await self._http.request(method, path, params=parameters, headers=headers, content=content)
+        except (httpx2.HTTPError, ConfigError, OSError) as error:
+            text = str(error) or type(error).__name__
+            raise UnreachableError(f"unable to reach the API server {self.server}: {text}") from error
         if response.is_success:
             answer: Plain = response.json()
             return answer
