@@ -48,7 +48,7 @@ def start_second_cluster(sandbox: Sandbox, progress: StepProgress) -> Sandbox:
         green.programs.rmdir()
         green.programs.symlink_to(sandbox.programs)
     ports = choose_ports(green, progress)
-    write_credentials(green, ports)
+    write_credentials(green)
     for server in (etcd(green, ports), kube_apiserver(green, ports, GREEN_ISSUER)):
         start(green, server, progress)
     write_access(green, ports)

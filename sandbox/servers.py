@@ -115,7 +115,7 @@ def stop(sandbox: Sandbox, *names: str) -> int:
 def start_servers(sandbox: Sandbox, progress: StepProgress) -> dict[str, int]:
     """Start the servers that do not run, and return the ports."""
     ports = choose_ports(sandbox, progress)
-    write_credentials(sandbox, ports)
+    write_credentials(sandbox)
     started = []
     with progress.step("servers", "starting") as detail:
         # The AWS API comes up while the Kubernetes servers do: it is waited for last.
@@ -293,7 +293,7 @@ def free_port(taken: Collection[int] = ()) -> int:
 # --- keys and access -------------------------------------------------------------------------------------------------
 
 
-def write_credentials(sandbox: Sandbox, ports: dict[str, int]) -> None:
+def write_credentials(sandbox: Sandbox) -> None:
     """Create the keys that are kept over restarts: the API server's token, and what signs service account tokens."""
     folder = sandbox.kubernetes
     tokens = folder / "tokens.csv"
@@ -313,8 +313,6 @@ def write_credentials(sandbox: Sandbox, ports: dict[str, int]) -> None:
     aws.mkdir(exist_ok=True)
     write_atomically(aws / "config", "[default]\n")
     write_atomically(aws / "credentials", "[default]\n")
-    if not sandbox.clusters.exists():
-        write_cluster(sandbox, ports, ca="")
 
 
 def write_access(sandbox: Sandbox, ports: dict[str, int]) -> None:
@@ -335,21 +333,7 @@ def write_access(sandbox: Sandbox, ports: dict[str, int]) -> None:
         ],
     }
     write_atomically(sandbox.kubeconfig, json.dumps(config, indent=2) + "\n")
-    write_cluster(sandbox, ports, ca)
-
-
-def write_cluster(sandbox: Sandbox, ports: dict[str, int], ca: str) -> None:
-    """Write what EKS answers for the sandbox's cluster."""
-    add_cluster(
-        sandbox,
-        {
-            "name": CLUSTER,
-            "region": REGION,
-            "issuer": ISSUER,
-            "endpoint": f"https://{HOST}:{ports['kube-apiserver']}",
-            "ca": ca,
-        },
-    )
+    add_cluster(sandbox, {"name": CLUSTER, "region": REGION, "issuer": ISSUER, "endpoint": server, "ca": ca})
 
 
 def add_cluster(sandbox: Sandbox, cluster: dict[str, str]) -> None:
