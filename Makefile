@@ -8,13 +8,13 @@ IN_ORDER := --dist loadfile --no-loadscope-reorder
 # The tests that need neither the engine nor the sandbox.
 UNIT := tests/unit tests/component tests/program tests/fuzz
 .DEFAULT_GOAL := help
-.PHONY: bench chromium clean clean-cache destroy down environment faults fuzz generate help lint mutants preview release-check requirements second-cluster showcase test test-all test-official unit up
+.PHONY: bench chromium clean clean-cache destroy down environment faults fuzz generate help lint mutants preview release-check requirements second-cluster test test-all test-official unit up
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 # What needs the sandbox's programs has them built beside the environment, the first time.
-up preview destroy second-cluster showcase test test-all test-official: PARTS := parts
+up preview destroy second-cluster test test-all test-official: PARTS := parts
 # The time that `make up` reports includes the environment.
 up: export MAKE_STARTED := $(shell date +%s)
 
@@ -30,9 +30,6 @@ preview: environment ## show what `make up` would change
 
 destroy: environment ## destroy what `make up` deployed; the servers keep running
 	@$(PYTHON) -m sandbox destroy
-
-showcase: environment ## deploy a stack that uses every key, see that a second `up` changes nothing, and destroy it
-	@$(PYTHON) -m sandbox showcase
 
 second-cluster: environment ## start a second cluster beside the sandbox's first: docs/sandbox.md has something to try
 	@$(PYTHON) -m sandbox second-cluster
@@ -68,7 +65,7 @@ faults: environment ## kill the engine 50 times, and let AWS and Kubernetes fail
 	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed"; \
 	  FAULTS=all SEED=$$seed KILLS=$${KILLS:-50} $(PYTHON) -m pytest -q -n $(WORKERS) --timeout=1500 --session-timeout=1800 tests/all/faults
 
-mutants: environment ## change the code in 200 places, and list what no test notices: an hour; SEED=, ROOM=, MUTANTS=, SANDBOX=1
+mutants: environment ## change the code in 200 places, and list what no test notices: an hour; SEED=, ROOM=, MUTANTS=
 	@SEED=$${SEED:-$$(date +%s)} $(PYTHON) -m tests.mutants $(UNIT)
 
 test: lint ## lint, and run the tests that protect users, those with the real engine too: in seven minutes on two idle cores

@@ -10,26 +10,14 @@ from typing import Any
 
 from rich.table import Table
 
-from sandbox.engine import (
-    irsa_in_terminal,
-    prepare_engine,
-    pulumi_in_terminal,
-    select_stack,
-    stack_output,
-)
+from sandbox.engine import irsa_in_terminal, prepare_engine, pulumi_in_terminal, select_stack, stack_output
 from sandbox.environment import environment, write_environment_file
 from sandbox.layout import CHECKOUT, STACK, Sandbox, cache_folder, checkout_sandbox, in_terminal
 from sandbox.locks import held
 from sandbox.parts import prepare_parts
+from sandbox.second_cluster import second_cluster, seed_clusters, start_second_cluster, stop_second_cluster
 from sandbox.seed import seed
 from sandbox.servers import read_ports, start_servers, stop_servers
-from sandbox.showcase import (
-    second_cluster,
-    seed_clusters,
-    show_every_key,
-    start_second_cluster,
-    stop_second_cluster,
-)
 from sandbox.step_progress import StepProgress
 
 NO_VALUE = "-"
@@ -83,13 +71,8 @@ def preview(sandbox: Sandbox, progress: StepProgress) -> None:
     pulumi_in_terminal(sandbox, start(sandbox, progress), "preview")
 
 
-def showcase(sandbox: Sandbox, progress: StepProgress) -> None:
-    variables = start(sandbox, progress)
-    show_every_key(sandbox, variables, progress)
-
-
 def second(sandbox: Sandbox, progress: StepProgress) -> None:
-    """Start the showcase's second cluster and leave it running."""
+    """Start the second cluster and leave it running."""
     start(sandbox, progress)
     with progress.step("second cluster", "started"):
         start_second_cluster(sandbox, progress)
@@ -140,7 +123,6 @@ COMMANDS: dict[str, Callable[[Sandbox, StepProgress], None]] = {
     "preview": preview,
     "destroy": destroy,
     "second-cluster": second,
-    "showcase": showcase,
     "programs": programs,
     "clean-cache": clean_cache,
 }

@@ -41,24 +41,18 @@ def keep_clusters(clusters: Path) -> None:
     moto invents an issuer at each start, the same for every cluster of a region. A trust policy names the issuer, so
     another one would break everything that is deployed.
     """
-    describe, create = EKSBackend.describe_cluster, EKSBackend.create_cluster
+    describe = EKSBackend.describe_cluster
 
-    def with_entry(backend: EKSBackend, cluster: Cluster) -> Cluster:
+    def describe_cluster(self: EKSBackend, name: str) -> Cluster:
+        cluster = describe(self, name)
         for entry in json.loads(clusters.read_text()):
-            if (entry["name"], entry["region"]) == (cluster.name, backend.region_name):
+            if (entry["name"], entry["region"]) == (cluster.name, self.region_name):
                 cluster.identity = {"oidc": {"issuer": entry["issuer"]}}
                 cluster.endpoint = entry["endpoint"]
                 cluster.certificate_authority = {"data": entry["ca"]}
         return cluster
 
-    def describe_cluster(self: EKSBackend, name: str) -> Cluster:
-        return with_entry(self, describe(self, name))
-
-    def create_cluster(self: EKSBackend, *arguments: Any, **named: Any) -> Cluster:
-        return with_entry(self, create(self, *arguments, **named))
-
     EKSBackend.describe_cluster = describe_cluster  # type: ignore[method-assign]
-    EKSBackend.create_cluster = create_cluster  # type: ignore[method-assign]
 
 
 def serialized(application: Application) -> Application:

@@ -24,13 +24,11 @@ def prepare_engine(sandbox: Sandbox, environment: Mapping[str, str], progress: S
     install_plugins(sandbox, environment, progress)
 
 
-def pulumi(
-    sandbox: Sandbox, environment: Mapping[str, str], *arguments: str, folder: Path = CHECKOUT
-) -> subprocess.CompletedProcess[str]:
+def pulumi(sandbox: Sandbox, environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run pulumi without a terminal, and return its exit code and output."""
     return subprocess.run(
         [sandbox.programs / "pulumi", *arguments, "--non-interactive"],
-        cwd=folder,
+        cwd=CHECKOUT,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -39,29 +37,20 @@ def pulumi(
     )
 
 
-def pulumi_in_terminal(
-    sandbox: Sandbox, environment: Mapping[str, str], *arguments: str, stack: str = STACK, folder: Path = CHECKOUT
-) -> None:
-    """Run pulumi with its output in the terminal.
+def pulumi_in_terminal(sandbox: Sandbox, environment: Mapping[str, str], *arguments: str) -> None:
+    """Run pulumi on the dev stack with its output in the terminal.
 
     Raises:
         SandboxError: It failed.
     """
     sys.stdout.flush()
-    code = subprocess.run(
-        [sandbox.programs / "pulumi", *arguments, "--stack", stack], cwd=folder, env=dict(environment), check=False
-    ).returncode
+    command = [str(sandbox.programs / "pulumi"), *arguments, "--stack", STACK]
+    code = subprocess.run(command, cwd=CHECKOUT, env=dict(environment), check=False).returncode
     if code:
         raise SandboxError(f"pulumi {arguments[0]} failed with code {code}; its messages are above.")
 
 
-def irsa_in_terminal(
-    sandbox: Sandbox,
-    environment: Mapping[str, str],
-    subcommand: str,
-    *arguments: str,
-    folder: Path = CHECKOUT,
-) -> None:
+def irsa_in_terminal(sandbox: Sandbox, environment: Mapping[str, str], subcommand: str, *arguments: str) -> None:
     """Run a subcommand of the irsa command, with its output in the terminal.
 
     Raises:
@@ -70,7 +59,7 @@ def irsa_in_terminal(
     sys.stdout.flush()
     # pip's own `irsa` does not start where the path has a quote or a dollar sign.
     command = [sys.executable, "-P", "-m", "irsa_cli", subcommand, *arguments]
-    code = subprocess.run(command, cwd=folder, env=dict(environment), check=False).returncode
+    code = subprocess.run(command, cwd=CHECKOUT, env=dict(environment), check=False).returncode
     if code:
         raise SandboxError(
             f"irsa {subcommand} ended with code {code}; its findings are above. "
@@ -79,25 +68,21 @@ def irsa_in_terminal(
 
 
 def select_stack(
-    sandbox: Sandbox,
-    environment: Mapping[str, str],
-    progress: StepProgress,
-    stack: str = STACK,
-    folder: Path = CHECKOUT,
+    sandbox: Sandbox, environment: Mapping[str, str], progress: StepProgress, folder: Path = CHECKOUT
 ) -> None:
-    """Create the stack unless it exists, and unlock it if the engine that locked it was killed."""
+    """Create the dev stack unless it exists, and unlock it if the engine that locked it was killed."""
     state = sandbox.state / ".pulumi"
     project = yaml.safe_load((folder / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
-    for lock in (state / "locks" / "organization" / project / stack).glob("*.json"):
+    for lock in (state / "locks" / "organization" / project / STACK).glob("*.json"):
         if not _is_held(lock):
-            progress.say(f"  stack {stack}: locked by an engine that no longer runs, unlocking it")
+            progress.say(f"  stack {STACK}: locked by an engine that no longer runs, unlocking it")
             lock.unlink(missing_ok=True)
     # Not every file of the stack: what `pulumi stack rm` leaves ends with .bak.
-    if any((state / "stacks" / project / f"{stack}.json{ending}").exists() for ending in ("", ".gz", ".zst")):
+    if any((state / "stacks" / project / f"{STACK}.json{ending}").exists() for ending in ("", ".gz", ".zst")):
         return
-    answer = pulumi(sandbox, environment, "stack", "init", stack, folder=folder)
+    answer = pulumi(sandbox, environment, "stack", "init", STACK)
     if answer.returncode:
-        raise SandboxError(f"pulumi stack init {stack} failed: {answer.stderr.strip()}")
+        raise SandboxError(f"pulumi stack init {STACK} failed: {answer.stderr.strip()}")
 
 
 def _is_held(lock: Path) -> bool:

@@ -10,7 +10,6 @@ import moto.backends
 import moto.core.responses
 import moto.iam.models as iam_models
 from moto.core.utils import method_names_from_class
-from moto.iam.exceptions import NotFoundException
 from moto.iam.models import AccountSummary, AWSManagedPolicy, IAMBackend, ManagedPolicy, Role
 
 
@@ -22,8 +21,6 @@ def replacements() -> tuple[tuple[Any, str, Any], ...]:
         (moto.core.responses, "method_names_from_class", cache(method_names_from_class)),
         (iam_models, "get_account_id_from", _account_id_from),
         (AccountSummary, "_policies", property(number_of_own_policies)),
-        (IAMBackend, "attach_role_policy", _attach_role_policy),
-        (IAMBackend, "detach_role_policy", _detach_role_policy),
     )
 
 
@@ -62,20 +59,3 @@ def policy_named(iam: IAMBackend, name: str) -> ManagedPolicy | None:
 def is_aws_policy(policy: ManagedPolicy) -> bool:
     """Return whether a managed policy is one of AWS's own, which every AWS account has."""
     return isinstance(policy, AWSManagedPolicy)
-
-
-def _attach_role_policy(iam: IAMBackend, policy_arn: str, role_name: str) -> None:
-    _policy(iam, policy_arn, "does not exist or is not attachable").attach_to(iam.get_role(role_name))
-
-
-def _detach_role_policy(iam: IAMBackend, policy_arn: str, role_name: str) -> None:
-    policy, role = _policy(iam, policy_arn, "was not found"), iam.get_role(role_name)
-    if policy_arn not in role.managed_policies:
-        raise NotFoundException(f"Policy {policy_arn} was not found.")
-    policy.detach_from(role)
-
-
-def _policy(iam: IAMBackend, arn: str, otherwise: str) -> ManagedPolicy:
-    if arn not in iam.managed_policies:
-        raise NotFoundException(f"Policy {arn} {otherwise}.")
-    return iam.managed_policies[arn]

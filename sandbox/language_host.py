@@ -12,13 +12,11 @@ import contextlib
 import importlib.metadata
 import json
 import os
-import queue
 import runpy
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -166,10 +164,6 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def __init__(self, engine: str) -> None:
         self.engine = engine
 
-    def Handshake(self, request: language_pb2.LanguageHandshakeRequest, _context: grpc.ServicerContext) -> Any:  # noqa: N802
-        self.engine = request.engine_address
-        return language_pb2.LanguageHandshakeResponse()
-
     def GetPluginInfo(self, _request: empty_pb2.Empty, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
 
@@ -222,8 +216,6 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         pip = [python, "-m", "pip", "install", "--disable-pip-version-check"]
         if (folder / "requirements.txt").exists():
             commands.append([*pip, "-r", "requirements.txt"])
-        elif (folder / "pyproject.toml").exists():
-            commands.append([*pip, "-e", "."])
         for command in commands:
             code = yield from _stream(command, folder, environment_of(python), language_pb2.InstallDependenciesResponse)
             if code:
@@ -261,11 +253,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def RunPlugin(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
         """Run a plugin that is written in Python, by its folder's __main__.py."""
         folder = Path(request.info.program_directory)
-        try:
-            python = python_of(request.info, default="venv")
-        except MissingVirtualEnvironmentError as error:
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-            raise
+        python = _python_or_abort(request.info, context, default="venv")
         requested = dict(entry.split("=", 1) for entry in request.env)
         code = yield from _stream(
             [python, str(folder), *request.args],
@@ -282,9 +270,9 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return empty_pb2.Empty()
 
 
-def _python_or_abort(info: language_pb2.ProgramInfo, context: grpc.ServicerContext) -> str:
+def _python_or_abort(info: language_pb2.ProgramInfo, context: grpc.ServicerContext, default: str = "") -> str:
     try:
-        return python_of(info)
+        return python_of(info, default)
     except MissingVirtualEnvironmentError as error:
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         raise
@@ -307,38 +295,12 @@ def _spawn(command: list[str], **options: Any) -> Iterator["subprocess.Popen[byt
 def _stream(
     command: list[str], folder: Path, environment: dict[str, str], response: Callable[..., Any]
 ) -> Generator[Any, None, int]:
-    """Yield a child's output line by line, and return its exit code."""
-    code = 0
-    with _spawn(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        lines: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-        readers = {
-            stream: threading.Thread(target=_read, args=(stream, getattr(process, stream), lines), daemon=True)
-            for stream in ("stdout", "stderr")
-        }
-        for reader in readers.values():
-            reader.start()
-        while readers:
-            stream, line = lines.get()
-            if line:
-                yield response(**{stream: line})
-            else:
-                readers.pop(stream)
-        code = process.wait()
-    return code
-
-
-def _read(stream: str, source: Any, lines: "queue.SimpleQueue[tuple[str, bytes]]") -> None:
-    """Put each line into the queue, and an empty one at the end."""
-    for line in source:
-        lines.put((stream, line))
-    lines.put((stream, b""))
+    """Yield a child's output line by line, and return its exit code; what it says besides is said by this process."""
+    with _spawn(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            yield response(stdout=line)
+        return process.wait()
 
 
 def stop(*_: object) -> NoReturn:

@@ -43,12 +43,14 @@ def add_missing_operations() -> None:
         delete(self, policy_arn)
 
     IAMBackend.delete_policy = delete_policy  # type: ignore[method-assign]
-    attach = IAMBackend.attach_role_policy
 
     def attach_role_policy(self: IAMBackend, policy_arn: str, role_name: str) -> None:
-        # moto counts a policy that is attached again as attached twice, and then never lets it be deleted.
-        if policy_arn not in self.get_role(role_name).managed_policies:
-            attach(self, policy_arn, role_name)
+        # moto looks at every policy, counts one that is attached again twice, and then never lets it be deleted.
+        role = self.get_role(role_name)
+        if policy_arn not in self.managed_policies:
+            raise NotFoundException(f"Policy {policy_arn} does not exist or is not attachable.")
+        if policy_arn not in role.managed_policies:
+            self.managed_policies[policy_arn].attach_to(role)
 
     IAMBackend.attach_role_policy = attach_role_policy  # type: ignore[method-assign]
 

@@ -86,10 +86,8 @@ def _install_official(sandbox: Sandbox, name: str, version: str, environment: Ma
                 elif time.monotonic() - since > STALLED_SECONDS:
                     process.terminate()
                     process.wait()
-        except BaseException:
-            process.terminate()
-            raise
         finally:
+            process.terminate()
             shutil.rmtree(download, ignore_errors=True)
     return process.returncode == 0
 

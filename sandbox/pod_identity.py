@@ -273,30 +273,25 @@ def _untag_resource(self: EKSResponse) -> ActionResult:
     return ActionResult({})
 
 
-def _with_associations(method: Callable[..., Any], on_tags: Callable[..., dict[str, str] | None]) -> Callable[..., Any]:
-    """Return moto's method for clusters, and the same on the tags of an association."""
-
-    def on_either(self: EKSBackend, resource_arn: str, *arguments: Any) -> Any:
-        if ":podidentityassociation/" not in resource_arn:
-            return method(self, resource_arn, *arguments)
-        for cluster in self.clusters.values():
-            for association in associations_of(cluster).values():
-                if association["associationArn"] == resource_arn:
-                    return on_tags(association["tags"], *arguments)
-        raise EksError("NotFoundException", "Resource was not found")
-
-    return on_either
+def _tags_of(backend: EKSBackend, arn: str) -> dict[str, str]:
+    """Return the tags of an association; those of nothing else are asked for."""
+    for cluster in backend.clusters.values():
+        for association in associations_of(cluster).values():
+            if association["associationArn"] == arn:
+                tags: dict[str, str] = association["tags"]
+                return tags
+    raise EksError("NotFoundException", "Resource was not found")
 
 
-def _remove(tags: dict[str, str], keys: list[str]) -> None:
+def _untag(backend: EKSBackend, arn: str, keys: list[str]) -> None:
     for key in keys:
-        tags.pop(key, None)
+        _tags_of(backend, arn).pop(key, None)
 
 
 TAGGING: Mapping[str, Callable[..., Any]] = {
-    "tag_resource": _with_associations(EKSBackend.tag_resource, dict.update),
-    "untag_resource": _with_associations(EKSBackend.untag_resource, _remove),
-    "list_tags_for_resource": _with_associations(EKSBackend.list_tags_for_resource, dict.copy),
+    "tag_resource": lambda backend, arn, tags: _tags_of(backend, arn).update(tags),
+    "untag_resource": _untag,
+    "list_tags_for_resource": _tags_of,
 }
 
 

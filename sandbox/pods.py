@@ -11,22 +11,25 @@ import ssl
 import sys
 import threading
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sandbox.layout import Sandbox
+import httpx2
+from lightkube import ApiError, Client, KubeConfig
+from lightkube.resources.admissionregistration_v1 import MutatingWebhookConfiguration
+from lightkube.resources.core_v1 import Pod, ServiceAccount
+from lightkube.types import PatchType
+
+from sandbox.layout import CONTEXT, Sandbox
 from sandbox.pod_identity_webhook import injected
 
 HOST = "127.0.0.1"
 HEALTH = "/healthz"
-CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
-NAME = "pod-identity-webhook"
 PAUSE_SECONDS = 0.5
 # moto takes account, service and region from it, and checks no signature.
 AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=sandbox/20260101/{}/eks/aws4_request, SignedHeaders=host, Signature=none"
@@ -35,50 +38,28 @@ AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=sandbox/20260101/{}/eks/aws4_reques
 class Cluster(NamedTuple):
     """A cluster, and how EKS knows it."""
 
-    sandbox: Sandbox
+    client: Client
     aws_port: int
     region: str
     name: str
 
-    def ask(self, method: str, path: str, body: Any = None, kind: str = "json", seconds: float | None = 10) -> Any:
-        """Return the API server's answer, to be read.
-
-        Raises:
-            urllib.error.HTTPError: It refused.
-        """
-        # Not the kubeconfig, which kubectl and the AWS CLI rewrite in YAML, with other entries first.
-        port = json.loads((self.sandbox.folder / "ports.json").read_text())["kube-apiserver"]
-        token = (self.sandbox.kubernetes / "tokens.csv").read_text().split(",")[0]
-        request = urllib.request.Request(
-            f"https://{HOST}:{port}{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {token}", "Content-Type": f"application/{kind}"},
-        )
-        context = ssl.create_default_context(cafile=str(self.sandbox.certificate))
-        return _opener(urllib.request.HTTPSHandler(context=context)).open(request, timeout=seconds)
-
     def annotations(self, namespace: str, service_account: str) -> Mapping[str, str]:
-        with self.ask("GET", f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}") as answer:
-            found: Mapping[str, str] = json.load(answer)["metadata"].get("annotations") or {}
-        return found
+        metadata = self.client.get(ServiceAccount, service_account, namespace=namespace).metadata
+        return (metadata and metadata.annotations) or {}
 
     def has_association(self, namespace: str, service_account: str) -> bool:
         wanted = urllib.parse.urlencode({"namespace": namespace, "serviceAccount": service_account})
         address = f"http://{HOST}:{self.aws_port}/clusters/{self.name}/pod-identity-associations?{wanted}"
         request = urllib.request.Request(address, headers={"Authorization": AUTHORIZATION.format(self.region)})
-        with _opener().open(request, timeout=10) as answer:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=10) as answer:
             return bool(json.load(answer)["associations"])
-
-
-def _opener(*handlers: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}), *handlers)
 
 
 # --- the webhook -----------------------------------------------------------------------------------------------------
 
 
-def configuration(port: int, certificate: bytes) -> dict[str, Any]:
+def configuration(port: int, certificate: bytes) -> Any:
     """Return what has the API server call the webhook, as EKS registers it: it fails open.
 
     https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/deploy/mutatingwebhook.yaml
@@ -94,20 +75,12 @@ def configuration(port: int, certificate: bytes) -> dict[str, Any]:
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],
     }
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "MutatingWebhookConfiguration",
-        "metadata": {"name": NAME},
-        "webhooks": [webhook],
-    }
+    metadata = {"name": "pod-identity-webhook"}
+    return MutatingWebhookConfiguration.from_dict({"metadata": metadata, "webhooks": [webhook]})
 
 
 def review(cluster: Cluster, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer to a request of the API server.
-
-    Raises:
-        OSError: Kubernetes or EKS did not answer.
-    """
+    """Return the answer to a request of the API server."""
     pod, namespace = request["object"], request["namespace"]
     service_account = pod["spec"]["serviceAccountName"]
     associated = cluster.has_association(namespace, service_account)
@@ -135,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["request"]
         try:
             response = review(self.cluster, request)
-        except OSError as error:
+        except (OSError, httpx2.HTTPError) as error:
             log(f"a Pod of {request['namespace']} was not changed: {error!r}")
             self._answer(500, {"message": str(error)})
             return
@@ -153,13 +126,6 @@ class Handler(BaseHTTPRequestHandler):
         """Log nothing of a request that succeeds."""
 
 
-def register(cluster: Cluster, port: int) -> None:
-    """Register the webhook at the API server."""
-    manifest = configuration(port, cluster.sandbox.certificate.read_bytes())
-    query = "?fieldManager=eks&force=true"
-    cluster.ask("PATCH", f"{CONFIGURATIONS}/{NAME}{query}", manifest, "apply-patch+yaml").close()
-
-
 # --- the nodes -------------------------------------------------------------------------------------------------------
 
 
@@ -167,45 +133,39 @@ def run_pods(cluster: Cluster) -> None:
     """Report each Pod that waits for a node as one that runs and is ready, for as long as the process lives."""
     while True:
         try:
-            for pod in _waiting(cluster):
-                _run(cluster, pod)
-        except (OSError, ValueError) as error:
+            events: Any = cluster.client.watch(Pod, namespace="*", fields={"status.phase": "Pending"})
+            for kind, pod in events:
+                if kind in ("ADDED", "MODIFIED") and not pod.metadata.deletionTimestamp:
+                    _run(cluster, pod)
+        except (httpx2.HTTPError, ValueError) as error:
             log(f"Pods are watched again after {error!r}")
         time.sleep(PAUSE_SECONDS)
 
 
-def _waiting(cluster: Cluster) -> Iterator[Mapping[str, Any]]:
-    with cluster.ask("GET", "/api/v1/pods?watch=1&fieldSelector=status.phase=Pending", seconds=None) as events:
-        for line in events:
-            event = json.loads(line)
-            if event["type"] in ("ADDED", "MODIFIED") and "deletionTimestamp" not in event["object"]["metadata"]:
-                yield event["object"]
-
-
-def _run(cluster: Cluster, pod: Mapping[str, Any]) -> None:
+def _run(cluster: Cluster, pod: Any) -> None:
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    metadata = pod["metadata"]
     containers = [
         {
-            "name": each["name"],
-            "image": each["image"],
+            "name": each.name,
+            "image": each.image,
             "imageID": "",
             "ready": True,
             "restartCount": 0,
             "state": {"running": {"startedAt": now}},
         }
-        for each in pod["spec"]["containers"]
+        for each in pod.spec.containers
     ]
     conditions = [
         {"type": each, "status": "True", "lastTransitionTime": now}
         for each in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
     ]
     status = {"phase": "Running", "startTime": now, "conditions": conditions, "containerStatuses": containers}
-    patch = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": status}
-    path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/status"
+    patch = {"metadata": {"resourceVersion": pod.metadata.resourceVersion}, "status": status}
     # It is gone, or has changed: then there is another event.
-    with suppress(urllib.error.HTTPError):
-        cluster.ask("PATCH", path, patch, "merge-patch+json").close()
+    with suppress(ApiError):
+        cluster.client.patch(
+            Pod.Status, pod.metadata.name, patch, namespace=pod.metadata.namespace, patch_type=PatchType.MERGE
+        )
 
 
 def log(line: str) -> None:
@@ -214,19 +174,22 @@ def log(line: str) -> None:
     sys.stderr.flush()
 
 
-def serve(port: int, cluster: Cluster) -> None:
+def serve(port: int, sandbox: Sandbox, aws_port: int, region: str, name: str) -> None:
     """Serve until a signal ends it."""
+    # kubectl and the AWS CLI may have chosen another context.
+    config = KubeConfig.from_file(sandbox.kubeconfig).get(CONTEXT)
+    cluster = Cluster(Client(config, field_manager="eks", trust_env=False), aws_port, region, name)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cluster.sandbox.certificate, cluster.sandbox.certificate.with_suffix(".key"))
+    context.load_cert_chain(sandbox.certificate, sandbox.certificate.with_suffix(".key"))
     server = ThreadingHTTPServer((HOST, port), type("OfCluster", (Handler,), {"cluster": cluster}))
     server.daemon_threads = True
     # Of each connection, the handshake is made by its own thread.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    register(cluster, port)
+    cluster.client.apply(configuration(port, sandbox.certificate.read_bytes()), force=True)
     threading.Thread(target=run_pods, args=(cluster,), daemon=True).start()
     server.serve_forever()
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), Cluster(Sandbox(Path(sys.argv[2])), int(sys.argv[3]), sys.argv[4], sys.argv[5]))
+    serve(int(sys.argv[1]), Sandbox(Path(sys.argv[2])), int(sys.argv[3]), sys.argv[4], sys.argv[5])

@@ -67,6 +67,13 @@ def aws_client(
     return session.client(service, endpoint_url=variables["AWS_ENDPOINT_URL"], config=Config(proxies={}))
 
 
+def of_other_account(sandbox: Sandbox, aws_port: int, service: str) -> Any:
+    """Return a client of the other AWS account."""
+    role = f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/{ADMINISTRATOR}"
+    session = aws_client(sandbox, aws_port, "sts").assume_role(RoleArn=role, RoleSessionName="seed")
+    return aws_client(sandbox, aws_port, service, session["Credentials"])
+
+
 def kubernetes_client(sandbox: Sandbox, namespace: str = "default") -> Client:
     return Client(KubeConfig.from_file(sandbox.kubeconfig), namespace=namespace, trust_env=False)
 
@@ -96,10 +103,7 @@ def _seed_cluster(sandbox: Sandbox, aws_port: int) -> None:
 
 def _seed_other_account(sandbox: Sandbox, aws_port: int) -> None:
     """Create what another AWS account's administrator creates for this cluster: a provider and a role."""
-    session = aws_client(sandbox, aws_port, "sts").assume_role(
-        RoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/{ADMINISTRATOR}", RoleSessionName="seed"
-    )
-    iam = aws_client(sandbox, aws_port, "iam", session["Credentials"])
+    iam = of_other_account(sandbox, aws_port, "iam")
     issuer = ISSUER.removeprefix("https://")
     trust = {
         "Version": "2012-10-17",

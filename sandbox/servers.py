@@ -5,11 +5,9 @@ Because of the start time, a stale record never stops another process that got t
 """
 
 import base64
-import functools
 import hashlib
 import json
 import os
-import secrets
 import signal
 import socket
 import ssl
@@ -22,7 +20,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 from cryptography.hazmat.primitives import serialization
@@ -35,8 +33,6 @@ from sandbox.step_progress import StepProgress
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
-# Each time, other ports are chosen for the servers that do not run.
-START_ATTEMPTS = 5
 TOKEN_BYTES = 24
 AWS_API_SOURCES = (
     "aws_api.py",
@@ -49,14 +45,6 @@ AWS_API_SOURCES = (
 )
 PODS_SOURCES = ("pods.py", "pod_identity_webhook.py")
 ORDER = ("aws-api", "etcd", "kube-apiserver", "kube-controller-manager", "pods")
-CONTROLLERS = (
-    "namespace-controller",
-    "serviceaccount-controller",
-    "garbage-collector-controller",
-    "deployment-controller",
-    "replicaset-controller",
-    "validatingadmissionpolicy-status-controller",
-)
 PORTS = {
     "aws-api": ("aws-api",),
     "etcd": ("etcd", "etcd-peer"),
@@ -124,33 +112,10 @@ def stop(sandbox: Sandbox, *names: str) -> int:
     return len(ran)
 
 
-class PortTakenError(SandboxError):
-    """Another program took a port between its choice and the start of the server."""
-
-
-Started = TypeVar("Started")
-
-
-def starting_again(
-    start: Callable[[Sandbox, StepProgress], Started],
-) -> Callable[[Sandbox, StepProgress], Started]:
-    """Decorate what chooses ports and starts servers: where a port is taken meanwhile, it is called again."""
-
-    @functools.wraps(start)
-    def repeated(sandbox: Sandbox, progress: StepProgress) -> Started:
-        for _ in range(START_ATTEMPTS - 1):
-            with suppress(PortTakenError):
-                return start(sandbox, progress)
-        return start(sandbox, progress)
-
-    return repeated
-
-
-@starting_again
 def start_servers(sandbox: Sandbox, progress: StepProgress) -> dict[str, int]:
     """Start the servers that do not run, and return the ports."""
     ports = choose_ports(sandbox, progress)
-    write_credentials(sandbox, ports)
+    write_credentials(sandbox)
     started = []
     with progress.step("servers", "starting") as detail:
         # The AWS API comes up while the Kubernetes servers do: it is waited for last.
@@ -225,25 +190,16 @@ def _launch(sandbox: Sandbox, server: Server) -> "subprocess.Popen[bytes]":
 
 
 def _wait(sandbox: Sandbox, server: Server, process: "subprocess.Popen[bytes]") -> None:
-    known = read_ports(sandbox)
-    # A test's further server has ports of its own.
-    ports = {known[name] for name in PORTS.get(server.name, ())}
     deadline = time.monotonic() + READY_SECONDS
     pause = 0.02
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            taken = sorted(port for port in ports if not _free(port))
-            if taken:
-                raise PortTakenError(
-                    f"{server.name}: port {taken[0]} is taken by another program. Run the same command again."
-                )
             raise SandboxError(
                 f"{server.name} ended with code {process.returncode} while it started: "
                 f"{_last_line(sandbox, server)} (log: {sandbox.logs / server.name}.log). Run the same command again; "
                 "if that fails too, run `make clean` first."
             )
-        # What answers may be a server of another sandbox, on the port of this one.
-        if _answers(server) and ports <= _listening(process):
+        if _answers(server):
             return
         time.sleep(pause)
         pause = min(pause * 1.5, 0.25)
@@ -251,14 +207,6 @@ def _wait(sandbox: Sandbox, server: Server, process: "subprocess.Popen[bytes]") 
     raise SandboxError(
         f"{server.name} did not answer within {READY_SECONDS:.0f} s (log: {sandbox.logs / server.name}.log)."
     )
-
-
-def _listening(process: "subprocess.Popen[bytes]") -> set[int]:
-    try:
-        connections = psutil.Process(process.pid).net_connections("tcp")
-    except psutil.Error:
-        return set()
-    return {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
 
 
 def _last_line(sandbox: Sandbox, server: Server) -> str:
@@ -285,8 +233,9 @@ def _record(sandbox: Sandbox, name: str) -> dict[str, Any]:
 # --- ports -----------------------------------------------------------------------------------------------------------
 
 
-# Below those that the kernel gives to connections.
-PORTS_FOR_SERVERS = range(20_000, 32_768)
+# Below those that the kernel gives to connections, which begin at 32768 or above:
+# https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range).
+FIRST_PORT, LAST_PORT, PORTS_OF_A_PROCESS = 20_000, 32_767, 100
 
 
 def choose_ports(sandbox: Sandbox, progress: StepProgress) -> dict[str, int]:
@@ -333,20 +282,18 @@ def _free(port: int) -> bool:
 def free_port(taken: Collection[int] = ()) -> int:
     """Return a port of the loopback interface that nothing listens on, and that is none of those taken.
 
-    Between this and the start of a server, a connection may get any of the kernel's own ports, which begin at 32768 or
-    above: https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range).
+    Processes that start servers at the same time look at different ports, so that none takes those of another.
     """
-    while True:
-        # Not by `random`, which tests seed.
-        port = secrets.choice(PORTS_FOR_SERVERS)
-        if port not in taken and _free(port):
-            return port
+    every = range(FIRST_PORT, LAST_PORT + 1)
+    first = os.getpid() * PORTS_OF_A_PROCESS % len(every)
+    ports: list[int] = [*every[first:], *every[:first]]
+    return next(port for port in ports if port not in taken and _free(port))
 
 
 # --- keys and access -------------------------------------------------------------------------------------------------
 
 
-def write_credentials(sandbox: Sandbox, ports: dict[str, int]) -> None:
+def write_credentials(sandbox: Sandbox) -> None:
     """Create the keys that are kept over restarts: the API server's token, and what signs service account tokens."""
     folder = sandbox.kubernetes
     tokens = folder / "tokens.csv"
@@ -366,8 +313,6 @@ def write_credentials(sandbox: Sandbox, ports: dict[str, int]) -> None:
     aws.mkdir(exist_ok=True)
     write_atomically(aws / "config", "[default]\n")
     write_atomically(aws / "credentials", "[default]\n")
-    if not sandbox.clusters.exists():
-        write_cluster(sandbox, ports, ca="")
 
 
 def write_access(sandbox: Sandbox, ports: dict[str, int]) -> None:
@@ -388,21 +333,7 @@ def write_access(sandbox: Sandbox, ports: dict[str, int]) -> None:
         ],
     }
     write_atomically(sandbox.kubeconfig, json.dumps(config, indent=2) + "\n")
-    write_cluster(sandbox, ports, ca)
-
-
-def write_cluster(sandbox: Sandbox, ports: dict[str, int], ca: str) -> None:
-    """Write what EKS answers for the sandbox's cluster."""
-    add_cluster(
-        sandbox,
-        {
-            "name": CLUSTER,
-            "region": REGION,
-            "issuer": ISSUER,
-            "endpoint": f"https://{HOST}:{ports['kube-apiserver']}",
-            "ca": ca,
-        },
-    )
+    add_cluster(sandbox, {"name": CLUSTER, "region": REGION, "issuer": ISSUER, "endpoint": server, "ca": ca})
 
 
 def add_cluster(sandbox: Sandbox, cluster: dict[str, str]) -> None:
@@ -477,24 +408,11 @@ def kube_apiserver(sandbox: Sandbox, ports: dict[str, int], issuer: str = ISSUER
 
 
 def kube_controller_manager(sandbox: Sandbox, ports: dict[str, int]) -> Server:
-    port = ports["kube-controller-manager"]
-    certificates = sandbox.kubernetes / "controller-manager-certificates"
+    address = f"{HOST}:{ports['kube-controller-manager']}"
     return Server(
         name="kube-controller-manager",
-        command=(
-            str(sandbox.programs / "kube-controller-manager"),
-            f"--kubeconfig={sandbox.kubeconfig}",
-            f"--bind-address={HOST}",
-            f"--secure-port={port}",
-            f"--cert-dir={certificates}",
-            # Deletes wait for the first three: a namespace for its contents, an owner for what it owns.
-            f"--controllers={','.join(CONTROLLERS)}",
-            "--leader-elect=false",
-            # At the default rate, a destroy of many service accounts waits for the garbage collector.
-            "--kube-api-qps=500",
-            "--kube-api-burst=1000",
-        ),
-        ready=lambda: _status(f"https://{HOST}:{port}/healthz", certificates / "kube-controller-manager.crt") == 200,  # noqa: PLR2004
+        command=(str(sandbox.programs / "kube-controller-manager"), str(sandbox.kubeconfig), address),
+        ready=lambda: _status(f"http://{address}/") == 200,  # noqa: PLR2004
         # It reads the address of the API server only when it starts.
         sources=(sandbox.kubeconfig,),
     )
@@ -523,11 +441,3 @@ def _status(url: str, certificate: Path | None = None) -> int:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
-
-
-def kill(sandbox: Sandbox, name: str) -> None:
-    """Kill a server, as a crash would, for tests of the recovery."""
-    process = running(sandbox, name)
-    if process is not None:
-        process.send_signal(signal.SIGKILL)
-        process.wait(STOP_SECONDS)

@@ -35,12 +35,9 @@ class StepProgress:
         ticker.start()
         try:
             yield detail
-        except BaseException:
+        finally:
             done.set()
             ticker.join()
-            raise
-        done.set()
-        ticker.join()
         seconds = time.monotonic() - started
         self.times[name] = self.times.get(name, 0.0) + seconds
         if seconds >= quiet_below:

@@ -2,7 +2,7 @@
 
 SEED= repeats a run, ROOM= names one of ROOMS, MUTANTS= is their number in each room: 50. First, each mutant gets the
 test modules nearest to its file. Then all tests get those that survived, together, and each of them alone gets the
-tests that failed; with SANDBOX=1, those of tests/sandbox as well.
+tests that failed.
 """
 
 import ast
@@ -12,31 +12,21 @@ import hashlib
 import itertools
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-from hypothesis import Phase, settings
-
 from sandbox.layout import CHECKOUT
-from sandbox.parent import end_with_parent
 
 ROOMS = {"components": "components/irsa", "config": "config", "program": "program", "cli": "cli"}
 TREE = CHECKOUT / ".sandbox" / "mutants" / "tree"
-LEFT_OUT = TREE.parent / "left_out"
 NEAREST = 8
-# A loop without an end fails, too. How busy this machine is does not count.
-CPU_SECONDS = 300
-MEMORY = 4 << 30
-PATIENT = ("--timeout=3600", "--session-timeout=36000")
-OPTIONS = ("-q", "-p", "tests.mutants", "--hypothesis-seed=0", *PATIENT, f"@{LEFT_OUT}")
+# A loop without an end fails, too.
+OPTIONS = ("-q", "--hypothesis-seed=0", "--timeout=600", "--session-timeout=36000")
 PAIRS = (
     *((ast.Eq, ast.NotEq), (ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Is, ast.IsNot), (ast.In, ast.NotIn)),
     *((ast.And, ast.Or), (ast.Add, ast.Sub), (ast.Mult, ast.FloorDiv), (ast.BitAnd, ast.BitOr)),
@@ -44,7 +34,6 @@ PAIRS = (
 OPERATORS: dict[type, type] = {one: other for pair in PAIRS for one, other in (pair, pair[::-1])}
 DROPPED = (ast.Expr, ast.Return, ast.Raise, ast.Continue, ast.Break, ast.Delete, ast.AugAssign)
 CONDITIONS = ("test", "ifs", "guard")
-# Compiled code has a time in seconds, and two changes may have the same length.
 CLOCK = itertools.count(int(time.time()))
 FAILED = re.compile(r"^(?:FAILED|ERROR) ([^\s:]+(?:::\w+)?)", re.MULTILINE)
 
@@ -56,42 +45,33 @@ class Mutant(NamedTuple):
     line: int
     text: str
     change: str
-    kind: str
     start: int
     end: int
     new: bytes
     statement: int
 
 
-def changes(node: ast.AST, field: str, in_function: bool) -> Iterator[tuple[str, ast.AST]]:  # noqa: C901 (a table)
-    """Yield what may take the place of a node. A sentence stays: tests assert which error there is, and where."""
+def changes(node: ast.AST, field: str, in_function: bool) -> Iterator[ast.AST]:
+    """Yield what may take the place of a node. Texts stay: nearly all are noticed, and tests assert no sentence."""
     match node:
-        case ast.Compare(left, operators, others):
-            for place, operator in enumerate(operators):
-                changed = [*operators[:place], OPERATORS[type(operator)](), *operators[place + 1 :]]
-                yield "operator", ast.Compare(left, changed, others)
+        case ast.Compare(left, [operator], others):
+            yield ast.Compare(left, [OPERATORS[type(operator)]()], others)
         case ast.BoolOp(op=op) | ast.BinOp(op=op) | ast.AugAssign(op=op) if type(op) in OPERATORS:
             other = copy.copy(node)
             other.op = OPERATORS[type(op)]()
-            yield "operator", other
+            yield other
         case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
-            yield "operator", operand
+            yield operand
         case ast.Constant(value=bool(value)):
-            yield "constant", ast.Constant(not value)
+            yield ast.Constant(not value)
         case ast.Constant(value=int(value) | float(value)):
-            yield "constant", ast.Constant(value + 1)
+            yield ast.Constant(value + 1)
         case ast.Constant(value=None):
-            yield "constant", ast.Constant("XX")
-        case ast.Constant(value=str(value)) if not any(map(str.isspace, value)):
-            yield "constant", ast.Constant(f"XX{value}")
-        case ast.JoinedStr(values) if not any(map(str.isspace, ast.unparse(node))):
-            yield "constant", ast.JoinedStr([ast.Constant("XX"), *values])
-        case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]) if in_function:
-            yield "statement", ast.Pass()
+            yield ast.Constant("XX")
     if in_function and isinstance(node, DROPPED):
-        yield "statement", ast.Pass()
+        yield ast.Pass()
     if field in CONDITIONS and isinstance(node, ast.expr) and not isinstance(node, ast.Compare | ast.UnaryOp):
-        yield "condition", ast.UnaryOp(ast.Not(), node)
+        yield ast.UnaryOp(ast.Not(), node)
 
 
 def mutants_of(path: str) -> Iterator[Mutant]:
@@ -104,7 +84,7 @@ def mutants_of(path: str) -> Iterator[Mutant]:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             return
         statement = node.lineno if isinstance(node, ast.stmt) else statement
-        for kind, changed in changes(node, field, in_function):
+        for changed in changes(node, field, in_function):
             assert isinstance(node, ast.expr | ast.stmt)
             first, last = node.lineno, node.end_lineno or node.lineno
             new = f"({ast.unparse(changed)})" if isinstance(changed, ast.expr) else ast.unparse(changed)
@@ -113,7 +93,6 @@ def mutants_of(path: str) -> Iterator[Mutant]:
                 first,
                 lines[first - 1].decode().strip(),
                 " ".join(f"{ast.unparse(node)} -> {ast.unparse(changed)}".split()),
-                kind,
                 starts[first - 1] + node.col_offset,
                 starts[last - 1] + (node.end_col_offset or 0),
                 new.encode(),
@@ -130,16 +109,14 @@ def mutants_of(path: str) -> Iterator[Mutant]:
 
 
 def sample(room: str, seed: str, number: int) -> list[Mutant]:
-    """Return mutants of each kind in turn, one of a statement; a later version has the same ones in the same lines."""
+    """Return mutants, one of a statement; a later version has the same ones in the same lines."""
     files = sorted((TREE / ROOMS[room]).rglob("*.py"))
     found = [mutant for file in files for mutant in mutants_of(str(file.relative_to(TREE)))]
     found.sort(key=lambda each: hashlib.sha256(f"{seed} {each.path} {each.text} {each.change}".encode()).digest())
-    kinds = ([mutant for mutant in found if mutant.kind == kind] for kind in sorted({each.kind for each in found}))
     chosen: dict[tuple[str, int], Mutant] = {}
-    for mutant in itertools.chain(*itertools.zip_longest(*kinds)):
-        if mutant and len(chosen) < number:
-            chosen.setdefault((mutant.path, mutant.statement), mutant)
-    return list(chosen.values())
+    for mutant in found:
+        chosen.setdefault((mutant.path, mutant.statement), mutant)
+    return [*chosen.values()][:number]
 
 
 def copy_checkout() -> None:
@@ -174,35 +151,13 @@ def failures(tests: Sequence[str]) -> set[str] | None:
     return set(FAILED.findall(output.read_text(errors="replace"))) if process.returncode else None
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Limit a process that runs tests, and end it with the one that started it."""
-    end_with_parent(lambda: os.killpg(0, signal.SIGKILL))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    if config.getoption("maxfail"):
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-    # A simpler example that fails, too, says nothing more.
-    phases = (Phase.explicit, Phase.reuse, Phase.generate)
-    settings.register_profile("mutants", settings.get_profile("tests"), phases=phases)
-    settings.load_profile("mutants")
-
-
-def leave_out(tests: Sequence[str]) -> None:
-    """Leave out the tests that fail without any change: they would kill every mutant."""
-    say("running all tests without a change")
-    LEFT_OUT.write_text("")
-    failed = failures(tests) or ()
-    LEFT_OUT.write_text("\n".join(f"--deselect={test}" for test in failed))
-    say(f"left out: {', '.join(sorted(failed)) or 'none'}")
-
-
 def test_modules(mutant: Mutant, folders: Sequence[str]) -> list[str]:
     """Return the nearest test modules: of those that import the file before others."""
     module = mutant.path.removesuffix(".py").partition("/")[2].replace("/", ".")
     every = [file for folder in folders for file in sorted((TREE / folder).rglob("test_*.py"))]
-    importing = {file for file in every if re.search(rf"\b{re.escape(module)}\b", file.read_text())}
-    names = [str(file.relative_to(TREE)) for file in sorted(every, key=lambda file: file not in importing)]
-    own = nearest(mutant, names[: len(importing)])
-    return [*own, *nearest(mutant, names[len(importing) :])][:NEAREST]
+    importing = {str(file.relative_to(TREE)) for file in every if re.search(rf"\b{module}\b", file.read_text())}
+    others = {str(file.relative_to(TREE)) for file in every} - importing
+    return [*nearest(mutant, importing), *nearest(mutant, others)][:NEAREST]
 
 
 def nearest(mutant: Mutant, tests: Iterable[str]) -> list[str]:
@@ -218,20 +173,22 @@ def nearest(mutant: Mutant, tests: Iterable[str]) -> list[str]:
 def changed(mutants: Iterable[Mutant]) -> Iterator[None]:
     """Make changes in the copy, and undo them."""
     originals: dict[Path, bytes] = {}
-
-    def write(file: Path, source: bytes) -> None:
-        file.write_bytes(source)
-        os.utime(file, (next(CLOCK),) * 2)
-
     try:
         for mutant in sorted(mutants, key=lambda each: -each.start):
-            source = (TREE / mutant.path).read_bytes()
-            originals.setdefault(TREE / mutant.path, source)
-            write(TREE / mutant.path, source[: mutant.start] + mutant.new + source[mutant.end :])
+            file = TREE / mutant.path
+            source = file.read_bytes()
+            originals.setdefault(file, source)
+            write(file, source[: mutant.start] + mutant.new + source[mutant.end :])
         yield
     finally:
         for file, source in originals.items():
             write(file, source)
+
+
+def write(file: Path, source: bytes) -> None:
+    """Write a file with a time of its own: compiled code has one in seconds, and two changes may have one length."""
+    file.write_bytes(source)
+    os.utime(file, (next(CLOCK),) * 2)
 
 
 def killed(mutant: Mutant, tests: list[str]) -> bool:
@@ -256,42 +213,27 @@ def say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-def table(samples: Mapping[str, list[Mutant]], results: Mapping[Mutant, str]) -> Iterator[str]:
-    """Yield the lines of two tables: the figures of each room, and the survivors."""
-    yield "| room | tried | killed | survived |\n|---|---|---|---|"
-    for room, mutants in samples.items():
-        counts = Counter(results[mutant] for mutant in mutants if mutant in results)
-        figures = (counts.total(), counts["killed"], counts["survived"])
-        yield f"| {room} | {' | '.join(map(str, figures))} |"
-    yield "\n| survivor | line | change |\n|---|---|---|"
-    for each in sorted(mutant for mutant, result in results.items() if result == "survived"):
-        yield f"| {each.path}:{each.line} | `{each.text}` | `{each.change}` |"
-
-
 def main(unit: list[str]) -> None:
-    """Try the mutants of a sample, and print what came of them."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Try the mutants of a sample, and print those that no test notices."""
     # tests/fuzz has a seed of the same name.
     seed, room, number = os.environ.pop("SEED"), os.environ.get("ROOM"), int(os.environ.get("MUTANTS", "50"))
     if room and room not in ROOMS:
         sys.exit(f"ROOM={room} is none of {', '.join(ROOMS)}")
     copy_checkout()
-    leave_out(unit)
-    samples = {each: sample(each, seed, number) for each in ([room] if room else ROOMS)}
-    mutants = [each for each in itertools.chain(*itertools.zip_longest(*samples.values())) if each]
-    results: dict[Mutant, str] = {}
-    try:
-        for count, mutant in enumerate(mutants, 1):
-            results[mutant] = "killed" if killed(mutant, test_modules(mutant, unit)) else "survived"
-            place = f"{mutant.path}:{mutant.line}  {mutant.change}"
-            say(f"{count}/{len(mutants)}  {results[mutant]}  {place}")
-        for all_tests in (unit, ["tests/sandbox"])[: 2 if os.environ.get("SANDBOX") else 1]:
-            survivors = [mutant for mutant, result in results.items() if result == "survived"]
-            results |= dict.fromkeys(killed_by_all(survivors, all_tests), "killed")
-        say("complete")
-    except KeyboardInterrupt:
-        say("stopped: not all tests have had what survived")
-    sys.stdout.writelines(f"{line}\n" for line in (f"SEED={seed}\n", *table(samples, results)))
+    if (failed := failures(unit)) is not None:
+        sys.exit(f"these fail without a change: {', '.join(sorted(failed))}")
+    mutants = [mutant for each in ([room] if room else ROOMS) for mutant in sample(each, seed, number)]
+    survivors = []
+    for count, mutant in enumerate(mutants, 1):
+        survives = not killed(mutant, test_modules(mutant, unit))
+        survivors += [mutant] if survives else []
+        place = f"{mutant.path}:{mutant.line}  {mutant.change}"
+        say(f"{count}/{len(mutants)}  {'survived' if survives else 'killed'}  {place}")
+    noticed = [*killed_by_all(survivors, unit)]
+    survivors = [mutant for mutant in survivors if mutant not in noticed]
+    rows = [f"| {each.path}:{each.line} | `{each.text}` | `{each.change}` |" for each in sorted(survivors)]
+    title = f"SEED={seed}: {len(survivors)} of {len(mutants)} survived"
+    sys.stdout.write("\n".join((title, "", "| survivor | line | change |", "|---|---|---|", *rows, "")))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """What both stand-in plugins share: serving a provider to the engine, and plain values for property values."""
 
-import argparse
 import asyncio
 import inspect
 import os
@@ -167,10 +166,7 @@ def serve(provider: Provider, version: str) -> None:
     # The engine sends SIGINT and then waits up to five seconds for each plugin.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
-    parser = argparse.ArgumentParser(description="A provider plugin of the sandbox")
-    parser.add_argument("engine", help="address of the engine")
-    arguments, _ = parser.parse_known_args()
-    asyncio.run(_serve(provider, version, arguments.engine))
+    asyncio.run(_serve(provider, version, sys.argv[-1]))
 
 
 async def _serve(provider: Provider, version: str, engine: str) -> None:

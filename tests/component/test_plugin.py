@@ -17,18 +17,6 @@ def arguments(inputs: dict[str, Any]) -> Mapping[str, Any]:
     return PLUGIN.map_inputs(inputs, PLUGIN.definition_of(ServiceAccountRole))
 
 
-def test_the_names_of_the_schema_become_those_of_python() -> None:
-    sent = {"serviceAccount": {"name": "a", "imagePullSecrets": ["s"]}, "policy": {"document": "{}"}}
-    sent |= {"role": {"namePrefix": "r"}, "import": ["role"], "inlinePolicies": {"dotted.name": {"document": "{}"}}}
-    assert arguments(sent) == {
-        "service_account": {"name": "a", "image_pull_secrets": ["s"]},
-        "policy": {"document": "{}"},
-        "role": {"name_prefix": "r"},
-        "import_": ["role"],
-        "inline_policies": {"dotted.name": {"document": "{}"}},
-    }
-
-
 def test_a_document_stays_as_it_was_written() -> None:
     condition = {"NumericLessThan": {"s3:max-keys": 5.0, "aws:MultiFactorAuthAge": [0.5, 3600.0]}}
     got = arguments({"policy": {"document": {"policyArns": "x", "Condition": condition}}})["policy"]["document"]

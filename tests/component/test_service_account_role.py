@@ -113,13 +113,6 @@ def test_a_role_that_somebody_else_wrote_is_warned_of(
     assert said == ([warning] if warns else [])
 
 
-def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Deploy) -> None:
-    role = deploy({"oidc_provider_arns": [PROVIDER], "trust": {"subjects": ["a:b"]}}, name="x" * 57).one(ROLE)
-
-    assert "name" not in role.inputs
-    assert len(role.inputs["namePrefix"]) <= 38
-
-
 ARGS: dict[str, Any] = {
     "service_account": {"name": "app", "namespace": "team-a"},
     "oidc_provider_arns": [PROVIDER],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sandbox.showcase import GREEN_ISSUER
+from sandbox.second_cluster import GREEN_ISSUER
 from tests.sandbox.conflicts import aws_accounts
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, irsa, not_good
 from tests.sandbox.live import allowing

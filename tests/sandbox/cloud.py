@@ -23,9 +23,9 @@ from sandbox.environment import environment, write_environment_file
 from sandbox.layout import REGION, Sandbox
 from sandbox.parts import prepare_parts
 from sandbox.plugins_install import SDKS, plugin_program, write_launcher
+from sandbox.second_cluster import second_cluster, seed_clusters, start_second_cluster, stop_second_cluster
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import pods, start, start_servers, stop
-from sandbox.showcase import second_cluster, seed_clusters, start_second_cluster, stop_second_cluster
 from sandbox.step_progress import StepProgress
 from sandbox.versions import official_parts
 from tests.sandbox.admission import ApiServer, watch_config_maps

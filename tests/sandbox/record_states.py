@@ -7,7 +7,6 @@ tests/program/test_recorded_states.py has the test.
 
 import json
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -17,29 +16,19 @@ from typing import Any
 import yaml
 
 from irsa.version import VERSION
-from sandbox.showcase import seed_by_hand
 from tests.program.test_recorded_states import FOLDER, RECORDED, kept, question
 from tests.sandbox.cloud import Cloud, running_cloud, running_second_cluster
-from tests.sandbox.project import ROOT, STACK, Project
-from tests.sandbox.test_clusters_and_accounts import platform_stack
+from tests.sandbox.project import ROOT
+from tests.sandbox.showcase import showcase
 
 
 def record(cloud: Cloud, green: Path, name: str) -> None:
-    seed_by_hand(cloud.sandbox, cloud.ports["aws-api"])
-    # The showcase reads its outputs.
-    platform = platform_stack(cloud, cloud.folder / "platform")
-    platform.up()
     current = ROOT / f"Pulumi.{name}.yaml"
     # Those of earlier versions stay: stacks are deployed by them.
     file = RECORDED / (f"{name}-{VERSION}.json" if current.exists() else f"{name}.json")
     # JSON is YAML.
     config = yaml.safe_load((current if current.exists() else file).read_text())["config"]
-    backend = platform.variables["PULUMI_BACKEND_URL"]
-    project = Project(cloud, cloud.folder / name, {}, variables={"PULUMI_BACKEND_URL": backend})
-    (project.folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": config}))
-    kubeconfig = project.folder / ".sandbox" / "green" / "kubeconfig"
-    kubeconfig.parent.mkdir(parents=True)
-    shutil.copy(green, kubeconfig)
+    _, project = showcase(cloud, str(green), cloud.folder / name, config)
     log = project.folder / "said.json"
     project.variables["PULUMI_DEBUG_GRPC"] = str(log)
     project.up()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.showcase import DATA_ISSUER, ELSEWHERE_ISSUER, GREEN_ISSUER
+from sandbox.second_cluster import DATA_ISSUER, ELSEWHERE_ISSUER, GREEN_ISSUER
 from tests.sandbox.conflicts import aws_accounts, provider_arn
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, irsa, not_good, report
 from tests.sandbox.live import attached, service_account, trust_of

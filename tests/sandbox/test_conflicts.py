@@ -20,8 +20,8 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
 from sandbox.layout import OTHER_AWS_ACCOUNT
+from sandbox.second_cluster import ELSEWHERE_ISSUER, second_cluster
 from sandbox.seed import CLUSTER_ROLE_TRUST, kubernetes_client
-from sandbox.showcase import ELSEWHERE_ISSUER, second_cluster
 from tests.sandbox.conflicts import (
     DATA,
     GREEN,

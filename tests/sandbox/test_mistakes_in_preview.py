@@ -3,12 +3,9 @@
 import json
 import random
 import re
-import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -173,19 +170,6 @@ def no_answer(_: Question) -> None:
     raise ConnectionResetError
 
 
-@contextmanager
-def untrusted(cloud: Cloud) -> Iterator[str]:
-    """An https server with a certificate that nobody knows: that of the sandbox's Kubernetes API."""
-    certificate = cloud.sandbox.folder / "kubernetes" / "certificates" / "apiserver.crt"
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
-    server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"https://localhost:{server.server_port}"
-    server.shutdown()
-
-
 # What stands in place of the AWS API, the settings, and words of what is said.
 Server = Callable[[Cloud], AbstractContextManager[str]]
 FAULTS: dict[str, tuple[Server, dict[str, Any], tuple[str, ...]]] = {
@@ -200,7 +184,6 @@ FAULTS: dict[str, tuple[Server, dict[str, Any], tuple[str, ...]]] = {
         {},
         ("no connection to AWS", "region us-west-2", "HTTPS_PROXY"),
     ),
-    "not trusted": (untrusted, {}, ("is not trusted", "AWS_CA_BUNDLE")),
 }
 
 

@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
@@ -82,21 +81,13 @@ def _without_defaults(values: Plain) -> Plain:
     return {key: value for key, value in values.items() if key != "__defaults"}
 
 
-def _terraform_name(key: str) -> str:
-    # A list has a plural name in Pulumi alone.
-    return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", key).removesuffix("s")
-
-
 def failures(kind: ResourceType, logical: str, inputs: Plain) -> Iterator[str]:
     """Yield which inputs are missing, and which this plugin does not have; what a value may be, irsa checks."""
     for key in sorted(inputs.keys() - kind.properties.keys() - {"__defaults"}):
         yield f"the sandbox's AWS plugin does not have the property {key}. Examine values at '{logical}.{key}'."
     for key, prop in kind.properties.items():
         if prop.required and inputs.get(key) is None:
-            yield (
-                f'Missing required argument. The argument "{_terraform_name(key)}" is required, but no definition was '
-                f"found.. Examine values at '{logical}.{key}'."
-            )
+            yield f"Missing required argument: {key}. Examine values at '{logical}.{key}'."
 
 
 class Change(NamedTuple):
@@ -166,10 +157,8 @@ def inputs_of(kind: ResourceType, outputs: Plain, inputs: Plain) -> Plain:
 class AwsProvider(protocol.Provider):
     """A provider of AWS resources; it calls AWS in threads."""
 
-    def __init__(self, version: str) -> None:
-        self._version = version
+    def __init__(self) -> None:
         self._connection: Connection | None = None
-        self._checked = False
         self._threads = ThreadPoolExecutor(_WORKERS, thread_name_prefix="aws")
 
     async def _in_thread(self, call: Callable[..., Answer], *arguments: Any) -> Answer:
@@ -182,22 +171,9 @@ class AwsProvider(protocol.Provider):
             raise ProviderError("the AWS provider is not configured")
         return self._connection
 
-    async def get_schema(self, request: protocol.GetSchemaRequest) -> protocol.GetSchemaResponse:  # noqa: ARG002
-        schema = {
-            "name": "aws",
-            "version": self._version,
-            "resources": {token: {} for token in TYPES},
-            "functions": {token: {} for token in functions.FUNCTIONS},
-        }
-        return protocol.GetSchemaResponse(schema=json.dumps(schema))
-
     async def check_config(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
         inputs = plain(request.new_inputs)
         wrong = connection.unknown_settings(inputs)
-        # The official plugin does so for the first provider of a process alone.
-        if not wrong and not self._checked and not contains_unknown(inputs):
-            self._checked = True
-            wrong = [*filter(None, [await self._in_thread(connection.credentials_failure, inputs)])]
         return protocol.CheckResponse(
             inputs=request.new_inputs, failures=[protocol.CheckFailure("", text) for text in wrong]
         )
@@ -250,27 +226,15 @@ class AwsProvider(protocol.Provider):
         except ProviderError as error:
             raise ProviderError(_one_error(error)) from error
         try:
-            outputs = await self._in_thread(self._read_new, kind, resource_id, inputs)
+            outputs = await self._in_thread(self._outputs, kind, resource_id, inputs)
         except ProviderError as error:
             raise InitializationError(
                 resource_id,
                 properties_of({**dict.fromkeys((*kind.outputs, *kind.properties)), **inputs}, request.properties),
                 [f"creating {request.urn}: {_one_error(error)}"],
             ) from error
+        assert outputs is not None, "moto has at once what it has created"
         return protocol.CreateResponse(resource_id, properties_of(outputs, request.properties))
-
-    def _read_new(self, kind: ResourceType, resource_id: str, inputs: Plain) -> Plain:
-        until, pause = time.monotonic() + calls.PROPAGATION_SECONDS, 0.2
-        while True:
-            outputs = self._outputs(kind, resource_id, inputs)
-            if outputs is not None:
-                return outputs
-            if time.monotonic() > until:
-                raise ProviderError(
-                    f"reading {kind.described_as or 'resource'} ({resource_id}): couldn't find resource"
-                )
-            time.sleep(pause)
-            pause = min(pause * 2, 5)
 
     def _outputs(self, kind: ResourceType, resource_id: str, state: Plain) -> Plain | None:
         outputs = kind.read(self.connection, resource_id, state)
@@ -326,9 +290,7 @@ class AwsProvider(protocol.Provider):
             removed = sorted(old.keys() - new.keys())
             added = {key: value for key, value in new.items() if old.get(key) != value}
             doing = f"updating tags for {kind.described_as} ({resource_id})"
-            # Elsewhere the official plugin takes a refusal for tags that the partition does not have.
-            ignored = "" if self.connection.partition == "aws" else "AccessDenied"
-            with calls.failing_as(doing, self.connection.client("iam"), unless=ignored):
+            with calls.failing_as(doing, self.connection.client("iam")):
                 kind.retag(self.connection, resource_id, removed, added)
         unread = kind.update(self.connection, resource_id, olds, news)
         outputs = self._outputs(kind, resource_id, planned(kind, olds, news))

@@ -5,19 +5,14 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from sandbox.plugins.aws.connection import error_code, error_text
 from sandbox.plugins.serving import ProviderError
 
-# How long the official plugin waits for IAM to become consistent.
-PROPAGATION_SECONDS = 120.0
-
-Answer = TypeVar("Answer")
 _GENERATED = re.compile(r"(.*)[0-9a-f]{26}")
 _counter = itertools.count(1)
 
@@ -32,20 +27,6 @@ def failing_as(doing: str, client: Any, *, unless: str = "") -> Iterator[None]:
             raise ProviderError(f"{doing}: {error_text(error, client)}") from error
     except (BotoCoreError, ResponseParserError) as error:
         raise ProviderError(f"{doing}: {error_text(error, client)}") from error
-
-
-def persistently(call: Callable[[], Answer], code: str) -> Answer:
-    """Return the call's answer; repeat it for as long as it fails with this code, up to two minutes."""
-
-    def passing(error: BaseException) -> bool:
-        return isinstance(error, ClientError) and error_code(error) == code
-
-    return Retrying(
-        retry=retry_if_exception(passing),
-        stop=stop_after_delay(PROPAGATION_SECONDS),
-        wait=wait_exponential(multiplier=0.2, max=5),
-        reraise=True,
-    )(call)
 
 
 def name_of(inputs: Mapping[str, Any]) -> str:

@@ -9,14 +9,7 @@ from typing import Any, cast
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    EndpointConnectionError,
-    HTTPClientError,
-    NoCredentialsError,
-    ProfileNotFound,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import json_decode_policies
 
 from sandbox.plugins.serving import ProviderError
@@ -28,8 +21,8 @@ SETTINGS = {
     *("skipCredentialsValidation", "skipRegionValidation", "version", "pluginDownloadURL", "parameterization"),
 }
 _CONNECTIONS = 64
-# As the official plugin, which takes 0 for no value, and gives up sooner where nothing listens.
-_ATTEMPTS, _CONNECTION_ATTEMPTS = 25, 6
+# The official plugin gives up after so many where nothing listens, and else after 25; it takes 0 for no value.
+_ATTEMPTS = 6
 
 
 def unknown_settings(values: Mapping[str, Any]) -> list[str]:
@@ -102,47 +95,9 @@ class Connection:
             retries={"mode": "standard", "total_max_attempts": int(self.settings.get("maxRetries") or _ATTEMPTS)},
         )
         client = cast("Any", self.session.client)(service, region_name=region, config=config)
-        client.meta.events.register_first("needs-retry", _give_up_without_connection)
         # A document's text as it is stored matters, and botocore would parse it.
         client.meta.events.unregister("after-call.iam", json_decode_policies)
         return client
-
-
-def _give_up_without_connection(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
-    if isinstance(caught_exception, EndpointConnectionError | HTTPClientError) and attempts >= _CONNECTION_ATTEMPTS:
-        raise caught_exception
-
-
-# The beginnings of the official plugin's texts: https://github.com/pulumi/pulumi-aws/tree/master/provider/errors
-_GUIDE = "https://www.pulumi.com/registry/packages/aws/installation-configuration/"
-NO_REGION = (
-    "Missing region information\nMake sure you have set your AWS region, e.g. `pulumi config set aws:region us-west-2`."
-)
-NO_CREDENTIALS = (
-    f"No valid credential sources found.\nPlease see {_GUIDE} for more information about providing credentials."
-)
-INVALID_CREDENTIALS = (
-    "The configured AWS credentials are invalid or have expired.\n"
-    f"Please see {_GUIDE} for more information about providing credentials."
-)
-
-
-def credentials_failure(values: Mapping[str, Any]) -> str | None:
-    """Return why AWS does not accept the credentials, in the words of the official plugin's check before all else.
-
-    Source: https://github.com/pulumi/pulumi-aws/blob/master/provider/config.go (validateCredentials)
-    """
-    settings = _settings(values)
-    try:
-        _identify(_connection(settings))
-    except ProviderError as error:
-        text = str(error)
-        if text in (NO_REGION, NO_CREDENTIALS):
-            return text
-        if "The security token included in the request is invalid" in text:
-            return INVALID_CREDENTIALS
-        return f"unable to validate AWS credentials.\nDetails: {text}\n"
-    return None
 
 
 def connect(values: Mapping[str, Any]) -> Connection:
@@ -151,40 +106,29 @@ def connect(values: Mapping[str, Any]) -> Connection:
     Raises:
         ProviderError: There are no credentials, or they are of an AWS account that is not allowed.
     """
-    settings = _settings(values)
+    settings = {key: decoded(value) for key, value in values.items() if value not in (None, "")}
     connection = _connection(settings)
     allowed, forbidden = settings.get("allowedAccountIds") or [], settings.get("forbiddenAccountIds") or []
-    for key, listed in (("allowedAccountIds", allowed), ("forbiddenAccountIds", forbidden)):
-        if not isinstance(listed, list):
-            raise ProviderError(f"expected aws:{key} to be an array, got {listed!r}")
     aws_account = _identify(connection)
     if aws_account in forbidden or (allowed and aws_account not in allowed):
         raise ProviderError(f"AWS account ID not allowed: {aws_account}")
     return connection
 
 
-def _settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: decoded(value) for key, value in values.items() if value not in (None, "")}
-
-
 def _connection(settings: Mapping[str, Any]) -> Connection:
     """Return a connection, in the AWS account of the last assumed role."""
-    profile = settings.get("profile")
     try:
         session = boto3.Session(
             aws_access_key_id=settings.get("accessKey"),
             aws_secret_access_key=settings.get("secretKey"),
             aws_session_token=settings.get("token"),
             region_name=settings.get("region") or os.environ.get("AWS_REGION"),
-            profile_name=profile,
+            profile_name=settings.get("profile"),
         )
-    except ProfileNotFound as error:
-        missing = profile or os.environ.get("AWS_PROFILE")
-        raise ProviderError(f"failed to get shared config profile, {missing}") from error
     except BotoCoreError as error:
         raise ProviderError(str(error)) from error
     if not session.region_name:
-        raise ProviderError(NO_REGION)
+        raise ProviderError("Missing region information: pulumi config set aws:region us-west-2")
     connection = Connection(session, settings)
     for role in settings.get("assumeRoles") or []:
         connection = Connection(_assumed(connection, role), settings)
@@ -214,8 +158,6 @@ def _identify(connection: Connection) -> str:
     client = connection.client("sts")
     try:
         return str(client.get_caller_identity()["Account"])
-    except NoCredentialsError as error:
-        raise ProviderError(NO_CREDENTIALS) from error
     except (ClientError, BotoCoreError) as error:
         raise ProviderError(
             f"validating provider credentials: retrieving caller identity from STS: {error_text(error, client)}"

@@ -7,30 +7,11 @@ from typing import Any
 _ROOT = re.compile(r"arn:[\w-]+:iam::(\d{12}):root")
 _UNORDERED = ("Action", "NotAction", "Resource", "NotResource")
 _PRINCIPALS = ("Principal", "NotPrincipal")
-_GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def normalised(text: str) -> str:
-    """Return the document compact and with sorted keys, escaped as Go's encoder does."""
-    return _compact(json.loads(text), sort_keys=True)
-
-
-def legacy_normalised(text: str) -> str:
-    """Return the normalised document with Version in front, the form of inline policies."""
-    document = json.loads(text)
-    if isinstance(document, dict) and "Version" in document:
-        ordered = {"Version": document["Version"], **{key: document[key] for key in sorted(document)}}
-        return _compact({key: _sorted_keys(value) for key, value in ordered.items()}, sort_keys=False)
-    return normalised(text)
-
-
-def _sorted_keys(value: Any) -> Any:
-    return json.loads(json.dumps(value, sort_keys=True))
-
-
-def _compact(value: Any, *, sort_keys: bool) -> str:
-    text = json.dumps(value, sort_keys=sort_keys, separators=(",", ":"), ensure_ascii=False)
-    return text.translate(_GO_ESCAPES)
+    """Return the document compact and with sorted keys."""
+    return json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def equivalent(one: str, other: str) -> bool:

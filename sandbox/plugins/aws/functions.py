@@ -1,11 +1,10 @@
 """The functions, by which a program looks up what it does not manage."""
 
 from collections.abc import Callable, Mapping
-from urllib.parse import unquote
 
 from sandbox.plugins.aws.calls import failing_as, found, paged, tag_map
 from sandbox.plugins.aws.connection import Connection
-from sandbox.plugins.aws.iam import provider_properties
+from sandbox.plugins.aws.iam import provider_properties, read_policy, role_properties
 from sandbox.plugins.serving import Plain, ProviderError
 
 
@@ -64,42 +63,15 @@ def _get_role(connection: Connection, arguments: Plain) -> Plain:
     if answer is None:
         raise ProviderError(f"{doing}: couldn't find resource")
     role = answer["Role"]
-    return {
-        "arn": role["Arn"],
-        "assumeRolePolicy": unquote(role["AssumeRolePolicyDocument"]),
-        "createDate": role["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "description": role.get("Description") or "",
-        "id": name,
-        "maxSessionDuration": role["MaxSessionDuration"],
-        "name": name,
-        "path": role["Path"],
-        "permissionsBoundary": (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn") or "",
-        "roleLastUseds": [],
-        "tags": tag_map(role.get("Tags")),
-        "uniqueId": role["RoleId"],
-    }
+    return {**role_properties(role), "id": name, "roleLastUseds": [], "tags": tag_map(role.get("Tags"))}
 
 
 def _get_policy(connection: Connection, arguments: Plain) -> Plain:
-    client, arn = connection.client("iam"), arguments["arn"]
-    doing = f"reading IAM Policy ({arn})"
-    with failing_as(doing, client):
-        answer = found(client.get_policy, "NoSuchEntity", PolicyArn=arn)
-        if answer is None:
-            raise ProviderError(f"{doing}: couldn't find resource")
-        policy = answer["Policy"]
-        version = client.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
-    return {
-        "arn": arn,
-        "attachmentCount": policy["AttachmentCount"],
-        "description": policy.get("Description") or "",
-        "id": arn,
-        "name": policy["PolicyName"],
-        "path": policy["Path"],
-        "policy": unquote(version["Document"]),
-        "policyId": policy["PolicyId"],
-        "tags": tag_map(policy.get("Tags")),
-    }
+    arn = arguments["arn"]
+    policy = read_policy(connection, arn, {})
+    if policy is None:
+        raise ProviderError(f"reading IAM Policy ({arn}): couldn't find resource")
+    return {**policy, "id": arn, "tags": policy["tagsAll"]}
 
 
 def _get_role_policy_attachments(connection: Connection, arguments: Plain) -> Plain:

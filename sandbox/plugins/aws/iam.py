@@ -1,7 +1,6 @@
 """IAM's resource types, with the calls of the official plugin in its order."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -11,7 +10,6 @@ from sandbox.plugins.aws.calls import (
     found,
     name_of,
     paged,
-    persistently,
     prefix_of,
     tag_list,
     tag_map,
@@ -32,8 +30,8 @@ _GONE = "NoSuchEntity"
 _KEPT_POLICY_VERSIONS = 5
 
 
-def _settled(stored: str | None, live: str, form: Callable[[str], str] = documents.normalised) -> str:
-    return form(stored if stored and documents.equivalent(stored, live) else live)
+def _settled(stored: str | None, live: str) -> str:
+    return documents.normalised(stored if stored and documents.equivalent(stored, live) else live)
 
 
 def _retag(operation: str, argument: str) -> Callable[[Connection, str, list[str], Mapping[str, str]], None]:
@@ -68,7 +66,7 @@ def _create_policy(connection: Connection, inputs: Plain) -> str:
     return str(answer["Policy"]["Arn"])
 
 
-def _read_policy(connection: Connection, arn: str, state: Plain) -> Plain | None:
+def read_policy(connection: Connection, arn: str, state: Plain) -> Plain | None:
     client = connection.client("iam")
     with failing_as(f"reading IAM Policy ({arn})", client):
         answer = found(client.get_policy, _GONE, PolicyArn=arn)
@@ -122,7 +120,7 @@ POLICY = ResourceType(
     },
     outputs=("arn", "attachmentCount", "policyId"),
     create=_create_policy,
-    read=_read_policy,
+    read=read_policy,
     update=_update_policy,
     delete=_delete_policy,
     name_property="name",
@@ -160,24 +158,33 @@ def _read_role(connection: Connection, name: str, state: Plain) -> Plain | None:
             return None
         role = answer["Role"]
         inline = [
-            {"name": policy, "policy": documents.legacy_normalised(_inline(client, name, policy))}
+            {"name": policy, "policy": documents.normalised(_inline(client, name, policy))}
             for policy in paged(client, "list_role_policies", "PolicyNames", RoleName=name)
         ]
         attached = paged(client, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+    properties = role_properties(role)
     return {
-        "arn": role["Arn"],
-        "assumeRolePolicy": _settled(state.get("assumeRolePolicy"), unquote(role["AssumeRolePolicyDocument"])),
-        "createDate": role["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "description": role.get("Description") or "",
+        **properties,
+        "assumeRolePolicy": _settled(state.get("assumeRolePolicy"), properties["assumeRolePolicy"]),
         "forceDetachPolicies": bool(state.get("forceDetachPolicies")),
         "inlinePolicies": inline,
         "managedPolicyArns": [policy["PolicyArn"] for policy in attached],
+        "namePrefix": prefix_of(name),
+        "tagsAll": tag_map(role.get("Tags")),
+    }
+
+
+def role_properties(role: Mapping[str, Any]) -> Plain:
+    """Return what the resource and the function of a role have in common."""
+    return {
+        "arn": role["Arn"],
+        "assumeRolePolicy": unquote(role["AssumeRolePolicyDocument"]),
+        "createDate": role["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "description": role.get("Description") or "",
         "maxSessionDuration": role["MaxSessionDuration"],
         "name": role["RoleName"],
-        "namePrefix": prefix_of(role["RoleName"]),
         "path": role["Path"],
         "permissionsBoundary": (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", ""),
-        "tagsAll": tag_map(role.get("Tags")),
         "uniqueId": role["RoleId"],
     }
 
@@ -215,17 +222,15 @@ def _update_boundary(client: Any, name: str, old: str | None, new: str | None) -
 
 def _delete_role(connection: Connection, name: str, state: Plain) -> None:
     client = connection.client("iam")
-    force = bool(state.get("forceDetachPolicies"))
     with failing_as(f"deleting IAM Role ({name})", client, unless=_GONE):
-        for profile in paged(client, "list_instance_profiles_for_role", "InstanceProfiles", RoleName=name):
-            client.remove_role_from_instance_profile(RoleName=name, InstanceProfileName=profile["InstanceProfileName"])
+        force = state.get("forceDetachPolicies")
         if force or state.get("managedPolicyArns"):
             for policy in paged(client, "list_attached_role_policies", "AttachedPolicies", RoleName=name):
                 client.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
         if force or state.get("inlinePolicies"):
             for inline in paged(client, "list_role_policies", "PolicyNames", RoleName=name):
                 client.delete_role_policy(RoleName=name, PolicyName=inline)
-        persistently(partial(client.delete_role, RoleName=name), "DeleteConflict")
+        client.delete_role(RoleName=name)
 
 
 ROLE = ResourceType(
@@ -301,9 +306,7 @@ ROLE_POLICY_ATTACHMENT = ResourceType(
 def _put_role_policy(connection: Connection, inputs: Plain) -> str:
     client, role, name = connection.client("iam"), inputs["role"], name_of(inputs)
     with failing_as(f"putting IAM Role ({role}) Policy ({name})", client):
-        client.put_role_policy(
-            RoleName=role, PolicyName=name, PolicyDocument=documents.legacy_normalised(inputs["policy"])
-        )
+        client.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=documents.normalised(inputs["policy"]))
     return f"{role}:{name}"
 
 
@@ -324,7 +327,7 @@ def _read_role_policy(connection: Connection, resource_id: str, state: Plain) ->
     return {
         "name": name,
         "namePrefix": prefix_of(name),
-        "policy": _settled(state.get("policy"), unquote(answer["PolicyDocument"]), documents.legacy_normalised),
+        "policy": _settled(state.get("policy"), unquote(answer["PolicyDocument"])),
         "role": role,
     }
 

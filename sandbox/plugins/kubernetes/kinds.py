@@ -61,8 +61,3 @@ def api_version_and_kind(resource_type: str) -> tuple[str, str]:
 def replaced_by(resource_type: str) -> tuple[tuple[str, ...], ...]:
     """Return the fields whose change needs a new object."""
     return IDENTITY if is_patch(resource_type) else (*IDENTITY, *kind_of(resource_type).replaced_by)
-
-
-def tokens() -> list[str]:
-    """Return every resource type that the stand-in serves, the patches among them."""
-    return sorted(f"kubernetes:{token}{suffix}" for token in _KINDS for suffix in ("", "Patch"))

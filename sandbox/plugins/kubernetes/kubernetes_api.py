@@ -1,6 +1,5 @@
 """The API of one cluster: which kubeconfig counts, and calls that return manifests."""
 
-import asyncio
 import json
 import os
 from collections.abc import Mapping
@@ -38,35 +37,20 @@ class ApiError(ProviderError):
         self.reason = status.get("reason")
 
 
-def active_configuration(setting: str | None, context: str | None, cluster: str | None) -> SingleConfig:
-    """Return the cluster and the credentials that the settings select."""
+def active_configuration(setting: str | None, context: str | None) -> SingleConfig:
+    """Return cluster and credentials of the kubeconfig that counts: this content or file, else KUBECONFIG's."""
     try:
-        return _selected(_kubeconfig(setting), context, cluster)
+        if setting and ("\n" in setting or setting.lstrip().startswith("{")):
+            config = KubeConfig.from_dict(yaml.safe_load(setting))
+        else:
+            config = KubeConfig.from_file(setting or os.environ.get("KUBECONFIG") or "~/.kube/config")
+        found = config.get(context or None)
     except (ConfigError, KeyError, TypeError, ValueError, OSError, yaml.YAMLError) as error:
         raise UnreachableError(
             f"unable to load Kubernetes client configuration from kubeconfig file: {error}"
         ) from error
-
-
-def _kubeconfig(setting: str | None) -> KubeConfig:
-    """Return the kubeconfig that counts: the content itself or a path, else KUBECONFIG, else ~/.kube/config."""
-    if setting and ("\n" in setting or setting.lstrip().startswith("{")):
-        return KubeConfig.from_dict(yaml.safe_load(setting))
-    return KubeConfig.from_file(setting or os.environ.get("KUBECONFIG") or "~/.kube/config")
-
-
-def _selected(config: KubeConfig, context: str | None, cluster: str | None) -> SingleConfig:
-    name = context or config.current_context
-    if not name:
-        raise ConfigError("no context is selected: the kubeconfig has no current-context")
-    if name not in config.contexts:
-        raise ConfigError(f'context "{name}" does not exist')
-    wanted = cluster or config.contexts[name].cluster
-    if wanted not in config.clusters:
-        raise ConfigError(f'cluster "{wanted}" does not exist')
-    found = config.get(name)
     assert found is not None
-    return found._replace(cluster=config.clusters[wanted], user=found.user or User())
+    return found._replace(user=found.user or User())
 
 
 class KubernetesApi:
@@ -125,16 +109,11 @@ class KubernetesApi:
         method = "PATCH" if verb in {"APPLY", "JSON"} else verb
         headers = {"Content-Type": _CONTENT_TYPES[verb]} if body is not None else {}
         content = json.dumps(body) if body is not None else None
-        # A busy API server asks to come back (429); client-go does so up to ten times.
-        for _ in range(10):
-            try:
-                response = await self._http.request(method, path, params=parameters, headers=headers, content=content)
-            except (httpx2.HTTPError, ConfigError, OSError) as error:
-                text = str(error) or type(error).__name__
-                raise UnreachableError(f"unable to reach the API server {self.server}: {text}") from error
-            if response.status_code != httpx2.codes.TOO_MANY_REQUESTS:
-                break
-            await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
+        try:
+            response = await self._http.request(method, path, params=parameters, headers=headers, content=content)
+        except (httpx2.HTTPError, ConfigError, OSError) as error:
+            text = str(error) or type(error).__name__
+            raise UnreachableError(f"unable to reach the API server {self.server}: {text}") from error
         if response.is_success:
             answer: Plain = response.json()
             return answer

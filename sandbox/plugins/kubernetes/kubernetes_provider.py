@@ -1,7 +1,6 @@
 """The Kubernetes provider: what the official plugin does, as far as the sandbox needs it, with a real API server."""
 
 import asyncio
-import json
 import os
 import random
 import secrets
@@ -13,7 +12,7 @@ from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.plugins.kubernetes import ownership
 from sandbox.plugins.kubernetes.differences import detailed_diff
-from sandbox.plugins.kubernetes.kinds import Kind, api_version_and_kind, is_patch, kind_of, replaced_by, tokens
+from sandbox.plugins.kubernetes.kinds import Kind, api_version_and_kind, is_patch, kind_of, replaced_by
 from sandbox.plugins.kubernetes.kubernetes_api import (
     DEFAULT_NAMESPACE,
     ApiError,
@@ -27,7 +26,6 @@ from sandbox.plugins.serving import (
     Plain,
     Properties,
     ProviderError,
-    UnknownProperty,
     contains_unknown,
     plain,
     properties_of,
@@ -52,8 +50,6 @@ _READ_ONLY_METADATA = (
     "uid",
 )
 _CONFIGURATION = "kubernetes:config:"
-_SELECTING_CLUSTER = ("kubeconfig", "context", "cluster")
-_DELETE_UNREACHABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
 # The namespace may be created at the same time. The official plugin waits half a minute.
 _PAUSES_FOR_A_NAMESPACE = (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -149,25 +145,12 @@ class KubernetesProvider(protocol.Provider):
         self._namespace = DEFAULT_NAMESPACE
         self._deletes_unreachable = False
 
-    async def get_schema(self, request: protocol.GetSchemaRequest) -> protocol.GetSchemaResponse:  # noqa: ARG002
-        schema = {"name": "kubernetes", "resources": {token: {} for token in tokens()}}
-        return protocol.GetSchemaResponse(schema=json.dumps(schema))
-
-    async def diff_config(self, request: protocol.DiffRequest) -> protocol.DiffResponse:
-        old, new = plain(request.old_state), plain(request.new_inputs)
-        changed = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
-        # The engine compares for itself where `changes` is left open.
-        return protocol.DiffResponse(diffs=changed, replaces=_replacing_settings(old, new, changed))
-
     async def configure(self, request: protocol.ConfigureRequest) -> protocol.ConfigureResponse:
         settings = {key.removeprefix(_CONFIGURATION): value for key, value in request.variables.items()}
-        if settings.get("renderYamlToDirectory"):
-            raise ProviderError("the stand-in Kubernetes plugin does not render YAML (renderYamlToDirectory)")
-        deletes = settings.get("deleteUnreachable") or os.environ.get(_DELETE_UNREACHABLE) or ""
-        self._deletes_unreachable = _is_true(deletes)
+        self._deletes_unreachable = _is_true(os.environ.get("PULUMI_K8S_DELETE_UNREACHABLE", ""))
         # As in the official plugin, an unreachable cluster fails only the operations that need it.
         try:
-            config = active_configuration(*(settings.get(key) for key in _SELECTING_CLUSTER))
+            config = active_configuration(settings.get("kubeconfig"), settings.get("context"))
             self._namespace = settings.get("namespace") or config.namespace
             api = KubernetesApi(config)
             await api.probe()
@@ -177,18 +160,11 @@ class KubernetesProvider(protocol.Provider):
             self._unreachable = str(error)
         return protocol.ConfigureResponse(accept_secrets=True, supports_preview=True)
 
-    async def invoke(self, request: protocol.InvokeRequest) -> protocol.InvokeResponse:
-        raise ProviderError(f'unknown Invoke type "{request.tok}"')
-
     async def check(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
         kind = kind_of(request.type)
         manifest = manifest_of(request.new_inputs)
         metadata = manifest.setdefault("metadata", {})
         if isinstance(metadata, dict):
-            if is_patch(request.type) and not metadata.get("name"):
-                raise ProviderError("patch resources require the `.metadata.name` field to be set")
-            if metadata.get("generateName"):
-                raise ProviderError("the `.metadata.generateName` field is not supported in Server-Side Apply mode")
             if not metadata.get("name"):
                 _name_automatically(metadata, request)
             if kind.namespaced and not metadata.get("namespace"):
@@ -255,8 +231,8 @@ class KubernetesProvider(protocol.Provider):
         return await self._required_api().create(kind, inputs, _CREATED_BY, preview)
 
     async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
-        if self._api is None:
-            return self._read_of_unreachable()
+        if self._api is None and self._deletes_unreachable:
+            return protocol.ReadResponse(resource_id="")
         namespace, name = _namespace_and_name(request.resource_id)
         live = await self._required_api().get(kind_of(request.type), namespace, name)
         if live is None:
@@ -272,15 +248,6 @@ class KubernetesProvider(protocol.Provider):
             request.resource_id,
             state_of(inputs, live, field_manager, api_version, request.inputs),
             properties_of(inputs, request.inputs),
-        )
-
-    def _read_of_unreachable(self) -> protocol.ReadResponse:
-        if self._deletes_unreachable:
-            return protocol.ReadResponse(resource_id="")
-        raise ProviderError(
-            "failed to read resource state due to unreachable cluster. If the cluster was deleted, you can remove this "
-            "resource from Pulumi state by rerunning the operation with the PULUMI_K8S_DELETE_UNREACHABLE environment "
-            f'variable set to "true": {self._unreachable}'
         )
 
     async def update(self, request: protocol.UpdateRequest) -> protocol.UpdateResponse:
@@ -345,24 +312,6 @@ class KubernetesProvider(protocol.Provider):
         if self._api is None:
             raise ProviderError(f"configured Kubernetes cluster is unreachable: {self._unreachable}")
         return self._api
-
-
-def _replacing_settings(old: Plain, new: Plain, changed: list[str]) -> list[str]:
-    """Return the changed settings that mean another cluster, where every object must be recreated."""
-    unknown = [key for key in changed if key in _SELECTING_CLUSTER and isinstance(new.get(key), UnknownProperty)]
-    before, after = _active_cluster(old), _active_cluster(new)
-    if before is None or after is None or before == after:
-        return unknown
-    return [key for key in changed if key in _SELECTING_CLUSTER]
-
-
-def _active_cluster(settings: Plain) -> Any:
-    """Return the cluster that a kubeconfig in the settings selects, None if there is none in them."""
-    texts = [settings[key] if isinstance(settings.get(key), str) else None for key in _SELECTING_CLUSTER]
-    try:
-        return active_configuration(*texts).cluster if texts[0] else None
-    except UnreachableError:
-        return None
 
 
 def _name_automatically(metadata: Plain, request: protocol.CheckRequest) -> None:

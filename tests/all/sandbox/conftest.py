@@ -9,7 +9,6 @@ WITHOUT_PLUGIN = (
     "test_engine_files.py",
     "test_generated_sdks.py",
     "test_install.py",
-    "test_plugin_aws.py",
     "test_sandbox_recovery.py",
     "test_sts_refusals.py",
 )

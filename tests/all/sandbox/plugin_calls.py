@@ -19,11 +19,6 @@ from sandbox.plugins.serving import plain, properties_of
 Properties = dict[str, PropertyValue]
 # The official plugin tries for a minute to create something in a namespace that does not exist.
 SECONDS = 120
-IN_PLACE, REPLACED, DELETED_FIRST = "in place", "replaced", "deleted, then created"
-
-
-class PluginError(Exception):
-    pass
 
 
 @dataclass
@@ -66,7 +61,7 @@ class Engine:
         self.stub, self.package = stub, package
         arguments = PropertyValue.marshal_map(properties_of(settings))
         provider = f"urn:pulumi:dev::p::pulumi:providers:{package}::default"
-        self._accepted(self.call("CheckConfig", provider_pb2.CheckRequest(urn=provider, news=arguments)))
+        self.call("CheckConfig", provider_pb2.CheckRequest(urn=provider, news=arguments))
         variables = {f"{package}:config:{key}": value for key, value in settings.items()}
         request = provider_pb2.ConfigureRequest(
             variables=variables, args=arguments, acceptSecrets=True, acceptResources=True, sends_old_inputs=True,
@@ -75,60 +70,19 @@ class Engine:
         self.call("Configure", request)
 
     def call(self, name: str, request: Any) -> Any:
-        try:
-            return getattr(self.stub, name)(request, timeout=SECONDS)
-        except grpc.RpcError as error:
-            raise PluginError(error.details()) from error
-
-    def urn(self, kind: str, name: str = "my-app") -> str:
-        # The types of the parents stand in front of a `$`.
-        return f"urn:pulumi:dev::p::irsa:index:ServiceAccountRole${self.package}:{kind}::{name}"
-
-    def check(self, urn: str, inputs: Any, old: Properties | None = None) -> Properties:
-        request = provider_pb2.CheckRequest(
-            urn=urn, olds=_sent(old or {}), news=_sent(properties_of(inputs)), randomSeed=b"seed" + urn.encode()
-        )
-        response = self.call("Check", request)
-        self._accepted(response)
-        return PropertyValue.unmarshal_map(response.inputs)
-
-    def _accepted(self, response: Any) -> None:
-        if response.failures:
-            raise PluginError("\n".join(failure.reason for failure in response.failures))
+        answer = getattr(self.stub, name)(request, timeout=SECONDS)
+        assert not getattr(answer, "failures", ()), answer.failures
+        return answer
 
     def create(self, kind: str, inputs: Any, name: str = "my-app") -> Resource:
-        urn = self.urn(kind, name)
-        checked = self.check(urn, inputs)
-        request = provider_pb2.CreateRequest(urn=urn, properties=_sent(checked))
-        response = self.call("Create", request)
-        return Resource(urn, response.id, checked, PropertyValue.unmarshal_map(response.properties))
-
-    def diff(self, resource: Resource, inputs: Any) -> dict[str, str]:
-        """Return each path that differs, and what that does to the resource."""
-        request = provider_pb2.DiffRequest(
-            id=resource.id,
-            urn=resource.urn,
-            olds=_sent(resource.state),
-            old_inputs=_sent(resource.inputs),
-            news=_sent(self.check(resource.urn, inputs, resource.inputs)),
+        # The types of the parents stand in front of a `$`.
+        urn = f"urn:pulumi:dev::p::irsa:index:ServiceAccountRole${self.package}:{kind}::{name}"
+        request = provider_pb2.CheckRequest(
+            urn=urn, olds=_sent({}), news=_sent(properties_of(inputs)), randomSeed=b"seed"
         )
-        response = self.call("Diff", request)
-        replaced = DELETED_FIRST if response.deleteBeforeReplace else REPLACED
-        paths = {*response.detailedDiff, *response.replaces}
-        assert bool(paths) is (response.changes == provider_pb2.DiffResponse.DIFF_SOME)
-        return {path: replaced if path in response.replaces else IN_PLACE for path in paths}
-
-    def refresh(self, resource: Resource) -> Resource:
-        given = {"properties": _sent(resource.state), "inputs": _sent(resource.inputs)}
-        response = self.call("Read", provider_pb2.ReadRequest(urn=resource.urn, id=resource.id, **given))
-        inputs, state = (PropertyValue.unmarshal_map(each) for each in (response.inputs, response.properties))
-        return Resource(resource.urn, response.id, inputs, state)
-
-    def update(self, resource: Resource, inputs: Any) -> Resource:
-        checked = self.check(resource.urn, inputs, resource.inputs)
-        given = {"olds": _sent(resource.state), "old_inputs": _sent(resource.inputs), "news": _sent(checked)}
-        response = self.call("Update", provider_pb2.UpdateRequest(urn=resource.urn, id=resource.id, **given))
-        return Resource(resource.urn, resource.id, checked, PropertyValue.unmarshal_map(response.properties))
+        checked = PropertyValue.unmarshal_map(self.call("Check", request).inputs)
+        response = self.call("Create", provider_pb2.CreateRequest(urn=urn, properties=_sent(checked)))
+        return Resource(urn, response.id, checked, PropertyValue.unmarshal_map(response.properties))
 
     def delete(self, resource: Resource) -> None:
         given = {"properties": _sent(resource.state), "old_inputs": _sent(resource.inputs)}

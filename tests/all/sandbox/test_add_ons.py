@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -56,30 +56,3 @@ def test_every_add_on(deploy: Deploy, cloud: Any) -> None:
     roles = [each["RoleName"] for each in cloud.aws("iam").list_roles()["Roles"]]
     policies = [each["PolicyName"] for each in cloud.aws("iam").list_policies(Scope="Local")["Policies"]]
     assert not [each for each in (*roles, *policies) if "add-on-" in each or "@" in each]
-
-
-def test_an_add_on_that_changes(deploy: Deploy, cloud: Any) -> None:
-    role, dns = {"name": "add-on-changing"}, "external-dns"
-
-    def of(*several: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-        return {"bindings": {"app": {"policies": [*several], "role": role, **more}}}
-
-    project = deploy(of(keys(dns)))
-    project.up()
-    project.set(of(keys(dns, version=add_on(dns).newest, hostedZones=["Z111", "Z222"])))
-    assert project.up() == {"update": 1}
-    [document] = documents_of(cloud, "add-on-changing").values()
-    zones = ["arn:aws:route53:::hostedzone/Z111", "arn:aws:route53:::hostedzone/Z222"]
-    assert document["Statement"][0]["Resource"] == zones
-
-    balancer = add_on("aws-load-balancer-controller")
-    subject = {"trust": {"subjects": ["kube-system:a"]}}
-    older = keys(balancer.name, version=[*balancer.versions][-1])
-    project.set(of(older, keys("ebs-csi"), **subject))
-    project.up()
-    project.set(of(keys(balancer.name, version=balancer.newest), keys("ebs-csi"), **subject))
-    assert project.up() == {"update": 1}
-    project.set(of(keys(balancer.name, version=balancer.newest), {"addOn": "ebs-csi", "scope": "*"}, **subject))
-    assert project.up() == {"create": 1, "delete": 2}
-    assert "arn:aws:iam::aws:policy/AmazonEBSCSIDriverPolicyV2" in documents_of(cloud, "add-on-changing")
-    assert project.up() == {}

@@ -15,16 +15,13 @@ from lightkube import Client
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
-from sandbox.plugins.serving import properties_of
 from sandbox.plugins_install import plugin_program
-from tests.all.sandbox.plugin_calls import DELETED_FIRST, IN_PLACE, REPLACED, Engine, Resource, started
+from tests.all.sandbox.plugin_calls import Engine, started
 
 pytestmark = pytest.mark.sandbox
 
 AUTONAMED = "pulumi.com/autonamed"
-ACCOUNT, PATCH = "core/v1:ServiceAccount", "core/v1:ServiceAccountPatch"
-SETTINGS, DEPLOYMENT = "core/v1:ConfigMap", "apps/v1:Deployment"
-GUARD, GUARDED = (f"admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy{each}" for each in ("", "Binding"))
+PATCH = "core/v1:ServiceAccountPatch"
 RECORDED = Path(__file__).with_name("recorded") / "kubernetes-plugin-states.json"
 # What the recordings are in, and the service account that one of them patches.
 RECORDED_NAMESPACE, RECORDED_PATCH = "recorded-a", "existing"
@@ -89,45 +86,3 @@ def test_a_patch_of_what_is_missing_creates_it_and_leaves_it_behind(engine: Engi
     metadata = {"name": "missing", "annotations": {"a": "b"}}
     engine.delete(engine.create(PATCH, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}))
     assert not (live.get(ServiceAccount, "missing").metadata or ObjectMeta()).annotations
-
-
-# https://github.com/pulumi/pulumi-kubernetes, provider/pkg/provider/diff.go
-SPEC = {"failurePolicy": "Ignore"}
-
-
-@pytest.mark.parametrize(
-    ("kind", "old", "new", "effects"),
-    [
-        (ACCOUNT, {}, {}, {}),
-        (ACCOUNT, {}, {"metadata": {"name": "b"}}, {"metadata.name": REPLACED}),
-        (ACCOUNT, {}, {"metadata": {"namespace": "kube-public"}}, {"metadata.namespace": REPLACED}),
-        (ACCOUNT, {}, {"metadata": {"labels": {"a": "b"}}}, {"metadata.labels": IN_PLACE}),
-        (
-            ACCOUNT,
-            {"imagePullSecrets": [{"name": "a"}]},
-            {"imagePullSecrets": [{"name": "b"}]},
-            {"imagePullSecrets[0].name": IN_PLACE},
-        ),
-        # Two of one name cannot be there at once; others may overlap.
-        (SETTINGS, {"data": {"a": "b"}}, {"data": {"a": "c"}}, {"data.a": DELETED_FIRST}),
-        (SETTINGS, {"data": {}}, {"data": {}, "metadata": {"name": "b"}}, {"metadata.name": REPLACED}),
-        (DEPLOYMENT, {}, {"spec": {"selector": {"matchLabels": {"a": "b"}}}}, {"spec": DELETED_FIRST}),
-        (GUARD, {"spec": SPEC}, {"spec": {"failurePolicy": "Fail"}}, {"spec.failurePolicy": IN_PLACE}),
-        (
-            GUARDED,
-            {"spec": {"paramRef": {"name": "a"}}},
-            {"spec": {"paramRef": {"name": "b"}}},
-            {"spec.paramRef.name": IN_PLACE},
-        ),
-    ],
-)
-def test_what_a_change_does(engine: Engine, kind: str, old: Any, new: Any, effects: dict[str, str]) -> None:
-    def whole(content: Any) -> dict[str, Any]:
-        group_version, name = kind.removeprefix("core/").split(":")
-        own = {"name": "a", **({} if kind in (GUARD, GUARDED) else {"namespace": NAMESPACE})}
-        metadata = {**own, **content.get("metadata", {})}
-        return {"apiVersion": group_version, "kind": name.removesuffix("Patch"), **content, "metadata": metadata}
-
-    state = properties_of({**whole(old), "__inputs": whole(old)})
-    existing = Resource(engine.urn(kind), f"{NAMESPACE}/a", properties_of(whole(old)), state)
-    assert engine.diff(existing, whole(new)) == effects

@@ -11,12 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from lightkube.resources.core_v1 import ServiceAccount
 
 from sandbox.engine import prepare_engine
-from sandbox.showcase import show_every_key
+from sandbox.layout import OTHER_AWS_ACCOUNT
+from sandbox.second_cluster import second_cluster
+from sandbox.seed import kubernetes_client
+from tests.all.faults.inventory import existing
 from tests.sandbox.cloud import Cloud, start_by
-from tests.sandbox.irsa_command import ACCOUNT
-from tests.sandbox.project import ROOT, Project, Stack
+from tests.sandbox.conflicts import aws_accounts
+from tests.sandbox.irsa_command import ACCOUNT, irsa
+from tests.sandbox.project import ROOT, STACK, Project, Stack
+from tests.sandbox.showcase import showcase
 from tests.sandbox.warm_python import launcher
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
@@ -67,12 +74,34 @@ def test_a_new_python_imports_what_it_needs_and_orders_as_another(cold: Project)
     assert cold.up() == {}
 
 
-def test_every_key_is_deployed_and_destroyed_to_nothing(cloud: Any, tmp_path: Path) -> None:
-    project = Project(cloud, tmp_path / "showcase", {"bindings": {}})
-    shutil.copy(ROOT / "Pulumi.showcase.yaml", project.folder)
-    (project.folder / ".sandbox").symlink_to(cloud.folder)
+# The clusters of the other bindings have no API server here, and so no tokens; no Pods run here.
+PROVABLE = ("adopted", "common", "everything", "existing-role", "own-audience")
 
-    show_every_key(cloud.sandbox, cloud.environment(), cloud.progress, project.folder)
+
+def everything(cloud: Cloud) -> set[tuple[str, ...]]:
+    """Return what exists in both AWS accounts and both clusters."""
+    other, green = aws_accounts(cloud)[OTHER_AWS_ACCOUNT], kubernetes_client(second_cluster(cloud.sandbox))
+    accounts = [each.metadata for each in green.list(ServiceAccount, namespace="*") if each.metadata]
+    return {
+        *existing(cloud),
+        *(("other role", each["Arn"]) for each in other.list_roles()["Roles"]),
+        *(("other policy", each["Arn"]) for each in other.list_policies(Scope="Local")["Policies"]),
+        # Every namespace has one of that name of Kubernetes' own accord, and stays.
+        *(("green", f"{each.namespace}/{each.name}") for each in accounts if each.name != "default"),
+    }
+
+
+def test_every_key_is_deployed_and_destroyed_to_nothing(cloud: Cloud, green: str, tmp_path: Path) -> None:
+    before, config = everything(cloud), yaml.safe_load((ROOT / "Pulumi.showcase.yaml").read_text())["config"]
+    platform, project = showcase(cloud, green, tmp_path, config)
+    project.up()
+    for subcommand in (["verify"], ["prove", "--allow-unproven", *PROVABLE]):
+        answer = irsa(project, *subcommand, "--stack", STACK)
+        assert answer.returncode == 0, answer.stdout
+    assert project.up() == {}
+    project.destroy()
+    platform.destroy()
+    assert everything(cloud) <= before
 
 
 def test_the_commands_of_two_clusters_run_in_their_order(cloud: Any, green: str, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from lightkube.resources.core_v1 import Namespace
 
 from sandbox.layout import CHECKOUT, ISSUER, Sandbox
 from sandbox.seed import aws_client, kubernetes_client, seed
-from sandbox.servers import ORDER, kill, running, start_servers, stop_servers
+from sandbox.servers import ORDER, running, start_servers, stop_servers
 from sandbox.step_progress import StepProgress
 from tests.sandbox.cloud import prepared_sandbox
 
@@ -43,8 +43,9 @@ def test_killed_servers_come_back(sandbox: Sandbox) -> None:
     kubernetes_client(sandbox).create(Namespace(metadata=ObjectMeta(name="killed")))
     # One alone, and all that are left.
     for names in (("etcd",), ORDER):
-        for name in names:
-            kill(sandbox, name)
+        for server in filter(None, [running(sandbox, name) for name in names]):
+            server.kill()
+            server.wait(10)
         port = started(sandbox)["aws-api"]
         assert set(processes(sandbox)) == set(ORDER)
         assert aws_client(sandbox, port, "iam").get_role(RoleName="eks-cluster-role")
@@ -93,7 +94,7 @@ RUN = """
 import sys, time
 from pathlib import Path
 from sandbox.servers import choose_ports, etcd, start, start_servers
-from sandbox.showcase import second_cluster
+from sandbox.second_cluster import second_cluster
 from sandbox.step_progress import StepProgress
 from tests.sandbox.cloud import prepared_sandbox
 

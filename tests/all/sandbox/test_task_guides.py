@@ -14,7 +14,7 @@ from lightkube import ApiError
 from lightkube.resources.core_v1 import ServiceAccount
 
 from sandbox.layout import CLUSTER
-from sandbox.showcase import GREEN_CLUSTER, second_cluster
+from sandbox.second_cluster import GREEN_CLUSTER, second_cluster
 from tests.sandbox import guide
 from tests.sandbox.kubeconfigs import kubeconfig_of
 from tests.sandbox.project import ROOT

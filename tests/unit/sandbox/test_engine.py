@@ -33,6 +33,6 @@ def test_a_lock_is_kept_while_its_engine_runs(sandbox: Sandbox, tmp_path: Path) 
         texts = {"running": json.dumps({"pid": engine.pid}), "killed": json.dumps({"pid": os.getpid()}), "cut-off": ""}
         for name, text in texts.items():
             (locks / f"{name}.json").write_text(text)
-        select_stack(sandbox, os.environ, StepProgress(), "dev", sandbox.folder)
+        select_stack(sandbox, os.environ, StepProgress(), sandbox.folder)
         engine.terminate()
     assert [lock.name for lock in locks.iterdir()] == ["running.json"]

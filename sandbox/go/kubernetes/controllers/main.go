@@ -1,6 +1,5 @@
 // The controllers of kube-controller-manager that the sandbox and its tests need: the whole takes minutes more to build.
-// Its flags and the controllers' settings are kube-controller-manager's, so that an installed one can take its place:
-// https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/
+// Arguments: the kubeconfig, and the address where it answers that they run.
 package main
 
 import (
@@ -8,19 +7,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/signal"
-	"strings"
-	"syscall"
 	"time"
 
-	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/admission/plugin/policy/validating"
 	"k8s.io/apiserver/pkg/cel/openapi/resolver"
-	"k8s.io/apiserver/pkg/server"
-	"k8s.io/apiserver/pkg/server/healthz"
-	"k8s.io/apiserver/pkg/server/options"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -40,68 +32,36 @@ import (
 )
 
 const (
-	controllers = "namespace-controller,serviceaccount-controller,garbage-collector-controller," +
-		"deployment-controller,replicaset-controller,validatingadmissionpolicy-status-controller"
 	resync         = 12 * time.Hour
 	discoverAgain  = 30 * time.Second
 	namespaceSync  = 5 * time.Minute
 	namespaceSyncs = 10
 	garbageSyncs   = 20
 	workloadSyncs  = 5
+	// At the default rate, a destroy of many service accounts waits for the garbage collector.
+	requestsASecond, requestsAtOnce = 500, 1000
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := start(ctx, os.Args[1:]); err != nil {
+	if err := start(context.Background(), os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	<-ctx.Done()
 }
 
-func start(ctx context.Context, arguments []string) error {
-	serving := options.NewSecureServingOptions()
-	serving.ServerCert.PairName = "kube-controller-manager"
-	flags := pflag.NewFlagSet("kube-controller-manager", pflag.ContinueOnError)
-	serving.AddFlags(flags)
-	kubeconfig := flags.String("kubeconfig", "", "how to reach the API server")
-	wanted := flags.String("controllers", controllers, "the only value: "+controllers)
-	elect := flags.Bool("leader-elect", false, "the only value: false")
-	qps := flags.Float32("kube-api-qps", 20, "requests a second to the API server")
-	burst := flags.Int("kube-api-burst", 30, "requests at once to the API server")
-	if err := flags.Parse(arguments); err != nil {
-		return err
-	}
-	if *wanted != controllers || *elect {
-		return fmt.Errorf("built in: --controllers=%s, --leader-elect=false; not: %s", controllers, strings.Join(arguments, " "))
-	}
-	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
+func start(ctx context.Context, kubeconfig string, address string) error {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return err
 	}
-	config.QPS, config.Burst = *qps, *burst
+	config.QPS, config.Burst = requestsASecond, requestsAtOnce
 	// Some of the APIs that the garbage collector watches are deprecated. kube-controller-manager hides warnings, too.
 	rest.SetDefaultWarningHandler(rest.NoWarnings{})
 	if err := run(ctx, config); err != nil {
 		return err
 	}
-	return serve(ctx, serving)
-}
-
-// serve answers /healthz, as soon as the controllers run.
-func serve(ctx context.Context, serving *options.SecureServingOptions) error {
-	if err := serving.MaybeDefaultWithSelfSignedCerts("localhost", nil, nil); err != nil {
-		return err
-	}
-	var info *server.SecureServingInfo
-	if err := serving.ApplyTo(&info); err != nil {
-		return err
-	}
-	handler := http.NewServeMux()
-	healthz.InstallHandler(handler)
-	_, _, err := info.Serve(handler, 0, ctx.Done())
-	return err
+	answers := func(http.ResponseWriter, *http.Request) {}
+	return http.ListenAndServe(address, http.HandlerFunc(answers))
 }
 
 // run starts the controllers as core.go, apps.go and validatingadmissionpolicystatus.go in cmd/kube-controller-manager/app do.
