@@ -85,7 +85,7 @@ def outside(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ou
     own.programs.rmdir()
     own.programs.symlink_to(cloud.sandbox.programs)
     ports = choose_ports(own, cloud.progress)
-    write_credentials(own, ports)
+    write_credentials(own)
 
     def restart(*options: str) -> None:
         server = kube_apiserver(own, ports, ISSUER)
