@@ -1,6 +1,6 @@
 """The limits of a team's bindings: one table, whose rows name every key of a binding; tests hold it to all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 
 from irsa.add_ons.parameters import PARAMETERS, SWITCHES
@@ -40,31 +40,70 @@ def _camel(name: str) -> str:
     return first + "".join(map(str.capitalize, others))
 
 
-_KEYS: Mapping[Limit, str] = {
-    Limit.FREE: """
-        serviceAccount.name serviceAccount.create serviceAccount.labels serviceAccount.annotations
-        serviceAccount.imagePullSecrets serviceAccount.automountServiceAccountToken
-        serviceAccount.stsRegionalEndpoints serviceAccount.tokenExpiration
-        identity podIdentity.policy.file podIdentity.policy.document
-        role.description role.maxSessionDuration role.forceDetachPolicies
-        policy.file policy.document policy.description
-        inlinePolicies.file inlinePolicies.document trust.conditions""",
-    Limit.REFUSED: """
-        serviceAccount.takeOver serviceAccount.createNamespace
-        podIdentity.sessionTags podIdentity.targetRoleArn podIdentity.importIds
-        role.arn trust.anyServiceAccount trust.statements assumeRoleArns
-        import retainOnDelete protect clusters account""",
-    Limit.NAMESPACES: "serviceAccount.namespace trust.subjects",
-    Limit.KEYS: "formerly",
-    Limit.NAMES: "role.name role.namePrefix policy.name",
-    Limit.ROLE: "role.path role.permissionsBoundary",
-    Limit.PATH: "policy.path",
-    Limit.POLICY_ARNS: "policyArns",
-    Limit.TAGS: "role.tags policy.tags podIdentity.tags",
-    Limit.AUDIENCE: "audience",
+_KEYS: Mapping[Limit, Sequence[str]] = {
+    Limit.FREE: (
+        "serviceAccount.name",
+        "serviceAccount.create",
+        "serviceAccount.labels",
+        "serviceAccount.annotations",
+        "serviceAccount.imagePullSecrets",
+        "serviceAccount.automountServiceAccountToken",
+        "serviceAccount.stsRegionalEndpoints",
+        "serviceAccount.tokenExpiration",
+        "identity",
+        "podIdentity.policy.file",
+        "podIdentity.policy.document",
+        "role.description",
+        "role.maxSessionDuration",
+        "role.forceDetachPolicies",
+        "policy.file",
+        "policy.document",
+        "policy.description",
+        "inlinePolicies.file",
+        "inlinePolicies.document",
+        "trust.conditions",
+    ),
+    Limit.REFUSED: (
+        "serviceAccount.takeOver",
+        "serviceAccount.createNamespace",
+        "podIdentity.sessionTags",
+        "podIdentity.targetRoleArn",
+        "podIdentity.importIds",
+        "role.arn",
+        "trust.anyServiceAccount",
+        "trust.statements",
+        "assumeRoleArns",
+        "import",
+        "retainOnDelete",
+        "protect",
+        "clusters",
+        "account",
+    ),
+    Limit.NAMESPACES: (
+        "serviceAccount.namespace",
+        "trust.subjects",
+    ),
+    Limit.KEYS: ("formerly",),
+    Limit.NAMES: (
+        "role.name",
+        "role.namePrefix",
+        "policy.name",
+    ),
+    Limit.ROLE: (
+        "role.path",
+        "role.permissionsBoundary",
+    ),
+    Limit.PATH: ("policy.path",),
+    Limit.POLICY_ARNS: ("policyArns",),
+    Limit.TAGS: (
+        "role.tags",
+        "policy.tags",
+        "podIdentity.tags",
+    ),
+    Limit.AUDIENCE: ("audience",),
 }
 LIMITS: Mapping[str, Limit] = {
-    **{key: limit for limit, keys in _KEYS.items() for key in keys.split()},
+    **{key: limit for limit, keys in _KEYS.items() for key in keys},
     **{f"{key}.{_camel(name)}": Limit.FREE for key in ("policy", "policies") for name in _OF_AN_ADD_ON},
 }
 ALLOWABLE = sorted(
