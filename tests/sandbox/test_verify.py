@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import yaml
 
-from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, PODS, STAGE
+from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, ISSUER, PODS, STAGE
 from tests.sandbox.irsa_command import ACCOUNT, irsa, not_good, report
 from tests.sandbox.project import ROOT, STACK, Project
 
 pytestmark = pytest.mark.sandbox
 
 PERMISSIONS = ROOT / "docs" / "permissions"
-OPTIONAL = (ASSOCIATION, PODS, STAGE, GUARD)
+OPTIONAL = (ASSOCIATION, PODS, STAGE, ISSUER, GUARD)
 BINDING = {
     "serviceAccount": {"name": "verified"},
     "role": {"name": "verified-role"},

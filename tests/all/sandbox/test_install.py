@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from irsa.version import VERSION
-from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, PODS, STAGE
+from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, ISSUER, PODS, STAGE
 from sandbox.virtual_environment import UV, package_index
 from tests.output_schemas import check_output
 from tests.sandbox.irsa_command import ISSUER, PROVIDER, ROLE_ARN
@@ -91,7 +91,9 @@ def test_a_stack_that_uses_only_the_component_is_verified(stack: Stack, cloned: 
         return check_output(arguments[0], answer.stdout)
 
     outcomes = {check["check"]: check["outcome"] for check in irsa("verify", "--stack", "dev")["checks"]}
-    assert outcomes == dict.fromkeys((name for name in CHECKS if name not in (ASSOCIATION, PODS, STAGE, GUARD)), "ok")
+    assert outcomes == dict.fromkeys(
+        (name for name in CHECKS if name not in (ASSOCIATION, PODS, STAGE, ISSUER, GUARD)), "ok"
+    )
     assert [check["outcome"] for check in irsa("prove", "--stack", "dev")["checks"]] == ["ok", "ok"]
 
     outputs = stack.outputs()
