@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from irsa.version import VERSION
-from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, ISSUER, PODS, STAGE
 from sandbox.virtual_environment import UV, package_index
 from tests.output_schemas import check_output
 from tests.sandbox.irsa_command import ISSUER, PROVIDER, ROLE_ARN
