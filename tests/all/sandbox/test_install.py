@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from irsa.version import VERSION
+from irsa_cli.verify import kinds
 from sandbox.virtual_environment import UV, package_index
 from tests.output_schemas import check_output
 from tests.sandbox.irsa_command import ISSUER, PROVIDER, ROLE_ARN
