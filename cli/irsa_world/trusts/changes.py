@@ -82,7 +82,9 @@ def changes(before: Iterable[Grants], after: Iterable[Grants], claims: Claims[An
         return _NAMES.get((had, has), "")
 
     existing: dict[str, int] = {}
-    for first, group in claims.kinds(patterns).items():
+    # Those whom the same patterns match are told alike, also where the patterns combine in too many ways.
+    apart = {*patterns, *(subject for side in sides for of in side for subject in of.narrowing)}
+    for first, group in claims.kinds(apart).items():
         existing[name_of(first)] = existing.get(name_of(first), 0) | group
     told: dict[str, list[str]] = {}
     for subject in sorted(patterns, key=lambda each: (not is_pattern(each), len(each), each)):
