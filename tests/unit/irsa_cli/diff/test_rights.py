@@ -323,7 +323,9 @@ def test_each_service_account_is_told_as_iam_decides(told: Told, before: Any, af
             lines = [each for each in those if each.issuer == issuer]
             listed = {name.replace("/", ":") for each in lines for name in (each.service_account, *each.such_as)}
             patterns = [each.service_account.replace("/", ":") for each in lines]
-            assert all(any(fnmatchcase(name, each) for each in patterns) for name in newly)
+            # Of a cluster that was not read, where patterns combine to no single one.
+            told_of_all = all(any(fnmatchcase(name, each) for each in patterns) for name in newly)
+            assert told_of_all or (issuer != ISSUER and found.cannot_tell)
             assert listed & {*EVERYONE} <= newly
             if issuer == ISSUER:
                 assert newly <= listed
