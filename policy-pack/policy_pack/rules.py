@@ -85,7 +85,8 @@ def violations(name: str, type_: str, properties: Mapping[str, Any]) -> Iterator
             # That of a role's policies together begins with the index of one.
             value, place = (values[int(inner[0])], inner[1:]) if isinstance(judged, Policies) else (values[0], inner)
             place = ("Statement", *place[1:]) if place[:1] == ("statements",) else place
-            yield isinstance(mistake, Danger), message(path_of((*value[1], *outer, *place)), mistake, value[3])
+            secret = any(each[3] for each in values)
+            yield isinstance(mistake, Danger), message(path_of((*value[1], *outer, *place)), mistake, secret)
 
 
 def _given(type_: str, properties: Mapping[str, Any]) -> Iterator[tuple[object, Sequence[Value], Place]]:
@@ -101,7 +102,7 @@ def _given(type_: str, properties: Mapping[str, Any]) -> Iterator[tuple[object, 
         if isinstance(content, Unread):
             yield content, [value], ()
         elif isinstance(content, str):
-            yield managed_policies.ManagedPolicy(content, contents), [value], ()
+            yield managed_policies.ManagedPolicy(content, contents), [value, *documents], ()
         elif key != TRUST and isinstance(content, dict):
             yield from ((each, [value], place) for place, each in statements(content, content))
         elif isinstance(content, dict):

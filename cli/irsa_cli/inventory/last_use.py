@@ -18,13 +18,15 @@ from irsa_world.model import CANNOT_TELL, ManagedPolicy, Role, World, role_name
 from irsa_world.report.text import VERDICTS, Section, counted
 from irsa_world.unread import Unread
 
+# It is a part of calls of other services, so that no use of IAM shows it.
+NO_CALL = "PassRole"
 # As many as fit on a page.
 ROWS = 40
 HEADINGS = ("roles", "policy", "statement", "never used", "cannot tell")
 MEANING = f"""\
 never used: in the {TRACKED_DAYS} days that IAM keeps; a yearly job may fall outside. Denied attempts count as use.
 The figures are of the role, not of one service account: what another policy of it allowed counts as use, too.
-cannot tell: IAM does not track the action. Inline policies have no date: one may be younger than {UNUSED_DAYS} days.
+cannot tell: IAM does not report the action. Inline policies have no date: one may be younger than {UNUSED_DAYS} days.
 """
 
 
@@ -92,10 +94,14 @@ def _of_actions(patterns: Iterable[str], report: Report) -> tuple[str, list[str]
     for pattern in patterns:
         prefix, _, name = pattern.lower().partition(":")
         name = name or "*"
+        if prefix == "iam" and {each.name for each in matching(f"iam:{name}")} == {NO_CALL}:
+            untracked.add(pattern)
+            continue
         those = {each for each in report if matches(each, prefix)}
         unused = {each for each in those if not report[each][SERVICE]}
         services |= unused
-        untracked |= set() if those else {pattern}
+        # Somebody used the role: by `*`, it may be what IAM does not report.
+        untracked |= {pattern} if not those or (prefix == "*" and those == unused) else set()
         for service in those - unused:
             tracked = {each: used for each, used in report[service].items() if each and matches(each.lower(), name)}
             actions |= {f"{service}:{each}" for each, used in tracked.items() if not used}
@@ -148,8 +154,9 @@ def _summary(rows: Sequence[LastUse]) -> tuple[str, str]:
     found = (
         f"{never:,} of {counted(len(of_roles), 'role')} were never used; {len(holding):,} hold statements never used"
     )
-    parts = {"hold actions never used": len(partly - holding), "are too young": young, "cannot tell": unknown}
+    open_ones = {each.role for each in rows if each.outcome == CANNOT_TELL} - holding - partly
+    parts = {"hold actions never used": len(partly - holding), "are too young": young, "cannot tell": len(open_ones)}
     if unknown == len(of_roles) > 0:
         found, parts = f"cannot tell what {counted(unknown, 'role')} never used", {}
-    style = VERDICTS[FINDINGS if never or holding or partly else COULD_NOT_LOOK if unknown else GOOD]
+    style = VERDICTS[FINDINGS if never or holding or partly else COULD_NOT_LOOK if open_ones else GOOD]
     return "; ".join([found, *(f"{count:,} {what}" for what, count in parts.items() if count)]), style

@@ -201,7 +201,7 @@ def _is_verified(token: str, key: dict[str, Any]) -> bool:
 
 def _keys_of(document: Any) -> list[Jwk]:
     """Return the keys of a JWK Set; of what others wrote, those that are some."""
-    keys = None if isinstance(document, Unknown) else document.get("keys")
+    keys = document.get("keys") if isinstance(document, dict) else None
     return [each for each in keys if isinstance(each, dict)] if isinstance(keys, list) else []
 
 

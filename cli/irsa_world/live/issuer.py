@@ -92,12 +92,16 @@ def published(url: str) -> Any:
 
 
 def _answer(url: str) -> Any:
-    host = urlsplit(url).hostname or ""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
     if not url.startswith("https://") or not host:
         return NotPublished(f"{named(url)} is no https URL")
+    # An account's password would be sent, or something else on the host be asked.
+    if "@" in parts.netloc or parts.port not in (None, 443):
+        return Unknown(f"a URL of {named(host)} has a user or a port, which irsa does not ask; {PROVE}")
     proxies = {} if proxy_bypass(host) else getproxies()
     proxy = proxies.get("https") or proxies.get("all")
-    if not proxy and (private := _private_address(host)):
+    if (not proxy or _is_address(host)) and (private := _private_address(host)):
         return Unknown(f"{named(host)} has here the private address {private}, which irsa does not ask; {PROVE}")
     trust = httpx2.create_ssl_context()
     limits = httpx2.Timeout(2 * SECONDS, connect=0.8 * SECONDS)
@@ -128,6 +132,12 @@ def _document(url: str, answer: httpx2.Response) -> Any:
         if isinstance(read := json.loads(body), dict):
             return read
     return NotPublished(f"{named(url)} has no JSON object")
+
+
+def _is_address(host: str) -> bool:
+    with suppress(ValueError):
+        return bool(ip_address(host))
+    return False
 
 
 def _private_address(host: str) -> str:

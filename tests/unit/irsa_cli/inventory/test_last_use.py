@@ -140,10 +140,12 @@ STATEMENTS: list[tuple[list[str], Used, tuple[str, str, str, str]]] = [
     (["iam:GetUser"], {"iam": {"GetUser": True}}, ("used", "", "", "")),
     (["IAM:getuser"], {"iam": {"GetUser": True}}, ("used", "", "", "")),
     (["iam:PassRole"], {"iam": {"": True}}, ("cannot tell", "", "", "iam:PassRole")),
+    (["iam:Pass*"], {"iam": UNUSED, "s3": USED}, ("cannot tell", "", "", "iam:Pass*")),
     (["s3:GetObject", "sns:Publish"], {"s3": USED, "sns": UNUSED}, ("cannot tell", "sns", "", "s3:GetObject")),
     (["sns:Publish"], {"sns": UNUSED, "s3": USED}, ("never used", "sns", "", "")),
     (["s3:*"], {"s3": {"": True, "GetBucketAcl": False}}, ("partly used", "", "s3:GetBucketAcl", "")),
     (["*"], {"s3": USED, "sns": UNUSED}, ("partly used", "sns", "", "")),
+    (["*"], {"sns": UNUSED}, ("cannot tell", "sns", "", "*")),
     (["s*:*"], {"s3": USED, "ec2": UNUSED}, ("used", "", "", "")),
     # Some of what it stands for is not tracked.
     (["s3:GetB*"], {"s3": {"": True, "GetBucketAcl": False}}, ("cannot tell", "", "s3:GetBucketAcl", "s3:GetB*")),

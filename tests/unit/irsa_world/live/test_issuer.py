@@ -82,13 +82,22 @@ def test_only_https_is_asked(site: Site, url: str) -> None:
     "host", ["127.0.0.1", "[::1]", "10.0.0.1", "169.254.169.254", "[fd00:ec2::254]", "[::ffff:10.0.0.1]", "[fe80::1]"]
 )  # fmt: skip
 def test_a_private_address_is_not_asked(site: Site, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The attack: a `jwks_uri` of the metadata of the machine on which irsa runs. A proxy has its own network."""
-    monkeypatch.setenv("NO_PROXY", "*")
+    """The attack: a `jwks_uri` of the metadata of the machine on which irsa runs, or of its proxy."""
     monkeypatch.setattr(socket, "create_connection", None)
-    found = published(f"https://{host}/latest/meta-data")
+    for no_proxy in ("", "*"):
+        monkeypatch.setenv("NO_PROXY", no_proxy)
+        found = published(f"https://{host}/latest/meta-data")
+        assert type(found) is Unknown
+        assert "private address" in found.reason
 
-    assert type(found) is Unknown
-    assert "private address" in found.reason
+
+@pytest.mark.parametrize("address", [f"{HOST}:8443", f"me:secret@{HOST}", f"@{HOST}"])
+def test_no_user_and_no_port_is_asked(site: Site, address: str) -> None:
+    """The attack: a `jwks_uri` that has irsa send a password, or ask what else is on a host."""
+    found = published(f"https://{address}/keys")
+
+    assert (type(found), site.asked) == (Unknown, [])
+    assert "secret" not in found.reason
 
 
 @pytest.mark.parametrize("url", ["https://[::1", "https://a:99999/", "https://\x00/", "https://a b/", "https://x@/"])
