@@ -151,6 +151,7 @@ def test_whatever_is_published_has_an_answer(document: Any) -> None:
         replace(GOOD, discovery=document),
         replace(GOOD, keys=document),
         replace(GOOD, own_keys=document),
+        replace(GOOD, own_keys=[document]),
         replace(GOOD, token=f"{document}.b.c"),
         replace(GOOD, keys={"keys": changed}, own_keys=DENIED),
     ):
