@@ -258,10 +258,15 @@ def _overlaps(teams: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     """Yield the namespaces and keys that two teams have."""
     for setting in ("namespaces", "keys"):
         patterns = [(each, name) for name, team in teams.items() for each in strings_of(team.get(setting))]
-        for one, other in _pairs([(WILDCARDS.split(each)[0], each, name) for each, name in patterns], overlap):
+        # IAM ignores the case of the names of roles and policies, which keys become.
+        for one, other in _pairs([(WILDCARDS.split(each)[0].lower(), each, name) for each, name in patterns], _overlap):
             found = f"{named(one[1])}, which overlaps {named(other[1])} of irsa:teams.{other[2]}"
             mistake = Mistake(found, f"each of the {setting} in one team", "change one of the two")
             yield LocatedMistake(("teams", one[2], setting), mistake)
+
+
+def _overlap(one: str, other: str) -> bool:
+    return overlap(one.lower(), other.lower())
 
 
 def _shared_folders(teams: Mapping[Path, str], folder: Path) -> Iterator[LocatedMistake]:

@@ -364,6 +364,7 @@ def test_more_files_than_are_read(repository: Path) -> None:
         ("namespaces", ["payments-x"]),
         ("namespaces", ["*-x"]),
         ("keys", ["pay*"]),
+        ("keys", ["Payments-*"]),
         ("files", "teams/payments/orders/*.irsa.yaml"),
     ],
 )
