@@ -115,7 +115,11 @@ def read_team_bindings(values: Mapping[str, Any], folder: Path, secrets: Iterabl
     unknown = _secret_variables(values) | {*secrets}
     stack = mapping_of(values.get("bindings"))
     for path, name in of_files.items():
-        _add(found, TeamFile(path, _name(path, folder)), name, stack, unknown)
+        try:
+            _add(found, TeamFile(path, _name(path, folder)), name, stack, unknown)
+        except OSError as error:
+            wrong = Mistake(f"{named(_name(path, folder))}: {error.strerror}", REGULAR, "make it readable")
+            found.mistakes.append(LocatedMistake(("teams", name, "files"), wrong))
     return found
 
 
@@ -211,7 +215,8 @@ def stack_files_with(file: Path) -> list[Path]:
     found = []
     for folder, inner, names in os.walk(root):
         inner[:] = sorted(name for name in inner if not name.startswith(".") and name != "node_modules")
-        for name in sorted(filter(STACK_FILE.fullmatch, names)):
+        # A link to nowhere, or a pipe, is none.
+        for name in sorted(each for each in names if STACK_FILE.fullmatch(each) and (Path(folder) / each).is_file()):
             stack = StackFile(Path(os.path.relpath(Path(folder) / name)))
             settings = {**project_settings(stack.folder).settings, **stack.settings}
             if any(_names_file(team, stack.folder, wanted) for team in mapping_of(settings.get("teams")).values()):

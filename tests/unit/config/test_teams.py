@@ -377,6 +377,22 @@ def test_what_two_teams_have(repository: Path, setting: str, value: Any) -> None
     assert path in (f"irsa:teams.orders.{setting}", f"irsa:teams.payments.{setting}")
 
 
+def test_a_file_that_cannot_be_read(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The superuser can read all, so that the system's refusal is played."""
+    file = write(repository, "payments", {"payments-api": API})
+    opened = Path.open
+
+    def refused(path: Path, *args: Any, **more: Any) -> Any:
+        if path.name == file.name and path.parent.name == "payments":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *args, **more)
+
+    monkeypatch.setattr(Path, "open", refused)
+    (mistake,) = checked(repository).mistakes
+    assert (mistake.path, bool(mistake.line)) == ("irsa:teams.payments.files", True)
+    assert "teams/payments/api.irsa.yaml: Permission denied" in mistake.mistake.found
+
+
 def test_each_team_has_a_boundary(repository: Path) -> None:
     write(repository, "payments", {"payments-api": API})
     without = {"payments": {**TEAM, "role": {"path": "/irsa/payments/"}}}
@@ -454,6 +470,7 @@ def test_the_clusters_of_a_team(repository: Path) -> None:
 def test_the_stack_files_of_a_team_file(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write(repository, "payments", {"payments-api": API})
     checked(repository)
+    (file.parent / "Pulumi.x.yaml").symlink_to("nowhere")
     monkeypatch.chdir(file.parent)
     assert stack_files_of(Path(file.name)) == [Path("../../infra/Pulumi.prod.yaml")]
     other = file.with_name("api.yaml")
