@@ -8,7 +8,7 @@ IN_ORDER := --dist loadfile --no-loadscope-reorder
 # The tests that need neither the engine nor the sandbox.
 UNIT := tests/unit tests/component tests/program tests/fuzz
 .DEFAULT_GOAL := help
-.PHONY: bench chromium clean clean-cache destroy down environment faults fuzz generate help lint mutants preview release-check requirements second-cluster test test-all test-official unit up
+.PHONY: bench clean clean-cache destroy down environment faults fuzz generate help lint mutants preview release-check requirements second-cluster test test-all test-official unit up
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -74,11 +74,7 @@ test: lint ## lint, and run the tests that protect users, those with the real en
 
 # One run: so no worker waits for the end of the others twice.
 test-all: OTHERS := tests/all
-test-all: environment chromium test ## what `make test` does, and all other tests: in a quarter of an hour on two idle cores
-
-# What only a package of the system brings is asked for before anything takes long.
-chromium: environment
-	@$(PYTHON) -m tests.all.page.browser
+test-all: environment test ## what `make test` does, and all other tests: in a quarter of an hour on two idle cores
 
 test-official: environment ## build the official Kubernetes plugin and YAML host, and run the sandbox's tests with them
 	@OFFICIAL=built $(PYTHON) -m sandbox programs

@@ -13,14 +13,13 @@ from irsa.rules.arns import issuer_host_path, parse_cluster_arn
 from irsa.rules.commands import UNKNOWN_CLUSTER, AwsPlace
 from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import named
-from irsa_world.exits import CouldNotLookError, NoPermissionError
+from irsa_world.exits import CouldNotLookError
 from irsa_world.issuers import eks_region
 from irsa_world.live.aws import AwsAccountClients, Inputs, created_eks_cluster, session_of
-from irsa_world.live.guards import guards_of
 from irsa_world.live.iam import AwsAccountClient, with_details
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients
 from irsa_world.live.once import Answer
-from irsa_world.model import Association, AwsAccount, Cluster, EksCluster, Guards, World
+from irsa_world.model import Association, AwsAccount, Cluster, EksCluster, World
 from irsa_world.state.declared import DeclaredStack
 from irsa_world.state.pulumi import read_stack
 
@@ -64,7 +63,6 @@ def discover(
     credentials: Sequence[Inputs] = ({},),
     *,
     policies: Sequence[str] = (),
-    guards: bool = False,
 ) -> Discovery:
     """Return what the clusters and AWS accounts have.
 
@@ -76,7 +74,6 @@ def discover(
         eks_names: Names of EKS clusters in the region of the first credentials.
         credentials: Profile and region of each AWS account; the current credentials have no profile.
         policies: The kinds of managed policies that are read too.
-        guards: Whether it is read whom the guards of the clusters guard.
 
     Raises:
         CouldNotLookError: A stack cannot be read; or no cluster, or no AWS account, can be.
@@ -87,15 +84,9 @@ def discover(
     not_checked: set[str] = set()
     clients: dict[str, AwsAccountClient] = {}
 
-    def read_cluster(read: Callable[[ClusterClient], Cluster], live: ClusterClient) -> Cluster:
-        found = read(live)
-        return replace(found, guards=_guards(live, not_checked.add)) if guards else found
-
     with ThreadPoolExecutor() as pool:
         sources = _clusters(contexts, eks_names, with_clusters, credentials[0])
-        of_clusters = [
-            (name, pool.submit(_read, name, reach, partial(read_cluster, read))) for name, reach, read in sources
-        ]
+        of_clusters = [(name, pool.submit(_read, name, reach, read)) for name, reach, read in sources]
 
         def issuers() -> set[str]:
             # They are submitted before the AWS accounts, and wait for nothing.
@@ -215,17 +206,6 @@ def _cluster(live: ClusterClient, eks_name: str | None = None) -> Cluster:
     context = None if live.place == UNKNOWN_CLUSTER else live.place.context
     everybody = tuple(live.service_accounts(None))
     return Cluster(live.context or "", live.issuer, everybody, context, eks_name, kubeconfig=live.place.kubeconfig)
-
-
-def _guards(live: ClusterClient, not_checked: Callable[[str], None]) -> Guards | None:
-    """Return whom the guards of a cluster guard; None where it denies that to whoever knows no guards."""
-    try:
-        return guards_of(live)
-    except NoPermissionError:
-        return None
-    except CouldNotLookError as error:
-        not_checked(f"guards of cluster {named(live.context)}: {error}")
-        return None
 
 
 def _one_of_each(

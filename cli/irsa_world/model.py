@@ -144,7 +144,6 @@ class Cluster:
         context: Its context in a kubeconfig, which kubectl takes; empty in a Pod; None where no file has it.
         eks_name: Its name in EKS; None where it was not reached by that.
         arn: Its ARN; None where no AWS account that was read lists it in EKS.
-        guards: Whom the guards of stacks guard; None where that was not read.
     """
 
     name: str
@@ -153,7 +152,6 @@ class Cluster:
     context: str | None = None
     eks_name: str | None = None
     arn: str | None = None
-    guards: Guards | None = field(default_factory=dict, compare=False)
     kubeconfig: str = field(default="", compare=False)
     """The file that has its context; empty where kubectl reads that in any case."""
 

@@ -1,4 +1,4 @@
-"""What `irsa inventory --json` prints; the HTML page has the same object in it."""
+"""What `irsa inventory --json` prints."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,16 +18,12 @@ class ServiceAccountRow:
         namespace: Its namespace.
         name: Its name.
         annotated_role: The role of its annotation, as it is written there; empty where it has none.
-        guard: Whether the API server refuses its Pods where they have no identity (`deny`), or warns (`warn`), by the
-            guard of a stack; `cannot tell` where its policy or binding is not as this irsa writes it; `not read`, or
-            empty where none guards it.
     """
 
     cluster: str
     namespace: str
     name: str
     annotated_role: str
-    guard: str = ""
 
 
 @dataclass(frozen=True)

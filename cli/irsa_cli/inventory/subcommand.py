@@ -24,7 +24,7 @@ EXAMPLE = """\
 examples:
   irsa inventory
   irsa inventory --context blue --context green
-  irsa inventory --html inventory.html --fail-on not-admitted"""
+  irsa inventory --fail-on not-admitted"""
 OUTPUT = "irsa_cli.inventory.output:Inventory"
 
 
@@ -37,7 +37,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     unused = "print what the roles never used, by IAM's reports, in place of the rest; takes minutes"
     parser.add_argument("--last-use", action="store_true", help=unused)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--html", metavar="FILE", type=Path, help="also write a page for a browser to FILE")
     parser.add_argument(
         "--fail-on",
         metavar="KIND",

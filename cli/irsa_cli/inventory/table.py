@@ -11,33 +11,18 @@ from irsa.evaluation import Decision
 from irsa.rules.mistakes import LISTED, and_more, named
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.findings.kinds import FAMILIES
-from irsa_cli.inventory.output import NOT_READ, Inventory, ServiceAccountRow
+from irsa_cli.inventory.output import NOT_READ, Inventory
 from irsa_cli.inventory.steps import Steps
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_world.message import Message, first_few
-from irsa_world.model import CANNOT_TELL
 from irsa_world.report.text import VERDICTS, Section, counted
 
 NONE = "-"
 DECISIONS = (Decision.ALLOWED, Decision.CANNOT_TELL)
 HEADINGS = (
     *("cluster", "service account", "annotated with", "associated with"),
-    *("may assume", "cannot tell", "then", "then, cannot tell", "guard"),
+    *("may assume", "cannot tell", "then", "then, cannot tell"),
 )
-
-
-class Table(NamedTuple):
-    """Who has to do with a role.
-
-    Attributes:
-        headings: Those of the columns in which there is something; a single cluster has none.
-        rows: The service accounts, each with its cells.
-        below: How many others there are, and what was not read, each as one line.
-    """
-
-    headings: list[str]
-    rows: list[tuple[ServiceAccountRow, list[str]]]
-    below: list[str]
 
 
 class Alike(NamedTuple):
@@ -52,14 +37,19 @@ class Alike(NamedTuple):
 
 def section_of(inventory: Inventory, steps: Steps) -> Section:
     """Return what is printed of an inventory; what has no row is counted below the table."""
-    table = table_of(inventory, steps)
+    rows, others = _rows(inventory, steps)
+    # Fewer columns to read: that of a single cluster, and those in which nobody has anything.
+    first = 1 if len(inventory.clusters) == 1 else 0
+    columns = [n for n in range(first, len(HEADINGS)) if any(row[n] not in ("", NONE) for row in rows)]
+    what = "other service accounts, which have no annotation and which no role trusts"
+    below = [f"{named(cluster)}: {what}: {count:,}" for cluster, count in others.items()]
     return Section(
         summary(inventory),
         VERDICTS[FINDINGS if inventory.findings else COULD_NOT_LOOK if inventory.not_checked else GOOD],
         [*_messages(inventory), *((Message(f"not checked: {each}"), "yellow") for each in inventory.not_checked)],
-        table.headings,
-        [cells for _, cells in table.rows],
-        [(Message(each), "dim") for each in (*table.below, inventory.left_out, read(inventory)) if each],
+        [HEADINGS[n] for n in columns],
+        [[row[n] for n in columns] for row in rows],
+        [(Message(each), "dim") for each in (*below, inventory.left_out, _read(inventory)) if each],
     )
 
 
@@ -70,8 +60,8 @@ def _cell(groups: Iterable[Sequence[str]]) -> str:
     return ", ".join([*map(named, first), *and_more(sum(map(len, groups)), LISTED)])
 
 
-def table_of(inventory: Inventory, steps: Steps) -> Table:
-    """Return who has a row, and who is counted."""
+def _rows(inventory: Inventory, steps: Steps) -> tuple[list[list[str]], Counter[str]]:
+    """Return the cells of who has to do with a role, and how many others each cluster has."""
     # Of a single AWS account, the names of its roles are enough.
     common = f":iam::{next(iter(inventory.aws_accounts))}:role/" if len(inventory.aws_accounts) == 1 else "\n"
 
@@ -82,8 +72,7 @@ def table_of(inventory: Inventory, steps: Steps) -> Table:
     in_turn, admitting = _in_turn(inventory, steps), _admitting(inventory, short)
     associated = {(each.cluster, each.service_account): each for each in inventory.associations}
     not_read = {(each.cluster, each.service_account) for each in inventory.findings if each.kind == "unseen-account"}
-    rows: list[tuple[ServiceAccountRow, list[str]]] = []
-    without_row = Counter[str]()
+    rows, others = list[list[str]](), Counter[str]()
     for each in inventory.service_accounts:
         key = each.cluster, f"{each.namespace}/{each.name}"
         found = [_cell(admitting.get((decision, *key), ())) for decision in DECISIONS]
@@ -96,23 +85,10 @@ def table_of(inventory: Inventory, steps: Steps) -> Table:
             by_association = " -> ".join(named(short(arn)) for arn in arns if arn)
             reached = in_turn.get(key, {}).items()
             then = [_cell([sorted(short(arn) for arn, each in reached if each is wanted)]) for wanted in DECISIONS]
-            guard = "" if each.guard == NOT_READ else each.guard
-            rows.append((each, [*map(named, key), annotated, by_association, *found, *then, guard]))
+            rows.append([*map(named, key), annotated, by_association, *found, *then])
         else:
-            without_row[each.cluster] += 1
-    what = "other service accounts, which have no annotation and which no role trusts"
-    below = [f"{named(cluster)}: {what}: {count:,}" for cluster, count in without_row.items()]
-    unread = {each.cluster for each in inventory.service_accounts if each.guard == NOT_READ}
-    allows = "docs/permissions/kubernetes-verify-guard.yaml allows it"
-    below += [f"{named(each)}: guards were not read: {allows}" for each in sorted(unread)]
-    changed = {each.cluster for each in inventory.service_accounts if each.guard == CANNOT_TELL}
-    how = "is not as this version of irsa writes it: `irsa verify` of its stack shows how"
-    below += [f"{named(each)}: the policy or binding of a guard {how}" for each in sorted(changed)]
-    # Fewer columns to read: that of a single cluster, and those in which nobody has anything.
-    first = 1 if len(inventory.clusters) == 1 else 0
-    columns = [n for n in range(first, len(HEADINGS)) if any(cells[n] not in ("", NONE) for _, cells in rows)]
-    rows = [(each, [cells[n] for n in columns]) for each, cells in rows]
-    return Table([HEADINGS[n] for n in columns], rows, below)
+            others[each.cluster] += 1
+    return rows, others
 
 
 def _in_turn(inventory: Inventory, steps: Steps) -> dict[tuple[str, str], dict[str, Decision]]:
@@ -147,7 +123,7 @@ def _admitting(
 
 def _messages(inventory: Inventory) -> Iterator[tuple[Message, str]]:
     """Yield the heading of each family of findings and a message for each; those that say the same share one."""
-    for family, those in itertools.groupby(alike(inventory), lambda each: KINDS[each.kind].family):
+    for family, those in itertools.groupby(_alike(inventory), lambda each: KINDS[each.kind].family):
         messages = [*those]
         yield Message(f"{FAMILIES[family]}: {counted(sum(len(each.names) for each in messages), 'finding')}"), "bold"
         for kind, found, expected, fix, names in messages:
@@ -157,7 +133,7 @@ def _messages(inventory: Inventory) -> Iterator[tuple[Message, str]]:
             yield Message(heading, [*where, ("found", found), ("expected", expected)], fix), "bold red"
 
 
-def alike(inventory: Inventory) -> list[Alike]:
+def _alike(inventory: Inventory) -> list[Alike]:
     """Return the findings in their order; those that say the same are one."""
     names: dict[tuple[str, str, str, str], list[str]] = {}
     for each in inventory.findings:
@@ -182,7 +158,7 @@ def summary(inventory: Inventory) -> str:
     return "; ".join([findings, *unknown, everybody])
 
 
-def read(inventory: Inventory) -> str:
+def _read(inventory: Inventory) -> str:
     """Return how much was read."""
     counts = {
         "cluster": len(inventory.clusters),

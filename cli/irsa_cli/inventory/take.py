@@ -1,7 +1,6 @@
 """What `irsa inventory` does: it reads, and takes the inventory that is printed."""
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,23 +15,15 @@ from irsa_cli.inventory.findings import KINDS, findings
 from irsa_cli.inventory.findings.kinds import Facts
 from irsa_cli.inventory.findings.untidy import last_used_text
 from irsa_cli.inventory.last_use import last_use, last_use_section
-from irsa_cli.inventory.output import (
-    NOT_READ,
-    Admission,
-    AssociationRow,
-    Inventory,
-    ServiceAccountRow,
-)
+from irsa_cli.inventory.output import Admission, AssociationRow, Inventory, ServiceAccountRow
 from irsa_cli.inventory.steps import Steps, chains
 from irsa_cli.inventory.table import section_of, summary
 from irsa_cli.progress import under_way
-from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.live.iam import OF_AWS, OWN
 from irsa_world.live.last_use import read_last_use
-from irsa_world.model import CANNOT_TELL, Guards
 from irsa_world.report.json import document
-from irsa_world.report.publish import print_lines, print_sections
+from irsa_world.report.publish import print_sections
 from irsa_world.sessions import Sessions
 
 
@@ -47,13 +38,7 @@ def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
         {each.name: each.issuer for each in discovery.clusters},
         {each.number: len(each.roles) for each in discovery.aws_accounts},
         [
-            ServiceAccountRow(
-                cluster.name,
-                each.namespace,
-                each.name,
-                each.role_arn,
-                _guard(cluster.guards, each.namespace, each.name),
-            )
+            ServiceAccountRow(cluster.name, each.namespace, each.name, each.role_arn)
             for cluster in discovery.clusters
             for each in cluster.service_accounts
         ],
@@ -153,15 +138,6 @@ def _unreadable_providers(discovery: Discovery) -> Iterator[str]:
                 yield f"roles that trust the OIDC provider {named(arn)}: {mistake.found}"
 
 
-def _guard(guards: Guards | None, namespace: str, name: str) -> str:
-    """Return the mode in which Pods are guarded; of several stacks, that which refuses them counts."""
-    if guards is None:
-        return NOT_READ
-    unread = NOT_READ if (namespace, "") in guards else ""
-    modes = {each.mode for each in guards.get((namespace, name), ())}
-    return next((each for each in ("deny", CANNOT_TELL, "warn") if each in modes), unread)
-
-
 def run(options: argparse.Namespace) -> int:
     """Take the inventory, print it and return the exit code.
 
@@ -170,7 +146,7 @@ def run(options: argparse.Namespace) -> int:
     """
     with under_way("inventory", "reading clusters and AWS accounts"):
         chosen = options.context, options.cluster, options.stack, inputs_of(options)
-        discovery = discover(*chosen, policies=(OWN, OF_AWS), guards=True)
+        discovery = discover(*chosen, policies=(OWN, OF_AWS))
     now = datetime.now(UTC)
     with under_way("inventory", "evaluating trust policies"):
         inventory = take_inventory(discovery, now)
@@ -189,12 +165,6 @@ def run(options: argparse.Namespace) -> int:
         print_sections([last_use_section(inventory.last_use, len(inventory.aws_accounts), rest)])
     else:
         print_sections([section_of(inventory, steps)])
-    if options.html:
-        from irsa_cli.inventory.page import page  # noqa: PLC0415 (only this option needs it)
-
-        write(options.html, page(inventory, steps), found=code)
-        line = f"page: {named(str(options.html))}"
-        print_lines([(line, "")], sys.stderr if options.json else sys.stdout)
     return code
 
 

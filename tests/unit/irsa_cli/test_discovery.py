@@ -463,18 +463,3 @@ def test_a_cluster_of_a_stack_that_does_not_answer_is_said(monkeypatch: pytest.M
     assert BLUE in {issuer for issuer, *_ in found.managed}
     assert GREEN not in {issuer for issuer, *_ in found.managed}
     assert "cluster us of stack prod: get /.well-known/openid-configuration: no answer" in found.not_checked
-
-
-@pytest.mark.parametrize(
-    ("context", "guards", "not_checked"),
-    [
-        ("blue", {}, ()),
-        ("green", None, ()),
-        ("other", None, ("guards of cluster other: list validatingadmissionpolicybindings: no",)),
-    ],
-)
-@pytest.mark.usefixtures("eks")
-def test_guards_are_read_where_that_is_allowed(context: str, guards: Any, not_checked: Any) -> None:
-    found = discover([context], [], [], guards=True)
-
-    assert (found.clusters[0].guards, found.not_checked) == (guards, not_checked)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from irsa.guard.policies import identity_policy
-from irsa_cli.inventory.take import _guard
 from irsa_cli.verify.guard import of_guard
 from irsa_world.exits import NoPermissionError
 from irsa_world.live.guards import guards_of
@@ -240,7 +239,6 @@ def test_a_guard_that_was_narrowed_is_not_believed(change: Any) -> None:
     change(cluster)
 
     assert guards_of(cluster)["web", "app"] == [Guarded("shop-prod", "cannot tell", ROLE)]
-    assert _guard(guards_of(cluster), "web", "app") == "cannot tell"
 
 
 def test_several_stacks_may_guard_one() -> None:

@@ -18,7 +18,7 @@ from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.steps import Steps
 from irsa_cli.inventory.table import section_of
 from irsa_cli.main import main
-from irsa_world.model import AwsAccount, Cluster, Guarded, ServiceAccount
+from irsa_world.model import AwsAccount, Cluster, ServiceAccount
 from irsa_world.report.json import as_object, document
 from irsa_world.report.text import plain
 from tests.fuzz.hidden import hidden_in
@@ -210,21 +210,6 @@ def test_an_association_is_in_the_rows() -> None:
     assert "3 of 5 service accounts may assume a role" in lines(found)[0]
 
 
-def test_which_service_accounts_are_guarded() -> None:
-    guards = {("a", "app"): [Guarded("one", "warn", role_arn("app")), Guarded("two", "deny", role_arn("app"))]}
-    # Of a guard whose service accounts may not be read, only the namespace is known.
-    guards[("a", "")] = [Guarded("other")]
-    found = discovery(ACCOUNTS, ROLES)
-    guarded, unread = (
-        taken(replace(found, clusters=(replace(found.clusters[0], guards=each),))) for each in (guards, None)
-    )
-
-    assert [each.guard for each in guarded.service_accounts] == ["deny", "not read", "not read", ""]
-    assert [table(each)[0].endswith("guard") for each in (guarded, unread)] == [True, False]
-    assert {each.guard for each in unread.service_accounts} == {"not read"}
-    assert any("docs/permissions/kubernetes-verify-guard.yaml" in line for line in lines(unread))
-
-
 # --- As it is called --------------------------------------------------------------------------------------------------
 
 GOOD = discovery([service_account("a", "app", "app")], [role("app", page_trust("a:app"))])
@@ -305,17 +290,6 @@ def test_a_namespace_with_nothing_in_it_is_refused(finds: Any, capsys: pytest.Ca
     assert main(["inventory", "--namespace", "taem-a"]) == 3
     said = "irsa inventory: --namespace taem-a: there is no service account in it; did you mean 'team-a'?\n"
     assert capsys.readouterr().err == said
-
-
-@pytest.mark.parametrize("form", ["", "--json"])
-def test_where_the_page_is_is_said(finds: Any, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
-    finds(GOOD)
-    file = tmp_path / "a page.html"
-    assert main(["inventory", *filter(None, [form]), "--html", str(file)]) == 0
-    said = capsys.readouterr()
-
-    assert (said.err if form else said.out).splitlines()[-1] == f'page: "{file}"'
-    assert "page:" not in (said.out if form else said.err)
 
 
 def test_the_example_of_the_documentation(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
