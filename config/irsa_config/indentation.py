@@ -10,7 +10,7 @@ from irsa.rules.grammar import DOCUMENT_ELEMENTS
 from irsa.rules.mistakes import Mistake, Place, listed
 from irsa_config.engine_files import PREFIX
 from irsa_config.key_types import keys_at
-from irsa_config.nodes import STRING
+from irsa_config.nodes import STRING, end_of
 
 Complain = Callable[[Place, Mistake], None]
 Pair = tuple[Any, Any]
@@ -56,7 +56,8 @@ def below_empty(pairs: Sequence[Pair], place: Place, complain: Complain, kind: P
         while _is_empty(value) and at < len(pairs) and _is_text(pairs[at]) and _is_of(below, pairs[at][0].value, kind):
             at += 1
         if moved := pairs[start:at]:
-            first, last = moved[0][0].start_mark.line + 1, _last_line(moved[-1][1])
+            first, end = moved[0][0].start_mark.line + 1, end_of(moved[-1][1])
+            last = end.line + bool(end.column)
             found = f"nothing below it, but beside it: {listed([each.value for each, _ in moved])}"
             lines = f"lines {first} to {last}" if last > first else f"line {first}"
             complain((*place, name), Mistake(found, "its keys, indented below it", f"indent {lines}"))
@@ -95,11 +96,3 @@ def _is_text(pair: Pair) -> bool:
 
 def _is_empty(node: Any) -> bool:
     return isinstance(node, yaml.ScalarNode) and not node.style and not node.value
-
-
-def _last_line(node: Any) -> int:
-    """Return the last line of a node; the end of a block is where the next one begins."""
-    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
-        last = node.value[-1]
-        return _last_line(last[1] if isinstance(last, tuple) else last)
-    return int(node.end_mark.line) + bool(node.end_mark.column)
