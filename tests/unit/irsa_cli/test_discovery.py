@@ -58,12 +58,6 @@ class StubCluster:
             for namespace, name in (("a", "x"), ("a", "y"), ("b", "x"))
         ]
 
-    def objects_of(self, resource: str, _: str) -> list[Any]:
-        if self.context.startswith("blue"):
-            return []
-        error = NoPermissionError if "green" in self.context else CouldNotLookError
-        raise error(f"list {resource}: no")
-
 
 ASSOCIATIONS = EksClient.associations
 
