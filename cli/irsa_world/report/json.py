@@ -1,27 +1,13 @@
 """What a subcommand prints with --json. Keys are camelCase, as in the stack file: docs/reference/*.schema.json."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from irsa.rules.mistakes import visible_json
 from irsa_world.exits import GOOD
-from irsa_world.report.checks import Check, Outcome, Report
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Number of checks by outcome."""
-
-    ok: int
-    finding: int
-    no_permission: int
-    no_answer: int
-    cannot_tell: int
-    unproven: int
-    not_checked: int
+from irsa_world.report.checks import Check, Report
 
 
 @dataclass(frozen=True)
@@ -30,21 +16,16 @@ class ReportOutput:
 
     Attributes:
         stack: Name of the stack.
-        counts: Number of checks by outcome.
         checks: Every check, in the order of the bindings.
     """
 
     stack: str
-    counts: Counts
     checks: Sequence[Check]
 
 
 def as_json(report: Report) -> str:
     """Return the report of verify or prove as JSON."""
-    found = Counter(check.outcome for check in report.checks)
-    counts = Counts(**{each.name.lower(): found[each] for each in Outcome})
-    output = ReportOutput(report.stack, counts, report.checks)
-    return document(report.subcommand, report.exit_code, output)
+    return document(report.subcommand, report.exit_code, ReportOutput(report.stack, report.checks))
 
 
 def document(subcommand: str, exit_code: int, values: Any) -> str:

