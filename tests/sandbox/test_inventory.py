@@ -36,7 +36,7 @@ class Finding(NamedTuple):
     provider: str = ""
 
 
-ABOUT_PROVIDERS = ("missing-provider", "orphaned-issuer")
+ABOUT_PROVIDERS = ("missing-provider", "orphaned-issuer", "duplicate-provider")
 WIDE = (role("web").name, "ops-namespace-role", "hand-everybody", "hand-no-subject")
 # Each planted mistake, and what follows from it. The role's ARN says where it is, its name is enough here.
 FINDINGS = {

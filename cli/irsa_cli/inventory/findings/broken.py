@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from irsa.evaluation import Decision
 from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.document import Statement
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, POD_ONLY, ROLE_KEY, WRITTEN_FROM, meant_by
 from irsa.rules.arns import Arn
@@ -14,8 +15,8 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.inventory.findings.kinds import Facts, about_association, about_trust, kind
 from irsa_cli.inventory.output import Finding
 from irsa_world.model import Cluster, ServiceAccount
-from irsa_world.sessions import Associated, TrustPolicy
-from irsa_world.trusts.trust import place_text
+from irsa_world.sessions import Associated, Trust, TrustPolicy
+from irsa_world.trusts.trust import ANYBODY, place_text
 from irsa_world.verdict import NO_PROVIDER
 
 # A Pod has what the webhook wrote when the Pod was created.
@@ -239,3 +240,37 @@ def _spelled_right(
         return f"{meant}, with a value that the webhook and the role take", ""
     fix = commands.annotate(cluster.place, *place, meant, value, removed=[key])
     return f"{meant}: {named(value)}{RESTART}", fix
+
+
+@kind(
+    "Condition on a key of another issuer",
+    "No token of the OIDC provider has this key.",
+    bad="the key of another cluster, OTHER:sub",
+    good='"ISSUER:sub", the provider\'s own',
+)
+def misspelled_key(facts: Facts) -> Iterator[Finding]:
+    """Yield the conditions on `aud` or `sub` that have another issuer in their key than the provider's.
+
+    No token has such a key, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html:
+    the URL of the provider stands before the claim, as in its ARN.
+    """
+    for trust in facts.of_kubernetes:
+        for index, statement in trust.statements.items():
+            issuers = _issuers_of(trust, statement)
+            for key in dict.fromkeys(each.key for each in statement.conditions):
+                prefix, _, claim = key.lower().rpartition(":")
+                if claim not in ("aud", "sub") or prefix in issuers or prefix.startswith("aws:"):
+                    continue
+                yield about_trust(
+                    trust,
+                    f"{place_text(trust, index)}: {named(key)}, which no token of this OIDC provider has",
+                    named(f"{trust.issuer}:{claim}"),
+                )
+
+
+def _issuers_of(trust: Trust, statement: Statement) -> set[str]:
+    """Return the issuers whose keys a statement may have, in lower case as IAM compares keys."""
+    arns = {name for _, name in statement.principals}
+    if ANYBODY & {*statement.principals}:
+        arns |= {*trust.policy.aws_account.client_ids}
+    return {arn.partition(":oidc-provider/")[2].lower() for arn in arns}

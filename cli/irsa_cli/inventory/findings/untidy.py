@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from irsa.rules.mistakes import listed
+from irsa.rules.mistakes import listed, named
 from irsa_cli.inventory.findings.kinds import Facts, kind
 from irsa_cli.inventory.output import Finding
 from irsa_world.model import Role
@@ -23,6 +23,30 @@ def last_used_text(role: Role, now: datetime) -> str:
         return role.last_used.astimezone(UTC).strftime(DATE)
     is_younger = role.created and role.created > now - timedelta(days=TRACKED_DAYS)
     return "no use reported yet" if is_younger else f"not in {TRACKED_DAYS} days"
+
+
+@kind(
+    "Two OIDC providers for one issuer",
+    "Roles must trust the one with the audience.",
+    bad="two IAM OIDC providers, for https://ISSUER and https://ISSUER/",
+    good="one, with sts.amazonaws.com among its audiences",
+)
+def duplicate_provider(facts: Facts) -> Iterator[Finding]:
+    """Yield the further OIDC providers of an AWS account for one issuer."""
+    for aws_account in facts.world.aws_accounts:
+        by_issuer: dict[str, list[str]] = {}
+        for arn in sorted(aws_account.client_ids):
+            by_issuer.setdefault(_same_issuer(arn), []).append(arn)
+        for first, *others in by_issuer.values():
+            for arn in others:
+                found = f"AWS account {aws_account.number} has {named(first)} for the same issuer"
+                yield Finding(provider=arn, found=found, expected="one OIDC provider per issuer")
+
+
+def _same_issuer(provider_arn: str) -> str:
+    """Return the issuer of a provider as a URL is compared: without letter case, standard port and trailing slash."""
+    host, slash, path = provider_arn.partition(":oidc-provider/")[2].partition("/")
+    return f"{host.lower().removesuffix(':443')}{slash}{path.lower()}".rstrip("/")
 
 
 @kind(

@@ -193,6 +193,13 @@ OLD, RECENT, LIMIT = (NOW - timedelta(days=days) for days in (200, 10, 89))
             {"never", "long-ago", "pods"},
         ),
         (
+            "duplicate-provider",
+            [],
+            [],
+            {"client_ids": dict.fromkeys((PROVIDER, f"{PROVIDER}/", GITHUB, GONE_PROVIDER), STS)},
+            {f"{PROVIDER}/"},
+        ),
+        (
             "association-missing-role",
             [service_account("a", name) for name in ("gone", "target", "elsewhere")],
             [role("there", pods_trust("a:there")), role("first", pods_trust("a:target"))],
@@ -319,6 +326,38 @@ def test_an_empty_audience_is_not_that_of_sts() -> None:
     (found,) = of_kind("not-admitted", discovery(accounts, [role("app", page_trust("a:app"))]))
 
     assert ("is empty" in found.found, found.fix.split()[-1]) == (True, "eks.amazonaws.com/audience-")
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        # IAM does not tell upper from lower case in keys:
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html
+        (AUD.upper(), False),
+        ("aws:RequestTag/team:sub", False),
+        (f"{ISSUER}:amr", False),
+        (f"https://{AUD}", True),
+        (f"{ISSUER}/:aud", True),
+        (f"{GONE}:sub", True),
+        ("sub", True),
+    ],
+)
+def test_misspelled_key(key: str, found: bool) -> None:
+    document = trust({**equal("a:b"), "StringLike": {key: "x"}})
+    answer = of_kind("misspelled-key", discovery(roles=[role("app", document)]))
+
+    assert [(about(each), key in each.found, each.expected in (SUB, AUD)) for each in answer] == [
+        ("app", True, True)
+    ] * found
+
+
+@pytest.mark.parametrize("principal", [{"Federated": [PROVIDER, GONE_PROVIDER]}, "*"])
+def test_a_key_of_another_provider_of_the_statement_is_not_misspelled(principal: Any) -> None:
+    document = trust({**equal("a:b"), "StringLike": {f"{GONE}:sub": "x"}})
+    document["Statement"][0]["Principal"] = principal
+    found = discovery(roles=[role("app", document)], client_ids={PROVIDER: STS, GONE_PROVIDER: STS})
+
+    assert of_kind("misspelled-key", found) == []
 
 
 @pytest.mark.parametrize(
