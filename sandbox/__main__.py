@@ -6,11 +6,8 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from rich.table import Table
-
-from sandbox.engine import irsa_in_terminal, prepare_engine, pulumi_in_terminal, select_stack, stack_output
+from sandbox.engine import irsa_in_terminal, prepare_engine, pulumi_in_terminal, select_stack
 from sandbox.environment import environment, write_environment_file
 from sandbox.layout import CHECKOUT, STACK, Sandbox, cache_folder, checkout_sandbox, in_terminal
 from sandbox.locks import held
@@ -20,7 +17,6 @@ from sandbox.seed import seed
 from sandbox.servers import read_ports, start_servers, stop_servers
 from sandbox.step_progress import StepProgress
 
-NO_VALUE = "-"
 # When make began, which brings the environment up to date before this process starts: in seconds, as time.time().
 STARTED = "MAKE_STARTED"
 
@@ -46,9 +42,6 @@ def up(sandbox: Sandbox, progress: StepProgress) -> None:
     with progress.step("pulumi up", "done"):
         # --refresh: `up` repairs what was changed by hand, or lost with the sandbox's cloud.
         pulumi_in_terminal(sandbox, variables, "up", "--yes", "--skip-preview", "--refresh", "--suppress-outputs")
-    with progress.step("outputs", "read", quiet_below=2.0):
-        bindings = stack_output(sandbox, variables, "bindings")
-    show_bindings(bindings or {}, progress)
     confirm(sandbox, variables, progress)
     progress.say(f"Time: {progress.summary()}")
     progress.say("Try it: . .sandbox/env; kubectl get sa my-service-account -o yaml")
@@ -94,27 +87,6 @@ def clean_cache(_sandbox: Sandbox, progress: StepProgress) -> None:
     folder = cache_folder(os.environ)
     shutil.rmtree(folder, ignore_errors=True)
     progress.say(f"  removed the built programs of all clones: {folder}")
-
-
-def show_bindings(bindings: Mapping[str, Mapping[str, Any]], progress: StepProgress) -> None:
-    """Print a table of the bindings, from the stack's output."""
-    table = Table(show_lines=True)
-    for heading in ("binding", "namespace/service account", "role", "trusted subjects", "policies"):
-        table.add_column(heading, overflow="fold")
-    for key, binding in sorted(bindings.items()):
-        service_account = [binding["namespace"], binding["serviceAccount"]]
-        table.add_row(
-            key,
-            "/".join(service_account) if all(service_account) else NO_VALUE,
-            binding["roleArn"],
-            _lines(binding["subjects"], "not managed here"),
-            _lines(binding["policyArns"], NO_VALUE),
-        )
-    progress.console.print(table, markup=False)
-
-
-def _lines(values: list[str] | None, none: str) -> str:
-    return none if values is None else "\n".join(values) or NO_VALUE
 
 
 COMMANDS: dict[str, Callable[[Sandbox, StepProgress], None]] = {

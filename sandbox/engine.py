@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import psutil
 import yaml
@@ -91,11 +90,3 @@ def _is_held(lock: Path) -> bool:
         return psutil.Process(json.loads(lock.read_text())["pid"]).name().startswith("pulumi")
     except (FileNotFoundError, psutil.NoSuchProcess, ValueError, KeyError, TypeError):
         return False
-
-
-def stack_output(sandbox: Sandbox, environment: Mapping[str, str], name: str) -> Any:
-    """Return one output of the stack, None if it has no such output."""
-    answer = pulumi(sandbox, environment, "stack", "output", "--json", "--stack", STACK)
-    if answer.returncode:
-        raise SandboxError(f"pulumi stack output failed: {answer.stderr.strip()}")
-    return json.loads(answer.stdout).get(name)

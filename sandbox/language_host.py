@@ -10,7 +10,6 @@ gRPC service. Like that one, it runs each program in a process of its own with t
 import asyncio
 import contextlib
 import importlib.metadata
-import json
 import os
 import runpy
 import shutil
@@ -137,24 +136,6 @@ def environment_of(python: str) -> dict[str, str]:
     return {**kept, **activated}
 
 
-def site_packages(python: str) -> list[str]:
-    """Return the folders of an interpreter's packages."""
-    if Path(python).parent == Path(sys.executable).parent:
-        return [folder for folder in sys.path if folder.endswith("site-packages")]
-    query = "import json, sysconfig; print(json.dumps([sysconfig.get_path('purelib'), sysconfig.get_path('platlib')]))"
-    answer = subprocess.run([python, "-c", query], capture_output=True, text=True, check=True)
-    return list(dict.fromkeys(json.loads(answer.stdout)))
-
-
-def required_plugins(python: str) -> Iterator[dict[str, Any]]:
-    """Yield the content of each installed Pulumi SDK's pulumi-plugin.json."""
-    for folder in site_packages(python):
-        for path in sorted(Path(folder).glob("*/pulumi-plugin.json")):
-            plugin = json.loads(path.read_text())
-            if plugin.get("resource"):
-                yield plugin
-
-
 # --- the service -----------------------------------------------------------------------------------------------------
 
 
@@ -167,17 +148,9 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def GetPluginInfo(self, _request: empty_pb2.Empty, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
 
-    def GetRequiredPackages(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        packages = [
-            plugin_pb2.PackageDependency(
-                name=plugin["name"],
-                kind="resource",
-                version=f"v{plugin['version'].removeprefix('v')}",
-                server=plugin.get("server", ""),
-            )
-            for plugin in required_plugins(_python_or_abort(request.info, context))
-        ]
-        return language_pb2.GetRequiredPackagesResponse(packages=packages)
+    def GetRequiredPackages(self, _request: Any, _context: grpc.ServicerContext) -> Any:  # noqa: N802
+        """Name none: each SDK tells the engine its version, and the plugins are there already."""
+        return language_pb2.GetRequiredPackagesResponse()
 
     def Run(self, request: language_pb2.RunRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
         python = _python_or_abort(request.info, context)

@@ -4,7 +4,6 @@ import errno
 import platform
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -30,64 +29,25 @@ class SandboxError(Exception):
     """An error that the user can fix: printed as one line, without a traceback."""
 
 
-@dataclass(frozen=True)
 class Sandbox:
     """One sandbox is one folder; two of them share nothing but the cache of built programs."""
 
-    folder: Path
-
-    @property
-    def programs(self) -> Path:
-        return self.folder / "bin"
-
-    @property
-    def logs(self) -> Path:
-        return self.folder / "logs"
-
-    @property
-    def records(self) -> Path:
-        return self.folder / "run"
-
-    @property
-    def pulumi_home(self) -> Path:
-        return self.folder / "pulumi-home"
-
-    @property
-    def state(self) -> Path:
-        return self.folder / "state"
-
-    @property
-    def kubeconfig(self) -> Path:
-        return self.folder / "kubeconfig"
-
-    @property
-    def kubernetes(self) -> Path:
-        return self.folder / "kubernetes"
-
-    @property
-    def certificate(self) -> Path:
-        """The API server's, which it writes when it starts for the first time; its key is beside it."""
-        return self.kubernetes / "certificates" / "apiserver.crt"
-
-    @property
-    def clusters(self) -> Path:
-        return self.folder / "clusters.json"
-
-    @property
-    def quotas(self) -> Path:
-        return self.folder / "quotas.json"
-
-    @property
-    def last_use(self) -> Path:
-        return self.folder / "last_use.json"
-
-    @property
-    def environment_file(self) -> Path:
-        return self.folder / "env"
-
-    @property
-    def folders(self) -> tuple[Path, ...]:
-        return self.programs, self.logs, self.records, self.pulumi_home, self.state, self.kubernetes
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.programs = folder / "bin"
+        self.logs = folder / "logs"
+        self.records = folder / "run"
+        self.pulumi_home = folder / "pulumi-home"
+        self.state = folder / "state"
+        self.kubernetes = folder / "kubernetes"
+        self.folders = (self.programs, self.logs, self.records, self.pulumi_home, self.state, self.kubernetes)
+        self.kubeconfig = folder / "kubeconfig"
+        # The API server's, which it writes when it starts for the first time; its key is beside it.
+        self.certificate = self.kubernetes / "certificates" / "apiserver.crt"
+        self.clusters = folder / "clusters.json"
+        self.quotas = folder / "quotas.json"
+        self.last_use = folder / "last_use.json"
+        self.environment_file = folder / "env"
 
     def prepare(self) -> None:
         """Create the folders; only their owner may read them, since they hold keys."""

@@ -20,7 +20,7 @@ from moto.eks.urls import url_paths
 from moto.utilities.utils import get_partition
 
 from sandbox.faster_moto import role_named
-from sandbox.sts_decision import CannotDecideError, trusts_service
+from sandbox.sts_decision import CannotDecideError, listed, trusts_service
 from sandbox.web_identity import ROLE_ARN
 
 SERVICE = "pods.eks.amazonaws.com"
@@ -175,7 +175,7 @@ def _check_role(backend: EKSBackend, arn: str) -> None:
     role = role_of(arn)
     if role is None:
         raise EksError("InvalidParameterException", NO_ROLE)
-    if not any(map(_admits_pods, _listed(json.loads(role.assume_role_policy_document)["Statement"]))):
+    if not any(map(_admits_pods, listed(json.loads(role.assume_role_policy_document)["Statement"]))):
         raise EksError("InvalidParameterException", NO_TRUST)
 
 
@@ -307,10 +307,6 @@ def _body(self: EKSResponse) -> dict[str, Any]:
 def _arn(backend: EKSBackend, *parts: str) -> str:
     place = f"arn:{get_partition(backend.region_name)}:eks:{backend.region_name}:{backend.account_id}"
     return f"{place}:{'/'.join(parts)}"
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 OPERATIONS = (

@@ -106,7 +106,7 @@ def permits(
     Raises:
         CannotDecideError: The answer would need a rule that is not here.
     """
-    together = {"Statement": [statement for policy in policies for statement in _listed(policy["Statement"])]}
+    together = {"Statement": [statement for policy in policies for statement in listed(policy["Statement"])]}
 
     def concerns(resources: Any) -> bool | None:
         return _any(_like(arn, resource) for resource in _strings(resources))
@@ -119,7 +119,7 @@ def _allows_all(policy: Mapping[str, Any], actions: Iterable[str], request: Requ
 
 
 def _allowed(policy: Mapping[str, Any], request: Request) -> bool:
-    applying = {statement["Effect"] for statement in _listed(policy["Statement"]) if _applies(statement, request)}
+    applying = {statement["Effect"] for statement in listed(policy["Statement"]) if _applies(statement, request)}
     return applying == {"Allow"}
 
 
@@ -231,9 +231,9 @@ def _any(matches: Iterable[bool | None]) -> bool | None:
 
 def _strings(value: Any) -> list[str]:
     """Return one string or several as a list, a boolean as its word; an empty list if anything else is among them."""
-    strings = [str(item).lower() if isinstance(item, bool) else item for item in _listed(value)]
+    strings = [str(item).lower() if isinstance(item, bool) else item for item in listed(value)]
     return strings if all(isinstance(item, str) for item in strings) else []
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]

@@ -24,7 +24,7 @@ from moto.sts.responses import TokenResponse
 
 from sandbox.faster_moto import role_named
 from sandbox.layout import ADMINISTRATOR
-from sandbox.sts_decision import CannotDecideError, trusts
+from sandbox.sts_decision import CannotDecideError, listed, trusts
 
 ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:[\x21-\x7E]+/)?([\w+=,.@-]+)")
 KEYS_TIMEOUT_SECONDS = 5
@@ -124,7 +124,7 @@ def check(arn: str, token: str, address: str, keys: PublishedKeys, log: Callable
     provider_arn, client_ids = _provider(partition, aws_account, issuer)
     verify(token, keys.of(issuer, key_id))
     require_in_time(claims)
-    accepted = [audience for audience in _listed(claims["aud"]) if audience in client_ids]
+    accepted = [audience for audience in listed(claims["aud"]) if audience in client_ids]
     if not accepted:
         raise Refusal("InvalidIdentityToken", "Incorrect token audience")
     role = _role(partition, aws_account, role_name, role_arn.group())
@@ -186,10 +186,6 @@ def _role(partition: str, aws_account: str, name: str, arn: str, refusal: str = 
     if found is None or found.arn != arn:
         raise Refusal("AccessDenied", refusal, 403)
     return found
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _error(refusal: Refusal) -> str:

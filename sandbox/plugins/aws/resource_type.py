@@ -1,7 +1,7 @@
 """How a resource type is described: its properties as a table, its calls as functions."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox.plugins.aws import documents
@@ -68,9 +68,7 @@ class ResourceType:
     delete_before_replace: bool = False
     described_as: str = ""
     retag: Callable[[Connection, str, list[str], Mapping[str, str]], None] | None = None
-    defaults: Mapping[str, Any] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "defaults", {key: prop.default for key, prop in self.properties.items() if prop.default is not None}
-        )
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        return {key: prop.default for key, prop in self.properties.items() if prop.default is not None}

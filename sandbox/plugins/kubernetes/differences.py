@@ -17,8 +17,8 @@ _REPLACING = {
 }
 
 
-def changes(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, PropertyDiffKind]]:
-    """Yield each innermost path that differs, and how."""
+def changes(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, PropertyDiffKind, Any]]:
+    """Yield each innermost path that differs, how, and the value there: the new one, or the old one that goes."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}):
             yield from changes(old.get(key, _MISSING), new.get(key, _MISSING), (*path, key))
@@ -27,11 +27,11 @@ def changes(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Propert
             before, after = (items[index] if index < len(items) else _MISSING for items in (old, new))
             yield from changes(before, after, (*path, index))
     elif old is _MISSING:
-        yield path, PropertyDiffKind.ADD
+        yield path, PropertyDiffKind.ADD, new
     elif new is _MISSING:
-        yield path, PropertyDiffKind.DELETE
+        yield path, PropertyDiffKind.DELETE, old
     elif old != new:
-        yield path, PropertyDiffKind.UPDATE
+        yield path, PropertyDiffKind.UPDATE, new
 
 
 def _reaches(path: Path, field: tuple[str, ...], value_at: Any) -> bool:
@@ -46,15 +46,6 @@ def _reaches(path: Path, field: tuple[str, ...], value_at: Any) -> bool:
             return False
         value_at = value_at[step]
     return True
-
-
-def _value(manifest: Any, path: Path) -> Any:
-    for step in path:
-        try:
-            manifest = manifest[step]
-        except (KeyError, IndexError, TypeError):
-            return _MISSING
-    return manifest
 
 
 def text_of(path: Path) -> str:
@@ -74,8 +65,7 @@ def text_of(path: Path) -> str:
 def detailed_diff(old: Plain, new: Plain, replaced_by: tuple[tuple[str, ...], ...]) -> dict[str, PropertyDiff]:
     """Return the differences for the engine, with those marked that need a new object."""
     found = {}
-    for path, kind in changes(old, new):
-        value_at = _value(old if kind is PropertyDiffKind.DELETE else new, path)
+    for path, kind, value_at in changes(old, new):
         replaces = any(_reaches(path, field, value_at) for field in replaced_by)
         found[text_of(path)] = PropertyDiff(_REPLACING[kind] if replaces else kind, kind is PropertyDiffKind.DELETE)
     return found

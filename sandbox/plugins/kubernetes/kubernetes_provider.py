@@ -1,7 +1,6 @@
 """The Kubernetes provider: what the official plugin does, as far as the sandbox needs it, with a real API server."""
 
 import asyncio
-import os
 import random
 import secrets
 import time
@@ -143,11 +142,9 @@ class KubernetesProvider(protocol.Provider):
         self._api: KubernetesApi | None = None
         self._unreachable = "the provider is not configured"
         self._namespace = DEFAULT_NAMESPACE
-        self._deletes_unreachable = False
 
     async def configure(self, request: protocol.ConfigureRequest) -> protocol.ConfigureResponse:
         settings = {key.removeprefix(_CONFIGURATION): value for key, value in request.variables.items()}
-        self._deletes_unreachable = _is_true(os.environ.get("PULUMI_K8S_DELETE_UNREACHABLE", ""))
         # As in the official plugin, an unreachable cluster fails only the operations that need it.
         try:
             config = active_configuration(settings.get("kubeconfig"), settings.get("context"))
@@ -231,8 +228,6 @@ class KubernetesProvider(protocol.Provider):
         return await self._required_api().create(kind, inputs, _CREATED_BY, preview)
 
     async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
-        if self._api is None and self._deletes_unreachable:
-            return protocol.ReadResponse(resource_id="")
         namespace, name = _namespace_and_name(request.resource_id)
         live = await self._required_api().get(kind_of(request.type), namespace, name)
         if live is None:
@@ -284,8 +279,6 @@ class KubernetesProvider(protocol.Provider):
         return protocol.UpdateResponse(state_of(inputs, live, field_manager, api_version, request.news))
 
     async def delete(self, request: protocol.DeleteRequest) -> None:
-        if self._api is None and self._deletes_unreachable:
-            return
         kind = kind_of(request.type)
         api = self._required_api()
         _, live = _stored(request.properties)

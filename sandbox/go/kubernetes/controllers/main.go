@@ -39,7 +39,7 @@ const (
 	garbageSyncs   = 20
 	workloadSyncs  = 5
 	// At the default rate, a destroy of many service accounts waits for the garbage collector.
-	requestsASecond, requestsAtOnce = 500, 1000
+	noLimit = -1
 )
 
 func main() {
@@ -54,7 +54,7 @@ func start(ctx context.Context, kubeconfig string, address string) error {
 	if err != nil {
 		return err
 	}
-	config.QPS, config.Burst = requestsASecond, requestsAtOnce
+	config.QPS = noLimit
 	// Some of the APIs that the garbage collector watches are deprecated. kube-controller-manager hides warnings, too.
 	rest.SetDefaultWarningHandler(rest.NoWarnings{})
 	if err := run(ctx, config); err != nil {
@@ -70,34 +70,25 @@ func run(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	// Two requests for each object that is deleted.
-	garbageObjects, err := metadata.NewForConfig(faster(config, 2, 1))
-	if err != nil {
-		return err
-	}
-	namespaceClient, err := kubernetes.NewForConfig(faster(config, 20, 100))
-	if err != nil {
-		return err
-	}
-	namespaceObjects, err := metadata.NewForConfig(faster(config, 20, 100))
+	objects, err := metadata.NewForConfig(config)
 	if err != nil {
 		return err
 	}
 	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client.Discovery()))
 	go wait.Until(mapper.Reset, discoverAgain, ctx.Done())
 	shared := informers.NewSharedInformerFactory(client, resync)
-	all := informerfactory.NewInformerFactory(shared, metadatainformer.NewSharedInformerFactory(garbageObjects, resync))
+	all := informerfactory.NewInformerFactory(shared, metadatainformer.NewSharedInformerFactory(objects, resync))
 	started := make(chan struct{})
 
 	graph := garbagecollector.NewDependencyGraphBuilder(
-		ctx, garbageObjects, mapper, garbagecollector.DefaultIgnoredResources(), all, started,
+		ctx, objects, mapper, garbagecollector.DefaultIgnoredResources(), all, started,
 	)
-	garbage, err := garbagecollector.NewComposedGarbageCollector(ctx, client, garbageObjects, mapper, graph)
+	garbage, err := garbagecollector.NewComposedGarbageCollector(ctx, client, objects, mapper, graph)
 	if err != nil {
 		return err
 	}
 	namespaces := namespace.NewNamespaceController(
-		ctx, namespaceClient, namespaceObjects, namespaceClient.Discovery().ServerPreferredNamespacedResources,
+		ctx, client, objects, client.Discovery().ServerPreferredNamespacedResources,
 		shared.Core().V1().Namespaces(), namespaceSync, corev1.FinalizerKubernetes,
 	)
 	serviceAccounts, err := serviceaccount.NewServiceAccountsController(
@@ -136,11 +127,4 @@ func run(ctx context.Context, config *rest.Config) error {
 	go deployments.Run(ctx, workloadSyncs)
 	go policies.Run(ctx, workloadSyncs)
 	return nil
-}
-
-func faster(config *rest.Config, rate float32, burst int) *rest.Config {
-	own := rest.CopyConfig(config)
-	own.QPS *= rate
-	own.Burst *= burst
-	return own
 }
