@@ -28,7 +28,7 @@ def missing_agents(stack: PlannedStack) -> Iterator[LocatedMistake]:
 
     Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
     """
-    for key, read in stack.reads.clusters.items():
+    for key, read in stack.clusters.items():
         if read.has_agent is False:
             cluster = stack.stack.clusters_by_key[key]
             name, place = cluster.name or "", stack.stack.place_of_cluster(key)
@@ -96,7 +96,7 @@ def untagged_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:
     They are transitive, and STS demands sts:TagSession of each role that is assumed with them:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_role-chaining
     """
-    roles = {role.arn: role for each in stack.reads.aws_accounts.values() for role in each.roles or ()}
+    roles = {role.arn: role for each in stack.aws_accounts.values() for role in each.roles or ()}
     created = {planned.role_arn for planned in stack.components if planned.spec.role}
     for planned in stack.components:
         role_arn = planned.role_arn

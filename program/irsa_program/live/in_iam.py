@@ -93,7 +93,7 @@ def missing_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the roles that bindings only name, and that their AWS account does not have."""
     read = {
         each.number: (key, dict.fromkeys(role.arn for role in each.roles))
-        for key, each in stack.reads.aws_accounts.items()
+        for key, each in stack.aws_accounts.items()
         if each.roles is not None
     }
     created = {planned.role_arn for planned in stack.components if planned.spec.role}
@@ -136,7 +136,7 @@ def provider_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the OIDC providers that exist, although the stack is to create them, and those that exceed the quota."""
     new: dict[str, set[str]] = {}
     for (cluster, key), arn in stack.lookups.oidc_providers.items():
-        aws_account, settings = stack.reads.aws_accounts.get(key), stack.stack.clusters_by_key[cluster]
+        aws_account, settings = stack.aws_accounts.get(key), stack.stack.clusters_by_key[cluster]
         if aws_account is None or not settings.create_oidc_provider or arn in stack.held.arns:
             continue
         place = (*stack.stack.place_of_cluster(cluster), "createOidcProvider")

@@ -128,7 +128,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     )
     components = planned_components(stack, planned, lookups)
     reads = reader.reads(components, held or Held(), planned.guards)
-    whole = PlannedStack(stack, components, planned.guards, answers, reads, held or Held(), name, aws)
+    whole = PlannedStack(stack, components, planned.guards, answers, *reads, held or Held(), name, aws)
     found = [*reader.failures, *planned.mistakes, *conflicts(whole, held is not None)]
     found += [each for each in planned.not_compared if each.place[1] not in left_out]
     # What a binding without a plan has would look like what is deleted.

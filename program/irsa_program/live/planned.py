@@ -15,7 +15,7 @@ from irsa.spec import Spec
 from irsa_config.stack import Binding, Stack
 from irsa_program.guards import PlannedGuard
 from irsa_program.live.held import Held
-from irsa_program.live.reads import AwsReads, ClusterReads, Reads
+from irsa_program.live.reads import AwsReads, ClusterReads
 from irsa_program.lookups.access import asked_aws_account
 from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount
 from irsa_program.plan import Plan, PlannedComponent
@@ -45,8 +45,6 @@ class Planned(NamedTuple):
 
     def arn_of(self, created: DeclaredResource) -> str | None:
         """Return the ARN of the role or a policy that it creates; None where IAM chooses the name."""
-        if created.type == types.ROLE:
-            return self.role_arn
         return _arn(self.identity, created)
 
     @property
@@ -71,7 +69,8 @@ class PlannedStack(NamedTuple):
     Attributes:
         components: The components of the plan.
         guards: The guards of the plan.
-        reads: What AWS and the clusters have.
+        aws_accounts: What AWS accounts have, by their key; None is the key of the stack's own.
+        clusters: What the clusters have, by their key in `Stack.clusters_by_key`.
         held: What the stack's state holds.
         name: The stack's name.
         aws_settings: The settings of the stack's default AWS provider, by their names without `aws:`.
@@ -81,7 +80,8 @@ class PlannedStack(NamedTuple):
     components: Sequence[Planned]
     guards: Sequence[PlannedGuard]
     lookups: Lookups
-    reads: Reads
+    aws_accounts: Mapping[str | None, AwsReads]
+    clusters: Mapping[str, ClusterReads]
     held: Held
     name: str
     aws_settings: Mapping[str, Any] = {}
@@ -94,11 +94,11 @@ class PlannedStack(NamedTuple):
 
     def aws_account(self, planned: Planned) -> AwsReads | None:
         """Return what the AWS account of a component's role has; None where it was not asked."""
-        return self.reads.aws_accounts.get(planned.component.aws_account)
+        return self.aws_accounts.get(planned.component.aws_account)
 
     def cluster(self, key: str | None) -> ClusterReads:
         """Return what a cluster has, by its key."""
-        return self.reads.clusters.get(key or "", ClusterReads())
+        return self.clusters.get(key or "", ClusterReads())
 
     def where(self, cluster: str | None) -> str:
         """Return a cluster for messages; nothing in a stack of one."""

@@ -25,7 +25,7 @@ from irsa_program.live.given_up import gives_up, whose_pods
 from irsa_program.live.guards import guard_modes
 from irsa_program.live.held import Held, account_and_name
 from irsa_program.live.planned import Planned, known_value, roles_to_tag
-from irsa_program.live.reads import AwsReads, ClusterReads, Reads
+from irsa_program.live.reads import AwsReads, ClusterReads
 from irsa_program.lookups import access, live_rules
 from irsa_program.lookups.failures import kubernetes_mistake
 from irsa_program.lookups.imported import LiveImport, imports, policy_properties, role_properties
@@ -82,8 +82,10 @@ class CloudReader:
         answered = {key: each for key, each in found.aws_accounts.items() if each.identity or key not in used}
         return found._replace(aws_accounts=answered, oidc_providers=providers)
 
-    def reads(self, components: Sequence[Planned], held: Held, guards: Sequence[PlannedGuard] = ()) -> Reads:
-        """Return what AWS and the clusters have, as far as it matters for the components of the plan.
+    def reads(
+        self, components: Sequence[Planned], held: Held, guards: Sequence[PlannedGuard]
+    ) -> tuple[Mapping[str | None, AwsReads], Mapping[str, ClusterReads]]:
+        """Return what AWS accounts and clusters have by their keys, as far as it matters for the plan.
 
         Args:
             components: The components of the plan.
@@ -129,7 +131,7 @@ class CloudReader:
         for key, of_eks in in_eks.items():
             has_agent, associations = of_eks.result()
             found[key] = replace(found.get(key, ClusterReads()), has_agent=has_agent, associations=associations)
-        return Reads({key: future.result() for key, future in in_iam.items()}, found)
+        return {key: future.result() for key, future in in_iam.items()}, found
 
     def _answer(self, rule: str, question: Callable[[], Answer]) -> Answer | None:
         """Return the answer of a look-up; a failure without a rule of its own gets this one."""
