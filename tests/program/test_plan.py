@@ -7,7 +7,7 @@ import pytest
 from irsa.rules.unknown import SECRET
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.examine import Examination, examine
-from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster
 from irsa_program.plan import Plan, PlannedComponent, plan
 from tests.unit.program.live.scene import stack_of
 
@@ -51,24 +51,6 @@ def components(found: Plan) -> list[PlannedComponent]:
 def only(found: Plan) -> PlannedComponent:
     (component,) = components(found)
     return component
-
-
-def test_what_no_binding_asks_for_is_not_looked_up() -> None:
-    values = {
-        "clusters": SEVERAL,
-        "accounts": {"data": {"profile": "data"}, "idle": {"profile": "idle"}},
-        "bindings": {
-            "existing": {**APP, "role": {"arn": "arn:aws:iam::${account}:role/theirs"}, "audience": "theirs"},
-            "own": {"clusters": ["blue"], "trust": {"subjects": ["a:b"]}, "audience": "mine"},
-            "also": {"clusters": ["blue"], "trust": {"subjects": ["a:c"]}},
-            "data": {"clusters": ["blue"], "account": "data", "trust": {"subjects": ["a:b"]}},
-        },
-    }
-    needs = needs_of(stack_of(values))
-
-    assert needs.variables == {None: {"account"}, "data": set()}
-    assert needs.audiences == {("blue", None): {"mine", "sts.amazonaws.com"}, ("blue", "data"): {"sts.amazonaws.com"}}
-    assert needs.kubernetes == {"blue", "green"}
 
 
 def test_two_policies_of_one_name_are_a_mistake() -> None:
