@@ -146,10 +146,12 @@ FOREIGN = "arn:aws:iam::999999999999:policy/p"
 READER: dict[str, Any] = {"serviceAccount": {"name": "app"}, **READS}
 
 
-def examined(binding: dict[str, Any], allowed: Any = None, **settings: Any) -> Examination:
+def examined(
+    binding: dict[str, Any], allowed: Any = None, region: str | None = "us-west-2", **settings: Any
+) -> Examination:
     clusters = {} if {"clusters", "cluster"} & settings.keys() else {"cluster": CLUSTER}
     values = {**clusters, "bindings": {"app": binding}, **settings}
-    return examine(values, Path("/nowhere"), "us-west-2", allowed=allowed)
+    return examine(values, Path("/nowhere"), region, allowed=allowed)
 
 
 def refused(examination: Examination) -> list[tuple[tuple[str | int, ...], str]]:
@@ -180,6 +182,37 @@ def test_aws_accounts_that_cannot_meet(
     ((where, what),) = refused(examined(binding, **settings))
     assert where == place
     assert found in what
+
+
+IN_CHINA = {"region": "cn-north-1", "profile": "p"}, {"assumeRoleArn": "arn:aws-cn:iam::111122223333:role/r"}
+
+
+@pytest.mark.parametrize(
+    ("region", "accounts", "expected"),
+    [
+        (None, {}, {"aws", "aws-cn", "aws-us-gov"}),
+        ("cn-north-1", {}, {"aws-cn"}),
+        ("us-gov-west-1", {}, {"aws-us-gov"}),
+        *(("us-west-2", {"data": each}, {"aws-cn"}) for each in IN_CHINA),
+    ],
+)
+def test_the_partition_is_that_of_the_region(region: str | None, accounts: Any, expected: set[str]) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html"""
+    settings = {"cluster": {"name": "cc"}, "accounts": accounts}
+    binding = {"trust": {"subjects": ["a:b"]}, **({"account": "data"} if accounts else {})}
+    taken = {
+        partition
+        for partition in ("aws", "aws-cn", "aws-us-gov")
+        if not refused(
+            examined({**binding, "policyArns": [f"arn:{partition}:iam::aws:policy/Read"]}, region=region, **settings)
+        )
+    }
+    assert taken == expected
+
+
+@pytest.mark.parametrize("allowed", [["444455556666", "111122223333"], "444455556666", [444455556666]])
+def test_an_aws_account_that_no_list_names_alone_is_not_known(allowed: Any) -> None:
+    assert refused(examined({**READER, "policyArns": [FOREIGN]}, allowed, cluster={"name": "cc"})) == []
 
 
 def test_a_secret_where_no_string_belongs() -> None:
