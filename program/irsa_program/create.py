@@ -78,21 +78,21 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
     made: dict[tuple[str, str | None], list[pulumi.Resource]] = {}
     # Whether the trust policy denies some of `subjects` may be known later only.
     denying: dict[str, bool] = {}
-    creating = {planned.cluster for planned, spec in plan.components if spec.of(types.SERVICE_ACCOUNT)}
+    creating = {planned.cluster for planned in plan.components if planned.spec.of(types.SERVICE_ACCOUNT)}
     existing = {
         key: creation_hooks(issuer_host_path(cluster.issuer), cluster.inputs)
         for key, cluster in lookups.clusters.items()
         if key in creating and cluster.inputs is not None
     }
-    for planned, written in plan.components:
+    for planned in plan.components:
         if planned.namespace and planned.namespace not in namespaces:
             namespaces[planned.namespace] = _namespace(planned.namespace, lookups)
-        spec = written
+        spec = planned.spec
         if planned.takes_role:
-            spec = written._replace(role_arn=roles[planned.binding].role_arn)
+            spec = spec._replace(role_arn=roles[planned.binding].role_arn)
         options = _options(planned, lookups, roles, namespaces)
-        if written.trust and written.trust.denied_subjects is not None:
-            denying[planned.binding] = has_unknown(written.trust.denied_subjects)
+        if spec.trust and spec.trust.denied_subjects is not None:
+            denying[planned.binding] = has_unknown(spec.trust.denied_subjects)
         args: Any = Read(spec, existing.get(planned.cluster or ""))
         component = ServiceAccountRole(planned.name, args, options)
         if roles.setdefault(planned.binding, component) is component:

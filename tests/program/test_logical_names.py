@@ -45,7 +45,7 @@ CLUSTERS = {
 def named(
     args: dict[str, Any], key: str = "key", account_id: str | None = None, issuer: str = ISSUER
 ) -> tuple[str, Spec]:
-    return identified(parsed(read, key, args), key, f"https://{issuer}", account_id, {})
+    return identified(parsed(read, key, args), f"https://{issuer}", account_id, {})
 
 
 KINDS = {
@@ -85,8 +85,8 @@ def test_the_association_of_an_add_on_stays_when_its_service_account_is_declared
     usual, own = (
         {
             (association.facts["clusterArn"], association.logical_name)
-            for _, spec in planned({**of_stack, "bindings": {"key": binding}}, clusters=CLUSTERS).components
-            for association in spec.of(types.POD_IDENTITY_ASSOCIATION)
+            for each in planned({**of_stack, "bindings": {"key": binding}}, clusters=CLUSTERS).components
+            for association in each.spec.of(types.POD_IDENTITY_ASSOCIATION)
         }
         for binding in (keys, {**keys, **declared})
     )

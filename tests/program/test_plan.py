@@ -8,7 +8,7 @@ from irsa.rules.unknown import SECRET
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.examine import Examination, examine
 from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster
-from irsa_program.plan import Plan, PlannedComponent, plan
+from irsa_program.plan import Plan, plan
 from tests.unit.program.live.scene import stack_of
 
 ROOT = Path(__file__).parents[2]
@@ -42,15 +42,6 @@ def planned(values: dict[str, Any], **lookups: Any) -> Plan:
         **lookups,
     }
     return plan(stack, Lookups(**found))
-
-
-def components(found: Plan) -> list[PlannedComponent]:
-    return [component for component, _ in found.components]
-
-
-def only(found: Plan) -> PlannedComponent:
-    (component,) = components(found)
-    return component
 
 
 def test_two_policies_of_one_name_are_a_mistake() -> None:
@@ -88,7 +79,7 @@ def test_an_add_on_knows_the_clusters_of_its_binding() -> None:
     }
     bindings = {key: {**each, "trust": {"subjects": [f"a:{key}"]}} for key, each in declared.items()}
     found = planned({"clusters": SEVERAL, "bindings": bindings})
-    given = {each.binding: each.declared.at(("policies", 0, "cluster_names")) for each in components(found)}
+    given = {each.binding: each.spec.declared.at(("policies", 0, "cluster_names")) for each in found.components}
 
     assert given == {"both": ["blue", "green"], "green": ["green"], "other": ["x"], "every": None}
 

@@ -78,7 +78,7 @@ def _existing_policies(planned: Planned, role: DeclaredResource) -> Iterator[tup
     """Yield the ARN of each policy that must exist, with its rule and its place."""
     attached = [each.inputs["policyArn"] for each in planned.spec.of(types.ATTACHMENT)]
     arns = [known_value(each) for each in attached if not isinstance(each, Ref)]
-    written = planned.component.declared.policy_arns
+    written = planned.spec.declared.policy_arns
     steps = [getattr(key, "written", key) for key in known_or(written, {})]
     for index, arn in enumerate(arns):
         if arn is not None:

@@ -123,7 +123,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     planned = plan(stack, lookups)
     key = stack_key(f"{project_name(folder)}/{name}")
     planned = planned._replace(
-        components=[each for each in planned.components if each[0].binding not in left_out],
+        components=[each for each in planned.components if each.binding not in left_out],
         guards=[each._replace(settings=each.settings._replace(stack=key)) for each in planned.guards],
     )
     components = planned_components(stack, planned, lookups)

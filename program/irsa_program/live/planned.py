@@ -113,8 +113,12 @@ def planned_components(stack: Stack, plan: Plan, lookups: Lookups) -> Sequence[P
     """Return the components of the plan."""
     found: list[Planned] = []
     role_arns: dict[str, str | None] = {}
-    for component, spec in plan.components:
-        key, identity = component.binding, lookups.aws_accounts.get(component.aws_account, UNREACHED).identity
+    for component in plan.components:
+        key, spec, identity = (
+            component.binding,
+            component.spec,
+            lookups.aws_accounts.get(component.aws_account, UNREACHED).identity,
+        )
         if component.takes_role:
             role_arn = role_arns[key]
         else:
@@ -154,7 +158,7 @@ def replacing(created: DeclaredResource, before: Resource) -> list[str]:
 
 def roles_to_tag(planned: Planned) -> Iterator[tuple[Place, str]]:
     """Yield the roles that Pods go on to assume with the session tags of EKS Pod Identity, each with its key."""
-    declared = planned.component.declared
+    declared = planned.spec.declared
     if not any(way.has_tags for way in planned.spec.identity.trusted) or not has_session_tags(declared):
         return
     places: dict[Place, Any] = {("podIdentity", "targetRoleArn"): declared.at(("pod_identity", "target_role_arn"))}
