@@ -88,17 +88,18 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
         if planned.namespace and planned.namespace not in namespaces:
             namespaces[planned.namespace] = _namespace(planned.namespace, lookups)
         spec = planned.spec
-        if planned.takes_role:
-            spec = spec._replace(role_arn=roles[planned.binding].role_arn)
+        key = planned.binding.key
+        if planned.of_the_role:
+            spec = spec._replace(role_arn=roles[key].role_arn)
         options = _options(planned, lookups, roles, namespaces)
         if spec.trust and spec.trust.denied_subjects is not None:
-            denying[planned.binding] = has_unknown(spec.trust.denied_subjects)
+            denying[key] = has_unknown(spec.trust.denied_subjects)
         args: Any = Read(spec, existing.get(planned.cluster or ""))
         component = ServiceAccountRole(planned.name, args, options)
-        if roles.setdefault(planned.binding, component) is component:
-            for warning in warnings.get(planned.binding, ()):
+        if roles.setdefault(key, component) is component:
+            for warning in warnings.get(key, ()):
                 pulumi.log.warn(warning, component)
-        made.setdefault((planned.binding, planned.cluster), []).append(component)
+        made.setdefault((key, planned.cluster), []).append(component)
         # The engine works on this one while the next is made, and what is done with leaves the memory.
         await asyncio.sleep(0)
     for guard in plan.guards:
@@ -150,11 +151,11 @@ def _options(
     providers: list[pulumi.ProviderResource | None] = [lookups.aws_accounts[planned.aws_account].provider]
     if planned.cluster is not None:
         providers.append(lookups.clusters[planned.cluster].provider)
-    depends_on: list[pulumi.Resource] = [roles[planned.binding]] if planned.takes_role else []
+    depends_on: list[pulumi.Resource] = [roles[planned.binding.key]] if planned.of_the_role else []
     if planned.namespace:
         depends_on.append(namespaces[planned.namespace])
     used = [provider for provider in providers if provider]
-    return pulumi.ResourceOptions(providers=used, protect=planned.protect or None, depends_on=depends_on)
+    return pulumi.ResourceOptions(providers=used, protect=planned.binding.protect or None, depends_on=depends_on)
 
 
 def _without_nothing_denied(output: Mapping[str, Any]) -> dict[str, Any]:

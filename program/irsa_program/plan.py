@@ -11,11 +11,12 @@ from irsa import types
 from irsa.keys.binding import Keys, PodIdentity, Role, ServiceAccount, ServiceAccountRole
 from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.read import perhaps
+from irsa.resources import DeclaredResource
 from irsa.role.combinations import OF_AN_EXISTING_ROLE
-from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Located, Mistake, listed, path_of, shortened
+from irsa.rules.arns import Arn, parse_iam_arn
+from irsa.rules.mistakes import Located, Mistake, Place, listed, named, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
-from irsa.rules.unknown import OUTPUT, WRONG, Unknown, derive, is_there, known_or, or_else
+from irsa.rules.unknown import OUTPUT, WRONG, Unknown, derive, has_unknown, is_there, known_or, or_else, sampled
 from irsa.spec import Spec, read
 from irsa.ways import POD_IDENTITY, Identity
 from irsa_config.argument_places import place_of, spelled
@@ -25,7 +26,7 @@ from irsa_config.stack import Binding, Stack
 from irsa_program.arguments import PlannedBinding, declared_of, variables_of
 from irsa_program.guards import PlannedGuard, planned_guards
 from irsa_program.logical_names import identified, in_cluster
-from irsa_program.lookups.values import NOBODY, Lookups, account_id_of
+from irsa_program.lookups.values import NOBODY, AwsIdentity, Lookups, account_id_of
 
 
 class PlannedNamespace(NamedTuple):
@@ -39,21 +40,51 @@ class PlannedNamespace(NamedTuple):
 class PlannedComponent(NamedTuple):
     """A component to create."""
 
-    binding: str
-    """The binding's key."""
+    binding: Binding
     spec: Spec
     """What it creates, under the logical names of the stack."""
-    takes_role: bool
-    """Whether its service account gets the role of the binding's first component, not the argument `role.arn`."""
+    of_the_role: "PlannedComponent | None"
+    """The component of the binding whose role its service account gets, where that is another one."""
     aws_account: str | None
     """Key of the AWS account; None for the stack's."""
+    identity: AwsIdentity | None
+    """That of this AWS account, as far as it is looked up."""
     cluster: str | None
     """Key of the cluster whose Kubernetes API it uses."""
     namespace: PlannedNamespace | None
     """The namespace that is created for it."""
-    protect: bool
     name: str = ""
     """Its logical name, which comes from what it creates (program.logical_names)."""
+
+    def place(self, *keys: str | int) -> Place:
+        """Return a place in its binding."""
+        return ("bindings", self.binding.key, *keys)
+
+    @property
+    def where(self) -> str:
+        """The cluster, for messages; empty in a stack of one cluster."""
+        cluster = self.spec.recorded.get(CLUSTER)
+        return f" in the cluster {named(cluster)}" if cluster else ""
+
+    @property
+    def role_arn(self) -> str | None:
+        """ARN of the role; None where IAM chooses the name."""
+        if self.of_the_role:
+            return self.of_the_role.role_arn
+        return self.arn_of(self.spec.role) if self.spec.role else known_value(self.spec.role_arn)
+
+    def arn_of(self, created: DeclaredResource) -> str | None:
+        """Return the ARN of the role or a policy that it creates; None where IAM chooses the name."""
+        name, path = (known_value(created.inputs[each]) for each in ("name", "path"))
+        if self.identity is None or name is None:
+            return None
+        resource = Arn.with_path(path, name)
+        return str(Arn(self.identity.partition, self.identity.account_id, types.NOUNS[created.type], resource))
+
+
+def known_value(value: Any) -> Any:
+    """Return a value that is known; None for another."""
+    return None if has_unknown(value) or (isinstance(value, str) and sampled(value)) else value
 
 
 class Plan(NamedTuple):
@@ -197,7 +228,7 @@ def _identified(component: PlannedComponent, stack: Stack, lookups: Lookups) -> 
     clusters = lookups.clusters.values() if spec.of(types.POD_IDENTITY_ASSOCIATION) else ()
     issuers = {each.arn: each.issuer for each in clusters}
     name, spec = identified(spec, issuer, account_id, issuers)
-    recorded = {KEY: component.binding, CLUSTER: None if stack.cluster else cluster}
+    recorded = {KEY: component.binding.key, CLUSTER: None if stack.cluster else cluster}
     return component._replace(name=name, spec=spec._replace(recorded=recorded))
 
 
@@ -217,17 +248,19 @@ def _components(
     annotating = {name: written[name] for name in names if name in written}
     if "serviceAccount" in adopted:
         annotating["import_"] = ["serviceAccount"]
-    existing = is_there(declared.role.arn)
-    if existing:
+    of_the_role = None
+    if is_there(declared.role.arn):
         # Nothing reads these but the rule that refuses them.
         annotating |= {name: value for name, value in written.items() if (name,) not in OF_AN_EXISTING_ROLE}
     else:
         annotating["role"] = Role.of({"arn": OUTPUT})
-        yield _component(key, _of_the_role(declared, account, binding.identity), stack, lookups, None)
+        of_the_role, wrong = _component(key, _of_the_role(declared, account, binding.identity), stack, lookups, None)
+        yield of_the_role, wrong
     # Where no key of a cluster is right, the service account is judged all the same.
     for cluster in clusters or (None,):
         in_cluster = ServiceAccountRole.of({**annotating, **_of_the_cluster(declared, cluster)})
-        yield _component(key, in_cluster, stack, lookups, cluster, takes_role=not existing)
+        component, wrong = _component(key, in_cluster, stack, lookups, cluster)
+        yield component._replace(of_the_role=of_the_role), wrong
 
 
 def _of_the_role(declared: ServiceAccountRole, account: ServiceAccount, ways: Identity) -> ServiceAccountRole:
@@ -263,13 +296,7 @@ def _of_the_cluster(declared: ServiceAccountRole, cluster: str | None) -> dict[s
 
 
 def _component(
-    key: str,
-    declared: ServiceAccountRole,
-    stack: Stack,
-    lookups: Lookups,
-    cluster: str | None,
-    *,
-    takes_role: bool = False,
+    key: str, declared: ServiceAccountRole, stack: Stack, lookups: Lookups, cluster: str | None
 ) -> tuple[PlannedComponent, Sequence[Located]]:
     """Return a component, with what is wrong with its arguments; without a cluster it has nothing in Kubernetes."""
     binding, one_of_several = stack.bindings[key], None if stack.cluster else cluster
@@ -281,4 +308,6 @@ def _component(
     if cluster is not None and is_there(declared.role.arn) and declared.cluster_arns is not None:
         aws_account = stack.clusters_by_key[cluster].aws_account
     spec, wrong = read(component_name(binding.formerly or key, one_of_several), declared, spelled)
-    return PlannedComponent(key, spec, takes_role, aws_account, cluster, namespace, binding.protect), wrong
+    found = lookups.aws_accounts.get(aws_account)
+    identity = found.identity if found else None
+    return PlannedComponent(binding, spec, None, aws_account, identity, cluster, namespace), wrong

@@ -70,7 +70,7 @@ async def import_mistakes(settings: StackSettings, planned: Plan, lookups: Looku
     by_default = {name: config.get(name) for name in ("defaultTags", "ignoreTags")}
 
     async def of_component(component: PlannedComponent) -> list[LocatedMistake]:
-        key, aws_account, spec = component.binding, component.aws_account, component.spec
+        key, aws_account, spec = component.binding.key, component.aws_account, component.spec
         try:
             async with some_at_once:
                 there = await read_imports(spec, lookups.aws_accounts[aws_account].provider)

@@ -79,7 +79,7 @@ def test_an_add_on_knows_the_clusters_of_its_binding() -> None:
     }
     bindings = {key: {**each, "trust": {"subjects": [f"a:{key}"]}} for key, each in declared.items()}
     found = planned({"clusters": SEVERAL, "bindings": bindings})
-    given = {each.binding: each.spec.declared.at(("policies", 0, "cluster_names")) for each in found.components}
+    given = {each.binding.key: each.spec.declared.at(("policies", 0, "cluster_names")) for each in found.components}
 
     assert given == {"both": ["blue", "green"], "green": ["green"], "other": ["x"], "every": None}
 

@@ -19,7 +19,7 @@ from irsa_program.examine import examine
 from irsa_program.live.changes import pod_losses
 from irsa_program.live.held import Held, held_by
 from irsa_program.live.look import conflicts
-from irsa_program.live.planned import PlannedStack, planned_components
+from irsa_program.live.planned import PlannedStack
 from irsa_program.live.reads import AwsReads, ClusterReads
 from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from irsa_program.plan import plan
@@ -127,8 +127,7 @@ def whole(
     there = {key: clusters.get(key) or cluster() for key in stack.clusters_by_key}
     in_iam = {key: aws_account or account() for key in lookups.aws_accounts}
     planned = plan(stack, lookups)
-    components = planned_components(stack, planned, lookups)
-    return PlannedStack(stack, components, planned.guards, lookups, in_iam, there, held(state), "dev")
+    return PlannedStack(stack, planned.components, planned.guards, lookups, in_iam, there, held(state), "dev")
 
 
 def found(
