@@ -61,27 +61,19 @@ def test_an_existing_role_is_never_changed(argument: Place) -> None:
     ]
 
 
+CREATE, TAKE_OVER = ("service_account", "create"), ("service_account", "take_over")
+KEPT = {"labels": {}, "image_pull_secrets": [], "automount_service_account_token": True}
+
+
 @pytest.mark.parametrize(
     ("args", "place", "words"),
     [
         ({"role": EXISTING["role"]}, (), "role.arn without service_account"),
-        *(({**NEW, **more}, (), "no service account may assume") for more in ({}, {"trust": {"subjects": []}})),
-        *(
-            (
-                {**NEW, "service_account": {"name": "app", "create": False, name: value}},
-                ("service_account", "create"),
-                name,
-            )
-            for name, value in {"labels": {}, "image_pull_secrets": [], "automount_service_account_token": True}.items()
-        ),
-        *(
-            (
-                {**NEW, "service_account": {"name": "app", "take_over": True, **create}},
-                ("service_account", "take_over"),
-                "",
-            )
-            for create in ({}, {"create": True})
-        ),
+        (NEW, (), "no service account may assume"),
+        ({**NEW, "trust": {"subjects": []}}, (), "no service account may assume"),
+        *(({**NEW, "service_account": {"name": "a", "create": False, key: KEPT[key]}}, CREATE, key) for key in KEPT),
+        ({**NEW, "service_account": {"name": "a", "take_over": True}}, TAKE_OVER, "irsa creates"),
+        ({**NEW, "service_account": {"name": "a", "take_over": True, "create": True}}, TAKE_OVER, "irsa creates"),
     ],
 )
 def test_what_does_not(args: dict[str, Any], place: Place, words: str) -> None:
@@ -98,19 +90,16 @@ def test_what_does_not(args: dict[str, Any], place: Place, words: str) -> None:
         ("serviceAccount", ("service_account", "name")),
     ],
 )
-def test_what_is_adopted_is_found_by_its_plain_name(kind: str, argument: Place) -> None:
+def test_what_is_adopted_is_found_by_its_plain_name(kind: str, argument: tuple[str, str]) -> None:
     """Protects adoption: an import has the resource's name as its ID, which must be known before the deployment.
 
     Source: the "Import" section of aws.iam.Role, Policy, RolePolicyAttachment, RolePolicy and kubernetes.core/v1
     ServiceAccount in https://www.pulumi.com/registry/.
     """
     others = {**NEW, "trust": {"subjects": ["a:b"]}, "import_": [kind]}
-    group = {"document": DOCUMENT} if argument[0] == "policy" else {}
-    for name, says in (
-        ({argument[1]: "x"}, None),
-        ({}, f"add {path_of(argument)}"),
-        ({argument[1]: OUTPUT}, "a plain"),
-    ):
-        args = {**others, argument[0]: {**group, **name}} if group | name or argument[0] == "role" else others
-        assert [place for place, text in mistakes(args) if says and says in text] == [("import_", 0)] * bool(says)
-        assert says or mistakes(args) == []
+    group: dict[str, Any] = {"document": DOCUMENT} if argument[0] == "policy" else {}
+    named: dict[str, Any] = {argument[0]: {**group, argument[1]: "x"}}
+    unnamed: dict[str, Any] = {argument[0]: group} if group else {}
+    assert mistakes({**others, **named}) == []
+    for more, says in ((unnamed, f"add {path_of(argument)}"), (put(named, argument, OUTPUT), "a plain")):
+        assert [place for place, text in mistakes({**others, **more}) if says in text] == [("import_", 0)]
