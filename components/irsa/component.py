@@ -313,7 +313,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         existing = kubernetes.core.v1.ServiceAccount.get(
             # One that the stack created is not deleted when `create` becomes false: the patch takes its place in the
             # state or, without one, what is read.
-            outputs.existing_name(logical_name) if is_patched else logical_name,
+            outputs.child_name(logical_name, "existing") if is_patched else logical_name,
             # The SDK reads no resource by a secret ID.
             pulumi.Output.unsecret(identifier) if isinstance(identifier, pulumi.Output) else identifier,
             opts=pulumi.ResourceOptions(parent=self),

@@ -1,11 +1,10 @@
 """What an IdentityGuard creates, as one frozen value; or all mistakes in its arguments."""
 
 import functools
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.fields import OF_A_GUARD, collect
+from irsa.fields import OF_A_GUARD
 from irsa.guard.rules import (
     LONGEST_DATA,
     NO_AUDIENCE,
@@ -160,19 +159,9 @@ def _parts(arguments: Arguments, settings: GuardSettings, accounts: Sequence[Acc
         arguments.found.append((ACCOUNTS, mistake))
         return
     by_key = {f"{each.namespace}.{each.name}": index for index, each in enumerate(accounts)}
-    collect(lambda: _check_once(known), ACCOUNTS, arguments.found)
-    if len(by_key) < len(accounts):
-        return
     for sample in samples:
         indexes = [by_key[key] for key in sample if key in by_key]
         yield Part(_data(arguments, settings, [accounts[index] for index in indexes]), sample, indexes)
-
-
-def _check_once(accounts: Sequence[Declared]) -> None:
-    """Raise Mistake where a service account is there twice: the data has but one of them."""
-    counted = Counter(f"{each.namespace}/{each.name}" for each in accounts)
-    if twice := next((each for each, count in counted.items() if count > 1), None):
-        raise Mistake(f"service account {twice} twice", "each service account once", "remove one of them")
 
 
 def _longest(account: Account) -> Declared:
@@ -183,10 +172,8 @@ def _longest(account: Account) -> Declared:
 
 def _data(arguments: Arguments, settings: GuardSettings, accounts: Sequence[Account]) -> Value[Mapping[str, str]]:
     def compute(values: Sequence[Sequence[str]]) -> Mapping[str, str]:
-        known = [Declared(*each) for each in values]
-        collect(lambda: _check_once(known), ACCOUNTS, arguments.found)
         try:
-            divided = config_map_data(settings, known)
+            divided = config_map_data(settings, [Declared(*each) for each in values])
         except Mistake as mistake:
             arguments.found.append((ACCOUNTS, mistake))
             return {}

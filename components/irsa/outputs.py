@@ -46,7 +46,7 @@ SEPARATOR = "@"
 
 
 def child_name(component: str, key: str) -> str:
-    """Return the name of the child for a key: an attachment or an inline policy.
+    """Return the name of the child for a key: an attachment, an inline policy, or the service account that is read.
 
     The role, the first managed policy with its attachment, and the service account have the component's own name.
     """
@@ -56,11 +56,6 @@ def child_name(component: str, key: str) -> str:
 def part_name(component: str, index: int) -> str:
     """Return the name of a managed policy and of its attachment, where a document is split; `index` counts from 0."""
     return child_name(component, f"part-{index + 1}") if index else component
-
-
-def existing_name(component: str) -> str:
-    """Return the name under which an existing service account is read."""
-    return child_name(component, "existing")
 
 
 def component_name(binding: str, cluster: str | None = None) -> str:

@@ -78,27 +78,28 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
     made: dict[tuple[str, str | None], list[pulumi.Resource]] = {}
     # Whether the trust policy denies some of `subjects` may be known later only.
     denying: dict[str, bool] = {}
-    creating = {planned.cluster for planned, spec in plan.components if spec.of(types.SERVICE_ACCOUNT)}
+    creating = {planned.cluster for planned in plan.components if planned.spec.of(types.SERVICE_ACCOUNT)}
     existing = {
         key: creation_hooks(issuer_host_path(cluster.issuer), cluster.inputs)
         for key, cluster in lookups.clusters.items()
         if key in creating and cluster.inputs is not None
     }
-    for planned, written in plan.components:
+    for planned in plan.components:
         if planned.namespace and planned.namespace not in namespaces:
             namespaces[planned.namespace] = _namespace(planned.namespace, lookups)
-        spec = written
-        if planned.takes_role:
-            spec = written._replace(role_arn=roles[planned.binding].role_arn)
+        spec = planned.spec
+        key = planned.binding.key
+        if planned.of_the_role:
+            spec = spec._replace(role_arn=roles[key].role_arn)
         options = _options(planned, lookups, roles, namespaces)
-        if written.trust and written.trust.denied_subjects is not None:
-            denying[planned.binding] = has_unknown(written.trust.denied_subjects)
+        if spec.trust and spec.trust.denied_subjects is not None:
+            denying[key] = has_unknown(spec.trust.denied_subjects)
         args: Any = Read(spec, existing.get(planned.cluster or ""))
         component = ServiceAccountRole(planned.name, args, options)
-        if roles.setdefault(planned.binding, component) is component:
-            for warning in warnings.get(planned.binding, ()):
+        if roles.setdefault(key, component) is component:
+            for warning in warnings.get(key, ()):
                 pulumi.log.warn(warning, component)
-        made.setdefault((planned.binding, planned.cluster), []).append(component)
+        made.setdefault((key, planned.cluster), []).append(component)
         # The engine works on this one while the next is made, and what is done with leaves the memory.
         await asyncio.sleep(0)
     for guard in plan.guards:
@@ -150,11 +151,11 @@ def _options(
     providers: list[pulumi.ProviderResource | None] = [lookups.aws_accounts[planned.aws_account].provider]
     if planned.cluster is not None:
         providers.append(lookups.clusters[planned.cluster].provider)
-    depends_on: list[pulumi.Resource] = [roles[planned.binding]] if planned.takes_role else []
+    depends_on: list[pulumi.Resource] = [roles[planned.binding.key]] if planned.of_the_role else []
     if planned.namespace:
         depends_on.append(namespaces[planned.namespace])
     used = [provider for provider in providers if provider]
-    return pulumi.ResourceOptions(providers=used, protect=planned.protect or None, depends_on=depends_on)
+    return pulumi.ResourceOptions(providers=used, protect=planned.binding.protect or None, depends_on=depends_on)
 
 
 def _without_nothing_denied(output: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,14 +37,11 @@ def oidc_provider(stack: Stack, aws_account: str | None, issuer: str) -> str:
     return in_aws_account(issuer_host_path(issuer), stack.account_id(aws_account))
 
 
-def identified(
-    spec: Spec, automatic: str, issuer: str | None, account_id: str | None, issuers: Mapping[str, str]
-) -> tuple[str, Spec]:
+def identified(spec: Spec, issuer: str | None, account_id: str | None, issuers: Mapping[str, str]) -> tuple[str, Spec]:
     """Return the logical name of a component, and what it creates, each resource under a name of its own.
 
     Args:
         spec: What it creates, each named after the component, as in a program of one's own.
-        automatic: The component's name there, with which automatic names start.
         issuer: Issuer of the service account's cluster; None without a service account.
         account_id: ID of the AWS account of the role; None for the stack's.
         issuers: Those of the clusters with EKS Pod Identity, by their ARNs.
@@ -76,6 +73,8 @@ def identified(
     def of_cluster(each: DeclaredResource, issuer: str) -> str:
         return in_cluster("/".join(map(str, each.service_account)), issuer)
 
+    # Automatic names in IAM start with it.
+    automatic = spec.reading.name
     role = _role(spec.role, account_id) or automatic
     declared, created = spec.service_account, {each.key: each for each in spec.of(types.POLICY)}
     by_arn = {each.logical_name for each in spec.of(types.ATTACHMENT) if not isinstance(each.inputs["policyArn"], Ref)}

@@ -11,11 +11,12 @@ from irsa import types
 from irsa.keys.binding import Keys, PodIdentity, Role, ServiceAccount, ServiceAccountRole
 from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.read import perhaps
+from irsa.resources import DeclaredResource
 from irsa.role.combinations import OF_AN_EXISTING_ROLE
-from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Located, Mistake, listed, path_of, shortened
+from irsa.rules.arns import Arn, parse_iam_arn
+from irsa.rules.mistakes import Located, Mistake, Place, listed, named, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
-from irsa.rules.unknown import OUTPUT, WRONG, Unknown, derive, is_there, known_or, or_else
+from irsa.rules.unknown import OUTPUT, WRONG, Unknown, derive, has_unknown, is_there, known_or, or_else, sampled
 from irsa.spec import Spec, read
 from irsa.ways import POD_IDENTITY, Identity
 from irsa_config.argument_places import place_of, spelled
@@ -25,7 +26,7 @@ from irsa_config.stack import Binding, Stack
 from irsa_program.arguments import PlannedBinding, declared_of, variables_of
 from irsa_program.guards import PlannedGuard, planned_guards
 from irsa_program.logical_names import identified, in_cluster
-from irsa_program.lookups.values import NOBODY, Lookups, account_id_of
+from irsa_program.lookups.values import NOBODY, AwsIdentity, Lookups, account_id_of
 
 
 class PlannedNamespace(NamedTuple):
@@ -39,38 +40,65 @@ class PlannedNamespace(NamedTuple):
 class PlannedComponent(NamedTuple):
     """A component to create."""
 
-    binding: str
-    """The binding's key."""
-    automatic_name: str
-    """With it start the automatic names of its role and its policies."""
-    declared: ServiceAccountRole
-    """Its arguments."""
-    takes_role: bool
-    """Whether its service account gets the role of the binding's first component, not the argument `role.arn`."""
+    binding: Binding
+    spec: Spec
+    """What it creates, under the logical names of the stack."""
+    of_the_role: "PlannedComponent | None"
+    """The component of the binding whose role its service account gets, where that is another one."""
     aws_account: str | None
     """Key of the AWS account; None for the stack's."""
+    identity: AwsIdentity | None
+    """That of this AWS account, as far as it is looked up."""
     cluster: str | None
     """Key of the cluster whose Kubernetes API it uses."""
     namespace: PlannedNamespace | None
     """The namespace that is created for it."""
-    protect: bool
     name: str = ""
     """Its logical name, which comes from what it creates (program.logical_names)."""
+
+    def place(self, *keys: str | int) -> Place:
+        """Return a place in its binding."""
+        return ("bindings", self.binding.key, *keys)
+
+    @property
+    def where(self) -> str:
+        """The cluster, for messages; empty in a stack of one cluster."""
+        cluster = self.spec.recorded.get(CLUSTER)
+        return f" in the cluster {named(cluster)}" if cluster else ""
+
+    @property
+    def role_arn(self) -> str | None:
+        """ARN of the role; None where IAM chooses the name."""
+        if self.of_the_role:
+            return self.of_the_role.role_arn
+        return self.arn_of(self.spec.role) if self.spec.role else known_value(self.spec.role_arn)
+
+    def arn_of(self, created: DeclaredResource) -> str | None:
+        """Return the ARN of the role or a policy that it creates; None where IAM chooses the name."""
+        name, path = (known_value(created.inputs[each]) for each in ("name", "path"))
+        if self.identity is None or name is None:
+            return None
+        resource = Arn.with_path(path, name)
+        return str(Arn(self.identity.partition, self.identity.account_id, types.NOUNS[created.type], resource))
+
+
+def known_value(value: Any) -> Any:
+    """Return a value that is known; None for another."""
+    return None if has_unknown(value) or (isinstance(value, str) and sampled(value)) else value
 
 
 class Plan(NamedTuple):
     """All that the stack creates.
 
     Attributes:
-        components: Of bindings without mistakes, in the order of creation, each with its arguments parsed; the first of
-            a binding has its role.
+        components: Of bindings without mistakes, in the order of creation; the first of a binding has its role.
         bindings: What each binding declares, by its key.
         mistakes: What is wrong in the bindings, each with its place in the settings; then nothing may be created.
         guards: The guard of each cluster that has one.
         not_compared: What cannot be compared with the limits of teams; then nothing may be created either.
     """
 
-    components: Sequence[tuple[PlannedComponent, Spec]]
+    components: Sequence[PlannedComponent]
     bindings: Mapping[str, PlannedBinding]
     mistakes: Sequence[LocatedMistake]
     guards: Sequence[PlannedGuard] = ()
@@ -79,7 +107,7 @@ class Plan(NamedTuple):
 
 def plan(stack: Stack, lookups: Lookups) -> Plan:
     """Return the components of all bindings, and all mistakes in them."""
-    components: list[tuple[PlannedComponent, Spec]] = []
+    components: list[PlannedComponent] = []
     bindings: dict[str, PlannedBinding] = {}
     # The service accounts in several clusters have the same settings, and so the same mistakes.
     mistakes: dict[tuple[object, ...], LocatedMistake] = {}
@@ -90,7 +118,7 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
         if all(isinstance(each, NotComparedMistake) for _, each in found) and not isinstance(
             binding.aws_account, Unknown
         ):
-            components += [_identified(*each, stack, lookups) for each in planned]
+            components += [_identified(each, stack, lookups) for each in planned]
     for place, mistake in (*_providers_not_allowed(stack, lookups), *_clusters_without_name(stack)):
         mistakes[place] = LocatedMistake(place, mistake)
     for key, (place, mistake) in _taken(bindings, stack, lookups):
@@ -105,30 +133,30 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
 def with_oidc_providers(planned: Plan, made: Mapping[Any, object], stack: Stack, lookups: Lookups) -> Plan:
     """Return the plan with the outputs of OIDC providers that are created, in place of the ARNs that they will have."""
 
-    def with_outputs(component: PlannedComponent, spec: Spec) -> tuple[PlannedComponent, Spec]:
-        arns = known_or(component.declared.oidc_provider_arns, [])
+    def with_outputs(component: PlannedComponent) -> PlannedComponent:
+        declared = component.spec.declared
+        arns = known_or(declared.oidc_provider_arns, [])
         if made.keys().isdisjoint(arns):
-            return component, spec
+            return component
         outputs = [Unknown(OUTPUT.reason, [made[arn]]) if arn in made else arn for arn in arns]
-        declared = component.declared.put(("oidc_provider_arns",), outputs)
-        return _identified(component, read(component.automatic_name, declared, spelled)[0], stack, lookups)
+        spec, _ = read(component.spec.reading.name, declared.put(("oidc_provider_arns",), outputs), spelled)
+        return _identified(component._replace(spec=spec), stack, lookups)
 
-    return planned._replace(components=[with_outputs(*each) for each in planned.components])
+    return planned._replace(components=[with_outputs(each) for each in planned.components])
 
 
 def _of_binding(
     key: str, binding: Binding, stack: Stack, lookups: Lookups
-) -> tuple[PlannedBinding, list[tuple[PlannedComponent, Spec]], list[Located]]:
+) -> tuple[PlannedBinding, list[PlannedComponent], list[Located]]:
     """Return what a binding declares, its components, and what is wrong with them."""
     declared, found = declared_of(binding, stack, lookups)
-    planned: list[tuple[PlannedComponent, Spec]] = []
+    planned: list[PlannedComponent] = []
     marked = declared
-    for component in _components(key, binding, declared, stack, lookups):
-        spec, wrong = read(component.automatic_name, component.declared, spelled)
+    for component, mistakes in _components(key, binding, declared, stack, lookups):
         # An automatic name starts with the binding's key, which has a rule of its own.
-        named = is_there(component.declared.role.name)
-        wrong = [each for each in wrong if each[0] != ("role", "name") or named]
-        if component.declared.import_ != declared.import_:
+        named = is_there(component.spec.declared.role.name)
+        wrong = [each for each in mistakes if each[0] != ("role", "name") or named]
+        if component.spec.declared.import_ != declared.import_:
             # A component has some of its items.
             wrong = [(at[:1] if at[:1] == ("import_",) else at, each) for at, each in wrong]
         found += [(place_of(argument), each) for argument, each in wrong]
@@ -137,13 +165,13 @@ def _of_binding(
             if argument[1:] and argument[-2:] != ("document", "Statement") and marked.has(argument):
                 inner = marked.at(argument)
                 marked = marked.put(argument, perhaps(type(inner)) if isinstance(inner, Keys) else WRONG)
-        planned.append((component, spec))
+        planned.append(component)
     if binding.limits:
         variables = variables_of(binding, stack, lookups)
-        asked = Asked(binding, declared, [each for _, each in planned], binding.limits, variables)
+        asked = Asked(binding, declared, [each.spec for each in planned], binding.limits, variables)
         found += beyond_limits(asked)
     clusters = [lookups.clusters[name].name for name in stack.clusters_of(binding)]
-    return PlannedBinding(binding, marked, planned[0][1], clusters), planned, found
+    return PlannedBinding(binding, marked, planned[0].spec, clusters), planned, found
 
 
 def _providers_not_allowed(stack: Stack, lookups: Lookups) -> Iterator[Located]:
@@ -192,23 +220,25 @@ def _taken(bindings: Mapping[str, PlannedBinding], stack: Stack, lookups: Lookup
                 yield key, ((kind, "name"), Mistake(found, "each in one binding only", fix))
 
 
-def _identified(
-    component: PlannedComponent, spec: Spec, stack: Stack, lookups: Lookups
-) -> tuple[PlannedComponent, Spec]:
-    """Return a component and what it creates under their logical names."""
-    cluster, account_id = component.cluster, stack.account_id(component.aws_account)
+def _identified(component: PlannedComponent, stack: Stack, lookups: Lookups) -> PlannedComponent:
+    """Return a component with the logical names of itself and of what it creates."""
+    spec, cluster = component.spec, component.cluster
+    account_id = stack.account_id(component.aws_account)
     issuer = lookups.clusters[cluster].issuer if cluster else None
     clusters = lookups.clusters.values() if spec.of(types.POD_IDENTITY_ASSOCIATION) else ()
     issuers = {each.arn: each.issuer for each in clusters}
-    name, spec = identified(spec, component.automatic_name, issuer, account_id, issuers)
-    recorded = {KEY: component.binding, CLUSTER: None if stack.cluster else cluster}
-    return component._replace(name=name), spec._replace(recorded=recorded)
+    name, spec = identified(spec, issuer, account_id, issuers)
+    recorded = {KEY: component.binding.key, CLUSTER: None if stack.cluster else cluster}
+    return component._replace(name=name, spec=spec._replace(recorded=recorded))
 
 
 def _components(
     key: str, binding: Binding, declared: ServiceAccountRole, stack: Stack, lookups: Lookups
-) -> Iterator[PlannedComponent]:
-    """Yield one component; for several clusters, one for the role and one for the service account in each cluster."""
+) -> Iterator[tuple[PlannedComponent, Sequence[Located]]]:
+    """Yield one component; for several clusters, one for the role and one for the service account in each cluster.
+
+    Beside each stands what is wrong with its arguments.
+    """
     clusters, account = stack.clusters_of(binding), declared.service_account
     if stack.cluster or account is None:
         yield _component(key, declared, stack, lookups, clusters[0] if stack.cluster and clusters else None)
@@ -218,17 +248,19 @@ def _components(
     annotating = {name: written[name] for name in names if name in written}
     if "serviceAccount" in adopted:
         annotating["import_"] = ["serviceAccount"]
-    existing = is_there(declared.role.arn)
-    if existing:
+    of_the_role = None
+    if is_there(declared.role.arn):
         # Nothing reads these but the rule that refuses them.
         annotating |= {name: value for name, value in written.items() if (name,) not in OF_AN_EXISTING_ROLE}
     else:
         annotating["role"] = Role.of({"arn": OUTPUT})
-        yield _component(key, _of_the_role(declared, account, binding.identity), stack, lookups, None)
+        of_the_role, wrong = _component(key, _of_the_role(declared, account, binding.identity), stack, lookups, None)
+        yield of_the_role, wrong
     # Where no key of a cluster is right, the service account is judged all the same.
     for cluster in clusters or (None,):
         in_cluster = ServiceAccountRole.of({**annotating, **_of_the_cluster(declared, cluster)})
-        yield _component(key, in_cluster, stack, lookups, cluster)._replace(takes_role=not existing)
+        component, wrong = _component(key, in_cluster, stack, lookups, cluster)
+        yield component._replace(of_the_role=of_the_role), wrong
 
 
 def _of_the_role(declared: ServiceAccountRole, account: ServiceAccount, ways: Identity) -> ServiceAccountRole:
@@ -265,8 +297,8 @@ def _of_the_cluster(declared: ServiceAccountRole, cluster: str | None) -> dict[s
 
 def _component(
     key: str, declared: ServiceAccountRole, stack: Stack, lookups: Lookups, cluster: str | None
-) -> PlannedComponent:
-    """Return a component; without a cluster it creates nothing in Kubernetes."""
+) -> tuple[PlannedComponent, Sequence[Located]]:
+    """Return a component, with what is wrong with its arguments; without a cluster it has nothing in Kubernetes."""
     binding, one_of_several = stack.bindings[key], None if stack.cluster else cluster
     namespace, account = None, declared.service_account
     if cluster is not None and account and account.create_namespace is True and isinstance(account.namespace, str):
@@ -275,5 +307,7 @@ def _component(
     aws_account = known_or(binding.aws_account, None)
     if cluster is not None and is_there(declared.role.arn) and declared.cluster_arns is not None:
         aws_account = stack.clusters_by_key[cluster].aws_account
-    name = component_name(binding.formerly or key, one_of_several)
-    return PlannedComponent(key, name, declared, False, aws_account, cluster, namespace, binding.protect)
+    spec, wrong = read(component_name(binding.formerly or key, one_of_several), declared, spelled)
+    found = lookups.aws_accounts.get(aws_account)
+    identity = found.identity if found else None
+    return PlannedComponent(binding, spec, None, aws_account, identity, cluster, namespace), wrong

@@ -13,7 +13,6 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from irsa.rules.arns import issuer_host_path
-from irsa.spec import Spec
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import ClusterKeys
 from irsa_program.lookups.access import Access, asked_aws_account, aws_settings, kubernetes_inputs
@@ -70,8 +69,8 @@ async def import_mistakes(settings: StackSettings, planned: Plan, lookups: Looku
     some_at_once = asyncio.Semaphore(CONCURRENT)
     by_default = {name: config.get(name) for name in ("defaultTags", "ignoreTags")}
 
-    async def of_component(component: PlannedComponent, spec: Spec) -> list[LocatedMistake]:
-        key, aws_account = component.binding, component.aws_account
+    async def of_component(component: PlannedComponent) -> list[LocatedMistake]:
+        key, aws_account, spec = component.binding.key, component.aws_account, component.spec
         try:
             async with some_at_once:
                 there = await read_imports(spec, lookups.aws_accounts[aws_account].provider)
@@ -81,7 +80,7 @@ async def import_mistakes(settings: StackSettings, planned: Plan, lookups: Looku
             return [aws_mistake(error, question)]
         return [*import_differences(key, spec, there, {} if aws_account else by_default)]
 
-    found = await asyncio.gather(*(of_component(*each) for each in planned.components if imports(each[1])))
+    found = await asyncio.gather(*(of_component(each) for each in planned.components if imports(each.spec)))
     return [mistake for mistakes in found for mistake in mistakes]
 
 

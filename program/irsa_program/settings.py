@@ -41,15 +41,12 @@ class StackSettings(NamedTuple):
 
     def placed(self, mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:
         """Return mistakes with their places in the stack's files, with lines where the stack file can be read."""
-        return self._with_lines(mistakes, _stack_file(self.folder))
+        file = _stack_file(self.folder)
+        return _with_lines(self.settings.placed(mistakes), file, _as_meant(_values(), file)[0])
 
     def refusal(self, mistakes: Iterable[LocatedMistake]) -> pulumi.RunError:
         """Return the error that reports the mistakes."""
-        file = _stack_file(self.folder)
-        return _refusal(self._with_lines(mistakes, file), file)
-
-    def _with_lines(self, mistakes: Iterable[LocatedMistake], file: StackFile | None) -> list[LocatedMistake]:
-        return _with_lines(self.settings.placed(mistakes), file, _as_meant(_values(), file)[0])
+        return _refusal(self.placed(mistakes), _stack_file(self.folder))
 
 
 def load_settings(folder: Path) -> StackSettings:

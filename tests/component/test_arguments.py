@@ -2,36 +2,23 @@
 
 import json
 from collections.abc import Callable
-from typing import Any, NotRequired, get_args, get_origin, is_typeddict
+from typing import Any
 
 import pulumi
 import pytest
 
+from docs.generate import arguments
 from irsa import InvalidArgumentsError
-from irsa.args import ServiceAccountRoleArgs
 from irsa.component import ServiceAccountRole
-from irsa.fields import OF_A_ROLE, Group, Keyed, Listed, Node
+from irsa.fields import OF_A_ROLE
 from irsa.later import parsed
 from irsa.role.lint import findings
 from irsa.spec import read
 from tests.component.conftest import DOCUMENT, GOOD
 
 
-def test_the_table_of_fields_is_the_arguments() -> None:
-    def compare(node: Node, written: Any) -> None:
-        if get_origin(written) is NotRequired:
-            (written,) = get_args(written)
-        if isinstance(node, Keyed | Listed):
-            compare(node.item, get_args(written)[-1])
-        elif isinstance(node, Group):
-            assert set(node.fields) == set(written.__annotations__)
-            assert written.__required_keys__ == {name for name, each in node.fields.items() if each.required}
-            for name, each in node.fields.items():
-                compare(each, written.__annotations__[name])
-        else:
-            assert not is_typeddict(written)
-
-    compare(OF_A_ROLE, ServiceAccountRoleArgs)
+def test_the_arguments_are_those_of_the_keys() -> None:
+    assert arguments.FILE.read_text() == arguments.text(), "make generate"
 
 
 def test_all_mistakes_at_once_before_anything_is_registered(deploy: Callable[..., Any]) -> None:

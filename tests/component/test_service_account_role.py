@@ -1,4 +1,3 @@
-import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -183,20 +182,12 @@ def test_what_is_unlimited_is_told_once(deploy: Deploy, said: list[str], later: 
     ]
 
 
-DNS = {"add_on": "external-dns", "hosted_zones": ["Z123"]}
-
-
 def test_the_partition_of_the_role(deploy: Deploy) -> None:
     provider = PROVIDER.replace("arn:aws:", "arn:aws-us-gov:").replace("us-west-2", "us-gov-west-1")
     deployed = deploy(
         {"oidc_provider_arns": [provider], "policies": [{"add_on": "adot"}], "trust": {"subjects": ["a:b"]}}
     )
     assert deployed.one(ATTACHMENT).inputs["policyArn"] == "arn:aws-us-gov:iam::aws:policy/AWSXrayWriteOnlyAccess"
-
-    deployed = deploy({"oidc_provider_arns": [provider], "policy": {**DNS, "name": "dns"}})
-    document = json.loads(deployed.one(POLICY).inputs["policy"])
-    assert document["Statement"][0]["Resource"] == "arn:aws-us-gov:route53:::hostedzone/Z123"
-    assert (deployed.one(POLICY).name, deployed.one(POLICY).inputs["name"]) == ("my-app", "dns")
 
 
 def test_an_add_ons_document_of_an_output_is_not_divided(deploy: Deploy) -> None:

@@ -45,7 +45,7 @@ CLUSTERS = {
 def named(
     args: dict[str, Any], key: str = "key", account_id: str | None = None, issuer: str = ISSUER
 ) -> tuple[str, Spec]:
-    return identified(parsed(read, key, args), key, f"https://{issuer}", account_id, {})
+    return identified(parsed(read, key, args), f"https://{issuer}", account_id, {})
 
 
 KINDS = {
@@ -85,8 +85,8 @@ def test_the_association_of_an_add_on_stays_when_its_service_account_is_declared
     usual, own = (
         {
             (association.facts["clusterArn"], association.logical_name)
-            for _, spec in planned({**of_stack, "bindings": {"key": binding}}, clusters=CLUSTERS).components
-            for association in spec.of(types.POD_IDENTITY_ASSOCIATION)
+            for each in planned({**of_stack, "bindings": {"key": binding}}, clusters=CLUSTERS).components
+            for association in each.spec.of(types.POD_IDENTITY_ASSOCIATION)
         }
         for binding in (keys, {**keys, **declared})
     )
@@ -168,12 +168,3 @@ NAMES_OF_KEYS = st.text("ab-_+=,.9", min_size=1, max_size=12)
 @given(NAMES_OF_KEYS, st.one_of(st.just(""), NAMES_OF_KEYS))
 def test_a_components_name_leads_back_to_binding_and_cluster(binding: str, cluster: str) -> None:
     assert outputs.binding_and_cluster(outputs.component_name(binding, cluster)) == (binding, cluster)
-
-
-@given(NAMES_OF_KEYS, NAMES_OF_KEYS, st.integers(0, 9), st.integers(0, 9))
-def test_no_two_children_have_one_name(component: str, key: str, first: int, second: int) -> None:
-    """Protects from two resources of one name, at which the engine stops."""
-    assert outputs.part_name(component, 0) == component
-    assert (outputs.part_name(component, first) == outputs.part_name(component, second)) == (first == second)
-    assert outputs.child_name(component, key) != component
-    assert outputs.child_name(component, key).startswith(f"{component}@")

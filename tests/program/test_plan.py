@@ -7,8 +7,8 @@ import pytest
 from irsa.rules.unknown import SECRET
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.examine import Examination, examine
-from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
-from irsa_program.plan import Plan, PlannedComponent, plan
+from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster
+from irsa_program.plan import Plan, plan
 from tests.unit.program.live.scene import stack_of
 
 ROOT = Path(__file__).parents[2]
@@ -42,33 +42,6 @@ def planned(values: dict[str, Any], **lookups: Any) -> Plan:
         **lookups,
     }
     return plan(stack, Lookups(**found))
-
-
-def components(found: Plan) -> list[PlannedComponent]:
-    return [component for component, _ in found.components]
-
-
-def only(found: Plan) -> PlannedComponent:
-    (component,) = components(found)
-    return component
-
-
-def test_what_no_binding_asks_for_is_not_looked_up() -> None:
-    values = {
-        "clusters": SEVERAL,
-        "accounts": {"data": {"profile": "data"}, "idle": {"profile": "idle"}},
-        "bindings": {
-            "existing": {**APP, "role": {"arn": "arn:aws:iam::${account}:role/theirs"}, "audience": "theirs"},
-            "own": {"clusters": ["blue"], "trust": {"subjects": ["a:b"]}, "audience": "mine"},
-            "also": {"clusters": ["blue"], "trust": {"subjects": ["a:c"]}},
-            "data": {"clusters": ["blue"], "account": "data", "trust": {"subjects": ["a:b"]}},
-        },
-    }
-    needs = needs_of(stack_of(values))
-
-    assert needs.variables == {None: {"account"}, "data": set()}
-    assert needs.audiences == {("blue", None): {"mine", "sts.amazonaws.com"}, ("blue", "data"): {"sts.amazonaws.com"}}
-    assert needs.kubernetes == {"blue", "green"}
 
 
 def test_two_policies_of_one_name_are_a_mistake() -> None:
@@ -106,7 +79,7 @@ def test_an_add_on_knows_the_clusters_of_its_binding() -> None:
     }
     bindings = {key: {**each, "trust": {"subjects": [f"a:{key}"]}} for key, each in declared.items()}
     found = planned({"clusters": SEVERAL, "bindings": bindings})
-    given = {each.binding: each.declared.at(("policies", 0, "cluster_names")) for each in components(found)}
+    given = {each.binding.key: each.spec.declared.at(("policies", 0, "cluster_names")) for each in found.components}
 
     assert given == {"both": ["blue", "green"], "green": ["green"], "other": ["x"], "every": None}
 
@@ -164,10 +137,12 @@ FOREIGN = "arn:aws:iam::999999999999:policy/p"
 READER: dict[str, Any] = {"serviceAccount": {"name": "app"}, **READS}
 
 
-def examined(binding: dict[str, Any], allowed: Any = None, **settings: Any) -> Examination:
+def examined(
+    binding: dict[str, Any], allowed: Any = None, region: str | None = "us-west-2", **settings: Any
+) -> Examination:
     clusters = {} if {"clusters", "cluster"} & settings.keys() else {"cluster": CLUSTER}
     values = {**clusters, "bindings": {"app": binding}, **settings}
-    return examine(values, Path("/nowhere"), "us-west-2", allowed=allowed)
+    return examine(values, Path("/nowhere"), region, allowed=allowed)
 
 
 def refused(examination: Examination) -> list[tuple[tuple[str | int, ...], str]]:
@@ -198,6 +173,37 @@ def test_aws_accounts_that_cannot_meet(
     ((where, what),) = refused(examined(binding, **settings))
     assert where == place
     assert found in what
+
+
+IN_CHINA = {"region": "cn-north-1", "profile": "p"}, {"assumeRoleArn": "arn:aws-cn:iam::111122223333:role/r"}
+
+
+@pytest.mark.parametrize(
+    ("region", "accounts", "expected"),
+    [
+        (None, {}, {"aws", "aws-cn", "aws-us-gov"}),
+        ("cn-north-1", {}, {"aws-cn"}),
+        ("us-gov-west-1", {}, {"aws-us-gov"}),
+        *(("us-west-2", {"data": each}, {"aws-cn"}) for each in IN_CHINA),
+    ],
+)
+def test_the_partition_is_that_of_the_region(region: str | None, accounts: Any, expected: set[str]) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html"""
+    settings = {"cluster": {"name": "cc"}, "accounts": accounts}
+    binding = {"trust": {"subjects": ["a:b"]}, **({"account": "data"} if accounts else {})}
+    taken = {
+        partition
+        for partition in ("aws", "aws-cn", "aws-us-gov")
+        if not refused(
+            examined({**binding, "policyArns": [f"arn:{partition}:iam::aws:policy/Read"]}, region=region, **settings)
+        )
+    }
+    assert taken == expected
+
+
+@pytest.mark.parametrize("allowed", [["444455556666", "111122223333"], "444455556666", [444455556666]])
+def test_an_aws_account_that_no_list_names_alone_is_not_known(allowed: Any) -> None:
+    assert refused(examined({**READER, "policyArns": [FOREIGN]}, allowed, cluster={"name": "cc"})) == []
 
 
 def test_a_secret_where_no_string_belongs() -> None:

@@ -199,6 +199,7 @@ def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -
 
 OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 BOUNDARY = "arn:${partition}:iam::${account}:policy/${region}"
+THEIRS = "arn:aws:iam::444455556666:role/theirs"
 
 
 def settings(number: int) -> dict[str, Any]:
@@ -213,9 +214,11 @@ def settings(number: int) -> dict[str, Any]:
             "blue": {"name": "my-cluster"},
             "green": {"name": "other-cluster", "kubernetes": {"eks": False, "context": "green"}},
         },
-        "irsa:accounts": {"data": {"profile": "data"}},
+        "irsa:accounts": {"data": {"profile": "data"}, "idle": {"profile": "idle"}},
         "irsa:bindings": {
-            name: {**each, "role": {"permissionsBoundary": BOUNDARY}} for name, each in {**own, **data}.items()
+            **{name: {**each, "role": {"permissionsBoundary": BOUNDARY}} for name, each in {**own, **data}.items()},
+            # Its audience is its own matter: nobody asks whether a provider lists it.
+            "existing": {"serviceAccount": {"name": "a"}, "role": {"arn": THEIRS}, "audience": "theirs"},
         },
     }
 
@@ -280,7 +283,6 @@ def test_two_keys_of_one_aws_account_share_its_oidc_provider(
 
 def test_a_provider_lists_the_audiences_of_its_own_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: a token that blue's Pods get for another service, and that AWS would take in green as well."""
-    role = {"arn": "arn:aws:iam::444455556666:role/theirs"}
     values = {
         "irsa:clusters": {
             "blue": {"name": "my-cluster", "createOidcProvider": True},
@@ -289,7 +291,12 @@ def test_a_provider_lists_the_audiences_of_its_own_cluster(monkeypatch: pytest.M
         "irsa:bindings": {
             "both": {"trust": {"subjects": ["a:b"]}},
             "vault": {"trust": {"subjects": ["a:b"]}, "clusters": ["blue"], "audience": "vault"},
-            "theirs": {"role": role, "serviceAccount": {"name": "c"}, "clusters": ["green"], "audience": "theirs"},
+            "theirs": {
+                "role": {"arn": THEIRS},
+                "serviceAccount": {"name": "c"},
+                "clusters": ["green"],
+                "audience": "theirs",
+            },
         },
     }
     answers = Answers()

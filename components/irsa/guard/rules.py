@@ -9,7 +9,7 @@ from typing import NamedTuple
 from irsa.rules.mistakes import Mistake, named, shortened
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
-WAYS = {"irsa": "IRSA", "podIdentity": "EKS Pod Identity", "both": "IRSA or EKS Pod Identity"}
+WAYS = ("irsa", "podIdentity", "both")
 SYSTEM = "kube-system"
 # Of a service account without IRSA.
 NO_AUDIENCE = "-"
@@ -136,10 +136,12 @@ def stack_key(name: str) -> str:
 
 
 def declared_data(service_accounts: Iterable[Declared]) -> list[dict[str, str]]:
-    """Return the data of the ConfigMaps: one, or several where it is too long; a namespace is never divided.
+    """Return the data of the ConfigMaps of service accounts, each declared once: several where it is too long for one.
+
+    A namespace is never divided.
 
     Raises:
-        Mistake: A service account is declared twice and differently, or it or a namespace is too long for a ConfigMap.
+        Mistake: A service account, or a namespace, is too long for a ConfigMap.
     """
     data: dict[str, str] = {}
     for each in sorted(service_accounts):
@@ -151,12 +153,7 @@ def declared_data(service_accounts: Iterable[Declared]) -> list[dict[str, str]]:
                 f"{LONGEST_KEY - 1} characters for both in the guard, which has them in a key of a ConfigMap",
                 f"switch the guard off there: namespaces: {{{each.namespace}: off}}",
             )
-        if data.setdefault(key, value) != value:
-            raise Mistake(
-                f"the guard has service account {named(f'{each.namespace}/{each.name}')} twice",
-                "one role, one way and one audience for each",
-                "remove one of the two from serviceAccounts",
-            )
+        data[key] = value
     return list(_divided(data))
 
 
@@ -220,10 +217,13 @@ def config_map_data(settings: GuardSettings, service_accounts: Iterable[Declared
     """Return the data of each ConfigMap: what is declared where the guard is on, and who may write annotations.
 
     Raises:
-        Mistake: As `declared_data`.
+        Mistake: A service account is there twice; or as `declared_data`.
     """
-    rule = settings.annotations
+    declared, rule = sorted(service_accounts), settings.annotations
+    if twice := next((one for one, other in itertools.pairwise(declared) if one[:2] == other[:2]), None):
+        about = named(f"{twice.namespace}/{twice.name}")
+        raise Mistake(f"service account {about} twice", "each service account once", "remove one of them")
     lists = {USERS: rule.users, USER_PREFIXES: rule.user_prefixes, GROUPS: rule.groups} if rule else {}
     allowed = {key: "\n".join(values) for key, values in lists.items()}
-    guarded = (each for each in service_accounts if mode_in(settings, each.namespace) != "off")
+    guarded = (each for each in declared if mode_in(settings, each.namespace) != "off")
     return [allowed | data for data in declared_data(guarded)]

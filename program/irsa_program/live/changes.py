@@ -11,10 +11,11 @@ from irsa.rules.mistakes import Place, listed, named, shortened
 from irsa.ways import POD_IDENTITY
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held
-from irsa_program.live.planned import Planned, PlannedStack, known_value, replacing
+from irsa_program.live.planned import PlannedStack, account_of, replacing
 from irsa_program.logical_names import oidc_provider
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.live_rules import finding
+from irsa_program.plan import PlannedComponent, known_value
 from irsa_world.state.resource import Resource
 
 RETAIN = "first deploy with the binding as it was and retainOnDelete: true"
@@ -45,11 +46,11 @@ def pod_losses(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield what the change takes from Pods: service accounts, annotations, roles, and policies for a moment."""
     components, held = stack.components, stack.held
     continued = {id(found) for each in _planned_resources(stack) if (found := held.find(*each))}
-    by_key = {each.key: each for each in reversed(components)}
-    by_place = {each.service_account: index for index, each in reversed([*enumerate(components)])}
+    by_key = {each.binding.key: each for each in reversed(components)}
+    by_place = {account_of(each): index for index, each in reversed([*enumerate(components)])}
     gave_up = _logical_names(each for each in components if POD_IDENTITY not in each.spec.identity.used)
 
-    def successor(deleted: Resource) -> Planned | None:
+    def successor(deleted: Resource) -> PlannedComponent | None:
         """Return the planned component that has the binding, or the service account, of what is deleted."""
         is_role = deleted.type == types.ROLE
         places = held.service_accounts_of(deleted.arn) if is_role else [deleted.object_name]
@@ -75,8 +76,8 @@ def pod_losses(stack: PlannedStack) -> Iterator[LocatedMistake]:
 def _planned_resources(stack: PlannedStack) -> Iterator[tuple[str, str]]:
     """Yield type and logical name of all that the stack creates."""
     for planned in stack.components:
-        if planned.component.namespace:
-            yield types.NAMESPACE, planned.component.namespace.logical_name
+        if planned.namespace:
+            yield types.NAMESPACE, planned.namespace.logical_name
         yield from ((each.type, each.logical_name) for each in planned.spec.resources)
         # It takes the place of one that the stack created.
         yield from ((types.SERVICE_ACCOUNT, each.logical_name) for each in planned.spec.of(types.SERVICE_ACCOUNT_PATCH))
@@ -90,14 +91,19 @@ def _loss(place: Place, found: str, fix: str) -> LocatedMistake:
     return finding(live_rules.PODS_LOSE_ROLE, place, found, "a change after which every Pod has its role", fix)
 
 
-def _logical_names(components: Iterable[Planned]) -> set[str]:
+def _logical_names(components: Iterable[PlannedComponent]) -> set[str]:
     """Return the logical names of service accounts, by which they are known with their clusters."""
     return {each.spec.service_account.logical_name for each in components if each.spec.service_account}
 
 
-def _deleted_role(role: Resource, successor: Planned | None, held: Held) -> LocatedMistake:
+def _deleted_role(role: Resource, successor: PlannedComponent | None, held: Held) -> LocatedMistake:
     arn, key = role.arn or role.id, held.binding_of(role)
-    if successor and successor.role_arn is None and key not in ("", successor.key) and not successor.binding.formerly:
+    if (
+        successor
+        and successor.role_arn is None
+        and key not in ("", successor.binding.key)
+        and not successor.binding.formerly
+    ):
         found = f"the role {named(arn)} is deleted and recreated: its name starts with the key {named(key)}"
         return _loss(successor.place(), found, f"set formerly: {key}")
     found = f"the role {named(arn)} is deleted, which running Pods use until they restart"
@@ -105,9 +111,11 @@ def _deleted_role(role: Resource, successor: Planned | None, held: Held) -> Loca
     return _loss(place, found, f"{RETAIN}; delete the role when no Pod uses it")
 
 
-def _deleted_service_account(resource: Resource, successor: Planned | None, stack: str) -> Iterator[LocatedMistake]:
+def _deleted_service_account(
+    resource: Resource, successor: PlannedComponent | None, stack: str
+) -> Iterator[LocatedMistake]:
     about = f"the service account {named(resource.object_name)}"
-    is_same = successor is not None and successor.service_account == resource.object_name
+    is_same = successor is not None and account_of(successor) == resource.object_name
     if resource.type == types.SERVICE_ACCOUNT_PATCH:
         # To create the one that it annotated is refused. Of several clusters, each may have one of that name.
         if not (successor and is_same and (not successor.where or resource.name in _logical_names([successor]))):
@@ -137,7 +145,7 @@ def _deleted_association(resource: Resource, gave_up: Collection[str], held: Hel
         yield _loss(("bindings",), found, RETAIN)
 
 
-def _recreated(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
+def _recreated(planned: PlannedComponent, held: Held) -> Iterator[LocatedMistake]:
     """Yield the role and the policies that are replaced; those of a given name are deleted first."""
     for resource in planned.spec.of(types.ROLE, types.POLICY):
         noun, before = types.NOUNS[resource.type], held.find(resource.type, resource.logical_name)

@@ -17,9 +17,10 @@ from irsa.rules.unknown import known_or
 from irsa.ways import BOTH, IRSA, ONLY_IRSA, WAYS, Identity, Way, parse_identity
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held
-from irsa_program.live.planned import Planned, PlannedStack
+from irsa_program.live.planned import PlannedStack, account_of
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.live_rules import finding
+from irsa_program.plan import PlannedComponent
 from irsa_world.pods import ROLE_VARIABLE, running_pod
 from irsa_world.report.text import counted
 from irsa_world.stages import BACK, LOSE_IT, NO_ROLE, RunningPod, listed_pods, restarts, spelled, way_of
@@ -34,7 +35,7 @@ class GivenUp(NamedTuple):
     before: Identity
 
 
-def gives_up(planned: Planned, held: Held) -> GivenUp | None:
+def gives_up(planned: PlannedComponent, held: Held) -> GivenUp | None:
     """Return what a change gives up of a service account's ways to its role; None where it keeps, or adds, some."""
     before, after = _before(planned, held), planned.spec.identity
     if before is None:
@@ -44,7 +45,7 @@ def gives_up(planned: Planned, held: Held) -> GivenUp | None:
     return next((GivenUp(way, before) for way in WAYS if way.credentials and way in given_up), None)
 
 
-def _before(planned: Planned, held: Held) -> Identity | None:
+def _before(planned: PlannedComponent, held: Held) -> Identity | None:
     """Return the ways of the state, for an adopted role IRSA's; None for a new binding, and for a role alone."""
     if planned.spec.service_account is None:
         return None
@@ -59,12 +60,13 @@ def _before(planned: Planned, held: Held) -> Identity | None:
     return None
 
 
-def whose_pods(planned: Planned, change: GivenUp) -> list[str]:
+def whose_pods(planned: PlannedComponent, change: GivenUp) -> list[str]:
     """Return the service accounts whose Pods a change is about, as `namespace/name`: the binding's own first.
 
     With IRSA the statement for further subjects ends, and those have no association of this binding.
     """
-    names = [planned.service_account] if planned.service_account else []
+    own = account_of(planned)
+    names = [own] if own else []
     if change.way is IRSA and IRSA not in planned.spec.identity.trusted:
         names += [
             subject.replace(":", "/", 1)
@@ -77,11 +79,11 @@ def whose_pods(planned: Planned, change: GivenUp) -> list[str]:
 def pods_of_the_other_way(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the Pods that have no role any more after the change, at once or when their credentials end."""
     for planned in stack.components:
-        cluster, change = stack.cluster(planned.component.cluster), gives_up(planned, stack.held)
+        cluster, change = stack.cluster(planned.cluster), gives_up(planned, stack.held)
         if change is None or cluster.pods is None:
             continue
         for name in whose_pods(planned, change):
-            is_own = name == planned.service_account
+            is_own = name == account_of(planned)
             pods = [each for each in cluster.pods.get(name, ()) if is_own or planned.role_arn in _roles(each)]
             running = [running_pod(cluster.place, each, planned.role_arn or "", None) for each in pods]
             if those := [each for each in running if change.way in each.ways]:
@@ -94,7 +96,9 @@ def _roles(pod: Mapping[str, Any]) -> set[str]:
     return {each.get("value", "") for each in variables if each["name"] == ROLE_VARIABLE}
 
 
-def _held_back(planned: Planned, service_account: str, change: GivenUp, pods: Sequence[RunningPod]) -> LocatedMistake:
+def _held_back(
+    planned: PlannedComponent, service_account: str, change: GivenUp, pods: Sequence[RunningPod]
+) -> LocatedMistake:
     after, before, way = planned.spec.identity, change.before, change.way
     found = f"the service account {named(service_account)}{planned.where} has {counted(len(pods), 'Pod')} with"
     found = f"{found} {way.credentials}"
@@ -104,7 +108,7 @@ def _held_back(planned: Planned, service_account: str, change: GivenUp, pods: Se
         fix, allowed = f"right after `pulumi up`, {restart}", f"Pods with {IRSA.credentials} right after it"
         return finding(rule, place, f"{found}: {listed_pods(pods)}", allowed, fix)
     found = f"{found}, {way.ends[way not in after.trusted]}: {listed_pods(pods)}"
-    if service_account != planned.service_account:
+    if service_account != account_of(planned):
         fix = f"first give {named(service_account)} a binding of its own with identity: both, and restart its Pods"
         return finding(live_rules.PODS_HOLD_BACK, planned.place("trust", "subjects"), found, allowed, fix)
     if way_of(before) in (way, NO_ROLE):

@@ -14,9 +14,10 @@ from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.given_up import GivenUp, gives_up
 from irsa_program.live.in_use import name_conflicts
-from irsa_program.live.planned import Planned, PlannedStack, roles_to_tag, service_account_of
+from irsa_program.live.planned import PlannedStack, account_of, roles_to_tag, service_account_of
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.live_rules import finding
+from irsa_program.plan import PlannedComponent
 from irsa_world.live.eks import AGENT, MOST_ASSOCIATIONS
 from irsa_world.model import Association
 from irsa_world.stages import spelled
@@ -28,7 +29,7 @@ def missing_agents(stack: PlannedStack) -> Iterator[LocatedMistake]:
 
     Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
     """
-    for key, read in stack.reads.clusters.items():
+    for key, read in stack.clusters.items():
         if read.has_agent is False:
             cluster = stack.stack.clusters_by_key[key]
             name, place = cluster.name or "", stack.stack.place_of_cluster(key)
@@ -44,7 +45,7 @@ def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     ours = {each.text("associationId"): each for each in stack.held.of(types.POD_IDENTITY_ASSOCIATION)}
     new: dict[str, Iterator[int]] = {}
     for planned in stack.components:
-        there = stack.cluster(planned.component.cluster).associations
+        there = stack.cluster(planned.cluster).associations
         if there is None:
             continue
         for association in planned.spec.of(types.POD_IDENTITY_ASSOCIATION):
@@ -57,7 +58,7 @@ def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
                 yield from _existing(planned, association, live, ours)
             else:
                 # EKS raises it for nobody: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
-                used, created = len(there), next(new.setdefault(planned.component.cluster or "", count(1)))
+                used, created = len(there), next(new.setdefault(planned.cluster or "", count(1)))
                 if used + created == MOST_ASSOCIATIONS + 1:
                     found = f"associations of the EKS cluster{planned.where}: {used:,}, and more to be created"
                     allowed = f"at most {MOST_ASSOCIATIONS:,} in a cluster, a quota that EKS does not raise"
@@ -65,19 +66,19 @@ def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
                     yield finding(live_rules.QUOTA_REACHED, planned.place("identity"), found, allowed, fix)
 
 
-def _gone(stack: PlannedStack, planned: Planned, change: GivenUp) -> LocatedMistake:
+def _gone(stack: PlannedStack, planned: PlannedComponent, change: GivenUp) -> LocatedMistake:
     """Return that IRSA ends without the association that the state has: somebody deleted it."""
-    found = f"the association of {named(planned.service_account or '')}{planned.where}, which is in the state, is gone:"
+    found = f"the association of {named(account_of(planned) or '')}{planned.where}, which is in the state, is gone:"
     found = f"{found} new Pods would get no credentials"
     fix = f"first run `{commands.up(stack.name)}` with identity: {spelled(change.before)}, which creates it again"
     return finding(live_rules.ASSOCIATION_MISSING, planned.place("identity"), found, "the association", fix)
 
 
 def _existing(
-    planned: Planned, association: DeclaredResource, live: Association | None, ours: Mapping[str, Resource]
+    planned: PlannedComponent, association: DeclaredResource, live: Association | None, ours: Mapping[str, Resource]
 ) -> Iterator[LocatedMistake]:
     """Yield what is wrong with an association that exists, or is to be adopted."""
-    about = f"the association of the service account {named(planned.service_account or '')}"
+    about = f"the association of the service account {named(account_of(planned) or '')}"
     if live and live.owner_arn:
         # EKS lets nothing else change it: https://docs.aws.amazon.com/eks/latest/userguide/update-addon-role.html
         found = f"{about} exists already{planned.where}: {named(live.owner)} owns it, and alone may change it"
@@ -96,7 +97,7 @@ def untagged_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:
     They are transitive, and STS demands sts:TagSession of each role that is assumed with them:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_role-chaining
     """
-    roles = {role.arn: role for each in stack.reads.aws_accounts.values() for role in each.roles or ()}
+    roles = {role.arn: role for each in stack.aws_accounts.values() for role in each.roles or ()}
     created = {planned.role_arn for planned in stack.components if planned.spec.role}
     for planned in stack.components:
         role_arn = planned.role_arn

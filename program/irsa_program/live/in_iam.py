@@ -13,11 +13,12 @@ from irsa.rules.unknown import known_or
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held, account_and_name, named_in_iam
 from irsa_program.live.in_use import name_conflicts
-from irsa_program.live.planned import Planned, PlannedStack, known_value, replacing
+from irsa_program.live.planned import PlannedStack, attached_arns, replacing
 from irsa_program.live.reads import AwsReads
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.imported import LiveImport, import_differences
 from irsa_program.lookups.live_rules import finding
+from irsa_program.plan import PlannedComponent, known_value
 
 # The default, and the most to which AWS raises it (Service Quotas: L-858F3967). GetAccountSummary says nothing of it.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -29,11 +30,11 @@ def iam_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     created = {planned.arn_of(each) for planned in stack.components for each in planned.spec.of(types.POLICY)}
     nearest = functools.cache(_nearest)
     for planned in stack.components:
-        aws_account, role = stack.aws_account(planned), planned.spec.role
+        aws_account, role = stack.aws_accounts.get(planned.aws_account), planned.spec.role
         if aws_account is None or role is None:
             continue
-        options = stack.options(planned.component.aws_account, "")
-        there = aws_account.to_import.get(planned.component.name, LiveImport())
+        options = stack.options(planned.aws_account, "")
+        there = aws_account.to_import.get(planned.name, LiveImport())
         if aws_account.roles is not None:
             yield from _name(planned, role, aws_account, stack.held)
         if aws_account.policies is not None:
@@ -48,12 +49,14 @@ def iam_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
                     found = f"the policy {named(arn)} cannot be attached any more"
                     yield finding(rule, place, found, "a policy that can be attached", "use another policy")
         yield from _to_adopt(planned, role, there, stack.held)
-        settings = {} if planned.component.aws_account else stack.aws_settings
-        yield from import_differences(planned.key, planned.spec, there, settings)
+        settings = {} if planned.aws_account else stack.aws_settings
+        yield from import_differences(planned.binding.key, planned.spec, there, settings)
         yield from _quotas_of_role(planned, role, aws_account, there, stack.held)
 
 
-def _name(planned: Planned, created: DeclaredResource, aws_account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
+def _name(
+    planned: PlannedComponent, created: DeclaredResource, aws_account: AwsReads, held: Held
+) -> Iterator[LocatedMistake]:
     """Yield what is wrong with the name of a role or policy that is created, or imported."""
     is_role, noun = created.type == types.ROLE, types.NOUNS[created.type]
     arn, before = planned.arn_of(created), held.find(created.type, created.logical_name)
@@ -74,11 +77,11 @@ def _name(planned: Planned, created: DeclaredResource, aws_account: AwsReads, he
     yield from name_conflicts(planned, created, about, existing, wanted, other)
 
 
-def _existing_policies(planned: Planned, role: DeclaredResource) -> Iterator[tuple[str, Place, str]]:
+def _existing_policies(planned: PlannedComponent, role: DeclaredResource) -> Iterator[tuple[str, Place, str]]:
     """Yield the ARN of each policy that must exist, with its rule and its place."""
     attached = [each.inputs["policyArn"] for each in planned.spec.of(types.ATTACHMENT)]
     arns = [known_value(each) for each in attached if not isinstance(each, Ref)]
-    written = planned.component.declared.policy_arns
+    written = planned.spec.declared.policy_arns
     steps = [getattr(key, "written", key) for key in known_or(written, {})]
     for index, arn in enumerate(arns):
         if arn is not None:
@@ -93,7 +96,7 @@ def missing_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the roles that bindings only name, and that their AWS account does not have."""
     read = {
         each.number: (key, dict.fromkeys(role.arn for role in each.roles))
-        for key, each in stack.reads.aws_accounts.items()
+        for key, each in stack.aws_accounts.items()
         if each.roles is not None
     }
     created = {planned.role_arn for planned in stack.components if planned.spec.role}
@@ -115,10 +118,12 @@ def _nearest(place: commands.AwsPlace, arn: str, kind: str, known: Collection[st
     )
 
 
-def _to_adopt(planned: Planned, role: DeclaredResource, there: LiveImport, held: Held) -> Iterator[LocatedMistake]:
+def _to_adopt(
+    planned: PlannedComponent, role: DeclaredResource, there: LiveImport, held: Held
+) -> Iterator[LocatedMistake]:
     """Yield what is wrong with the policies of a role that exists: it is adopted with them, or without."""
     about = f"of the role {named(str(known_value(role.inputs['name'])))}"
-    for each, arn in zip(planned.spec.of(types.ATTACHMENT), planned.attached_arns(held), strict=True):
+    for each, arn in zip(planned.spec.of(types.ATTACHMENT), attached_arns(planned, held), strict=True):
         is_known = there.attached is None or arn in there.attached or held.find(types.ATTACHMENT, each.logical_name)
         if each.import_id and not is_known:
             which = f"the attachment {about} to {named(str(arn))} does not exist"
@@ -136,7 +141,7 @@ def provider_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the OIDC providers that exist, although the stack is to create them, and those that exceed the quota."""
     new: dict[str, set[str]] = {}
     for (cluster, key), arn in stack.lookups.oidc_providers.items():
-        aws_account, settings = stack.reads.aws_accounts.get(key), stack.stack.clusters_by_key[cluster]
+        aws_account, settings = stack.aws_accounts.get(key), stack.stack.clusters_by_key[cluster]
         if aws_account is None or not settings.create_oidc_provider or arn in stack.held.arns:
             continue
         place = (*stack.stack.place_of_cluster(cluster), "createOidcProvider")
@@ -159,10 +164,10 @@ def provider_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
 
 
 def _quotas_of_role(
-    planned: Planned, role: DeclaredResource, aws_account: AwsReads, there: LiveImport, held: Held
+    planned: PlannedComponent, role: DeclaredResource, aws_account: AwsReads, there: LiveImport, held: Held
 ) -> Iterator[LocatedMistake]:
     trust = known_value(role.inputs["assumeRolePolicy"])
-    policies = planned.attached_arns(held)
+    policies = attached_arns(planned, held)
     before = held.attached.get(planned.role_arn or "", frozenset()) | {*(there.attached or ())}
     # The engine attaches the new ones before it detaches the others.
     detached = len(before - {*policies}) if {*policies} - before else 0
@@ -185,10 +190,10 @@ def _quotas_of_role(
 
 def account_quotas(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the quotas of AWS accounts that the new roles and policies exceed, at the first that does."""
-    new: dict[tuple[str, str], list[Planned]] = {}
+    new: dict[tuple[str, str], list[PlannedComponent]] = {}
     summaries: dict[str, Mapping[str, int]] = {}
     for planned in stack.components:
-        aws_account = stack.aws_account(planned)
+        aws_account = stack.aws_accounts.get(planned.aws_account)
         if aws_account is None or aws_account.summary is None:
             continue
         account_id = aws_account.number

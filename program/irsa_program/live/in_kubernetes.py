@@ -17,10 +17,11 @@ from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.guards import guard_place
 from irsa_program.live.in_use import name_conflicts
-from irsa_program.live.planned import Planned, PlannedStack, known_value, service_account_of
+from irsa_program.live.planned import PlannedStack, account_of, service_account_of
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.imported import differing
 from irsa_program.lookups.live_rules import finding
+from irsa_program.plan import PlannedComponent, known_value
 from irsa_world.model import ServiceAccount
 from irsa_world.state.resource import Resource
 
@@ -28,15 +29,15 @@ from irsa_world.state.resource import Resource
 def namespace_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield the namespaces of service accounts, and of the ConfigMaps of guards, that do not exist, or are to end."""
     created = {
-        (each.cluster, each.name): key for key, _, component, *_ in stack.components if (each := component.namespace)
+        (each.cluster, each.name): planned.binding.key for planned in stack.components if (each := planned.namespace)
     }
     # Where each is named, and whether what is named there waits for whoever creates it.
     used: list[tuple[str, str, Place, bool, str]] = []
     for planned in stack.components:
         if own := planned.spec.service_account:
-            place, creates = planned.place("serviceAccount", "namespace"), bool(planned.component.namespace)
+            place, creates = planned.place("serviceAccount", "namespace"), bool(planned.namespace)
             name = service_account_of(own)[0]
-            used.append((planned.component.cluster or "", name, place, creates, "set createNamespace: true, or "))
+            used.append((planned.cluster or "", name, place, creates, "set createNamespace: true, or "))
     for guard in stack.guards:
         name, place = known_or(guard.written.namespace, SYSTEM), (*guard_place(stack.stack, guard.cluster), "namespace")
         used.append((guard.cluster, name, place, (guard.cluster, name) in created, ""))
@@ -62,8 +63,8 @@ def kubernetes_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     # In another cluster, the name of one that goes is another one's: only a UID says that it is the same.
     former = {each.text("metadata", "uid"): each for each in stack.held.of(types.SERVICE_ACCOUNT)}
     for planned in stack.components:
-        service_account, place = planned.spec.service_account, planned.service_account
-        cluster = stack.cluster(planned.component.cluster)
+        service_account, place = planned.spec.service_account, account_of(planned)
+        cluster = stack.cluster(planned.cluster)
         if service_account is None or cluster.service_accounts is None or place is None:
             continue
         live = cluster.service_accounts.get(service_account_of(service_account))
@@ -92,7 +93,7 @@ def kubernetes_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
 
 
 def _to_create(
-    planned: Planned,
+    planned: PlannedComponent,
     service_account: DeclaredResource,
     live: ServiceAccount | None,
     about: str,
@@ -110,7 +111,7 @@ def _to_create(
             "automountServiceAccountToken": inputs["automountServiceAccountToken"],
         }
         if differences := not_as_declared(types.SERVICE_ACCOUNT, declared, live.manifest):
-            yield differing(planned.key, "serviceAccount", f"{about}{planned.where}", differences)
+            yield differing(planned.binding.key, "serviceAccount", f"{about}{planned.where}", differences)
         return
     if live and ROLE_KEY in live.annotations:
         by = f", written by {listed(sorted(managers))}" if (managers := live.managers(ROLE_KEY)) else ""
@@ -118,7 +119,7 @@ def _to_create(
     yield from name_conflicts(planned, service_account, about, str(live) if live else None, import_id, former)
 
 
-def _declared(planned: Planned, annotations: Mapping[str, Any]) -> dict[str, Any]:
+def _declared(planned: PlannedComponent, annotations: Mapping[str, Any]) -> dict[str, Any]:
     """Return the annotations of a service account with those of the webhook."""
     if IRSA not in planned.spec.identity.used:
         return {**annotations}
@@ -128,7 +129,7 @@ def _declared(planned: Planned, annotations: Mapping[str, Any]) -> dict[str, Any
 
 
 def _taken(
-    planned: Planned, annotations: Mapping[str, Any], live: ServiceAccount, ours: Resource | None, about: str
+    planned: PlannedComponent, annotations: Mapping[str, Any], live: ServiceAccount, ours: Resource | None, about: str
 ) -> Iterator[LocatedMistake]:
     """Yield the annotations that others wrote with other values: server-side apply refuses to change them.
 

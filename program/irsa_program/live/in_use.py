@@ -8,9 +8,9 @@ from irsa.resources import DeclaredResource
 from irsa.rules.mistakes import Place, named
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.changes import CORRECTED_ISSUER
-from irsa_program.live.planned import Planned
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.live_rules import finding
+from irsa_program.plan import PlannedComponent
 from irsa_world.state.resource import Resource
 
 ONE_ASSOCIATION = "one association for each service account of a cluster"
@@ -81,7 +81,7 @@ NAME_CONFLICTS = {
 
 
 def name_conflicts(  # noqa: PLR0917 (what is planned, and what has its name)
-    planned: Planned,
+    planned: PlannedComponent,
     created: DeclaredResource,
     about: str,
     there: str | None,
@@ -98,7 +98,7 @@ def name_conflicts(  # noqa: PLR0917 (what is planned, and what has its name)
         wanted: That of what is to be imported; None where it is created.
         other: What has the name in this stack's state, and is to be deleted.
     """
-    kind, key = NAME_CONFLICTS[created.type], planned.component.cluster or ""
+    kind, key = NAME_CONFLICTS[created.type], planned.cluster or ""
     word, place = kind.word, planned.place(*kind.place)
     if created.type == types.INLINE_POLICY:
         place = (*place, created.inputs["name"])

@@ -20,7 +20,7 @@ from irsa_program.live.held import Held, held_by
 from irsa_program.live.in_eks import eks_conflicts, missing_agents, untagged_roles
 from irsa_program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
 from irsa_program.live.in_kubernetes import kubernetes_conflicts, namespace_conflicts
-from irsa_program.live.planned import PlannedStack, planned_components
+from irsa_program.live.planned import PlannedStack
 from irsa_program.live.reader import CloudReader
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.access import REGION_VARIABLES, first_variable
@@ -123,12 +123,11 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     planned = plan(stack, lookups)
     key = stack_key(f"{project_name(folder)}/{name}")
     planned = planned._replace(
-        components=[each for each in planned.components if each[0].binding not in left_out],
+        components=[each for each in planned.components if each.binding.key not in left_out],
         guards=[each._replace(settings=each.settings._replace(stack=key)) for each in planned.guards],
     )
-    components = planned_components(stack, planned, lookups)
-    reads = reader.reads(components, held or Held(), planned.guards)
-    whole = PlannedStack(stack, components, planned.guards, answers, reads, held or Held(), name, aws)
+    reads = reader.reads(planned.components, held or Held(), planned.guards)
+    whole = PlannedStack(stack, planned.components, planned.guards, answers, *reads, held or Held(), name, aws)
     found = [*reader.failures, *planned.mistakes, *conflicts(whole, held is not None)]
     found += [each for each in planned.not_compared if each.place[1] not in left_out]
     # What a binding without a plan has would look like what is deleted.

@@ -6,63 +6,18 @@ from typing import Any, NamedTuple
 from irsa import types
 from irsa.resources import DeclaredResource, Ref
 from irsa.role.ways import has_session_tags
-from irsa.rules.arns import Arn
 from irsa.rules.commands import AwsPlace
 from irsa.rules.mistakes import Place, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
-from irsa.rules.unknown import has_unknown, known_or, sampled
-from irsa.spec import Spec
-from irsa_config.stack import Binding, Stack
+from irsa.rules.unknown import known_or
+from irsa_config.stack import Stack
 from irsa_program.guards import PlannedGuard
 from irsa_program.live.held import Held
-from irsa_program.live.reads import AwsReads, ClusterReads, Reads
+from irsa_program.live.reads import AwsReads, ClusterReads
 from irsa_program.lookups.access import asked_aws_account
-from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount
-from irsa_program.plan import Plan, PlannedComponent
+from irsa_program.lookups.values import Lookups
+from irsa_program.plan import PlannedComponent, known_value
 from irsa_world.state.resource import Resource
-
-UNREACHED = ResolvedAwsAccount(None, None)
-
-
-class Planned(NamedTuple):
-    """One component of the plan."""
-
-    key: str
-    """The binding's key."""
-    binding: Binding
-    component: PlannedComponent
-    spec: Spec
-    identity: AwsIdentity | None
-    """That of the AWS account of its role; None where it could not be asked."""
-    where: str
-    """The cluster, for messages; empty in a stack of one cluster."""
-    role_arn: str | None
-    """ARN of its role; None where IAM chooses the name."""
-
-    def place(self, *keys: str | int) -> Place:
-        """Return a place in its binding."""
-        return ("bindings", self.key, *keys)
-
-    def arn_of(self, created: DeclaredResource) -> str | None:
-        """Return the ARN of the role or a policy that it creates; None where IAM chooses the name."""
-        if created.type == types.ROLE:
-            return self.role_arn
-        return _arn(self.identity, created)
-
-    @property
-    def service_account(self) -> str | None:
-        """The service account as `namespace/name`; None without one."""
-        own = self.spec.service_account
-        return "/".join(service_account_of(own)) if own else None
-
-    def attached_arns(self, held: Held) -> list[str | None]:
-        """Return the ARNs of the policies that it attaches, None where nobody knows it yet."""
-        created = {}
-        for each in self.spec.of(types.POLICY):
-            before = held.find(types.POLICY, each.logical_name)
-            created[each.key] = self.arn_of(each) or (before.arn if before and not replacing(each, before) else None)
-        arns = [each.inputs["policyArn"] for each in self.spec.of(types.ATTACHMENT)]
-        return [created[arn.key] if isinstance(arn, Ref) else known_value(arn) for arn in arns]
 
 
 class PlannedStack(NamedTuple):
@@ -71,17 +26,19 @@ class PlannedStack(NamedTuple):
     Attributes:
         components: The components of the plan.
         guards: The guards of the plan.
-        reads: What AWS and the clusters have.
+        aws_accounts: What AWS accounts have, by their key; None is the key of the stack's own.
+        clusters: What the clusters have, by their key in `Stack.clusters_by_key`.
         held: What the stack's state holds.
         name: The stack's name.
         aws_settings: The settings of the stack's default AWS provider, by their names without `aws:`.
     """
 
     stack: Stack
-    components: Sequence[Planned]
+    components: Sequence[PlannedComponent]
     guards: Sequence[PlannedGuard]
     lookups: Lookups
-    reads: Reads
+    aws_accounts: Mapping[str | None, AwsReads]
+    clusters: Mapping[str, ClusterReads]
     held: Held
     name: str
     aws_settings: Mapping[str, Any] = {}
@@ -92,51 +49,35 @@ class PlannedStack(NamedTuple):
         # IAM has no regions.
         return found._replace(region="") if region == "" else found
 
-    def aws_account(self, planned: Planned) -> AwsReads | None:
-        """Return what the AWS account of a component's role has; None where it was not asked."""
-        return self.reads.aws_accounts.get(planned.component.aws_account)
-
     def cluster(self, key: str | None) -> ClusterReads:
         """Return what a cluster has, by its key."""
-        return self.reads.clusters.get(key or "", ClusterReads())
+        return self.clusters.get(key or "", ClusterReads())
 
     def where(self, cluster: str | None) -> str:
         """Return a cluster for messages; nothing in a stack of one."""
-        return _where(self.stack, cluster)
+        return f" in the cluster {named(cluster)}" if self.stack.clusters and cluster else ""
 
 
-def _where(stack: Stack, cluster: str | None) -> str:
-    return f" in the cluster {named(cluster)}" if stack.clusters and cluster else ""
+def attached_arns(planned: PlannedComponent, held: Held) -> list[str | None]:
+    """Return the ARNs of the policies that a component attaches, None where nobody knows it yet."""
+    created = {}
+    for each in planned.spec.of(types.POLICY):
+        before = held.find(types.POLICY, each.logical_name)
+        created[each.key] = planned.arn_of(each) or (before.arn if before and not replacing(each, before) else None)
+    arns = [each.inputs["policyArn"] for each in planned.spec.of(types.ATTACHMENT)]
+    return [created[arn.key] if isinstance(arn, Ref) else known_value(arn) for arn in arns]
 
 
-def planned_components(stack: Stack, plan: Plan, lookups: Lookups) -> Sequence[Planned]:
-    """Return the components of the plan."""
-    found: list[Planned] = []
-    role_arns: dict[str, str | None] = {}
-    for component, spec in plan.components:
-        key, identity = component.binding, lookups.aws_accounts.get(component.aws_account, UNREACHED).identity
-        if component.takes_role:
-            role_arn = role_arns[key]
-        else:
-            role_arn = _arn(identity, spec.role) if spec.role else known_value(spec.role_arn)
-        role_arns.setdefault(key, role_arn)
-        where = _where(stack, component.cluster)
-        found.append(Planned(key, stack.bindings[key], component, spec, identity, where, role_arn))
-    return found
+def account_of(planned: PlannedComponent) -> str | None:
+    """Return the service account of a component as `namespace/name`; None without one."""
+    own = planned.spec.service_account
+    return "/".join(service_account_of(own)) if own else None
 
 
 def service_account_of(resource: DeclaredResource) -> tuple[str, str]:
     """Return the namespace and the name of a service account, or of that of an association, as far as it is known."""
     namespace, name = map(known_value, resource.service_account)
     return namespace or DEFAULT_NAMESPACE, str(name)
-
-
-def _arn(identity: AwsIdentity | None, created: DeclaredResource) -> str | None:
-    name, path = (known_value(created.inputs[each]) for each in ("name", "path"))
-    if identity is None or name is None:
-        return None
-    kind = types.NOUNS[created.type]
-    return str(Arn(identity.partition, identity.account_id, kind, Arn.with_path(path, name)))
 
 
 def replacing(created: DeclaredResource, before: Resource) -> list[str]:
@@ -152,17 +93,12 @@ def replacing(created: DeclaredResource, before: Resource) -> list[str]:
     return [key for key in keys if (known_value(wanted[key]) or unset.get(key, "")) != has[key]]
 
 
-def roles_to_tag(planned: Planned) -> Iterator[tuple[Place, str]]:
+def roles_to_tag(planned: PlannedComponent) -> Iterator[tuple[Place, str]]:
     """Yield the roles that Pods go on to assume with the session tags of EKS Pod Identity, each with its key."""
-    declared = planned.component.declared
+    declared = planned.spec.declared
     if not any(way.has_tags for way in planned.spec.identity.trusted) or not has_session_tags(declared):
         return
     places: dict[Place, Any] = {("podIdentity", "targetRoleArn"): declared.at(("pod_identity", "target_role_arn"))}
     roles = known_or(declared.assume_role_arns, [])
     places |= {("assumeRoleArns", index): arn for index, arn in enumerate(roles)}
     yield from ((place, arn) for place, arn in places.items() if isinstance(known_value(arn), str))
-
-
-def known_value(value: Any) -> Any:
-    """Return a value that is known; None for another."""
-    return None if has_unknown(value) or (isinstance(value, str) and sampled(value)) else value

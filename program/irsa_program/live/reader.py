@@ -24,14 +24,15 @@ from irsa_program.live.cloud import LiveCloud
 from irsa_program.live.given_up import gives_up, whose_pods
 from irsa_program.live.guards import guard_modes
 from irsa_program.live.held import Held, account_and_name
-from irsa_program.live.planned import Planned, known_value, roles_to_tag
-from irsa_program.live.reads import AwsReads, ClusterReads, Reads
+from irsa_program.live.planned import roles_to_tag
+from irsa_program.live.reads import AwsReads, ClusterReads
 from irsa_program.lookups import access, live_rules
 from irsa_program.lookups.failures import kubernetes_mistake
 from irsa_program.lookups.imported import LiveImport, imports, policy_properties, role_properties
 from irsa_program.lookups.live_rules import finding
 from irsa_program.lookups.questions import LookupFailure, Questions
 from irsa_program.lookups.values import Lookups, Needs
+from irsa_program.plan import PlannedComponent, known_value
 from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
 from irsa_world.live.guards import guards_of
 from irsa_world.live.iam import AwsAccountClient
@@ -82,18 +83,20 @@ class CloudReader:
         answered = {key: each for key, each in found.aws_accounts.items() if each.identity or key not in used}
         return found._replace(aws_accounts=answered, oidc_providers=providers)
 
-    def reads(self, components: Sequence[Planned], held: Held, guards: Sequence[PlannedGuard] = ()) -> Reads:
-        """Return what AWS and the clusters have, as far as it matters for the components of the plan.
+    def reads(
+        self, components: Sequence[PlannedComponent], held: Held, guards: Sequence[PlannedGuard]
+    ) -> tuple[Mapping[str | None, AwsReads], Mapping[str, ClusterReads]]:
+        """Return what AWS accounts and clusters have by their keys, as far as it matters for the plan.
 
         Args:
             components: The components of the plan.
             held: What the stack's state holds: of that, nobody is asked whether somebody else has it.
             guards: The guards of the plan.
         """
-        created: dict[str | None, list[Planned]] = {}
+        created: dict[str | None, list[PlannedComponent]] = {}
         for each in components:
             if each.spec.role:
-                created.setdefault(each.component.aws_account, []).append(each)
+                created.setdefault(each.aws_account, []).append(each)
         named_roles = [known_value(each.spec.role_arn) or "" for each in components if not each.spec.role]
         named_roles += [arn for each in components for _, arn in roles_to_tag(each)]
         with_named_roles = {account_and_name(arn, "role")[0] for arn in named_roles}
@@ -102,7 +105,7 @@ class CloudReader:
         # The namespaces whose Pods are to be read.
         with_pods: dict[str, set[str]] = {}
         for each in components:
-            key, change = each.component.cluster or "", gives_up(each, held)
+            key, change = each.cluster or "", gives_up(each, held)
             if change:
                 with_pods.setdefault(key, set()).update(name.partition("/")[0] for name in whose_pods(each, change))
             for association in each.spec.of(types.POD_IDENTITY_ASSOCIATION):
@@ -129,7 +132,7 @@ class CloudReader:
         for key, of_eks in in_eks.items():
             has_agent, associations = of_eks.result()
             found[key] = replace(found.get(key, ClusterReads()), has_agent=has_agent, associations=associations)
-        return Reads({key: future.result() for key, future in in_iam.items()}, found)
+        return {key: future.result() for key, future in in_iam.items()}, found
 
     def _answer(self, rule: str, question: Callable[[], Answer]) -> Answer | None:
         """Return the answer of a look-up; a failure without a rule of its own gets this one."""
@@ -226,7 +229,7 @@ class CloudReader:
         rule, write = live_rules.CLUSTER_UNREACHABLE, self._to_write(key)
         return kubernetes_mistake(error, place, live.context, live.place, rule, write=write)
 
-    def _aws_reads(self, live: AwsAccountClient, created: Collection[Planned]) -> AwsReads:
+    def _aws_reads(self, live: AwsAccountClient, created: Collection[PlannedComponent]) -> AwsReads:
         """Return what an AWS account has: all that matters for roles that are created, or the roles alone."""
         ask, where = self._optional, f"AWS account {live.number}"
         roles = ask(f"{where}, names of roles", live.listed_roles)
@@ -240,7 +243,7 @@ class CloudReader:
             None if providers is None else frozenset(providers),
             ask(f"{where}, quotas", live.summary),
         )
-        importing = {each.component.name: each.spec for each in created if imports(each.spec)}
+        importing = {each.name: each.spec for each in created if imports(each.spec)}
         with ThreadPoolExecutor(CONCURRENT) as pool:
             there = pool.map(partial(self._to_import, live, reads), importing.values())
             return replace(reads, to_import=dict(zip(importing, there, strict=True)))

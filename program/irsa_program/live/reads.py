@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from irsa.rules.commands import UNKNOWN_CLUSTER, ClusterPlace
 from irsa_program.live.held import account_and_name
@@ -68,12 +68,3 @@ class AwsReads:
         """ARNs of its own managed policies by their names in lower case."""
         names = ((*account_and_name(arn, "policy"), arn) for arn in self.policies or ())
         return {name: arn for account_id, name, arn in names if account_id == self.number}
-
-
-class Reads(NamedTuple):
-    """All that was read."""
-
-    aws_accounts: Mapping[str | None, AwsReads]
-    """By their key; None is the key of the stack's AWS account."""
-    clusters: Mapping[str, ClusterReads]
-    """By their key in `Stack.clusters_by_key`."""

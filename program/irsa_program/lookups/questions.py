@@ -72,18 +72,12 @@ class Cloud(Protocol):
         """Return the outputs of another stack."""
 
 
-class _Asked(Protocol):
-    answers: Once
-
-
-ASKED = TypeVar("ASKED", bound=_Asked)
-
-
-def once(question: Callable[Concatenate[ASKED, KEY], ANSWER]) -> Callable[Concatenate[ASKED, KEY], ANSWER]:
+def once(question: Callable[Concatenate[Any, KEY], ANSWER]) -> Callable[Concatenate[Any, KEY], ANSWER]:
     """Return the question so that it is asked once: the answer, or the failure, is kept in `answers`."""
 
-    def asked(self: ASKED, /, *key: KEY.args, **named: KEY.kwargs) -> ANSWER:
-        return self.answers.answer((question, *key), partial(question, self, *key, **named))
+    def asked(self: Any, /, *key: KEY.args, **named: KEY.kwargs) -> ANSWER:
+        answers: Once = self.answers
+        return answers.answer((question, *key), partial(question, self, *key, **named))
 
     return asked
 

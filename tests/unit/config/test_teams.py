@@ -292,7 +292,7 @@ def test_what_is_planned_lies_within_the_limits(repository: Path, binding: Any, 
         return
     planned = plan(found.stack, unanswered(found.stack, "us-west-2", None))
     assert key == "payments-a"
-    for _, spec in planned.components:
+    for spec in (each.spec for each in planned.components):
         for role in spec.of(types.ROLE):
             assert (role.inputs["path"], role.inputs["permissionsBoundary"]) == (*TEAM["role"].values(),)
             assert fnmatchcase(role.inputs["name"] or key, "payments-*")

@@ -198,11 +198,3 @@ def test_a_mistake_is_placed_where_it_is(name: str, value: Any, place: Place) ->
 def test_other_languages_have_one_kind_of_number(value: float, known: int) -> None:
     seconds, found = read(ALL["role.max_session_duration"], value)
     assert (seconds, type(seconds), found) == (known, int, [])
-
-
-def test_json_text_is_kept_beside_what_it_says() -> None:
-    text = '{ "Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"} }'
-    value, found = read(ALL["policy.document"], text)
-    assert found == []
-    assert value.text == text
-    assert value.content["Statement"]["Action"] == "s3:*"

@@ -19,8 +19,8 @@ from irsa_program.examine import examine
 from irsa_program.live.changes import pod_losses
 from irsa_program.live.held import Held, held_by
 from irsa_program.live.look import conflicts
-from irsa_program.live.planned import PlannedStack, planned_components
-from irsa_program.live.reads import AwsReads, ClusterReads, Reads
+from irsa_program.live.planned import PlannedStack
+from irsa_program.live.reads import AwsReads, ClusterReads
 from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from irsa_program.plan import plan
 from irsa_world.model import Role, ServiceAccount
@@ -125,10 +125,9 @@ def whole(
     stack = stack_of(values)
     lookups = lookups_of(stack)
     there = {key: clusters.get(key) or cluster() for key in stack.clusters_by_key}
-    reads = Reads({key: aws_account or account() for key in lookups.aws_accounts}, there)
+    in_iam = {key: aws_account or account() for key in lookups.aws_accounts}
     planned = plan(stack, lookups)
-    components = planned_components(stack, planned, lookups)
-    return PlannedStack(stack, components, planned.guards, lookups, reads, held(state), "dev")
+    return PlannedStack(stack, planned.components, planned.guards, lookups, in_iam, there, held(state), "dev")
 
 
 def found(

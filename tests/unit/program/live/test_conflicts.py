@@ -70,20 +70,6 @@ def test_what_the_state_holds_for_another_binding_is_a_conflict() -> None:
         assert "import: [role]" not in mistake.mistake.fix
 
 
-@pytest.mark.parametrize(
-    ("wrong", "right"),
-    [
-        ("arn:aws:iam::aws:policy/service-role/AmazonS3ReadOnlyAccess", S3),
-        (arn("policy", "amazons3readonlyaccess"), S3),
-    ],
-)
-def test_a_policy_to_attach_must_exist(wrong: str, right: str) -> None:
-    (mistake,) = found(app(policyArns=[wrong]))
-
-    assert rules([mistake]) == [("policy-missing", "bindings.app.policyArns[0]")]
-    assert right in mistake.mistake.fix
-
-
 def test_a_policy_that_cannot_be_attached() -> None:
     """IsAttachable is false for a policy that AWS has deprecated.
 
