@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pulumi_policy
+from pulumi_policy import policy as sdk
 
+from irsa.rules.mistakes import Mistake, described, named, nearest
 from policy_pack import properties
 from policy_pack.rules import RULES, violations
 from policy_pack.stack import mismatches
 
-# The SDK's own reader forgets what is a secret, and raises where a value is not known.
-pulumi_policy.policy.deserialize_properties = properties.read
 MISMATCH = "a role does not trust whom the stack gives it, or trusts whom the stack gives another"
 MANDATORY, ADVISORY = pulumi_policy.EnforcementLevel.MANDATORY, pulumi_policy.EnforcementLevel.ADVISORY
 
@@ -46,4 +46,19 @@ if __name__ == "__main__":
         for policy, danger, level in levels + ([] if rule.danger == "always" else [(other, False, ADVISORY)]):
             judge = functools.partial(safe, functools.partial(judge_resource, name, danger))
             policies.append(pulumi_policy.ResourceValidationPolicy(policy, rule.description, judge, level))
+    names = [each.name for each in policies]
+
+    class Servicer(sdk._PolicyAnalyzerServicer):
+        """What the engine asks; the SDK takes a level for a policy that there is not, and says nothing."""
+
+        def Configure(self, request: Any, context: Any) -> Any:
+            wrong = sorted(request.policyConfig.keys() - {*names})
+            if wrong:
+                found = ", ".join(named(each) for each in wrong)
+                mistake = Mistake(found, ", ".join(names), nearest(wrong[0], names, "write one of these"))
+                raise ValueError(described("--policy-pack-config", mistake))
+            return super().Configure(request, context)
+
+    # The SDK's own reader forgets what is a secret, and raises where a value is not known.
+    sdk._PolicyAnalyzerServicer, sdk.deserialize_properties = Servicer, properties.read
     pulumi_policy.PolicyPack("irsa", policies)
