@@ -75,17 +75,17 @@ RULES: Mapping[str, LintRule] = {
 }
 
 
-def violations(name: str, type_: str, properties: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
-    """Yield what a rule says of a resource, and whether that is mandatory by default."""
+def violations(name: str, danger: bool, resource: Any) -> Iterator[tuple[str]]:
+    """Yield what a rule says of a resource, in its warnings that are mandatory by default, or in the others."""
     # That of this name in RULES takes a role of irsa.
     judge: Callable[[Any], Warnings] = trust.wide_trust if name == "wide-trust" else RULES[name].warnings
-    values = [*_values(type_, properties)]
-    for places, judged in _given(values):
+    for places, judged in _given([*_values(resource.resource_type, resource.props)]):
         for inner, mistake in judge(judged) if isinstance(judged, RULES[name].judges) else ():
             # That of a role's policies together begins with the index of one.
             index, *rest = inner if isinstance(judged, Policies) else (0, *inner)
             place = [*places[int(index)], *("Statement" if each == "statements" else each for each in rest)]
-            yield isinstance(mistake, Danger), message(path_of(place), mistake, is_secret(properties[place[0]]))
+            if isinstance(mistake, Danger) is danger:
+                yield (message(path_of(place), mistake, is_secret(resource.props[place[0]])),)
 
 
 def _values(type_: str, properties: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:

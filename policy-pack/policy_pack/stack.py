@@ -25,7 +25,7 @@ SERVICE_ACCOUNT, ASSOCIATION = (
 
 
 def mismatches(resources: Sequence[Any]) -> Iterator[tuple[str, str]]:
-    """Yield URN and message for who is given a role of the stack that does not trust them, and the reverse."""
+    """Yield message and URN for who is given a role of the stack that does not trust them, and the reverse."""
     roles = {each.urn: each.props for each in resources if each.resource_type == ROLE}
     contents = {urn: document(each.get(TRUST), TRUST) for urn, each in roles.items()}
     trusts = {urn: parse(each) for urn, each in contents.items() if isinstance(each, dict) and not has_unknown(each)}
@@ -51,7 +51,7 @@ def mismatches(resources: Sequence[Any]) -> Iterator[tuple[str, str]]:
                 wrong.append((urn, found, "give it that role, or take it out of the role's trust policy"))
         for of, found, fix in wrong:
             mistake = Mistake(found, "a role that trusts it", fix)
-            yield resource.urn, message(named(subject), mistake, is_secret([resource.props, roles.get(of)]))
+            yield message(named(subject), mistake, is_secret([resource.props, roles.get(of)])), resource.urn
 
 
 def _given(resource: Any, urns: Mapping[str, str]) -> tuple[Any, PodIdentityRequest, str, Any]:
