@@ -50,7 +50,8 @@ def read_last_use(
                     _step(services[number], arn, jobs, found)
             except CouldNotLookError as error:
                 if error.cause in OF_ALL_ROLES:
-                    found = {each: Unread(error) for each in left if each.split(":")[4] == number} | found
+                    others = [each for each in left if each not in found and each.split(":")[4] == number]
+                    found |= dict.fromkeys(others, Unread(error))
                 elif error.cause is not Cause.THROTTLED:
                     found[arn] = Unread(error)
         asked.update(left[:JOBS_AT_ONCE])
