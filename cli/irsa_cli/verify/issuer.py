@@ -6,6 +6,7 @@ https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-accou
 
 import json
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -206,7 +207,16 @@ def _keys_of(document: Any) -> list[Jwk]:
 
 
 def _material(key: Jwk) -> dict[str, Any]:
-    return {name: key[name] for name in OF_KEY if name in key}
+    return {name: _plain(name, key[name]) for name in OF_KEY if name in key}
+
+
+def _plain(name: str, number: Any) -> Any:
+    """Return a number without padding and, of RSA, leading zeros: with these, it is the same one."""
+    if isinstance(number, str) and re.fullmatch("[A-Za-z0-9_-]+=*", number):
+        with suppress(ValueError):
+            found = urlsafe_b64decode(number.rstrip("=") + "==").lstrip(b"\0" if name in ("n", "e") else b"")
+            return urlsafe_b64encode(found).decode().rstrip("=")
+    return number
 
 
 def _shown(value: Any) -> str:

@@ -18,7 +18,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
-from irsa.rules.mistakes import named
+from irsa.rules.mistakes import Mistake, named
+from irsa.rules.policies import each_key_once
 from irsa.rules.unknown import Unknown
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.connection import is_of_certificate
@@ -129,8 +130,11 @@ def _document(url: str, answer: httpx2.Response) -> Any:
         if len(body) > LARGEST:
             return NotPublished(f"{named(url)} has more than {LARGEST:,} bytes")
     with suppress(ValueError, RecursionError):
-        if isinstance(read := json.loads(body), dict):
-            return read
+        try:
+            if isinstance(read := json.loads(body, object_pairs_hook=each_key_once), dict):
+                return read
+        except Mistake as mistake:
+            return Unknown(f"{named(url)} has {mistake.found}: publish it once, since STS may read either")
     return NotPublished(f"{named(url)} has no JSON object")
 
 

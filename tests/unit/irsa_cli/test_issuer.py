@@ -3,6 +3,7 @@
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html#manage-oidc-provider-prerequisites
 """
 
+import base64
 import copy
 import json
 from collections.abc import Callable
@@ -60,6 +61,15 @@ def test_what_the_api_server_writes_is_good() -> None:
     more = [{**JWKS["keys"][0], "kid": "retired"}, {"kty": "AKP", "use": "enc", "key_ops": ["encrypt"]}, 7]
     assert said(replace(GOOD, keys={"keys": [*JWKS["keys"], *more]})) == []
     assert said(replace(GOOD, token=Unknown("denied"))) == []
+
+
+@given(st.integers(0, 3), st.integers(0, 2), st.sampled_from(["n", "e"]))
+def test_another_form_of_a_number_is_the_same_key(zeros: int, padding: int, name: str) -> None:
+    """https://datatracker.ietf.org/doc/html/rfc7518#section-2: Base64urlUInt has neither, and others write both."""
+    number = base64.urlsafe_b64decode(JWKS["keys"][0][name] + "==")
+    form = base64.urlsafe_b64encode(bytes(zeros) + number).decode().rstrip("=") + "=" * padding
+    for issuer in (GOOD, replace(GOOD, token=Unknown("denied"))):
+        assert said(replace(issuer, keys={"keys": [{**JWKS["keys"][0], name: form}, JWKS["keys"][1]]})) == []
 
 
 def of_discovery(**changed: Any) -> Issuer:
