@@ -38,31 +38,27 @@ def read_last_use(
     """Return what each role last used, or why that is not known; the clients are by number of the AWS account."""
     services = {number: Service(each.session, "iam", ONCE_MORE) for number, each in clients.items()}
     found: dict[str, Report | Unread] = {}
-    jobs: dict[str, str] = {}
-    asked = Counter[str]()
+    jobs, asked = dict[str, str](), Counter[str]()
     left, end = sorted(role_arns), time.monotonic() + BUDGET_SECONDS
     total = len(left)
     while left and time.monotonic() < end:
         for arn in left[:JOBS_AT_ONCE]:
             number = arn.split(":")[4]
             try:
-                if arn not in found:
-                    _step(services[number], arn, jobs, found)
+                _step(services[number], arn, jobs, found)
             except CouldNotLookError as error:
                 if error.cause in OF_ALL_ROLES:
-                    others = [each for each in left if each not in found and each.split(":")[4] == number]
-                    found |= dict.fromkeys(others, Unread(error))
-                elif error.cause is not Cause.THROTTLED:
+                    found |= {each: Unread(error) for each in {*left} - found.keys() if each.split(":")[4] == number}
+                    break
+                if error.cause is not Cause.THROTTLED:
                     found[arn] = Unread(error)
         asked.update(left[:JOBS_AT_ONCE])
         left = sorted((arn for arn in left if arn not in found), key=lambda arn: asked[arn] // SHARE)
         show(f"last use: {len(found):,} of {total:,} roles")
         if left:
             time.sleep(POLL_SECONDS)
-    late = CouldNotLookError(
-        f"IAM did not report it within {BUDGET_SECONDS // 60} minutes: choose fewer by --namespace"
-    )
-    return found | dict.fromkeys(left, Unread(late))
+    late = f"IAM did not report it within {BUDGET_SECONDS // 60} minutes: choose fewer by --namespace"
+    return found | dict.fromkeys(left, Unread(CouldNotLookError(late)))
 
 
 def _step(service: Service, arn: str, jobs: dict[str, str], found: dict[str, Report | Unread]) -> None:

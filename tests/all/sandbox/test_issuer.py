@@ -169,7 +169,7 @@ def test_keys_are_rotated_as_advised(outside: Outside, tmp_path: Path) -> None:
     outside.repaired("is not published")
     outside.restart(*options)
     verified = irsa(outside.project, "verify", "--stack", STACK, **outside.site.variables)
-    assert (verified.returncode, verified.stdout.partition("\n")[0][-10:]) == (0, "3 bindings")
+    assert (verified.returncode, verified.stdout.partition("\n")[0][-10:]) == (0, "3 bindings"), verified.stdout
     # Whoever signs first, with a key that nobody has published.
     outside.site.pages[KEYS] = before
     explained = outside.explain()

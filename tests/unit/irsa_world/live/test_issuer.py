@@ -81,7 +81,9 @@ def test_only_https_is_asked(site: Site, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "[::1]", "10.0.0.1", "169.254.169.254", "[fd00:ec2::254]", "[::ffff:10.0.0.1]", "[fe80::1]"]
+    "host",
+    ["127.0.0.1", "127.1", "2130706433", "[::1]", "10.0.0.1", "169.254.169.254", "[fd00:ec2::254]", "[fe80::1]",
+     "[::ffff:10.0.0.1]"],
 )  # fmt: skip
 def test_a_private_address_is_not_asked(site: Site, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: a `jwks_uri` of the metadata of the machine on which irsa runs, or of its proxy."""
