@@ -17,10 +17,8 @@ from policy_pack.properties import is_secret
 from policy_pack.rules import ROLE, TRUST, document, message
 
 WAYS = IRSA, POD_IDENTITY = "IRSA", "EKS Pod Identity"
-SERVICE_ACCOUNT, ASSOCIATION = (
-    "kubernetes:core/v1:ServiceAccount",
-    "aws:eks/podIdentityAssociation:PodIdentityAssociation",
-)
+SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount"
+ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 
 
 def mismatches(resources: Sequence[Any]) -> Iterator[tuple[str, str]]:
@@ -82,4 +80,4 @@ def _admits(trust: Parsed, subject: str, request: PodIdentityRequest, way: str) 
 
 def _name(role: Any) -> str:
     """Return how a message names a role: by its name in the program, or its ARN."""
-    return named(str(role).rpartition("::")[2]) if isinstance(role, str) else "no role that is known"
+    return named(role.rpartition(f"{ROLE}::")[2]) if isinstance(role, str) else "no role that is known"

@@ -161,6 +161,7 @@ def test_a_service_account_and_its_role() -> None:
         ([role("default:*"), account(ARN)], []),
         ([role("default:other"), account(ARN)], ["does not admit it by IRSA"]),
         ([role(), account(None)], ["gets no role"]),
+        ([role(), account(f"{ARN}s")], [f"gets {ARN}s"]),
         ([role(), other, account(ARN + "2")], ["does not admit", "trusts it, and by IRSA it gets other"]),
         ([role("default:other"), account("arn:aws:iam::111122223333:role/elsewhere")], []),
         ([new, account(UNKNOWN, [new])], ["does not admit"]),
