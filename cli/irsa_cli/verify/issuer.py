@@ -115,8 +115,8 @@ def problems(issuer: Issuer, place: commands.ClusterPlace) -> Iterator[Problem]:
         else:
             yield from judge(issuer, copy)
     # Without them, nothing is known of the next key.
-    if isinstance(issuer.own_keys, Unknown):
-        yield Problem(issuer.own_keys)
+    if not _keys_of(own := issuer.own_keys):
+        yield Problem(own if isinstance(own, Unknown) else Unknown("the API server lists no keys"))
 
 
 def _of_discovery(issuer: Issuer, copy: str) -> Iterator[Problem]:
@@ -163,7 +163,7 @@ def _fault(key: Jwk, published: Sequence[Jwk], token: str | Unknown) -> str:
         return f"shares its kid with {len(same) - 1} others that are published"
     if _material(key) not in ({}, _material(found)):
         return "is published as another key of this kid"
-    if found.get("use", "sig") != "sig":
+    if found.get("use") not in (None, "sig"):
         return f"is published with the use {_shown(found['use'])}"
     if "key_ops" in found:
         return "is published with key_ops"

@@ -92,6 +92,7 @@ BROKEN: dict[str, tuple[Issuer, str, bool]] = {
     "algorithms": (
         of_discovery(id_token_signing_alg_values_supported=["HS256", "none"]), "the published id_token_signing", True),
     "no JWK Set": (replace(GOOD, keys={"keys": {"old": 1}}), "no keys are published", True),
+    "no own keys": (replace(GOOD, own_keys={}), "unknown: the API server lists no keys", True),
     "own keys denied": (replace(GOOD, own_keys=DENIED), "unknown: get /openid/v1/jwks: forb", True),
     "the token's issuer": (
         replace(GOOD, token=token({"iss": "https://b.example"})), "the issuer of a new token is https://b.", True),
