@@ -131,9 +131,6 @@ def _of_discovery(issuer: Issuer, copy: str) -> Iterator[Problem]:
 def _of_keys(issuer: Issuer, copy: str) -> Iterator[Problem]:
     """Yield what is wrong with the published keys, for those of the API server."""
     published, own, signs = _keys_of(issuer.keys), _keys_of(issuer.own_keys), None
-    if not published:
-        yield Problem("no keys are published", f"a JWK Set: {copy}")
-        return
     for kind, number in Counter(str(each.get("kty")) for each in published).items():
         if number > MOST_KEYS:
             yield Problem(f"{number:,} keys of type {named(kind)} are published", f"at most {MOST_KEYS}: {copy}")

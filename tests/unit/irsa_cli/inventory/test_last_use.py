@@ -208,8 +208,6 @@ def test_a_role(inventory: Inventory, roles: list[Role], more: Any, outcomes: li
     [
         ({}, "FAILED", f"the job of IAM failed: {MARK}"),
         ({}, "IN_PROGRESS", "within 20 minutes"),
-        ({GENERATE: ["AccessDenied"]}, "COMPLETED", "iam:GenerateServiceLastAccessedDetails: AccessDenied"),
-        ({GET: ["AccessDenied"]}, "COMPLETED", "iam:GetServiceLastAccessedDetails: AccessDenied"),
         ({GENERATE: ["NoSuchEntity"]}, "COMPLETED", "the role was deleted"),
         ({GET: ["NoSuchEntity"]}, "COMPLETED", "does not know the job"),
         ({GET: ["", "InvalidInput"]}, "COMPLETED", "InvalidInput"),
