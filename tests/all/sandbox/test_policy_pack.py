@@ -220,7 +220,7 @@ def test_the_state_of_a_typescript_program_and_a_misspelt_policy(stack: Stack) -
     def said(*more: str) -> str:
         answer = stack.cloud.run("pulumi", *analyze, *more, folder=stack.folder, **stack.variables)
         assert answer.returncode == 1
-        return answer.stdout + answer.stderr
+        return f"{answer.stdout}{answer.stderr}"
 
     expected = ("wide-trust", "write-everything", "unreadable-document")
     assert violations(said()) == {("mandatory", each, "api") for each in expected}

@@ -121,12 +121,21 @@ def test_an_audience_is_asked_for(audience: Any, operator: str, names: set[str])
     assert {*said(ROLE, assumeRolePolicy=trust("team:reader", audience, operator))} == names
 
 
-@pytest.mark.parametrize("more", [{"Sid": "Any one"}, {"Sid": "a\n"}, {"Action": ["sts:AssumeRole", "s3:Get"]}])
-def test_what_iam_would_not_take_in_a_trust_policy_hides_no_crowd(more: Any) -> None:
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [
+        ({"Sid": "Any one"}, "wide-trust"),
+        ({"Sid": "a\n"}, "wide-trust"),
+        ({"Action": ["sts:AssumeRole", "s3:Get"]}, "wide-trust"),
+        ({"NotPrincipal": {"AWS": "111122223333"}}, "unreadable-document"),
+        ({"principal": "*"}, "unreadable-document"),
+    ],
+)
+def test_nothing_in_a_trust_policy_hides_a_crowd(more: Any, name: str) -> None:
     """The attack: what is read as a live trust policy, and is left out of the lint, which is stricter."""
     everybody = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*", **more}
 
-    assert {*said(ROLE, assumeRolePolicy=document(everybody))} == {"wide-trust"}
+    assert {*said(ROLE, assumeRolePolicy=document(everybody))} == {name}
 
 
 def test_wide_trust_and_its_advice_for_any_program() -> None:
