@@ -7,7 +7,6 @@ import json
 import socket
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -129,13 +128,13 @@ def _document(url: str, answer: httpx2.Response) -> Any:
         body += part
         if len(body) > LARGEST:
             return NotPublished(f"{named(url)} has more than {LARGEST:,} bytes")
-    with suppress(ValueError, RecursionError):
-        try:
-            if isinstance(read := json.loads(body, object_pairs_hook=each_key_once), dict):
-                return read
-        except Mistake as mistake:
-            return Unknown(f"{named(url)} has {mistake.found}: publish it once, since STS may read either")
-    return NotPublished(f"{named(url)} has no JSON object")
+    try:
+        read = json.loads(body, object_pairs_hook=each_key_once)
+    except Mistake as mistake:
+        return Unknown(f"{named(url)} has {mistake.found}: publish it once, since STS may read either")
+    except (ValueError, RecursionError):
+        read = None
+    return read if isinstance(read, dict) else NotPublished(f"{named(url)} has no JSON object")
 
 
 def _private_address(host: str, by_proxy: bool) -> str:
