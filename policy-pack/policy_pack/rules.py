@@ -1,7 +1,6 @@
 """The rules for one resource, each by its name in `irsa:lint`, and what a violation of one says."""
 
 import functools
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ from irsa.evaluation.admission import Admission, admission
 from irsa.evaluation.document import parse
 from irsa.evaluation.grants import admitted_by
 from irsa.evaluation.lint import actions, managed_policies, permissions, trust
-from irsa.evaluation.lint.rule import Danger, LintRule, Policies, Warnings, rule, rules_of, statements
+from irsa.evaluation.lint.rule import Danger, LintRule, Policies, Warnings, rule, statements
 from irsa.role.lint import RULES as OF_ROLES
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import VERSION, document_mistakes
@@ -18,11 +17,9 @@ from irsa.rules.mistakes import Located, Mistake, Place, described, path_of
 from irsa.rules.policies import parse_object
 from irsa.rules.trust import minified
 from irsa.rules.unknown import Unknown
-from policy_pack.properties import NOT_DECRYPTED, is_secret, known
+from policy_pack.properties import is_secret, known
 
-# https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html: none of IAM's requests takes a longer one.
-LONGEST = 131_072
-ROLE, TRUST, INLINE, DOCUMENT, ARNS = "aws:iam/role:Role", "assumeRolePolicy", "inlinePolicies", "policy", "policyArn"
+ROLE, TRUST, INLINE, DOCUMENT = "aws:iam/role:Role", "assumeRolePolicy", "inlinePolicies", "policy"
 PROPERTIES: Mapping[str, Sequence[str]] = {
     ROLE: (TRUST, INLINE, "managedPolicyArns"),
     "aws:iam/policy:Policy": (DOCUMENT,),
@@ -39,8 +36,6 @@ class Unread(list[Located]):
 
 # Each rule asks for it.
 _admission = functools.lru_cache(maxsize=1024)(admission)
-# A document or an ARN of a resource: its property, its place, its content with markers, and whether it is a secret.
-Value = tuple[str, Place, Any, bool]
 
 
 @rule()
@@ -64,60 +59,62 @@ def unreadable_document(of: Unread) -> Warnings:
 @rule()
 def not_checked(of: Unknown) -> Warnings:
     """A value is not known now."""
-    when, fix = (
-        ("", "analyze the stack, which reads it") if of is NOT_DECRYPTED else (" in preview", "`pulumi up` checks it")
-    )
-    yield (), Mistake(f"not checked{when}: {of.reason}", "a value that is known", fix)
+    fix = "`pulumi up` checks it; where a file of a state lacks it, `pulumi policy analyze --stack`"
+    yield (), Mistake(f"not checked: {of.reason}", "a value that is known", fix)
 
 
+# By name, so that a new rule of irsa fails nobody's programs unasked.
+_RULES = (
+    *(missing_condition, unreadable_document, not_checked, actions.unknown_action, actions.wrong_resource),
+    *(permissions.write_everything, permissions.pass_any_role, permissions.full_access),
+    permissions.administrator_access,
+)
 RULES: Mapping[str, LintRule] = {
     "wide-trust": OF_ROLES["wide-trust"]._replace(judges=trust.Trust),
-    **rules_of(sys.modules[__name__], permissions, actions, managed_policies),
+    **{each.warnings.__name__.replace("_", "-"): each for each in _RULES},
 }
 
 
-def violations(name: str, type_: str, properties: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
-    """Yield what a rule says of a resource, and whether that is mandatory by default."""
+def violations(name: str, danger: bool, resource: Any) -> Iterator[tuple[str]]:
+    """Yield what a rule says of a resource, in its warnings that are mandatory by default, or in the others."""
     # That of this name in RULES takes a role of irsa.
     judge: Callable[[Any], Warnings] = trust.wide_trust if name == "wide-trust" else RULES[name].warnings
-    for judged, values, outer in _given(type_, properties):
+    for places, judged in _given([*_values(resource.resource_type, resource.props)]):
         for inner, mistake in judge(judged) if isinstance(judged, RULES[name].judges) else ():
             # That of a role's policies together begins with the index of one.
-            value, place = (values[int(inner[0])], inner[1:]) if isinstance(judged, Policies) else (values[0], inner)
-            place = ("Statement", *place[1:]) if place[:1] == ("statements",) else place
-            secret = any(each[3] for each in values)
-            yield isinstance(mistake, Danger), message(path_of((*value[1], *outer, *place)), mistake, secret)
+            index, *rest = inner if isinstance(judged, Policies) else (0, *inner)
+            place = [*places[int(index)], *("Statement" if each == "statements" else each for each in rest)]
+            if isinstance(mistake, Danger) is danger:
+                yield (message(path_of(place), mistake, is_secret(resource.props[place[0]])),)
 
 
-def _given(type_: str, properties: Mapping[str, Any]) -> Iterator[tuple[object, Sequence[Value], Place]]:
-    """Yield what rules judge, the values in which it is, and its place there."""
-    values = [*_values(type_, properties)]
-    documents = [each for each in values if each[0] in (INLINE, DOCUMENT) and isinstance(each[2], dict)]
-    contents = [content for _, _, content, _ in documents]
-    yield Policies(contents), documents, ()
-    for value in values:
-        key, _, content, _ = value
-        unknown = {leaf.reason: leaf for _, leaf in leaves(content) if isinstance(leaf, Unknown)}
-        yield from ((each, [value], ()) for each in unknown.values())
-        if isinstance(content, Unread):
-            yield content, [value], ()
-        elif isinstance(content, str):
-            yield managed_policies.ManagedPolicy(content, contents), [value, *documents], ()
-        elif key != TRUST and isinstance(content, dict):
-            yield from ((each, [value], place) for place, each in statements(content, content))
-        elif isinstance(content, dict):
-            admitted = Admission() if unknown else _admission(minified(content), (), (), "")
-            yield trust.Trust(items_of(content["Statement"]), admitted), [value], ()
-
-
-def _values(type_: str, properties: Mapping[str, Any]) -> Iterator[Value]:
+def _values(type_: str, properties: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
+    """Yield the place of each document or ARN of a resource, and its content with markers."""
     for key in PROPERTIES.get(type_, ()):
         for index, each in enumerate(items_of(properties.get(key))):
             value = each.get(DOCUMENT) if key == INLINE and isinstance(each, dict) else each
             if value is not None:
                 content = document(value, key) if key in (TRUST, INLINE, DOCUMENT) else value
-                place = (key, index) if isinstance(properties[key], list) else (key,)
-                yield key, place, content, is_secret(value)
+                yield (key, index) if isinstance(properties[key], list) else (key,), content
+
+
+def _given(values: Sequence[tuple[Place, Any]]) -> Iterator[tuple[Sequence[Place], object]]:
+    """Yield what rules judge, and its place, or those of the documents that are judged together."""
+    documents = {place: each for place, each in values if place[0] in (INLINE, DOCUMENT) and isinstance(each, dict)}
+    contents = [*documents.values()]
+    yield [*documents], Policies(contents)
+    for place, content in values:
+        unknown = {leaf.reason: leaf for _, leaf in leaves(content) if isinstance(leaf, Unknown)}
+        yield from (([place], each) for each in unknown.values())
+        if isinstance(content, Unread):
+            yield [place], content
+        elif isinstance(content, str):
+            yield [place], managed_policies.ManagedPolicy(content, contents)
+        elif place in documents:
+            yield from (([(*place, *inner)], each) for inner, each in statements(content, content))
+        elif place[0] == TRUST and isinstance(content, dict):
+            admitted = Admission() if unknown else _admission(minified(content), (), (), "")
+            yield [place], trust.Trust(items_of(content["Statement"]), admitted)
 
 
 def document(value: object, key: str) -> Any:
@@ -127,8 +124,6 @@ def document(value: object, key: str) -> Any:
 
 @functools.lru_cache(maxsize=1024)
 def _read(text: str, key: str) -> Mapping[str, Any] | Unread:
-    if len(text) > LONGEST:
-        return Unread([((), Mistake(f"{len(text):,} characters", f"at most {LONGEST:,}", "divide it"))])
     try:
         content: dict[str, Any] = known(parse_object(text))
     except Mistake as mistake:

@@ -129,14 +129,13 @@ def last_use_section(rows: Sequence[LastUse], aws_accounts: int, rest: str) -> S
             reasons.setdefault(f"{each.outcome}: {each.reason}", []).append(each.role)
         elif each.outcome == NEVER or never:
             # A role that was never used has a line of its own.
-            of_role = () if each.policy else (each.role,)
-            where = bool(each.policy), each.outcome != NEVER, of_role, each.policy, each.statement
+            where = bool(each.policy), each.outcome != NEVER, each.policy or each.role, each.statement
             alike.setdefault((*where, never, tuple(map(named, each.cannot_tell))), []).append(each.role)
     table = []
     for key, roles in sorted(alike.items(), key=lambda each: (*each[0][:2], -len(each[1]), each[0])):
-        *_, policy, statement, never, untracked = key
-        lists = (", ".join(first_few(those)) for those in (never, untracked))
-        cells = [named(policy.rpartition("/")[2]), named(statement), *lists] if policy else ["", "", "the role", ""]
+        of_policy, _, policy, statement, *lists = key
+        texts = (", ".join(first_few(each)) for each in lists)
+        cells = [named(policy.rpartition("/")[2]), named(statement), *texts] if of_policy else ["", "", "the role", ""]
         table.append([names(roles), *cells])
     below = [f"and {len(table) - ROWS:,} more lines: --json has all of them"] if len(table) > ROWS else []
     below += [f"{reason}: {counted(len(arns), 'role')}: {names(arns)}" for reason, arns in reasons.items()]
@@ -151,12 +150,11 @@ def _summary(rows: Sequence[LastUse]) -> tuple[str, str]:
     never, young, unknown = map(of_roles.count, (NEVER, TOO_YOUNG, CANNOT_TELL))
     holding = {each.role for each in rows if each.policy and each.outcome == NEVER}
     partly = {each.role for each in rows if each.outcome == PARTLY}
-    found = (
-        f"{never:,} of {counted(len(of_roles), 'role')} were never used; {len(holding):,} hold statements never used"
-    )
+    total = counted(len(of_roles), "role")
+    found = f"{never:,} of {total} were never used; {len(holding):,} hold statements never used"
     open_ones = {each.role for each in rows if each.outcome == CANNOT_TELL} - holding - partly
     parts = {"hold actions never used": len(partly - holding), "are too young": young, "cannot tell": len(open_ones)}
     if unknown == len(of_roles) > 0:
-        found, parts = f"cannot tell what {counted(unknown, 'role')} never used", {}
+        found, parts = f"cannot tell what {total} never used", {}
     style = VERDICTS[FINDINGS if never or holding or partly else COULD_NOT_LOOK if open_ones else GOOD]
     return "; ".join([found, *(f"{count:,} {what}" for what, count in parts.items() if count)]), style

@@ -6,6 +6,7 @@ https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-accou
 
 import json
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -46,17 +47,13 @@ ROTATION = (
 MOST_KEYS = 100
 # What a public key is, without what is said about it: https://datatracker.ietf.org/doc/html/rfc7638#section-3.2
 OF_KEY = ("kty", "crv", "n", "e", "x", "y")
+# Those that are numbers, and what may stand before them: https://datatracker.ietf.org/doc/html/rfc7518#section-6
+NUMBERS = {"n": b"\0", "e": b"\0", "x": b"", "y": b""}
 Jwk = Mapping[str, Any]
 
 
 class Problem(NamedTuple):
-    """What is wrong with an issuer, or not known of it.
-
-    Attributes:
-        found: What there is, or why that is not known.
-        expected: What there should be, and how it comes to be.
-        is_refused: Whether STS refuses the tokens of today for it.
-    """
+    """What is wrong with an issuer, or why that is not known; what should be; whether STS refuses today's tokens."""
 
     found: str | Unknown
     expected: str = ""
@@ -108,21 +105,18 @@ def problems(issuer: Issuer, place: commands.ClusterPlace) -> Iterator[Problem]:
         to = "https://, no port, no query and no slash at the end: another --service-account-issuer of the API server"
         yield Problem(f"the issuer is {named(issuer.url)}", f"{to}, and an IAM OIDC provider of that")
         return
-    copy = f"what `{commands.get_raw(place, DISCOVERY)}` prints, at {named(issuer.url + DISCOVERY)}"
-    if isinstance(issuer.discovery, Unknown):
-        yield _unpublished(issuer.discovery, copy)
-    else:
-        yield from _of_discovery(issuer, copy)
-        at = named(str(issuer.discovery.get("jwks_uri")))
-        copy = f"what `{commands.get_raw(place, KEYS)}` prints, at {at}"
-        yield from [_unpublished(issuer.keys, copy)] if isinstance(issuer.keys, Unknown) else _of_keys(issuer, copy)
+    documents = [(issuer.discovery, _of_discovery, DISCOVERY, f"{issuer.url}{DISCOVERY}")]
+    if not isinstance(issuer.discovery, Unknown):
+        documents.append((issuer.keys, _of_keys, KEYS, str(issuer.discovery.get("jwks_uri"))))
+    for document, judge, path, at in documents:
+        copy = f"what `{commands.get_raw(place, path)}` prints, at {named(at)}"
+        if isinstance(document, Unknown):
+            yield Problem(document.reason, copy) if isinstance(document, NotPublished) else Problem(document)
+        else:
+            yield from judge(issuer, copy)
     # Without them, nothing is known of the next key.
-    if isinstance(issuer.own_keys, Unknown):
-        yield Problem(issuer.own_keys)
-
-
-def _unpublished(document: Unknown, copy: str) -> Problem:
-    return Problem(document.reason, copy) if isinstance(document, NotPublished) else Problem(document)
+    if not _keys_of(own := issuer.own_keys):
+        yield Problem(own if isinstance(own, Unknown) else Unknown("the API server lists no keys"))
 
 
 def _of_discovery(issuer: Issuer, copy: str) -> Iterator[Problem]:
@@ -137,9 +131,6 @@ def _of_discovery(issuer: Issuer, copy: str) -> Iterator[Problem]:
 def _of_keys(issuer: Issuer, copy: str) -> Iterator[Problem]:
     """Yield what is wrong with the published keys, for those of the API server."""
     published, own, signs = _keys_of(issuer.keys), _keys_of(issuer.own_keys), None
-    if not published:
-        yield Problem("no keys are published", f"a JWK Set: {copy}")
-        return
     for kind, number in Counter(str(each.get("kty")) for each in published).items():
         if number > MOST_KEYS:
             yield Problem(f"{number:,} keys of type {named(kind)} are published", f"at most {MOST_KEYS}: {copy}")
@@ -164,12 +155,12 @@ def _fault(key: Jwk, published: Sequence[Jwk], token: str | Unknown) -> str:
     if not same:
         is_nameless = any("kid" not in each and _material(each) == _material(key) for each in published)
         return "is published without its kid" if is_nameless else "is not published"
-    if len(same) > 1:
+    found = same[0]
+    if any(each != found for each in same):
         return f"shares its kid with {len(same) - 1} others that are published"
-    (found,) = same
     if _material(key) not in ({}, _material(found)):
         return "is published as another key of this kid"
-    if found.get("use", "sig") != "sig":
+    if found.get("use") not in (None, "sig"):
         return f"is published with the use {_shown(found['use'])}"
     if "key_ops" in found:
         return "is published with key_ops"
@@ -179,18 +170,14 @@ def _fault(key: Jwk, published: Sequence[Jwk], token: str | Unknown) -> str:
 
 def _signed_by(token: str) -> tuple[Any, Any]:
     """Return the kid of the key that signs a token, and the token's issuer; None for what it has not."""
-    from joserfc import errors, jws  # noqa: PLC0415 (slow to import, and an EKS cluster does not need it)
-
-    try:
-        signed = jws.extract_compact(token.encode())
-        claims = json.loads(signed.payload)
-    except (errors.JoseError, ValueError):
-        return None, None
-    return signed.headers().get("kid"), claims.get("iss") if isinstance(claims, dict) else None
+    with suppress(ValueError, AttributeError):
+        header, claims = (json.loads(urlsafe_b64decode(f"{part}==")) for part in token.split(".")[:2])
+        return header.get("kid"), claims.get("iss") if isinstance(claims, dict) else None
+    return None, None
 
 
 def _is_verified(token: str, key: dict[str, Any]) -> bool:
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 (as above)
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 (slow to import, and an EKS cluster does not need it)
     from joserfc import errors, jwk, jws  # noqa: PLC0415 (same)
 
     try:
@@ -206,7 +193,16 @@ def _keys_of(document: Any) -> list[Jwk]:
 
 
 def _material(key: Jwk) -> dict[str, Any]:
-    return {name: key[name] for name in OF_KEY if name in key}
+    return {name: _plain(name, key[name]) for name in OF_KEY if name in key}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return a value, of a number without padding and leading zeros: with these, it is the same one."""
+    if name in NUMBERS and isinstance(value, str) and re.fullmatch("[A-Za-z0-9_-]+=*", value):
+        with suppress(ValueError):
+            number = urlsafe_b64decode(value.rstrip("=") + "==").lstrip(NUMBERS[name])
+            return urlsafe_b64encode(number).decode().rstrip("=")
+    return value
 
 
 def _shown(value: Any) -> str:

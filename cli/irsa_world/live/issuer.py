@@ -7,7 +7,6 @@ import json
 import socket
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -18,7 +17,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
-from irsa.rules.mistakes import named
+from irsa.rules.mistakes import Mistake, named
+from irsa.rules.policies import each_key_once
 from irsa.rules.unknown import Unknown
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.connection import is_of_certificate
@@ -101,7 +101,7 @@ def _answer(url: str) -> Any:
         return Unknown(f"a URL of {named(host)} has a user or a port, which irsa does not ask; {PROVE}")
     proxies = {} if proxy_bypass(host) else getproxies()
     proxy = proxies.get("https") or proxies.get("all")
-    if (not proxy or _is_address(host)) and (private := _private_address(host)):
+    if private := _private_address(host, by_proxy=bool(proxy)):
         return Unknown(f"{named(host)} has here the private address {private}, which irsa does not ask; {PROVE}")
     trust = httpx2.create_ssl_context()
     limits = httpx2.Timeout(2 * SECONDS, connect=0.8 * SECONDS)
@@ -128,21 +128,23 @@ def _document(url: str, answer: httpx2.Response) -> Any:
         body += part
         if len(body) > LARGEST:
             return NotPublished(f"{named(url)} has more than {LARGEST:,} bytes")
-    with suppress(ValueError, RecursionError):
-        if isinstance(read := json.loads(body), dict):
-            return read
-    return NotPublished(f"{named(url)} has no JSON object")
+    try:
+        read = json.loads(body, object_pairs_hook=each_key_once)
+    except Mistake as mistake:
+        return Unknown(f"{named(url)} has {mistake.found}: publish it once, since STS may read either")
+    except (ValueError, RecursionError):
+        read = None
+    return read if isinstance(read, dict) else NotPublished(f"{named(url)} has no JSON object")
 
 
-def _is_address(host: str) -> bool:
-    with suppress(ValueError):
-        return bool(ip_address(host))
-    return False
-
-
-def _private_address(host: str) -> str:
-    """Return an address of a host that is not of the Internet; empty if it has none."""
-    found = socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM)
+def _private_address(host: str, by_proxy: bool) -> str:
+    """Return an address of a host that is not of the Internet; empty if it has none. A proxy looks names up itself."""
+    try:
+        found = socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST if by_proxy else 0)
+    except socket.gaierror:
+        if by_proxy:
+            return ""
+        raise
     addresses = [ip_address(address[0]) for *_, address in found]
     return next((str(each) for each in addresses if not each.is_global), "")
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sandbox.layout import Sandbox
 from sandbox.servers import (
+    add_cluster,
     choose_ports,
     etcd,
     kube_apiserver,
@@ -98,13 +99,19 @@ def outside(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ou
         write_access(own, ports)
         start(own, kube_controller_manager(own, ports), cloud.progress)
         cluster = {"oidcIssuer": ISSUER, "createOidcProvider": True, "kubernetes": {"context": "irsa-sandbox"}}
-        values = {"clusters": {"own": cluster}, "bindings": {"outside": BINDING}}
+        others = {name: {"serviceAccount": {"name": name}, "policyArns": []} for name in ("other", "third")}
+        values = {"clusters": {"own": cluster}, "bindings": {"outside": BINDING, **others}}
         project = Project(cloud, folder / "project", values, variables={"KUBECONFIG": str(own.kubeconfig)})
         project.up()
+        # STS reads what the issuer publishes.
+        clusters = cloud.sandbox.clusters.read_text()
+        published = {"issuer": ISSUER, "endpoint": f"{site.variables['HTTPS_PROXY']}/own"}
+        add_cluster(cloud.sandbox, {**json.loads(clusters)[0], "name": "outside", **published})
         found = Outside(dataclasses.replace(cloud, sandbox=own), site, project, restart)
         for url, path in COPIES.items():
             found.follow(f"what `kubectl get --raw {path}` prints, at {url}")
         yield found
+        cloud.sandbox.clusters.write_text(clusters)
         project.destroy()
 
 
@@ -133,6 +140,18 @@ BROKEN: dict[str, tuple[Callable[[Site], object], str]] = {
 }  # fmt: skip
 
 
+def test_prove_shows_what_verify_finds(outside: Outside) -> None:
+    """A key that signs and is not published: STS refuses each token, and takes it when the advice was followed."""
+    BROKEN["another cluster's keys"][0](outside.site)
+    code, checks = report(outside.project, "prove")
+    assert (code, len(not_good(checks))) == (1, 3)
+    assert all("STS cannot validate the cluster's token" in check["found"] for check in not_good(checks))
+
+    outside.repaired("is not published")
+    code, checks = report(outside.project, "prove")
+    assert (code, not_good(checks)) == (0, [])
+
+
 @pytest.mark.parametrize(("break_it", "found"), BROKEN.values(), ids=BROKEN)
 def test_what_is_broken_is_found_and_repaired(outside: Outside, break_it: Callable[[Site], object], found: str) -> None:
     break_it(outside.site)
@@ -150,7 +169,7 @@ def test_keys_are_rotated_as_advised(outside: Outside, tmp_path: Path) -> None:
     outside.repaired("is not published")
     outside.restart(*options)
     verified = irsa(outside.project, "verify", "--stack", STACK, **outside.site.variables)
-    assert (verified.returncode, verified.stdout.partition("\n")[0][-10:]) == (0, " 1 binding")
+    assert (verified.returncode, verified.stdout.partition("\n")[0][-10:]) == (0, "3 bindings"), verified.stdout
     # Whoever signs first, with a key that nobody has published.
     outside.site.pages[KEYS] = before
     explained = outside.explain()

@@ -60,7 +60,7 @@ def _crowds(written: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Mistake
         index: statement_of(map_leaves(each, lambda _, leaf: "" if isinstance(leaf, Unknown) else leaf))
         for index, each in enumerate(written)
         if not (has_unknown(each.get("Condition")) or isinstance(each.get("Principal"), Unknown))
-        if not any(statement_mistakes(each, trust=True))
+        if not any(statement_mistakes(each, trust=True, live=True))
     }
     # One that allows takes nobody out.
     denials = [index for index, each in enumerate(written) if each.get("Effect") != "Allow"]

@@ -41,6 +41,8 @@ ANSWERS: dict[str, tuple[Page, type[Unknown], str]] = {
     "compressed": (Page(gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"}), NotPublished, "no JSON object"),
     "a list": (Page(b"[]"), NotPublished, "no JSON object"),
     "not there": (Page(b"{}", 404), NotPublished, "HTTP 404"),
+    "two readings": (Page(b'{"keys": [], "x": {"a": 1, "a\\u0000": 2}, "keys": [1]}'), Unknown, "the key 'keys' twice"),
+    "inner": (Page(b'{"keys": [{"kid": "a", "ki\\u0064": "b"}]}'), Unknown, "the key 'kid' twice"),
     "busy": (Page(b"{}", 429), Unread, "HTTP 429"),
     "failing": (Page(b"{}", 503), Unread, "HTTP 503"),
     "elsewhere": (Page(b"{}", 302, {"Location": "http://169.254.169.254/x; do: y"}), Unknown, '"http://169.254.169.254'),
@@ -79,7 +81,9 @@ def test_only_https_is_asked(site: Site, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "[::1]", "10.0.0.1", "169.254.169.254", "[fd00:ec2::254]", "[::ffff:10.0.0.1]", "[fe80::1]"]
+    "host",
+    ["127.0.0.1", "127.1", "2130706433", "[::1]", "10.0.0.1", "169.254.169.254", "[fd00:ec2::254]", "[fe80::1]",
+     "[::ffff:10.0.0.1]"],
 )  # fmt: skip
 def test_a_private_address_is_not_asked(site: Site, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: a `jwks_uri` of the metadata of the machine on which irsa runs, or of its proxy."""
