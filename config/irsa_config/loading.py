@@ -28,8 +28,6 @@ NO_BOUNDARY = Mistake(
     "permissionsBoundary here or in irsa:defaults",
     "add it",
 )
-# Its `config:` declares the key, in the template too, and the engine stops without it.
-NO_BINDINGS = Mistake("no bindings", "irsa:bindings, which Pulumi.yaml requires", "add `irsa:bindings: {}`")
 EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")
 
 
@@ -91,9 +89,7 @@ def read_settings(values: Mapping[str, Any], folder: Path, secret_variables: Ite
         secret_variables: Names of variables that are secret, besides those whose values are not known.
     """
     of_teams = read_team_bindings(values, folder, secret_variables)
-    if of_teams.bindings:
-        if "bindings" not in values:
-            of_teams.mistakes.append(LocatedMistake(("bindings",), NO_BINDINGS))
+    if values.get("teams") is not None:
         own = values.get("bindings", {})
         # In one order, wherever a binding stands.
         every = dict(sorted({**of_teams.bindings, **own}.items())) if isinstance(own, dict) else own

@@ -67,7 +67,7 @@ def checked(repository: Path, teams: Any = None, **values: Any) -> FileReport:
         name: {**each, "files": f"../{each['files']}"} if isinstance(each.get("files"), str) else each
         for name, each in of_teams.items()
     }
-    common = {"cluster": {"name": "my-cluster"}, "bindings": {}, "teams": of_teams}
+    common = {"cluster": {"name": "my-cluster"}, "teams": of_teams}
     config = {f"irsa:{key}": each for key, each in {**common, **values}.items()}
     file = repository / "infra" / "Pulumi.prod.yaml"
     file.write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2", **config}}))
@@ -286,7 +286,7 @@ def test_what_is_planned_lies_within_the_limits(repository: Path, binding: Any, 
     """The plan's own resources are read as AWS reads them, by the standard library's patterns."""
     write(repository, "payments", {key: binding})
     teams = {"payments": {**TEAM, "files": f"../{TEAM['files']}"}}
-    values = {"cluster": {"name": "my-cluster"}, "bindings": {}, "teams": teams}
+    values = {"cluster": {"name": "my-cluster"}, "teams": teams}
     found = examine(values, repository / "infra", "us-west-2")
     if found.stack is None:
         return
