@@ -28,6 +28,11 @@ NO_BOUNDARY = Mistake(
     "permissionsBoundary here or in irsa:defaults",
     "add it",
 )
+NO_SECRET = Mistake(
+    "a secret, with which irsa compares no limit",
+    "plain text",
+    "write it; a binding with secrets stays in the stack file",
+)
 EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")
 
 
@@ -107,6 +112,8 @@ def read_settings(values: Mapping[str, Any], folder: Path, secret_variables: Ite
     read, of_values = read_top(without_places(written, judged))
     mistakes += [LocatedMistake(*each) for each in of_values if each[0] not in judged]
     secrets = [place for place, leaf in all_leaves if leaf is SECRET]
+    of_a_team = {("bindings", key) for key in of_teams.teams}
+    mistakes += [LocatedMistake(each, NO_SECRET) for each in secrets if each[0] == "teams" or each[:2] in of_a_team]
     if isinstance(read.get("variables"), Unknown):
         read["variables"] = dict.fromkeys({*references(written)} - BUILT_IN.keys(), WRONG)
     reported: dict[str, set[Place]] = {}

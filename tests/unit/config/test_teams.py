@@ -17,11 +17,12 @@ from irsa.fields import Group, Keyed, Listed, Node
 from irsa_config.limits import ALLOWABLE, LIMITS, Limit
 from irsa_config.reading import OF_A_BINDING
 from irsa_config.team_files import MOST_FILES
-from irsa_program.check_report import FileReport, report_of, stack_files_of
+from irsa_program.check_report import FileReport, as_json, messages, report_of, stack_files_of
 from irsa_program.examine import examine
 from irsa_program.lookups.values import unanswered
 from irsa_program.plan import plan
 from irsa_world.exits import CouldNotLookError
+from tests.output_schemas import check_output
 from tests.world import document
 
 TEAM: Mapping[str, Any] = {
@@ -393,6 +394,36 @@ def test_a_file_that_cannot_be_read(repository: Path, monkeypatch: pytest.Monkey
     assert "teams/payments/api.irsa.yaml: Permission denied" in mistake.mistake.found
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "found"),
+    [
+        ("bindings:\n  payments-a: \0\n", 2, "not YAML"),
+        ("bindings:\n  payments-a: {}\n#" + "x" * 2**24, 1, "16 MiB"),
+        ("a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1},' * 99}]\n" for n in range(1, 5)), 1, "aliases"),
+        ("bindings:\n  payments-a: &a {b: *a}\n", 2, "a recursive alias"),
+        ("[]\n", 1, "not a mapping"),
+    ],
+)
+def test_what_cannot_be_read_has_a_line_and_its_team(repository: Path, text: str, line: int, found: str) -> None:
+    write(repository, "payments", text)
+    (mistake,) = checked(repository).mistakes
+    assert (mistake.file, mistake.line) == (str(repository / "teams" / "payments" / "api.irsa.yaml"), line)
+    assert found in mistake.mistake.found
+
+
+def test_the_report_names_the_team(repository: Path) -> None:
+    """What is said of one team stands together, also where it is about its settings."""
+    write(repository, "payments", {"payments-api": {**API, "protect": True}, "x": API})
+    write(repository, "orders", {"orders-api": {**API, "account": "x"}})
+    report = checked(repository, {"orders": ORDERS, "payments": {**TEAM, "clusters": ["red"]}}, lint={"errors": ["x"]})
+    teams = [each.team for each in report.mistakes]
+    assert teams == sorted(teams)
+    assert {*teams} == {"", "orders", "payments"}
+    (file,) = check_output("check", as_json([report]))["files"]
+    assert [each.get("team", "") for each in file["errors"]] == teams
+    assert sum("(team payments)" in str(said) for said, _ in messages(report)) == teams.count("payments")
+
+
 def test_each_team_has_a_boundary(repository: Path) -> None:
     write(repository, "payments", {"payments-api": API})
     without = {"payments": {**TEAM, "role": {"path": "/irsa/payments/"}}}
@@ -415,6 +446,10 @@ def test_what_is_not_known_is_not_compared(repository: Path) -> None:
     (text,) = report.not_checked
     assert "api.irsa.yaml:14" in text
 
+    # Beside what is wrong with the binding, that is no news.
+    write(repository, "payments", of("policyArns", ["arn:aws:iam::${account}:policy/payments-x"], protect=True))
+    assert checked(repository).not_checked == []
+    write(repository, "payments", of("policyArns", ["arn:aws:iam::${account}:policy/payments-x"]))
     limit = {"payments": {**TEAM, "policyArns": ["arn:aws:iam::${account}:policy/payments-*"]}}
     assert checked(repository, limit).not_checked == []
 
