@@ -194,10 +194,10 @@ def _policy_arns(planned: Asked) -> Iterator[Located]:
 
 def _tags(planned: Asked) -> Iterator[Located]:
     of_defaults = known_or(planned.limits.defaults.tags, {})
-    taken = {each.lower() for each in (*SESSION_TAGS, *of_defaults)}
+    taken = {each.casefold() for each in (*SESSION_TAGS, *of_defaults)}
     for part in ("role", "policy", "podIdentity"):
         for tag in mapping_of(part_at(planned.binding.own, (part, "tags"))):
-            if tag.lower() in taken and not planned.allows(f"{part}.tags"):
+            if tag.casefold() in taken and not planned.allows(f"{part}.tags"):
                 allowed = "tags that neither EKS Pod Identity nor irsa:defaults sets"
                 yield (part, "tags", tag), Mistake(f"the tag {shortened(tag)}", allowed, "remove it")
 

@@ -25,6 +25,7 @@ from irsa_config.stack_file import StackFile
 from irsa_config.variables import BUILT_IN, references
 
 MOST_FILES = 5_000
+PULUMI_FILE = re.compile(rf"Pulumi\.(json|ya?ml)|{STACK_FILE.pattern}", re.DOTALL)
 NO_FILE = "no regular file, but a link, a folder or another thing"
 IN_FILE = "`bindings:`, with the keys that irsa:bindings has in a stack file"
 REGULAR = "regular files in the Git repository of Pulumi.yaml, or else in its folder, without links and submodules"
@@ -167,6 +168,7 @@ class Search:
         self._number += len(found)
         for each in found:
             wrong = self._outside(each.parent) or ("" if stat.S_ISREG(each.lstat().st_mode) else NO_FILE)
+            wrong = wrong or ("a file of Pulumi" if PULUMI_FILE.fullmatch(each.name) else "")
             found_here = f"{named(self.name(each))}, which is {wrong}"
             yield each, Mistake(found_here, REGULAR, "move it there, or name others") if wrong else None
 

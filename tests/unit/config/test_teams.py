@@ -107,7 +107,10 @@ def of(key: str, value: Any, **more: Any) -> dict[str, Any]:
 
 # What a team could gain: another namespace, role, policy, name, account or reader of its permissions.
 ATTACKS: Mapping[str, Mapping[str, Any]] = {
-    **{f"namespace {each}": of("serviceAccount.namespace", each) for each in ("orders", "kube-system", "payment", "*")},
+    **{
+        f"namespace {each}": of("serviceAccount.namespace", each)
+        for each in ("orders", "kube-system", "payment", "*", "Payments", "payments.", "payments-\n", "payment\u017f")
+    },
     "no namespace": {"payments-api": {**API, "serviceAccount": {"name": "api"}}},
     **{
         f"subject {each}": of("trust.subjects", [each])
@@ -181,7 +184,7 @@ ATTACKS: Mapping[str, Mapping[str, Any]] = {
     "namespace to create": of("serviceAccount.createNamespace", True),
     **{
         f"tag {each}": of("role.tags", {each: "x"})
-        for each in ("kubernetes-namespace", "Kubernetes-Namespace", "eks-cluster-arn", "owner", "OWNER")
+        for each in ("kubernetes-namespace", "Kubernetes-Namespace", "eks-clu\u017fter-arn", "owner", "OWNER")
     },
     "tag of a policy": of("policy.tags", {"owner": "x"}),
     "tag of an association": of("podIdentity.tags", {"kubernetes-service-account": "x"}, identity="podIdentity"),
@@ -196,6 +199,8 @@ ATTACKS: Mapping[str, Mapping[str, Any]] = {
         )
     },
     "snake case": {"payments-api": {**API, "role": {"permissions_boundary": POLICY + "x"}}},
+    "any service account in snake case": {"payments-api": {**API, "trust": {"any_service_account": True}}},
+    "target role in snake case": of("podIdentity.target_role_arn", "arn:aws:iam::444455556666:role/r", identity="both"),
     "both spellings": {"payments-api": {**API, "service_account": {"name": "x", "namespace": "orders"}}},
     "secret": of("policyArns", [{"secure": "AAABAA=="}]),
     "secret variable": of("policyArns", [f"{POLICY}payments-${{hidden}}"]),
@@ -328,6 +333,7 @@ def paths(report: FileReport) -> list[str]:
         ("teams/payments/../../../*/x.irsa.yaml", "outside of the Git repository"),
         ("teams/linked/*.irsa.yaml", "behind a link"),
         ("teams/payments/linked.yaml", "but a link"),
+        ("infra/*.yaml", "Pulumi.prod.yaml, which is a file of Pulumi"),
         ("teams/payments/pipe.yaml", "pipe.yaml, which is no regular file"),
         ("teams/submodule/*.irsa.yaml", "in a submodule"),
         ("teams/*/api.irsa.yaml", "which is a file of irsa:teams.orders too"),
