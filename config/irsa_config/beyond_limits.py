@@ -15,7 +15,7 @@ from irsa.rules.trust import DEFAULT_AUDIENCE, SESSION_TAGS
 from irsa.rules.unknown import Sample, Unknown, is_there, known_or, or_else, sampled
 from irsa.spec import Spec
 from irsa_config.defaults import Limits
-from irsa_config.limits import LIMITS, Limit
+from irsa_config.limits import NOT_REFUSED
 from irsa_config.reading import OF_A_BINDING, defaults_of
 from irsa_config.stack import Binding
 from irsa_config.variables import Values, replaced
@@ -61,8 +61,7 @@ def beyond_limits(planned: Asked) -> Iterator[Located]:
     """Yield what is beyond the limits of the team, and what could not be compared, at their places in the binding."""
     own = planned.binding.own
     for key, place, is_default in _written(own, OF_A_BINDING, "", ()):
-        limit = LIMITS.get(key, Limit.REFUSED)
-        if limit is Limit.REFUSED and not is_default and not planned.allows(key):
+        if key not in NOT_REFUSED and not is_default and not planned.allows(key):
             limits = f"irsa:teams.{planned.limits.name}"
             allowed = f"keys that a team's file may have, or {limits}.allow names"
             yield place, Mistake(f"{key} in a team's file", allowed, "remove it, or ask the owner of the stack file")
