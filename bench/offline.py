@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -85,24 +86,26 @@ def _real_size(folder: Path, has_teams: bool) -> Path:
     """Write the bindings of a large organisation into one stack file, or into a file for each namespace."""
     (folder / ".git").mkdir(parents=True)
     (folder / "Pulumi.yaml").write_text("{name: irsa, runtime: python}")
-    by_team: dict[str, dict[str, Any]] = {}
-    for each in real_size():
-        binding = {
-            "serviceAccount": {"name": each.name, "namespace": each.namespace},
-            "policy": {"document": each.document},
+    every: dict[str, Any] = {}
+    teams: dict[str, Any] = {}
+    for name, those in groupby(real_size(), key=lambda each: each.namespace):
+        own = {
+            f"{name}_{each.name}": {
+                "serviceAccount": {"name": each.name, "namespace": name},
+                "policy": {"document": each.document},
+            }
+            for each in those
         }
-        by_team.setdefault(each.namespace, {})[f"{each.namespace}_{each.name}"] = binding
-    bindings = {key: each for those in by_team.values() for key, each in those.items()}
-    teams = {name: {"files": f"{name}/*.irsa.yaml", "namespaces": [name], "keys": [f"{name}_*"]} for name in by_team}
-    for name, those in by_team.items() if has_teams else ():
+        every |= own
+        teams[name] = {"files": f"{name}/*.irsa.yaml", "namespaces": [name], "keys": [f"{name}_*"]}
         (folder / name).mkdir()
-        (folder / name / "roles.irsa.yaml").write_text(yaml.safe_dump({"bindings": those}))
-    settings = {"irsa:teams": teams} if has_teams else {"irsa:bindings": bindings}
+        (folder / name / "roles.irsa.yaml").write_text(yaml.safe_dump({"bindings": own}))
+    settings = {"irsa:teams": teams} if has_teams else {"irsa:bindings": every}
     settings |= {"irsa:cluster": {"name": "my-cluster"}, "irsa:defaults": {"permissionsBoundary": BOUNDARY}}
     file = folder / "Pulumi.bench.yaml"
     file.write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2", **settings}}))
     checked = report_of(file)
-    assert (list(checked.mistakes), list(checked.warnings), checked.bindings) == ([], [], len(bindings))
+    assert (list(checked.mistakes), list(checked.warnings), checked.bindings) == ([], [], len(every))
     return file
 
 

@@ -120,7 +120,7 @@ def read_settings(values: Mapping[str, Any], folder: Path, secret_variables: Ite
     for place in judged:
         if place[:1] == ("bindings",) and place[1:]:
             reported.setdefault(str(place[1]), set()).add(place[2:])
-    defaults, trees = read.pop("defaults", Defaults.model_construct()), read.pop("bindings")
+    defaults, trees = read.pop("defaults", Defaults.model_construct()), read.pop("bindings", {})
     limits = {name: limits_of(name, team, defaults) for name, team in read.pop("teams", {}).items()}
     without = [name for name, each in limits.items() if each.defaults.permissions_boundary is None]
     mistakes += [LocatedMistake(("teams", name, "role"), NO_BOUNDARY) for name in without]

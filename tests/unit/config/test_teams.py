@@ -431,6 +431,11 @@ def test_the_report_names_the_team(repository: Path) -> None:
     assert sum("(team payments)" in str(said) for said, _ in messages(report)) == teams.count("payments")
 
 
+def test_neither_bindings_nor_teams(repository: Path) -> None:
+    mistakes = examine({"cluster": {"name": "my-cluster"}}, repository).mistakes
+    assert [each.path for each in mistakes] == ["irsa:bindings"]
+
+
 def test_each_team_has_a_boundary(repository: Path) -> None:
     write(repository, "payments", {"payments-api": API})
     without = {"payments": {**TEAM, "role": {"path": "/irsa/payments/"}}}
