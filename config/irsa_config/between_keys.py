@@ -61,6 +61,8 @@ def _of_the_top(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     if ("cluster" in values) == ("clusters" in values):
         found = "both cluster and clusters" if "cluster" in values else "neither cluster nor clusters"
         yield _mistake(("cluster",), found, "exactly one of them", "set `cluster`, or `clusters` for several")
+    if "bindings" not in values:
+        yield _mistake(("bindings",), "no bindings", "irsa:bindings, or irsa:teams", "add bindings, or {}")
     if values.get("clusters") == {}:
         yield _mistake(("clusters",), "no cluster", "at least one", "add a cluster, or use `cluster`")
     for name in BUILT_IN:

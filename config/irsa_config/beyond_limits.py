@@ -15,7 +15,7 @@ from irsa.rules.trust import DEFAULT_AUDIENCE, SESSION_TAGS
 from irsa.rules.unknown import Sample, Unknown, is_there, known_or, or_else, sampled
 from irsa.spec import Spec
 from irsa_config.defaults import Limits
-from irsa_config.limits import LIMITS, Limit
+from irsa_config.limits import NOT_REFUSED
 from irsa_config.reading import OF_A_BINDING, defaults_of
 from irsa_config.stack import Binding
 from irsa_config.variables import Values, replaced
@@ -61,8 +61,7 @@ def beyond_limits(planned: Asked) -> Iterator[Located]:
     """Yield what is beyond the limits of the team, and what could not be compared, at their places in the binding."""
     own = planned.binding.own
     for key, place, is_default in _written(own, OF_A_BINDING, "", ()):
-        limit = LIMITS.get(key, Limit.REFUSED)
-        if limit is Limit.REFUSED and not is_default and not planned.allows(key):
+        if key not in NOT_REFUSED and not is_default and not planned.allows(key):
             limits = f"irsa:teams.{planned.limits.name}"
             allowed = f"keys that a team's file may have, or {limits}.allow names"
             yield place, Mistake(f"{key} in a team's file", allowed, "remove it, or ask the owner of the stack file")
@@ -194,10 +193,10 @@ def _policy_arns(planned: Asked) -> Iterator[Located]:
 
 def _tags(planned: Asked) -> Iterator[Located]:
     of_defaults = known_or(planned.limits.defaults.tags, {})
-    taken = {each.lower() for each in (*SESSION_TAGS, *of_defaults)}
+    taken = {each.casefold() for each in (*SESSION_TAGS, *of_defaults)}
     for part in ("role", "policy", "podIdentity"):
         for tag in mapping_of(part_at(planned.binding.own, (part, "tags"))):
-            if tag.lower() in taken and not planned.allows(f"{part}.tags"):
+            if tag.casefold() in taken and not planned.allows(f"{part}.tags"):
                 allowed = "tags that neither EKS Pod Identity nor irsa:defaults sets"
                 yield (part, "tags", tag), Mistake(f"the tag {shortened(tag)}", allowed, "remove it")
 

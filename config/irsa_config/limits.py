@@ -1,38 +1,6 @@
 """The limits of a team's bindings: one table, whose rows name every key of a binding; tests hold it to all of them."""
 
-from collections.abc import Mapping, Sequence
-from enum import Enum, auto
-
 from irsa.add_ons.parameters import PARAMETERS, SWITCHES
-
-
-class Limit(Enum):
-    """What a team may write under a key."""
-
-    FREE = auto()
-    """Anything: the namespaces, the permissions boundary and the rules of any binding limit it already."""
-    REFUSED = auto()
-    """Nothing but the default."""
-    NAMESPACES = auto()
-    """What lies in the team's `namespaces`."""
-    KEYS = auto()
-    """What matches the team's `keys`."""
-    NAMES = auto()
-    """The same, unless the team's `allow` names it."""
-    ROLE = auto()
-    """What the team's `role` or `irsa:defaults` set."""
-    PATH = auto()
-    """The same, unless the team's `allow` names it."""
-    POLICY_ARNS = auto()
-    """What matches the team's `policyArns`."""
-    TAGS = auto()
-    """Tags that neither EKS nor `irsa:defaults` sets."""
-    AUDIENCE = auto()
-    """The audience of the stack."""
-
-
-# Of an add-on: what it may reach is a document, which the permissions boundary limits.
-_OF_AN_ADD_ON = ("addOn", "version", "scope", *PARAMETERS, *SWITCHES)
 
 
 def _camel(name: str) -> str:
@@ -40,72 +8,44 @@ def _camel(name: str) -> str:
     return first + "".join(map(str.capitalize, others))
 
 
-_KEYS: Mapping[Limit, Sequence[str]] = {
-    Limit.FREE: (
-        "serviceAccount.name",
-        "serviceAccount.create",
-        "serviceAccount.labels",
-        "serviceAccount.annotations",
-        "serviceAccount.imagePullSecrets",
-        "serviceAccount.automountServiceAccountToken",
-        "serviceAccount.stsRegionalEndpoints",
-        "serviceAccount.tokenExpiration",
-        "identity",
-        "podIdentity.policy.file",
-        "podIdentity.policy.document",
-        "role.description",
-        "role.maxSessionDuration",
-        "role.forceDetachPolicies",
-        "policy.file",
-        "policy.document",
-        "policy.description",
-        "inlinePolicies.file",
-        "inlinePolicies.document",
-        "trust.conditions",
-    ),
-    Limit.REFUSED: (
-        "serviceAccount.takeOver",
-        "serviceAccount.createNamespace",
-        "podIdentity.sessionTags",
-        "podIdentity.targetRoleArn",
-        "podIdentity.importIds",
-        "role.arn",
-        "trust.anyServiceAccount",
-        "trust.statements",
-        "assumeRoleArns",
-        "import",
-        "retainOnDelete",
-        "protect",
-        "clusters",
-        "account",
-    ),
-    Limit.NAMESPACES: (
-        "serviceAccount.namespace",
-        "trust.subjects",
-    ),
-    Limit.KEYS: ("formerly",),
-    Limit.NAMES: (
-        "role.name",
-        "role.namePrefix",
-        "policy.name",
-    ),
-    Limit.ROLE: (
-        "role.path",
-        "role.permissionsBoundary",
-    ),
-    Limit.PATH: ("policy.path",),
-    Limit.POLICY_ARNS: ("policyArns",),
-    Limit.TAGS: (
-        "role.tags",
-        "policy.tags",
-        "podIdentity.tags",
-    ),
-    Limit.AUDIENCE: ("audience",),
+def _below(group: str, *keys: str) -> set[str]:
+    return {f"{group}.{key}" for key in keys}
+
+
+# Anything: the namespaces, the permissions boundary and the rules of any binding limit it already.
+_OF_AN_ADD_ON = ("addOn", "version", "scope", *map(_camel, (*PARAMETERS, *SWITCHES)))
+_TOKENS = ("automountServiceAccountToken", "stsRegionalEndpoints", "tokenExpiration")
+FREE = {
+    *_below("serviceAccount", "name", "create", "labels", "annotations", "imagePullSecrets", *_TOKENS),
+    "identity",
+    *_below("podIdentity.policy", "file", "document"),
+    *_below("role", "description", "maxSessionDuration", "forceDetachPolicies"),
+    *_below("policy", "file", "document", "description", *_OF_AN_ADD_ON),
+    *_below("policies", *_OF_AN_ADD_ON),
+    *_below("inlinePolicies", "file", "document"),
+    "trust.conditions",
 }
-LIMITS: Mapping[str, Limit] = {
-    **{key: limit for limit, keys in _KEYS.items() for key in keys},
-    **{f"{key}.{_camel(name)}": Limit.FREE for key in ("policy", "policies") for name in _OF_AN_ADD_ON},
+# Nothing but the default.
+REFUSED = {
+    *_below("serviceAccount", "takeOver", "createNamespace"),
+    *_below("podIdentity", "sessionTags", "targetRoleArn", "importIds"),
+    "role.arn",
+    *_below("trust", "anyServiceAccount", "statements"),
+    *("assumeRoleArns", "import", "retainOnDelete", "protect", "clusters", "account"),
 }
-ALLOWABLE = sorted(
-    key for key, limit in LIMITS.items() if limit.name in ("REFUSED", "NAMES", "PATH", "TAGS", "AUDIENCE")
-)
+# What irsa_config.beyond_limits compares with the settings of the team, unless its `allow` names the key.
+COMPARED_OR_ALLOWED = {
+    *_below("role", "name", "namePrefix", "tags"),
+    *_below("policy", "name", "path", "tags"),
+    "podIdentity.tags",
+    "audience",
+}
+COMPARED = {
+    "serviceAccount.namespace",
+    "trust.subjects",
+    "formerly",
+    *_below("role", "path", "permissionsBoundary"),
+    "policyArns",
+}
+NOT_REFUSED = FREE | COMPARED_OR_ALLOWED | COMPARED
+ALLOWABLE = sorted(REFUSED | COMPARED_OR_ALLOWED)

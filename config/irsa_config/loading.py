@@ -28,8 +28,11 @@ NO_BOUNDARY = Mistake(
     "permissionsBoundary here or in irsa:defaults",
     "add it",
 )
-# Its `config:` declares the key, in the template too, and the engine stops without it.
-NO_BINDINGS = Mistake("no bindings", "irsa:bindings, which Pulumi.yaml requires", "add `irsa:bindings: {}`")
+NO_SECRET = Mistake(
+    "a secret, with which irsa compares no limit",
+    "plain text",
+    "write it; a binding with secrets stays in the stack file",
+)
 EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")
 
 
@@ -91,9 +94,7 @@ def read_settings(values: Mapping[str, Any], folder: Path, secret_variables: Ite
         secret_variables: Names of variables that are secret, besides those whose values are not known.
     """
     of_teams = read_team_bindings(values, folder, secret_variables)
-    if of_teams.bindings:
-        if "bindings" not in values:
-            of_teams.mistakes.append(LocatedMistake(("bindings",), NO_BINDINGS))
+    if values.get("teams") is not None:
         own = values.get("bindings", {})
         # In one order, wherever a binding stands.
         every = dict(sorted({**of_teams.bindings, **own}.items())) if isinstance(own, dict) else own
@@ -111,13 +112,15 @@ def read_settings(values: Mapping[str, Any], folder: Path, secret_variables: Ite
     read, of_values = read_top(without_places(written, judged))
     mistakes += [LocatedMistake(*each) for each in of_values if each[0] not in judged]
     secrets = [place for place, leaf in all_leaves if leaf is SECRET]
+    of_a_team = {("bindings", key) for key in of_teams.teams}
+    mistakes += [LocatedMistake(each, NO_SECRET) for each in secrets if each[0] == "teams" or each[:2] in of_a_team]
     if isinstance(read.get("variables"), Unknown):
         read["variables"] = dict.fromkeys({*references(written)} - BUILT_IN.keys(), WRONG)
     reported: dict[str, set[Place]] = {}
     for place in judged:
         if place[:1] == ("bindings",) and place[1:]:
             reported.setdefault(str(place[1]), set()).add(place[2:])
-    defaults, trees = read.pop("defaults", Defaults.model_construct()), read.pop("bindings")
+    defaults, trees = read.pop("defaults", Defaults.model_construct()), read.pop("bindings", {})
     limits = {name: limits_of(name, team, defaults) for name, team in read.pop("teams", {}).items()}
     without = [name for name, each in limits.items() if each.defaults.permissions_boundary is None]
     mistakes += [LocatedMistake(("teams", name, "role"), NO_BOUNDARY) for name in without]

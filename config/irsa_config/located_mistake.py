@@ -21,6 +21,8 @@ class LocatedMistake(NamedTuple):
     """Path in the policy file."""
     rule: str = "error"
     """The lint rule that found it."""
+    team: str = ""
+    """The team whose binding or settings it is about."""
 
     @property
     def file_and_line(self) -> str:

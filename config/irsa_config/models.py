@@ -259,8 +259,10 @@ class StackKeys(Keys):
         {"blue": {"name": "blue"}, "green": {"name": "green", "kubernetes": {"context": "green"}}}
     )
     """Several EKS clusters, keyed by a name you choose, instead of `cluster`."""
-    bindings: dict[Key, BindingKeys] = Field(examples=[{"my-app": {"serviceAccount": {"name": "my-app"}}}])
-    """Roles and their service accounts, keyed by a name you choose. A new key replaces the role."""
+    bindings: dict[Key, BindingKeys] = a_mapping({"my-app": {"serviceAccount": {"name": "my-app"}}})
+    """Roles and their service accounts, keyed by a name you choose. Without `irsa:teams`, required.
+
+    A new key replaces the role."""
     aws_accounts: dict[Key, AwsAccountKeys] = a_mapping(
         {"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}}, alias="accounts"
     )

@@ -109,10 +109,9 @@ def project_settings(folder: Path, region_is_set: bool = False) -> ProjectSettin
         return ProjectSettings(refused=[LocatedMistake((), refusal(path.name), str(path))])
     try:
         return _project_settings(composed(text_of(path)), str(path), region_is_set)
-    except OSError as error:
-        return ProjectSettings(not_checked=f"the settings in {named(str(path))}: {error.strerror}")
-    except (ValueError, yaml.YAMLError, RecursionError):
-        return ProjectSettings(not_checked=f"the settings in {named(str(path))}: not readable as YAML")
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        why = getattr(error, "strerror", None) or "not readable as YAML"
+        return ProjectSettings(not_checked=f"the settings in {named(str(path))}: {why}")
 
 
 def _project_settings(root: Any, name: str, region_is_set: bool) -> ProjectSettings:

@@ -96,7 +96,7 @@ class StackReader(Arguments):
         values = dict.fromkeys(group.fields, WRONG) if values is None else values
         values = {name: WRONG if each is MISSING else each for name, each in values.items()}
         values = {name: self._setting(each, group.fields[name], (*place, name)) for name, each in values.items()}
-        return group.model.model_construct(None, **values) if place else values
+        return _default(group.model).model_copy(update=values) if place else values
 
     def _kept(self, read: Any, marked: Any, place: Place) -> Any:
         return read if place[0] == "bindings" else marked
@@ -124,6 +124,11 @@ def _models(group: Group) -> set[type[Keys]]:
 
 
 OF_BINDINGS = _models(OF_A_BINDING)
+
+
+@functools.cache
+def _default(model: type[Keys]) -> Keys:
+    return model.model_construct()
 
 
 @functools.cache

@@ -19,6 +19,8 @@ from irsa_config.project_file import project_folder
 from irsa_config.provider_settings import ACCOUNT_LISTS, PROVIDERS, account_id_mistakes, lists_mistake, region_of
 from irsa_config.scalars import parsed
 
+IN_FILE = "a stack file: a mapping with `config:`"
+
 
 class StackFile:
     """The `irsa:` settings of a stack file, and its region.
@@ -54,7 +56,7 @@ class StackFile:
             text = text_of(path)
             self._read(composed(text))
         except Mistake as mistake:
-            self._complain(mistake, None)
+            self._complain(mistake, 1)
         except UnicodeDecodeError as error:
             self._complain(Mistake(f"not UTF-8: {error.reason}", "a YAML file in UTF-8", "save it as UTF-8"), 1)
         except yaml.MarkedYAMLError as error:
@@ -63,10 +65,11 @@ class StackFile:
             found = TOO_DEEP if problem in (TOO_DEEP, LIBYAML_TOO_DEEP) else f"not YAML: {problem}"
             fix = "fix that line: indentation, quotes, colons and brackets"
             not_yaml = without_quotes(error, text) or Mistake(found, "a YAML file", fix)
-            self._complain(not_yaml, mark.line + 1 if mark else None)
+            self._complain(not_yaml, mark.line + 1 if mark else 1)
         except (yaml.YAMLError, RecursionError) as error:
             found = TOO_DEEP if isinstance(error, RecursionError) else f"not YAML: {error}"
-            self._complain(Mistake(" ".join(found.split()), "a YAML file", "fix the file"), None)
+            line = text.encode()[: getattr(error, "position", 0)].count(b"\n") + 1
+            self._complain(Mistake(" ".join(found.split()), "a YAML file", "fix that line"), line)
 
     @functools.cached_property
     def folder(self) -> Path:
@@ -87,16 +90,25 @@ class StackFile:
     def _complain(self, mistake: Mistake, line: int | None) -> None:
         self.mistakes.append(LocatedMistake((), mistake, self.name, line))
 
-    def _read(self, root: Any) -> None:
+    def _top(self, root: Any, theirs: NodeReader, allowed: str) -> dict[str, tuple[Any, Any]]:
+        """Return the keys of a file and their values."""
         if not isinstance(root, yaml.MappingNode):
-            found = "nothing" if root is None else "not a mapping"
-            self._complain(
-                Mistake(found, "a stack file: a mapping with `config:`", "write `config:`, and the settings below it"),
-                1,
-            )
-            return
-        ours, theirs = NodeReader(self.name, self.mistakes), NodeReader(self.name, self.mistakes, is_ours=False)
-        top = {key.value: (key, node) for key, node in theirs.written(root)}
+            raise Mistake("nothing" if root is None else "not a mapping", allowed, "write it, and what is below it")
+        return {key.value: (key, node) for key, node in theirs.written(root)}
+
+    def _misplaced(self, place: Place, mistake: Mistake) -> None:
+        self.mistakes.append(LocatedMistake(place, mistake, self.name, self.line(place)))
+
+    def _setting(self, name: str, key: Any, node: Any) -> Any:
+        """Return the value of a setting, whose keys are judged as what they are meant to be."""
+        self._settings[name] = (key, node)
+        meant = as_meant(node, (name,), self._misplaced)
+        self._settings[name] = (key, meant)
+        return NodeReader(self.name, self.mistakes).setting(name, meant)
+
+    def _read(self, root: Any) -> None:
+        theirs = NodeReader(self.name, self.mistakes, is_ours=False)
+        top = self._top(root, theirs, IN_FILE)
         self.imports_environments = "environment" in top
         outside = {name: pair for name, pair in top.items() if ":" in name or name in keys_at(())}
         of_bindings = {name: pair for name, pair in top.items() if name.strip() in keys_at(("bindings", ""))}
@@ -111,27 +123,22 @@ class StackFile:
             meant = ("config", "confg", "conifg", "configs")
             near = next((key for key in top if key.lower().strip("_") in meant), None)
             fix = f"did you mean config instead of {near}?" if near else "add `config:` with the settings"
-            self._complain(Mistake("no `config:`", "a stack file: a mapping with `config:`", fix), 1)
-            return
+            raise Mistake("no `config:`", IN_FILE, fix)
         key, config = top["config"]
         if not isinstance(config, yaml.MappingNode) and (config.value or not outside):
             found = "nothing" if not config.value else "not a mapping"
             theirs.complain(Mistake(f"{found} in `config:`", "keys such as irsa:bindings", "add them"), key)
             return
-        settings = {}
-
-        def complain(place: Place, mistake: Mistake) -> None:
-            self.mistakes.append(LocatedMistake(place, mistake))
-
-        # They are judged as what they are meant to be.
         sent = {id(each): node for each, node in config.value}
-        pairs = [*below_empty(config.value, (), complain, ()), *outside.values()]
+        misplaced: list[tuple[Place, Mistake]] = []
+        pairs = [*below_empty(config.value, (), lambda *each: misplaced.append(each), ()), *outside.values()]
         config = yaml.MappingNode(config.tag, pairs, config.start_mark, config.end_mark)
+        settings = {}
         for setting, node, name in self._config(config, theirs):
-            meant = as_meant(node, (name,), complain)
-            self._sent[name], self._settings[name] = sent.get(id(setting), node), (setting, meant)
-            settings[name] = ours.setting(name, meant)
+            self._sent[name] = sent.get(id(setting), node)
+            settings[name] = self._setting(name, setting, node)
         self.settings = settings
+        self.mistakes += [LocatedMistake(*each) for each in misplaced]
         lists = [f"aws:{name}" for name in ACCOUNT_LISTS]
         if both := lists_mistake(*(self.providers.get(name) for name in lists)):
             self._complain(both, self._settings[lists[-1]][0].start_mark.line + 1)
@@ -165,7 +172,7 @@ class StackFile:
 def located(
     mistakes: Iterable[LocatedMistake], file: StackFile, values: Mapping[str, Any] | None = None
 ) -> list[LocatedMistake]:
-    """Return the mistakes with their lines, sorted by them.
+    """Return the mistakes with their lines, sorted by them; those of each team together.
 
     Args:
         mistakes: Mistakes in the settings.
@@ -181,4 +188,4 @@ def located(
         line = file.line(mistake.place) if mistake.file is None else mistake.line
         name = (file.name if is_in_file else None) if mistake.file is None else mistake.file
         found.append(mistake._replace(file=name, line=line if is_in_file or mistake.file else None))
-    return sorted(found, key=lambda mistake: (mistake.file != file.name, mistake.file or "", mistake.line or 0))
+    return sorted(found, key=lambda each: (each.team, each.file != file.name, each.file or "", each.line or 0))

@@ -53,7 +53,7 @@ def stack_file_schema() -> dict[str, Any]:
                 "description": f"Unknown setting. The settings are: {', '.join(settings)}",
             }
         },
-        "required": ["irsa:bindings"],
+        "anyOf": [{"required": ["irsa:bindings"]}, {"required": ["irsa:teams"]}],
     }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",

@@ -75,8 +75,9 @@ def messages(report: FileReport) -> Iterator[tuple[Message, str]]:
     headings = [(each, "" if each.rule == "error" else f"  [{each.rule}]", "bold red") for each in report.mistakes]
     headings += [(each, f"  warning [{each.rule}]", "bold yellow") for each in report.warnings]
     for each, marks, style in headings:
+        team = f"  (team {named(each.team)})" if each.team else ""
         parts = ("found", each.mistake.found), ("allowed", each.mistake.allowed), (DO, each.mistake.fix)
-        yield Message(each.where + marks, parts), style
+        yield Message(each.where + team + marks, parts), style
 
 
 def exit_code(reports: Sequence[FileReport]) -> int:
@@ -109,6 +110,7 @@ def _as_object(mistake: LocatedMistake) -> dict[str, Any]:
         "rule": mistake.rule,
         "file": mistake.file,
         "line": mistake.line,
+        "team": mistake.team or None,
         "path": mistake.path or None,
         "within": path_of(mistake.within) or None,
         "found": mistake.mistake.found,

@@ -76,7 +76,9 @@ def examine(
             (mistakes if warning.rule in list_of(stack.lint.errors) else remaining).append(warning)
     not_checked = [*secrets, *_secret_variables(settings)]
     good = None if mistakes or secrets else stack
-    not_compared = settings.placed(planned.not_compared)
+    # Beside what is wrong with a binding anyway, it says nothing.
+    wrong = {place[:2] for place in refused}
+    not_compared = settings.placed(each for each in planned.not_compared if each.place[:2] not in wrong)
     return Examination(good, settings, mistakes, remaining, silenced, not_checked, not_compared)
 
 

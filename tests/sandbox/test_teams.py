@@ -45,17 +45,26 @@ def boundary(cloud: Any) -> None:
 
 @pytest.mark.usefixtures("boundary")
 def test_a_binding_moves_to_its_team_and_back(deploy: Callable[..., Project], cloud: Any) -> None:
-    project = deploy(
-        {"bindings": {"payments-api": {**API, "role": ROLE, "policy": {**API["policy"], "path": ROLE["path"]}}}}
-    )
+    project = deploy({"bindings": {"payments-api": API}})
     assert project.up()["create"] > 0
-    assert project.up() == {}
 
-    project.set({"bindings": {}, "teams": {"payments": TEAM}})
-    write(project, **{"payments-api": {**API, "policyArns": []}})
-    assert project.up() == {}
+    # Another path makes another role: announced, shown, and then done.
+    project.set({"teams": {"payments": TEAM}})
+    write(project, **{"payments-api": API})
+    said = irsa(project, "check", "--live", "Pulumi.test.yaml").stdout
+    assert "is replaced" in said
+    assert "path changes" in said
+    assert "~ replace: role payments-api" in irsa(project, "diff", "--stack", "test").stdout
+    assert project.up()["replace"] > 0
     (role,) = [each for each in cloud.aws("iam").list_roles()["Roles"] if each["Path"] == ROLE["path"]]
     assert role["RoleName"].startswith("payments-api")
+
+    # Where it has the path and boundary, nothing changes: back, and there again.
+    policy = {**API["policy"], "path": ROLE["path"]}
+    project.set({"bindings": {"payments-api": {**API, "role": ROLE, "policy": policy}}})
+    assert project.up() == {}
+    project.set({"teams": {"payments": TEAM}})
+    assert project.up() == {}
 
     # What AWS answers is compared before anything is created.
     write(project, **{"payments-api": {**API, "policyArns": ["arn:aws:iam::${account}:policy/admins"]}})
@@ -63,18 +72,10 @@ def test_a_binding_moves_to_its_team_and_back(deploy: Callable[..., Project], cl
     assert "teams/payments/api.irsa.yaml:" in said
     assert "irsa:teams.payments.policyArns" in said
 
-    # Without the path, the role is another one: announced, and then done.
-    project.set({"bindings": {"payments-api": API}})
-    said = irsa(project, "check", "--live", "Pulumi.test.yaml").stdout
-    assert "is replaced" in said
-    assert "path changes" in said
-    assert project.up()["replace"] > 0
-    assert project.up() == {}
-
 
 @pytest.mark.usefixtures("boundary")
 def test_a_secret_variable_is_refused_before_anything_is_created(deploy: Callable[..., Project]) -> None:
-    project = deploy({"bindings": {}, "teams": {"payments": TEAM}})
+    project = deploy({"teams": {"payments": TEAM}})
     project.pulumi("config", "set", "--secret", "--path", "irsa:variables.hidden", "read")
     write(project, **{"payments-api": {**API, "policyArns": ["arn:aws:iam::${account}:policy/payments-${hidden}"]}})
     said = project.refused("preview")

@@ -59,6 +59,8 @@ def covers(glob: str, other: str) -> bool:
     """
     if not is_pattern(glob):
         return glob == other
+    if glob[-1] == "*" and not is_pattern(glob[:-1]):
+        return other.startswith(glob[:-1])
     return regular_expression(glob, "[^*]").fullmatch(other) is not None
 
 

@@ -277,7 +277,8 @@ def test_exactly_the_documents_and_arns_have_variables() -> None:
         is_whole = following[: len(place)] == place
         if not is_whole and any("unknown variable ${acount}" in each.mistake.found for each in mistakes):
             found.add(path_of(place))
-            in_an_editor = schema.iter_errors({"config": {f"irsa:{key}": each for key, each in values.items()}})
+            every = {"bindings": {}, **values}.items()
+            in_an_editor = schema.iter_errors({"config": {f"irsa:{key}": each for key, each in every}})
             assert {each.validator for each in in_an_editor}.isdisjoint({"pattern", "anyOf"}), place
     assert found == {"defaults.permissionsBoundary", *(f"bindings.my-app.{key}" for key in OF_A_BINDING)}
 

@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 
 from irsa import types
 from irsa.fields import Group, Keyed, Listed, Node
-from irsa_config.limits import ALLOWABLE, LIMITS, Limit
+from irsa_config.limits import ALLOWABLE, COMPARED, FREE, NOT_REFUSED, REFUSED
 from irsa_config.reading import OF_A_BINDING
 from irsa_config.team_files import MOST_FILES
-from irsa_program.check_report import FileReport, report_of, stack_files_of
+from irsa_program.check_report import FileReport, as_json, messages, report_of, stack_files_of
 from irsa_program.examine import examine
 from irsa_program.lookups.values import unanswered
 from irsa_program.plan import plan
 from irsa_world.exits import CouldNotLookError
+from tests.output_schemas import check_output
 from tests.world import document
 
 TEAM: Mapping[str, Any] = {
@@ -67,7 +68,7 @@ def checked(repository: Path, teams: Any = None, **values: Any) -> FileReport:
         name: {**each, "files": f"../{each['files']}"} if isinstance(each.get("files"), str) else each
         for name, each in of_teams.items()
     }
-    common = {"cluster": {"name": "my-cluster"}, "bindings": {}, "teams": of_teams}
+    common = {"cluster": {"name": "my-cluster"}, "teams": of_teams}
     config = {f"irsa:{key}": each for key, each in {**common, **values}.items()}
     file = repository / "infra" / "Pulumi.prod.yaml"
     file.write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2", **config}}))
@@ -84,7 +85,8 @@ def keys_below(node: Node, path: str = "") -> Iterator[str]:
 
 
 def test_every_key_of_a_binding_is_in_one_row() -> None:
-    assert LIMITS.keys() == {*keys_below(OF_A_BINDING)}
+    assert {*keys_below(OF_A_BINDING)} == NOT_REFUSED | REFUSED
+    assert NOT_REFUSED.isdisjoint(REFUSED)
 
 
 def test_what_is_within_the_limits_is_good(repository: Path) -> None:
@@ -106,7 +108,10 @@ def of(key: str, value: Any, **more: Any) -> dict[str, Any]:
 
 # What a team could gain: another namespace, role, policy, name, account or reader of its permissions.
 ATTACKS: Mapping[str, Mapping[str, Any]] = {
-    **{f"namespace {each}": of("serviceAccount.namespace", each) for each in ("orders", "kube-system", "payment", "*")},
+    **{
+        f"namespace {each}": of("serviceAccount.namespace", each)
+        for each in ("orders", "kube-system", "payment", "*", "Payments", "payments.", "payments-\n", "payment\u017f")
+    },
     "no namespace": {"payments-api": {**API, "serviceAccount": {"name": "api"}}},
     **{
         f"subject {each}": of("trust.subjects", [each])
@@ -180,7 +185,7 @@ ATTACKS: Mapping[str, Mapping[str, Any]] = {
     "namespace to create": of("serviceAccount.createNamespace", True),
     **{
         f"tag {each}": of("role.tags", {each: "x"})
-        for each in ("kubernetes-namespace", "Kubernetes-Namespace", "eks-cluster-arn", "owner", "OWNER")
+        for each in ("kubernetes-namespace", "Kubernetes-Namespace", "eks-clu\u017fter-arn", "owner", "OWNER")
     },
     "tag of a policy": of("policy.tags", {"owner": "x"}),
     "tag of an association": of("podIdentity.tags", {"kubernetes-service-account": "x"}, identity="podIdentity"),
@@ -195,6 +200,8 @@ ATTACKS: Mapping[str, Mapping[str, Any]] = {
         )
     },
     "snake case": {"payments-api": {**API, "role": {"permissions_boundary": POLICY + "x"}}},
+    "any service account in snake case": {"payments-api": {**API, "trust": {"any_service_account": True}}},
+    "target role in snake case": of("podIdentity.target_role_arn", "arn:aws:iam::444455556666:role/r", identity="both"),
     "both spellings": {"payments-api": {**API, "service_account": {"name": "x", "namespace": "orders"}}},
     "secret": of("policyArns", [{"secure": "AAABAA=="}]),
     "secret variable": of("policyArns", [f"{POLICY}payments-${{hidden}}"]),
@@ -286,7 +293,7 @@ def test_what_is_planned_lies_within_the_limits(repository: Path, binding: Any, 
     """The plan's own resources are read as AWS reads them, by the standard library's patterns."""
     write(repository, "payments", {key: binding})
     teams = {"payments": {**TEAM, "files": f"../{TEAM['files']}"}}
-    values = {"cluster": {"name": "my-cluster"}, "bindings": {}, "teams": teams}
+    values = {"cluster": {"name": "my-cluster"}, "teams": teams}
     found = examine(values, repository / "infra", "us-west-2")
     if found.stack is None:
         return
@@ -327,6 +334,7 @@ def paths(report: FileReport) -> list[str]:
         ("teams/payments/../../../*/x.irsa.yaml", "outside of the Git repository"),
         ("teams/linked/*.irsa.yaml", "behind a link"),
         ("teams/payments/linked.yaml", "but a link"),
+        ("infra/*.yaml", "Pulumi.prod.yaml, which is a file of Pulumi"),
         ("teams/payments/pipe.yaml", "pipe.yaml, which is no regular file"),
         ("teams/submodule/*.irsa.yaml", "in a submodule"),
         ("teams/*/api.irsa.yaml", "which is a file of irsa:teams.orders too"),
@@ -393,6 +401,41 @@ def test_a_file_that_cannot_be_read(repository: Path, monkeypatch: pytest.Monkey
     assert "teams/payments/api.irsa.yaml: Permission denied" in mistake.mistake.found
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "found"),
+    [
+        ("bindings:\n  payments-a: \0\n", 2, "not YAML"),
+        ("bindings:\n  payments-a: {}\n#" + "x" * 2**24, 1, "16 MiB"),
+        ("a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1},' * 99}]\n" for n in range(1, 5)), 1, "aliases"),
+        ("bindings:\n  payments-a: &a {b: *a}\n", 2, "a recursive alias"),
+        ("[]\n", 1, "not a mapping"),
+    ],
+)
+def test_what_cannot_be_read_has_a_line_and_its_team(repository: Path, text: str, line: int, found: str) -> None:
+    write(repository, "payments", text)
+    (mistake,) = checked(repository).mistakes
+    assert (mistake.file, mistake.line) == (str(repository / "teams" / "payments" / "api.irsa.yaml"), line)
+    assert found in mistake.mistake.found
+
+
+def test_the_report_names_the_team(repository: Path) -> None:
+    """What is said of one team stands together, also where it is about its settings."""
+    write(repository, "payments", {"payments-api": {**API, "protect": True}, "x": API})
+    write(repository, "orders", {"orders-api": {**API, "account": "x"}})
+    report = checked(repository, {"orders": ORDERS, "payments": {**TEAM, "clusters": ["red"]}}, lint={"errors": ["x"]})
+    teams = [each.team for each in report.mistakes]
+    assert teams == sorted(teams)
+    assert {*teams} == {"", "orders", "payments"}
+    (file,) = check_output("check", as_json([report]))["files"]
+    assert [each.get("team", "") for each in file["errors"]] == teams
+    assert sum("(team payments)" in str(said) for said, _ in messages(report)) == teams.count("payments")
+
+
+def test_neither_bindings_nor_teams(repository: Path) -> None:
+    mistakes = examine({"cluster": {"name": "my-cluster"}}, repository).mistakes
+    assert [each.path for each in mistakes] == ["irsa:bindings"]
+
+
 def test_each_team_has_a_boundary(repository: Path) -> None:
     write(repository, "payments", {"payments-api": API})
     without = {"payments": {**TEAM, "role": {"path": "/irsa/payments/"}}}
@@ -415,6 +458,10 @@ def test_what_is_not_known_is_not_compared(repository: Path) -> None:
     (text,) = report.not_checked
     assert "api.irsa.yaml:14" in text
 
+    # Beside what is wrong with the binding, that is no news.
+    write(repository, "payments", of("policyArns", ["arn:aws:iam::${account}:policy/payments-x"], protect=True))
+    assert checked(repository).not_checked == []
+    write(repository, "payments", of("policyArns", ["arn:aws:iam::${account}:policy/payments-x"]))
     limit = {"payments": {**TEAM, "policyArns": ["arn:aws:iam::${account}:policy/payments-*"]}}
     assert checked(repository, limit).not_checked == []
 
@@ -450,8 +497,8 @@ def test_what_the_platform_allows(repository: Path, key: str) -> None:
 
 
 def test_what_sets_a_limit_cannot_be_allowed() -> None:
-    own = {Limit.NAMESPACES, Limit.KEYS, Limit.ROLE, Limit.POLICY_ARNS, Limit.FREE}
-    assert {LIMITS[key] for key in ALLOWABLE} == {*Limit} - own
+    assert COMPARED.isdisjoint(ALLOWABLE)
+    assert FREE.isdisjoint(ALLOWABLE)
 
 
 def test_the_clusters_of_a_team(repository: Path) -> None:
