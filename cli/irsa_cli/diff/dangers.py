@@ -1,7 +1,7 @@
 """Who newly may assume a role of which that is dangerous: by what the role may do, or by who that is. Pure."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from irsa.rules.trust import ASSUME_ROLE
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.gains import gains
 from irsa_cli.diff.permissions import Permits
-from irsa_cli.diff.trust import PODS, Compared, changed_roles
+from irsa_cli.diff.trust import PODS, Compared, changed_roles, own_roles
 from irsa_cli.diff.who import Rights
 from irsa_world.model import known_arn, role_name
 from irsa_world.sessions import Sessions
@@ -34,7 +34,7 @@ class DangerousGain:
             principal as the trust policy has it; empty where that is not known.
         role: Name of the role; of a role whose name IAM is going to choose, its logical name.
         role_arn: ARN of the role; empty where IAM is going to choose its name.
-        then: ARN of the role that this role may assume in turn, if this is about that.
+        then: ARN of the target role of an association, if this is about that.
         reason: Why: what the role may do afterwards, or who that is; or what irsa cannot tell.
     """
 
@@ -76,7 +76,7 @@ def dangerous_gains(
         return arns[0] if len(arns) == 1 else ""
 
     def every() -> Iterator[tuple[tuple[str, str, str, str], _Power]]:
-        for right in (*found.gains, *found.may_gain):
+        for right in (*found.gains, *found.may_gain, *found.changes_way):
             arn = arn_of(right.role, right.then or right.role_arn)
             yield (right.service_account, right.role, right.role_arn, right.then), powers(arn)
         for each in found.cannot_tell:
@@ -107,23 +107,18 @@ def policies_that_decide(before: Sessions, after: Sessions) -> set[str]:
 # --- what a role may do -----------------------------------------------------------------------------------------------
 
 
-def powers_of(of_roles: Mapping[str, Permits], chains: Iterable[tuple[str, str]]) -> Powers:
-    """Return a function from the ARN of a role to what it may do, also by the roles that it may assume in turn.
-
-    That is with the policies of others that were read; each chain is from a role to another one.
-    """
-    following: dict[str, list[str]] = {}
-    for arn, other in chains:
-        following.setdefault(arn, []).append(other)
+def powers_of(of_roles: Mapping[str, Permits], after: Sessions) -> Powers:
+    """Return a function from the ARN of a role to what it may do, also by the roles that it may assume in turn."""
+    roles = own_roles(after)
     own = functools.cache(lambda arn: _power(of_roles.get(arn)))
 
     def power(arn: str) -> _Power:
         reached = {arn: None}
         # The list grows while it is read.
         for each in (waiting := [arn]):
-            new = [other for other in following.get(each, ()) if other not in reached]
-            waiting += new
-            reached |= dict.fromkeys(new)
+            others = [one.other_arn for one in after.assumed_by(roles[each])] if each in roles else []
+            waiting += [one for one in others if one not in reached]
+            reached |= dict.fromkeys(others)
         found = [own(each) for each in reached]
         return next((each for each in found if each.dangerous), None) or max(found, key=lambda e: e.dangerous is None)
 

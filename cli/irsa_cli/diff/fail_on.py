@@ -16,7 +16,10 @@ def _has(diff: "Diff", operation: str) -> bool:
 
 FAIL_ON: Mapping[str, "Callable[[Diff], bool]"] = {
     "gains": lambda diff: bool(
-        diff.state_not_read or diff.gains or diff.may_gain or diff.cannot_tell or diff.other_principals
+        diff.state_not_read
+        or (diff.gains or diff.may_gain or diff.changes_way or diff.cannot_tell or diff.other_principals)
+        or diff.permissions_cannot_tell
+        or any(each.may_assume for each in diff.permissions)
     ),
     "permissions": lambda diff: bool(
         diff.state_not_read or diff.permissions_cannot_tell or any(each.change == "gains" for each in diff.permissions)
@@ -33,7 +36,11 @@ FAIL_ON: Mapping[str, "Callable[[Diff], bool]"] = {
 }
 """Each with whether a diff has any."""
 CERTAIN: Mapping[str, "Callable[[Diff], bool]"] = {
-    "gains": lambda diff: bool(diff.gains or diff.other_principals),
+    "gains": lambda diff: bool(
+        diff.gains
+        or diff.other_principals
+        or any(each.may_assume and each.actions and each.extent != "cannot tell" for each in diff.permissions)
+    ),
     "permissions": lambda diff: any(
         each.change == "gains" and each.extent != "cannot tell" for each in diff.permissions
     ),

@@ -21,6 +21,7 @@ from irsa_world.state.preview import CREATE, DELETE, IMPORT, REPLACE
 from irsa_world.wrapped import WIDTH, columns
 
 EVERYBODY, NOBODY = "*/*", "nobody"
+CHANGES_WAY, SAME_CLUSTER = "changes its way", "(cannot tell whether it is the same cluster)"
 ADDED, REMOVED, CHANGED = "+", "-", "~"
 SIGNS = {CREATE: ADDED, IMPORT: ADDED, DELETE: REMOVED}
 OWN_KINDS = {kind.word for kind in KINDS.values()}
@@ -185,13 +186,11 @@ def _rights(diff: Diff, role: Name) -> Iterator[tuple[str, str, Row]]:
             where += ["by", "EKS Pod Identity"] if each.way == POD_IDENTITY.key else []
             then = ["->", named(each.then)] if each.then else []
             then += ["(if its trust", "policy allows it)"] if each.if_trusted else []
-            but = ["others"] if each.at_most else []
-            but = [_some(each.but_not), *but] if each.but_not else but
-            but = f"(but not {' and '.join(but)})".split() if but else []
+            but = f"(but not {_some(each.but_not)})".split() if each.but_not else []
             holder = [_who(each.service_account), *where, "->"] if each.service_account else []
             right = [*holder, role(each), *then, *but]
-            such_as = f"(such as {_some(each.such_as)})".split() if each.such_as else []
-            yield name, " ".join(right), Row(sign, [*word, *right, *such_as])
+            unsure = SAME_CLUSTER.split() if name == CHANGES_WAY else []
+            yield name, " ".join(right), Row(sign, [*word, *right, *unsure])
     for undecided in diff.cannot_tell:
         which = role(undecided)
         yield "cannot tell", which, Row(CHANGED, ["cannot tell:", f"{which}:", *undecided.reason.split()])
@@ -205,7 +204,7 @@ def _kinds(diff: Diff) -> list[tuple[str, str, Sequence[Right]]]:
         ("loses", REMOVED, diff.loses),
         ("may gain", CHANGED, diff.may_gain),
         ("may lose", CHANGED, diff.may_lose),
-        ("changes its way", CHANGED, diff.changes_way),
+        (CHANGES_WAY, CHANGED, diff.changes_way),
     ]
 
 

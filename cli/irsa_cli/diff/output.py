@@ -22,7 +22,8 @@ class Diff:
         loses: Who loses it.
         may_gain: Who may gain it: that depends on conditions that irsa cannot evaluate.
         may_lose: Who may lose it, likewise.
-        changes_way: Who has a role by IRSA and by EKS Pod Identity, or by the other one than before.
+        changes_way: Who has a role newly by IRSA or by EKS Pod Identity, and had it by the other one, or keeps it by
+            that; irsa cannot tell whether that is in the same cluster.
         cannot_tell: Roles of which irsa cannot tell who gains or loses the right to assume them.
         other_principals: Names of roles whose trust in others than service accounts changes.
         clusters: Keys of clusters in the stack file, by issuer without https://, as far as they are known; else the

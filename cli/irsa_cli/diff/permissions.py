@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.lint.permissions import HARMLESS, rank, rank_of_policy
+from irsa.evaluation.patterns import overlap
 from irsa.evaluation.permissions import gives
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named
-from irsa.rules.trust import SESSION_TAGS
+from irsa.rules.trust import ASSUME_ROLE, SESSION_TAGS
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.gains import Gain, gains
 from irsa_cli.diff.questions import Undecided
@@ -74,6 +75,12 @@ class PermissionChange:
     def may_be_dangerous(self) -> bool:
         """Whether it is a dangerous gain, or one of a policy that was not read."""
         return self.change == "gains" and (self.dangerous or bool(self.policy and not self.read))
+
+    @property
+    def may_assume(self) -> bool:
+        """Whether it is a gain by which the role may assume another one, or a policy that was not read."""
+        assumes = any(overlap(each.lower(), f"{ASSUME_ROLE.lower()}*") for each in self.actions)
+        return self.change == "gains" and (assumes or bool(self.policy and not self.read))
 
 
 class Permits(NamedTuple):
@@ -171,7 +178,7 @@ def permission_changes(
         of_role += [change("gains", policy=each, read=each in new.read) for each in new.attached - old.attached]
         of_role += [change("loses", policy=each, read=each in old.read) for each in old.attached - new.attached]
         dangerous = any(each.rank < HARMLESS for each in of_role)
-        who = {each.service_account for _, each in who_has(sessions, role)} - {""} if dangerous else ()
+        who = who_has(sessions, role) if dangerous else ()
         found += [
             replace(each, service_accounts=tuple(sorted(who)), dangerous=True) if each.rank < HARMLESS else each
             for each in of_role

@@ -13,9 +13,8 @@ right to assume a role, and what roles may then do, then the documents of
 each binding, and which of its settings change. Nothing is changed.
 
 It runs `pulumi preview --json`, or reads what that printed. Who may assume a
-role is evaluated for the service accounts that the stack or a trust policy
-names, for those that the clusters have, and for ones that only a pattern
-matches.
+role is evaluated for the service accounts and patterns that the stack or a
+trust policy names.
 """
 EXAMPLE = """\
 examples:

@@ -20,7 +20,6 @@ from irsa_world.issuers import eks_region
 from irsa_world.model import Association, Role, World, known_arn
 from irsa_world.sessions import Sessions
 from irsa_world.state.planned import NOT_THERE
-from irsa_world.trusts.clusters import clusters_named
 from irsa_world.trusts.trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
 
 PODS = PodIdentityRequest.principal
@@ -233,8 +232,7 @@ def _sides(
     _, partition, _, _, number, _ = arn.split(":", 5)
     own = functools.partial(oidc_provider_arn, partition, number)
     managed = {each for ids in client_ids for each in ids if _is_own(each, arn)}
-    issuers = {each.issuer.removeprefix("https://") for each in both[1].world.clusters}
-    known = {*issuers, *filter(eks_region, (each.partition(":oidc-provider/")[2] for each in managed))}
+    known = {*filter(eks_region, (each.partition(":oidc-provider/")[2] for each in managed))}
     trusts = [
         each
         for parsed, _ in _of(arn, both, client_ids)
@@ -263,16 +261,3 @@ def _is_own(provider_arn: str, role_arn: str) -> bool:
     """Return whether an OIDC provider is of the role's own AWS account: STS takes no other one."""
     provider, role = (each.split(":") for each in (provider_arn, role_arn))
     return not role[4] or (provider[1], provider[4]) == (role[1], role[4])
-
-
-def clusters_of_both_ways(before: Sessions, after: Sessions) -> list[str]:
-    """Return the ARNs of the clusters whose issuer decides whether both ways lead to one service account."""
-    found: set[str] = set()
-    for arn in changed_roles(before, after):
-        policies = [each.policies[arn] for each in (before, after) if arn in each.policies]
-        types = {type_ for each in policies for one in each.parsed[1] for type_, _ in one.principals}
-        if {PODS[0], "Federated"} <= types:
-            pods = (one for each in (before, after) for one in each.world.associations.get(arn, ()))
-            found |= {each.request.cluster_arn for each in pods}
-            found |= {str(each) for policy in policies for each in clusters_named(policy.role.trust)}
-    return sorted(found - {""})

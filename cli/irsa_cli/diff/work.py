@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from irsa import types
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
 from irsa_cli.diff.changes import changed_properties, changes
@@ -16,7 +15,7 @@ from irsa_cli.diff.dangers import dangerous_gains, policies_that_decide, powers_
 from irsa_cli.diff.fail_on import FAIL_ON, exit_code
 from irsa_cli.diff.guards import guard_changes
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
-from irsa_cli.diff.live import Live, clusters_by_issuer, providers, read_in_aws, read_service_accounts, with_read
+from irsa_cli.diff.live import Live, aws_providers, clusters_by_issuer, read_in_aws, with_read
 from irsa_cli.diff.markdown import markdown
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import (
@@ -28,8 +27,8 @@ from irsa_cli.diff.permissions import (
     session_policy_changes,
 )
 from irsa_cli.diff.questions import not_compared
-from irsa_cli.diff.trust import Compared, changed_roles, clusters_of_both_ways, compared_roles
-from irsa_cli.diff.who import add_chains, rights
+from irsa_cli.diff.trust import Compared, compared_roles
+from irsa_cli.diff.who import rights
 from irsa_cli.options import STREAM
 from irsa_cli.progress import under_way
 from irsa_cli.text_files import text_of
@@ -43,7 +42,6 @@ from irsa_world.state.planned import (
     aws_accounts_of,
     planned_worlds,
     resources_before_and_after,
-    service_accounts_of,
 )
 from irsa_world.state.preview import Preview, parse_preview
 from irsa_world.state.pulumi import exported_state, previewed
@@ -99,7 +97,7 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
     state: list[Resource] = []
     state_not_read = ""
     if is_file_alone:
-        state_not_read = "--preview without --stack reads the file alone, not AWS and the clusters either"
+        state_not_read = "--preview without --stack reads the file alone, and no managed policies either"
     else:
         try:
             with under_way("diff", "reading the stack's state"):
@@ -130,14 +128,12 @@ def _diff(
 ) -> Diff:
     own = own_policies(*both)
     of_no_role = policies_of_no_role(*both)
-    declared = service_accounts_of(resources)
-    before, after = (Sessions(with_read(each.world, live, declared)) for each in both)
+    before, after = (Sessions(with_read(each.world, live)) for each in both)
     compared = compared_roles(before, after)
-    found = rights(before, after, compared.values(), live.eks_issuers)
+    found = rights(before, after, compared.values())
     of_sessions = session_policy_changes(before, after, found)
-    chains = add_chains(found, before, after)
     permitted = [permits(each, own) for each in (before, after)]
-    powers = powers_of(permitted[1], chains)
+    powers = powers_of(permitted[1], after)
     dangerous = dangerous_gains(found, compared, aws_accounts_of(state), after, powers)
     permissions, undecided = permission_changes(before, after, permitted)
     others = not_compared((e.resource.type, e.resource.name, changed_properties(e)) for e in preview.steps)
@@ -164,19 +160,12 @@ def _of_roles_with_several(compared: Iterable[Compared]) -> dict[str, str]:
 
 
 def _live(state: list[Resource], preview: Preview, before: Sessions, after: Sessions) -> Live:
-    """Return what is asked of AWS and the clusters: only about what changes."""
-    live = Live()
+    """Return what is asked of AWS: only about what changes."""
     policies = sorted({*policies_of_others(before, after), *policies_that_decide(before, after)})
-    clusters = clusters_of_both_ways(before, after)
-    if policies or clusters:
-        with under_way("diff", "reading the managed policies and EKS clusters of the roles that change"):
-            live = read_in_aws(policies, clusters, providers(state, preview, types.AWS_PROVIDER))
-    if changed_roles(before, after):
-        with under_way("diff", "reading the service accounts of the clusters"):
-            read = read_service_accounts(providers(state, preview, types.KUBERNETES_PROVIDER))
-        not_read = [*live.not_read, *read.not_read]
-        live = read._replace(policies=live.policies, eks_issuers=live.eks_issuers, not_read=not_read)
-    return live
+    if not policies:
+        return Live()
+    with under_way("diff", "reading the managed policies of the roles that change"):
+        return read_in_aws(policies, aws_providers(state, preview))
 
 
 def _markdown(diff: Diff) -> str:

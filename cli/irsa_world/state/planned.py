@@ -22,7 +22,6 @@ from irsa.rules.arns import (
 from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
-from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.unknown import Unknown
 from irsa_world.model import UNNAMED, Association, AwsAccount, ManagedPolicy, Role, World
 from irsa_world.state.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE, Step
@@ -49,7 +48,6 @@ BOUNDARY_UNKNOWN, OTHER_UNKNOWN = (f"not known until `pulumi up`{UNNAMED}{each})
 ANY_TAG = "*"
 TRUST_POLICY, POLICY_DOCUMENT, OWN_POLICIES = "assumeRolePolicy", "policy", "inlinePolicies"
 BOUNDARY, OWN_ATTACHED = "permissionsBoundary", "managedPolicyArns"
-SERVICE_ACCOUNTS = (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)
 # What a role has once, and by which input of the resource.
 _BY_NAME = {types.INLINE_POLICY: "name", types.ATTACHMENT: "policyArn"}
 Owner = Callable[[Resource], str]
@@ -98,20 +96,6 @@ def planned_worlds(both: Both, steps: Sequence[Step]) -> tuple[World, World]:
         _world(old.values(), arns, _Change(coming)),
         _world(new.values(), arns, _Change(going, changing, taken)),
     )
-
-
-def service_accounts_of(both: Both) -> set[str]:
-    """Return the service accounts of a stack at both times, as `namespace:name`, where that is known."""
-    found = set()
-    for each in (one for side in both for one in side.values()):
-        if each.type in SERVICE_ACCOUNTS and not each.external:
-            metadata = mapping_of(each.inputs.get("metadata"))
-            place = [
-                known_text(metadata.get(key, default))
-                for key, default in (("namespace", DEFAULT_NAMESPACE), ("name", ""))
-            ]
-            found |= {":".join(place)} if all(place) else set()
-    return found
 
 
 def aws_accounts_of(state: Iterable[Resource]) -> set[str]:

@@ -4,18 +4,16 @@ For each pattern of either side, and what a Deny has of it, one service account 
 those whom it matches. Of all others another pattern tells.
 """
 
-import functools
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from irsa.evaluation.admission import providers_of
 from irsa.evaluation.answers import any_of
 from irsa.evaluation.document import Parsed
 from irsa.evaluation.grants import Admitted, Answer, Grants, admitted_by, is_within, narrowed, overlaps
 from irsa.evaluation.patterns import matches, widest
-from irsa.rules.subjects import is_pattern, subject_claim
-from irsa_world.trusts.claims import Claims
+from irsa.rules.subjects import is_pattern
 
 # Of those that are intersections.
 MOST_PATTERNS = 200
@@ -28,19 +26,15 @@ class Change(NamedTuple):
 
     Attributes:
         subject: A pattern for them, `namespace:name`.
-        existing: Those of them that exist, without the one of that name.
         but: Patterns of those within it who are an exception.
-        at_most: Whether there may be other exceptions.
     """
 
     subject: str
-    existing: Collection[str] = ()
     but: Sequence[str] = ()
-    at_most: bool = False
 
 
 class Changes(NamedTuple):
-    """What changes for the service accounts of one cluster: those that exist, and all others.
+    """What changes for the service accounts of one cluster.
 
     Attributes:
         by_name: Who `gains` and `loses` the right, and who may: `may_gain`, `may_lose`.
@@ -54,51 +48,36 @@ class Changes(NamedTuple):
 
 
 # What changes for one, by whether it has the right before and after.
-_NAMES = {
+NAMES = {
     (False, True): "gains",
     (None, True): "may_gain",
     (False, None): "may_gain",
     (True, False): "loses",
     (True, None): "may_lose",
     (None, False): "may_lose",
-    (None, None): "undecided",
 }
+UNCERTAIN = {"gains": "may_gain", "loses": "may_lose"}
 
 
-def changes(before: Iterable[Grants], after: Iterable[Grants], claims: Claims[Any]) -> Changes:
-    """Return what changes for the service accounts of a cluster.
-
-    Args:
-        before: What is said to their tokens before.
-        after: What is said to them afterwards.
-        claims: Those that exist.
-    """
-    sides = [[*before], [*after]]
-    patterns, too_many = _patterns([of for side in sides for of in side])
-
-    @functools.cache
-    def name_of(subject: str) -> str:
-        had, has = (held_by_one(side, subject) for side in sides)
-        return _NAMES.get((had, has), "")
-
-    existing: dict[str, int] = {}
-    # Those whom the same patterns match are told alike, also where the patterns combine in too many ways.
-    apart = {*patterns, *(subject for side in sides for of in side for subject in of.narrowing)}
-    for first, group in claims.kinds(apart).items():
-        existing[name_of(first)] = existing.get(name_of(first), 0) | group
-    told: dict[str, list[str]] = {}
+def changes(before: Sequence[Grants], after: Sequence[Grants]) -> Changes:
+    """Return what changes for the service accounts of a cluster, by what is said to their tokens before and after."""
+    sides = before, after
+    patterns, too_many = _patterns([*before, *after])
+    by_name: dict[str, list[Change]] = {name: [] for name in ("gains", "loses", "may_gain", "may_lose")}
+    undecided = False
     for subject in sorted(patterns, key=lambda each: (not is_pattern(each), len(each), each)):
         stranger = _stranger(subject, patterns)
-        too_many |= stranger is None
-        told.setdefault(name_of(stranger) if stranger else "", []).append(subject)
-    by_name: dict[str, list[Change]] = {}
-    for name in ("gains", "loses", "may_gain", "may_lose"):
-        found: list[Change] = []
-        for subject in told.get(name, ()):
+        if stranger is None:
+            too_many = True
+            continue
+        had, has = (held_by_one(side, stranger) for side in sides)
+        undecided |= had is None and has is None
+        if name := NAMES.get((had, has)):
+            certain, but = _exceptions(name, subject, sides)
+            found = by_name[name if certain else UNCERTAIN.get(name, name)]
             if not any(is_within(subject, [each.subject]) and not overlaps(subject, each.but) for each in found):
-                found.append(_change(name, subject, sides))
-        by_name[name] = _with_existing(sorted(found), claims, existing.get(name, 0))
-    return Changes(by_name, "undecided" in told or "undecided" in existing, too_many)
+                found.append(Change(subject, but))
+    return Changes({name: sorted(those) for name, those in by_name.items()}, undecided, too_many)
 
 
 def held_by_one(side: Iterable[Grants], subject: str) -> bool | None:
@@ -143,28 +122,15 @@ def _stranger(subject: str, patterns: Iterable[str]) -> str | None:
     return None
 
 
-def _change(name: str, subject: str, sides: Sequence[Sequence[Grants]]) -> Change:
-    """Return a change of all whom a pattern matches, but for some."""
+def _exceptions(name: str, subject: str, sides: Sequence[Sequence[Grants]]) -> tuple[bool, Sequence[str]]:
+    """Return whether a change is one of all whom a pattern matches, but for those in the patterns beside it."""
     if not is_pattern(subject):
-        return Change(subject)
+        return True, ()
     gains = name in ("gains", "may_gain")
     # Who had the right before and has it is no exception to who gains it; who keeps it is one to who loses it.
     answers = [of.answer(subject) for of in sides[gains]]
-    but = {each for answer in answers for each in answer.denied}
-    at_most = name in ("gains", "loses") and not any(answer.given for answer in answers)
-    if not gains:
-        afterwards = [(each, of.answer(each)) for of in sides[1] for each in of.named if overlaps(subject, [each])]
-        keeping = {each for each, answer in afterwards if answer == Answer(given=True) and is_within(each, [subject])}
-        at_most |= any(each not in keeping for each, answer in afterwards if answer.given is not False)
-        but |= keeping
-    return Change(subject, (), tuple(widest(but)), at_most)
-
-
-def _with_existing(found: Iterable[Change], claims: Claims[Any], left: int) -> list[Change]:
-    """Return changes with those whom each is about that exist; one by one where none is about them."""
-    changes_: list[Change] = []
-    for each in found:
-        within = left & claims.like(subject_claim(each.subject))
-        left &= ~within
-        changes_.append(each._replace(existing=[one for one in claims.subjects(within) if one != each.subject]))
-    return [*changes_, *map(Change, claims.subjects(left))]
+    rows = [] if gains else [(each, of.answer(each)) for of in sides[1] for each in of.named]
+    there = {each: answer for each, answer in rows if answer.given is not False and overlaps(subject, [each])}
+    keeping = {each for each, answer in there.items() if answer == Answer(given=True) and is_within(each, [subject])}
+    certain = any(each.given for each in answers) and keeping == there.keys()
+    return certain, tuple(widest({*keeping, *(one for each in answers for one in each.denied)}))

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from irsa import types
-from irsa_cli.diff.live import providers
+from irsa_cli.diff.live import aws_providers
 from irsa_cli.diff.questions import KINDS
 from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (
@@ -81,18 +81,16 @@ def test_each_type_and_property_has_its_question() -> None:
     assert len(properties) > 30
 
 
-# --- its cluster ------------------------------------------------------------------------------------------------------
+# --- its provider ----------------------------------------------------------------------------------------------------
 
 
-def test_the_providers_that_lead_to_clusters() -> None:
+def test_the_provider_that_leads_to_aws() -> None:
     """Before the first `pulumi up`, no resource has the settings of the default provider."""
-    first = preview(
-        create(resource(SERVICE_ACCOUNT, "x", {})), config={"kubernetes:context": "blue", "aws:region": "x"}
-    )
-    ((_, default),) = providers([], first, types.KUBERNETES_PROVIDER).items()
+    first = preview(create(role(trust())), config={"kubernetes:context": "blue", "aws:region": "x"})
+    ((_, default),) = aws_providers([], first).items()
 
-    assert default.inputs == {"context": "blue"}
-    assert providers([], preview(create(role(trust()))), types.KUBERNETES_PROVIDER) == {}
+    assert default.inputs == {"region": "x"}
+    assert aws_providers([], preview(create(resource(SERVICE_ACCOUNT, "x", {})))) == {}
 
 
 # --- policy documents -------------------------------------------------------------------------------------------------

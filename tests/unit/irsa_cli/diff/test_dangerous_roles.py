@@ -134,7 +134,7 @@ def test_by_an_association(diff_json: DiffJson) -> None:
     both = document({"Effect": "Allow", "Principal": PODS, "Action": ["sts:AssumeRole", "sts:TagSession"]})
     here = update(role(both), role(both))
     administrator = update(inline(statement()), inline(statement()))
-    found = diff_json(here, administrator, create(association("new")), eks={}, gate="dangerous")
+    found = diff_json(here, administrator, create(association("new")), gate="dangerous")
 
     assert [(each["who"], each["role"]) for each in found["dangerous"]] == [("web/new", "my-role")]
 
@@ -156,8 +156,8 @@ def test_by_another_target_role(before: Any, after: Any, then: list[str], diff_j
     steps = update(both, both), update(may, may), update(*(association(targetRoleArn=each) for each in (before, after)))
 
     for gate in ("gains", "dangerous"):
-        assert diff_json(*steps, eks={}, gate=gate)["good"] is not bool(then)
-    assert [each["then"] for each in diff_json(*steps, eks={})["mayGain"]] == then
+        assert diff_json(*steps, gate=gate)["good"] is not bool(then)
+    assert [each["then"] for each in diff_json(*steps)["mayGain"]] == then
 
 
 BY_GITHUB = "token.actions.githubusercontent.com"
@@ -224,7 +224,7 @@ def test_a_role_that_nobody_knows_has_the_name_of_a_harmless_one(diff_json: Diff
     """The attack: an association of a role of another stack stands in a component, whose own role is harmless."""
     harmless = create({**role(TWO, "app"), "inputs": {"assumeRolePolicy": TWO, "namePrefix": "app-"}})
     unknown = {**association("new", roleArn=UNKNOWN), "parent": f"urn:pulumi:dev::irsa::my:index:App${COMPONENT}::app"}
-    found = diff_json(harmless, create(unknown), eks={}, gate="dangerous")["dangerous"]
+    found = diff_json(harmless, create(unknown), gate="dangerous")["dangerous"]
 
     assert "web/new" in {each["who"] for each in found}
 

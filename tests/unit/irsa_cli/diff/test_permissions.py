@@ -161,9 +161,10 @@ def test_what_is_dangerous(action: str, resource_: str, dangerous: bool, diff_js
     assert told(diff_json(create(inline(statement(action, resource_)))), "dangerous") == [(dangerous,)]
 
 
-def test_chains_follow_what_was_read(diff_json: DiffJson) -> None:
+def test_another_role_by_a_policy_that_was_read(diff_json: DiffJson) -> None:
     other = "arn:aws:iam::444455556666:role/other"
     read = {READ_ONLY: document(statement("sts:AssumeRole", other))}
-    found = diff_json(STAYS, create(attached(READ_ONLY)), managed=read)
+    found = diff_json(STAYS, create(attached(READ_ONLY)), managed=read, gate="gains")
 
-    assert [each["then"] for each in found["gains"]] == [other]
+    assert [other] in [each["resources"] for each in found["permissions"]]
+    assert found["exitCode"] == 1
