@@ -36,8 +36,8 @@ BINDING_FIELDS = {
     "subjects": outputs.SUBJECTS,
     "deniedSubjects": outputs.DENIED_SUBJECTS,
 }
-# A subcommand's page has its name, but for these.
-PAGES = {"prove": "verify.md", "recover": "guides/recovery.md"}
+# A subcommand's page has its name, but for this one.
+PAGES = {"recover": "guides/recovery.md"}
 # The programs of the examples by the name of their section: the file, and the strings that begin and end the excerpt.
 PROGRAMS = {
     "python-stack": ("python-stack/__main__.py", "import pulumi", "labels = "),
@@ -52,7 +52,7 @@ def subcommands() -> str:
     """Return the table of the subcommands: what they do, their pages and their schemas."""
     rows = []
     for name, (_, line) in SUBCOMMANDS.items():
-        page, schema = PAGES.get(name, f"{name}.md"), f"reference/{name}.schema.json"
+        page, schema = PAGES.get(name, f"commands/{name}.md"), f"reference/{name}.schema.json"
         links = {page: f"[page](../{page})", schema: f"[schema](../{schema})"}
         more = ", ".join(link for path, link in links.items() if (DOCS / path).exists())
         rows.append((f"[`{name}`](#irsa-{name})", line, more))

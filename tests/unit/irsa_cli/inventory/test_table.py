@@ -319,7 +319,7 @@ def test_where_the_page_is_is_said(finds: Any, tmp_path: Path, form: str, capsys
 
 
 def test_the_example_of_the_documentation(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    text = (Path(__file__).parents[4] / "docs" / "inventory.md").read_text()
+    text = (Path(__file__).parents[4] / "docs" / "commands" / "inventory.md").read_text()
     shown = text.partition("$ irsa inventory\n")[2].partition("```")[0]
     accounts = [
         service_account("default", "reports", "reports"),
