@@ -213,7 +213,7 @@ def test_a_code_span_has_the_text(text: str) -> None:
     assert (span.type, span.content.strip() or " ") == ("code_inline", text.strip() or " ")
 
 
-# --- the example of docs/commands/diff.md --------------------------------------------------------------------------------------
+# --- the example of docs/commands/diff.md ----------------------------------------------------------------------------
 
 PAGE = Path(__file__).parents[4] / "docs" / "commands" / "diff.md"
 
