@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from docs.generate.tables import codes, table, takes_outputs, title, type_name, type_of, without_those_of_an_add_on
+from docs.generate.tables import cells_of, codes, table, takes_outputs, title, type_name, without_those_of_an_add_on
 from irsa import outputs
 from irsa.rules.leaves import leaves
 from irsa.rules.names import snake
@@ -36,8 +36,8 @@ BINDING_FIELDS = {
     "subjects": outputs.SUBJECTS,
     "deniedSubjects": outputs.DENIED_SUBJECTS,
 }
-# A subcommand's page has its name, but for these.
-PAGES = {"prove": "verify.md", "recover": "guides/recovery.md"}
+# A subcommand's page has its name, but for this one.
+PAGES = {"recover": "guides/recovery.md"}
 # The programs of the examples by the name of their section: the file, and the strings that begin and end the excerpt.
 PROGRAMS = {
     "python-stack": ("python-stack/__main__.py", "import pulumi", "labels = "),
@@ -52,7 +52,7 @@ def subcommands() -> str:
     """Return the table of the subcommands: what they do, their pages and their schemas."""
     rows = []
     for name, (_, line) in SUBCOMMANDS.items():
-        page, schema = PAGES.get(name, f"{name}.md"), f"reference/{name}.schema.json"
+        page, schema = PAGES.get(name, f"commands/{name}.md"), f"reference/{name}.schema.json"
         links = {page: f"[page](../{page})", schema: f"[schema](../{schema})"}
         more = ", ".join(link for path, link in links.items() if (DOCS / path).exists())
         rows.append((f"[`{name}`](#irsa-{name})", line, more))
@@ -127,11 +127,11 @@ def component_arguments(token: str) -> str:
 
 
 def _arguments(properties: Mapping[str, Any], required: Sequence[str]) -> str:
-    rows = (
-        (_both_spellings(name), type_of(name, value, required), takes_outputs(value), value["description"])
-        for name, value in properties.items()
-    )
-    return table("argument", "type", "output", "meaning", rows=rows)
+    rows = []
+    for name, value in properties.items():
+        type_, is_required, default, meaning = cells_of(name, value, required)
+        rows.append((_both_spellings(name), type_, is_required, default, takes_outputs(value), meaning))
+    return table("argument", "type", "required", "default", "output", "meaning", rows=rows)
 
 
 def component_outputs(head: str, names: Mapping[str, str] | None = None) -> str:
@@ -172,11 +172,13 @@ def kinds_text() -> str:
 def lint_rules() -> str:
     """Return the table of the lint rules, and each with why it warns and its examples."""
     rows = ((f"[`{name}`](#{name})", rule.description, rule.danger) for name, rule in LINT_RULES.items())
-    parts = [table("rule", "warns when", "`irsa check` fails by", rows=rows)]
+    parts = [table("rule", "warns when", "`irsa check` fails", rows=rows)]
     for name, rule in LINT_RULES.items():
-        heads = ("It warns of", "and not of")
-        examples = (f"{head}\n\n```yaml\n{each}\n```" for head, each in zip(heads, rule.examples, strict=False))
-        parts += [f"### {name}", rule.why, *examples]
+        fails = f"`irsa check` fails: {rule.danger}." if rule.danger else "A warning only."
+        titled = zip(("Bad", "Good"), rule.examples, strict=False)
+        examples = (f"{head}:\n\n```yaml\n{each}\n```" for head, each in titled)
+        what = f"{rule.description[:1].upper()}{rule.description[1:]}. {fails}"
+        parts += [f"### {name}", what, rule.why, *examples]
     return "\n\n".join(filter(None, parts))
 
 

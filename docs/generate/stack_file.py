@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.generate.schema import stack_file_schema
-from docs.generate.tables import flow, table, type_of, without_those_of_an_add_on
+from docs.generate.tables import cells_of, flow, table, without_those_of_an_add_on
 from irsa_program.examine import examine
 
 FILE = Path(__file__).parents[1] / "stack-file.md"
@@ -95,11 +95,11 @@ def text() -> str:
 def _section(title: str, model: Mapping[str, Any]) -> str:
     keys, required = model["properties"], model.get("required", ())
     in_example = ADD_ON if title == "AddOn" else [key for key in keys if (title, key) != ("Policy", "addOn")]
-    rows = ((f"`{key}`", type_of(key, each, required), each.get("description", "")) for key, each in keys.items())
+    rows = ((f"`{key}`", *cells_of(key, each, required)) for key, each in keys.items())
     blocks = (
         "\n".join(f"{key}: {flow(each)}" for key, each in together.items())
         for together in examples(title, {key: keys[key]["examples"][0] for key in in_example})
     )
     shown = "\n\nor\n\n".join(f"```yaml\n{each}\n```" for each in blocks)
-    keys_of_it = table("Key", "Type", "Meaning", rows=rows)
+    keys_of_it = table("Key", "Type", "Required", "Default", "Meaning", rows=rows)
     return f"## {title}\n\n{model['description']}\n\n{keys_of_it}\n\n{shown}\n"

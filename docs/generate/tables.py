@@ -1,5 +1,6 @@
 """The tables of the reference pages, and how they say what a schema has: of a stack file's keys, and of arguments."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from irsa.keys.binding import AddOnParameters
 
+DEFAULT = re.compile(r" ?Default: (.+?)\.(?= |$)")
 # A longer list of values is a section of the page, or what a subcommand prints.
 LISTED = 6
 
@@ -32,11 +34,10 @@ def without_those_of_an_add_on(of_policy: Mapping[str, Any], add_on: str, others
     return {**of_policy, "properties": properties, "description": said}
 
 
-def type_of(key: str, value: Mapping[str, Any], required: Collection[str]) -> str:
-    """Return the type of a key or an argument, and that it is required, or its default."""
-    # Of a switch, false needs no word.
-    default = f", default `{flow(value['default'])}`" if value.get("default") else ""
-    return type_name(value) + (", required" if key in required else default)
+def cells_of(key: str, value: Mapping[str, Any], required: Collection[str]) -> tuple[str, str, str, str]:
+    """Return the type of a key or an argument, whether it is required, its default and its meaning."""
+    before, default, after = (*DEFAULT.split(value.get("description", ""), maxsplit=1), "", "")[:3]
+    return type_name(value), "yes" if key in required else "", default, before + after
 
 
 def type_name(value: Mapping[str, Any]) -> str:

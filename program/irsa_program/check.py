@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check.md)"
+LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/commands/check.md)"
 EPILOG = "example: irsa check Pulumi.prod.yaml --json;"
 
 

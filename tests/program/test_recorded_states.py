@@ -108,7 +108,7 @@ def test_a_stack_that_an_earlier_version_deployed_does_not_change(file: Path, mo
     for old, new in REWRITTEN.items():
         text = text.replace(old, new)
     record = json.loads(text)
-    # A key that left: CHANGELOG.md says to remove it.
+    # A key that is no more.
     record["config"].get("irsa:defaults", {}).pop("retainNamespaces", None)
     expected = {urn: each["asked"] for urn, each in record["resources"].items()}
     engine = RecordedEngine(record)

@@ -386,7 +386,7 @@ def test_the_old_owners_let_go_without_a_moment_without_a_role(adoption: Adoptio
     """Protects Pods during the move: when a chart lets go of its account, the account tells Helm to keep it.
 
     None of it is a change to the stack, whose second `up` this is; nor is a file without its `import:` lines, which
-    gives back what it declares, as docs/adopt.md says.
+    gives back what it declares, as docs/commands/adopt.md says.
 
     helm upgrade looks at the live object for that: https://github.com/helm/helm/blob/v3.14.0/pkg/kube/client.go.
     """

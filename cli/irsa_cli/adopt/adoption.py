@@ -33,7 +33,7 @@ from irsa_world.state.resource import Resource
 AT_A_TIME = 4
 # The page has the commands, in an order by which no Pod is without permissions at any moment.
 LETTING_GO = "{}: before `pulumi up`, let it keep what is adopted; after `irsa prove`, let it go: {}"
-PAGE = "docs/adopt.md#who-manages-it-now"
+PAGE = "docs/commands/adopt.md#who-manages-it-now"
 DRY_RUN = f"dry run: nothing is written; --output {NEW_STACK_FILE} writes the stack file"
 
 

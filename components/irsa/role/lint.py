@@ -100,9 +100,9 @@ def wide_trust(role: JudgedRole) -> Warnings:
 
 @rule()
 def pod_identity_trust(role: JudgedRole) -> Warnings:
-    """A subject with wildcards, a condition on the network or a session policy holds for one of both ways alone.
+    """A subject with wildcards, a condition on the network or a session policy holds for IRSA or Pod Identity alone.
 
-    By the other way, Pods get more than was meant, or no credentials.
+    With the other one, Pods get more than was meant, or no credentials.
 
     Bad:
         trust: {subjects: ["team-a:report-*"]}
@@ -172,7 +172,10 @@ def near_limit(role: JudgedRole) -> Warnings:
 
 @rule()
 def split_policy(role: JudgedRole) -> Warnings:
-    """A policy is split over several, since it is too long."""
+    """A policy is split over several, since it is too long.
+
+    Each part counts as one of the managed policies that IAM lets you attach to a role, 10 by default.
+    """
     document = role.documents.get(POLICY_DOCUMENT) if role.parts > 1 else None
     if document is not None:
         size = largest_policy_size(minified(least(document)))

@@ -34,7 +34,7 @@ def page_command(part: str) -> str:
     blocks = "\n".join(re.findall(r"^```console\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL))
     found: list[str] = re.findall(r"^\$ ((?:.*\\\n)*.*)$", blocks, re.MULTILINE)
     (command,) = {each for each in found if part in each}
-    return command.replace("--stack dev", f"--stack {STACK}")
+    return command.replace("--stack prod", f"--stack {STACK}")
 
 
 def run(stack: Stack, command: str) -> Answered:

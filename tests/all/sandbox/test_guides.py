@@ -24,9 +24,9 @@ from tests.sandbox.test_adopt import details, live_accounts
 
 pytestmark = pytest.mark.sandbox
 
-# That of docs/adopt.md asks about one stack.
+# That of docs/commands/adopt.md asks about one stack.
 CANNOT_RUN = ("aws cloudformation ", "terraform ")
-FOLLOWED = ("../adopt", "from-eksctl", "from-hand-run-commands", "from-terraform")
+FOLLOWED = ("../commands/adopt", "from-eksctl", "from-terraform")
 # By guide, the stacks that it deletes, and the resources that go with them.
 DELETED: dict[str, dict[str, list[str]]] = {
     "from-eksctl": {"eksctl-my-cluster-addon-iamserviceaccount-monitoring-prometheus": []},
@@ -86,7 +86,7 @@ def test_the_commands_of_a_guide_run_in_their_order(guide: str, project: Project
     # The order in which no Pod is without permissions.
     first = [ran.index(subcommand) for subcommand in ORDER if subcommand in ran]
     assert first == sorted(first)
-    assert len(first) == (1 if guide == "from-hand-run-commands" else len(ORDER))
+    assert len(first) == len(ORDER)
     text = "\n".join(commands_of(guide))
     for earlier, later in (("update-stack", "pulumi up"), ("pulumi up", "delete-stack"), ("pulumi up", "state rm")):
         if earlier in text and later in text:

@@ -50,8 +50,8 @@ def stack(cloud: Any, cloned: Path, tmp_path_factory: pytest.TempPathFactory) ->
     (folder / ".venv").symlink_to(cloned)
     _, _, section = OWN_PROGRAM.partition("\n## Deploy it\n")
     init, *commands = re.findall(r"^\$ (.*)$", section.partition("\n## ")[0], re.MULTILINE)
-    assert init == "pulumi stack init dev"
-    stack = Stack(cloud, folder, "dev")
+    assert init == "pulumi stack init prod"
+    stack = Stack(cloud, folder, "prod")
     for command in commands:
         words = shlex.split(command)
         more = ["--yes", "--non-interactive"] if words[:2] == ["pulumi", "up"] else []
@@ -90,11 +90,11 @@ def test_a_stack_that_uses_only_the_component_is_verified(stack: Stack, cloned: 
         assert answer.returncode == 0, answer.stdout + answer.stderr
         return check_output(arguments[0], answer.stdout)
 
-    outcomes = {check["check"]: check["outcome"] for check in irsa("verify", "--stack", "dev")["checks"]}
+    outcomes = {check["check"]: check["outcome"] for check in irsa("verify", "--stack", "prod")["checks"]}
     optional = (kinds.ASSOCIATION, kinds.PODS, kinds.STAGE, kinds.ISSUER, kinds.GUARD)
     assert outcomes == dict.fromkeys((name for name in kinds.CHECKS if name not in optional), "ok")
-    assert [check["outcome"] for check in irsa("prove", "--stack", "dev")["checks"]] == ["ok", "ok"]
+    assert [check["outcome"] for check in irsa("prove", "--stack", "prod")["checks"]] == ["ok", "ok"]
 
     outputs = stack.outputs()
-    explained = irsa("explain", f"{outputs['namespace']}/report-reader", outputs["roleArn"], "--stack", "dev")
+    explained = irsa("explain", f"{outputs['namespace']}/report-reader", outputs["roleArn"], "--stack", "prod")
     assert explained["request"]["issuer"] == f"https://{ISSUER}"

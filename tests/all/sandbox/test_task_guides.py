@@ -27,7 +27,6 @@ Follow = Callable[..., None]
 # Guides that other tests follow, or that describe no task with commands of their own.
 NOT_HERE = {
     "from-eksctl": "tests/all/sandbox/test_guides.py",
-    "from-hand-run-commands": "tests/all/sandbox/test_guides.py",
     "from-terraform": "tests/all/sandbox/test_guides.py",
     "scale": "settings of the engine",
     "recovery": "tests/all/faults/recovery.py",

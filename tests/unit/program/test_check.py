@@ -302,7 +302,7 @@ def test_two_lists_of_aws_accounts_are_one_too_many(
 
 
 def test_each_example_prints_what_the_page_says(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    page = (ROOT / "docs" / "check.md").read_text()
+    page = (ROOT / "docs" / "commands" / "check.md").read_text()
     (project / "Pulumi.prod.yaml").write_text(re.findall("```yaml\n(.*?)```", page, re.DOTALL)[0])
     examples = re.findall(r"```console\n\$ irsa (check (?!--live)[^\n]*)\n(.*?)```", page, re.DOTALL)
 

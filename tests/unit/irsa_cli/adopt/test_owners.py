@@ -96,7 +96,7 @@ def test_the_page_of_how_a_tool_lets_go_is_there() -> None:
     assert anchor in anchors(ROOT / page)
 
 
-@pytest.mark.parametrize("page", ["docs/guides/from-eksctl.md", "docs/adopt.md"])
+@pytest.mark.parametrize("page", ["docs/guides/from-eksctl.md", "docs/commands/adopt.md"])
 def test_the_commands_name_the_cluster(page: str) -> None:
     commands = re.findall(r"^\$ kubectl .*", (ROOT / page).read_text(), re.MULTILINE)
 

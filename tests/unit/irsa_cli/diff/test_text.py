@@ -1,4 +1,4 @@
-"""A diff as lines of text and as Markdown, read by a CommonMark parser; and the example of docs/diff.md."""
+"""A diff as lines of text and as Markdown, read by a CommonMark parser; and the example of docs/commands/diff.md."""
 
 import dataclasses
 import re
@@ -210,9 +210,9 @@ def test_a_code_span_has_the_text(text: str) -> None:
     assert (span.type, span.content.strip() or " ") == ("code_inline", text.strip() or " ")
 
 
-# --- the example of docs/diff.md --------------------------------------------------------------------------------------
+# --- the example of docs/commands/diff.md ----------------------------------------------------------------------------
 
-PAGE = Path(__file__).parents[4] / "docs" / "diff.md"
+PAGE = Path(__file__).parents[4] / "docs" / "commands" / "diff.md"
 
 
 def policy(actions: list[str], *buckets: str) -> dict[str, Any]:

@@ -195,7 +195,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_example_of_the_documentation(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = (Path(__file__).parents[4] / "docs" / "explain.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[4] / "docs" / "commands" / "explain.md").read_text(encoding="utf-8")
     shown = text.partition("```console\n$ irsa explain ")[2].partition("```")[0].partition("\n")[2]
     claims = {AUD: "sts.amazonaws.com", SUB: "system:serviceaccount:team-a:*"}
     file.write_text(json.dumps(document(statement({"StringEquals": claims}, Sid="Pods"))))

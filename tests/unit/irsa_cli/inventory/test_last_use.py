@@ -307,7 +307,7 @@ def test_the_example_of_the_documentation(inventory: Inventory) -> None:
     named = {each.name: of_worker if each.name.startswith("worker") else buckets for each in roles}
     iam = Iam({name: {"s3": UNUSED} if name.startswith("reports") else used for name, used in named.items()})
     said = inventory(roles, iam, policies=(policy,))
-    page = (Path(__file__).parents[4] / "docs" / "inventory.md").read_text()
+    page = (Path(__file__).parents[4] / "docs" / "commands" / "inventory.md").read_text()
 
     assert said == page.partition("$ irsa inventory --last-use\n")[2].partition("```")[0], said
     # A job is under way when it is first asked for; a page has one service.

@@ -293,7 +293,7 @@ def test_a_namespace_with_nothing_in_it_is_refused(finds: Any, capsys: pytest.Ca
 
 
 def test_the_example_of_the_documentation(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    text = (Path(__file__).parents[4] / "docs" / "inventory.md").read_text()
+    text = (Path(__file__).parents[4] / "docs" / "commands" / "inventory.md").read_text()
     shown = text.partition("$ irsa inventory\n")[2].partition("```")[0]
     accounts = [
         service_account("default", "reports", "reports"),
