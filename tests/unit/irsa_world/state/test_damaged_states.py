@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from irsa.rules.unknown import Unknown
 from irsa_cli.adopt.adoption import in_stacks, owned
-from irsa_cli.diff.live import clusters_by_issuer, providers
+from irsa_cli.diff.live import aws_providers, clusters_by_issuer
 from irsa_program.live.held import Held, held_by
 from irsa_world.exits import CouldNotLookError
 from irsa_world.state import pulumi
@@ -129,7 +129,7 @@ def compared(state: list[Resource]) -> None:
     for world in planned_worlds(resources_before_and_after(state, ()), ()):
         for each in world.aws_accounts:
             assert is_text(each.number, *(role.arn for role in each.roles), *each.client_ids, *each.associations)
-    assert is_text(*providers(state, preview, "pulumi:providers:kubernetes"), *clusters_by_issuer(state, preview))
+    assert is_text(*aws_providers(state, preview), *clusters_by_issuer(state, preview))
 
 
 def adopted(state: list[Resource]) -> None:
