@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-from irsa.evaluation.lint.permissions import HARMLESS, rank, rank_of_policy
 from irsa.evaluation.permissions import gives
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
@@ -16,6 +15,7 @@ from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.gains import Gain, gains
 from irsa_cli.diff.questions import Undecided
+from irsa_cli.diff.ranks import HARMLESS, rank, rank_of_policy
 from irsa_cli.diff.who import Rights, who_has
 from irsa_world.model import UNNAMED, known_arn, role_name
 from irsa_world.sessions import Sessions
