@@ -8,7 +8,7 @@ from typing import Any
 from irsa.evaluation.admission import Admission, admission
 from irsa.evaluation.document import parse
 from irsa.evaluation.grants import admitted_by
-from irsa.evaluation.lint import actions, managed_policies, permissions, trust
+from irsa.evaluation.lint import actions, managed_policies, wide_permissions, wide_subjects
 from irsa.evaluation.lint.rule import Danger, LintRule, Policies, Warnings, rule, rules_of, statements
 from irsa.role.lint import RULES as OF_ROLES
 from irsa.rules.arns import issuer_of_provider
@@ -44,7 +44,7 @@ Value = tuple[str, Place, Any, bool]
 
 
 @rule()
-def missing_condition(of: trust.Trust) -> Warnings:
+def missing_condition(of: wide_subjects.Trust) -> Warnings:
     """A trust policy does not ask for an audience."""
     for provider_arn in sorted({each.provider_arn for each in of.admission.admitted}):
         trusted = admitted_by(parse({"Version": VERSION, "Statement": of.statements}), provider_arn, ["any-audience"])
@@ -71,15 +71,15 @@ def not_checked(of: Unknown) -> Warnings:
 
 
 RULES: Mapping[str, LintRule] = {
-    "wide-trust": OF_ROLES["wide-trust"]._replace(judges=trust.Trust),
-    **rules_of(sys.modules[__name__], permissions, actions, managed_policies),
+    "wide-trust": OF_ROLES["wide-trust"]._replace(judges=wide_subjects.Trust),
+    **rules_of(sys.modules[__name__], wide_permissions, actions, managed_policies),
 }
 
 
 def violations(name: str, type_: str, properties: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
     """Yield what a rule says of a resource, and whether that is mandatory by default."""
     # That of this name in RULES takes a role of irsa.
-    judge: Callable[[Any], Warnings] = trust.wide_trust if name == "wide-trust" else RULES[name].warnings
+    judge: Callable[[Any], Warnings] = wide_subjects.wide_trust if name == "wide-trust" else RULES[name].warnings
     for judged, values, outer in _given(type_, properties):
         for inner, mistake in judge(judged) if isinstance(judged, RULES[name].judges) else ():
             # That of a role's policies together begins with the index of one.
@@ -107,7 +107,7 @@ def _given(type_: str, properties: Mapping[str, Any]) -> Iterator[tuple[object, 
             yield from ((each, [value], place) for place, each in statements(content, content))
         elif isinstance(content, dict):
             admitted = Admission() if unknown else _admission(minified(content), (), (), "")
-            yield trust.Trust(items_of(content["Statement"]), admitted), [value], ()
+            yield wide_subjects.Trust(items_of(content["Statement"]), admitted), [value], ()
 
 
 def _values(type_: str, properties: Mapping[str, Any]) -> Iterator[Value]:

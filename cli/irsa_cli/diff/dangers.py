@@ -17,7 +17,7 @@ from irsa_cli.diff.trust import PODS, Compared, changed_roles
 from irsa_cli.diff.who import Rights
 from irsa_world.model import known_arn, role_name
 from irsa_world.sessions import Sessions
-from irsa_world.trusts.trust import ANYBODY
+from irsa_world.trusts.provider_trust import ANYBODY
 
 OUTSIDE = "outside the stack's AWS accounts"
 NOT_KNOWN = "cannot tell what the role may do"

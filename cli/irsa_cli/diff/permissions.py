@@ -21,7 +21,7 @@ from irsa_world.model import UNNAMED, known_arn, role_name
 from irsa_world.sessions import Sessions
 from irsa_world.state.planned import ANY_TAG, CHANGES_UNREAD, NOT_THERE, OTHER_UNKNOWN, UNREAD
 from irsa_world.trusts.chains import Document
-from irsa_world.trusts.trust import allowed_principals
+from irsa_world.trusts.provider_trust import allowed_principals
 
 TAGS_CHANGE = "tags of the role or its sessions change, on which"
 UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`"

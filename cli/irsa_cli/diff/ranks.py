@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from irsa.evaluation.lint import actions
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
-from irsa.evaluation.lint.permissions import POWER_OF_POLICY, gives_any
 from irsa.evaluation.lint.rule import Policies
+from irsa.evaluation.lint.wide_permissions import POWER_OF_POLICY, gives_any
 from irsa.evaluation.patterns import matches, overlap
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION

@@ -21,7 +21,7 @@ from irsa_world.model import Association, Role, World, known_arn
 from irsa_world.sessions import Sessions
 from irsa_world.state.planned import NOT_THERE
 from irsa_world.trusts.clusters import clusters_named
-from irsa_world.trusts.trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
+from irsa_world.trusts.provider_trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
 
 PODS = PodIdentityRequest.principal
 # What a trust policy says that is none.
