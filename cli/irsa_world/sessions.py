@@ -25,7 +25,13 @@ from irsa.rules.unknown import Unknown
 from irsa_world.model import Association, AwsAccount, Cluster, Role, ServiceAccount, World
 from irsa_world.trusts.chains import Document, RolePolicies, Trusting, answers, assumes, elsewhere
 from irsa_world.trusts.claims import Claims, bits
-from irsa_world.trusts.trust import ProviderTrust, allowed_principals, is_of_kubernetes, statement_text, trusts_of
+from irsa_world.trusts.provider_trust import (
+    ProviderTrust,
+    allowed_principals,
+    is_of_kubernetes,
+    statement_text,
+    trusts_of,
+)
 from irsa_world.verdict import Verdict, of_annotations, of_missing_role, of_trust_policy, verdict
 
 PROBLEM = "its trust policy: "

@@ -7,7 +7,7 @@ from typing import Any
 from irsa.evaluation.admission import Admission, admission
 from irsa.evaluation.document import parse
 from irsa.evaluation.grants import admitted_by
-from irsa.evaluation.lint import actions, managed_policies, permissions, trust
+from irsa.evaluation.lint import actions, managed_policies, wide_permissions, wide_subjects
 from irsa.evaluation.lint.rule import Danger, LintRule, Policies, Warnings, rule, statements
 from irsa.role.lint import RULES as OF_ROLES
 from irsa.rules.arns import issuer_of_provider
@@ -39,7 +39,7 @@ _admission = functools.lru_cache(maxsize=1024)(admission)
 
 
 @rule()
-def missing_condition(of: trust.Trust) -> Warnings:
+def missing_condition(of: wide_subjects.Trust) -> Warnings:
     """A trust policy does not ask for an audience."""
     for provider_arn in sorted({each.provider_arn for each in of.admission.admitted}):
         trusted = admitted_by(parse({"Version": VERSION, "Statement": of.statements}), provider_arn, ["any-audience"])
@@ -66,11 +66,11 @@ def not_checked(of: Unknown) -> Warnings:
 # By name, so that a new rule of irsa fails nobody's programs unasked.
 _RULES = (
     *(missing_condition, unreadable_document, not_checked, actions.unknown_action, actions.wrong_resource),
-    *(permissions.write_everything, permissions.pass_any_role, permissions.full_access),
-    permissions.administrator_access,
+    *(wide_permissions.write_everything, wide_permissions.pass_any_role, wide_permissions.full_access),
+    wide_permissions.administrator_access,
 )
 RULES: Mapping[str, LintRule] = {
-    "wide-trust": OF_ROLES["wide-trust"]._replace(judges=trust.Trust),
+    "wide-trust": OF_ROLES["wide-trust"]._replace(judges=wide_subjects.Trust),
     **{each.warnings.__name__.replace("_", "-"): each for each in _RULES},
 }
 
@@ -78,7 +78,7 @@ RULES: Mapping[str, LintRule] = {
 def violations(name: str, danger: bool, resource: Any) -> Iterator[tuple[str]]:
     """Yield what a rule says of a resource, in its warnings that are mandatory by default, or in the others."""
     # That of this name in RULES takes a role of irsa.
-    judge: Callable[[Any], Warnings] = trust.wide_trust if name == "wide-trust" else RULES[name].warnings
+    judge: Callable[[Any], Warnings] = wide_subjects.wide_trust if name == "wide-trust" else RULES[name].warnings
     for places, judged in _given([*_values(resource.resource_type, resource.props)]):
         for inner, mistake in judge(judged) if isinstance(judged, RULES[name].judges) else ():
             # That of a role's policies together begins with the index of one.
@@ -114,7 +114,7 @@ def _given(values: Sequence[tuple[Place, Any]]) -> Iterator[tuple[Sequence[Place
             yield from (([(*place, *inner)], each) for inner, each in statements(content, content))
         elif place[0] == TRUST and isinstance(content, dict):
             admitted = Admission() if unknown else _admission(minified(content), (), (), "")
-            yield [place], trust.Trust(items_of(content["Statement"]), admitted)
+            yield [place], wide_subjects.Trust(items_of(content["Statement"]), admitted)
 
 
 def document(value: object, key: str) -> Any:

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from irsa.evaluation.document import Statement
-from irsa.evaluation.lint.permissions import HARMLESS, rank, rank_of_policy
 from irsa.evaluation.permissions import gives
 from irsa.rules.mistakes import named
 from irsa.rules.trust import ASSUME_ROLE
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.gains import gains
 from irsa_cli.diff.permissions import Permits
+from irsa_cli.diff.ranks import HARMLESS, rank, rank_of_policy
 from irsa_cli.diff.trust import PODS, Compared, changed_roles, own_roles
 from irsa_cli.diff.who import Rights
 from irsa_world.model import known_arn, role_name
 from irsa_world.sessions import Sessions
-from irsa_world.trusts.trust import ANYBODY
+from irsa_world.trusts.provider_trust import ANYBODY
 
 OUTSIDE = "outside the stack's AWS accounts"
 NOT_KNOWN = "cannot tell what the role may do"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from irsa.evaluation.lint.permissions import POWER_OF_POLICY
+from irsa.evaluation.lint.wide_permissions import POWER_OF_POLICY
 from irsa.rules import commands
 from irsa.rules.arns import Arn
 from irsa.rules.mistakes import and_more, named, visible

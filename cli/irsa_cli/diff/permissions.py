@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-from irsa.evaluation.lint.permissions import HARMLESS, rank, rank_of_policy
 from irsa.evaluation.patterns import overlap
 from irsa.evaluation.permissions import gives
 from irsa.rules.arns import Arn
@@ -17,12 +16,13 @@ from irsa.rules.trust import ASSUME_ROLE, SESSION_TAGS
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.gains import Gain, gains
 from irsa_cli.diff.questions import Undecided
+from irsa_cli.diff.ranks import HARMLESS, rank, rank_of_policy
 from irsa_cli.diff.who import Rights, who_has
 from irsa_world.model import UNNAMED, known_arn, role_name
 from irsa_world.sessions import Sessions
 from irsa_world.state.planned import ANY_TAG, CHANGES_UNREAD, NOT_THERE, OTHER_UNKNOWN, UNREAD
 from irsa_world.trusts.chains import Document
-from irsa_world.trusts.trust import allowed_principals
+from irsa_world.trusts.provider_trust import allowed_principals
 
 TAGS_CHANGE = "tags of the role or its sessions change, on which"
 UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`"

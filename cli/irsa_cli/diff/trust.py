@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 from typing import Any, NamedTuple
 
 from irsa.evaluation import PodIdentityRequest
+from irsa.evaluation.conditions import Known, condition_outcome
 from irsa.evaluation.document import Parsed, Statement
 from irsa.evaluation.grants import Grants, grants, is_of_subject
 from irsa.evaluation.normal_form import normal
-from irsa.evaluation.permission_statements import Compared as ComparedCondition
 from irsa.rules.arns import oidc_provider_arn
 from irsa.rules.grammar import VERSION, split_operator
 from irsa.rules.subjects import WILDCARDS
@@ -20,7 +20,7 @@ from irsa_world.issuers import eks_region
 from irsa_world.model import Association, Role, World, known_arn
 from irsa_world.sessions import Sessions
 from irsa_world.state.planned import NOT_THERE
-from irsa_world.trusts.trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
+from irsa_world.trusts.provider_trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
 
 PODS = PodIdentityRequest.principal
 # What a trust policy says that is none.
@@ -79,13 +79,10 @@ class Side(NamedTuple):
 
     def _taken(self, statement: Statement, provider_arn: str) -> Iterator[str]:
         audience = f"{provider_arn.partition(':oidc-provider/')[2]}:aud".lower()
-        asked_for = [
-            ComparedCondition(each._replace(key=audience), variables=True, written=each.key)
-            for each in statement.conditions
-            if each.key.lower() == audience
-        ]
+        asked_for = [each._replace(key=audience) for each in statement.conditions if each.key.lower() == audience]
         for each in self.client_ids.get(provider_arn, ()):
-            if all(one.outcome((each,)) is not False for one in asked_for):
+            known = Known(PodIdentityRequest("", ""), {audience: (each,)}, variables=True)
+            if all(condition_outcome(one, known) is not False for one in asked_for):
                 yield each
 
 

@@ -29,7 +29,7 @@ from irsa_world.sessions import Sessions
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from irsa_world.trusts.chains import Document
 from irsa_world.trusts.clusters import clusters_named
-from irsa_world.trusts.trust import allowed_principals
+from irsa_world.trusts.provider_trust import allowed_principals
 from irsa_world.unread import NotCheckedError, read
 from irsa_world.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, Verdict, of_provider
 

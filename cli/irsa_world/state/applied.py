@@ -12,7 +12,7 @@ from irsa.rules.annotations import PREFIX
 from irsa.rules.arns import cluster_of_association
 from irsa.rules.leaves import mapping_of
 from irsa_world.state.resource import Resource, known_text
-from irsa_world.trusts.trust import Principal, principals_of
+from irsa_world.trusts.provider_trust import Principal, principals_of
 
 
 def as_applied(state: Iterable[Resource]) -> Iterator[Resource]:

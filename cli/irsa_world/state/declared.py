@@ -27,7 +27,7 @@ from irsa_world.model import Association, Role, audience_of
 from irsa_world.state.recorded import FORMS, GUARD_FORMS, NEEDED, known_outputs, secret, unreadable
 from irsa_world.state.resource import SECRET, Resource, is_secret, is_unknown, known_text
 from irsa_world.trusts.chains import Document
-from irsa_world.trusts.trust import Principal, principals_of
+from irsa_world.trusts.provider_trust import Principal, principals_of
 
 
 @dataclass(frozen=True)

@@ -2,57 +2,34 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from irsa.evaluation.answers import WebIdentityRequest
-from irsa.evaluation.conditions import Known, condition_outcome
 from irsa.evaluation.document import Condition
 from irsa.rules.grammar import DOCUMENT_ELEMENTS, EFFECTS, STATEMENT_ELEMENTS, VERSION, split_operator
 from irsa.rules.leaves import items_of
-from irsa.rules.strangers import STRANGERS
 from irsa.rules.unknown import Unknown, has_unknown
 
-
-class Chosen(NamedTuple):
-    """A condition key whose value the caller chooses, so that a condition on it limits nobody."""
-
-    values: tuple[str, ...] = ()
-    """The values that every caller can choose; any, where there are none."""
-    may_be_absent: bool = False
-    several: bool = False
-
-
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html, section of each key. That a
-# value fits the action (a tag, where it creates something; a region, where it has a choice) is not asked.
-_ANYTHING = Chosen(may_be_absent=True)
-CHOSEN: Mapping[str, Chosen] = {
-    "aws:referer": _ANYTHING,
-    "aws:requestedregion": Chosen(),
-    "aws:requesttag": _ANYTHING,
-    "aws:securetransport": Chosen(("true",)),
-    "aws:tagkeys": Chosen(may_be_absent=True, several=True),
-    "aws:useragent": Chosen(),
-    "aws:viaawsservice": Chosen(("false",)),
-    # .../reference_policies_iam-condition-keys.html: "Available keys for AWS STS"
-    "sts:externalid": _ANYTHING,
-    "sts:rolesessionname": Chosen(),
-    "sts:transitivetagkeys": Chosen(may_be_absent=True, several=True),
-    # .../id_roles_use_passrole.html: they say to whom a role is passed, not which one.
-    "iam:associatedresourcearn": _ANYTHING,
-    "iam:passedtoservice": Chosen(),
-}
-# Of the same page: keys that are in each request that a role signs, with the value where it is the same for all.
-PRESENT: Mapping[str, tuple[str, ...]] = {
-    "aws:currenttime": (),
-    "aws:epochtime": (),
-    "aws:principalaccount": (),
-    "aws:principalarn": (),
-    "aws:principaltype": ("AssumedRole",),
-    "aws:userid": (),
-}
-_SERVICES = {key.partition(":")[0] for key in CHOSEN} - {"aws"}
-_NO_TOKEN = WebIdentityRequest("https://nobody", "arn:aws:iam::000000000000:oidc-provider/nobody", "", "")
+# The keys whose values the caller chooses, or leaves out, so that a condition on them limits nobody who means to get
+# around it: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html, section of each.
+CHOSEN = frozenset(
+    {
+        *("aws:referer", "aws:requestedregion", "aws:requesttag", "aws:securetransport", "aws:tagkeys"),
+        *("aws:useragent", "aws:viaawsservice"),
+        # .../reference_policies_iam-condition-keys.html: "Available keys for AWS STS"
+        *("sts:externalid", "sts:rolesessionname", "sts:transitivetagkeys"),
+        # .../id_roles_use_passrole.html: they say to whom a role is passed, not which one.
+        *("iam:associatedresourcearn", "iam:passedtoservice"),
+    }
+)
+_SERVICES = {key.partition(":")[0] for key in CHOSEN}
+# Of the first page: keys that are in each request that a role signs.
+PRESENT = frozenset(
+    {
+        *("aws:currenttime", "aws:epochtime", "aws:principalaccount", "aws:principalarn", "aws:principaltype"),
+        "aws:userid",
+    }
+)
 
 # In place of the plain characters * and ?, in patterns and in what is compared with them.
 PLAIN = {"*": "\ue000", "?": "\ue001", "$": "$"}
@@ -100,28 +77,22 @@ class Compared(NamedTuple):
         """The key in lower case: IAM ignores the case of keys."""
         return self.condition.key
 
-    def outcome(self, values: tuple[str, ...]) -> bool | None:
-        """Return whether it is met by a request with these values of its key."""
-        return condition_outcome(self.condition, Known(_NO_TOKEN, {self.key: values}, self.variables))
-
     @property
     def always(self) -> bool | None:
         """Whether every request meets it, or none; None where that depends on the request."""
         operator, _, wanted = self.condition
-        present = PRESENT.get(self.key)
+        is_present = self.key in PRESENT
         if operator == "Null":
             is_known = wanted and {"true", "false"}.issuperset(wanted)
-            answers = {"false"} if present is not None else {"true", "false"}
-            return None if not is_known else True if answers.issubset(wanted) else None if present is None else False
-        if present:
-            return self.outcome(present)
+            answers = {"false"} if is_present else {"true", "false"}
+            return None if not is_known else True if answers.issubset(wanted) else False if is_present else None
         parts = split_operator(operator)
         if parts is None or parts.name not in ("StringLike", "StringNotLike"):
             return None
         negated = parts.name == "StringNotLike"
         if not any(value and not value.strip("*") for value in wanted):
             return None
-        if present is not None:
+        if is_present:
             return not negated
         absent = {None: negated, "ForAllValues": True, "ForAnyValue": False}[parts.of_set] or parts.if_exists
         return absent if absent != negated else None
@@ -234,21 +205,11 @@ def _conditions(condition: Any, variables: bool) -> Iterator[Compared]:
 
 
 def service_of(action: str) -> str:
-    """Return the service of an action, where a condition key of its own is one that the caller chooses."""
+    """Return the service of an action, where a condition key of its own is one that the caller chooses, or `aws`."""
     service = action.partition(":")[0]
-    return service if service in _SERVICES else ""
+    return service if service in _SERVICES else "aws"
 
 
 def is_chosen(key: str, service: str) -> bool:
     """Return whether the caller of a service's action chooses the value; keys of a service are absent elsewhere."""
     return key.partition("/")[0] in CHOSEN and key.partition(":")[0] in ("aws", service)
-
-
-def values_to_try(conditions: Sequence[Compared]) -> list[tuple[str, ...]]:
-    """Return values to try for a key: those that its conditions name, one that none names, and none at all."""
-    kind = CHOSEN[conditions[0].key.partition("/")[0]]
-    wanted = sorted({value for each in conditions for value in each.condition.wanted})
-    texts = [text for value in wanted for text in (value, *(re.sub(r"\*", each, value) for each in ("", STRANGERS[0])))]
-    found = kind.values or tuple(dict.fromkeys([*(text.replace("?", "q") for text in texts), STRANGERS[0]]))
-    several = [found] if kind.several else []
-    return [*([()] if kind.may_be_absent else []), *((text,) for text in found), *several]

@@ -17,16 +17,13 @@ from typing import Any, NamedTuple
 
 from irsa.evaluation.patterns import matches
 from irsa.evaluation.permission_statements import (
-    CHOSEN,
     TO_PLAIN,
-    Compared,
     Element,
     Names,
     PermissionStatement,
     is_chosen,
     service_of,
     statements_of,
-    values_to_try,
 )
 from irsa.rules.strangers import STRANGERS
 from irsa.rules.unknown import Unknown
@@ -36,7 +33,10 @@ MOST_FORMS = 50
 
 
 class Request(NamedTuple):
-    """The statements that include an action, or an action and a resource: bits of their indexes."""
+    """The statements that include an action, or an action and a resource: bits of their indexes.
+
+    With a service, its caller has the values that conditions ask for, of the keys whose values a caller chooses.
+    """
 
     service: str
     certain: int
@@ -109,10 +109,6 @@ class Permissions:
         self._answers = _answers(said, bounded)
         self._everywhere: dict[tuple[Request, tuple[str, ...]], bool] = {}
 
-    def limited(self, index: int) -> bool:
-        """Return whether a statement has a condition on a key whose value the caller does not choose."""
-        return any(each.key.partition("/")[0] not in CHOSEN for each in self.statements[index].conditions)
-
     def allowing(self, action: str) -> list[int]:
         """Return the indexes of the Allow statements that include an action, or may, in the order of the documents."""
         possible = self._of_action(action).possible
@@ -135,14 +131,14 @@ class Permissions:
         """Return whether an action is, for certain, given on every resource of one of its types, but for exceptions.
 
         Resources whose names nobody has chosen stand for all; a Deny or NotResource by some word has one of them at
-        most. Any AWS account is enough, one region is not.
+        most. Any AWS account is enough, one region is not. A condition on what the caller chooses limits nobody.
 
         Args:
             action: The action.
             arns: Its resource types as in the service reference: `arn:${Partition}:s3:::${BucketName}/${ObjectName}`.
             alone: The index of the only Allow statement to ask about, in the order of the documents; all by default.
         """
-        request = self._of_action(action)
+        request = self._of_action(action)._replace(service=service_of(action.lower()))
         if alone is not None:
             others = sum(1 << index for index, each in enumerate(self.statements) if each.allows and index != alone)
             request = request._replace(certain=request.certain & ~others, possible=request.possible & ~others)
@@ -162,7 +158,7 @@ class Permissions:
         name = action.lower()
         if name not in self._of_actions:
             certain, _, some = self.having("actions").including(lambda pattern: matches(name, pattern.lower()))
-            self._of_actions[name] = Request(service_of(name), certain, some)
+            self._of_actions[name] = Request("", certain, some)
         return self._of_actions[name]
 
     def having(self, element: Element) -> Having:
@@ -185,19 +181,27 @@ class Permissions:
         return (each for index, each in enumerate(self.statements) if bits >> index & 1)
 
     def _is_given(self, request: Request) -> bool:
-        """Return whether a caller can meet the conditions of an Allow, and avoid each Deny, for certain."""
+        """Return whether an Allow applies for certain, and no Deny can."""
         allows = [each for each in self.statements_at(request.certain) if each.allows]
-        denies = tuple(each for each in self.statements_at(request.possible) if not each.allows and not each.never)
-        sides = [{tuple(each.conditions) for each in allows if not each.in_boundary}]
-        sides += [{tuple(each.conditions) for each in allows if each.in_boundary}] if self.bounded else []
-        choices = (tuple(itertools.chain.from_iterable(each)) for each in itertools.product(*sides))
-        return any(_can_avoid(conditions, denies, request.service) for conditions in choices)
+        denies = [each for each in self.statements_at(request.possible) if not each.allows and not each.never]
+        chosen = functools.partial(_are_chosen, service=request.service)
+        return not any(not any(chosen(each)) for each in denies) and self._has_all(
+            each for each in allows if all(chosen(each))
+        )
 
     def _may_be_given(self, request: Request) -> bool:
-        allows = [each for each in self.statements_at(request.possible) if each.allows and not each.never]
         is_denied = any(not each.allows and not each.conditions for each in self.statements_at(request.certain))
-        in_boundary = {each.in_boundary for each in allows}
-        return not is_denied and False in in_boundary and (not self.bounded or True in in_boundary)
+        possible = self.statements_at(request.possible)
+        return not is_denied and self._has_all(each for each in possible if each.allows and not each.never)
+
+    def _has_all(self, allows: Iterable[PermissionStatement]) -> bool:
+        """Return whether a policy has one of the statements, and the boundary too, if there is one."""
+        return {each.in_boundary for each in allows} >= {False, self.bounded}
+
+
+def _are_chosen(statement: PermissionStatement, service: str) -> Iterator[bool]:
+    """Yield for each condition whether the caller of a service's action chooses the value; without one, none is."""
+    return (bool(service) and is_chosen(each.key, service) for each in statement.conditions)
 
 
 # A decision does not ask which resources these are: the roles of one add-on differ in them alone.
@@ -219,39 +223,6 @@ def gives(
     statements = [each for document in documents for each in statements_of(document, in_boundary=False)]
     statements += statements_of(boundary, in_boundary=True) if boundary is not None else []
     return Permissions(tuple(statements), boundary is not None)
-
-
-# Most requests ask for the conditions of others.
-@functools.lru_cache(maxsize=1_000)
-def _can_avoid(required: tuple[Compared, ...], denies: tuple[PermissionStatement, ...], service: str) -> bool:
-    """Return whether a caller can meet conditions, and avoid each Deny, for certain.
-
-    A caller avoids a Deny by a value with which one of its conditions is not met. Values that meet a condition of the
-    Allow, or avoid another Deny, stay as they are.
-    """
-    asked: dict[str, list[Compared]] = {}
-    for each in (*required, *(each for deny in denies for each in deny.conditions)):
-        asked.setdefault(each.key, []).append(each)
-    # The keys of tags are listed in aws:TagKeys, so that the caller doesn't choose both.
-    with_tags = any(key.startswith("aws:requesttag/") for key in asked)
-    chosen = {
-        key: values_to_try(conditions)
-        for key, conditions in asked.items()
-        if is_chosen(key, service) and not (with_tags and key == "aws:tagkeys")
-    }
-    for each in required:
-        chosen[each.key] = [values for values in chosen.get(each.key, ()) if each.outcome(values) is True]
-        if not chosen[each.key]:
-            return False
-    for deny in sorted(denies, key=lambda deny: len(deny.conditions)):
-        for each in deny.conditions:
-            left = [values for values in chosen.get(each.key, ()) if each.outcome(values) is False]
-            if left:
-                chosen[each.key] = left
-                break
-        else:
-            return False
-    return True
 
 
 _OTHER_AWS_ACCOUNT, _OTHER_REGION = "987654321098", "zz-central-9"

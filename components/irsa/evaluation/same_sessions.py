@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from irsa.evaluation.normal_form import Document, Normal, normal
-from irsa.evaluation.patterns import covers, matches
+from irsa.evaluation.patterns import covers
 from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import listed, named, visible_json
 from irsa.rules.subjects import CLAIM_PREFIX, is_pattern
@@ -49,18 +49,15 @@ class _Grant(NamedTuple):
         return f"{listed(self.subjects)} with the audience {named(' and '.join(self.audiences) or '*')}{others}"
 
     def is_within(self, other: "_Grant") -> bool:
-        """Return whether it allows nothing that another one does not."""
+        """Return whether it allows nothing that another one does not, as far as their spelling tells."""
         statement, wider = self.statement, other.statement
-        allow = all(statement.get(each) == wider.get(each) for each in ("Principal", "Effect"))
-        if not allow or statement["Effect"] != "Allow" or not {*statement, *wider} <= _ELEMENTS:
-            return False
-        actions = [each.lower() for each in statement.get("Action", ())]
-        of_wider = [each.lower() for each in wider["Action" if "Action" in wider else "NotAction"]]
-        covered = [any(matches(each, pattern) for pattern in of_wider) for each in actions]
+        blank: NormalStatement = {"Action": [], "Condition": {}}
         conditions = statement.get("Condition", {})
         return (
-            bool(actions)
-            and (all(covered) if "Action" in wider else not any(covered))
+            statement["Effect"] == "Allow"
+            and "Action" in statement
+            and {**statement, **blank} == {**wider, **blank}
+            and {*statement.get("Action", ())} <= {*wider.get("Action", ())}
             and all(
                 conditions.get(operator, {}).get(key) == values
                 for operator, keys in wider.get("Condition", {}).items()
@@ -71,17 +68,11 @@ class _Grant(NamedTuple):
         )
 
 
-_ELEMENTS = frozenset({"Effect", "Principal", "Action", "NotAction", "Condition"})
-
-
-def difference(
-    before: Document, after: Document, client_ids: ClientIds = MappingProxyType({}), *, of_tokens: bool = False
-) -> str:
+def difference(before: Document, after: Document, client_ids: ClientIds = MappingProxyType({})) -> str:
     """Return what a trust policy says differently from one before it, as a sentence; empty where that is nothing.
 
     A grant without `aud` is for the audiences that the OIDC provider lists (`client_ids`, by its ARN), or else for
-    those that a statement names. What is said besides is no difference within what both say. With `of_tokens`, neither
-    is what is said to AWS services alone: no token comes by it.
+    those that a statement names. What is said besides is no difference within what both say.
 
     Raises:
         Mistake: One of them is not a policy document.
@@ -91,22 +82,13 @@ def difference(
     if forms[0].version != forms[1].version and any("${" in text for each in forms for text in each.texts):
         return VARIABLES
     audiences = _audiences(forms, client_ids)
-    old, new = (
-        {each.text: each for each in _grants(form, audiences) if not (of_tokens and _is_of_services(each.statement))}
-        for form in forms
-    )
-    gone = next((each for text, each in old.items() if text not in new), None)
-    if gone:
+    old, new = ({each.text: each for each in _grants(form, audiences)} for form in forms)
+    if gone := next((each for text, each in old.items() if text not in new), None):
         return f"it no longer says {gone}"
     kept = [each for text, each in new.items() if text in old]
     added = (each for text, each in new.items() if text not in old)
     more = next((each for each in added if not any(map(each.is_within, kept))), None)
     return f"it says besides {more}" if more else ""
-
-
-def _is_of_services(statement: NormalStatement) -> bool:
-    principal = statement.get("Principal")
-    return isinstance(principal, Mapping) and {*principal} == {"Service"}
 
 
 def _audiences(forms: Iterable[Normal], client_ids: ClientIds) -> Mapping[str, Collection[str]] | None:

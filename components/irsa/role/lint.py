@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from irsa.evaluation.admission import Admission
 from irsa.evaluation.document import parse
-from irsa.evaluation.lint import permissions, trust
+from irsa.evaluation.lint import wide_permissions, wide_subjects
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
 from irsa.evaluation.lint.rule import LintRule, Policies, Warnings, rule, rules_of
 from irsa.keys.binding import ServiceAccountRole
@@ -37,7 +37,7 @@ class JudgedRole(NamedTuple):
 
     documents: Mapping[Place, dict[str, Any]]
     policy_arns: Mapping[str, str]
-    trusted: trust.Trust
+    trusted: wide_subjects.Trust
     identity: Identity
     facts: Facts
     token_expiration: int
@@ -71,7 +71,7 @@ def judged(
     )
 
 
-def _trusted(binding: ServiceAccountRole, role_trust: RoleTrust | None) -> trust.Trust:
+def _trusted(binding: ServiceAccountRole, role_trust: RoleTrust | None) -> wide_subjects.Trust:
     statements = [*map(mapping_of, without_missing(known_or(binding.trust.statements, [])))]
     found = role_trust.admission if role_trust and isinstance(role_trust.admission, Admission) else Admission()
     first = 0
@@ -80,7 +80,7 @@ def _trusted(binding: ServiceAccountRole, role_trust: RoleTrust | None) -> trust
         first = len(parse(role_trust.policy)[1]) - len(statements)
     named = enumerate(known_or(binding.trust.subjects, []))
     subjects = [(("subjects", index), subject) for index, subject in named if isinstance(subject, str)]
-    return trust.Trust(statements, found, first, subjects)
+    return wide_subjects.Trust(statements, found, first, subjects)
 
 
 @rule(danger="a whole cluster or more")
@@ -94,7 +94,7 @@ def wide_trust(role: JudgedRole) -> Warnings:
     Good:
         trust: {subjects: ["team-a:worker", "team-a:report-*"]}
     """
-    yield from ((("trust", *place), mistake) for place, mistake in trust.wide_trust(role.trusted))
+    yield from ((("trust", *place), mistake) for place, mistake in wide_subjects.wide_trust(role.trusted))
     yield from _of_ways(role, wide=True)
 
 
@@ -203,7 +203,7 @@ def long_token(role: JudgedRole) -> Warnings:
 
 
 # Those of documents and of managed policies judge the same in a stack file as they do here.
-RULES: Mapping[str, LintRule] = rules_of(sys.modules[__name__], permissions)
+RULES: Mapping[str, LintRule] = rules_of(sys.modules[__name__], wide_permissions)
 
 
 class Finding(NamedTuple):

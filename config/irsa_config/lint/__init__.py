@@ -2,13 +2,12 @@
 
 from collections.abc import Container, Mapping
 
-from irsa.evaluation.lint import actions, managed_policies
-from irsa.evaluation.lint import permissions as of_documents
+from irsa.evaluation.lint import actions, managed_policies, wide_permissions
 from irsa.evaluation.lint.rule import Danger, LintRule, Policies, rules_of, statements
 from irsa.role import lint as of_roles
 from irsa.rules.mistakes import Mistake, Place, nearest, shortened
 from irsa_config.argument_places import place_of
-from irsa_config.lint import add_ons, permissions, settings, trust
+from irsa_config.lint import add_ons, attached_policies, settings, trusted_subjects
 from irsa_config.lint.checked import CheckedStack
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import Lint
@@ -33,7 +32,7 @@ def lint(checked: CheckedStack) -> list[LocatedMistake]:
     for binding in checked.bindings.values():
         warnings += of(binding)
         warnings += [each._replace(place=(*binding.place, *place_of(each.place))) for each in of(binding.role)]
-        for at, policy in permissions.managed_policies(binding):
+        for at, policy in attached_policies.managed_policies(binding):
             warnings += of(policy, at)
         contents: list[str] = []
         documents = binding.documents
@@ -86,5 +85,5 @@ def check_rule_name(name: str) -> str:
 
 
 RULES: Mapping[str, LintRule] = rules_of(
-    of_roles, trust, of_documents, permissions, managed_policies, settings, actions, add_ons
+    of_roles, trusted_subjects, wide_permissions, attached_policies, managed_policies, settings, actions, add_ons
 )

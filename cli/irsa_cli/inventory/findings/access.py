@@ -18,7 +18,7 @@ from irsa_cli.inventory.output import Finding
 from irsa_world.issuers import eks_region
 from irsa_world.model import Cluster
 from irsa_world.sessions import Trust
-from irsa_world.trusts.trust import ClaimCondition, exact_subjects, place_text
+from irsa_world.trusts.provider_trust import ClaimCondition, exact_subjects, place_text
 from irsa_world.verdict import NO_SERVICE_ACCOUNT
 
 # Stands for whatever a pattern of namespaces matches.

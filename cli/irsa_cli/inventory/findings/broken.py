@@ -16,7 +16,7 @@ from irsa_cli.inventory.findings.kinds import Facts, about_association, about_tr
 from irsa_cli.inventory.output import Finding
 from irsa_world.model import Cluster, ServiceAccount
 from irsa_world.sessions import Associated, Trust, TrustPolicy
-from irsa_world.trusts.trust import ANYBODY, place_text
+from irsa_world.trusts.provider_trust import ANYBODY, place_text
 from irsa_world.verdict import NO_PROVIDER
 
 # A Pod has what the webhook wrote when the Pod was created.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from irsa.evaluation.lint.rule import Danger, PolicyStatement, Warnings, rule
-from irsa.evaluation.patterns import Run, matches, overlap
+from irsa.evaluation.patterns import Run, overlap
 from irsa.rules.grammar import EVERY_ACTION
 from irsa.rules.mistakes import Mistake, likely, shortened
 from irsa.rules.strangers import STRANGERS
@@ -27,19 +27,7 @@ UNNAMED = STRANGERS[0]
 WRITING = ("Write", "Permissions management", "Tagging")
 # How the names of actions begin that look at something and change nothing, where their access level says so, too. That
 # alone may be wrong: sqs:ReceiveMessage hides what it has read.
-_LOOKING = ("get", "list", "describe", "head", "batchget", "query", "scan", "select", "view", "search")
-# Of keys, and of who acts as whom, nothing is only looked at.
-_NEVER_LOOKING = frozenset({"kms", "sts"})
-# What answers with a secret, or with credentials that others than the caller have, as the page of its API says: the
-# service's at https://docs.aws.amazon.com/service-authorization/latest/reference/ links it.
-SECRETS = (
-    *("secretsmanager:*getsecretvalue", "ssm:getparameter*", "*:get*credentials*", "*:get*password"),
-    *("ec2:getpassworddata", "storagegateway:describechapcredentials", "lightsail:getbucketaccesskeys"),
-    *("appsync:listapikeys", "wafv2:getdecryptedapikey", "bedrock-agentcore:getresource*"),
-    *("cognito-idp:describeuserpoolclient", "cognito-idp:listuserpoolclientsecrets"),
-    *("*:get*accesstoken", "*:get*authtoken", "*:getconnectiontoken", "*:getfederationtoken"),
-    *("cognito-identity:getopenidtoken*", "amplifybackend:gettoken"),
-)
+LOOKING = ("get", "list", "describe", "head", "batchget", "query", "scan", "select", "view", "search")
 
 
 class Action(NamedTuple):
@@ -149,7 +137,7 @@ def nearest_actions(action: str) -> Sequence[str]:
             key: [f"{each}:{found.name}"] for key, found in service(each).actions.items()
         }
         known |= {key.partition(":")[2]: those for key, those in _OF_OPERATIONS.items() if key.startswith(f"{each}:")}
-        if name.startswith(_LOOKING):
+        if name.startswith(LOOKING):
             # Who means to look at something is not to be told what changes it.
             known = {key: those for key, those in known.items() if not any(_changes(one) for one in those)}
         if close := likely(name, known):
@@ -176,35 +164,12 @@ def written(action: str) -> Sequence[Written]:
     return [Written(f"{prefix}:{name}", arns) for name, level, arns in matching(action) if arns and level in WRITING]
 
 
-@functools.cache
-def only_looks(action: str) -> bool:
-    """Return whether an action, or each that a pattern names, looks at what is no secret; not so if none is known."""
-    prefix, _, name = action.lower().partition(":")
-    known = matching(action) if name.startswith(_LOOKING) and prefix not in _NEVER_LOOKING else ()
-    return bool(known) and not any(each.access_level in WRITING or _is_secret(prefix, each.name) for each in known)
-
-
-@functools.cache
-def _is_secret(prefix: str, name: str) -> bool:
-    return any(matches(f"{prefix}:{name.lower()}", each) for each in SECRETS)
-
-
-@functools.cache
-def changing(action: str) -> Sequence[Written]:
-    """Return the actions of a pattern that do more than look; one that is not known stands for itself."""
-    prefix = action.lower().partition(":")[0]
-    known = matching(action)
-    if not known:
-        return [Written(action, service(prefix).arns or [_any_arn(prefix)])]
-    every = [Written(f"{prefix}:{name}", arns) for name, _, arns in known]
-    return [each for each in every if not only_looks(each.action)]
-
-
-def _any_arn(service_: str) -> str:
+def any_arn(service_: str) -> str:
+    """Return an ARN, as the reference has them, for the resources of a service."""
     return f"arn:${{Partition}}:{service_}:${{Region}}:${{Account}}:${{Name}}"
 
 
-ANY = Written(f"{UNNAMED}:{UNNAMED}", [_any_arn(UNNAMED)])
+ANY = Written(f"{UNNAMED}:{UNNAMED}", [any_arn(UNNAMED)])
 
 
 # Those between the colons at the beginning of an ARN, and as a policy of a stack file has them.

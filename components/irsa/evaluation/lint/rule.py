@@ -133,7 +133,7 @@ class Policies:
 
     def give(self, action: str, arns: Sequence[str], index: int) -> bool:
         """Return whether a statement alone gives an action on every resource of a type."""
-        return not self.permissions.limited(index) and self.permissions.everywhere(action, arns, index)
+        return self.permissions.everywhere(action, arns, index)
 
 
 def _is_for_some(values: Mapping[str, Any]) -> bool:

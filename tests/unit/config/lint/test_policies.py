@@ -18,7 +18,7 @@ from irsa.evaluation.lint.managed_policies import aws_policies, replaced
 from irsa.rules.arns import POLICIES_WITH_A_PATH
 from irsa.rules.leaves import items_of
 from irsa.rules.unknown import SECRET
-from irsa_config.lint.permissions import WITH_SESSION_TAG
+from irsa_config.lint.attached_policies import WITH_SESSION_TAG
 from tests.unit.config.lint.scene import APP, inline, places, policy, warnings
 from tests.unit.irsa.add_ons.every_add_on import aws_managed
 

@@ -25,8 +25,6 @@ CALLER: Mapping[str, Sequence[Sequence[str]]] = {
     "aws:requesttag/team": ((), ("a",), ("ab",), ("c",)),
     "aws:securetransport": (("true",), ("false",)),
 }
-# Not every service takes requests without TLS.
-SURE = {**CALLER, "aws:securetransport": (("true",),)}
 VARIABLE = "${aws:PrincipalTag/team}"
 
 
@@ -119,12 +117,9 @@ def allowed(role: Role, action: str, resource: str, context: Context) -> bool:
     return "Deny" not in [*found, *in_boundary] and "Allow" in found and "Allow" in in_boundary
 
 
-def caller_can(role: Role, action: str, resource: str, caller: Mapping[str, Sequence[Sequence[str]]]) -> list[bool]:
-    """Return, for each state of what others decide, whether the caller finds a request that is allowed."""
-    return [
-        any(allowed(role, action, resource, {**world, **choice}) for choice in contexts(caller))
-        for world in contexts(WORLD)
-    ]
+def decisions(role: Role, action: str, resource: str) -> list[bool]:
+    """Return the decision for each request that there can be."""
+    return [allowed(role, action, resource, each) for each in contexts({**WORLD, **CALLER})]
 
 
 def allow(action: Any = "s3:*", resource: Any = "*", **others: Any) -> dict[str, Any]:

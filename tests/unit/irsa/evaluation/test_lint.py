@@ -16,8 +16,8 @@ from irsa.evaluation.lint.actions import (
     services,
     unknown_action,
 )
-from irsa.evaluation.lint.permissions import pass_any_role, write_everything
 from irsa.evaluation.lint.rule import Danger, Policies
+from irsa.evaluation.lint.wide_permissions import pass_any_role, write_everything
 from tests.world import document
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import string
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -101,9 +102,9 @@ def test_what_is_given(case: tuple[iam.Role, list[tuple[str, str]]]) -> None:
         answer = gives(*role).of(action, resource)
         event(f"given: {answer}")
         if answer is True:
-            assert all(iam.caller_can(role, action, resource, iam.SURE))
+            assert all(iam.decisions(role, action, resource))
         if answer is False:
-            assert not any(iam.caller_can(role, action, resource, iam.CALLER))
+            assert not any(iam.decisions(role, action, resource))
 
 
 @given(cases())
@@ -128,6 +129,25 @@ def test_a_letter_is_not_in_all_names(letter: str) -> None:
     assert gives([document(narrow)]).everywhere("s3:ListBucket", arns) is False
 
 
+def as_the_caller_likes(role: iam.Role) -> iam.Role:
+    """What a caller gets who chooses whatever a condition asks for, and whatever a Deny leaves out."""
+
+    def chosen(policy: Any) -> Any:
+        return document(
+            *(
+                {**each, "Condition": {operator: others for operator, keys in several if (others := left(keys))}}
+                for each in policy["Statement"]
+                for several in [each.get("Condition", {}).items()]
+                if each["Effect"] == "Allow" or all(left(keys) == keys for _, keys in several)
+            )
+        )
+
+    def left(keys: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {key: values for key, values in keys.items() if key not in iam.CALLER}
+
+    return [chosen(each) for each in role[0]], role[1] and chosen(role[1])
+
+
 @given(cases(), st.data())
 def test_everywhere(case: tuple[iam.Role, list[tuple[str, str]]], data: st.DataObject) -> None:
     role, asked = case
@@ -146,4 +166,4 @@ def test_everywhere(case: tuple[iam.Role, list[tuple[str, str]]], data: st.DataO
         for pattern in iam.several(each.get("NotResource" if each["Effect"] == "Allow" else "Resource", []))
     )
     if answer is True and not excepted:
-        assert all(iam.caller_can(role, action, resource, iam.SURE))
+        assert all(iam.decisions(as_the_caller_likes(role), action, resource))

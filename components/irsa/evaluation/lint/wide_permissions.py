@@ -2,15 +2,14 @@
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from irsa.evaluation.lint import actions
 from irsa.evaluation.lint.actions import ROLE, UNNAMED
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
 from irsa.evaluation.lint.rule import Danger, Policies, PolicyStatement, Warnings, rule
-from irsa.evaluation.patterns import matches, overlap
-from irsa.rules.arns import Arn
+from irsa.evaluation.patterns import matches
 from irsa.rules.grammar import EVERY_ACTION, VERSION
 from irsa.rules.mistakes import shortened
 
@@ -34,10 +33,10 @@ def write_everything(policies: Policies) -> Warnings:
     """
     for index, (place, statement) in enumerate(policies.statements):
         patterns = statement.items("Action") if statement.allows else ()
-        writing = [each for each in patterns if _gives_any(policies, index, _written(policies, statement, each))]
+        writing = [each for each in patterns if gives_any(policies, index, _written(policies, statement, each))]
         if statement.allows and "NotAction" in statement.values:
             every = _written(policies, statement, "*")
-            writing += ["all but NotAction"] if _gives_any(policies, index, every) else []
+            writing += ["all but NotAction"] if gives_any(policies, index, every) else []
         if writing:
             which = ", ".join(writing[:3]) + (", ..." if writing[3:] else "")
             element, resources = _resources(statement)
@@ -64,7 +63,7 @@ def _written(policies: Policies, statement: PolicyStatement, pattern: str) -> It
         yield from actions.written(f"{service}:*")
 
 
-def _gives_any(policies: Policies, index: int, several: Iterator[actions.Written]) -> bool:
+def gives_any(policies: Policies, index: int, several: Iterator[actions.Written]) -> bool:
     """Return whether a statement gives one of several actions on every resource of a type."""
     statement = policies.statements[index][1]
     # One type at a time: of an action with very many, as ec2:CreateTags, not all are tried together.
@@ -184,49 +183,6 @@ def administrator_access(policy: ManagedPolicy) -> Warnings:
     if _has_all(Policies([document, *policy.documents]), service):
         fix = "attach a policy with the actions that the Pods call"
         yield (), Danger(f"{found[1]}: {what}", "the permissions that the role needs", fix)
-
-
-# What gives access to everything, or lets a role give itself more, whatever the resources are: the first that an action
-# matches. https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html,
-# https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoot.html
-_ON_ANY_RESOURCE = ("iam:*", "sts:assumero*", "kms:*")
-# Comes after all that is dangerous.
-HARMLESS = len(_ON_ANY_RESOURCE) + 2
-
-
-@functools.lru_cache(maxsize=10_000)
-def rank(allowed: Sequence[str], resources: Sequence[str]) -> int:
-    """Return how dangerous it is that actions are allowed on resources: 0 most of all, HARMLESS if not at all.
-
-    Dangerous is `*`; what manages IAM or keys, or assumes roles; and what does more than look, or reads secrets, on
-    everything, or on everything of a type and an AWS account in a region.
-    """
-    risky = [each.lower() for each in allowed if not actions.only_looks(each)]
-    if "*" in risky:
-        return 0
-    for number, each in enumerate(_ON_ANY_RESOURCE, 1):
-        if any(overlap(each, action) for action in risky):
-            return number
-    everywhere = [_in_every_region(each) for each in resources]
-    policies = Policies(
-        [{"Version": VERSION, "Statement": {"Effect": "Allow", "Action": risky, "Resource": everywhere}}]
-    )
-    on_everything = any(matches("*", each) for each in everywhere)
-    if risky and (on_everything or any(_gives_any(policies, 0, iter(actions.changing(each))) for each in risky)):
-        return HARMLESS - 1
-    return HARMLESS
-
-
-def _in_every_region(arn: str) -> str:
-    parts = arn.split(":", 5)
-    return ":".join([*parts[:3], "*", *parts[4:]]) if parts[5:] and parts[3] else arn
-
-
-def rank_of_policy(arn: str) -> int:
-    """Return how dangerous a managed policy is that was not read, by its name."""
-    if Arn.name_in(arn) in POWER_OF_POLICY:
-        return 0
-    return HARMLESS - 1 if ManagedPolicy(arn).written else HARMLESS
 
 
 def _has_all(policies: Policies, service: str) -> bool:
