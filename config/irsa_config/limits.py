@@ -1,4 +1,4 @@
-"""The limits of a team's bindings: one table, whose rows name every key of a binding; tests hold it to all of them."""
+"""The limits of a team's bindings: four sets that name every key of a binding; tests hold them to all of them."""
 
 from irsa.add_ons.parameters import PARAMETERS, SWITCHES
 
