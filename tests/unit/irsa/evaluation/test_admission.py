@@ -117,6 +117,7 @@ OTHERWISE = {
     "a variable that reads sub": {"StringEquals": {AUD: f"${{{SUB}}}"}},
     "a variable that reads aud": {"StringLike": {SUB: [f"{PREFIX}${{{AUD.upper()}}}:*", f"{PREFIX}b:*"]}},
     "a letter beyond ASCII in any case": {"StringEqualsIgnoreCase": {AUD: "\u00e9"}},
+    "more wildcards than are tried": {"StringLike": {SUB: "*a" * 17}},
 }
 
 
