@@ -105,7 +105,7 @@ association("good-association", by_pods, "pods")
 BROKEN = '''
 
 @rule()
-def broken(of: trust.Trust) -> Warnings:
+def broken(of: wide_subjects.Trust) -> Warnings:
     """A rule fails."""
     raise ValueError(str(of.statements))
 
