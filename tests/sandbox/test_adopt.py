@@ -391,7 +391,7 @@ def test_the_old_owners_let_go_without_a_moment_without_a_role(adoption: Adoptio
     helm upgrade looks at the live object for that: https://github.com/helm/helm/blob/v3.14.0/pkg/kube/client.go.
     """
     cloud = adoption.project.cloud
-    keep, remove_marks = kubectl_of("../adopt")
+    keep, remove_marks = kubectl_of("../commands/adopt")
     of_helm = [str(each) for each in estate.ACCOUNTS if each.labels.get(estate.MANAGED_BY) == "Helm"]
     follow(cloud, keep, of_helm)
     live = live_accounts(cloud)
