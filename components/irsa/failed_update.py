@@ -17,18 +17,14 @@ import pulumi_aws as aws
 from irsa.later import awaited
 from irsa.rules.commands import up
 from irsa.rules.names import snake
-from irsa.types import NOUNS, POLICY, ROLE
+from irsa.types import NOUNS, POLICY, ROLE, ROLE_SETTINGS
 
 # What an update may take away: the state has it, and the program does not declare it any more.
 REMOVABLE = frozenset({"description", "permissionsBoundary", "policy", "tags", "targetRoleArn"})
 DOCUMENTS = frozenset({"assumeRolePolicy", "policy"})
 # What the provider reads of one by its ID, and has of it then.
 READ: Mapping[str, tuple[Callable[..., pulumi.Output[Any]], str, tuple[str, ...]]] = {
-    ROLE: (
-        aws.iam.get_role_output,
-        "name",
-        ("arn", "assumeRolePolicy", "description", "maxSessionDuration", "permissionsBoundary"),
-    ),
+    ROLE: (aws.iam.get_role_output, "name", ("arn", "assumeRolePolicy", *ROLE_SETTINGS)),
     POLICY: (aws.iam.get_policy_output, "arn", ("arn", "policy", "description")),
 }
 # By type and logical name, the component of a resource, whose provider reads it.

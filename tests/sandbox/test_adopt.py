@@ -164,7 +164,7 @@ def follow(cloud: Any, command: str, service_accounts: Iterable[str]) -> None:
     context = cloud.kubectl("config", "current-context").stdout.strip()
     for each in service_accounts:
         namespace, _, name = each.partition("/")
-        instead = {"web": name, "team-a": namespace, "monitoring": namespace, "prod": context}
+        instead = {"web": name, "team-a": namespace, "monitoring": namespace, "my-cluster": context}
         answer = cloud.kubectl(*(instead.get(word, word) for word in shlex.split(command)[1:]))
         assert answer.returncode == 0, (command, each, answer.stderr)
 

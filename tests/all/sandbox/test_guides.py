@@ -36,7 +36,7 @@ DELETED: dict[str, dict[str, list[str]]] = {
 @pytest.fixture
 def project(cloud: Any, tmp_path: Path) -> Iterator[Project]:
     web = ObjectMeta(name="web", namespace="team-a", labels={estate.MANAGED_BY: "eksctl"})
-    kubeconfig = kubeconfig_of(tmp_path, {"prod": cloud.environment()["KUBECONFIG"]})
+    kubeconfig = kubeconfig_of(tmp_path, {"my-cluster": cloud.environment()["KUBECONFIG"]})
     project = Project(cloud, tmp_path / "project", {}, variables={"KUBECONFIG": kubeconfig})
     (project.folder / f"Pulumi.{STACK}.yaml").unlink()
     subprocess.run(["git", "init", "--quiet", project.folder], check=True)
