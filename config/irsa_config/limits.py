@@ -1,11 +1,8 @@
 """The limits of a team's bindings: four sets that name every key of a binding; tests hold them to all of them."""
 
+from pydantic.alias_generators import to_camel
+
 from irsa.add_ons.parameters import PARAMETERS, SWITCHES
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(map(str.capitalize, others))
 
 
 def _below(group: str, *keys: str) -> set[str]:
@@ -13,7 +10,7 @@ def _below(group: str, *keys: str) -> set[str]:
 
 
 # Anything: the namespaces, the permissions boundary and the rules of any binding limit it already.
-_OF_AN_ADD_ON = ("addOn", "version", "scope", *map(_camel, (*PARAMETERS, *SWITCHES)))
+_OF_AN_ADD_ON = ("addOn", "version", "scope", *map(to_camel, (*PARAMETERS, *SWITCHES)))
 _TOKENS = ("automountServiceAccountToken", "stsRegionalEndpoints", "tokenExpiration")
 FREE = {
     *_below("serviceAccount", "name", "create", "labels", "annotations", "imagePullSecrets", *_TOKENS),

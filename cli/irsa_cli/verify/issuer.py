@@ -25,7 +25,7 @@ from irsa_cli.verify.kinds import ISSUER
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.issuers import eks_region
 from irsa_world.live.issuer import Issuer, NotPublished, read_issuer
-from irsa_world.live.kubernetes import DISCOVERY, KEYS, ClusterClient, ClusterClients
+from irsa_world.live.kubernetes import DISCOVERY, KEYS, ClusterClient, ClusterClients, part_of
 from irsa_world.report.checks import Check, Outcome, ask
 from irsa_world.state.declared import DeclaredBinding, DeclaredStack
 from irsa_world.unread import Unread
@@ -170,8 +170,8 @@ def _fault(key: Jwk, published: Sequence[Jwk], token: str | Unknown) -> str:
 
 def _signed_by(token: str) -> tuple[Any, Any]:
     """Return the kid of the key that signs a token, and the token's issuer; None for what it has not."""
-    with suppress(ValueError, AttributeError):
-        header, claims = (json.loads(urlsafe_b64decode(f"{part}==")) for part in token.split(".")[:2])
+    with suppress(ValueError, IndexError, AttributeError):
+        header, claims = part_of(token, 0), part_of(token, 1)
         return header.get("kid"), claims.get("iss") if isinstance(claims, dict) else None
     return None, None
 

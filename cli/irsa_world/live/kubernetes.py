@@ -266,9 +266,19 @@ def _said(answer: httpx2.Response) -> dict[str, str]:
 
 def claims(token: str) -> dict[str, Any]:
     """Return a token's claims, without checking its signature: it comes from the API server itself."""
-    payload = token.split(".")[1]
-    read: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    read: dict[str, Any] = part_of(token, 1)
     return read
+
+
+def part_of(token: str, index: int) -> Any:
+    """Return what a part of a token says: 0 is its header, 1 its claims.
+
+    Raises:
+        ValueError: It is no JSON in base64.
+        IndexError: The token has no such part.
+    """
+    part = token.split(".")[index]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
 class ClusterClients:
