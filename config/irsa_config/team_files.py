@@ -4,7 +4,7 @@ import functools
 import os
 import re
 import stat
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,11 +127,11 @@ def _added(found: TeamBindings, path: Path, name: str, team: str, stack: Mapping
     return None
 
 
-def _with_secret_variables(bindings: Mapping[str, Any], secrets: Collection[str]) -> Iterator[LocatedMistake]:
+def _with_secret_variables(bindings: Mapping[str, Any], secrets: Set[str]) -> Iterator[LocatedMistake]:
     for key, binding in bindings.items() if secrets else ():
         for place, value in values_with_variables(binding):
             for below, leaf in leaves(value):
-                for variable in sorted({*secrets}.intersection(references(leaf))):
+                for variable in sorted(secrets & {*references(leaf)}):
                     about = f"{named(reference(variable))}, a secret variable"
                     fix = "write the value, or move the binding to the stack file"
                     mistake = Mistake(about, "variables that are not secret", fix)

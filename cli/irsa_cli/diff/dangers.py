@@ -112,13 +112,16 @@ def powers_of(of_roles: Mapping[str, Permits], after: Sessions) -> Powers:
     roles = own_roles(after)
     own = functools.cache(lambda arn: _power(of_roles.get(arn)))
 
+    @functools.cache
+    def following(arn: str) -> list[str]:
+        return [each.other_arn for each in after.assumed_by(roles[arn])] if arn in roles else []
+
     def power(arn: str) -> _Power:
         reached = {arn: None}
         # The list grows while it is read.
         for each in (waiting := [arn]):
-            others = [one.other_arn for one in after.assumed_by(roles[each])] if each in roles else []
-            waiting += [one for one in others if one not in reached]
-            reached |= dict.fromkeys(others)
+            waiting += [one for one in following(each) if one not in reached]
+            reached |= dict.fromkeys(following(each))
         found = [own(each) for each in reached]
         return next((each for each in found if each.dangerous), None) or max(found, key=lambda e: e.dangerous is None)
 

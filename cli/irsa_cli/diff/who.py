@@ -6,7 +6,7 @@ What runs in the cluster makes no difference: who can create a service account o
 right.
 """
 
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
@@ -82,8 +82,12 @@ def rights(before: Sessions, after: Sessions, compared: Iterable[Compared]) -> R
             _add(found, each, (before, after))
     of_stack = {*own_roles(before), *own_roles(after)}
     for arn in sorted({*before.world.associations, *after.world.associations} - of_stack):
-        _add_pods(found, Compared((Role(arn, NOT_THERE), None), ""), _pods(arn, (before, after)))
+        _add_pods(found, Compared((Role(arn, NOT_THERE), None), ""), _pods(arn, (before, after)), {})
     return found
+
+
+# What is said to the tokens of an OIDC provider, before and afterwards.
+_Said = tuple[list[Grants], list[Grants]]
 
 
 class _Pods(NamedTuple):
@@ -131,13 +135,14 @@ def _add(found: Rights, compared: Compared, both: Sequence[Sessions]) -> None:
     if said[0] != said[1] or compared.other_pods:
         found.other_principals.append(compared.role.name)
     pods = _pods(compared.role.arn, both)
-    _add_pods(found, compared, pods)
+    said_to = {arn: (old.grants(arn), new.grants(arn)) for arn in compared.issuers}
+    _add_pods(found, compared, pods, said_to)
     of_clusters, other_audiences = [], []
     for arn, issuer in compared.issuers.items():
-        of_cluster = changes(old.grants(arn), new.grants(arn))
+        of_cluster = changes(*said_to[arn])
         of_clusters.append(of_cluster)
         told = {each.subject for name in GAINED for each in of_cluster.by_name[name]}
-        other_audiences += [arn] if _takes_others(compared, arn, told) else []
+        other_audiences += [arn] if _takes_others(compared, arn, said_to[arn], told) else []
         for name, those in of_cluster.by_name.items():
             for each in those:
                 there = [one for one in pods if one.subject == each.subject and one.may_be_of(issuer)]
@@ -152,7 +157,7 @@ def _add(found: Rights, compared: Compared, both: Sequence[Sessions]) -> None:
     found.cannot_tell.extend(compared._replace(problem=each).undecided for each in reasons)
 
 
-def _add_pods(found: Rights, compared: Compared, pods: Iterable[_Pods]) -> None:
+def _add_pods(found: Rights, compared: Compared, pods: Iterable[_Pods], said_to: Mapping[str, _Said]) -> None:
     """Add who gains and who loses a role by associations, and who may keep it by the other way."""
     if_trusted = not compared.sides
     for each in (one for one in pods if all(one.subject.split(":"))):
@@ -164,9 +169,7 @@ def _add_pods(found: Rights, compared: Compared, pods: Iterable[_Pods]) -> None:
         by_tokens = [
             issuer
             for arn, issuer in compared.issuers.items()
-            if name in UNCERTAIN
-            and each.may_be_of(issuer)
-            and held_by_one(compared.sides[name == "loses"].grants(arn), each.subject)
+            if name in UNCERTAIN and each.may_be_of(issuer) and held_by_one(said_to[arn][name == "loses"], each.subject)
         ]
         if by_tokens:
             found.changes_way.append(right if name == "gains" else _right(compared, each.subject, by_tokens[0]))
@@ -179,14 +182,14 @@ def _add_pods(found: Rights, compared: Compared, pods: Iterable[_Pods]) -> None:
             found.may_gain.append(replace(right, then=new, if_trusted=bool(new)))
 
 
-def _takes_others(compared: Compared, arn: str, told: Set[str]) -> bool:
+def _takes_others(compared: Compared, arn: str, both: _Said, told: Set[str]) -> bool:
     """Return whether the audiences change for which a role takes tokens of those who are not told.
 
     What an OIDC provider lists that the stack does not create is not known, before and afterwards.
     """
     if not all(compared.roles) or any(each.audiences.get(arn, ()) is not None for each in compared.sides):
         return False
-    old, new = (_rows(of) for side in compared.sides for of in side.grants(arn))
+    old, new = (_rows(of) for side in both for of in side)
     # What now has a further condition, or is for fewer, is no more than it was.
     further = (
         (name, outcome, said)
