@@ -17,7 +17,6 @@ import pytest
 import yaml
 from lightkube.resources.core_v1 import ServiceAccount
 
-from irsa_cli.adopt.trust import NO_SUBJECT
 from tests.sandbox import estate
 from tests.sandbox.estate import AUDIENCE, OWN_AUDIENCE, POLICIES, role
 from tests.sandbox.guide import commands_of
@@ -32,24 +31,6 @@ OWNERS = ("eksctl", "terraform", "cloudformation", "helm")
 TAKE_FROM = tuple(word for owner in OWNERS for word in ("--take-from", owner))
 # The roles that irsa can declare: eksctl's template, the modules, CDK and the AWS page write what irsa means.
 PLAIN = tuple(each.name for each in estate.ROLES if not each.name.startswith("hand-"))
-# Why each role is left that is left of everything: what its trust policy has, of which estate.py says whence it is.
-LEFT = {
-    "hand-literal-wildcard": "compares * and ? literally",
-    # They are for everybody in the cluster, and nobody uses them.
-    "hand-everybody": NO_SUBJECT,
-    "hand-no-subject": NO_SUBJECT,
-    "hand-replaced-cluster": NO_SUBJECT,
-}
-# It trusts no cluster that was read, and no service account has it.
-NOT_FOUND = "hand-deleted-provider"
-# Annotated with a role that does not let them in, or is not there: verify would find them from the first day.
-BROKEN = {
-    "payments/ledger": "hand-literal-wildcard, which does not admit it",
-    "payments/refunds": "hand-typo, which does not admit it",
-    "vault/injector": "hand-own-audience, which does not admit it",
-    "batch/old": "hand-replaced-cluster, which does not admit it",
-    "shop/cart": "cart-role-that-was-deleted: there is no such role",
-}
 # A condition on the caller's network, and a service account that does not exist.
 NOT_PROVABLE = {"batch-office", "hand-typo"}
 
@@ -354,22 +335,6 @@ def test_verify_and_prove_are_green(adoption: Adoption) -> None:
     assumed = {check["binding"] for check in proven if check["check"] == "assumes" and check["outcome"] == "ok"}
     plain = {key for key, each in adoption.bindings.items() if each["role"].get("name") in PLAIN}
     assert plain - assumed == set()
-
-
-def test_what_is_left_is_named_with_its_reason(adoption: Adoption) -> None:
-    lines = [line.partition("; ") for line in adoption.sections["skipped"]]
-    # `role arn:aws:iam::111122223333:role/path/NAME`, `service account NAMESPACE/NAME in CLUSTER`
-    reasons = {re.sub(r"arn:\S*/| in \S+$", "", about): reason for about, _, reason in lines}
-    expected = {f"role {name}": why for name, why in LEFT.items()}
-    expected |= {f"service account {name}": why for name, why in BROKEN.items()}
-
-    assert {each.name for each in estate.ROLES} - adoption.taken == {*LEFT, NOT_FOUND}
-    assert reasons.keys() == expected.keys()
-    assert len(reasons) == len(lines)
-    for about, why in expected.items():
-        assert why in reasons[about], about
-    # A role that is elsewhere can only be annotated, and its account is said to be.
-    assert "other-account-role" in adoption.said
 
 
 def test_it_takes_nothing_twice_and_gives_nothing_away(adoption: Adoption) -> None:

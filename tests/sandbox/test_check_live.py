@@ -18,7 +18,7 @@ from sandbox.seed import CLUSTER_ROLE_TRUST
 from tests.output_schemas import check_output
 from tests.sandbox.conflicts import Settings, annotated, roles_only, with_policy
 from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, ROLE_ARN, follow, irsa
-from tests.sandbox.live import allowing, assumable, create_role
+from tests.sandbox.live import allowing, create_role
 from tests.sandbox.pods import CLUSTER
 from tests.sandbox.project import ROOT, STACK, Project
 from tests.sandbox.test_verify import access
@@ -111,27 +111,6 @@ def test_an_association_that_exists(deploy: Callable[..., Project], cloud: Any, 
     project.set(using_pods("taken", podIdentity={"importIds": {"cluster": "a-aaaaaaaaaaaaaaaaa"}}))
     assert rules(checked(project)[1]) == [("import-missing", "bindings.app.podIdentity.importIds.cluster")]
     eks.delete_pod_identity_association(clusterName=CLUSTER, associationId=found)
-
-
-def test_an_association_of_an_add_on(deploy: Callable[..., Project], cloud: Any, theirs: str) -> None:
-    eks = cloud.aws("eks")
-    addon = {"clusterName": CLUSTER, "addonName": "aws-ebs-csi-driver"}
-    association = {"serviceAccount": "ebs-csi-controller-sa", "roleArn": theirs}
-    eks.create_addon(**addon, podIdentityAssociations=[association])
-    try:
-        code, report = checked(deploy(using_pods("ebs-csi-controller-sa", "kube-system")))
-    finally:
-        eks.delete_addon(**addon)
-
-    assert (code, rules(report)) == (1, [("association-exists", "bindings.app.identity")])
-    assert "addon/aws-ebs-csi-driver" in report["errors"][0]["found"]
-
-
-def test_a_chained_role_without_tags(deploy: Callable[..., Project], cloud: Any) -> None:
-    arn = create_role(cloud.aws("iam"), "chained", assumable("111122223333"))
-    code, report = checked(deploy(using_pods("chaining", assumeRoleArns=[arn])))
-
-    assert (code, rules(report)) == (1, [("tag-session-missing", "bindings.app.assumeRoleArns[0]")])
 
 
 # The way that is advised

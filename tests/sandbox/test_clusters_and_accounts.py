@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.second_cluster import DATA_ISSUER, ELSEWHERE_ISSUER, GREEN_ISSUER
+from sandbox.second_cluster import DATA_ISSUER, ELSEWHERE_ISSUER
 from tests.sandbox.conflicts import aws_accounts, provider_arn
-from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, irsa, not_good, report
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, not_good, report
 from tests.sandbox.live import attached, service_account, trust_of
 from tests.sandbox.project import ROOT, STACK, Project, Stack, blue_and_green
 
@@ -163,16 +163,6 @@ def test_each_cluster_is_looked_at_and_proven_with_its_own_tokens(both: Project,
         (bad,) = not_good(checks)
         assert (code, bad["check"], bad["outcome"]) == (1, kind, "finding")
         assert bad["found"].partition(" so ")[0] in (f"it has no {ROLE_ARN},", f"no {ROLE_ARN}")
-
-
-def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
-    asked = ("explain", "default/both", BOTH, "--stack", STACK)
-    which, of_green = irsa(both, *asked), irsa(both, *asked, "--issuer", GREEN_ISSUER)
-
-    assert which.returncode == 3
-    assert f"pass --issuer with one of {', '.join(sorted((f'https://{ISSUER}', GREEN_ISSUER)))}" in which.stderr
-    assert of_green.returncode == 0, of_green.stderr
-    assert f"issuer: {GREEN_ISSUER}" in " ".join(of_green.stdout.split())
 
 
 @pytest.mark.parametrize("written", ["kube/config", "~/config"])

@@ -4,20 +4,16 @@ It must agree with one that knows nothing of it: STS, which is asked for the pai
 """
 
 import json
-import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from lightkube.resources.core_v1 import ServiceAccount
 
 from tests.output_schemas import check_output
 from tests.sandbox import estate
-from tests.sandbox.estate import AUDIENCE, CLUSTER, ISSUER, OWN_AUDIENCE, provider, role, role_arn
-from tests.sandbox.irsa_command import irsa
-from tests.sandbox.project import STACK, Project
+from tests.sandbox.estate import AUDIENCE, OWN_AUDIENCE, provider, role, role_arn
 from tests.sandbox.sessions import admitted, all_service_accounts, tokens
 from tests.sandbox.test_verify import access
 
@@ -147,81 +143,6 @@ def test_each_planted_mistake_is_found_and_nothing_else(report: dict[str, Any], 
         assert each["expected"], each
 
 
-def test_few_requests_are_sent(planted: Any) -> None:
-    sent = planted.aws_requests()
-    assert inventory(planted)[0] == 0
-    sent = planted.aws_requests() - sent
-    providers = planted.aws("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
-
-    per_item = ("GetRole", "ListRoleTags", "ListAttachedRolePolicies", "ListRolePolicies", "GetRolePolicy", "GetPolicy")
-    assert not {request for request in sent if request.rpartition(" ")[2] in per_item}
-    assert sent["POST / GetOpenIDConnectProvider"] == len(providers)
-    # Two pages of 50 roles at most, once each, and questions about the caller and the clusters; and AWS's own policies.
-    of_aws = planted.aws("iam").get_paginator("list_policies").paginate(Scope="AWS")
-    pages = math.ceil(sum(len(page["Policies"]) for page in of_aws) / 100)
-    assert sum(sent.values()) - len(providers) - pages <= 10, sent
-
-
-def test_what_a_stack_declares_is_managed(planted: Any, deploy: Callable[..., Project]) -> None:
-    everybody = role("hand-everybody").arn
-    project = deploy({"bindings": {
-        "own": {"serviceAccount": {"name": "declared"}, "role": {"name": "declared-role"}},
-        "annotated": {"serviceAccount": {"name": "declared-too"}, "role": {"arn": everybody}},
-    }})  # fmt: skip
-    project.up()
-    answer = irsa(project, "inventory", "--stack", STACK, "--json")
-    assert answer.returncode == 0, answer.stderr
-    report = check_output("inventory", answer.stdout)
-    unmanaged = [each for each in report["findings"] if each["kind"] == "unmanaged"]
-
-    assert [*report["clusters"].values()] == [f"https://{ISSUER}"]
-    assert {each["role"] for each in unmanaged if not each["serviceAccount"]} == report["roles"].keys() - {
-        role_arn("declared-role")
-    }
-    names = {each["serviceAccount"] for each in unmanaged} - {""}
-    assert names >= {str(each) for each in estate.ACCOUNTS if each.role}
-    assert not names & {"default/declared", "default/declared-too"}
-
-
-def test_a_cluster_by_its_name_in_eks(planted: Any, report: dict[str, Any], tmp_path: Path) -> None:
-    """Protects who has no kubeconfig: the same answer, and no command with a context that there is not.
-
-    The AWS command line gives the token, as `aws eks get-token` prints it:
-    https://docs.aws.amazon.com/cli/latest/reference/eks/get-token.html
-    """
-    reading = access(planted, tmp_path, "by-name-in-eks", "kubernetes-inventory.yaml")
-    token = json.loads(Path(reading["KUBECONFIG"]).read_text())["users"][0]["user"]["token"]
-    credential = {"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1beta1"}
-    program = tmp_path / "aws"
-    program.write_text(f"#!/bin/sh\necho '{json.dumps({**credential, 'status': {'token': token}})}'\n")
-    program.chmod(0o755)
-    path = f"{tmp_path}:{planted.environment()['PATH']}"
-    code, by_name = inventory(planted, "--cluster", CLUSTER, PATH=path, KUBECONFIG=str(tmp_path / "none"))
-    planted.kubernetes().delete(ServiceAccount, "by-name-in-eks", namespace="kube-system")
-
-    assert code == 0
-    assert by_name["clusters"] == {CLUSTER: f"https://{ISSUER}"}
-    # Whoever admits everybody admits the one that asks, too.
-    assert {pair for pair in pairs(by_name) if pair[0] != "kube-system/by-name-in-eks"} == pairs(report)
-    commands = {name: [each for each in found["findings"] if "kubectl" in each["fix"]] for name, found in (
-        ("by name", by_name), ("by context", report)
-    )}  # fmt: skip
-    assert len(commands["by name"]) == len(commands["by context"]) > 0
-    assert not any("--context CONTEXT" in each["fix"] for each in commands["by context"])
-    for each in commands["by name"]:
-        # EKS does not say which context is that of the cluster.
-        assert "--context CONTEXT" in each["fix"]
-        assert f"the command is for cluster {CLUSTER}" in each["expected"]
-
-
-def test_the_table_has_the_whole_estate(planted: Any) -> None:
-    written = planted.run("irsa", "inventory")
-
-    assert (written.returncode, written.stderr) == (0, "")
-    assert "\x1b" not in written.stdout
-    assert [each for each in map(str, estate.ACCOUNTS) if each not in written.stdout] == []
-
-
 def test_the_documented_rights_are_enough(cloud: Any, tmp_path: Path) -> None:
     taking = access(cloud, tmp_path, "taking-inventory", "kubernetes-inventory.yaml")
     code, found = inventory(cloud, **taking)
@@ -233,12 +154,3 @@ def test_the_documented_rights_are_enough(cloud: Any, tmp_path: Path) -> None:
         refused = cloud.run("kubectl", *command, **taking)
         assert refused.returncode != 0
         assert "forbidden" in refused.stderr.lower()
-
-
-def test_less_is_said(cloud: Any, tmp_path: Path) -> None:
-    narrow = access(cloud, tmp_path, "taking-one-namespace", "kubernetes-inventory.yaml", namespace="default")
-    answer = cloud.run("irsa", "inventory", "--json", **narrow)
-
-    assert (answer.returncode, answer.stdout) == (3, "")
-    assert "list serviceaccounts in all namespaces" in answer.stderr
-    assert answer.stderr.count("\n") == 1

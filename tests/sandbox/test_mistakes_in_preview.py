@@ -4,7 +4,6 @@ import json
 import random
 import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from irsa.rules.unknown import WRONG
 from irsa_config.scalars import other_key, scalar
 from tests.sandbox.cloud import Cloud
-from tests.sandbox.failing_api import Question, failing_api, failing_aws
+from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.project import Project
 from tests.unit.config.test_scalars import ENGINE
 
@@ -164,34 +163,3 @@ def test_what_is_said_of_each_look_up(project: Project, cloud: Cloud) -> None:
     for words in expected:
         assert any(all(word in failure for word in words) for failure in said), (words, said)
     assert len(said) == len(expected)
-
-
-def no_answer(_: Question) -> None:
-    raise ConnectionResetError
-
-
-# What stands in place of the AWS API, the settings, and words of what is said.
-Server = Callable[[Cloud], AbstractContextManager[str]]
-FAULTS: dict[str, tuple[Server, dict[str, Any], tuple[str, ...]]] = {
-    "no region": (lambda cloud: nullcontext(cloud.aws_address), {"aws:region": None}, ("no AWS region is set",)),
-    "expired": (
-        lambda cloud: failing_aws({"GetCallerIdentity": EXPIRED}, cloud.aws_address),
-        {"aws:maxRetries": 1},
-        ("credentials", "have expired", "region us-west-2", "get-caller-identity"),
-    ),
-    "no answer": (
-        lambda cloud: failing_api(no_answer, cloud.aws_address),
-        {},
-        ("no connection to AWS", "region us-west-2", "HTTPS_PROXY"),
-    ),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_aws_as_a_whole(project: Project, cloud: Cloud, fault: str) -> None:
-    server, config, words = FAULTS[fault]
-    project.set({"bindings": BINDINGS}, config)
-    regions = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), "") if fault == "no region" else {}
-    with server(cloud) as address:
-        (failure,) = failures_of(project, AWS_ENDPOINT_URL=address, **regions)
-    assert [word for word in words if word not in failure] == []

@@ -1,12 +1,9 @@
 """Guards in a real cluster: beside each other, broken, divided and big; and what its controllers make of them."""
 
 import copy
-import dataclasses
-import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +12,7 @@ from lightkube.resources.core_v1 import Pod as StoredPod
 from irsa.guard.policies import bindings, policies
 from irsa.guard.rules import Declared, GuardSettings, config_map_data
 from sandbox.pod_identity_webhook import POD_IDENTITY
-from sandbox.servers import HOST, free_port, kube_apiserver, pods, start, stop
+from sandbox.servers import pods, start, stop
 from tests.sandbox.admission import PODS, ApiServer, config_maps, eventually, guard
 from tests.sandbox.guard_pods import (
     DENY,
@@ -72,19 +69,6 @@ def test_running_pods_are_left_alone(api: ApiServer, put: Put) -> None:
     for where, change in ((path, label), (f"{path}/ephemeralcontainers", debug)):
         assert is_silent(api.send("PATCH", where, change, kind="strategic-merge-patch+json", dry=False))
     api.kubernetes.delete(StoredPod, "running", namespace=DENY, grace_period=0)
-
-
-def test_stacks_do_not_switch_each_other_off(api: ApiServer, put: Put) -> None:
-    first = guard(GuardSettings("first", "deny"), [Declared(DENY, "irsa", ROLE)])
-    second = guard(GuardSettings("second", "deny"), [Declared(DENY, "long", ROLE)])
-    names = [{(each["kind"], each["metadata"]["name"]) for each in stack} for stack in (first, second)]
-    assert not names[0] & names[1]
-    put(*first, *second)
-    for account in ("irsa", "long"):
-        eventually(lambda account=account: ask(api, DENY, bare(account)), is_refused)  # type: ignore[misc]
-    api.delete(*second)
-    eventually(lambda: ask(api, DENY, bare("long")), is_silent)
-    assert is_refused(ask(api, DENY))
 
 
 # --- broken guards ----------------------------------------------------------------------------------------------------
@@ -164,43 +148,6 @@ def test_data_that_are_divided(api: ApiServer, put: Put) -> None:
     for namespace, wanted in ((DENY, is_refused), (WARN, has_warned), (SYSTEM, has_warned)):
         eventually(lambda namespace=namespace: ask(api, namespace), wanted)  # type: ignore[misc]
         assert is_silent(ask(api, namespace, right("irsa")))
-
-
-def test_audit_log(api: ApiServer, put: Put, tmp_path: Path) -> None:
-    """The annotation is named as the guide says. Another API server, with the same etcd, writes the log."""
-    put(*guard(STACK, declared()))
-    cloud, log = api.cloud, tmp_path / "audit.log"
-    policy = tmp_path / "policy.json"
-    policy.write_text('{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}')
-    ports = {**cloud.ports, "kube-apiserver": free_port()}
-    usual = kube_apiserver(cloud.sandbox, ports)
-    flags = (f"--audit-policy-file={policy}", f"--audit-log-path={log}")
-    server = dataclasses.replace(usual, name="audited-apiserver", command=(*usual.command, *flags))
-    config = json.loads(cloud.sandbox.kubeconfig.read_text())
-    config["clusters"][0]["cluster"]["server"] = f"https://{HOST}:{ports['kube-apiserver']}"
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(json.dumps(config))
-    start(cloud.sandbox, server, cloud.progress)
-    try:
-        audited = ApiServer(cloud, str(kubeconfig))
-        eventually(lambda: ask(audited, DENY), is_refused)
-        eventually(lambda: ask(audited, WARN), has_warned)
-        log.write_text("")
-        for namespace, pod in itertools.product((DENY, WARN), (bare("irsa"), right("irsa"))):
-            ask(audited, namespace, pod)
-    finally:
-        stop(cloud.sandbox, server.name)
-    events = [json.loads(line) for line in log.read_text().splitlines()]
-    # A question about the server's health is about no object.
-    of_pods = [
-        each for each in events if each.get("objectRef", {}).get("resource") == "pods" and each["verb"] == "create"
-    ]
-    key = f"irsa-guard-{STACK.stack}-identity/service-account"
-    # What the API server drops before it authorizes a request, while it starts, has no annotations.
-    judged = [each for each in of_pods if each["stage"] == "ResponseComplete" and "annotations" in each]
-    said = [each["annotations"].get(key) for each in judged]
-    missing = "irsa: no token and no variables in container app"
-    assert said == [f"{DENY}/{missing}", None, f"{WARN}/{missing}", None]
 
 
 # --- controllers ------------------------------------------------------------------------------------------------------

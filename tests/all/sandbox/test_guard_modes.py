@@ -1,5 +1,4 @@
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,9 +6,8 @@ import pytest
 from tests.output_schemas import check_output
 from tests.sandbox.admission import PODS, ApiServer, eventually
 from tests.sandbox.irsa_command import PROVIDER, irsa
-from tests.sandbox.project import STACK, Program, Project
-from tests.sandbox.test_check_live import checked, rules
-from tests.sandbox.test_guard import APP, BINDING, OTHER, Deploy, pod
+from tests.sandbox.project import STACK, Program
+from tests.sandbox.test_guard import APP, OTHER, Deploy, pod
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
 
@@ -46,27 +44,6 @@ def test_from_mode_to_mode(deploy: Deploy, cloud: Any) -> None:
     project.up("--refresh")
     assert '["Deny","Audit"]' in cloud.kubectl("get", *binding, "--output", "jsonpath={.spec}").stdout
     assert project.up() == {}
-
-
-def test_a_deployer_who_locks_itself_out(deploy: Callable[..., Project]) -> None:
-    def settings(*users: str, **bindings: Any) -> dict[str, Any]:
-        rule = {"mode": "deny", "users": [*users]}
-        return {"guard": {"mode": "deny", "annotations": rule}, "bindings": {"guarded": BINDING, **bindings}}
-
-    later = {**BINDING, "serviceAccount": {"name": "guarded-later"}}
-    project = deploy(settings("somebody"))
-    _, found = checked(project)
-    assert rules(found) == [("guard-locks-out", "guard.annotations")]
-    project.up()
-    project.set(settings("somebody", later=later))
-    assert "must not be annotated" in project.refused("up", "--yes", "--skip-preview")
-
-    user = found["errors"][0]["fix"].removeprefix("add ").removesuffix(" to users")
-    project.set(settings(user))
-    assert rules(checked(project)[1]) == []
-    project.up()
-    project.set(settings(user, later=later))
-    project.up()
 
 
 PROGRAM = f"""

@@ -2,18 +2,16 @@ import itertools
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, not_good, report
+from tests.sandbox.irsa_command import ACCOUNT, follow, not_good, report
 from tests.sandbox.live import allowing, assumable, create_role
-from tests.sandbox.pods import CLUSTER, annotation
-from tests.sandbox.project import STACK, Project, blue_and_green
-from tests.sandbox.test_pod_identity import STAGED, TO_PODS, Deploy, associations
-from tests.sandbox.test_prove import POD_IDENTITY, rows, start
+from tests.sandbox.pods import CLUSTER
+from tests.sandbox.project import Project
+from tests.sandbox.test_pod_identity import Deploy, associations
 from tests.world import PODS
 
 pytestmark = pytest.mark.sandbox
@@ -118,70 +116,3 @@ def test_settings_change_in_place_and_drift_is_repaired(deploy: Deploy, cloud: A
     project.set({"accounts": by_role, "bindings": {"app": app}})
     assert project.up()["update"] == 2
     assert associations(cloud, "verified-pods")[0]["disableSessionTags"] is False
-
-
-def test_a_service_account_that_exists_keeps_what_it_has(deploy: Deploy, cloud: Any) -> None:
-    binding = {"serviceAccount": {"name": "of-helm", "create": False}, "identity": "podIdentity"}
-    project = deploy({"bindings": {"app": binding}})
-    assert "of-helm" in project.refused("up", "--yes", "--skip-preview")
-    cloud.kubectl("create", "serviceaccount", "of-helm")
-    project.up()
-    assert len(associations(cloud, "of-helm")) == 1
-    assert annotation(cloud, "default", "of-helm") is None
-
-    project.set({"bindings": {"app": {**binding, "identity": "both"}}})
-    project.up()
-    assert annotation(cloud, "default", "of-helm") is not None
-    project.set({"bindings": {"app": {**binding, "identity": TO_PODS}}})
-    project.up()
-    assert annotation(cloud, "default", "of-helm") is None
-    assert project.up() == {}
-    project.pulumi("destroy", "--yes", "--skip-preview")
-    assert associations(cloud, "of-helm") == []
-    assert cloud.kubectl("delete", "serviceaccount", "of-helm").returncode == 0
-
-
-def test_what_only_the_aws_accounts_say(deploy: Deploy, cloud: Any, tmp_path: Path) -> None:
-    """Protects from half an `up`: two profiles are of which AWS accounts, `irsa check` cannot know, and `up` looks up.
-
-    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
-    """
-    profiles = tmp_path / "aws"
-    profiles.write_text(
-        "[profile here]\naws_access_key_id = sandbox\naws_secret_access_key = sandbox\n"
-        "[profile there]\nsource_profile = here\nrole_arn = arn:aws:iam::444455556666:role/administrator\n"
-    )
-    bindings = {
-        "elsewhere": {**STAGED, "account": "there", "identity": "podIdentity"},
-        "one": {"trust": {"subjects": ["a:b"]}, "role": {"name": "shared"}},
-        "two": {"trust": {"subjects": ["a:b"]}, "role": {"name": "Shared"}, "account": "here"},
-    }
-    values = {"accounts": {key: {"profile": key} for key in ("here", "there")}, "bindings": bindings}
-    project = deploy(values, AWS_CONFIG_FILE=str(profiles))
-    said = [project.refused("up", "--yes", "--skip-preview")]
-    for live, code in (((), 0), (("--live",), 1)):
-        answer = irsa(project, "check", *live, f"Pulumi.{STACK}.yaml")
-        assert answer.returncode == code, answer.stdout
-        said += [answer.stdout] if live else []
-    for each in said:
-        assert "irsa:bindings.elsewhere.clusters" in each
-        assert "irsa:bindings.two.role.name" in each
-    assert [each["type"] for each in project.state() if ":iam/" in each["type"]] == []
-
-
-def test_each_cluster_is_asked_for_its_own_pods(cloud: Any, green: str, deploy: Callable[..., Project]) -> None:
-    binding = {"serviceAccount": {"name": "both-pods"}, "identity": "podIdentity", "policyArns": []}
-    clusters = {key: {**each, "createOidcProvider": False} for key, each in blue_and_green(green).items()}
-    project = deploy({"clusters": clusters, "bindings": {"both": {**binding, "clusters": ["blue", "green"]}}})
-    project.up()
-    start(cloud, "both-pods-0", "both-pods", "--kubeconfig", green)
-    code, checks = report(project, "prove")
-
-    # Without a Pod in blue, nothing is proven there.
-    assert (code, len(not_good(checks))) == (3, 1)
-    assumes = [check for check in checks if check["check"] == "assumes"]
-    assert rows(assumes) == [
-        ("assumes", "cannot tell", f"default/both-pods in blue {POD_IDENTITY}"),
-        ("assumes", "ok", f"default/both-pods in green {POD_IDENTITY}"),
-    ]
-    assert "/eks-my-other-c-both-pods-0-" in assumes[1]["found"]

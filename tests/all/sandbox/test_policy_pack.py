@@ -195,33 +195,3 @@ def test_a_preview_of_what_is_not_known_yet(stack: Stack) -> None:
     assert {each for each in violations(said) if each[1] != "broken"} == expected
     assert said.count("not checked: the rule failed (ValueError)") > 6
     assert ("advisory", "broken", "good") in violations(said)
-
-
-def test_the_state_of_a_typescript_program_and_a_misspelt_policy(stack: Stack) -> None:
-    """https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.go: DeploymentV3, ResourceV3"""
-    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*", "Sid": "Any one"}
-    wide = {"Effect": "Allow", "NotAction": "iam:*", "NotResource": "arn:aws:s3:::my-bucket"}
-    properties = {
-        "aws:iam/role:Role": {"assumeRolePolicy": json.dumps({"Version": "2012-10-17", "Statement": [trust]})},
-        "aws:iam/policy:Policy": {"policy": json.dumps({"Version": "2012-10-17", "Statement": wide})},
-        "aws:iam/rolePolicy:RolePolicy": {"role": "api", "policy": json.dumps({"statement": [wide]})},
-    }
-    made = [
-        {"urn": f"urn:pulumi:prod::shop::shop:index:Service${type_}::api", "type": type_, "custom": True, "id": "api"}
-        | {"inputs": inputs, "outputs": inputs}
-        for type_, inputs in properties.items()
-    ]
-    manifest = {"time": "2026-10-01T00:00:00Z", "magic": "", "version": "v3.259.0"}
-    state = {"version": 3, "deployment": {"manifest": manifest, "resources": made}}
-    (stack.folder / "typescript.json").write_text(json.dumps(state))
-    (stack.folder / "misspelt.json").write_text('{"wide-trusts": "disabled"}')
-    analyze = ("policy", "analyze", "--file", "typescript.json", "--policy-pack", "../irsa/policy-pack")
-
-    def said(*more: str) -> str:
-        answer = stack.cloud.run("pulumi", *analyze, *more, folder=stack.folder, **stack.variables)
-        assert answer.returncode == 1
-        return f"{answer.stdout}{answer.stderr}"
-
-    expected = ("wide-trust", "write-everything", "unreadable-document")
-    assert violations(said()) == {("mandatory", each, "api") for each in expected}
-    assert "did you mean 'wide-trust'?" in said("--policy-pack-config", "misspelt.json")
