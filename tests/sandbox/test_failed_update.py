@@ -12,7 +12,7 @@ import pytest
 from tests.output_schemas import check_output
 from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, report
-from tests.sandbox.live import allowing, policy_document
+from tests.sandbox.live import allowing, policy_document, trust_of
 from tests.sandbox.project import STACK, Project, counts
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
@@ -171,6 +171,21 @@ def test_an_up_is_possible_where_aws_has_what_is_declared(deploy: Deploy, cloud:
     assert "may have failed" not in project.pulumi("preview")
     assert project.up() == {"update": 1}
     assert project.up() == {}
+
+
+def test_what_another_update_hides_is_told_after_it(deploy: Deploy, cloud: Any) -> None:
+    wide, narrow = {"subjects": ["team-a:left", "team-a:worker"]}, {"subjects": ["team-a:worker"]}
+    project = deploy({"bindings": {"hidden": {**granted("hidden"), "trust": wide}}})
+    project.up()
+    project.set({"bindings": {"hidden": {**granted("hidden"), "trust": narrow}}})
+    with failing_aws({"UpdateAssumeRolePolicy": DENIED}, cloud.aws_address) as address:
+        assert project.run("up", "--yes", "--skip-preview", AWS_ENDPOINT_URL=address).returncode != 0
+    project.set({"bindings": {"hidden": {**granted("hidden", tags={"team": "a"}), "trust": narrow}}})
+    said = project.pulumi("up", "--yes", "--skip-preview")
+
+    assert "AWS may have something else of the role role/hidden-role than is declared" in said
+    project.pulumi("up", "--refresh", "--yes", "--skip-preview")
+    assert "team-a:left" not in json.dumps(trust_of(cloud.aws("iam"), "hidden-role"))
 
 
 def test_each_verb_says_so_first(failed: Failed) -> None:

@@ -10,7 +10,7 @@ from tests.sandbox.irsa_command import ACCOUNT, ISSUER, irsa, report
 from tests.sandbox.live import create_role, service_account, web_identity
 from tests.sandbox.project import STACK, Project
 from tests.sandbox.scenarios import DEFAULTS, FURTHER, TAGGED
-from tests.sandbox.test_broken_links import NOT_AUTHORIZED, Finding, require, require_green
+from tests.sandbox.test_broken_links import NOT_AUTHORIZED, require, require_green
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
@@ -92,9 +92,9 @@ def test_a_wrong_issuer(cloud: Any, of_another_issuer: Project) -> None:
         did[step] = project.up()
 
     assert (verified[0], proven[0]) == (1, 1)
-    require(verified[1], (Finding("provider", f"issuer https://{ISSUER}"),))
+    require(verified[1], (("provider", f"issuer https://{ISSUER}"),))
     # The provider of the cluster's real issuer is still there, so it is the trust policy that refuses.
-    require(proven[1], (Finding("assumes", NOT_AUTHORIZED),))
+    require(proven[1], (("assumes", NOT_AUTHORIZED),))
     page = rows()
     assert did == {step: page[step].counts for step in did}
     assert service_account(cloud, "issuer-sa")["metadata"]["uid"] == before
