@@ -1,4 +1,4 @@
-"""Guards in a real cluster: beside each other, broken, divided and big; and what its controllers make of them."""
+"""Guards in a real cluster: broken, divided, from mode to mode; and what its controllers make of them."""
 
 import copy
 import json
