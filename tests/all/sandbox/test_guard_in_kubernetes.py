@@ -13,6 +13,7 @@ from irsa.guard.policies import bindings, policies
 from irsa.guard.rules import Declared, GuardSettings, config_map_data
 from sandbox.pod_identity_webhook import POD_IDENTITY
 from sandbox.servers import pods, start, stop
+from tests.output_schemas import check_output
 from tests.sandbox.admission import PODS, ApiServer, config_maps, eventually, guard
 from tests.sandbox.guard_pods import (
     DENY,
@@ -29,12 +30,15 @@ from tests.sandbox.guard_pods import (
     is_silent,
     right,
 )
+from tests.sandbox.irsa_command import PROVIDER, irsa
 from tests.sandbox.live import create_role
 from tests.sandbox.pods import CLUSTER
-from tests.sandbox.project import Project
+from tests.sandbox.project import STACK as PROJECT_STACK
+from tests.sandbox.project import Program, Project
+from tests.sandbox.test_guard import APP, OTHER, Deploy, pod
 from tests.world import PODS as FOR_PODS
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
 
 Put = Callable[..., None]
 # A service account whose association comes after its Pods, and its Deployment.
@@ -232,3 +236,70 @@ def test_expressions_fit_the_types_of_kubernetes(api: ApiServer, deploy: Callabl
     own = {name for name in found if name.startswith("irsa-guard-irsa.test-")}
     assert {name.rpartition("-")[2] for name in own} == {"identity", "role", "annotation"}
     assert [found[name] for name in own] == [[], [], []]
+
+
+# --- modes and programs ---------------------------------------------------------------------------------------------
+
+
+def test_from_mode_to_mode(deploy: Deploy, cloud: Any) -> None:
+    """Protects whoever looks before `up`: a preview of a new mode is one, and what `up` then does; also in a namespace.
+
+    The API server takes Warn and Deny as a set, and does not take both:
+    https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#validation-actions
+    """
+    system = {**OTHER, "serviceAccount": {"name": "guarded-system", "namespace": "kube-system"}}
+    bindings = {"app": APP, "system": system}
+    rule = {"mode": "warn", "groups": ["system:masters"]}
+    project = deploy({"guard": {"mode": "warn", "annotations": rule}, "bindings": bindings})
+    project.up()
+    # As an earlier version left it.
+    state = json.loads(project.checkpoint.read_text())
+    for each in state["checkpoint"]["latest"]["resources"]:
+        each.pop("replaceOnChanges", None)
+    project.checkpoint.write_text(json.dumps(state))
+    assert project.up() == {}
+
+    project.set({"guard": {"mode": "deny", "annotations": {**rule, "mode": "deny"}}, "bindings": bindings})
+    shown = check_output("diff", irsa(project, "diff", "--stack", PROJECT_STACK, "--json").stdout)["resources"]
+    replaced = {each["name"] for each in shown if each["operation"] == "replace"}
+    assert replaced >= {"irsa-guard-irsa.test-identity", "irsa-guard-irsa.test-annotation"}
+    project.pulumi("up", "--yes")
+    project.set({"guard": {"mode": "warn", "namespaces": {"kube-system": "deny"}}, "bindings": bindings})
+    project.pulumi("up", "--yes")
+    # The repair that `irsa verify` advises, of what somebody changed.
+    name, warns = "irsa-guard-irsa.test-identity-kube-system", '{"spec": {"validationActions": ["Warn"]}}'
+    binding = ("validatingadmissionpolicybinding", name)
+    assert cloud.kubectl("patch", *binding, "--type=merge", "--patch", warns).returncode == 0
+    project.up("--refresh")
+    assert '["Deny","Audit"]' in cloud.kubectl("get", *binding, "--output", "jsonpath={.spec}").stdout
+    assert project.up() == {}
+
+
+PROGRAM = f"""
+import pulumi_kubernetes as kubernetes
+from irsa import IdentityGuard, ServiceAccountRole
+
+namespace = kubernetes.core.v1.Namespace("guarded")
+role = ServiceAccountRole("app", {{
+    "service_account": {{"name": "own-app", "namespace": namespace.metadata.name}},
+    "oidc_provider_arns": ["{PROVIDER}"],
+}})
+IdentityGuard("guard", {{
+    "mode": "deny",
+    "stack": "own-program",
+    "service_accounts": [
+        {{"name": role.service_account_name, "namespace": role.namespace, "role_arn": role.role_arn}},
+    ],
+}})
+"""
+
+
+def test_a_guard_in_a_program_of_ones_own(program: Program, cloud: Any) -> None:
+    program.write(PROGRAM)
+    program.up()
+    assert program.up() == {}
+    [namespace] = [each["outputs"]["metadata"]["name"] for each in program.resources("Namespace").values()]
+    answer = eventually(
+        lambda: ApiServer(cloud).create(PODS, pod("own-app"), namespace), lambda each: bool(each.refusal)
+    )
+    assert f"{namespace}/own-app has no AWS identity" in str(answer.refusal)
