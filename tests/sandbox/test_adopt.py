@@ -1,4 +1,4 @@
-"""`irsa adopt` on an estate as eksctl, Terraform, CDK, scripts and hands make it, and then the real engine.
+"""`irsa inventory` and `irsa adopt` on an estate as eksctl, Terraform, CDK, scripts and hands make it, then the engine.
 
 Nothing of what is adopted may change, and nobody may get in or be shut out, whatever the report says: STS is asked.
 """
@@ -17,12 +17,14 @@ import pytest
 import yaml
 from lightkube.resources.core_v1 import ServiceAccount
 
+from tests.output_schemas import check_output
 from tests.sandbox import estate
-from tests.sandbox.estate import AUDIENCE, OWN_AUDIENCE, POLICIES, role
+from tests.sandbox.estate import AUDIENCE, OWN_AUDIENCE, POLICIES, role, trust_policies
 from tests.sandbox.guide import commands_of
 from tests.sandbox.irsa_command import irsa, not_good, report
 from tests.sandbox.project import STACK, Project
 from tests.sandbox.sessions import admitted, all_service_accounts, tokens
+from tests.sandbox.test_verify import access
 
 pytestmark = pytest.mark.sandbox
 
@@ -31,6 +33,22 @@ OWNERS = ("eksctl", "terraform", "cloudformation", "helm")
 TAKE_FROM = tuple(word for owner in OWNERS for word in ("--take-from", owner))
 # The roles that irsa can declare: eksctl's template, the modules, CDK and the AWS page write what irsa means.
 PLAIN = tuple(each.name for each in estate.ROLES if not each.name.startswith("hand-"))
+WIDE = (role("web").name, "ops-namespace-role", "hand-everybody", "hand-no-subject")
+# What an inventory finds of the estate, and nothing else: service accounts, or roles where it is about none.
+FINDINGS: dict[str, set[str]] = {
+    "missing-role": {"shop/cart"},
+    "unseen-account": {"team-b/other-account"},
+    "not-admitted": {"payments/ledger", "payments/refunds", "vault/injector", "batch/old"},
+    "missing-service-account": {"payments/refund"},
+    "misspelled-annotation": {"shop/catalog"},
+    "literal-wildcard": {"hand-literal-wildcard"},
+    "no-audience": {"hand-no-audience"},
+    "several-namespaces": {"shared-role"},
+    "orphaned-issuer": {"hand-replaced-cluster", role("tempo").name},
+    "missing-provider": {"hand-deleted-provider"},
+    "wide-trust": {*WIDE},
+    "not-annotated": {*WIDE, "ci-runner"},
+}
 # A condition on the caller's network, and a service account that does not exist.
 NOT_PROVABLE = {"batch-office", "hand-typo"}
 
@@ -208,6 +226,37 @@ def adoption(planted: Any, tmp_path_factory: pytest.TempPathFactory) -> Adoption
         (before[0], after[0]),
         (before[1], after[1]),
     )
+
+
+# --- All of it, looked at ---------------------------------------------------------------------------------------------
+
+
+def test_an_inventory_has_each_error_and_agrees_with_sts(planted: Any, tmp_path: Path) -> None:
+    """STS is asked about every fifth service account; the documented rights are enough, and no wider ones."""
+    taking = access(planted, tmp_path, "taking-inventory", "kubernetes-inventory.yaml")
+    answer = planted.run("irsa", "inventory", "--json", **taking)
+    assert answer.returncode == 0, answer.stderr
+    found, some = check_output("inventory", answer.stdout), all_service_accounts(planted.kubernetes())[::5]
+    # Whether the caller is in the office is not known to anybody but STS.
+    assert [each for each in found["notChecked"] if role("hand-office").arn not in each] == []
+    own = {each.arn for each in estate.ROLES} | {str(each) for each in estate.ACCOUNTS}
+    findings: dict[str, set[str]] = {}
+    for each in found["findings"]:
+        if {each["role"], each["serviceAccount"]} & own:
+            name = each["serviceAccount"] or each["role"].rpartition("/")[2]
+            findings.setdefault(each["kind"], set()).add(name)
+    assert findings == FINDINGS
+    expected = {
+        (service_account, audience, each["role"])
+        for each in found["admissions"]
+        for service_account in each["serviceAccounts"]
+        for audience in each["audiences"]
+        if service_account in some and each["decision"] == "allowed"
+    }
+    assert expected
+    assert admitted(planted, tokens(planted, some, (AUDIENCE, OWN_AUDIENCE)), trust_policies(planted)) == expected
+    for command in (("get", "secrets", "-A"), ("create", "token", "default", "-n", "default")):
+        assert "forbidden" in planted.run("kubectl", *command, **taking).stderr.lower()
 
 
 # --- Some of it ------------------------------------------------------------------------------------------------------
