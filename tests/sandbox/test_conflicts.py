@@ -32,7 +32,6 @@ from tests.sandbox.conflicts import (
     Settings,
     annotated,
     aws_accounts,
-    deployed,
     found_by_binding,
     long_document,
     of_issuer,
@@ -44,9 +43,11 @@ from tests.sandbox.conflicts import (
 )
 from tests.sandbox.irsa_command import ACCOUNT, ROLE_ARN
 from tests.sandbox.live import create_role, web_identity
-from tests.sandbox.project import ROOT, blue_and_green
+from tests.sandbox.project import ROOT, Project, blue_and_green
 
 pytestmark = pytest.mark.sandbox
+
+Deploy = Callable[..., Project]
 
 FREE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/somebody"
 READ_ONLY = tuple(
@@ -397,18 +398,19 @@ def outcome(cloud: Any, green: str, live: Live, tmp_path_factory: pytest.TempPat
     all_of_them = Outcome({}, {})
     for cases in ((*CONFLICTS, *LOOK_ALIKES), CONFLICTS_OF_POLICIES):
         before = {key: binding for case in cases for key, binding in case.before.items()}
-        with deployed(cloud, tmp_path_factory.mktemp("conflicts") / "project", settings(before)) as project:
-            for case in cases:
-                case.at_first(case.name)(live)
-            if before:
-                project.up()
-            for case in cases:
-                case.prepare(case.name)(live)
-            project.set(settings({case.name: case.binding(case.name) for case in cases}))
-            all_of_them.found.update(found_by_binding(project))
-            for together in [[case] for case in cases] if cases is CONFLICTS_OF_POLICIES else [cases]:
-                project.set(settings({case.name: case.binding(case.name) for case in together}))
-                all_of_them.refused.update(refused_by_binding(project, [case.name for case in together]))
+        project = Project(cloud, tmp_path_factory.mktemp("conflicts") / "project", settings(before))
+        for case in cases:
+            case.at_first(case.name)(live)
+        if before:
+            project.up()
+        for case in cases:
+            case.prepare(case.name)(live)
+        project.set(settings({case.name: case.binding(case.name) for case in cases}))
+        all_of_them.found.update(found_by_binding(project))
+        for together in [[case] for case in cases] if cases is CONFLICTS_OF_POLICIES else [cases]:
+            project.set(settings({case.name: case.binding(case.name) for case in together}))
+            all_of_them.refused.update(refused_by_binding(project, [case.name for case in together]))
+        project.clean_up()
     live.clusters["blue"].patch(Namespace, "ns-that-ends", {"metadata": {"finalizers": None}})
     return all_of_them
 
@@ -419,7 +421,7 @@ def test_the_engine_refuses_what_the_check_names(case: Case, outcome: Outcome) -
     assert outcome.found.get(case.name, set()) == ({case.kind} if case.kind else set()), outcome.refused.get(case.name)
 
 
-def test_failed_look_ups_are_those_of_the_check(cloud: Any, green: str, tmp_path: Path) -> None:
+def test_failed_look_ups_are_those_of_the_check(deploy: Deploy, green: str) -> None:
     places = {
         f"irsa:{kind}.{case.name}{case.setting and f'.{case.setting}'}": case
         for kind, cases in (("clusters", OF_CLUSTERS), ("accounts", OF_ACCOUNTS))
@@ -435,17 +437,18 @@ def test_failed_look_ups_are_those_of_the_check(cloud: Any, green: str, tmp_path
             for case in places.values()
         },
     }
-    with deployed(cloud, tmp_path / "project", settings) as project:
-        (project.folder / GREEN).write_text(Path(green).read_text())
-        found = reported(project)
-        said = project.refused("up", "--yes", "--skip-preview")
+    project = deploy(settings)
+    (project.folder / GREEN).write_text(Path(green).read_text())
+    found = reported(project)
+    said = project.refused("up", "--yes", "--skip-preview")
 
     assert sorted(found) == sorted((case.kind, place) for place, case in places.items())
     refused = re.findall(r"Pulumi\.test\.yaml:\d+  (\S+)$", said.partition("look-ups failed")[2], re.MULTILINE)
     assert sorted(refused) == sorted(place for _, place in found)
 
 
-def test_a_good_stack_that_looks_like_a_wrong_one(cloud: Any, green: str, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("green")
+def test_a_good_stack_that_looks_like_a_wrong_one(deploy: Deploy) -> None:
     settings = {
         "accounts": {"data": DATA},
         "clusters": {
@@ -463,19 +466,20 @@ def test_a_good_stack_that_looks_like_a_wrong_one(cloud: Any, green: str, tmp_pa
             "context-not-needed": {**WITHOUT_PODS, "clusters": ["green"]},
         },
     }
-    with deployed(cloud, tmp_path / "project", settings, {"kubernetes:context": "no-such-context"}) as project:
-        assert reported(project) == []
-        project.up()
+    project = deploy(settings)
+    project.set(settings, {"kubernetes:context": "no-such-context"})
+    assert reported(project) == []
+    project.up()
 
 
 @pytest.mark.parametrize("kind", STACKS)
-def test_a_stack_that_the_engine_refuses(kind: str, cloud: Any, tmp_path: Path) -> None:
+def test_a_stack_that_the_engine_refuses(kind: str, deploy: Deploy) -> None:
     cluster, providers, variables = STACKS[kind]
     binding = {"serviceAccount": {"name": "whole", "createNamespace": True}, "role": {"name": "whole"}}
     settings = {"cluster": cluster, "bindings": {"whole": binding}}
-    with deployed(cloud, tmp_path / "project", settings, providers) as project:
-        project.variables |= variables
-        found = {rule for rule, _ in reported(project)}
-        said = project.refused("up", "--yes", "--skip-preview")
+    project = deploy(settings, **variables)
+    project.set(settings, providers)
+    found = {rule for rule, _ in reported(project)}
+    said = project.refused("up", "--yes", "--skip-preview")
 
     assert found == {kind}, said
