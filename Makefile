@@ -8,7 +8,7 @@ IN_ORDER := --dist loadfile --no-loadscope-reorder
 # The tests that need neither the engine nor the sandbox.
 UNIT := tests/unit tests/component tests/program tests/fuzz
 .DEFAULT_GOAL := help
-.PHONY: bench clean clean-cache destroy down environment faults fuzz generate help lint mutants preview release-check requirements second-cluster test test-all test-official unit up
+.PHONY: bench clean clean-cache destroy down environment faults fuzz generate help lint preview release-check requirements second-cluster test test-all test-official unit up
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -64,9 +64,6 @@ faults: environment ## kill the engine 50 times, and let AWS and Kubernetes fail
 	@$(PYTHON) -m sandbox programs
 	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed"; \
 	  FAULTS=all SEED=$$seed KILLS=$${KILLS:-50} $(PYTHON) -m pytest -q -n $(WORKERS) --timeout=1500 --session-timeout=1800 tests/all/faults
-
-mutants: environment ## change the code in 200 places, and list what no test notices: an hour; SEED=, ROOM=, MUTANTS=
-	@SEED=$${SEED:-$$(date +%s)} $(PYTHON) -m tests.mutants $(UNIT)
 
 test: lint ## lint, and run the tests that protect users, those with the real engine too: in seven minutes on two idle cores
 	@$(PYTHON) -m sandbox programs

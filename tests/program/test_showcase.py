@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 # These keep a destroy from leaving nothing; they have tests of their own (tests/sandbox/test_capabilities.py). A stack
 # has either `cluster` or `clusters`; the dev stack has the first. Of teams, tests/sandbox/test_teams.py has all.
 ELSEWHERE = {"cluster", "protect", "retain_on_delete", "teams"}
-# tests/all/sandbox/test_add_ons.py deploys each add-on with what it needs; these are further ones.
+# Each add-on is in recorded/pod-identity-guard-add-ons.json with what it needs; these are further ones.
 ELSEWHERE |= {"scope", *PARAMETERS, *SWITCHES}
 
 

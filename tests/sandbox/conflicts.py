@@ -1,9 +1,5 @@
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from sandbox.layout import OTHER_AWS_ACCOUNT
@@ -99,16 +95,3 @@ def key_of(urn: str, keys: list[str]) -> str:
     parts = {part for text in (name, re.sub(r"-\d+\b", "", name)) for part in re.split(r"[/@:]", text)}
     (key,) = parts.intersection(keys)
     return key
-
-
-@contextmanager
-def deployed(
-    cloud: Any, folder: Path, settings: Settings, providers: Mapping[str, Any] = MappingProxyType({})
-) -> Iterator[Project]:
-    """A stack of its own; what it deployed is destroyed afterwards."""
-    project = Project(cloud, folder, settings)
-    project.set(settings, providers)
-    try:
-        yield project
-    finally:
-        project.clean_up()

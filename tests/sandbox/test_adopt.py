@@ -1,4 +1,4 @@
-"""`irsa adopt` on an estate as eksctl, Terraform, CDK, scripts and hands make it, and then the real engine.
+"""`irsa inventory` and `irsa adopt` on an estate as eksctl, Terraform, CDK, scripts and hands make it, then the engine.
 
 Nothing of what is adopted may change, and nobody may get in or be shut out, whatever the report says: STS is asked.
 """
@@ -17,13 +17,14 @@ import pytest
 import yaml
 from lightkube.resources.core_v1 import ServiceAccount
 
-from irsa_cli.adopt.trust import NO_SUBJECT
+from tests.output_schemas import check_output
 from tests.sandbox import estate
-from tests.sandbox.estate import AUDIENCE, OWN_AUDIENCE, POLICIES, role
+from tests.sandbox.estate import AUDIENCE, OWN_AUDIENCE, POLICIES, role, trust_policies
 from tests.sandbox.guide import commands_of
 from tests.sandbox.irsa_command import irsa, not_good, report
 from tests.sandbox.project import STACK, Project
 from tests.sandbox.sessions import admitted, all_service_accounts, tokens
+from tests.sandbox.test_verify import access
 
 pytestmark = pytest.mark.sandbox
 
@@ -32,23 +33,21 @@ OWNERS = ("eksctl", "terraform", "cloudformation", "helm")
 TAKE_FROM = tuple(word for owner in OWNERS for word in ("--take-from", owner))
 # The roles that irsa can declare: eksctl's template, the modules, CDK and the AWS page write what irsa means.
 PLAIN = tuple(each.name for each in estate.ROLES if not each.name.startswith("hand-"))
-# Why each role is left that is left of everything: what its trust policy has, of which estate.py says whence it is.
-LEFT = {
-    "hand-literal-wildcard": "compares * and ? literally",
-    # They are for everybody in the cluster, and nobody uses them.
-    "hand-everybody": NO_SUBJECT,
-    "hand-no-subject": NO_SUBJECT,
-    "hand-replaced-cluster": NO_SUBJECT,
-}
-# It trusts no cluster that was read, and no service account has it.
-NOT_FOUND = "hand-deleted-provider"
-# Annotated with a role that does not let them in, or is not there: verify would find them from the first day.
-BROKEN = {
-    "payments/ledger": "hand-literal-wildcard, which does not admit it",
-    "payments/refunds": "hand-typo, which does not admit it",
-    "vault/injector": "hand-own-audience, which does not admit it",
-    "batch/old": "hand-replaced-cluster, which does not admit it",
-    "shop/cart": "cart-role-that-was-deleted: there is no such role",
+WIDE = (role("web").name, "ops-namespace-role", "hand-everybody", "hand-no-subject")
+# What an inventory finds of the estate, and nothing else: service accounts, or roles where it is about none.
+FINDINGS: dict[str, set[str]] = {
+    "missing-role": {"shop/cart"},
+    "unseen-account": {"team-b/other-account"},
+    "not-admitted": {"payments/ledger", "payments/refunds", "vault/injector", "batch/old"},
+    "missing-service-account": {"payments/refund"},
+    "misspelled-annotation": {"shop/catalog"},
+    "literal-wildcard": {"hand-literal-wildcard"},
+    "no-audience": {"hand-no-audience"},
+    "several-namespaces": {"shared-role"},
+    "orphaned-issuer": {"hand-replaced-cluster", role("tempo").name},
+    "missing-provider": {"hand-deleted-provider"},
+    "wide-trust": {*WIDE},
+    "not-annotated": {*WIDE, "ci-runner"},
 }
 # A condition on the caller's network, and a service account that does not exist.
 NOT_PROVABLE = {"batch-office", "hand-typo"}
@@ -229,6 +228,37 @@ def adoption(planted: Any, tmp_path_factory: pytest.TempPathFactory) -> Adoption
     )
 
 
+# --- All of it, looked at ---------------------------------------------------------------------------------------------
+
+
+def test_an_inventory_has_each_error_and_agrees_with_sts(planted: Any, tmp_path: Path) -> None:
+    """STS is asked about every fifth service account; the documented rights are enough, and no wider ones."""
+    taking = access(planted, tmp_path, "taking-inventory", "kubernetes-inventory.yaml")
+    answer = planted.run("irsa", "inventory", "--json", **taking)
+    assert answer.returncode == 0, answer.stderr
+    found, some = check_output("inventory", answer.stdout), all_service_accounts(planted.kubernetes())[::5]
+    # Whether the caller is in the office is not known to anybody but STS.
+    assert [each for each in found["notChecked"] if role("hand-office").arn not in each] == []
+    own = {each.arn for each in estate.ROLES} | {str(each) for each in estate.ACCOUNTS}
+    findings: dict[str, set[str]] = {}
+    for each in found["findings"]:
+        if {each["role"], each["serviceAccount"]} & own:
+            name = each["serviceAccount"] or each["role"].rpartition("/")[2]
+            findings.setdefault(each["kind"], set()).add(name)
+    assert findings == FINDINGS
+    expected = {
+        (service_account, audience, each["role"])
+        for each in found["admissions"]
+        for service_account in each["serviceAccounts"]
+        for audience in each["audiences"]
+        if service_account in some and each["decision"] == "allowed"
+    }
+    assert expected
+    assert admitted(planted, tokens(planted, some, (AUDIENCE, OWN_AUDIENCE)), trust_policies(planted)) == expected
+    for command in (("get", "secrets", "-A"), ("create", "token", "default", "-n", "default")):
+        assert "forbidden" in planted.run("kubectl", *command, **taking).stderr.lower()
+
+
 # --- Some of it ------------------------------------------------------------------------------------------------------
 
 
@@ -354,22 +384,6 @@ def test_verify_and_prove_are_green(adoption: Adoption) -> None:
     assumed = {check["binding"] for check in proven if check["check"] == "assumes" and check["outcome"] == "ok"}
     plain = {key for key, each in adoption.bindings.items() if each["role"].get("name") in PLAIN}
     assert plain - assumed == set()
-
-
-def test_what_is_left_is_named_with_its_reason(adoption: Adoption) -> None:
-    lines = [line.partition("; ") for line in adoption.sections["skipped"]]
-    # `role arn:aws:iam::111122223333:role/path/NAME`, `service account NAMESPACE/NAME in CLUSTER`
-    reasons = {re.sub(r"arn:\S*/| in \S+$", "", about): reason for about, _, reason in lines}
-    expected = {f"role {name}": why for name, why in LEFT.items()}
-    expected |= {f"service account {name}": why for name, why in BROKEN.items()}
-
-    assert {each.name for each in estate.ROLES} - adoption.taken == {*LEFT, NOT_FOUND}
-    assert reasons.keys() == expected.keys()
-    assert len(reasons) == len(lines)
-    for about, why in expected.items():
-        assert why in reasons[about], about
-    # A role that is elsewhere can only be annotated, and its account is said to be.
-    assert "other-account-role" in adoption.said
 
 
 def test_it_takes_nothing_twice_and_gives_nothing_away(adoption: Adoption) -> None:

@@ -1,8 +1,6 @@
-"""Each capability of the stack file through the real engine, against the real API server and the AWS API.
+"""What a stack's second `up` says and changes, whom combined statements admit, and what outlives the stack.
 
-Capabilities that do not exclude each other are bindings of one stack: deployed once, changed once, destroyed once.
-Those of others: imports (test_imports.py, test_adopt.py), an own audience (test_prove.py), roles that assume others
-(test_diff.py), namespaces (test_conflicts.py).
+tests/all/sandbox/test_sandbox_engine.py deploys every key, and has `irsa verify` compare it.
 """
 
 import re
@@ -11,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN
-from tests.sandbox.live import allowing, assumable, attached, policy_document, service_account, trust_of, web_identity
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER
+from tests.sandbox.live import allowing, attached, policy_document, service_account
 from tests.sandbox.project import Project, counts
 from tests.sandbox.sessions import admitted, tokens
 from tests.world import of_tokens
@@ -33,9 +31,6 @@ def by_subject(effect: str, **conditions: str) -> dict[str, Any]:
     return of_tokens(PROVIDER, tested, Effect=effect)
 
 
-OWN_ACCOUNT = f"arn:aws:iam::{ACCOUNT}:root"
-OF_VPC = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
-PLUS_AND_PERCENT = "arn:aws:s3:::plus+/100%/*"
 SEVERAL = [f"arn:aws:iam::aws:policy/Amazon{service}ReadOnlyAccess" for service in ("SQS", "S3", "SNS")]
 LONG = [f"arn:aws:s3:::{'x' * 1400}-{index}" for index in range(5)]
 
@@ -50,27 +45,8 @@ def long(resources: list[str]) -> dict[str, Any]:
 
 
 BINDINGS: dict[str, dict[str, Any]] = {
-    "kinds": {
-        "serviceAccount": {"name": "kinds"},
-        "role": {"name": "kinds-role"},
-        "policy": {
-            "name": "kinds-policy",
-            "path": "/team/",
-            "description": "Reads the bucket",
-            "tags": {"team": "payments"},
-            # IAM answers with documents percent-encoded by RFC 3986, where + is %2B and % is %25.
-            "document": allowing("arn:${partition}:s3:::${bucket}/${aws:PrincipalTag/team}/*", PLUS_AND_PERCENT),
-        },
-        "policyArns": [SEVERAL[0], "arn:${partition}:iam::${account}:policy/existing-policy"],
-        "inlinePolicies": {"inline": {"document": allowing("arn:aws:s3:::inline", action="s3:ListBucket")}},
-    },
     "several": several(SEVERAL),
     "long": long(LONG),
-    "conditions": {
-        "serviceAccount": {"name": "conditions"},
-        "role": {"name": "conditions-role"},
-        "trust": {"subjects": ["team-a:*"], "conditions": OF_VPC, "statements": [assumable(OWN_ACCOUNT)]},
-    },
     # Statements of one's own, and a Deny within what another one lets in.
     "combined": {
         "serviceAccount": {"name": "combined"},
@@ -83,18 +59,9 @@ BINDINGS: dict[str, dict[str, Any]] = {
             ]
         },
     },
+    # Its tokens live longer than a day, of which each `up` warns.
     "full": {
-        "serviceAccount": {
-            "name": "full",
-            "namespace": "made",
-            "createNamespace": True,
-            "labels": {"app": "full"},
-            "annotations": {"example.com/owner": "payments"},
-            "imagePullSecrets": ["registry-credentials"],
-            "automountServiceAccountToken": False,
-            "stsRegionalEndpoints": True,
-            "tokenExpiration": 90000,
-        },
+        "serviceAccount": {"name": "full", "namespace": "made", "createNamespace": True, "tokenExpiration": 90000},
         "role": {"name": "full-role"},
     },
     # In the namespace of another one.
@@ -104,7 +71,6 @@ BINDINGS: dict[str, dict[str, Any]] = {
         "retainOnDelete": True,
     },
 }
-VARIABLES = {"bucket": "filled"}
 
 
 class Deployed(NamedTuple):
@@ -121,7 +87,7 @@ def of_binding(events: Events, key: str) -> Events:
 @pytest.fixture(scope="module")
 def deployed(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     folder = tmp_path_factory.mktemp("capabilities") / "project"
-    stack = Project(cloud, folder, {"variables": VARIABLES, "bindings": BINDINGS})
+    stack = Project(cloud, folder, {"bindings": BINDINGS})
     assert stack.up().keys() == {"create"}
     yield Deployed(stack, stack.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes"))
     stack.clean_up()
@@ -129,25 +95,6 @@ def deployed(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
 
 def test_a_second_up_warns_again(deployed: Deployed) -> None:
     assert "90,000 seconds is longer than the default of 86,400" in deployed.said
-
-
-def test_policies_of_every_kind(deployed: Deployed, iam: Any) -> None:
-    own = f"{OWN}team/kinds-policy"
-    policy = iam.get_policy(PolicyArn=own)["Policy"]
-
-    assert (policy["Path"], policy["Description"]) == ("/team/", "Reads the bucket")
-    assert iam.list_policy_tags(PolicyArn=own)["Tags"] == [{"Key": "team", "Value": "payments"}]
-    assert policy_document(iam, own) == allowing("arn:aws:s3:::filled/${aws:PrincipalTag/team}/*", PLUS_AND_PERCENT)
-    assert attached(iam, "kinds-role") == {own, SEVERAL[0], f"{OWN}existing-policy"}
-    inline = iam.get_role_policy(RoleName="kinds-role", PolicyName="inline")["PolicyDocument"]
-    assert inline == allowing("arn:aws:s3:::inline", action="s3:ListBucket")
-
-
-def test_conditions_statements_and_wildcards(deployed: Deployed, iam: Any) -> None:
-    """Protects terraform-aws-iam#426, #535, #200: own conditions and principals, wildcards under StringLike only."""
-    expected = web_identity("default:conditions", "team-a:*", operator="StringLike")
-    expected["Condition"]["StringEquals"] |= OF_VPC["StringEquals"]
-    assert trust_of(iam, "conditions-role") == [expected, assumable(OWN_ACCOUNT)]
 
 
 def test_subjects_are_who_gets_a_session(deployed: Deployed, cloud: Any) -> None:
@@ -164,20 +111,6 @@ def test_subjects_are_who_gets_a_session(deployed: Deployed, cloud: Any) -> None
     assert {each for each, _, _ in given} == {"app-one/worker", "zone-z/worker", "default/combined"}
 
 
-def test_every_setting_of_an_account(deployed: Deployed, cloud: Any) -> None:
-    found = service_account(cloud, "full", "made")
-
-    assert found["metadata"]["labels"] == {"app": "full"}
-    assert found["metadata"]["annotations"] == {
-        "example.com/owner": "payments",
-        ROLE_ARN: f"arn:aws:iam::{ACCOUNT}:role/full-role",
-        "eks.amazonaws.com/sts-regional-endpoints": "true",
-        "eks.amazonaws.com/token-expiration": "90000",
-    }
-    assert found["imagePullSecrets"] == [{"name": "registry-credentials"}]
-    assert found["automountServiceAccountToken"] is False
-
-
 def test_policies_are_detached_and_grow_without_moves(deployed: Deployed, iam: Any) -> None:
     """Protects terraform-aws-eks#3552: over 6,144 characters make two policies; an added statement moves no other.
 
@@ -192,7 +125,7 @@ def test_policies_are_detached_and_grow_without_moves(deployed: Deployed, iam: A
     assert len(attached(iam, "long-role")) == 2
     more = [*LONG, "arn:aws:s3:::one-more"]
     changed = {**BINDINGS, "long": long(more), "several": several(SEVERAL[:0:-1])}
-    deployed.stack.set({"variables": VARIABLES, "bindings": changed})
+    deployed.stack.set({"bindings": changed})
     events = deployed.stack.events("up", "--yes", "--skip-preview")
 
     assert counts(of_binding(events, "long")) == {"update": 1}

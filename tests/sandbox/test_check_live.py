@@ -18,7 +18,7 @@ from sandbox.seed import CLUSTER_ROLE_TRUST
 from tests.output_schemas import check_output
 from tests.sandbox.conflicts import Settings, annotated, roles_only, with_policy
 from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, ROLE_ARN, follow, irsa
-from tests.sandbox.live import allowing, assumable, create_role
+from tests.sandbox.live import allowing, create_role
 from tests.sandbox.pods import CLUSTER
 from tests.sandbox.project import ROOT, STACK, Project
 from tests.sandbox.test_verify import access
@@ -78,26 +78,16 @@ def test_the_documented_rights_are_enough(deploy: Callable[..., Project], cloud:
     assert [text.partition(":")[0].rpartition(", ")[2] for text in report["notChecked"]] == ["namespaces"]
 
 
-# EKS Pod Identity
+def test_an_association_that_exists(deploy: Callable[..., Project], cloud: Any) -> None:
+    def using_pods(**more: Any) -> dict[str, Any]:
+        app = {"serviceAccount": {"name": "taken"}, "role": {"name": "taken"}, "policyArns": []}
+        return {"bindings": {"app": {**app, "identity": "podIdentity", **more}}}
 
-
-@pytest.fixture(scope="module")
-def theirs(cloud: Any) -> str:
-    """The role of somebody else, which trusts EKS Pod Identity."""
-    return create_role(cloud.aws("iam"), "theirs", PODS)
-
-
-def using_pods(name: str, namespace: str = "default", **more: Any) -> dict[str, Any]:
-    app = {"serviceAccount": {"name": name, "namespace": namespace}, "role": {"name": name}, "identity": "podIdentity"}
-    reads = {"policyArns": ["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]}
-    return {"bindings": {"app": {**app, **reads, **more}}}
-
-
-def test_an_association_that_exists(deploy: Callable[..., Project], cloud: Any, theirs: str) -> None:
+    theirs = create_role(cloud.aws("iam"), "theirs", PODS)
     there = {"clusterName": CLUSTER, "namespace": "default", "serviceAccount": "taken", "roleArn": theirs}
     eks = cloud.aws("eks")
     found = eks.create_pod_identity_association(**there)["association"]["associationId"]
-    project = deploy(using_pods("taken"))
+    project = deploy(using_pods())
     code, report = checked(project)
 
     assert (code, rules(report)) == (1, [("association-exists", "bindings.app.identity")])
@@ -106,32 +96,11 @@ def test_an_association_that_exists(deploy: Callable[..., Project], cloud: Any, 
         == f"adopt it, and its Pods get this role: podIdentity: {{importIds: {{cluster: {found}}}}}"
     )
     assert "ResourceInUseException" in project.run("up", "--yes").stdout
-    project.set(using_pods("taken", podIdentity={"importIds": {"cluster": found}}))
+    project.set(using_pods(podIdentity={"importIds": {"cluster": found}}))
     assert checked(project)[0] == 0
-    project.set(using_pods("taken", podIdentity={"importIds": {"cluster": "a-aaaaaaaaaaaaaaaaa"}}))
+    project.set(using_pods(podIdentity={"importIds": {"cluster": "a-aaaaaaaaaaaaaaaaa"}}))
     assert rules(checked(project)[1]) == [("import-missing", "bindings.app.podIdentity.importIds.cluster")]
     eks.delete_pod_identity_association(clusterName=CLUSTER, associationId=found)
-
-
-def test_an_association_of_an_add_on(deploy: Callable[..., Project], cloud: Any, theirs: str) -> None:
-    eks = cloud.aws("eks")
-    addon = {"clusterName": CLUSTER, "addonName": "aws-ebs-csi-driver"}
-    association = {"serviceAccount": "ebs-csi-controller-sa", "roleArn": theirs}
-    eks.create_addon(**addon, podIdentityAssociations=[association])
-    try:
-        code, report = checked(deploy(using_pods("ebs-csi-controller-sa", "kube-system")))
-    finally:
-        eks.delete_addon(**addon)
-
-    assert (code, rules(report)) == (1, [("association-exists", "bindings.app.identity")])
-    assert "addon/aws-ebs-csi-driver" in report["errors"][0]["found"]
-
-
-def test_a_chained_role_without_tags(deploy: Callable[..., Project], cloud: Any) -> None:
-    arn = create_role(cloud.aws("iam"), "chained", assumable("111122223333"))
-    code, report = checked(deploy(using_pods("chaining", assumeRoleArns=[arn])))
-
-    assert (code, rules(report)) == (1, [("tag-session-missing", "bindings.app.assumeRoleArns[0]")])
 
 
 # The way that is advised

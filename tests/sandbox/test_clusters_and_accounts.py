@@ -1,4 +1,4 @@
-"""Several clusters and accounts in one stack, and the component in stacks of others, through the real engine."""
+"""Several clusters in one stack, one of another stack's outputs, and two checkouts, through the real engine."""
 
 import json
 import shutil
@@ -9,89 +9,19 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.second_cluster import DATA_ISSUER, ELSEWHERE_ISSUER, GREEN_ISSUER
-from tests.sandbox.conflicts import aws_accounts, provider_arn
-from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, irsa, not_good, report
-from tests.sandbox.live import attached, service_account, trust_of
+from tests.sandbox.conflicts import provider_arn
+from tests.sandbox.irsa_command import ACCOUNT, ROLE_ARN, not_good, report
+from tests.sandbox.live import service_account, trust_of
 from tests.sandbox.project import ROOT, STACK, Project, Stack, blue_and_green
 
 pytestmark = pytest.mark.sandbox
 
 Deploy = Callable[..., Project]
-OTHER = "444455556666"
 
 
 @pytest.fixture
 def iam(cloud: Any) -> Any:
     return cloud.aws("iam")
-
-
-@pytest.fixture
-def other_iam(cloud: Any) -> Any:
-    return aws_accounts(cloud)[OTHER]
-
-
-@pytest.mark.usefixtures("green")
-def test_clusters_and_roles_wherever_they_are(deploy: Deploy, iam: Any, other_iam: Any, cloud: Any) -> None:
-    """Protects stacks across AWS accounts.
-
-    - data: the cross-account page's first way: the role is there, trusted through that account's own provider.
-    - there: a cluster and its roles that both live elsewhere: EKS is asked with that account's credentials.
-    - elsewhere: a cluster that EKS can't be asked for: issuer and provider are set.
-    """
-    role = {"name": "data-role", "permissionsBoundary": "arn:${partition}:iam::${account}:policy/boundary"}
-    known = {"oidcIssuer": ELSEWHERE_ISSUER, "oidcProviderArn": provider_arn(ELSEWHERE_ISSUER)}
-    settings: dict[str, Any] = {
-        "accounts": {"data": {"assumeRoleArn": f"arn:aws:iam::{OTHER}:role/deployer"}},
-        "clusters": {
-            "blue": {"name": "my-cluster"},
-            "data": {"name": "data-cluster", "account": "data"},
-            "elsewhere": known,
-        },
-        "bindings": {
-            "data": {
-                "account": "data",
-                "clusters": ["blue"],
-                "serviceAccount": {"name": "data"},
-                "role": role,
-                "policy": {"name": "data-policy", "file": "policies/my-policy.json"},
-            },
-            "there": {
-                "account": "data",
-                "clusters": ["data"],
-                "role": {"name": "there"},
-                "trust": {"subjects": ["a:b"]},
-            },
-            "elsewhere": {
-                "clusters": ["elsewhere"],
-                "role": {"name": "elsewhere"},
-                "trust": {"subjects": ["a:b"]},
-            },
-        },
-    }
-    stack = deploy(settings)
-    stack.up()
-    found = other_iam.get_role(RoleName="data-role")["Role"]
-
-    assert found["Arn"] == f"arn:aws:iam::{OTHER}:role/data-role"
-    assert found["PermissionsBoundary"]["PermissionsBoundaryArn"] == f"arn:aws:iam::{OTHER}:policy/boundary"
-    assert attached(other_iam, "data-role") == {f"arn:aws:iam::{OTHER}:policy/data-policy"}
-    assert service_account(cloud, "data")["metadata"]["annotations"] == {ROLE_ARN: found["Arn"]}
-    for name, client, provider in (
-        ("data-role", other_iam, provider_arn(ISSUER, OTHER)),
-        ("there", other_iam, provider_arn(DATA_ISSUER, OTHER)),
-        ("elsewhere", iam, provider_arn(ELSEWHERE_ISSUER)),
-    ):
-        (statement,) = trust_of(client, name)
-        assert statement["Principal"] == {"Federated": provider}
-    assert stack.up() == {}
-    stack.set(
-        {
-            **settings,
-            "clusters": {**settings["clusters"], "elsewhere": {**known, "oidcProviderArn": provider_arn(ISSUER)}},
-        }
-    )
-    assert "a provider for another issuer" in stack.refused("preview")
 
 
 def platform_stack(cloud: Any, folder: Path) -> Stack:
@@ -163,16 +93,6 @@ def test_each_cluster_is_looked_at_and_proven_with_its_own_tokens(both: Project,
         (bad,) = not_good(checks)
         assert (code, bad["check"], bad["outcome"]) == (1, kind, "finding")
         assert bad["found"].partition(" so ")[0] in (f"it has no {ROLE_ARN},", f"no {ROLE_ARN}")
-
-
-def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
-    asked = ("explain", "default/both", BOTH, "--stack", STACK)
-    which, of_green = irsa(both, *asked), irsa(both, *asked, "--issuer", GREEN_ISSUER)
-
-    assert which.returncode == 3
-    assert f"pass --issuer with one of {', '.join(sorted((f'https://{ISSUER}', GREEN_ISSUER)))}" in which.stderr
-    assert of_green.returncode == 0, of_green.stderr
-    assert f"issuer: {GREEN_ISSUER}" in " ".join(of_green.stdout.split())
 
 
 @pytest.mark.parametrize("written", ["kube/config", "~/config"])

@@ -1,4 +1,3 @@
-import functools
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -9,12 +8,10 @@ from typing import Any
 import pytest
 
 from tests.output_schemas import check_output
-from tests.sandbox.admission import PODS, ApiServer, eventually
 from tests.sandbox.irsa_command import irsa
 from tests.sandbox.live import allowing, assumable, create_role
 from tests.sandbox.project import STACK, Project
 from tests.sandbox.sessions import admitted, all_service_accounts, tokens
-from tests.sandbox.test_guard import pod
 
 pytestmark = pytest.mark.sandbox
 
@@ -173,43 +170,7 @@ def test_a_cluster_whose_oidc_provider_is_created(deploy: Callable[..., Project]
     new = {"oidcIssuer": f"https://{issuer}", "createOidcProvider": True}
     role = {"role": {"name": "new-role"}, "trust": {"subjects": ["diff-a:worker"]}, "policyArns": []}
     project = deploy({"cluster": new, "bindings": {"new": role}})
-    answer = irsa(project, "diff", "--stack", STACK, "--fail-on", "gains", "--json")
+    found = check_output("diff", irsa(project, "diff", "--stack", STACK, "--json").stdout)
 
-    found = check_output("diff", answer.stdout)
-    assert answer.returncode == 1, answer.stderr
     gains = [(each["serviceAccount"], each["role"], each["issuer"]) for each in found["gains"]]
     assert (gains, found["cannotTell"]) == ([("diff-a/worker", "new-role", issuer)], [])
-
-
-@pytest.mark.usefixtures("webhook_down")
-def test_whose_pods_a_guard_newly_refuses(cloud: Any, deploy: Callable[..., Project], tmp_path: Path) -> None:
-    """Protects who switches a guard on: whom the first lines name, the API server then refuses, roles known or not.
-
-    https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#validation-actions
-    """
-    known = {"known": binding("known")}
-    project = deploy({"bindings": known, "guard": "warn"})
-    project.up()
-
-    project.set({"bindings": {**known, "added": binding("added")}, "guard": "deny"})
-    preview = tmp_path / "preview.json"
-    preview.write_text(project.run("preview", "--json", "--stack", STACK).stdout)
-    previewed = irsa(project, "diff", "--stack", STACK, "--preview", str(preview), "--json")
-    alone = irsa(project, "diff", "--preview", str(preview), "--json")
-    project.up()
-
-    expected = [("off", "deny", ["default/added"]), ("warn", "deny", ["default/known"])]
-    for output in (previewed, alone):
-        found = check_output("diff", output.stdout)["guard"]
-        assert [(each["before"], each["after"], each["serviceAccounts"]) for each in found] == expected
-    for account in map(pod, ("known", "added")):
-        refused = functools.partial(ApiServer(cloud).create, PODS, account, "default")
-        eventually(refused, lambda each: "has no AWS identity" in str(each.refusal))
-
-    name = f"irsa-guard-irsa.{STACK}-identity"
-    patch = json.dumps({"spec": {"validationActions": ["Audit"]}})
-    assert cloud.kubectl("patch", "validatingadmissionpolicybinding", name, "--type=merge", "-p", patch).returncode == 0
-    repair = irsa(project, "diff", "--stack", STACK, "--refresh", "--json")
-    (found,) = check_output("diff", repair.stdout)["guard"]
-    # What somebody made of it by hand, its settings do not say.
-    assert (found["before"], found["after"]) == ("cannot tell", "cannot tell")

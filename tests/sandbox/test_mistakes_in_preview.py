@@ -1,19 +1,14 @@
-"""What a preview says of a stack file with mistakes, and where AWS or a cluster cannot be reached."""
+"""What a preview says of a stack file with mistakes, and how the engine reads its scalars."""
 
 import json
 import random
-import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from datetime import date
-from typing import Any
 
 import pytest
 
 from irsa.rules.unknown import WRONG
 from irsa_config.scalars import other_key, scalar
-from tests.sandbox.cloud import Cloud
-from tests.sandbox.failing_api import Question, failing_api, failing_aws
 from tests.sandbox.project import Project
 from tests.unit.config.test_scalars import ENGINE
 
@@ -88,110 +83,3 @@ def test_the_engine_reads_scalars_as_check_does(deploy: Deploy) -> None:
     for text, each in zip(plain, read, strict=True):
         assert scalar(text) in (WRONG, each["v"]), text
         assert other_key(text) or each["k"] == {text: "x"}
-
-
-# Where AWS or a cluster cannot be reached
-
-BINDINGS = {"app": {"serviceAccount": {"name": "app"}, "policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}}
-# Nothing is looked up of this cluster: the first question to AWS would be its provider's creation.
-KNOWN = {"x": {"oidcIssuer": "https://oidc.eks.us-west-2.amazonaws.com/id/A", "createOidcProvider": True}}
-ROLE_ONLY: dict[str, Any] = {"trust": {"subjects": ["a:b"]}}
-ME = "User: arn:aws:iam::111122223333:user/me is not authorized to perform:"
-WORDS = ("found:", "allowed:", "do:")
-
-
-@pytest.fixture(scope="module")
-def project(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return Project(cloud, tmp_path_factory.mktemp("lookups") / "project", {})
-
-
-def failures_of(project: Project, **variables: str) -> list[str]:
-    """Preview, which must fail with one error in our form, and return what it says of each look-up."""
-    said = project.refused("preview", **variables)
-    message = said.partition("Diagnostics:")[2]
-
-    assert message.count("error: ") == 1, said
-    heading, *failures = re.split(r"^      (?=\S)", message.partition("error: ")[2], flags=re.MULTILINE)
-    assert heading.startswith(f"{len(failures)} look-up{'s' if len(failures) > 1 else ''} failed\n"), said
-    for failure in failures:
-        assert [failure.count(f"    {word}") for word in WORDS] == [1, 1, 1], said
-    return failures
-
-
-EXPIRED = (403, "ExpiredToken", "The security token included in the request is expired")
-THROTTLED = (400, "ThrottlingException", "Rate exceeded")
-NO_PERMISSION = (
-    403,
-    "AccessDeniedException",
-    f"{ME} eks:DescribeCluster on resource: arn:aws:eks:us-west-2:1:cluster/c",
-)
-NO_PROVIDER = (403, "AccessDenied", f"{ME} iam:GetOpenIDConnectProvider on resource: arn:aws:iam::1:oidc-provider/x")
-NO_IDENTITY = (403, "AccessDenied", f"{ME} sts:AssumeRole on resource: arn:aws:iam::444455556666:role/deployer")
-
-
-def test_what_is_said_of_each_look_up(project: Project, cloud: Cloud) -> None:
-    role = "arn:aws:iam::444455556666:role/deployer"
-    cases: dict[str, tuple[dict[str, Any], list[str]]] = {
-        "denied": (ROLE_ONLY, ["AWS denies eks:DescribeCluster", "arn:aws:iam::111122223333:user/me", "us-west-2"]),
-        "throttled": (ROLE_ONLY, ["AWS throttles the requests", "region us-west-2", "run again", "aws:maxRetries: 5"]),
-        # Of the stack's own context, which has no key of the cluster.
-        "my-cluster": (
-            {"serviceAccount": {"name": "app"}},
-            ["AWS denies iam:GetOpenIDConnectProvider", "docs/permissions", "irsa:clusters.my-cluster"],
-        ),
-    }
-    role_of_data = [f"the role {role} cannot be assumed", f"aws sts assume-role --role-arn {role}"]
-    own_context = ["Pulumi.test.yaml:5  kubernetes:context", "no context nope; it has: irsa-sandbox", "get-contexts"]
-    expected = [*(words for _, words in cases.values()), role_of_data, own_context]
-    settings = {
-        "clusters": {**{key: {"name": key} for key in cases}, **KNOWN},
-        "accounts": {"data": {"assumeRoleArn": role}},
-        "bindings": {
-            **{key: {**binding, "clusters": [key]} for key, (binding, _) in cases.items()},
-            "data": {**ROLE_ONLY, "account": "data", "clusters": ["x"]},
-        },
-    }
-    project.set(settings, {"kubernetes:context": "nope", "aws:maxRetries": 1})
-    failures = {
-        "/clusters/denied": NO_PERMISSION,
-        "/clusters/throttled": THROTTLED,
-        "GetOpenIDConnectProvider": NO_PROVIDER,
-        "AssumeRole": NO_IDENTITY,
-    }
-    with failing_aws(failures, cloud.aws_address) as address:
-        said = failures_of(project, AWS_ENDPOINT_URL=address)
-
-    for words in expected:
-        assert any(all(word in failure for word in words) for failure in said), (words, said)
-    assert len(said) == len(expected)
-
-
-def no_answer(_: Question) -> None:
-    raise ConnectionResetError
-
-
-# What stands in place of the AWS API, the settings, and words of what is said.
-Server = Callable[[Cloud], AbstractContextManager[str]]
-FAULTS: dict[str, tuple[Server, dict[str, Any], tuple[str, ...]]] = {
-    "no region": (lambda cloud: nullcontext(cloud.aws_address), {"aws:region": None}, ("no AWS region is set",)),
-    "expired": (
-        lambda cloud: failing_aws({"GetCallerIdentity": EXPIRED}, cloud.aws_address),
-        {"aws:maxRetries": 1},
-        ("credentials", "have expired", "region us-west-2", "get-caller-identity"),
-    ),
-    "no answer": (
-        lambda cloud: failing_api(no_answer, cloud.aws_address),
-        {},
-        ("no connection to AWS", "region us-west-2", "HTTPS_PROXY"),
-    ),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_aws_as_a_whole(project: Project, cloud: Cloud, fault: str) -> None:
-    server, config, words = FAULTS[fault]
-    project.set({"bindings": BINDINGS}, config)
-    regions = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), "") if fault == "no region" else {}
-    with server(cloud) as address:
-        (failure,) = failures_of(project, AWS_ENDPOINT_URL=address, **regions)
-    assert [word for word in words if word not in failure] == []

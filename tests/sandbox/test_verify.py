@@ -1,5 +1,4 @@
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,14 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
-from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, ISSUER, PODS, STAGE
 from tests.sandbox.irsa_command import ACCOUNT, irsa, not_good, report
-from tests.sandbox.project import ROOT, STACK, Project
+from tests.sandbox.project import ROOT, Project
 
 pytestmark = pytest.mark.sandbox
 
 PERMISSIONS = ROOT / "docs" / "permissions"
-OPTIONAL = (ASSOCIATION, PODS, STAGE, ISSUER, GUARD)
 BINDING = {
     "serviceAccount": {"name": "verified"},
     "role": {"name": "verified-role"},
@@ -58,11 +55,6 @@ def grant(cloud: Any, name: str, role_file: str, namespace: str | None = None) -
         assert answer.returncode == 0, answer.stderr
 
 
-def test_a_stack_with_irsa_alone_has_no_column_more(project: Project) -> None:
-    _, _, headings, *_ = irsa(project, "verify").stdout.splitlines()
-    assert re.split(" {2,}", headings) == ["binding", *(name for name in CHECKS if name not in OPTIONAL)]
-
-
 def test_the_documented_rights_are_enough(project: Project, cloud: Any, tmp_path: Path) -> None:
     verifying = access(cloud, tmp_path, "verifying", "kubernetes-verify.yaml")
     proving = access(cloud, tmp_path, "proving", "kubernetes-prove.yaml")
@@ -72,32 +64,6 @@ def test_the_documented_rights_are_enough(project: Project, cloud: Any, tmp_path
     code, checks = report(project, "prove", **verifying)
     assert code == 3
     assert r"cannot create resource \"serviceaccounts/token\"" in not_good(checks)[0]["found"]
-
-
-def test_nobody_there_is_no_answer(project: Project, cloud: Any, tmp_path: Path) -> None:
-    kubeconfig = json.loads((cloud.folder / "kubeconfig").read_text())
-    kubeconfig["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"
-    file = tmp_path / "kubeconfig"
-    file.write_text(json.dumps(kubeconfig))
-    without_aws = report(project, "verify", AWS_ENDPOINT_URL="http://127.0.0.1:9")
-    without_kubernetes = report(project, "verify", KUBECONFIG=str(file))
-    without_context = report(project, "verify", KUBECONFIG=str(cloud.folder / "none"), HOME=str(tmp_path))
-
-    for code, checks in (without_aws, without_kubernetes, without_context):
-        bad = not_good(checks)
-        assert (code, {check["outcome"] for check in bad}) == (3, {"no answer"})
-        assert all(check["found"] for check in bad)
-
-
-def test_what_cannot_be_chosen_is_said_in_one_line(project: Project, tmp_path: Path) -> None:
-    binding = irsa(project, "verify", "--stack", STACK, "verfied")
-    stack = irsa(project, "prove", "--stack", "nowhere")
-    folder = project.cloud.run("irsa", "verify", folder=tmp_path)
-
-    assert [answer.returncode for answer in (binding, stack, folder)] == [3, 3, 3]
-    assert binding.stderr == f"irsa verify: stack {STACK} has no binding 'verfied'; did you mean 'verified'?\n"
-    assert stack.stderr.startswith("irsa prove: pulumi stack export: \"no stack named 'nowhere' found\"")
-    assert folder.stderr.startswith("irsa verify: no Pulumi.yaml in ")
 
 
 def test_a_kubeconfig_is_read_as_kubectl_reads_it(project: Project, cloud: Any, tmp_path: Path) -> None:

@@ -138,6 +138,11 @@ def test_a_push_removes_the_label(steps: Steps) -> None:
     assert steps.record["labels"] == ["other"]
 
 
+def test_what_main_has_left_behind_is_not_deployed(steps: Steps) -> None:
+    step = "Refuse a commit that is not the latest"
+    assert [steps.run("deploy", step, GITHUB_SHA=each) for each in ("c0ffee", "deadbeef")] == [0, 1]
+
+
 @pytest.mark.parametrize("name", ["preview", "deploy"])
 def test_why_a_preview_fails_is_a_block_of_code(steps: Steps, name: str) -> None:
     """Protects readers: each line of the reason is indented, so that GitHub formats none and mentions nobody.

@@ -213,9 +213,7 @@ def test_the_guide_names_every_variable_and_secret() -> None:
     assert {("variable" if kind == "vars" else "secret", name) for kind, name in read} == named
 
 
-@pytest.mark.parametrize(
-    "block", re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL), ids=("GitHub", "GitLab")
-)
+@pytest.mark.parametrize("block", FIRST_JOBS, ids=("GitHub", "GitLab"))
 def test_the_first_job_checks_a_project_of_the_template(block: str, tmp_path: Path) -> None:
     job = yaml.safe_load(block)
     check = job.get("check") or job["jobs"]["check"]

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from lightkube.resources.core_v1 import Namespace
 
 from irsa.rules.annotations import AUDIENCE, ROLE_KEY
 from tests.all.faults.inventory import OIDC_PROVIDER, PATCH, existing, recorded
 from tests.all.faults.kills import kill_while_held
 from tests.all.faults.recovery import RECORD, delete, go_on, list_what_may_exist, recover
-from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, not_good, report
+from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, report
 from tests.sandbox.live import service_account
 from tests.sandbox.project import Project
 
@@ -106,21 +105,3 @@ def test_an_older_provider_of_somebody_else_is_left_out(cloud: Any, deploy: Depl
     assert report(project, "verify")[0] == 0
     project.destroy()
     assert existing(cloud) == before
-
-
-def test_a_namespace_that_ends_meanwhile(cloud: Any, deploy: Deploy) -> None:
-    account = {"name": "ending", "namespace": "ends", "createNamespace": True}
-    project = deploy({"bindings": {"ending": {"serviceAccount": account, "policyArns": []}}})
-    kubernetes = cloud.kubernetes()
-    project.up()
-    kubernetes.patch(Namespace, "ends", {"metadata": {"finalizers": ["example.com/keep"]}})
-    cloud.kubectl("delete", "namespace", "ends", "--wait=false")
-    cloud.kubectl("wait", "--for=delete", "serviceaccount/ending", "-n", "ends", "--timeout=60s")
-    code, checks = report(project, "verify")
-    assert (code, [check["check"] for check in not_good(checks)]) == (1, ["service account"])
-    assert "because it is being terminated" in project.refused("up", "--refresh", "--yes", "--skip-preview")
-
-    kubernetes.patch(Namespace, "ends", {"metadata": {"finalizers": None}})
-    cloud.kubectl("wait", "--for=delete", "namespace/ends", "--timeout=60s")
-    project.up("--refresh")
-    assert report(project, "verify")[0] == report(project, "prove")[0] == 0

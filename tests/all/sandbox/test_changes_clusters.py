@@ -1,11 +1,11 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.sandbox.changes import OTHER_ACCOUNT, Scenario, Walk, automatic, check, look, role_arn, scenario, walk
+from tests.sandbox.changes import OTHER_ACCOUNT, Scenario, Walk, check, role_arn, walk
 from tests.sandbox.project import Project, blue_and_green
-from tests.sandbox.scenarios import ACCOUNTS, GROWING, MOVING
+from tests.sandbox.scenarios import GROWING, MOVING
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
@@ -45,19 +45,3 @@ def test_the_page_has_what_a_cluster_more_does(grown: Walk, scenario: Scenario) 
 @pytest.mark.parametrize("scenario", MOVING, ids=[each.word for each in MOVING])
 def test_the_page_has_what_a_move_does(moved: Walk, scenario: Scenario) -> None:
     check(moved, scenario)
-
-
-def test_an_automatic_role_does_not_move_to_another_account(
-    deploy: Callable[..., Project], green: str, cloud: Any
-) -> None:
-    """Protects the page's advice of a new key: Pulumi does not move a resource to another AWS account."""
-    project = deploy({"accounts": ACCOUNTS, "bindings": {"stays-app": automatic("stays")}})
-    project.up()
-    words = [scenario("stays", {})]
-    before = look(cloud, words, None)
-    project.set({"accounts": ACCOUNTS, "bindings": {"stays-app": automatic("stays", account="data")}})
-
-    assert "NoSuchEntity" in project.refused("up", "--yes", "--skip-preview")
-    assert look(cloud, words, None) == before
-    project.set({"accounts": ACCOUNTS, "bindings": {"stays-app": automatic("stays")}})
-    project.up()

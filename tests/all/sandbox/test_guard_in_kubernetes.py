@@ -1,12 +1,9 @@
-"""Guards in a real cluster: beside each other, broken, divided and big; and what its controllers make of them."""
+"""Guards in a real cluster: broken, divided, from mode to mode; and what its controllers make of them."""
 
 import copy
-import dataclasses
-import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +12,8 @@ from lightkube.resources.core_v1 import Pod as StoredPod
 from irsa.guard.policies import bindings, policies
 from irsa.guard.rules import Declared, GuardSettings, config_map_data
 from sandbox.pod_identity_webhook import POD_IDENTITY
-from sandbox.servers import HOST, free_port, kube_apiserver, pods, start, stop
+from sandbox.servers import pods, start, stop
+from tests.output_schemas import check_output
 from tests.sandbox.admission import PODS, ApiServer, config_maps, eventually, guard
 from tests.sandbox.guard_pods import (
     DENY,
@@ -32,12 +30,15 @@ from tests.sandbox.guard_pods import (
     is_silent,
     right,
 )
+from tests.sandbox.irsa_command import PROVIDER, irsa
 from tests.sandbox.live import create_role
 from tests.sandbox.pods import CLUSTER
-from tests.sandbox.project import Project
+from tests.sandbox.project import STACK as PROJECT_STACK
+from tests.sandbox.project import Program, Project
+from tests.sandbox.test_guard import APP, OTHER, Deploy, pod
 from tests.world import PODS as FOR_PODS
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
 
 Put = Callable[..., None]
 # A service account whose association comes after its Pods, and its Deployment.
@@ -72,19 +73,6 @@ def test_running_pods_are_left_alone(api: ApiServer, put: Put) -> None:
     for where, change in ((path, label), (f"{path}/ephemeralcontainers", debug)):
         assert is_silent(api.send("PATCH", where, change, kind="strategic-merge-patch+json", dry=False))
     api.kubernetes.delete(StoredPod, "running", namespace=DENY, grace_period=0)
-
-
-def test_stacks_do_not_switch_each_other_off(api: ApiServer, put: Put) -> None:
-    first = guard(GuardSettings("first", "deny"), [Declared(DENY, "irsa", ROLE)])
-    second = guard(GuardSettings("second", "deny"), [Declared(DENY, "long", ROLE)])
-    names = [{(each["kind"], each["metadata"]["name"]) for each in stack} for stack in (first, second)]
-    assert not names[0] & names[1]
-    put(*first, *second)
-    for account in ("irsa", "long"):
-        eventually(lambda account=account: ask(api, DENY, bare(account)), is_refused)  # type: ignore[misc]
-    api.delete(*second)
-    eventually(lambda: ask(api, DENY, bare("long")), is_silent)
-    assert is_refused(ask(api, DENY))
 
 
 # --- broken guards ----------------------------------------------------------------------------------------------------
@@ -164,43 +152,6 @@ def test_data_that_are_divided(api: ApiServer, put: Put) -> None:
     for namespace, wanted in ((DENY, is_refused), (WARN, has_warned), (SYSTEM, has_warned)):
         eventually(lambda namespace=namespace: ask(api, namespace), wanted)  # type: ignore[misc]
         assert is_silent(ask(api, namespace, right("irsa")))
-
-
-def test_audit_log(api: ApiServer, put: Put, tmp_path: Path) -> None:
-    """The annotation is named as the guide says. Another API server, with the same etcd, writes the log."""
-    put(*guard(STACK, declared()))
-    cloud, log = api.cloud, tmp_path / "audit.log"
-    policy = tmp_path / "policy.json"
-    policy.write_text('{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}')
-    ports = {**cloud.ports, "kube-apiserver": free_port()}
-    usual = kube_apiserver(cloud.sandbox, ports)
-    flags = (f"--audit-policy-file={policy}", f"--audit-log-path={log}")
-    server = dataclasses.replace(usual, name="audited-apiserver", command=(*usual.command, *flags))
-    config = json.loads(cloud.sandbox.kubeconfig.read_text())
-    config["clusters"][0]["cluster"]["server"] = f"https://{HOST}:{ports['kube-apiserver']}"
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(json.dumps(config))
-    start(cloud.sandbox, server, cloud.progress)
-    try:
-        audited = ApiServer(cloud, str(kubeconfig))
-        eventually(lambda: ask(audited, DENY), is_refused)
-        eventually(lambda: ask(audited, WARN), has_warned)
-        log.write_text("")
-        for namespace, pod in itertools.product((DENY, WARN), (bare("irsa"), right("irsa"))):
-            ask(audited, namespace, pod)
-    finally:
-        stop(cloud.sandbox, server.name)
-    events = [json.loads(line) for line in log.read_text().splitlines()]
-    # A question about the server's health is about no object.
-    of_pods = [
-        each for each in events if each.get("objectRef", {}).get("resource") == "pods" and each["verb"] == "create"
-    ]
-    key = f"irsa-guard-{STACK.stack}-identity/service-account"
-    # What the API server drops before it authorizes a request, while it starts, has no annotations.
-    judged = [each for each in of_pods if each["stage"] == "ResponseComplete" and "annotations" in each]
-    said = [each["annotations"].get(key) for each in judged]
-    missing = "irsa: no token and no variables in container app"
-    assert said == [f"{DENY}/{missing}", None, f"{WARN}/{missing}", None]
 
 
 # --- controllers ------------------------------------------------------------------------------------------------------
@@ -285,3 +236,70 @@ def test_expressions_fit_the_types_of_kubernetes(api: ApiServer, deploy: Callabl
     own = {name for name in found if name.startswith("irsa-guard-irsa.test-")}
     assert {name.rpartition("-")[2] for name in own} == {"identity", "role", "annotation"}
     assert [found[name] for name in own] == [[], [], []]
+
+
+# --- modes and programs ---------------------------------------------------------------------------------------------
+
+
+def test_from_mode_to_mode(deploy: Deploy, cloud: Any) -> None:
+    """Protects whoever looks before `up`: a preview of a new mode is one, and what `up` then does; also in a namespace.
+
+    The API server takes Warn and Deny as a set, and does not take both:
+    https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#validation-actions
+    """
+    system = {**OTHER, "serviceAccount": {"name": "guarded-system", "namespace": "kube-system"}}
+    bindings = {"app": APP, "system": system}
+    rule = {"mode": "warn", "groups": ["system:masters"]}
+    project = deploy({"guard": {"mode": "warn", "annotations": rule}, "bindings": bindings})
+    project.up()
+    # As an earlier version left it.
+    state = json.loads(project.checkpoint.read_text())
+    for each in state["checkpoint"]["latest"]["resources"]:
+        each.pop("replaceOnChanges", None)
+    project.checkpoint.write_text(json.dumps(state))
+    assert project.up() == {}
+
+    project.set({"guard": {"mode": "deny", "annotations": {**rule, "mode": "deny"}}, "bindings": bindings})
+    shown = check_output("diff", irsa(project, "diff", "--stack", PROJECT_STACK, "--json").stdout)["resources"]
+    replaced = {each["name"] for each in shown if each["operation"] == "replace"}
+    assert replaced >= {"irsa-guard-irsa.test-identity", "irsa-guard-irsa.test-annotation"}
+    project.pulumi("up", "--yes")
+    project.set({"guard": {"mode": "warn", "namespaces": {"kube-system": "deny"}}, "bindings": bindings})
+    project.pulumi("up", "--yes")
+    # The repair that `irsa verify` advises, of what somebody changed.
+    name, warns = "irsa-guard-irsa.test-identity-kube-system", '{"spec": {"validationActions": ["Warn"]}}'
+    binding = ("validatingadmissionpolicybinding", name)
+    assert cloud.kubectl("patch", *binding, "--type=merge", "--patch", warns).returncode == 0
+    project.up("--refresh")
+    assert '["Deny","Audit"]' in cloud.kubectl("get", *binding, "--output", "jsonpath={.spec}").stdout
+    assert project.up() == {}
+
+
+PROGRAM = f"""
+import pulumi_kubernetes as kubernetes
+from irsa import IdentityGuard, ServiceAccountRole
+
+namespace = kubernetes.core.v1.Namespace("guarded")
+role = ServiceAccountRole("app", {{
+    "service_account": {{"name": "own-app", "namespace": namespace.metadata.name}},
+    "oidc_provider_arns": ["{PROVIDER}"],
+}})
+IdentityGuard("guard", {{
+    "mode": "deny",
+    "stack": "own-program",
+    "service_accounts": [
+        {{"name": role.service_account_name, "namespace": role.namespace, "role_arn": role.role_arn}},
+    ],
+}})
+"""
+
+
+def test_a_guard_in_a_program_of_ones_own(program: Program, cloud: Any) -> None:
+    program.write(PROGRAM)
+    program.up()
+    assert program.up() == {}
+    [namespace] = [each["outputs"]["metadata"]["name"] for each in program.resources("Namespace").values()]
+    answer = eventually(
+        lambda: ApiServer(cloud).create(PODS, pod("own-app"), namespace), lambda each: bool(each.refusal)
+    )
+    assert f"{namespace}/own-app has no AWS identity" in str(answer.refusal)

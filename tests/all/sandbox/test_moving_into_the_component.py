@@ -1,16 +1,15 @@
 """A plain program's role moves into the component by the code of docs/guides/own-program.md, without a change."""
 
-import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.layout import CHECKOUT
 from tests.sandbox.irsa_command import ISSUER, PROVIDER
+from tests.sandbox.project import Program
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.sandbox
 
 PAGE = (CHECKOUT / "docs" / "guides" / "own-program.md").read_text()
 SECTION = PAGE.partition("\n## Move what your program has already\n")[2].partition("\n## ")[0]
@@ -45,27 +44,15 @@ kubernetes.core.v1.ServiceAccount("app-service-account", metadata=metadata)
 """
 
 
-def test_the_role_moves_without_a_change(cloud: Any, tmp_path: Path) -> None:
-    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}}
-    (tmp_path / "Pulumi.yaml").write_text(json.dumps({"name": "moves", "runtime": runtime}))
-    (tmp_path / "Pulumi.dev.yaml").write_text(json.dumps({"config": {"aws:region": "us-west-2"}}))
-    program = tmp_path / "__main__.py"
-    program.write_text(HEAD + PLAIN)
-    cloud.pulumi(tmp_path, "stack", "init", "dev")
-    cloud.pulumi(tmp_path, "up", "--yes", "--skip-preview", "--stack", "dev")
-    try:
-        before = cloud.aws("iam").get_role(RoleName="app")["Role"]["RoleId"]
-        program.write_text(HEAD + "from irsa import ServiceAccountRole\n" + CODE)
+def test_the_role_moves_without_a_change(program: Program, cloud: Any) -> None:
+    program.write(HEAD + PLAIN)
+    program.up()
+    before = cloud.aws("iam").get_role(RoleName="app")["Role"]["RoleId"]
+    program.write(HEAD + "from irsa import ServiceAccountRole\n" + CODE)
 
-        said = cloud.pulumi(tmp_path, "up", "--yes", "--skip-preview", "--stack", "dev").stdout
-
-        assert re.findall(r"^ +(\+ 1 created|5 unchanged|.*(?:delet|replac|updat)ed)$", said, re.MULTILINE) == [
-            "+ 1 created",
-            "5 unchanged",
-        ], said
-        assert cloud.aws("iam").get_role(RoleName="app")["Role"]["RoleId"] == before
-        # The transform has done its work.
-        program.write_text(program.read_text().replace("pulumi.ResourceOptions(transforms=[moved]),", ""))
-        cloud.pulumi(tmp_path, "preview", "--expect-no-changes", "--stack", "dev")
-    finally:
-        cloud.pulumi(tmp_path, "destroy", "--yes", "--skip-preview", "--stack", "dev")
+    assert program.up() == {"create": 1}
+    assert program.resources("ServiceAccountRole")
+    assert cloud.aws("iam").get_role(RoleName="app")["Role"]["RoleId"] == before
+    # The transform has done its work.
+    program.write((program.folder / "__main__.py").read_text().replace("transforms=[moved]", ""))
+    assert program.up() == {}

@@ -1,19 +1,16 @@
-"""What `make up` finds in the real world: killed servers, stale records, taken ports, damaged state, two clones."""
+"""What `make up` finds in the real world: killed servers, stale records, taken ports."""
 
 import json
 import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace
 
-from sandbox.layout import CHECKOUT, ISSUER, Sandbox
+from sandbox.layout import ISSUER, Sandbox
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import ORDER, running, start_servers, stop_servers
 from sandbox.step_progress import StepProgress
@@ -88,42 +85,3 @@ def test_a_port_taken_meanwhile_is_replaced_and_said(sandbox: Sandbox, capsys: p
         cluster = aws_client(sandbox, after["aws-api"], "eks").describe_cluster(name="my-cluster")["cluster"]
         assert cluster["endpoint"] == f"https://127.0.0.1:{after['kube-apiserver']}"
         assert cluster["identity"]["oidc"]["issuer"] == ISSUER
-
-
-RUN = """
-import sys, time
-from pathlib import Path
-from sandbox.servers import choose_ports, etcd, start, start_servers
-from sandbox.second_cluster import second_cluster
-from sandbox.step_progress import StepProgress
-from tests.sandbox.cloud import prepared_sandbox
-
-progress = StepProgress()
-with prepared_sandbox(Path(sys.argv[1]), progress) as sandbox:
-    start_servers(sandbox, progress)
-    green = second_cluster(sandbox)
-    green.prepare()
-    (green.programs / "etcd").symlink_to(sandbox.programs / "etcd")
-    start(green, etcd(green, choose_ports(green, progress)), progress)
-    (sandbox.folder / "started").touch()
-    time.sleep(600)
-"""
-
-
-def test_servers_end_with_the_run_that_started_them(tmp_path: Path) -> None:
-    clusters = (Sandbox(tmp_path / "killed"), Sandbox(tmp_path / "killed" / "green"))
-    started, command = tmp_path / "killed" / "started", [sys.executable, "-c", RUN, str(tmp_path / "killed")]
-    with subprocess.Popen(command, cwd=CHECKOUT) as run:
-        try:
-            while not started.exists():
-                assert run.poll() is None
-                time.sleep(0.1)
-            assert [set(processes(each)) for each in clusters] == [set(ORDER), {"etcd"}]
-            run.kill()
-            # How long that takes is not asserted: etcd is the last to end.
-            while any(processes(each) for each in clusters):
-                time.sleep(0.1)
-        finally:
-            run.kill()
-            for each in clusters:
-                stop_servers(each, StepProgress())

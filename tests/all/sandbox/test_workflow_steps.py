@@ -110,14 +110,6 @@ def test_a_push_after_a_failed_deployment_reads_aws_first(
     assert "default:worker" not in trust
 
 
-def test_what_main_has_left_behind_is_not_deployed(repository: Repository) -> None:
-    repository.record_file.write_text(json.dumps({**repository.record, "main": "deadbeef"}))
-    old = repository.run("deploy", {})
-
-    assert list(old.steps) == ["Refuse a commit that is not the latest"] == old.failed
-    assert "::error::main is at deadbeef by now" in old.printed
-
-
 def example() -> str:
     (found,) = re.findall(r"<!-- example -->\n(.*?)<!-- example end -->", GUIDE.read_text(), re.DOTALL)
     return str(found).strip().replace("stack `prod`", f"stack `{STACK}`").replace("stack prod:", f"stack {STACK}:")

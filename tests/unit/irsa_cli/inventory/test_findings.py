@@ -1,4 +1,4 @@
-"""Each kind of finding: what it finds, and what it leaves alone; tests/sandbox/test_inventory.py has the usual ones."""
+"""Each kind of finding: what it finds, and what it leaves alone; tests/sandbox/test_adopt.py has the usual ones."""
 
 import json
 from dataclasses import replace

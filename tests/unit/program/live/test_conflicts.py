@@ -303,7 +303,10 @@ def trusting(*actions: str, **more: Any) -> Role:
     ids=["no tags", "no Pod Identity"],
 )
 def test_without_session_tags_no_role_needs_the_action(settings: dict[str, Any]) -> None:
-    assert found(stack(**settings), account([trusting("sts:AssumeRole")])) == []
+    without_tags = account([trusting("sts:AssumeRole")])
+    assert found(stack(**settings), without_tags) == []
+    (mistake,) = found(stack(assumeRoleArns=[TARGET]), without_tags)
+    assert rules([mistake]) == [("tag-session-missing", "bindings.app.assumeRoleArns[0]")]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.look import conflicts
-from irsa_world.model import Guarded
+from irsa_world.model import Guarded, User
 from tests.sandbox.guard_pods import token
 from tests.unit.program.live.scene import (
     HOST,
@@ -194,6 +194,15 @@ def test_another_stack_that_guards_a_namespace_is_named() -> None:
     assert "namespaces: {team-a: off}" in mistake.mistake.fix
     for nothing in ({"guards": {("team-b", "api"): OTHER["team-b", "api"]}}, {"guards": OTHER, "state": [OWN]}):
         assert guarded("deny", **nothing) == []
+
+
+@pytest.mark.parametrize(("users", "locks_out"), [(["somebody"], True), (["admin"], False)])
+def test_a_deployer_who_locks_itself_out(users: list[str], locks_out: bool) -> None:
+    guard = {"mode": "deny", "annotations": {"mode": "deny", "users": users}}
+    mistakes = guarded(guard, user=User("admin", ()))
+
+    assert rules(mistakes) == ([("guard-locks-out", "guard.annotations")] if locks_out else [])
+    assert [each.mistake.fix for each in mistakes] == (["add admin to users"] if locks_out else [])
 
 
 @pytest.mark.parametrize("create", [True, False])

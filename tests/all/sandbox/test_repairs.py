@@ -1,65 +1,14 @@
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.sandbox.live import allowing, attached
+from tests.sandbox.live import attached
 from tests.sandbox.project import Project
 
 pytestmark = pytest.mark.sandbox
 
 Deploy = Callable[..., Project]
-
-
-PARTITIONS = {
-    "aws": ("us-west-2", "oidc-eks.us-west-2.api.aws"),
-    "aws-cn": ("cn-north-1", "oidc.eks.cn-north-1.amazonaws.com.cn"),
-    "aws-us-gov": ("us-gov-west-1", "oidc.eks.us-gov-west-1.amazonaws.com"),
-}
-
-
-def test_every_partition(deploy: Deploy, cloud: Any, tmp_path: Path) -> None:
-    """Protects tf-eks#1704 and #2700: ARNs of the partition, dual-stack issuers, the audience as in every partition."""
-    issuers = {
-        partition: f"{host}/id/EXAMPLE666666666666666666666666PART" for partition, (_, host) in PARTITIONS.items()
-    }
-    bindings = {
-        partition: {
-            # That of one partition is the AWS account of the stack itself.
-            **({} if partition == "aws-cn" else {"account": partition}),
-            "clusters": [partition],
-            "role": {"name": f"partition-{partition}"},
-            "policyArns": ["arn:${partition}:iam::aws:policy/AmazonSQSReadOnlyAccess"],
-            "policy": {"document": allowing("arn:${partition}:s3:::my-pod-secrets-bucket")},
-            "trust": {"subjects": ["a:b"]},
-        }
-        for partition in PARTITIONS
-    }
-    clusters = {
-        partition: {"oidcIssuer": f"https://{issuer}", "createOidcProvider": True}
-        for partition, issuer in issuers.items()
-    }
-    accounts = {
-        partition: {"profile": "partitions", "region": region}
-        for partition, (region, _) in PARTITIONS.items()
-        if partition != "aws-cn"
-    }
-    credentials = tmp_path / "credentials"
-    keys = {f"aws_{key}": cloud.environment()[f"AWS_{key.upper()}"] for key in ("access_key_id", "secret_access_key")}
-    credentials.write_text("[partitions]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items()))
-    settings = {"accounts": accounts, "clusters": clusters, "bindings": bindings}
-    stack = deploy(settings, PARTITIONS["aws-cn"][0], AWS_SHARED_CREDENTIALS_FILE=str(credentials))
-    stack.up()
-    trusts = {each["outputs"]["name"]: each["outputs"]["assumeRolePolicy"] for each in stack.resources("Role").values()}
-
-    for partition, issuer in issuers.items():
-        output, trust = stack.outputs()["bindings"][partition], trusts[f"partition-{partition}"]
-        assert output["roleArn"] == f"arn:{partition}:iam::111122223333:role/partition-{partition}"
-        assert f"arn:{partition}:iam::aws:policy/AmazonSQSReadOnlyAccess" in output["policyArns"]
-        assert f'"Federated":"arn:{partition}:iam::111122223333:oidc-provider/{issuer}"' in trust
-        assert f'"{issuer}:aud":"sts.amazonaws.com"' in trust
-    assert stack.up() == {}
 
 
 def test_what_other_tools_leave_broken_or_take_away(deploy: Deploy, cloud: Any) -> None:
