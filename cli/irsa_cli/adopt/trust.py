@@ -93,7 +93,7 @@ def read_trust(
         present = normal(document, spelling).texts
         others = (each for each, text in zip(statements, present, strict=True) if text not in written)
         settings = keys._replace(statements=tuple(others))
-        reason = _refused(settings.statements) or _unequal(document, settings.document, providers)
+        reason = _refused(settings.statements) or _unequal(document, settings.document)
         if not reason:
             afterwards = [*_not_read(settings, providers), *_any_association(parsed, settings)]
             return ReadTrust(settings, are_equivalent(settings.document, document), afterwards)
@@ -218,7 +218,7 @@ def _refused(statements: Sequence[Mapping[str, Any]]) -> str:
     return ""
 
 
-def _unequal(before: Mapping[str, Any], after: Mapping[str, Any], providers: Mapping[str, Provider]) -> str:
+def _unequal(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """Return whom two trust policies treat differently; empty where nobody is."""
-    found = difference(before, after, {arn: each.audiences for arn, each in providers.items()})
+    found = difference(before, after)
     return f"its trust policy as irsa would write it: {found}" if found else ""

@@ -1,78 +1,60 @@
-"""Whether two trust policies give the same sessions: their grants are equal, and all else is said alike. Pure.
+"""Whether two trust policies give the same sessions: their rows are equal. Pure.
 
-A statement that admits service accounts by the tokens of one OIDC provider is as many grants as it lists subjects and
-audiences: so it makes no difference how grants stand together in statements. A token has `aud` and `sub`, each once:
+A statement is a row for each action; one that admits service accounts by the tokens of one OIDC provider, for each
+subject, too. So it makes no difference how rows stand together in statements. A token has `aud` and `sub`, each once:
 ForAnyValue, ForAllValues and IfExists make no difference either.
 """
 
 import itertools
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from irsa.evaluation.normal_form import Document, Normal, normal
+from irsa.evaluation.document import Condition
+from irsa.evaluation.normal_form import Document, normal
 from irsa.evaluation.patterns import covers
-from irsa.rules.grammar import split_operator
-from irsa.rules.mistakes import listed, named, visible_json
+from irsa.rules.mistakes import named, visible_json
 from irsa.rules.subjects import CLAIM_PREFIX, is_pattern
-from irsa.rules.trust import DEFAULT_AUDIENCE, minified
+from irsa.rules.trust import minified
 
 VARIABLES = "with another Version, a policy variable in it stands for something else"
-NormalStatement = dict[str, Any]
-# Texts of one key that a claim must match together.
-Texts = tuple[str, ...]
-ClientIds = Mapping[str, Collection[str] | None]
 
 
-class _Grant(NamedTuple):
-    """What a statement gives to tokens with one subject and audience; of another statement, the whole of it.
+class _Row(NamedTuple):
+    """What a statement says of one action, and of the tokens with one subject if that is read.
 
     Attributes:
-        text: Is equal for equal grants.
-        statement: The statement in its normal form, without its conditions on `sub` and `aud` if they are read.
-        subjects: The patterns that `sub` must match, all of them.
-        audiences: The same for `aud`.
+        rest: The statement as JSON, without what follows.
+        action: The action; empty where the statement has NotAction.
+        conditions: Its conditions, each as a text, without those on `sub` and `aud` if they are read.
+        sub: The pattern that `sub` must match; empty where that is not read.
+        audiences: The patterns of which `aud` must match one.
     """
 
-    text: str
-    statement: NormalStatement
-    subjects: Texts = ()
-    audiences: Texts = ()
+    rest: str
+    action: str
+    conditions: frozenset[str]
+    sub: str = ""
+    audiences: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return it as a part of a sentence."""
-        if not self.subjects:
-            return visible_json(minified(self.statement))
-        conditions = self.statement["Condition"]
-        others = f", where {visible_json(minified(conditions))}" if conditions else ""
-        return f"{listed(self.subjects)} with the audience {named(' and '.join(self.audiences) or '*')}{others}"
+        tokens = f"{named(self.sub)} with the audience {' or '.join(map(named, self.audiences))}" if self.sub else ""
+        parts = (tokens, named(self.action), *sorted(self.conditions), self.rest)
+        return ", ".join(visible_json(each) for each in parts if each)
 
-    def is_within(self, other: "_Grant") -> bool:
-        """Return whether it allows nothing that another one does not, as far as their spelling tells."""
-        statement, wider = self.statement, other.statement
-        blank: NormalStatement = {"Action": [], "Condition": {}}
-        conditions = statement.get("Condition", {})
+    def covers(self, other: "_Row") -> bool:
+        """Return whether it allows all that another one does, as far as their spelling tells."""
         return (
-            statement["Effect"] == "Allow"
-            and "Action" in statement
-            and {**statement, **blank} == {**wider, **blank}
-            and {*statement.get("Action", ())} <= {*wider.get("Action", ())}
-            and all(
-                conditions.get(operator, {}).get(key) == values
-                for operator, keys in wider.get("Condition", {}).items()
-                for key, values in keys.items()
-            )
-            and all(any(covers(each, one) for one in self.subjects) for each in other.subjects)
-            and all(any(covers(each, one) for one in self.audiences) for each in other.audiences)
+            '"Effect":"Allow"' in self.rest
+            and (self.rest, self.action, bool(self.sub)) == (other.rest, other.action, bool(other.sub))
+            and self.conditions <= other.conditions
+            and covers(self.sub, other.sub)
+            and all(any(covers(each, one) for each in self.audiences) for one in other.audiences)
         )
 
 
-def difference(before: Document, after: Document, client_ids: ClientIds = MappingProxyType({})) -> str:
+def difference(before: Document, after: Document) -> str:
     """Return what a trust policy says differently from one before it, as a sentence; empty where that is nothing.
-
-    A grant without `aud` is for the audiences that the OIDC provider lists (`client_ids`, by its ARN), or else for
-    those that a statement names. What is said besides is no difference within what both say.
 
     Raises:
         Mistake: One of them is not a policy document.
@@ -81,73 +63,53 @@ def difference(before: Document, after: Document, client_ids: ClientIds = Mappin
     forms = [normal(each, spelling) for each in (before, after)]
     if forms[0].version != forms[1].version and any("${" in text for each in forms for text in each.texts):
         return VARIABLES
-    audiences = _audiences(forms, client_ids)
-    old, new = ({each.text: each for each in _grants(form, audiences)} for form in forms)
-    if gone := next((each for text, each in old.items() if text not in new), None):
-        return f"it no longer says {gone}"
-    kept = [each for text, each in new.items() if text in old]
-    added = (each for text, each in new.items() if text not in old)
-    more = next((each for each in added if not any(map(each.is_within, kept))), None)
-    return f"it says besides {more}" if more else ""
+    old, new = (_widest(row for each in form.statements for row in _rows(each)) for form in forms)
+    gone = [f"it no longer says {row}" for row in old - new]
+    return min([*gone, *(f"it says besides {row}" for row in new - old)], default="")
 
 
-def _audiences(forms: Iterable[Normal], client_ids: ClientIds) -> Mapping[str, Collection[str]] | None:
-    """Return the audiences for which a grant without `aud` is, by key; None where a Deny takes some of them away."""
-    found = {f"{_issuer(arn)}:aud": {*(ids or ())} for arn, ids in client_ids.items()}
-    for statement in (each for form in forms for each in form.statements):
-        for operator, keys in statement.get("Condition", {}).items():
-            for key, values in keys.items():
-                if key.lower().endswith(":aud"):
-                    if statement["Effect"] != "Allow" or "Not" in operator:
-                        return None
-                    found.setdefault(key.lower(), set()).update(each for each in values if not is_pattern(each))
-    return found
+def _widest(rows: Iterable[_Row]) -> set[_Row]:
+    """Return rows without those that are within another one."""
+    found: list[_Row] = []
+    for row in rows:
+        if not any(each.covers(row) for each in found):
+            found = [*(each for each in found if not row.covers(each)), row]
+    return {*found}
 
 
-def _issuer(provider_arn: str) -> str:
-    return provider_arn.partition(":oidc-provider/")[2].lower()
+def _rows(statement: Mapping[str, Any]) -> Iterator[_Row]:
+    """Yield what a statement in its normal form says."""
+    principal = statement.get("Principal")
+    arns = principal.get("Federated", []) if isinstance(principal, Mapping) and len(principal) == 1 else []
+    issuer = arns[0].partition(":oidc-provider/")[2].lower() if len(arns) == 1 else ""
+    claims: dict[str, list[Condition]] = {f"{issuer}:sub": [], f"{issuer}:aud": []}
+    conditions = [
+        Condition(operator, key, tuple(values))
+        for operator, keys in statement.get("Condition", {}).items()
+        for key, values in keys.items()
+    ]
+    for each in conditions:
+        if each.key.lower() in claims and each != Condition("Null", each.key, ("false",)):
+            claims[each.key.lower()].append(each)
+    tokens: list[tuple[str, tuple[str, ...]]] = [("", ())]
+    if issuer and statement["Effect"] == "Allow" and _are_read(*claims.values()):
+        conditions = [each for each in conditions if each.key.lower() not in claims]
+        sub, aud = (tuple(value for each in several for value in each.wanted) or ("*",) for several in claims.values())
+        tokens = [(subject, aud) for subject in sub]
+    texts = frozenset(minified({each.operator: {each.key: each.wanted}}) for each in conditions)
+    rest = minified({element: value for element, value in statement.items() if element not in ("Action", "Condition")})
+    for action, token in itertools.product(statement.get("Action") or [""], tokens):
+        yield _Row(rest, action, texts, *token)
 
 
-def _grants(form: Normal, audiences: Mapping[str, Collection[str]] | None) -> Iterator[_Grant]:
-    """Yield what the statements say: of those for tokens, one for each subject and audience."""
-    for statement in form.statements:
-        text, principal = json.dumps(statement, sort_keys=True), statement.get("Principal")
-        arns = principal.get("Federated", []) if isinstance(principal, Mapping) and len(principal) == 1 else []
-        issuer = _issuer(arns[0]) if len(arns) == 1 and statement["Effect"] == "Allow" else ""
-        claims = _claims(statement, issuer) if issuer else None
-        if claims is None:
-            yield _Grant(text, statement)
-            continue
-        rest, subjects, taken = claims
-        if not taken and audiences is not None:
-            taken = [(each,) for each in sorted(audiences.get(f"{issuer}:aud") or [DEFAULT_AUDIENCE])]
-        is_of_service_accounts = subjects and all(each.startswith(CLAIM_PREFIX) for one in subjects for each in one)
-        for sub, aud in itertools.product(subjects or [()], taken or [()]):
-            own = json.dumps([rest, sub, aud], sort_keys=True)
-            yield _Grant(own if is_of_service_accounts else text, rest, sub, aud)
-
-
-def _claims(statement: NormalStatement, issuer: str) -> tuple[NormalStatement, list[Texts], list[Texts]] | None:
-    """Return a statement without its conditions on `sub` and `aud`, and the ways to meet these; None for others."""
-    rest: NormalStatement = {}
-    several: dict[str, list[Sequence[str]]] = {f"{issuer}:sub": [], f"{issuer}:aud": []}
-    for operator, keys in statement.get("Condition", {}).items():
-        parts = split_operator(operator)
-        for key, values in keys.items():
-            if key.lower() not in several:
-                rest.setdefault(operator, {})[key] = values
-            elif parts and all(_is_read(parts.name, each) for each in values):
-                several[key.lower()].append(values)
-            elif operator != "Null" or values != ["false"]:
-                return None
-    sub, aud = ([*map(_narrowest, itertools.product(*each))] if each else [] for each in several.values())
-    return {**statement, "Condition": rest}, sub, aud
-
-
-def _is_read(operator: str, value: str) -> bool:
-    """Return whether a value is a pattern, or one that has no wildcards: StringEquals has none."""
-    return "${" not in value and (operator == "StringLike" or (operator == "StringEquals" and not is_pattern(value)))
-
-
-def _narrowest(texts: Texts) -> Texts:
-    return tuple(sorted(one for one in {*texts} if not any(covers(one, each) for each in {*texts} - {one})))
+def _are_read(sub: list[Condition], aud: list[Condition]) -> bool:
+    """Return whether conditions say which subjects of service accounts a statement takes, and which audiences."""
+    for each in (*sub, *aud):
+        plain = all("${" not in value and (each.comparison == "Like" or not is_pattern(value)) for value in each.wanted)
+        if each.negated or each.comparison not in ("Equals", "Like") or not (each.wanted and plain):
+            return False
+    subjects = [value for each in sub for value in each.wanted]
+    # Without a subject, a token may be of another kind, and have several audiences.
+    is_of_service_accounts = all(value.startswith(CLAIM_PREFIX) for value in subjects)
+    has_sets = not subjects and any(":" in each.operator for each in aud)
+    return not (sub[1:] or aud[1:] or has_sets) and is_of_service_accounts
