@@ -48,23 +48,8 @@ from tests.sandbox.project import ROOT, blue_and_green
 
 pytestmark = pytest.mark.sandbox
 
+READ_ONLY = "arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess"
 FREE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/somebody"
-READ_ONLY = tuple(
-    f"arn:aws:iam::aws:policy/{name}"
-    for name in (
-        "AmazonDynamoDBReadOnlyAccess",
-        "AmazonEC2ReadOnlyAccess",
-        "AmazonRDSReadOnlyAccess",
-        "AmazonRoute53ReadOnlyAccess",
-        "AmazonS3ReadOnlyAccess",
-        "AmazonSNSReadOnlyAccess",
-        "AmazonSQSReadOnlyAccess",
-        "AmazonVPCReadOnlyAccess",
-        "CloudWatchReadOnlyAccess",
-        "IAMReadOnlyAccess",
-        "SecurityAudit",
-    )
-)
 
 
 class Live(NamedTuple):
@@ -162,12 +147,6 @@ def imported(*what: str) -> Settings:
     return {"import": list(what)}
 
 
-def trusting(name: str, count: int) -> Settings:
-    """A binding whose trust policy has about 65 characters per subject."""
-    subjects = [f"team-a:service-account-of-some-length-{index:03}" for index in range(count)]
-    return {"role": {"name": name}, "trust": {"subjects": subjects}}
-
-
 def whole(name: str, **settings: Any) -> Settings:
     return {**annotated(name, **settings), **with_policy(name)}
 
@@ -240,7 +219,7 @@ CONFLICTS = (
     Case(
         "attachment-to-import",
         "import-missing",
-        but(roles_only, {"policyArns": [READ_ONLY[0]], **imported("role", "attachments")}),
+        but(roles_only, {"policyArns": [READ_ONLY], **imported("role", "attachments")}),
         lambda name: role(name, ACCOUNT, OF_WORKER),
     ),
     # Policies
@@ -251,9 +230,6 @@ CONFLICTS = (
         with_arns("arn:aws:iam::aws:policy/AmazonEKSConnectorServiceRolePolicy"),
     ),
     Case("boundary-misspelled", "boundary-missing", partial(roles_only, **BOUNDARY)),
-    # Quotas of one role; the stack file says that AWS has raised them, which it has not.
-    Case("quota-of-attachments", "quota-reached", with_arns(*READ_ONLY)),
-    Case("quota-of-trust", "quota-reached", partial(trusting, count=40)),
 )
 
 # Deployed one after the other: the attachment of a policy that failed ends the deployment of what is not under way.
@@ -294,8 +270,6 @@ LOOK_ALIKES = (
     Case("policy-like-a-role", None, but(with_policy, {"role": {}}), role),
     Case("policy-elsewhere-only", None, with_policy, partial(policy, aws_account=OTHER_AWS_ACCOUNT)),
     Case("policy-named-as-of-aws", None, but(roles_only, {"policy": {"name": "ReadOnlyAccess", **MY_POLICY}})),
-    Case("quota-exactly", None, with_arns(*READ_ONLY[:10])),
-    Case("quota-of-trust-nearly", None, partial(trusting, count=24)),
     Case(
         "imported",
         None,
@@ -420,7 +394,6 @@ def outcome(cloud: Any, green: str, live: Live, tmp_path_factory: pytest.TempPat
         return {
             "clusters": blue_and_green(green),
             "accounts": {"data": DATA},
-            "quotas": {"trustPolicySize": 4096, "attachedPolicies": 20},
             "bindings": {key: {"clusters": ["blue"], **binding} for key, binding in bindings.items()},
         }
 

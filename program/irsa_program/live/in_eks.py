@@ -1,7 +1,6 @@
-"""What EKS Pod Identity lacks, or would refuse: its agent, associations that exist, quotas, and chained roles."""
+"""What EKS Pod Identity lacks, or would refuse: its agent, associations that exist, and chained roles."""
 
 from collections.abc import Iterator, Mapping
-from itertools import count
 
 from irsa import types
 from irsa.evaluation import Decision, TrustDocumentError, evaluate
@@ -18,7 +17,7 @@ from irsa_program.live.planned import PlannedStack, account_of, roles_to_tag, se
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.live_rules import finding
 from irsa_program.plan import PlannedComponent
-from irsa_world.live.eks import AGENT, MOST_ASSOCIATIONS
+from irsa_world.live.eks import AGENT
 from irsa_world.model import Association
 from irsa_world.stages import spelled
 from irsa_world.state.resource import Resource
@@ -43,7 +42,6 @@ def missing_agents(stack: PlannedStack) -> Iterator[LocatedMistake]:
 def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield what EKS would refuse of associations."""
     ours = {each.text("associationId"): each for each in stack.held.of(types.POD_IDENTITY_ASSOCIATION)}
-    new: dict[str, Iterator[int]] = {}
     for planned in stack.components:
         there = stack.cluster(planned.cluster).associations
         if there is None:
@@ -56,14 +54,6 @@ def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
                     yield _gone(stack, planned, change)
             elif association.import_id or live:
                 yield from _existing(planned, association, live, ours)
-            else:
-                # EKS raises it for nobody: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
-                used, created = len(there), next(new.setdefault(planned.cluster or "", count(1)))
-                if used + created == MOST_ASSOCIATIONS + 1:
-                    found = f"associations of the EKS cluster{planned.where}: {used:,}, and more to be created"
-                    allowed = f"at most {MOST_ASSOCIATIONS:,} in a cluster, a quota that EKS does not raise"
-                    fix = "remove some that are not in use, or leave the rest at identity: irsa"
-                    yield finding(live_rules.QUOTA_REACHED, planned.place("identity"), found, allowed, fix)
 
 
 def _gone(stack: PlannedStack, planned: PlannedComponent, change: GivenUp) -> LocatedMistake:

@@ -1,28 +1,23 @@
-"""What IAM would refuse: names that are taken, policies that do not exist, what is to be adopted, and quotas."""
+"""What IAM would refuse: names that are taken, policies that do not exist, and what is to be adopted."""
 
 import functools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 from irsa import types
 from irsa.resources import DeclaredResource, Ref
 from irsa.rules import commands
 from irsa.rules.arns import Arn, issuer_of_provider
 from irsa.rules.mistakes import Place, likely, named
-from irsa.rules.policies import policy_size
 from irsa.rules.unknown import known_or
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held, account_and_name, named_in_iam
 from irsa_program.live.in_use import name_conflicts
-from irsa_program.live.planned import PlannedStack, attached_arns, replacing
+from irsa_program.live.planned import PlannedStack, attached_arns
 from irsa_program.live.reads import AwsReads
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.imported import LiveImport, import_differences
 from irsa_program.lookups.live_rules import finding
 from irsa_program.plan import PlannedComponent, known_value
-
-# The default, and the most to which AWS raises it (Service Quotas: L-858F3967). GetAccountSummary says nothing of it.
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-OIDC_PROVIDERS, MOST_OIDC_PROVIDERS = 100, 700
 
 
 def iam_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
@@ -51,7 +46,6 @@ def iam_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
         yield from _to_adopt(planned, role, there, stack.held)
         settings = {} if planned.aws_account else stack.aws_settings
         yield from import_differences(planned.binding.key, planned.spec, there, settings)
-        yield from _quotas_of_role(planned, role, aws_account, there, stack.held)
 
 
 def _name(
@@ -138,77 +132,13 @@ def _to_adopt(
 
 
 def provider_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
-    """Yield the OIDC providers that exist, although the stack is to create them, and those that exceed the quota."""
-    new: dict[str, set[str]] = {}
+    """Yield the OIDC providers that exist, although the stack is to create them."""
     for (cluster, key), arn in stack.lookups.oidc_providers.items():
         aws_account, settings = stack.aws_accounts.get(key), stack.stack.clusters_by_key[cluster]
         if aws_account is None or not settings.create_oidc_provider or arn in stack.held.arns:
             continue
-        place = (*stack.stack.place_of_cluster(cluster), "createOidcProvider")
-        providers, account_id = aws_account.oidc_providers or frozenset(), aws_account.number
-        if arn in providers:
+        if arn in (aws_account.oidc_providers or ()):
+            place = (*stack.stack.place_of_cluster(cluster), "createOidcProvider")
             found = f"the IAM OIDC provider {named(arn)} exists already, and this stack did not create it"
             allowed = f"an AWS account without a provider for {named(issuer_of_provider(arn))}"
             yield finding(live_rules.PROVIDER_EXISTS, place, found, allowed, "remove createOidcProvider")
-            continue
-        created = new.setdefault(account_id, set())
-        created.add(arn)
-        used, total = len(providers), len(providers) + len(created)
-        # An AWS account that has more has a higher quota.
-        if total > MOST_OIDC_PROVIDERS or used <= OIDC_PROVIDERS < total:
-            found = f"IAM OIDC providers of the AWS account {account_id}: {used:,}, and {len(created):,} to be created"
-            allowed = f"at most {OIDC_PROVIDERS}, unless AWS raised the quota, to {MOST_OIDC_PROVIDERS} at most"
-            fix = "ask AWS to raise the quota (Service Quotas: L-858F3967), or remove some that are not in use"
-            rule = live_rules.QUOTA_REACHED if total > MOST_OIDC_PROVIDERS else live_rules.DEFAULT_QUOTA
-            yield finding(rule, place, found, allowed, fix)
-
-
-def _quotas_of_role(
-    planned: PlannedComponent, role: DeclaredResource, aws_account: AwsReads, there: LiveImport, held: Held
-) -> Iterator[LocatedMistake]:
-    trust = known_value(role.inputs["assumeRolePolicy"])
-    policies = attached_arns(planned, held)
-    before = held.attached.get(planned.role_arn or "", frozenset()) | {*(there.attached or ())}
-    # The engine attaches the new ones before it detaches the others.
-    detached = len(before - {*policies}) if {*policies} - before else 0
-    until = f", until {detached:,} that it has now are detached at the end" if detached else ""
-    ask = "use fewer, or ask AWS to raise the quota (Service Quotas)"
-    more = "; or remove the old ones first, in a change of its own" if detached else ""
-    uses = (
-        ("AttachedPoliciesPerRoleQuota", "managed policies of the role", len(policies) + detached, "policyArns"),
-        ("AssumeRolePolicySizeQuota", "characters of the trust policy", policy_size(trust) if trust else 0, "trust"),
-    )
-    for key, what, used, place in uses:
-        quota = (aws_account.summary or {}).get(key)
-        if quota is not None and used > quota:
-            found, fix = f"{what}: {used:,}", ask
-            if place == "policyArns":
-                found, fix = f"{found}{until}", f"{ask}{more}"
-            allowed = f"at most {quota:,} in the AWS account {aws_account.number}"
-            yield finding(live_rules.QUOTA_REACHED, planned.place(place), found, allowed, fix)
-
-
-def account_quotas(stack: PlannedStack) -> Iterator[LocatedMistake]:
-    """Yield the quotas of AWS accounts that the new roles and policies exceed, at the first that does."""
-    new: dict[tuple[str, str], list[PlannedComponent]] = {}
-    summaries: dict[str, Mapping[str, int]] = {}
-    for planned in stack.components:
-        aws_account = stack.aws_accounts.get(planned.aws_account)
-        if aws_account is None or aws_account.summary is None:
-            continue
-        account_id = aws_account.number
-        summaries[account_id] = aws_account.summary
-        for each in planned.spec.of(types.ROLE, types.POLICY):
-            before = stack.held.find(each.type, each.logical_name)
-            # One with an automatic name is replaced before it is deleted.
-            is_new = before is None or (known_value(each.inputs["name"]) is None and replacing(each, before))
-            if is_new and not each.import_id:
-                new.setdefault((account_id, types.NOUNS[each.type]), []).append(planned)
-    for (account_id, noun), created in new.items():
-        name = "Roles" if noun == "role" else "Policies"
-        used, quota = (summaries[account_id].get(key) for key in (name, f"{name}Quota"))
-        if used is not None and quota is not None and used + len(created) > quota:
-            first = created[max(quota - used, 0)]
-            found = f"{name.lower()} of the AWS account {account_id}: {used:,}, and {len(created):,} to be created"
-            fix = "remove some that are not in use, or ask AWS to raise the quota (Service Quotas)"
-            yield finding(live_rules.QUOTA_REACHED, first.place(noun), found, f"at most {quota:,}", fix)

@@ -18,7 +18,7 @@ from irsa_program.live.given_up import pods_of_the_other_way
 from irsa_program.live.guards import guard_conflicts
 from irsa_program.live.held import Held, held_by
 from irsa_program.live.in_eks import eks_conflicts, missing_agents, untagged_roles
-from irsa_program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
+from irsa_program.live.in_iam import iam_conflicts, missing_roles, provider_conflicts
 from irsa_program.live.in_kubernetes import kubernetes_conflicts, namespace_conflicts
 from irsa_program.live.planned import PlannedStack
 from irsa_program.live.reader import CloudReader
@@ -33,10 +33,9 @@ from irsa_world.state.resource import Resource
 
 # The words of `pulumi` for a stack that is not in the backend yet.
 NEW_STACK = "no stack named"
-# What `pulumi up` does without refusing, or what AWS may have raised.
+# What `pulumi up` does without refusing.
 WARNINGS = {
     live_rules.AGENT_MISSING,
-    live_rules.DEFAULT_QUOTA,
     live_rules.FAILED_UPDATE,
     live_rules.GUARDED_TWICE,
     live_rules.GUARD_REFUSES,
@@ -65,7 +64,6 @@ RULES: Sequence[Callable[[PlannedStack], Iterator[LocatedMistake]]] = (
     iam_conflicts,
     provider_conflicts,
     missing_roles,
-    account_quotas,
     missing_agents,
     eks_conflicts,
     pods_of_the_other_way,

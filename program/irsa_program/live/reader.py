@@ -241,7 +241,6 @@ class CloudReader:
             roles,
             ask(f"{where}, managed policies", live.policies),
             None if providers is None else frozenset(providers),
-            ask(f"{where}, quotas", live.summary),
         )
         importing = {each.name: each.spec for each in created if imports(each.spec)}
         with ThreadPoolExecutor(CONCURRENT) as pool:

@@ -47,7 +47,6 @@ class AwsReads:
         number: Its 12 digits.
         policies: Managed policies by ARN, those of AWS included, each with whether it can be attached.
         oidc_providers: ARNs of its IAM OIDC providers.
-        summary: What GetAccountSummary says of its quotas.
         to_import: What is to be imported, by the name of the component.
     """
 
@@ -55,7 +54,6 @@ class AwsReads:
     roles: Sequence[Role] | None = None
     policies: Mapping[str, bool] | None = None
     oidc_providers: frozenset[str] | None = None
-    summary: Mapping[str, int] | None = None
     to_import: Mapping[str, LiveImport] = field(default_factory=dict)
 
     @functools.cached_property

@@ -10,8 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from irsa_program.live.in_eks import missing_agents
 from irsa_program.live.look import WARNINGS
@@ -22,13 +20,11 @@ from tests.unit.program.live.scene import (
     DOCUMENT,
     HOST,
     S3,
-    SUMMARY,
     account,
     arn,
     cluster,
     found,
     held_association,
-    held_attachment,
     held_component,
     held_inline_policy,
     held_provider,
@@ -117,83 +113,6 @@ def test_a_provider_of_this_stack_may_exist() -> None:
         assert {each.rule for each in found(values, existing, state=[state])} <= {"failed-update"}
 
 
-@given(existing=st.sampled_from([0, 97, 98, 99, 100, 101, 500, 697, 698, 699, 700]), own=st.booleans())
-def test_the_quota_of_providers(existing: int, own: bool) -> None:
-    """CreateOpenIDConnectProvider fails at the quota: 100 by default, which AWS raises to 700 at most.
-
-    GetAccountSummary does not say which it is. Up to 100 it may be the default: a warning. More than 100 need a higher
-    one, and nothing is said before 700. What the state holds is not created again.
-    """
-    clusters = {
-        key: {"name": key, "kubernetes": {"context": key}, "createOidcProvider": True} for key in ("blue", "green")
-    }
-    values = {**app(), "clusters": clusters}
-    others = frozenset(arn("oidc-provider", f"{index}.example.com") for index in range(existing))
-    mistakes = found(values, account(providers=others), state=[held_provider(HOST, PROVIDER)] if own else [])
-
-    keys = ["green"] if own else ["blue", "green"]
-    expected = []
-    for total, key in enumerate(keys, existing + 1):
-        if total > 700:
-            expected.append(("quota-reached", f"clusters.{key}.createOidcProvider"))
-        elif existing <= 100 < total:
-            expected.append(("default-quota", f"clusters.{key}.createOidcProvider"))
-    assert rules(mistakes) == expected
-    assert {mistake.rule in WARNINGS for mistake in mistakes} <= {existing <= 100}
-
-
-def apps(number: int) -> dict[str, Any]:
-    names = [f"app-{index}" for index in range(number)]
-    return {"bindings": {each: {"serviceAccount": {"name": each}, "policy": {"document": DOCUMENT}} for each in names}}
-
-
-@given(roles=st.integers(0, 20), quota=st.integers(1, 20), number=st.integers(1, 6), own=st.integers(0, 6))
-def test_the_quota_of_roles(roles: int, quota: int, number: int, own: int) -> None:
-    state = [held_role(f"app-{index}", f"app-{index}-x") for index in range(min(own, number))]
-    summary = {**SUMMARY, "Roles": roles, "RolesQuota": quota}
-    mistakes = found(apps(number), account(summary=summary), state=state)
-    new = number - len(state)
-
-    assert bool(mistakes) == (new > 0 and roles + new > quota)
-    for mistake in mistakes:
-        # The first role that has no room.
-        index = len(state) + max(quota - roles, 0)
-        assert rules([mistake]) == [("quota-reached", f"bindings.app-{index}.role")]
-
-
-def test_attached_policies_are_exchanged_one_too_many() -> None:
-    """The engine attaches the new policy before it detaches the old one: 10 of 10 cannot be exchanged in one run."""
-    arns = [arn("policy", f"p{index}") for index in range(11)]
-    state = [
-        held_role("role/app-role", "app-role"),
-        *(held_attachment(f"role/app-role/p{index}", "app-role", arns[index]) for index in range(10)),
-    ]
-    existing = account([arn("role", "app-role")], arns)
-    (mistake,) = found(app(role={"name": "app-role"}, policyArns=arns[1:]), existing, state=state)
-
-    assert rules([mistake]) == [("quota-reached", "bindings.app.policyArns")]
-    assert "11" in mistake.mistake.found
-    assert found(app(role={"name": "app-role"}, policyArns=arns[:10]), existing, state=state) == []
-    assert found(app(role={"name": "app-role"}, policyArns=arns[2:10]), existing, state=state) == []
-
-
-def test_the_policies_of_a_role_of_that_name_in_another_aws_account() -> None:
-    """The attack: the nine policies of a role that another AWS account has are counted for this one."""
-    arns = [arn("policy", f"p{index}") for index in range(9)]
-    other = "444455556661"
-    elsewhere = {
-        **held_role("444455556661/role/app-role", "app-role"),
-        "outputs": {"arn": arn("role", "app-role", other), "name": "app-role", "path": "/"},
-        "provider": "other",
-    }
-    attached = [held_attachment(f"other/{index}", "app-role", each) for index, each in enumerate(arns)]
-    of_other = [{**each, "provider": "other"} for each in attached]
-    state = [held_role("role/app-role", "app-role", provider="own"), elsewhere, *of_other]
-    existing = account([arn("role", "app-role")], [*arns, S3, arn("policy", "x")])
-
-    assert found(app(role={"name": "app-role"}, policyArns=[S3, arn("policy", "x")]), existing, state=state) == []
-
-
 def test_without_the_state_nothing_is_called_a_conflict() -> None:
     existing = account([arn("role", "app-role")], [arn("policy", "app-policy")])
     values = app(role={"name": "app-role"}, policyArns=[arn("policy", "x")])
@@ -267,26 +186,6 @@ def test_an_association_that_is_gone() -> None:
     assert "identity: both" in mistake.mistake.fix
     assert found(ending, in_cluster=in_eks(listed()), state=state) == []
     assert found(stack(identity="both"), in_cluster=in_eks(), state=state) == []
-
-
-def test_more_associations_than_a_cluster_may_have() -> None:
-    """5,000 in a cluster, which AWS does not raise: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html.
-
-    It is said once, where the quota is exceeded.
-    """
-    several = {
-        name: {**PODS, "role": {"name": name}, "serviceAccount": {"name": name, "namespace": "team-a"}}
-        for name in ("one", "two", "three")
-    }
-    there = [listed(f"other-{index}", f"a-{index}") for index in range(4_998)]
-
-    assert found({"bindings": {"one": several["one"], "two": several["two"]}}, in_cluster=in_eks(*there)) == []
-    (mistake,) = found({"bindings": several}, in_cluster=in_eks(*there))
-    assert rules([mistake]) == [("quota-reached", "bindings.three.identity")]
-    assert "4,998" in mistake.mistake.found
-    # One that the state holds is not created.
-    held = [held_association(f"team-a/one@{HOST}", "a-1")]
-    assert found({"bindings": several}, in_cluster=in_eks(*there[1:]), state=held) == []
 
 
 def trusting(*actions: str, **more: Any) -> Role:
