@@ -197,31 +197,11 @@ CONFLICTS = (
         {"sa-ours-overwritten": existing("sa-ours-overwritten")},
         service_account,
     ),
-    Case("sa-to-import", "import-missing", but(annotated, imported("serviceAccount"))),
     # Roles
     Case("role-taken", "role-exists", partial(roles_only, path="/irsa/"), role),
     Case("role-in-capitals", "role-exists", roles_only, lambda name: role(name.upper())),
     Case("role-of-data", "role-exists", but(roles_only, DATA_ONLY), partial(role, aws_account=OTHER_AWS_ACCOUNT)),
     Case("role-renamed", "role-exists", roles_only, role, {"role-renamed": roles_only("role-with-a-free-name")}),
-    Case("role-to-import", "import-missing", but(roles_only, imported("role"))),
-    Case(
-        "role-to-import-in-capitals",
-        "import-missing",
-        but(roles_only, imported("role")),
-        lambda name: role(name.upper(), ACCOUNT, OF_WORKER),
-    ),
-    Case(
-        "inline-to-import",
-        "import-missing",
-        but(roles_only, {"inlinePolicies": {"none": MY_POLICY}, **imported("role", "inlinePolicies")}),
-        lambda name: role(name, ACCOUNT, OF_WORKER),
-    ),
-    Case(
-        "attachment-to-import",
-        "import-missing",
-        but(roles_only, {"policyArns": [READ_ONLY], **imported("role", "attachments")}),
-        lambda name: role(name, ACCOUNT, OF_WORKER),
-    ),
     # Policies
     Case("arn-misspelled", "policy-missing", with_arns(f"arn:aws:iam::{ACCOUNT}:policy/exsting-policy")),
     Case(
@@ -241,7 +221,6 @@ CONFLICTS_OF_POLICIES = (
         lambda name: {**roles_only(name), "policy": {"name": name, "document": long_document(90)}},
         lambda name: policy(f"{name}-2"),
     ),
-    Case("policy-to-import", "import-missing", but(with_policy, imported("policy"))),
 )
 
 LOOK_ALIKES = (

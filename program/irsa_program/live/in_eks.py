@@ -52,7 +52,7 @@ def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
                 change = gives_up(planned, stack.held)
                 if live is None and change and change.way is IRSA:
                     yield _gone(stack, planned, change)
-            elif association.import_id or live:
+            elif live:
                 yield from _existing(planned, association, live, ours)
 
 
@@ -65,20 +65,18 @@ def _gone(stack: PlannedStack, planned: PlannedComponent, change: GivenUp) -> Lo
 
 
 def _existing(
-    planned: PlannedComponent, association: DeclaredResource, live: Association | None, ours: Mapping[str, Resource]
+    planned: PlannedComponent, association: DeclaredResource, live: Association, ours: Mapping[str, Resource]
 ) -> Iterator[LocatedMistake]:
-    """Yield what is wrong with an association that exists, or is to be adopted."""
+    """Yield what is wrong with an association that exists."""
     about = f"the association of the service account {named(account_of(planned) or '')}"
-    if live and live.owner_arn:
+    if live.owner_arn:
         # EKS lets nothing else change it: https://docs.aws.amazon.com/eks/latest/userguide/update-addon-role.html
         found = f"{about} exists already{planned.where}: {named(live.owner)} owns it, and alone may change it"
         allowed = "a service account that no add-on has an association for"
         fix = "remove this binding, and give the add-on its role by its own settings; or use another service account"
         yield finding(live_rules.ASSOCIATION_EXISTS, planned.place("identity"), found, allowed, fix)
         return
-    there = live.association_id if live else None
-    wanted = association.import_id and association.import_id.rpartition(",")[2]
-    yield from name_conflicts(planned, association, about, there, wanted, ours.get(there or ""))
+    yield from name_conflicts(planned, association, about, live.association_id, ours.get(live.association_id))
 
 
 def untagged_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:

@@ -1,4 +1,4 @@
-"""What IAM would refuse: names that are taken, policies that do not exist, and what is to be adopted."""
+"""What IAM would refuse: names that are taken, and policies and roles that do not exist."""
 
 import functools
 from collections.abc import Collection, Iterator
@@ -6,22 +6,21 @@ from collections.abc import Collection, Iterator
 from irsa import types
 from irsa.resources import DeclaredResource, Ref
 from irsa.rules import commands
-from irsa.rules.arns import Arn, issuer_of_provider
+from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Place, likely, named
 from irsa.rules.unknown import known_or
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held, account_and_name, named_in_iam
 from irsa_program.live.in_use import name_conflicts
-from irsa_program.live.planned import PlannedStack, attached_arns
+from irsa_program.live.planned import PlannedStack
 from irsa_program.live.reads import AwsReads
 from irsa_program.lookups import live_rules
-from irsa_program.lookups.imported import LiveImport, import_differences
 from irsa_program.lookups.live_rules import finding
 from irsa_program.plan import PlannedComponent, known_value
 
 
 def iam_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
-    """Yield what IAM would refuse of roles and policies, and what is to be imported and differs from what is there."""
+    """Yield what IAM would refuse of roles and policies."""
     created = {planned.arn_of(each) for planned in stack.components for each in planned.spec.of(types.POLICY)}
     nearest = functools.cache(_nearest)
     for planned in stack.components:
@@ -29,7 +28,6 @@ def iam_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
         if aws_account is None or role is None:
             continue
         options = stack.options(planned.aws_account, "")
-        there = aws_account.to_import.get(planned.name, LiveImport())
         if aws_account.roles is not None:
             yield from _name(planned, role, aws_account, stack.held)
         if aws_account.policies is not None:
@@ -43,15 +41,12 @@ def iam_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
                 elif can_be_attached is False:
                     found = f"the policy {named(arn)} cannot be attached any more"
                     yield finding(rule, place, found, "a policy that can be attached", "use another policy")
-        yield from _to_adopt(planned, role, there, stack.held)
-        settings = {} if planned.aws_account else stack.aws_settings
-        yield from import_differences(planned.binding.key, planned.spec, there, settings)
 
 
 def _name(
     planned: PlannedComponent, created: DeclaredResource, aws_account: AwsReads, held: Held
 ) -> Iterator[LocatedMistake]:
-    """Yield what is wrong with the name of a role or policy that is created, or imported."""
+    """Yield what is wrong with the name of a role or policy that is created."""
     is_role, noun = created.type == types.ROLE, types.NOUNS[created.type]
     arn, before = planned.arn_of(created), held.find(created.type, created.logical_name)
     if arn is None:
@@ -63,12 +58,7 @@ def _name(
     existing = (aws_account.roles_by_name if is_role else aws_account.policies_by_name).get(name)
     others = (held.by_name.get((created.type, each, name)) for each in (account_id, ""))
     other = next(filter(None, others), None)
-    about = f"the {noun} {named(arn if created.import_id and not other else existing or arn)}"
-    wanted = arn if created.import_id else None
-    # A role is imported by its name: its path is compared with what is declared.
-    if wanted and is_role and existing and Arn.name_in(existing) == created.import_id:
-        wanted = existing
-    yield from name_conflicts(planned, created, about, existing, wanted, other)
+    yield from name_conflicts(planned, created, f"the {noun} {named(existing or arn)}", existing, other)
 
 
 def _existing_policies(planned: PlannedComponent, role: DeclaredResource) -> Iterator[tuple[str, Place, str]]:
@@ -110,25 +100,6 @@ def _nearest(place: commands.AwsPlace, arn: str, kind: str, known: Collection[st
     return (
         f"did you mean {named(names[name])}?" if name else f"name one that exists, of {commands.LIST_ARNS[kind](place)}"
     )
-
-
-def _to_adopt(
-    planned: PlannedComponent, role: DeclaredResource, there: LiveImport, held: Held
-) -> Iterator[LocatedMistake]:
-    """Yield what is wrong with the policies of a role that exists: it is adopted with them, or without."""
-    about = f"of the role {named(str(known_value(role.inputs['name'])))}"
-    for each, arn in zip(planned.spec.of(types.ATTACHMENT), attached_arns(planned, held), strict=True):
-        is_known = there.attached is None or arn in there.attached or held.find(types.ATTACHMENT, each.logical_name)
-        if each.import_id and not is_known:
-            which = f"the attachment {about} to {named(str(arn))} does not exist"
-            fix = "remove attachments from import: then irsa creates it"
-            yield finding(live_rules.IMPORT_MISSING, planned.place("import"), which, "what exists, to import it", fix)
-    documents = there.inline
-    for each in planned.spec.of(types.INLINE_POLICY) if documents is not None else ():
-        if not held.find(types.INLINE_POLICY, each.logical_name):
-            name = each.inputs["name"]
-            found = (each.import_id or name) if name in (documents or ()) else None
-            yield from name_conflicts(planned, each, f"the inline policy {named(name)} {about}", found, each.import_id)
 
 
 def provider_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:

@@ -25,7 +25,7 @@ from irsa_program.live.reader import CloudReader
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.access import REGION_VARIABLES, first_variable
 from irsa_program.lookups.values import Lookups, completed, needs_of, trusts_providers, unanswered
-from irsa_program.plan import plan
+from irsa_program.plan import PlannedComponent, plan
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import NOT_FOLLOWED
 from irsa_world.state.pulumi import exported_state
@@ -39,7 +39,6 @@ WARNINGS = {
     live_rules.FAILED_UPDATE,
     live_rules.GUARDED_TWICE,
     live_rules.GUARD_REFUSES,
-    live_rules.INLINE_POLICY_EXISTS,
     live_rules.PODS_LOSE_ROLE,
     live_rules.PODS_MUST_RESTART,
     live_rules.ROLE_MISSING,
@@ -50,7 +49,6 @@ MISSING = {
     live_rules.BOUNDARY_MISSING,
     live_rules.GUARD_LOCKS_OUT,
     live_rules.GUARD_REFUSES,
-    live_rules.IMPORT_DIFFERS,
     live_rules.NAMESPACE_MISSING,
     live_rules.POLICY_MISSING,
     live_rules.ROLE_MISSING,
@@ -134,6 +132,9 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     once: dict[tuple[Place, str], LocatedMistake] = {}
     for each in found:
         once.setdefault((each.place, each.mistake.found), each)
+    if importing := sorted({each.binding.key for each in planned.components if _imports(each, whole.held)}):
+        text = "what is imported, which `pulumi preview` compares with what is declared"
+        not_checked.append(f"{text}: {listed(importing)}")
     if left_out:
         not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
     refused, warned = ([each for each in once.values() if (each.rule in WARNINGS) == warns] for warns in (False, True))
@@ -147,6 +148,10 @@ def conflicts(stack: PlannedStack, has_state: bool = True) -> list[LocatedMistak
     Where the stack's state cannot be read, what may be its own is left out.
     """
     return [each for rule in RULES for each in rule(stack) if has_state or each.rule in MISSING]
+
+
+def _imports(planned: PlannedComponent, held: Held) -> bool:
+    return any(each.import_id and not held.find(each.type, each.logical_name) for each in planned.spec.resources)
 
 
 def _settings_of(provider: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa import types
-from irsa.resources import DeclaredResource, Ref
+from irsa.resources import DeclaredResource
 from irsa.role.ways import has_session_tags
 from irsa.rules.commands import AwsPlace
 from irsa.rules.mistakes import Place, named
@@ -56,16 +56,6 @@ class PlannedStack(NamedTuple):
     def where(self, cluster: str | None) -> str:
         """Return a cluster for messages; nothing in a stack of one."""
         return f" in the cluster {named(cluster)}" if self.stack.clusters and cluster else ""
-
-
-def attached_arns(planned: PlannedComponent, held: Held) -> list[str | None]:
-    """Return the ARNs of the policies that a component attaches, None where nobody knows it yet."""
-    created = {}
-    for each in planned.spec.of(types.POLICY):
-        before = held.find(types.POLICY, each.logical_name)
-        created[each.key] = planned.arn_of(each) or (before.arn if before and not replacing(each, before) else None)
-    arns = [each.inputs["policyArn"] for each in planned.spec.of(types.ATTACHMENT)]
-    return [created[arn.key] if isinstance(arn, Ref) else known_value(arn) for arn in arns]
 
 
 def account_of(planned: PlannedComponent) -> str | None:

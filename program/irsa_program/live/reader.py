@@ -15,7 +15,6 @@ from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.commands import UNKNOWN_CLUSTER
 from irsa.rules.mistakes import Place, named, path_of
-from irsa.spec import Spec
 from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Stack
@@ -28,7 +27,6 @@ from irsa_program.live.planned import roles_to_tag
 from irsa_program.live.reads import AwsReads, ClusterReads
 from irsa_program.lookups import access, live_rules
 from irsa_program.lookups.failures import kubernetes_mistake
-from irsa_program.lookups.imported import LiveImport, imports, policy_properties, role_properties
 from irsa_program.lookups.live_rules import finding
 from irsa_program.lookups.questions import LookupFailure, Questions
 from irsa_program.lookups.values import Lookups, Needs
@@ -236,34 +234,12 @@ class CloudReader:
         if not created:
             return AwsReads(live.number, roles)
         providers = ask(f"{where}, OIDC providers", live.oidc_providers)
-        reads = AwsReads(
+        return AwsReads(
             live.number,
             roles,
             ask(f"{where}, managed policies", live.policies),
             None if providers is None else frozenset(providers),
         )
-        importing = {each.name: each.spec for each in created if imports(each.spec)}
-        with ThreadPoolExecutor(CONCURRENT) as pool:
-            there = pool.map(partial(self._to_import, live, reads), importing.values())
-            return replace(reads, to_import=dict(zip(importing, there, strict=True)))
-
-    def _to_import(self, live: AwsAccountClient, reads: AwsReads, spec: Spec) -> LiveImport:
-        """Return what a component is to import, as far as it exists."""
-        ask = partial(self._optional, f"AWS account {live.number}, what is to be adopted")
-        arns = {each.import_id or "" for each in spec.of(types.POLICY)} & {*(reads.policies or ())}
-        found = {arn: (ask(partial(live.document, arn)), ask(partial(live.policy_settings, arn))) for arn in arns}
-        policies = {arn: policy_properties(*each) for arn, each in found.items() if None not in each}
-        name = (spec.role.import_id if spec.role else None) or ""
-        if name.lower() not in reads.roles_by_name:
-            return LiveImport(policies=policies)
-        role, attached = ask(partial(live.role, name)), ask(partial(live.attached_policies, name))
-        inline = ask(partial(live.inline_policies, name))
-        imported = {each.inputs["name"] for each in spec.of(types.INLINE_POLICY) if each.import_id}
-        documents = {
-            each: ask(partial(live.inline_document, name, each)) if each in imported else None for each in inline or ()
-        }
-        properties = role_properties(role.trust, role) if role else None
-        return LiveImport(properties, attached, None if inline is None else documents, policies)
 
     def _eks_reads(self, key: str, with_associations: bool) -> tuple[bool | None, Associations | None]:
         """Return whether a cluster has the agent of EKS Pod Identity, and its associations where they matter."""

@@ -2,12 +2,11 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from irsa.rules.commands import UNKNOWN_CLUSTER, ClusterPlace
 from irsa_program.live.held import account_and_name
-from irsa_program.lookups.imported import LiveImport
 from irsa_world.model import Association, Guards, Role, ServiceAccount, User
 
 
@@ -47,14 +46,12 @@ class AwsReads:
         number: Its 12 digits.
         policies: Managed policies by ARN, those of AWS included, each with whether it can be attached.
         oidc_providers: ARNs of its IAM OIDC providers.
-        to_import: What is to be imported, by the name of the component.
     """
 
     number: str
     roles: Sequence[Role] | None = None
     policies: Mapping[str, bool] | None = None
     oidc_providers: frozenset[str] | None = None
-    to_import: Mapping[str, LiveImport] = field(default_factory=dict)
 
     @functools.cached_property
     def roles_by_name(self) -> Mapping[str, str]:

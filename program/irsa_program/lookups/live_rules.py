@@ -16,9 +16,6 @@ RULES = {
     (ROLE_EXISTS := "role-exists"): "the name of a role is taken in the AWS account",
     (ROLE_MISSING := "role-missing"): "the role of a binding that only names it does not exist",
     (POLICY_EXISTS := "policy-exists"): "the name of a policy is taken in the AWS account",
-    (INLINE_POLICY_EXISTS := "inline-policy-exists"): (
-        "an adopted role has an inline policy of that name, which would be overwritten"
-    ),
     (POLICY_MISSING := "policy-missing"): "a policy to attach does not exist",
     (BOUNDARY_MISSING := "boundary-missing"): "the policy of a permissions boundary does not exist",
     (PROVIDER_MISSING := "provider-missing"): "there is no IAM OIDC provider for the cluster's issuer",
@@ -39,8 +36,6 @@ RULES = {
     (WRONG_ACCOUNT := "wrong-account"): "the credentials are of an AWS account that the stack does not allow",
     (ACCOUNT_UNREACHABLE := "account-unreachable"): "another AWS account cannot be reached",
     (ACCESS_ENTRY_MISSING := "access-entry-missing"): "the AWS identity has no access entry in the EKS cluster",
-    (IMPORT_MISSING := "import-missing"): "something to import does not exist",
-    (IMPORT_DIFFERS := "import-differs"): "something to import differs from what is declared",
     (PODS_HOLD_BACK := "pods-hold-back"): (
         "the change ends IRSA, or EKS Pod Identity, for a service account whose Pods still use it"
     ),

@@ -4,7 +4,6 @@ from typing import Any
 
 from irsa.rules.commands import ClusterPlace
 from irsa.types import (
-    INLINE_POLICY,
     OIDC_PROVIDER,
     POD_IDENTITY_ASSOCIATION,
     POLICY,
@@ -159,10 +158,6 @@ def held_role(logical_name: str, name: str, **more: Any) -> dict[str, Any]:
 
 def held_policy(logical_name: str, name: str, **more: Any) -> dict[str, Any]:
     return _resource(POLICY, logical_name, {"arn": arn("policy", name), "name": name, "path": "/"}, **more)
-
-
-def held_inline_policy(logical_name: str, role: str, name: str) -> dict[str, Any]:
-    return _resource(INLINE_POLICY, logical_name, {"role": role, "name": name})
 
 
 def held_provider(logical_name: str, provider_arn: str) -> dict[str, Any]:

@@ -12,12 +12,9 @@ from typing import Any
 import pytest
 
 from irsa_program.live.in_eks import missing_agents
-from irsa_program.live.look import WARNINGS
 from irsa_program.live.reads import ClusterReads
-from irsa_program.lookups.imported import LiveImport
 from irsa_world.model import Association, Role
 from tests.unit.program.live.scene import (
-    DOCUMENT,
     HOST,
     S3,
     account,
@@ -26,7 +23,6 @@ from tests.unit.program.live.scene import (
     found,
     held_association,
     held_component,
-    held_inline_policy,
     held_provider,
     held_role,
     held_service_account,
@@ -76,33 +72,6 @@ def test_a_policy_that_cannot_be_attached() -> None:
 
         assert rules([mistake]) == [("policy-missing", f"bindings.app.policyArns{place}")]
         assert "cannot be attached" in mistake.mistake.found
-
-
-def test_an_inline_policy_that_would_be_overwritten() -> None:
-    """PutRolePolicy replaces an inline policy of that name without a word: a warning, since `up` does it.
-
-    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html
-    """
-    adopting = app(role={"name": "app-role"}, inlinePolicies={"inline": {"document": DOCUMENT}}, **{"import": ["role"]})
-    existing = account([arn("role", "app-role")], to_import={"role/app-role": LiveImport(inline={"inline": None})})
-    (mistake,) = found(adopting, existing)
-
-    assert rules([mistake]) == [("inline-policy-exists", "bindings.app.inlinePolicies.inline")]
-    assert mistake.rule in WARNINGS
-    state = [held_role("role/app-role", "app-role"), held_inline_policy("role/app-role/inline", "app-role", "inline")]
-    assert found(adopting, existing, state=state) == []
-
-
-@pytest.mark.parametrize(("noun", "name"), [("role", "App"), ("policy", "team/app"), ("policy", "App")])
-def test_what_is_to_be_imported_has_another_name_or_path(noun: str, name: str) -> None:
-    there = arn(noun, name)
-    existing = account([there]) if noun == "role" else account(policies=[there])
-    settings = {"role": {"name": "app"}, "policy": {"name": "app", "document": DOCUMENT}}
-    (mistake,) = found(app(**settings, **{"import": [noun]}), existing)
-
-    assert rules([mistake]) == [("import-missing", f"bindings.app.{noun}.name")]
-    assert mistake.mistake.found == f"the {noun} {arn(noun, 'app')} does not exist; there is {there}"
-    assert mistake.mistake.fix == f"write its name and path: {there}"
 
 
 def test_a_provider_of_this_stack_may_exist() -> None:
