@@ -18,7 +18,7 @@ from sandbox.seed import CLUSTER_ROLE_TRUST
 from tests.output_schemas import check_output
 from tests.sandbox.conflicts import Settings, annotated, roles_only, with_policy
 from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, ROLE_ARN, follow, irsa
-from tests.sandbox.live import allowing, assumable, create_role
+from tests.sandbox.live import allowing, create_role
 from tests.sandbox.pods import CLUSTER
 from tests.sandbox.project import ROOT, STACK, Project
 from tests.sandbox.test_verify import access
@@ -108,8 +108,6 @@ def test_an_association_that_exists(deploy: Callable[..., Project], cloud: Any, 
     assert "ResourceInUseException" in project.run("up", "--yes").stdout
     project.set(using_pods("taken", podIdentity={"importIds": {"cluster": found}}))
     assert checked(project)[0] == 0
-    project.set(using_pods("taken", podIdentity={"importIds": {"cluster": "a-aaaaaaaaaaaaaaaaa"}}))
-    assert rules(checked(project)[1]) == [("import-missing", "bindings.app.podIdentity.importIds.cluster")]
     eks.delete_pod_identity_association(clusterName=CLUSTER, associationId=found)
 
 
@@ -125,13 +123,6 @@ def test_an_association_of_an_add_on(deploy: Callable[..., Project], cloud: Any,
 
     assert (code, rules(report)) == (1, [("association-exists", "bindings.app.identity")])
     assert "addon/aws-ebs-csi-driver" in report["errors"][0]["found"]
-
-
-def test_a_chained_role_without_tags(deploy: Callable[..., Project], cloud: Any) -> None:
-    arn = create_role(cloud.aws("iam"), "chained", assumable("111122223333"))
-    code, report = checked(deploy(using_pods("chaining", assumeRoleArns=[arn])))
-
-    assert (code, rules(report)) == (1, [("tag-session-missing", "bindings.app.assumeRoleArns[0]")])
 
 
 # The way that is advised
@@ -182,12 +173,6 @@ ADVICE: Mapping[str, Advice] = {
         roles_only("advice-boundary", permissionsBoundary=f"arn:aws:iam::{ACCOUNT}:policy/advice-polcy"),
         "did you mean",
         lambda fix: roles_only("advice-boundary", permissionsBoundary=arn_in(fix)),
-    ),
-    "named": Advice(
-        "role-missing",
-        {**annotated("advice-named"), "role": {"arn": f"arn:aws:iam::{ACCOUNT}:role/advice-stay"}},
-        "did you mean",
-        lambda fix: {**annotated("advice-named"), "role": {"arn": arn_in(fix)}},
     ),
     "created": Advice(
         "service-account-exists",

@@ -1,19 +1,16 @@
-"""What EKS Pod Identity lacks, or would refuse: its agent, associations that exist, and chained roles."""
+"""What EKS Pod Identity lacks, or would refuse: its agent, and associations that exist."""
 
 from collections.abc import Iterator, Mapping
 
 from irsa import types
-from irsa.evaluation import Decision, TrustDocumentError, evaluate
-from irsa.evaluation.answers import RoleRequest
 from irsa.resources import DeclaredResource
 from irsa.rules import commands
 from irsa.rules.mistakes import named
-from irsa.rules.trust import assume_role_actions
 from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.given_up import GivenUp, gives_up
 from irsa_program.live.in_use import name_conflicts
-from irsa_program.live.planned import PlannedStack, account_of, roles_to_tag, service_account_of
+from irsa_program.live.planned import PlannedStack, account_of, service_account_of
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.live_rules import finding
 from irsa_program.plan import PlannedComponent
@@ -77,34 +74,3 @@ def _existing(
         yield finding(live_rules.ASSOCIATION_EXISTS, planned.place("identity"), found, allowed, fix)
         return
     yield from name_conflicts(planned, association, about, live.association_id, ours.get(live.association_id))
-
-
-def untagged_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:
-    """Yield the roles that a role may assume, but not with the session tags of EKS Pod Identity.
-
-    They are transitive, and STS demands sts:TagSession of each role that is assumed with them:
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_role-chaining
-    """
-    roles = {role.arn: role for each in stack.aws_accounts.values() for role in each.roles or ()}
-    created = {planned.role_arn for planned in stack.components if planned.spec.role}
-    for planned in stack.components:
-        role_arn = planned.role_arn
-        for place, arn in roles_to_tag(planned) if role_arn else ():
-            if arn in roles and arn not in created and role_arn and _lacks_tag_session(roles[arn].trust, role_arn):
-                found = f"the trust policy of {named(arn)} allows {named(role_arn)} sts:AssumeRole, not sts:TagSession"
-                found += ", without which STS refuses a session with the tags of EKS Pod Identity"
-                fix = "add sts:TagSession to the Action of that statement"
-                allowed = "both actions for the role"
-                yield finding(live_rules.TAG_SESSION_MISSING, planned.place(*place), found, allowed, fix)
-
-
-def _lacks_tag_session(trust: Mapping[str, object], role_arn: str) -> bool:
-    """Return whether a trust policy lets a role assume its own, but surely not with session tags."""
-    try:
-        without, with_tags = (
-            evaluate(trust, RoleRequest(role_arn, assume_role_actions(session_tags))).decision
-            for session_tags in (False, True)
-        )
-    except TrustDocumentError:
-        return False
-    return without is not Decision.DENIED and with_tags is Decision.DENIED

@@ -1,4 +1,4 @@
-"""What IAM would refuse: names that are taken, and policies and roles that do not exist."""
+"""What IAM would refuse: names that are taken, and policies that do not exist."""
 
 import functools
 from collections.abc import Collection, Iterator
@@ -34,13 +34,10 @@ def iam_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
             for policy in planned.spec.of(types.POLICY):
                 yield from _name(planned, policy, aws_account, stack.held)
             for rule, place, arn in _existing_policies(planned, role):
-                can_be_attached = aws_account.policies.get(arn)
-                if can_be_attached is None and arn not in created:
-                    fix = nearest(options, arn, "policy", tuple(aws_account.policies))
-                    yield finding(rule, place, f"there is no policy {named(arn)}", "the ARN of an existing policy", fix)
-                elif can_be_attached is False:
-                    found = f"the policy {named(arn)} cannot be attached any more"
-                    yield finding(rule, place, found, "a policy that can be attached", "use another policy")
+                if not aws_account.policies.get(arn) and arn not in created:
+                    fix = nearest(options, arn, tuple(aws_account.policies))
+                    found = f"the policy {named(arn)} does not exist, or may no longer be attached"
+                    yield finding(rule, place, found, "the ARN of a policy that may be attached", fix)
 
 
 def _name(
@@ -76,29 +73,14 @@ def _existing_policies(planned: PlannedComponent, role: DeclaredResource) -> Ite
         yield live_rules.BOUNDARY_MISSING, planned.place("role", "permissionsBoundary"), boundary
 
 
-def missing_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:
-    """Yield the roles that bindings only name, and that their AWS account does not have."""
-    read = {
-        each.number: (key, dict.fromkeys(role.arn for role in each.roles))
-        for key, each in stack.aws_accounts.items()
-        if each.roles is not None
-    }
-    created = {planned.role_arn for planned in stack.components if planned.spec.role}
-    for planned in stack.components:
-        arn = planned.role_arn or ""
-        key, arns = read.get(account_and_name(arn, "role")[0], (None, None))
-        if arns is not None and arn not in created and arn not in arns:
-            found = f"there is no role {named(arn)}: Pods get no credentials"
-            fix = _nearest(stack.options(key, ""), arn, "role", arns)
-            yield finding(live_rules.ROLE_MISSING, planned.place("role", "arn"), found, "an existing role", fix)
-
-
-def _nearest(place: commands.AwsPlace, arn: str, kind: str, known: Collection[str]) -> str:
-    """Return the advice to use the role or policy whose name is most similar, by its whole ARN."""
-    names = {account_and_name(each, kind)[1]: each for each in known}
-    name = likely(account_and_name(arn, kind)[1], names, most=len(names))
+def _nearest(place: commands.AwsPlace, arn: str, known: Collection[str]) -> str:
+    """Return the advice to use the policy whose name is most similar, by its whole ARN."""
+    names = {account_and_name(each, "policy")[1]: each for each in known}
+    name = likely(account_and_name(arn, "policy")[1], names, most=len(names))
     return (
-        f"did you mean {named(names[name])}?" if name else f"name one that exists, of {commands.LIST_ARNS[kind](place)}"
+        f"did you mean {named(names[name])}?"
+        if name
+        else f"name one that exists, of {commands.LIST_ARNS['policy'](place)}"
     )
 
 

@@ -17,8 +17,8 @@ from irsa_program.live.changes import failed_updates, pod_losses
 from irsa_program.live.given_up import pods_of_the_other_way
 from irsa_program.live.guards import guard_conflicts
 from irsa_program.live.held import Held, held_by
-from irsa_program.live.in_eks import eks_conflicts, missing_agents, untagged_roles
-from irsa_program.live.in_iam import iam_conflicts, missing_roles, provider_conflicts
+from irsa_program.live.in_eks import eks_conflicts, missing_agents
+from irsa_program.live.in_iam import iam_conflicts, provider_conflicts
 from irsa_program.live.in_kubernetes import kubernetes_conflicts, namespace_conflicts
 from irsa_program.live.planned import PlannedStack
 from irsa_program.live.reader import CloudReader
@@ -41,7 +41,6 @@ WARNINGS = {
     live_rules.GUARD_REFUSES,
     live_rules.PODS_LOSE_ROLE,
     live_rules.PODS_MUST_RESTART,
-    live_rules.ROLE_MISSING,
 }
 # What must exist, whoever created it. Of all else, the state may say that it is the stack's own, which is no conflict.
 MISSING = {
@@ -51,9 +50,7 @@ MISSING = {
     live_rules.GUARD_REFUSES,
     live_rules.NAMESPACE_MISSING,
     live_rules.POLICY_MISSING,
-    live_rules.ROLE_MISSING,
     live_rules.SERVICE_ACCOUNT_MISSING,
-    live_rules.TAG_SESSION_MISSING,
 }
 RULES: Sequence[Callable[[PlannedStack], Iterator[LocatedMistake]]] = (
     failed_updates,
@@ -61,11 +58,9 @@ RULES: Sequence[Callable[[PlannedStack], Iterator[LocatedMistake]]] = (
     kubernetes_conflicts,
     iam_conflicts,
     provider_conflicts,
-    missing_roles,
     missing_agents,
     eks_conflicts,
     pods_of_the_other_way,
-    untagged_roles,
     guard_conflicts,
 )
 

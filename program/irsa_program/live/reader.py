@@ -22,15 +22,14 @@ from irsa_program.guards import PlannedGuard, guard_place
 from irsa_program.live.cloud import LiveCloud
 from irsa_program.live.given_up import gives_up, whose_pods
 from irsa_program.live.guards import guard_modes
-from irsa_program.live.held import Held, account_and_name
-from irsa_program.live.planned import roles_to_tag
+from irsa_program.live.held import Held
 from irsa_program.live.reads import AwsReads, ClusterReads
 from irsa_program.lookups import access, live_rules
 from irsa_program.lookups.failures import kubernetes_mistake
 from irsa_program.lookups.live_rules import finding
 from irsa_program.lookups.questions import LookupFailure, Questions
 from irsa_program.lookups.values import Lookups, Needs
-from irsa_program.plan import PlannedComponent, known_value
+from irsa_program.plan import PlannedComponent
 from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
 from irsa_world.live.guards import guards_of
 from irsa_world.live.iam import AwsAccountClient
@@ -70,12 +69,6 @@ class CloudReader:
         """Return the look-ups of `pulumi up`, without Pulumi's objects, as far as they have an answer."""
         used = access.used_aws_accounts(self._stack, self._needs)
         found = self._ask.lookups(self._answer, [key for key in self._needs.variables if key in used])
-        # `pulumi up` has no credentials to fail with where nothing is asked or created in the stack's own account.
-        for key in self._needs.variables.keys() - used:
-            try:
-                self._ask.identity(key)
-            except LookupFailure as failure:
-                self.not_checked.append(f"whether the roles in role.arn exist: {failure}")
         # What the stack creates has the ARN that is known beforehand.
         providers = {pair: str(arn) for pair, arn in found.oidc_providers.items()}
         answered = {key: each for key, each in found.aws_accounts.items() if each.identity or key not in used}
@@ -91,13 +84,7 @@ class CloudReader:
             held: What the stack's state holds: of that, nobody is asked whether somebody else has it.
             guards: The guards of the plan.
         """
-        created: dict[str | None, list[PlannedComponent]] = {}
-        for each in components:
-            if each.spec.role:
-                created.setdefault(each.aws_account, []).append(each)
-        named_roles = [known_value(each.spec.role_arn) or "" for each in components if not each.spec.role]
-        named_roles += [arn for each in components for _, arn in roles_to_tag(each)]
-        with_named_roles = {account_and_name(arn, "role")[0] for arn in named_roles}
+        created = {each.aws_account for each in components if each.spec.role}
         # Whether one of its associations is to be created, or must be there when IRSA ends, by cluster.
         with_associations: dict[str, bool] = {}
         # The namespaces whose Pods are to be read.
@@ -117,9 +104,7 @@ class CloudReader:
         clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
             in_iam = {
-                key: pool.submit(self._aws_reads, live, created.get(key, ()))
-                for key, live in self._cloud.reached.items()
-                if key in created or live.number in with_named_roles
+                key: pool.submit(self._aws_reads, live) for key, live in self._cloud.reached.items() if key in created
             }
             in_clusters = {
                 key: pool.submit(self._cluster_reads, live, with_pods.get(key, set()), guarded.get(key), held)
@@ -227,12 +212,10 @@ class CloudReader:
         rule, write = live_rules.CLUSTER_UNREACHABLE, self._to_write(key)
         return kubernetes_mistake(error, place, live.context, live.place, rule, write=write)
 
-    def _aws_reads(self, live: AwsAccountClient, created: Collection[PlannedComponent]) -> AwsReads:
-        """Return what an AWS account has: all that matters for roles that are created, or the roles alone."""
+    def _aws_reads(self, live: AwsAccountClient) -> AwsReads:
+        """Return what an AWS account has that matters for roles that are created."""
         ask, where = self._optional, f"AWS account {live.number}"
         roles = ask(f"{where}, names of roles", live.listed_roles)
-        if not created:
-            return AwsReads(live.number, roles)
         providers = ask(f"{where}, OIDC providers", live.oidc_providers)
         return AwsReads(
             live.number,

@@ -14,7 +14,6 @@ RULES = {
         "a service account to annotate has these annotations from another manager"
     ),
     (ROLE_EXISTS := "role-exists"): "the name of a role is taken in the AWS account",
-    (ROLE_MISSING := "role-missing"): "the role of a binding that only names it does not exist",
     (POLICY_EXISTS := "policy-exists"): "the name of a policy is taken in the AWS account",
     (POLICY_MISSING := "policy-missing"): "a policy to attach does not exist",
     (BOUNDARY_MISSING := "boundary-missing"): "the policy of a permissions boundary does not exist",
@@ -26,9 +25,6 @@ RULES = {
         "a service account has an EKS Pod Identity association already, of an add-on for example"
     ),
     (ASSOCIATION_MISSING := "association-missing"): "the change ends IRSA, and the association of the state is gone",
-    (TAG_SESSION_MISSING := "tag-session-missing"): (
-        "the trust policy of a role that Pods go on to assume does not allow sts:TagSession, which session tags need"
-    ),
     (CONTEXT_MISSING := "context-missing"): "there is no such context of a kubeconfig",
     (CLUSTER_UNREACHABLE := "cluster-unreachable"): "the cluster does not answer, or is not found",
     (WRONG_CLUSTER := "wrong-cluster"): "the kubeconfig's context, or the issuer, is of another cluster",

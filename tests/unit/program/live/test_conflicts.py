@@ -13,7 +13,7 @@ import pytest
 
 from irsa_program.live.in_eks import missing_agents
 from irsa_program.live.reads import ClusterReads
-from irsa_world.model import Association, Role
+from irsa_world.model import Association
 from tests.unit.program.live.scene import (
     HOST,
     S3,
@@ -71,7 +71,7 @@ def test_a_policy_that_cannot_be_attached() -> None:
         (mistake,) = found(app(policyArns=arns), replace(account(), policies={S3: False}))
 
         assert rules([mistake]) == [("policy-missing", f"bindings.app.policyArns{place}")]
-        assert "cannot be attached" in mistake.mistake.found
+        assert "no longer be attached" in mistake.mistake.found
 
 
 def test_a_provider_of_this_stack_may_exist() -> None:
@@ -93,7 +93,6 @@ def test_without_the_state_nothing_is_called_a_conflict() -> None:
 
 
 OURS = f"team-a/app@{HOST}"
-TARGET = "arn:aws:iam::111122223333:role/data"
 PODS = {"serviceAccount": {"name": "app", "namespace": "team-a"}, "role": {"name": "app"}, "identity": "both"}
 
 
@@ -155,37 +154,6 @@ def test_an_association_that_is_gone() -> None:
     assert "identity: both" in mistake.mistake.fix
     assert found(ending, in_cluster=in_eks(listed()), state=state) == []
     assert found(stack(identity="both"), in_cluster=in_eks(), state=state) == []
-
-
-def trusting(*actions: str, **more: Any) -> Role:
-    statement = {"Effect": "Allow", "Principal": {"AWS": arn("role", "app")}, "Action": [*actions], **more}
-    return Role(TARGET, {"Version": "2012-10-17", "Statement": [statement]})
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"podIdentity": {"sessionTags": False, "targetRoleArn": TARGET}},
-        {"identity": "irsa", "assumeRoleArns": [TARGET]},
-    ],
-    ids=["no tags", "no Pod Identity"],
-)
-def test_without_session_tags_no_role_needs_the_action(settings: dict[str, Any]) -> None:
-    assert found(stack(**settings), account([trusting("sts:AssumeRole")])) == []
-
-
-@pytest.mark.parametrize(
-    "role",
-    [
-        trusting("sts:AssumeRole", "sts:TagSession", Condition={"StringEquals": {"aws:RequestTag/team": "a"}}),
-        Role(TARGET, {"Version": "2012-10-17", "Statement": []}),
-        Role(arn("role", "other"), trusting("sts:AssumeRole").trust),
-        Role(TARGET, {"Version": "2012-10-17", "Statement": "?"}),
-    ],
-    ids=["a condition", "trusts nobody", "another role", "no policy"],
-)
-def test_a_role_of_which_nothing_is_certain(role: Role) -> None:
-    assert found(stack(assumeRoleArns=[TARGET]), account([role])) == []
 
 
 # Kubernetes

@@ -310,38 +310,6 @@ def test_an_access_entry_that_is_missing(
     assert (principal in mistake.mistake.found) is (rule == "access-entry-missing")
 
 
-def naming(role: str, number: str = NUMBER) -> dict[str, Any]:
-    return {"serviceAccount": {"name": role}, "role": {"arn": f"arn:aws:iam::{number}:role/{role}"}}
-
-
-def test_a_role_that_is_only_named(iam: Any, kubernetes: Cluster, calls: Counter[str]) -> None:
-    for name, path in (("app-role", "/"), ("moved", "/team/")):
-        iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=TRUST)
-    calls.clear()
-    names = ("app-role", "ap-role", "moved", "elsewhere")
-    bindings = {name: naming(name, "444455556666" if name == "elsewhere" else NUMBER) for name in names}
-    report = looked({"bindings": bindings})
-
-    assert (report.mistakes, report.not_checked, report.has_looked) == ([], [], True)
-    assert [(each.rule, each.place[1], each.mistake.fix) for each in report.warnings] == [
-        ("role-missing", "ap-role", f"did you mean arn:aws:iam::{NUMBER}:role/app-role?"),
-        ("role-missing", "moved", f"did you mean arn:aws:iam::{NUMBER}:role/team/moved?"),
-    ]
-    assert calls == {"sts:GetCallerIdentity": 1, "iam:ListRoles": 1}
-
-
-def test_no_credentials_for_what_needs_none(
-    iam: Any, kubernetes: Cluster, monkeypatch: pytest.MonkeyPatch, calls: Counter[str]
-) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    report = looked({"bindings": {"app": naming("a")}})
-
-    assert (report.mistakes, report.warnings, len(report.not_checked), report.has_looked) == ([], [], 1, True)
-    assert calls.keys() == {"sts:GetCallerIdentity"}
-
-
 def test_a_state_that_cannot_be_read(iam: Any, kubernetes: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(look, "exported_state", raising(CouldNotLookError("pulumi is not on PATH")))
     iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=TRUST)
