@@ -6,9 +6,7 @@ from irsa import types
 from irsa.resources import DeclaredResource
 from irsa.rules import commands
 from irsa.rules.mistakes import named
-from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
-from irsa_program.live.given_up import GivenUp, gives_up
 from irsa_program.live.in_use import name_conflicts
 from irsa_program.live.planned import PlannedStack, account_of, service_account_of
 from irsa_program.lookups import live_rules
@@ -16,7 +14,6 @@ from irsa_program.lookups.live_rules import finding
 from irsa_program.plan import PlannedComponent
 from irsa_world.live.eks import AGENT
 from irsa_world.model import Association
-from irsa_world.stages import spelled
 from irsa_world.state.resource import Resource
 
 
@@ -45,20 +42,8 @@ def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
             continue
         for association in planned.spec.of(types.POD_IDENTITY_ASSOCIATION):
             live = there.get(service_account_of(association))
-            if stack.held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name):
-                change = gives_up(planned, stack.held)
-                if live is None and change and change.way is IRSA:
-                    yield _gone(stack, planned, change)
-            elif live:
+            if live and not stack.held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name):
                 yield from _existing(planned, association, live, ours)
-
-
-def _gone(stack: PlannedStack, planned: PlannedComponent, change: GivenUp) -> LocatedMistake:
-    """Return that IRSA ends without the association that the state has: somebody deleted it."""
-    found = f"the association of {named(account_of(planned) or '')}{planned.where}, which is in the state, is gone:"
-    found = f"{found} new Pods would get no credentials"
-    fix = f"first run `{commands.up(stack.name)}` with identity: {spelled(change.before)}, which creates it again"
-    return finding(live_rules.ASSOCIATION_MISSING, planned.place("identity"), found, "the association", fix)
 
 
 def _existing(

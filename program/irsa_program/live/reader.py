@@ -15,7 +15,6 @@ from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.commands import UNKNOWN_CLUSTER
 from irsa.rules.mistakes import Place, named, path_of
-from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Stack
 from irsa_program.guards import PlannedGuard, guard_place
@@ -85,7 +84,7 @@ class CloudReader:
             guards: The guards of the plan.
         """
         created = {each.aws_account for each in components if each.spec.role}
-        # Whether one of its associations is to be created, or must be there when IRSA ends, by cluster.
+        # Whether one of its associations is to be created, by cluster.
         with_associations: dict[str, bool] = {}
         # The namespaces whose Pods are to be read.
         with_pods: dict[str, set[str]] = {}
@@ -95,8 +94,7 @@ class CloudReader:
                 with_pods.setdefault(key, set()).update(name.partition("/")[0] for name in whose_pods(each, change))
             for association in each.spec.of(types.POD_IDENTITY_ASSOCIATION):
                 is_new = held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name) is None
-                asked = is_new or (change is not None and change.way is IRSA)
-                with_associations[key] = with_associations.get(key, False) or asked
+                with_associations[key] = with_associations.get(key, False) or is_new
         for guard in guards:
             with_pods.setdefault(guard.cluster, set()).update(account.namespace for account, _ in guard_modes(guard))
         guarded = {guard.cluster: guard for guard in guards}

@@ -24,7 +24,6 @@ RULES = {
     (ASSOCIATION_EXISTS := "association-exists"): (
         "a service account has an EKS Pod Identity association already, of an add-on for example"
     ),
-    (ASSOCIATION_MISSING := "association-missing"): "the change ends IRSA, and the association of the state is gone",
     (CONTEXT_MISSING := "context-missing"): "there is no such context of a kubeconfig",
     (CLUSTER_UNREACHABLE := "cluster-unreachable"): "the cluster does not answer, or is not found",
     (WRONG_CLUSTER := "wrong-cluster"): "the kubeconfig's context, or the issuer, is of another cluster",

@@ -22,7 +22,6 @@ from tests.unit.program.live.scene import (
     cluster,
     found,
     held_association,
-    held_component,
     held_provider,
     held_role,
     held_service_account,
@@ -139,21 +138,6 @@ def test_a_command_acts_on_the_aws_account_of_its_cluster(access: dict[str, str]
     (mistake,) = missing_agents(whole(values, clusters={"cluster": in_eks(has_agent=False)}))
 
     assert mistake.mistake.fix.endswith(f" --region eu-west-1 {options}")
-
-
-def test_an_association_that_is_gone() -> None:
-    both = held_component(
-        "role/app", arn("role", "app"), "team-a/app", identity={"irsa": "used", "podIdentity": "used"}
-    )
-    association = held_association(OURS, "a-1")
-    state = [both, {**association, "parent": both["urn"]}]
-    ending = stack(identity={"irsa": "trusted", "podIdentity": "used"})
-
-    (mistake,) = found(ending, in_cluster=in_eks(), state=state)
-    assert rules([mistake]) == [("association-missing", "bindings.app.identity")]
-    assert "identity: both" in mistake.mistake.fix
-    assert found(ending, in_cluster=in_eks(listed()), state=state) == []
-    assert found(stack(identity="both"), in_cluster=in_eks(), state=state) == []
 
 
 # Kubernetes
