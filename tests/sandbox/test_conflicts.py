@@ -4,8 +4,8 @@ Each line of the tables is one prepared conflict, or what looks like one. As man
 bindings are deployed with --continue-on-error, so that the engine refuses each by itself, and failed look-ups are
 reported together. What stops a whole stack with another message has a stack of its own.
 
-The sandbox cannot refuse for want of an access entry, which is part of EKS's control plane: tests/unit/program/live
-shows `access-entry-missing` with recorded answers. Nor does it end or throttle credentials.
+The sandbox cannot refuse for want of an access entry, which is part of EKS's control plane. Nor does it end or throttle
+credentials.
 """
 
 import re

@@ -148,7 +148,8 @@ class CloudReader:
         try:
             found, issuer = read.result()
         except CouldNotLookError as error:
-            self.failures.append(self._unreached(key, place, live, error))
+            rule, write = live_rules.CLUSTER_UNREACHABLE, self._to_write(key)
+            self.failures.append(kubernetes_mistake(error, place, context, live.place, rule, write=write))
             return ClusterReads()
         with suppress(LookupFailure):
             expected = self._ask.issuer(key)
@@ -193,22 +194,6 @@ class CloudReader:
         """Return the command that writes the context of a cluster."""
         cluster = self._clusters[key]
         return access.command_to_write(self._ask.place(cluster), cluster, self._inputs(key) or {})
-
-    def _unreached(self, key: str, place: Place, live: ClusterClient, error: CouldNotLookError) -> LocatedMistake:
-        """Return the mistake for a cluster without an answer; EKS may say why it does not know the credentials."""
-        cluster = self._clusters[key]
-        name, kubernetes = cluster.name or "", cluster.kubernetes
-        is_unknown = isinstance(error, NotAuthenticatedError) and kubernetes and kubernetes.eks
-        if is_unknown and "API" in self._ask.eks_cluster(key).authentication_mode:
-            about = f"EKS cluster {named(name)}, access entries"
-            if self._optional(about, partial(self._cloud.has_access_entry, cluster)) is False:
-                principal = self._cloud.principal(cluster.aws_account)
-                found = f"{named(principal)} has no access entry in the EKS cluster {named(name)}"
-                allowed = "an access entry that may write service accounts"
-                fix = f"create it: {commands.create_access_entry(self._ask.place(cluster), name, principal)}"
-                return finding(live_rules.ACCESS_ENTRY_MISSING, place, found, allowed, fix)
-        rule, write = live_rules.CLUSTER_UNREACHABLE, self._to_write(key)
-        return kubernetes_mistake(error, place, live.context, live.place, rule, write=write)
 
     def _aws_reads(self, live: AwsAccountClient) -> AwsReads:
         """Return what an AWS account has that matters for roles that are created."""

@@ -30,7 +30,6 @@ RULES = {
     (CREDENTIALS := "credentials"): "there are no valid AWS credentials",
     (WRONG_ACCOUNT := "wrong-account"): "the credentials are of an AWS account that the stack does not allow",
     (ACCOUNT_UNREACHABLE := "account-unreachable"): "another AWS account cannot be reached",
-    (ACCESS_ENTRY_MISSING := "access-entry-missing"): "the AWS identity has no access entry in the EKS cluster",
     (PODS_HOLD_BACK := "pods-hold-back"): (
         "the change ends IRSA, or EKS Pod Identity, for a service account whose Pods still use it"
     ),

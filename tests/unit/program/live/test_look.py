@@ -16,7 +16,6 @@ from irsa.rules.unknown import SECRET
 from irsa_program.live import look, reader
 from irsa_program.live.look import LiveReport
 from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError
-from irsa_world.live.aws import Caller
 from irsa_world.live.eks import EksClient
 from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import NoSuchKindError
@@ -145,15 +144,11 @@ def test_what_is_asked_is_what_the_documented_policy_allows(
     eks: Any, iam: Any, kubernetes: Cluster, calls: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls.clear()
-    monkeypatch.setattr(EksClient, "access_entries", lambda *_: [])
     looked({"bindings": {"app": APP}})
     looked({"cluster": {**CLUSTER, "name": "my-cluster"}, "bindings": {"app": {**APP, "identity": "both"}}})
-    kubernetes.errors["each"] = NOT_SIGNED_IN
-    cluster = {**CLUSTER, "name": "my-cluster", "kubernetes": {"eks": True}}
-    looked({"cluster": cluster, "bindings": {"app": APP}})
 
-    # STS needs no permission for it; of access entries moto knows nothing.
-    assert {*calls, "eks:ListAccessEntries"} - {"sts:GetCallerIdentity"} == documented("iam-check-live.json")
+    # STS needs no permission for it.
+    assert {*calls} - {"sts:GetCallerIdentity"} == documented("iam-check-live.json")
 
 
 def test_pod_identity_alone_needs_no_oidc_provider(
@@ -277,37 +272,6 @@ def test_a_cluster_that_is_too_old_for_a_guard(iam: Any, kubernetes: Cluster) ->
     mistakes = looked({"bindings": {"app": APP}, "guard": "deny"}).mistakes
 
     assert rules(mistakes) == [("guard-unavailable", "guard")]
-
-
-@pytest.mark.parametrize(
-    ("mode", "entries", "rule"),
-    [
-        ("API", [], "access-entry-missing"),
-        ("API_AND_CONFIG_MAP", [], "access-entry-missing"),
-        ("API", [f"arn:aws:iam::{NUMBER}:role/team/deployer"], "cluster-unreachable"),
-        ("CONFIG_MAP", [], "cluster-unreachable"),
-    ],
-)
-@pytest.mark.usefixtures("iam")
-def test_an_access_entry_that_is_missing(
-    kubernetes: Cluster, monkeypatch: pytest.MonkeyPatch, mode: str, entries: list[str], rule: str
-) -> None:
-    """401 of an EKS cluster: it does not know the role of the session, whose ARN there lacks the path.
-
-    Source: https://docs.aws.amazon.com/eks/latest/userguide/access-entries.html
-    """
-    kubernetes.errors["each"] = NOT_SIGNED_IN
-    there = {"endpoint": "https://x", "certificateAuthority": {"data": "eA=="}}
-    described(monkeypatch, **there, accessConfig={"authenticationMode": mode})
-    session = f"arn:aws:sts::{NUMBER}:assumed-role/deployer/me"
-    monkeypatch.setattr(EksClient, "access_entries", lambda *_: entries)
-    monkeypatch.setattr("irsa_world.live.aws.caller", lambda _: Caller(NUMBER, session))
-    cluster = {**CLUSTER, "name": "my-cluster", "kubernetes": {"eks": True}}
-    (mistake,) = looked({"cluster": cluster, "bindings": {"app": APP}}).mistakes
-
-    assert rules([mistake]) == [(rule, "cluster.kubernetes")]
-    principal = f"arn:aws:iam::{NUMBER}:role/deployer has no access entry"
-    assert (principal in mistake.mistake.found) is (rule == "access-entry-missing")
 
 
 def test_a_state_that_cannot_be_read(iam: Any, kubernetes: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
