@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from irsa import types
-from irsa.guard.policies import STACK_LABEL, policies
-from irsa.outputs import child_name
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.commands import UNKNOWN_CLUSTER
 from irsa.rules.mistakes import Place, named, path_of
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Stack
-from irsa_program.guards import PlannedGuard, guard_place
+from irsa_program.guards import PlannedGuard
 from irsa_program.live.cloud import LiveCloud
 from irsa_program.live.given_up import gives_up, whose_pods
 from irsa_program.live.guards import guard_modes
@@ -33,9 +31,9 @@ from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthentica
 from irsa_world.live.guards import guards_of
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubeconfig import UnreadKeyError
-from irsa_world.live.kubernetes import ClusterClient, NoSuchKindError
+from irsa_world.live.kubernetes import ClusterClient
 from irsa_world.live.once import Answer
-from irsa_world.model import Association, Guards
+from irsa_world.model import Association
 from irsa_world.pods import by_service_account
 
 CONCURRENT = 8
@@ -105,7 +103,7 @@ class CloudReader:
                 key: pool.submit(self._aws_reads, live) for key, live in self._cloud.reached.items() if key in created
             }
             in_clusters = {
-                key: pool.submit(self._cluster_reads, live, with_pods.get(key, set()), guarded.get(key), held)
+                key: pool.submit(self._cluster_reads, live, with_pods.get(key, set()), guarded.get(key))
                 for key, live in clusters.items()
             }
             in_eks = {key: pool.submit(self._eks_reads, key, creates) for key, creates in with_associations.items()}
@@ -220,7 +218,7 @@ class CloudReader:
         return has_agent, None if listed is None else {(each.namespace, each.service_account): each for each in listed}
 
     def _cluster_reads(
-        self, live: ClusterClient, with_pods: Collection[str], guard: PlannedGuard | None, held: Held
+        self, live: ClusterClient, with_pods: Collection[str], guard: PlannedGuard | None
     ) -> tuple[ClusterReads, str | None]:
         """Return what a cluster has, and its issuer; Pods of these namespaces only, by one list.
 
@@ -240,30 +238,11 @@ class CloudReader:
         only = next(iter(with_pods)) if len(with_pods) == 1 else None
         pods = self._optional(f"{where}, Pods", partial(live.all_pods, only)) if with_pods else None
         reads = ClusterReads(namespaces, by_name, None if pods is None else by_service_account(pods), place=live.place)
-        return (self._guard_reads(reads, live, guard, held) if guard else reads), issuer
+        return (self._guard_reads(reads, live, guard) if guard else reads), issuer
 
-    def _guard_reads(self, reads: ClusterReads, live: ClusterClient, guard: PlannedGuard, held: Held) -> ClusterReads:
+    def _guard_reads(self, reads: ClusterReads, live: ClusterClient, guard: PlannedGuard) -> ClusterReads:
         """Return what a cluster has, with what matters for its guard."""
-        where = f"cluster {named(live.context)}"
-        guards = self._guards(live, where, guard.cluster)
-        names = [each["metadata"]["name"] for each in policies(guard.settings)] if guards is not None else []
-        names = [each for each in names if held.find(types.ADMISSION_POLICY, child_name(guard.name, each)) is None]
-        ask = partial(live.object_of, "validatingadmissionpolicies")
-        taken = self._optional(f"{where}, policies of its guard", lambda: [each for each in names if ask(each)])
-        rule = guard.settings.annotations
+        where, rule = f"cluster {named(live.context)}", guard.settings.annotations
+        guards = self._optional(f"{where}, its guards", partial(guards_of, live))
         user = self._optional(f"{where}, who asks", live.user) if rule and rule.mode == "deny" else None
-        return replace(reads, guards=guards, taken=taken or (), user=user)
-
-    def _guards(self, live: ClusterClient, where: str, key: str) -> Guards | None:
-        """Return whom the guards of a cluster guard; one that cannot have any stops `pulumi up`."""
-        try:
-            live.objects_of("validatingadmissionpolicybindings", STACK_LABEL)
-        except NoSuchKindError:
-            found = f"{where} has no ValidatingAdmissionPolicy of admissionregistration.k8s.io/v1"
-            fix = "upgrade the cluster, or write guard: off for it"
-            place, allowed = guard_place(self._stack, key), "Kubernetes 1.30 or newer"
-            self.failures.append(finding(live_rules.GUARD_UNAVAILABLE, place, found, allowed, fix))
-            return None
-        except CouldNotLookError:
-            pass  # it is said where it is asked for again
-        return self._optional(f"{where}, its guards", partial(guards_of, live))
+        return replace(reads, guards=guards, user=user)

@@ -21,7 +21,6 @@ class ClusterReads:
         pods: The Pods that have not ended, by service account as `namespace/name`, where some must restart before a
             change, or a guard is declared.
         guards: Whom the guards of stacks guard, where one is declared.
-        taken: The names of its policies that exist, and are not in the state.
         user: Who asks, where a guard denies annotations.
         has_agent: Whether its nodes have the agent of EKS Pod Identity: by the add-on, or as those of Auto Mode.
         associations: Its associations by namespace and service account.
@@ -31,7 +30,6 @@ class ClusterReads:
     service_accounts: Mapping[tuple[str, str], ServiceAccount] | None = None
     pods: Mapping[str, Sequence[Mapping[str, Any]]] | None = None
     guards: Guards | None = None
-    taken: Sequence[str] = ()
     user: User | None = None
     has_agent: bool | None = None
     associations: Mapping[tuple[str, str], Association] | None = None

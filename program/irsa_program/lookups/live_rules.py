@@ -40,11 +40,9 @@ RULES = {
         "Pods run without an AWS identity, which `irsa:guard` refuses in new ones, or warns of"
     ),
     (GUARDED_TWICE := "guarded-twice"): "another stack guards a namespace already",
-    (GUARD_EXISTS := "guard-exists"): "the name of a guard's policy is taken, by another stack for example",
     (GUARD_LOCKS_OUT := "guard-locks-out"): (
         "`annotations` of a guard would refuse the roles that your user writes, and so the next `pulumi up`"
     ),
-    (GUARD_UNAVAILABLE := "guard-unavailable"): "the cluster is older than Kubernetes 1.30, and has no guard",
     (PODS_LOSE_ROLE := "pods-lose-role"): "the change deletes or replaces what Pods use",
 }
 

@@ -18,7 +18,6 @@ from irsa_program.live.look import LiveReport
 from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError
 from irsa_world.live.eks import EksClient
 from irsa_world.live.kubeconfig import configuration
-from irsa_world.live.kubernetes import NoSuchKindError
 from irsa_world.model import EksCluster, User
 from irsa_world.state.resource import resources_of
 from tests.unit.irsa_world.live.kubernetes_api import kubeconfig
@@ -265,13 +264,6 @@ def test_a_cluster_that_is_not_reached_hides_nothing_of_aws(iam: Any, kubernetes
         kubernetes.errors = {"namespaces": GONE} if rule == "cluster-unreachable" else {}
         expected = [(rule, "cluster"), ("role-exists", "bindings.app.role.name")]
         assert rules(looked({"bindings": {"app": APP}}).mistakes) == expected
-
-
-def test_a_cluster_that_is_too_old_for_a_guard(iam: Any, kubernetes: Cluster) -> None:
-    kubernetes.errors["objects_of"] = NoSuchKindError("404")
-    mistakes = looked({"bindings": {"app": APP}, "guard": "deny"}).mistakes
-
-    assert rules(mistakes) == [("guard-unavailable", "guard")]
 
 
 def test_a_state_that_cannot_be_read(iam: Any, kubernetes: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
