@@ -168,8 +168,6 @@ class EksCluster(NamedTuple):
     issuer: str | None
     endpoint: str
     certificate_authority: str | None
-    authentication_mode: str = ""
-    """`API`, `API_AND_CONFIG_MAP` or `CONFIG_MAP`: who may use its Kubernetes API."""
     arn: str = ""
     auto_mode: bool = False
     """Whether its nodes are those of EKS Auto Mode, which have the agent of EKS Pod Identity without its add-on."""
@@ -182,7 +180,6 @@ class EksCluster(NamedTuple):
             found.get("identity", {}).get("oidc", {}).get("issuer"),
             str(found.get("endpoint") or ""),
             found.get("certificateAuthority", {}).get("data"),
-            found.get("accessConfig", {}).get("authenticationMode") or "",
             str(found.get("arn") or ""),
             (found.get("computeConfig") or {}).get("enabled") is True,
         )

@@ -98,8 +98,6 @@ def test_an_association_that_exists(deploy: Callable[..., Project], cloud: Any) 
     assert "ResourceInUseException" in project.run("up", "--yes").stdout
     project.set(using_pods(podIdentity={"importIds": {"cluster": found}}))
     assert checked(project)[0] == 0
-    project.set(using_pods(podIdentity={"importIds": {"cluster": "a-aaaaaaaaaaaaaaaaa"}}))
-    assert rules(checked(project)[1]) == [("import-missing", "bindings.app.podIdentity.importIds.cluster")]
     eks.delete_pod_identity_association(clusterName=CLUSTER, associationId=found)
 
 
@@ -151,12 +149,6 @@ ADVICE: Mapping[str, Advice] = {
         roles_only("advice-boundary", permissionsBoundary=f"arn:aws:iam::{ACCOUNT}:policy/advice-polcy"),
         "did you mean",
         lambda fix: roles_only("advice-boundary", permissionsBoundary=arn_in(fix)),
-    ),
-    "named": Advice(
-        "role-missing",
-        {**annotated("advice-named"), "role": {"arn": f"arn:aws:iam::{ACCOUNT}:role/advice-stay"}},
-        "did you mean",
-        lambda fix: {**annotated("advice-named"), "role": {"arn": arn_in(fix)}},
     ),
     "created": Advice(
         "service-account-exists",

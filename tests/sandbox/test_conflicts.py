@@ -4,8 +4,8 @@ Each line of the tables is one prepared conflict, or what looks like one. As man
 bindings are deployed with --continue-on-error, so that the engine refuses each by itself, and failed look-ups are
 reported together. What stops a whole stack with another message has a stack of its own.
 
-The sandbox cannot refuse for want of an access entry, which is part of EKS's control plane: tests/unit/program/live
-shows `access-entry-missing` with recorded answers. Nor does it end or throttle credentials.
+The sandbox cannot refuse for want of an access entry, which is part of EKS's control plane. Nor does it end or throttle
+credentials.
 """
 
 import re
@@ -26,7 +26,6 @@ from tests.sandbox.conflicts import (
     DATA,
     GREEN,
     MY_CLUSTER,
-    MY_POLICY,
     OF_GREEN,
     WITHOUT_PODS,
     Settings,
@@ -48,24 +47,8 @@ from tests.sandbox.project import ROOT, Project, blue_and_green
 pytestmark = pytest.mark.sandbox
 
 Deploy = Callable[..., Project]
-
+READ_ONLY = "arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess"
 FREE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/somebody"
-READ_ONLY = tuple(
-    f"arn:aws:iam::aws:policy/{name}"
-    for name in (
-        "AmazonDynamoDBReadOnlyAccess",
-        "AmazonEC2ReadOnlyAccess",
-        "AmazonRDSReadOnlyAccess",
-        "AmazonRoute53ReadOnlyAccess",
-        "AmazonS3ReadOnlyAccess",
-        "AmazonSNSReadOnlyAccess",
-        "AmazonSQSReadOnlyAccess",
-        "AmazonVPCReadOnlyAccess",
-        "CloudWatchReadOnlyAccess",
-        "IAMReadOnlyAccess",
-        "SecurityAudit",
-    )
-)
 
 
 class Live(NamedTuple):
@@ -163,12 +146,6 @@ def imported(*what: str) -> Settings:
     return {"import": list(what)}
 
 
-def trusting(name: str, count: int) -> Settings:
-    """A binding whose trust policy has about 65 characters per subject."""
-    subjects = [f"team-a:service-account-of-some-length-{index:03}" for index in range(count)]
-    return {"role": {"name": name}, "trust": {"subjects": subjects}}
-
-
 def whole(name: str, **settings: Any) -> Settings:
     return {**annotated(name, **settings), **with_policy(name)}
 
@@ -211,30 +188,13 @@ CONFLICTS = (
         {"sa-ours-overwritten": existing("sa-ours-overwritten")},
         service_account,
     ),
-    Case("sa-to-import", "import-missing", but(annotated, imported("serviceAccount"))),
     # Roles
     Case("role-taken", "role-exists", partial(roles_only, path="/irsa/"), role),
     Case("role-in-capitals", "role-exists", roles_only, lambda name: role(name.upper())),
     Case("role-of-data", "role-exists", but(roles_only, DATA_ONLY), partial(role, aws_account=OTHER_AWS_ACCOUNT)),
-    Case("role-to-import", "import-missing", but(roles_only, imported("role"))),
-    Case(
-        "inline-to-import",
-        "import-missing",
-        but(roles_only, {"inlinePolicies": {"none": MY_POLICY}, **imported("role", "inlinePolicies")}),
-        lambda name: role(name, ACCOUNT, OF_WORKER),
-    ),
-    Case(
-        "attachment-to-import",
-        "import-missing",
-        but(roles_only, {"policyArns": [READ_ONLY[0]], **imported("role", "attachments")}),
-        lambda name: role(name, ACCOUNT, OF_WORKER),
-    ),
     # Policies
     Case("arn-misspelled", "policy-missing", with_arns(f"arn:aws:iam::{ACCOUNT}:policy/exsting-policy")),
     Case("boundary-misspelled", "boundary-missing", partial(roles_only, **BOUNDARY)),
-    # Quotas of one role; the stack file says that AWS has raised them, which it has not.
-    Case("quota-of-attachments", "quota-reached", with_arns(*READ_ONLY)),
-    Case("quota-of-trust", "quota-reached", partial(trusting, count=40)),
 )
 
 # Deployed one after the other: the attachment of a policy that failed ends the deployment of what is not under way.
@@ -246,7 +206,6 @@ CONFLICTS_OF_POLICIES = (
         lambda name: {**roles_only(name), "policy": {"name": name, "document": long_document(90)}},
         lambda name: policy(f"{name}-2"),
     ),
-    Case("policy-to-import", "import-missing", but(with_policy, imported("policy"))),
 )
 
 LOOK_ALIKES = (
@@ -271,8 +230,6 @@ LOOK_ALIKES = (
     ),
     Case("role-prefix", None, but(annotated, {"role": {"namePrefix": "role-pre"}}), lambda _: role("role-pre")),
     Case("policy-like-a-role", None, but(with_policy, {"role": {}}), role),
-    Case("quota-exactly", None, with_arns(*READ_ONLY[:10])),
-    Case("quota-of-trust-nearly", None, partial(trusting, count=24)),
     Case(
         "imported",
         None,
@@ -391,7 +348,6 @@ def outcome(cloud: Any, green: str, live: Live, tmp_path_factory: pytest.TempPat
         return {
             "clusters": blue_and_green(green),
             "accounts": {"data": DATA},
-            "quotas": {"trustPolicySize": 4096, "attachedPolicies": 20},
             "bindings": {key: {"clusters": ["blue"], **binding} for key, binding in bindings.items()},
         }
 

@@ -107,12 +107,6 @@ def existing(cloud: Any) -> Iterator[Existing]:
     found.kubernetes.delete(ServiceAccount, "app", namespace="default")
 
 
-def differing(project: Project) -> list[str]:
-    answer = irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json")
-    (file,) = json.loads(answer.stdout)["files"]
-    return [each["found"] for each in file["errors"] if each["rule"] == "import-differs"]
-
-
 def refused(stack: Stack, existing: Existing) -> str:
     """Run `up`, which must be refused again and again, and return its output on one line; nothing has changed."""
     said = [" ".join(stack.refused("up", "--yes", "--skip-preview").split()) for _ in range(2)]
@@ -131,13 +125,13 @@ def forget(stack: Stack, said: str) -> None:
 
 
 def test_a_role_by_the_stack_file(deploy: Deploy, existing: Existing) -> None:
-    """The attack: `import` and an administrator's role, which `check --live` called good.
+    """The attack: `import` and an administrator's role, as `import` of another tool would take it.
 
     `pulumi up` gave it another trust policy and took its boundary, and `pulumi destroy` deleted it.
     """
     attack = {"role": {"name": NAME}, "policyArns": [ADMINISTRATOR], "import": ["role", "attachments"]}
     project = deploy({"bindings": {"app": {**attack, "trust": {"subjects": ["default:app"]}}}})
-    found = differing(project)
+    found = " ".join(project.refused("preview").split())
     for value in (
         "of the platform team",
         "43200",
@@ -147,26 +141,22 @@ def test_a_role_by_the_stack_file(deploy: Deploy, existing: Existing) -> None:
         "default:web",
         "own",
     ):
-        assert any(value in each for each in found), value
+        assert value in found
     said = refused(project, existing)
-    assert all(each in said for each in found)
     # In one step: an inline policy that is declared and not imported is refused next.
     assert "add inlinePolicies to import" in said
     assert not project.resources("ServiceAccountRole")
-    assert found[0] in " ".join(project.refused("preview").split())
     assert "differs from what is declared" in " ".join(irsa(project, "diff", "--stack", STACK).stderr.split())
 
     rewritten = {**AS_IT_IS["trust"], "statements": [ROOT, PODS, EVIL]}
     project.set({"bindings": {"app": {**AS_IT_IS, "trust": rewritten}}})
     assert "repo:evil/any" in refused(project, existing)
     project.set({"bindings": {"app": AS_IT_IS}})
-    assert differing(project) == []
     assert project.up() == {"create": 1, "import": 3, "update": 1}
     assert existing.read() == existing.before
     later = {**AS_IT_IS, "role": {**AS_IT_IS["role"], "description": "later"}, "retainOnDelete": True}
     project.set({"bindings": {"app": later}})
-    (found_later,) = differing(project)
-    assert found_later in " ".join(project.refused("preview").split())
+    assert "later" in project.refused("preview")
     project.set({"bindings": {"app": {key: value for key, value in later.items() if key != "import"}}})
     assert project.up() == {"update": 1}
 

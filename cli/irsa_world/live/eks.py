@@ -43,11 +43,6 @@ class EksClient:
             "DescribeCluster", name, lambda eks: EksCluster.of(eks.describe_cluster(name=name)["cluster"])
         )
 
-    def access_entries(self, cluster: str) -> list[str] | None:
-        """Return the ARNs of the IAM principals that have an access entry in a cluster; None if it does not exist."""
-        entries = partial(all_pages, operation="ListAccessEntries", element="accessEntries", clusterName=cluster)
-        return self._ask("ListAccessEntries", entries)
-
     def addon_status(self, cluster: str, name: str = AGENT) -> str | None:
         """Return the status of an add-on, such as `ACTIVE`; None where the cluster does not have it."""
         return self._once(

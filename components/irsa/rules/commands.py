@@ -155,8 +155,6 @@ who_am_i = _aws("aws sts get-caller-identity")
 assume_role = _aws("aws sts assume-role --role-arn {role_arn} --role-session-name irsa --query AssumedRoleUser")
 detach_policy = _aws("aws iam detach-role-policy --role-name {role_name} --policy-arn {policy_arn}")
 delete_inline_policy = _aws("aws iam delete-role-policy --role-name {role_name} --policy-name {policy_name}")
-# It grants nothing yet: https://docs.aws.amazon.com/cli/latest/reference/eks/create-access-entry.html
-create_access_entry = _aws("aws eks create-access-entry --cluster-name {cluster} --principal-arn {principal_arn}")
 # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
 create_addon = _aws("aws eks create-addon --cluster-name {cluster} --addon-name {addon}")
 # The label is the same by its Helm chart: https://github.com/aws/eks-pod-identity-agent (charts)
@@ -223,7 +221,6 @@ _patch = _kubectl("patch serviceaccount {name} -n {namespace}", "--type json -p 
 restart = _kubectl("rollout restart {workload} -n {namespace}")
 # Its owner creates it again.
 delete_pod = _kubectl("delete pod {name} -n {namespace}")
-delete_guard = _kubectl("delete validatingadmissionpolicybindings,validatingadmissionpolicies -l {label}")
 
 
 def create_service_account(place: ClusterPlace, namespace: str, name: str) -> str:

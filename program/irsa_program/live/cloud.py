@@ -7,7 +7,6 @@ from typing import Any
 
 from irsa_config.models import ClusterKeys
 from irsa_config.stack import Stack
-from irsa_program.live.held import account_and_name
 from irsa_program.lookups.access import asked_aws_account, reached
 from irsa_program.lookups.values import AwsIdentity
 from irsa_world.causes import Cause
@@ -64,25 +63,6 @@ class LiveCloud:
     def stack_outputs(self, stack: str) -> Mapping[str, Any]:
         """Return the outputs of another stack."""
         return stack_outputs(stack, self._folder)
-
-    def principal(self, aws_account: str | None) -> str:
-        """Return the ARN of the IAM principal whose credentials are in use: of a session, that of its role.
-
-        A session's ARN lacks the role's path: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
-        """
-        arn = self._caller(aws_account).arn
-        parts = arn.split(":")
-        return f"arn:{parts[1]}:iam::{parts[4]}:role/{parts[5].split('/')[1]}" if ":assumed-role/" in arn else arn
-
-    def has_access_entry(self, cluster: ClusterKeys) -> bool:
-        """Return whether EKS has an access entry of the cluster for the credentials in use.
-
-        Raises:
-            CouldNotLookError: EKS does not answer, or denies the request.
-        """
-        principal = self.principal(cluster.aws_account)
-        entries = self.eks(cluster).access_entries(cluster.name or "")
-        return account_and_name(principal, "role") in {account_and_name(entry, "role") for entry in entries or ()}
 
     def eks(self, cluster: ClusterKeys) -> EksClient:
         """Return EKS in the AWS account and the region of a cluster."""

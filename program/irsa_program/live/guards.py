@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from irsa import types
 from irsa.guard.policies import STACK_LABEL
 from irsa.guard.rules import may_annotate, mode_in
-from irsa.rules import commands
 from irsa.rules.mistakes import listed, named
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.guards import GuardedAccount, PlannedGuard, guard_place
@@ -38,7 +37,7 @@ def guard_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield what is in the way of the guards, and the running Pods that they would refuse."""
     for guard in stack.guards:
         cluster = stack.cluster(guard.cluster)
-        for rule in (_unguarded_pods, _locked_out, _guarded_twice, _existing):
+        for rule in (_unguarded_pods, _locked_out, _guarded_twice):
             yield from rule(stack, guard, cluster)
 
 
@@ -62,7 +61,7 @@ def _unguarded_pods(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterRe
 
 def _guarded_twice(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterReads) -> Iterator[LocatedMistake]:
     """Yield the stacks whose guards guard a namespace of this one's already."""
-    # The state says which guards are this stack's; of one of the same name, `_existing` tells.
+    # The state says which guards are this stack's.
     own = {each.text("metadata", "labels", STACK_LABEL) for each in stack.held.of(types.ADMISSION_BINDING)}
     namespaces = {each.namespace for each, _ in guard_modes(guard)}
     of_stack: dict[str, set[str]] = {}
@@ -76,17 +75,6 @@ def _guarded_twice(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterRea
             fix = f"in irsa:guard of one of them, write namespaces: {{{min(shared)}: off}}; or move the bindings"
             place = guard_place(stack.stack, guard.cluster)
             yield finding(live_rules.GUARDED_TWICE, place, found, "one guard for each namespace", fix)
-
-
-def _existing(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterReads) -> Iterator[LocatedMistake]:
-    """Yield a guard whose names are taken: two stacks have the same where their names and their projects' are."""
-    if names := cluster.taken:
-        found = f"this guard's policies exist already{stack.where(guard.cluster)}, and this stack did not create them:"
-        found = f"{found} {listed(names)}"
-        delete = commands.delete_guard(cluster.place, f"{STACK_LABEL}={guard.settings.stack}")
-        fix = f"rename yours, if another team has a stack and a project of these names; otherwise: {delete}"
-        allowed = "policies whose names nobody uses: the project's and the stack's name are in them"
-        yield finding(live_rules.GUARD_EXISTS, guard_place(stack.stack, guard.cluster), found, allowed, fix)
 
 
 def _locked_out(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterReads) -> Iterator[LocatedMistake]:

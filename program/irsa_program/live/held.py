@@ -56,16 +56,6 @@ class Held:
         """ARNs of the resources that have one: of roles, policies and IAM OIDC providers, for example."""
         return frozenset(filter(None, (each.arn for each in self.resources.values())))
 
-    @functools.cached_property
-    def attached(self) -> Mapping[str, frozenset[str]]:
-        """ARNs of the attached policies by the ARN of their role: in another AWS account, its name is another one's."""
-        roles = {(each.provider, each.text("name")): each.text("arn") for each in self.of(types.ROLE)}
-        found: dict[str, set[str]] = {}
-        for each in self.of(types.ATTACHMENT):
-            if role_arn := roles.get((each.provider, each.text("role"))):
-                found.setdefault(role_arn, set()).add(each.text("policyArn"))
-        return {role: frozenset(arns) for role, arns in found.items()}
-
 
 def held_by(state: Iterable[Resource]) -> Held:
     """Return what the resources of a state hold."""

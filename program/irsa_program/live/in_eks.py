@@ -1,26 +1,19 @@
-"""What EKS Pod Identity lacks, or would refuse: its agent, associations that exist, quotas, and chained roles."""
+"""What EKS Pod Identity lacks, or would refuse: its agent, and associations that exist."""
 
 from collections.abc import Iterator, Mapping
-from itertools import count
 
 from irsa import types
-from irsa.evaluation import Decision, TrustDocumentError, evaluate
-from irsa.evaluation.answers import RoleRequest
 from irsa.resources import DeclaredResource
 from irsa.rules import commands
 from irsa.rules.mistakes import named
-from irsa.rules.trust import assume_role_actions
-from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
-from irsa_program.live.given_up import GivenUp, gives_up
 from irsa_program.live.in_use import name_conflicts
-from irsa_program.live.planned import PlannedStack, account_of, roles_to_tag, service_account_of
+from irsa_program.live.planned import PlannedStack, account_of, service_account_of
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.live_rules import finding
 from irsa_program.plan import PlannedComponent
-from irsa_world.live.eks import AGENT, MOST_ASSOCIATIONS
+from irsa_world.live.eks import AGENT
 from irsa_world.model import Association
-from irsa_world.stages import spelled
 from irsa_world.state.resource import Resource
 
 
@@ -43,80 +36,26 @@ def missing_agents(stack: PlannedStack) -> Iterator[LocatedMistake]:
 def eks_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
     """Yield what EKS would refuse of associations."""
     ours = {each.text("associationId"): each for each in stack.held.of(types.POD_IDENTITY_ASSOCIATION)}
-    new: dict[str, Iterator[int]] = {}
     for planned in stack.components:
         there = stack.cluster(planned.cluster).associations
         if there is None:
             continue
         for association in planned.spec.of(types.POD_IDENTITY_ASSOCIATION):
             live = there.get(service_account_of(association))
-            if stack.held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name):
-                change = gives_up(planned, stack.held)
-                if live is None and change and change.way is IRSA:
-                    yield _gone(stack, planned, change)
-            elif association.import_id or live:
+            if live and not stack.held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name):
                 yield from _existing(planned, association, live, ours)
-            else:
-                # EKS raises it for nobody: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
-                used, created = len(there), next(new.setdefault(planned.cluster or "", count(1)))
-                if used + created == MOST_ASSOCIATIONS + 1:
-                    found = f"associations of the EKS cluster{planned.where}: {used:,}, and more to be created"
-                    allowed = f"at most {MOST_ASSOCIATIONS:,} in a cluster, a quota that EKS does not raise"
-                    fix = "remove some that are not in use, or leave the rest at identity: irsa"
-                    yield finding(live_rules.QUOTA_REACHED, planned.place("identity"), found, allowed, fix)
-
-
-def _gone(stack: PlannedStack, planned: PlannedComponent, change: GivenUp) -> LocatedMistake:
-    """Return that IRSA ends without the association that the state has: somebody deleted it."""
-    found = f"the association of {named(account_of(planned) or '')}{planned.where}, which is in the state, is gone:"
-    found = f"{found} new Pods would get no credentials"
-    fix = f"first run `{commands.up(stack.name)}` with identity: {spelled(change.before)}, which creates it again"
-    return finding(live_rules.ASSOCIATION_MISSING, planned.place("identity"), found, "the association", fix)
 
 
 def _existing(
-    planned: PlannedComponent, association: DeclaredResource, live: Association | None, ours: Mapping[str, Resource]
+    planned: PlannedComponent, association: DeclaredResource, live: Association, ours: Mapping[str, Resource]
 ) -> Iterator[LocatedMistake]:
-    """Yield what is wrong with an association that exists, or is to be adopted."""
+    """Yield what is wrong with an association that exists."""
     about = f"the association of the service account {named(account_of(planned) or '')}"
-    if live and live.owner_arn:
+    if live.owner_arn:
         # EKS lets nothing else change it: https://docs.aws.amazon.com/eks/latest/userguide/update-addon-role.html
         found = f"{about} exists already{planned.where}: {named(live.owner)} owns it, and alone may change it"
         allowed = "a service account that no add-on has an association for"
         fix = "remove this binding, and give the add-on its role by its own settings; or use another service account"
         yield finding(live_rules.ASSOCIATION_EXISTS, planned.place("identity"), found, allowed, fix)
         return
-    there = live.association_id if live else None
-    wanted = association.import_id and association.import_id.rpartition(",")[2]
-    yield from name_conflicts(planned, association, about, there, wanted, ours.get(there or ""))
-
-
-def untagged_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:
-    """Yield the roles that a role may assume, but not with the session tags of EKS Pod Identity.
-
-    They are transitive, and STS demands sts:TagSession of each role that is assumed with them:
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_role-chaining
-    """
-    roles = {role.arn: role for each in stack.aws_accounts.values() for role in each.roles or ()}
-    created = {planned.role_arn for planned in stack.components if planned.spec.role}
-    for planned in stack.components:
-        role_arn = planned.role_arn
-        for place, arn in roles_to_tag(planned) if role_arn else ():
-            if arn in roles and arn not in created and role_arn and _lacks_tag_session(roles[arn].trust, role_arn):
-                found = f"the trust policy of {named(arn)} allows {named(role_arn)} sts:AssumeRole, not sts:TagSession"
-                found += ", without which STS refuses a session with the tags of EKS Pod Identity"
-                fix = "add sts:TagSession to the Action of that statement"
-                allowed = "both actions for the role"
-                yield finding(live_rules.TAG_SESSION_MISSING, planned.place(*place), found, allowed, fix)
-
-
-def _lacks_tag_session(trust: Mapping[str, object], role_arn: str) -> bool:
-    """Return whether a trust policy lets a role assume its own, but surely not with session tags."""
-    try:
-        without, with_tags = (
-            evaluate(trust, RoleRequest(role_arn, assume_role_actions(session_tags))).decision
-            for session_tags in (False, True)
-        )
-    except TrustDocumentError:
-        return False
-    return without is not Decision.DENIED and with_tags is Decision.DENIED
+    yield from name_conflicts(planned, association, about, live.association_id, ours.get(live.association_id))

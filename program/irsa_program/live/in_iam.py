@@ -1,32 +1,26 @@
-"""What IAM would refuse: names that are taken, policies that do not exist, what is to be adopted, and quotas."""
+"""What IAM would refuse: names that are taken, and policies that do not exist."""
 
 import functools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 from irsa import types
 from irsa.resources import DeclaredResource, Ref
 from irsa.rules import commands
-from irsa.rules.arns import Arn, issuer_of_provider
+from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Place, likely, named
-from irsa.rules.policies import policy_size
 from irsa.rules.unknown import known_or
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held, account_and_name, named_in_iam
 from irsa_program.live.in_use import name_conflicts
-from irsa_program.live.planned import PlannedStack, attached_arns, replacing
+from irsa_program.live.planned import PlannedStack
 from irsa_program.live.reads import AwsReads
 from irsa_program.lookups import live_rules
-from irsa_program.lookups.imported import LiveImport, import_differences
 from irsa_program.lookups.live_rules import finding
 from irsa_program.plan import PlannedComponent, known_value
 
-# The default, and the most to which AWS raises it (Service Quotas: L-858F3967). GetAccountSummary says nothing of it.
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-OIDC_PROVIDERS, MOST_OIDC_PROVIDERS = 100, 700
-
 
 def iam_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
-    """Yield what IAM would refuse of roles and policies, and what is to be imported and differs from what is there."""
+    """Yield what IAM would refuse of roles and policies."""
     created = {planned.arn_of(each) for planned in stack.components for each in planned.spec.of(types.POLICY)}
     nearest = functools.cache(_nearest)
     for planned in stack.components:
@@ -34,30 +28,22 @@ def iam_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
         if aws_account is None or role is None:
             continue
         options = stack.options(planned.aws_account, "")
-        there = aws_account.to_import.get(planned.name, LiveImport())
         if aws_account.roles is not None:
             yield from _name(planned, role, aws_account, stack.held)
         if aws_account.policies is not None:
             for policy in planned.spec.of(types.POLICY):
                 yield from _name(planned, policy, aws_account, stack.held)
             for rule, place, arn in _existing_policies(planned, role):
-                can_be_attached = aws_account.policies.get(arn)
-                if can_be_attached is None and arn not in created:
-                    fix = nearest(options, arn, "policy", tuple(aws_account.policies))
-                    yield finding(rule, place, f"there is no policy {named(arn)}", "the ARN of an existing policy", fix)
-                elif can_be_attached is False:
-                    found = f"the policy {named(arn)} cannot be attached any more"
-                    yield finding(rule, place, found, "a policy that can be attached", "use another policy")
-        yield from _to_adopt(planned, role, there, stack.held)
-        settings = {} if planned.aws_account else stack.aws_settings
-        yield from import_differences(planned.binding.key, planned.spec, there, settings)
-        yield from _quotas_of_role(planned, role, aws_account, there, stack.held)
+                if not aws_account.policies.get(arn) and arn not in created:
+                    fix = nearest(options, arn, tuple(aws_account.policies))
+                    found = f"the policy {named(arn)} does not exist, or may no longer be attached"
+                    yield finding(rule, place, found, "the ARN of a policy that may be attached", fix)
 
 
 def _name(
     planned: PlannedComponent, created: DeclaredResource, aws_account: AwsReads, held: Held
 ) -> Iterator[LocatedMistake]:
-    """Yield what is wrong with the name of a role or policy that is created, or imported."""
+    """Yield what is wrong with the name of a role or policy that is created."""
     is_role, noun = created.type == types.ROLE, types.NOUNS[created.type]
     arn, before = planned.arn_of(created), held.find(created.type, created.logical_name)
     if arn is None:
@@ -69,12 +55,7 @@ def _name(
     existing = (aws_account.roles_by_name if is_role else aws_account.policies_by_name).get(name)
     others = (held.by_name.get((created.type, each, name)) for each in (account_id, ""))
     other = next(filter(None, others), None)
-    about = f"the {noun} {named(arn if created.import_id and not other else existing or arn)}"
-    wanted = arn if created.import_id else None
-    # A role is imported by its name: its path is compared with what is declared.
-    if wanted and is_role and existing and Arn.name_in(existing) == created.import_id:
-        wanted = existing
-    yield from name_conflicts(planned, created, about, existing, wanted, other)
+    yield from name_conflicts(planned, created, f"the {noun} {named(existing or arn)}", existing, other)
 
 
 def _existing_policies(planned: PlannedComponent, role: DeclaredResource) -> Iterator[tuple[str, Place, str]]:
@@ -92,123 +73,25 @@ def _existing_policies(planned: PlannedComponent, role: DeclaredResource) -> Ite
         yield live_rules.BOUNDARY_MISSING, planned.place("role", "permissionsBoundary"), boundary
 
 
-def missing_roles(stack: PlannedStack) -> Iterator[LocatedMistake]:
-    """Yield the roles that bindings only name, and that their AWS account does not have."""
-    read = {
-        each.number: (key, dict.fromkeys(role.arn for role in each.roles))
-        for key, each in stack.aws_accounts.items()
-        if each.roles is not None
-    }
-    created = {planned.role_arn for planned in stack.components if planned.spec.role}
-    for planned in stack.components:
-        arn = planned.role_arn or ""
-        key, arns = read.get(account_and_name(arn, "role")[0], (None, None))
-        if arns is not None and arn not in created and arn not in arns:
-            found = f"there is no role {named(arn)}: Pods get no credentials"
-            fix = _nearest(stack.options(key, ""), arn, "role", arns)
-            yield finding(live_rules.ROLE_MISSING, planned.place("role", "arn"), found, "an existing role", fix)
-
-
-def _nearest(place: commands.AwsPlace, arn: str, kind: str, known: Collection[str]) -> str:
-    """Return the advice to use the role or policy whose name is most similar, by its whole ARN."""
-    names = {account_and_name(each, kind)[1]: each for each in known}
-    name = likely(account_and_name(arn, kind)[1], names, most=len(names))
+def _nearest(place: commands.AwsPlace, arn: str, known: Collection[str]) -> str:
+    """Return the advice to use the policy whose name is most similar, by its whole ARN."""
+    names = {account_and_name(each, "policy")[1]: each for each in known}
+    name = likely(account_and_name(arn, "policy")[1], names, most=len(names))
     return (
-        f"did you mean {named(names[name])}?" if name else f"name one that exists, of {commands.LIST_ARNS[kind](place)}"
+        f"did you mean {named(names[name])}?"
+        if name
+        else f"name one that exists, of {commands.LIST_ARNS['policy'](place)}"
     )
 
 
-def _to_adopt(
-    planned: PlannedComponent, role: DeclaredResource, there: LiveImport, held: Held
-) -> Iterator[LocatedMistake]:
-    """Yield what is wrong with the policies of a role that exists: it is adopted with them, or without."""
-    about = f"of the role {named(str(known_value(role.inputs['name'])))}"
-    for each, arn in zip(planned.spec.of(types.ATTACHMENT), attached_arns(planned, held), strict=True):
-        is_known = there.attached is None or arn in there.attached or held.find(types.ATTACHMENT, each.logical_name)
-        if each.import_id and not is_known:
-            which = f"the attachment {about} to {named(str(arn))} does not exist"
-            fix = "remove attachments from import: then irsa creates it"
-            yield finding(live_rules.IMPORT_MISSING, planned.place("import"), which, "what exists, to import it", fix)
-    documents = there.inline
-    for each in planned.spec.of(types.INLINE_POLICY) if documents is not None else ():
-        if not held.find(types.INLINE_POLICY, each.logical_name):
-            name = each.inputs["name"]
-            found = (each.import_id or name) if name in (documents or ()) else None
-            yield from name_conflicts(planned, each, f"the inline policy {named(name)} {about}", found, each.import_id)
-
-
 def provider_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
-    """Yield the OIDC providers that exist, although the stack is to create them, and those that exceed the quota."""
-    new: dict[str, set[str]] = {}
+    """Yield the OIDC providers that exist, although the stack is to create them."""
     for (cluster, key), arn in stack.lookups.oidc_providers.items():
         aws_account, settings = stack.aws_accounts.get(key), stack.stack.clusters_by_key[cluster]
         if aws_account is None or not settings.create_oidc_provider or arn in stack.held.arns:
             continue
-        place = (*stack.stack.place_of_cluster(cluster), "createOidcProvider")
-        providers, account_id = aws_account.oidc_providers or frozenset(), aws_account.number
-        if arn in providers:
+        if arn in (aws_account.oidc_providers or ()):
+            place = (*stack.stack.place_of_cluster(cluster), "createOidcProvider")
             found = f"the IAM OIDC provider {named(arn)} exists already, and this stack did not create it"
             allowed = f"an AWS account without a provider for {named(issuer_of_provider(arn))}"
             yield finding(live_rules.PROVIDER_EXISTS, place, found, allowed, "remove createOidcProvider")
-            continue
-        created = new.setdefault(account_id, set())
-        created.add(arn)
-        used, total = len(providers), len(providers) + len(created)
-        # An AWS account that has more has a higher quota.
-        if total > MOST_OIDC_PROVIDERS or used <= OIDC_PROVIDERS < total:
-            found = f"IAM OIDC providers of the AWS account {account_id}: {used:,}, and {len(created):,} to be created"
-            allowed = f"at most {OIDC_PROVIDERS}, unless AWS raised the quota, to {MOST_OIDC_PROVIDERS} at most"
-            fix = "ask AWS to raise the quota (Service Quotas: L-858F3967), or remove some that are not in use"
-            rule = live_rules.QUOTA_REACHED if total > MOST_OIDC_PROVIDERS else live_rules.DEFAULT_QUOTA
-            yield finding(rule, place, found, allowed, fix)
-
-
-def _quotas_of_role(
-    planned: PlannedComponent, role: DeclaredResource, aws_account: AwsReads, there: LiveImport, held: Held
-) -> Iterator[LocatedMistake]:
-    trust = known_value(role.inputs["assumeRolePolicy"])
-    policies = attached_arns(planned, held)
-    before = held.attached.get(planned.role_arn or "", frozenset()) | {*(there.attached or ())}
-    # The engine attaches the new ones before it detaches the others.
-    detached = len(before - {*policies}) if {*policies} - before else 0
-    until = f", until {detached:,} that it has now are detached at the end" if detached else ""
-    ask = "use fewer, or ask AWS to raise the quota (Service Quotas)"
-    more = "; or remove the old ones first, in a change of its own" if detached else ""
-    uses = (
-        ("AttachedPoliciesPerRoleQuota", "managed policies of the role", len(policies) + detached, "policyArns"),
-        ("AssumeRolePolicySizeQuota", "characters of the trust policy", policy_size(trust) if trust else 0, "trust"),
-    )
-    for key, what, used, place in uses:
-        quota = (aws_account.summary or {}).get(key)
-        if quota is not None and used > quota:
-            found, fix = f"{what}: {used:,}", ask
-            if place == "policyArns":
-                found, fix = f"{found}{until}", f"{ask}{more}"
-            allowed = f"at most {quota:,} in the AWS account {aws_account.number}"
-            yield finding(live_rules.QUOTA_REACHED, planned.place(place), found, allowed, fix)
-
-
-def account_quotas(stack: PlannedStack) -> Iterator[LocatedMistake]:
-    """Yield the quotas of AWS accounts that the new roles and policies exceed, at the first that does."""
-    new: dict[tuple[str, str], list[PlannedComponent]] = {}
-    summaries: dict[str, Mapping[str, int]] = {}
-    for planned in stack.components:
-        aws_account = stack.aws_accounts.get(planned.aws_account)
-        if aws_account is None or aws_account.summary is None:
-            continue
-        account_id = aws_account.number
-        summaries[account_id] = aws_account.summary
-        for each in planned.spec.of(types.ROLE, types.POLICY):
-            before = stack.held.find(each.type, each.logical_name)
-            # One with an automatic name is replaced before it is deleted.
-            is_new = before is None or (known_value(each.inputs["name"]) is None and replacing(each, before))
-            if is_new and not each.import_id:
-                new.setdefault((account_id, types.NOUNS[each.type]), []).append(planned)
-    for (account_id, noun), created in new.items():
-        name = "Roles" if noun == "role" else "Policies"
-        used, quota = (summaries[account_id].get(key) for key in (name, f"{name}Quota"))
-        if used is not None and quota is not None and used + len(created) > quota:
-            first = created[max(quota - used, 0)]
-            found = f"{name.lower()} of the AWS account {account_id}: {used:,}, and {len(created):,} to be created"
-            fix = "remove some that are not in use, or ask AWS to raise the quota (Service Quotas)"
-            yield finding(live_rules.QUOTA_REACHED, first.place(noun), found, f"at most {quota:,}", fix)

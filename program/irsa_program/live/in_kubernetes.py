@@ -5,13 +5,12 @@ from typing import Any
 
 from irsa import types
 from irsa.guard.rules import SYSTEM
-from irsa.imported import not_as_declared
 from irsa.resources import DeclaredResource
 from irsa.rules import commands
 from irsa.rules.annotations import ROLE_KEY, webhook_annotations
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Place, listed, named
-from irsa.rules.unknown import OUTPUT, known_or
+from irsa.rules.unknown import known_or
 from irsa.spec import WEBHOOK
 from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
@@ -19,7 +18,6 @@ from irsa_program.guards import guard_place
 from irsa_program.live.in_use import name_conflicts
 from irsa_program.live.planned import PlannedStack, account_of, service_account_of
 from irsa_program.lookups import live_rules
-from irsa_program.lookups.imported import differing
 from irsa_program.lookups.live_rules import finding
 from irsa_program.plan import PlannedComponent, known_value
 from irsa_world.model import ServiceAccount
@@ -99,24 +97,11 @@ def _to_create(
     about: str,
     former: Resource | None,
 ) -> Iterator[LocatedMistake]:
-    """Yield what is wrong with a service account that the state does not have: it is created, or adopted."""
-    import_id = service_account.import_id
-    if live and import_id:
-        inputs = {name: known_value(value) for name, value in service_account.inputs.items()}
-        annotations = _declared(planned, inputs["metadata.annotations"] or {})
-        annotations |= {ROLE_KEY: annotations[ROLE_KEY] or OUTPUT} if ROLE_KEY in annotations else {}
-        declared = {
-            "metadata": {"annotations": annotations, "labels": inputs["metadata.labels"]},
-            "imagePullSecrets": [{"name": each} for each in inputs["imagePullSecrets"] or ()],
-            "automountServiceAccountToken": inputs["automountServiceAccountToken"],
-        }
-        if differences := not_as_declared(types.SERVICE_ACCOUNT, declared, live.manifest):
-            yield differing(planned.binding.key, "serviceAccount", f"{about}{planned.where}", differences)
-        return
+    """Yield what is wrong with a service account that the state does not have: it is created."""
     if live and ROLE_KEY in live.annotations:
         by = f", written by {listed(sorted(managers))}" if (managers := live.managers(ROLE_KEY)) else ""
         about = f"{about}, which has the role {named(live.role_arn)}{by},"
-    yield from name_conflicts(planned, service_account, about, str(live) if live else None, import_id, former)
+    yield from name_conflicts(planned, service_account, about, str(live) if live else None, former)
 
 
 def _declared(planned: PlannedComponent, annotations: Mapping[str, Any]) -> dict[str, Any]:

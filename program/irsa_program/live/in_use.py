@@ -1,4 +1,4 @@
-"""What exists already under the name of what is planned, or is to be imported and does not exist."""
+"""What exists already under the name of what is planned."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -33,7 +33,7 @@ class NameConflict(NamedTuple):
     place: Place
     word: str
     instead: str
-    kept: str = ""
+    kept: str
     free: str = "a name that is not in use"
     own: str = "a name of its own, also with import: what goes is deleted by its name"
 
@@ -53,12 +53,6 @@ NAME_CONFLICTS = {
         "policy",
         "write another name; or name its ARN in policyArns to attach it",
         OTHER_NAME,
-    ),
-    types.INLINE_POLICY: NameConflict(
-        live_rules.INLINE_POLICY_EXISTS,
-        ("inlinePolicies",),
-        "inlinePolicies",
-        "write another name: this one overwrites it",
     ),
     types.SERVICE_ACCOUNT: NameConflict(
         live_rules.SERVICE_ACCOUNT_EXISTS,
@@ -80,44 +74,29 @@ NAME_CONFLICTS = {
 }
 
 
-def name_conflicts(  # noqa: PLR0917 (what is planned, and what has its name)
-    planned: PlannedComponent,
-    created: DeclaredResource,
-    about: str,
-    there: str | None,
-    wanted: str | None,
-    other: Resource | None = None,
+def name_conflicts(
+    planned: PlannedComponent, created: DeclaredResource, about: str, there: str | None, other: Resource | None
 ) -> Iterator[LocatedMistake]:
     """Yield what is wrong with what the state does not have: it is created, or imported.
+
+    What is imported is compared with what is declared by `pulumi preview`, not here.
 
     Args:
         planned: Its component.
         created: What is declared of it.
         about: What it is, for messages.
         there: The ID, or the ARN, of what has its name; None where nothing has.
-        wanted: That of what is to be imported; None where it is created.
         other: What has the name in this stack's state, and is to be deleted.
     """
-    kind, key = NAME_CONFLICTS[created.type], planned.cluster or ""
-    word, place = kind.word, planned.place(*kind.place)
-    if created.type == types.INLINE_POLICY:
-        place = (*place, created.inputs["name"])
+    kind = NAME_CONFLICTS[created.type]
+    place = planned.place(*kind.place)
     if there and other:
         found = (
             f"{about} is in this stack's state already, as {named(other.name)}, which goes at the end of `pulumi up`"
         )
         yield finding(kind.rule, place, found, kind.own, kind.kept)
-    elif wanted and there != wanted:
-        in_iam, at, remove = created.type in {types.ROLE, types.POLICY}, planned.place("import"), f"{word} from import"
-        if not word:
-            at, remove = planned.place("podIdentity", "importIds", key), f"{key} from podIdentity.importIds"
-        found, fix = f"{about} does not exist{planned.where}", f"remove {remove}: then irsa creates it"
-        if there:
-            found = f"{found}; there is {named(there)}"
-            fix = f"write {'its name and path: ' if in_iam else ''}{named(there)}"
-        yield finding(live_rules.IMPORT_MISSING, place if in_iam else at, found, "what exists, to import it", fix)
-    elif there and not wanted:
+    elif there and not created.import_id:
         found = f"{about} exists already{planned.where}, and this stack did not create it"
-        by_id = f": podIdentity: {{importIds: {{{key}: {named(there)}}}}}"
-        adopted = f"; or import: [{word}] to adopt it" if word else by_id
+        by_id = f": podIdentity: {{importIds: {{{planned.cluster or ''}: {named(there)}}}}}"
+        adopted = f"; or import: [{kind.word}] to adopt it" if kind.word else by_id
         yield finding(kind.rule, place, found, kind.free, f"{kind.instead}{adopted}")

@@ -17,15 +17,15 @@ from irsa_program.live.changes import failed_updates, pod_losses
 from irsa_program.live.given_up import pods_of_the_other_way
 from irsa_program.live.guards import guard_conflicts
 from irsa_program.live.held import Held, held_by
-from irsa_program.live.in_eks import eks_conflicts, missing_agents, untagged_roles
-from irsa_program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
+from irsa_program.live.in_eks import eks_conflicts, missing_agents
+from irsa_program.live.in_iam import iam_conflicts, provider_conflicts
 from irsa_program.live.in_kubernetes import kubernetes_conflicts, namespace_conflicts
 from irsa_program.live.planned import PlannedStack
 from irsa_program.live.reader import CloudReader
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.access import REGION_VARIABLES, first_variable
 from irsa_program.lookups.values import Lookups, completed, needs_of, trusts_providers, unanswered
-from irsa_program.plan import plan
+from irsa_program.plan import PlannedComponent, plan
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import NOT_FOLLOWED
 from irsa_world.state.pulumi import exported_state
@@ -33,17 +33,14 @@ from irsa_world.state.resource import Resource
 
 # The words of `pulumi` for a stack that is not in the backend yet.
 NEW_STACK = "no stack named"
-# What `pulumi up` does without refusing, or what AWS may have raised.
+# What `pulumi up` does without refusing.
 WARNINGS = {
     live_rules.AGENT_MISSING,
-    live_rules.DEFAULT_QUOTA,
     live_rules.FAILED_UPDATE,
     live_rules.GUARDED_TWICE,
     live_rules.GUARD_REFUSES,
-    live_rules.INLINE_POLICY_EXISTS,
     live_rules.PODS_LOSE_ROLE,
     live_rules.PODS_MUST_RESTART,
-    live_rules.ROLE_MISSING,
 }
 # What must exist, whoever created it. Of all else, the state may say that it is the stack's own, which is no conflict.
 MISSING = {
@@ -51,12 +48,9 @@ MISSING = {
     live_rules.BOUNDARY_MISSING,
     live_rules.GUARD_LOCKS_OUT,
     live_rules.GUARD_REFUSES,
-    live_rules.IMPORT_DIFFERS,
     live_rules.NAMESPACE_MISSING,
     live_rules.POLICY_MISSING,
-    live_rules.ROLE_MISSING,
     live_rules.SERVICE_ACCOUNT_MISSING,
-    live_rules.TAG_SESSION_MISSING,
 }
 RULES: Sequence[Callable[[PlannedStack], Iterator[LocatedMistake]]] = (
     failed_updates,
@@ -64,12 +58,9 @@ RULES: Sequence[Callable[[PlannedStack], Iterator[LocatedMistake]]] = (
     kubernetes_conflicts,
     iam_conflicts,
     provider_conflicts,
-    missing_roles,
-    account_quotas,
     missing_agents,
     eks_conflicts,
     pods_of_the_other_way,
-    untagged_roles,
     guard_conflicts,
 )
 
@@ -136,6 +127,9 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     once: dict[tuple[Place, str], LocatedMistake] = {}
     for each in found:
         once.setdefault((each.place, each.mistake.found), each)
+    if importing := sorted({each.binding.key for each in planned.components if _imports(each, whole.held)}):
+        text = "what is imported, which `pulumi preview` compares with what is declared"
+        not_checked.append(f"{text}: {listed(importing)}")
     if left_out:
         not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
     refused, warned = ([each for each in once.values() if (each.rule in WARNINGS) == warns] for warns in (False, True))
@@ -149,6 +143,10 @@ def conflicts(stack: PlannedStack, has_state: bool = True) -> list[LocatedMistak
     Where the stack's state cannot be read, what may be its own is left out.
     """
     return [each for rule in RULES for each in rule(stack) if has_state or each.rule in MISSING]
+
+
+def _imports(planned: PlannedComponent, held: Held) -> bool:
+    return any(each.import_id and not held.find(each.type, each.logical_name) for each in planned.spec.resources)
 
 
 def _settings_of(provider: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,13 @@
 """What is planned, beside what there is: what each rule of `irsa check --live` is a function of."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa import types
-from irsa.resources import DeclaredResource, Ref
-from irsa.role.ways import has_session_tags
+from irsa.resources import DeclaredResource
 from irsa.rules.commands import AwsPlace
-from irsa.rules.mistakes import Place, named
+from irsa.rules.mistakes import named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
-from irsa.rules.unknown import known_or
 from irsa_config.stack import Stack
 from irsa_program.guards import PlannedGuard
 from irsa_program.live.held import Held
@@ -58,16 +56,6 @@ class PlannedStack(NamedTuple):
         return f" in the cluster {named(cluster)}" if self.stack.clusters and cluster else ""
 
 
-def attached_arns(planned: PlannedComponent, held: Held) -> list[str | None]:
-    """Return the ARNs of the policies that a component attaches, None where nobody knows it yet."""
-    created = {}
-    for each in planned.spec.of(types.POLICY):
-        before = held.find(types.POLICY, each.logical_name)
-        created[each.key] = planned.arn_of(each) or (before.arn if before and not replacing(each, before) else None)
-    arns = [each.inputs["policyArn"] for each in planned.spec.of(types.ATTACHMENT)]
-    return [created[arn.key] if isinstance(arn, Ref) else known_value(arn) for arn in arns]
-
-
 def account_of(planned: PlannedComponent) -> str | None:
     """Return the service account of a component as `namespace/name`; None without one."""
     own = planned.spec.service_account
@@ -91,14 +79,3 @@ def replacing(created: DeclaredResource, before: Resource) -> list[str]:
     unset = {"path": "/"}
     has, wanted = ({key: each(key) or unset.get(key, "") for key in keys} for each in (before.text, created.inputs.get))
     return [key for key in keys if (known_value(wanted[key]) or unset.get(key, "")) != has[key]]
-
-
-def roles_to_tag(planned: PlannedComponent) -> Iterator[tuple[Place, str]]:
-    """Yield the roles that Pods go on to assume with the session tags of EKS Pod Identity, each with its key."""
-    declared = planned.spec.declared
-    if not any(way.has_tags for way in planned.spec.identity.trusted) or not has_session_tags(declared):
-        return
-    places: dict[Place, Any] = {("podIdentity", "targetRoleArn"): declared.at(("pod_identity", "target_role_arn"))}
-    roles = known_or(declared.assume_role_arns, [])
-    places |= {("assumeRoleArns", index): arn for index, arn in enumerate(roles)}
-    yield from ((place, arn) for place, arn in places.items() if isinstance(known_value(arn), str))

@@ -9,37 +9,31 @@ from pathlib import Path
 from typing import Any
 
 from irsa import types
-from irsa.guard.policies import STACK_LABEL, policies
-from irsa.outputs import child_name
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.commands import UNKNOWN_CLUSTER
 from irsa.rules.mistakes import Place, named, path_of
-from irsa.spec import Spec
-from irsa.ways import IRSA
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Stack
-from irsa_program.guards import PlannedGuard, guard_place
+from irsa_program.guards import PlannedGuard
 from irsa_program.live.cloud import LiveCloud
 from irsa_program.live.given_up import gives_up, whose_pods
 from irsa_program.live.guards import guard_modes
-from irsa_program.live.held import Held, account_and_name
-from irsa_program.live.planned import roles_to_tag
+from irsa_program.live.held import Held
 from irsa_program.live.reads import AwsReads, ClusterReads
 from irsa_program.lookups import access, live_rules
 from irsa_program.lookups.failures import kubernetes_mistake
-from irsa_program.lookups.imported import LiveImport, imports, policy_properties, role_properties
 from irsa_program.lookups.live_rules import finding
 from irsa_program.lookups.questions import LookupFailure, Questions
 from irsa_program.lookups.values import Lookups, Needs
-from irsa_program.plan import PlannedComponent, known_value
+from irsa_program.plan import PlannedComponent
 from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
 from irsa_world.live.guards import guards_of
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubeconfig import UnreadKeyError
-from irsa_world.live.kubernetes import ClusterClient, NoSuchKindError
+from irsa_world.live.kubernetes import ClusterClient
 from irsa_world.live.once import Answer
-from irsa_world.model import Association, Guards
+from irsa_world.model import Association
 from irsa_world.pods import by_service_account
 
 CONCURRENT = 8
@@ -72,12 +66,6 @@ class CloudReader:
         """Return the look-ups of `pulumi up`, without Pulumi's objects, as far as they have an answer."""
         used = access.used_aws_accounts(self._stack, self._needs)
         found = self._ask.lookups(self._answer, [key for key in self._needs.variables if key in used])
-        # `pulumi up` has no credentials to fail with where nothing is asked or created in the stack's own account.
-        for key in self._needs.variables.keys() - used:
-            try:
-                self._ask.identity(key)
-            except LookupFailure as failure:
-                self.not_checked.append(f"whether the roles in role.arn exist: {failure}")
         # What the stack creates has the ARN that is known beforehand.
         providers = {pair: str(arn) for pair, arn in found.oidc_providers.items()}
         answered = {key: each for key, each in found.aws_accounts.items() if each.identity or key not in used}
@@ -93,14 +81,8 @@ class CloudReader:
             held: What the stack's state holds: of that, nobody is asked whether somebody else has it.
             guards: The guards of the plan.
         """
-        created: dict[str | None, list[PlannedComponent]] = {}
-        for each in components:
-            if each.spec.role:
-                created.setdefault(each.aws_account, []).append(each)
-        named_roles = [known_value(each.spec.role_arn) or "" for each in components if not each.spec.role]
-        named_roles += [arn for each in components for _, arn in roles_to_tag(each)]
-        with_named_roles = {account_and_name(arn, "role")[0] for arn in named_roles}
-        # Whether one of its associations is to be created, or must be there when IRSA ends, by cluster.
+        created = {each.aws_account for each in components if each.spec.role}
+        # Whether one of its associations is to be created, by cluster.
         with_associations: dict[str, bool] = {}
         # The namespaces whose Pods are to be read.
         with_pods: dict[str, set[str]] = {}
@@ -110,8 +92,7 @@ class CloudReader:
                 with_pods.setdefault(key, set()).update(name.partition("/")[0] for name in whose_pods(each, change))
             for association in each.spec.of(types.POD_IDENTITY_ASSOCIATION):
                 is_new = held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name) is None
-                asked = is_new or (change is not None and change.way is IRSA)
-                with_associations[key] = with_associations.get(key, False) or asked
+                with_associations[key] = with_associations.get(key, False) or is_new
         for guard in guards:
             with_pods.setdefault(guard.cluster, set()).update(account.namespace for account, _ in guard_modes(guard))
         guarded = {guard.cluster: guard for guard in guards}
@@ -119,12 +100,10 @@ class CloudReader:
         clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
             in_iam = {
-                key: pool.submit(self._aws_reads, live, created.get(key, ()))
-                for key, live in self._cloud.reached.items()
-                if key in created or live.number in with_named_roles
+                key: pool.submit(self._aws_reads, live) for key, live in self._cloud.reached.items() if key in created
             }
             in_clusters = {
-                key: pool.submit(self._cluster_reads, live, with_pods.get(key, set()), guarded.get(key), held)
+                key: pool.submit(self._cluster_reads, live, with_pods.get(key, set()), guarded.get(key))
                 for key, live in clusters.items()
             }
             in_eks = {key: pool.submit(self._eks_reads, key, creates) for key, creates in with_associations.items()}
@@ -167,7 +146,8 @@ class CloudReader:
         try:
             found, issuer = read.result()
         except CouldNotLookError as error:
-            self.failures.append(self._unreached(key, place, live, error))
+            rule, write = live_rules.CLUSTER_UNREACHABLE, self._to_write(key)
+            self.failures.append(kubernetes_mistake(error, place, context, live.place, rule, write=write))
             return ClusterReads()
         with suppress(LookupFailure):
             expected = self._ask.issuer(key)
@@ -213,58 +193,17 @@ class CloudReader:
         cluster = self._clusters[key]
         return access.command_to_write(self._ask.place(cluster), cluster, self._inputs(key) or {})
 
-    def _unreached(self, key: str, place: Place, live: ClusterClient, error: CouldNotLookError) -> LocatedMistake:
-        """Return the mistake for a cluster without an answer; EKS may say why it does not know the credentials."""
-        cluster = self._clusters[key]
-        name, kubernetes = cluster.name or "", cluster.kubernetes
-        is_unknown = isinstance(error, NotAuthenticatedError) and kubernetes and kubernetes.eks
-        if is_unknown and "API" in self._ask.eks_cluster(key).authentication_mode:
-            about = f"EKS cluster {named(name)}, access entries"
-            if self._optional(about, partial(self._cloud.has_access_entry, cluster)) is False:
-                principal = self._cloud.principal(cluster.aws_account)
-                found = f"{named(principal)} has no access entry in the EKS cluster {named(name)}"
-                allowed = "an access entry that may write service accounts"
-                fix = f"create it: {commands.create_access_entry(self._ask.place(cluster), name, principal)}"
-                return finding(live_rules.ACCESS_ENTRY_MISSING, place, found, allowed, fix)
-        rule, write = live_rules.CLUSTER_UNREACHABLE, self._to_write(key)
-        return kubernetes_mistake(error, place, live.context, live.place, rule, write=write)
-
-    def _aws_reads(self, live: AwsAccountClient, created: Collection[PlannedComponent]) -> AwsReads:
-        """Return what an AWS account has: all that matters for roles that are created, or the roles alone."""
+    def _aws_reads(self, live: AwsAccountClient) -> AwsReads:
+        """Return what an AWS account has that matters for roles that are created."""
         ask, where = self._optional, f"AWS account {live.number}"
         roles = ask(f"{where}, names of roles", live.listed_roles)
-        if not created:
-            return AwsReads(live.number, roles)
         providers = ask(f"{where}, OIDC providers", live.oidc_providers)
-        reads = AwsReads(
+        return AwsReads(
             live.number,
             roles,
             ask(f"{where}, managed policies", live.policies),
             None if providers is None else frozenset(providers),
-            ask(f"{where}, quotas", live.summary),
         )
-        importing = {each.name: each.spec for each in created if imports(each.spec)}
-        with ThreadPoolExecutor(CONCURRENT) as pool:
-            there = pool.map(partial(self._to_import, live, reads), importing.values())
-            return replace(reads, to_import=dict(zip(importing, there, strict=True)))
-
-    def _to_import(self, live: AwsAccountClient, reads: AwsReads, spec: Spec) -> LiveImport:
-        """Return what a component is to import, as far as it exists."""
-        ask = partial(self._optional, f"AWS account {live.number}, what is to be adopted")
-        arns = {each.import_id or "" for each in spec.of(types.POLICY)} & {*(reads.policies or ())}
-        found = {arn: (ask(partial(live.document, arn)), ask(partial(live.policy_settings, arn))) for arn in arns}
-        policies = {arn: policy_properties(*each) for arn, each in found.items() if None not in each}
-        name = (spec.role.import_id if spec.role else None) or ""
-        if name.lower() not in reads.roles_by_name:
-            return LiveImport(policies=policies)
-        role, attached = ask(partial(live.role, name)), ask(partial(live.attached_policies, name))
-        inline = ask(partial(live.inline_policies, name))
-        imported = {each.inputs["name"] for each in spec.of(types.INLINE_POLICY) if each.import_id}
-        documents = {
-            each: ask(partial(live.inline_document, name, each)) if each in imported else None for each in inline or ()
-        }
-        properties = role_properties(role.trust, role) if role else None
-        return LiveImport(properties, attached, None if inline is None else documents, policies)
 
     def _eks_reads(self, key: str, with_associations: bool) -> tuple[bool | None, Associations | None]:
         """Return whether a cluster has the agent of EKS Pod Identity, and its associations where they matter."""
@@ -279,7 +218,7 @@ class CloudReader:
         return has_agent, None if listed is None else {(each.namespace, each.service_account): each for each in listed}
 
     def _cluster_reads(
-        self, live: ClusterClient, with_pods: Collection[str], guard: PlannedGuard | None, held: Held
+        self, live: ClusterClient, with_pods: Collection[str], guard: PlannedGuard | None
     ) -> tuple[ClusterReads, str | None]:
         """Return what a cluster has, and its issuer; Pods of these namespaces only, by one list.
 
@@ -299,30 +238,11 @@ class CloudReader:
         only = next(iter(with_pods)) if len(with_pods) == 1 else None
         pods = self._optional(f"{where}, Pods", partial(live.all_pods, only)) if with_pods else None
         reads = ClusterReads(namespaces, by_name, None if pods is None else by_service_account(pods), place=live.place)
-        return (self._guard_reads(reads, live, guard, held) if guard else reads), issuer
+        return (self._guard_reads(reads, live, guard) if guard else reads), issuer
 
-    def _guard_reads(self, reads: ClusterReads, live: ClusterClient, guard: PlannedGuard, held: Held) -> ClusterReads:
+    def _guard_reads(self, reads: ClusterReads, live: ClusterClient, guard: PlannedGuard) -> ClusterReads:
         """Return what a cluster has, with what matters for its guard."""
-        where = f"cluster {named(live.context)}"
-        guards = self._guards(live, where, guard.cluster)
-        names = [each["metadata"]["name"] for each in policies(guard.settings)] if guards is not None else []
-        names = [each for each in names if held.find(types.ADMISSION_POLICY, child_name(guard.name, each)) is None]
-        ask = partial(live.object_of, "validatingadmissionpolicies")
-        taken = self._optional(f"{where}, policies of its guard", lambda: [each for each in names if ask(each)])
-        rule = guard.settings.annotations
+        where, rule = f"cluster {named(live.context)}", guard.settings.annotations
+        guards = self._optional(f"{where}, its guards", partial(guards_of, live))
         user = self._optional(f"{where}, who asks", live.user) if rule and rule.mode == "deny" else None
-        return replace(reads, guards=guards, taken=taken or (), user=user)
-
-    def _guards(self, live: ClusterClient, where: str, key: str) -> Guards | None:
-        """Return whom the guards of a cluster guard; one that cannot have any stops `pulumi up`."""
-        try:
-            live.objects_of("validatingadmissionpolicybindings", STACK_LABEL)
-        except NoSuchKindError:
-            found = f"{where} has no ValidatingAdmissionPolicy of admissionregistration.k8s.io/v1"
-            fix = "upgrade the cluster, or write guard: off for it"
-            place, allowed = guard_place(self._stack, key), "Kubernetes 1.30 or newer"
-            self.failures.append(finding(live_rules.GUARD_UNAVAILABLE, place, found, allowed, fix))
-            return None
-        except CouldNotLookError:
-            pass  # it is said where it is asked for again
-        return self._optional(f"{where}, its guards", partial(guards_of, live))
+        return replace(reads, guards=guards, user=user)

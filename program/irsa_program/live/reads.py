@@ -2,12 +2,11 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from irsa.rules.commands import UNKNOWN_CLUSTER, ClusterPlace
 from irsa_program.live.held import account_and_name
-from irsa_program.lookups.imported import LiveImport
 from irsa_world.model import Association, Guards, Role, ServiceAccount, User
 
 
@@ -22,7 +21,6 @@ class ClusterReads:
         pods: The Pods that have not ended, by service account as `namespace/name`, where some must restart before a
             change, or a guard is declared.
         guards: Whom the guards of stacks guard, where one is declared.
-        taken: The names of its policies that exist, and are not in the state.
         user: Who asks, where a guard denies annotations.
         has_agent: Whether its nodes have the agent of EKS Pod Identity: by the add-on, or as those of Auto Mode.
         associations: Its associations by namespace and service account.
@@ -32,7 +30,6 @@ class ClusterReads:
     service_accounts: Mapping[tuple[str, str], ServiceAccount] | None = None
     pods: Mapping[str, Sequence[Mapping[str, Any]]] | None = None
     guards: Guards | None = None
-    taken: Sequence[str] = ()
     user: User | None = None
     has_agent: bool | None = None
     associations: Mapping[tuple[str, str], Association] | None = None
@@ -47,16 +44,12 @@ class AwsReads:
         number: Its 12 digits.
         policies: Managed policies by ARN, those of AWS included, each with whether it can be attached.
         oidc_providers: ARNs of its IAM OIDC providers.
-        summary: What GetAccountSummary says of its quotas.
-        to_import: What is to be imported, by the name of the component.
     """
 
     number: str
     roles: Sequence[Role] | None = None
     policies: Mapping[str, bool] | None = None
     oidc_providers: frozenset[str] | None = None
-    summary: Mapping[str, int] | None = None
-    to_import: Mapping[str, LiveImport] = field(default_factory=dict)
 
     @functools.cached_property
     def roles_by_name(self) -> Mapping[str, str]:

@@ -210,8 +210,8 @@ KUBERNETES_ADVICE: Mapping[Cause, tuple[str, str, Callable[[commands.ClusterPlac
         None,
     ),
     Cause.NO_CREDENTIALS: (
-        "valid credentials",
-        "sign in to AWS again; then check",
+        "valid credentials, which the cluster knows",
+        "sign in to AWS again, or create an access entry in the EKS cluster for them; then check",
         commands.who_am_i_in_cluster,
     ),
     Cause.DENIED: (

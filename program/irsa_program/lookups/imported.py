@@ -1,31 +1,25 @@
 """What is to be imported, beside what is there: both must be the same in meaning. Pure.
 
-`pulumi up` and `irsa check --live` ask it alike, before anything is imported. What they cannot read, a hook compares
-when the engine has read it (irsa.imported).
+`pulumi preview` and `pulumi up` ask it before anything is imported. What they cannot read, a hook compares when the
+engine has read it (irsa.imported).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from irsa import types
-from irsa.evaluation.differences import Difference
 from irsa.imported import WHAT_TO_DO, not_as_declared, said
 from irsa.resources import THE_ROLE, Ref
 from irsa.rules.leaves import list_of, mapping_of
-from irsa.rules.mistakes import listed, named
+from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.names import snake
 from irsa.rules.unknown import OUTPUT, Unknown, has_unknown, sampled
 from irsa.spec import Spec
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.scalars import parsed
-from irsa_program.lookups import live_rules
-from irsa_program.lookups.live_rules import finding
 
 # What AWS's answers have of a role as well.
 OF_ROLE = ("path", *types.ROLE_SETTINGS)
-# How `import` of a binding names them.
-WORDS = {types.ROLE: "role", types.POLICY: "policy", types.INLINE_POLICY: "inlinePolicies"}
-AS_DECLARED = "an import that changes nothing"
 
 
 def imports(spec: Spec) -> bool:
@@ -39,13 +33,13 @@ class LiveImport(NamedTuple):
     Attributes:
         role: The role.
         attached: ARNs of the managed policies that are attached to it.
-        inline: The documents of its inline policies by name; None for one of which only the name was read.
+        inline: The names of its inline policies.
         policies: Managed policies by ARN.
     """
 
     role: Mapping[str, Any] | None = None
     attached: Collection[str] | None = None
-    inline: Mapping[str, Mapping[str, Any] | None] | None = None
+    inline: Collection[str] = ()
     policies: Mapping[str, Mapping[str, Any]] = {}
 
 
@@ -69,34 +63,27 @@ def import_differences(key: str, spec: Spec, there: LiveImport, aws: Mapping[str
         there: What is there.
         aws: The settings of the provider of its AWS account, by their names without `aws:`.
     """
-    role, policies, inline = spec.role, spec.of(types.POLICY), spec.of(types.INLINE_POLICY)
-    documents = there.inline or {}
+    role, policies = spec.role, spec.of(types.POLICY)
     if role and role.import_id and there.role is not None:
         attached = [each.inputs["policyArn"] for each in spec.of(types.ATTACHMENT)]
         arns = [each for each in attached if not isinstance(each, Ref)] + [each.import_id for each in policies]
         if all(_is_known(each) for each in arns):
             yield from _further(key, "policyArns", role.import_id, {*(there.attached or ())} - {*arns})
-        names = {each.inputs["name"] for each in inline}
-        yield from _further(key, "inlinePolicies", role.import_id, documents.keys() - names)
+        names = {each.inputs["name"] for each in spec.of(types.INLINE_POLICY)}
+        yield from _further(key, "inlinePolicies", role.import_id, {*there.inline} - names)
     found = {
         **({THE_ROLE: there.role} if role else {}),
         **{each.key: there.policies.get(each.import_id or "") for each in policies},
-        **{each.key: {"policy": text} for each in inline if (text := documents.get(each.inputs["name"])) is not None},
     }
-    for each in spec.of(*WORDS):
+    for each in spec.of(types.ROLE, types.POLICY):
         live = found.get(each.key) if each.import_id else None
         if live is not None:
             inputs = {name: each.inputs.get(name) for name in (*live, "tags")}
             known = {name: value if _is_known(value) else OUTPUT for name, value in inputs.items()}
             if differences := not_as_declared(each.type, *_with_tags_of_the_provider(known, live, aws)):
-                about = f"the {types.NOUNS[each.type]} {named(str(each.import_id))}"
-                yield differing(key, WORDS[each.type], about, differences)
-
-
-def differing(key: str, what: str, about: str, found: list[Difference]) -> LocatedMistake:
-    """Return the mistake for something to import, by its word in `import`, that differs from what is declared."""
-    text, fix = f"{about} differs from what is declared: {said(found)}", WHAT_TO_DO.format(f"{what} from import")
-    return finding(live_rules.IMPORT_DIFFERS, ("bindings", key, "import"), text, AS_DECLARED, fix)
+                noun = types.NOUNS[each.type]
+                text = f"the {noun} {named(str(each.import_id))} differs from what is declared: {said(differences)}"
+                yield _mistake(key, text, WHAT_TO_DO.format(f"{noun} from import"))
 
 
 def _further(key: str, setting: str, role: str, further: Iterable[str]) -> Iterator[LocatedMistake]:
@@ -105,7 +92,11 @@ def _further(key: str, setting: str, role: str, further: Iterable[str]) -> Itera
         # To create one that is there already is refused.
         add = "add inlinePolicies to import, " if setting == "inlinePolicies" else ""
         fix = add + WHAT_TO_DO.format("role from import")
-        yield finding(live_rules.IMPORT_DIFFERS, ("bindings", key, "import"), found, AS_DECLARED, fix)
+        yield _mistake(key, found, fix)
+
+
+def _mistake(key: str, found: str, fix: str) -> LocatedMistake:
+    return LocatedMistake(("bindings", key, "import"), Mistake(found, "an import that changes nothing", fix))
 
 
 def _is_known(value: Any) -> bool:

@@ -14,15 +14,9 @@ RULES = {
         "a service account to annotate has these annotations from another manager"
     ),
     (ROLE_EXISTS := "role-exists"): "the name of a role is taken in the AWS account",
-    (ROLE_MISSING := "role-missing"): "the role of a binding that only names it does not exist",
     (POLICY_EXISTS := "policy-exists"): "the name of a policy is taken in the AWS account",
-    (INLINE_POLICY_EXISTS := "inline-policy-exists"): (
-        "an adopted role has an inline policy of that name, which would be overwritten"
-    ),
     (POLICY_MISSING := "policy-missing"): "a policy to attach does not exist",
     (BOUNDARY_MISSING := "boundary-missing"): "the policy of a permissions boundary does not exist",
-    (QUOTA_REACHED := "quota-reached"): "a quota of IAM or EKS is reached",
-    (DEFAULT_QUOTA := "default-quota"): "a default quota of IAM is reached, which AWS may have raised",
     (PROVIDER_MISSING := "provider-missing"): "there is no IAM OIDC provider for the cluster's issuer",
     (PROVIDER_EXISTS := "provider-exists"): "an IAM OIDC provider to create exists already",
     (AUDIENCE_MISSING := "audience-missing"): "the IAM OIDC provider does not list the audience",
@@ -30,19 +24,12 @@ RULES = {
     (ASSOCIATION_EXISTS := "association-exists"): (
         "a service account has an EKS Pod Identity association already, of an add-on for example"
     ),
-    (ASSOCIATION_MISSING := "association-missing"): "the change ends IRSA, and the association of the state is gone",
-    (TAG_SESSION_MISSING := "tag-session-missing"): (
-        "the trust policy of a role that Pods go on to assume does not allow sts:TagSession, which session tags need"
-    ),
     (CONTEXT_MISSING := "context-missing"): "there is no such context of a kubeconfig",
     (CLUSTER_UNREACHABLE := "cluster-unreachable"): "the cluster does not answer, or is not found",
     (WRONG_CLUSTER := "wrong-cluster"): "the kubeconfig's context, or the issuer, is of another cluster",
     (CREDENTIALS := "credentials"): "there are no valid AWS credentials",
     (WRONG_ACCOUNT := "wrong-account"): "the credentials are of an AWS account that the stack does not allow",
     (ACCOUNT_UNREACHABLE := "account-unreachable"): "another AWS account cannot be reached",
-    (ACCESS_ENTRY_MISSING := "access-entry-missing"): "the AWS identity has no access entry in the EKS cluster",
-    (IMPORT_MISSING := "import-missing"): "something to import does not exist",
-    (IMPORT_DIFFERS := "import-differs"): "something to import differs from what is declared",
     (PODS_HOLD_BACK := "pods-hold-back"): (
         "the change ends IRSA, or EKS Pod Identity, for a service account whose Pods still use it"
     ),
@@ -53,11 +40,9 @@ RULES = {
         "Pods run without an AWS identity, which `irsa:guard` refuses in new ones, or warns of"
     ),
     (GUARDED_TWICE := "guarded-twice"): "another stack guards a namespace already",
-    (GUARD_EXISTS := "guard-exists"): "the name of a guard's policy is taken, by another stack for example",
     (GUARD_LOCKS_OUT := "guard-locks-out"): (
         "`annotations` of a guard would refuse the roles that your user writes, and so the next `pulumi up`"
     ),
-    (GUARD_UNAVAILABLE := "guard-unavailable"): "the cluster is older than Kubernetes 1.30, and has no guard",
     (PODS_LOSE_ROLE := "pods-lose-role"): "the change deletes or replaces what Pods use",
 }
 

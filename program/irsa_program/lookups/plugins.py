@@ -136,7 +136,7 @@ async def read_imports(spec: Spec, provider: aws.Provider | None) -> LiveImport:
     return LiveImport(
         role_properties(role.assume_role_policy, role),
         [each.policy_arn for each in attached.attached_policies] if attached else [],
-        dict.fromkeys(inline.policy_names if inline else ()),
+        inline.policy_names if inline else (),
         policies,
     )
 

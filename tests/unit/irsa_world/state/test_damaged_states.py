@@ -118,7 +118,7 @@ def declared(state: list[Resource]) -> None:
 def held(state: list[Resource]) -> None:
     """Ask all questions that `irsa check --live` asks of a state."""
     found: Held = held_by(state)
-    assert is_text(*found.arns, *found.attached, *(name for _, _, name in found.by_name))
+    assert is_text(*found.arns, *(name for _, _, name in found.by_name))
     for each in found.resources.values():
         assert is_text(found.binding_of(each), each.object_name, *found.service_accounts_of(each.text("arn")))
 

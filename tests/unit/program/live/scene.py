@@ -4,8 +4,6 @@ from typing import Any
 
 from irsa.rules.commands import ClusterPlace
 from irsa.types import (
-    ATTACHMENT,
-    INLINE_POLICY,
     OIDC_PROVIDER,
     POD_IDENTITY_ASSOCIATION,
     POLICY,
@@ -33,15 +31,6 @@ NUMBER = "111122223333"
 HOST = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 OTHER_HOST = "oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE22222222222222222222GREEN"
 ISSUERS = {"cluster": HOST, "blue": HOST, "green": OTHER_HOST}
-# https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html: a part of its example.
-SUMMARY = {
-    "AssumeRolePolicySizeQuota": 2048,
-    "AttachedPoliciesPerRoleQuota": 10,
-    "Policies": 8,
-    "PoliciesQuota": 1000,
-    "Roles": 12,
-    "RolesQuota": 250,
-}
 ROLE_ARN = "eks.amazonaws.com/role-arn"
 DOCUMENT = document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
 S3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
@@ -83,14 +72,13 @@ def lookups_of(stack: Stack) -> Lookups:
 def account(
     roles: Iterable[str | Role] = (),
     policies: Iterable[str] = (),
-    summary: Mapping[str, int] = SUMMARY,
     **more: Any,
 ) -> AwsReads:
     """What an AWS account has: AWS's own policies are always there."""
     own = {S3: True, "arn:aws:iam::aws:policy/AdministratorAccess": True}
     known = {**own, **dict.fromkeys(policies, True)}
     found = [each if isinstance(each, Role) else Role(each, {}) for each in roles]
-    return AwsReads(NUMBER, found, known, more.pop("providers", frozenset()), summary, **more)
+    return AwsReads(NUMBER, found, known, more.pop("providers", frozenset()), **more)
 
 
 def cluster(
@@ -170,14 +158,6 @@ def held_role(logical_name: str, name: str, **more: Any) -> dict[str, Any]:
 
 def held_policy(logical_name: str, name: str, **more: Any) -> dict[str, Any]:
     return _resource(POLICY, logical_name, {"arn": arn("policy", name), "name": name, "path": "/"}, **more)
-
-
-def held_attachment(logical_name: str, role: str, policy_arn: str) -> dict[str, Any]:
-    return _resource(ATTACHMENT, logical_name, {"role": role, "policyArn": policy_arn})
-
-
-def held_inline_policy(logical_name: str, role: str, name: str) -> dict[str, Any]:
-    return _resource(INLINE_POLICY, logical_name, {"role": role, "name": name})
 
 
 def held_provider(logical_name: str, provider_arn: str) -> dict[str, Any]:

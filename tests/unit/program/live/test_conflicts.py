@@ -10,27 +10,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from irsa_program.live.in_eks import missing_agents
-from irsa_program.live.look import WARNINGS
 from irsa_program.live.reads import ClusterReads
-from irsa_program.lookups.imported import LiveImport
-from irsa_world.model import Association, Role
+from irsa_world.model import Association
 from tests.unit.program.live.scene import (
-    DOCUMENT,
     HOST,
     S3,
-    SUMMARY,
     account,
     arn,
     cluster,
     found,
     held_association,
-    held_attachment,
-    held_component,
-    held_inline_policy,
     held_provider,
     held_role,
     held_service_account,
@@ -79,34 +70,7 @@ def test_a_policy_that_cannot_be_attached() -> None:
         (mistake,) = found(app(policyArns=arns), replace(account(), policies={S3: False}))
 
         assert rules([mistake]) == [("policy-missing", f"bindings.app.policyArns{place}")]
-        assert "cannot be attached" in mistake.mistake.found
-
-
-def test_an_inline_policy_that_would_be_overwritten() -> None:
-    """PutRolePolicy replaces an inline policy of that name without a word: a warning, since `up` does it.
-
-    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html
-    """
-    adopting = app(role={"name": "app-role"}, inlinePolicies={"inline": {"document": DOCUMENT}}, **{"import": ["role"]})
-    existing = account([arn("role", "app-role")], to_import={"role/app-role": LiveImport(inline={"inline": None})})
-    (mistake,) = found(adopting, existing)
-
-    assert rules([mistake]) == [("inline-policy-exists", "bindings.app.inlinePolicies.inline")]
-    assert mistake.rule in WARNINGS
-    state = [held_role("role/app-role", "app-role"), held_inline_policy("role/app-role/inline", "app-role", "inline")]
-    assert found(adopting, existing, state=state) == []
-
-
-@pytest.mark.parametrize(("noun", "name"), [("role", "App"), ("policy", "team/app"), ("policy", "App")])
-def test_what_is_to_be_imported_has_another_name_or_path(noun: str, name: str) -> None:
-    there = arn(noun, name)
-    existing = account([there]) if noun == "role" else account(policies=[there])
-    settings = {"role": {"name": "app"}, "policy": {"name": "app", "document": DOCUMENT}}
-    (mistake,) = found(app(**settings, **{"import": [noun]}), existing)
-
-    assert rules([mistake]) == [("import-missing", f"bindings.app.{noun}.name")]
-    assert mistake.mistake.found == f"the {noun} {arn(noun, 'app')} does not exist; there is {there}"
-    assert mistake.mistake.fix == f"write its name and path: {there}"
+        assert "no longer be attached" in mistake.mistake.found
 
 
 def test_a_provider_of_this_stack_may_exist() -> None:
@@ -115,83 +79,6 @@ def test_a_provider_of_this_stack_may_exist() -> None:
 
     for state in (held_provider(HOST, PROVIDER), half(held_provider(HOST, PROVIDER), PROVIDER)):
         assert {each.rule for each in found(values, existing, state=[state])} <= {"failed-update"}
-
-
-@given(existing=st.sampled_from([0, 97, 98, 99, 100, 101, 500, 697, 698, 699, 700]), own=st.booleans())
-def test_the_quota_of_providers(existing: int, own: bool) -> None:
-    """CreateOpenIDConnectProvider fails at the quota: 100 by default, which AWS raises to 700 at most.
-
-    GetAccountSummary does not say which it is. Up to 100 it may be the default: a warning. More than 100 need a higher
-    one, and nothing is said before 700. What the state holds is not created again.
-    """
-    clusters = {
-        key: {"name": key, "kubernetes": {"context": key}, "createOidcProvider": True} for key in ("blue", "green")
-    }
-    values = {**app(), "clusters": clusters}
-    others = frozenset(arn("oidc-provider", f"{index}.example.com") for index in range(existing))
-    mistakes = found(values, account(providers=others), state=[held_provider(HOST, PROVIDER)] if own else [])
-
-    keys = ["green"] if own else ["blue", "green"]
-    expected = []
-    for total, key in enumerate(keys, existing + 1):
-        if total > 700:
-            expected.append(("quota-reached", f"clusters.{key}.createOidcProvider"))
-        elif existing <= 100 < total:
-            expected.append(("default-quota", f"clusters.{key}.createOidcProvider"))
-    assert rules(mistakes) == expected
-    assert {mistake.rule in WARNINGS for mistake in mistakes} <= {existing <= 100}
-
-
-def apps(number: int) -> dict[str, Any]:
-    names = [f"app-{index}" for index in range(number)]
-    return {"bindings": {each: {"serviceAccount": {"name": each}, "policy": {"document": DOCUMENT}} for each in names}}
-
-
-@given(roles=st.integers(0, 20), quota=st.integers(1, 20), number=st.integers(1, 6), own=st.integers(0, 6))
-def test_the_quota_of_roles(roles: int, quota: int, number: int, own: int) -> None:
-    state = [held_role(f"app-{index}", f"app-{index}-x") for index in range(min(own, number))]
-    summary = {**SUMMARY, "Roles": roles, "RolesQuota": quota}
-    mistakes = found(apps(number), account(summary=summary), state=state)
-    new = number - len(state)
-
-    assert bool(mistakes) == (new > 0 and roles + new > quota)
-    for mistake in mistakes:
-        # The first role that has no room.
-        index = len(state) + max(quota - roles, 0)
-        assert rules([mistake]) == [("quota-reached", f"bindings.app-{index}.role")]
-
-
-def test_attached_policies_are_exchanged_one_too_many() -> None:
-    """The engine attaches the new policy before it detaches the old one: 10 of 10 cannot be exchanged in one run."""
-    arns = [arn("policy", f"p{index}") for index in range(11)]
-    state = [
-        held_role("role/app-role", "app-role"),
-        *(held_attachment(f"role/app-role/p{index}", "app-role", arns[index]) for index in range(10)),
-    ]
-    existing = account([arn("role", "app-role")], arns)
-    (mistake,) = found(app(role={"name": "app-role"}, policyArns=arns[1:]), existing, state=state)
-
-    assert rules([mistake]) == [("quota-reached", "bindings.app.policyArns")]
-    assert "11" in mistake.mistake.found
-    assert found(app(role={"name": "app-role"}, policyArns=arns[:10]), existing, state=state) == []
-    assert found(app(role={"name": "app-role"}, policyArns=arns[2:10]), existing, state=state) == []
-
-
-def test_the_policies_of_a_role_of_that_name_in_another_aws_account() -> None:
-    """The attack: the nine policies of a role that another AWS account has are counted for this one."""
-    arns = [arn("policy", f"p{index}") for index in range(9)]
-    other = "444455556661"
-    elsewhere = {
-        **held_role("444455556661/role/app-role", "app-role"),
-        "outputs": {"arn": arn("role", "app-role", other), "name": "app-role", "path": "/"},
-        "provider": "other",
-    }
-    attached = [held_attachment(f"other/{index}", "app-role", each) for index, each in enumerate(arns)]
-    of_other = [{**each, "provider": "other"} for each in attached]
-    state = [held_role("role/app-role", "app-role", provider="own"), elsewhere, *of_other]
-    existing = account([arn("role", "app-role")], [*arns, S3, arn("policy", "x")])
-
-    assert found(app(role={"name": "app-role"}, policyArns=[S3, arn("policy", "x")]), existing, state=state) == []
 
 
 def test_without_the_state_nothing_is_called_a_conflict() -> None:
@@ -205,7 +92,6 @@ def test_without_the_state_nothing_is_called_a_conflict() -> None:
 
 
 OURS = f"team-a/app@{HOST}"
-TARGET = "arn:aws:iam::111122223333:role/data"
 PODS = {"serviceAccount": {"name": "app", "namespace": "team-a"}, "role": {"name": "app"}, "identity": "both"}
 
 
@@ -252,75 +138,6 @@ def test_a_command_acts_on_the_aws_account_of_its_cluster(access: dict[str, str]
     (mistake,) = missing_agents(whole(values, clusters={"cluster": in_eks(has_agent=False)}))
 
     assert mistake.mistake.fix.endswith(f" --region eu-west-1 {options}")
-
-
-def test_an_association_that_is_gone() -> None:
-    both = held_component(
-        "role/app", arn("role", "app"), "team-a/app", identity={"irsa": "used", "podIdentity": "used"}
-    )
-    association = held_association(OURS, "a-1")
-    state = [both, {**association, "parent": both["urn"]}]
-    ending = stack(identity={"irsa": "trusted", "podIdentity": "used"})
-
-    (mistake,) = found(ending, in_cluster=in_eks(), state=state)
-    assert rules([mistake]) == [("association-missing", "bindings.app.identity")]
-    assert "identity: both" in mistake.mistake.fix
-    assert found(ending, in_cluster=in_eks(listed()), state=state) == []
-    assert found(stack(identity="both"), in_cluster=in_eks(), state=state) == []
-
-
-def test_more_associations_than_a_cluster_may_have() -> None:
-    """5,000 in a cluster, which AWS does not raise: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html.
-
-    It is said once, where the quota is exceeded.
-    """
-    several = {
-        name: {**PODS, "role": {"name": name}, "serviceAccount": {"name": name, "namespace": "team-a"}}
-        for name in ("one", "two", "three")
-    }
-    there = [listed(f"other-{index}", f"a-{index}") for index in range(4_998)]
-
-    assert found({"bindings": {"one": several["one"], "two": several["two"]}}, in_cluster=in_eks(*there)) == []
-    (mistake,) = found({"bindings": several}, in_cluster=in_eks(*there))
-    assert rules([mistake]) == [("quota-reached", "bindings.three.identity")]
-    assert "4,998" in mistake.mistake.found
-    # One that the state holds is not created.
-    held = [held_association(f"team-a/one@{HOST}", "a-1")]
-    assert found({"bindings": several}, in_cluster=in_eks(*there[1:]), state=held) == []
-
-
-def trusting(*actions: str, **more: Any) -> Role:
-    statement = {"Effect": "Allow", "Principal": {"AWS": arn("role", "app")}, "Action": [*actions], **more}
-    return Role(TARGET, {"Version": "2012-10-17", "Statement": [statement]})
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"podIdentity": {"sessionTags": False, "targetRoleArn": TARGET}},
-        {"identity": "irsa", "assumeRoleArns": [TARGET]},
-    ],
-    ids=["no tags", "no Pod Identity"],
-)
-def test_without_session_tags_no_role_needs_the_action(settings: dict[str, Any]) -> None:
-    without_tags = account([trusting("sts:AssumeRole")])
-    assert found(stack(**settings), without_tags) == []
-    (mistake,) = found(stack(assumeRoleArns=[TARGET]), without_tags)
-    assert rules([mistake]) == [("tag-session-missing", "bindings.app.assumeRoleArns[0]")]
-
-
-@pytest.mark.parametrize(
-    "role",
-    [
-        trusting("sts:AssumeRole", "sts:TagSession", Condition={"StringEquals": {"aws:RequestTag/team": "a"}}),
-        Role(TARGET, {"Version": "2012-10-17", "Statement": []}),
-        Role(arn("role", "other"), trusting("sts:AssumeRole").trust),
-        Role(TARGET, {"Version": "2012-10-17", "Statement": "?"}),
-    ],
-    ids=["a condition", "trusts nobody", "another role", "no policy"],
-)
-def test_a_role_of_which_nothing_is_certain(role: Role) -> None:
-    assert found(stack(assumeRoleArns=[TARGET]), account([role])) == []
 
 
 # Kubernetes

@@ -22,7 +22,7 @@ ARGUMENTS: dict[str, Any] = {
 SHARED = "arn:aws:iam::111122223333:policy/shared"
 ROLE = {"assumeRolePolicy": document(statement("team-a:app")), "maxSessionDuration": 3600, "path": "/"}
 POLICY = {"policy": DOCUMENT, "path": "/", "description": ""}
-AS_DECLARED = LiveImport(ROLE, [READ_ONLY, SHARED], {"own": DOCUMENT}, {SHARED: POLICY})
+AS_DECLARED = LiveImport(ROLE, [READ_ONLY, SHARED], ["own"], {SHARED: POLICY})
 
 
 def found(there: LiveImport, aws: dict[str, Any] | None = None, **arguments: Any) -> list[tuple[str, str, str]]:
@@ -33,8 +33,7 @@ def found(there: LiveImport, aws: dict[str, Any] | None = None, **arguments: Any
 @pytest.mark.parametrize(
     ("there", "says"),
     [
-        (AS_DECLARED._replace(inline={"own": None, "x; fix: y": None}), 'not declared in inlinePolicies: "x; fix: y"'),
-        (AS_DECLARED._replace(inline={"own": document()}), "the inline policy app:own differs"),
+        (AS_DECLARED._replace(inline=["own", "x; fix: y"]), 'not declared in inlinePolicies: "x; fix: y"'),
         (AS_DECLARED._replace(policies={SHARED: {**POLICY, "description": "x"}}), f"the policy {SHARED} differs"),
         # What was not read, or is not there, is said elsewhere.
         (LiveImport(), ""),
@@ -43,7 +42,7 @@ def found(there: LiveImport, aws: dict[str, Any] | None = None, **arguments: Any
 def test_what_differs(there: LiveImport, says: str) -> None:
     differs = found(there)
 
-    assert [each[:2] for each in differs] == [("import-differs", "bindings.app.import")] * bool(says)
+    assert [each[:2] for each in differs] == [("error", "bindings.app.import")] * bool(says)
     assert all(says in text for _, _, text in differs)
 
 
