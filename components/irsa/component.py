@@ -226,7 +226,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             inputs[DOCUMENT[resource.type]] = applied(
                 lambda known: known["document"], document=document, accounts=self._accounts
             )
-        components[resource.type, resource.logical_name] = self
+        components[resource.type, resource.logical_name].add(self)
         make, hooks = OF_AWS[resource.type]
         of_role, of_type = None, hooks(self) if hooks else None
         if resource.type == types.INLINE_POLICY and self._spec.role and self._spec.role.import_id:
