@@ -11,7 +11,6 @@ from typing import NamedTuple
 from irsa import types
 from irsa.fields import ROLE_INPUTS, Found, collect
 from irsa.keys.binding import PolicyDocument, ServiceAccountRole
-from irsa.outputs import part_name
 from irsa.read import Arguments, Reading
 from irsa.read import read_again as again
 from irsa.resources import THE_ROLE, THE_SERVICE_ACCOUNT, DeclaredResource
@@ -69,9 +68,7 @@ class Spec(NamedTuple):
 
     def judged_as(self, declared: ServiceAccountRole) -> JudgedRole:
         """Return the same for arguments in which more is a marker."""
-        policies = enumerate(self.of(types.POLICY))
-        parts = sum(each.logical_name == part_name(self.reading.name, index) for index, each in policies)
-        return judged(declared, self.trust, facts_of(declared), self.usages, parts)
+        return judged(declared, self.trust, facts_of(declared), self.usages)
 
     def of(self, *types: str) -> tuple[DeclaredResource, ...]:
         """Return the resources of these types."""

@@ -183,23 +183,6 @@ def test_service_accounts_of_others(rule: str, binding: dict[str, Any], found: s
     assert places(rule, binding) == ([found] if found else [])
 
 
-@pytest.mark.parametrize("count", [40, 110, 400])
-def test_split_policy(count: int) -> None:
-    """6,144 characters without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html."""
-    several = [{**READ, "Resource": f"arn:aws:s3:::a bucket-{index:03}/*"} for index in range(count)]
-    whole, frame, each = (
-        len(json.dumps(part, separators=(",", ":"))) for part in (document(*several), document(), several[0])
-    )
-    in_one = (6_144 - frame + 1) // (each + 1)
-    found = warnings("split-policy", {**APP, **policy(*several)})
-
-    assert [place for place, _ in found] == (["policy"] if count > in_one else [])
-    for _, mistake in found:
-        assert mistake.found.startswith(f"{whole:,} characters")
-        assert f"over {-(-count // in_one)} managed policies" in mistake.found
-    assert count > in_one or places("split-policy", {**policy(READ), **inline(*several)}) == []
-
-
 def test_attached_twice() -> None:
     arns = ["arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B", "arn:${partition}:iam::aws:policy/A"]
     assert places("attached-twice", {"policyArns": arns}) == ["policyArns.2"]
