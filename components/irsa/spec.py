@@ -11,7 +11,7 @@ from typing import NamedTuple
 from irsa import types
 from irsa.fields import ROLE_INPUTS, Found, collect
 from irsa.keys.binding import PolicyDocument, ServiceAccountRole
-from irsa.read import Arguments, Reading
+from irsa.read import Arguments
 from irsa.read import read_again as again
 from irsa.resources import THE_ROLE, THE_SERVICE_ACCOUNT, DeclaredResource
 from irsa.role.add_on_policies import add_on_policies
@@ -57,7 +57,7 @@ class Spec(NamedTuple):
     """How much it uses of each quota, at least, with the argument that adds to it."""
     declared: ServiceAccountRole
     """The arguments that it is made of."""
-    reading: Reading
+    reading: Arguments
     recorded: Mapping[str, str | None] = MappingProxyType({})
     """Further outputs that are recorded in the state: the keys of a stack file."""
 
@@ -140,7 +140,7 @@ def _read(arguments: Arguments, args: object) -> Spec:
         retain_on_delete=known_or(binding.retain_on_delete, None),
         usages=usages,
         declared=binding,
-        reading=arguments.reading(args),
+        reading=arguments.kept(args),
     )
 
 
