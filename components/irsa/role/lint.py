@@ -140,7 +140,8 @@ def refused_subject(role: JudgedRole) -> Warnings:
 def near_limit(role: JudgedRole) -> Warnings:
     """More than 80% of a quota is used.
 
-    IAM refuses the next change that needs more.
+    IAM refuses the next change that needs more. Where the stack file has no `oidcIssuer`, `irsa check` and `pulumi up`
+    measure the trust policy with the shortest one, so that the warning may come late, or not at all.
 
     Bad:
         policyArns:
