@@ -4,38 +4,15 @@ import importlib
 from typing import TYPE_CHECKING
 
 __all__ = [
-    "AddOnArgs",
-    "GuardedAnnotationsArgs",
-    "GuardedServiceAccountArgs",
     "IdentityGuard",
     "IdentityGuardArgs",
     "InvalidArgumentsError",
-    "PodIdentityArgs",
-    "PolicyArgs",
-    "PolicyDocumentArgs",
-    "QuotasArgs",
-    "RoleArgs",
-    "ServiceAccountArgs",
     "ServiceAccountRole",
     "ServiceAccountRoleArgs",
-    "TrustArgs",
 ]
 
 if TYPE_CHECKING:
-    from irsa.args import (
-        AddOnArgs,
-        GuardedAnnotationsArgs,
-        GuardedServiceAccountArgs,
-        IdentityGuardArgs,
-        PodIdentityArgs,
-        PolicyArgs,
-        PolicyDocumentArgs,
-        QuotasArgs,
-        RoleArgs,
-        ServiceAccountArgs,
-        ServiceAccountRoleArgs,
-        TrustArgs,
-    )
+    from irsa.args import IdentityGuardArgs, ServiceAccountRoleArgs
     from irsa.component import ServiceAccountRole
     from irsa.guard_component import IdentityGuard
     from irsa.later import InvalidArgumentsError

@@ -4,7 +4,7 @@ import asyncio
 
 import pulumi
 
-from irsa.failed_update import about, components, hooks, once_for_each_owner, properties_of
+from irsa.failed_update import about, component_of, hooks, once_for_each_owner, properties_of
 from irsa.rules.commands import UNKNOWN_AWS_ACCOUNT, AwsPlace, clear_association, up
 
 # What EKS says for a while after IAM has the trust policy (https://github.com/hashicorp/terraform-provider-aws/issues/34711).
@@ -47,7 +47,7 @@ async def _kept(update: pulumi.ResourceHookArgs) -> None:
     cluster, association, region = (
         name.upper() if name in secret else str(old.get(name)) for name in ("clusterName", "associationId", "region")
     )
-    component = components.get((update.type, update.name))
+    component = await component_of(update)
     is_default = component is not None and component.get_provider(update.type) is None
     place = AwsPlace((pulumi.Config("aws").get("profile") or "") if is_default else UNKNOWN_AWS_ACCOUNT.profile, region)
     command, refresh = clear_association(place, cluster, association, kept), up(pulumi.get_stack())

@@ -7,9 +7,10 @@ the provider finds no difference, calls nothing, and the update is green.
 
 import json
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import pulumi
 import pulumi_aws as aws
@@ -27,8 +28,8 @@ READ: Mapping[str, tuple[Callable[..., pulumi.Output[Any]], str, tuple[str, ...]
     ROLE: (aws.iam.get_role_output, "name", ("arn", "assumeRolePolicy", *ROLE_SETTINGS)),
     POLICY: (aws.iam.get_policy_output, "arn", ("arn", "policy", "description")),
 }
-# By type and logical name, the component of a resource, whose provider reads it.
-components: WeakValueDictionary[tuple[str, str], pulumi.Resource] = WeakValueDictionary()
+# By type and logical name of a resource, the components that have one: several may, below parents of other types.
+components: defaultdict[tuple[str, str], WeakSet[pulumi.Resource]] = defaultdict(WeakSet)
 
 
 class NothingUpdatedError(Exception):
@@ -64,6 +65,16 @@ def hooks(_: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBinding:
     return pulumi.ResourceHookBinding(before_update=[before], after_update=[after])
 
 
+async def component_of(update: pulumi.ResourceHookArgs) -> pulumi.Resource | None:
+    """Return the component of what is updated, whose provider reads it."""
+    for component in [*components[update.type, update.name]]:
+        # A URN has the types of all parents.
+        types = str(await component.urn.future()).rpartition("::")[0]
+        if update.urn == f"{types}${update.type}::{update.name}":
+            return component
+    return None
+
+
 def about(update: pulumi.ResourceHookArgs) -> str:
     """Return the kind and the logical name of what is updated: one name may be of several kinds."""
     return f"the {NOUNS.get(update.type, update.type)} {update.name}"
@@ -85,7 +96,7 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
 
 async def _is_there(update: pulumi.ResourceHookArgs, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> bool:
     """Return whether AWS has what is declared, as the provider reads it; not where it cannot."""
-    component = components.get((update.type, update.name))
+    component = await component_of(update)
     if component is None or update.type not in READ:
         return False
     read, by, names = READ[update.type]

@@ -20,7 +20,7 @@ from irsa.guard.rules import (
 )
 from irsa.keys.guard import GuardedServiceAccount, IdentityGuard
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES
-from irsa.read import Arguments, Reading, read_again
+from irsa.read import Arguments, read_again
 from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE
@@ -66,7 +66,7 @@ class GuardSpec(NamedTuple):
     settings: GuardSettings
     namespace: Value[str]
     parts: Sequence[Part]
-    reading: Reading
+    reading: Arguments
     modes: Mapping[str, str] | None = None
     """The mode for each service account, by `namespace/name`; None where a name is not known yet."""
     recorded: Mapping[str, Any] = {}
@@ -123,7 +123,7 @@ def _read(arguments: Arguments, args: object) -> GuardSpec:
     if not arguments.found and not _named_later(accounts):
         modes = {f"{each.namespace}/{each.name}": mode_in(settings, str(each.namespace)) for each in accounts}
     arguments.parts[ACCOUNTS] = [part.indexes for part in parts]
-    return GuardSpec(settings, or_else(guard.namespace, SYSTEM), parts, arguments.reading(args), modes)
+    return GuardSpec(settings, or_else(guard.namespace, SYSTEM), parts, arguments.kept(args), modes)
 
 
 read_guard_again = functools.partial(read_again, _read)

@@ -108,10 +108,6 @@ async def awaited(answer: pulumi.Output[T]) -> T | Exception | None:
 def applied(function: Callable[[dict[str, Any]], Any], **values: Any) -> Any:
     """Return the function's result: at once where all values are known, else as an output."""
     outstanding = {name: value for name, value in values.items() if isinstance(value, pulumi.Output)}
-    known = {name: value for name, value in values.items() if name not in outstanding}
     if not outstanding:
-        return function(known)
-    if len(outstanding) == 1:
-        ((only, output),) = outstanding.items()
-        return output.apply(lambda value: function({**known, only: value}))
-    return pulumi.Output.all(**outstanding).apply(lambda found: function({**known, **found}))
+        return function(values)
+    return pulumi.Output.all(**outstanding).apply(lambda found: function({**values, **found}))

@@ -7,9 +7,9 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Self, TypeVar
 
 from irsa.fields import (
     MAPPING,
@@ -87,18 +87,6 @@ def is_output(value: object) -> bool:
     return inspect.isawaitable(value) or (pulumi is not None and isinstance(value, pulumi.Output))
 
 
-class Reading(NamedTuple):
-    """What the arguments of a component are, for reading them again when outputs are known."""
-
-    name: str
-    args: Mapping[str, Any]
-    spelling: Spelling
-    parts: Mapping[Place, Any]
-    """How the document at a place, or the list, is divided over resources."""
-    group: Group = OF_A_ROLE
-    component: str = "ServiceAccountRole"
-
-
 @dataclass
 class Arguments:
     """The arguments of one component, as they are read.
@@ -107,8 +95,9 @@ class Arguments:
         name: The component's logical name.
         spelling: How the caller spells an argument.
         found: The mistakes so far.
+        args: What they are, for reading them again when outputs are known.
         known: The values of outputs, by their identity.
-        parts_before: In how many policies the first reading, without these values, divided the document at a place.
+        parts_before: How the first reading, without these values, divided a document or a list over resources.
         parts: The same of this reading.
         has_outputs: Whether there is an output among them.
         group: How they are read.
@@ -120,6 +109,7 @@ class Arguments:
     name: str
     spelling: Spelling = path_of
     found: Found = field(default_factory=list)
+    args: Any = None
     known: Mapping[int, Any] = field(default_factory=dict)
     parts_before: Mapping[Place, Any] = field(default_factory=dict)
     parts: dict[Place, Any] = field(default_factory=dict)
@@ -340,10 +330,10 @@ class Arguments:
             found.append((place, Mistake(f"an integer of {leaf.bit_length()} bits", "64 bits", "write it as a string")))
         return leaf
 
-    def reading(self, args: Any) -> Reading:
-        """Return how to read the arguments again; the program may change its lists and dictionaries until then."""
-        args = copied(args) if self.has_outputs else args
-        return Reading(self.name, args, self.spelling, self.parts, self.group, self.component)
+    def kept(self, args: Any) -> Self:
+        """Keep the arguments for reading them again; the program may change its lists and dictionaries until then."""
+        self.args = copied(args) if self.has_outputs else args
+        return self
 
     def divided(
         self, place: Place, texts: Sequence[Value[str]], document: Any = None, fix: str = "use fewer"
@@ -372,7 +362,7 @@ class Arguments:
 
 
 def read_again(
-    read: Callable[[Arguments, Mapping[str, Any]], T], reading: Reading, known: Mapping[int, Any], secret: bool
+    read: Callable[[Arguments, Mapping[str, Any]], T], first: Arguments, known: Mapping[int, Any], secret: bool
 ) -> T:
     """Return what a function reads of the arguments, with the values of outputs by their identity.
 
@@ -381,9 +371,8 @@ def read_again(
     Raises:
         ArgumentMistakes: All mistakes in these values; they do not show a secret.
     """
-    name, args, spelling, parts, group, component = reading
-    arguments = Arguments(name, spelling, known=known, parts_before=parts, group=group, component=component)
-    found = read(arguments, args)
+    arguments = replace(first, found=[], known=known, parts_before=first.parts, parts={}, has_outputs=False)
+    found = read(arguments, first.args)
     if arguments.found:
         raise arguments.refusal(arguments.mistakes, secret)
     return found

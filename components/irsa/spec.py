@@ -11,8 +11,7 @@ from typing import NamedTuple
 from irsa import types
 from irsa.fields import ROLE_INPUTS, Found, collect
 from irsa.keys.binding import PolicyDocument, ServiceAccountRole
-from irsa.outputs import part_name
-from irsa.read import Arguments, Reading
+from irsa.read import Arguments
 from irsa.read import read_again as again
 from irsa.resources import THE_ROLE, THE_SERVICE_ACCOUNT, DeclaredResource
 from irsa.role.add_on_policies import add_on_policies
@@ -58,7 +57,7 @@ class Spec(NamedTuple):
     """How much it uses of each quota, at least, with the argument that adds to it."""
     declared: ServiceAccountRole
     """The arguments that it is made of."""
-    reading: Reading
+    reading: Arguments
     recorded: Mapping[str, str | None] = MappingProxyType({})
     """Further outputs that are recorded in the state: the keys of a stack file."""
 
@@ -69,9 +68,7 @@ class Spec(NamedTuple):
 
     def judged_as(self, declared: ServiceAccountRole) -> JudgedRole:
         """Return the same for arguments in which more is a marker."""
-        policies = enumerate(self.of(types.POLICY))
-        parts = sum(each.logical_name == part_name(self.reading.name, index) for index, each in policies)
-        return judged(declared, self.trust, facts_of(declared), self.usages, parts)
+        return judged(declared, self.trust, facts_of(declared), self.usages)
 
     def of(self, *types: str) -> tuple[DeclaredResource, ...]:
         """Return the resources of these types."""
@@ -143,7 +140,7 @@ def _read(arguments: Arguments, args: object) -> Spec:
         retain_on_delete=known_or(binding.retain_on_delete, None),
         usages=usages,
         declared=binding,
-        reading=arguments.reading(args),
+        reading=arguments.kept(args),
     )
 
 

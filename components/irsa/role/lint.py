@@ -14,10 +14,9 @@ from irsa.role.role_trust import STATEMENTS, RoleTrust
 from irsa.role.ways import ways_of
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, Place
-from irsa.rules.policies import Document, largest_policy_size
-from irsa.rules.quotas import MANAGED_POLICY_SIZE, USUAL_TOKEN_EXPIRATION, Usage, check_usage
-from irsa.rules.trust import minified
-from irsa.rules.unknown import known_or, least, without_missing
+from irsa.rules.policies import Document
+from irsa.rules.quotas import USUAL_TOKEN_EXPIRATION, Usage, check_usage
+from irsa.rules.unknown import known_or, without_missing
 from irsa.ways import Facts, Identity
 
 POLICY_DOCUMENT: Place = ("policy", "document")
@@ -31,7 +30,6 @@ class JudgedRole(NamedTuple):
         policy_arns: ARNs of existing policies, by their keys.
         trusted: Whom it trusts. Only a trust policy with statements of the caller's is judged as a whole.
         token_expiration: The lifetime of the tokens of its service account, in seconds.
-        parts: Over how many managed policies the document of `policy` is divided.
         waiting: What it is judged by, with a marker for what will make it another when it is known.
     """
 
@@ -42,7 +40,6 @@ class JudgedRole(NamedTuple):
     facts: Facts
     token_expiration: int
     usages: Sequence[tuple[Place, Usage]]
-    parts: int
     waiting: Sequence[object]
 
 
@@ -51,7 +48,6 @@ def judged(
     role_trust: RoleTrust | None,
     facts: Facts,
     usages: Sequence[tuple[Place, Usage]],
-    parts: int,
 ) -> JudgedRole:
     """Return what rules are given of a role."""
     inline = (("inline_policies", name, "document") for name in known_or(binding.inline_policies, {}))
@@ -66,7 +62,6 @@ def judged(
         facts._replace(creates_role=role_trust is not None),
         known_or(seconds, 0),
         usages,
-        parts,
         (documents, policy_arns, role_trust, binding.trust.subjects),
     )
 
@@ -100,7 +95,7 @@ def wide_trust(role: JudgedRole) -> Warnings:
 
 @rule()
 def pod_identity_trust(role: JudgedRole) -> Warnings:
-    """A subject with wildcards, a condition on the network or a session policy holds for IRSA or Pod Identity alone.
+    """A subject with wildcards, or a session policy, applies to only one of IRSA and Pod Identity.
 
     With the other one, Pods get more than was meant, or no credentials.
 
@@ -145,7 +140,8 @@ def refused_subject(role: JudgedRole) -> Warnings:
 def near_limit(role: JudgedRole) -> Warnings:
     """More than 80% of a quota is used.
 
-    IAM refuses the next change that needs more.
+    IAM refuses the next change that needs more. Where the stack file has no `oidcIssuer`, `irsa check` and `pulumi up`
+    measure the trust policy with the shortest one, so that the warning may come late, or not at all.
 
     Bad:
         policyArns:
@@ -168,21 +164,6 @@ def near_limit(role: JudgedRole) -> Warnings:
             found = f"{usage} ({usage.share:.0%})"
             fix = "split the binding before it reaches the quota"
             yield place, Mistake(found, "at most 80%, so that it can grow", fix)
-
-
-@rule()
-def split_policy(role: JudgedRole) -> Warnings:
-    """A policy is split over several, since it is too long.
-
-    Each part counts as one of the managed policies that IAM lets you attach to a role, 10 by default.
-    """
-    document = role.documents.get(POLICY_DOCUMENT) if role.parts > 1 else None
-    if document is not None:
-        size = largest_policy_size(minified(least(document)))
-        found = f"{size:,} characters, which `pulumi up` splits over {role.parts} managed policies of the role"
-        fix = "shorten it by wildcards or fewer Sids, or silence the rule with a reason"
-        allowed = f"at most {MANAGED_POLICY_SIZE:,} in one managed policy (a quota of IAM)"
-        yield POLICY_DOCUMENT[:1], Mistake(found, allowed, fix)
 
 
 @rule()

@@ -26,8 +26,6 @@ class RoleTrust(NamedTuple):
 
     policy: Value[str]
     subjects: Value[list[str]] | Value[list[str] | None]
-    denied_subjects: Value[list[str] | None]
-    """Patterns within the subjects that the trust policy denies; None where each subject is exact."""
     admission: Value[Admission] | None
     """Whom the trust policy admits, where it has statements of the caller's."""
 
@@ -51,7 +49,6 @@ def trust_of(arguments: Arguments, binding: ServiceAccountRole) -> RoleTrust:
     return RoleTrust(
         policy=document,
         subjects=subjects if judged is None else derive(lambda known: known.subjects, judged),
-        denied_subjects=None if judged is None else derive(lambda known: known.denied, judged),
         admission=judged,
     )
 

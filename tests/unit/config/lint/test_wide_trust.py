@@ -120,7 +120,7 @@ def test_what_is_not_known_is_not_judged() -> None:
 
     def texts(statements: list[Any]) -> list[str]:
         declared = ServiceAccountRole.of({"trust": Trust.of({"statements": statements})})
-        return [mistake.found for _, mistake in wide_trust(judged(declared, None, facts_of(declared), (), 0))]
+        return [mistake.found for _, mistake in wide_trust(judged(declared, None, facts_of(declared), ()))]
 
     assert texts(markers) == []
     assert texts(beside) == ["anybody may assume the role, as far as irsa can tell"]

@@ -1,9 +1,13 @@
+import asyncio
 import json
 from typing import Any
 
+import pulumi
 import pytest
 
-from irsa.failed_update import is_same
+from irsa import ServiceAccountRole
+from irsa.failed_update import component_of, is_same
+from tests.component.conftest import GOOD
 
 DOCUMENT = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}'
 WIDER = DOCUMENT.replace('"s3:GetObject"', '"s3:*"')
@@ -50,3 +54,23 @@ def test_what_the_state_has_already_is_nothing() -> None:
 )
 def test_an_update_that_changes_something_is_never_refused(change: dict[str, Any]) -> None:
     assert not is_same({**ROLE, **change}, OUTPUTS)
+
+
+class Parent(pulumi.ComponentResource):
+    def __init__(self, type_: str) -> None:
+        super().__init__(type_, type_.rpartition(":")[2])
+
+
+def test_the_component_of_an_update_is_that_of_its_urn(registered: Any) -> None:
+    """The attack: two components of one name below two parents, in two AWS accounts."""
+    made: dict[str, Any] = {}
+
+    def program() -> None:
+        for type_ in ("my:index:One", "my:index:Two"):
+            made[type_] = ServiceAccountRole("app", GOOD, pulumi.ResourceOptions(parent=Parent(type_)))
+
+    registered(program)
+    for type_, component in made.items():
+        urn = f"urn:pulumi:test::irsa::{type_}$irsa:index:ServiceAccountRole$aws:iam/role:Role::app"
+        update = pulumi.ResourceHookArgs(urn, "id", "app", "aws:iam/role:Role", None, {}, {}, {})
+        assert asyncio.get_event_loop().run_until_complete(component_of(update)) is component
