@@ -95,7 +95,7 @@ def wide_trust(role: JudgedRole) -> Warnings:
 
 @rule()
 def pod_identity_trust(role: JudgedRole) -> Warnings:
-    """A subject with wildcards, or a session policy, applies to only one of IRSA and Pod Identity.
+    """A subject with wildcards, a condition on the network or a session policy holds for IRSA or Pod Identity alone.
 
     With the other one, Pods get more than was meant, or no credentials.
 

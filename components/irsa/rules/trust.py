@@ -53,6 +53,21 @@ def known_conditions(conditions: Any) -> Conditions:
     return {operator: keys for operator, keys in known if isinstance(keys, Mapping)}
 
 
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-network-properties
+NETWORK_KEYS = frozenset(
+    {
+        "aws:sourceip",
+        "aws:sourcevpc",
+        "aws:sourcevpcarn",
+        "aws:sourcevpce",
+        "aws:vpceaccount",
+        "aws:vpceorgid",
+        "aws:vpceorgpaths",
+        "aws:vpcsourceip",
+    }
+)
+
+
 def federated_providers(document: Mapping[str, Any]) -> dict[str, list[list[str]]]:
     """Return the ARNs of the OIDC providers that a trust policy trusts.
 

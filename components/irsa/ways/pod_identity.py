@@ -172,6 +172,14 @@ def _warnings(identity: Identity, facts: Facts) -> Iterator[Located]:
         found = "without session tags the trust policy names the cluster only: any association in it may have this role"
         fix = "leave session tags on, where no session policy needs this; or silence the rule with a reason"
         yield TAGS, Mistake(f"{found} ({_ROLE_PAGE})", "a trust policy that names the service account", fix)
+    for operator, keys in facts.conditions.items():
+        for key in keys:
+            if key.lower() in trust.NETWORK_KEYS:
+                found = f"the condition {named(operator)} on {named(key)} is about the network of EKS, which assumes"
+                found = f"{found} the role, and not about that of the Pods ({_ROLE_PAGE})"
+                allowed = "conditions that EKS Pod Identity can meet"
+                fix = "write it in a policy of the role, whose requests the Pods send, or in a statement for IRSA"
+                yield CONDITIONS, Mistake(found, allowed, fix)
     if patterns := [each for each in strings_of([*facts.subjects]) if is_pattern(each)]:
         found = f"{shortened(', '.join(patterns))} may assume the role by IRSA only; EKS Pod Identity has no wildcards"
         fix = "name each service account that is to have an association, or silence the rule with a reason"

@@ -285,15 +285,30 @@ def test_a_session_policy_gives_nothing() -> None:
     assert places("write-everything", denying) == ["policy.document.Statement.0.Resource"]
 
 
-def test_what_is_another_thing_with_pod_identity() -> None:
-    """Without tags nothing names the service account: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html."""
-    rule, binding = "wide-trust", {"identity": "podIdentity", "podIdentity": {"sessionTags": False}}
-    assert places(rule, binding) == ["podIdentity.sessionTags"]
+@pytest.mark.parametrize(
+    ("rule", "binding", "place"),
+    [
+        ("wide-trust", {"identity": "podIdentity", "podIdentity": {"sessionTags": False}}, "podIdentity.sessionTags"),
+        (
+            "pod-identity-trust",
+            {"identity": "both", "trust": {"conditions": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}},
+            "trust.conditions",
+        ),
+    ],
+)
+def test_what_is_another_thing_with_pod_identity(rule: str, binding: dict[str, Any], place: str) -> None:
+    """Without tags nothing names the service account, and EKS is who assumes the role.
+
+    "EKS Pod Identity uses AssumeRole to assume the IAM role before passing the temporary credentials to your pods":
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
+    """
+    assert places(rule, binding) == [place]
     of_irsa = {key: value for key, value in binding.items() if key not in {"identity", "podIdentity"}}
     assert places(rule, of_irsa) == []
     # Of an existing role the trust policy stays.
     existing = {**binding, "role": {"arn": "arn:aws:iam::111122223333:role/app"}}
-    assert places(rule, existing) == []
+    if "trust" not in binding:
+        assert places(rule, existing) == []
 
 
 @pytest.mark.parametrize(
