@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import pulumi
 import pulumi_aws as aws
@@ -15,8 +16,9 @@ from irsa.failed_update import components
 from irsa.failed_update import hooks as update_hooks
 from irsa.imported import import_hooks, inline_policy_hooks
 from irsa.later import InvalidArgumentsError, Later, Read, applied, parsed
-from irsa.read import ArgumentMistakes
+from irsa.read import REDACTED, ArgumentMistakes
 from irsa.resources import ARN_OF_THE_ROLE, THE_ROLE, THE_SERVICE_ACCOUNT, DeclaredResource, Ref
+from irsa.role.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.role.lint import RULES, JudgedRole, findings
 from irsa.rules.annotations import PATCH_FORCE, ROLE_KEY, conflicts, webhook_annotations
 from irsa.rules.mistakes import Mistake, Place, path_of
@@ -33,8 +35,13 @@ OF_AWS: Mapping[str, tuple[Callable[..., pulumi.Resource], Hooks | None]] = {
     types.INLINE_POLICY: (aws.iam.RolePolicy, update_hooks),
     types.POD_IDENTITY_ASSOCIATION: (aws.eks.PodIdentityAssociation, association_hooks),
 }
+# What waits until the AWS accounts of role and clusters are compared.
+DOCUMENT = {types.ROLE: "assumeRolePolicy", types.POLICY: "policy"}
 # Inputs of an association in place of which the outputs have the ARN of the cluster.
 OF_THE_CLUSTER = {"clusterName", "region"}
+
+# Of each deployment, by its providers of AWS; None is the default one.
+_account_ids: WeakKeyDictionary[Any, dict[pulumi.ProviderResource | None, pulumi.Output[str]]] = WeakKeyDictionary()
 
 
 class ServiceAccountRole(pulumi.ComponentResource):
@@ -104,6 +111,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         # Both by a resource's key.
         self._at = {each.key: index for index, each in enumerate(spec.resources)}
         self._made: dict[str, Any] = {}
+        self._accounts = self._compared_accounts()
         # Those of a stack file are said with its lines.
         if not spec.recorded:
             self._warn()
@@ -212,16 +220,51 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
     def _registered(self, resource: DeclaredResource) -> Any:
         """Register a resource of AWS."""
+        inputs = {name: self._input(resource, name) for name in resource.inputs}
+        if resource.type in DOCUMENT:
+            document = inputs[DOCUMENT[resource.type]]
+            inputs[DOCUMENT[resource.type]] = applied(
+                lambda known: known["document"], document=document, accounts=self._accounts
+            )
         components[resource.type, resource.logical_name].add(self)
         make, hooks = OF_AWS[resource.type]
         of_role, of_type = None, hooks(self) if hooks else None
         if resource.type == types.INLINE_POLICY and self._spec.role and self._spec.role.import_id:
             of_role = inline_policy_hooks(self, resource.logical_name)
-        arguments = {snake(name): self._input(resource, name) for name in resource.inputs}
+        arguments = {snake(name): value for name, value in inputs.items()}
         self._made[resource.key] = made = make(
             resource.logical_name, opts=self._options(resource, of_role, of_type), **arguments
         )
         return made
+
+    def _compared_accounts(self) -> Any:
+        """Return what fails where the role would be in another AWS account than a cluster of its associations.
+
+        EKS refuses those, but only when policy and role are there.
+        """
+        associations = self._spec.of(types.POD_IDENTITY_ASSOCIATION)
+        if self._spec.recorded or not (self._spec.trust and associations):
+            return None  # a stack file says both AWS accounts
+
+        arns = {each.logical_name: self._cluster_arn(each) for each in associations}
+
+        def compare(found: Sequence[Any]) -> None:
+            (known, account_id), secret = found
+            wrong = clusters_elsewhere(known, AwsAccount(None, account_id))
+            if mistakes := [(("cluster_arns",), REDACTED if secret else mistake) for _, mistake in wrong]:
+                raise InvalidArgumentsError(ArgumentMistakes(self._name, mistakes, self._spec.reading.spelling))
+
+        both = pulumi.Output.all(arns, self._account_id())
+        return pulumi.Output.all(both, both.is_secret()).apply(compare)
+
+    def _account_id(self) -> pulumi.Output[str]:
+        """Return the AWS account in which the role is created, asked once of each provider."""
+        asked = _account_ids.setdefault(pulumi.runtime.settings.get_monitor(), {})
+        provider = self.get_provider("aws:index:Provider")
+        if provider not in asked:
+            found = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self))
+            asked[provider] = found.account_id
+        return asked[provider]
 
     def _webhook_annotations(self) -> pulumi.Output[dict[str, str]]:
         if IRSA not in self._spec.identity.used:

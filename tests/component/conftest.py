@@ -54,6 +54,8 @@ class Answers(pulumi.runtime.Mocks):
         asked: How often each look-up was asked for, by its name, what it is about and its provider.
     """
 
+    account_id = ACCOUNT
+
     def __init__(self, failing: Sequence[str] = (), audiences: Sequence[str] = ("sts.amazonaws.com",)) -> None:
         self.failing, self.audiences = failing, audiences
         self.stack_outputs: dict[str, Any] = {"oidcIssuer": ISSUER, "oidcProviderArn": PROVIDER}
@@ -83,7 +85,7 @@ class Answers(pulumi.runtime.Mocks):
             return {}, [("", f"no answer to {operation}")]
         answers: dict[str, dict[str, Any]] = {
             "readStackOutputs": {"outputs": self.stack_outputs},
-            "getCallerIdentity": {"accountId": ACCOUNT},
+            "getCallerIdentity": {"accountId": self.account_id},
             "getPartition": {"partition": "aws"},
             "getRegion": {"region": "us-west-2"},
             "getCluster": {
@@ -97,11 +99,11 @@ class Answers(pulumi.runtime.Mocks):
 
 
 class OfAComponent(Answers):
-    """The metadata of the service accounts that exist, and no look-up."""
+    """The metadata of the service accounts that exist, and no look-up but one."""
 
-    def __init__(self, live: dict[str, Any] | None) -> None:
+    def __init__(self, live: dict[str, Any] | None, account_id: str = ACCOUNT) -> None:
         super().__init__()
-        self.live = live
+        self.live, self.account_id = live, account_id
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         identity, outputs = super().new_resource(args)
@@ -110,7 +112,8 @@ class OfAComponent(Answers):
         return identity, outputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        raise AssertionError(f"the component looks nothing up: {args.token}")
+        assert args.token == "aws:index/getCallerIdentity:getCallerIdentity", "the component looks nothing else up"
+        return super().call(args)
 
 
 class RecordingMonitor(sdk_mocks.MockMonitor):
@@ -168,8 +171,9 @@ def deploy() -> Deploy:
         *,
         preview: bool = False,
         live: dict[str, Any] | None = None,
+        account_id: str = ACCOUNT,
     ) -> Deployment:
-        monitor = RecordingMonitor(OfAComponent(live))
+        monitor = RecordingMonitor(OfAComponent(live, account_id))
         monitor.registrations = registered if registered is not None else []
         pulumi.runtime.set_mocks(monitor.mocks, project="irsa", stack="test", preview=preview, monitor=monitor)
         outputs: dict[str, Any] = {}

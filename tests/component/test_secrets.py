@@ -51,6 +51,7 @@ ROLES: dict[str, dict[str, Any]] = {
         },
     },
     "every action": {**GOOD, "policy": EVERY_ACTION, "trust": {"subjects": ["*:*"], "any_service_account": True}},
+    "another AWS account": {**GOOD, **OF_PODS, "cluster_arns": {"a": CLUSTER.replace(ACCOUNT, "999955556666")}},
     "add-ons": {
         **GOOD,
         "role": {"name_prefix": "my-"},

@@ -1,9 +1,11 @@
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
+import pulumi_aws as aws
 import pytest
 
-from irsa import InvalidArgumentsError
+from irsa import InvalidArgumentsError, ServiceAccountRole
 from tests.component.conftest import DOCUMENT, GOOD, PROVIDER, Deploy, output
 
 ROLE = "aws:iam/role:Role"
@@ -24,6 +26,44 @@ def test_the_callers_options_stay_with_the_component(deploy: Deploy) -> None:
     for child in (r for r in deployed.registrations if r.type != COMPONENT):
         assert list(child.request.ignoreChanges) == []
         assert not child.request.deleteBeforeReplace
+
+
+@pytest.mark.parametrize("preview", [False, True])
+@pytest.mark.parametrize("arn", [str, pulumi.Output.from_input, pulumi.Output.secret])
+@pytest.mark.parametrize("identity", ["podIdentity", "both"])
+def test_a_role_of_another_aws_account_than_its_cluster(deploy: Deploy, identity: str, arn: Any, preview: bool) -> None:
+    """Protects from an `up` that stops when policy and role are there: "Cross-account pass role is not allowed".
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+    """
+    args = {**GOOD, "identity": identity, "cluster_arns": {"a": arn("arn:aws:eks:us-west-2:111122223333:cluster/a")}}
+    args = args if identity == "both" else {key: value for key, value in args.items() if key != "oidc_provider_arns"}
+    registered: list[Any] = []
+    with pytest.raises(pulumi.RunError) as refused:
+        deploy(args, registered=registered, preview=preview, account_id="444455556666")
+
+    assert {each.type for each in registered} <= {COMPONENT}
+    assert "cluster_arns" in str(refused.value)
+    assert ("444455556666" in str(refused.value)) is (arn is not pulumi.Output.secret)
+    assert deploy(args, preview=preview).of(ASSOCIATION)
+
+
+def test_the_aws_account_is_asked_once(registered: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def ask(**options: Any) -> Any:
+        asked.append(options)
+        return pulumi.Output.from_input(SimpleNamespace(account_id="111122223333"))
+
+    def program() -> None:
+        arns = {"a": "arn:aws:eks:us-west-2:111122223333:cluster/a"}
+        args = {"identity": "podIdentity", "cluster_arns": arns}
+        for name in ("a", "b", "c"):
+            ServiceAccountRole(name, {**args, "service_account": {"name": name}})  # type: ignore[typeddict-item]
+
+    monkeypatch.setattr(aws, "get_caller_identity_output", ask)
+    assert len([each for each in registered(program) if each.type == ROLE]) == 3
+    assert len(asked) == 1
 
 
 def test_a_policy_is_adopted_under_its_own_path(deploy: Deploy) -> None:
