@@ -10,9 +10,9 @@ HELP_OF_KINDS = Path(__file__).with_name("kinds.txt").read_text(encoding="utf-8"
 DESCRIPTION = f"""\
 List every service account of the cluster with the roles that it may assume, by
 the trust policies that the AWS account has now, and what is wrong with them.
-After these it names the roles that they may assume in turn ("then"). It looks
-at IRSA and EKS Pod Identity, and not at roles of nodes. Nothing is changed, and
-no stack is needed. The cluster is that of the current context, the AWS account
+After these it lists which roles those roles may assume in turn. It looks at
+IRSA and EKS Pod Identity, and not at roles of nodes. Nothing is changed, and no
+stack is needed. The cluster is that of the current context, the AWS account
 that of the current credentials.
 
 kinds of findings:

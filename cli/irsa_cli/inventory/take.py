@@ -14,8 +14,8 @@ from irsa_cli.inventory.findings import KINDS, findings
 from irsa_cli.inventory.findings.kinds import Facts
 from irsa_cli.inventory.findings.untidy import last_used_text
 from irsa_cli.inventory.output import Admission, AssociationRow, Inventory, ServiceAccountRow
-from irsa_cli.inventory.steps import Steps, chains
-from irsa_cli.inventory.table import section_of
+from irsa_cli.inventory.steps import chains
+from irsa_cli.inventory.table import sections_of
 from irsa_cli.progress import under_way
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.live.iam import OF_AWS, OWN
@@ -57,7 +57,7 @@ def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
     )
 
 
-def of_namespaces(inventory: Inventory, namespaces: Sequence[str], steps: Steps) -> Inventory:
+def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     """Return what an inventory has of these namespaces. It was taken of everything: so what is said of them is true.
 
     Raises:
@@ -84,8 +84,10 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str], steps: Steps)
     arns |= {arn for each in associations for arn in (each.role, each.target_role)}
     arns -= {""}
     roles = {arn: used for arn, used in inventory.roles.items() if arn in arns}
-    in_turn = {arn for role in arns for arn in steps.reached(role)}
-    further = [each for each in inventory.chains if each.role in arns | in_turn]
+    in_turn = new = arns
+    while new := {each.assumes for each in inventory.chains if each.role in new} - in_turn:
+        in_turn = in_turn | new
+    further = [each for each in inventory.chains if each.role in in_turn]
     findings = [each for each in inventory.findings if has(each.service_account) or each.role in arns]
     chosen_ones = replace(inventory, service_accounts=kept, admissions=admissions, roles=roles, findings=findings)
     chosen_ones = replace(chosen_ones, chains=further, associations=associations)
@@ -146,14 +148,13 @@ def run(options: argparse.Namespace) -> int:
         discovery = discover(*chosen, policies=(OWN, OF_AWS))
     with under_way("inventory", "evaluating trust policies"):
         inventory = take_inventory(discovery, datetime.now(UTC))
-    steps = Steps(inventory.chains)
     if options.namespace:
-        inventory = of_namespaces(inventory, options.namespace, steps)
+        inventory = of_namespaces(inventory, options.namespace)
     code = exit_code(inventory, options.fail_on)
     if options.json:
         print(document("inventory", code, inventory))
     else:
-        print_sections([section_of(inventory, steps)])
+        print_sections(sections_of(inventory))
     return code
 
 
