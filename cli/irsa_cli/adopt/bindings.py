@@ -202,7 +202,7 @@ def _of_role(task: Task, taken: TakenRole, ready: Sequence[TakenServiceAccount])
     about = Item(
         Fate.EXACT if taken.trust.is_exact else Fate.REWRITTEN,
         f"role {named(taken.role.arn)}",
-        notes=[*taken.trust.afterwards, *taken.notes],
+        notes=taken.notes,
         owners=taken.owners,
     )
     if ready:
