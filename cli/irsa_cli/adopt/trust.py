@@ -23,7 +23,7 @@ from irsa.rules.trust import check_conditions
 from irsa.ways import TrustParts, trust_document
 from irsa_cli.adopt.items import Left
 
-NO_SUBJECT = "its statements name no service account, and irsa found none that has it"
+NO_SUBJECT = "no statement of its trust policy names a service account and an audience for a cluster that was read"
 
 
 class Settings(TrustParts):
@@ -64,7 +64,6 @@ class Provider(NamedTuple):
 def read_trust(
     document: Mapping[str, Any],
     providers: Mapping[str, Provider],
-    users: Collection[Settings] = (),
     pods: Collection[PodIdentityRequest] = (),
 ) -> ReadTrust:
     """Return the settings by which irsa writes a trust policy.
@@ -72,7 +71,6 @@ def read_trust(
     Args:
         document: The trust policy.
         providers: The OIDC providers of the clusters, by ARN.
-        users: The service accounts that have the role by IRSA. Of several statements, it is one for these.
         pods: What EKS asks for each association of the role.
 
     Raises:
@@ -84,7 +82,7 @@ def read_trust(
         raise Left(f"its trust policy: {mistake.found}") from mistake
     statements = items_of(document["Statement"])
     reasons = []
-    for keys in _proposals(statements, providers, users, _of_associations(parsed, pods)):
+    for keys in _proposals(statements, providers, _of_associations(parsed, pods)):
         spelling: Spelling = {}
         written = {*normal(keys.document, spelling).texts}
         present = normal(document, spelling).texts
@@ -103,29 +101,19 @@ def read_trust(
 def _proposals(
     statements: Sequence[Mapping[str, Any]],
     providers: Mapping[str, Provider],
-    users: Collection[Settings],
     of_associations: Settings | None,
 ) -> Iterator[Settings]:
     """Yield the settings that may be the keys of the binding, the best first.
 
-    They are those that statements name, or else those of the service accounts that have the role; with those of the
-    associations, or without. Each says the most: of as many users, then of as many subjects and clusters.
+    They are those that statements name, of as many subjects and clusters as may be; with those of the associations, or
+    without.
     """
     found = [each for statement in statements if (each := _settings_of(statement, providers))]
-    of_users: dict[tuple[str, str], set[str]] = {}
-    for each in () if found else users:
-        of_users.setdefault((each.oidc_provider_arns[0], each.audience), set()).update(each.subjects)
-    found += [Settings((arn,), tuple(sorted(those)), aud) for (arn, aud), those in sorted(of_users.items())]
     alike: dict[str, Settings] = {}
     for each in found:
         arns = {*each.oidc_provider_arns, *alike.get(each.terms, each).oidc_provider_arns}
         alike[each.terms] = each._replace(oidc_provider_arns=tuple(sorted(arns)))
-    named_ones = {subject for each in users for subject in each.subjects}
-
-    def says_less(each: Settings) -> tuple[int, int]:
-        return -len(named_ones & {*each.subjects}), -len(each.subjects) * len(each.oidc_provider_arns)
-
-    by_irsa = sorted(alike.values(), key=says_less)
+    by_irsa = sorted(alike.values(), key=lambda each: -len(each.subjects) * len(each.oidc_provider_arns))
     if of_associations:
         clusters, tags = of_associations.cluster_arns, of_associations.session_tags
         for each in by_irsa:
