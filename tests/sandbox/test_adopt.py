@@ -35,7 +35,7 @@ PLAIN = tuple(each.name for each in estate.ROLES if not each.name.startswith("ha
 # Why each role is left that is left of everything: what its trust policy has, of which estate.py says whence it is.
 LEFT = {
     "hand-literal-wildcard": "compares * and ? literally",
-    # They are for everybody in the cluster, and nobody uses them.
+    "hand-no-audience": NO_SUBJECT,
     "hand-everybody": NO_SUBJECT,
     "hand-no-subject": NO_SUBJECT,
     "hand-replaced-cluster": NO_SUBJECT,

@@ -136,10 +136,10 @@ def _settings_of(statement: Mapping[str, Any], providers: Mapping[str, Provider]
     conditions: dict[str, dict[str, Any]] = {}
     for operator, keys in (statement.get("Condition") or {}).items():
         for key, value in keys.items():
-            if key.lower() in claims:
-                claims[key.lower()] += map(str, items_of(value))
-            else:
+            if key.lower() not in claims:
                 conditions.setdefault(operator, {})[key] = value
+            elif operator != "Null":
+                claims[key.lower()] += map(str, items_of(value))
     try:
         check_conditions(conditions)
         settings = Settings(

@@ -70,6 +70,7 @@ SUBJECT = {SUB: "system:serviceaccount:team-a:app"}
         statement("team-a:app", operator="ForAnyValue:StringEquals"),
         statement(Condition={"StringEquals": {**SUBJECT, AUD: [STS, "other"]}}),
         statement("team-a:app", Action=["sts:AssumeRoleWithWebIdentity", "sts:TagSession"]),
+        statement(Condition={**PAGE, "Null": {SUB: "false"}}),
     ],
 )
 def test_what_irsa_does_not_write_stays_word_for_word(other: dict[str, Any]) -> None:
@@ -82,7 +83,6 @@ def test_what_irsa_does_not_write_stays_word_for_word(other: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     "other",
     [
-        statement(Condition={**PAGE, "Null": {SUB: "false"}}),
         statement("team-a:app", audience=None),
         statement(),
         statement(Condition={"StringLike": {SUB: "system:serviceaccount:*"}, "StringEquals": {AUD: STS}}),
