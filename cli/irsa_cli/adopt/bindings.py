@@ -111,11 +111,9 @@ def _adopted(task: Task, candidate: Candidate, choice: Choice) -> Iterator[Bindi
     admitted = [each for each in candidate.service_accounts if not refused[each]]
     with_role: Sequence[TakenServiceAccount] = ()
     if role := next((each for each in task.aws_account.roles if each.arn == arn), None):
-        # Who writes an annotation may have no right to the role.
         has_right = choice.has(candidate._replace(service_accounts=admitted))
         owners = task.stacks_of(arn) or owners_of_role(role, candidate.service_accounts)
-        users = ([each.found for each in ready] or admitted) if has_right else None
-        taken = attempt(f"role {named(arn)}", owners, partial(take_role, task, role, owners, users))
+        taken = attempt(f"role {named(arn)}", owners, partial(take_role, task, role, owners, has_right=has_right))
         if isinstance(taken, Item):
             yield taken
         else:
@@ -202,7 +200,7 @@ def _of_role(task: Task, taken: TakenRole, ready: Sequence[TakenServiceAccount])
     about = Item(
         Fate.EXACT if taken.trust.is_exact else Fate.REWRITTEN,
         f"role {named(taken.role.arn)}",
-        notes=[*taken.trust.afterwards, *taken.notes],
+        notes=taken.notes,
         owners=taken.owners,
     )
     if ready:

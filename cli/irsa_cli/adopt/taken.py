@@ -15,7 +15,7 @@ from irsa.rules.annotations import (
     WRITTEN_FROM,
     check_webhook_key,
 )
-from irsa.rules.arns import Arn, parse_iam_arn, provider_of_role
+from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.grammar import document_mistakes, partition_mistakes
 from irsa.rules.mistakes import Mistake, named, path_of
 from irsa.rules.names import snake
@@ -26,7 +26,7 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.adopt.items import Fate, Item, Left, Present
 from irsa_cli.adopt.owners import MARKS, Owner, owners_by_tags, owners_of_service_account
 from irsa_cli.adopt.task import Task
-from irsa_cli.adopt.trust import ReadTrust, Settings, read_trust
+from irsa_cli.adopt.trust import ReadTrust, read_trust
 from irsa_world.model import ManagedPolicy, Role, ServiceAccount
 from irsa_world.sessions import Associated
 from irsa_world.verdict import EMPTY_AUDIENCE, of_provider
@@ -47,26 +47,20 @@ class TakenRole(NamedTuple):
     notes: Sequence[str]
 
 
-def take_role(
-    task: Task,
-    role: Role,
-    owners: Sequence[Owner],
-    users: Sequence[ServiceAccount] | None,
-) -> TakenRole:
+def take_role(task: Task, role: Role, owners: Sequence[Owner], *, has_right: bool) -> TakenRole:
     """Return a role as a binding declares it.
 
     Args:
         task: The adoption.
         role: The role.
         owners: Who manages it.
-        users: The service accounts that are adopted with it, or else those that it may admit; None where only
-            annotations of others choose it.
+        has_right: Whether it is chosen by more than annotations: who writes one may have no right to the role.
 
     Raises:
         Left: It cannot be declared, or is.
     """
     task.declared.check_new("role", role.arn, role.name)
-    if users is None:
+    if not has_right:
         raise Left("it is chosen only by annotations of service accounts that it does not admit")
     task.check_owners(owners)
     if not role.has_details:
@@ -77,7 +71,7 @@ def take_role(
         "tags": task.declared.tags(role.tags),
     }
     of_role = {"name": role.name, **task.said(settings, USUAL)}
-    trust = _read_trust(task, role, users)
+    trust = _read_trust(task, role)
     of_permissions, notes = _permissions(task, role)
     there = {"role": True, "policy": False, "attachments": role.attached_policies, "inlinePolicies": False}
     imported = [name for name, each in {**there, **of_permissions}.items() if each and name in there]
@@ -85,16 +79,11 @@ def take_role(
     return TakenRole(role, trust, settings, imported, owners, notes)
 
 
-def _read_trust(task: Task, role: Role, users: Sequence[ServiceAccount]) -> ReadTrust:
+def _read_trust(task: Task, role: Role) -> ReadTrust:
     """Return a trust policy read back; raise where the stack could not reach a cluster, or there is no provider."""
     clusters = task.clusters
-    by_irsa = [
-        Settings((provider_of_role(role.arn, clusters.by_name[each.cluster].issuer),), (each.subject,), each.audience)
-        for each in users
-        if each.role_arn == role.arn
-    ]
     pods = [each.association.request for each in task.sessions.associated if each.association.role_arn == role.arn]
-    trust = read_trust(role.trust, clusters.providers, by_irsa, pods)
+    trust = read_trust(role.trust, clusters.providers, pods)
     for name in clusters.of_trust(trust.settings):
         clusters.key(name)
     for arn in trust.settings.oidc_provider_arns:

@@ -9,22 +9,21 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.evaluation import Decision, PodIdentityRequest
-from irsa.evaluation.decision import admits_any_association, evaluate_parsed
+from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Parsed, parse
 from irsa.evaluation.normal_form import Spelling, are_equivalent, normal, normal_statement
 from irsa.evaluation.same_sessions import difference
-from irsa.rules.arns import issuer_of_provider, parse_cluster_arn
+from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import condition_mistakes, sid_mistakes, statement_mistakes
 from irsa.rules.leaves import items_of, mapping_of
-from irsa.rules.mistakes import Mistake, listed, named, path_of
+from irsa.rules.mistakes import Mistake, path_of
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.subjects import CLAIM_PREFIX, check_subject, is_pattern
-from irsa.rules.trust import POD_IDENTITY_PRINCIPAL, check_conditions
+from irsa.rules.trust import check_conditions
 from irsa.ways import TrustParts, trust_document
 from irsa_cli.adopt.items import Left
-from irsa_world.issuers import eks_region
 
-NO_SUBJECT = "its statements name no service account, and irsa found none that has it"
+NO_SUBJECT = "no statement of its trust policy names a service account and an audience for a cluster that was read"
 
 
 class Settings(TrustParts):
@@ -49,12 +48,10 @@ class ReadTrust(NamedTuple):
     Attributes:
         settings: By which irsa writes it.
         is_exact: Whether a preview shows no change of it.
-        afterwards: What may go after the import, each as a part of a sentence: an import takes nothing from anybody.
     """
 
     settings: Settings
     is_exact: bool
-    afterwards: Sequence[str]
 
 
 class Provider(NamedTuple):
@@ -67,7 +64,6 @@ class Provider(NamedTuple):
 def read_trust(
     document: Mapping[str, Any],
     providers: Mapping[str, Provider],
-    users: Collection[Settings] = (),
     pods: Collection[PodIdentityRequest] = (),
 ) -> ReadTrust:
     """Return the settings by which irsa writes a trust policy.
@@ -75,7 +71,6 @@ def read_trust(
     Args:
         document: The trust policy.
         providers: The OIDC providers of the clusters, by ARN.
-        users: The service accounts that have the role by IRSA. Of several statements, it is one for these.
         pods: What EKS asks for each association of the role.
 
     Raises:
@@ -87,7 +82,7 @@ def read_trust(
         raise Left(f"its trust policy: {mistake.found}") from mistake
     statements = items_of(document["Statement"])
     reasons = []
-    for keys in _proposals(statements, providers, users, _of_associations(parsed, pods)):
+    for keys in _proposals(statements, providers, _of_associations(parsed, pods)):
         spelling: Spelling = {}
         written = {*normal(keys.document, spelling).texts}
         present = normal(document, spelling).texts
@@ -95,20 +90,9 @@ def read_trust(
         settings = keys._replace(statements=tuple(others))
         reason = _refused(settings.statements) or _unequal(document, settings.document)
         if not reason:
-            afterwards = [*_not_read(settings, providers), *_any_association(parsed, settings)]
-            return ReadTrust(settings, are_equivalent(settings.document, document), afterwards)
+            return ReadTrust(settings, are_equivalent(settings.document, document))
         reasons.append(reason)
     raise Left(next(filter(None, (*reasons, _refused(statements), NO_SUBJECT))))
-
-
-def _not_read(settings: Settings, providers: Mapping[str, Provider]) -> Iterator[str]:
-    """Yield what may go of the other statements: the OIDC providers of EKS clusters of which none was read."""
-    allowing = (each for each in settings.statements if each["Effect"] == "Allow")
-    named_ones = (arn for each in allowing for arn in items_of(mapping_of(each["Principal"]).get("Federated", ())))
-    for arn in dict.fromkeys(map(str, named_ones)):
-        if arn not in providers and eks_region(arn.partition(":oidc-provider/")[2]):
-            gone = "after the import, remove it from trust.statements, if its cluster is gone"
-            yield f"it trusts {named(arn)}, and no cluster that was read has that issuer: {gone}"
 
 
 # --- what irsa could write -------------------------------------------------------------------------------------------
@@ -117,29 +101,19 @@ def _not_read(settings: Settings, providers: Mapping[str, Provider]) -> Iterator
 def _proposals(
     statements: Sequence[Mapping[str, Any]],
     providers: Mapping[str, Provider],
-    users: Collection[Settings],
     of_associations: Settings | None,
 ) -> Iterator[Settings]:
     """Yield the settings that may be the keys of the binding, the best first.
 
-    They are those that statements name, or else those of the service accounts that have the role; with those of the
-    associations, or without. Each says the most: of as many users, then of as many subjects and clusters.
+    They are those that statements name, of as many subjects and clusters as may be; with those of the associations, or
+    without.
     """
     found = [each for statement in statements if (each := _settings_of(statement, providers))]
-    of_users: dict[tuple[str, str], set[str]] = {}
-    for each in () if found else users:
-        of_users.setdefault((each.oidc_provider_arns[0], each.audience), set()).update(each.subjects)
-    found += [Settings((arn,), tuple(sorted(those)), aud) for (arn, aud), those in sorted(of_users.items())]
     alike: dict[str, Settings] = {}
     for each in found:
         arns = {*each.oidc_provider_arns, *alike.get(each.terms, each).oidc_provider_arns}
         alike[each.terms] = each._replace(oidc_provider_arns=tuple(sorted(arns)))
-    named_ones = {subject for each in users for subject in each.subjects}
-
-    def says_less(each: Settings) -> tuple[int, int]:
-        return -len(named_ones & {*each.subjects}), -len(each.subjects) * len(each.oidc_provider_arns)
-
-    by_irsa = sorted(alike.values(), key=says_less)
+    by_irsa = sorted(alike.values(), key=lambda each: -len(each.subjects) * len(each.oidc_provider_arns))
     if of_associations:
         clusters, tags = of_associations.cluster_arns, of_associations.session_tags
         for each in by_irsa:
@@ -162,10 +136,10 @@ def _settings_of(statement: Mapping[str, Any], providers: Mapping[str, Provider]
     conditions: dict[str, dict[str, Any]] = {}
     for operator, keys in (statement.get("Condition") or {}).items():
         for key, value in keys.items():
-            if key.lower() in claims:
-                claims[key.lower()] += map(str, items_of(value))
-            else:
+            if key.lower() not in claims:
                 conditions.setdefault(operator, {})[key] = value
+            elif operator != "Null":
+                claims[key.lower()] += map(str, items_of(value))
     try:
         check_conditions(conditions)
         settings = Settings(
@@ -189,21 +163,6 @@ def _of_associations(parsed: Parsed, pods: Collection[PodIdentityRequest]) -> Se
     subjects = {check_subject(f"{each.namespace}:{each.service_account}") for each in admitted}
     clusters = sorted({each.cluster_arn for each in admitted})
     return Settings((), tuple(sorted(subjects)), cluster_arns=clusters, session_tags=admitted[0].session_tags)
-
-
-def _any_association(parsed: Parsed, settings: Settings) -> list[str]:
-    """Return who would keep the role without the statement by which whatever association names it gets it.
-
-    It is the usual one: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
-    """
-    arns = [parse_cluster_arn(each) for each in settings.cluster_arns]
-    if not arns or not admits_any_association(parsed, arns[0].partition, arns[0].account_id):
-        return []
-    names = listed([each.replace(":", "/", 1) for each in settings.subjects if not is_pattern(each)])
-    who = f"{names if settings.session_tags else 'any association'} in {listed([each.name for each in arns])} only"
-    then = f"EKS Pod Identity then gives it to {who}, and to no association of a cluster that was not read"
-    remove = f"after the import, remove {POD_IDENTITY_PRINCIPAL} from trust.statements"
-    return [f"{remove}: {then}; until then, to whatever association names it"]
 
 
 # --- whether it may --------------------------------------------------------------------------------------------------

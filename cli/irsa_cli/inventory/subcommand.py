@@ -10,9 +10,9 @@ HELP_OF_KINDS = Path(__file__).with_name("kinds.txt").read_text(encoding="utf-8"
 DESCRIPTION = f"""\
 List every service account of the cluster with the roles that it may assume, by
 the trust policies that the AWS account has now, and what is wrong with them.
-After these it names the roles that they may assume in turn ("then"). It looks
-at IRSA and EKS Pod Identity, and not at roles of nodes. Nothing is changed, and
-no stack is needed. The cluster is that of the current context, the AWS account
+After these it lists which roles those roles may assume in turn. It looks at
+IRSA and EKS Pod Identity, and not at roles of nodes. Nothing is changed, and no
+stack is needed. The cluster is that of the current context, the AWS account
 that of the current credentials.
 
 kinds of findings:
@@ -34,8 +34,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_discovery_options(parser)
     these = "service accounts of a namespace, their roles and findings; * and ? stand for any text (repeatable)"
     parser.add_argument("--namespace", metavar="N", action="append", default=[], type=not_empty, help=these)
-    unused = "print what the roles never used, by IAM's reports, in place of the rest; takes minutes"
-    parser.add_argument("--last-use", action="store_true", help=unused)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--fail-on",

@@ -12,17 +12,14 @@ from irsa.rules.mistakes import LISTED, and_more, named
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.findings.kinds import FAMILIES
 from irsa_cli.inventory.output import NOT_READ, Inventory
-from irsa_cli.inventory.steps import Steps
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_world.message import Message, first_few
 from irsa_world.report.text import VERDICTS, Section, counted
 
 NONE = "-"
 DECISIONS = (Decision.ALLOWED, Decision.CANNOT_TELL)
-HEADINGS = (
-    *("cluster", "service account", "annotated with", "associated with"),
-    *("may assume", "cannot tell", "then", "then, cannot tell"),
-)
+HEADINGS = ("cluster", "service account", "annotated with", "associated with", "may assume", "cannot tell")
+OF_CHAINS = ("role", "may assume in turn", "cannot tell")
 
 
 class Alike(NamedTuple):
@@ -35,22 +32,32 @@ class Alike(NamedTuple):
     names: list[str]
 
 
-def section_of(inventory: Inventory, steps: Steps) -> Section:
+def sections_of(inventory: Inventory) -> list[Section]:
     """Return what is printed of an inventory; what has no row is counted below the table."""
-    rows, others = _rows(inventory, steps)
+    # Of a single AWS account, the names of its roles are enough.
+    common = f":iam::{next(iter(inventory.aws_accounts))}:role/" if len(inventory.aws_accounts) == 1 else "\n"
+
+    @functools.cache
+    def short(arn: str) -> str:
+        return arn.partition(common)[2] or arn
+
+    rows, others = _rows(inventory, short)
+    chains = _chains(inventory, short)
     # Fewer columns to read: that of a single cluster, and those in which nobody has anything.
     first = 1 if len(inventory.clusters) == 1 else 0
     columns = [n for n in range(first, len(HEADINGS)) if any(row[n] not in ("", NONE) for row in rows)]
     what = "other service accounts, which have no annotation and which no role trusts"
     below = [f"{named(cluster)}: {what}: {count:,}" for cluster, count in others.items()]
-    return Section(
-        summary(inventory),
+    section = Section(
+        _summary(inventory),
         VERDICTS[FINDINGS if inventory.findings else COULD_NOT_LOOK if inventory.not_checked else GOOD],
         [*_messages(inventory), *((Message(f"not checked: {each}"), "yellow") for each in inventory.not_checked)],
         [HEADINGS[n] for n in columns],
         [[row[n] for n in columns] for row in rows],
         [(Message(each), "dim") for each in (*below, inventory.left_out, _read(inventory)) if each],
     )
+    in_turn = f"chains: {counted(len(chains), 'role')} may assume other roles, for certain or perhaps"
+    return [section, *([Section(in_turn, "bold", headings=OF_CHAINS, rows=chains)] if chains else [])]
 
 
 def _cell(groups: Iterable[Sequence[str]]) -> str:
@@ -60,16 +67,9 @@ def _cell(groups: Iterable[Sequence[str]]) -> str:
     return ", ".join([*map(named, first), *and_more(sum(map(len, groups)), LISTED)])
 
 
-def _rows(inventory: Inventory, steps: Steps) -> tuple[list[list[str]], Counter[str]]:
+def _rows(inventory: Inventory, short: Callable[[str], str]) -> tuple[list[list[str]], Counter[str]]:
     """Return the cells of who has to do with a role, and how many others each cluster has."""
-    # Of a single AWS account, the names of its roles are enough.
-    common = f":iam::{next(iter(inventory.aws_accounts))}:role/" if len(inventory.aws_accounts) == 1 else "\n"
-
-    @functools.cache
-    def short(arn: str) -> str:
-        return arn.partition(common)[2] or arn
-
-    in_turn, admitting = _in_turn(inventory, steps), _admitting(inventory, short)
+    admitting = _admitting(inventory, short)
     associated = {(each.cluster, each.service_account): each for each in inventory.associations}
     not_read = {(each.cluster, each.service_account) for each in inventory.findings if each.kind == "unseen-account"}
     rows, others = list[list[str]](), Counter[str]()
@@ -83,25 +83,21 @@ def _rows(inventory: Inventory, steps: Steps) -> tuple[list[list[str]], Counter[
             annotated = named(short(each.annotated_role)) if each.annotated_role else NONE
             arns = (association.role, association.target_role) if association else ()
             by_association = " -> ".join(named(short(arn)) for arn in arns if arn)
-            reached = in_turn.get(key, {}).items()
-            then = [_cell([sorted(short(arn) for arn, each in reached if each is wanted)]) for wanted in DECISIONS]
-            rows.append([*map(named, key), annotated, by_association, *found, *then])
+            rows.append([*map(named, key), annotated, by_association, *found])
         else:
             others[each.cluster] += 1
     return rows, others
 
 
-def _in_turn(inventory: Inventory, steps: Steps) -> dict[tuple[str, str], dict[str, Decision]]:
-    """Return the roles that those of each service account may assume in turn."""
-    found: dict[tuple[str, str], dict[str, Decision]] = {}
-    for each in inventory.admissions:
-        for arn, decision in steps.reached(each.role).items():
-            for name in each.service_accounts:
-                of_name = found.setdefault((each.cluster, name), {})
-                # With session tags, as associations give them, each step needs sts:TagSession too.
-                certain = decision is each.decision is Decision.ALLOWED and each.audiences
-                of_name[arn] = Decision.ALLOWED if certain else of_name.get(arn, Decision.CANNOT_TELL)
-    return found
+def _chains(inventory: Inventory, short: Callable[[str], str]) -> list[list[str]]:
+    """Return the cells of the roles that may assume others."""
+    found: dict[str, dict[Decision, list[str]]] = {}
+    for each in inventory.chains:
+        found.setdefault(each.role, {}).setdefault(each.decision, []).append(short(each.assumes))
+    return [
+        [named(short(arn)), *(_cell([sorted(others.get(decision, ()))]) for decision in DECISIONS)]
+        for arn, others in found.items()
+    ]
 
 
 def _admitting(
@@ -144,7 +140,7 @@ def _alike(inventory: Inventory) -> list[Alike]:
     return [Alike(*texts, those) for texts, those in names.items()]
 
 
-def summary(inventory: Inventory) -> str:
+def _summary(inventory: Inventory) -> str:
     """Return the first line: the findings by family, the worst first, and how many may assume a role."""
     families = Counter(KINDS[each.kind].family for each in inventory.findings)
     parts = ", ".join(f"{title.lower()} ({families[key]:,})" for key, title in FAMILIES.items() if families[key])

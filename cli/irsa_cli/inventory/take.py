@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 
 from irsa.evaluation import Decision
 from irsa.evaluation.patterns import matches
@@ -14,14 +13,12 @@ from irsa_cli.discovery import Discovery, discover, inputs_of
 from irsa_cli.inventory.findings import KINDS, findings
 from irsa_cli.inventory.findings.kinds import Facts
 from irsa_cli.inventory.findings.untidy import last_used_text
-from irsa_cli.inventory.last_use import last_use, last_use_section
 from irsa_cli.inventory.output import Admission, AssociationRow, Inventory, ServiceAccountRow
-from irsa_cli.inventory.steps import Steps, chains
-from irsa_cli.inventory.table import section_of, summary
+from irsa_cli.inventory.steps import chains
+from irsa_cli.inventory.table import sections_of
 from irsa_cli.progress import under_way
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.live.iam import OF_AWS, OWN
-from irsa_world.live.last_use import read_last_use
 from irsa_world.report.json import document
 from irsa_world.report.publish import print_sections
 from irsa_world.sessions import Sessions
@@ -60,7 +57,7 @@ def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
     )
 
 
-def of_namespaces(inventory: Inventory, namespaces: Sequence[str], steps: Steps) -> Inventory:
+def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     """Return what an inventory has of these namespaces. It was taken of everything: so what is said of them is true.
 
     Raises:
@@ -87,8 +84,10 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str], steps: Steps)
     arns |= {arn for each in associations for arn in (each.role, each.target_role)}
     arns -= {""}
     roles = {arn: used for arn, used in inventory.roles.items() if arn in arns}
-    in_turn = {arn for role in arns for arn in steps.reached(role)}
-    further = [each for each in inventory.chains if each.role in arns | in_turn]
+    in_turn = new = arns
+    while new := {each.assumes for each in inventory.chains if each.role in new} - in_turn:
+        in_turn = in_turn | new
+    further = [each for each in inventory.chains if each.role in in_turn]
     findings = [each for each in inventory.findings if has(each.service_account) or each.role in arns]
     chosen_ones = replace(inventory, service_accounts=kept, admissions=admissions, roles=roles, findings=findings)
     chosen_ones = replace(chosen_ones, chains=further, associations=associations)
@@ -147,24 +146,15 @@ def run(options: argparse.Namespace) -> int:
     with under_way("inventory", "reading clusters and AWS accounts"):
         chosen = options.context, options.cluster, options.stack, inputs_of(options)
         discovery = discover(*chosen, policies=(OWN, OF_AWS))
-    now = datetime.now(UTC)
     with under_way("inventory", "evaluating trust policies"):
-        inventory = take_inventory(discovery, now)
-    steps = Steps(inventory.chains)
+        inventory = take_inventory(discovery, datetime.now(UTC))
     if options.namespace:
-        inventory = of_namespaces(inventory, options.namespace, steps)
+        inventory = of_namespaces(inventory, options.namespace)
     code = exit_code(inventory, options.fail_on)
-    if options.last_use:
-        with under_way("inventory", "last use") as show:
-            ask = partial(read_last_use, discovery.clients, show=show)
-            inventory = replace(inventory, last_use=last_use(inventory, discovery, now, ask))
     if options.json:
         print(document("inventory", code, inventory))
-    elif inventory.last_use is not None:
-        rest = f"without --last-use: {summary(inventory)}"
-        print_sections([last_use_section(inventory.last_use, len(inventory.aws_accounts), rest)])
     else:
-        print_sections([section_of(inventory, steps)])
+        print_sections(sections_of(inventory))
     return code
 
 

@@ -1,7 +1,6 @@
 """Findings about what does not work, the worst first."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 
 from irsa.evaluation import Decision
 from irsa.evaluation.decision import evaluate_parsed
@@ -15,7 +14,7 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.inventory.findings.kinds import Facts, about_association, about_trust, kind
 from irsa_cli.inventory.output import Finding
 from irsa_world.model import Cluster, ServiceAccount
-from irsa_world.sessions import Associated, Trust, TrustPolicy
+from irsa_world.sessions import Trust
 from irsa_world.trusts.provider_trust import ANYBODY, place_text
 from irsa_world.verdict import NO_PROVIDER
 
@@ -72,25 +71,15 @@ def not_admitted(facts: Facts) -> Iterator[Finding]:
             whom = f"the service accounts of {named(cluster.name)} that are annotated with it"
             facts.not_checked(f"whether {named(each.role_arn)} admits {whom} cannot be decided here")
             continue
-        request = policy.request(cluster, each)
-        change, fix = _to_be_admitted(facts.admitting(cluster, each).get(each.role_arn, ()), cluster, each)
-        if not fix and evaluate_parsed(*policy.parsed, request).decision is not Decision.DENIED:
+        request, expected, fix = policy.request(cluster, each), refused.expected, ""
+        if DEFAULT_AUDIENCE in facts.admitting(cluster, each).get(each.role_arn, ()):
+            expected += f"; or no {AUDIENCE}{RESTART}"
+            fix = commands.remove_annotations(cluster.place, each.namespace, each.name, AUDIENCE)
+        elif evaluate_parsed(*policy.parsed, request).decision is not Decision.DENIED:
             # The provider's command helps where only the provider refuses.
             fix = refused.fix
-        text, expected = f"{refused.details}{_beside_association(facts, cluster, each)}", f"{refused.expected}{change}"
-        yield Finding("", cluster.name, str(each), each.role_arn, request.provider_arn, text, expected, fix)
-
-
-def _to_be_admitted(audiences: Sequence[str], cluster: Cluster, each: ServiceAccount) -> tuple[str, str]:
-    """Return the annotation with which a role admits a service account, and the command; both empty without any."""
-    place = each.namespace, each.name
-    if DEFAULT_AUDIENCE in audiences:
-        fix = commands.remove_annotations(cluster.place, *place, AUDIENCE)
-        return f"; or no {AUDIENCE}{RESTART}", fix
-    for audience in audiences[:1]:
-        fix = commands.annotate(cluster.place, *place, AUDIENCE, audience)
-        return f"; or {AUDIENCE}: {named(audience)}{RESTART}", fix
-    return "", ""
+        found = f"{refused.details}{_beside_association(facts, cluster, each)}"
+        yield Finding("", cluster.name, str(each), each.role_arn, request.provider_arn, found, expected, fix)
 
 
 @kind(
@@ -125,18 +114,7 @@ def association_not_admitted(facts: Facts) -> Iterator[Finding]:
                 f"whether {named(role_arn)} admits {which} cannot be decided here: {verdict.details or verdict.found}"
             )
             continue
-        expected = f"{verdict.expected}{_with_other_tags(each, facts.policies[role_arn])}"
-        yield about_association(each, role_arn, verdict.details, expected)
-
-
-def _with_other_tags(each: Associated, policy: TrustPolicy) -> str:
-    """Return that the role would admit the association with session tags, or without them; empty where it would not."""
-    request = each.association.request
-    if policy.role.arn != each.association.role_arn:
-        return ""
-    other = evaluate_parsed(*policy.parsed, replace(request, session_tags=not request.session_tags))
-    how = "without" if request.session_tags else "with"
-    return f"; or the association {how} session tags" if other.decision is Decision.ALLOWED else ""
+        yield about_association(each, role_arn, verdict.details, verdict.expected)
 
 
 @kind(
@@ -216,30 +194,11 @@ def misspelled_annotation(facts: Facts) -> Iterator[Finding]:
             for key, value in sorted(each.annotations.items()):
                 meant = None if key in WRITTEN_FROM else meant_by(key)
                 if meant:
-                    expected, fix = _spelled_right(facts, cluster, each, key, meant)
                     found = f"{named(key)}: {named(value)}, which the webhook does not read"
-                    yield Finding("", cluster.name, str(each), found=found, expected=expected, fix=fix)
-
-
-def _spelled_right(
-    facts: Facts, cluster: Cluster, service_account: ServiceAccount, key: str, meant: str
-) -> tuple[str, str]:
-    """Return what should be in place of a misspelled annotation, and the command where its value will be taken."""
-    place, annotations = (service_account.namespace, service_account.name), service_account.annotations
-    if meant in POD_ONLY or meant in annotations:
-        why = POD_ONLY.get(meant) or f"it has {meant}: {named(annotations[meant])}"
-        return f"no such annotation: {why}", commands.remove_annotations(cluster.place, *place, key)
-    value = annotations[key]
-    if meant == ROLE_KEY and value not in facts.roles:
-        value = _meant_role(facts, cluster, service_account, value) or value
-    right = replace(service_account, annotations={**annotations, meant: value})
-    session = facts.of_token(right.role_arn, cluster, right)
-    is_refused = right.role_arn in facts.policies and session.verdict.decision is Decision.DENIED
-    is_known = bool(value) if meant == AUDIENCE else meant == ROLE_KEY and not session.missing
-    if is_refused or not is_known:
-        return f"{meant}, with a value that the webhook and the role take", ""
-    fix = commands.annotate(cluster.place, *place, meant, value, removed=[key])
-    return f"{meant}: {named(value)}{RESTART}", fix
+                    expected = f"{meant}, with a value that the webhook and the role accept{RESTART}"
+                    if meant in POD_ONLY:
+                        expected = f"no such annotation: {POD_ONLY[meant]}"
+                    yield Finding("", cluster.name, str(each), found=found, expected=expected)
 
 
 @kind(

@@ -340,12 +340,11 @@ def test_a_role_of_several_is_a_binding_of_its_own(one: Any, trust: Any) -> None
     assert "serviceAccount" not in declared["shared"]
 
 
-def test_the_usual_statement_stays_and_who_would_lose_the_role_is_said() -> None:
+def test_the_usual_statement_stays() -> None:
     adoption = adopted(found([service_account("app")], [role("app", PODS)], associations=[association("app", APP)]))
 
     assert adoption.bindings["team-a-app"]["trust"] == {"statements": [PODS]}
     assert outcomes(adoption)["app"] is Fate.REWRITTEN
-    assert "EKS Pod Identity then gives it to team-a/app in blue only" in reason(adoption, "role ")
 
 
 @pytest.mark.parametrize("name", ["*", "a?"])

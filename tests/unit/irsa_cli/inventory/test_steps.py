@@ -14,7 +14,6 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 from irsa.evaluation import Decision
 from irsa_cli.discovery import Discovery
 from irsa_cli.inventory.output import Chain
-from irsa_cli.inventory.steps import Steps
 from irsa_world.model import AwsAccount, Cluster, ManagedPolicy, Role
 from irsa_world.trusts import chains as of_roles
 from tests.unit.irsa_cli.inventory.estates import (
@@ -267,18 +266,6 @@ def test_small_worlds(seed: int) -> None:
         answer, right = found.get(pair, False), brute_force(*pair, expected)
         conditions = [condition for each in expected.of(*pair) for _, _, (_, condition), _ in each]
         assert answer == right or (answer is None and conditions.count(None) > 1), (pair, answer, right)
-
-
-def test_further_steps() -> None:
-    arns = [role_arn(f"app-{n}") for n in range(30)]
-    found = [Chain(*pair, Decision.CANNOT_TELL, "") for pair in itertools.permutations(arns, 2)]
-    found += [Chain(*pair, Decision.ALLOWED, "") for pair in itertools.pairwise(arns)]
-    steps = Steps(found)
-
-    for place, arn in enumerate(arns):
-        reached = steps.reached(arn)
-        allowed = {other for other, decision in reached.items() if decision is Decision.ALLOWED}
-        assert (allowed, {*reached}) == ({*arns[place + 1 :]}, {*arns} - {arn})
 
 
 def test_roles_are_not_asked_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,7 @@ from irsa_cli.discovery import Discovery
 from irsa_cli.inventory import take
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Inventory
-from irsa_cli.inventory.steps import Steps
-from irsa_cli.inventory.table import section_of
+from irsa_cli.inventory.table import sections_of
 from irsa_cli.main import main
 from irsa_world.model import AwsAccount, Cluster, ServiceAccount
 from irsa_world.report.json import as_object, document
@@ -62,12 +61,12 @@ ROLES = (
 
 
 def lines(inventory: Inventory) -> list[str]:
-    return plain([section_of(inventory, Steps(inventory.chains))])
+    return plain(sections_of(inventory))
 
 
 def table(inventory: Inventory) -> list[str]:
     """Return the lines of the table alone."""
-    return plain([section_of(inventory, Steps(inventory.chains))._replace(messages=(), below=())])[2:]
+    return plain([sections_of(inventory)[0]._replace(messages=(), below=())])[2:]
 
 
 def test_the_first_line_and_the_families() -> None:
@@ -90,7 +89,7 @@ def test_a_role_that_was_not_read_is_not_one_that_refuses() -> None:
     ]
     roles = [role("refusing", page_trust("a:nobody")), role("open", page_trust("a:both"))]
     inventory = taken(discovery(accounts, roles))
-    found = section_of(inventory, Steps(inventory.chains))
+    (found,) = sections_of(inventory)
 
     assert found.headings[:3] == ["service account", "annotated with", "may assume"]
     assert [row[2] for row in found.rows] == ["open, not read", "not read", ""]
@@ -194,20 +193,25 @@ BY_ASSOCIATION = discovery(
 
 
 def test_an_association_is_in_the_rows() -> None:
-    """Of a target role, the Pods get the credentials of that one alone. Session tags are not looked at:
-    https://github.com/aws/eks-pod-identity-agent/issues/80
+    """Of a target role, the Pods get the credentials of that one alone:
+    https://github.com/aws/eks-pod-identity-agent/issues/80.
     """
     found = taken(BY_ASSOCIATION)
     cells = [re.split(r"  +", line.strip()) for line in table(found)]
 
     assert cells == [
-        ["service account", "annotated with", "associated with", "may assume", "then, cannot tell"],
+        ["service account", "annotated with", "associated with", "may assume"],
         ["a/new", "-", "new", "new"],
         ["a/both", "both", "both", "both"],
-        ["a/chain", "-", "chain -> target", "target", "further"],
+        ["a/chain", "-", "chain -> target", "target"],
         ["a/refused", "-", "new"],
     ]
     assert "3 of 5 service accounts may assume a role" in lines(found)[0]
+    of_chains = sections_of(found)[1]
+    assert (of_chains.headings, of_chains.rows) == (
+        ("role", "may assume in turn", "cannot tell"),
+        [["target", "further", ""]],
+    )
 
 
 # --- As it is called --------------------------------------------------------------------------------------------------
