@@ -20,6 +20,7 @@ from werkzeug.serving import make_server
 
 from sandbox.eks_auth import add_eks_auth
 from sandbox.faster_moto import make_moto_faster
+from sandbox.last_use import add_last_use
 from sandbox.layout import AWS_ACCOUNT
 from sandbox.missing_in_moto import add_missing_operations, refuse_as_iam
 from sandbox.pod_identity import add_pod_identity
@@ -100,6 +101,7 @@ def serve(port: int, folder: Path) -> None:
     add_missing_operations()
     refuse_as_iam(folder / "quotas.json")
     refuse_as_sts(folder / "clusters.json", log)
+    add_last_use(folder / "last_use.json")
     add_pod_identity()
     add_eks_auth(folder / "clusters.json", log)
     application = serialized(DomainDispatcherApplication(create_backend_app))

@@ -46,6 +46,7 @@ class Sandbox:
         self.certificate = self.kubernetes / "certificates" / "apiserver.crt"
         self.clusters = folder / "clusters.json"
         self.quotas = folder / "quotas.json"
+        self.last_use = folder / "last_use.json"
         self.environment_file = folder / "env"
 
     def prepare(self) -> None:

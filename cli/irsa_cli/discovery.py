@@ -3,9 +3,9 @@
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -42,11 +42,13 @@ class Discovery(World):
         stacks: Names of the irsa stacks that were read.
         managed: The roles that these stacks create, without those that they only annotate with; their service accounts;
             and their associations.
+        clients: Who read the AWS accounts, by their number.
     """
 
     not_checked: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
     managed: frozenset[Place] = frozenset()
+    clients: Mapping[str, AwsAccountClient] = field(default_factory=dict, compare=False)
 
 
 def inputs_of(options: argparse.Namespace) -> Sequence[Inputs]:
@@ -80,6 +82,7 @@ def discover(
     with_clusters = [(each, ClusterClients(each.clusters)) for each in declared]
     # Threads write to it; two runs should print the same, sorted.
     not_checked: set[str] = set()
+    clients: dict[str, AwsAccountClient] = {}
 
     with ThreadPoolExecutor() as pool:
         sources = _clusters(contexts, eks_names, with_clusters, credentials[0])
@@ -91,6 +94,7 @@ def discover(
             return {each.issuer for each in found if isinstance(each, Cluster)}
 
         def read_account(live: AwsAccountClient) -> AwsAccount:
+            clients.setdefault(live.number, live)
             return read_aws_account(live, policies, not_checked.add, issuers)
 
         accounts = _aws_accounts(declared, credentials)
@@ -101,7 +105,8 @@ def discover(
         service_accounts = {place for each in managed for place in each.result()}
     if not clusters or not aws_accounts:
         raise CouldNotLookError("; ".join(sorted(not_checked)))
-    return _discovery(clusters, aws_accounts, declared, service_accounts, not_checked)
+    found = _discovery(clusters, aws_accounts, declared, service_accounts, not_checked)
+    return replace(found, clients=clients)
 
 
 def _discovery(

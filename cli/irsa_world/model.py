@@ -349,11 +349,13 @@ class ManagedPolicy:
     Attributes:
         document: The document of its default version.
         attachments: To how many users, groups and roles it is attached.
+        created: When that version was created; None where it was not read.
     """
 
     arn: str
     document: Mapping[str, Any]
     attachments: int = 0
+    created: datetime | None = field(default=None, compare=False)
 
 
 class PolicySettings(NamedTuple):

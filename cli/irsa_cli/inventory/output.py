@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from irsa.evaluation import Decision
 
 NOT_READ = "not read"
+NEVER, PARTLY, USED, TOO_YOUNG = "never used", "partly used", "used", "too young"
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,32 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class LastUse:
+    """What a role, or a statement of its policies, never used in the 400 days that IAM keeps, by whatever allowed it.
+
+    Attributes:
+        role: ARN of the role. Its statements follow only where it was used.
+        outcome: `never used`, `partly used`, `used`, `cannot tell`; or `too young`: the role, or the version of the
+            managed policy, is younger than 90 days. Denied attempts count as use.
+        policy: Name of the inline policy, or ARN of the managed one; empty for the role itself.
+        statement: Its Sid, or its number from 0; empty likewise.
+        services: Services of the statement that the role never used.
+        actions: Actions that IAM tracks and the role never used, of services that it used.
+        cannot_tell: Actions of the statement that IAM does not track.
+        reason: Why the role or the policy has no better outcome.
+    """
+
+    role: str
+    outcome: str
+    policy: str = ""
+    statement: str = ""
+    services: Sequence[str] = ()
+    actions: Sequence[str] = ()
+    cannot_tell: Sequence[str] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Inventory:
     """What `irsa inventory` found.
 
@@ -127,6 +154,7 @@ class Inventory:
         chains: The roles that the roles of service accounts may assume in turn, and those that these may.
         left_out: What --namespace left out, counted; empty without it.
         associations: The associations of the clusters.
+        last_use: What each role never used that a service account may assume; null without --last-use.
     """
 
     clusters: Mapping[str, str]
@@ -139,3 +167,4 @@ class Inventory:
     chains: Sequence[Chain] = ()
     left_out: str = ""
     associations: Sequence[AssociationRow] = ()
+    last_use: Sequence[LastUse] | None = None

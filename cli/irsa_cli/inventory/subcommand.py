@@ -34,6 +34,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_discovery_options(parser)
     these = "service accounts of a namespace, their roles and findings; * and ? stand for any text (repeatable)"
     parser.add_argument("--namespace", metavar="N", action="append", default=[], type=not_empty, help=these)
+    unused = "print what the roles never used, by IAM's reports, in place of the rest; takes minutes"
+    parser.add_argument("--last-use", action="store_true", help=unused)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--fail-on",

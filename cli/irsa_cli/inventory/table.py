@@ -49,7 +49,7 @@ def sections_of(inventory: Inventory) -> list[Section]:
     what = "other service accounts, which have no annotation and which no role trusts"
     below = [f"{named(cluster)}: {what}: {count:,}" for cluster, count in others.items()]
     section = Section(
-        _summary(inventory),
+        summary(inventory),
         VERDICTS[FINDINGS if inventory.findings else COULD_NOT_LOOK if inventory.not_checked else GOOD],
         [*_messages(inventory), *((Message(f"not checked: {each}"), "yellow") for each in inventory.not_checked)],
         [HEADINGS[n] for n in columns],
@@ -140,7 +140,7 @@ def _alike(inventory: Inventory) -> list[Alike]:
     return [Alike(*texts, those) for texts, those in names.items()]
 
 
-def _summary(inventory: Inventory) -> str:
+def summary(inventory: Inventory) -> str:
     """Return the first line: the findings by family, the worst first, and how many may assume a role."""
     families = Counter(KINDS[each.kind].family for each in inventory.findings)
     parts = ", ".join(f"{title.lower()} ({families[key]:,})" for key, title in FAMILIES.items() if families[key])

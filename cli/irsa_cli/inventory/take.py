@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from irsa.evaluation import Decision
 from irsa.evaluation.patterns import matches
@@ -13,12 +14,14 @@ from irsa_cli.discovery import Discovery, discover, inputs_of
 from irsa_cli.inventory.findings import KINDS, findings
 from irsa_cli.inventory.findings.kinds import Facts
 from irsa_cli.inventory.findings.untidy import last_used_text
+from irsa_cli.inventory.last_use import last_use, last_use_section
 from irsa_cli.inventory.output import Admission, AssociationRow, Inventory, ServiceAccountRow
 from irsa_cli.inventory.steps import chains
-from irsa_cli.inventory.table import sections_of
+from irsa_cli.inventory.table import sections_of, summary
 from irsa_cli.progress import under_way
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.live.iam import OF_AWS, OWN
+from irsa_world.live.last_use import read_last_use
 from irsa_world.report.json import document
 from irsa_world.report.publish import print_sections
 from irsa_world.sessions import Sessions
@@ -146,13 +149,21 @@ def run(options: argparse.Namespace) -> int:
     with under_way("inventory", "reading clusters and AWS accounts"):
         chosen = options.context, options.cluster, options.stack, inputs_of(options)
         discovery = discover(*chosen, policies=(OWN, OF_AWS))
+    now = datetime.now(UTC)
     with under_way("inventory", "evaluating trust policies"):
-        inventory = take_inventory(discovery, datetime.now(UTC))
+        inventory = take_inventory(discovery, now)
     if options.namespace:
         inventory = of_namespaces(inventory, options.namespace)
     code = exit_code(inventory, options.fail_on)
+    if options.last_use:
+        with under_way("inventory", "last use") as show:
+            ask = partial(read_last_use, discovery.clients, show=show)
+            inventory = replace(inventory, last_use=last_use(inventory, discovery, now, ask))
     if options.json:
         print(document("inventory", code, inventory))
+    elif inventory.last_use is not None:
+        rest = f"without --last-use: {summary(inventory)}"
+        print_sections([last_use_section(inventory.last_use, len(inventory.aws_accounts), rest)])
     else:
         print_sections(sections_of(inventory))
     return code

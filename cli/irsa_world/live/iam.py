@@ -106,7 +106,7 @@ class AwsAccountClient:
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ManagedPolicyDetail.html
         """
         return [
-            ManagedPolicy(each["Arn"], version["Document"], each.get("AttachmentCount", 0))
+            ManagedPolicy(each["Arn"], version["Document"], each.get("AttachmentCount", 0), version.get("CreateDate"))
             for each in self._details("Policies", *kinds)
             for version in each["PolicyVersionList"]
             if version["VersionId"] == each["DefaultVersionId"] and version.get("Document") is not None
