@@ -157,7 +157,7 @@ def test_the_guide_on_six_bad_and_six_good_roles(stack: Stack) -> None:
 
 
 def test_a_preview_of_what_is_not_known_yet(stack: Stack) -> None:
-    """The traps of the SDK: an unknown value raises, an error in an advisory rule ends the preview, any level is taken."""
+    """The traps of the SDK: an unknown value raises, an advisory rule's error ends the preview, any level is taken."""
     new = Stack(stack.cloud, stack.folder, "new")
     shutil.copy(stack.folder / "Pulumi.prod.yaml", stack.folder / "Pulumi.new.yaml")
     new.pulumi("config", "set", "--secret", "name", SECRET)
