@@ -269,13 +269,11 @@ class GuardedAnnotationsArgs(TypedDict):
 
 
 class GuardedServiceAccountArgs(TypedDict):
-    """A service account whose Pods must get a role.
+    """A service account whose Pods must get a role. `role_arn` can be that of a ServiceAccountRole."""
 
-    `role_arn` can be that of a ServiceAccountRole; write the name as a string."""
-
-    name: pulumi.Input[str]
+    name: str
     """Name of the service account."""
-    namespace: NotRequired[pulumi.Input[str]]
+    namespace: NotRequired[str]
     """Its namespace. Default: `default`."""
     role_arn: pulumi.Input[str]
     """ARN of its role."""

@@ -111,6 +111,10 @@ def test_a_stack_that_an_earlier_version_deployed_does_not_change(file: Path, mo
     # A key that is no more.
     record["config"].get("irsa:defaults", {}).pop("retainNamespaces", None)
     expected = {urn: each["asked"] for urn, each in record["resources"].items()}
+    for asked in (asked for urn, asked in expected.items() if f"${types.ADMISSION_BINDING}::" in urn):
+        # It is created after the roles all the same, since its ConfigMap is; the engine changes nothing for it.
+        for names in (asked["dependencies"], asked["propertyDependencies"]["spec"]):
+            names[:] = [name for name in names if f"${types.ROLE}::" not in name]
     engine = RecordedEngine(record)
     exported = run_program(record["config"], Answers(), monkeypatch, engine)
 

@@ -8,7 +8,7 @@ from lightkube import Client, KubeConfig
 from lightkube.config import client_adapter
 
 from irsa.guard.policies import bindings, policies
-from irsa.guard.rules import Declared, GuardSettings, config_map_data
+from irsa.guard.rules import Declared, GuardSettings, config_map_data, namespaces_of
 
 PODS, ACCOUNTS = "pods", "serviceaccounts"
 
@@ -90,7 +90,7 @@ def watch_config_maps(server: ApiServer) -> None:
     server.apply(*with_parameters("config-maps-are-watched", policy, {"validationActions": ["Audit"]}))
 
 
-def config_maps(settings: GuardSettings, data: Iterable[dict[str, str]]) -> list[dict[str, Any]]:
+def config_maps(settings: GuardSettings, data: Iterable[Any]) -> list[dict[str, Any]]:
     return [
         {
             "apiVersion": "v1",
@@ -106,7 +106,7 @@ def guard(settings: GuardSettings, declared: Iterable[Declared]) -> list[dict[st
     data = config_map_data(settings, declared)
     maps = config_maps(settings, data)
     names = [each["metadata"]["name"] for each in maps]
-    return [*maps, *policies(settings), *bindings(settings, data, names)]
+    return [*maps, *policies(settings), *bindings(settings, [namespaces_of(each) for each in data], names)]
 
 
 def eventually(ask: Callable[[], Answer], wanted: Callable[[Answer], bool]) -> Answer:

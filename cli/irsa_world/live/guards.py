@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from irsa.guard.policies import IDENTITY, STACK_LABEL, identity_policy, name_of, selected_namespaces
+from irsa.guard.policies import IDENTITY, STACK_LABEL, name_of, policy, selected_namespaces
 from irsa.guard.rules import parsed_data
 from irsa_world.compare import of_guard_object
 from irsa_world.exits import NoPermissionError
@@ -39,7 +39,7 @@ def guards_of(cluster: ClusterClient) -> Guards:
             continue
         for each in parsed_data(data.get("data") or {}):
             if each.namespace in namespaces:
-                found.setdefault((each.namespace, each.name), []).append(Guarded(stack, mode, each.role_arn))
+                found.setdefault((each.namespace, each.name), []).append(Guarded(stack, mode, str(each.role_arn)))
     return found
 
 
@@ -55,8 +55,7 @@ def _of_identity(
             selector = {"namespaceSelector": (spec.get("matchResources") or {}).get("namespaceSelector")}
             reference = {"name": name, "namespace": namespace, "parameterNotFoundAction": "Allow"}
             written = {**spec, "paramRef": reference, "matchResources": selector}
-            policy = identity_policy(stack)["spec"]
-            both = ((written, each), (policy, policies[policy_name]))
+            both = ((written, each), (policy(stack, IDENTITY)["spec"], policies[policy_name]))
             differences = [found for pair in both for found in of_guard_object(AS_WRITTEN, "", *pair)]
             mode = CANNOT_TELL if differences else "deny" if "Deny" in actions else "warn"
             yield stack, mode, selected_namespaces(spec), (name, namespace)

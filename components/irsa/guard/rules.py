@@ -1,13 +1,13 @@
 """What the guard of a stack knows: the declared service accounts, as data of ConfigMaps, and the names of its parts."""
 
 import hashlib
-import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from irsa.rules.mistakes import Mistake, named, shortened
 from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa.rules.unknown import Value, derive
 
 WAYS = ("irsa", "podIdentity", "both")
 SYSTEM = "kube-system"
@@ -18,12 +18,13 @@ NO_AUDIENCE = "-"
 ENTRY = r"(irsa|podIdentity|both) (?s:.+) arn:[!-~]+"
 # Pods of more are not judged: 40,000 variables in one container took the API server longer than a request may.
 MOST_CONTAINERS, MOST_VARIABLES, MOST_VOLUMES = 100, 1_000, 1_000
-# etcd takes 1 MiB of an object; what is left is for its metadata and the users of `AnnotationRule`.
-LONGEST_DATA = 900_000
 LONGEST_KEY = 253
-# The API server reads all of a ConfigMap for each Pod: measured, 1,070 service accounts in one cost four times as much
-# as in several.
-USUAL_DATA = 100_000
+# etcd takes 1 MiB of an object, and an entry has 1.4 kB at most: 253 bytes of its key, 510 of the audience, 607 of the
+# role's ARN. The API server reads all of a ConfigMap for each Pod: measured, 1,070 service accounts in one cost four
+# times as much as in several.
+MOST_ACCOUNTS = 600
+# Bytes of the users, prefixes and groups of `AnnotationRule`, which each ConfigMap has.
+LONGEST_LISTS = 100_000
 LONGEST_STACK = 40
 _HASH = 8
 
@@ -42,9 +43,9 @@ class Declared(NamedTuple):
 
     namespace: str
     name: str
-    role_arn: str
+    role_arn: Value[str]
     ways: str = "irsa"
-    audience: str = DEFAULT_AUDIENCE
+    audience: Value[str] = DEFAULT_AUDIENCE
 
 
 class AnnotationRule(NamedTuple):
@@ -135,61 +136,57 @@ def stack_key(name: str) -> str:
     return f"{cut}-{hashlib.sha256(name.encode()).hexdigest()[:_HASH]}"
 
 
-def declared_data(service_accounts: Iterable[Declared]) -> list[dict[str, str]]:
-    """Return the data of the ConfigMaps of service accounts, each declared once: several where it is too long for one.
+def config_map_data(settings: GuardSettings, declared: Iterable[Declared]) -> list[dict[str, Value[str]]]:
+    """Return the data of each ConfigMap: what is declared where the guard is on, and who may write annotations.
 
-    A namespace is never divided.
+    A namespace is never divided over two.
 
     Raises:
-        Mistake: A service account, or a namespace, is too long for a ConfigMap.
+        Mistake: A service account is there twice, or has too long a name; or a namespace has too many.
     """
-    data: dict[str, str] = {}
-    for each in sorted(service_accounts):
-        audience = NO_AUDIENCE if each.ways == "podIdentity" else each.audience or DEFAULT_AUDIENCE
-        key, value = f"{each.namespace}.{each.name}", f"{each.ways} {audience} {each.role_arn}"
-        if len(key) > LONGEST_KEY:
-            raise Mistake(
-                f"service account {shortened(each.name)}, whose name and namespace have {len(key) - 1} characters",
-                f"{LONGEST_KEY - 1} characters for both in the guard, which has them in a key of a ConfigMap",
-                f"switch the guard off there: namespaces: {{{each.namespace}: off}}",
-            )
-        data[key] = value
-    return list(_divided(data))
+    rule, by_namespace = settings.annotations, dict[str, dict[str, Value[str]]]()
+    for each in sorted(declared, key=lambda each: each[:2]):
+        entries = by_namespace.setdefault(each.namespace, {})
+        if (key := key_of(each)) in entries:
+            about = named(f"{each.namespace}/{each.name}")
+            raise Mistake(f"service account {about} twice", "each service account once", "remove one of them")
+        entries[key] = derive(_entry, each.ways, each.audience, each.role_arn)
+    parts: list[dict[str, Value[str]]] = []
+    for namespace, entries in by_namespace.items():
+        if mode_in(settings, namespace) != "off":
+            _check_entries(namespace, [*entries])
+            if not parts or len(parts[-1]) + len(entries) > MOST_ACCOUNTS:
+                parts.append({})
+            parts[-1] |= entries
+    lists = {USERS: rule.users, USER_PREFIXES: rule.user_prefixes, GROUPS: rule.groups} if rule else {}
+    return [{**{key: "\n".join(values) for key, values in lists.items()}, **part} for part in parts]
 
 
-def _divided(data: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    part: dict[str, str] = {}
-    used = 0
-    for namespace, keys in itertools.groupby(sorted(data, key=lambda key: (_namespace(key), key)), _namespace):
-        more = {key: data[key] for key in keys}
-        size = data_size(more)
-        if size > LONGEST_DATA:
-            raise Mistake(
-                f"the guard's data of namespace {named(namespace)} has {size:,} bytes",
-                f"{LONGEST_DATA:,} bytes in one namespace, since a ConfigMap has at most 1 MiB",
-                f"switch the guard off there: namespaces: {{{namespace}: off}}",
-            )
-        if part and used + size > USUAL_DATA:
-            yield part
-            part, used = {}, 0
-        part |= more
-        used += size
-    if part:
-        yield part
+def key_of(declared: Declared) -> str:
+    """Return the key of a service account in a ConfigMap."""
+    return f"{declared.namespace}.{declared.name}"
 
 
-def data_size(data: Mapping[str, str]) -> int:
-    """Return the size of a ConfigMap's data in bytes."""
-    return sum(len(key.encode()) + len(value.encode()) for key, value in data.items())
+def _entry(ways: str, audience: str, role_arn: str) -> str:
+    return f"{ways} {NO_AUDIENCE if ways == 'podIdentity' else audience or DEFAULT_AUDIENCE} {role_arn}"
 
 
-def _namespace(key: str) -> str:
-    return key.partition(".")[0]
+def _check_entries(namespace: str, keys: Sequence[str]) -> None:
+    fix = f"switch the guard off there: namespaces: {{{namespace}: off}}"
+    longest = max(keys, key=len)
+    if len(longest) > LONGEST_KEY:
+        name = longest.partition(".")[2]
+        found = f"service account {shortened(name)}, whose name and namespace have {len(longest) - 1} characters"
+        allowed = f"{LONGEST_KEY - 1} characters for both in the guard, which has them in a key of a ConfigMap"
+        raise Mistake(found, allowed, fix)
+    if len(keys) > MOST_ACCOUNTS:
+        found = f"{len(keys):,} service accounts in the namespace {named(namespace)}"
+        raise Mistake(found, f"{MOST_ACCOUNTS:,} in one namespace, since a ConfigMap has at most 1 MiB", fix)
 
 
-def namespaces_of(data: Mapping[str, str]) -> list[str]:
+def namespaces_of(data: Iterable[str]) -> list[str]:
     """Return the namespaces of which a ConfigMap's data declare service accounts."""
-    return sorted({_namespace(key) for key in data if "." in key})
+    return sorted({key.partition(".")[0] for key in data if "." in key})
 
 
 def parsed_data(data: Mapping[str, str]) -> list[Declared]:
@@ -201,7 +198,7 @@ def parsed_data(data: Mapping[str, str]) -> list[Declared]:
             ways, _, others = value.partition(" ")
             audience, _, role_arn = others.rpartition(" ")
             found.append(Declared(namespace, name, role_arn, ways, "" if ways == "podIdentity" else audience))
-    return sorted(found)
+    return sorted(found, key=lambda each: each[:2])
 
 
 def mode_in(settings: GuardSettings, namespace: str) -> str:
@@ -211,19 +208,3 @@ def mode_in(settings: GuardSettings, namespace: str) -> str:
     """
     usual = "warn" if namespace == SYSTEM and settings.mode == "deny" else settings.mode
     return settings.namespaces.get(namespace, usual)
-
-
-def config_map_data(settings: GuardSettings, service_accounts: Iterable[Declared]) -> list[dict[str, str]]:
-    """Return the data of each ConfigMap: what is declared where the guard is on, and who may write annotations.
-
-    Raises:
-        Mistake: A service account is there twice; or as `declared_data`.
-    """
-    declared, rule = sorted(service_accounts), settings.annotations
-    if twice := next((one for one, other in itertools.pairwise(declared) if one[:2] == other[:2]), None):
-        about = named(f"{twice.namespace}/{twice.name}")
-        raise Mistake(f"service account {about} twice", "each service account once", "remove one of them")
-    lists = {USERS: rule.users, USER_PREFIXES: rule.user_prefixes, GROUPS: rule.groups} if rule else {}
-    allowed = {key: "\n".join(values) for key, values in lists.items()}
-    guarded = (each for each in declared if mode_in(settings, each.namespace) != "off")
-    return [allowed | data for data in declared_data(guarded)]

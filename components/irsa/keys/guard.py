@@ -28,14 +28,11 @@ DEPLOYERS = "arn:aws:sts::111122223333:assumed-role/deploy/"
 
 
 class GuardedServiceAccount(Keys):
-    """A service account whose Pods must get a role.
+    """A service account whose Pods must get a role. `role_arn` can be that of a ServiceAccountRole."""
 
-    `role_arn` can be that of a ServiceAccountRole; write the name as a string.
-    """
-
-    name: Value[ServiceAccountName]
+    name: Value[Annotated[ServiceAccountName, DECIDES]]
     """Name of the service account."""
-    namespace: Value[Namespace] | None = None
+    namespace: Value[Annotated[Namespace, DECIDES]] | None = None
     """Its namespace. Default: `default`."""
     role_arn: Value[RoleArn]
     """ARN of its role."""

@@ -10,7 +10,7 @@ import pytest
 from lightkube.resources.core_v1 import Pod as StoredPod
 
 from irsa.guard.policies import bindings, policies
-from irsa.guard.rules import Declared, GuardSettings, config_map_data
+from irsa.guard.rules import Declared, GuardSettings, config_map_data, namespaces_of
 from sandbox.pod_identity_webhook import POD_IDENTITY
 from sandbox.servers import pods, start, stop
 from tests.output_schemas import check_output
@@ -147,7 +147,9 @@ def test_data_that_are_divided(api: ApiServer, put: Put) -> None:
     data = config_map_data(settings, [*many, *own])
     assert len(data) > 1
     objects = [*config_maps(settings, data), *policies(settings)]
-    objects += bindings(settings, data, [f"divided-{number}" for number in range(len(data))])
+    objects += bindings(
+        settings, [namespaces_of(each) for each in data], [f"divided-{number}" for number in range(len(data))]
+    )
     put(*objects)
     for namespace, wanted in ((DENY, is_refused), (WARN, has_warned), (SYSTEM, has_warned)):
         eventually(lambda namespace=namespace: ask(api, namespace), wanted)  # type: ignore[misc]

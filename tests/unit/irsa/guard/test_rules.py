@@ -13,7 +13,6 @@ from irsa.guard.rules import (
     Declared,
     GuardSettings,
     config_map_data,
-    declared_data,
     is_wide_prefix,
     may_annotate,
     mode_in,
@@ -22,6 +21,7 @@ from irsa.guard.rules import (
     stack_key,
 )
 from irsa.rules.mistakes import Mistake
+from irsa.rules.unknown import has_unknown
 from tests.sandbox.guard_pods import ROLE
 from tests.sandbox.test_guard_pods import ANNOTATING, RULE
 
@@ -50,24 +50,37 @@ def accounts(draw: st.DrawFn) -> list[Declared]:
     return found
 
 
-@given(accounts(), st.integers(0, 2_000), st.randoms())
-def test_each_account_is_declared_once(declared: list[Declared], longest: int, order: Any) -> None:
+@given(accounts(), st.integers(8, 40), st.randoms())
+def test_each_account_is_declared_once(declared: list[Declared], most: int, order: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rules, "LONGEST_DATA", longest)
-        patch.setattr(rules, "USUAL_DATA", longest)
+        patch.setattr(rules, "MOST_ACCOUNTS", most)
+        settings = GuardSettings("s", "deny")
         try:
-            data = declared_data(declared)
+            data = config_map_data(settings, declared)
         except Mistake:
             return
         again = list(declared)
         order.shuffle(again)
-        assert data == declared_data(again)
-    assert sorted(each for part in data for each in parsed_data(part)) == sorted(declared)
+        assert data == config_map_data(settings, again)
+    assert sorted(each for part in data for each in parsed_data(_known(part))) == sorted(declared)
     assert all(re.fullmatch(KEY, key) for part in data for key in part)
-    assert all(sum(map(len, [*part, *(each.encode() for each in part.values())])) <= longest for part in data)
+    assert all(len(part) <= most for part in data)
     # Each binding is for the namespaces of one part.
     divided = [namespace for part in data for namespace in namespaces_of(part)]
     assert sorted(divided) == sorted({each.namespace for each in declared})
+
+
+def test_the_longest_entries_fit_into_a_config_map() -> None:
+    """The limits of IAM, EKS and Kubernetes for each part of an entry, and etcd's 1 MiB for the object."""
+    arn = f"arn:aws-us-gov:iam::111122223333:role/{'p' * 510}/{'r' * 64}"
+    many = [Declared("n" * 63, f"{number:0189}", arn, "irsa", "\xe9" * 255) for number in range(rules.MOST_ACCOUNTS)]
+    [data] = config_map_data(GuardSettings("s", "deny"), many)
+    assert sum(len(f"{key}{value}".encode()) for key, value in data.items()) + rules.LONGEST_LISTS < 1_000_000
+
+
+def _known(data: Any) -> dict[str, str]:
+    assert not has_unknown(data)
+    return dict(data)
 
 
 @given(st.text(max_size=80) | NAMES | st.builds("{}/{}".format, NAMES, NAMES))
@@ -99,9 +112,9 @@ def test_a_key_that_is_too_long() -> None:
         config_map_data(GuardSettings("s", "deny"), [longest._replace(name=longest.name + "x")])
 
 
-def test_a_namespace_that_is_too_long_is_named() -> None:
-    many = [Declared("big", f"x-{number}", "arn:aws:iam::1:role/" + "r" * 500) for number in range(2_000)]
-    with pytest.raises(Mistake, match=r"namespace big has 1,1\d\d,\d\d\d bytes.*namespaces: {big: off}"):
+def test_a_namespace_that_is_too_large_is_named() -> None:
+    many = [Declared("big", f"x-{number}", "arn:aws:iam::1:role/r") for number in range(rules.MOST_ACCOUNTS + 1)]
+    with pytest.raises(Mistake, match=r"601 service accounts in the namespace big.*namespaces: {big: off}"):
         config_map_data(GuardSettings("s", "deny"), many)
     assert config_map_data(GuardSettings("s", "deny", namespaces={"big": "off"}), many) == []
 
@@ -161,7 +174,7 @@ def test_modes(mode: str, namespaces: dict[str, str], found: dict[str, Any]) -> 
             each["spec"]["validationActions"],
             each["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"][0]["values"],
         )
-        for each in bindings(settings, data, ["map"] * len(data))
+        for each in bindings(settings, [namespaces_of(each) for each in data], ["map"] * len(data))
     }
     role = written.pop("role", (WARN, []))
     assert written == found

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from irsa.guard.policies import identity_policy
+from irsa.guard.policies import IDENTITY, policy
 from irsa_cli.verify.guard import of_guard
 from irsa_world.exits import NoPermissionError
 from irsa_world.live.guards import guards_of
@@ -24,7 +24,7 @@ from tests.sandbox.test_guard_pods import CASES, Case
 ROLE = "arn:aws:iam::111122223333:role/app"
 DATA = {"web.app": f"irsa sts.amazonaws.com {ROLE}", "kube-system.aws-node": f"irsa sts.amazonaws.com {ROLE}"}
 POLICY, CONFIG_MAP = "irsa-guard-shop-prod-identity", "irsa-guard-shop-prod-1-1a2b3c"
-POLICY_SPEC = identity_policy("shop-prod")["spec"]
+POLICY_SPEC = policy("shop-prod", IDENTITY)["spec"]
 
 
 def binding(mode: str, *namespaces: str, policy: str = POLICY, config_map: str = CONFIG_MAP) -> dict[str, Any]:
@@ -247,7 +247,7 @@ def test_several_stacks_may_guard_one() -> None:
     other = live(name, spec=binding("Warn", "web", policy=name))
     other["metadata"]["labels"]["irsa/guard"] = "other"
     cluster.objects[BINDINGS][name] = other
-    cluster.objects[POLICIES][name] = live(name, spec=identity_policy("other")["spec"])
+    cluster.objects[POLICIES][name] = live(name, spec=policy("other", IDENTITY)["spec"])
 
     assert guards_of(cluster)["web", "app"] == [Guarded("shop-prod", "deny", ROLE), Guarded("other", "warn", ROLE)]
     # Whose ConfigMap may not be read: whom it guards is not known, and only of that one.
