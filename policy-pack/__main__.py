@@ -1,6 +1,6 @@
 """Pulumi's policy pack: irsa's rules for roles that irsa did not make."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,22 +10,25 @@ from pulumi_policy import policy as sdk
 from irsa.rules.mistakes import Mistake, described, named, nearest
 from policy_pack import properties
 from policy_pack.rules import RULES, violations
+from policy_pack.stack import mismatches
 
+MISMATCH = "a role does not trust whom the stack gives it, or trusts whom the stack gives another"
 MANDATORY, ADVISORY = pulumi_policy.EnforcementLevel.MANDATORY, pulumi_policy.EnforcementLevel.ADVISORY
 
 
-def judge(found: Callable[[Any], Iterable[str]], args: Any, report: Callable[[str], None]) -> None:
-    """Report what a rule finds. An error in the rule is reported too: raised, it would end even an advisory preview."""
+def judge(found: Callable[[Any], Iterable[Sequence[str]]], args: Any, report: Callable[..., None]) -> None:
+    """Report what is found, and an error in a rule: raised, it ends the preview, that of an advisory policy, too."""
     try:
         for each in found(args):
-            report(each)
+            report(*each)
     except Exception as error:
         # What it says may quote a secret.
         report(f"not checked: the rule failed ({type(error).__name__}): report it to the maintainers of irsa")
 
 
 if __name__ == "__main__":
-    policies = []
+    by_stack = partial(judge, lambda stack: mismatches(stack.resources))
+    policies = [pulumi_policy.StackValidationPolicy("refused-subject", MISMATCH, by_stack, ADVISORY)]
     for name, rule in RULES.items():
         # Where only some of its warnings are mandatory, the others are a policy of their own.
         other = f"{name}-warning" if rule.danger else name

@@ -75,8 +75,8 @@ RULES: Mapping[str, LintRule] = {
 }
 
 
-def violations(name: str, danger: bool, resource: Any) -> Iterator[str]:
-    """Yield the messages of a rule about a resource: those that are mandatory by default, or the others."""
+def violations(name: str, danger: bool, resource: Any) -> Iterator[tuple[str]]:
+    """Yield what a rule says of a resource, in its warnings that are mandatory by default, or in the others."""
     # That of this name in RULES takes a role of irsa.
     judge: Callable[[Any], Warnings] = wide_subjects.wide_trust if name == "wide-trust" else RULES[name].warnings
     for places, judged in _given([*_values(resource.resource_type, resource.props)]):
@@ -85,7 +85,7 @@ def violations(name: str, danger: bool, resource: Any) -> Iterator[str]:
             index, *rest = inner if isinstance(judged, Policies) else (0, *inner)
             place = [*places[int(index)], *("Statement" if each == "statements" else each for each in rest)]
             if isinstance(mistake, Danger) is danger:
-                yield message(path_of(place), mistake, is_secret(resource.props[place[0]]))
+                yield (message(path_of(place), mistake, is_secret(resource.props[place[0]])),)
 
 
 def _values(type_: str, properties: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:

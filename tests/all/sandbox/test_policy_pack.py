@@ -25,6 +25,9 @@ BAD = {
     ("mandatory", "write-everything", "bad-everything"),
     ("mandatory", "pass-any-role", "bad-everything"),
     ("mandatory", "unknown-action", "bad-secret"),
+    ("advisory", "refused-subject", "refused"),
+    ("advisory", "refused-subject", "associated"),
+    ("advisory", "refused-subject", "forgotten"),
 }
 LATE = {("advisory", "not-checked", "bad-late")}
 IN_UP = {("mandatory", each, "bad-late") for each in ("pass-any-role", "write-everything")}
@@ -32,6 +35,7 @@ PROGRAM = """
 import json
 import pulumi
 import pulumi_aws as aws
+from pulumi_kubernetes.core.v1 import ServiceAccount
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 READ = {"Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
@@ -64,12 +68,30 @@ late = role("bad-late")
 every = late.arn.apply(lambda arn: document(Action="iam:PassRole", Resource=["*", arn]))
 aws.iam.RolePolicy("bad-late", role=late.name, policy=every)
 
-role("good", **READ)
+good = role("good", **READ)
 pods = {"aws:RequestTag/kubernetes-namespace": "team", "aws:RequestTag/kubernetes-service-account": "pods"}
-role("good-pods", document(Principal={"Service": "pods.eks.amazonaws.com"},
+by_pods = role("good-pods", document(Principal={"Service": "pods.eks.amazonaws.com"},
     Action=["sts:AssumeRole", "sts:TagSession"], Condition={"StringEquals": pods}))
 aws.iam.Policy("good-output", policy=role("good-output").arn.apply(
     lambda arn: document(Action="sts:AssumeRole", Resource=arn)))
+
+
+def account(name, subject, arn=None):
+    annotations = {"eks.amazonaws.com/role-arn": arn} if arn else {}
+    ServiceAccount(name, metadata={"name": subject, "namespace": "default", "annotations": annotations})
+
+
+def association(name, of, subject):
+    aws.eks.PodIdentityAssociation(
+        name, cluster_name="my-cluster", namespace="team", service_account=subject, role_arn=of.arn)
+
+
+trusted = role("trusted", irsa("default:forgotten"))
+account("refused", "refused", good.arn)
+account("forgotten", "forgotten")
+account("good-account", "given", role("good-given", irsa("default:given")).arn)
+association("associated", by_pods, "somebody")
+association("good-association", by_pods, "pods")
 """
 BROKEN = '''
 
@@ -97,7 +119,7 @@ def stack(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     options = {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}
     project = {"name": "somebody", "runtime": {"name": "python", "options": options}}
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
-    config = {"aws:region": "us-west-2"}
+    config = {"aws:region": "us-west-2", "kubernetes:context": "irsa-sandbox"}
     (folder / "Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": config}))
     (folder / "__main__.py").write_text(PROGRAM)
     made = Stack(cloud, folder, "prod")
@@ -164,3 +186,33 @@ def test_a_preview_of_what_is_not_known_yet(stack: Stack) -> None:
     assert {each for each in violations(said) if each[1] != "broken"} == expected
     assert said.count("not checked: the rule failed (ValueError)") > 4
     assert ("advisory", "broken", "good") in violations(said)
+
+
+def test_the_state_of_a_typescript_program_and_a_misspelt_policy(stack: Stack) -> None:
+    """https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.go: DeploymentV3, ResourceV3"""
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*", "Sid": "Any one"}
+    wide = {"Effect": "Allow", "NotAction": "iam:*", "NotResource": "arn:aws:s3:::my-bucket"}
+    properties = {
+        "aws:iam/role:Role": {"assumeRolePolicy": json.dumps({"Version": "2012-10-17", "Statement": [trust]})},
+        "aws:iam/policy:Policy": {"policy": json.dumps({"Version": "2012-10-17", "Statement": wide})},
+        "aws:iam/rolePolicy:RolePolicy": {"role": "api", "policy": json.dumps({"statement": [wide]})},
+    }
+    made = [
+        {"urn": f"urn:pulumi:prod::shop::shop:index:Service${type_}::api", "type": type_, "custom": True, "id": "api"}
+        | {"inputs": inputs, "outputs": inputs}
+        for type_, inputs in properties.items()
+    ]
+    manifest = {"time": "2026-10-01T00:00:00Z", "magic": "", "version": "v3.259.0"}
+    state = {"version": 3, "deployment": {"manifest": manifest, "resources": made}}
+    (stack.folder / "typescript.json").write_text(json.dumps(state))
+    (stack.folder / "misspelt.json").write_text('{"wide-trusts": "disabled"}')
+    analyze = ("policy", "analyze", "--file", "typescript.json", "--policy-pack", "../irsa/policy-pack")
+
+    def said(*more: str) -> str:
+        answer = stack.cloud.run("pulumi", *analyze, *more, folder=stack.folder, **stack.variables)
+        assert answer.returncode == 1
+        return f"{answer.stdout}{answer.stderr}"
+
+    expected = ("wide-trust", "write-everything", "unreadable-document")
+    assert violations(said()) == {("mandatory", each, "api") for each in expected}
+    assert "did you mean 'wide-trust'?" in said("--policy-pack-config", "misspelt.json")

@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 
 from policy_pack.properties import read
 from policy_pack.rules import RULES, violations
+from policy_pack.stack import mismatches
 
 # As the engine sends them: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/plugin/rpc.go
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 SIGNATURE = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
+ACCOUNT = "kubernetes:core/v1:ServiceAccount"
+ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+ARN = "arn:aws:iam::111122223333:role/reader"
 WIDE = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
@@ -33,13 +37,9 @@ def trust(subject: str, audience: Any = "sts.amazonaws.com", operator: str = "St
     return document(allow)
 
 
-def resource(type_: str, **properties: Any) -> Any:
-    return SimpleNamespace(resource_type=type_, props=read(properties))
-
-
 def said(type_: str, **properties: Any) -> dict[str, list[str]]:
     made = resource(type_, **properties)
-    found = {name: [text for danger in (True, False) for text in violations(name, danger, made)] for name in RULES}
+    found = {name: [text for danger in (True, False) for (text,) in violations(name, danger, made)] for name in RULES}
     return {name: texts for name, texts in found.items() if texts}
 
 
@@ -79,6 +79,13 @@ JSON = st.recursive(LEAVES, lambda of: st.lists(of) | st.dictionaries(st.text(),
 def test_no_shape_of_properties_raises(one: Any, other: Any, third: Any) -> None:
     for text in (one, json.dumps(one)):
         said(ROLE, assumeRolePolicy=text, inlinePolicies=other, managedPolicyArns=third)
+        resources = [
+            resource(ROLE, assumeRolePolicy=text, arn=other),
+            resource(ACCOUNT, metadata=third),
+            resource(ACCOUNT, metadata={"name": one, "annotations": other}),
+            resource(ASSOCIATION, namespace=one, serviceAccount=other, roleArn=third),
+        ]
+        list(mismatches(resources))
 
 
 @pytest.mark.parametrize("action", ["*", "s3:GetObjects", "iam:PassRole", "hush", "s3:PutObject"])
@@ -139,3 +146,60 @@ def test_wide_trust_and_its_advice_for_any_program() -> None:
     assert [len([*violations("wide-trust", danger, namespace)]) for danger in (True, False)] == [0, 1]
     (text,) = said(POLICY, policy=document(WIDE | {"Action": "s3:PutObject"}))["write-everything"]
     assert "arn:aws:s3:::my-bucket/*" in text
+
+
+def resource(type_: str, name: str = "a", dependencies: Any = (), **properties: Any) -> Any:
+    own = {"property_dependencies": dict.fromkeys(properties, dependencies), "props": read(properties)}
+    return SimpleNamespace(resource_type=type_, urn=f"urn:pulumi:prod::somebody::{type_}::{name}", **own)
+
+
+def account(arn: Any, dependencies: Any = (), name: Any = "reader") -> Any:
+    annotations = {"eks.amazonaws.com/role-arn": arn} if arn else {}
+    return resource(ACCOUNT, "account", dependencies, metadata={"name": name, "annotations": annotations})
+
+
+def role(subject: Any = "default:reader", arn: Any = ARN, name: str = "role", **more: Any) -> Any:
+    return resource(ROLE, name, assumeRolePolicy=trust(subject, **more), arn=arn)
+
+
+def test_a_service_account_and_its_role() -> None:
+    new = role("default:other", UNKNOWN)
+    other = role("default:somebody", ARN + "2", "other")
+    for resources, words in (
+        ([role(), account(ARN)], []),
+        ([role("default:*"), account(ARN)], []),
+        ([role("default:other"), account(ARN)], ["does not admit it by IRSA"]),
+        ([role(), account(None)], ["gets no role"]),
+        ([role(), account(f"{ARN}s")], [f"gets {ARN}s"]),
+        ([role(), other, account(ARN + "2")], ["does not admit", "trusts it, and by IRSA it gets other"]),
+        ([role("default:other"), account("arn:aws:iam::111122223333:role/elsewhere")], []),
+        ([new, account(UNKNOWN, [new])], ["does not admit"]),
+        ([new, account(UNKNOWN)], ["not checked in preview"]),
+        ([role(), account(ARN, name="x\n[31m")], ["does not admit"]),
+    ):
+        found = [text for text, _ in mismatches(resources)]
+        assert len(found) == len(words), found
+        assert all(word in text and "\n[31m" not in text for word, text in zip(words, found, strict=True))
+
+
+def test_an_association_and_its_role() -> None:
+    tags = {"aws:RequestTag/kubernetes-namespace": "team", "aws:RequestTag/kubernetes-service-account": "pods"}
+    allow = {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Condition": {"StringEquals": tags}}
+    allow["Principal"] = {"Service": "pods.eks.amazonaws.com"}
+    pods = resource(ROLE, "pods", arn=ARN, assumeRolePolicy=document(allow))
+
+    def given_to(name: str, arn: str = ARN) -> list[str]:
+        association = resource(ASSOCIATION, namespace="team", serviceAccount=name, roleArn=arn)
+        return [text for text, _ in mismatches([pods, association])]
+
+    assert given_to("pods") == []
+    assert "does not admit it by EKS Pod Identity" in given_to("other")[0]
+    assert "pods trusts it" in given_to("pods", ARN + "2")[0]
+
+
+def test_a_secret_of_a_stack_is_not_quoted() -> None:
+    secret = account(SIGNATURE | {"value": ARN})
+    ((text, _),) = mismatches([role("default:other"), secret])
+
+    assert ARN not in text
+    assert "reader" not in text
