@@ -507,9 +507,7 @@ def test_a_target_role_of_another_aws_account_needs_the_policies_of_the_first(po
 def test_what_is_wrong_with_an_annotation_says_that_an_association_wins() -> None:
     accounts = [service_account("a", "app", "app"), service_account("a", "gone", "gone")]
     roles = [role("app", pods_trust("a:app")), role("new", pods_trust("a:gone"))]
-    found = discovery(
-        accounts, roles, associations=[association("a", "app", "app"), association("a", "gone", "new")]
-    )
+    found = discovery(accounts, roles, associations=[association("a", "app", "app"), association("a", "gone", "new")])
 
     for kind, name in (("not-admitted", "app"), ("missing-role", "new")):
         (finding,) = of_kind(kind, found)
