@@ -1,4 +1,4 @@
-"""AWS and Kubernetes are slow, throttle, fail, reset connections, are gone: right, or `not checked` with a reason.
+"""AWS and Kubernetes are slow, throttle, fail or are gone: the answer is right, or `not checked` with a reason.
 
 Nothing that was not seen is green, and nothing that is right is a finding. Each run ends within a bounded time.
 """
