@@ -14,7 +14,7 @@ from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 Failure = tuple[int, str, str]
 """HTTP status, code and message."""
 Failures = Mapping[str, "Failure | Callable[[], Failure | None]"]
-"""What fails, always or as a function says: by the action of IAM and STS, or by the path of EKS with or without a method."""
+"""What fails, always or as a function says: by the action of IAM or STS, or the path of EKS, with a method or not."""
 
 
 class Question(NamedTuple):
