@@ -39,7 +39,7 @@ class PodToken(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """What the calls need of the sandbox: the keys of the clusters' tokens, and where it is said why one is refused."""
+    """What the calls need of the sandbox: the keys of the clusters' tokens, and a log of why calls are refused."""
 
     keys: PublishedKeys
     log: Callable[[str], None]

@@ -1,4 +1,4 @@
-"""What moto does anew for each request, or with a look at everything that there is: done once, or looked up.
+"""Faster versions of functions of moto, which repeats work for each request or goes through everything it has.
 
 What it answers stays the same.
 """

@@ -149,7 +149,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
 
     def GetRequiredPackages(self, _request: Any, _context: grpc.ServicerContext) -> Any:  # noqa: N802
-        """Name none: each SDK tells the engine its version, and the plugins are there already."""
+        """Name no package: each SDK gives the engine its version, and the plugins are there already."""
         return language_pb2.GetRequiredPackagesResponse()
 
     def Run(self, request: language_pb2.RunRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -268,7 +268,7 @@ def _spawn(command: list[str], **options: Any) -> Iterator["subprocess.Popen[byt
 def _stream(
     command: list[str], folder: Path, environment: dict[str, str], response: Callable[..., Any]
 ) -> Generator[Any, None, int]:
-    """Yield a child's output line by line, and return its exit code; what it says besides is said by this process."""
+    """Yield a child's output line by line, and return its exit code; its standard error goes to this process's own."""
     with _spawn(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         for line in process.stdout:

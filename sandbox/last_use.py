@@ -15,22 +15,20 @@ from moto.iam.exceptions import NotFoundException
 from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
-# The most services in an answer here: IAM may return fewer than are asked for.
-PAGE = 2
 SERVICE = re.compile(r'"([\w-]+):[\w*?]+"')
 
 
 def add_last_use(file: Path) -> None:
     """Add GenerateServiceLastAccessedDetails and GetServiceLastAccessedDetails to moto.
 
-    A job is under way when it is first asked for. A service without an attempt has no time; the tracked actions that a
-    role may use are listed, those without an attempt without a time; the others are not.
+    A job is under way when it is first asked for. A service that the role never used has no time, nor has such an
+    action. Only tracked actions that the role may use are listed.
     Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetServiceLastAccessedDetails.html
 
     Args:
-        file: A JSON file, which need not exist. By the name of a role: its age in days when it is created, why its job
-            fails (`failure`), and the days since each tracked action was used, by service; null where it never was, and
-            "" for all others: {"app": {"age": 500, "used": {"s3": {"": 3, "GetBucketAcl": null}}}}.
+        file: A JSON file, which need not exist: {"app": {"age": 500, "used": {"s3": {"": 3, "GetBucketAcl": null}}}}.
+            By the name of a role: its age in days when it is created, and the days since it used each tracked action of
+            a service; null if it never did. "" is for all other actions of the service.
     """
     jobs: dict[str, Iterator[dict[str, Any]]] = {}
 
@@ -48,7 +46,7 @@ def add_last_use(file: Path) -> None:
     def generate(response: Any) -> ActionResult:
         name, job = response._get_param("Arn").rpartition("/")[2], str(uuid4())
         allowed = _allowed(response.backend.get_role(name))
-        jobs[job] = _answers({**{each: {} for each in allowed}, **said_of(name).get("used", {})}, said_of(name))
+        jobs[job] = _answers({**{each: {} for each in allowed}, **said_of(name).get("used", {})})
         return ActionResult({"JobId": job})
 
     def get(response: Any) -> ActionResult:
@@ -68,12 +66,10 @@ def _allowed(role: Any) -> set[str]:
     return {each.lower() for document in documents for each in SERVICE.findall(unquote(document))}
 
 
-def _answers(used: Mapping[str, Mapping[str, int | None]], said: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _answers(used: Mapping[str, Mapping[str, int | None]]) -> Iterator[dict[str, Any]]:
     now = datetime.now(UTC)
-    job = {"JobType": "ACTION_LEVEL", "JobCreationDate": now, "JobCompletionDate": now, "ServicesLastAccessed": []}
-    yield {**job, "JobStatus": "IN_PROGRESS"}
-    if "failure" in said:
-        yield {**job, "JobStatus": "FAILED", "Error": {"Code": "ReportFailed", "Message": said["failure"]}}
+    job = {"JobType": "ACTION_LEVEL", "JobCreationDate": now, "JobCompletionDate": now}
+    yield {**job, "JobStatus": "IN_PROGRESS", "ServicesLastAccessed": []}
 
     def at(days: int | None) -> datetime | None:
         return None if days is None else now - timedelta(days)
@@ -84,7 +80,4 @@ def _answers(used: Mapping[str, Mapping[str, int | None]], said: Mapping[str, An
         last = at(min((each for each in actions.values() if each is not None), default=None))
         service = {"ServiceName": name, "ServiceNamespace": name, "LastAuthenticated": last}
         services.append({**service, "TrackedActionsLastAccessed": tracked or None})
-    for start in range(0, len(services) or 1, PAGE):
-        page, more = services[start : start + PAGE], start + PAGE < len(services)
-        answer = {**job, "JobStatus": "COMPLETED", "IsTruncated": more, "ServicesLastAccessed": page}
-        yield {**answer, "Marker": str(start)} if more else answer
+    yield {**job, "JobStatus": "COMPLETED", "IsTruncated": False, "ServicesLastAccessed": services}

@@ -1,4 +1,4 @@
-"""What IAM does and moto does not: change client IDs, page, keep a policy in use, ignore a name's case, know quotas."""
+"""What moto lacks of IAM: changed client IDs, pages, names that ignore case, quotas, refusals for what is in use."""
 
 import inspect
 import itertools

@@ -9,7 +9,7 @@ PAUSE_SECONDS = 1.0
 
 
 def end_with_parent(end: Callable[[], object]) -> None:
-    """Call a function, in a thread, when the parent of this process is gone: an engine that is killed sends no signal.
+    """Call a function in a thread once the parent of this process has ended: a killed engine sends no signal.
 
     Args:
         end: What ends this process.

@@ -1,4 +1,4 @@
-"""The programs that the sandbox runs: built from pinned Go modules, but an engine that is installed."""
+"""The programs that the sandbox runs: built from pinned Go modules, except an engine that is already installed."""
 
 import os
 import shutil
@@ -54,7 +54,7 @@ def to_build(engine: Path | None) -> tuple[Part, ...]:
 
 
 def installed_engine(environment: Mapping[str, str]) -> Path | None:
-    """Return an engine of a version that fits, with its language host beside it; that of a sandbox is none."""
+    """Return an installed engine of a fitting version with its language host beside it, but none of a sandbox."""
     for folder in environment.get("PATH", "").split(os.pathsep):
         program = (Path(folder) / PULUMI.name).resolve()
         # What a sandbox has, this one or that of another checkout, is removed with it.
@@ -134,7 +134,7 @@ def _run(command: Sequence[str], module: str, detail: list[str], environment: Ma
 
 
 def build_first() -> int:
-    """Build what is not installed, before anything else is: of other packages only filelock and rich are needed."""
+    """Build the missing programs. It runs before all requirements are installed, and imports only filelock and rich."""
     build(to_build(installed_engine(os.environ)), StepProgress())
     return 0
 

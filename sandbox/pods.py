@@ -1,4 +1,4 @@
-"""What happens to Pods in an EKS cluster, and needs nodes or EKS: they get their AWS identity, and are reported to run.
+"""What EKS and its nodes do to Pods: the webhook gives them their AWS identity, and nodes report that they run.
 
 It is a program of its own, started by servers.py for each cluster:
 python -m sandbox.pods <port> <folder of the cluster> <port of the AWS API> <region> <name of the cluster>
@@ -60,7 +60,7 @@ class Cluster(NamedTuple):
 
 
 def configuration(port: int, certificate: bytes) -> Any:
-    """Return what has the API server call the webhook, as EKS registers it: it fails open.
+    """Return the configuration by which the API server calls the webhook. As in EKS, it fails open.
 
     https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/deploy/mutatingwebhook.yaml
     """

@@ -294,7 +294,7 @@ def free_port(taken: Collection[int] = ()) -> int:
 
 
 def write_credentials(sandbox: Sandbox) -> None:
-    """Create the keys that are kept over restarts: the API server's token, and what signs service account tokens."""
+    """Create the keys that survive restarts: the API server's token, and the key that signs service account tokens."""
     folder = sandbox.kubernetes
     tokens = folder / "tokens.csv"
     if not tokens.exists():

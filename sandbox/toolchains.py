@@ -55,7 +55,7 @@ def with_node(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def program_version(program: Path, command: str) -> tuple[int, ...]:
-    """Return a program's version, an empty one if it does not tell it."""
+    """Return a program's version, or an empty one if the program does not print it."""
     try:
         answer = subprocess.run(
             [program, command],

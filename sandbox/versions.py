@@ -12,7 +12,7 @@ MODULES = CHECKOUT / "sandbox" / "go"
 MAJOR = re.compile(r"/v\d+$")
 DIGEST = re.compile(r"-[0-9a-f]{12}$")
 ENGINE, ETCD, KUBERNETES, YAML = "3.259.0", "3.7.0", "1.37.2", "1.25.0"
-# An installed engine does as well from the first of these versions on, below the second.
+# An installed engine is used in place of a built one from the first of these versions on, and below the second.
 ENGINES = ((3, 259), (4,))
 LANGUAGE_HOST = "pulumi-language-python"
 
@@ -79,7 +79,7 @@ class Part:
 
 
 def _own(version: str, source: str) -> str:
-    """Return a version that tells, in the shared cache, a program of our own from the same one of another commit."""
+    """Return a version with a digest of the source: in the shared cache, two commits may have different programs."""
     return f"{version}-{hashlib.sha256((MODULES / source).read_bytes()).hexdigest()[:12]}"
 
 

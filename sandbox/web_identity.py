@@ -1,4 +1,4 @@
-"""AssumeRole and AssumeRoleWithWebIdentity as AWS answers them: moto grants all, so what AWS refuses is refused before.
+"""AssumeRole and AssumeRoleWithWebIdentity as AWS answers them. moto grants everything, so a check refuses first.
 
 The order, the error codes and the words are those of STS
 (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html#API_AssumeRoleWithWebIdentity_Errors).

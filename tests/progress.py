@@ -1,4 +1,4 @@
-"""A run that always ends, and says what failed as it fails: whoever watches it, or stops it, knows where it stands."""
+"""Report each failure when it happens, and end every run: whoever watches a run, or stops it, knows how far it is."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ GRACE_SECONDS = 60
 
 
 class Progress:
-    """What the process says that runs the tests, or has workers run them."""
+    """The reports of the process that runs the tests, or has workers run them."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config

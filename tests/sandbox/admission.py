@@ -38,7 +38,7 @@ class ApiServer:
         groups: Sequence[str] = (),
         kind: str = "json",
     ) -> Answer:
-        """Ask for a change; nothing is stored of a dry run, which all of admission sees."""
+        """Ask for a change. A dry run goes through all of admission, and stores nothing."""
         headers = [("Content-Type", f"application/{kind}")]
         if user:
             headers += [("Impersonate-User", user), *(("Impersonate-Group", each) for each in groups)]

@@ -1,4 +1,4 @@
-"""The sandbox of a test run's process: its folder, ports and processes are not those of `make up`."""
+"""The sandbox of one process of a test run. Its folder, ports and servers are not those of `make up`."""
 
 import itertools
 import os
@@ -216,7 +216,7 @@ def api(cloud: Any, webhook_down: None) -> Iterator[ApiServer]:
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Delete what a module leaves in the sandbox: which one finds it there would be chance."""
+    """Delete what a module leaves in the sandbox, so that the next module does not depend on it."""
     if not request.node.get_closest_marker("sandbox"):
         yield
         return

@@ -1,7 +1,7 @@
-"""The servers of a test's sandbox end with the process that started them, whatever ends it: `kill -9` asks nobody.
+"""Stop the servers of a test's sandbox when the process that started them ends, even by `kill -9`.
 
-A second process waits for the end of the first, or of its need, and stops what is recorded. (`make up` has none: its
-servers stay.)
+A second process waits until the first one ends, or needs them no more, and stops what is recorded. `make up` has no
+such process: its servers stay.
 """
 
 import subprocess

@@ -286,13 +286,6 @@ ESTATE: tuple[Made, ...] = (
         subjects=["orders:api", "orders:worker"],
         inline={"orders": permissions("sqs:SendMessage", f"arn:aws:sqs:us-west-2:{ACCOUNT}:orders")},
     ),
-    # Nothing of the role says that Terraform has made it.
-    terraform_by_hand(
-        "orders-untagged",
-        statement({**page("orders:events"), "Null": {f"{ISSUER}:sub": "false"}}),
-        subjects=["orders:events"],
-        tags={},
-    ),
     # `cluster.addServiceAccount(...)` of the AWS CDK, packages/aws-cdk-lib/aws-eks/lib/service-account.ts: it makes an
     # inline DefaultPolicy, and applies the account. With the tags that AWS's page promises:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
@@ -307,16 +300,6 @@ ESTATE: tuple[Made, ...] = (
         ),
         "default:uploads",
         {"app.kubernetes.io/name": "uploads"},
-    ),
-    # A template by hand. A role without RoleName is called by the stack's name, the logical ID and 12 characters:
-    # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-role.html
-    by_kubectl_apply(
-        Role(
-            "billing-irsa-InvoiceRole-1X9QK2M4P7RT",
-            document(statement(page("billing:invoices"), Principal={"Federated": [provider()]}, Action=[ACTION])),
-            "cloudformation",
-        ),
-        "billing:invoices",
     ),
     # A shell script after the AWS page
     script("my-role", "default:my-service-account", attached=[f"{AWS_POLICY}AmazonS3ReadOnlyAccess"]),

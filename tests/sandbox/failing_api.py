@@ -1,4 +1,4 @@
-"""An API that fails as a test says, and passes everything else on: AWS's, or that of Kubernetes."""
+"""An API of AWS or Kubernetes that fails as a test says, and passes everything else on."""
 
 import json
 import ssl
@@ -14,7 +14,7 @@ from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 Failure = tuple[int, str, str]
 """HTTP status, code and message."""
 Failures = Mapping[str, "Failure | Callable[[], Failure | None]"]
-"""What fails, always or as a function says, by the action of IAM and STS, or by the path of EKS, its method before."""
+"""What fails, always or as a function says: by the action of IAM or STS, or the path of EKS, with a method or not."""
 
 
 class Question(NamedTuple):

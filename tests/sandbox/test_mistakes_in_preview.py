@@ -53,20 +53,6 @@ def test_every_mistake_with_its_line_in_one_error(deploy: Deploy) -> None:
     assert said.partition("Diagnostics:")[2].count("error: ") == 1
 
 
-def test_a_warning_is_shown_and_stops_nothing(deploy: Deploy) -> None:
-    everything = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}, "Version": "2012-10-17"}
-    wide = {"trust": {"subjects": ["team-a:*"]}, "policy": {"document": everything}}
-    project = deploy({"bindings": {"wide": wide}})
-    said = project.pulumi("preview")
-
-    of_binding = said.rpartition("irsa:index:ServiceAccountRole (wide):")[2]
-    assert (
-        f"warning: Pulumi.test.yaml:{line_of(project, 'team-a:*')}  irsa:bindings.wide.trust.subjects[0]" in of_binding
-    )
-    assert "[wide-trust]" in of_binding
-    assert "[write-everything]" in of_binding
-
-
 def test_the_engine_reads_scalars_as_check_does(deploy: Deploy) -> None:
     seeded = random.Random(24)
     times = ["2026-", "0000-", "02-", "2-", "30", "T", "t", " ", "23:", "5:", "59", "60", ".25", "Z", "+02:00"]

@@ -1,4 +1,4 @@
-"""Stand in the place of `python`: have a copy of tests.sandbox.warm_python's process run with the same arguments.
+"""Take the place of `python`: a copy of the process of tests.sandbox.warm_python runs with the same arguments.
 
 It is started for each process of an engine run, so that it imports as little as it can.
 """

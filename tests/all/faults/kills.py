@@ -1,4 +1,4 @@
-"""The engine is killed by SIGKILL while AWS or Kubernetes hold what it writes: done and not answered, or lost."""
+"""Kill the engine by SIGKILL while AWS or Kubernetes hold back a write: it was done and not answered, or it is lost."""
 
 import json
 import os

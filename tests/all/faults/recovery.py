@@ -95,7 +95,7 @@ def delete(stack: Stack, entry: Entry, began: datetime) -> bool:
 
 
 def created(stack: Stack, entry: Entry) -> dict[str, datetime]:
-    """Return since when there is what has this name, by the ID that replaces a placeholder of the commands."""
+    """Return when everything of this name was created, by the ID that replaces a placeholder of the commands."""
     if not entry.look:
         return {}
     first, *then = entry.look

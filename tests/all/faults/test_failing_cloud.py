@@ -1,4 +1,4 @@
-"""AWS and Kubernetes are slow, throttle, fail, reset connections, are gone: right, or `not checked` with a reason.
+"""AWS and Kubernetes are slow, throttle, fail or are gone: the answer is right, or `not checked` with a reason.
 
 Nothing that was not seen is green, and nothing that is right is a finding. Each run ends within a bounded time.
 """
@@ -184,7 +184,7 @@ TRIED = {name: case for name, case in CASES.items() if case.short or EVERY}
 
 @pytest.mark.parametrize("name", TRIED)
 def test_a_fault_is_never_green_and_never_a_finding(
-    project: Project, right: dict[str, Seen], tmp_path: Path, record_property: Callable[..., None], name: str
+    project: Project, right: dict[str, Seen], tmp_path: Path, name: str
 ) -> None:
     case = TRIED[name]
 
@@ -199,7 +199,6 @@ def test_a_fault_is_never_green_and_never_a_finding(
 
     with ThreadPoolExecutor() as pool:
         answers = dict(zip(SUBCOMMANDS, pool.map(run, SUBCOMMANDS), strict=True))
-    record_property("faults", ", ".join(f"{subcommand} {found.seconds:.1f} s" for subcommand, found in answers.items()))
     for subcommand, found in answers.items():
         expected, where = right[subcommand], f"{name}: {subcommand}: {found}"
         assert found.code != 0, where

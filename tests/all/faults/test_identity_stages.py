@@ -21,7 +21,7 @@ USUAL = {0: (1,), 1: (0,), 4: (0,)}
 
 
 def test_no_pod_is_without_credentials_whenever_the_engine_is_killed(
-    cloud: Any, deploy: Callable[..., Project], record_property: Callable[..., None]
+    cloud: Any, deploy: Callable[..., Project]
 ) -> None:
     project, pods, before = deploy({"bindings": {"app": STAGED}}), Pods(cloud, "default", "staged"), "irsa"
 
@@ -32,7 +32,6 @@ def test_no_pod_is_without_credentials_whenever_the_engine_is_killed(
     project.up()
     for _ in range(2):
         pods.start()
-    kills = []
     for stage, (identity, changes, restart, _) in enumerate(STAGES):
         numbers = range(sum(changes.values())) if EVERY else USUAL.get(stage, ())
         for number in numbers:
@@ -47,7 +46,6 @@ def test_no_pod_is_without_credentials_whenever_the_engine_is_killed(
             recover(project, killed)
             assert left_out(pods, identity) == []
             pods.stop(new)
-            kills.append(f"{before} to {identity} at write {number + 1}")
         declare(identity)
         assert project.up() == ({} if numbers else changes)
         if restart:
@@ -56,4 +54,3 @@ def test_no_pod_is_without_credentials_whenever_the_engine_is_killed(
         assert pods.without_credentials() == []
     for name in [*pods.names]:
         pods.stop(name)
-    record_property("faults", f"{len(kills)} kills: {', '.join(kills)}")
