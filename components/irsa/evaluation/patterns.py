@@ -3,7 +3,6 @@
 import functools
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from irsa.rules.subjects import is_pattern
 
@@ -73,46 +72,30 @@ def widest(globs: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-class Run(NamedTuple):
-    """Any number of characters, except some."""
-
-    never: str = ""
-
-
 @functools.lru_cache(maxsize=100_000)
-def overlap(one: str, other: str | tuple[str | Run, ...]) -> bool:
-    """Return whether some text matches both patterns; True where that takes too long to tell.
-
-    Args:
-        one: A pattern.
-        other: Another one, or its single characters, with a run in place of each `*`.
-    """
-    if one == other or not (isinstance(other, tuple) or is_pattern(one) or is_pattern(other)):
+def overlap(one: str, other: str) -> bool:
+    """Return whether some text matches both patterns; True where that takes too long to tell."""
+    if one == other or not (is_pattern(one) or is_pattern(other)):
         return one == other
     if len(one) * len(other) > MOST_PLACES:
         return True
-    end, parts = len(other), [Run() if each == "*" else each for each in other]
-    runs = [at for at, part in enumerate(parts) if isinstance(part, Run)]
+    end, stars = len(other), [at for at, char in enumerate(other) if char == "*"]
     # Places in the other one, up to which it matches what was read of the first.
-    places = _behind_runs({0}, runs)
+    places = _behind_stars({0}, stars)
     for char in one:
         if char == "*":
             places = {*range(min(places), end + 1)}
         else:
-            taking = [(at, parts[at]) for at in places if at < end and _takes(parts[at], char)]
-            places = _behind_runs({at + (not isinstance(part, Run)) for at, part in taking}, runs)
+            taking = [at for at in places if at < end and (char == "?" or other[at] in ("?", "*", char))]
+            places = _behind_stars({at + (other[at] != "*") for at in taking}, stars)
         if not places:
             return False
     return end in places
 
 
-def _behind_runs(places: set[int], runs: Iterable[int]) -> set[int]:
-    """Return places in a pattern, and those behind its runs, which may be empty."""
-    for at in runs:
+def _behind_stars(places: set[int], stars: Iterable[int]) -> set[int]:
+    """Return places in a pattern, and those behind its stars, which may stand for nothing."""
+    for at in stars:
         if at in places:
             places.add(at + 1)
     return places
-
-
-def _takes(part: str | Run, char: str) -> bool:
-    return char == "?" or (char not in part.never if isinstance(part, Run) else part in ("?", char))

@@ -9,16 +9,16 @@ import fnmatch
 import functools
 import json
 import re
-import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from irsa.evaluation.lint.rule import Danger, PolicyStatement, Warnings, rule
-from irsa.evaluation.patterns import Run, overlap
+from irsa.evaluation.patterns import overlap
 from irsa.rules.grammar import EVERY_ACTION
 from irsa.rules.mistakes import Mistake, likely, shortened
 from irsa.rules.strangers import STRANGERS
+from irsa.rules.subjects import is_pattern
 from irsa.rules.unknown import sampled
 
 ROLE = "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}"
@@ -87,11 +87,9 @@ def matching(action: str) -> Sequence[Action]:
     return [known[lower] for lower in fnmatch.filter(known, name)] if {"*", "?"} & set(name) else ()
 
 
-# Operations of APIs that other actions allow, by which they are written often. By the service's page:
+# Operations of APIs that other actions allow, where the most similar spelling is none of these. By the service's page:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html,
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html,
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html,
-# https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-language-api-permissions-reference.html,
 # https://docs.aws.amazon.com/kms/latest/developerguide/kms-api-permissions-reference.html,
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 OPERATIONS: Mapping[str, Sequence[str]] = {
@@ -118,10 +116,6 @@ OPERATIONS: Mapping[str, Sequence[str]] = {
     "dynamodb:TransactWriteItems": ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
     "kms:ReEncrypt": ["kms:ReEncryptFrom", "kms:ReEncryptTo"],
     "lambda:Invoke": ["lambda:InvokeFunction"],
-    "sns:PublishBatch": ["sns:Publish"],
-    "sqs:ChangeMessageVisibilityBatch": ["sqs:ChangeMessageVisibility"],
-    "sqs:DeleteMessageBatch": ["sqs:DeleteMessage"],
-    "sqs:SendMessageBatch": ["sqs:SendMessage"],
 }
 _OF_OPERATIONS = {operation.lower(): allowing for operation, allowing in OPERATIONS.items()}
 
@@ -174,14 +168,15 @@ ANY = Written(f"{UNNAMED}:{UNNAMED}", [any_arn(UNNAMED)])
 
 # Those between the colons at the beginning of an ARN, and as a policy of a stack file has them.
 HEAD = {"${Partition}": "${partition}", "${Region}": "${region}", "${Account}": "${account}"}
-# What no value of a variable has; others may hold a path. By the variable and, if not of all, the service.
+# Resource types of whose names no part is a `/`; other variables may hold a path.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html and
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
-WITHOUT: Mapping[tuple[str, str], str] = {
-    **dict.fromkeys((("", variable) for variable in HEAD), f":{string.ascii_uppercase}"),
-    ("s3", "${BucketName}"): f":/{string.ascii_uppercase}",
-    ("dynamodb", "${TableName}"): ":/",
-}
+WITHOUT_PATH = (
+    "arn:${Partition}:s3:::${BucketName}",
+    "arn:${Partition}:dynamodb:${Region}:${Account}:table/${TableName}",
+)
+_VARIABLE = re.compile(r"\$\{\w+\}")
+_ARN_PARTS = 6
 # A longer resource is compared with nothing: time grows with its length, and hardly any is.
 LONGEST = 500
 
@@ -193,53 +188,30 @@ class Applicability(NamedTuple):
     """The ARNs of the resource types, as in the reference: `arn:${Partition}:s3:::${BucketName}`."""
     only_everything: bool
     """Whether there are actions without resource types, which apply to `*` only."""
-    expression: re.Pattern[str]
-    """Matches those ARNs."""
-    parts: Sequence[tuple[str | Run, ...]]
-    """The same ARNs, each in single characters and runs of any."""
 
     def includes(self, resource: str) -> bool:
         """Return whether a resource of a statement, without variables, can be one of those; true where in doubt."""
-        # A wildcard stands for itself too, so that an ARN with wildcards can be compared as it is.
-        if resource == "*" or len(resource) > LONGEST or self.expression.fullmatch(resource):
+        has_wildcards = is_pattern(resource)
+        parts = resource.split(":", _ARN_PARTS - 1)
+        if resource == "*" or len(resource) > LONGEST or (has_wildcards and len(parts) < _ARN_PARTS):
             return True
-        if not {"*", "?"} & set(resource):
-            return False
         # Some services compare an action without types with resources, as iam:ListRoles with those of role/*.
-        return self.only_everything or any(overlap(resource, parts) for parts in self.parts)
+        return (has_wildcards and self.only_everything) or any(_is_of_type(parts, arn) for arn in self.arns)
+
+
+def _is_of_type(parts: Sequence[str], arn: str) -> bool:
+    """Return whether the parts of a resource can be those of a resource type."""
+    of_type = _VARIABLE.sub("*", arn).split(":", _ARN_PARTS - 1)
+    if len(parts) != len(of_type) or (arn in WITHOUT_PATH and parts[-1].count("/") != of_type[-1].count("/")):
+        return False
+    return all(map(overlap, of_type, parts))
 
 
 @functools.cache
 def applicability(action: str) -> Applicability | None:
     """Return to which resources an action, or a pattern of actions, applies; None where no such action is known."""
-    prefix = action.lower().partition(":")[0]
     several = [each.arns for each in matching(action)]
-    if not several:
-        return None
-    arns = sorted(set().union(*several))
-    parts = [_parts_of(prefix, arn) for arn in arns]
-    expression = "|".join("".join(map(_expression_of, each)) for each in parts)
-    return Applicability(arns, not all(several), re.compile(expression or "(?!)"), parts)
-
-
-_VARIABLE = re.compile(r"\$\{\w+\}")
-
-
-def _parts_of(prefix: str, arn: str) -> tuple[str | Run, ...]:
-    """Return an ARN of the reference in single characters and runs."""
-    parts: list[str | Run] = []
-    for text in re.split(r"(\$\{\w+\}|\*)", arn):
-        if text == "*" or text.startswith("${"):
-            parts.append(Run(WITHOUT.get(("", text)) or WITHOUT.get((prefix, text), "")))
-        else:
-            parts += text
-    return tuple(parts)
-
-
-def _expression_of(part: str | Run) -> str:
-    if isinstance(part, Run):
-        return f"[^{re.escape(part.never)}]*" if part.never else ".*"
-    return re.escape(part)
+    return Applicability(sorted(set().union(*several)), not all(several)) if several else None
 
 
 @rule(danger="of a service that is known")
@@ -300,19 +272,13 @@ def wrong_resource(statement: PolicyStatement) -> Warnings:
         if applies and not any(map(applies.includes, resources)):
             groups.setdefault(_applies_to(applies), []).append(action)
     for allowed, wrong in groups.items():
-        shown = _shown(statement)
         verb = "denies" if statement.values.get("Effect") == "Deny" else "allows"
-        found = f"{shortened(', '.join(wrong))} on {shortened(shown)}, which {verb} nothing"
+        found = f"{shortened(', '.join(wrong))} on {shortened(_shown(statement))}, which {verb} nothing"
         others = "add such a resource, or write it in a statement of its own"
         fix = "write such a resource in its place" if len(wrong) == len(actions) else others
-        yield ("Resource",), Mistake(found, allowed, fix + (OLD_BUCKET if _CAPITAL_BUCKET.search(shown) else ""))
+        yield ("Resource",), Mistake(found, allowed, fix)
 
 
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-OLD_BUCKET = (
-    "; one of us-east-1 from before March 2018 may have capital letters: then silence the rule with that reason"
-)
-_CAPITAL_BUCKET = re.compile(r":s3:::[^/,]*[A-Z]")
 _IAM_VARIABLE = re.compile(r"\$\{[^}]*\}")
 _WORD = re.compile("(?<=[a-z])(?=[A-Z])")
 

@@ -42,6 +42,7 @@ GITHUB = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.
 OUTSIDE = f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.example.org"
 CANNOT_TELL, OTHERS = {"cannot_tell": {"my-role"}}, {"other_principals": {"my-role"}}
 ENDLESS = [f"*:q{'?' * size}{letter}*" for size, letter in enumerate("abcdefghijklmnopqr")]
+ENDLESS_CLAIMS = [f"{CLAIM}{each}" for each in ENDLESS]
 
 
 def gain(*who: str) -> dict[str, set[str]]:
@@ -122,7 +123,7 @@ def of_github(*more: str) -> dict[str, Any]:
         # Policy variables, and patterns without end, behind which somebody gains unseen.
         (PLAIN, both(PLAIN, VARIABLE), MAYBE | OTHERS),
         (PLAIN, both(PLAIN, when({"StringEquals": {AUD: f"${{{SUB}}}"}})), MAYBE),
-        (PLAIN, both(PLAIN, likes("b:q*", StringNotLike={SUB: ENDLESS})), CANNOT_TELL | {"may_gain": {"b/q*"}}),
+        (PLAIN, both(PLAIN, likes("b:q*", StringNotLike={SUB: ENDLESS_CLAIMS})), CANNOT_TELL | {"may_gain": {"b/q*"}}),
         ({**VARIABLE, "Version": "2008-10-17"}, VARIABLE, MAYBE),
         (VARIABLE, VARIABLE, {}),
         # Conditions of which irsa does not know the value.
@@ -168,7 +169,7 @@ def test_whom_a_pattern_leaves_out(told: Told) -> None:
     assert (loses.service_account, loses.but_not) == ("t*/*", ())
 
 
-DOCUMENT, ENDLESS_CLAIMS = "assumeRolePolicy", [f"{CLAIM}{each}" for each in ENDLESS]
+DOCUMENT = "assumeRolePolicy"
 NAMES_OF_ENDLESS = [each.replace(":", "/") for each in ENDLESS]
 THERE = role(PLAIN)
 UNNAMED = role(PLAIN)
