@@ -44,7 +44,7 @@ FOLLOWED: dict[str, tuple[str, str, str, str]] = {
     "replaced-managed-policy": ("policyArns[0]", "write (.*)", f"{AWS}AmazonEKSServicePolicy", "{}"),
     "near-limit": ("policyArns", "split the binding", "  - arn:aws:iam::111122223333:policy/p6...", ""),
     "long-token": ("serviceAccount.tokenExpiration", "write fewer", "90000", "86400"),
-    "unused-setting": ("variables.buket", "remove it", ", buket: my-other-bucket", ""),
+    "unused-setting": ("guard.namespaces.team-a", "write (.*)", "team-a", "{}"),
     "wide-guard": (
         "guard.annotations.groups[0]",
         r"(arn:\S+) in userPrefixes",
