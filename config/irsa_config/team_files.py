@@ -20,7 +20,7 @@ from irsa_config.arguments_with_variables import values_with_variables
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import check_files
 from irsa_config.nodes import NodeReader, text_of
-from irsa_config.project_file import STACK_FILE, project_above, project_settings
+from irsa_config.project_file import STACK_FILE
 from irsa_config.stack_file import StackFile
 from irsa_config.variables import BUILT_IN, references
 
@@ -213,31 +213,6 @@ def is_team_file(path: Path) -> bool:
         return not STACK_FILE.fullmatch(path.name) and re.search("(?m)^bindings:", text_of(path)) is not None
     except (OSError, ValueError):
         return False
-
-
-def stack_files_with(file: Path) -> list[Path]:
-    """Return the stack files in the Git repository of a team's file, or in its project, that name the file."""
-    wanted, here = Path(os.path.realpath(file)), Path(os.path.realpath(file)).parent
-    root = _repository(here) or project_above(here) or here
-    found = []
-    for folder, inner, names in os.walk(root):
-        inner[:] = sorted(name for name in inner if not name.startswith(".") and name != "node_modules")
-        # A link to nowhere, or a pipe, is none.
-        for name in sorted(each for each in names if STACK_FILE.fullmatch(each) and (Path(folder) / each).is_file()):
-            stack = StackFile(Path(os.path.relpath(Path(folder) / name)))
-            settings = {**project_settings(stack.folder).settings, **stack.settings}
-            patterns = [mapping_of(team).get("files") for team in mapping_of(settings.get("teams")).values()]
-            if any(_names_file(each, stack.folder, wanted) for each in strings_of(patterns)):
-                found.append(stack.path)
-    return found
-
-
-def _names_file(pattern: str, folder: Path, wanted: Path) -> bool:
-    found = [*Search(folder).files(pattern)]
-    # Of a pattern that finds what it may not, all is said where its stack file is checked.
-    return any(path == wanted for path, _ in found) or (
-        found[0][0].is_dir() and wanted.match(os.path.basename(pattern))  # noqa: PTH119
-    )
 
 
 def _repository(folder: Path) -> Path | None:

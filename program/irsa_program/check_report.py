@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from irsa.rules.mistakes import Mistake, named, path_of
+from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa.rules.unknown import SECRET
 from irsa_config.engine_files import VARIABLES, refusal
 from irsa_config.lint import fails
@@ -18,7 +18,7 @@ from irsa_config.located_mistake import LocatedMistake
 from irsa_config.project_file import STACK_FILE, ProjectSettings, project_above, project_settings, stack_folder, unread
 from irsa_config.provider_settings import ACCOUNT_LISTS, lists_mistake
 from irsa_config.stack_file import StackFile, located
-from irsa_config.team_files import is_team_file, stack_files_with
+from irsa_config.team_files import is_team_file
 from irsa_program.examine import Examination, examine
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.message import DO, Message
@@ -124,12 +124,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the files, and return the exit code.
 
     Raises:
-        CouldNotLookError: There are no files, or no stack file names a team's file.
+        CouldNotLookError: There are no files, or one is a team's.
     """
     if not arguments.files and (variable := next(filter(os.environ.get, VARIABLES), None)):
         mistake = refusal("PULUMI_OPTION_*", variable)
         raise CouldNotLookError(f"{mistake.found}: {mistake.fix}")
-    files = [each for file in arguments.files for each in stack_files_of(file)] or stack_files(Path())
+    if of_teams := [*filter(is_team_file, arguments.files)]:
+        fix = "`irsa check` without a file checks them with their stack file"
+        raise CouldNotLookError(f"files of teams: {listed([str(each) for each in of_teams])}: {fix}")
+    files = arguments.files or stack_files(Path())
     if not files:
         none = "no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it: name the files"
         raise CouldNotLookError(f"{none}; {OWN_PROGRAM}")
@@ -155,20 +158,6 @@ def stack_files(folder: Path) -> list[Path]:
     project = project_above(folder)
     files = (project / stack_folder(project)).glob("Pulumi.?*") if project else ()
     return sorted(file for file in files if STACK_FILE.fullmatch(file.name))
-
-
-def stack_files_of(file: Path) -> Sequence[Path]:
-    """Return the stack files that name a team's file; of any other file, itself.
-
-    Raises:
-        CouldNotLookError: No stack file names it.
-    """
-    if not is_team_file(file):
-        return [file]
-    found = stack_files_with(file)
-    if not found:
-        raise CouldNotLookError(f"no stack file names {named(str(file))} in irsa:teams: add it to a team's `files:`")
-    return found
 
 
 def stack_name(file: Path) -> str:

@@ -86,15 +86,7 @@ def _checked(settings: LoadedSettings, planned: Plan, complete: bool) -> Checked
     bindings = {
         key: CheckedBinding(key, each.binding, each.declared, each.spec) for key, each in planned.bindings.items()
     }
-    used = set(_used_variables(settings)) if complete and settings.stack.variables else set()
-    return CheckedStack(settings.stack, settings.written, bindings, complete, used)
-
-
-def _used_variables(settings: LoadedSettings) -> Iterator[str]:
-    for binding in settings.stack.bindings.values():
-        yield from references([value for _, value in values_with_variables(binding.tree)])
-    yield from references(settings.written.get("defaults", {}).get("permissionsBoundary"))
-    yield from references(settings.written.get("teams"))
+    return CheckedStack(settings.stack, bindings, complete)
 
 
 def _secret_variables(settings: LoadedSettings) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What lint rules are given of a stack file: the stack, and its bindings."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -72,10 +72,6 @@ class CheckedStack(NamedTuple):
 
     stack: Stack
     """The settings, with `irsa:defaults` merged into the bindings."""
-    settings: Mapping[str, Any]
-    """The settings as they are in the file."""
     bindings: Mapping[str, CheckedBinding]
     complete: bool
     """Whether it has no mistake and no secret."""
-    used_variables: Set[str]
-    """Names of the variables that documents and ARNs of the whole file use."""

@@ -1,4 +1,4 @@
-"""Lint rules about what the settings leave: defaults and variables without a use, a wide guard."""
+"""Lint rules about the guard: a namespace without a use, and who may avoid it."""
 
 from collections.abc import Iterator
 
@@ -9,54 +9,42 @@ from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Mistake, Place, likely, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.unknown import known_or, or_else
-from irsa_config.defaults import with_defaults
-from irsa_config.lint.checked import CheckedBinding, CheckedStack
-from irsa_config.models import Defaults, Guard
+from irsa_config.lint.checked import CheckedStack
+from irsa_config.models import Guard
 from irsa_config.stack import Stack
 
 
 @rule()
 def unused_setting(checked: CheckedStack) -> Warnings:
-    """A default, a variable or a guard's namespace is not used.
+    """A guard's setting for a namespace is not used.
 
-    A misspelled name is not used either, and what it was meant for has another value.
+    A misspelled name is not used either, and the namespace that it was meant for has another mode.
 
     Bad:
-        irsa:variables: {bucket: my-bucket, buket: my-other-bucket}
+        irsa:guard: {mode: deny, namespaces: {team-a: warn}}
         irsa:bindings:
           my-app:
-            serviceAccount: {name: my-app}
-            policy:
-              document:
-                Version: "2012-10-17"
-                Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::${bucket}/*"}]
+            serviceAccount: {name: my-app, namespace: team-b}
+            policyArns: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
     Good:
-        irsa:variables: {bucket: my-bucket}
+        irsa:guard: {mode: deny, namespaces: {team-b: warn}}
         irsa:bindings:
           my-app:
-            serviceAccount: {name: my-app}
-            policy:
-              document:
-                Version: "2012-10-17"
-                Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::${bucket}/*"}]
+            serviceAccount: {name: my-app, namespace: team-b}
+            policyArns: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
     """
-    if not checked.complete:
-        return
-    for name in checked.stack.variables:
-        if name not in checked.used_variables:
-            close = likely(name, checked.used_variables)
-            instead = f" instead of ${{{close}}}" if close else ""
-            fix = f"remove it, or use ${{{name}}}{instead}"
-            found = f"no document and no ARN contains ${{{name}}}"
-            yield ("variables", name), Mistake(found, "a variable that is used", fix)
-    for name, field in Defaults.model_fields.items():
-        key = str(field.alias)
-        if key in checked.settings.get("defaults", {}) and not any(
-            _takes(each, name) for each in checked.bindings.values()
-        ):
-            found = f"every binding sets {key}, or does not need it"
-            yield ("defaults", key), Mistake(found, "a default that is used", "remove it")
-    yield from _unused_in_guards(checked)
+    namespaces = _namespaces(checked)
+    for place, guard in _guards(checked.stack) if checked.complete else ():
+        for namespace, mode in known_or(guard.namespaces, {}).items():
+            at = (*place, "namespaces", namespace)
+            if guard.mode == "off" and mode != "off":
+                fix = "write mode: warn or deny, or remove namespaces"
+                yield at, Mistake("mode: off guards no namespace, this one neither", "a guard that is on", fix)
+            elif namespace not in namespaces:
+                close = likely(namespace, namespaces)
+                found = f"no service account of this stack is in the namespace {named(namespace)}"
+                fix = f"write {close}" if close else "remove it"
+                yield at, Mistake(found, "a namespace of its service accounts", fix)
 
 
 @rule()
@@ -101,25 +89,3 @@ def _namespaces(checked: CheckedStack) -> set[str]:
     """Return the namespaces of the service accounts of a stack, those of its add-ons' charts included."""
     accounts = (service_account_of(each.declared) for each in checked.bindings.values())
     return {str(or_else(each.namespace, DEFAULT_NAMESPACE)) for each in accounts if each}
-
-
-def _unused_in_guards(checked: CheckedStack) -> Warnings:
-    namespaces = _namespaces(checked)
-    for place, guard in _guards(checked.stack):
-        for namespace, mode in known_or(guard.namespaces, {}).items():
-            at = (*place, "namespaces", namespace)
-            if guard.mode == "off" and mode != "off":
-                fix = "write mode: warn or deny, or remove namespaces"
-                yield at, Mistake("mode: off guards no namespace, this one neither", "a guard that is on", fix)
-            elif namespace not in namespaces:
-                close = likely(namespace, namespaces)
-                found = f"no service account of this stack is in the namespace {named(namespace)}"
-                fix = f"write {close}" if close else "remove it"
-                yield at, Mistake(found, "a namespace of its service accounts", fix)
-
-
-def _takes(checked: CheckedBinding, name: str) -> bool:
-    """Return whether a binding is another one with a default than without it."""
-    identity, own = Defaults.model_construct(identity=checked.binding.written(("identity",))), checked.binding.own
-    with_it = identity.model_copy(update={name: {"": ""} if name == "tags" else "-"})
-    return with_defaults(own, with_it) != with_defaults(own, identity)

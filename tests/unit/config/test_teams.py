@@ -1,5 +1,6 @@
 """Bindings in files of teams: a hostile team's file against every limit, and which files are read."""
 
+import argparse
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ from irsa.fields import Group, Keyed, Listed, Node
 from irsa_config.limits import ALLOWABLE, COMPARED, FREE, NOT_REFUSED, REFUSED
 from irsa_config.reading import OF_A_BINDING
 from irsa_config.team_files import MOST_FILES
-from irsa_program.check_report import FileReport, as_json, messages, report_of, stack_files_of
+from irsa_program.check_report import FileReport, as_json, messages, report_of, run
 from irsa_program.examine import examine
 from irsa_program.lookups.values import unanswered
 from irsa_program.plan import plan
@@ -514,16 +515,10 @@ def test_the_clusters_of_a_team(repository: Path) -> None:
     assert mistake.path == "irsa:teams.payments.clusters[0]"
 
 
-def test_the_stack_files_of_a_team_file(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_team_file_is_checked_with_its_stack_file(repository: Path) -> None:
     file = write(repository, "payments", {"payments-api": API})
-    checked(repository)
-    (file.parent / "Pulumi.x.yaml").symlink_to("nowhere")
-    monkeypatch.chdir(file.parent)
-    assert stack_files_of(Path(file.name)) == [Path("../../infra/Pulumi.prod.yaml")]
-    other = file.with_name("api.yaml")
-    other.write_text("bindings: {}")
-    with pytest.raises(CouldNotLookError, match="no stack file names"):
-        stack_files_of(other)
+    with pytest.raises(CouldNotLookError, match="`irsa check` without a file"):
+        run(argparse.Namespace(files=[file], live=False, json=False))
 
 
 def test_a_secret_variable_is_refused_where_the_engine_has_decrypted_it(repository: Path) -> None:

@@ -16,10 +16,8 @@ from irsa.rules.unknown import SECRET
 from irsa_config.lint import RULES, silence_reason
 from irsa_config.loading import read_settings
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.models import Defaults
 from irsa_program.examine import examine
 from tests.unit.config.lint.scene import APP, CLUSTER, inline, places, policy, warnings
-from tests.unit.config.test_loading import DEFAULTS
 from tests.world import document
 
 READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
@@ -223,32 +221,6 @@ def test_who_may_avoid_a_guard(guard: dict[str, Any], found: list[str]) -> None:
     guard = {"mode": "deny", **guard, **rule}
     for settings, at in (({"guard": guard}, "guard"), ({"cluster": {**CLUSTER, "guard": guard}}, "cluster.guard")):
         assert places("wide-guard", account, **settings) == [f"{at}.{each}" for each in found]
-
-
-EVERY_DEFAULT = {**DEFAULTS, "identity": "irsa"}
-OF_TOKENS = ["audience", "stsRegionalEndpoints", "tokenExpiration"]
-OF_ROLES = ["path", "permissionsBoundary", "tags", "maxSessionDuration"]
-OWN = {"name": "app", "namespace": "default", "tokenExpiration": 600, "stsRegionalEndpoints": False}
-
-
-@pytest.mark.parametrize(
-    ("binding", "unused"),
-    [
-        ({}, []),
-        ({"serviceAccount": OWN}, ["namespace", *OF_TOKENS[1:]]),
-        ({"role": {"arn": f"{ROLE}/app"}}, OF_ROLES),
-        (
-            {"role": {"arn": f"{ROLE}/app"}, "identity": "podIdentity"},
-            ["identity", *OF_TOKENS, *OF_ROLES[:2], "maxSessionDuration"],
-        ),
-        ({"role": {"path": "/"}, "audience": "a"}, ["audience", "path"]),
-        ({"role": {"path": "/"}, **policy(READ)}, []),
-    ],
-)
-def test_unused_defaults(binding: dict[str, Any], unused: list[str]) -> None:
-    assert EVERY_DEFAULT.keys() == {field.alias for field in Defaults.model_fields.values()}
-    found = {*places("unused-setting", binding, defaults=EVERY_DEFAULT)}
-    assert found == {f"defaults.{each}" for each in unused}
 
 
 ANYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
