@@ -20,7 +20,7 @@ from irsa.role.associations import associations, existing_role
 from irsa.role.combinations import combination_mistakes
 from irsa.role.in_aws_account import in_aws_account
 from irsa.role.lint import JudgedRole, judged
-from irsa.role.policies import attachments, inline_policies, policies
+from irsa.role.policy_resources import attachments, inline_policies, policies
 from irsa.role.role_trust import SUBJECTS, RoleTrust, quota_of, trust_of, trust_usage_of
 from irsa.role.ways import facts_of, identity_mistakes, ways_of
 from irsa.rules import names

@@ -58,7 +58,7 @@ class GuardedAnnotations(Keys):
     """Names of groups."""
 
 
-class GuardSettings(Keys):
+class SharedGuardKeys(Keys):
     """The guard of one cluster."""
 
     mode: Value[GuardMode]
@@ -73,7 +73,7 @@ class GuardSettings(Keys):
     """Also guard the annotation `eks.amazonaws.com/role-arn` of service accounts. Default: no."""
 
 
-class IdentityGuard(GuardSettings):
+class IdentityGuard(SharedGuardKeys):
     """The arguments of an IdentityGuard, which is for one cluster: that of its Kubernetes provider."""
 
     service_accounts: Value[list[GuardedServiceAccount]]

@@ -23,7 +23,7 @@ from irsa.rules.subjects import is_pattern, subject_of
 from irsa.rules.trust import CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG, SOURCE_ACCOUNT, SOURCE_ARN
 from irsa.rules.unknown import Value, known_or, sampled
 from irsa.ways.irsa import IRSA
-from irsa.ways.way import IDENTITY, Facts, Identity, TrustParts, Way
+from irsa.ways.way import IDENTITY, Identity, TrustParts, Way, WayFacts
 
 CLUSTERS: Place = ("cluster_arns",)
 SUBJECTS: Place = ("trust", "subjects")
@@ -76,7 +76,7 @@ def _admits(document: str, parts: TrustParts) -> tuple[set[str], set[str]]:
     return asked - denied, denied
 
 
-def _mistakes(identity: Identity, facts: Facts, spelling: Spelling) -> Iterator[Located]:
+def _mistakes(identity: Identity, facts: WayFacts, spelling: Spelling) -> Iterator[Located]:
     irsa, used = IRSA in identity.trusted, POD_IDENTITY in identity.used
     clusters = known_or(facts.clusters, {})
     if not facts.clusters and (used or facts.creates_role):
@@ -109,7 +109,7 @@ def _same_clusters(clusters: Mapping[str, Value[str]]) -> Iterator[Located]:
 
 
 def _of_the_settings(
-    irsa: bool, facts: Facts, clusters: Mapping[str, Value[str]], spelling: Spelling
+    irsa: bool, facts: WayFacts, clusters: Mapping[str, Value[str]], spelling: Spelling
 ) -> Iterator[Located]:
     """Yield what is wrong with the settings of an association."""
     if facts.has_session_policy and facts.session_tags is True:
@@ -159,7 +159,7 @@ def check_conditions(conditions: trust.Conditions, session_tags: bool, irsa: boo
                 raise Mistake(text, allowed, fix, STATEMENTS) if irsa else Mistake(text, allowed, "remove it")
 
 
-def _warnings(identity: Identity, facts: Facts) -> Iterator[Located]:
+def _warnings(identity: Identity, facts: WayFacts) -> Iterator[Located]:
     if IRSA in identity.trusted and facts.has_session_policy:
         # https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html
         found = "a session policy, which does not limit the sessions of IRSA: they have all permissions of the role"
