@@ -186,7 +186,7 @@ def _between(arguments: Arguments, binding: ServiceAccountRole) -> Iterator[Loca
         if has_output(binding.at(argument)):
             fix = "write the value, or deploy its source first"
             found = f"an output, together with {what}"
-            yield argument, Mistake(found, "a plain value, by which the existing resource is found", fix)
+            yield argument, Mistake(found, "a plain value: irsa finds the existing resource by it", fix)
     automatic = not (may_be_there(binding.role.name) or may_be_there(binding.role.name_prefix))
     automatic = automatic or bool(binding.policy and not is_there(binding.policy.name))
     automatic = automatic or bool(binding.policies)

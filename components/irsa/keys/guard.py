@@ -53,7 +53,7 @@ class GuardedAnnotations(Keys):
     users: Value[Annotated[list[Value[User]], DECIDES]] | None = a_list(["deployer"])
     """Names of users."""
     user_prefixes: Value[Annotated[list[Value[UserPrefix]], DECIDES]] | None = a_list([DEPLOYERS])
-    """Beginnings of names of users. EKS has roles as `arn:aws:sts::ID:assumed-role/ROLE/SESSION`."""
+    """Prefixes of names of users. EKS names a role `arn:aws:sts::ID:assumed-role/ROLE/SESSION`."""
     groups: Value[Annotated[list[Value[User]], DECIDES]] | None = a_list(["platform"])
     """Names of groups."""
 

@@ -30,7 +30,7 @@ def existing_role(arguments: Arguments, binding: ServiceAccountRole) -> Value[st
     of_role = PartialAwsAccount(None, account_in(role_arn, "role").account_id)
     for (_, key), _ in clusters_elsewhere(clusters, of_role):
         cluster = parse_cluster_arn(str(clusters[str(key)]))
-        found = f"{role_arn!r}, a role of another AWS account than the EKS cluster {cluster.name}"
+        found = f"{role_arn!r}, a role in another AWS account than the EKS cluster {cluster.name}"
         allowed = f"a role in {cluster.account_id}"
         fix = f"use {allowed}, and set {{}} to this one"
         mistake = Mistake(found, allowed, fix, ("pod_identity", "target_role_arn"))

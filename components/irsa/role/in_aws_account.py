@@ -49,7 +49,7 @@ def aws_account_of(binding: ServiceAccountRole, found: Found) -> PartialAwsAccou
         if _is_elsewhere(each, first):
             where = f"the AWS account {each.account_id or '?'} ({each.partition or '?'})"
             found_here = f"a provider in {where}: {provider_arns[index]}"
-            allowed = f"providers in one AWS account, that of the role; the first is in {first.account_id}"
+            allowed = f"providers in the role's AWS account; the first one is in {first.account_id}"
             fix = f"create a provider for this issuer in {first.account_id}, or one component per AWS account"
             found.append((("oidc_provider_arns", index), Mistake(found_here, allowed, fix)))
     return first

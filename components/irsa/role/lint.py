@@ -82,7 +82,7 @@ def _trusted(binding: ServiceAccountRole, role_trust: RoleTrust | None) -> wide_
 def wide_trust(role: JudgedRole) -> Warnings:
     """A role trusts a whole namespace or more, anybody, or any customer of an identity provider.
 
-    Whoever may create a Pod there, or has a token of the provider, gets the permissions of the role.
+    Anyone who can create a Pod there, or has a token of the provider, gets the permissions of the role.
 
     Bad:
         trust: {subjects: ["team-a:*"]}
@@ -97,7 +97,7 @@ def wide_trust(role: JudgedRole) -> Warnings:
 def pod_identity_trust(role: JudgedRole) -> Warnings:
     """A subject with wildcards, or a session policy, applies to only one of IRSA and Pod Identity.
 
-    With the other one, Pods get more than was meant, or no credentials.
+    With the other one, Pods get more permissions than you intend, or no credentials.
 
     Bad:
         trust: {subjects: ["team-a:report-*"]}
@@ -168,9 +168,9 @@ def near_limit(role: JudgedRole) -> Warnings:
 
 @rule()
 def long_token(role: JudgedRole) -> Warnings:
-    """A Pod's token lives longer than it does by default.
+    """A Pod's token is valid for longer than the default.
 
-    Whoever copies the token can use it until it ends, wherever they are.
+    Anyone who copies the token can use it from anywhere until it expires.
 
     Bad:
         serviceAccount: {name: my-app, tokenExpiration: 90000}
