@@ -20,9 +20,9 @@ class ServiceAccountArgs(TypedDict):
     create: NotRequired[bool]
     """false: it exists; irsa annotates it and changes nothing else. Default: true.
 
-    One that irsa created stays as it is."""
+    A service account that irsa created stays as it is."""
     take_over: NotRequired[bool]
-    """true, with `create: false`: overwrite annotations of somebody else, or those with which irsa created it.
+    """true, with `create: false`: overwrite annotations that somebody else wrote, or that irsa wrote at its creation.
 
     Default: `pulumi up` fails."""
     labels: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
@@ -52,9 +52,9 @@ class PodIdentityArgs(TypedDict):
     session_tags: NotRequired[bool]
     """false: sessions have no tags, and the trust policy names the clusters only. Default: true."""
     target_role_arn: NotRequired[pulumi.Input[str]]
-    """ARN of the role whose credentials the Pods get; this role assumes it. It may be in another AWS account."""
+    """ARN of a role that this role assumes. It may be in another AWS account. Pods get its credentials."""
     policy: NotRequired[PolicyDocumentArgs]
-    """Session policy, which needs `session_tags: false`. Sessions may do what it and the role allow."""
+    """Session policy. It needs `session_tags: false`. Sessions may do only what both it and the role allow."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Tags of the associations. Default: those of the role."""
     import_ids: NotRequired[Mapping[str, str]]
@@ -67,7 +67,7 @@ class RoleArgs(TypedDict):
     """The IAM role."""
 
     arn: NotRequired[pulumi.Input[str]]
-    """ARN of an existing role in any AWS account. It is not changed; the service account is annotated with it."""
+    """ARN of an existing role in any AWS account. The service account is annotated with it. The role stays as it is."""
     name: NotRequired[pulumi.Input[str]]
     """Name, 1 to 64 characters. Default: an automatic name from the binding's key or the component's name."""
     name_prefix: NotRequired[pulumi.Input[str]]
@@ -83,7 +83,7 @@ class RoleArgs(TypedDict):
 
     AWS SDKs ask for one hour or less, unless the application sets more."""
     force_detach_policies: NotRequired[pulumi.Input[bool]]
-    """true: deleting the role detaches policies that others attached."""
+    """true: before the role is deleted, policies that others attached are detached."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Tags of the role, and of the policy unless it has its own; at most 50."""
 
@@ -94,7 +94,7 @@ class PolicyArgs(TypedDict):
     document: NotRequired[pulumi.Input[Any]]
     """The policy document: a mapping; in a program, it may contain outputs, or be JSON text.
 
-    One that is known before the deployment and has more than 6,144 characters is split into several policies."""
+    A document with more than 6,144 characters is split into several policies, if it is known before the deployment."""
     cluster_names: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """Names of EKS clusters."""
     hosted_zones: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
@@ -126,15 +126,15 @@ class PolicyArgs(TypedDict):
     snapshots: NotRequired[bool]
     """true: makes snapshots of EBS volumes."""
     version: NotRequired[str]
-    """Version of the add-on that the policy is for. Default: the newest that this release knows."""
+    """Version of the add-on. Default: the newest version that this release of irsa knows."""
     scope: NotRequired[str]
-    """`"*"`: the add-on may reach everything that its parameters would name."""
+    """`"*"`: the add-on may reach everything, so you need not name resources in its parameters."""
     name: NotRequired[pulumi.Input[str]]
     """Name of the policy. Default: an automatic name from the binding's key or the component's name."""
     path: NotRequired[pulumi.Input[str]]
     """IAM path. Default: `/`."""
     description: NotRequired[pulumi.Input[str]]
-    """Description. IAM cannot change it: a new one replaces the policy."""
+    """Description. IAM cannot change it, so a new description replaces the policy."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Tags of the policy. Default: those of the role."""
     add_on: NotRequired[str]
@@ -177,9 +177,9 @@ class AddOnArgs(TypedDict):
     snapshots: NotRequired[bool]
     """true: makes snapshots of EBS volumes."""
     version: NotRequired[str]
-    """Version of the add-on that the policy is for. Default: the newest that this release knows."""
+    """Version of the add-on. Default: the newest version that this release of irsa knows."""
     scope: NotRequired[str]
-    """`"*"`: the add-on may reach everything that its parameters would name."""
+    """`"*"`: the add-on may reach everything, so you need not name resources in its parameters."""
     add_on: str
     """The add-on, such as `external-dns`."""
 
@@ -190,7 +190,7 @@ class TrustArgs(TypedDict):
     subjects: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """Further trusted service accounts, as `namespace:name`; both may contain the wildcards `*` and `?`."""
     any_service_account: NotRequired[bool]
-    """true: subjects may contain `*:*`, every service account of the cluster."""
+    """true: subjects may contain `*:*`, which matches every service account of the cluster."""
     conditions: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[Mapping[str, pulumi.Input[Any]]]]]]
     """Further conditions of irsa's statements, in IAM's format: operator, key, value or values."""
     statements: NotRequired[pulumi.Input[Sequence[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]]]
@@ -217,8 +217,8 @@ class ServiceAccountRoleArgs(TypedDict):
     identity: NotRequired[Any]
     """How Pods get the role: `irsa`, `both` or `podIdentity`. Default: `irsa`.
 
-    For the stages between them, a mapping of both to `used` or `trusted`, such as `{irsa: trusted, podIdentity: used}`.
-    `trusted`: only the trust policy's statement exists."""
+    During a migration, write a mapping, such as `{irsa: trusted, podIdentity: used}`. With `used`, new Pods get the
+    role this way. With `trusted`, only the statement in the trust policy exists."""
     pod_identity: NotRequired[PodIdentityArgs]
     """Settings of the EKS Pod Identity associations."""
     role: NotRequired[RoleArgs]
@@ -226,7 +226,7 @@ class ServiceAccountRoleArgs(TypedDict):
     policy: NotRequired[PolicyArgs]
     """A managed policy to create and attach."""
     policies: NotRequired[Sequence[AddOnArgs]]
-    """Add-ons whose policies are created and attached, each once.
+    """Add-ons whose policies irsa creates and attaches. Name each add-on once.
 
     Without `service_account` and `trust.subjects`, the service account of the add-on's chart is trusted."""
     inline_policies: NotRequired[Mapping[str, PolicyDocumentArgs]]
@@ -238,13 +238,13 @@ class ServiceAccountRoleArgs(TypedDict):
     audience: NotRequired[pulumi.Input[str]]
     """Audience of the tokens. Default: `sts.amazonaws.com`."""
     import_: NotRequired[Sequence[str]]
-    """Existing resources to adopt, by the names given here: `role`, `policy`, `attachments`, `inlinePolicies`,
-    `serviceAccount`. Remove it after `pulumi up`.
+    """Existing resources to adopt: `role`, `policy`, `attachments`, `inlinePolicies`, `serviceAccount`. They are
+    found by the names that you declare. Remove `import` after `pulumi up`.
 
-    An import that differs is refused, and so is a later change while this is here. Declare all annotations and labels
-    of a service account."""
+    irsa refuses an import that differs from what is declared, and every later change while `import` is there. Declare
+    all annotations and labels of a service account."""
     retain_on_delete: NotRequired[bool]
-    """true: the resources in AWS and Kubernetes are kept when this is removed."""
+    """true: AWS and Kubernetes keep the resources when you remove this."""
     oidc_provider_arns: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """ARNs of the clusters' IAM OIDC providers, all in the AWS account in which the role is created."""
     cluster_arns: NotRequired[Mapping[str, pulumi.Input[str]]]
@@ -263,7 +263,7 @@ class GuardedAnnotationsArgs(TypedDict):
     users: NotRequired[Sequence[str]]
     """Names of users."""
     user_prefixes: NotRequired[Sequence[str]]
-    """Beginnings of names of users. EKS has roles as `arn:aws:sts::ID:assumed-role/ROLE/SESSION`."""
+    """Prefixes of names of users. EKS names a role `arn:aws:sts::ID:assumed-role/ROLE/SESSION`."""
     groups: NotRequired[Sequence[str]]
     """Names of groups."""
 

@@ -111,7 +111,7 @@ async def _is_there(update: pulumi.ResourceHookArgs, inputs: Mapping[str, Any], 
 async def _compare(update: pulumi.ResourceHookArgs) -> None:
     """Warn where AWS has something else after an update: a part of it may have failed the last time."""
     if not is_same(await properties_of(update.new_inputs), await properties_of(update.new_outputs)):
-        text = f"AWS may have something else of {about(update)} than is declared: run `{up(pulumi.get_stack())}`"
+        text = f"{about(update)} in AWS may differ from what is declared. Run `{up(pulumi.get_stack())}`"
         pulumi.log.warn(text)
 
 

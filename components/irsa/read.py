@@ -208,7 +208,7 @@ class Arguments:
         """Return the mistake of what should contain further arguments, and so decides which resources exist."""
         if is_output(value):
             fix = f"write {allowed}; the values in it may be outputs"
-            return Mistake("an output", f"a plain {allowed[2:]}, which decides which resources exist", fix)
+            return Mistake("an output", f"a plain {allowed[2:]}: it decides which resources exist", fix)
         if _are_policy_arns(value, place):
             fix = f"write the ARNs under {self.spelling((*self.binding, 'policy_arns'))}"
             return Mistake(kind_of(value), allowed, fix)

@@ -20,7 +20,7 @@ from irsa.role.associations import associations, existing_role
 from irsa.role.combinations import combination_mistakes
 from irsa.role.in_aws_account import in_aws_account
 from irsa.role.lint import JudgedRole, judged
-from irsa.role.policies import attachments, inline_policies, policies
+from irsa.role.policy_resources import attachments, inline_policies, policies
 from irsa.role.role_trust import SUBJECTS, RoleTrust, quota_of, trust_of, trust_usage_of
 from irsa.role.ways import facts_of, identity_mistakes, ways_of
 from irsa.rules import names
@@ -186,7 +186,7 @@ def _between(arguments: Arguments, binding: ServiceAccountRole) -> Iterator[Loca
         if has_output(binding.at(argument)):
             fix = "write the value, or deploy its source first"
             found = f"an output, together with {what}"
-            yield argument, Mistake(found, "a plain value, by which the existing resource is found", fix)
+            yield argument, Mistake(found, "a plain value: irsa finds the existing resource by it", fix)
     automatic = not (may_be_there(binding.role.name) or may_be_there(binding.role.name_prefix))
     automatic = automatic or bool(binding.policy and not is_there(binding.policy.name))
     automatic = automatic or bool(binding.policies)

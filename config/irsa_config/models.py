@@ -27,7 +27,7 @@ from irsa.keys.binding import (
     one_of,
     rule,
 )
-from irsa.keys.guard import GuardModeOrOff, GuardSettings
+from irsa.keys.guard import GuardModeOrOff, SharedGuardKeys
 from irsa.rules import commands, names
 from irsa.rules.arns import LONGEST_ISSUER, check_issuer
 from irsa.rules.mistakes import Located, Mistake, shortened
@@ -119,7 +119,7 @@ class KubernetesAccess(Keys):
     """true: endpoint and certificate from EKS, token from `aws eks get-token`."""
 
 
-class Guard(GuardSettings):
+class Guard(SharedGuardKeys):
     """The API server's guard against Pods without their identity.
 
     `irsa:guard: warn` is short for `irsa:guard: {mode: warn}`."""

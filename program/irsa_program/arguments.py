@@ -8,7 +8,7 @@ from irsa.fields import OF_A_ROLE
 from irsa.keys.binding import ServiceAccountRole
 from irsa.read import Arguments
 from irsa.role.add_ons import add_ons_of
-from irsa.role.in_aws_account import AwsAccount, clusters_elsewhere
+from irsa.role.in_aws_account import PartialAwsAccount, clusters_elsewhere
 from irsa.rules.arns import iam_arn
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.mistakes import Located, Mistake, Written, listed, path_of
@@ -146,7 +146,7 @@ def _clusters_elsewhere(declared: ServiceAccountRole, binding: Binding, lookups:
     identity = _aws_account(binding, lookups).identity
     if identity:
         known = [None if sampled(part) else part for part in (identity.partition, identity.account_id)]
-        yield from clusters_elsewhere(known_or(declared.cluster_arns, {}), AwsAccount(*known))
+        yield from clusters_elsewhere(known_or(declared.cluster_arns, {}), PartialAwsAccount(*known))
 
 
 def _keyed(policy_arns: Sequence[object], found: list[Located]) -> dict[PolicyKey, object]:

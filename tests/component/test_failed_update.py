@@ -67,7 +67,8 @@ def test_the_component_of_an_update_is_that_of_its_urn(registered: Any) -> None:
 
     def program() -> None:
         for type_ in ("my:index:One", "my:index:Two"):
-            made[type_] = ServiceAccountRole("app", GOOD, pulumi.ResourceOptions(parent=Parent(type_)))
+            args: Any = GOOD
+            made[type_] = ServiceAccountRole("app", args, pulumi.ResourceOptions(parent=Parent(type_)))
 
     registered(program)
     for type_, component in made.items():

@@ -142,7 +142,7 @@ CASES: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("a role of another AWS account is a target role", {**by_pods(), "role": {"arn": THEIRS}},
      "role.arn", "another AWS account", TARGET),
     ("an ID of an association is of a cluster", by_pods(importIds={"blue": "a-1"}),
-     "podIdentity.importIds.blue", "no key of a cluster", OWN),
+     "podIdentity.importIds.blue", "not the key of a cluster", OWN),
     ("characters of a trust policy", {"trust": {"subjects": MANY}},
      "trust.subjects", "characters of the trust policy", QUOTAS),
     ("attached policies", {"policyArns": MANAGED}, "policyArns", "managed policies of the role: 12", QUOTAS),

@@ -302,9 +302,9 @@ class ServiceAccount(Keys):
     create: Value[Annotated[bool, DECIDES]] | None = Field(default=True, examples=[False])
     """false: it exists; irsa annotates it and changes nothing else. Default: true.
 
-    One that irsa created stays as it is."""
+    A service account that irsa created stays as it is."""
     take_over: Value[Annotated[bool, AUTHOR_DECIDES]] | None = Field(default=False, examples=[True])
-    """true, with `create: false`: overwrite annotations of somebody else, or those with which irsa created it.
+    """true, with `create: false`: overwrite annotations that somebody else wrote, or that irsa wrote at its creation.
 
     Default: `pulumi up` fails."""
     create_namespace: Annotated[Value[bool] | None, Mark.STACK_FILE] = Field(default=False, examples=[True])
@@ -354,9 +354,9 @@ class AddOnParameters(Parameters):
     """What the policies of add-ons take; `irsa add-ons` lists which add-on takes what."""
 
     version: Value[Annotated[str, Field(min_length=1, examples=["v0.23.0"]), DECIDES]] | None = None
-    """Version of the add-on that the policy is for. Default: the newest that this release knows."""
+    """Version of the add-on. Default: the newest version that this release of irsa knows."""
     scope: Value[Annotated[str, one_of([EVERYTHING], OTHER_SCOPE, examples=[EVERYTHING]), DECIDES]] | None = None
-    """`"*"`: the add-on may reach everything that its parameters would name."""
+    """`"*"`: the add-on may reach everything, so you need not name resources in its parameters."""
 
 
 class AddOn(AddOnParameters):
@@ -374,13 +374,13 @@ class Policy(AddOnParameters, PolicyDocument):
     document: Value[Document] | None = Field(default=None, examples=[DOCUMENT])
     """The policy document: a mapping; in a program, it may contain outputs, or be JSON text.
 
-    One that is known before the deployment and has more than 6,144 characters is split into several policies."""
+    A document with more than 6,144 characters is split into several policies, if it is known before the deployment."""
     name: Value[Annotated[str, named(names.POLICY, "my-policy")]] | None = None
     """Name of the policy. Default: an automatic name from the binding's key or the component's name."""
     path: Value[PolicyPath] | None = None
     """IAM path. Default: `/`."""
     description: Value[Description] | None = None
-    """Description. IAM cannot change it: a new one replaces the policy."""
+    """Description. IAM cannot change it, so a new description replaces the policy."""
     tags: Value[Tags] | None = a_mapping({"team": "payments"})
     """Tags of the policy. Default: those of the role."""
     add_on: Value[AddOnName] | None = None
@@ -395,9 +395,9 @@ class PodIdentity(Keys):
     )
     """false: sessions have no tags, and the trust policy names the clusters only. Default: true."""
     target_role_arn: Value[RoleArn] | None = None
-    """ARN of the role whose credentials the Pods get; this role assumes it. It may be in another AWS account."""
+    """ARN of a role that this role assumes. It may be in another AWS account. Pods get its credentials."""
     policy: PolicyDocument | None = Field(default=None, examples=[{"file": "policies/session.json"}])
-    """Session policy, which needs `session_tags: false`. Sessions may do what it and the role allow."""
+    """Session policy. It needs `session_tags: false`. Sessions may do only what both it and the role allow."""
     tags: Value[Tags] | None = a_mapping({"team": "payments"})
     """Tags of the associations. Default: those of the role."""
     import_ids: Value[Annotated[dict[str, Value[AssociationId]], DECIDES]] | None = a_mapping(
@@ -412,7 +412,7 @@ class Role(Keys):
     """The IAM role."""
 
     arn: Value[RoleArn] | None = None
-    """ARN of an existing role in any AWS account. It is not changed; the service account is annotated with it."""
+    """ARN of an existing role in any AWS account. The service account is annotated with it. The role stays as it is."""
     name: Value[Annotated[str, named(names.ROLE_NAMES, "my-role")]] | None = None
     """Name, 1 to 64 characters. Default: an automatic name from the binding's key or the component's name."""
     name_prefix: Value[Annotated[str, named(names.ROLE_PREFIX, "my-app-")]] | None = None
@@ -428,7 +428,7 @@ class Role(Keys):
 
     AWS SDKs ask for one hour or less, unless the application sets more."""
     force_detach_policies: Value[bool] | None = Field(default=None, examples=[True])
-    """true: deleting the role detaches policies that others attached."""
+    """true: before the role is deleted, policies that others attached are detached."""
     tags: Value[Annotated[Tags, Mark.ROLE_TAGS]] | None = a_mapping({"team": "payments"})
     """Tags of the role, and of the policy unless it has its own; at most 50."""
 
@@ -439,7 +439,7 @@ class Trust(Keys):
     subjects: Value[list[Value[Subject]]] | None = a_list(["team-a:*", "team-b:worker"])
     """Further trusted service accounts, as `namespace:name`; both may contain the wildcards `*` and `?`."""
     any_service_account: Value[Annotated[bool, AUTHOR_DECIDES]] | None = Field(default=False, examples=[True])
-    """true: subjects may contain `*:*`, every service account of the cluster."""
+    """true: subjects may contain `*:*`, which matches every service account of the cluster."""
     conditions: Value[Conditions] | None = a_mapping(CONDITIONS)
     """Further conditions of irsa's statements, in IAM's format: operator, key, value or values."""
     statements: Value[Annotated[list[dict[str, Any]], Mark.STATEMENTS]] | None = a_list([TRUSTED_ROLE])
@@ -465,8 +465,8 @@ class SharedKeys(Keys):
     identity: Value[Identity] | None = Field(default=None, examples=["both"])
     """How Pods get the role: `irsa`, `both` or `podIdentity`. Default: `irsa`.
 
-    For the stages between them, a mapping of both to `used` or `trusted`, such as `{irsa: trusted, podIdentity: used}`.
-    `trusted`: only the trust policy's statement exists."""
+    During a migration, write a mapping, such as `{irsa: trusted, podIdentity: used}`. With `used`, new Pods get the
+    role this way. With `trusted`, only the statement in the trust policy exists."""
     pod_identity: PodIdentity | None = Field(default=None, examples=[{"tags": {"team": "payments"}}])
     """Settings of the EKS Pod Identity associations."""
     role: Role = Field(
@@ -476,7 +476,7 @@ class SharedKeys(Keys):
     policy: Policy | None = Field(default=None, examples=[{"name": "my-policy", "file": "policies/my-policy.json"}])
     """A managed policy to create and attach."""
     policies: Value[list[AddOn]] | None = a_list([ADD_ON])
-    """Add-ons whose policies are created and attached, each once.
+    """Add-ons whose policies irsa creates and attaches. Name each add-on once.
 
     Without `service_account` and `trust.subjects`, the service account of the add-on's chart is trusted."""
     inline_policies: Value[Annotated[dict[InlinePolicyName, PolicyDocument], names.INLINE_POLICY]] | None = a_mapping(
@@ -490,15 +490,15 @@ class SharedKeys(Keys):
     audience: Value[Audience] | None = None
     """Audience of the tokens. Default: `sts.amazonaws.com`."""
     import_: Value[Annotated[list[Value[Importable]], DECIDES]] | None = a_list(["role", "policy"], alias="import")
-    """Existing resources to adopt, by the names given here: `role`, `policy`, `attachments`, `inlinePolicies`,
-    `serviceAccount`. Remove it after `pulumi up`.
+    """Existing resources to adopt: `role`, `policy`, `attachments`, `inlinePolicies`, `serviceAccount`. They are
+    found by the names that you declare. Remove `import` after `pulumi up`.
 
-    An import that differs is refused, and so is a later change while this is here. Declare all annotations and labels
-    of a service account."""
+    irsa refuses an import that differs from what is declared, and every later change while `import` is there. Declare
+    all annotations and labels of a service account."""
     retain_on_delete: Value[Annotated[bool, Plain("it is an option of the resources")]] | None = Field(
         default=False, examples=[True]
     )
-    """true: the resources in AWS and Kubernetes are kept when this is removed."""
+    """true: AWS and Kubernetes keep the resources when you remove this."""
 
 
 class ServiceAccountRole(SharedKeys):

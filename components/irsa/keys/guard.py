@@ -50,12 +50,12 @@ class GuardedAnnotations(Keys):
     users: Value[Annotated[list[Value[User]], DECIDES]] | None = a_list(["deployer"])
     """Names of users."""
     user_prefixes: Value[Annotated[list[Value[UserPrefix]], DECIDES]] | None = a_list([DEPLOYERS])
-    """Beginnings of names of users. EKS has roles as `arn:aws:sts::ID:assumed-role/ROLE/SESSION`."""
+    """Prefixes of names of users. EKS names a role `arn:aws:sts::ID:assumed-role/ROLE/SESSION`."""
     groups: Value[Annotated[list[Value[User]], DECIDES]] | None = a_list(["platform"])
     """Names of groups."""
 
 
-class GuardSettings(Keys):
+class SharedGuardKeys(Keys):
     """The guard of one cluster."""
 
     mode: Value[GuardMode]
@@ -70,7 +70,7 @@ class GuardSettings(Keys):
     """Also guard the annotation `eks.amazonaws.com/role-arn` of service accounts. Default: no."""
 
 
-class IdentityGuard(GuardSettings):
+class IdentityGuard(SharedGuardKeys):
     """The arguments of an IdentityGuard, which is for one cluster: that of its Kubernetes provider."""
 
     service_accounts: Value[list[GuardedServiceAccount]]

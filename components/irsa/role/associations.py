@@ -11,8 +11,8 @@ from irsa.outputs import child_name
 from irsa.read import Arguments
 from irsa.resources import ARN_OF_THE_ROLE, DeclaredResource
 from irsa.role.add_ons import service_account_of
-from irsa.role.in_aws_account import AwsAccount, account_in, clusters_elsewhere
-from irsa.role.ways import NOTHING, has_session_tags, ways_of
+from irsa.role.in_aws_account import PartialAwsAccount, account_in, clusters_elsewhere
+from irsa.role.ways import NO_SETTINGS, has_session_tags, ways_of
 from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import Document
@@ -27,10 +27,10 @@ SESSION_POLICY: Place = ("pod_identity", "policy", "document")
 def existing_role(arguments: Arguments, binding: ServiceAccountRole) -> Value[str]:
     """Return the ARN of the existing role; for Pod Identity, it must be in the AWS account of the clusters."""
     role_arn, clusters = binding.role.arn, known_or(binding.cluster_arns, {})
-    of_role = AwsAccount(None, account_in(role_arn, "role").account_id)
+    of_role = PartialAwsAccount(None, account_in(role_arn, "role").account_id)
     for (_, key), _ in clusters_elsewhere(clusters, of_role):
         cluster = parse_cluster_arn(str(clusters[str(key)]))
-        found = f"{role_arn!r}, a role of another AWS account than the EKS cluster {cluster.name}"
+        found = f"{role_arn!r}, a role in another AWS account than the EKS cluster {cluster.name}"
         allowed = f"a role in {cluster.account_id}"
         fix = f"use {allowed}, and set {{}} to this one"
         mistake = Mistake(found, allowed, fix, ("pod_identity", "target_role_arn"))
@@ -45,7 +45,7 @@ def associations(
     service_account = service_account_of(binding)
     if POD_IDENTITY not in ways_of(binding).used or not service_account:
         return
-    settings = binding.pod_identity or NOTHING
+    settings = binding.pod_identity or NO_SETTINGS
     document = settings.policy and settings.policy.document
     policy = None if document is None else derive(functools.partial(_session_policy, arguments.found), document)
     for key, cluster_arn in known_or(binding.cluster_arns, {}).items():

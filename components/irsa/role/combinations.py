@@ -60,7 +60,7 @@ def combination_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Ite
         yield ("service_account", "take_over"), Mistake(found, f"true with {create} false", fix)
     chaining = CHAINING if CHAINING_POLICY in known_or(binding.inline_policies, {}) else ()
     if argument := next(filter(binding.has, chaining), None):
-        found = f"{CHAINING_POLICY!r}, which is the name of the inline policy of {spelling(argument)}"
+        found = f"{CHAINING_POLICY!r}, the name of the inline policy that irsa writes for {spelling(argument)}"
         yield ("inline_policies", CHAINING_POLICY), Mistake(found, "another name", "rename it")
     yield from _adoption_mistakes(binding, spelling)
 
@@ -83,11 +83,11 @@ def _adoption_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Itera
         if is_there(binding.role.arn) and kind != "serviceAccount":
             yield place, Mistake(f"{kind!r} of an existing role", "serviceAccount", "remove it")
         elif not binding.may_have(name):
-            allowed = f"{kind!r} with {spelling(name)}, by which it is found"
+            allowed = f"{kind!r} with {spelling(name)}: irsa finds it by that name"
             yield place, Mistake(f"{kind!r} without {spelling(name)}", allowed, f"add {spelling(name)}")
         elif is_output_marker(binding.at(name)):
             found = f"{kind!r}, with {spelling(name)} known only during the deployment"
-            yield place, Mistake(found, f"a plain {spelling(name)}, by which it is found", "write the name")
+            yield place, Mistake(found, f"a plain {spelling(name)}: irsa finds it by that name", "write the name")
         if kind == "serviceAccount" and binding.service_account and binding.service_account.create is False:
             create = spelling(("service_account", "create"))
             found = f"'serviceAccount', together with {create} false"

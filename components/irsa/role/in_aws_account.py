@@ -14,29 +14,29 @@ from irsa.rules.policies import Document
 from irsa.rules.unknown import Value, checked_with, has_unknown, is_there, known_or, sampled
 
 
-class AwsAccount(NamedTuple):
-    """The AWS account of the role, as far as it is known."""
+class PartialAwsAccount(NamedTuple):
+    """The AWS account of an ARN or of a role, as far as it is known."""
 
     partition: str | None = None
     account_id: str | None = None
 
 
-def account_in(text: object, kind: str) -> AwsAccount:
+def account_in(text: object, kind: str) -> PartialAwsAccount:
     """Return the AWS account in an ARN, as far as that is known; an AWS managed policy is in every one."""
     if not isinstance(text, str):
-        return AwsAccount()
+        return PartialAwsAccount()
     arn, samples = parse_cluster_arn(text) if kind == "cluster" else parse_iam_arn(text, kind), sampled(text)
     account_id = None if "account" in samples or arn.account_id == "aws" else arn.account_id
-    return AwsAccount(None if "partition" in samples else arn.partition, account_id)
+    return PartialAwsAccount(None if "partition" in samples else arn.partition, account_id)
 
 
-def _first_known(aws_accounts: Iterable[AwsAccount]) -> AwsAccount:
+def _first_known(aws_accounts: Iterable[PartialAwsAccount]) -> PartialAwsAccount:
     several = list(aws_accounts)
     partitions, account_ids = ([each[index] for each in several if each[index]] for index in (0, 1))
-    return AwsAccount(next(iter(partitions), None), next(iter(account_ids), None))
+    return PartialAwsAccount(next(iter(partitions), None), next(iter(account_ids), None))
 
 
-def aws_account_of(binding: ServiceAccountRole, found: Found) -> AwsAccount:
+def aws_account_of(binding: ServiceAccountRole, found: Found) -> PartialAwsAccount:
     """Return the AWS account in which the role is created.
 
     It is that of the OIDC providers, and for Pod Identity that of the clusters: all must be in one.
@@ -49,13 +49,13 @@ def aws_account_of(binding: ServiceAccountRole, found: Found) -> AwsAccount:
         if _is_elsewhere(each, first):
             where = f"the AWS account {each.account_id or '?'} ({each.partition or '?'})"
             found_here = f"a provider in {where}: {provider_arns[index]}"
-            allowed = f"providers in one AWS account, that of the role; the first is in {first.account_id}"
+            allowed = f"providers in the role's AWS account; the first one is in {first.account_id}"
             fix = f"create a provider for this issuer in {first.account_id}, or one component per AWS account"
             found.append((("oidc_provider_arns", index), Mistake(found_here, allowed, fix)))
     return first
 
 
-def clusters_elsewhere(cluster_arns: Mapping[str, Value[str]], of_role: AwsAccount) -> Iterator[Located]:
+def clusters_elsewhere(cluster_arns: Mapping[str, Value[str]], of_role: PartialAwsAccount) -> Iterator[Located]:
     """Yield the clusters that EKS lets no Pod have the role in: an association's role is in the cluster's AWS account.
 
     Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
@@ -69,11 +69,11 @@ def clusters_elsewhere(cluster_arns: Mapping[str, Value[str]], of_role: AwsAccou
             yield ("cluster_arns", key), Mistake(found, allowed, fix, ("pod_identity", "target_role_arn"))
 
 
-def _is_elsewhere(one: AwsAccount, other: AwsAccount) -> bool:
+def _is_elsewhere(one: PartialAwsAccount, other: PartialAwsAccount) -> bool:
     return any(part and known and part != known for part, known in zip(one, other, strict=True))
 
 
-def _check_policy_arn(text: object, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
+def _check_policy_arn(text: object, place: Place, aws_account: PartialAwsAccount) -> Iterator[Located]:
     """Yield what is wrong with the ARN of a policy that is attached to a role in this AWS account."""
     of_policy = account_in(text, "policy")
     if not isinstance(text, str):
@@ -88,7 +88,7 @@ def _check_policy_arn(text: object, place: Place, aws_account: AwsAccount) -> It
         yield place, Mistake(found, allowed, f"create the policy in {aws_account.account_id}")
 
 
-def _check_role_arns(role_arns: object, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
+def _check_role_arns(role_arns: object, place: Place, aws_account: PartialAwsAccount) -> Iterator[Located]:
     """Yield the roles to assume that are in another partition, where no role of this AWS account can assume them."""
     for at, text in leaves(role_arns, place):
         of_role = account_in(text, "role").partition
@@ -96,13 +96,13 @@ def _check_role_arns(role_arns: object, place: Place, aws_account: AwsAccount) -
             yield at, partition
 
 
-def _check_document(document: object, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
+def _check_document(document: object, place: Place, aws_account: PartialAwsAccount) -> Iterator[Located]:
     if aws_account.partition and isinstance(document, Document):
         for part, mistake in partition_mistakes(document.content, aws_account.partition):
             yield place + part, mistake
 
 
-AwsAccountRule = Callable[[object, Place, AwsAccount], Iterator[Located]]
+AwsAccountRule = Callable[[object, Place, PartialAwsAccount], Iterator[Located]]
 
 
 def _places_in_account(binding: ServiceAccountRole) -> Iterator[tuple[Place, AwsAccountRule]]:

@@ -17,7 +17,7 @@ from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import Document
 from irsa.rules.quotas import USUAL_TOKEN_EXPIRATION, Usage, check_usage
 from irsa.rules.unknown import known_or, without_missing
-from irsa.ways import Facts, Identity
+from irsa.ways import Identity, WayFacts
 
 POLICY_DOCUMENT: Place = ("policy", "document")
 
@@ -37,7 +37,7 @@ class JudgedRole(NamedTuple):
     policy_arns: Mapping[str, str]
     trusted: wide_subjects.Trust
     identity: Identity
-    facts: Facts
+    facts: WayFacts
     token_expiration: int
     usages: Sequence[tuple[Place, Usage]]
     waiting: Sequence[object]
@@ -46,7 +46,7 @@ class JudgedRole(NamedTuple):
 def judged(
     binding: ServiceAccountRole,
     role_trust: RoleTrust | None,
-    facts: Facts,
+    facts: WayFacts,
     usages: Sequence[tuple[Place, Usage]],
 ) -> JudgedRole:
     """Return what rules are given of a role."""
@@ -82,7 +82,7 @@ def _trusted(binding: ServiceAccountRole, role_trust: RoleTrust | None) -> wide_
 def wide_trust(role: JudgedRole) -> Warnings:
     """A role trusts a whole namespace or more, anybody, or any customer of an identity provider.
 
-    Whoever may create a Pod there, or has a token of the provider, gets the permissions of the role.
+    Anyone who can create a Pod there, or has a token of the provider, gets the permissions of the role.
 
     Bad:
         trust: {subjects: ["team-a:*"]}
@@ -97,7 +97,7 @@ def wide_trust(role: JudgedRole) -> Warnings:
 def pod_identity_trust(role: JudgedRole) -> Warnings:
     """A subject with wildcards, a condition on the network or a session policy holds for IRSA or Pod Identity alone.
 
-    With the other one, Pods get more than was meant, or no credentials.
+    With the other one, Pods get more permissions than you intend, or no credentials.
 
     Bad:
         trust: {subjects: ["team-a:report-*"]}
@@ -168,9 +168,9 @@ def near_limit(role: JudgedRole) -> Warnings:
 
 @rule()
 def long_token(role: JudgedRole) -> Warnings:
-    """A Pod's token lives longer than it does by default.
+    """A Pod's token is valid for longer than the default.
 
-    Whoever copies the token can use it until it ends, wherever they are.
+    Anyone who copies the token can use it from anywhere until it expires.
 
     Bad:
         serviceAccount: {name: my-app, tokenExpiration: 90000}
@@ -187,7 +187,7 @@ def long_token(role: JudgedRole) -> Warnings:
 RULES: Mapping[str, LintRule] = rules_of(sys.modules[__name__], wide_permissions)
 
 
-class Finding(NamedTuple):
+class RoleFinding(NamedTuple):
     """A warning of a rule, and the argument that it is about."""
 
     rule: str
@@ -195,7 +195,7 @@ class Finding(NamedTuple):
     mistake: Mistake
 
 
-def findings(role: JudgedRole) -> Iterator[Finding]:
+def findings(role: JudgedRole) -> Iterator[RoleFinding]:
     """Yield what the rules warn of."""
     places, documents = [*role.documents], [*role.documents.values()]
     policies = Policies(documents)
@@ -209,4 +209,4 @@ def findings(role: JudgedRole) -> Iterator[Finding]:
             for inner, mistake in each(one):
                 # That of a document begins with its index.
                 at = (*places[int(inner[0])], *inner[1:]) if one is policies else (*place, *inner)
-                yield Finding(name, at, mistake)
+                yield RoleFinding(name, at, mistake)

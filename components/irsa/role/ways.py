@@ -7,9 +7,9 @@ from irsa.role.add_ons import service_account_of
 from irsa.rules.mistakes import Located, Mistake, Spelling
 from irsa.rules.trust import known_conditions
 from irsa.rules.unknown import PERHAPS, Unknown, is_there, known_or, may_be_there, or_else
-from irsa.ways import IDENTITY, ONLY_IRSA, WAYS, Facts, Identity
+from irsa.ways import IDENTITY, ONLY_IRSA, WAYS, Identity, WayFacts
 
-NOTHING = PodIdentity.of({})
+NO_SETTINGS = PodIdentity.of({})
 
 
 def ways_of(binding: ServiceAccountRole) -> Identity:
@@ -22,10 +22,10 @@ def has_session_tags(binding: ServiceAccountRole) -> bool:
     return binding.pod_identity is None or binding.pod_identity.session_tags is not False
 
 
-def facts_of(binding: ServiceAccountRole) -> Facts:
+def facts_of(binding: ServiceAccountRole) -> WayFacts:
     """Return what a way may ask of the arguments."""
-    settings, trust = binding.pod_identity or NOTHING, binding.trust
-    return Facts(
+    settings, trust = binding.pod_identity or NO_SETTINGS, binding.trust
+    return WayFacts(
         clusters=or_else(binding.cluster_arns, {}),
         subjects=known_or(trust.subjects, []),
         conditions=known_conditions(trust.conditions),
@@ -38,7 +38,7 @@ def facts_of(binding: ServiceAccountRole) -> Facts:
     )
 
 
-def identity_mistakes(binding: ServiceAccountRole, facts: Facts, spelling: Spelling) -> Iterator[Located]:
+def identity_mistakes(binding: ServiceAccountRole, facts: WayFacts, spelling: Spelling) -> Iterator[Located]:
     """Yield what the ways to the role exclude and need, each with the argument to look at."""
     if isinstance(binding.identity, Unknown):
         return

@@ -9,9 +9,9 @@ from irsa.rules.trust import minified
 from irsa.rules.unknown import Unknown
 from irsa.ways.irsa import IRSA
 from irsa.ways.pod_identity import POD_IDENTITY
-from irsa.ways.way import IDENTITY, TRUSTED, USED, Facts, Identity, TrustParts, Way
+from irsa.ways.way import IDENTITY, TRUSTED, USED, Identity, TrustParts, Way, WayFacts
 
-__all__ = ["IDENTITY", "IRSA", "POD_IDENTITY", "TRUSTED", "USED", "Facts", "Identity", "TrustParts", "Way"]
+__all__ = ["IDENTITY", "IRSA", "POD_IDENTITY", "TRUSTED", "USED", "Identity", "TrustParts", "Way", "WayFacts"]
 WAYS = (IRSA, POD_IDENTITY)
 
 

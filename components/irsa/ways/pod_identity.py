@@ -23,7 +23,7 @@ from irsa.rules.subjects import is_pattern, subject_of
 from irsa.rules.trust import CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG, SOURCE_ACCOUNT, SOURCE_ARN
 from irsa.rules.unknown import Value, known_or, sampled
 from irsa.ways.irsa import IRSA
-from irsa.ways.way import IDENTITY, Facts, Identity, TrustParts, Way
+from irsa.ways.way import IDENTITY, Identity, TrustParts, Way, WayFacts
 
 CLUSTERS: Place = ("cluster_arns",)
 SUBJECTS: Place = ("trust", "subjects")
@@ -76,7 +76,7 @@ def _admits(document: str, parts: TrustParts) -> tuple[set[str], set[str]]:
     return asked - denied, denied
 
 
-def _mistakes(identity: Identity, facts: Facts, spelling: Spelling) -> Iterator[Located]:
+def _mistakes(identity: Identity, facts: WayFacts, spelling: Spelling) -> Iterator[Located]:
     irsa, used = IRSA in identity.trusted, POD_IDENTITY in identity.used
     clusters = known_or(facts.clusters, {})
     if not facts.clusters and (used or facts.creates_role):
@@ -90,11 +90,11 @@ def _mistakes(identity: Identity, facts: Facts, spelling: Spelling) -> Iterator[
     subjects = {index: each for index, each in enumerate(facts.subjects) if isinstance(each, str)}
     for index, subject in subjects.items():
         if not irsa and is_pattern(subject):
-            found = f"{subject!r}, with wildcards, which EKS Pod Identity does not have"
+            found = f"{subject!r} has wildcards, which EKS Pod Identity does not support"
             fix = f"name each service account, or set {spelling(IDENTITY)} to both"
             yield (*SUBJECTS, index), Mistake(found, "a namespace and a name", fix)
     if irsa and not facts.has_service_account and subjects and all(map(is_pattern, subjects.values())):
-        found = "subjects with wildcards only, which EKS Pod Identity does not have"
+        found = "only subjects with wildcards, which EKS Pod Identity does not support"
         yield IDENTITY, Mistake(found, "a service account by its name", "add it, or remove Pod Identity")
     yield from _of_the_settings(irsa, facts, clusters, spelling)
 
@@ -104,12 +104,12 @@ def _same_clusters(clusters: Mapping[str, Value[str]]) -> Iterator[Located]:
     first: dict[str, str] = {}
     for key, arn in clusters.items():
         if isinstance(arn, str) and not sampled(arn) and (other := first.setdefault(arn, key)) != key:
-            found, allowed = f"the EKS cluster of {shortened(other)}, once more", "one key for each cluster"
+            found, allowed = f"the same EKS cluster as {shortened(other)}", "one key for each cluster"
             yield (*CLUSTERS, key), Mistake(found, allowed, "remove one of them")
 
 
 def _of_the_settings(
-    irsa: bool, facts: Facts, clusters: Mapping[str, Value[str]], spelling: Spelling
+    irsa: bool, facts: WayFacts, clusters: Mapping[str, Value[str]], spelling: Spelling
 ) -> Iterator[Located]:
     """Yield what is wrong with the settings of an association."""
     if facts.has_session_policy and facts.session_tags is True:
@@ -122,7 +122,7 @@ def _of_the_settings(
         except Mistake as mistake:
             yield CONDITIONS, mistake
     for key in map(str, facts.import_ids.keys() - clusters.keys()) if clusters else ():
-        found, fix = f"{shortened(key)}, which is no key of a cluster", nearest(key, clusters, "remove it")
+        found, fix = f"{shortened(key)}, which is not the key of a cluster", nearest(key, clusters, "remove it")
         yield ("pod_identity", "import_ids", key), Mistake(found, listed([*clusters]), fix)
 
 
@@ -144,7 +144,12 @@ def check_conditions(conditions: trust.Conditions, session_tags: bool, irsa: boo
                 raise Mistake(text, "conditions on other keys", "remove it, or set {} to true", TAGS)
             if of_tags and irsa:
                 text = f"{found}, which no request of IRSA has"
-                raise Mistake(text, "conditions that both ways can meet", "write a statement in {}", STATEMENTS)
+                raise Mistake(
+                    text,
+                    "conditions that both IRSA and Pod Identity can meet",
+                    "write a statement in {}",
+                    STATEMENTS,
+                )
             if lower.startswith(trust.REQUEST_TAG.lower()) and lower.partition("/")[2] not in trust.SESSION_TAGS:
                 text = f"{found}, which is not a session tag of EKS Pod Identity"
                 raise Mistake(text, listed(trust.SESSION_TAGS), "name one of them, or remove it")
@@ -159,18 +164,18 @@ def check_conditions(conditions: trust.Conditions, session_tags: bool, irsa: boo
                 raise Mistake(text, allowed, fix, STATEMENTS) if irsa else Mistake(text, allowed, "remove it")
 
 
-def _warnings(identity: Identity, facts: Facts) -> Iterator[Located]:
+def _warnings(identity: Identity, facts: WayFacts) -> Iterator[Located]:
     if IRSA in identity.trusted and facts.has_session_policy:
         # https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html
-        found = "a session policy, which does not limit the sessions of IRSA: they have all permissions of the role"
-        fix = "narrow the policies of the role; or, for the time of a migration, silence the rule with a reason"
+        found = "a session policy does not limit sessions of IRSA: they have all permissions of the role"
+        fix = "narrow the policies of the role or, during a migration, silence the rule with a reason"
         yield POLICY, Mistake(found, "a session policy where EKS Pod Identity is the only way", fix)
     # The trust policy of an existing role stays as it is.
     if not facts.creates_role:
         return
     if facts.session_tags is False:
-        found = "without session tags the trust policy names the cluster only: any association in it may have this role"
-        fix = "leave session tags on, where no session policy needs this; or silence the rule with a reason"
+        found = "without session tags, the trust policy names only the cluster: any association in it may use this role"
+        fix = "leave session tags on, unless a session policy needs them off; or silence the rule with a reason"
         yield TAGS, Mistake(f"{found} ({_ROLE_PAGE})", "a trust policy that names the service account", fix)
     for operator, keys in facts.conditions.items():
         for key in keys:
@@ -181,8 +186,8 @@ def _warnings(identity: Identity, facts: Facts) -> Iterator[Located]:
                 fix = "write it in a policy of the role, whose requests the Pods send, or in a statement for IRSA"
                 yield CONDITIONS, Mistake(found, allowed, fix)
     if patterns := [each for each in strings_of([*facts.subjects]) if is_pattern(each)]:
-        found = f"{shortened(', '.join(patterns))} may assume the role by IRSA only; EKS Pod Identity has no wildcards"
-        fix = "name each service account that is to have an association, or silence the rule with a reason"
+        found = f"{shortened(', '.join(patterns))} can get the role only by IRSA: EKS Pod Identity has no wildcards"
+        fix = "name each service account that needs an association, or silence the rule with a reason"
         yield SUBJECTS, Mistake(found, "subjects without wildcards", fix)
 
 

@@ -38,7 +38,7 @@ class TrustParts(NamedTuple):
     session_tags: bool = True
 
 
-class Facts(NamedTuple):
+class WayFacts(NamedTuple):
     """What a way may ask of a role's arguments, with a marker for what is not known.
 
     Attributes:
@@ -125,9 +125,9 @@ class Way:
     has_tags: bool = False
     credentials: str = ""
     ends: tuple[str, str] = ("", "")
-    mistakes: Callable[[Identity, Facts, Spelling], Iterable[Located]] = _nothing
+    mistakes: Callable[[Identity, WayFacts, Spelling], Iterable[Located]] = _nothing
     admits: Callable[[str, TrustParts], tuple[Collection[str], Collection[str]]] = lambda *_: ((), ())
-    warnings: Callable[[Identity, Facts], Iterable[Located]] = _nothing
+    warnings: Callable[[Identity, WayFacts], Iterable[Located]] = _nothing
 
     def __repr__(self) -> str:
         """Return its name."""

@@ -147,7 +147,7 @@ SEVERAL: Mapping[str, Sequence[Place]] = {
     # Only with nothing known of the mapping, which may be empty.
     "role.arn together with": [("trust", "")],
     "role.arn without|of an existing role": [("role", "")],
-    "without (Pod Identity|IRSA)$|no role$|wildcards|^Pod Identity without|no key of a cluster|session policy": OF_WAYS,
+    "without (Pod Identity|IRSA)$|no role$|wildcards|^Pod Identity without|key of a cluster|session policy": OF_WAYS,
     "no request|^neither role.arn": [*OF_WAYS, ("role", "")],
 }  # fmt: skip
 # These are found in the first place that differs from others, or hide others: a marker may move one among its parts.

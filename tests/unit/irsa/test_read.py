@@ -58,7 +58,7 @@ def test_a_mapping_whose_keys_decide_is_plain(argument: str, value: Any) -> None
     arguments = Arguments("my-app")
     arguments.read({argument: value}, ServiceAccountRole)
     assert places(arguments)[0] == (argument,)
-    assert ("which decides which resources exist" in arguments.found[0][1].allowed) is is_output(value)
+    assert ("it decides which resources exist" in arguments.found[0][1].allowed) is is_output(value)
 
 
 def test_an_output_without_a_value_is_reported() -> None:

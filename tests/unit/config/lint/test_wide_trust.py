@@ -54,7 +54,7 @@ def test_an_open_statement_beside_wildcards_that_pod_identity_does_not_have() ->
     values = {"cluster": CLUSTER, "bindings": {"app": {"identity": {"podIdentity": "trusted"}, "trust": trust}}}
     examination = examine(values, Path("/nowhere"), "us-west-2")
 
-    assert "with wildcards" in examination.mistakes[0].mistake.found
+    assert "has wildcards" in examination.mistakes[0].mistake.found
     warnings = [each.mistake.found for each in examination.warnings if each.rule == "wide-trust"]
     assert any("all service accounts of the cluster" in each for each in warnings)
 

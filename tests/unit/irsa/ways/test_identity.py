@@ -59,7 +59,7 @@ def test_each_cluster_has_one_key(clusters: dict[str, Any]) -> None:
     """
     _, mistakes = read("app", {**POD_IDENTITY, "cluster_arns": clusters})
     known = [each for each in clusters.values() if each is not OUTPUT]
-    twice = [place for place, mistake in mistakes if "once more" in mistake.found]
+    twice = [place for place, mistake in mistakes if "the same EKS cluster" in mistake.found]
     assert len(twice) == len(known) - len({*known})
     assert all(place[0] == "cluster_arns" for place in twice)
 

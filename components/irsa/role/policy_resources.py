@@ -173,10 +173,10 @@ def _attached_as(name: str, of_aws: str, add_on: str, policy_arns: Mapping[str, 
     for key, arn in policy_arns.items():
         is_same = isinstance(arn, str) and arn.partition(":iam::aws:policy/")[2] == of_aws
         if key != name and is_same:
-            found = f"{of_aws}, which {add_on} attaches, too"
+            found = f"{of_aws}, which {add_on} also attaches"
             yield ("policy_arns", key), Mistake(found, f"only one of them, or the key {name!r}", "remove it")
         elif key == name and isinstance(arn, str) and not is_same:
-            found = f"the key {key!r}, which is that of {of_aws} of {add_on}"
+            found = f"the key {key!r}, which irsa uses for {of_aws} of {add_on}"
             yield ("policy_arns", key), Mistake(found, "another key", "rename it")
 
 
