@@ -6,7 +6,7 @@ It must agree with one that knows nothing of it: STS, which is asked for the pai
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +16,6 @@ from lightkube.resources.core_v1 import ServiceAccount
 from tests.output_schemas import check_output
 from tests.sandbox import estate
 from tests.sandbox.estate import AUDIENCE, CLUSTER, ISSUER, OWN_AUDIENCE, provider, role, role_arn
-from tests.sandbox.irsa_command import irsa
-from tests.sandbox.project import STACK, Project
 from tests.sandbox.sessions import admitted, all_service_accounts, tokens
 from tests.sandbox.test_verify import access
 
@@ -160,27 +158,6 @@ def test_few_requests_are_sent(planted: Any) -> None:
     of_aws = planted.aws("iam").get_paginator("list_policies").paginate(Scope="AWS")
     pages = math.ceil(sum(len(page["Policies"]) for page in of_aws) / 100)
     assert sum(sent.values()) - len(providers) - pages <= 10, sent
-
-
-def test_what_a_stack_declares_is_managed(planted: Any, deploy: Callable[..., Project]) -> None:
-    everybody = role("hand-everybody").arn
-    project = deploy({"bindings": {
-        "own": {"serviceAccount": {"name": "declared"}, "role": {"name": "declared-role"}},
-        "annotated": {"serviceAccount": {"name": "declared-too"}, "role": {"arn": everybody}},
-    }})  # fmt: skip
-    project.up()
-    answer = irsa(project, "inventory", "--stack", STACK, "--json")
-    assert answer.returncode == 0, answer.stderr
-    report = check_output("inventory", answer.stdout)
-    unmanaged = [each for each in report["findings"] if each["kind"] == "unmanaged"]
-
-    assert [*report["clusters"].values()] == [f"https://{ISSUER}"]
-    assert {each["role"] for each in unmanaged if not each["serviceAccount"]} == report["roles"].keys() - {
-        role_arn("declared-role")
-    }
-    names = {each["serviceAccount"] for each in unmanaged} - {""}
-    assert names >= {str(each) for each in estate.ACCOUNTS if each.role}
-    assert not names & {"default/declared", "default/declared-too"}
 
 
 def test_a_cluster_by_its_name_in_eks(planted: Any, report: dict[str, Any], tmp_path: Path) -> None:

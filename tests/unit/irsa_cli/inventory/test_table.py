@@ -146,7 +146,7 @@ def hostile(text: str) -> Inventory:
     client_ids = {PROVIDER: ("sts.amazonaws.com", text), f"{PROVIDER}{text}": (text,)}
     found = discovery(accounts, roles, client_ids, associations=associations)
     cluster = replace(found.clusters[0], name=text)
-    return taken(replace(found, clusters=(cluster,), not_checked=(f"x: {text!r}",), stacks=(text,)))
+    return taken(replace(found, clusters=(cluster,), not_checked=(f"x: {text!r}",)))
 
 
 @pytest.mark.parametrize("danger", DANGERS)
