@@ -32,7 +32,7 @@ from irsa_world.state.resource import Resource
 # Each is a process of `pulumi`, with a whole state in memory.
 AT_A_TIME = 4
 # The page has the commands, in an order by which no Pod is without permissions at any moment.
-LETTING_GO = "{}: before `pulumi up`, let it keep what is adopted; after `irsa prove`, let it go: {}"
+LETTING_GO = "{}: before `pulumi up`, tell it to keep what is adopted; after `irsa prove`, remove that from it: {}"
 PAGE = "docs/commands/adopt.md#who-manages-it-now"
 DRY_RUN = f"dry run: nothing is written; --output {NEW_STACK_FILE} writes the stack file"
 
@@ -124,7 +124,7 @@ def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> l
         commands.of_stack("prove", stack),
     ]
     if names:
-        steps.append(f"let {', '.join(map(named, sorted(names)))} go, as said above for after `irsa prove`")
+        steps.append(f"remove what is adopted from {', '.join(map(named, sorted(names)))}, as said above")
     found = []
     for number, step in enumerate(filter(None, steps), 1):
         # All of them, one on a line.

@@ -15,7 +15,7 @@ from irsa_config.nodes import end_of
 from irsa_world.exits import GOOD, CouldNotLookError
 from irsa_world.report.publish import print_lines
 
-REFUSED = "its YAML does not let `import:` be removed without changing more, or nothing would be left: edit it by hand"
+REFUSED = "irsa cannot remove `import:` without changing more of its YAML, or a binding would be empty: edit it by hand"
 
 
 def finish(path: Path) -> int:

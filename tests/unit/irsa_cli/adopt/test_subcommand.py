@@ -201,7 +201,7 @@ def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
         "remove every `import:` and `importIds:`, and run `pulumi up --stack prod` again",
         "irsa verify --stack prod",
         "irsa prove --stack prod",
-        "let eksctl go, as said above for after `irsa prove`",
+        "remove what is adopted from eksctl, as said above",
     ]
     places = [next(index for index, step in enumerate(steps) if step.startswith(start)) for start in order]
     assert places == sorted(places)

@@ -484,7 +484,7 @@ def test_what_is_wrong_with_an_annotation_says_that_an_association_wins() -> Non
 
     for kind, name in (("not-admitted", "app"), ("missing-role", "new")):
         (finding,) = of_kind(kind, found)
-        assert f"new Pods ask for {role_arn(name)} by an association" in finding.found
+        assert f"new Pods get {role_arn(name)} by an association" in finding.found
 
 
 # --- Who is admitted, and what cannot be read ------------------------------------------------------------------------
