@@ -125,7 +125,6 @@ class Inventory:
         findings: What is wrong, wide or unused.
         not_checked: What could not be read or decided, each as one sentence.
         chains: Which roles the roles of service accounts may assume in turn, one step in each.
-        left_out: What --namespace left out, counted; empty without it.
         associations: The associations of the clusters.
     """
 
@@ -137,5 +136,4 @@ class Inventory:
     findings: Sequence[Finding]
     not_checked: Sequence[str]
     chains: Sequence[Chain] = ()
-    left_out: str = ""
     associations: Sequence[AssociationRow] = ()
