@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     if options.name:
         print(f"# In a binding: {_example(add_on(options.name))}\n\n{text_of(options.name)}", end="")
         return GOOD
-    first = f"{counted(len(names()), 'add-on')}: `irsa add-ons NAME` prints what to write in a binding, and the rest"
+    first = f"{counted(len(names()), 'add-on')}: `irsa add-ons NAME` prints its policy, and what to write in a binding"
     rows = [(name, _parameters(add_on(name)), add_on(name).newest) for name in names()]
     print_sections([Section(first, "bold", (), HEADINGS, rows, [(Message(LEGEND), "none")])])
     return GOOD

@@ -29,25 +29,18 @@ OF_CLUSTER = "EKS Pod Identity of cluster {}"
 NO_ARN = "none of the AWS accounts that were read lists this EKS cluster"
 # What messages call a cluster or an AWS account, and the functions that reach and read it.
 Source = tuple[str, Callable[[], Any], Callable[[Any], Answer]]
-# Whom a binding gives a role: issuer or ARN of the cluster, the role, namespace and name; of a role alone, only that.
-Place = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
 class Discovery(World):
-    """What was found, and what it is compared with.
+    """What was found.
 
     Attributes:
         not_checked: What could not be read, and why, each as one sentence.
-        stacks: Names of the irsa stacks that were read.
-        managed: The roles that these stacks create, without those that they only annotate with; their service accounts;
-            and their associations.
         clients: Who read the AWS accounts, by their number.
     """
 
     not_checked: tuple[str, ...] = ()
-    stacks: tuple[str, ...] = ()
-    managed: frozenset[Place] = frozenset()
     clients: Mapping[str, AwsAccountClient] = field(default_factory=dict, compare=False)
 
 
@@ -99,21 +92,16 @@ def discover(
 
         accounts = _aws_accounts(declared, credentials)
         of_accounts = [(name, pool.submit(_read, name, reach, read_account)) for name, reach in accounts]
-        managed = [pool.submit(_managed_service_accounts, *each, not_checked.add) for each in with_clusters]
         clusters = _with_distinct_names(_one_of_each(of_clusters, lambda each: each.issuer, not_checked))
         aws_accounts = _one_of_each(of_accounts, lambda each: each.number, not_checked)
-        service_accounts = {place for each in managed for place in each.result()}
     if not clusters or not aws_accounts:
         raise CouldNotLookError("; ".join(sorted(not_checked)))
-    found = _discovery(clusters, aws_accounts, declared, service_accounts, not_checked)
-    return replace(found, clients=clients)
+    return replace(_discovery(clusters, aws_accounts, not_checked), clients=clients)
 
 
 def _discovery(
     clusters: Iterable[Cluster],
     aws_accounts: Sequence[AwsAccount],
-    declared: Sequence[DeclaredStack],
-    managed: set[Place],
     not_checked: set[str],
 ) -> Discovery:
     arns = {
@@ -126,16 +114,10 @@ def _discovery(
     # Only a cluster of EKS may have Pod Identity.
     elsewhere = [each for each in clusters if each.arn is None and eks_region(issuer_host_path(each.issuer))]
     of_elsewhere = {f"{OF_CLUSTER.format(named(each.name))}: {NO_ARN}" for each in elsewhere}
-    bindings = [binding for stack in declared for binding in stack.bindings]
-    # Of an unreadable binding, nobody knows whether it creates its role.
-    managed |= {("", each.role_arn, "", "") for each in bindings if each.role or each.unreadable}
-    managed |= {each.place for binding in bindings for each in binding.associations}
     return Discovery(
         tuple(clusters),
         tuple(sorted(aws_accounts, key=lambda each: each.number)),
         tuple(sorted(not_checked | of_elsewhere)),
-        tuple(each.stack for each in declared),
-        frozenset(managed),
     )
 
 
@@ -328,22 +310,3 @@ def _eks(
     }
     answers = {arn: each.result() for arn, each in asked.items()}
     return clusters, {arn: None if found is None else tuple(found) for arn, found in answers.items()}
-
-
-# --- What stacks declare ---------------------------------------------------------------------------------------------
-
-
-def _managed_service_accounts(
-    declared: DeclaredStack, clusters: ClusterClients, not_checked: Callable[[str], None]
-) -> list[Place]:
-    """Return the service accounts of a stack, each as the issuer of its cluster, role, namespace and name."""
-    found = []
-    for binding in declared.bindings:
-        if binding.unreadable:
-            not_checked(f"binding {named(binding.key)} of stack {named(declared.stack)}: {binding.unreadable}")
-        for each in binding.service_accounts:
-            try:
-                found.append((clusters.of(each.provider).issuer, binding.role_arn, each.namespace, each.name))
-            except CouldNotLookError as error:
-                not_checked(f"{_name(declared, each.provider)}: {error}")
-    return found

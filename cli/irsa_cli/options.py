@@ -41,7 +41,7 @@ def add_discovery_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cluster", metavar="NAME", type=not_empty, **repeated, help="name of an EKS cluster (repeatable)"
     )
-    stack = "irsa stack: its clusters, AWS accounts and bindings (repeatable)"
+    stack = "irsa stack: its clusters and AWS accounts (repeatable)"
     parser.add_argument("--stack", metavar="S", type=stack_name, **repeated, help=stack)
     profile = "AWS profile: its AWS account, in place of those of the stacks (repeatable)"
     parser.add_argument("--profile", metavar="P", type=not_empty, **repeated, help=profile)

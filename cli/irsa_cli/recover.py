@@ -39,11 +39,11 @@ It reads STATE, and runs no command: nothing changes.
 EPILOG = """\
 example: irsa recover before.json"""
 HEADER = """\
-# The engine may have created these, though the state does not have them. For each: run what follows look, with the
-# credentials of its AWS account, and what reaches it in place of PROFILE or CONTEXT. If it was created after the
-# interrupted run began, run what follows delete, with what you found in place of ARN, ID or NAME. If it does not exist
-# (NoSuchEntity, NotFound, an empty list) or is older, leave it: then it belongs to others. Any other error is no
-# answer: look again.
+# The engine may have created these resources, although the state does not have them. For each of them, run the
+# command after look: with the credentials of its AWS account. Replace PROFILE or CONTEXT by the one that reaches it.
+# If the resource was created after the interrupted run began, run the command after delete: and replace ARN, ID or
+# NAME by what you found. If it does not exist (NoSuchEntity, NotFound, an empty list), there is nothing to delete.
+# If it is older, leave it: it belongs to others. Any other error is no answer: look again.
 """
 FOOTER = """
 # Then: {refresh}, and {up}
@@ -96,7 +96,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
 PLAIN = re.compile(r"[\w+=,.@/-]+", re.ASCII)
 # They are written again, whether they exist or not; a namespace stays, as it does when the stack is destroyed.
 WRITTEN_AGAIN = ("pulumi:", types.ATTACHMENT, types.INLINE_POLICY, f"{types.NAMESPACE}Patch")
-RECORDED = "# By now, the state has what has this name: leave it, unless that is of another AWS account or cluster."
+RECORDED = "# The state now has one of this name: leave it, unless that one is in another AWS account or cluster."
 BY_HAND = "# irsa has no command that looks for it: look by hand, and delete it if the interrupted run created it."
 REMOVALS = "# They remove the annotations that the interrupted run wrote. NotFound, or a failed test: nothing to do."
 

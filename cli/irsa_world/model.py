@@ -247,11 +247,6 @@ class Association:
         return subject_of(self.namespace, self.service_account)
 
     @property
-    def place(self) -> tuple[str, str, str, str]:
-        """The ARNs of its cluster and role, and namespace and name of its service account."""
-        return self.cluster_arn, self.role_arn, self.namespace, self.service_account
-
-    @property
     def role_arns(self) -> tuple[str, ...]:
         """Its role, and its target role where it has one."""
         return tuple(filter(None, (self.role_arn, self.target_role_arn)))

@@ -183,7 +183,7 @@ def test_what_another_update_hides_is_told_after_it(deploy: Deploy, cloud: Any) 
     project.set({"bindings": {"hidden": {**granted("hidden", tags={"team": "a"}), "trust": narrow}}})
     said = project.pulumi("up", "--yes", "--skip-preview")
 
-    assert "AWS may have something else of the role role/hidden-role than is declared" in said
+    assert "the role role/hidden-role in AWS may differ from what is declared" in said
     project.pulumi("up", "--refresh", "--yes", "--skip-preview")
     assert "team-a:left" not in json.dumps(trust_of(cloud.aws("iam"), "hidden-role"))
 

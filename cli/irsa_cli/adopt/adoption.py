@@ -19,6 +19,7 @@ from irsa_cli.discovery import Discovery, discover, inputs_of
 from irsa_cli.options import NEW_STACK_FILE, STREAM
 from irsa_cli.progress import under_way
 from irsa_cli.whole_file import write
+from irsa_config.project_file import project_folder, project_settings
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, UsageError
 from irsa_world.live.aws import AwsAccountClients, Inputs, created_eks_cluster
 from irsa_world.live.iam import OWN, AwsAccountClient
@@ -32,7 +33,7 @@ from irsa_world.state.resource import Resource
 # Each is a process of `pulumi`, with a whole state in memory.
 AT_A_TIME = 4
 # The page has the commands, in an order by which no Pod is without permissions at any moment.
-LETTING_GO = "{}: before `pulumi up`, let it keep what is adopted; after `irsa prove`, let it go: {}"
+LETTING_GO = "{}: before `pulumi up`, tell it to keep what is adopted; after `irsa prove`, remove that from it: {}"
 PAGE = "docs/commands/adopt.md#who-manages-it-now"
 DRY_RUN = f"dry run: nothing is written; --output {NEW_STACK_FILE} writes the stack file"
 
@@ -124,7 +125,7 @@ def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> l
         commands.of_stack("prove", stack),
     ]
     if names:
-        steps.append(f"let {', '.join(map(named, sorted(names)))} go, as said above for after `irsa prove`")
+        steps.append(f"remove what is adopted from {', '.join(map(named, sorted(names)))}, as said above")
     found = []
     for number, step in enumerate(filter(None, steps), 1):
         # All of them, one on a line.
@@ -198,7 +199,9 @@ def _declared(file: StackFile, live: AwsAccountClient, stacks: Mapping[str, str]
     own = {each for each in stacks.values() if each.rpartition("/")[2] == file.stack and each.count("/") <= 1}
     deployed = frozenset(identity for identity, stack in stacks.items() if stack in own)
     others = {identity: stack for identity, stack in stacks.items() if identity not in deployed}
-    return Declared(file.settings, issuers, deployed, others)
+    # A stack file without defaults has those of Pulumi.yaml.
+    of_project = project_settings(project_folder(file.path)).settings.get("defaults", {})
+    return Declared({"defaults": of_project, **file.settings}, issuers, deployed, others)
 
 
 def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAccountClient) -> str:

@@ -15,7 +15,7 @@ from irsa_config.nodes import end_of
 from irsa_world.exits import GOOD, CouldNotLookError
 from irsa_world.report.publish import print_lines
 
-REFUSED = "its YAML does not let `import:` be removed without changing more, or nothing would be left: edit it by hand"
+REFUSED = "irsa cannot remove `import:` without changing more of its YAML, or a binding would be empty: edit it by hand"
 
 
 def finish(path: Path) -> int:
@@ -83,15 +83,9 @@ def _spans(text: str, binding: Any) -> Iterator[tuple[int, int]]:
 
 
 def _span(text: str, mapping: Any, index: int) -> Iterator[tuple[int, int]]:
-    """Yield what stands for one key with its value: whole lines without comments, or a part of a line in braces."""
+    """Yield the lines of one key with its value, without comments; none of a mapping in braces."""
     key, value = mapping.value[index]
     if mapping.flow_style:
-        following = mapping.value[1:2]
-        start = mapping.value[index - 1][1].end_mark.index if index else key.start_mark.index
-        end = following[0][0].start_mark.index if following and not index else value.end_mark.index
-        # A comment may be of another key.
-        if "#" not in text[start:end]:
-            yield start, end
         return
     start = key.start_mark.index - key.start_mark.column
     for line in text[start : end_of(value).index].splitlines(keepends=True):

@@ -31,9 +31,12 @@ class Fate(Enum):
     """What became of a role or a service account that was chosen: its style in the report, and its heading there."""
 
     EXACT = "green", "roles, exact: imported without a change"
-    REWRITTEN = "yellow", "roles, rewritten: imported, and the trust policy is rewritten; the same have access"
+    REWRITTEN = "yellow", "roles, rewritten: imported, with a trust policy of another form that admits the same"
     IMPORTED = "green", "service accounts, imported: `pulumi up` may show an update of them, which changes nothing"
-    ANNOTATED = "yellow", "service accounts, annotated only: not imported; the annotation that they have is declared"
+    ANNOTATED = (
+        "yellow",
+        "service accounts, annotated only: not imported; only their annotation is declared",
+    )
     DECLARED = "dim", "declared already: nothing to do"
     SKIPPED = "bold red", "skipped: not adopted, for the reason in each line"
 

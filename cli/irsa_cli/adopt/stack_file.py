@@ -18,7 +18,7 @@ _WORDS = re.compile(r"(?i:true|false|null|yes|no|on|off|y|n)")
 # Settings that decide what is declared already, or to which something is added.
 ADDED_TO = ("accounts", "bindings", "cluster", "clusters", "defaults", "variables")
 _NEW = "# yaml-language-server: $schema=config/schema.json\n"
-ITS_FORM = "its form of YAML cannot be added to without changing it"
+ITS_FORM = "irsa cannot add to its form of YAML without changing what is there"
 _WIDTH = 2**20
 _INDENT = 2
 # The C parser, if PyYAML was built with it.
@@ -77,7 +77,7 @@ class StackFile:
             value = self.settings.get(setting)
             # https://www.pulumi.com/docs/iac/concepts/secrets/
             if isinstance(value, Mapping) and {*value} == {"secure"}:
-                raise self._unusable(f"irsa:{setting} is encrypted, so what it has is not known here")
+                raise self._unusable(f"irsa:{setting} is encrypted, so irsa cannot read it")
         region = config.get("aws:region")
         self.region = region if isinstance(region, str) else ""
 

@@ -11,8 +11,9 @@ from irsa_world.exits import UsageError
 DESCRIPTION = """\
 Write a stack file for the roles and service accounts of a cluster, so that
 `pulumi up` imports them, and the same service accounts have the same roles.
-What irsa would write of a trust policy becomes keys, and every other statement
-stays word for word; the report names each trust policy that is rewritten.
+The statements of a trust policy that irsa would write itself become keys, and
+every other one stays verbatim. The report names each trust policy that is
+rewritten.
 
 It only reads AWS, Kubernetes and the states of your Pulumi backend. Without
 --output it is a dry run: it prints a new stack file to standard output and the
@@ -20,7 +21,7 @@ report to standard error, and writes nothing. With --output, a stack file that
 exists is added to.
 
 After `pulumi up`, --finish removes every `import:` and `importIds:` of a stack
-file, and reads nothing else; lines of comments stay.
+file, and reads nothing else. Comments on their own lines stay.
 """
 EPILOG = """\
 examples:
@@ -36,7 +37,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     add_discovery_options(parser)
-    choice = parser.add_argument_group("what is adopted", "options of one kind add up; different kinds must all hold")
+    choice = parser.add_argument_group("what is adopted", "it must match one option of each kind that is given")
     repeated: dict[str, Any] = {"action": "append", "default": []}
     choice.add_argument("--namespace", metavar="N", **repeated, help="service accounts of a namespace, and their roles")
     choice.add_argument("--service-account", metavar="NS/NAME", type=_service_account, **repeated, help="one of these")

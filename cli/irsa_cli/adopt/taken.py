@@ -61,7 +61,7 @@ def take_role(task: Task, role: Role, owners: Sequence[Owner], *, has_right: boo
     """
     task.declared.check_new("role", role.arn, role.name)
     if not has_right:
-        raise Left("it is chosen only by annotations of service accounts that it does not admit")
+        raise Left("the chosen service accounts are only annotated with it: it does not admit them")
     task.check_owners(owners)
     if not role.has_details:
         raise Left("its tags and policies are not known: IAM denied iam:GetAccountAuthorizationDetails")
@@ -150,7 +150,7 @@ def _policy(task: Task, policy: ManagedPolicy, role: Role) -> dict[str, Any]:
         raise Left("it was deleted meanwhile")
     tags = task.declared.tags(known.tags)
     if not tags and task.declared.tags(role.tags):
-        raise Left("it has no tags, and irsa would give it the role's")
+        raise Left("it has no tags, and irsa would add those of the role")
     settings = {
         "path": f"/{arn.resource.removesuffix(Arn.name_in(policy.arn))}",
         "description": known.description,
@@ -260,7 +260,7 @@ def take_service_account(
     place = {"name": found.name, "namespace": found.namespace}
     problems = [*_problems(found, written)]
     if problems:
-        only, notes = {**place, "create": False, **webhook}, [f"not imported whole: {'; '.join(problems)}"]
+        only, notes = {**place, "create": False, **webhook}, [f"not imported as a whole: {'; '.join(problems)}"]
         return TakenServiceAccount(found, cluster, only, False, owners, notes, pods, id_)
     not_declared = {_OF_KUBECTL, *WRITTEN_FROM, *(MARKS if owners else ())}
     annotations = {key: each for key, each in found.annotations.items() if not key.startswith(OF_PULUMI)}
@@ -301,7 +301,7 @@ def _problems(found: ServiceAccount, written: Mapping[str, str | None]) -> Itera
     for key, value in found.annotations.items():
         if key in written:
             if value != written[key]:
-                yield f"irsa writes no {key}: {named(value)}"
+                yield f"irsa cannot write {key}: {named(value)}"
             continue
         try:
             check_webhook_key(key)

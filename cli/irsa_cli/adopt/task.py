@@ -98,7 +98,7 @@ class Declared:
             raise Present(where="it is in the state of the stack")
         key = self._names.get((kind, name.lower()))
         if key is not None and "account" in self.bindings[key]:
-            raise Left(f"binding {named(key)} has this name, and whether its `account` is this one is not known here")
+            raise Left(f"binding {named(key)} has this name, and irsa cannot tell whether in this AWS account")
         if key is not None:
             raise Present(key)
 
@@ -152,7 +152,7 @@ class Clusters:
         """
         key = self._keys.get(name)
         if key is None:
-            raise Left(f"the file has another cluster than {named(name)} as irsa:cluster")
+            raise Left(f"{named(name)} is not irsa:cluster of the file, which can have only one cluster")
         return key
 
     def key_of_arn(self, arn: str) -> str:
@@ -163,7 +163,7 @@ class Clusters:
         """
         key, cluster = self.key(self._by_arn[arn].name if arn in self._by_arn else arn), parse_cluster_arn(arn)
         if cluster.account_id != self._aws_account.number:
-            raise Left(f"it is in AWS account {cluster.account_id}, and the stack in {self._aws_account.number}")
+            raise Left(f"it is in AWS account {cluster.account_id}, and the stack is in {self._aws_account.number}")
         present = self._declared.settings
         written = {**self.new, **mapping_of(present.get("clusters")), ONLY_CLUSTER: present.get("cluster")}
         settings = mapping_of(written.get(key) or self.new.get(key))
@@ -262,7 +262,7 @@ class Task(NamedTuple):
         absent: tuple[Any, ...] = None, "", {}, []
         for name, value in settings.items():
             if value in absent and name in defaults and name != "tags":
-                raise Left(f"it has no {name}, and irsa:defaults has one")
+                raise Left(f"it has no {name}, and irsa:defaults would set one")
         return {
             name: value
             for name, value in settings.items()

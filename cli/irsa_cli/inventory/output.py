@@ -47,7 +47,7 @@ class AssociationRow:
 
 @dataclass(frozen=True)
 class Admission:
-    """Service accounts of one cluster that have the same answer from a role. No object: the role refuses them.
+    """Service accounts of one cluster that have the same answer from a role. Those that it refuses have no object.
 
     Attributes:
         role: ARN of the role.
@@ -68,9 +68,9 @@ class Admission:
 
 @dataclass(frozen=True)
 class Chain:
-    """A role that another role may assume in turn: one that service accounts have, or that such a role may assume.
+    """A step: a role that service accounts have, or that another step leads to, may assume another role.
 
-    A session with session tags, as EKS Pod Identity gives it, needs sts:TagSession too, which is not looked at.
+    A session with session tags, as EKS Pod Identity gives it, also needs sts:TagSession, which is not checked here.
 
     Attributes:
         role: ARN of the role.
@@ -143,16 +143,15 @@ class Inventory:
     Attributes:
         clusters: The issuer of each cluster that was read, by its name: its context, in your kubeconfig or in that of a
             stack, or its name in EKS. Where two have one name, the issuer follows in parentheses.
-        aws_accounts: How many roles each AWS account has that was read, whomever they trust, by its 12 digits.
+        aws_accounts: The number of all roles in each AWS account that was read, by its ID.
         service_accounts: All service accounts of the clusters.
-        roles: When each role was last used that trusts an OIDC provider of Kubernetes or EKS Pod Identity, or is in an
-            annotation or association, by its ARN: the day, such as 2026-11-01; or `not in 400 days`, which IAM tracks,
-            `not known`, or of a younger role `no use reported yet`.
+        roles: When each role was last used, by its ARN. These are the roles that trust EKS Pod Identity or an OIDC
+            provider of Kubernetes, or that an annotation or association names. The value is a day, such as 2026-11-01;
+            `not in 400 days`, for which IAM keeps it; `not known`; or, of a younger role, `no use reported yet`.
         admissions: Who may assume which role.
         findings: What is wrong, wide or unused.
         not_checked: What could not be read or decided, each as one sentence.
-        chains: The roles that the roles of service accounts may assume in turn, and those that these may.
-        left_out: What --namespace left out, counted; empty without it.
+        chains: Which roles the roles of service accounts may assume in turn, one step in each.
         associations: The associations of the clusters.
         last_use: What each role never used that a service account may assume; null without --last-use.
     """
@@ -165,6 +164,5 @@ class Inventory:
     findings: Sequence[Finding]
     not_checked: Sequence[str]
     chains: Sequence[Chain] = ()
-    left_out: str = ""
     associations: Sequence[AssociationRow] = ()
     last_use: Sequence[LastUse] | None = None

@@ -54,7 +54,7 @@ def sections_of(inventory: Inventory) -> list[Section]:
         [*_messages(inventory), *((Message(f"not checked: {each}"), "yellow") for each in inventory.not_checked)],
         [HEADINGS[n] for n in columns],
         [[row[n] for n in columns] for row in rows],
-        [(Message(each), "dim") for each in (*below, inventory.left_out, _read(inventory)) if each],
+        [(Message(each), "dim") for each in (*below, _read(inventory))],
     )
     in_turn = f"chains: {counted(len(chains), 'role')} may assume other roles, for certain or perhaps"
     return [section, *([Section(in_turn, "bold", headings=OF_CHAINS, rows=chains)] if chains else [])]

@@ -93,12 +93,7 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     further = [each for each in inventory.chains if each.role in in_turn]
     findings = [each for each in inventory.findings if has(each.service_account) or each.role in arns]
     chosen_ones = replace(inventory, service_accounts=kept, admissions=admissions, roles=roles, findings=findings)
-    chosen_ones = replace(chosen_ones, chains=further, associations=associations)
-    others = (
-        f"{name.replace('_', ' ')} {len(getattr(inventory, name)) - len(getattr(chosen_ones, name)):,}"
-        for name in ("service_accounts", "roles", "findings")
-    )
-    return replace(chosen_ones, left_out=f"of other namespaces, left out: {', '.join(others)}")
+    return replace(chosen_ones, chains=further, associations=associations)
 
 
 def _by_tokens(facts: Sessions) -> Iterator[Admission]:

@@ -49,9 +49,9 @@ class Check:
     """The result of one check.
 
     Attributes:
-        binding: Key of the binding; in another program, name of the component. Of the guard of a cluster it begins with
-            `irsa:guard`; of the OIDC providers that the stack creates it is `irsa:createOidcProvider`; of the issuer
-            of a cluster outside EKS it is `irsa:cluster` or `irsa:clusters.KEY`.
+        binding: Key of the binding; in another program, the name of the component. It begins with `irsa:guard` for the
+            guard of a cluster. It is `irsa:createOidcProvider` for the OIDC providers that the stack creates, and
+            `irsa:cluster` or `irsa:clusters.KEY` for the issuer of a cluster outside EKS.
         check: Kind of check, such as `trust` (verify) or `assumes` (prove). New versions may add some.
         outcome: Result of the check; where there is none, `found` says why.
         about: What was checked, such as `role my-role`.

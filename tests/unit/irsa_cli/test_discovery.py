@@ -23,7 +23,7 @@ from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.eks import EksClient
 from irsa_world.live.iam import OF_AWS, OWN, AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClients
-from irsa_world.model import Association, Cluster, EksCluster, Role, ServiceAccount
+from irsa_world.model import Cluster, EksCluster, Role, ServiceAccount
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from tests.unit.irsa_world.live.eks_answers import DENIED, Eks, association
 from tests.world import aws_response, document, documented, of_tokens, paged_iam, refusal
@@ -374,25 +374,17 @@ def test_the_region_of_a_cluster(monkeypatch: pytest.MonkeyPatch, variables: dic
 
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stack with two clusters, whose kubeconfigs both call their context `aws`, and three bindings.
-
-    Of one, the stack creates the role, and of one it only annotates; the third cannot be read.
-    """
-    own = DeclaredBinding(
-        "app",
-        "arn:aws:iam::1:role/app",
-        Role("arn:aws:iam::1:role/app", {}),
-        service_accounts=(DeclaredServiceAccount("blue", "a", "x", created=True, cluster_key="eu"),),
-        associations=(Association(arn_of("blue"), "a", "x", "arn:aws:iam::1:role/app"),),
-    )
-    annotated = DeclaredBinding(
-        "other",
-        "arn:aws:iam::1:role/elsewhere",
-        service_accounts=(DeclaredServiceAccount("green", "a", "y", created=True, cluster_key="us"),),
-    )
-    half = DeclaredBinding("half", "arn:aws:iam::1:role/half", unreadable="the state keeps subjects as a secret")
+    """A stack with two clusters, whose kubeconfigs both call their context `aws`, and a binding in each."""
+    bindings = [
+        DeclaredBinding(
+            each,
+            f"arn:aws:iam::1:role/{each}",
+            service_accounts=(DeclaredServiceAccount(each, "a", "x", created=True, cluster_key=key),),
+        )
+        for each, key in (("blue", "eu"), ("green", "us"))
+    ]
     of_clusters = {"blue": {"kubeconfig": "{}"}, "green": {"context": "aws"}}
-    declared = DeclaredStack("prod", (own, annotated, half), {"provider": {}}, of_clusters)
+    declared = DeclaredStack("prod", tuple(bindings), {"provider": {}}, of_clusters)
     monkeypatch.setattr(discovery, "read_stack", lambda name: declared)
     account, clusters = Account(), {each: StubCluster(each) for each in ("blue", "green")}
     for each in clusters.values():
@@ -404,19 +396,10 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("stack")
-def test_a_stack_names_its_clusters_and_what_it_manages() -> None:
+def test_a_stack_names_its_clusters() -> None:
     found = discover([], [], ["prod"])
 
-    assert found.stacks == ("prod",)
-    assert found.not_checked == ("binding half of stack prod: the state keeps subjects as a secret",)
-    # A role that a stack only annotates with belongs to somebody else; of an unreadable one that is not known.
-    roles = {("", f"arn:aws:iam::1:role/{name}", "", "") for name in ("app", "half")}
-    # Each in its own cluster: those of the same names in the other one are in no binding.
-    assert found.managed == roles | {
-        (arn_of("blue"), "arn:aws:iam::1:role/app", "a", "x"),
-        (BLUE, "arn:aws:iam::1:role/app", "a", "x"),
-        (GREEN, "arn:aws:iam::1:role/elsewhere", "a", "y"),
-    }
+    assert found.not_checked == ()
     # A context in a stack's own kubeconfig is not one of the user's; and no two clusters have one name.
     reached = {each.issuer: (each.context, each.eks_name) for each in found.clusters}
     assert reached == {BLUE: (None, None), GREEN: ("aws", None)}
@@ -452,8 +435,7 @@ def test_a_cluster_of_a_stack_that_does_not_answer_is_said(monkeypatch: pytest.M
         return reach(live, reference)
 
     monkeypatch.setattr(ClusterClients, "of", of)
-    found = discover(["blue"], [], ["prod"])
+    found = discover([], [], ["prod"])
 
-    assert BLUE in {issuer for issuer, *_ in found.managed}
-    assert GREEN not in {issuer for issuer, *_ in found.managed}
+    assert [each.issuer for each in found.clusters] == [BLUE]
     assert "cluster us of stack prod: get /.well-known/openid-configuration: no answer" in found.not_checked

@@ -51,7 +51,7 @@ def listed(text: str) -> list[list[str]]:
 APP = {"name": "app", "namespace": "team-a"}
 PLACE = {"region": "us-west-2", "clusterName": "blue", "namespace": "team-a", "serviceAccount": "app"}
 AGAIN = ["# Nothing to do: pulumi up writes it again, whether it exists or not."]
-RECORDED = ["# By now, the state has what has this name: leave it, unless that is of another AWS account or cluster."]
+RECORDED = ["# The state now has one of this name: leave it, unless that one is in another AWS account or cluster."]
 BY_HAND = ["# irsa has no command that looks for it: look by hand, and delete it if the interrupted run created it."]
 
 

@@ -60,7 +60,7 @@ def wide_trust(facts: Facts) -> Iterator[Finding]:
 
 
 def _wide_namespaces(trust: Trust) -> dict[str, tuple[Decision, Sequence[Admitted]]]:
-    """Return the namespaces of which a role admits, or may admit, every service account, and by which patterns.
+    """Return each namespace whose service accounts a role admits without exception, or may admit, with the patterns.
 
     `*` stands for all of them.
     """
@@ -94,14 +94,14 @@ def _wide_namespaces(trust: Trust) -> dict[str, tuple[Decision, Sequence[Admitte
     good='"ISSUER:sub": "system:serviceaccount:team-a:web"',
 )
 def missing_service_account(facts: Facts) -> Iterator[Finding]:
-    """Yield the names in trust policies, and the associations, of which there is no service account."""
+    """Yield the names in trust policies, and the associations, whose service account does not exist."""
     for trust in facts.trusts:
         for value, place in exact_subjects(trust).items() if trust.cluster else ():
             if trust.cluster and facts.claims[trust.cluster.issuer].like(value):
                 continue
             parts = value.removeprefix(CLAIM_PREFIX).split(":")
             is_subject = value.startswith(CLAIM_PREFIX) and len(parts) == 2 and all(parts)  # noqa: PLR2004 (namespace and name)
-            why = "but there is none" if is_subject else "which is the subject of no service account"
+            why = "which does not exist" if is_subject else "which cannot be the subject of a service account"
             yield about_trust(
                 trust,
                 f"{place_text(trust, place)} names {named(value)}, {why}",
@@ -144,7 +144,7 @@ def _is_anything(each: ClaimCondition) -> bool:
     good="a role for each namespace",
 )
 def several_namespaces(facts: Facts) -> Iterator[Finding]:
-    """Yield the roles that admit service accounts of several namespaces; of everybody, wide-trust says so."""
+    """Yield the roles that admit service accounts of several namespaces. One that admits everybody is wide-trust."""
     by_role: dict[str, tuple[set[str], set[str]]] = {}
     known: dict[tuple[str, int], set[str]] = {}
     for each in facts.allowed:
@@ -170,7 +170,7 @@ def several_namespaces(facts: Facts) -> Iterator[Finding]:
     good="eks.amazonaws.com/role-arn with this role, or a narrower trust policy",
 )
 def not_annotated(facts: Facts) -> Iterator[Finding]:
-    """Yield who is admitted by a role and not annotated with it; all whom a pattern admits are one finding."""
+    """Yield the service accounts that a role admits without their annotation; one finding for all of a pattern."""
     having: dict[tuple[str, str], int] = {}
     pairs = [(cluster.issuer, each.role_arn, each.subject) for cluster, each in facts.world.annotated]
     pairs += [
@@ -221,7 +221,7 @@ def orphaned_issuer(facts: Facts) -> Iterator[Finding]:
             listed_by.setdefault(region, []).append(aws_account.number)
             known |= {*map(issuer_host_path, clusters or ())}
             unread |= {region} if clusters is None else set()
-    expected = "a cluster of this issuer, perhaps of another AWS account; or a trust policy without it"
+    expected = "a cluster with this issuer, perhaps in another AWS account; or a trust policy without it"
     for trust in facts.of_kubernetes:
         # Nobody lists the clusters outside of EKS: their issuers have no region.
         region = eks_region(trust.issuer)

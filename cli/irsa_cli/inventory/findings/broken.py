@@ -44,7 +44,7 @@ def missing_role(facts: Facts) -> Iterator[Finding]:
 def _beside_association(facts: Facts, cluster: Cluster, service_account: ServiceAccount) -> str:
     """Return words for an association of the service account, whose role its new Pods get in place of this one."""
     associated = facts.associated_with.get((cluster.issuer, service_account.subject))
-    return f"; its new Pods ask for {named(associated.role_arn)} by an association instead" if associated else ""
+    return f"; its new Pods get {named(associated.role_arn)} by an association instead" if associated else ""
 
 
 def _meant_role(facts: Facts, cluster: Cluster, service_account: ServiceAccount, value: str) -> str:
@@ -69,7 +69,7 @@ def not_admitted(facts: Facts) -> Iterator[Finding]:
             continue
         if refused.decision is Decision.CANNOT_TELL:
             whom = f"the service accounts of {named(cluster.name)} that are annotated with it"
-            facts.not_checked(f"whether {named(each.role_arn)} admits {whom} cannot be decided here")
+            facts.not_checked(f"irsa cannot tell whether {named(each.role_arn)} admits {whom}")
             continue
         request, expected, fix = policy.request(cluster, each), refused.expected, ""
         if DEFAULT_AUDIENCE in facts.admitting(cluster, each).get(each.role_arn, ()):
@@ -111,7 +111,7 @@ def association_not_admitted(facts: Facts) -> Iterator[Finding]:
         if verdict.decision is Decision.CANNOT_TELL:
             which = f"the association of {named(str(each.association))} in {named(each.cluster.name)}"
             facts.not_checked(
-                f"whether {named(role_arn)} admits {which} cannot be decided here: {verdict.details or verdict.found}"
+                f"irsa cannot tell whether {named(role_arn)} admits {which}: {verdict.details or verdict.found}"
             )
             continue
         yield about_association(each, role_arn, verdict.details, verdict.expected)
@@ -152,7 +152,7 @@ def missing_provider(facts: Facts) -> Iterator[Finding]:
         number, owner = trust.policy.aws_account.number, trust.provider_arn.split(":")[4]
         cluster = trust.cluster
         if owner != number:
-            found = f"the OIDC provider is of AWS account {owner}; STS looks in the role's own, {number}"
+            found = f"the OIDC provider is in AWS account {owner}, but STS looks in that of the role, {number}"
         else:
             found = NO_PROVIDER.format(aws_account=number, issuer=named(f"https://{trust.issuer}"))
         audiences = {value for each in trust.naming("aud") for value in each.condition.wanted}

@@ -60,7 +60,7 @@ class Kind(NamedTuple):
 
 
 def kind(title: str, meaning: str, *, bad: str, good: str) -> Callable[[Find], Kind]:
-    """Return what makes a kind of finding of the function that finds it."""
+    """Return a decorator that makes a function a kind of finding."""
 
     def made(find: Find) -> Kind:
         family = find.__module__.rpartition(".")[2]

@@ -21,5 +21,5 @@ def unseen_account(facts: Facts) -> Iterator[Finding]:
         if role not in facts.roles and not facts.missing(role):
             number = role.split(":")[4]
             found = f"the role is in AWS account {number}, which was not read"
-            expected = f"AWS credentials of {number}: a profile of it, or a stack with a provider of it"
+            expected = f"AWS credentials for {number}: --profile, or --stack with a provider for it"
             yield Finding("", cluster, service_account, role, found=found, expected=expected)

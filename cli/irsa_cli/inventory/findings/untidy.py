@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from irsa.rules.mistakes import listed, named
+from irsa.rules.mistakes import named
 from irsa_cli.inventory.findings.kinds import Facts, kind
 from irsa_cli.inventory.output import Finding
 from irsa_world.model import Role
@@ -65,35 +65,3 @@ def unused(facts: Facts) -> Iterator[Finding]:
             continue
         found = f"last used: {last_used_text(role, facts.now)}"
         yield Finding(role=role.arn, found=found, expected=f"used in the last {UNUSED_DAYS} days")
-
-
-@kind(
-    "In no stack of --stack",
-    "No binding of these stacks declares it.",
-    bad="a role that somebody created beside the stacks",
-    good="a binding for it: irsa adopt",
-)
-def unmanaged(facts: Facts) -> Iterator[Finding]:
-    """Yield the roles and service accounts that no binding of the stacks declares."""
-    found_in = facts.world
-    if not found_in.stacks:
-        return
-    stacks, expected = f"stack {listed(found_in.stacks)}", "a binding with it"
-    for role in facts.kubernetes_roles:
-        if ("", role.arn, "", "") not in found_in.managed:
-            found = f"the role is in no binding of {stacks}"
-            yield Finding(role=role.arn, found=found, expected=expected)
-    unmanaged_ones = [
-        (cluster.name, str(each), each.role_arn)
-        for cluster, each in facts.world.annotated
-        if (cluster.issuer, each.role_arn, each.namespace, each.name) not in found_in.managed
-    ]
-    # What an add-on owns is nobody's to declare.
-    unmanaged_ones += [
-        (each.cluster.name, str(each.association), each.association.role_arn)
-        for each in facts.associated
-        if not each.association.owner_arn and each.association.place not in found_in.managed
-    ]
-    for place in dict.fromkeys(unmanaged_ones):
-        found = f"no binding of {stacks} has this service account and role"
-        yield Finding("", *place, found=found, expected=expected)

@@ -407,7 +407,7 @@ def test_a_policy_is_taken_over_with_its_document(tmp_path: Path) -> None:
     ("discovery", "tags", "file", "why"),
     [
         (with_policy(2), {"of": "x"}, Declared(), "attached 2 times"),
-        (with_policy(tags={"team": "x"}), {}, Declared(), "irsa would give it the role's"),
+        (with_policy(tags={"team": "x"}), {}, Declared(), "irsa would add those of the role"),
         (with_policy(), {}, Declared(deployed=frozenset({POLICY})), "in the state of the stack"),
         (with_policy(), {}, Declared(stacks={POLICY: "dev"}), "belongs to pulumi (dev): --take-from pulumi"),
         (with_policy(), {}, Declared({"bindings": {"x": {"policy": {"name": "READ"}}}}), "binding x declares it"),

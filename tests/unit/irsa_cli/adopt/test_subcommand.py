@@ -110,6 +110,17 @@ def test_a_cluster_by_its_name_is_looked_up(discovered: Any, tmp_path: Path, mon
         run(tmp_path, "--all")
 
 
+def test_defaults_of_the_project_are_those_of_a_file_without_any(discovered: Any, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(
+        "name: irsa\nruntime: python\nconfig: {irsa:defaults: {value: {path: /team/}}}\n"
+    )
+    file = tmp_path / "Pulumi.prod.yaml"
+
+    assert run(tmp_path, "--all") == GOOD
+    (binding,) = yaml.safe_load(file.read_text())["config"]["irsa:bindings"].values()
+    assert binding["role"] == {"name": "app", "path": "/"}
+
+
 STACK_FILE = f"config:\n  irsa:cluster: {{oidcIssuer: 'https://{host_path()}'}}\n"
 
 
@@ -201,7 +212,7 @@ def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
         "remove every `import:` and `importIds:`, and run `pulumi up --stack prod` again",
         "irsa verify --stack prod",
         "irsa prove --stack prod",
-        "let eksctl go, as said above for after `irsa prove`",
+        "remove what is adopted from eksctl, as said above",
     ]
     places = [next(index for index, step in enumerate(steps) if step.startswith(start)) for start in order]
     assert places == sorted(places)

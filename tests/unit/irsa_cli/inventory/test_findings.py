@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa_cli.inventory.output import Finding
-from irsa_world.model import AwsAccount, Cluster, ServiceAccount
+from irsa_world.model import AwsAccount
 from tests.unit.irsa_cli.inventory.estates import (
     CLUSTER_ARN,
     EC2_TRUST,
@@ -398,33 +398,6 @@ def test_misspelled_annotation() -> None:
     }
 
 
-def test_unmanaged() -> None:
-    names = ("app", "pods", "driver")
-    found = discovery(
-        [service_account("a", "app", "app"), *(service_account("a", each) for each in names[1:])],
-        [role("app", page_trust("a:app")), *(role(each, pods_trust(f"a:{each}")) for each in names[1:])],
-        associations=[association("a", "pods", "pods"), association("a", "driver", "driver", owner_arn=ADDON)],
-    )
-    green = Cluster("green", f"https://{GONE}", (ServiceAccount("green", "a", "app", {ROLE_ARN: role_arn("app")}),))
-    declared = replace(
-        found,
-        clusters=(green, *found.clusters),
-        stacks=("prod",),
-        managed=frozenset(
-            {
-                *(("", role_arn(each), "", "") for each in names),
-                (f"https://{ISSUER}", role_arn("app"), "a", "app"),
-                (CLUSTER_ARN, role_arn("pods"), "a", "pods"),
-            }
-        ),
-    )
-    less = replace(declared, managed=frozenset({(f"https://{ISSUER}", role_arn("app"), "a", "app")}))
-
-    assert [(each.cluster, about(each)) for each in of_kind("unmanaged", declared)] == [("green", "a/app app")]
-    assert {about(each) for each in of_kind("unmanaged", less)} == {*names, "a/app app", "a/pods pods"}
-    assert of_kind("unmanaged", replace(declared, stacks=())) == []
-
-
 # --- Associations of EKS Pod Identity --------------------------------------------------------------------------------
 
 
@@ -511,7 +484,7 @@ def test_what_is_wrong_with_an_annotation_says_that_an_association_wins() -> Non
 
     for kind, name in (("not-admitted", "app"), ("missing-role", "new")):
         (finding,) = of_kind(kind, found)
-        assert f"new Pods ask for {role_arn(name)} by an association" in finding.found
+        assert f"new Pods get {role_arn(name)} by an association" in finding.found
 
 
 # --- Who is admitted, and what cannot be read ------------------------------------------------------------------------
