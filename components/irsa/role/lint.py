@@ -14,7 +14,7 @@ from irsa.role.role_trust import STATEMENTS, RoleTrust
 from irsa.role.ways import ways_of
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, Place
-from irsa.rules.policies import Document, largest_policy_size
+from irsa.rules.policies import Document, policy_size
 from irsa.rules.quotas import MANAGED_POLICY_SIZE, USUAL_TOKEN_EXPIRATION, Usage, check_usage
 from irsa.rules.trust import minified
 from irsa.rules.unknown import known_or, least, without_missing
@@ -178,7 +178,7 @@ def split_policy(role: JudgedRole) -> Warnings:
     """
     document = role.documents.get(POLICY_DOCUMENT) if role.parts > 1 else None
     if document is not None:
-        size = largest_policy_size(minified(least(document)))
+        size = policy_size(minified(least(document)))
         found = f"{size:,} characters, which `pulumi up` splits over {role.parts} managed policies of the role"
         fix = "shorten it by wildcards or fewer Sids, or silence the rule with a reason"
         allowed = f"at most {MANAGED_POLICY_SIZE:,} in one managed policy (a quota of IAM)"
