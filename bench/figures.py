@@ -31,7 +31,7 @@ class Figure:
 
     name: str
     unit: str
-    """`s`, `MB` (1,000,000 bytes) or `times`."""
+    """`s` or `times`."""
     values: Sequence[float]
     """One for each run, in the order of the runs."""
     goal: float | None = None

@@ -7,15 +7,13 @@ import os
 import subprocess
 import sys
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from bench.bindings import real_size
 from bench.figures import Figure, compared
-from bench.measuring import in_turn, seconds
+from bench.measuring import in_turn
 from irsa.ways import TrustParts, trust_document
 from irsa_cli.main import main as irsa
 from irsa_cli.subcommands import SUBCOMMANDS
@@ -43,7 +41,6 @@ BINDING = """    app-%(number)d:
               Resource: arn:${partition}:s3:::bucket-%(number)d/*
 """
 
-TEAMS_GOAL, BOUNDARY = 1.3, "arn:aws:iam::111122223333:policy/teams"
 PREVIEWED, DIFF_RUNS, DIFF_GOAL = 1_070, 5, 1.6
 RECORD = ROOT / "tests" / "program" / "recorded" / "dev.json"
 # In all names of one binding's resources there, and in no others.
@@ -64,49 +61,14 @@ def check(folder: Path) -> list[Figure]:
     A stack file with 10,000 bindings is checked offline, in one process that is started already. The floor is PyYAML's
     C loader alone on the same file.
     """
-    file, wrong = folder / "Pulumi.bench.yaml", folder / "Pulumi.wrong.yaml"
+    file = folder / "Pulumi.bench.yaml"
     text = HEAD + "".join(BINDING % {"number": number, "team": number % 50} for number in range(CHECKED))
     file.write_text(text)
-    # With an error in every binding, the lines of all of them are looked up.
-    wrong.write_text(text.replace("serviceAccount:", "serviceAccout:"))
     checked = report_of(file)
     assert (list(checked.mistakes), list(checked.warnings), checked.bindings) == ([], [], CHECKED)
     loader = partial(yaml.load, file.read_bytes(), Loader=yaml.CSafeLoader)
     times = in_turn({"irsa": partial(report_of, file), "loader": loader}, CHECK_RUNS)
-    one, of_teams = _real_size(folder / "one", False), _real_size(folder / "teams", True)
-    times |= in_turn({"one": partial(report_of, one), "teams": partial(report_of, of_teams)}, CHECK_RUNS)
-    return [
-        compared("1,070 bindings in 732 files of teams, to one file", times["teams"], times["one"], "s", TEAMS_GOAL),
-        compared("10,000 bindings, to PyYAML's C loader", times["irsa"], times["loader"], "s"),
-        Figure("10,000 bindings with an error in each", "s", [seconds(partial(report_of, wrong))]),
-    ]
-
-
-def _real_size(folder: Path, has_teams: bool) -> Path:
-    """Write the bindings of a large organisation into one stack file, or into a file for each namespace."""
-    (folder / ".git").mkdir(parents=True)
-    (folder / "Pulumi.yaml").write_text("{name: irsa, runtime: python}")
-    every: dict[str, Any] = {}
-    teams: dict[str, Any] = {}
-    for name, those in groupby(real_size(), key=lambda each: each.namespace):
-        own = {
-            f"{name}_{each.name}": {
-                "serviceAccount": {"name": each.name, "namespace": name},
-                "policy": {"document": each.document},
-            }
-            for each in those
-        }
-        every |= own
-        teams[name] = {"files": f"{name}/*.irsa.yaml", "namespaces": [name], "keys": [f"{name}_*"]}
-        (folder / name).mkdir()
-        (folder / name / "roles.irsa.yaml").write_text(yaml.safe_dump({"bindings": own}))
-    settings = {"irsa:teams": teams} if has_teams else {"irsa:bindings": every}
-    settings |= {"irsa:cluster": {"name": "my-cluster"}, "irsa:defaults": {"permissionsBoundary": BOUNDARY}}
-    file = folder / "Pulumi.bench.yaml"
-    file.write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2", **settings}}))
-    checked = report_of(file)
-    assert (list(checked.mistakes), list(checked.warnings), checked.bindings) == ([], [], len(every))
-    return file
+    return [compared("10,000 bindings, to PyYAML's C loader", times["irsa"], times["loader"], "s")]
 
 
 def diff(folder: Path) -> list[Figure]:

@@ -32,12 +32,6 @@ OPERATIONS = {
 }
 GOALS = {"preview": 1.15, "second up": 1.15}
 VERIFY = (str(Path(sys.executable).with_name("irsa")), "verify", "--stack", STACK)
-# The program's own process says at its end what it used: the engine and the plugins are other processes.
-REPORTING = """import atexit, pathlib, resource, sys
-def report(usage=resource.getrusage, file=pathlib.Path(__file__).with_name("peak")):
-    file.write_text(str(usage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)))
-atexit.register(report)
-"""
 # AWS's default quotas, raised as an organisation of this size has them raised.
 QUOTAS = {AWS_ACCOUNT: {"RolesQuota": 20_000, "PoliciesQuota": 20_000, "AttachedPoliciesPerRoleQuota": 20}}
 
@@ -70,13 +64,8 @@ def floors(cloud: Cloud, folder: Path) -> list[Figure]:
             if operation == "up":
                 # Else what was measured is not comparable.
                 assert resources(irsa, "irsa-") == resources(bare, "bare-")
-                mine["memory"].append(peak(irsa))
-                its["memory"].append(peak(bare))
     to_the_floor = f"{BINDINGS} bindings, to the bare floor"
-    return [
-        *(compared(f"{each}, {to_the_floor}", mine[each], its[each], "s", GOALS.get(each)) for each in OPERATIONS),
-        compared(f"peak memory of the program, {to_the_floor}", mine["memory"], its["memory"], "MB"),
-    ]
+    return [compared(f"{each}, {to_the_floor}", mine[each], its[each], "s", GOALS.get(each)) for each in OPERATIONS]
 
 
 def organisation(cloud: Cloud, folder: Path) -> list[Figure]:
@@ -89,14 +78,12 @@ def organisation(cloud: Cloud, folder: Path) -> list[Figure]:
     """
     stack = irsa_stack(cloud, folder / "organisation", real_size(), PULUMI_SKIP_CHECKPOINTS="true")
     first = run(stack, *UP)
-    memory = peak(stack)
     say(f"  up: {first:.1f} s")
     second = [run(stack, *OPERATIONS["second up"]) for _ in range(REAL_SIZE_RUNS)]
     verify = [run(stack, *VERIFY) for _ in range(REAL_SIZE_RUNS)]
     return [
         Figure("up, 1,070 bindings", "s", [first]),
         Figure("second up, 1,070 bindings", "s", second),
-        Figure("peak memory of the program, 1,070 bindings", "MB", [memory]),
         Figure("irsa verify, 1,070 bindings", "s", verify),
     ]
 
@@ -113,11 +100,6 @@ def run(stack: Stack, *command: str) -> float:
     if answer.returncode:
         raise FailedError(f"{' '.join(command)}:\n{answer.stdout[-4000:]}{answer.stderr[-4000:]}")
     return taken
-
-
-def peak(stack: Stack) -> float:
-    """Return the megabytes that the program's own process used at most, in the last command that ran it."""
-    return float((stack.folder / "peak").read_text()) / 1_000_000
 
 
 def resources(stack: Stack, prefix: str) -> list[tuple[str, str]]:
@@ -147,7 +129,7 @@ def write_project(folder: Path, program: Path, project: dict[str, Any], settings
     folder.mkdir()
     project["runtime"]["options"]["virtualenv"] = str(ROOT / ".venv")
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
-    (folder / "__main__.py").write_text(REPORTING + program.read_text())
+    (folder / "__main__.py").write_text(program.read_text())
     config = {"aws:region": "us-west-2", "aws:allowedAccountIds": [AWS_ACCOUNT], "kubernetes:context": "irsa-sandbox"}
     (folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": {**config, **settings}}))
 

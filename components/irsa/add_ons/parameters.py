@@ -8,7 +8,7 @@ from irsa.rules.arns import PARTITIONS
 from irsa.rules.mistakes import Mistake, shortened
 from irsa.rules.names import CLUSTER
 
-PARTITION = rf"(?P<partition>{'|'.join(PARTITIONS)})"
+PARTITION = f"({'|'.join(PARTITIONS)})"
 REGION, AWS_ACCOUNT = r"[a-z]+(-[a-z]+)+-\d+", "[0-9]{12}"
 WILDCARDS = r"[\w.+=@/*?-]+"
 
@@ -18,7 +18,7 @@ class Parameter(NamedTuple):
 
     Attributes:
         what: In words.
-        pattern: Of each string. Its group `value` is what a statement gets; `partition`, where it has one, is checked.
+        pattern: Of each string. Its group `value` is what a statement gets.
         fix: What to do with another one.
     """
 
@@ -31,11 +31,6 @@ class Parameter(NamedTuple):
         """Return what a statement gets for a string."""
         found = re.fullmatch(self.pattern, text, re.ASCII)
         return found["value"] if found else text
-
-    def partition(self, text: str) -> str | None:
-        """Return the partition of the ARN that a string is; None for a name or an ID."""
-        found = re.fullmatch(self.pattern, text, re.ASCII)
-        return found.groupdict().get("partition") if found else None
 
     def check(self, text: str) -> str:
         """Return a string that a statement can name.

@@ -78,8 +78,9 @@ def _policy(
 def _check_partition(arguments: Arguments, place: Place, values: object, where: Where) -> None:
     """Add the values of a parameter that are in another partition than the role."""
     for index, text in enumerate(list_of(values)):
-        written = PARAMETERS[str(place[-1])].partition(text) if isinstance(text, str) else None
-        wrong = written and wrong_partition(text, written, where.partition)
+        # A name or an ID is in no partition.
+        is_arn = isinstance(text, str) and text.startswith("arn:")
+        wrong = wrong_partition(text, text.split(":")[1], where.partition) if is_arn else None
         arguments.found += [((*place, index), wrong)] if wrong else []
 
 

@@ -6,13 +6,13 @@ Characters of names and paths: https://docs.aws.amazon.com/IAM/latest/UserGuide/
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, shortened
-from irsa.rules.names import CLUSTER, IAM_NAME, IAM_WORDS, LONGEST_PATH, PATH, POLICY, REGION, ROLE_NAMES, check_name
+from irsa.rules.names import CLUSTER, IAM_WORDS, LONGEST_PATH, POLICY, REGION, ROLE_NAMES
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc")
 LONGEST_ISSUER = 255
@@ -23,12 +23,35 @@ EXAMPLES = {
     "role": "arn:aws:iam::111122223333:role/my-role",
     "policy": "arn:aws:iam::111122223333:policy/my-policy",
     "oidc-provider": "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
+    "cluster": "arn:aws:eks:us-west-2:111122223333:cluster/my-cluster",
 }
-# AWS's policies for the drivers that run on EKS, whose ARNs have a path:
-# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEBSCSIDriverPolicy.html
-# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEFSCSIDriverPolicy.html
-POLICIES_WITH_A_PATH = {
-    name: f"service-role/{name}" for name in ("AmazonEBSCSIDriverPolicy", "AmazonEFSCSIDriverPolicy")
+# What a part of an ARN is called, its pattern, and that in words.
+_Part = tuple[str, str, str]
+
+
+def _of_iam(kind: str, aws_account: str, resource: str, words: str) -> Sequence[_Part]:
+    service, region = ("service", "iam", "'iam'"), ("region", "", "'' (an ARN of IAM has no region)")
+    resources = ("resource", f"{kind}/{resource}", f"{kind}/{words}")
+    return service, region, ("AWS account", aws_account, "12 digits"), resources
+
+
+def _named(longest: int) -> tuple[str, str]:
+    pattern = f"([A-Za-z0-9_+=,.@/-]{{1,{LONGEST_PATH - 2}}}/)?[A-Za-z0-9_+=,.@-]{{1,{longest}}}"
+    return pattern, f"NAME: at most {longest} characters of {IAM_WORDS}, which a path may precede, such as team/"
+
+
+_URL = rf"(?=.{{1,{LONGEST_ISSUER}}}\Z){HOST_PATH}"
+# The parts after the partition.
+_PARTS: Mapping[str, Sequence[_Part]] = {
+    "role": _of_iam("role", "[0-9]{12}", *_named(ROLE_NAMES.longest)),
+    "policy": _of_iam("policy", "[0-9]{12}|aws", *_named(POLICY.longest)),
+    "oidc-provider": _of_iam("oidc-provider", "[0-9]{12}", _URL, f"HOST/PATH, at most {LONGEST_ISSUER} characters"),
+    "cluster": (
+        ("service", "eks", "'eks'"),
+        ("region", REGION.pattern, REGION.words),
+        ("AWS account", "[0-9]{12}", "12 digits"),
+        ("resource", rf"cluster/(?=.{{1,{CLUSTER.longest}}}\Z){CLUSTER.pattern}", f"cluster/NAME: {CLUSTER.words}"),
+    ),
 }
 
 
@@ -86,9 +109,7 @@ def cluster_of_association(arn: str) -> str:
     return f"{place}:cluster/{name.partition('/')[0]}" if name else ""
 
 
-CLUSTER_EXAMPLE = ClusterArn("aws", "us-west-2", "111122223333", "my-cluster")
-
-
+# The same ones occur in many bindings of a stack.
 @functools.lru_cache(maxsize=4096)
 def parse_cluster_arn(text: str) -> ClusterArn:
     """Return the parts of the ARN of an EKS cluster.
@@ -96,26 +117,10 @@ def parse_cluster_arn(text: str) -> ClusterArn:
     Raises:
         Mistake: It is not one; the message names the wrong part.
     """
-    allowed, fix = f"an ARN such as {CLUSTER_EXAMPLE}", f"copy the ARN from `{commands.SHOW_CLUSTER_ARN}`"
-    found = re.fullmatch(r"arn:([^:]*):([^:]*):([^:]*):([^:]*):([^/]*)/(.*)", text, re.DOTALL)
-    if found is None:
-        raise Mistake(f"{shortened(text)}: not the ARN of an EKS cluster", allowed, fix)
-    partition, service, region, account_id, kind, name = found.groups()
-    checks = (
-        (partition in PARTITIONS, f"the partition is {partition!r}, not one of {', '.join(PARTITIONS)}"),
-        (service == "eks", f"the service is {service!r}, not 'eks'"),
-        (re.fullmatch("[0-9]{12}", account_id) is not None, f"the AWS account is {account_id!r}, not 12 digits"),
-        (kind == "cluster", f"the resource type is {kind!r}, not 'cluster'"),
-    )
-    problem = next((problem for is_right, problem in checks if not is_right), None)
-    if problem:
-        raise Mistake(f"{shortened(text)}: {problem}", allowed, fix)
-    check_name(region, REGION)
-    check_name(name, CLUSTER)
-    return ClusterArn(partition, region, account_id, name)
+    partition, _, region, account_id, resource = _parts(text, "cluster")
+    return ClusterArn(partition, region, account_id, resource.partition("/")[2])
 
 
-# The same ones occur in many bindings of a stack.
 @functools.lru_cache(maxsize=4096)
 def parse_iam_arn(text: str, resource_type: str) -> Arn:
     """Return the parts of an IAM ARN of the given type (`role`, `policy`, `oidc-provider`).
@@ -123,18 +128,30 @@ def parse_iam_arn(text: str, resource_type: str) -> Arn:
     Raises:
         Mistake: It is not such an ARN; the message names the wrong part.
     """
-    example = EXAMPLES[resource_type]
-    parts = text.split(":")
-    problem = _problem_of(parts, resource_type)
-    if problem:
-        fix = f"copy the ARN from `{commands.LIST_ARNS[resource_type](commands.AwsPlace())}` or the IAM console"
-        if resource_type == "policy" and re.fullmatch(f"{PATH}{IAM_NAME}", f"/{text}"):
-            fix = _advice_for_name(text)
-        if resource_type == "oidc-provider" and not text:
-            # https://www.pulumi.com/registry/packages/eks/api-docs/cluster/: without a provider its output is empty.
-            fix += "; if it is the output of an eks.Cluster, set createOidcProvider there"
-        raise Mistake(f"{text!r}: {problem}", f"an ARN such as {example}", fix)
-    return Arn(parts[1], parts[4], resource_type, ":".join(parts[5:]).split("/", 1)[1])
+    partition, _, _, account_id, resource = _parts(text, resource_type)
+    return Arn(partition, account_id, resource_type, resource.partition("/")[2])
+
+
+def _parts(text: str, kind: str) -> Sequence[str]:
+    """Return the parts of an ARN behind its first colon."""
+    expected = (("partition", "|".join(PARTITIONS), f"one of {', '.join(PARTITIONS)}"), *_PARTS[kind])
+    first, *parts = text.split(":", 5)
+    problem: str | None = "not an ARN (it has six parts, separated by colons, and the first is `arn`)"
+    if first == "arn" and len(parts) == len(expected):
+        wrong = (
+            f"the {name} is {shortened(part)}, not {words}"
+            for part, (name, pattern, words) in zip(parts, expected, strict=True)
+            if not re.fullmatch(pattern, part, re.ASCII)
+        )
+        problem = next(wrong, None)
+    if problem is None:
+        return parts
+    command = commands.SHOW_CLUSTER_ARN if kind == "cluster" else commands.LIST_ARNS[kind](commands.AwsPlace())
+    fix = f"copy the ARN from `{command}`"
+    if kind == "oidc-provider" and not text:
+        # https://www.pulumi.com/registry/packages/eks/api-docs/cluster/: without a provider its output is empty.
+        fix += "; if it is the output of an eks.Cluster, set createOidcProvider there"
+    raise Mistake(f"{shortened(text)}: {problem}", f"an ARN such as {EXAMPLES[kind]}", fix)
 
 
 def iam_arn(text: object, resource_type: str) -> Arn | None:
@@ -142,54 +159,6 @@ def iam_arn(text: object, resource_type: str) -> Arn | None:
     with suppress(Mistake):
         return parse_iam_arn(str(text), resource_type)
     return None
-
-
-def _advice_for_name(name: str) -> str:
-    """Return the ARNs that a policy may have of which only the name is known, and what in them is not known."""
-    resource = POLICIES_WITH_A_PATH.get(name, name)
-    arns = [str(Arn("aws", owner, "policy", resource)) for owner in ("aws", "111122223333")]
-    advice = f"write {arns[0]} if it is AWS's"
-    if resource == name:
-        advice += f", or {arns[1]} with the number of your AWS account"
-    if "/" not in resource:
-        advice += "; if it has a path, such as service-role/, write it before the name"
-    return f"{advice}; in China, write aws-cn for the partition, in GovCloud aws-us-gov"
-
-
-def _problem_of(parts: list[str], resource_type: str) -> str | None:
-    if len(parts) < 6 or parts[0] != "arn":  # noqa: PLR2004 (an ARN has six parts)
-        return "not an ARN (it has six parts, separated by colons, and the first is `arn`)"
-    _, partition, service, region, aws_account = parts[:5]
-    resource = ":".join(parts[5:])
-    pattern = "[0-9]{12}|aws" if resource_type == "policy" else "[0-9]{12}"
-    is_account = re.fullmatch(pattern, aws_account) is not None
-    kind, _, rest = resource.partition("/")
-    checks = (
-        (partition in PARTITIONS, f"the partition is {partition!r}, not one of {', '.join(PARTITIONS)}"),
-        (service == "iam", f"the service is {service!r}, not 'iam'"),
-        (region == "", f"the region is {region!r}, but an IAM ARN has an empty region"),
-        (is_account, f"the AWS account is {aws_account!r}, not 12 digits"),
-        (kind == resource_type, f"the resource type is {kind!r}, not {resource_type!r}"),
-        (bool(rest) and not rest.endswith("/"), "the resource has no name"),
-        (not re.search(r"[\s*?]", rest), "the resource's name contains a space or a wildcard"),
-        *_checks_of_resource(rest, resource_type),
-    )
-    return next((problem for is_right, problem in checks if not is_right), None)
-
-
-def _checks_of_resource(rest: str, resource_type: str) -> Iterator[tuple[bool, str]]:
-    """Yield what a resource's path and name must be, each with the problem where they are not."""
-    if resource_type == "oidc-provider":
-        yield re.fullmatch(HOST_PATH, rest) is not None, "the resource is not the host and path of an https URL"
-        yield len(rest) <= LONGEST_ISSUER, f"the resource has over {LONGEST_ISSUER} characters"
-        return
-    path, _, name = f"/{rest}".rpartition("/")
-    longest = {"role": ROLE_NAMES, "policy": POLICY}[resource_type].longest
-    allowed = f"{IAM_WORDS}, and / in a path"
-    is_allowed = re.fullmatch(f"{PATH}{IAM_NAME}", f"/{rest}") is not None
-    yield is_allowed, f"the resource's name contains other characters than {allowed}"
-    yield len(name) <= longest, f"the name has {len(name)} characters, more than {longest}"
-    yield len(path) < LONGEST_PATH, f"the path has {len(path) + 1} characters, more than {LONGEST_PATH}"
 
 
 def check_issuer(issuer: str) -> str:

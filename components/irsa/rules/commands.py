@@ -17,9 +17,6 @@ from typing import Concatenate, NamedTuple
 
 from irsa.rules.mistakes import visible
 
-# The only client ID that eksctl gives to a provider:
-# https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html
-EKSCTL_AUDIENCE = "sts.amazonaws.com"
 # How a value begins that the AWS CLI does not send as it is: it reads JSON, and sends what is in a file, or at a URL:
 # https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html (of version 1, URLs too)
 _READ_BY_AWS = re.compile(r"\s*\[|(fileb?|https?)://")
@@ -166,8 +163,6 @@ delete_association = _aws(
 wait_for_cluster = _aws("aws eks wait cluster-active --name {cluster}")
 # https://docs.aws.amazon.com/cli/latest/reference/iam/create-open-id-connect-provider.html
 _create_provider = _aws("aws iam create-open-id-connect-provider --url {issuer} --client-id-list {audiences}")
-# https://github.com/eksctl-io/eksctl: its --profile and --region are those of the AWS CLI.
-_associate_provider = _aws("eksctl utils associate-iam-oidc-provider --cluster {cluster} --approve")
 # Adds an audience to the client ID list.
 add_client_id = _aws(
     "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider_arn} "
@@ -178,16 +173,6 @@ add_client_id = _aws(
 def create_provider(place: AwsPlace, issuer: str, audiences: Iterable[str]) -> str:
     """Return the command that creates an IAM OIDC provider which the stack does not create."""
     return _create_provider(place, issuer, sorted(audiences))
-
-
-def associate_provider(
-    place: AwsPlace, cluster: str, issuer: str, audiences: Iterable[str] = (EKSCTL_AUDIENCE,)
-) -> str:
-    """Return the command that creates the IAM OIDC provider of an EKS cluster in the cluster's AWS account."""
-    only_eksctls = {*audiences} == {EKSCTL_AUDIENCE}
-    if only_eksctls:
-        return _associate_provider(place, cluster)
-    return create_provider(place._replace(region=""), issuer, audiences)
 
 
 def update_kubeconfig(place: AwsPlace, cluster: str | None, context: str, kubeconfig: str) -> str:

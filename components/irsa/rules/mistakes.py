@@ -14,6 +14,7 @@ COMPARED = 1_000
 # A colon at its start would command CI, and at its end introduce what follows.
 PLAIN = re.compile(r"(?!:)[\w./:@+=,*~${}-]+(?<!:)", re.ASCII)
 Place = tuple[str | int, ...]
+"""A path within a value: keys of mappings and indexes of lists."""
 
 
 class Written(str):
@@ -26,9 +27,6 @@ class Written(str):
         step = super().__new__(cls, text)
         step.written = text if written is None else written
         return step
-
-
-"""A path within a value: keys of mappings and indexes of lists."""
 
 
 def path_of(parts: Iterable[str | int]) -> str:

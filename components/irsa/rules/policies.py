@@ -30,9 +30,7 @@ DEEPEST = 100
 TOO_DEEP = f"values nested more than {DEEPEST} deep"
 
 
-# AWS says that white space is not counted, and not whether that within a string is. So a document is divided by the
-# higher figure, and refused by the lower one. White space is that of JSON; a no-break space is a character.
-_WHITE_SPACE = re.compile(r"[ \t\n\r]+")
+# AWS says that white space is not counted, and not whether that within a string is: here it counts.
 _STRING_OR_WHITE_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\n\r]+')
 
 
@@ -49,12 +47,7 @@ class Document(NamedTuple):
 
 
 def policy_size(document: str) -> int:
-    """Return the size in characters that IAM counts at least: without any white space."""
-    return len(_WHITE_SPACE.sub("", document))
-
-
-def largest_policy_size(document: str) -> int:
-    """Return the size in characters that IAM counts at most: with the white space in strings."""
+    """Return the size in characters that IAM counts at most: without the white space between strings."""
     return len(_STRING_OR_WHITE_SPACE.sub(lambda found: found[1] or "", document))
 
 
@@ -162,20 +155,18 @@ def split_document(document: dict[str, Any], longest: int = MANAGED_POLICY_SIZE)
         Mistake: One statement alone is too long.
     """
     whole = minified(document)
-    if largest_policy_size(whole) <= longest:
+    if len(whole) <= longest:
         return [whole]
     statements = document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
     frame = {key: value for key, value in document.items() if key != "Statement"}
     # The size of a part is that of its frame, its statements and the commas between them.
-    empty = minified({**frame, "Statement": []})
-    frame_size = largest_policy_size(empty)
+    frame_size = len(minified({**frame, "Statement": []}))
     parts: list[list[Any]] = []
     sizes: list[int] = []
     for index, statement in enumerate(statements):
-        text = minified(statement)
-        size, least = largest_policy_size(text), policy_size(empty) + policy_size(text)
-        if least > longest:
-            found = f"statement {index} alone has {least:,} characters without white space"
+        size = len(minified(statement))
+        if frame_size + size > longest:
+            found = f"statement {index} alone has {frame_size + size:,} characters"
             fix = "split it into several statements, by actions or resources"
             raise Mistake(found, f"at most {longest:,} in one managed policy", fix)
         room = next((number for number, used in enumerate(sizes) if used + 1 + size <= longest), None)
@@ -210,13 +201,12 @@ def tags_usage(what: str, tags: Mapping[str, object]) -> Usage:
 def trust_usage(trust_policy: str, quota: int = TRUST_POLICY_SIZE) -> Usage:
     """Return how much of the quota a trust policy uses, in characters without white space."""
     what, setting = "characters of the trust policy", ("quotas", "trust_policy_size")
-    return Usage(what, policy_size(trust_policy), quota, setting, largest_policy_size(trust_policy))
+    return Usage(what, policy_size(trust_policy), quota, setting)
 
 
 def document_usage(document: str) -> Usage:
     """Return how much of the quota one managed policy uses, in characters without white space."""
-    what = "characters of the policy document"
-    return Usage(what, policy_size(document), MANAGED_POLICY_SIZE, None, largest_policy_size(document))
+    return Usage("characters of the policy document", policy_size(document), MANAGED_POLICY_SIZE)
 
 
 def role_usages(
@@ -225,7 +215,5 @@ def role_usages(
     """Yield how much a role's permissions use of each quota, at least, with the argument that adds to it."""
     attached = Usage("managed policies of the role", attached_policies, quota, ("quotas", "attached_policies"))
     yield ("policy_arns",), attached
-    sizes = [(policy_size(document), largest_policy_size(document)) for document in inline_policies]
-    least, most = sum(size for size, _ in sizes), sum(size for _, size in sizes)
-    what = "characters of all inline policies"
-    yield ("inline_policies",), Usage(what, least, INLINE_POLICIES_SIZE, None, most)
+    used = sum(map(policy_size, inline_policies))
+    yield ("inline_policies",), Usage("characters of all inline policies", used, INLINE_POLICIES_SIZE)

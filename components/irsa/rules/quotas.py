@@ -25,18 +25,15 @@ class Usage(NamedTuple):
     quota: int
     setting: Place | None = None
     """The argument that holds the quota, where AWS raises it on request."""
-    at_most: int | None = None
-    """How much may be used, where AWS's documentation does not say what counts; `used` is the least."""
 
     @property
     def share(self) -> float:
-        """The largest part of the quota that may be used."""
-        return max(self.used, self.at_most or 0) / self.quota
+        """The part of the quota that is used."""
+        return self.used / self.quota
 
     def __str__(self) -> str:
         """Return used and quota, such as `characters of the trust policy: 1,700 of 2,048`."""
-        used = f"{self.used:,} to {self.at_most:,}" if (self.at_most or 0) > self.used else f"{self.used:,}"
-        return f"{self.what}: {used} of {self.quota:,}"
+        return f"{self.what}: {self.used:,} of {self.quota:,}"
 
 
 def check_usage(usage: Usage) -> bool:

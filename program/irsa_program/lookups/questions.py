@@ -205,8 +205,6 @@ class Questions:
         asked = self._asked(aws_account)
         at = asked.options._replace(region="")
         command = commands.create_provider(at, issuer, audiences)
-        if settings.name and is_of_cluster:
-            command = commands.associate_provider(self.place(settings), settings.name, issuer, audiences)
         missing = LookupFailure.of(
             place,
             NO_PROVIDER.format(aws_account=provider.account_id, issuer=issuer),

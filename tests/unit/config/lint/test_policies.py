@@ -15,7 +15,6 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from irsa.evaluation.lint import actions
 from irsa.evaluation.lint.managed_policies import aws_policies, replaced
-from irsa.rules.arns import POLICIES_WITH_A_PATH
 from irsa.rules.leaves import items_of
 from irsa.rules.unknown import SECRET
 from tests.unit.config.lint.scene import APP, inline, places, policy, warnings
@@ -279,7 +278,6 @@ def test_a_policy_that_a_newer_one_replaces() -> None:
 
 def test_the_lists_agree() -> None:
     assert len(aws_policies().keys) > 1_500
-    assert {*POLICIES_WITH_A_PATH.values()} <= aws_policies().keys
     for old, new in replaced().items():
         assert new.keys() == {"by", "date", "source", "why"}, old
         assert new["by"] in aws_policies().keys

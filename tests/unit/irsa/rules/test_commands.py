@@ -57,7 +57,6 @@ CALLS: dict[str, Callable[[str], str]] = {
     **dict(of_templates()),
     **dict(of_places()),
     "create_provider": lambda value: commands.create_provider(AWS, value, ["sts.amazonaws.com", "ci"]),
-    "associate_provider": lambda value: commands.associate_provider(AWS, "prod", ISSUER, [value]),
     "clear_association": lambda value: commands.clear_association(AWS, "prod", value, ["policy"]),
     "remove_annotations": lambda value: commands.remove_annotations(CLUSTER, "team-a", "app", value, "a/b"),
     "annotate": lambda value: commands.annotate(CLUSTER, "team-a", "app", "a/b", value),
