@@ -18,7 +18,7 @@ from irsa.imported import import_hooks, inline_policy_hooks
 from irsa.later import InvalidArgumentsError, Later, Read, applied, parsed
 from irsa.read import REDACTED, ArgumentMistakes
 from irsa.resources import ARN_OF_THE_ROLE, THE_ROLE, THE_SERVICE_ACCOUNT, DeclaredResource, Ref
-from irsa.role.in_aws_account import AwsAccount, clusters_elsewhere
+from irsa.role.in_aws_account import PartialAwsAccount, clusters_elsewhere
 from irsa.role.lint import RULES, JudgedRole, findings
 from irsa.rules.annotations import PATCH_FORCE, ROLE_KEY, webhook_annotations
 from irsa.rules.mistakes import Mistake, Place, path_of
@@ -250,7 +250,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
         def compare(found: Sequence[Any]) -> None:
             (known, account_id), secret = found
-            wrong = clusters_elsewhere(known, AwsAccount(None, account_id))
+            wrong = clusters_elsewhere(known, PartialAwsAccount(None, account_id))
             if mistakes := [(("cluster_arns",), REDACTED if secret else mistake) for _, mistake in wrong]:
                 raise InvalidArgumentsError(ArgumentMistakes(self._name, mistakes, self._spec.reading.spelling))
 
