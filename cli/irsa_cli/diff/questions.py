@@ -5,29 +5,18 @@ The properties are those of Pulumi's plugins: https://www.pulumi.com/registry/pa
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from irsa import types
+from irsa import outputs, types
 from irsa.rules.mistakes import named
+from irsa_cli.diff.rows import CANNOT_TELL, Row
+from irsa_world.state.preview import DEFAULTS, DELETE, REPLACE, Step
+from irsa_world.state.resource import Resource, is_secret, known_text
 
 # Who may assume a role, what it may do, what a guard stops; and what decides none of these.
 WHO, WHAT, GUARD, TEXT = "who", "what", "guard", ""
-
-
-@dataclass(frozen=True)
-class Undecided:
-    """A role, or what gives something to one, of which irsa cannot tell whether more is allowed.
-
-    Attributes:
-        role: Name of the role; of another resource, its logical name.
-        role_arn: ARN of the role; empty where IAM is going to choose its name.
-        reason: Why.
-    """
-
-    role: str
-    role_arn: str
-    reason: str
+# Nothing in a cloud changes with these; what is in them has steps of its own.
+GROUPS = frozenset({"pulumi:pulumi:Stack", outputs.COMPONENT_TYPE, outputs.GUARD_TYPE})
 
 
 class Kind(NamedTuple):
@@ -36,14 +25,10 @@ class Kind(NamedTuple):
     Attributes:
         word: What they are called.
         properties: The question of each property; of one that is not here, none.
-        document: The property that is a policy document; empty without one.
-        title: What that document is called.
     """
 
     word: str
     properties: Mapping[str, str] = {}
-    document: str = ""
-    title: str = ""
 
 
 _NAMES = ("name", "namePrefix", "path")
@@ -66,18 +51,12 @@ KINDS: Mapping[str, Kind] = {
             **_asked(WHAT, *_TAGS, "inlinePolicies", "managedPolicyArns", "permissionsBoundary"),
             **_asked(TEXT, "description", "forceDetachPolicies", "maxSessionDuration"),
         },
-        "assumeRolePolicy",
-        "trust policy",
     ),
     types.POLICY: Kind(
         "policy",
         {**_asked(WHAT, *_NAMES, "policy"), **_asked(TEXT, *_TAGS, "description", "delayAfterPolicyCreationInMs")},
-        "policy",
-        "policy document",
     ),
-    types.INLINE_POLICY: Kind(
-        "inline policy", _asked(WHAT, "name", "namePrefix", "role", "policy"), "policy", "policy document"
-    ),
+    types.INLINE_POLICY: Kind("inline policy", _asked(WHAT, "name", "namePrefix", "role", "policy")),
     types.ATTACHMENT: Kind("policy attachment", _asked(WHAT, "role", "policyArn")),
     types.POLICY_ATTACHMENT: Kind("policy attachment", {**_asked(WHAT, "roles", "policyArn"), "name": TEXT}),
     types.POD_IDENTITY_ASSOCIATION: Kind(
@@ -87,8 +66,6 @@ KINDS: Mapping[str, Kind] = {
             **_asked(WHAT, "disableSessionTags", "policy"),
             **_asked(TEXT, *_TAGS),
         },
-        "policy",
-        "session policy",
     ),
     types.OIDC_PROVIDER: Kind(
         "OIDC provider", {**_asked(WHO, "url", "clientIdLists"), **_asked(TEXT, *_TAGS, "thumbprintLists")}
@@ -105,21 +82,41 @@ KINDS: Mapping[str, Kind] = {
 }
 # Types that give somebody something in IAM or EKS.
 GIVING = re.compile(r"aws:iam/|aws-native:iam:|aws:eks/(access|podIdentity)")
-NOT_COMPARED = "irsa does not compare what resources of this type give:"
-PROPERTY_NOT_COMPARED = "irsa does not compare what this property gives:"
+_OF_TYPE = "irsa does not compare what resources of this type give:"
+_OF_PROPERTY = "irsa does not compare what this property gives:"
 
 
-def not_compared(changed: Iterable[tuple[str, str, Iterable[str]]]) -> Iterator[Undecided]:
-    """Yield what changes and may give somebody something, of which nothing is asked.
-
-    Changed are types, logical names, and the properties that change.
-    """
-    for type_, name, properties in changed:
+def not_compared(steps: Iterable[Step]) -> Iterator[Row]:
+    """Yield what changes and may give somebody something, of which nothing is asked."""
+    for each in steps:
+        type_, name = each.resource.type, each.resource.name
         if not GIVING.match(type_):
             continue
-        if type_ not in KINDS:
-            yield Undecided(name, "", f"{NOT_COMPARED} {named(type_)}")
-            continue
-        for each in properties:
-            if each not in KINDS[type_].properties and each != "protect":
-                yield Undecided(name, "", f"{PROPERTY_NOT_COMPARED} {named(each)}")
+        reasons = [f"{_OF_TYPE} {named(type_)}"]
+        if kind := KINDS.get(type_):
+            reasons = [f"{_OF_PROPERTY} {named(one)}" for one in _changed(each) if one not in kind.properties]
+        if reasons:
+            yield Row("permission", "changes", f"what {named(name)} gives", CANNOT_TELL, reasons, role=name)
+
+
+def _changed(step: Step) -> Iterator[str]:
+    """Yield the names of the properties that change; of what is deleted none."""
+    before, after = step.old.inputs if step.old else {}, step.new.inputs if step.new else {}
+    for name in dict.fromkeys((*before, *after) if step.new else ()):
+        was, becomes = before.get(name), after.get(name)
+        # Two secrets look alike, whether they are or not.
+        if name != DEFAULTS and ((was or None) != (becomes or None) or (name in step.reasons and is_secret(becomes))):
+            yield name
+
+
+def resource_rows(steps: Iterable[Step]) -> Iterator[Row]:
+    """Yield what is deleted or replaced."""
+    for each in steps:
+        resource = each.resource
+        if each.operation in {DELETE, REPLACE} and resource.type not in GROUPS:
+            kind = KINDS.get(resource.type, Kind(named(resource.type)))
+            yield Row("resource", each.operation, f"{kind.word} {named(_name(resource))}")
+
+
+def _name(resource: Resource) -> str:
+    return known_text(resource.inputs.get("name")) or resource.text("metadata", "name") or resource.name

@@ -2,10 +2,10 @@
 
 import argparse
 
-from irsa_cli.diff.fail_on import FAIL_ON
+from irsa_cli.diff.rows import GATES
 from irsa_cli.options import stack_name
 
-FAIL_ON_HELP = f"exit code 1 if there are any: {', '.join(FAIL_ON)}; 3 if irsa cannot tell (repeatable)"
+FAIL_ON_HELP = f"exit code 1 if there are any: {', '.join(GATES)}; 3 if irsa cannot tell (repeatable)"
 
 DESCRIPTION = """\
 Show what `pulumi up` would change, in words: first who gains or loses the
@@ -21,7 +21,7 @@ examples:
   irsa diff --stack dev --refresh
   irsa diff --stack dev --preview preview.json --markdown comment.md
   irsa diff --stack dev --fail-on gains --fail-on permissions"""
-OUTPUT = "irsa_cli.diff.output:Diff"
+OUTPUT = "irsa_cli.diff.rows:Diff"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--preview", metavar="FILE", help="read what `pulumi preview --json` printed; - is standard input"
     )
     parser.add_argument("--refresh", action="store_true", help="begin with what AWS and Kubernetes have now")
-    parser.add_argument("--fail-on", metavar="WHAT", action="append", default=[], choices=FAIL_ON, help=FAIL_ON_HELP)
+    parser.add_argument("--fail-on", metavar="WHAT", action="append", default=[], choices=GATES, help=FAIL_ON_HELP)
     parser.add_argument(
         "--markdown", metavar="FILE", help="also write Markdown for a comment to FILE; - prints it in place of the text"
     )
