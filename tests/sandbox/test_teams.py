@@ -54,7 +54,7 @@ def test_a_binding_moves_to_its_team_and_back(deploy: Callable[..., Project], cl
     said = irsa(project, "check", "--live", "Pulumi.test.yaml").stdout
     assert "is replaced" in said
     assert "path changes" in said
-    assert "~ replace: role payments-api" in irsa(project, "diff", "--stack", "test").stdout
+    assert "~ replace: Role payments-api" in irsa(project, "diff", "--stack", "test").stdout
     assert project.up()["replace"] > 0
     (role,) = [each for each in cloud.aws("iam").list_roles()["Roles"] if each["Path"] == ROLE["path"]]
     assert role["RoleName"].startswith("payments-api")

@@ -14,6 +14,7 @@ from irsa.rules.unknown import Unknown
 from irsa_cli.diff.dangerous import is_dangerous, is_dangerous_policy
 from irsa_cli.diff.gains import Gain, gains
 from irsa_cli.diff.rows import CANNOT_TELL, CERTAIN, DANGEROUS, Row, some
+from irsa_cli.diff.trust import changed_roles
 from irsa_world.model import UNNAMED, known_arn, role_name
 from irsa_world.sessions import Sessions
 from irsa_world.state.planned import ANY_TAG, CHANGES_UNREAD, NOT_THERE, OTHER_UNKNOWN, UNREAD
@@ -110,7 +111,6 @@ def permission_rows(
     """
     before, after = both
     compared: dict[str, tuple[Sequence[Gain], Sequence[Gain]]] = {}
-    tags = functools.cache(lambda: _of_tags(_documents_of(before, after)))
     limited = _session_policies(before, after)
     changed = changed_permits(*permitted)
     for arn in sorted({*changed, *limited}):
@@ -131,7 +131,7 @@ def permission_rows(
                 yield row("permission", change, said_, danger=DANGEROUS if is_risky else "", policies=arns)
         sessions = after if arn in after.roles else before
         reasons = [sessions.problems[arn]] if arn in changed and sessions.roles[arn].trust is NOT_THERE else []
-        reasons += [*_open_questions(old, new, tags, not_read), *limited.get(arn, ())]
+        reasons += [*_open_questions(old, new, not_read), *limited.get(arn, ())]
         if reasons:
             yield row("permission", "changes", f"what {text(arn)} may do", CANNOT_TELL, reasons)
 
@@ -185,10 +185,8 @@ def _session_policies(before: Sessions, after: Sessions) -> dict[str, list[str]]
     return found
 
 
-def _open_questions(
-    old: Permits, new: Permits, of_stack: Callable[[], str], not_read: Mapping[str, str]
-) -> Iterator[str]:
-    """Yield why what a role may do cannot be told in full; with the documents of the stack, which may ask for tags."""
+def _open_questions(old: Permits, new: Permits, not_read: Mapping[str, str]) -> Iterator[str]:
+    """Yield why what a role may do cannot be told in full."""
     if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
         yield UNKNOWN
     # A role that is new, or goes, has nothing beside its policies on which more could depend.
@@ -208,26 +206,16 @@ def _open_questions(
         yield f"policy {named(arn.partition(UNNAMED)[0])} was not read{f': {why}' if why else ''}"
     tags = {name for name in {*old.tags, *new.tags} if stays and old.tags.get(name) != new.tags.get(name)}
     # A session of EKS Pod Identity has tags of its own, one of IRSA has none.
-    of_session = SESSION_TAGS if stays and new.sessions - old.sessions else ()
-    asking = [each for each in tags if _asks_for(each, of_stack())]
-    own = _of_tags((*old.known, *new.known, old.limits, new.limits)) if of_session else ""
-    asking += [each for each in of_session if _asks_for(each, own)]
-    if asking:
-        yield f"{TAGS_CHANGE} statements depend: {some(sorted(asking))}"
+    tags |= {*SESSION_TAGS} if stays and new.sessions - old.sessions else set()
+    texts = _of_tags((*old.known, *new.known, old.limits, new.limits)) if tags else ""
+    if asking := [each for each in sorted(tags) if _asks_for(each, texts)]:
+        yield f"{TAGS_CHANGE} statements depend: {some(asking)}"
 
 
 def _asks_for(tag: str, texts: str) -> bool:
     """Return whether there is a condition or a variable about a tag in the texts of `_of_tags`, or may be."""
     written = "" if tag == ANY_TAG else rf"{re.escape(tag)}([}},\n]|$)"
     return bool(re.search(rf"(Principal|Resource)Tag/({written}|[^}},\n]*[*?$])", texts, re.IGNORECASE))
-
-
-def _documents_of(before: Sessions, after: Sessions) -> Iterator[Document]:
-    """Yield all documents of a stack."""
-    for each in (before, after):
-        for role in each.roles.values():
-            yield from (role.trust, *role.inline_policies.values())
-        yield from each.documents.values()
 
 
 def _of_tags(documents: Iterable[Document | None]) -> str:
@@ -240,12 +228,13 @@ def _of_tags(documents: Iterable[Document | None]) -> str:
     return "\n".join({text for text in every if isinstance(text, str) and "tag/" in text.lower()})
 
 
-def policies_of_others(before: Sessions, after: Sessions) -> list[str]:
-    """Return the ARNs of policies and boundaries that are not the stack's, of the roles whose permissions change."""
+def policies_to_read(before: Sessions, after: Sessions) -> list[str]:
+    """Return the ARNs of policies and boundaries that are not the stack's, of the roles that change."""
     own = own_policies(before, after)
-    changed = changed_permits(permits(before, own), permits(after, own))
-    sides = (side for both in changed.values() for side in both)
-    arns = {arn for side in sides for arn in (*side.attached, *filter(known_arn, [side.boundary]))}
+    sides = permits(before, own), permits(after, own)
+    changed = {*changed_permits(*sides), *changed_roles(before, after)}
+    those = (each[arn] for each in sides for arn in changed & each.keys())
+    arns = {arn for each in those for arn in (*each.attached, *filter(known_arn, [each.boundary]))}
     return sorted(arns - own)
 
 

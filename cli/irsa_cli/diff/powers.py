@@ -9,8 +9,7 @@ from irsa.rules.unknown import Unknown
 from irsa_cli.diff.dangerous import is_dangerous, is_dangerous_policy
 from irsa_cli.diff.gains import gains
 from irsa_cli.diff.permissions import Permits
-from irsa_cli.diff.trust import changed_roles, own_roles
-from irsa_world.model import known_arn
+from irsa_cli.diff.trust import own_roles
 from irsa_world.sessions import Sessions
 
 # Why a role is dangerous; empty where it is not, None where irsa cannot tell.
@@ -56,10 +55,3 @@ def _power(of_role: Permits | None) -> Power:
                 return f"it may do {named(each.actions[0])} on {named(each.resources[0])}"
     is_known = of_role.attached <= of_role.read and not any(isinstance(each, Unknown) for each in of_role.documents)
     return "" if is_known else None
-
-
-def policies_that_decide(before: Sessions, after: Sessions) -> set[str]:
-    """Return the ARNs of policies and boundaries that are not the stack's, of the roles whose trust changes."""
-    roles = [after.roles[arn] for arn in changed_roles(before, after) if arn in after.roles]
-    found = {arn for each in roles for arn in (*each.attached_policies, each.permissions_boundary)}
-    return {arn for arn in found - after.documents.keys() if known_arn(arn) and not is_dangerous_policy(arn)}

@@ -5,7 +5,6 @@ The properties are those of Pulumi's plugins: https://www.pulumi.com/registry/pa
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from irsa import outputs, types
 from irsa.rules.mistakes import named
@@ -19,66 +18,38 @@ WHO, WHAT, GUARD, TEXT = "who", "what", "guard", ""
 GROUPS = frozenset({"pulumi:pulumi:Stack", outputs.COMPONENT_TYPE, outputs.GUARD_TYPE})
 
 
-class Kind(NamedTuple):
-    """What is asked of resources of a type.
-
-    Attributes:
-        word: What they are called.
-        properties: The question of each property; of one that is not here, none.
-    """
-
-    word: str
-    properties: Mapping[str, str] = {}
-
-
-_NAMES = ("name", "namePrefix", "path")
-_TAGS = ("tags", "tagsAll")
-_OBJECT = ("apiVersion", "kind", "metadata")
-_OF_ACCOUNT = dict.fromkeys((*_OBJECT, "automountServiceAccountToken", "imagePullSecrets", "secrets"), TEXT)
-_OF_NAMESPACE = dict.fromkeys((*_OBJECT, "spec"), TEXT)
-_OF_GUARD = dict.fromkeys((*_OBJECT, "spec", "data", "binaryData", "immutable"), GUARD)
-
-
-def _asked(question: str, *names: str) -> dict[str, str]:
-    return dict.fromkeys(names, question)
-
-
-KINDS: Mapping[str, Kind] = {
-    types.ROLE: Kind(
-        "role",
-        {
-            **_asked(WHO, *_NAMES, "assumeRolePolicy"),
-            **_asked(WHAT, *_TAGS, "inlinePolicies", "managedPolicyArns", "permissionsBoundary"),
-            **_asked(TEXT, "description", "forceDetachPolicies", "maxSessionDuration"),
-        },
-    ),
-    types.POLICY: Kind(
-        "policy",
-        {**_asked(WHAT, *_NAMES, "policy"), **_asked(TEXT, *_TAGS, "description", "delayAfterPolicyCreationInMs")},
-    ),
-    types.INLINE_POLICY: Kind("inline policy", _asked(WHAT, "name", "namePrefix", "role", "policy")),
-    types.ATTACHMENT: Kind("policy attachment", _asked(WHAT, "role", "policyArn")),
-    types.POLICY_ATTACHMENT: Kind("policy attachment", {**_asked(WHAT, "roles", "policyArn"), "name": TEXT}),
-    types.POD_IDENTITY_ASSOCIATION: Kind(
-        "association",
-        {
-            **_asked(WHO, "clusterName", "region", "namespace", "serviceAccount", "roleArn", "targetRoleArn"),
-            **_asked(WHAT, "disableSessionTags", "policy"),
-            **_asked(TEXT, *_TAGS),
-        },
-    ),
-    types.OIDC_PROVIDER: Kind(
-        "OIDC provider", {**_asked(WHO, "url", "clientIdLists"), **_asked(TEXT, *_TAGS, "thumbprintLists")}
-    ),
-    types.SERVICE_ACCOUNT: Kind("service account", _OF_ACCOUNT),
-    types.AWS_PROVIDER: Kind("AWS provider"),
-    types.KUBERNETES_PROVIDER: Kind("Kubernetes provider"),
-    types.SERVICE_ACCOUNT_PATCH: Kind("annotations of service account", _OF_ACCOUNT),
-    types.NAMESPACE: Kind("namespace", _OF_NAMESPACE),
-    f"{types.NAMESPACE}Patch": Kind("namespace, if missing,", _OF_NAMESPACE),
-    types.CONFIG_MAP: Kind("config map", _OF_GUARD),
-    types.ADMISSION_POLICY: Kind("admission policy", _OF_GUARD),
-    types.ADMISSION_BINDING: Kind("admission binding", _OF_GUARD),
+_OF_ACCOUNT = {TEXT: "apiVersion kind metadata automountServiceAccountToken imagePullSecrets secrets"}
+_OF_NAMESPACE = {TEXT: "apiVersion kind metadata spec"}
+_OF_GUARD = {GUARD: "apiVersion kind metadata spec data binaryData immutable"}
+# The properties of each type, by their question.
+QUESTIONS: Mapping[str, Mapping[str, str]] = {
+    types.ROLE: {
+        WHO: "name namePrefix path assumeRolePolicy",
+        WHAT: "tags tagsAll inlinePolicies managedPolicyArns permissionsBoundary",
+        TEXT: "description forceDetachPolicies maxSessionDuration",
+    },
+    types.POLICY: {
+        WHAT: "name namePrefix path policy",
+        TEXT: "tags tagsAll description delayAfterPolicyCreationInMs",
+    },
+    types.INLINE_POLICY: {WHAT: "name namePrefix role policy"},
+    types.ATTACHMENT: {WHAT: "role policyArn"},
+    types.POLICY_ATTACHMENT: {WHAT: "roles policyArn", TEXT: "name"},
+    types.POD_IDENTITY_ASSOCIATION: {
+        WHO: "clusterName region namespace serviceAccount roleArn targetRoleArn",
+        WHAT: "disableSessionTags policy",
+        TEXT: "tags tagsAll",
+    },
+    types.OIDC_PROVIDER: {WHO: "url clientIdLists", TEXT: "tags tagsAll thumbprintLists"},
+    types.SERVICE_ACCOUNT: _OF_ACCOUNT,
+    types.AWS_PROVIDER: {},
+    types.KUBERNETES_PROVIDER: {},
+    types.SERVICE_ACCOUNT_PATCH: _OF_ACCOUNT,
+    types.NAMESPACE: _OF_NAMESPACE,
+    f"{types.NAMESPACE}Patch": _OF_NAMESPACE,
+    types.CONFIG_MAP: _OF_GUARD,
+    types.ADMISSION_POLICY: _OF_GUARD,
+    types.ADMISSION_BINDING: _OF_GUARD,
 }
 # Types that give somebody something in IAM or EKS.
 GIVING = re.compile(r"aws:iam/|aws-native:iam:|aws:eks/(access|podIdentity)")
@@ -93,8 +64,9 @@ def not_compared(steps: Iterable[Step]) -> Iterator[Row]:
         if not GIVING.match(type_):
             continue
         reasons = [f"{_OF_TYPE} {named(type_)}"]
-        if kind := KINDS.get(type_):
-            reasons = [f"{_OF_PROPERTY} {named(one)}" for one in _changed(each) if one not in kind.properties]
+        if type_ in QUESTIONS:
+            compared = " ".join(QUESTIONS[type_].values()).split()
+            reasons = [f"{_OF_PROPERTY} {named(one)}" for one in _changed(each) if one not in compared]
         if reasons:
             yield Row("permission", "changes", f"what {named(name)} gives", CANNOT_TELL, reasons, role=name)
 
@@ -114,8 +86,8 @@ def resource_rows(steps: Iterable[Step]) -> Iterator[Row]:
     for each in steps:
         resource = each.resource
         if each.operation in {DELETE, REPLACE} and resource.type not in GROUPS:
-            kind = KINDS.get(resource.type, Kind(named(resource.type)))
-            yield Row("resource", each.operation, f"{kind.word} {named(_name(resource))}")
+            kind = resource.type.rpartition(":")[2]
+            yield Row("resource", each.operation, f"{named(kind)} {named(_name(resource))}")
 
 
 def _name(resource: Resource) -> str:

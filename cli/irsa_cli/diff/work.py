@@ -11,8 +11,8 @@ from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
 from irsa_cli.diff.guards import guard_rows
 from irsa_cli.diff.live import Live, aws_providers, clusters_by_issuer, read_in_aws, with_read
-from irsa_cli.diff.permissions import own_policies, permission_rows, permits, policies_of_no_role, policies_of_others
-from irsa_cli.diff.powers import policies_that_decide, powers_of
+from irsa_cli.diff.permissions import own_policies, permission_rows, permits, policies_of_no_role, policies_to_read
+from irsa_cli.diff.powers import powers_of
 from irsa_cli.diff.questions import GROUPS, not_compared, resource_rows
 from irsa_cli.diff.render import lines_of, markdown
 from irsa_cli.diff.rows import CANNOT_TELL, Diff, Row, exit_code, in_order, roles_named, some, stopping
@@ -94,8 +94,7 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
     worlds = planned_worlds(resources, preview.steps)
     both = Sessions(worlds[0]), Sessions(worlds[1])
     own = own_policies(*both)
-    policies = set() if is_file_alone else {*policies_of_others(*both), *policies_that_decide(*both)}
-    live = _live(sorted(policies), state, preview)
+    live = _live([] if is_file_alone else policies_to_read(*both), state, preview)
     both = Sessions(with_read(worlds[0], live)), Sessions(with_read(worlds[1], live))
     rows = [
         *_of_worlds(both, own, live, state, clusters_by_issuer(state, preview)),

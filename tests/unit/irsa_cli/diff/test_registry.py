@@ -5,7 +5,7 @@ from pathlib import Path
 
 from irsa import types
 from irsa_cli.diff.live import aws_providers
-from irsa_cli.diff.questions import KINDS
+from irsa_cli.diff.questions import QUESTIONS
 from tests.unit.irsa_cli.diff.previews import SERVICE_ACCOUNT, create, preview, resource, role, trust
 
 RECORDED = Path(__file__).parents[3] / "program" / "recorded"
@@ -19,11 +19,11 @@ def test_each_type_and_property_has_its_question() -> None:
         for file in RECORDED.glob("*.json")
         for urn, each in json.loads(file.read_text())["resources"].items()
     ]
-    own = [each for each in resources if each[0] in KINDS and "pulumi:" not in each[0]]
+    own = [each for each in resources if each[0] in QUESTIONS and "pulumi:" not in each[0]]
     properties = {(type_, name) for type_, asked in own for name in asked.get("object", ())}
 
-    assert declared - KINDS.keys() == {types.GUARD}
-    assert {each for each in properties if each[1] not in KINDS[each[0]].properties} == set()
+    assert declared - QUESTIONS.keys() == {types.GUARD}
+    assert {each for each in properties if each[1] not in " ".join(QUESTIONS[each[0]].values()).split()} == set()
     assert len(properties) > 30
 
 

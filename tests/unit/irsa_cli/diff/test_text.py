@@ -51,7 +51,7 @@ SAME = role(ONE)
         ([update(SAME, SAME), create(inline(statement()))], "+ dangerous: my-role gains * on *"),
         ([update(SAME, SAME), create(inline(statement("s3:GetObject", "*", Condition=IP)))],
          "+ my-role gains s3:GetObject on * (where aws:SourceIp)"),
-        ([step("replace", SAME, SAME)], "~ replace: role my-role"),
+        ([step("replace", SAME, SAME)], "~ replace: Role my-role"),
     ],
 )  # fmt: skip
 def test_a_line(steps: Any, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
