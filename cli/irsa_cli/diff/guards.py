@@ -21,7 +21,7 @@ LISTS = {USERS: "user", USER_PREFIXES: PREFIX, GROUPS: "group"}
 OFF = "off"
 WORDS = {"deny": "are refused", "warn": "get a warning", OFF: "are allowed"}
 STRICTEST_FIRST = ("deny", "warn", OFF)
-NOT_SAID = ["its recorded settings do not say it: `pulumi preview --diff` shows its resources"]
+NOT_SAID = ["its recorded settings do not tell; `pulumi preview --diff` shows its resources"]
 # Of a stack with `irsa:cluster`.
 ONE_CLUSTER = "cluster"
 
@@ -30,11 +30,7 @@ def guard_rows(both: Both, steps: Sequence[Step]) -> list[Row]:
     """Return what the guards do otherwise after a preview."""
     changing = dict.fromkeys(urn for step in steps if (urn := _guard_of(step.resource)))
     old, new = (_by_guard(each) if changing else {} for each in both)
-    return [
-        row
-        for urn in changing
-        for row in _rows(_cluster(urn, both, len({*old, *new}) > 1), urn, old.get(urn, []), new.get(urn, []))
-    ]
+    return [row for urn in changing for row in _rows(urn, old.get(urn, []), new.get(urn, []))]
 
 
 def _guard_of(resource: Resource) -> str:
@@ -51,15 +47,11 @@ def _by_guard(resources: Mapping[str, Resource]) -> dict[str, list[Resource]]:
     return found
 
 
-def _cluster(urn: str, both: Both, is_one_of_several: bool) -> str:
-    """Return the key of the cluster of a guard; in another program, its name among several."""
-    guard = both[1].get(urn) or both[0].get(urn)
-    key = known_text(guard.inputs.get(KEY)) if guard else ""
-    return "" if key == ONE_CLUSTER else key or (urn.rsplit("::", 1)[-1] if is_one_of_several else "")
-
-
-def _rows(cluster: str, urn: str, before: Sequence[Resource], after: Sequence[Resource]) -> Iterator[Row]:
-    where = f" in {named(cluster)}" if cluster else ""
+def _rows(urn: str, before: Sequence[Resource], after: Sequence[Resource]) -> Iterator[Row]:
+    guard = next((each.inputs for each in (*after, *before) if each.urn == urn), {})
+    # In a program of your own, it has the name that you chose.
+    cluster = known_text(guard.get(KEY)) or urn.rsplit("::", 1)[-1]
+    where = f" in {named(cluster)}" if cluster != ONE_CLUSTER else ""
     row = partial(Row, "guard", where=cluster)
     sides = [next((each.inputs for each in side if each.urn == urn), {}) for side in (before, after)]
     old, new = (_modes(each) if there else {} for each, there in zip(sides, (before, after), strict=True))

@@ -21,8 +21,8 @@ from irsa_world.state.planned import ANY_TAG, CHANGES_UNREAD, NOT_THERE, OTHER_U
 from irsa_world.trusts.chains import Document
 from irsa_world.trusts.provider_trust import allowed_principals
 
-TAGS_CHANGE = "tags of the role or its sessions change, on which"
-UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`"
+TAGS_CHANGE = "statements depend on tags of the role or its sessions that change:"
+UNKNOWN = "one of its policies is a secret, is not a policy, or is known only at `pulumi up`"
 ELSEWHERE = "no role of the stack has this policy both before and afterwards: `irsa inventory` shows who has it"
 SESSION_POLICY = "the session policy of"
 
@@ -181,7 +181,7 @@ def _session_policies(before: Sessions, after: Sessions) -> dict[str, list[str]]
     for old in (each for those in before.world.associations.values() for each in those if each.policy):
         there = new.get((old.cluster_arn, old.subject))
         if there and there.policy != old.policy:
-            found.setdefault(old.role_arn, []).append(f"{SESSION_POLICY} {named(str(old))} is another one, or none")
+            found.setdefault(old.role_arn, []).append(f"{SESSION_POLICY} {named(str(old))} changes or is removed")
     return found
 
 
@@ -209,7 +209,7 @@ def _open_questions(old: Permits, new: Permits, not_read: Mapping[str, str]) -> 
     tags |= {*SESSION_TAGS} if stays and new.sessions - old.sessions else set()
     texts = _of_tags((*old.known, *new.known, old.limits, new.limits)) if tags else ""
     if asking := [each for each in sorted(tags) if _asks_for(each, texts)]:
-        yield f"{TAGS_CHANGE} statements depend: {some(asking)}"
+        yield f"{TAGS_CHANGE} {some(asking)}"
 
 
 def _asks_for(tag: str, texts: str) -> bool:

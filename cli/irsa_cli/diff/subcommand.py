@@ -8,9 +8,10 @@ from irsa_cli.options import stack_name
 FAIL_ON_HELP = f"exit code 1 if there are any: {', '.join(GATES)}; 3 if irsa cannot tell (repeatable)"
 
 DESCRIPTION = """\
-Show what `pulumi up` would change, in words: first who gains or loses the
-right to assume a role, and what roles may then do, then the documents of
-each binding, and which of its settings change. Nothing is changed.
+Show what `pulumi up` would change for access: who gains or loses the right to
+assume a role, what roles may then do, what the guard stops, and which
+resources are deleted or replaced. What is dangerous comes first. Nothing is
+changed; `pulumi preview --diff` shows documents and settings.
 
 It runs `pulumi preview --json`, or reads what that printed. Who may assume a
 role is evaluated for the service accounts and patterns that the stack or a

@@ -3,7 +3,7 @@
 The right is AWS's: the role exists, the IAM OIDC provider of the cluster exists and lists the audience of some token,
 and the trust policy allows it; or an association of EKS Pod Identity gives the role, and the trust policy allows that.
 What runs in the cluster makes no difference: who can create a service account of that name, or a token of it, has the
-right. Who has it by IRSA does not have it by EKS Pod Identity: each is told for itself.
+right. IRSA and EKS Pod Identity are reported each for itself: a move from one to the other is a gain and a loss.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
@@ -23,7 +23,9 @@ from irsa_world.sessions import ORDER, Sessions
 from irsa_world.trusts.changes import NAMES, Changes, changes
 
 UNDECIDED = "its trust policy has conditions, policy variables or patterns that irsa cannot evaluate: read it"
-NOT_LISTED = "other audiences are taken, and the stack does not create the OIDC provider whose client IDs decide:"
+NOT_LISTED = (
+    "the audiences that it accepts change; `aws iam get-open-id-connect-provider` shows which ones AWS takes for"
+)
 NOT_KNOWN_YET = "an association of it is not known until `pulumi up`"
 OUTSIDE = "outside the stack's AWS accounts"
 OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False}
@@ -162,7 +164,7 @@ def _principals(row: Callable[..., Row], compared: Compared, arn: str, about: Ab
     further = [each for said, each in new.items() if each.effect == "Allow" and (is_all_new or said not in old)]
     principals = sorted({one for each in further for one in each.principals})
     if not principals:
-        yield row("principals", "loses", f"{about.text(arn)} trusts fewer")
+        yield row("principals", "loses", f"{about.text(arn)} trusts fewer than before")
         return
     own = {*about.aws_accounts, arn.split(":")[4]} - {""}
     is_outside = any(_is_outside(each, own) for each in principals)

@@ -83,7 +83,9 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
         raise CouldNotLookError(f"the preview is of stack {named(preview.stack)}, not of {named(options.stack)}")
     is_file_alone = options.preview is not None and not options.stack
     state: list[Resource] = []
-    not_read = "--preview without --stack reads the file alone, and no managed policies either" if is_file_alone else ""
+    not_read = (
+        "--preview without --stack reads the file alone, and nothing in AWS: add --stack" if is_file_alone else ""
+    )
     if not is_file_alone:
         try:
             with under_way("diff", "reading the stack's state"):

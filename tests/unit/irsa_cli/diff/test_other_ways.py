@@ -189,9 +189,9 @@ def limited(action: str | None) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "state", "reason"),
     [
-        (update(limited("s3:Get*"), limited(None)), role(document(OF_CLUSTER)), "or none"),
-        (update(limited("s3:GetObject"), limited("s3:*")), role(document(OF_CLUSTER)), "is another one"),
-        (update(limited("s3:*"), limited("s3:GetObject")), role(document(OF_CLUSTER)), "is another one"),
+        (update(limited("s3:Get*"), limited(None)), role(document(OF_CLUSTER)), "changes or is removed"),
+        (update(limited("s3:GetObject"), limited("s3:*")), role(document(OF_CLUSTER)), "changes or is removed"),
+        (update(limited("s3:*"), limited("s3:GetObject")), role(document(OF_CLUSTER)), "changes or is removed"),
         (update(limited(None), limited("s3:GetObject")), role(document(OF_CLUSTER)), ""),
         # The trust policy is not known yet.
         (changed(document(OF_CLUSTER), UNKNOWN), limited("s3:Get*"), ""),

@@ -47,7 +47,7 @@ SAME = role(ONE)
         ([changed(ONE, trust("*:*"))], "+ every service account -> my-role"),
         ([changed(ONE, document(*ONE["Statement"], OTHERS))],
          "+ dangerous: other principals: my-role trusts arn:aws:iam::999988887777:root"),
-        ([changed(document(*ONE["Statement"], OTHERS), ONE)], "- other principals: my-role trusts fewer"),
+        ([changed(document(*ONE["Statement"], OTHERS), ONE)], "- other principals: my-role trusts fewer than before"),
         ([update(SAME, SAME), create(inline(statement()))], "+ dangerous: my-role gains * on *"),
         ([update(SAME, SAME), create(inline(statement("s3:GetObject", "*", Condition=IP)))],
          "+ my-role gains s3:GetObject on * (where aws:SourceIp)"),
