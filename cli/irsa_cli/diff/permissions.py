@@ -202,8 +202,8 @@ def _open_questions(old: Permits, new: Permits, not_read: Mapping[str, str]) -> 
     limiting = (old, new) if is_bounded_otherwise else (new,) if has_other_tags else ()
     unread |= {each.boundary for each in limiting if isinstance(each.limits, Unknown)}
     for arn in sorted(unread):
-        why = not_read.get(arn)
-        yield f"policy {named(arn.partition(UNNAMED)[0])} was not read{f': {why}' if why else ''}"
+        policy = f"policy {named(arn)}" if known_arn(arn) else f"a policy {arn.partition(UNNAMED)[0]}"
+        yield f"{policy} was not read{f': {why}' if (why := not_read.get(arn)) else ''}"
     tags = {name for name in {*old.tags, *new.tags} if stays and old.tags.get(name) != new.tags.get(name)}
     # A session of EKS Pod Identity has tags of its own, one of IRSA has none.
     tags |= {*SESSION_TAGS} if stays and new.sessions - old.sessions else set()

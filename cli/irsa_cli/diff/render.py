@@ -26,7 +26,7 @@ LABELS = {"unread": "not compared", "principals": "other principals", "permissio
 # These the sentence says.
 UNSAID = {"gains", "loses", "permissions", ""}
 # GitHub takes 65,536 characters; the rest is for headings, and a marker by which a workflow finds its comment again.
-ROOM, LONGEST_LINE, LONGEST_PART = 58_000, 5_000, 400
+ROOM, LONGEST_LINE, LONGEST_PART = 55_000, 5_000, 400
 
 
 class Line(NamedTuple):
