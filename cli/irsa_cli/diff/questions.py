@@ -5,6 +5,7 @@ The properties are those of Pulumi's plugins: https://www.pulumi.com/registry/pa
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from irsa import outputs, types
 from irsa.rules.mistakes import named
@@ -66,19 +67,26 @@ def not_compared(steps: Iterable[Step]) -> Iterator[Row]:
         reasons = [f"{_OF_TYPE} {named(type_)}"]
         if type_ in QUESTIONS:
             compared = " ".join(QUESTIONS[type_].values()).split()
-            reasons = [f"{_OF_PROPERTY} {named(one)}" for one in _changed(each) if one not in compared]
+            reasons = [f"{_OF_PROPERTY} {named(one)}" for one in changed_properties(each) if one not in compared]
         if reasons:
             yield Row("permission", "changes", f"what {named(name)} gives", CANNOT_TELL, reasons, role=name)
 
 
-def _changed(step: Step) -> Iterator[str]:
+def changed_properties(step: Step) -> Iterator[str]:
     """Yield the names of the properties that change; of what is deleted none."""
     before, after = step.old.inputs if step.old else {}, step.new.inputs if step.new else {}
     for name in dict.fromkeys((*before, *after) if step.new else ()):
         was, becomes = before.get(name), after.get(name)
         # Two secrets look alike, whether they are or not.
-        if name != DEFAULTS and ((was or None) != (becomes or None) or (name in step.reasons and is_secret(becomes))):
+        if name != DEFAULTS and (_plain(was) != _plain(becomes) or (name in step.reasons and is_secret(becomes))):
             yield name
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without what a plugin notes of defaults, which changes with what is shown; nothing is empty."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items() if key != DEFAULTS} or None
+    return value
 
 
 def resource_rows(steps: Iterable[Step]) -> Iterator[Row]:
@@ -87,8 +95,9 @@ def resource_rows(steps: Iterable[Step]) -> Iterator[Row]:
         resource = each.resource
         if each.operation in {DELETE, REPLACE} and resource.type not in GROUPS:
             kind = resource.type.rpartition(":")[2]
-            yield Row("resource", each.operation, f"{named(kind)} {named(_name(resource))}")
+            yield Row("resource", each.operation, f"{named(kind)} {named(name_of(resource))}")
 
 
-def _name(resource: Resource) -> str:
+def name_of(resource: Resource) -> str:
+    """Return the name of a resource in AWS or Kubernetes, or its logical name."""
     return known_text(resource.inputs.get("name")) or resource.text("metadata", "name") or resource.name

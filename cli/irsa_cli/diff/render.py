@@ -61,9 +61,16 @@ def _row(row: Row) -> Iterator[Line]:
     sign = SIGNS.get(row.change, CHANGED) if row.certainty == CERTAIN else CHANGED
     label = _label(row)
     said = ": ".join(filter(None, (row.danger, "" if label in UNSAID else label, row.sentence)))
-    for text, indent in ((said, ""), *((each, "    ") for each in row.details)):
+    for mark, text, indent in ((sign, said, ""), *_details(row, sign)):
         for line in wrapped(visible(text), indent, indent + "    ", WIDTH - 2):
-            yield Line(f"{sign} {line}", COLORS[sign])
+            yield Line(f"{mark} {line}", COLORS.get(mark, ""))
+
+
+def _details(row: Row, sign: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the sign, the text and the indent of each further line; those of a document have their own."""
+    for each in row.details:
+        text = each[1:].lstrip() if row.kind == "document" else each
+        yield (each[0], text, " " * (len(each) + 1 - len(text))) if row.kind == "document" else (sign, text, "    ")
 
 
 def lines_of(diff: Diff) -> Iterator[Line]:

@@ -13,7 +13,7 @@ from irsa_world.message import first_few
 from irsa_world.model import known_arn, role_name
 from irsa_world.state.preview import DELETE, REPLACE
 
-Kind = Literal["unread", "session", "principals", "permission", "guard", "resource", "note"]
+Kind = Literal["unread", "session", "principals", "permission", "guard", "resource", "document", "note"]
 Certainty = Literal["certain", "may", "cannot tell"]
 Danger = Literal["", "dangerous", "may be dangerous"]
 CERTAIN: Certainty = "certain"
@@ -28,12 +28,13 @@ class Row:
 
     Attributes:
         kind: `session`: who may assume a role. `principals`: that it trusts others than service accounts. `permission`:
-            what a role may do. `guard`: what a guard stops. `resource`: what is deleted or replaced. `unread`: why
-            irsa compares only a part. `note`: what else to know.
-        change: `gains` or `loses`; of a resource, `delete` or `replace`; else `changes`.
+            what a role may do. `guard`: what a guard stops. `resource`: what is deleted or replaced. `document`: a
+            policy document. `unread`: why irsa compares only a part. `note`: what else to know.
+        change: `gains` or `loses`; of a resource, `delete` or `replace`; `changes way`, from IRSA to EKS Pod Identity
+            or back; else `changes`.
         certainty: `certain`; `may`: it depends on what irsa cannot evaluate or read; or `cannot tell`.
         sentence: The change in words.
-        details: Further lines, such as why irsa cannot tell.
+        details: Further lines, such as why irsa cannot tell. Of a document, its lines, each behind `-`, `+` or a space.
         danger: Whether it is dangerous; empty where it is not.
         role: Name of the role; of one whose name IAM is going to choose, its logical name.
         role_arn: ARN of the role; empty where IAM is going to choose its name.
@@ -90,7 +91,7 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 
 
 def _place(row: Row) -> tuple[bool, ...]:
-    return row.kind != "unread", not row.danger, row.certainty != CANNOT_TELL, row.kind == "note"
+    return row.kind != "unread", not row.danger, row.certainty != CANNOT_TELL, row.kind in {"document", "note"}
 
 
 def some(names: Iterable[str]) -> str:

@@ -3,7 +3,8 @@
 The right is AWS's: the role exists, the IAM OIDC provider of the cluster exists and lists the audience of some token,
 and the trust policy allows it; or an association of EKS Pod Identity gives the role, and the trust policy allows that.
 What runs in the cluster makes no difference: who can create a service account of that name, or a token of it, has the
-right. IRSA and EKS Pod Identity are reported each for itself: a move from one to the other is a gain and a loss.
+right. Who has a role by IRSA at one time and by EKS Pod Identity at the other changes the way: neither gains nor loses,
+if it is one cluster, which only EKS can tell.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
@@ -18,9 +19,10 @@ from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.diff.powers import NOT_KNOWN, Power
 from irsa_cli.diff.rows import CANNOT_TELL, CERTAIN, DANGEROUS, Danger, Row, some
 from irsa_cli.diff.trust import Compared, Side, own_roles
+from irsa_world.issuers import eks_region
 from irsa_world.model import UNNAMED, known_arn, role_name
 from irsa_world.sessions import ORDER, Sessions
-from irsa_world.trusts.changes import NAMES, Changes, changes
+from irsa_world.trusts.changes import NAMES, UNCERTAIN, Changes, changes, held_by_one
 
 UNDECIDED = "its trust policy has conditions, policy variables or patterns that irsa cannot evaluate: read it"
 NOT_LISTED = (
@@ -30,6 +32,8 @@ NOT_KNOWN_YET = "an association of it is not known until `pulumi up`"
 OUTSIDE = "outside the stack's AWS accounts"
 OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False}
 EVERYBODY = "*:*"
+CHANGES_WAY = "changes way"
+SAME_CLUSTER = "whether it is one cluster: `aws eks describe-cluster` shows its issuer"
 
 
 class About(NamedTuple):
@@ -72,7 +76,7 @@ def session_rows(both: tuple[Sessions, Sessions], compared: Mapping[str, Compare
         reasons = [each.problem] if each and each.problem else []
         if not reasons:
             pods, clusters = _by_pods(arn, both), _of_clusters(each) if each else []
-            for change in (*_by_tokens(clusters), *_changed(pods)):
+            for change in _with_moves(_by_tokens(clusters), pods, each):
                 yield _session(row, arn, change, about)
             reasons += [] if all(all(cell.subject.split(":")) for cell in chain(*pods)) else [NOT_KNOWN_YET]
             if each:
@@ -122,22 +126,54 @@ def _changed(pods: Sequence[Mapping[_Cell, bool | None]]) -> Iterator[_Change]:
             yield cell, name, ()
 
 
+def _with_moves(
+    by_tokens: Iterable[_Change], pods: Sequence[Mapping[_Cell, bool | None]], compared: Compared | None
+) -> Iterator[_Change]:
+    """Yield the changes: of those who have the role by the other way at the other time, that they change the way."""
+    told = set[str]()
+    for cell, name, but in _changed(pods):
+        issuers = compared.issuers.items() if compared and name in UNCERTAIN and not cell.then else ()
+        side = compared.sides[name == "loses"] if compared else None
+        is_move = side and any(
+            _may_be_one(cell.where, issuer) and held_by_one(side.grants(arn), cell.subject) for arn, issuer in issuers
+        )
+        told |= {cell.subject} if is_move else set()
+        yield cell, CHANGES_WAY if is_move else name, but
+    for cell, name, but in by_tokens:
+        had = pods[name == "loses"].items() if name in UNCERTAIN else ()
+        is_move = any(
+            held and each.subject == cell.subject and not each.then and _may_be_one(each.where, cell.where)
+            for each, held in had
+        )
+        if not (is_move and cell.subject in told):
+            yield cell, CHANGES_WAY if is_move else name, but
+
+
+def _may_be_one(cluster: str, issuer: str) -> bool:
+    """Return whether a cluster, by its ARN, may have an issuer: only EKS says which one it has."""
+    region, known = eks_region(issuer), cluster.split(":")[3:4] if cluster.startswith("arn:") else []
+    return bool(region) and known in ([], [region])
+
+
 def _session(row: Callable[..., Row], arn: str, of: _Change, about: About) -> Row:
     cell, name, but = of
     who, but_not = cell.subject.replace(":", "/", 1), tuple(each.replace(":", "/", 1) for each in but)
     words = ["every service account" if cell.subject == EVERYBODY else named(who)]
     words += [f"in {named(about.places[cell.where])}"] if cell.where in about.places else []
-    words += ["by EKS Pod Identity"] if cell.way == POD_IDENTITY.key else []
+    words += ["by EKS Pod Identity"] if cell.way == POD_IDENTITY.key and name != CHANGES_WAY else []
+    words += ["changes its way"] if name == CHANGES_WAY else []
     words += ["->", about.text(arn), *(["->", named(cell.then)] if cell.then else [])]
     words += [f"(but not {some(but_not)})"] if but else []
-    change = "gains" if "gain" in name else "loses"
-    danger, reason = _danger(about.powers(cell.then or arn)) if change == "gains" else ("", ())
+    change = name if name == CHANGES_WAY else "gains" if "gain" in name else "loses"
+    danger, reason = _danger(about.powers(cell.then or arn)) if change != "loses" else ("", ())
+    danger = "may be dangerous" if danger and change == CHANGES_WAY else danger
     return row(
         "session",
         change,
         " ".join([*words, *reason]),
-        CERTAIN if name == change else "may",
-        danger=danger,
+        CANNOT_TELL if name == CHANGES_WAY else CERTAIN if name == change else "may",
+        (SAME_CLUSTER,) if name == CHANGES_WAY else (),
+        danger,
         who=who,
         but_not=but_not,
         way=cell.way,

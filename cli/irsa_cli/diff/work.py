@@ -9,6 +9,7 @@ from pathlib import Path
 
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
+from irsa_cli.diff.documents import document_rows
 from irsa_cli.diff.guards import guard_rows
 from irsa_cli.diff.live import Live, aws_providers, clusters_by_issuer, read_in_aws, with_read
 from irsa_cli.diff.permissions import own_policies, permission_rows, permits, policies_of_no_role, policies_to_read
@@ -103,6 +104,7 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
         *guard_rows(resources, preview.steps),
         *not_compared(preview.steps),
         *resource_rows(preview.steps),
+        *document_rows(preview.steps),
         *_notes(preview, "live" if preview.refreshed or options.refresh else "state", not_read),
     ]
     changed = Counter(each.operation for each in preview.steps if each.resource.type not in GROUPS)
