@@ -112,6 +112,7 @@ def permission_rows(
     before, after = both
     compared: dict[str, tuple[Sequence[Gain], Sequence[Gain]]] = {}
     limited = _session_policies(before, after)
+    of_trusts = functools.cache(lambda: _of_tags(each.trust for one in both for each in one.roles.values()))
     changed = changed_permits(*permitted)
     for arn in sorted({*changed, *limited}):
         old, new = changed.get(arn, (NO_PERMITS, NO_PERMITS))
@@ -131,7 +132,7 @@ def permission_rows(
                 yield row("permission", change, said_, danger=DANGEROUS if is_risky else "", policies=arns)
         sessions = after if arn in after.roles else before
         reasons = [sessions.problems[arn]] if arn in changed and sessions.roles[arn].trust is NOT_THERE else []
-        reasons += [*_open_questions(old, new, not_read), *limited.get(arn, ())]
+        reasons += [*_open_questions(old, new, of_trusts, not_read), *limited.get(arn, ())]
         if reasons:
             yield row("permission", "changes", f"what {text(arn)} may do", CANNOT_TELL, reasons)
 
@@ -185,8 +186,10 @@ def _session_policies(before: Sessions, after: Sessions) -> dict[str, list[str]]
     return found
 
 
-def _open_questions(old: Permits, new: Permits, not_read: Mapping[str, str]) -> Iterator[str]:
-    """Yield why what a role may do cannot be told in full."""
+def _open_questions(
+    old: Permits, new: Permits, of_trusts: Callable[[], str], not_read: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield why what a role may do cannot be told in full; trust policies of other roles may ask for its tags."""
     if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
         yield UNKNOWN
     # A role that is new, or goes, has nothing beside its policies on which more could depend.
@@ -207,7 +210,7 @@ def _open_questions(old: Permits, new: Permits, not_read: Mapping[str, str]) -> 
     tags = {name for name in {*old.tags, *new.tags} if stays and old.tags.get(name) != new.tags.get(name)}
     # A session of EKS Pod Identity has tags of its own, one of IRSA has none.
     tags |= {*SESSION_TAGS} if stays and new.sessions - old.sessions else set()
-    texts = _of_tags((*old.known, *new.known, old.limits, new.limits)) if tags else ""
+    texts = f"{_of_tags((*old.known, *new.known, old.limits, new.limits))}\n{of_trusts()}" if tags else ""
     if asking := [each for each in sorted(tags) if _asks_for(each, texts)]:
         yield f"{TAGS_CHANGE} {some(asking)}"
 

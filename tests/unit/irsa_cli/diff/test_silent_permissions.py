@@ -55,6 +55,8 @@ def on(key: str, value: str = "payments", **more: Any) -> dict[str, Any]:
 BY_TEAM, TEAM = inline(on("aws:PrincipalTag/team")), {"tags": {"team": "payments"}}
 TAGGED = with_inputs(ROLE, **TEAM)
 SECRET_TEAM, OTHER_ALL = {"tags": {"team": SECRET}}, {"tags": {}, "tagsAll": {"team": "web"}}
+TRUSTS_TEAM = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+TRUSTS_TEAM |= {"Condition": {"StringEquals": {"aws:PrincipalTag/team": "payments"}}}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,8 @@ SECRET_TEAM, OTHER_ALL = {"tags": {"team": SECRET}}, {"tags": {}, "tagsAll": {"t
         (TEAM, {"tags": {"team": UNKNOWN}}, inline(statement("s3:*", "arn:aws:s3:::${aws:PrincipalTag/team}/*")), True),
         (TEAM, {"tags": UNKNOWN}, inline(on("iam:ResourceTag/team")), True),
         (SECRET_TEAM, SECRET_TEAM, BY_TEAM, True),
+        # Of another role of the stack: this one gets it.
+        ({}, TEAM, role(document(TRUSTS_TEAM), "other", "other"), True),
         ({}, {"tags": {"costs": "a"}}, BY_TEAM, False),
         ({}, {"tags": {"tea": "a"}}, inline(statement("s3:*", "arn:aws:s3:::${aws:PrincipalTag/team}/*")), False),
     ],
