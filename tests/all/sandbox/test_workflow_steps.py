@@ -49,7 +49,7 @@ def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, d
     deployed = repository.run("deploy", users["deploy"])
     assert deployed.failed == [], deployed.printed
     assert list(deployed.steps)[-3:] == ["Deploy", "Verify", "Prove"]
-    assert "`default/reports -> reports-role`" in deployed.summary
+    assert "gains: default/reports -> reports-role;" in deployed.summary
 
     repository.project.set({"bindings": {"reports": {**CHANGED, "polciy": {}}}})
     refused = repository.run("preview", users["preview"])
