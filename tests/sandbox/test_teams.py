@@ -39,7 +39,7 @@ def test_a_binding_moves_to_its_team_and_back(deploy: Callable[..., Project], cl
     project.set({"teams": {"payments": TEAM}})
     write(project, API)
     assert "path changes" in irsa(project, "check", "--live", "Pulumi.test.yaml").stdout
-    assert "~ replace: role payments-api" in irsa(project, "diff", "--stack", "test").stdout
+    assert "~ replace: Role payments-api" in irsa(project, "diff", "--stack", "test").stdout
     assert project.up()["replace"] > 0
     (role,) = [each for each in cloud.aws("iam").list_roles()["Roles"] if each["Path"] == ROLE["path"]]
     assert role["RoleName"].startswith("payments-api")

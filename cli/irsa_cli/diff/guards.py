@@ -1,88 +1,36 @@
-"""Which Pods the guards of a stack refuse or warn of, before and after, and how their own resources are shown. Pure."""
+"""Which Pods the guards of a stack refuse or warn of, before and after, and who may newly avoid them. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from functools import partial
 from typing import Any
 
 from irsa import types
 from irsa.guard.rules import GROUPS, SYSTEM, USER_PREFIXES, USERS, is_everybody, is_wide_prefix
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES, GUARD_TYPE, KEY
 from irsa.rules.leaves import mapping_of
+from irsa.rules.mistakes import named
+from irsa_cli.diff.rows import CANNOT_TELL, DANGEROUS, Row, some
+from irsa_world.message import first_few
 from irsa_world.state.planned import Both
 from irsa_world.state.preview import Step
 from irsa_world.state.resource import Resource, known_text
 
-PODS, ROLE_ANNOTATIONS, EXCEPTIONS = "pods", "roleAnnotations", "exceptions"
 # Lists of a ConfigMap, and what an entry is.
-PREFIX = "userPrefix"
+PREFIX, NAMESPACE = "users that begin with", "who may edit ConfigMaps in"
 LISTS = {USERS: "user", USER_PREFIXES: PREFIX, GROUPS: "group"}
-OFF, CANNOT_TELL = "off", "cannot tell"
+OFF = "off"
+WORDS = {"deny": "are refused", "warn": "get a warning", OFF: "are allowed"}
 STRICTEST_FIRST = ("deny", "warn", OFF)
-SHOWN_FIRST = ("deny", CANNOT_TELL, "warn", OFF)
+NOT_SAID = ["its recorded settings do not tell; `pulumi preview --diff` shows its resources"]
 # Of a stack with `irsa:cluster`.
 ONE_CLUSTER = "cluster"
 
 
-@dataclass(frozen=True)
-class Avoider:
-    """Who may avoid a guard.
-
-    Attributes:
-        kind: `user`, `userPrefix`: users whose names begin so, `group`, or `namespace`: who may edit ConfigMaps in it.
-        name: Its name.
-    """
-
-    kind: str
-    name: str
-
-
-@dataclass(frozen=True)
-class GuardChange:
-    """What the guard of a cluster does otherwise than before.
-
-    Attributes:
-        cluster: The cluster's key in the stack file; empty where there is only one.
-        what: Of which it is: `pods` without their identity, `roleAnnotations` other than the declared ones,
-            `exceptions`: who may write those all the same, or edit its ConfigMaps.
-        before: What it did: `deny`, `warn` or `off`.
-        after: What it does: `deny`, `warn`, `off`, or `cannot tell`, which its recorded settings do not say.
-        service_accounts: Whose Pods, as `namespace/name`.
-        who: Who may avoid it, and could not before; the widest come first.
-        dangerous: Whether that is everybody, users of several roles, or a namespace with guarded service accounts; or
-            whether it stops less than before.
-    """
-
-    cluster: str
-    what: str
-    before: str
-    after: str
-    service_accounts: tuple[str, ...] = ()
-    who: tuple[Avoider, ...] = ()
-    dangerous: bool = False
-
-    @property
-    def may_be_dangerous(self) -> bool:
-        """Whether it is dangerous, or irsa cannot tell."""
-        return self.dangerous or self.after == CANNOT_TELL
-
-
-# --- what it does -----------------------------------------------------------------------------------------------------
-
-
-def guard_changes(both: Both, steps: Sequence[Step]) -> list[GuardChange]:
-    """Return what the guards do otherwise after a preview: who may avoid them, the strictest, then by cluster."""
-    changing = {_guard_of(step.resource) for step in steps} - {""}
+def guard_rows(both: Both, steps: Sequence[Step]) -> list[Row]:
+    """Return what the guards do otherwise after a preview."""
+    changing = dict.fromkeys(urn for step in steps if (urn := _guard_of(step.resource)))
     old, new = (_by_guard(each) if changing else {} for each in both)
-    found = [
-        change
-        for urn in changing
-        for change in _changes(_cluster(urn, both, len({*old, *new}) > 1), urn, old.get(urn, []), new.get(urn, []))
-    ]
-
-    def first(each: GuardChange) -> tuple[Any, ...]:
-        return not each.dangerous, not each.who, SHOWN_FIRST.index(each.after), each.cluster, each.what, each.before
-
-    return sorted(found, key=first)
+    return [row for urn in changing for row in _rows(urn, old.get(urn, []), new.get(urn, []))]
 
 
 def _guard_of(resource: Resource) -> str:
@@ -99,14 +47,12 @@ def _by_guard(resources: Mapping[str, Resource]) -> dict[str, list[Resource]]:
     return found
 
 
-def _cluster(urn: str, both: Both, is_one_of_several: bool) -> str:
-    """Return the key of the cluster of a guard; in another program, its name among several."""
-    guard = both[1].get(urn) or both[0].get(urn)
-    key = known_text(guard.inputs.get(KEY)) if guard else ""
-    return "" if key == ONE_CLUSTER else key or (urn.rsplit("::", 1)[-1] if is_one_of_several else "")
-
-
-def _changes(cluster: str, urn: str, before: Sequence[Resource], after: Sequence[Resource]) -> Iterator[GuardChange]:
+def _rows(urn: str, before: Sequence[Resource], after: Sequence[Resource]) -> Iterator[Row]:
+    guard = next((each.inputs for each in (*after, *before) if each.urn == urn), {})
+    # In a program of your own, it has the name that you chose.
+    cluster = known_text(guard.get(KEY)) or urn.rsplit("::", 1)[-1]
+    where = f" in {named(cluster)}" if cluster != ONE_CLUSTER else ""
+    row = partial(Row, "guard", where=cluster)
     sides = [next((each.inputs for each in side if each.urn == urn), {}) for side in (before, after)]
     old, new = (_modes(each) if there else {} for each, there in zip(sides, (before, after), strict=True))
     was, becomes = (each.get(GUARD_ANNOTATIONS) for each in sides)
@@ -114,20 +60,29 @@ def _changes(cluster: str, urn: str, before: Sequence[Resource], after: Sequence
     # What your own program makes of its resources, or somebody by hand, no setting says.
     is_said = (old, was) != (new, becomes) or _own(before) == _own(after)
     if old is None or new is None or not is_said:
-        yield GuardChange(cluster, PODS, OFF if old == {} else CANNOT_TELL, CANNOT_TELL)
+        yield row("changes", f"whose Pods the guard refuses{where}", CANNOT_TELL, NOT_SAID)
     groups: dict[tuple[str, str, bool], list[str]] = {}
     modes, others = ({}, {}) if old is None or new is None else (old, new)
     for name in sorted({*modes, *others}):
-        pair = modes.get(name, OFF), others.get(name, OFF)
         # Of a service account that goes with its binding, there is nothing left to guard.
-        groups.setdefault((*pair, (name in others or not after) and _is_looser(*pair)), []).append(name)
-    for (mode, other, dangerous), names in groups.items():
+        is_left = name in others or not after
+        groups.setdefault((modes.get(name, OFF), others.get(name, OFF), is_left), []).append(name)
+    changed = [(f"Pods without the identity of {some(names)}", *key) for key, names in groups.items()]
+    for what, mode, other, is_left in (*changed, ("role annotations other than declared", was, becomes, True)):
         if mode != other:
-            yield GuardChange(cluster, PODS, mode, other, tuple(names), dangerous=dangerous)
-    if was != becomes:
-        yield GuardChange(cluster, ROLE_ANNOTATIONS, was, becomes, dangerous=_is_looser(was, becomes))
-    change = GuardChange(cluster, EXCEPTIONS, was, becomes)
-    yield from _avoiding(change, before, after, {each.partition("/")[0] for each in new or ()} - {SYSTEM})
+            is_looser = STRICTEST_FIRST.index(other) > STRICTEST_FIRST.index(mode)
+            said = f"{what} {WORDS[other]} ({other}, was {mode}){where}"
+            yield row("loses" if is_looser else "gains", said, danger=DANGEROUS if is_looser and is_left else "")
+    tenants = {each.partition("/")[0] for each in new or ()} - {SYSTEM}
+    avoiding = _avoiding(before, after, is_on=OFF not in (was, becomes))
+    if avoiding is None:
+        yield row("changes", f"whether more may avoid the guard{where}", CANNOT_TELL, NOT_SAID)
+    elif avoiding:
+        wide = {each for each in avoiding if _is_wide(*each, tenants)}
+        # The first names are shown.
+        who = sorted(avoiding, key=lambda each: (each not in wide, *each))
+        said = f"more may avoid it{where}: {', '.join(first_few([f'{kind} {named(name)}' for kind, name in who]))}"
+        yield row("loses", said, danger=DANGEROUS if wide else "")
 
 
 def _modes(component: Mapping[str, Any]) -> Mapping[str, str] | None:
@@ -146,44 +101,35 @@ def _own(resources: Iterable[Resource]) -> dict[str, Any]:
     return found
 
 
-def _is_looser(was: str, becomes: str) -> bool:
-    return STRICTEST_FIRST.index(becomes) > STRICTEST_FIRST.index(was)
+def _avoiding(before: Iterable[Resource], after: Iterable[Resource], is_on: bool) -> set[tuple[str, str]] | None:
+    """Return who may write other roles than the declared ones, or edit its ConfigMaps, and could not before.
 
-
-def _avoiding(
-    change: GuardChange, before: Iterable[Resource], after: Iterable[Resource], tenants: set[str]
-) -> Iterator[GuardChange]:
-    """Yield who may write other roles than the declared ones, or edit its ConfigMaps, and could not before."""
+    None where that is not known; of a guard whose rule for annotations is off at a time, who may write is not asked.
+    """
     sides = [[each.inputs for each in side if each.type == types.CONFIG_MAP] for side in (before, after)]
     places = [{known_text(mapping_of(each.get("metadata")).get("namespace")) for each in side} for side in sides]
-    gained = {Avoider("namespace", each) for each in places[1] - places[0]} if places[0] else set()
-    is_known = Avoider("namespace", "") not in gained
+    gained = {(NAMESPACE, each) for each in places[1] - places[0]} if places[0] else set()
     # Without its lists, a ConfigMap stops nobody.
     data = [[each.get("data") for each in side] for side in sides]
     stopped = [each for each in data[0] if not isinstance(each, Mapping) or LISTS.keys() <= each.keys()]
-    if stopped and OFF not in (change.before, change.after):
-        old, new = _listed(stopped), _listed(data[1])
-        is_known &= old is not None and new is not None
-        gained |= (new or set()) - (old or set())
-    if not is_known:
-        yield replace(change, after=CANNOT_TELL)
-    elif gained:
-        wide = {each for each in gained if _is_wide(each) or (each.kind == "namespace" and each.name in tenants)}
-        # The first names are shown.
-        who = sorted(gained, key=lambda each: (each not in wide, each.kind, each.name))
-        yield replace(change, who=tuple(who), dangerous=bool(wide))
+    old, new = (_listed(stopped), _listed(data[1])) if stopped and is_on else (set(), set())
+    if (NAMESPACE, "") in gained or old is None or new is None:
+        return None
+    return gained | (new - old)
 
 
-def _is_wide(each: Avoider) -> bool:
-    return is_wide_prefix(each.name) if each.kind == PREFIX else is_everybody(each.name)
+def _is_wide(kind: str, name: str, tenants: Set[str]) -> bool:
+    if kind == NAMESPACE:
+        return name in tenants
+    return is_wide_prefix(name) if kind == PREFIX else is_everybody(name)
 
 
-def _listed(data: Iterable[Any]) -> set[Avoider] | None:
+def _listed(data: Iterable[Any]) -> set[tuple[str, str]] | None:
     """Return who may write other roles; None where that is not known."""
-    found: set[Avoider] = set()
+    found: set[tuple[str, str]] = set()
     for each in data:
         texts = {kind: mapping_of(each).get(key) for key, kind in LISTS.items()}
         if not all(isinstance(text, str) and text == known_text(text) for text in texts.values()):
             return None
-        found |= {Avoider(kind, line) for kind, text in texts.items() for line in str(text).split("\n") if line}
+        found |= {(kind, line) for kind, text in texts.items() for line in str(text).split("\n") if line}
     return found

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from irsa import types
 from irsa.outputs import COMPONENT_TYPE
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake, named
+from irsa.rules.mistakes import Mistake
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import AwsAccount, ManagedPolicy, World
 from irsa_world.state.preview import Preview
@@ -20,11 +20,11 @@ class Live(NamedTuple):
 
     Attributes:
         policies: The documents of managed policies that are not the stack's, by ARN.
-        not_read: What was not read, and why, each as one sentence.
+        not_read: Why a policy was not read, by ARN.
     """
 
     policies: Mapping[str, Document] = {}
-    not_read: Sequence[str] = ()
+    not_read: Mapping[str, str] = {}
 
 
 def with_read(world: World, live: Live) -> World:
@@ -63,7 +63,7 @@ def read_in_aws(policies: Sequence[str], providers: Mapping[str, Resource]) -> L
     from irsa_world.live.aws import AwsAccountClients  # noqa: PLC0415 (it imports boto3)
 
     clients = AwsAccountClients({reference: _readable(each.inputs) for reference, each in providers.items()})
-    not_read: list[str] = []
+    not_read: dict[str, str] = {}
 
     def document(arn: str) -> Document | None:
         try:
@@ -76,12 +76,12 @@ def read_in_aws(policies: Sequence[str], providers: Mapping[str, Resource]) -> L
             reason = mistake.found
         except CouldNotLookError as error:
             reason = str(error)
-        not_read.append(f"policy {named(arn)}: {reason}")
+        not_read[arn] = reason
         return None
 
     with ThreadPoolExecutor() as pool:
         found = dict(zip(policies, pool.map(document, policies), strict=True))
-    return Live({arn: each for arn, each in found.items() if each is not None}, sorted(not_read))
+    return Live({arn: each for arn, each in found.items() if each is not None}, not_read)
 
 
 def _readable(inputs: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,84 +3,28 @@
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-from irsa.evaluation.patterns import overlap
 from irsa.evaluation.permissions import gives
 from irsa.rules.arns import Arn
-from irsa.rules.grammar import VERSION
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named
-from irsa.rules.trust import ASSUME_ROLE, SESSION_TAGS
+from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
+from irsa_cli.diff.dangerous import is_dangerous, is_dangerous_policy
 from irsa_cli.diff.gains import Gain, gains
-from irsa_cli.diff.questions import Undecided
-from irsa_cli.diff.ranks import HARMLESS, rank, rank_of_policy
-from irsa_cli.diff.who import Rights, who_has
+from irsa_cli.diff.rows import CANNOT_TELL, CERTAIN, DANGEROUS, Row, some
+from irsa_cli.diff.trust import changed_roles
 from irsa_world.model import UNNAMED, known_arn, role_name
 from irsa_world.sessions import Sessions
 from irsa_world.state.planned import ANY_TAG, CHANGES_UNREAD, NOT_THERE, OTHER_UNKNOWN, UNREAD
 from irsa_world.trusts.chains import Document
 from irsa_world.trusts.provider_trust import allowed_principals
 
-TAGS_CHANGE = "tags of the role or its sessions change, on which"
-UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`"
-ELSEWHERE = "no role of the stack has this policy, which may allow more than before: who has it elsewhere is not known"
-# Beside it, a Deny that goes is a gain.
-EVERYTHING: Document = {"Version": VERSION, "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-SESSION_POLICY = "the session policy that limited"
-
-
-@dataclass(frozen=True)
-class PermissionChange:
-    """Permissions that a role gains or loses.
-
-    Attributes:
-        role: Name of the role; of a role whose name IAM is going to choose, its logical name.
-        role_arn: ARN of the role; empty where IAM is going to choose its name.
-        change: Whether it gains or loses them.
-        actions: Actions, and patterns of actions; none where `policy` has them.
-        resources: Resources, and patterns of resources.
-        extent: Whether that is all of them, on every one of the resources (of a gain: afterwards); some; or whether
-            irsa cannot tell if any is.
-        keys: The condition keys and policy variables that decide: of a gain or loss, whether a request has it; of what
-            irsa cannot tell, whether any is one.
-        policy: ARN of a managed policy that is attached or detached and not the stack's own.
-        read: Whether that policy was read, so that what it gives is among the other changes.
-        service_accounts: Of what is dangerous, who may assume the role, as NAMESPACE/NAME, or a pattern for several.
-        dangerous: Whether that gives access to everything, or lets the role give itself more.
-    """
-
-    role: str
-    role_arn: str
-    change: Literal["gains", "loses"]
-    actions: tuple[str, ...] = ()
-    resources: tuple[str, ...] = ()
-    extent: Literal["all", "some", "cannot tell"] = "all"
-    keys: tuple[str, ...] = ()
-    policy: str = ""
-    read: bool = False
-    service_accounts: tuple[str, ...] = ()
-    dangerous: bool = False
-
-    @property
-    def rank(self) -> int:
-        """How much it is to be looked at: 0 comes first."""
-        if self.policy:
-            return HARMLESS if self.read else rank_of_policy(self.policy)
-        return rank(self.actions, self.resources)
-
-    @property
-    def may_be_dangerous(self) -> bool:
-        """Whether it is a dangerous gain, or one of a policy that was not read."""
-        return self.change == "gains" and (self.dangerous or bool(self.policy and not self.read))
-
-    @property
-    def may_assume(self) -> bool:
-        """Whether it is a gain by which the role may assume another one, or a policy that was not read."""
-        assumes = any(overlap(each.lower(), f"{ASSUME_ROLE.lower()}*") for each in self.actions)
-        return self.change == "gains" and (assumes or bool(self.policy and not self.read))
+TAGS_CHANGE = "statements depend on tags of the role or its sessions that change:"
+UNKNOWN = "one of its policies is a secret, is not a policy, or is known only at `pulumi up`"
+ELSEWHERE = "no role of the stack has this policy both before and afterwards: `irsa inventory` shows who has it"
+SESSION_POLICY = "the session policy of"
 
 
 class Permits(NamedTuple):
@@ -149,45 +93,73 @@ def own_policies(before: Sessions, after: Sessions) -> set[str]:
     return {*before.documents, *after.documents}
 
 
-def permission_changes(
-    before: Sessions, after: Sessions, permitted: Sequence[Mapping[str, Permits]]
-) -> tuple[list[PermissionChange], list[Undecided]]:
-    """Return what the roles of a stack gain and lose, what is dangerous first; and of which that cannot be told.
+def permission_rows(
+    both: tuple[Sessions, Sessions],
+    permitted: Sequence[Mapping[str, Permits]],
+    not_read: Mapping[str, str],
+    text: Callable[[str], str],
+) -> Iterator[Row]:
+    """Yield what the roles of a stack gain and lose; and of which that cannot be told.
 
-    What decides that is permitted, before and afterwards; what a permissions boundary that is not read leaves of it is
-    not looked at.
+    What a permissions boundary that is not read leaves of it is not looked at.
+
+    Args:
+        both: The stack before and afterwards.
+        permitted: What decides what each role may do, before and afterwards.
+        not_read: Why a managed policy was not read, by its ARN.
+        text: What a role is called, by its ARN.
     """
-    found: list[PermissionChange] = []
+    before, after = both
     compared: dict[str, tuple[Sequence[Gain], Sequence[Gain]]] = {}
-    undecided: list[Undecided] = []
-    tags = functools.cache(lambda: _of_tags(_documents_of(before, after)))
-    for arn, (old, new) in changed_permits(*permitted).items():
-        role, sessions = (after.roles[arn], after) if arn in after.roles else (before.roles[arn], before)
-        change = functools.partial(PermissionChange, role.name, known_arn(arn))
-        undecide = functools.partial(Undecided, role.name, known_arn(arn))
-        undecided += [undecide(sessions.problems[arn])] if role.trust is NOT_THERE else []
-        undecided += [undecide(reason) for reason in _open_questions(old, new, tags)]
-        both = [(side.known, side.boundary_document) for side in (old, new)]
+    limited = _session_policies(before, after)
+    of_trusts = functools.cache(lambda: _of_tags(each.trust for one in both for each in one.roles.values()))
+    changed = changed_permits(*permitted)
+    for arn in sorted({*changed, *limited}):
+        old, new = changed.get(arn, (NO_PERMITS, NO_PERMITS))
+        row = functools.partial(Row, role=role_name(arn), role_arn=known_arn(arn))
+        sides = [(side.known, side.boundary_document) for side in (old, new)]
         # The roles of one add-on often say the same.
-        said = repr(both)
+        said = repr(sides)
         if said not in compared:
-            was, becomes = (gives(*each) for each in both)
+            was, becomes = (gives(*each) for each in sides)
             compared[said] = gains(was, becomes), gains(becomes, was)
-        gained, lost = compared[said]
-        of_role = [change("gains", *each) for each in gained] + [change("loses", *each) for each in lost]
-        of_role += [change("gains", policy=each, read=each in new.read) for each in new.attached - old.attached]
-        of_role += [change("loses", policy=each, read=each in old.read) for each in old.attached - new.attached]
-        dangerous = any(each.rank < HARMLESS for each in of_role)
-        who = who_has(sessions, role) if dangerous else ()
-        found += [
-            replace(each, service_accounts=tuple(sorted(who)), dangerous=True) if each.rank < HARMLESS else each
-            for each in of_role
-        ]
-    return sorted(found, key=lambda each: (each.change, each.rank, each.role, each.policy)), undecided
+        for change, those, more in zip(CHANGES, compared[said], (new, old), strict=True):
+            less = old if more is new else new
+            yield from (_gain(row, text(arn), change, each) for each in those)
+            if arns := sorted(more.attached - less.attached):
+                is_risky = change == "gains" and any(map(is_dangerous_policy, {*arns} - more.read))
+                said_ = f"{text(arn)} {change} {'policy' if len(arns) == 1 else 'policies'} {some(arns)}"
+                yield row("permission", change, said_, danger=DANGEROUS if is_risky else "", policies=arns)
+        sessions = after if arn in after.roles else before
+        reasons = [sessions.problems[arn]] if arn in changed and sessions.roles[arn].trust is NOT_THERE else []
+        reasons += [*_open_questions(old, new, of_trusts, not_read), *limited.get(arn, ())]
+        if reasons:
+            yield row("permission", "changes", f"what {text(arn)} may do", CANNOT_TELL, reasons)
 
 
-def policies_of_no_role(before: Sessions, after: Sessions) -> Iterator[Undecided]:
-    """Yield the policies of the stack that may allow more than before, of which no role of it has both versions.
+CHANGES: Sequence[Literal["gains", "loses"]] = ("gains", "loses")
+
+
+def _gain(row: Callable[..., Row], role: str, change: Literal["gains", "loses"], gain: Gain) -> Row:
+    is_certain = gain.extent != "cannot tell"
+    words = [role, change if is_certain else f"may {change.removesuffix('s')}"]
+    words += [*(["some of"] if gain.extent == "some" else []), some(gain.actions), "on", some(gain.resources)]
+    words += [f"({'where' if is_certain else 'depends on'} {some(gain.keys)})"] if gain.keys else []
+    is_risky = change == "gains" and is_dangerous(gain.actions, gain.resources)
+    return row(
+        "permission",
+        change,
+        " ".join(words),
+        CERTAIN if is_certain else "may",
+        danger=DANGEROUS if is_risky else "",
+        actions=gain.actions,
+        resources=gain.resources,
+        keys=gain.keys,
+    )
+
+
+def policies_of_no_role(before: Sessions, after: Sessions) -> Iterator[Row]:
+    """Yield the policies of the stack that change, and that no role of it has both before and afterwards.
 
     One that is new nobody has, and IAM deletes none that somebody has:
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeletePolicy.html.
@@ -197,75 +169,56 @@ def policies_of_no_role(before: Sessions, after: Sessions) -> Iterator[Undecided
         for sessions in (before, after)
     ]
     for arn in sorted((before.documents.keys() & after.documents.keys()) - (in_use[0] & in_use[1])):
-        old, new = before.documents[arn], after.documents[arn]
-        if old != new and any(_allows_more([old, *beside], [new, *beside]) for beside in ([], [EVERYTHING])):
-            yield Undecided(Arn.name_in(arn), known_arn(arn), ELSEWHERE)
+        if before.documents[arn] != after.documents[arn]:
+            name = Arn.name_in(arn)
+            said = f"what policy {named(name)} newly allows, and to whom"
+            yield Row("permission", "changes", said, CANNOT_TELL, [ELSEWHERE], role=name, role_arn=known_arn(arn))
 
 
-def session_policy_changes(before: Sessions, after: Sessions, found: Rights) -> Iterator[Undecided]:
-    """Yield the roles of whose associations one had a session policy that changes or goes, or limits no new token."""
+def _session_policies(before: Sessions, after: Sessions) -> dict[str, list[str]]:
+    """Return why the session policies of associations are an open question, by the ARN of their role."""
     new = {(each.cluster_arn, each.subject): each for those in after.world.associations.values() for each in those}
-    every = (*found.gains, *found.may_gain, *found.changes_way)
-    by_tokens = {e.role_arn for e in every if not e.then and (e.way == "irsa" or e in found.changes_way)}
+    found: dict[str, list[str]] = {}
     for old in (each for those in before.world.associations.values() for each in those if each.policy):
-        there, arn = new.get((old.cluster_arn, old.subject)), known_arn(old.role_arn)
-        change = "is another one, or none" if there and there.policy != old.policy else "does not limit its tokens"
-        if arn in by_tokens or (there and there.policy != old.policy):
-            yield Undecided(role_name(old.role_arn), arn, f"{SESSION_POLICY} {named(str(old))} {change}")
+        there = new.get((old.cluster_arn, old.subject))
+        if there and there.policy != old.policy:
+            found.setdefault(old.role_arn, []).append(f"{SESSION_POLICY} {named(str(old))} changes or is removed")
+    return found
 
 
-def _open_questions(old: Permits, new: Permits, of_stack: Callable[[], str]) -> Iterator[str]:
-    """Yield why what a role may do cannot be told in full; with the documents of the stack, which may ask for tags."""
+def _open_questions(
+    old: Permits, new: Permits, of_trusts: Callable[[], str], not_read: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield why what a role may do cannot be told in full; trust policies of other roles may ask for its tags."""
     if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
         yield UNKNOWN
-    if NO_PERMITS in (old, new):
-        return
-    not_read = (old.attached & new.attached) - old.read
-    if (old.boundary, old.limits) != (new.boundary, new.limits):
-        was, becomes = (named(each.boundary.partition(UNNAMED)[0] or "none") for each in (old, new))
-        if any(isinstance(each.limits, Unknown) for each in (old, new)):
-            change = f"from {was} to {becomes}" if was != becomes else "in what it says"
-            yield f"its permissions boundary, which was not read, changes {change}"
-        if not_read and old.boundary and _allows_more([old.limits], [new.limits]):
-            yield f"its permissions boundary allows more of {_names(not_read)}, which was not read"
-    detached = old.attached - new.attached - old.read if new.documents or new.attached else ()
-    if detached:
-        yield f"{_names(detached)}, which was not read, is detached: it may have denied something"
-    depending = not_read | ({new.boundary.partition(UNNAMED)[0]} if isinstance(new.limits, Unknown) else set())
-    if depending and (old.tags != new.tags or new.sessions - old.sessions):
-        yield f"{TAGS_CHANGE} {_names(depending)} may depend, which was not read"
-    tags = {name for name in {*old.tags, *new.tags} if old.tags.get(name) != new.tags.get(name)}
+    # A role that is new, or goes, has nothing beside its policies on which more could depend.
+    stays = NO_PERMITS not in (old, new)
+    is_bounded_otherwise = stays and (old.boundary, old.limits) != (new.boundary, new.limits)
+    has_other_tags = stays and (old.tags != new.tags or bool(new.sessions - old.sessions))
+    attached = (new.attached - new.read) - (old.attached - old.read)
+    # What was detached may have denied something.
+    detached = old.attached - new.attached - old.read if stays and (new.documents or new.attached) else frozenset()
+    is_limited = is_bounded_otherwise and old.boundary
+    depending = new.attached - new.read if is_limited or has_other_tags else frozenset()
+    unread = {*attached, *detached, *depending}
+    limiting = (old, new) if is_bounded_otherwise else (new,) if has_other_tags else ()
+    unread |= {each.boundary for each in limiting if isinstance(each.limits, Unknown)}
+    for arn in sorted(unread):
+        policy = f"policy {named(arn)}" if known_arn(arn) else f"a policy {arn.partition(UNNAMED)[0]}"
+        yield f"{policy} was not read{f': {why}' if (why := not_read.get(arn)) else ''}"
+    tags = {name for name in {*old.tags, *new.tags} if stays and old.tags.get(name) != new.tags.get(name)}
     # A session of EKS Pod Identity has tags of its own, one of IRSA has none.
-    of_session = SESSION_TAGS if new.sessions - old.sessions else ()
-    asking = [each for each in tags if _asks_for(each, of_stack())]
-    own = _of_tags((*old.known, *new.known, old.limits, new.limits)) if of_session else ""
-    asking += [each for each in of_session if _asks_for(each, own)]
-    if asking:
-        yield f"{TAGS_CHANGE} statements depend: {_names(asking)}"
+    tags |= {*SESSION_TAGS} if stays and new.sessions - old.sessions else set()
+    texts = f"{_of_tags((*old.known, *new.known, old.limits, new.limits))}\n{of_trusts()}" if tags else ""
+    if asking := [each for each in sorted(tags) if _asks_for(each, texts)]:
+        yield f"{TAGS_CHANGE} {some(asking)}"
 
 
 def _asks_for(tag: str, texts: str) -> bool:
     """Return whether there is a condition or a variable about a tag in the texts of `_of_tags`, or may be."""
     written = "" if tag == ANY_TAG else rf"{re.escape(tag)}([}},\n]|$)"
     return bool(re.search(rf"(Principal|Resource)Tag/({written}|[^}},\n]*[*?$])", texts, re.IGNORECASE))
-
-
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(map(named, sorted(names)))
-
-
-def _allows_more(old: Sequence[Document | None], new: Sequence[Document | None]) -> bool:
-    """Return whether documents allow more than others, or may."""
-    known = [[each for each in side if isinstance(each, Mapping)] for side in (old, new)]
-    return known != [[*old], [*new]] or bool(gains(*map(gives, known)))
-
-
-def _documents_of(before: Sessions, after: Sessions) -> Iterator[Document]:
-    """Yield all documents of a stack."""
-    for each in (before, after):
-        for role in each.roles.values():
-            yield from (role.trust, *role.inline_policies.values())
-        yield from each.documents.values()
 
 
 def _of_tags(documents: Iterable[Document | None]) -> str:
@@ -278,12 +231,13 @@ def _of_tags(documents: Iterable[Document | None]) -> str:
     return "\n".join({text for text in every if isinstance(text, str) and "tag/" in text.lower()})
 
 
-def policies_of_others(before: Sessions, after: Sessions) -> list[str]:
-    """Return the ARNs of policies and boundaries that are not the stack's, of the roles whose permissions change."""
+def policies_to_read(before: Sessions, after: Sessions) -> list[str]:
+    """Return the ARNs of policies and boundaries that are not the stack's, of the roles that change."""
     own = own_policies(before, after)
-    changed = changed_permits(permits(before, own), permits(after, own))
-    sides = (side for both in changed.values() for side in both)
-    arns = {arn for side in sides for arn in (*side.attached, *filter(known_arn, [side.boundary]))}
+    sides = permits(before, own), permits(after, own)
+    changed = {*changed_permits(*sides), *changed_roles(before, after)}
+    those = (each[arn] for each in sides for arn in changed & each.keys())
+    arns = {arn for each in those for arn in (*each.attached, *filter(known_arn, [each.boundary]))}
     return sorted(arns - own)
 
 

@@ -5,121 +5,99 @@ The properties are those of Pulumi's plugins: https://www.pulumi.com/registry/pa
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
-from irsa import types
+from irsa import outputs, types
 from irsa.rules.mistakes import named
+from irsa_cli.diff.rows import CANNOT_TELL, Row
+from irsa_world.state.preview import DEFAULTS, DELETE, REPLACE, Step
+from irsa_world.state.resource import Resource, is_secret, known_text
 
 # Who may assume a role, what it may do, what a guard stops; and what decides none of these.
 WHO, WHAT, GUARD, TEXT = "who", "what", "guard", ""
+# Nothing in a cloud changes with these; what is in them has steps of its own.
+GROUPS = frozenset({"pulumi:pulumi:Stack", outputs.COMPONENT_TYPE, outputs.GUARD_TYPE})
 
 
-@dataclass(frozen=True)
-class Undecided:
-    """A role, or what gives something to one, of which irsa cannot tell whether more is allowed.
-
-    Attributes:
-        role: Name of the role; of another resource, its logical name.
-        role_arn: ARN of the role; empty where IAM is going to choose its name.
-        reason: Why.
-    """
-
-    role: str
-    role_arn: str
-    reason: str
-
-
-class Kind(NamedTuple):
-    """What is asked of resources of a type.
-
-    Attributes:
-        word: What they are called.
-        properties: The question of each property; of one that is not here, none.
-        document: The property that is a policy document; empty without one.
-        title: What that document is called.
-    """
-
-    word: str
-    properties: Mapping[str, str] = {}
-    document: str = ""
-    title: str = ""
-
-
-_NAMES = ("name", "namePrefix", "path")
-_TAGS = ("tags", "tagsAll")
-_OBJECT = ("apiVersion", "kind", "metadata")
-_OF_ACCOUNT = dict.fromkeys((*_OBJECT, "automountServiceAccountToken", "imagePullSecrets", "secrets"), TEXT)
-_OF_NAMESPACE = dict.fromkeys((*_OBJECT, "spec"), TEXT)
-_OF_GUARD = dict.fromkeys((*_OBJECT, "spec", "data", "binaryData", "immutable"), GUARD)
-
-
-def _asked(question: str, *names: str) -> dict[str, str]:
-    return dict.fromkeys(names, question)
-
-
-KINDS: Mapping[str, Kind] = {
-    types.ROLE: Kind(
-        "role",
-        {
-            **_asked(WHO, *_NAMES, "assumeRolePolicy"),
-            **_asked(WHAT, *_TAGS, "inlinePolicies", "managedPolicyArns", "permissionsBoundary"),
-            **_asked(TEXT, "description", "forceDetachPolicies", "maxSessionDuration"),
-        },
-        "assumeRolePolicy",
-        "trust policy",
-    ),
-    types.POLICY: Kind(
-        "policy",
-        {**_asked(WHAT, *_NAMES, "policy"), **_asked(TEXT, *_TAGS, "description", "delayAfterPolicyCreationInMs")},
-        "policy",
-        "policy document",
-    ),
-    types.INLINE_POLICY: Kind(
-        "inline policy", _asked(WHAT, "name", "namePrefix", "role", "policy"), "policy", "policy document"
-    ),
-    types.ATTACHMENT: Kind("policy attachment", _asked(WHAT, "role", "policyArn")),
-    types.POLICY_ATTACHMENT: Kind("policy attachment", {**_asked(WHAT, "roles", "policyArn"), "name": TEXT}),
-    types.POD_IDENTITY_ASSOCIATION: Kind(
-        "association",
-        {
-            **_asked(WHO, "clusterName", "region", "namespace", "serviceAccount", "roleArn", "targetRoleArn"),
-            **_asked(WHAT, "disableSessionTags", "policy"),
-            **_asked(TEXT, *_TAGS),
-        },
-        "policy",
-        "session policy",
-    ),
-    types.OIDC_PROVIDER: Kind(
-        "OIDC provider", {**_asked(WHO, "url", "clientIdLists"), **_asked(TEXT, *_TAGS, "thumbprintLists")}
-    ),
-    types.SERVICE_ACCOUNT: Kind("service account", _OF_ACCOUNT),
-    types.AWS_PROVIDER: Kind("AWS provider"),
-    types.KUBERNETES_PROVIDER: Kind("Kubernetes provider"),
-    types.SERVICE_ACCOUNT_PATCH: Kind("annotations of service account", _OF_ACCOUNT),
-    types.NAMESPACE: Kind("namespace", _OF_NAMESPACE),
-    f"{types.NAMESPACE}Patch": Kind("namespace, if missing,", _OF_NAMESPACE),
-    types.CONFIG_MAP: Kind("config map", _OF_GUARD),
-    types.ADMISSION_POLICY: Kind("admission policy", _OF_GUARD),
-    types.ADMISSION_BINDING: Kind("admission binding", _OF_GUARD),
+_OF_ACCOUNT = {TEXT: "apiVersion kind metadata automountServiceAccountToken imagePullSecrets secrets"}
+_OF_NAMESPACE = {TEXT: "apiVersion kind metadata spec"}
+_OF_GUARD = {GUARD: "apiVersion kind metadata spec data binaryData immutable"}
+# The properties of each type, by their question.
+QUESTIONS: Mapping[str, Mapping[str, str]] = {
+    types.ROLE: {
+        WHO: "name namePrefix path assumeRolePolicy",
+        WHAT: "tags tagsAll inlinePolicies managedPolicyArns permissionsBoundary",
+        TEXT: "description forceDetachPolicies maxSessionDuration",
+    },
+    types.POLICY: {
+        WHAT: "name namePrefix path policy",
+        TEXT: "tags tagsAll description delayAfterPolicyCreationInMs",
+    },
+    types.INLINE_POLICY: {WHAT: "name namePrefix role policy"},
+    types.ATTACHMENT: {WHAT: "role policyArn"},
+    types.POLICY_ATTACHMENT: {WHAT: "roles policyArn", TEXT: "name"},
+    types.POD_IDENTITY_ASSOCIATION: {
+        WHO: "clusterName region namespace serviceAccount roleArn targetRoleArn",
+        WHAT: "disableSessionTags policy",
+        TEXT: "tags tagsAll",
+    },
+    types.OIDC_PROVIDER: {WHO: "url clientIdLists", TEXT: "tags tagsAll thumbprintLists"},
+    types.SERVICE_ACCOUNT: _OF_ACCOUNT,
+    types.AWS_PROVIDER: {},
+    types.KUBERNETES_PROVIDER: {},
+    types.SERVICE_ACCOUNT_PATCH: _OF_ACCOUNT,
+    types.NAMESPACE: _OF_NAMESPACE,
+    f"{types.NAMESPACE}Patch": _OF_NAMESPACE,
+    types.CONFIG_MAP: _OF_GUARD,
+    types.ADMISSION_POLICY: _OF_GUARD,
+    types.ADMISSION_BINDING: _OF_GUARD,
 }
 # Types that give somebody something in IAM or EKS.
 GIVING = re.compile(r"aws:iam/|aws-native:iam:|aws:eks/(access|podIdentity)")
-NOT_COMPARED = "irsa does not compare what resources of this type give:"
-PROPERTY_NOT_COMPARED = "irsa does not compare what this property gives:"
+_OF_TYPE = "irsa does not compare what resources of this type give:"
+_OF_PROPERTY = "irsa does not compare what this property gives:"
 
 
-def not_compared(changed: Iterable[tuple[str, str, Iterable[str]]]) -> Iterator[Undecided]:
-    """Yield what changes and may give somebody something, of which nothing is asked.
-
-    Changed are types, logical names, and the properties that change.
-    """
-    for type_, name, properties in changed:
+def not_compared(steps: Iterable[Step]) -> Iterator[Row]:
+    """Yield what changes and may give somebody something, of which nothing is asked."""
+    for each in steps:
+        type_, name = each.resource.type, each.resource.name
         if not GIVING.match(type_):
             continue
-        if type_ not in KINDS:
-            yield Undecided(name, "", f"{NOT_COMPARED} {named(type_)}")
-            continue
-        for each in properties:
-            if each not in KINDS[type_].properties and each != "protect":
-                yield Undecided(name, "", f"{PROPERTY_NOT_COMPARED} {named(each)}")
+        reasons = [f"{_OF_TYPE} {named(type_)}"]
+        if type_ in QUESTIONS:
+            compared = " ".join(QUESTIONS[type_].values()).split()
+            reasons = [f"{_OF_PROPERTY} {named(one)}" for one in changed_properties(each) if one not in compared]
+        if reasons:
+            yield Row("permission", "changes", f"what {named(name)} gives", CANNOT_TELL, reasons, role=name)
+
+
+def changed_properties(step: Step) -> Iterator[str]:
+    """Yield the names of the properties that change; of what is deleted none."""
+    before, after = step.old.inputs if step.old else {}, step.new.inputs if step.new else {}
+    for name in dict.fromkeys((*before, *after) if step.new else ()):
+        was, becomes = before.get(name), after.get(name)
+        # Two secrets look alike, whether they are or not.
+        if name != DEFAULTS and (_plain(was) != _plain(becomes) or (name in step.reasons and is_secret(becomes))):
+            yield name
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without what a plugin notes of defaults, which changes with what is shown; nothing is empty."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items() if key != DEFAULTS} or None
+    return value
+
+
+def resource_rows(steps: Iterable[Step]) -> Iterator[Row]:
+    """Yield what is deleted or replaced."""
+    for each in steps:
+        resource = each.resource
+        if each.operation in {DELETE, REPLACE} and resource.type not in GROUPS:
+            kind = resource.type.rpartition(":")[2]
+            yield Row("resource", each.operation, f"{named(kind)} {named(name_of(resource))}")
+
+
+def name_of(resource: Resource) -> str:
+    """Return the name of a resource in AWS or Kubernetes, or its logical name."""
+    return known_text(resource.inputs.get("name")) or resource.text("metadata", "name") or resource.name

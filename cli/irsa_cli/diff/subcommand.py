@@ -2,15 +2,16 @@
 
 import argparse
 
-from irsa_cli.diff.fail_on import FAIL_ON
+from irsa_cli.diff.rows import GATES
 from irsa_cli.options import stack_name
 
-FAIL_ON_HELP = f"exit code 1 if there are any: {', '.join(FAIL_ON)}; 3 if irsa cannot tell (repeatable)"
+FAIL_ON_HELP = f"exit code 1 if there are any: {', '.join(GATES)}; 3 if irsa cannot tell (repeatable)"
 
 DESCRIPTION = """\
-Show what `pulumi up` would change, in words: first who gains or loses the
-right to assume a role, and what roles may then do, then the documents of
-each binding, and which of its settings change. Nothing is changed.
+Show what `pulumi up` would change for access: who gains or loses the right to
+assume a role, what roles may then do, what the guard stops, and which
+resources are deleted or replaced. What is dangerous comes first. Nothing is
+changed; `pulumi preview --diff` shows documents and settings.
 
 It runs `pulumi preview --json`, or reads what that printed. Who may assume a
 role is evaluated for the service accounts and patterns that the stack or a
@@ -21,7 +22,7 @@ examples:
   irsa diff --stack dev --refresh
   irsa diff --stack dev --preview preview.json --markdown comment.md
   irsa diff --stack dev --fail-on gains --fail-on permissions"""
-OUTPUT = "irsa_cli.diff.output:Diff"
+OUTPUT = "irsa_cli.diff.rows:Diff"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--preview", metavar="FILE", help="read what `pulumi preview --json` printed; - is standard input"
     )
     parser.add_argument("--refresh", action="store_true", help="begin with what AWS and Kubernetes have now")
-    parser.add_argument("--fail-on", metavar="WHAT", action="append", default=[], choices=FAIL_ON, help=FAIL_ON_HELP)
+    parser.add_argument("--fail-on", metavar="WHAT", action="append", default=[], choices=GATES, help=FAIL_ON_HELP)
     parser.add_argument(
         "--markdown", metavar="FILE", help="also write Markdown for a comment to FILE; - prints it in place of the text"
     )

@@ -2,22 +2,20 @@
 
 import functools
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.evaluation import PodIdentityRequest
-from irsa.evaluation.conditions import Known, condition_outcome
-from irsa.evaluation.document import Parsed, Statement
+from irsa.evaluation.document import Condition, Parsed, Statement
 from irsa.evaluation.grants import Grants, grants, is_of_subject
 from irsa.evaluation.normal_form import normal
 from irsa.rules.arns import oidc_provider_arn
-from irsa.rules.grammar import VERSION, split_operator
+from irsa.rules.grammar import VERSION
 from irsa.rules.subjects import WILDCARDS
-from irsa.rules.trust import CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG, SOURCE_ARN
+from irsa.rules.trust import SERVICE_ACCOUNT_TAG
 from irsa.rules.unknown import Unknown
-from irsa_cli.diff.questions import Undecided
 from irsa_world.issuers import eks_region
-from irsa_world.model import Association, Role, World, known_arn
+from irsa_world.model import Association, Role, World
 from irsa_world.sessions import Sessions
 from irsa_world.state.planned import NOT_THERE
 from irsa_world.trusts.provider_trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
@@ -60,30 +58,31 @@ class Side(NamedTuple):
         ids = self.audiences.get(provider_arn, ())
         return [grants(self.parsed, provider_arn, ids)] if ids is None or ids else []
 
-    def said_to_others(self, issuers: Mapping[str, str]) -> Iterator[tuple[str, frozenset[tuple[str, str]]]]:
-        """Yield the statements that are not for service accounts, or not for them alone.
+    def said_to_others(self, issuers: Mapping[str, str]) -> dict[tuple[str, frozenset[str]], Statement]:
+        """Return the statements that are not for service accounts, or not for them alone.
 
-        Each with the ARNs of OIDC providers of no cluster, and the client IDs for which it may take their tokens.
+        By their text, and the client IDs of the OIDC providers of no cluster that they name. One for EKS Pod Identity
+        that names no service account is for whoever may create an association.
         """
+        found = {}
         for said, each in zip(self.said, self.parsed[1], strict=True):
-            principals = {*each.principals} - {PODS}
+            names_pods = any(_names_pods(one) for one in each.conditions)
+            principals = {*each.principals} - ({PODS} if names_pods else set())
+            arns = {arn for _, arn in principals}
             if not {("Federated", arn) for arn in issuers} >= principals or any(
-                _is_for_others(each, issuers[arn]) for _, arn in principals
+                _is_for_others(each, issuers[arn]) for arn in arns
             ):
-                yield said, frozenset((arn, one) for _, arn in principals for one in self._taken(each, arn))
+                ids = frozenset(f"{arn} {one}" for arn in arns for one in self.client_ids.get(arn, ()))
+                found[said, ids] = each
+        return found
 
-    def said_to_pods(self, effect: str) -> dict[str, Statement]:
-        """Return the statements for EKS Pod Identity with an effect."""
-        pairs = zip(self.said, self.parsed[1], strict=True)
-        return {said: each for said, each in pairs if each.effect == effect and PODS in each.principals}
 
-    def _taken(self, statement: Statement, provider_arn: str) -> Iterator[str]:
-        audience = f"{provider_arn.partition(':oidc-provider/')[2]}:aud".lower()
-        asked_for = [each._replace(key=audience) for each in statement.conditions if each.key.lower() == audience]
-        for each in self.client_ids.get(provider_arn, ()):
-            known = Known(PodIdentityRequest("", ""), {audience: (each,)}, variables=True)
-            if all(condition_outcome(one, known) is not False for one in asked_for):
-                yield each
+def _names_pods(condition: Condition) -> bool:
+    is_name = condition.key.lower() == SERVICE_ACCOUNT_TAG.lower() and condition.operator in {
+        "StringEquals",
+        "StringLike",
+    }
+    return is_name and not any(WILDCARDS.search(each) for each in condition.wanted)
 
 
 def _is_for_others(statement: Statement, issuer: str) -> bool:
@@ -103,23 +102,6 @@ def _is_for_others(statement: Statement, issuer: str) -> bool:
     return False
 
 
-# The keys that name an association, and operators by which a condition names their values.
-PLACE = tuple(each.lower() for each in (CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG))
-NAMING = frozenset({"StringEquals", "StringLike", "ArnEquals", "ArnLike"})
-
-
-def _places(statement: Statement) -> set[tuple[str, str]]:
-    """Return the cluster and the service account of each association that a statement names; none without all of it."""
-    values: dict[str, Sequence[str]] = {}
-    for each in statement.conditions:
-        operator = split_operator(each.operator)
-        is_plain = operator and operator.name in NAMING and not operator.if_exists and not operator.of_set
-        if is_plain and not any("${" in value or WILDCARDS.search(value) for value in each.wanted):
-            values[{SOURCE_ARN.lower(): PLACE[0]}.get(each.key.lower(), each.key.lower())] = each.wanted
-    every = itertools.product(*(values.get(key, ()) for key in PLACE))
-    return {(cluster, f"{namespace}:{name}") for cluster, namespace, name in every}
-
-
 class Compared(NamedTuple):
     """A role that changes.
 
@@ -128,14 +110,12 @@ class Compared(NamedTuple):
         problem: Why nobody can tell who may assume it; empty where irsa can.
         issuers: The issuers of the OIDC providers of clusters that it names, by the provider's ARN.
         sides: Its trust at both times; none with a problem.
-        other_pods: Whether it newly lets in associations that the stack does not have.
     """
 
     roles: tuple[Role | None, Role | None]
     problem: str
     issuers: Mapping[str, str] = {}
     sides: Sequence[Side] = ()
-    other_pods: bool = False
 
     @property
     def role(self) -> Role:
@@ -143,11 +123,6 @@ class Compared(NamedTuple):
         found = self.roles[1] or self.roles[0]
         assert found
         return found
-
-    @property
-    def undecided(self) -> Undecided:
-        """That nobody can tell who may assume it."""
-        return Undecided(self.role.name, known_arn(self.role.arn), self.problem)
 
 
 @functools.lru_cache(maxsize=4)
@@ -197,18 +172,8 @@ def compared_roles(before: Sessions, after: Sessions) -> dict[str, Compared]:
         unlisted = itertools.starmap(_unlisted, _of(arn, both, client_ids))
         problem = next(filter(None, (*(each.problems.get(arn) for each in both), *unlisted)), "")
         issuers, sides = ({}, []) if problem else _sides(arn, both, client_ids)
-        declared = {(each.cluster_arn, each.subject) for each in after.world.associations.get(arn, ())}
-        other_pods = bool(sides) and _lets_in_others(sides[0], sides[1], declared)
-        found[arn] = Compared(roles, problem, issuers, sides, other_pods)
+        found[arn] = Compared(roles, problem, issuers, sides)
     return found
-
-
-def _lets_in_others(before: Side, after: Side, declared: Set[tuple[str, str]]) -> bool:
-    """Return whether more associations are let in than those that are declared, by cluster and service account."""
-    old, new = (each.said_to_pods("Allow") for each in (before, after))
-    more = [_places(each) or {("", "")} for said, each in new.items() if said not in old]
-    denied_no_more = before.said_to_pods("Deny").keys() - after.said_to_pods("Deny")
-    return bool(new and denied_no_more) or not all(each <= declared for each in more)
 
 
 def _of(arn: str, both: Iterable[Sessions], client_ids: Iterable[Any]) -> Iterator[tuple[Parsed, Any]]:

@@ -3,51 +3,40 @@
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
-from irsa_cli.diff.changes import changed_properties, changes
-from irsa_cli.diff.dangers import dangerous_gains, policies_that_decide, powers_of
-from irsa_cli.diff.fail_on import FAIL_ON, exit_code
-from irsa_cli.diff.guards import guard_changes
-from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
+from irsa_cli.diff.documents import document_rows
+from irsa_cli.diff.guards import guard_rows
 from irsa_cli.diff.live import Live, aws_providers, clusters_by_issuer, read_in_aws, with_read
-from irsa_cli.diff.markdown import markdown
-from irsa_cli.diff.output import Diff
-from irsa_cli.diff.permissions import (
-    own_policies,
-    permission_changes,
-    permits,
-    policies_of_no_role,
-    policies_of_others,
-    session_policy_changes,
-)
-from irsa_cli.diff.questions import not_compared
+from irsa_cli.diff.permissions import own_policies, permission_rows, permits, policies_of_no_role, policies_to_read
+from irsa_cli.diff.powers import powers_of
+from irsa_cli.diff.questions import GROUPS, not_compared, resource_rows
+from irsa_cli.diff.render import lines_of, markdown
+from irsa_cli.diff.rows import CANNOT_TELL, Diff, Row, exit_code, in_order, roles_named, some, stopping
 from irsa_cli.diff.trust import Compared, compared_roles
-from irsa_cli.diff.who import rights
+from irsa_cli.diff.who import About, session_rows
 from irsa_cli.options import STREAM
 from irsa_cli.progress import under_way
 from irsa_cli.text_files import text_of
 from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, CouldNotLookError, UsageError
+from irsa_world.model import UNNAMED
 from irsa_world.report.json import document
 from irsa_world.report.publish import print_lines
 from irsa_world.sessions import Sessions
-from irsa_world.state.planned import (
-    Both,
-    aws_accounts_of,
-    planned_worlds,
-    resources_before_and_after,
-)
+from irsa_world.state.planned import aws_accounts_of, planned_worlds, resources_before_and_after
 from irsa_world.state.preview import Preview, parse_preview
 from irsa_world.state.pulumi import exported_state, previewed
 from irsa_world.state.resource import Resource
 
-COLORS = {ADDED: "green", REMOVED: "red", CHANGED: "yellow", "": "bold"}
+NOT_SEEN = {
+    "state": "not seen: what others changed in AWS or Kubernetes (--refresh reads it)",
+    "live": "not seen: policies that others put on its roles (`irsa verify` reads them)",
+}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -63,13 +52,13 @@ def run(options: argparse.Namespace) -> int:
     found = _of_preview(options)
     if not found:
         return COULD_NOT_LOOK
-    failed = [each for each in dict.fromkeys(options.fail_on) if FAIL_ON[each](found)]
-    code = exit_code(found, failed)
+    stopped = {gate: rows for gate in options.fail_on if (rows := stopping(gate, found.rows))}
+    code = exit_code(stopped)
     _print(found, options, code)
     if options.markdown not in {None, STREAM}:
         write(Path(options.markdown), _markdown(found))
-    if failed:
-        sys.stderr.write(f"irsa diff: stopped by --fail-on: {', '.join(failed)}\n")
+    if stopped:
+        sys.stderr.write(f"irsa diff: stopped by --fail-on: {', '.join(stopped)}\n")
     return code
 
 
@@ -95,21 +84,31 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
         raise CouldNotLookError(f"the preview is of stack {named(preview.stack)}, not of {named(options.stack)}")
     is_file_alone = options.preview is not None and not options.stack
     state: list[Resource] = []
-    state_not_read = ""
-    if is_file_alone:
-        state_not_read = "--preview without --stack reads the file alone, and no managed policies either"
-    else:
+    not_read = (
+        "--preview without --stack reads the file alone, and nothing in AWS: add --stack" if is_file_alone else ""
+    )
+    if not is_file_alone:
         try:
             with under_way("diff", "reading the stack's state"):
                 state = exported_state(options.stack)
         except CouldNotLookError as error:
-            state_not_read = str(error)
+            not_read = str(error)
     resources = resources_before_and_after(state, preview.steps)
-    before, after = map(Sessions, planned_worlds(resources, preview.steps))
-    live = Live() if is_file_alone else _live(state, preview, before, after)
-    before_: Literal["live", "state"] = "live" if preview.refreshed or options.refresh else "state"
-    found = _diff(preview, state, resources, (before, after), live)
-    return replace(found, stack=options.stack or preview.stack, before=before_, state_not_read=state_not_read)
+    worlds = planned_worlds(resources, preview.steps)
+    both = Sessions(worlds[0]), Sessions(worlds[1])
+    own = own_policies(*both)
+    live = _live([] if is_file_alone else policies_to_read(*both), state, preview)
+    both = Sessions(with_read(worlds[0], live)), Sessions(with_read(worlds[1], live))
+    rows = [
+        *_of_worlds(both, own, live, state, clusters_by_issuer(state, preview)),
+        *guard_rows(resources, preview.steps),
+        *not_compared(preview.steps),
+        *resource_rows(preview.steps),
+        *document_rows(preview.steps),
+        *_notes(preview, "live" if preview.refreshed or options.refresh else "state", not_read),
+    ]
+    changed = Counter(each.operation for each in preview.steps if each.resource.type not in GROUPS)
+    return Diff(options.stack or preview.stack, in_order(rows), changed, preview.unchanged)
 
 
 def _preview(options: argparse.Namespace) -> Preview:
@@ -123,45 +122,41 @@ def _preview(options: argparse.Namespace) -> Preview:
     return parse_preview(text_of(read, source), source)
 
 
-def _diff(
-    preview: Preview, state: Sequence[Resource], resources: Both, both: tuple[Sessions, Sessions], live: Live
-) -> Diff:
-    own = own_policies(*both)
-    of_no_role = policies_of_no_role(*both)
-    before, after = (Sessions(with_read(each.world, live)) for each in both)
-    compared = compared_roles(before, after)
-    found = rights(before, after, compared.values())
-    of_sessions = session_policy_changes(before, after, found)
-    permitted = [permits(each, own) for each in (before, after)]
-    powers = powers_of(permitted[1], after)
-    dangerous = dangerous_gains(found, compared, aws_accounts_of(state), after, powers)
-    permissions, undecided = permission_changes(before, after, permitted)
-    others = not_compared((e.resource.type, e.resource.name, changed_properties(e)) for e in preview.steps)
-    return Diff(
-        preview.stack,
-        **vars(found),
-        permissions=permissions,
-        permissions_cannot_tell=[*undecided, *others, *of_sessions, *of_no_role],
-        dangerous=dangerous,
-        guard=guard_changes(resources, preview.steps),
-        clusters={**_of_roles_with_several(compared.values()), **clusters_by_issuer(state, preview)},
-        resources=changes(preview.steps),
-        unchanged=preview.unchanged,
-        warnings=preview.warnings,
-        not_read=live.not_read,
-        failed_updates=sorted(step.old.name for step in preview.steps if step.old and step.old.failed),
-    )
+def _of_worlds(
+    both: tuple[Sessions, Sessions], own: set[str], live: Live, state: Sequence[Resource], clusters: dict[str, str]
+) -> Iterator[Row]:
+    """Yield who gains and loses roles, and what the roles may do; the managed policies of the stack are its own."""
+    text = roles_named(arn for each in both for arn in (*each.roles, *each.world.associations))
+    compared = compared_roles(*both)
+    permitted = [permits(each, own) for each in both]
+    places = _places(compared.values(), both, clusters)
+    powers = powers_of(permitted[1], both[1])
+    yield from session_rows(both, compared, About(text, places, powers, aws_accounts_of(state)))
+    yield from permission_rows(both, permitted, live.not_read, text)
+    yield from policies_of_no_role(*both)
 
 
-def _of_roles_with_several(compared: Iterable[Compared]) -> dict[str, str]:
-    """Return the issuers of the clusters of roles that trust several: what is told of one says in which cluster."""
-    issuers = ({*each.issuers.values()} for each in compared)
-    return {issuer: issuer for those in issuers if len(those) > 1 for issuer in sorted(those)}
+def _places(compared: Iterable[Compared], both: Iterable[Sessions], clusters: dict[str, str]) -> dict[str, str]:
+    """Return what clusters are called, by issuer or ARN; nothing where there is only one."""
+    issuers = {issuer for each in compared for issuer in each.issuers.values()}
+    arns = {each.cluster_arn for one in both for those in one.world.associations.values() for each in those}
+    several = bool(clusters) or len(issuers) > 1 or len(arns) > 1
+    return {each: clusters.get(each) or each.partition(UNNAMED)[0] for each in (*issuers, *arns) if several}
 
 
-def _live(state: list[Resource], preview: Preview, before: Sessions, after: Sessions) -> Live:
+def _notes(preview: Preview, before: str, not_read: str) -> Iterator[Row]:
+    if not_read:
+        said = "what the preview leaves out, because the state was not read; more may be gained or lost"
+        yield Row("unread", "changes", said, CANNOT_TELL, [not_read])
+    if failed := sorted(each.old.name for each in preview.steps if each.old and each.old.failed):
+        said = f"the last update of {some(failed)} failed, and AWS may still have what was there before; run"
+        yield Row("unread", "changes", f"{said} `{commands.up(preview.stack)}`", "may")
+    yield from (Row("note", "changes", f"warning: {each}") for each in preview.warnings)
+    yield Row("note", "changes", NOT_SEEN[before])
+
+
+def _live(policies: Sequence[str], state: list[Resource], preview: Preview) -> Live:
     """Return what is asked of AWS: only about what changes."""
-    policies = sorted({*policies_of_others(before, after), *policies_that_decide(before, after)})
     if not policies:
         return Live()
     with under_way("diff", "reading the managed policies of the roles that change"):
@@ -178,4 +173,4 @@ def _print(diff: Diff, options: argparse.Namespace, code: int) -> None:
     elif options.markdown == STREAM:
         print(_markdown(diff))
     else:
-        print_lines((line, COLORS.get(row.sign, "")) for row in rows_of(diff) for line in row.lines)
+        print_lines(lines_of(diff))

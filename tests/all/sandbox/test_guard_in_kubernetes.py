@@ -262,8 +262,8 @@ def test_from_mode_to_mode(deploy: Deploy, cloud: Any) -> None:
     assert project.up() == {}
 
     project.set({"guard": {"mode": "deny", "annotations": {**rule, "mode": "deny"}}, "bindings": bindings})
-    shown = check_output("diff", irsa(project, "diff", "--stack", PROJECT_STACK, "--json").stdout)["resources"]
-    replaced = {each["name"] for each in shown if each["operation"] == "replace"}
+    shown = check_output("diff", irsa(project, "diff", "--stack", PROJECT_STACK, "--json").stdout)["rows"]
+    replaced = {each["sentence"].split()[-1] for each in shown if each["change"] == "replace"}
     assert replaced >= {"irsa-guard-irsa.test-identity", "irsa-guard-irsa.test-annotation"}
     project.pulumi("up", "--yes")
     project.set({"guard": {"mode": "warn", "namespaces": {"kube-system": "deny"}}, "bindings": bindings})

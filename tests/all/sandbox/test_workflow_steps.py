@@ -49,7 +49,7 @@ def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, d
     deployed = repository.run("deploy", users["deploy"])
     assert deployed.failed == [], deployed.printed
     assert list(deployed.steps)[-3:] == ["Deploy", "Verify", "Prove"]
-    assert "`default/reports -> reports-role`" in deployed.summary
+    assert "gains: default/reports -> reports-role;" in deployed.summary
 
     repository.project.set({"bindings": {"reports": {**CHANGED, "polciy": {}}}})
     refused = repository.run("preview", users["preview"])
@@ -75,7 +75,7 @@ def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, d
     assert drifted.failed == ["Compare"], drifted.printed
     (issue,) = repository.record["issues"]
     assert (issue["title"], issue["state"]) == (f"Stack {STACK} is not as declared", "open")
-    assert "**loses:** `default/mallory -> reports-role`" in issue["body"]
+    assert "loses: default/mallory -> reports-role" in issue["body"]
 
     # A push deploys what its pull request showed, and leaves it; by hand, it is repaired.
     repaired = repository.run("deploy", users["deploy"], by_hand=True)

@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-from irsa.rules.names import snake
 from irsa_cli.main import main
 from irsa_world.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import digest
 
 DiffJson = Callable[..., dict[str, Any]]
-Told = Callable[..., Any]
 
 
 @pytest.fixture
@@ -48,21 +46,5 @@ def diff_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         assert (code, printed["good"]) in ((0, True), (1, False), (3, False))
         assert gate or printed["good"]
         return printed
-
-    return run
-
-
-@pytest.fixture
-def told(diff_json: DiffJson) -> Told:
-    """Return the same with attributes in place of keys; it reads the state."""
-
-    def attributes(value: Any) -> Any:
-        if isinstance(value, dict):
-            return SimpleNamespace(**{snake(key): attributes(each) for key, each in value.items()})
-        return tuple(map(attributes, value)) if isinstance(value, list) else value
-
-    def run(*steps: Any, **more: Any) -> Any:
-        found = diff_json(*steps, **{"state": (), **more})
-        return attributes({key: each for key, each in found.items() if key not in {"bindings", "clusters"}})
 
     return run

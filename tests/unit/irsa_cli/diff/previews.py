@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from irsa_cli.diff.output import Diff
 from irsa_world.state.preview import Preview, parse_preview
 from tests.world import document, of_tokens
 
@@ -127,6 +126,19 @@ def oidc_provider(*client_ids: str, issuer: str = ISSUER) -> dict[str, Any]:
     return resource(OIDC_PROVIDER, issuer, inputs, "", outputs={"arn": arn})
 
 
-def diff(**values: Any) -> Diff:
-    """Return a diff of the stack dev, refreshed."""
-    return Diff(**{"stack": "dev", "before": "live", **values})
+# Which rows of a diff are about what.
+KINDS: Mapping[str, tuple[str, str, str]] = {
+    "gains": ("session", "gains", "certain"),
+    "loses": ("session", "loses", "certain"),
+    "mayGain": ("session", "gains", "may"),
+    "mayLose": ("session", "loses", "may"),
+    "cannotTell": ("session", "changes", "cannot tell"),
+    "permissionsCannotTell": ("permission", "changes", "cannot tell"),
+}
+
+
+def rows(found: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the rows of a diff of one of KINDS, or of one kind."""
+    if name in KINDS:
+        return [each for each in found["rows"] if (each["kind"], each["change"], each["certainty"]) == KINDS[name]]
+    return [each for each in found["rows"] if each["kind"] == name and each["certainty"] != "cannot tell"]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import irsa.evaluation.lint
 from tests.unit.irsa_cli.diff.conftest import DiffJson
-from tests.unit.irsa_cli.diff.previews import ACCOUNT, INLINE, create, resource, statement
+from tests.unit.irsa_cli.diff.previews import ACCOUNT, INLINE, create, resource, rows, statement
 from tests.world import document
 
 # Written from https://docs.aws.amazon.com/service-authorization/latest/reference/ by `make generate`.
@@ -61,7 +61,7 @@ def dangerous(diff_json: DiffJson, pairs: Iterable[tuple[str, str]]) -> dict[tup
     for number, pair in enumerate(every):
         inputs = {"role": f"r{number}", "name": "x", "policy": json.dumps(document(statement(*pair)))}
         steps.append(create(resource(INLINE, f"x{number}", inputs, "")))
-    return {every[int(each["role"][1:])]: each["dangerous"] for each in diff_json(*steps)["permissions"]}
+    return {every[int(each["role"][1:])]: bool(each["danger"]) for each in rows(diff_json(*steps), "permission")}
 
 
 def test_changes_of_everything(diff_json: DiffJson) -> None:

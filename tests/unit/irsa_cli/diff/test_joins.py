@@ -25,6 +25,7 @@ from tests.unit.irsa_cli.diff.previews import (
     UNKNOWN,
     create,
     resource,
+    rows,
     statement,
     step,
     trust,
@@ -92,22 +93,9 @@ def sessions(world: World) -> set[tuple[str, str, str]]:
     return found
 
 
-def lets_others_in(before: World, after: World) -> set[str]:
-    """Return the roles of which a new statement would let in an association that is not in the stack."""
-    return {
-        role
-        for role, statements in after.trust.items()
-        for each in statements - before.trust.get(role, frozenset())
-        if isinstance(each, Pods) and after.associations.get(each) != role
-    }
-
-
 def told(found: Iterable[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
     """Return cluster or issuer, service account and role of what a diff tells."""
-    return {
-        (each["clusterArn"] or each["issuer"], each["serviceAccount"].replace("/", ":"), each["roleArn"])
-        for each in found
-    }
+    return {(each["where"], each["who"].replace("/", ":"), each["roleArn"]) for each in found}
 
 
 # --- from worlds to a preview -----------------------------------------------------------------------------------------
@@ -200,11 +188,6 @@ BY_PODS = World({ROLES[0]: frozenset({APP})}, {APP: ROLES[0]})
 CALLED_RIGHT = {each: ISSUER_OF[each.cluster] for each in ALL_PODS}
 
 
-def region_of(place: str) -> str:
-    """Return the region of a cluster's ARN or of the issuer of one."""
-    return place.split(":" if place.startswith("arn:") else ".")[3 if place.startswith("arn:") else 2]
-
-
 def and_token(world: World, issuer: str) -> World:
     return world._replace(trust={ROLES[0]: world.trust[ROLES[0]] | {Token(ONE, issuer, "default:app")}})
 
@@ -219,20 +202,10 @@ def test_what_diff_says_is_after_without_before(
     """The attack: a right is hidden behind one of another issuer, region or AWS account that has the same name."""
     found = diff_json(*steps(before, after, called))
     had, has = map(sessions, (before, after))
-    gains, loses, changes_way = (told(found[name]) for name in ("gains", "loses", "changesWay"))
-    # One of a region that has an association and a token there; of this, one line tells.
-    moved = {(each[1:], region_of(each[0])) for each in changes_way}
 
-    assert gains <= has - had
-    assert loses <= had - has
-    for each in has - had - gains | had - has - loses:
-        assert (each[1:], region_of(each[0])) in moved
-    for who, region in moved:
-        there = [{each[0] for each in side if (each[1:], region_of(each[0])) == (who, region)} for side in (had, has)]
-        assert len(there[0] | there[1]) > 1
-        assert all(there)
-    assert len(found["otherPrincipals"]) >= len(lets_others_in(before, after))
-    assert found["cannotTell"] == found["mayGain"] == []
+    assert told(rows(found, "gains")) == has - had
+    assert told(rows(found, "loses")) == had - has
+    assert rows(found, "cannotTell") == rows(found, "mayGain") == []
 
 
 # --- one by one ------------------------------------------------------------------------------------------------------
@@ -254,7 +227,7 @@ def test_an_issuer_that_ends_as_another_ones_arn(diff_json: DiffJson) -> None:
     arns = [f"arn:aws:iam::{ONE}:oidc-provider/{each}" for each in (f"{EVIL}/x:oidc-provider/{EKS[0]}", EKS[0])]
     found = diff_json(change(*(trusting(of_provider(arn)) for arn in arns)))
 
-    issuers = [[each["issuer"] for each in found[side]] for side in ("gains", "loses")]
+    issuers = [[each["where"] for each in rows(found, side)] for side in ("gains", "loses")]
     assert issuers == [[EKS[0]], [f"{EVIL}/x:oidc-provider/{EKS[0]}"]]
 
 
@@ -263,7 +236,7 @@ def test_providers_of_one_issuer_in_two_aws_accounts(diff_json: DiffJson) -> Non
     sides = [trusting(of_provider(f"arn:aws:iam::{number}:oidc-provider/{EVIL}")) for number in (OTHER, ONE)]
     found = diff_json(step("update", *map(without_outputs, sides)))
 
-    assert [each["issuer"] for each in found["gains"]] == [EVIL]
+    assert [each["where"] for each in rows(found, "gains")] == [EVIL]
 
 
 def test_an_aws_account_that_a_trust_policy_made_up(diff_json: DiffJson) -> None:
@@ -275,8 +248,8 @@ def test_an_aws_account_that_a_trust_policy_made_up(diff_json: DiffJson) -> None
     one = {**association(here, UNKNOWN, EKS[0]), "propertyDependencies": {"roleArn": [new["urn"]]}}
     found = diff_json(create(new), create(one))
 
-    told_ones = [*found["gains"], *found["mayGain"]]
-    assert [each["serviceAccount"] for each in told_ones if each["way"] == "podIdentity"]
+    told_ones = [*rows(found, "gains"), *rows(found, "mayGain")]
+    assert [each["who"] for each in told_ones if each["way"] == "podIdentity"]
 
 
 COMPONENT = f"{ONE}-app"
@@ -289,8 +262,8 @@ def attachment(name: str, **inputs: Any) -> dict[str, Any]:
     return resource(ATTACHMENT, name, inputs, COMPONENT, **more)
 
 
-def gained(found: Mapping[str, Any]) -> list[tuple[str, str, list[str]]]:
-    return [(e["roleArn"] or e["role"], e["policy"], e["actions"]) for e in found["permissions"]]
+def gained(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    return [(e["roleArn"] or e["role"], *e["policies"], *e["actions"]) for e in rows(found, "permission")]
 
 
 OWN = f"arn:aws:iam::{ONE}:policy/own"
@@ -307,9 +280,9 @@ def test_a_role_without_a_name_yet_is_the_one_that_the_engine_knows(diff_json: D
     unseen = {**attachment("other", role=UNKNOWN, policyArn=ADMINISTRATOR), "parent": ""}
     found = diff_json(*map(create, (new, attached, unseen)))
 
-    assert gained(found) == [(f"{ONE}/role/app", ADMINISTRATOR, []), ("other", ADMINISTRATOR, [])]
+    assert gained(found) == [(f"{ONE}/role/app", ADMINISTRATOR), ("other", ADMINISTRATOR)]
     # Nobody knows what else that one's role has.
-    assert [each["role"] for each in found["permissionsCannotTell"]] == ["other"]
+    assert [each["role"] for each in rows(found, "permissionsCannotTell")] == [f"{ONE}/role/app", "other"]
 
 
 def test_a_policy_is_of_the_role_that_it_names(diff_json: DiffJson) -> None:
@@ -319,7 +292,7 @@ def test_a_policy_is_of_the_role_that_it_names(diff_json: DiffJson) -> None:
     other = attachment("other", role="admin", policyArn=ADMINISTRATOR)
     found = diff_json(*STAYS, change(admin, admin), change(has, has), create(other))
 
-    assert gained(found) == [(admin["outputs"]["arn"], ADMINISTRATOR, [])]
+    assert gained(found) == [(admin["outputs"]["arn"], ADMINISTRATOR)]
 
 
 def test_a_policy_is_that_of_its_arn(diff_json: DiffJson) -> None:
@@ -328,16 +301,16 @@ def test_a_policy_is_that_of_its_arn(diff_json: DiffJson) -> None:
     other = attachment("other", role="app", policyArn=ADMINISTRATOR, depends={"policyArn": OWN_POLICY["urn"]})
     found = diff_json(*STAYS, change(own, own), create(other))
 
-    assert gained(found) == [(ROLES[0], ADMINISTRATOR, [])]
+    assert gained(found) == [(ROLES[0], ADMINISTRATOR)]
 
 
 def test_a_policy_that_was_not_attached_yet(diff_json: DiffJson) -> None:
     """The attack: an earlier `pulumi up` failed between policy and attachment, and now the role gains nothing."""
     own = attachment("own", role="app", policyArn=OWN, depends={"policyArn": OWN_POLICY["urn"]})
 
-    assert gained(diff_json(*STAYS, create(own))) == [(ROLES[0], "", ["s3:*"])]
-    lost = diff_json(*STAYS, step("delete", own))["permissions"]
-    assert [(each["change"], each["actions"]) for each in lost] == [("loses", ["s3:*"])]
+    assert gained(diff_json(*STAYS, create(own))) == [(ROLES[0], "s3:*")]
+    lost = diff_json(*STAYS, step("delete", own))
+    assert [(each["change"], each["actions"]) for each in rows(lost, "permission")] == [("loses", ["s3:*"])]
 
 
 def test_an_association_is_of_the_role_of_its_arn(diff_json: DiffJson) -> None:
@@ -346,7 +319,7 @@ def test_an_association_is_of_the_role_of_its_arn(diff_json: DiffJson) -> None:
     one = {**association(APP, arn, EKS[0]), "propertyDependencies": {"roleArn": [HERE["urn"]]}}
     found = diff_json(change(HERE, HERE), create(one))
 
-    assert [(each["roleArn"], each["ifTrusted"]) for each in found["mayGain"]] == [(arn, True)]
+    assert [each["roleArn"] for each in rows(found, "mayGain")] == [arn]
 
 
 def test_associations_of_which_the_cluster_is_not_known(diff_json: DiffJson) -> None:
@@ -355,7 +328,7 @@ def test_associations_of_which_the_cluster_is_not_known(diff_json: DiffJson) -> 
     ones = [association(Pods(cluster, "default:app"), arn, EKS[0], region="") for cluster in CLUSTERS[:2]]
     found = diff_json(*map(create, ones))
 
-    assert [each["clusterArn"] for each in found["mayGain"]] == ["prod", "prod"]
+    assert [each["where"] for each in rows(found, "mayGain")] == ["prod", "prod"]
 
 
 def test_a_logical_name_is_no_role_in_iam(diff_json: DiffJson) -> None:
@@ -368,4 +341,4 @@ def test_a_logical_name_is_no_role_in_iam(diff_json: DiffJson) -> None:
     own = resource(INLINE, "x", inputs, COMPONENT, provider=provider(ONE))
     found = diff_json(change(holder, holder), create(new), create(own))
 
-    assert [(each["actions"], each["resources"]) for each in found["permissions"]] == [(["sts:AssumeRole"], [arn])]
+    assert [(each["actions"], each["resources"]) for each in rows(found, "permission")] == [(["sts:AssumeRole"], [arn])]

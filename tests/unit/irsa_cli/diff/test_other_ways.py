@@ -5,24 +5,17 @@ https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html,
 https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
 """
 
-import itertools
 import json
-from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from irsa.rules.policies import chaining_policy
-from tests.unit.irsa_cli.diff.conftest import Told
+from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
     ASSOCIATION,
     CLUSTER,
-    ISSUER,
-    OTHER_ISSUER,
     ROLE_ARN,
     UNKNOWN,
     association,
@@ -30,6 +23,7 @@ from tests.unit.irsa_cli.diff.previews import (
     create,
     inline,
     role,
+    rows,
     statement,
     step,
     trust,
@@ -52,12 +46,8 @@ OF_CLUSTER = {
 OIDC = trust("web:app")["Statement"][0]
 
 
-def nobody(of: Any) -> bool:
-    return not any((of.may_gain, of.may_lose, of.cannot_tell, of.other_principals))
-
-
-def by_pod_identity(of: Any) -> list[tuple[str, str, str]]:
-    return [(each.service_account, each.role, each.cluster_arn) for each in of]
+def by_pod_identity(found: Any, name: str) -> list[tuple[str, str, str]]:
+    return [(each["who"], each["role"], each["where"]) for each in rows(found, name) if each["way"] == "podIdentity"]
 
 
 APP = ("web/app", "my-role", CLUSTER)
@@ -76,51 +66,50 @@ ONE, WITHOUT_TAGS = (association(disableSessionTags=each) for each in (False, Tr
         ([update(ONE, WITHOUT_TAGS)], [role(document(pods())), ONE], [], [APP]),
     ],
 )
-def test_an_association(steps: Any, state: Any, gains: Any, loses: Any, told: Told) -> None:
-    of_rights = told(*steps, state=state)
+def test_an_association(steps: Any, state: Any, gains: Any, loses: Any, diff_json: DiffJson) -> None:
+    of_rights = diff_json(*steps, state=state)
 
-    assert (by_pod_identity(of_rights.gains), by_pod_identity(of_rights.loses)) == (gains, loses)
-    assert nobody(of_rights)
+    assert [by_pod_identity(of_rights, each) for each in ("gains", "loses")] == [gains, loses]
+    assert len([each for each in of_rights["rows"] if each["kind"] in {"session", "principals"}]) == len(gains + loses)
 
 
-def test_the_same_name_in_another_cluster_gains(told: Told) -> None:
+def test_the_same_name_in_another_cluster_gains(diff_json: DiffJson) -> None:
     """The attack: who is trusted in one cluster is let in from another one, where anybody may have that name."""
     other = {**association(clusterName="other-cluster", region="us-east-1"), "urn": urn(ASSOCIATION, "app@other")}
-    of_rights = told(create(other), changed(document(OIDC), document(OIDC, PODS)))
+    of_rights = diff_json(create(other), changed(document(OIDC), document(OIDC, PODS)))
 
     cluster = CLUSTER.replace("us-west-2", "us-east-1").replace("my-", "other-")
-    assert ("web/app", "my-role", cluster) in by_pod_identity(of_rights.gains)
+    assert ("web/app", "my-role", cluster) in by_pod_identity(of_rights, "gains")
 
 
-def test_a_pattern_that_goes_is_kept_by_who_has_an_association(told: Told) -> None:
+def test_a_pattern_that_goes_is_kept_by_who_has_an_association(diff_json: DiffJson) -> None:
     before, after = document(trust("web:*")["Statement"][0], pods()), document(pods())
-    of_rights = told(changed(before, after), state=[role(before), association()])
+    of_rights = diff_json(changed(before, after), state=[role(before), association()])
 
-    assert [(each.service_account, each.way) for each in of_rights.loses] == [("web/*", "irsa")]
+    assert [(each["who"], each["way"]) for each in rows(of_rights, "loses")] == [("web/*", "irsa")]
 
 
-def test_who_gains_by_an_association_and_not_by_a_wider_pattern(told: Told) -> None:
+def test_who_gains_by_an_association_and_not_by_a_wider_pattern(diff_json: DiffJson) -> None:
     """The attack: a Deny takes a namespace out of all who gain, and hides who gains by an association there."""
     deny = {**trust("web:*")["Statement"][0], "Effect": "Deny"}
     after = document(trust("w*:*")["Statement"][0], deny, pods())
-    gains = told(changed(document(OIDC, deny), after), create(association())).gains
+    gains = rows(diff_json(changed(document(OIDC, deny), after), create(association())), "gains")
 
-    assert {(each.service_account, each.way) for each in gains} == {("w*/*", "irsa"), ("web/app", "podIdentity")}
+    assert {(each["who"], each["way"]) for each in gains} == {("w*/*", "irsa"), ("web/app", "podIdentity")}
 
 
 @pytest.mark.parametrize("patterns", [1, 20])
-def test_an_association_is_told_where_patterns_combine_too_much(patterns: int, told: Told) -> None:
+def test_an_association_is_told_where_patterns_combine_too_much(patterns: int, diff_json: DiffJson) -> None:
     """The attack: a statement for tokens that is too much to follow, beside an association that gives the role."""
     wide = trust(*(f"*{chr(97 + n)}*{chr(98 + n)}*:*{chr(99 + n)}*" for n in range(patterns)))["Statement"][0]
     before, after = document(wide, pods()), document({**wide, "Sid": "x"}, pods())
-    of_rights = told(changed(before, after), create(ONE), state=[role(before)])
+    of_rights = diff_json(changed(before, after), create(ONE), state=[role(before)])
 
-    assert APP in by_pod_identity([*of_rights.gains, *of_rights.may_gain])
+    assert APP in [*by_pod_identity(of_rights, "gains"), *by_pod_identity(of_rights, "mayGain")]
 
 
 UNKNOWN_CONDITION = {"StringLike": {"aws:SourceOrgID": "o-example"}}
 EXCLUDING = {"StringNotEquals": {"aws:RequestTag/kubernetes-namespace": "kube-system"}}
-MANY = [pods("web", f"app-{each}") for each in range(100)]
 
 
 @pytest.mark.parametrize(
@@ -137,102 +126,59 @@ MANY = [pods("web", f"app-{each}") for each in range(100)]
             [{**PODS, "Condition": UNKNOWN_CONDITION}],
             True,
         ),
-        (MANY[:-1], MANY, True),
-        ([OIDC, PODS, {**pods(), "Effect": "Deny"}], [OIDC, PODS], True),
-        ([OIDC, PODS], [OIDC, pods()], False),
-        ([OIDC, PODS], [OIDC], False),
+        ([OIDC], [OIDC, pods()], False),
     ],
 )
-def test_a_statement_that_lets_other_associations_in(before: Any, after: Any, is_told: bool, told: Told) -> None:
+def test_a_statement_that_lets_other_associations_in(
+    before: Any, after: Any, is_told: bool, diff_json: DiffJson
+) -> None:
     """The attack: whoever may create an association gets the role; that nobody has one today is no comfort."""
     one = association()
-    of_rights = told(changed(document(*before), document(*after)), update(one, one))
+    of_rights = diff_json(changed(document(*before), document(*after)), update(one, one))
 
-    assert bool(of_rights.other_principals) is is_told
-
-
-NAMES = ("a", "b", "ab", "zz")
-PATTERNS = st.sampled_from([None, "a", "b", "a*", "*b", "*"])
-STATEMENTS = st.lists(st.tuples(st.sampled_from(["Allow", "Allow", "Deny"]), PATTERNS, PATTERNS), max_size=3)
+    assert bool(rows(of_rights, "principals")) is is_told
 
 
-def statement_of(effect: str, namespace: str | None, name: str | None) -> dict[str, Any]:
-    wanted = {"kubernetes-namespace": namespace, "kubernetes-service-account": name}
-    keys = {f"aws:RequestTag/{key}": each for key, each in wanted.items() if each is not None}
-    return {**PODS, "Effect": effect, **({"Condition": {"StringLike": keys}} if keys else {})}
-
-
-def lets_in(statements: Sequence[tuple[str, str | None, str | None]], namespace: str, name: str) -> bool:
-    """Return whether one of both kinds of requests is let in: an Allow applies, and no Deny does."""
-
-    def applies(patterns: Sequence[str | None], tags: bool) -> bool:
-        pairs = zip(patterns, (namespace, name), strict=True)
-        return all(each is None or (tags and fnmatchcase(value, each)) for each, value in pairs)
-
-    def is_let_in(tags: bool) -> bool:
-        effects = {effect for effect, *patterns in statements if applies(patterns, tags)}
-        return effects == {"Allow"}
-
-    return is_let_in(tags=True) or is_let_in(tags=False)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(before=STATEMENTS, after=STATEMENTS)
-def test_nobody_is_let_in_silently(
-    told: Told, before: list[tuple[str, str | None, str | None]], after: list[tuple[str, str | None, str | None]]
-) -> None:
-    """The attack: a statement by which an association gets the role, and no line says so."""
-    # IAM refuses a trust policy without statements.
-    own = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    documents = [document(own, *(statement_of(*each) for each in those)) for those in (before, after)]
-    gained = told(changed(*documents))
-    people = [*itertools.product(NAMES, NAMES)]
-    newly = {each for each in people if lets_in(after, *each) and not lets_in(before, *each)}
-
-    assert gained.other_principals or not newly
-
-
-def test_an_existing_role(told: Told) -> None:
+def test_an_existing_role(diff_json: DiffJson) -> None:
     target = f"arn:aws:iam::{ACCOUNT}:role/target"
     one = association(targetRoleArn=target)
-    (right,) = told(create(one)).may_gain
+    (right,) = rows(diff_json(create(one)), "mayGain")
 
-    assert (right.service_account, right.role_arn, right.then, right.if_trusted) == ("web/app", ROLE_ARN, target, True)
-    same = told(step("update", one, with_inputs(one, tags={"a": "b"})))
-    assert nobody(same)
-    assert (same.gains, same.loses) == ((), ())
-    moved = told(step("update", one, association(roleArn=f"{ROLE_ARN}-2", targetRoleArn=target)))
-    assert [[each.role for each in those] for those in (moved.may_gain, moved.may_lose)] == [["my-role-2"], ["my-role"]]
+    assert (right["who"], right["roleArn"], right["then"]) == ("web/app", ROLE_ARN, target)
+    same = diff_json(step("update", one, with_inputs(one, tags={"a": "b"})))
+    assert [each for each in same["rows"] if each["kind"] == "session"] == []
+    moved = diff_json(step("update", one, association(roleArn=f"{ROLE_ARN}-2", targetRoleArn=target)))
+    assert [[each["role"] for each in rows(moved, name)] for name in ("mayGain", "mayLose")] == [
+        ["my-role-2"],
+        ["my-role"],
+    ]
 
 
-@pytest.mark.parametrize("issuer", [ISSUER, OTHER_ISSUER])
 @pytest.mark.parametrize("beside", [False, True])
 @pytest.mark.parametrize("back", [False, True])
-def test_who_moves_from_one_way_to_the_other(back: bool, beside: bool, issuer: str, told: Told) -> None:
-    """Only EKS says which issuer a cluster has: a gate must not pass. An issuer names its region."""
-    token = trust("web:app", provider=f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}")["Statement"][0]
-    by_pods, by_token, both = (role(document(*each)) for each in ([pods()], [token], [pods(), token]))
-    new, old = ("irsa", "podIdentity") if back else ("podIdentity", "irsa")
+def test_who_moves_from_one_way_to_the_other(back: bool, beside: bool, diff_json: DiffJson) -> None:
+    """Only EKS says which issuer a cluster has: a gate must not pass."""
+    by_pods, by_token, both = (role(document(*each)) for each in ([pods()], [OIDC], [pods(), OIDC]))
     changes = [update(by_pods if back else by_token, both if beside else by_token if back else by_pods)]
     stays = [update(ONE, ONE)] if beside else [step("delete", ONE)]
-    found = told(*changes, *(stays if back else [create(ONE)]), gate="gains")
-    who = [[each.way for each in those] for those in (found.gains, found.loses, found.changes_way)]
+    found = diff_json(*changes, *(stays if back else [create(ONE)]), gate="gains")
 
-    assert who == ([[], [], [new]] if issuer == ISSUER else [[new], [] if beside else [old], []])
-    assert found.exit_code == (3 if issuer == ISSUER and not found.other_principals else 1)
+    (row,) = (each for each in found["rows"] if each["kind"] == "session")
+    assert (row["change"], row["certainty"], row["who"]) == ("changes way", "cannot tell", "web/app")
+    assert found["exitCode"] == 3
 
 
-def test_a_role_that_nobody_knows_yet(told: Told) -> None:
+def test_a_role_that_nobody_knows_yet(diff_json: DiffJson) -> None:
     """The attack: the ARN of the role is an output of another stack, and nobody is told."""
     new = {**association(roleArn=UNKNOWN), "parent": ""}
 
-    assert [each.service_account for each in told(create(new)).may_gain] == ["web/app"]
+    assert [each["who"] for each in rows(diff_json(create(new)), "mayGain")] == ["web/app"]
 
 
-def test_a_role_that_goes_and_leaves_its_association(told: Told) -> None:
+def test_a_role_that_goes_and_leaves_its_association(diff_json: DiffJson) -> None:
     gone = role(document(pods()))
 
-    assert by_pod_identity(told(step("delete", gone), state=[gone, ONE]).loses) == [APP]
+    assert by_pod_identity(diff_json(step("delete", gone), state=[gone, ONE]), "loses") == [APP]
 
 
 def limited(action: str | None) -> dict[str, Any]:
@@ -243,18 +189,18 @@ def limited(action: str | None) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "state", "reason"),
     [
-        (update(limited("s3:Get*"), limited(None)), role(document(OF_CLUSTER)), "or none"),
-        (update(limited("s3:GetObject"), limited("s3:*")), role(document(OF_CLUSTER)), "is another one"),
-        (update(limited("s3:*"), limited("s3:GetObject")), role(document(OF_CLUSTER)), "is another one"),
+        (update(limited("s3:Get*"), limited(None)), role(document(OF_CLUSTER)), "changes or is removed"),
+        (update(limited("s3:GetObject"), limited("s3:*")), role(document(OF_CLUSTER)), "changes or is removed"),
+        (update(limited("s3:*"), limited("s3:GetObject")), role(document(OF_CLUSTER)), "changes or is removed"),
         (update(limited(None), limited("s3:GetObject")), role(document(OF_CLUSTER)), ""),
         # The trust policy is not known yet.
         (changed(document(OF_CLUSTER), UNKNOWN), limited("s3:Get*"), ""),
     ],
 )
-def test_a_session_policy(change: Any, state: Any, reason: str, told: Told) -> None:
-    undecided = told(change, state=[state]).permissions_cannot_tell
+def test_a_session_policy(change: Any, state: Any, reason: str, diff_json: DiffJson) -> None:
+    undecided = rows(diff_json(change, state=[state]), "permissionsCannotTell")
 
-    assert [reason in each.reason for each in undecided] == [True] * bool(reason)
+    assert [reason in each["details"][0] for each in undecided] == [True] * bool(reason)
 
 
 # --- roles that a role may assume in turn -----------------------------------------------------------------------------
@@ -295,12 +241,14 @@ def other(principal: str) -> dict[str, Any]:
         ([create(other(ACCOUNT))], [ROLE, may(OTHER)], 1),
     ],
 )
-def test_a_role_that_may_newly_assume_another_one(steps: list[Any], state: list[Any], code: int, told: Told) -> None:
+def test_a_role_that_may_newly_assume_another_one(
+    steps: list[Any], state: list[Any], code: int, diff_json: DiffJson
+) -> None:
     """Protects reviewers: assumeRoleArns gives the role's service accounts another role, if that one lets it.
 
     https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html
     """
-    found = told(*steps, state=state, gate="gains")
+    found = diff_json(*steps, state=state, gate="gains")
 
-    assert found.exit_code == code
-    assert found.gains == found.may_gain == ()
+    assert found["exitCode"] == code
+    assert rows(found, "gains") == rows(found, "mayGain") == []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.diff.fail_on import FAIL_ON
+from irsa_cli.diff.rows import GATES
 from irsa_cli.main import main
 from irsa_world.exits import CouldNotLookError
 from tests.unit.irsa_cli.diff.conftest import DiffJson
@@ -38,8 +38,8 @@ EC2 = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action
 OTHER_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{OTHER_ISSUER}"
 WORKER = role(trust("team-a:worker"))
 PREVIEW = digest([step("update", WORKER, without_outputs(role(trust("team-a:worker", "team-a:builder"))))])
+ALONE = "not compared: what the preview leaves out"
 FIRST = "gains: team-a/builder -> my-role; loses: nobody"
-ALONE = "~ the state was not read, so more may be gained and lost than what follows"
 
 
 @pytest.fixture
@@ -55,9 +55,9 @@ def test_standard_input(encoding: str, monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PREVIEW.encode(encoding))))
 
     assert main(["diff", "--preview", "-"]) == 0
-    first, *_, second = capsys.readouterr().out.partition(FIRST)
-    assert first.startswith(ALONE)
-    assert second
+    said = capsys.readouterr().out
+    assert said.startswith(ALONE)
+    assert FIRST in " ".join(said.split())
 
 
 def test_markdown_and_a_gate(preview: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,8 +70,8 @@ def test_markdown_and_a_gate(preview: Path, tmp_path: Path, capsys: pytest.Captu
     assert main(["diff", "--preview", str(preview), "--markdown", "-", *gates[:2]]) == 0
 
     assert capsys.readouterr().out == comment.read_text() + "\n"
-    assert comment.read_text().startswith(f"### irsa diff: stack `dev`\n\n```diff\n{ALONE}")
-    assert "\n\n**gains:** `team-a/builder -> my-role`" in comment.read_text()
+    assert comment.read_text().startswith(f"### irsa diff: stack `dev`\n\n`{ALONE}")
+    assert "\n```diff\n~ not compared:" in comment.read_text()
 
 
 @pytest.mark.parametrize("key", ["green", ""])
@@ -87,8 +87,7 @@ def test_the_cluster_of_a_gain(key: str, preview: Path, capsys: pytest.CaptureFi
     preview.write_text(digest(steps))
 
     assert main(["diff", "--preview", str(preview)]) == 0
-    told = " ".join(line.strip("+ ") for line in capsys.readouterr().out.partition("gains:")[2].splitlines()[:4])
-    assert f"team-a/worker in {key or OTHER_ISSUER}" in told
+    assert f"team-a/worker in {key or OTHER_ISSUER}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_failure_commands_no_ci(preview: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,7 +145,8 @@ def test_the_stack_may_be_given_with_its_owner(
     assert main(["diff", "--stack", "org/irsa/dev", "--preview", str(preview)]) == 0
 
     found = " ".join(capsys.readouterr().out.split())
-    assert found.startswith(f"{ALONE} says: ~ no credentials {FIRST}")
+    assert found.startswith(ALONE)
+    assert "~ no credentials" in found
 
 
 def test_a_preview_that_fails_without_a_message(
@@ -181,7 +181,7 @@ MAY, HIDDEN = role(trust("team-a:worker", **IP)), with_inputs(READS, policy=SECR
         ([update(MAY, WORKER), STAYS], {"gains": 3}),
         ([update(WORKER, MAY), STAYS], {}),
         ([changed(trust("team-a:worker"), OTHER), STAYS], {"gains": 1}),
-        ([update(WORKER, SECRET_ROLE), STAYS], {"gains": 3, "dangerous": 1}),
+        ([update(WORKER, SECRET_ROLE), STAYS], {"gains": 3, "dangerous": 3}),
         ([update(TAKEN, TAKEN), create(READS)], {"permissions": 1}),
         ([update(TAKEN, TAKEN), update(BY_IP, READS)], {"permissions": 3}),
         ([update(TAKEN, TAKEN), update(READS, WIDE)], {"gains": 1, "permissions": 1, "dangerous": 1}),
@@ -200,7 +200,7 @@ MAY, HIDDEN = role(trust("team-a:worker", **IP)), with_inputs(READS, policy=SECR
 )
 def test_what_a_gate_stops_at(steps: Any, stops: dict[str, int], diff_json: DiffJson) -> None:
     """What may be, or cannot be told, must not pass a gate."""
-    found = {gate: diff_json(*steps, gate=gate, state=())["exitCode"] for gate in FAIL_ON}
+    found = {gate: diff_json(*steps, gate=gate, state=())["exitCode"] for gate in GATES}
 
     assert {gate: code for gate, code in found.items() if code} == stops
 

@@ -1,11 +1,8 @@
 """A diff as lines of text and as Markdown, read by a CommonMark parser; and the example of docs/commands/diff.md."""
 
-import dataclasses
 import re
-from dataclasses import replace
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,97 +10,76 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.cells import cell_len
 
-from irsa.rules.mistakes import visible
-from irsa_cli.diff.changes import Line, ResourceChange
-from irsa_cli.diff.dangers import DangerousGain
-from irsa_cli.diff.guards import Avoider, GuardChange
-from irsa_cli.diff.lines import headline, rows_of
-from irsa_cli.diff.markdown import code, markdown
-from irsa_cli.diff.output import Diff
-from irsa_cli.diff.permissions import PermissionChange
-from irsa_cli.diff.questions import Undecided
-from irsa_cli.diff.who import Right
+from irsa_cli.diff.render import code, lines_of, markdown
+from irsa_cli.diff.rows import Diff, Row, in_order
 from irsa_cli.main import main
+from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (
-    ISSUER,
-    OTHER_ISSUER,
     POLICY,
-    diff,
+    changed,
+    create,
     digest,
+    inline,
     resource,
     role,
+    statement,
     step,
     trust,
+    update,
     without_outputs,
 )
+from tests.world import document
 
-ARN = "arn:aws:iam::111122223333:role/my-role"
-WORKER = Right("team-a/worker", "my-role", ARN, ISSUER)
 COMMAND = "irsa diff --stack dev"
 # "Maximum is 65536 characters": what GitHub's API answers to a longer comment.
 GITHUB = 65_536
-OWN_WORDS = re.compile(
-    r"irsa diff: stack|\d[\d,]* more lines|are not shown|shows them\.|nobody|[;:.\s]|"
-    r"(gains|loses|may gain|may lose|changes its way|cannot tell|other principals|permissions|dangerous):"
-)
-
-
-def text(**found: Any) -> list[str]:
-    return [" ".join(filter(None, (row.sign, *row.pieces))) for row in rows_of(diff(**found))]
-
-
-def change(*settings: str, lines: tuple[Line, ...] = (), operation: str = "update") -> ResourceChange:
-    document = "trust policy" if lines else ""
-    return ResourceChange(operation, "role", "my-role", "a::b::c::d", document, lines, settings)
-
-
-UNDECIDED = Undecided("other-role", "", "its trust policy is not known until `pulumi up`")
-MANY = tuple(f"a/{index}" for index in range(7))
-ELSEWHERE = ARN.replace("111122223333", "444455556666")
-BUCKET = "arn:aws:s3:::a/*"
-READS = PermissionChange("r", "", "gains", ("s3:GetObject",), (BUCKET,), keys=("aws:SourceVpc",))
-EVERYTHING = PermissionChange("r", "", "gains", ("*",), ("*",), dangerous=True, service_accounts=("team-a/app",))
-IN_GREEN, AVOIDING = ("a/x", "a/y"), (Avoider("group", "system:authenticated"), Avoider("user", "x -> y"))
+OWN_WORDS = re.compile(r"irsa diff: stack|\d[\d,]* more lines|are not shown|shows them\.|[;:.\s]")
+IP: Any = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
+OTHERS = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999988887777:root"}, "Action": "sts:AssumeRole"}
+ONE = trust("team-a:app")
+SAME = role(ONE)
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("steps", "expected"),
     [
-        ({"may_gain": [WORKER]}, "~ may gain: team-a/worker -> my-role"),
-        ({"cannot_tell": [UNDECIDED]}, "~ cannot tell: other-role: its trust policy is not known until `pulumi up`"),
-        ({"other_principals": ["third-role"]}, "~ other principals: third-role"),
-        ({"gains": [Right("*/*", "my-role", ARN, ISSUER, MANY)]},
-         "+ every service account -> my-role (but not a/0, a/1, a/2, a/3, a/4, and 2 more)"),
-        ({"changes_way": [WORKER]},
-         "~ changes its way: team-a/worker -> my-role (cannot tell whether it is the same cluster)"),
-        ({"gains": [WORKER, replace(WORKER, role_arn=ELSEWHERE, issuer=OTHER_ISSUER)], "clusters": {ISSUER: "blue"}},
-         f"+ team-a/worker in blue -> {ARN}"),
-        ({"permissions": [EVERYTHING]}, "+ r gains * on * (assumed by team-a/app)"),
-        ({"permissions": [READS]}, "+ r gains s3:GetObject on arn:aws:s3:::a/* (where aws:SourceVpc)"),
-        ({"permissions": [replace(READS, extent="cannot tell")]},
-         "~ r may gain s3:GetObject on arn:aws:s3:::a/* (depends on aws:SourceVpc)"),
-        ({"guard": [GuardChange("green", "pods", "off", "deny", IN_GREEN)]},
-         "+ guard: Pods without the identity of a/x, a/y are refused (deny) in green"),
-        ({"guard": [GuardChange("", "pods", "deny", "warn", ("a/x",))]},
-         "- guard: Pods without the identity of a/x get a warning (warn, was deny)"),
-        ({"guard": [GuardChange("green", "exceptions", "deny", "deny", who=AVOIDING, dangerous=True)]},
-         '+ guard: more may avoid it in green: group system:authenticated, user "x -> y"'),
-        ({"resources": [change("tags", "path", operation="replace"), change(operation="delete")]},
-         "- delete: role my-role"),
-        ({"resources": [change("tags", "path"), change("tags")]},
-         "~ other settings (`pulumi preview --diff`): tags, path"),
+        ([changed(ONE, trust("team-a:app", **IP))], "~ may lose: team-a/app -> my-role"),
+        ([changed(ONE, trust("*:*"))], "+ every service account -> my-role"),
+        ([changed(ONE, document(*ONE["Statement"], OTHERS))],
+         "+ dangerous: other principals: my-role trusts arn:aws:iam::999988887777:root"),
+        ([changed(document(*ONE["Statement"], OTHERS), ONE)], "- other principals: my-role trusts fewer than before"),
+        ([update(SAME, SAME), create(inline(statement()))], "+ dangerous: my-role gains * on *"),
+        ([update(SAME, SAME), create(inline(statement("s3:GetObject", "*", Condition=IP)))],
+         "+ my-role gains s3:GetObject on * (where aws:SourceIp)"),
+        ([step("replace", SAME, SAME)], "~ replace: Role my-role"),
     ],
 )  # fmt: skip
-def test_a_line(found: Any, expected: str) -> None:
-    assert expected in text(**found)
+def test_a_line(steps: Any, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "preview.json").write_text(digest(steps))
+    main(["diff", "--preview", str(tmp_path / "preview.json")])
+
+    assert expected in re.sub("\n[+~-]  +", " ", capsys.readouterr().out)
 
 
-def test_a_role_of_the_name_nobody() -> None:
-    """The attack: `other principals: nobody`, of a role that is called so and trusts somebody else."""
-    undecided = [Undecided("nobody", "", "its trust policy is a secret")]
-    parts = dict(headline(diff(other_principals=["nobody"], cannot_tell=undecided)))
+def test_why_irsa_cannot_tell_is_said_once_for_a_role(diff_json: DiffJson) -> None:
+    """Protects from a gate that stops at each policy that was not read."""
+    roles = create(resource("aws:iam/role:Role", "app", {"name": "app", "assumeRolePolicy": ONE}))
+    unread = [
+        create(resource("aws:iam/rolePolicyAttachment:RolePolicyAttachment", each, {"role": "app", "policyArn": each}))
+        for each in (f"arn:aws:iam::aws:policy/{name}" for name in "abc")
+    ]
+    found = diff_json(roles, *unread, gate="gains")
+    (row,) = [each for each in found["rows"] if each["certainty"] == "cannot tell"]
 
-    assert (parts["cannot tell"], parts["other principals"]) == ('"nobody"', '"nobody"')
+    assert (row["sentence"], len(row["details"])) == ("what app may do", 3)
+
+
+def test_a_role_of_the_name_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: `cannot tell: who may assume nobody`, of a role that is called so."""
+    (tmp_path / "preview.json").write_text(digest([update(role(ONE, "nobody"), role("x", "nobody"))]))
+    main(["diff", "--preview", str(tmp_path / "preview.json")])
+
+    assert 'who may assume "nobody"' in capsys.readouterr().out
 
 
 # --- whatever text there is -------------------------------------------------------------------------------------------
@@ -119,24 +95,16 @@ HOSTILE = [
 TEXTS = st.text(CHARACTERS, min_size=1, max_size=200) | st.sampled_from(HOSTILE)
 
 
-def any_of(kind: Any, **known: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Return values of a type that have any text where they have a string."""
-    arguments = get_args(kind)
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        return st.builds(kind, **{name: any_of(each) for name, each in get_type_hints(kind).items()} | known)
-    if get_origin(kind) is Literal:
-        return st.sampled_from(arguments)
-    if get_origin(kind) is UnionType:
-        return st.none() | any_of(arguments[0])
-    if arguments == (str, str):
-        return st.tuples(TEXTS, TEXTS)
-    if arguments:
-        return st.lists(any_of(arguments[0]), max_size=2).map(tuple)
-    return {str: TEXTS, bool: st.booleans(), int: st.integers(0, 10**6)}[kind]
-
-
-# What a guard does is one of a few words.
-DIFFS = any_of(Diff, guard=st.just(()), clusters=st.just({}))
+ROWS = st.builds(
+    Row,
+    st.sampled_from(["unread", "session", "principals", "permission", "guard", "resource", "note"]),
+    st.sampled_from(["gains", "loses", "changes", "delete", "replace"]),
+    TEXTS,
+    st.sampled_from(["certain", "may", "cannot tell"]),
+    st.lists(TEXTS, max_size=2),
+    st.sampled_from(["", "dangerous", "may be dangerous"]),
+)
+DIFFS = st.builds(Diff, TEXTS, st.lists(ROWS, max_size=4), st.dictionaries(TEXTS, st.integers(0, 9), max_size=2))
 
 
 def outside_of_code(text: str) -> str:
@@ -149,13 +117,10 @@ def outside_of_code(text: str) -> str:
 
 @given(DIFFS)
 def test_any_text_stays_in_its_line_and_in_code(found: Diff) -> None:
-    for row in rows_of(found):
-        assert row.lines
-        for line in row.lines:
-            assert line.isprintable()
-            # No line has two pieces and more than 80 columns: what is after its indentation is one of the pieces.
-            assert cell_len(line) <= 80 or line.lstrip("+-~ ") in {visible(each).lstrip("+-~ ") for each in row.pieces}
-            assert not row.sign or line.startswith(f"{row.sign} ")
+    signed = [each.text for each in lines_of(found) if each.style != "bold"]
+    for text in (each.text for each in lines_of(found)):
+        assert text.isprintable()
+    assert all(re.match("[+~-] ", each) for each in signed)
     comment = markdown(found, COMMAND)
     outside = outside_of_code(comment)
 
@@ -163,38 +128,36 @@ def test_any_text_stays_in_its_line_and_in_code(found: Diff) -> None:
     assert len(comment) + 200 <= GITHUB
 
 
+@given(st.lists(st.from_regex("[a-z]{1,30}", fullmatch=True), min_size=1))
+def test_a_line_has_80_columns(words: list[str]) -> None:
+    found = Diff("dev", [Row("session", "gains", " ".join(words), details=[" ".join(words)])])
+
+    assert all(cell_len(each.text) <= 80 for each in lines_of(found))
+
+
 # --- Markdown ---------------------------------------------------------------------------------------------------------
 
 
 def test_what_may_be_dangerous_is_not_cut() -> None:
     """The attack: so many harmless gains that the one that matters is among what the comment does not show."""
-    many = [Right(f"team-{index}/app", "my-role", "", ISSUER) for index in range(2_000)]
-    reads = [PermissionChange("my-role", "", "gains", ("s3:GetObject",), (str(index),)) for index in range(2_000)]
-    gains = [*reads, PermissionChange("admin", "", "gains", ("*",), ("*",), dangerous=True)]
-    guards = [*(GuardChange(str(index), "pods", "off", "deny") for index in range(2_000))]
-    guards.append(GuardChange("blue", "pods", "deny", "off", dangerous=True))
-    dangerous = [DangerousGain("999988887777", "admin", "", "", "outside the stack's AWS accounts")]
-    undecided = [Undecided("secret-role", "", "a policy of it is a secret")]
-    found = diff(gains=many, permissions=gains, guard=guards, dangerous=dangerous, permissions_cannot_tell=undecided)
-    comment = markdown(found, COMMAND)
-
-    assert "**dangerous:** `999988887777 -> admin`;" in comment
-    rows = [
-        "+ dangerous: 999988887777 -> admin",
-        "+ admin gains * on *",
-        "in blue",
-        "~ secret-role permissions: cannot",
+    many = [Row("session", "gains", f"team-{index}/app -> my-role") for index in range(4_000)]
+    last = [
+        Row("permission", "gains", "admin gains * on *", danger="dangerous"),
+        Row("guard", "loses", "more may avoid it", danger="dangerous"),
+        Row("permission", "changes", "what secret-role may do", "cannot tell", ["a policy is a secret"]),
     ]
-    assert [each for each in rows if each not in comment.partition("```diff")[2]] == []
-    shown = len(re.findall("^. (team-|my-role|admin|secret-role|guard:|dangerous:)", comment, re.MULTILINE))
+    comment = markdown(Diff("dev", in_order([*many, *last])), COMMAND)
+
+    assert comment.partition("\n\n")[2].startswith("`dangerous: admin gains * on *, and 1 more; gains: team-0/app")
+    block = comment.partition("```diff")[2]
+    assert all(each in block for each in ("admin gains * on *", "more may avoid it", "what secret-role may do"))
     (cut,) = re.findall(r"\*\*([\d,]+) more lines are not shown\*\*: `irsa diff --stack dev` shows them.", comment)
-    assert int(cut.replace(",", "")) >= 6_004 - shown > 0
+    assert int(cut.replace(",", "")) + block.count("\n+ team-") == 4_000
     assert len(comment) + 200 <= GITHUB
 
 
 def test_one_line_that_is_too_long() -> None:
-    resource = change(lines=tuple(Line("+", "x" * 9_000 + str(index)) for index in range(50)))
-    found = markdown(diff(resources=[resource], warnings=["y" * 90_000]), COMMAND)
+    found = markdown(Diff("dev", [Row("note", "changes", "x" * 90_000)] * 50), COMMAND)
 
     assert "more characters)" in found
     assert "more lines are not shown" in found

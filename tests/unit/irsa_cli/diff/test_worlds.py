@@ -24,6 +24,7 @@ from tests.unit.irsa_cli.diff.previews import (
     oidc_provider,
     resource,
     role,
+    rows,
     statement,
     step,
     trust,
@@ -138,12 +139,12 @@ def test_what_diff_says_is_after_less_before(diff_json: DiffJson, before: World,
     found = diff_json(*steps(before, after), state=[*resources(before).values()])
     told = {
         (who, each["role"])
-        for each, who in itertools.product(found["gains"], PEOPLE)
-        if fnmatchcase(who.replace(":", "/"), each["serviceAccount"])
+        for each, who in itertools.product(rows(found, "gains"), PEOPLE)
+        if fnmatchcase(who.replace(":", "/"), each["who"])
     }
-    exactly = {(each["serviceAccount"].replace("/", ":"), each["role"]) for each in found["gains"]}
-    undecided = {each["role"] for each in found["permissionsCannotTell"]}
-    gains = [each for each in found["permissions"] if each["change"] == "gains" and not each["policy"]]
+    exactly = {(each["who"].replace("/", ":"), each["role"]) for each in rows(found, "gains")}
+    undecided = {each["role"] for each in rows(found, "permissionsCannotTell")}
+    gains = [each for each in rows(found, "permission") if each["change"] == "gains" and not each["policies"]]
 
     def says(role_: str, action: str, on: str) -> bool:
         return any(
@@ -157,7 +158,7 @@ def test_what_diff_says_is_after_less_before(diff_json: DiffJson, before: World,
     newly = sessions(after) - sessions(before)
     assert newly <= told <= sessions(after)
     assert not exactly & sessions(before)
-    assert found["cannotTell"] == found["mayGain"] == []
+    assert rows(found, "cannotTell") == rows(found, "mayGain") == []
     had, has = ([permissions(world, is_met) for is_met in (True, False)] for world in (before, after))
     for each in (has[0] - had[0]) | (has[1] - had[1]):
         assert says(*each) or each[0] in undecided

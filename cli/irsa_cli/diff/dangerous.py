@@ -1,4 +1,4 @@
-"""How dangerous it is that a role is allowed to do something."""
+"""Whether it is dangerous that a role is allowed to do something: the table of `irsa check`, and secrets. Pure."""
 
 import functools
 from collections.abc import Sequence
@@ -24,35 +24,28 @@ SECRETS = (
     *("cognito-identity:getopenidtoken*", "amplifybackend:gettoken"),
 )
 
-# What gives access to everything, or lets a role give itself more, whatever the resources are: the first that an action
-# matches. https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html,
+# What gives access to everything, or lets a role give itself more, whatever the resources are:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html,
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoot.html
 _ON_ANY_RESOURCE = ("iam:*", "sts:assumero*", "kms:*")
-# Comes after all that is dangerous.
-HARMLESS = len(_ON_ANY_RESOURCE) + 2
 
 
 @functools.lru_cache(maxsize=10_000)
-def rank(allowed: Sequence[str], resources: Sequence[str]) -> int:
-    """Return how dangerous it is that actions are allowed on resources: 0 most of all, HARMLESS if not at all.
+def is_dangerous(allowed: Sequence[str], resources: Sequence[str]) -> bool:
+    """Return whether it is dangerous that actions are allowed on resources.
 
     Dangerous is `*`; what manages IAM or keys, or assumes roles; and what does more than look, or reads secrets, on
     everything, or on everything of a type and an AWS account in a region.
     """
     risky = [each.lower() for each in allowed if not only_looks(each)]
-    if "*" in risky:
-        return 0
-    for number, each in enumerate(_ON_ANY_RESOURCE, 1):
-        if any(overlap(each, action) for action in risky):
-            return number
+    if any(overlap(each, action) for each in _ON_ANY_RESOURCE for action in risky):
+        return True
     everywhere = [_in_every_region(each) for each in resources]
     policies = Policies(
         [{"Version": VERSION, "Statement": {"Effect": "Allow", "Action": risky, "Resource": everywhere}}]
     )
     on_everything = any(matches("*", each) for each in everywhere)
-    if risky and (on_everything or any(gives_any(policies, 0, iter(changing(each))) for each in risky)):
-        return HARMLESS - 1
-    return HARMLESS
+    return bool(risky) and (on_everything or any(gives_any(policies, 0, iter(changing(each))) for each in risky))
 
 
 def _in_every_region(arn: str) -> str:
@@ -60,11 +53,9 @@ def _in_every_region(arn: str) -> str:
     return ":".join([*parts[:3], "*", *parts[4:]]) if parts[5:] and parts[3] else arn
 
 
-def rank_of_policy(arn: str) -> int:
-    """Return how dangerous a managed policy is that was not read, by its name."""
-    if Arn.name_in(arn) in POWER_OF_POLICY:
-        return 0
-    return HARMLESS - 1 if ManagedPolicy(arn).written else HARMLESS
+def is_dangerous_policy(arn: str) -> bool:
+    """Return whether a managed policy that was not read is dangerous, by its name."""
+    return Arn.name_in(arn) in POWER_OF_POLICY or bool(ManagedPolicy(arn).written)
 
 
 @functools.cache

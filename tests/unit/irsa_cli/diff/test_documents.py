@@ -1,41 +1,18 @@
-"""What changes of each binding: its resources, their documents, and the names of all else."""
+"""Which documents change, and the names of all else that does."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from irsa import types
-from irsa_cli.diff.live import aws_providers
-from irsa_cli.diff.questions import KINDS
 from tests.unit.irsa_cli.diff.conftest import DiffJson
-from tests.unit.irsa_cli.diff.previews import (
-    POLICY,
-    ROLE,
-    SECRET,
-    SERVICE_ACCOUNT,
-    UNKNOWN,
-    create,
-    preview,
-    resource,
-    role,
-    statement,
-    trust,
-    update,
-)
+from tests.unit.irsa_cli.diff.previews import POLICY, ROLE, SECRET, UNKNOWN, create, resource, role, statement, update
 from tests.world import document, of_tokens
 
-RECORDED = Path(__file__).parents[3] / "program" / "recorded"
+SETTINGS = "other settings (`pulumi preview --diff`): "
 # https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/resource#SecretSig, with --show-secrets
 SHOWN = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": '"s3cr3t"'}
-
-
-def only(found: Any) -> Any:
-    (change,) = found["resources"]
-    return change
 
 
 @pytest.mark.parametrize(
@@ -59,38 +36,8 @@ def test_settings_are_named_and_not_shown(before: Any, after: Any, expected: Any
     reasons = ["a"] if "a" in expected else []
     change = update(resource(ROLE, "x", before), resource(ROLE, "x", after), diffReasons=reasons)
 
-    assert only(diff_json(change))["settings"] == expected
-
-
-# --- which question it belongs to -------------------------------------------------------------------------------------
-
-
-def test_each_type_and_property_has_its_question() -> None:
-    """Protects the gates: what irsa creates, and nobody compares, would be said of nobody."""
-    declared = {value for name, value in vars(types).items() if name.isupper() and isinstance(value, str)}
-    resources = [
-        (urn.split("::")[2].rsplit("$", 1)[-1], each["asked"])
-        for file in RECORDED.glob("*.json")
-        for urn, each in json.loads(file.read_text())["resources"].items()
-    ]
-    own = [each for each in resources if each[0] in KINDS and "pulumi:" not in each[0]]
-    properties = {(type_, name) for type_, asked in own for name in asked.get("object", ())}
-
-    assert declared - KINDS.keys() == {types.GUARD}
-    assert {each for each in properties if each[1] not in KINDS[each[0]].properties} == set()
-    assert len(properties) > 30
-
-
-# --- its provider ----------------------------------------------------------------------------------------------------
-
-
-def test_the_provider_that_leads_to_aws() -> None:
-    """Before the first `pulumi up`, no resource has the settings of the default provider."""
-    first = preview(create(role(trust())), config={"kubernetes:context": "blue", "aws:region": "x"})
-    ((_, default),) = aws_providers([], first).items()
-
-    assert default.inputs == {"region": "x"}
-    assert aws_providers([], preview(create(resource(SERVICE_ACCOUNT, "x", {})))) == {}
+    said = [each["sentence"] for each in diff_json(change)["rows"] if each["kind"] == "note"]
+    assert [each for each in said if "other settings" in each] == [f"{SETTINGS}{name}" for name in expected]
 
 
 # --- policy documents -------------------------------------------------------------------------------------------------
@@ -101,7 +48,7 @@ SEND = statement("sqs:SendMessage")
 
 def lines(diff_json: DiffJson, before: Any, after: Any) -> list[str]:
     both = (resource(POLICY, "x", {"policy": each}) for each in (before, after))
-    return [each["sign"] + each["text"] for each in only(diff_json(update(*both)))["lines"]]
+    return [line for each in diff_json(update(*both))["rows"] if each["kind"] == "document" for line in each["details"]]
 
 
 def test_what_differs_of_a_statement(diff_json: DiffJson) -> None:
@@ -120,10 +67,10 @@ def test_conditions_of_a_trust_policy_have_short_names(diff_json: DiffJson) -> N
     host = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
     claims = {f"{host}:sub": "a", "oidc.example.org:sub": "b"}
     trusted = of_tokens(f"arn:aws:iam::111122223333:oidc-provider/{host}", {"StringEquals": claims})
-    found = only(diff_json(create(role(document(trusted)))))
+    (found,) = (each for each in diff_json(create(role(document(trusted))))["rows"] if each["kind"] == "document")
 
-    assert found["document"] == "trust policy"
-    assert [each["text"].strip() for each in found["lines"][2:4]] == [
+    assert found["sentence"] == "role my-role: trust policy"
+    assert [each[1:].strip() for each in found["details"][2:4]] == [
         "Condition StringEquals sub: a",
         "Condition StringEquals oidc.example.org:sub: b",
     ]
