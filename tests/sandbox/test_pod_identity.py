@@ -85,8 +85,7 @@ def test_each_stage(staged: tuple[Project, Pods], cloud: Any) -> None:
         assert judged(project, identity) == ([], [], [])
         # With a preview, as a user does.
         shown = check_output("diff", irsa(project, "diff", "--stack", STACK, "--json").stdout)
-        # By IRSA and by EKS Pod Identity, each for itself.
-        assert [each for each in shown["rows"] if each["kind"] == "session" and each["certainty"] != "certain"] == []
+        assert {each["change"] for each in shown["rows"] if each["kind"] == "session"} <= {"changes way"}
         assert project.up() == changes
         pods.start()
         assert {pods.way(each) for each in pods.names} == {*ways, POD_IDENTITY}

@@ -73,7 +73,7 @@ def _document_diff(documents: Sequence[Document | None]) -> Sequence[str] | None
     if all(forms) and len({each.version for each in forms if each}) > 1:
         both = [[f"Version: {each.version}", *lines] for each, lines in zip(forms, both, strict=True) if each]
     # Three lines are about the files.
-    return [*difflib.unified_diff(*both, n=sum(map(len, both)), lineterm="")][3:]
+    return [*difflib.unified_diff(both[0], both[1], n=max(map(len, both)), lineterm="")][3:]
 
 
 def _lines(statement: Mapping[str, Any]) -> Iterator[str]:
