@@ -6,10 +6,8 @@ from functools import partial
 
 from irsa import types
 from irsa.evaluation import Decision, PodIdentityRequest, WebIdentityRequest
-from irsa.evaluation.document import parse
 from irsa.rules import commands
 from irsa.rules.arns import Arn, ClusterArn, parse_iam_arn, provider_of_role
-from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import federated_providers
@@ -29,7 +27,6 @@ from irsa_world.sessions import Sessions
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from irsa_world.trusts.chains import Document
 from irsa_world.trusts.clusters import clusters_named
-from irsa_world.trusts.provider_trust import allowed_principals
 from irsa_world.unread import NotCheckedError, read
 from irsa_world.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, Verdict, of_provider
 
@@ -89,20 +86,12 @@ class Verification:
         if binding.unreadable:
             reason = Unknown(binding.unreadable)
             yield ROLE, f"binding {named(binding.key)}", lambda asked: [asked.bad(reason)]
-            yield from self._of_unreadable(binding.role) if binding.role and binding.trust else ()
             return
         by_irsa = binding.service_accounts if IRSA in binding.identity.trusted else ()
         yield from self._of_role(binding.role, by_irsa) if binding.role else self._of_existing_role(by_irsa)
         for each in binding.service_accounts:
             yield SERVICE_ACCOUNT, each.place, partial(self._service_account, each)
         yield from self._of_associations()
-
-    def _of_unreadable(self, role: Role) -> Iterator[Question]:
-        """Yield what is asked of a role of which not all is known: what nobody declared, no failed update explains."""
-        about = f"role {named(role.name)}"
-        yield TRUST, about, self._strangers
-        for how in ("attached", "inline"):
-            yield POLICIES, f"{about}, {how} policies", partial(self._more_policies, role, how)
 
     def _of_existing_role(self, by_irsa: Sequence[DeclaredServiceAccount]) -> Iterator[Question]:
         about = named(self.binding.role_arn)
@@ -180,13 +169,6 @@ class Verification:
             about = f"cluster {named(service_account.cluster_key or cluster.context)}"
             yield asked.bad(f"issuer {named(cluster.issuer)}", expected, about=about)
 
-    def _strangers(self, asked: Check) -> Iterable[Check]:
-        """Return the statements of the trust policy for principals that no trust policy of the stack has."""
-        live = read(self._live().trust)
-        both = zip(items_of(live["Statement"]), parse(live)[1], strict=True)
-        known = [each for each, parsed in both if allowed_principals([parsed]) <= self.declared.principals]
-        return compare.of_document(asked, {**live, "Statement": known}, live)
-
     def _role(self, asked: Check) -> Iterable[Check]:
         arn, account, binding = self.binding.role_arn, self._account(), self.binding
         if missing := self.sessions.missing(arn):
@@ -202,10 +184,6 @@ class Verification:
 
     def _policies(self, role: Role, how: str, asked: Check) -> Iterable[Check]:
         return compare.of_policies(asked, self._account().place, how, role, self._live())
-
-    def _more_policies(self, role: Role, how: str, asked: Check) -> Iterable[Check]:
-        """Return the policies that nobody declared, which have a command of their own: `pulumi up` adds the others."""
-        return (each for each in self._policies(role, how, asked) if each.fix not in ("", asked.fix))
 
     def _document(self, arn: str, declared: Document, asked: Check) -> Iterable[Check]:
         return compare.of_document(asked, declared, self._account().documents.get(arn))

@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -23,12 +23,9 @@ from irsa_world.live.service import CONCURRENT
 from irsa_world.report.checks import UNANSWERED, Check, Outcome, Report, by_binding, worst
 from irsa_world.report.publish import WITHOUT_PODS, publish
 from irsa_world.sessions import Sessions
-from irsa_world.state.applied import as_applied
-from irsa_world.state.declared import DeclaredBinding, DeclaredStack, declared_stack
-from irsa_world.state.pulumi import exported_state, last_up_failed
+from irsa_world.state.declared import DeclaredBinding, DeclaredStack
+from irsa_world.state.pulumi import failed_up, read_stack
 
-# What resources in the state have is compared by these; of guards, nothing else says it.
-OF_RESOURCES = CHECKS.keys() - {STAGE, GUARD}
 # What is said of the OIDC providers that the stack creates.
 OF_NO_BINDING = "irsa:createOidcProvider"
 
@@ -39,8 +36,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         CouldNotLookError: The stack cannot be read, or has no such binding.
     """
-    state = exported_state(options.stack)
-    declared = declared_stack(state, options.stack)
+    declared = read_stack(options.stack)
     bindings = declared.chosen(options.bindings)
     checks = look(declared, bindings, options.pods)
     for pause in PAUSES:
@@ -56,11 +52,9 @@ def run(options: argparse.Namespace) -> int:
         checks += check_all(
             "verify", declared.guards, lambda each: of_guard(each, clusters, declared.stack), CONCURRENT
         )
-    if any(map(_may_be_of_a_failed_up, checks)) and last_up_failed(options.stack):
-        applied = declared_stack(as_applied(state), options.stack)
-        keys = {binding.key for binding in bindings}
-        same = [binding for binding in applied.bindings if binding.key in keys]
-        checks = [*dict.fromkeys(after_a_failed_up(checks, look(applied, same, options.pods) if same else []))]
+    if any(map(_may_be_of_a_failed_up, checks)) and (since := failed_up(options.stack)):
+        unchanged = {binding.key for binding in bindings if binding.modified and binding.modified < since}
+        checks = [_in_doubt(each) if each.binding not in unchanged else each for each in checks]
     issuers = in_clusters(declared, bindings).items()
     checks += check_all("verify", [*issuers], lambda each: of_issuer(declared, clusters, *each), CONCURRENT)
     columns = columns_of(checks, options.pods)
@@ -74,27 +68,10 @@ def _may_be_of_a_failed_up(check: Check) -> bool:
     return check.outcome is Outcome.FINDING and check.found != FAILED_UPDATE
 
 
-def after_a_failed_up(checks: Iterable[Check], applied: Iterable[Check]) -> Iterator[Check]:
-    """Yield the checks; in doubt is what that `up` explains, since AWS has it as the resources in the state do.
-
-    Args:
-        checks: By what the components recorded.
-        applied: By what the resources in the state have; those of OF_RESOURCES alone say something.
-    """
-    left: dict[tuple[str, str, str], list[Check]] = {}
-    for each in applied:
-        if each.check in OF_RESOURCES and _may_be_of_a_failed_up(each):
-            left.setdefault((each.binding, each.check, each.about), []).append(each)
-    for check in checks:
-        of_it = left.get((check.binding, check.check, check.about), [])
-        if not _may_be_of_a_failed_up(check) or any(each.found == check.found for each in of_it):
-            yield check
-        else:
-            yield from of_it or [_in_doubt(check)]
-
-
 def _in_doubt(check: Check) -> Check:
     """Return a finding as what it is after an `up` that failed: what that declared, no output of a binding has."""
+    if not _may_be_of_a_failed_up(check):
+        return check
     found = f"{check.found}; the last `pulumi up` failed, and the one before it declared {check.expected or NONE}"
     return replace(check, outcome=Outcome.CANNOT_TELL, found=found, expected="")
 

@@ -10,7 +10,6 @@ from operator import attrgetter
 from typing import Any
 
 from irsa import outputs, types
-from irsa.evaluation import PodIdentityRequest
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import cluster_of_association
@@ -27,7 +26,6 @@ from irsa_world.model import Association, Role, audience_of
 from irsa_world.state.recorded import FORMS, GUARD_FORMS, NEEDED, known_outputs, secret, unreadable
 from irsa_world.state.resource import SECRET, Resource, is_secret, is_unknown, known_text
 from irsa_world.trusts.chains import Document
-from irsa_world.trusts.provider_trust import Principal, principals_of
 
 
 @dataclass(frozen=True)
@@ -180,12 +178,6 @@ class DeclaredStack:
         service_accounts = (each for binding in self.bindings for each in binding.service_accounts)
         return {each.provider: each.cluster_key for each in service_accounts if each.cluster_key}
 
-    @functools.cached_property
-    def principals(self) -> set[Principal]:
-        """Whom the trust policies of the bindings allow, and EKS Pod Identity."""
-        declared = (principals_of(each.trust) for each in self.bindings if each.trust)
-        return {PodIdentityRequest.principal}.union(*declared)
-
     def chosen(self, keys: Sequence[str]) -> tuple[DeclaredBinding, ...]:
         """Return the bindings with these keys; all bindings if no key is given.
 
@@ -283,8 +275,7 @@ def _binding(names: tuple[str, str, str], component: Resource, children: Sequenc
     if reason := unreadable(component, NEEDED, (outputs.ROLE_ARN,), stack):
         # A failed update of a role hides its ARN among the outputs; its resource has it.
         role_arn = known.get(outputs.ROLE_ARN, roles[0].arn if roles and is_unknown(recorded) else "")
-        role = _role(recorded, {**known, outputs.ROLE_ARN: role_arn}, own) if role_arn else None
-        return DeclaredBinding(key, role_arn, role, provider=provider, unreadable=reason, failed_updates=failed_updates)
+        return DeclaredBinding(key, role_arn, provider=provider, unreadable=reason, failed_updates=failed_updates)
     annotations = known.get(outputs.ANNOTATIONS, {})
     of_place = functools.partial(DeclaredServiceAccount, annotations=annotations, cluster_key=cluster_key)
     service_accounts = [

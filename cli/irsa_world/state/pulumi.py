@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import CompletedProcess, run
 from typing import Any, TypeVar
@@ -50,21 +51,24 @@ def stacks_of_backend(folder: Path | None = None) -> dict[str, bool]:
     return _answer(list, stacks, folder, "stack", "ls", "--all", "--json")
 
 
-def last_up_failed(stack: str | None) -> bool:
-    """Return whether the last `pulumi up` of a stack of the current folder's project failed.
+def failed_up(stack: str | None) -> datetime | None:
+    """Return when the last `pulumi up` of a stack of the current folder's project began, if it failed.
 
     Of what it did change, the state has the outputs of the one before. Without a history, it is taken for done.
     """
 
-    def failed(found: list[Any]) -> bool:
-        ups = (each for each in found if isinstance(each, dict) and each.get("kind") == "update")
-        return next((each.get("result") == "failed" for each in ups), False)
+    def failed(found: list[Any]) -> datetime | None:
+        last = next((each for each in found if isinstance(each, dict) and each.get("kind") == "update"), {})
+        began = of_form(str, last.get("startTime"), "startTime") if last.get("result") == "failed" else ""
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(began).astimezone(UTC)
+        return None
 
     arguments = ("stack", "history", "--json", "--page-size", "10", *(("--stack", stack) if stack else ()))
     try:
         return _answer(list, failed, None, *arguments)
     except CouldNotLookError:
-        return False
+        return None
 
 
 def stack_outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from irsa.evaluation import Evaluation, TrustDocumentError, WebIdentityRequest, short_key
+from irsa.evaluation import Evaluation, WebIdentityRequest, short_key
 from irsa.evaluation.conditions import known_of
 from irsa.evaluation.decision import evaluate_parsed, statement_outcome
-from irsa.evaluation.document import Condition, Parsed, Statement, parse
+from irsa.evaluation.document import Condition, Parsed, Statement
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import Mistake, listed, named
@@ -111,14 +111,6 @@ def statement_text(trust: ProviderTrust, index: int) -> str:
 def allowed_principals(statements: Iterable[Statement]) -> set[Principal]:
     """Return the principals of the statements that allow, as types and names."""
     return {each for statement in statements if statement.effect == "Allow" for each in statement.principals}
-
-
-def principals_of(trust: str | Mapping[str, Any]) -> set[Principal]:
-    """Return the principals that a trust policy allows; none where IAM would not accept it."""
-    try:
-        return allowed_principals(parse(trust)[1])
-    except TrustDocumentError:
-        return set()
 
 
 def trusts_of(

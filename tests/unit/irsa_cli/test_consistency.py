@@ -41,8 +41,7 @@ def verified(patch: pytest.MonkeyPatch, ages: dict[str, float | None], *looks: l
         reports.append(report)
         return report.exit_code
 
-    patch.setattr(comparison, "exported_state", lambda _: [])
-    patch.setattr(comparison, "declared_stack", lambda *_: DeclaredStack("dev", bindings, {}, {}))
+    patch.setattr(comparison, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
     patch.setattr(comparison, "look", look)
     patch.setattr(comparison, "publish", publish)
     patch.setattr("irsa_cli.verify.comparison.time.sleep", pauses.append)
