@@ -151,7 +151,7 @@ class Cloud:
         self.associations: dict[str, Association] = {}
         self.agent: str | None = "ACTIVE"
         self.eks_cluster: EksCluster | None = None
-        self.pods_there, self.nodes = pods, dict[str, Mapping[str, str]]()
+        self.pods_there = pods
         self.gone = set[str]()
         self.errors: dict[str, Exception] = {}
         self.asked = Counter[str]()
@@ -224,6 +224,3 @@ class Cloud:
 
     def pods(self, *_: str) -> Any:
         return self._answer("pods", "pods", self.pods_there)
-
-    def node_labels(self) -> Any:
-        return self._answer("nodes", "nodes", self.nodes)

@@ -21,7 +21,7 @@ POD_IDENTITY_VARIABLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 POD_IDENTITY_TOKEN_VARIABLE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"  # noqa: S105 (a name)
 # Of the agent, on every node: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
 AGENT_HOSTS = ("http://169.254.170.23/", "http://[fd00:ec2::23]/")
-COMPUTE_TYPE, OS = "eks.amazonaws.com/compute-type", "kubernetes.io/os"
+OS = "kubernetes.io/os"
 FARGATE_PROFILE = "eks.amazonaws.com/fargate-profile"
 SKIP_CONTAINERS = "eks.amazonaws.com/skip-containers"
 SKIP_POD = "eks.amazonaws.com/skip-pod-identity-webhook"
@@ -70,16 +70,13 @@ def injected_containers(pod: PodObject) -> list[Mapping[str, Any]]:
     return [] if is_skipped else [each for each in webhook_containers(pod) if not _sees_to_itself(each)]
 
 
-def running_pod(
-    place: ClusterPlace, pod: PodObject, role_arn: str, nodes: Mapping[str, Node] | None, cluster_key: str = ""
-) -> RunningPod:
+def running_pod(place: ClusterPlace, pod: PodObject, role_arn: str, cluster_key: str = "") -> RunningPod:
     """Return how a Pod gets the role, and where it runs.
 
     Args:
         place: By which options kubectl acts on its cluster.
         pod: The Pod.
         role_arn: The role of its service account.
-        nodes: The kinds of the cluster's nodes, by name; None where they could not be read.
         cluster_key: The cluster's key in a stack of several.
     """
     metadata = pod["metadata"]
@@ -93,14 +90,7 @@ def running_pod(
     # One that is ending is not created again.
     restart = "" if why or metadata.get("deletionTimestamp") else restart_command(place, pod)
     name = f"{metadata['namespace']}/{metadata['name']}"
-    return RunningPod(name, frozenset(filter(None, found)), _node(pod, nodes), restart, cluster_key, why)
-
-
-def kind_of_node(labels: Mapping[str, str]) -> Node:
-    """Return the kind of a node with these labels."""
-    kinds = {"fargate": Node.FARGATE, "hybrid": Node.HYBRID}
-    of_os = Node.WINDOWS if labels.get(OS) == "windows" else Node.LINUX
-    return kinds.get(labels.get(COMPUTE_TYPE, ""), of_os)
+    return RunningPod(name, frozenset(filter(None, found)), _node(pod), restart, cluster_key, why)
 
 
 def _way(container: Mapping[str, Any], role_arn: str, is_own: bool = False) -> Way | None:
@@ -120,15 +110,13 @@ def _way(container: Mapping[str, Any], role_arn: str, is_own: bool = False) -> W
     return None if _sets_role_itself(container) else NO_ROLE
 
 
-def _node(pod: PodObject, nodes: Mapping[str, Node] | None) -> Node:
-    """Return the kind of a Pod's node, which the Pod itself shows for Fargate and for Windows."""
+def _node(pod: PodObject) -> Node:
+    """Return the kind of a Pod's node, which the Pod itself shows."""
     if FARGATE_PROFILE in (pod["metadata"].get("labels") or {}):
         return Node.FARGATE
     if _is_for_windows(pod) or (pod["spec"].get("os") or {}).get("name") == "windows":
         return Node.WINDOWS
-    # One that waits for a node may get any.
-    node = pod["spec"].get("nodeName")
-    return (nodes or {}).get(node, Node.UNKNOWN) if node else Node.LINUX
+    return Node.LINUX
 
 
 def restart_command(place: ClusterPlace, pod: PodObject) -> str:

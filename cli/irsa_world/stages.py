@@ -35,13 +35,6 @@ class Node(StrEnum):
     LINUX = "Linux"
     FARGATE = "Fargate"
     WINDOWS = "Windows"
-    HYBRID = "a hybrid node"
-    UNKNOWN = "a node that was not read"
-
-
-WITHOUT_AGENT = (Node.FARGATE, Node.WINDOWS)
-# The agent must be set up for hybrid nodes: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-add-ons.html
-IN_DOUBT = (Node.HYBRID, Node.UNKNOWN)
 
 
 class RunningPod(NamedTuple):
@@ -71,14 +64,12 @@ class Stage(NamedTuple):
         following: The next stage; None where there is none.
         to_restart: The Pods that do not have what new Pods get.
         held_back_by: The Pods that would have no role in the next stage, or do not show yet that they have one.
-        in_doubt: The Pods of which it is not known whether their nodes have Pod Identity.
         line: All of it in one line.
     """
 
     following: Identity | None
     to_restart: tuple[RunningPod, ...]
     held_back_by: tuple[RunningPod, ...]
-    in_doubt: tuple[RunningPod, ...]
     line: str
 
 
@@ -102,11 +93,6 @@ def _described(identity: Identity) -> str:
     return spelled(identity).strip("{}").replace(":", "")
 
 
-def has_agent(pod: RunningPod) -> bool:
-    """Return whether the Pod's node may have the agent of EKS Pod Identity."""
-    return pod.node not in WITHOUT_AGENT
-
-
 def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
     """Return the stage of Pods.
 
@@ -118,13 +104,12 @@ def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
     others = [pod for pod in counted if pod.ways != {way}]
     # Where Pod Identity is used, or is about to be.
     needs_agent = POD_IDENTITY in (way, way_of(following or identity))
-    without = [pod for pod in counted if needs_agent and not has_agent(pod)]
-    in_doubt = tuple(pod for pod in counted if needs_agent and pod.node in IN_DOUBT)
+    without = [pod for pod in counted if needs_agent and pod.node is not Node.LINUX]
     # Before the first stage each Pod has IRSA or nothing, and keeps it.
     starts = following == BOTH
     holding = [pod for pod in counted if pod in without or (pod in others and not starts)] if following else []
     to_restart = tuple(pod for pod in others if pod not in without)
-    stage = Stage(following, to_restart, tuple(holding), in_doubt if following else (), "")
+    stage = Stage(following, to_restart, tuple(holding), "")
     parts = [_count(counted, others, way)]
     if identity.only_trusts(POD_IDENTITY) and any(POD_IDENTITY in pod.ways for pod in counted):
         parts.append(f"those with Pod Identity {LOSE_IT}")
@@ -141,8 +126,6 @@ def _next(stage: Stage, following: str) -> str:
         verb = "is" if len(holding) == 1 else "are"
         to_restart = [pod for pod in holding if pod in stage.to_restart]
         return f"{listed_pods(holding)} {verb} not ready for {following}{restarts(to_restart)}"
-    if stage.in_doubt:
-        return f"irsa cannot tell whether {following} is safe: {_names(stage.in_doubt)}"
     return f"{following} is safe"
 
 

@@ -1,7 +1,6 @@
 """What `irsa verify --pods` compares of the Pods of a binding, and their stage."""
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -9,11 +8,10 @@ from irsa.rules.annotations import ROLE_KEY
 from irsa.rules.mistakes import listed, named
 from irsa.ways import ONLY_IRSA, POD_IDENTITY, Way
 from irsa_cli.verify.kinds import PODS, STAGE
-from irsa_world.exits import CouldNotLookError
-from irsa_world.live.kubernetes import ClusterClient, ClusterClients
-from irsa_world.pods import Problem, containers_with_own_credentials, kind_of_node, problems, running_pod
+from irsa_world.live.kubernetes import ClusterClients
+from irsa_world.pods import Problem, containers_with_own_credentials, problems, running_pod
 from irsa_world.report.checks import UNANSWERED, Check, Outcome, ask
-from irsa_world.stages import KEYS, NO_ROLE, WITHOUT_AGENT, Node, RunningPod, stage_of, way_of
+from irsa_world.stages import KEYS, NO_ROLE, Node, RunningPod, stage_of, way_of
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, in_cluster
 from irsa_world.unread import NotCheckedError
 
@@ -24,7 +22,7 @@ def pod_checks(declared: DeclaredStack, clusters: ClusterClients, binding: Decla
     # One binding of the stack, at least, is on the way.
     has_stage = bool(binding.service_accounts) and any(each.identity != ONLY_IRSA for each in declared.bindings)
     for each in binding.service_accounts:
-        question = partial(_of_service_account, binding, each, clusters, running, has_stage=has_stage)
+        question = partial(_of_service_account, binding, each, clusters, running)
         checks += ask(Check(binding.key, PODS, Outcome.OK, each.place), question)
     # Without all Pods, no stage is safe.
     if has_stage and all(check.outcome not in UNANSWERED for check in checks):
@@ -39,15 +37,12 @@ def _of_service_account(
     clusters: ClusterClients,
     running: list[RunningPod],
     asked: Check,
-    *,
-    has_stage: bool,
 ) -> Iterator[Check]:
     """Check the Pods of a service account, and add them to those that were seen."""
     role_arn, cluster = declared.annotations.get(ROLE_KEY, binding.role_arn), clusters.of(declared.provider)
     pods = cluster.pods(declared.namespace, declared.name)
-    nodes = _nodes(cluster) if pods and has_stage else None
     for pod in pods:
-        running.append(running_pod(cluster.place, pod, role_arn, nodes, declared.cluster_key))
+        running.append(running_pod(cluster.place, pod, role_arn, declared.cluster_key))
         about = in_cluster(running[-1].name, declared.cluster_key)
         wrong = partial(problems, pod, role_arn, declared.audience)
         question = partial(_of_pod, running[-1], way_of(binding.identity), wrong)
@@ -61,7 +56,7 @@ def _of_service_account(
 
 def _of_pod(running: RunningPod, way: Way, wrong: Callable[[], Iterable[Problem]], asked: Check) -> Iterator[Check]:
     """Yield what a Pod has in place of what a new one gets."""
-    if way is POD_IDENTITY and running.node in WITHOUT_AGENT:
+    if way is POD_IDENTITY and running.node is not Node.LINUX:
         found = f"runs on {running.node}, where there is no EKS Pod Identity"
         yield asked.bad(found, "a Linux node, or a service account of its own with IRSA", "")
     elif not running.ways:
@@ -78,10 +73,3 @@ def _of_pod(running: RunningPod, way: Way, wrong: Callable[[], Iterable[Problem]
 
 def _named(ways: Iterable[Way]) -> str:
     return " and ".join(sorted(each.name for each in ways))
-
-
-def _nodes(cluster: ClusterClient) -> Mapping[str, Node] | None:
-    """Return the kinds of a cluster's nodes; None where they cannot be read."""
-    with contextlib.suppress(CouldNotLookError):
-        return {name: kind_of_node(labels) for name, labels in cluster.node_labels().items()}
-    return None

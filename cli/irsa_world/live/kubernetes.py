@@ -114,11 +114,6 @@ class ClusterClient:
             return self.object_of("namespaces", name) is not None
         return None
 
-    def node_labels(self) -> dict[str, Mapping[str, str]]:
-        """Return the labels of the nodes, by name. They are asked for once."""
-        found = self._answers.answer("nodes", lambda: self._items("nodes", "", itemgetter("metadata")))
-        return {each["name"]: each.get("labels") or {} for each in found}
-
     def pods(self, namespace: str, service_account: str) -> list[Object]:
         """Return the Pods of a service account that have not ended."""
         return _not_ended(self._items("pods", namespace, fieldSelector=f"spec.serviceAccountName={service_account}"))

@@ -85,7 +85,7 @@ def pods_of_the_other_way(stack: PlannedStack) -> Iterator[LocatedMistake]:
         for name in whose_pods(planned, change):
             is_own = name == account_of(planned)
             pods = [each for each in cluster.pods.get(name, ()) if is_own or planned.role_arn in _roles(each)]
-            running = [running_pod(cluster.place, each, planned.role_arn or "", None) for each in pods]
+            running = [running_pod(cluster.place, each, planned.role_arn or "") for each in pods]
             if those := [each for each in running if change.way in each.ways]:
                 yield _held_back(planned, name, change, those)
 

@@ -46,11 +46,7 @@ def _unguarded_pods(stack: PlannedStack, guard: PlannedGuard, cluster: ClusterRe
     pods = cluster.pods or {}
     for account, mode in guard_modes(guard):
         service_account = f"{account.namespace}/{account.name}"
-        bare = [
-            running_pod(cluster.place, each, "", None)
-            for each in pods.get(service_account, ())
-            if has_no_identity(each)
-        ]
+        bare = [running_pod(cluster.place, each, "") for each in pods.get(service_account, ()) if has_no_identity(each)]
         if bare:
             found = f"the service account {named(service_account)}{stack.where(guard.cluster)} has"
             found = f"{found} {counted(len(bare), 'Pod')} without an AWS identity: {listed_pods(bare)}; {DOES[mode]}"

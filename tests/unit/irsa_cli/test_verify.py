@@ -1,5 +1,6 @@
 """`irsa verify`'s rules: a cloud that is as declared, one link of it broken, and what is said."""
 
+import copy
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -487,31 +488,29 @@ NEW_POD = pod(
     ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
     ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", TOKENS.format("pods.eks")),
 )
-LINUX = {"kubernetes.io/os": "linux"}
-FARGATE = {**LINUX, "eks.amazonaws.com/compute-type": "fargate"}
+ON_FARGATE = copy.deepcopy(OLD_POD)
+ON_FARGATE["metadata"]["labels"]["eks.amazonaws.com/fargate-profile"] = "web"
 RESTART = "kubectl rollout restart deployment/app -n web"
 OLD = ("pods", "web/app-5d9-old")
 
 
 @pytest.mark.parametrize(
-    ("identity", "pods", "nodes", "expected", "stage"),
+    ("identity", "pods", "expected", "stage"),
     [
-        ("both", [OLD_POD, NEW_POD], LINUX, [(*OLD, RESTART)], "web/app-5d9-old is not ready"),
-        ("both", [NEW_POD], DENIED, [], "runs on a node that was not read"),
-        ("both", DENIED, LINUX, [("pods", "web/app", "no permission")], None),
+        ("both", [OLD_POD, NEW_POD], [(*OLD, RESTART)], "web/app-5d9-old is not ready"),
+        ("both", DENIED, [("pods", "web/app", "no permission")], None),
         # https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
-        ("both", [OLD_POD], FARGATE, [(*OLD, "finding")], "is not ready"),
-        (BACK, [NEW_POD], LINUX, [("pods", "web/app-5d9-new", RESTART)], "within minutes"),
-        ("irsa", [OLD_POD], DENIED, [], None),
-        ("both", [], DENIED, [("pods", "web/app", "not checked")], "both: "),
+        ("both", [ON_FARGATE], [(*OLD, "finding")], "is not ready"),
+        (BACK, [NEW_POD], [("pods", "web/app-5d9-new", RESTART)], "within minutes"),
+        ("irsa", [OLD_POD], [], None),
+        ("both", [], [("pods", "web/app", "not checked")], "both: "),
     ],
 )
-def test_pods_and_their_stage(identity: Any, pods: Any, nodes: Any, expected: Any, stage: str | None) -> None:
+def test_pods_and_their_stage(identity: Any, pods: Any, expected: Any, stage: str | None) -> None:
     cloud = cloud_of(bound(identity))
-    for question, answer in (("pods", pods), ("nodes", nodes)):
-        if isinstance(answer, Exception):
-            cloud.errors[question] = answer
-    cloud.pods_there, cloud.nodes = pods, {"node-1": nodes}
+    if isinstance(pods, Exception):
+        cloud.errors["pods"] = pods
+    cloud.pods_there = pods
     checks = checked(bound(identity), cloud, pods=True)
     lines = [each.found for each in checks if each.check == "stage"]
 
@@ -519,7 +518,6 @@ def test_pods_and_their_stage(identity: Any, pods: Any, nodes: Any, expected: An
         *dict.fromkeys((each.check, each.about, each.fix or each.outcome.value) for each in bad(checks))
     ] == expected
     assert [stage in line for line in lines if stage] == ([] if stage is None else [True])
-    assert "nodes" not in cloud.asked or identity != "irsa"
 
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -583,7 +581,7 @@ def test_a_pod_without_the_role_is_never_good(
     ways = parse_identity(identity)
     way = "podIdentity" if POD_IDENTITY in ways.used else "irsa"
     live = created(template, annotated, associated)
-    cloud.pods_there, cloud.nodes = [live], {"node-1": LINUX}
+    cloud.pods_there = [live]
     if is_gone:
         cloud.service_accounts.clear()
     checks = checked(declared, cloud, pods=True)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from irsa.rules.commands import ClusterPlace
 from irsa.ways import IRSA, POD_IDENTITY, Identity, Way, parse_identity
-from irsa_world.pods import containers_with_own_credentials, kind_of_node, problems, restart_command, running_pod
-from irsa_world.stages import NEXT, NO_ROLE, Node, RunningPod, Stage, stage_of
+from irsa_world.pods import containers_with_own_credentials, problems, restart_command, running_pod
+from irsa_world.stages import NEXT, NO_ROLE, Node, RunningPod, stage_of
 from tests.world import OF_AGENT, OF_WEBHOOK
 
 # Recorded of amazon-eks-pod-identity-webhook: container `own` sets AWS_ROLE_ARN itself.
@@ -174,40 +174,24 @@ OTHER_SERVER = {**OF_AGENT, "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://localh
     ],
 )
 def test_how_a_pod_gets_the_role(pod: dict[str, Any], variables: dict[str, str], ways: set[Way]) -> None:
-    assert running_pod(BLUE, pod, ROLE, {}).ways == {IRSA}
+    assert running_pod(BLUE, pod, ROLE).ways == {IRSA}
     alone(pod, **variables)
 
-    assert running_pod(BLUE, pod, ROLE, {}).ways == ways
-
-
-@pytest.mark.parametrize(
-    ("labels", "node"),
-    [
-        ({"kubernetes.io/os": "linux"}, Node.LINUX),
-        ({"kubernetes.io/os": "windows"}, Node.WINDOWS),
-        ({"kubernetes.io/os": "linux", "eks.amazonaws.com/compute-type": "fargate"}, Node.FARGATE),
-        ({"kubernetes.io/os": "linux", "eks.amazonaws.com/compute-type": "hybrid"}, Node.HYBRID),
-    ],
-)
-def test_the_kind_of_a_node(pod: dict[str, Any], labels: dict[str, str], node: Node) -> None:
-    pod["spec"]["nodeName"] = "node-1"
-
-    assert running_pod(BLUE, pod, ROLE, {"node-1": kind_of_node(labels)}).node is node
-    assert running_pod(BLUE, pod, ROLE, None).node is Node.UNKNOWN
+    assert running_pod(BLUE, pod, ROLE).ways == ways
 
 
 def test_what_a_pod_itself_says_of_its_node(pod: dict[str, Any]) -> None:
     on_fargate = {**pod, "metadata": {**pod["metadata"], "labels": {"eks.amazonaws.com/fargate-profile": "web"}}}
     on_windows = {**pod, "spec": {**pod["spec"], "nodeSelector": {"kubernetes.io/os": "windows"}}}
 
-    assert running_pod(BLUE, on_fargate, ROLE, None).node is Node.FARGATE
-    assert running_pod(BLUE, on_windows, ROLE, None).node is Node.WINDOWS
+    assert running_pod(BLUE, on_fargate, ROLE).node is Node.FARGATE
+    assert running_pod(BLUE, on_windows, ROLE).node is Node.WINDOWS
 
 
 def test_a_pod_that_is_ending_is_not_restarted(pod: dict[str, Any]) -> None:
-    assert running_pod(BLUE, pod, ROLE, {}).restart
+    assert running_pod(BLUE, pod, ROLE).restart
     pod["metadata"]["deletionTimestamp"] = "2026-11-28T00:00:00Z"
-    assert running_pod(BLUE, pod, ROLE, {}).restart == ""
+    assert running_pod(BLUE, pod, ROLE).restart == ""
 
 
 # Which stage Pods are in, and whether the next one is safe, against a model of what happens to a Pod
@@ -238,7 +222,7 @@ def has_role(way: Way, node: Node, identity: Identity) -> bool:
     """Return whether a container has the role: IRSA needs its statement, Pod Identity an association and an agent."""
     return {
         IRSA: IRSA in identity.trusted,
-        POD_IDENTITY: POD_IDENTITY in identity.used and node in (Node.LINUX, Node.HYBRID, Node.UNKNOWN),
+        POD_IDENTITY: POD_IDENTITY in identity.used and node is Node.LINUX,
         NO_ROLE: False,
     }[way]
 
@@ -257,11 +241,6 @@ def loses(each: RunningPod, before: Identity, after: Identity) -> bool:
     return bool(had) and not (keeps and has_role(created_again(after), each.node, after))
 
 
-def is_safe(stage: Stage) -> bool | None:
-    """Return whether no Pod is without a role after the next stage; None where that is not known."""
-    return False if stage.held_back_by else None if stage.in_doubt else True
-
-
 @given(st.sampled_from([*NEXT]), PODS)
 def test_a_stage_that_is_called_safe_takes_the_role_from_no_pod(identity: Identity, pods: list[RunningPod]) -> None:
     stage = stage_of(identity, pods)
@@ -274,16 +253,11 @@ def test_a_stage_that_is_called_safe_takes_the_role_from_no_pod(identity: Identi
 @given(st.sampled_from(IDENTITIES), PODS)
 def test_no_pod_is_named_without_need(identity: Identity, pods: list[RunningPod]) -> None:
     stage = stage_of(identity, pods)
-    right = {
-        each
-        for each in pods
-        if each.ways == {created_again(identity)} and each.node in (Node.LINUX, Node.HYBRID, Node.UNKNOWN)
-    }
+    right = {each for each in pods if each.ways == {created_again(identity)} and each.node is Node.LINUX}
 
     assert right.isdisjoint({*stage.to_restart, *stage.held_back_by})
     # Pods that see to their credentials themselves are nobody's to restart.
     assert all(each.ways for each in (*stage.to_restart, *stage.held_back_by))
-    assert all(each.node in (Node.HYBRID, Node.UNKNOWN) for each in stage.in_doubt)
     assert "\n" not in stage.line
     # Where nothing serves Pod Identity, a restart would take the role away.
     if POD_IDENTITY in identity.used:
@@ -293,18 +267,18 @@ def test_no_pod_is_named_without_need(identity: Identity, pods: list[RunningPod]
 def test_the_line_of_a_stage() -> None:
     stage = stage_of(parse_identity({"irsa": "used", "podIdentity": "trusted"}), [NEW])
 
-    assert is_safe(stage) is False
+    assert stage.held_back_by
     assert stage.line.startswith(
         "irsa used, podIdentity trusted: 0 of 1 Pod has IRSA; those with Pod Identity may lose"
     )
     assert "web/new is not ready for the next stage (irsa): kubectl rollout restart deployment/new" in stage.line
 
 
-@pytest.mark.parametrize(("node", "safe"), [(Node.FARGATE, False), (Node.WINDOWS, False), (Node.HYBRID, None)])
-def test_nodes_without_pod_identity(node: Node, safe: bool | None) -> None:
+@pytest.mark.parametrize("node", [Node.FARGATE, Node.WINDOWS])
+def test_nodes_without_pod_identity(node: Node) -> None:
     stage = stage_of(parse_identity("irsa"), [running("app", IRSA, node=node)])
 
-    assert is_safe(stage) is safe
+    assert stage.held_back_by
     assert f"web/app runs on {node}" in stage.line
     assert "restart" not in stage.line
 
