@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError, WebIdentityRequest
+from irsa.evaluation import Decision, TrustDocumentError, WebIdentityRequest
 from irsa.rules import commands
-from irsa.rules.annotations import AUDIENCE, ROLE_KEY, meant_by
+from irsa.rules.annotations import AUDIENCE, ROLE_KEY
 from irsa.rules.arns import issuer_host_path, parse_cluster_arn, parse_iam_arn, provider_of_role
-from irsa.rules.mistakes import Mistake, likely, listed, named, nearest
+from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import Unknown
@@ -18,12 +18,13 @@ from irsa_cli.explain.output import Explanation, Note, explained, section_of
 from irsa_cli.text_files import text_of
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, UsageError
 from irsa_world.issuers import eks_region
-from irsa_world.model import Association, AwsAccount, Cluster, ServiceAccount, World
+from irsa_world.model import Association, Cluster, ServiceAccount, World
 from irsa_world.report.json import document
 from irsa_world.report.publish import print_sections
 from irsa_world.sessions import ORDER, Sessions
 from irsa_world.state.declared import DeclaredStack
 from irsa_world.state.pulumi import read_stack
+from irsa_world.unread import read
 from irsa_world.verdict import (
     NO_SERVICE_ACCOUNT,
     NOT_ANNOTATED,
@@ -67,28 +68,17 @@ def run(options: argparse.Namespace) -> int:
 def _offline(options: argparse.Namespace) -> Explanation:
     if options.stack:
         raise UsageError("--trust reads a file, --stack reads AWS and Kubernetes: use one of them")
-    if bool(options.issuer) is bool(options.cluster_arn):
-        raise UsageError(
-            "--trust needs --issuer, the OIDC issuer of the cluster, for a token; or --cluster-arn for an association"
-        )
+    if not options.issuer:
+        raise UsageError("--trust needs --issuer, the OIDC issuer of the cluster")
     if not options.role:
         raise UsageError("--trust needs ROLE, the ARN of the role that has this trust policy")
-    subject = _subject(options.service_account)
-    request: WebIdentityRequest | PodIdentityRequest
-    if options.cluster_arn:
-        parse_iam_arn(options.role, "role")
-        namespace, _, name = subject.partition(":")
-        request = PodIdentityRequest(namespace, name, str(parse_cluster_arn(options.cluster_arn)))
-    else:
-        provider = provider_of_role(options.role, _check_issuer(options.issuer))
-        audience = options.audience or DEFAULT_AUDIENCE
-        request = WebIdentityRequest(options.issuer, provider, subject_claim(subject), audience)
+    claim = subject_claim(_subject(options.service_account))
+    provider = provider_of_role(options.role, _check_issuer(options.issuer))
+    request = WebIdentityRequest(options.issuer, provider, claim, options.audience or DEFAULT_AUDIENCE)
     return explained(options.role, text_of(options.trust.read_bytes, named(str(options.trust))), request)
 
 
 def _live(options: argparse.Namespace) -> Explanation:
-    if options.cluster_arn:
-        raise UsageError("--cluster-arn needs --trust: without it, associations are read from EKS")
     from irsa_world.live.aws import AwsAccountClients  # noqa: PLC0415 (it imports boto3, which a file does not need)
 
     subject = _subject(options.service_account)
@@ -177,16 +167,13 @@ class _Question:
         for role_arn in role_arns:
             with contextlib.suppress(Mistake):
                 aws_account = _aws_account_of(role_arn, self.aws_accounts)
-                role = aws_account.role(parse_iam_arn(role_arn, "role").name)
-                provider = provider_of_role(role_arn, issuer) if issuer else ""
-                is_there = role is not None and role.arn == role_arn
-                client_ids = aws_account.client_ids(provider) if provider and is_there else None
-                listed_ones = {} if client_ids is None else {provider: tuple(client_ids)}
+                providers = {provider_of_role(role_arn, issuer): aws_account} if issuer else {}
                 # What its own policies say matters of a role that is to assume another one.
-                if role and role_arn != role_arns[-1]:
-                    found.append(read_aws_account(Wanted({role.arn: (aws_account, ())}, {role.arn})))
-                else:
-                    found.append(AwsAccount(aws_account.number, (role,) if role else (), listed_ones))
+                assuming = {role_arn} - {role_arns[-1]}
+                wanted = Wanted({role_arn: (aws_account, None)}, assuming, providers=providers)
+                found.append(read_aws_account(wanted))
+                for each in (*(role.trust for role in found[-1].roles), *found[-1].client_ids.values()):
+                    read(each)
         sessions = Sessions(World((), tuple(found)))
         # Of a role that only has the same name, the trust policy does not matter.
         if any(each in sessions.roles and each not in sessions.policies for each in role_arns):
@@ -218,7 +205,9 @@ class _Question:
     def _by_token(self, role_arn: str) -> Explanation:
         """Return the answer of a role to the token of the service account."""
         options, live, place = self.options, self.live, self.subject.replace(":", "/")
-        missing = _missing(self.cluster, place) if self.cluster and live is None else ""
+        missing = ""
+        if self.cluster and live is None:
+            missing = f"there is no service account {named(place)} in context {named(self.cluster.context)}"
         if not role_arn:
             why = NOT_ANNOTATED if live else NO_SERVICE_ACCOUNT
             return Explanation(place, "", Decision.DENIED, why, missing=missing)
@@ -256,9 +245,8 @@ class _Question:
             return own.command_to_restore(place, self.declared.stack, annotations) if own else ""
         if annotations.get(ROLE_KEY):
             return ""
-        misspelled = [key for key in annotations if key != ROLE_KEY and meant_by(key) == ROLE_KEY]
         namespace, _, name = self.subject.partition(":")
-        return commands.annotate(place, namespace, name, ROLE_KEY, role_arn, removed=misspelled)
+        return commands.annotate(place, namespace, name, ROLE_KEY, role_arn)
 
 
 def _said_of(association: Association) -> str:
@@ -269,17 +257,6 @@ def _said_of(association: Association) -> str:
         f"{named(association.association_id)}{owner} gives new Pods {named(association.role_arn)}{target}, "
         "whatever the annotation is"
     )
-
-
-def _missing(cluster: "ClusterClient", place: str) -> str:
-    """Return that a service account does not exist, with a near name of its namespace."""
-    namespace, name = place.split("/")
-    text = f"there is no service account {named(place)} in context {named(cluster.context)}"
-    # Whoever may not list them is told of no near name.
-    with contextlib.suppress(CouldNotLookError):
-        if near := likely(name, (each.name for each in cluster.service_accounts(namespace))):
-            text += f"; did you mean {named(f'{namespace}/{near}')}?"
-    return text
 
 
 def _asked_role(asked: str, aws_accounts: "AwsAccountClients", declared: DeclaredStack | None) -> tuple[str, str]:

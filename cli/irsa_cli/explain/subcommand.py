@@ -13,7 +13,7 @@ statement, condition and value decides.
 The trust policy and the OIDC provider are read from AWS, the issuer and the
 audience from the cluster of the current context (or of --stack). An association
 of EKS Pod Identity gives new Pods its role, whatever the annotation is.
-With --trust and --issuer or --cluster-arn, only the file is read.
+With --trust and --issuer, only the file is read.
 
 With --stack, ROLE may be the key of a binding. A key takes precedence over a
 role of that name; to mean the role, pass its ARN.
@@ -45,12 +45,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--trust", metavar="FILE", type=Path, help="read the trust policy from FILE, not from AWS")
     parser.add_argument("--issuer", metavar="URL", help="OIDC issuer of the cluster")
-    parser.add_argument(
-        "--cluster-arn",
-        metavar="ARN",
-        type=not_empty,
-        help="EKS cluster: ask with --trust for EKS Pod Identity, by an association with session tags",
-    )
     parser.add_argument("--audience", help=f"audience of the token (default: as annotated, or {DEFAULT_AUDIENCE})")
     parser.add_argument("--stack", metavar="S", type=stack_name, help="use the providers of this stack")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -13,8 +13,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from irsa_cli.main import main
-from irsa_world.exits import NoPermissionError
-from irsa_world.live.kubernetes import ClusterClient
 from irsa_world.verdict import EMPTY_AUDIENCE
 from tests.fuzz.live_states import AWS_ACCOUNT, CLUSTER_ARN, ISSUER, ROLE, Client, Pages, State, live, trust
 from tests.output_schemas import check_output
@@ -217,7 +215,6 @@ def test_a_target_role_that_trusts_its_aws_account(
     ("annotations", "words", "command"),
     [
         ({}, BY_ROLE, ["annotate", "--overwrite", f"{KEY}={ROLE}"]),
-        ({"eks.amazonaws.com/rolearn": ROLE}, BY_ROLE, [f"{KEY}={ROLE}", "eks.amazonaws.com/rolearn-"]),
         ({}, WITH_STACK, ["pulumi", "up"]),
     ],
 )
@@ -265,23 +262,6 @@ def test_another_cluster_than_that_of_the_issuer_is_not_read(state: State, expla
     assert explain(ROLE, "--issuer", ISSUER, *stack).code == 0
     # As it advises: without a cluster, it is the trust policy's answer alone.
     assert explain(ROLE, "--issuer", GREEN, "--audience", STS, *stack).code == 1
-
-
-@pytest.mark.parametrize(
-    ("there", "near"), [(["web:default"], ""), (["web:ap", "other:app"], "; did you mean web/ap?"), (None, "")]
-)
-def test_a_near_service_account_is_named(
-    state: State, explain: Any, monkeypatch: pytest.MonkeyPatch, there: list[str] | None, near: str
-) -> None:
-    def denied(*_: Any) -> list[str]:
-        raise NoPermissionError("list serviceaccounts: forbidden")
-
-    state.annotations, state.service_accounts = None, there or []
-    if there is None:
-        monkeypatch.setattr(ClusterClient, "service_accounts", denied)
-    missing = explain(ROLE, "--json").json["missing"]
-
-    assert missing == f"there is no service account web/app in context {state.context}{near}"
 
 
 @pytest.mark.parametrize(

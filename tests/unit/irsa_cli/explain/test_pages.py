@@ -213,11 +213,7 @@ def test_the_example_of_the_documentation(file: Path, capsys: pytest.CaptureFixt
         (["team-a:app:x", ROLE], "is not namespace:name"),
         (["system:serviceaccount:team-a:app", ROLE], "write 'team-a:app'"),
         (["a/b", ROLE, "--trust", "/nowhere.json", *BY_ISSUER], "cannot read /nowhere.json: No such file"),
-        (["a/b", ROLE, *TRUST], "--trust needs --issuer, the OIDC issuer of the cluster, for a token; or"),
-        (["a/b", ROLE, *TRUST, *BY_ISSUER, "--cluster-arn", CLUSTER], "--trust needs --issuer, the OIDC"),
-        (["a/b", ROLE, "--cluster-arn", CLUSTER], "--cluster-arn needs --trust"),
-        (["a/b", ROLE, *TRUST, "--cluster-arn", "blue"], "an ARN such as arn:aws:eks:"),
-        (["a/b", ROLE, *TRUST, "--cluster-arn", ROLE], "an ARN such as arn:aws:eks:"),
+        (["a/b", ROLE, *TRUST], "--trust needs --issuer, the OIDC issuer of the cluster"),
         (["a/b", "my-role", *TRUST, *BY_ISSUER], "'my-role': not an ARN"),
         (["a/b", ROLE, *TRUST, "--issuer", "oidc.example.com"], "begin with https://"),
         (["a/b", *TRUST, *BY_ISSUER], "--trust needs ROLE"),
@@ -254,14 +250,6 @@ def test_a_file_is_read_as_shells_write_it(
 
     assert main(["explain", "a/b", ROLE, *TRUST, *BY_ISSUER]) == (3 if said else 0)
     assert said in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(("cluster_arn", "code"), [(CLUSTER, 0), (CLUSTER.replace("blue", "green"), 1)])
-def test_a_file_may_be_asked_for_an_association(
-    capsys: pytest.CaptureFixture[str], cluster_arn: str, code: int
-) -> None:
-    assert main(["explain", "web/app", ROLE, *TRUST, "--cluster-arn", cluster_arn]) == code
-    assert f"cluster: {cluster_arn}" in capsys.readouterr().out
 
 
 def test_an_empty_role_is_no_missing_one(capsys: pytest.CaptureFixture[str]) -> None:
