@@ -65,17 +65,7 @@ STS = (
         proves=(OTHER, AUDIENCE),
     ),
     Meaning("ValidationError", "ARN is invalid", "{role} is not the ARN of a role", "{repair}"),
-    Meaning("IDPRejectedClaim", "", "{issuer} reports the token as invalid or revoked"),
-    Meaning("IDPCommunicationError", "", "STS cannot reach {issuer}; try again", "", Outcome.NO_ANSWER),
-    Meaning(
-        "RegionDisabledException",
-        "",
-        # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
-        "STS is not active in this region for AWS account {aws_account}: activate it in IAM, under Account settings",
-        "",
-        Outcome.NO_ANSWER,
-    ),
-    Meaning("", "", "that says nothing about the role; try again", "", Outcome.NO_ANSWER),
+    Meaning("", "", "that says nothing about the role", "", Outcome.NO_ANSWER),
 )
 TOO_LARGE = (
     "the session tags of EKS and the other parts of the session are too large together; an association with "
@@ -119,7 +109,7 @@ EKS_AUTH = (
         "{issuer}",
         proves=(AUDIENCE,),
     ),
-    Meaning("", "", "that says nothing about the role; try again", "", Outcome.NO_ANSWER),
+    Meaning("", "", "that says nothing about the role", "", Outcome.NO_ANSWER),
 )
 
 

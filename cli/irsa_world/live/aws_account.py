@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from operator import methodcaller
 from typing import Any, NamedTuple
 
 from irsa import types
@@ -15,7 +14,7 @@ from irsa.rules.names import snake
 from irsa.rules.trust import federated_providers
 from irsa.rules.unknown import known_or
 from irsa.ways import IRSA
-from irsa_world.exits import CouldNotLookError, NoPermissionError
+from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.iam import OWN, QUESTIONS_OF_A_DOCUMENT, AwsAccountClient, with_details
 from irsa_world.live.kubernetes import ClusterClients
@@ -82,8 +81,7 @@ def read_aws_account(wanted: Wanted) -> AwsAccount:
     # The role, its attached policies, the names of its inline ones, their documents; of one that is named, itself.
     roles = sum(1 if names is None else 3 + len(names) for _, names in wanted.roles.values())
     policies = QUESTIONS_OF_A_DOCUMENT * len(wanted.policies)
-    # What IAM denies to some credentials, it may allow to others.
-    listed = next(filter(None, (_listed(each, roles, policies) for each in clients)), Listed({}, False, {}))
+    listed = _listed(clients[0], roles, policies)
 
     def role(arn: str) -> Any:
         client, names = wanted.roles[arn]
@@ -91,21 +89,16 @@ def read_aws_account(wanted: Wanted) -> AwsAccount:
         names = ALL if arn in wanted.assuming else names
         return details if details and listed.has_settings else _role(client, arn, names, details)
 
-    def answer(own: AwsAccountClient, question: Callable[[AwsAccountClient], Any]) -> Any:
-        found = _answer(partial(question, own))
-        others = (_answer(partial(question, each)) for each in clients if _is_denied(found))
-        return next((each for each in others if not _is_denied(each)), found)
-
     with ThreadPoolExecutor(CONCURRENT) as pool:
         there = [each for each in pool.map(role, wanted.roles) if each]
         for each in (each for each in there if each.arn in wanted.assuming):
             further = (*(each.attached_policies if each.has_details else ()), known_or(each.permissions_boundary, ""))
             wanted.policies |= dict.fromkeys(filter(None, further), wanted.roles[each.arn][0])
         asked = [each for each in wanted.policies if each not in listed.documents]
-        answers = pool.map(lambda arn: answer(wanted.policies[arn], methodcaller("document", arn)), asked)
+        answers = pool.map(lambda arn: _answer(partial(wanted.policies[arn].document, arn)), asked)
         documents = {**listed.documents, **dict(zip(asked, answers, strict=True))}
         providers = wanted.providers
-        client_ids = pool.map(lambda arn: answer(providers[arn], methodcaller("client_ids", arn)), providers)
+        client_ids = pool.map(lambda arn: _answer(partial(providers[arn].client_ids, arn)), providers)
         return AwsAccount(
             clients[0].number,
             tuple(there),
@@ -129,14 +122,12 @@ class Listed(NamedTuple):
     documents: Mapping[str, Any]
 
 
-def _listed(client: AwsAccountClient, roles: int, policies: int) -> Listed | None:
-    """Return what lists have, of what there are MANY questions about; None where IAM denies them."""
+def _listed(client: AwsAccountClient, roles: int, policies: int) -> Listed:
+    """Return what lists have, of what there are MANY questions about; nothing of a list that has no answer."""
     questions = (client.listed_roles, client.role_details) if roles > MANY else (list, list)
     with ThreadPoolExecutor(3) as pool:
         of_policies = partial(client.policy_details, OWN) if policies > MANY else list
         settings, details, documents = pool.map(_answer, (*questions, of_policies))
-    if _is_denied(details) or _is_denied(documents):
-        return None
     # Only ListRoles has the description and the longest session. Of a role that was made again in between, neither list
     # is relied on.
     has_settings, known = not isinstance(settings, Unread), [] if isinstance(details, Unread) else details
@@ -169,10 +160,6 @@ def _role(client: AwsAccountClient, arn: str, names: Collection[str] | None, det
     is_known = not isinstance(arns, Unread)
     attached = tuple(arns or ()) if is_known else arns
     return replace(role, attached_policies=attached, inline_policies=found, has_details=is_known)
-
-
-def _is_denied(answer: Any) -> bool:
-    return isinstance(answer, Unread) and isinstance(answer.error, NoPermissionError)
 
 
 def _answer(question: Callable[[], Any]) -> Any:

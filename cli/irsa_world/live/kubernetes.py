@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import json
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,7 +15,7 @@ from urllib.parse import quote
 import httpx2
 
 from irsa.rules.mistakes import named
-from irsa_world.exits import CouldNotLookError, NoPermissionError, failed_request
+from irsa_world.exits import CouldNotLookError, failed_request
 from irsa_world.live.connection import Connection
 from irsa_world.live.kubeconfig import Inputs, as_could_not_look, configuration, place_of
 from irsa_world.live.once import MANY, Once
@@ -58,25 +57,18 @@ class ClusterClient:
         self._everything: dict[str, list[ServiceAccount]] | None = None
 
     def read_service_accounts(self, wanted: Collection[tuple[str, str]], everything: bool = False) -> None:
-        """Read what is going to be asked, by namespace and name, in lists where that are MANY.
+        """Read what is going to be asked, by namespace and name, in one list where that are MANY.
 
-        Where a list of the whole cluster is denied, those of namespaces of which MANY are wanted take its place. What
-        no list has is asked by itself later.
+        What it does not have, or where it is denied, is asked by itself later.
 
         Args:
             wanted: Namespaces and names of the service accounts.
             everything: Whether all service accounts of the cluster are going to be listed in any case.
         """
-        try:
+        # Why there is none is said where a service account is asked for.
+        with contextlib.suppress(CouldNotLookError):
             if everything or len(wanted) > MANY:
                 self.service_accounts(None)
-        except NoPermissionError:
-            of_namespaces = Counter(namespace for namespace, _ in wanted)
-            for namespace in (each for each, number in of_namespaces.items() if number > MANY):
-                with contextlib.suppress(CouldNotLookError):
-                    self.service_accounts(namespace)
-        except CouldNotLookError:
-            pass  # it is said where a service account is asked for
 
     def service_account(self, namespace: str, name: str) -> ServiceAccount | None:
         """Return a service account; None if it does not exist."""

