@@ -115,8 +115,8 @@ def of_association(asked: Check, place: AwsPlace, declared: Association, live: A
         return
     if live.owner_arn:
         # Whoever deletes it breaks the add-on, which creates it again.
-        found = f"{named(live.owner)} owns the association, of {named(live.role_arn)}"
-        yield asked.bad(found, f"{expected}: first take it out of what owns it", "")
+        found = f"an association of {named(live.role_arn)}, which {named(live.owner)} owns"
+        yield asked.bad(found, f"{expected}: first remove it from {named(live.owner)}", "")
         return
     on = {True: "on", False: "off"}
     yield from _of_value(asked, "role", live.role_arn, declared.role_arn)
@@ -178,7 +178,7 @@ def of_config_map(asked: Check, about: str, data: Mapping[str, str], live: Mappi
     changed = sorted(key for key in {*data, *now} if data.get(key) != now.get(key))
     for key in changed[:1]:
         found, expected = (f"{named(key)}: {_text(each.get(key, ABSENT))}" for each in (now, data))
-        others = f"; changed are also {listed(changed[1:])}" if changed[1:] else ""
+        others = f"; also changed: {listed(changed[1:])}" if changed[1:] else ""
         yield asked.bad(f"{found}{others}", expected, about=about)
 
 

@@ -132,7 +132,7 @@ def test_a_pod_gets_its_role_from_eks(cloud: Any, project: Project, tmp_path: Pa
     assert rows(checks)[1] == (
         "is refused",
         "ok",
-        f"default/default {POD_IDENTITY}, with which the stack associates no role",
+        f"default/default {POD_IDENTITY}, without an association of the stack",
     )
     assert checks[1]["found"].startswith("ResourceNotFoundException: ")
 

@@ -148,7 +148,7 @@ class _Question:
         if not (region and self.cluster):
             # EKS alone has associations.
             return None, ""
-        problem = "no EKS cluster that these AWS credentials list has this issuer"
+        problem = "these AWS credentials list no EKS cluster with this issuer"
         for reference in self.aws_accounts.references:
             try:
                 eks = self.aws_accounts.of_provider(reference).eks(region)
@@ -157,7 +157,7 @@ class _Question:
                     return eks.association(parse_cluster_arn(arn).name, *self.subject.split(":")), ""
             except CouldNotLookError as error:
                 problem = str(error)
-        return None, f"irsa cannot tell whether one of EKS Pod Identity gives it a role: {problem}"
+        return None, f"irsa cannot tell whether an association of EKS Pod Identity gives it a role: {problem}"
 
     def _sessions(self, issuer: str, *role_arns: str) -> Sessions:
         """Return the sessions of a World with these roles alone, as far as their ARNs are some."""
@@ -193,7 +193,7 @@ class _Question:
             return Explanation(str(association), first.role_arn, Decision.DENIED, first.verdict.found)
         answer = explained(first.role_arn, sessions.roles[first.role_arn].trust, association.request)
         if self.live and self.live.role_arn:
-            text = f"Pods that are older ask for {named(self.live.role_arn)}: pass --audience to explain that"
+            text = f"older Pods ask for {named(self.live.role_arn)}: pass --audience to explain that"
             answer = replace(answer, notes=(Note("token", text),))
         for target in targets if answer.decision is not Decision.DENIED else ():
             second = Verdict(Decision.CANNOT_TELL, unread) if unread else target.verdict
@@ -279,7 +279,7 @@ def _asked_role(asked: str, aws_accounts: "AwsAccountClients", declared: Declare
     if declared is None:
         raise UsageError(f"{text}a binding's key needs --stack")
     near = nearest(role, [each.key for each in bindings], "")
-    text += f"stack {named(declared.stack)} no binding of that key"
+    text += f"stack {named(declared.stack)} has no binding of that key"
     raise CouldNotLookError(f"{text}; {near}" if near else text)
 
 
@@ -310,7 +310,7 @@ def _cluster(service_account: str, issuer: str | None, declared: DeclaredStack |
     if len(found) > 1:
         issuers = listed(sorted(by_issuer))
         raise CouldNotLookError(f"the stack has several clusters: pass --issuer with one of {issuers}")
-    fix = "pass --audience too, and no cluster is read"
+    fix = "pass --audience too: then irsa reads no cluster"
     fix = fix if declared else f"choose a context of that cluster, or {fix}"
     read = f"the cluster of context {named(found[0].context)} has the issuer {named(found[0].issuer)}"
     raise CouldNotLookError(f"{read}, not {named(str(issuer))}: {fix}")

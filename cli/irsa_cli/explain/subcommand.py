@@ -41,7 +41,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="ROLE",
         nargs="?",
         type=not_empty,
-        help="ARN of the role (default: as annotated), or without --trust its name, or with --stack a binding's key",
+        help="ARN of the role (default: as annotated); without --trust also its name, with --stack a binding's key",
     )
     parser.add_argument("--trust", metavar="FILE", type=Path, help="read the trust policy from FILE, not from AWS")
     parser.add_argument("--issuer", metavar="URL", help="OIDC issuer of the cluster")

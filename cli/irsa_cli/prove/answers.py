@@ -54,7 +54,7 @@ STS = (
     Meaning(
         "InvalidIdentityToken",
         "",
-        "STS cannot validate the cluster's token, by the thumbprint of {provider} or the keys of {issuer}",
+        "STS cannot validate the cluster's token: check the thumbprint of {provider} and the keys of {issuer}",
     ),
     EXPIRED,
     Meaning(
@@ -68,8 +68,8 @@ STS = (
     Meaning("", "", "that says nothing about the role", "", Outcome.NO_ANSWER),
 )
 TOO_LARGE = (
-    "the session tags of EKS and the other parts of the session are too large together; an association with "
-    "sessionTags: false has none, and its trust policy names the cluster only"
+    "the session tags of EKS make the session too large. Set sessionTags: false for the association. Its trust policy "
+    "then names the cluster only"
 )
 # Codes: https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html
 EKS_AUTH = (

@@ -127,15 +127,15 @@ class PodIdentityProof(Proof):
                 # The kubelet's own Pods have no service account.
                 if name and (namespace, name) not in associated:
                     other = replace(own, namespace=namespace, name=name)
-                    about = f"{other.place}{self.by}, with which the stack associates no role"
+                    about = f"{other.place}{self.by}, without an association of the stack"
                     return proven._replace(service_account=other, about=about, pod=pod)
-        return "there is no running Pod of a service account with which the stack associates no role"
+        return "irsa found no running Pod of a service account without an association of the stack"
 
     def _admitted(self, claim: Claim, session: AssumedRoleUser) -> Check:
         check = partial(self._check, IS_REFUSED)
         found = f"EKS gave it {named(session.arn)}"
         if not session.arn.startswith(self.session):
-            return check(Outcome.NOT_CHECKED, claim.about, f"{found}, so that it has an association of its own")
+            return check(Outcome.NOT_CHECKED, claim.about, f"{found}: it has an association of its own")
         if not self.binding.role:
             # Whom the role of another owner is given besides is no business of this stack.
             return check(Outcome.NOT_CHECKED, claim.about, f"{found}, whose owner is not this stack")

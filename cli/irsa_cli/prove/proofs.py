@@ -22,7 +22,7 @@ from irsa_world.state.pulumi import read_stack
 
 HEADINGS = ("binding", "proof", "service account", "outcome")
 HIDDEN = "the state does not say which associations it has"
-NEITHER = "the stack declares nobody who assumes the role, so there is no proof"
+NEITHER = "the stack declares no service account that assumes the role, so there is no proof"
 
 
 def run(options: argparse.Namespace) -> int:

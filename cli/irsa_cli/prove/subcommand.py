@@ -17,14 +17,14 @@ service account, and call eks-auth:AssumeRoleForPodIdentity with your AWS
 credentials. The negative check: EKS must refuse a running Pod of a service
 account that has no association, or else a token with a wrong audience.
 
-It shows what STS or EKS answers to the tokens that it tries: not who else may
-assume the role, and not what the role can do.
+It shows what STS or EKS answers to these tokens. It does not show who else may
+assume the role, nor what the role can do.
 Tokens and credentials are never printed or stored.
 The permissions that it needs: docs/reference/permissions.md.
 """
 ALLOW_UNPROVEN = (
-    "a trusted subject or pattern for which no service account exists yet, and a service account without a running Pod "
-    "for EKS Pod Identity, are reported, and no failure"
+    "a trusted subject or pattern without a service account, and a service account without a running Pod for EKS Pod "
+    "Identity, are reported as unproven, and are no failure"
 )
 
 EXAMPLE = "example: irsa prove --stack dev my-service-account"

@@ -31,9 +31,9 @@ from irsa_world.verdict import NO_SERVICE_ACCOUNT, Verdict, of_annotations
 
 # Service accounts that nobody named are asked about offline, until one of them is tried.
 TRIED = 20
-DOUBT = "the trust policy may admit it under other conditions than those here"
+DOUBT = "the trust policy may admit it under other conditions"
 UNREAD_TRUST = "; or the trust policy, which irsa cannot read here, has a condition on the caller's network"
-OUTSIDE = "irsa runs outside of the Pods, whose network or region may be another: run it from there"
+OUTSIDE = "the network or region of the Pods may decide: run irsa there"
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ Question = tuple[str, str, Callable[[Check], Iterable[Check]]]
 
 def failed_update(type_: str, name: str) -> Question:
     """Return the question whose answer is that the last update of a resource failed, which the state has as done."""
-    texts = FAILED_UPDATE, "an update that AWS has done"
+    texts = FAILED_UPDATE, "an update that AWS completed"
     return OF_TYPE.get(type_, PROVIDER), f"resource {named(name)}", lambda asked: [asked.bad(*texts)]
 
 
@@ -165,7 +165,7 @@ class Verification:
         cluster = self.clusters.of(service_account.provider)
         if provider_of_role(self.binding.role_arn, cluster.issuer) not in trusted:
             issuers = f"the issuer of {' or '.join(map(named, trusted)) or compare.NONE}"
-            expected = f"{issuers}; where the cluster's issuer is new, first write it in the stack file or the program"
+            expected = f"{issuers}; if the cluster's issuer is new, first write it in the stack file or the program"
             about = f"cluster {named(service_account.cluster_key or cluster.context)}"
             yield asked.bad(f"issuer {named(cluster.issuer)}", expected, about=about)
 
@@ -276,9 +276,9 @@ class Verification:
         if found is None:
             yield asked.bad("there is no such EKS cluster", named(str(cluster)), "")
         elif not found.auto_mode:
-            text = f"neither the add-on {AGENT} nor EKS Auto Mode; whether its Helm chart is installed in"
+            text = f"{named(cluster.name)} has neither the add-on {AGENT} nor EKS Auto Mode"
             find = commands.find_agent(commands.UNKNOWN_CLUSTER)
-            yield asked.bad(Unknown(f"{text} {named(cluster.name)}, `{find}` shows"))
+            yield asked.bad(Unknown(f"{text}; `{find}` shows whether the agent's Helm chart is installed"))
 
     def _undeclared(self, cluster: ClusterArn, one: DeclaredServiceAccount, asked: Check) -> Iterable[Check]:
         try:

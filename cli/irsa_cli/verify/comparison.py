@@ -72,7 +72,7 @@ def _in_doubt(check: Check) -> Check:
     """Return a finding as what it is after an `up` that failed: what that declared, no output of a binding has."""
     if not _may_be_of_a_failed_up(check):
         return check
-    found = f"{check.found}; the last `pulumi up` failed, and the one before it declared {check.expected or NONE}"
+    found = f"{check.found}; the last `pulumi up` failed. The one before it declared {check.expected or NONE}"
     return replace(check, outcome=Outcome.CANNOT_TELL, found=found, expected="")
 
 

@@ -48,7 +48,7 @@ def _of_service_account(
         question = partial(_of_pod, running[-1], way_of(binding.identity), wrong)
         yield from ask(replace(asked, about=about), question)
         if running[-1].ways - {NO_ROLE, KEYS} and (names := containers_with_own_credentials(pod)):
-            text = f"these have credentials of their own: {listed(names)}"
+            text = f"these containers have credentials of their own: {listed(names)}"
             yield replace(asked, outcome=Outcome.NOT_CHECKED, about=f"{about}, containers", found=text)
     if not pods:
         raise NotCheckedError("no running Pods")
@@ -63,7 +63,9 @@ def _of_pod(running: RunningPod, way: Way, wrong: Callable[[], Iterable[Problem]
         raise NotCheckedError("its containers have credentials of their own")
     elif running.left_alone and way not in {NO_ROLE, *running.ways}:
         has = _named(running.ways)
-        yield asked.bad(f"has {has}, because of {running.left_alone}", f"has {way}: a template without that", "")
+        yield asked.bad(
+            f"has {has}, because of {running.left_alone}", f"has {way}: remove that from the Pod's template", ""
+        )
     elif way is POD_IDENTITY and running.ways != {POD_IDENTITY}:
         yield asked.bad(f"has {_named(running.ways - {POD_IDENTITY})}", f"has {POD_IDENTITY}", running.restart)
     elif way is not POD_IDENTITY:

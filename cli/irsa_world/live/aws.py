@@ -265,5 +265,5 @@ def created_eks_cluster(session: Any, name: str, place: AwsPlace) -> EksCluster:
         return found
     if found.status == "CREATING":
         wait = commands.wait_for_cluster(place, name)
-        raise CouldNotLookError(f"the cluster is being created; `{wait}` returns when it is there")
+        raise CouldNotLookError(f"the cluster is being created: wait with `{wait}`")
     raise CouldNotLookError(f"EKS says {named(found.status)}, and it has no endpoint, certificate or issuer")

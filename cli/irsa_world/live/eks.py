@@ -70,7 +70,7 @@ class EksClient:
         # A list that changes between two of its pages may have one twice.
         ids = dict.fromkeys(each.association_id for each in self.listed(cluster))
         if len(ids) > MOST_ASSOCIATIONS:
-            text = f"EKS lists {len(ids):,} associations of {named(cluster)}, and irsa reads {MOST_ASSOCIATIONS:,}"
+            text = f"EKS lists {len(ids):,} associations of {named(cluster)}; irsa reads at most {MOST_ASSOCIATIONS:,}"
             raise CouldNotLookError(text)
         with ThreadPoolExecutor(CONCURRENT) as pool:
             # One that was deleted meanwhile is gone.

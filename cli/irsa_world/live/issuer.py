@@ -85,8 +85,8 @@ def published(url: str) -> Any:
     except NO_ANSWER as error:
         if is_of_certificate(error):
             return Unknown(
-                f"the certificate of {named(url)} is not of a CA that is trusted here, so that nothing is read. Where "
-                f"AWS does not trust it either, the IAM OIDC provider needs its thumbprint; {PROVE}"
+                f"no CA that is trusted here signed the certificate of {named(url)}, so irsa does not read it. If AWS "
+                f"does not trust it either, the IAM OIDC provider needs its thumbprint; {PROVE}"
             )
         return Unread(CouldNotLookError(f"{named(url)}: {named(str(error) or type(error).__name__)}; {PROVE}"))
 
@@ -98,7 +98,7 @@ def _answer(url: str) -> Any:
         return NotPublished(f"{named(url)} is no https URL")
     # An account's password would be sent, or something else on the host be asked.
     if "@" in parts.netloc or parts.port not in (None, 443):
-        return Unknown(f"a URL of {named(host)} has a user or a port, which irsa does not ask; {PROVE}")
+        return Unknown(f"a URL of {named(host)} has a user or a port, and irsa reads no such URL; {PROVE}")
     proxies = {} if proxy_bypass(host) else getproxies()
     proxy = proxies.get("https") or proxies.get("all")
     if private := _private_address(host, by_proxy=bool(proxy)):

@@ -296,8 +296,8 @@ class ClusterClients:
         """
         if reference not in self._providers and len(self._providers) > 1:
             raise CouldNotLookError(
-                f"the state does not say in which of {len(self._providers)} clusters it is, because `pulumi refresh` "
-                "removed it; the next `pulumi up` writes it again"
+                f"the state does not say in which of {len(self._providers)} clusters it is: `pulumi refresh` "
+                "removed it. The next `pulumi up` writes it again"
             )
         known = reference if reference in self._providers else next(iter(self._providers))
         return self._reached.answer(known, lambda: ClusterClient(self._providers[known]))

@@ -57,7 +57,7 @@ def read_last_use(
         show(f"last use: {len(found):,} of {total:,} roles")
         if left:
             time.sleep(POLL_SECONDS)
-    late = f"IAM did not report it within {BUDGET_SECONDS // 60} minutes: choose fewer by --namespace"
+    late = f"IAM did not report it within {BUDGET_SECONDS // 60} minutes: choose fewer with --namespace"
     return found | dict.fromkeys(left, Unread(CouldNotLookError(late)))
 
 

@@ -135,6 +135,6 @@ def _failed(command: str, said: str, code: int) -> CouldNotLookError:
     if "pass the fully qualified name" in message:
         # What it says of a name alone where it finds no project.
         fix = "run it where Pulumi.yaml is, or write --stack organization/PROJECT/STACK"
-        return CouldNotLookError(f"which project the stack is of is not known: {fix}")
+        return CouldNotLookError(f"irsa does not know the project of the stack: {fix}")
     advice = "; `pulumi stack ls` lists the stacks" if message.startswith("no stack named") else ""
     return CouldNotLookError(f"{command}: {named(message) if message else f'exit code {code}'}{advice}")

@@ -351,7 +351,7 @@ def test_a_cluster_that_is_being_created(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert [each.name for each in found.clusters] == ["green"]
     assert found.aws_accounts[0].eks_clusters == {"us-west-2": {}}
-    assert f"EKS cluster new: the cluster is being created; `{WAIT}` returns when it is there" in found.not_checked
+    assert f"EKS cluster new: the cluster is being created: wait with `{WAIT}`" in found.not_checked
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ CASES = {
     # --- An association
     "both ways": Case(
         (), 0, f"{MAY}statement 2 (Pods) allows it, ",
-        (GIVES, f" token: Pods that are older ask for {ROLE}", " Principal: EKS Pod Identity "),
+        (GIVES, f" token: older Pods ask for {ROLE}", " Principal: EKS Pod Identity "),
         {"request": {"namespace": "web", "serviceAccount": "app", "clusterArn": CLUSTER_ARN, "sessionTags": True}},
         statements=(WEB, PODS), association=association(),
     ),
@@ -249,7 +249,10 @@ def test_nobody_is_denied_who_may_have_an_association(
 
     # What is asked of a token alone is answered.
     assert (said.code, said.page.startswith("denied" if words else "cannot tell")) == (1 if words else 3, True)
-    assert " association: irsa cannot tell whether one of EKS Pod Identity gives it a role: eks:List" in said.page
+    assert (
+        " association: irsa cannot tell whether an association of EKS Pod Identity gives it a role: eks:List"
+        in said.page
+    )
 
 
 @pytest.mark.parametrize("stack", [(), ("--stack", "dev")])
@@ -268,7 +271,7 @@ def test_another_cluster_than_that_of_the_issuer_is_not_read(state: State, expla
     ("words", "said"),
     [
         (["apq"], "has no role apq, and a binding's key needs --stack"),
-        (["apq", "--stack", "dev"], "has no role apq, and stack dev no binding of that key; did you mean 'app'?"),
+        (["apq", "--stack", "dev"], "has no role apq, and stack dev has no binding of that key; did you mean 'app'?"),
         ([ROLE], f"{ROLE}: there is no such role"),
         (["app", "--stack", "dev"], "the binding app: "),
     ],

@@ -85,7 +85,7 @@ def test_more_than_eks_allows_is_not_read(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(reading, "MOST_ASSOCIATIONS", 2)
     eks = Eks(*(association("blue", number, "web", f"app-{number}") for number in range(3)))
 
-    with pytest.raises(CouldNotLookError, match="EKS lists 3 associations of blue, and irsa reads 2"):
+    with pytest.raises(CouldNotLookError, match="EKS lists 3 associations of blue; irsa reads at most 2"):
         EksClient(eks.session, REGION).associations("blue")
     assert {name for name, _ in eks.asked} == {"ListPodIdentityAssociations"}
 

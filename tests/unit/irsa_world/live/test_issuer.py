@@ -33,7 +33,7 @@ def site(served: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 # The attack: an issuer that keeps irsa waiting, fills its memory or stack, or sends it elsewhere.
 ANSWERS: dict[str, tuple[Page, type[Unknown], str]] = {
-    "slow": (Page(b"{}" * 40, pause=0.2), NotPublished, "has no answer within 1 seconds"),
+    "slow": (Page(b"{}" * 40, pause=0.2), NotPublished, "does not answer within 1 seconds"),
     "huge": (Page(b" " * 1_000_001), NotPublished, "more than 1,000,000 bytes"),
     "deep": (Page(b"[" * 900_000), NotPublished, "no JSON object"),
     "a long number": (Page(b'{"a": %s}' % (b"1" * 9_000)), NotPublished, "no JSON object"),
