@@ -177,7 +177,7 @@ def _check_entries(namespace: str, keys: Sequence[str]) -> None:
     if len(longest) > LONGEST_KEY:
         name = longest.partition(".")[2]
         found = f"service account {shortened(name)}, whose name and namespace have {len(longest) - 1} characters"
-        allowed = f"{LONGEST_KEY - 1} characters for both in the guard, which has them in a key of a ConfigMap"
+        allowed = f"{LONGEST_KEY - 1} characters for both, since the guard has them in a key of a ConfigMap"
         raise Mistake(found, allowed, fix)
     if len(keys) > MOST_ACCOUNTS:
         found = f"{len(keys):,} service accounts in the namespace {named(namespace)}"

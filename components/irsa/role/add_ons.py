@@ -97,9 +97,7 @@ def _of_an_add_on(
     named = [name for name in of_scope if name in here]
     everything = scope == EVERYTHING
     if everything and not each.everything:
-        found = (
-            f"a scope, which {each.name} does not have: its actions are on everything, or on what its parameters name"
-        )
+        found = f"a scope, which {each.name} does not have"
         yield here["scope"], Mistake(found, "no scope", "remove it")
     elif everything and named:
         found = f'"{EVERYTHING}", together with {", ".join(map(said, named))}'

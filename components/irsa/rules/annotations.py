@@ -56,7 +56,7 @@ def check_webhook_key(key: str) -> str:
     """
     if key in POD_ONLY:
         found = f"{key!r} has no effect on a service account"
-        raise Mistake(found, "annotations of service accounts", f"remove it: it is {POD_ONLY[key]}")
+        raise Mistake(found, "annotations of service accounts", f"remove it; it is {POD_ONLY[key]}")
     if key in WRITTEN_FROM:
         fix = "remove it, and set {}" if WRITTEN_FROM[key] else "remove it"
         raise Mistake(f"{key!r}, which irsa writes itself", "your own annotations", fix, *WRITTEN_FROM[key])

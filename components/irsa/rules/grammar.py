@@ -96,7 +96,7 @@ def sid_mistakes(statements: Sequence[Any], place: Place = ()) -> Iterator[Locat
     for index, statement in enumerate(statements):
         sid = statement.get("Sid") if isinstance(statement, Mapping) else None
         if isinstance(sid, str) and sid and sids.setdefault(sid, index) != index:
-            found = f"the Sid {sid!r}, which statement {sids[sid]} has already"
+            found = f"the Sid {sid!r}, which statement {sids[sid]} already has"
             yield (*place, index, "Sid"), Mistake(found, "each Sid once in a document", "rename one, or remove one")
 
 
@@ -122,11 +122,11 @@ def statement_mistakes(statement: Any, place: Place = (), trust: bool = False, l
     effect = statement.get("Effect")
     if effect not in EFFECTS and not isinstance(effect, Unknown):
         found = "no Effect" if "Effect" not in statement else f"the Effect {shortened(effect)}"
-        yield (*place, "Effect"), Mistake(found, "Allow or Deny, so spelled", nearest(effect, EFFECTS, "add Effect"))
+        yield (*place, "Effect"), Mistake(found, "Allow or Deny; case counts", nearest(effect, EFFECTS, "add Effect"))
     sid = statement.get("Sid")
     is_sid = isinstance(sid, str | None) if live else isinstance(sid, str) and SID.fullmatch(sid)
     if "Sid" in statement and not isinstance(sid, Unknown) and not is_sid:
-        yield (*place, "Sid"), Mistake(f"the Sid {shortened(sid)}", "letters A-Z, a-z and digits", "remove the rest")
+        yield (*place, "Sid"), Mistake(f"the Sid {shortened(sid)}", "letters A-Z, a-z and digits", "remove the others")
     yield from _element_mistakes(place, statement, "Action", _not_a_name if live else _not_an_action)
     if trust:
         yield from _elements_of_trust(place, statement, live)
@@ -140,10 +140,10 @@ def _elements_of_trust(place: Place, statement: Mapping[str, Any], live: bool) -
     for here, action in _placed_items((*place, "Action"), statement.get("Action")) if not live else ():
         if isinstance(action, str) and ACTION.fullmatch(action) and not STS_ACTION.fullmatch(action):
             # IAM: "AssumeRole policy may only specify STS AssumeRole actions".
-            fix = "remove it: its policies say what the role may do"
+            fix = "remove it; what the role may do is in its policies"
             yield here, Mistake(f"{action!r} in a trust policy", "actions of sts, such as sts:AssumeRole", fix)
     if not {"Principal", "NotPrincipal"} & statement.keys():
-        yield place, Mistake("no Principal", "a Principal: who is trusted", "add one, such as AWS: ARN")
+        yield place, Mistake("no Principal", "a Principal, which says who is trusted", "add one, such as AWS: ARN")
     if "Principal" in statement:
         yield from _principal((*place, "Principal"), statement["Principal"], live)
 
@@ -225,7 +225,7 @@ def _one_of(place: Place, statement: Mapping[str, Any], one: str, other: str) ->
     if (one in statement) == (other in statement):
         found = f"both {one} and {other}" if one in statement else f"no {one}"
         fix = f"remove {other}" if one in statement else f"add {one}"
-        yield place, Mistake(found, f"{one}, or {other}: all but those", fix)
+        yield place, Mistake(found, f"either {one} or {other}", fix)
 
 
 def _element_mistakes(

@@ -139,5 +139,5 @@ def role_tags_mistakes(keys: Iterable[str]) -> Iterator[Located]:
     for key in keys:
         other = first.setdefault(key.lower(), key)
         if other != key:
-            found = f"the tag keys {other!r} and {key!r}, which are one for IAM"
-            yield (key,), Mistake(found, "keys that differ not in case alone", "remove one of them")
+            found = f"the tag keys {other!r} and {key!r}, which are the same key for IAM"
+            yield (key,), Mistake(found, "keys that differ in more than case", "remove one of them")

@@ -44,7 +44,7 @@ def mistakes(**values: Any) -> Sequence[LocatedMistake]:
         ({"role": {"nam": "x"}}, "role.nam", "did you mean 'name'?"),
         # As in terraform-aws-iam.
         ({"policies": {"read": POLICY_ARN}}, "policies", "write the ARNs under irsa:bindings.a.policyArns"),
-        ({"policyArns": {"b": "x"}}, "policyArns.b", "arn:aws:iam::aws:policy/x"),
+        ({"policyArns": {"b": "x"}}, "policyArns.b", "aws iam list-policies"),
         ({"policyArns": {"a b": POLICY_ARN}}, "policyArns.a b", "did you mean 'a-b'?"),
         ({"policy": {"document": "{}"}}, "policy.document", "write a mapping of keys to values"),
     ],

@@ -235,7 +235,7 @@ def may_go(args: dict[str, Any], located: Located, replaced: Place) -> bool:
         parts.append(place)
     if any(within(replaced, part) or within(part, replaced) for part in parts):
         return True
-    if place[-1:] == ("Sid",) and "has already" in mistake.found:
+    if place[-1:] == ("Sid",) and "already has" in mistake.found:
         return any(within((*place[:-2], index, "Sid"), replaced) for index in range(place[-2]))  # type: ignore[arg-type]
     # It is on an operator's keys, and their values do not matter.
     return "which irsa writes itself" in mistake.found and len(replaced) == len(place) + 1 and within(replaced, place)
