@@ -33,7 +33,7 @@ OUTSIDE = "outside the stack's AWS accounts"
 OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False}
 EVERYBODY = "*:*"
 CHANGES_WAY = "changes way"
-SAME_CLUSTER = "whether it is one cluster: `aws eks describe-cluster` shows its issuer"
+SAME_CLUSTER = "EKS alone knows whether the issuer and the ARN are those of one cluster: compare them"
 
 
 class About(NamedTuple):

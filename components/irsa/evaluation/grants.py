@@ -16,15 +16,19 @@ from irsa.evaluation.answers import WebIdentityRequest, all_of, opposite
 from irsa.evaluation.conditions import Known, condition_outcome, known_of
 from irsa.evaluation.decision import statement_outcome
 from irsa.evaluation.document import Condition, Parsed
-from irsa.evaluation.patterns import covers, overlap
+from irsa.evaluation.patterns import covers, matches, overlap, widest
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import VERSION
+from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT_NAMES
 from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim
 from irsa.rules.trust import ACTION
 
 _VARIABLE = re.compile(r"\$\{[^{}]*\}?")
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 _NAMES = re.compile(r"[a-z0-9*?-]+:[a-z0-9.*?-]+")
+_LONGEST = len(CLAIM_PREFIX) + NAMESPACE.longest + 1 + SERVICE_ACCOUNT_NAMES.longest
+# Each wildcard of a pattern may stand for the end of the prefix, and for the colon.
+MOST_WILDCARDS = 16
 
 
 class OfTokens(NamedTuple):
@@ -197,9 +201,10 @@ def grants(parsed: Parsed, provider_arn: str, client_ids: Collection[str] | None
             found.append(OfTokens(place, allows, None if unclear else otherwise, aud, sub))
     conditions = [one for each in found for one in each.aud]
     named = {value for each in conditions for value in each.wanted}
+    samples = {value.replace("*", "").replace("?", "q") for value in named}
     # One that no condition names, and no pattern that is written in earnest.
     stranger = "~" * (1 + max(map(len, named), default=0))
-    audiences = sorted({*named, stranger} - {""}) if client_ids is None else client_ids
+    audiences = sorted({*named, *samples, stranger} - {""}) if client_ids is None else client_ids
 
     def taken_by(audience: str) -> tuple[bool | None, ...]:
         context = known._replace(context={f"{issuer}:aud".lower(): (audience,)})
@@ -281,30 +286,43 @@ def _named(condition: Condition, variables: bool) -> _Named:
         elif condition.comparison == "EqualsIgnoreCase":
             # No page says what the other case is beyond ASCII.
             text, exact = (value.lower(), exact) if value.isascii() else ("*", False)
-        subject, says_all = _subject_of(text)
-        if subject:
-            found[subject] = None
-            exact &= says_all
+        subjects = subjects_of_claim(text)
+        exact &= subjects is not None
+        found |= dict.fromkeys([EVERY_SERVICE_ACCOUNT] if subjects is None else subjects)
     return _Named(tuple(found), exact)
 
 
 @functools.lru_cache(maxsize=10_000)
-def _subject_of(claim: str) -> tuple[str, bool]:
-    """Return the `namespace:name` pattern for a pattern of `sub`, and whether it matches nobody else; empty for nobody.
+def subjects_of_claim(claim: str) -> Sequence[str] | None:
+    """Return the `namespace:name` patterns that a pattern of `sub` amounts to; None where these are too many to tell.
 
-    A wildcard of it may stand for the colon, or for the end of the prefix: then it is for everybody, perhaps.
+    Its wildcards may stand for the prefix, or the end of it, and for the colon.
     """
     text = re.sub(r"\*+", "*", claim)
-    if covers(text, f"{CLAIM_PREFIX}*"):
-        return EVERY_SERVICE_ACCOUNT, True
-    subject = text.removeprefix(CLAIM_PREFIX)
-    if subject != text and subject.endswith("*") and ":" not in subject and not is_pattern(subject[:-1]):
-        subject = f"{subject}:*"
-    if subject != text and ":" in subject:
-        return (subject if _NAMES.fullmatch(subject) else ""), True
-    return EVERY_SERVICE_ACCOUNT if overlap(text, f"{CLAIM_PREFIX}*:*") else "", False
+    if len(text) - text.count("*") > _LONGEST:
+        return []
+    rests = [text.removeprefix(CLAIM_PREFIX)]
+    if rests == [text] or ":" not in rests[0]:
+        if len([*filter(is_pattern, text)]) > MOST_WILDCARDS:
+            return None
+        ends = (at for at in range(len(text) + 1) if matches(CLAIM_PREFIX, text[:at]))
+        rests = [f"{'*' if text[:at].endswith('*') else ''}{text[at:]}" for at in ends]
+    colons = {"*": EVERY_SERVICE_ACCOUNT, "?": ":"}
+    found = {rest for rest in rests if ":" in rest}
+    found |= {
+        f"{rest[:at]}{colons[each]}{rest[at + 1 :]}" for rest in rests for at, each in enumerate(rest) if each in colons
+    }
+    return widest(filter(_is_of_names, found))
 
 
 def is_of_subject(claim: str) -> bool:
     """Return whether a pattern of `sub` is one for service accounts, by its spelling."""
-    return _subject_of(claim)[0] != ""
+    return subjects_of_claim(claim) != []
+
+
+def _is_of_names(subject: str) -> bool:
+    """Return whether some service account has a name like this, and its namespace."""
+    if not _NAMES.fullmatch(subject):
+        return False
+    longest = zip(subject.split(":"), (NAMESPACE.longest, SERVICE_ACCOUNT_NAMES.longest), strict=True)
+    return all(len(part) - part.count("*") <= most for part, most in longest)

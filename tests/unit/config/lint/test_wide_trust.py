@@ -78,7 +78,7 @@ def test_a_whole_namespace_however_spelled(subject: str) -> None:
     ("statement", "text"),
     [
         (OPEN, "'*:*' trusts all service accounts of the cluster"),
-        ({**OPEN, "Condition": {"StringLike": {SUB: "system:serviceaccount:team-b:?*"}}}, "'team-b:?*' trusts all"),
+        ({**OPEN, "Condition": {"StringLike": {SUB: "*:team-b:?*"}}}, "'team-b:?*' trusts all"),
         ({**OPEN, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}, "anybody may assume the role"),
         ({**OPEN, "Principal": "*", "Action": "sts:AssumeRole", "Condition": {
             "StringLikeIfExists": {"aws:PrincipalArn": "*"}}}, "anybody may assume the role"),
