@@ -97,7 +97,17 @@ class Answers(pulumi.runtime.Mocks):
 
 
 class OfAComponent(Answers):
-    """No look-up."""
+    """The metadata of the service accounts that exist, and no look-up."""
+
+    def __init__(self, live: dict[str, Any] | None) -> None:
+        super().__init__()
+        self.live = live
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        identity, outputs = super().new_resource(args)
+        if args.typ == "kubernetes:core/v1:ServiceAccount" and args.resource_id:
+            outputs["metadata"] = self.live
+        return identity, outputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         raise AssertionError(f"the component looks nothing up: {args.token}")
@@ -157,8 +167,9 @@ def deploy() -> Deploy:
         registered: list[Registration] | None = None,
         *,
         preview: bool = False,
+        live: dict[str, Any] | None = None,
     ) -> Deployment:
-        monitor = RecordingMonitor(OfAComponent())
+        monitor = RecordingMonitor(OfAComponent(live))
         monitor.registrations = registered if registered is not None else []
         pulumi.runtime.set_mocks(monitor.mocks, project="irsa", stack="test", preview=preview, monitor=monitor)
         outputs: dict[str, Any] = {}
@@ -182,7 +193,7 @@ def deploy() -> Deploy:
 def registered() -> Callable[[Callable[[], object]], list[Registration]]:
 
     def run(program: Callable[[], object]) -> list[Registration]:
-        monitor = RecordingMonitor(OfAComponent())
+        monitor = RecordingMonitor(OfAComponent(None))
         pulumi.runtime.set_mocks(monitor.mocks, project="irsa", stack="test", preview=False, monitor=monitor)
         pulumi.runtime.test(program)()
         return monitor.registrations
