@@ -20,7 +20,7 @@ from irsa.read import REDACTED, ArgumentMistakes
 from irsa.resources import ARN_OF_THE_ROLE, THE_ROLE, THE_SERVICE_ACCOUNT, DeclaredResource, Ref
 from irsa.role.in_aws_account import PartialAwsAccount, clusters_elsewhere
 from irsa.role.lint import RULES, JudgedRole, findings
-from irsa.rules.annotations import PATCH_FORCE, ROLE_KEY, webhook_annotations
+from irsa.rules.annotations import PATCH_FORCE, ROLE_KEY, conflicts, webhook_annotations
 from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.names import snake
 from irsa.spec import WEBHOOK, read, read_again
@@ -316,7 +316,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
             metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
                 name=name,
                 namespace=namespace,
-                annotations=self._by_key(declared, annotations, take_over),
+                annotations=self._by_key(
+                    declared, self._patched(service_account, annotations, existing.metadata), take_over
+                ),
             ),
             opts=pulumi.ResourceOptions.merge(
                 self._options(service_account),
@@ -328,6 +330,28 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 ),
             ),
         )
+
+    def _patched(self, service_account: DeclaredResource, annotations: Any, live: Any) -> Any:
+        """Return the annotations of a patch, and warn of those that the API server will not let it overwrite."""
+        if service_account.facts["takeOver"]:
+            return annotations
+
+        # With the marker of an output, which may be a secret.
+        about = "/".join(str(service_account.inputs[f"metadata.{each}"]) for each in ("namespace", "name"))
+
+        def warned(known: Mapping[str, Any]) -> Any:
+            # Without an answer of the API, as in a program's own mocks, there is nothing to compare.
+            if found := known["live"]:
+                fields = found.get("managed_fields") or ()
+                managed = [(each.get("manager", ""), each.get("fields_v1")) for each in fields]
+                values = found.get("annotations") or {}
+                argument = self._spec.reading.spelling(("service_account", "take_over"))
+                for warning in conflicts(about, known["annotations"], values, managed, argument):
+                    pulumi.log.warn(warning, self)
+            return known["annotations"]
+
+        # As part of the annotations, it is reported before the patch is sent.
+        return applied(warned, annotations=annotations, live=live)
 
     def _by_key(self, declared: Any, annotations: Any, take_over: bool) -> Any:
         """Return the annotations of a patch one by one: a preview shows all but the ARN of a role that is created."""

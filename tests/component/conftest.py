@@ -99,11 +99,17 @@ class Answers(pulumi.runtime.Mocks):
 
 
 class OfAComponent(Answers):
-    """No look-up but one."""
+    """The metadata of the service accounts that exist, and no look-up but one."""
 
-    def __init__(self, account_id: str = ACCOUNT) -> None:
+    def __init__(self, live: dict[str, Any] | None, account_id: str = ACCOUNT) -> None:
         super().__init__()
-        self.account_id = account_id
+        self.live, self.account_id = live, account_id
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        identity, outputs = super().new_resource(args)
+        if args.typ == "kubernetes:core/v1:ServiceAccount" and args.resource_id:
+            outputs["metadata"] = self.live
+        return identity, outputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         assert args.token == "aws:index/getCallerIdentity:getCallerIdentity", "the component looks nothing else up"
@@ -164,9 +170,10 @@ def deploy() -> Deploy:
         registered: list[Registration] | None = None,
         *,
         preview: bool = False,
+        live: dict[str, Any] | None = None,
         account_id: str = ACCOUNT,
     ) -> Deployment:
-        monitor = RecordingMonitor(OfAComponent(account_id))
+        monitor = RecordingMonitor(OfAComponent(live, account_id))
         monitor.registrations = registered if registered is not None else []
         pulumi.runtime.set_mocks(monitor.mocks, project="irsa", stack="test", preview=preview, monitor=monitor)
         outputs: dict[str, Any] = {}
@@ -190,7 +197,7 @@ def deploy() -> Deploy:
 def registered() -> Callable[[Callable[[], object]], list[Registration]]:
 
     def run(program: Callable[[], object]) -> list[Registration]:
-        monitor = RecordingMonitor(OfAComponent())
+        monitor = RecordingMonitor(OfAComponent(None))
         pulumi.runtime.set_mocks(monitor.mocks, project="irsa", stack="test", preview=False, monitor=monitor)
         pulumi.runtime.test(program)()
         return monitor.registrations

@@ -19,6 +19,7 @@ from tests.unit.irsa.add_ons.every_add_on import NARROWEST, given
 from tests.unit.irsa.test_fields import fields
 
 ROLE_ARN, CLUSTER = f"arn:aws:iam::{ACCOUNT}:role/app", f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/app"
+WRITTEN = {"eks.amazonaws.com/role-arn": ROLE_ARN, "eks.amazonaws.com/audience": "theirs"}
 ANYBODY = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
 BY_TOKEN = {"Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
 SUBJECT = f"{PROVIDER.partition('/')[2]}:sub"
@@ -121,7 +122,8 @@ def texts_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
 
     def run(component: Any, args: Any) -> list[str]:
         said.clear()
-        monitor = RecordingMonitor(OfAComponent())
+        live = {"name": "app", "namespace": "team-a", "annotations": WRITTEN}
+        monitor = RecordingMonitor(OfAComponent(live))
         pulumi.runtime.set_mocks(monitor.mocks, project="irsa", stack="test", preview=False, monitor=monitor)
         try:
             pulumi.runtime.test(lambda: component("app", args) and None)()

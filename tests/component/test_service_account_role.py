@@ -80,6 +80,38 @@ def test_a_policy_is_adopted_under_its_own_path(deploy: Deploy) -> None:
     assert deployed.one(ATTACHMENT).request.importId == f"my-role/{arn}"
 
 
+def test_annotations_that_turn_out_to_be_none_are_nothing_to_warn_of(deploy: Deploy) -> None:
+    arns = {"blue": "arn:aws:eks:us-west-2:111122223333:cluster/blue"}
+    theirs = {"name": "theirs", "create": False, "annotations": pulumi.Output.from_input({})}
+    args = {key: value for key, value in GOOD.items() if key != "oidc_provider_arns"}
+    args |= {"identity": "podIdentity", "cluster_arns": arns, "service_account": theirs}
+    deployed = deploy(args, live={"name": "theirs", "namespace": "default", "annotations": {"a": "b"}})
+
+    assert not deployed.one(PATCH).inputs["metadata"].get("annotations")
+
+
+@pytest.mark.parametrize(
+    ("role", "take_over", "warns"), [("other", False, True), ("other", True, False), ("my-role", False, False)]
+)
+def test_a_role_that_somebody_else_wrote_is_warned_of(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch, role: str, take_over: bool, warns: bool
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
+    key, arn = "eks.amazonaws.com/role-arn", f"arn:aws:iam::111122223333:role/{role}"
+    fields: dict[str, Any] = {"f:metadata": {"f:annotations": {".": {}, f"f:{key}": {}}}}
+    entry = {"manager": "kubectl-annotate", "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": fields}
+    live = {"name": "theirs", "namespace": "team-a", "annotations": {key: arn}, "managedFields": [entry]}
+    service_account = {"name": "theirs", "namespace": "team-a", "create": False, "take_over": take_over}
+    deploy({**GOOD, "service_account": service_account}, live=live, preview=True)
+
+    warning = (
+        f"service account team-a/theirs has {key}: {arn}, written by kubectl-annotate; "
+        "Kubernetes refuses to overwrite it, unless service_account.take_over is true"
+    )
+    assert said == ([warning] if warns else [])
+
+
 ARGS: dict[str, Any] = {
     "service_account": {"name": "app", "namespace": "team-a"},
     "oidc_provider_arns": [PROVIDER],

@@ -4,10 +4,10 @@ Source: https://github.com/aws/amazon-eks-pod-identity-webhook (README, "EKS Wal
 """
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from irsa.rules.mistakes import Mistake, Place, likely
+from irsa.rules.mistakes import Mistake, Place, likely, listed, named
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
 PREFIX = "eks.amazonaws.com/"
@@ -20,6 +20,8 @@ TOKEN_EXPIRATION = f"{PREFIX}token-expiration"
 OF_PULUMI = "pulumi.com/"
 PATCH_FORCE = f"{OF_PULUMI}patchForce"
 _TAKES_OVER = (PATCH_FORCE, f"{OF_PULUMI}patchFieldManager")
+# How the names begin that the Kubernetes provider gives to its field managers, one for each patch.
+_PATCH_MANAGER = "pulumi-kubernetes-"
 # The annotations that irsa writes, each with the argument that it writes it from; the role's ARN comes from the role.
 WRITTEN_FROM: Mapping[str, Sequence[Place]] = {
     ROLE_KEY: (),
@@ -122,3 +124,36 @@ def _has(fields: Any, path: Sequence[str]) -> bool:
             return False
         fields = fields[step]
     return True
+
+
+def conflicts(
+    service_account: str,
+    declared: Mapping[str, str],
+    live: Mapping[str, str],
+    managed: Iterable[tuple[str, Any]],
+    take_over: str,
+) -> Iterator[str]:
+    """Yield a warning for each annotation of the webhook that the API server will not let a patch overwrite.
+
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
+
+    Args:
+        service_account: `namespace/name`.
+        declared: The annotations that the patch writes.
+        live: The annotations that the service account has.
+        managed: As in `managers_of`.
+        take_over: How the caller spells the argument `take_over`.
+    """
+    managed = tuple(managed)
+    for key in WRITTEN_FROM:
+        if key not in declared or live.get(key, declared[key]) == declared[key]:
+            continue
+        managers = managers_of(key, managed)
+        by = f", written by {listed(managers)}" if managers else ""
+        # A program cannot know whether the one manager is its own.
+        alone = [each.startswith(_PATCH_MANAGER) for each in managers] == [True]
+        condition = "if that is another stack or component, " if alone else ""
+        yield (
+            f"service account {named(service_account)} has {key}: {named(live[key])}{by}; "
+            f"{condition}Kubernetes refuses to overwrite it, unless {take_over} is true"
+        )

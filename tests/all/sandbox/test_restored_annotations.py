@@ -12,6 +12,7 @@ from tests.sandbox.test_ownership import (
     annotating,
     bindings,
     manager_of,
+    warned,
 )
 
 pytestmark = pytest.mark.sandbox
@@ -36,6 +37,8 @@ def test_the_advised_commands_restore_what_is_gone_or_overwritten(cloud: Cloud, 
     accounts.overwrite(TWO, "overwritten")
     refusal = stack.refused("up", "--refresh", "--yes", "--skip-preview")
     assert f'conflict with "kubectl-annotate" using v1: .metadata.annotations.{ROLE_ARN}' in refusal
+    (warning,) = warned(refusal)
+    assert f"service account default/overwritten has {ROLE_ARN}: {TWO}, written by kubectl-annotate" in warning
     annotate = f"kubectl annotate serviceaccount overwritten -n default --context irsa-sandbox {ROLE_ARN}-"
     for verb, check in (("verify", "service account"), ("prove", "assumes")):
         _, checks = report(stack, verb, "overwritten")

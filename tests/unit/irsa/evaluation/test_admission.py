@@ -174,6 +174,7 @@ OF_KUBE_SYSTEM = {"StringLike": {SUB: f"{PREFIX}kube-system:*"}}
         ([allow(TWO_AUDIENCES), allow({**OF_KUBE_SYSTEM, "StringEquals": {AUD: "x"}}, Effect="Deny")], (True, ())),
         # An audience that is none of those written.
         ([allow({"StringLike": {AUD: "a*"}, "ForAnyValue:StringLike": {AUD: "*c"}})], (False, ())),
+        ([allow({"StringEqualsIgnoreCase": {AUD: "a"}, "StringNotEquals": {AUD: "a"}})], (False, ())),
     ],
 )
 def test_whom_a_pattern_leaves_out(statements: Any, answer: tuple[bool, tuple[str, ...]]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from irsa.rules.annotations import (
     ROLE_KEY,
     check_annotation_key,
+    conflicts,
     managers_of,
 )
 from irsa.rules.mistakes import Mistake
@@ -71,3 +72,15 @@ def test_managers_of_an_annotation() -> None:
     managed = [("kubectl-annotate", owned(ROLE_KEY)), ("helm", owned("x")), ("a", labels), ("b", None), ("c", {})]
     assert managers_of(ROLE_KEY, managed) == ["kubectl-annotate"]
     assert managers_of(ROLE_KEY, [*managed, ("argocd", owned("x", ROLE_KEY))]) == ["argocd", "kubectl-annotate"]
+
+
+def warnings_of(live: dict[str, str], *managers: str) -> list[str]:
+    managed = [(manager, owned(*live)) for manager in managers]
+    return [*conflicts("default/app", {ROLE_KEY: ROLE}, live, managed, "serviceAccount.takeOver")]
+
+
+def test_a_conflict_quotes_what_others_wrote() -> None:
+    (warning,) = warnings_of({ROLE_KEY: "x; all is well\n::error::"}, "me; unless you pay\x1b[31m")
+    assert '"x; all is well\\n::error::"' in warning
+    assert '"me; unless you pay\\u001b[31m"' in warning
+    assert warning.isprintable()
