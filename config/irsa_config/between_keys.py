@@ -10,7 +10,6 @@ from irsa.add_ons.catalog import add_on, names
 from irsa.evaluation.lint.rule import LintRule
 from irsa.role.add_ons import usual_subject
 from irsa.rules.arns import iam_arn, issuer_host_path
-from irsa.rules.grammar import DOCUMENT_ELEMENTS
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
@@ -151,9 +150,6 @@ def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake
             found, fix = f"{' and '.join(here)} together", "remove one of them"
             if not here:
                 found, fix = f"neither {' nor '.join(ways)}", f"add {', or '.join(ways)}"
-            if elements := [each for each in source if each in DOCUMENT_ELEMENTS]:
-                found = f"{listed(elements)} without `document:`"
-                fix = f"write `document:` above {listed(elements)}, and indent them below it"
             yield _mistake((*place, *name), found, f"exactly one of {', '.join(ways)}", fix)
 
 

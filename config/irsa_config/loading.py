@@ -33,7 +33,7 @@ NO_SECRET = Mistake(
     "plain text",
     "write it; a binding with secrets stays in the stack file",
 )
-EMPTY = Mistake("an empty value", "a value", "write a value, or indent what belongs below the key, or remove it")
+EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")
 
 
 @dataclass(frozen=True)

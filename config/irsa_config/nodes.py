@@ -332,3 +332,11 @@ def _keys(node: Any) -> Mapping[str, tuple[Any, Any]]:
                 for name, found in _keys(part).items() if isinstance(part, yaml.MappingNode) else ():
                     keys.setdefault(name, found)
     return {**keys, **{key.value: (key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)}}
+
+
+def end_of(node: Any) -> Any:
+    """Return the mark at which a node ends; that of a block itself is where the next one begins."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return end_of(last[1] if isinstance(last, tuple) else last)
+    return node.end_mark

@@ -8,7 +8,6 @@ from typing import Any
 from irsa.fields import MAPPING, READERS, Field, Group, Listed, Node, group_of, wrong_kind
 from irsa.keys.binding import Keys, Mark
 from irsa.read import Arguments, perhaps
-from irsa.rules.grammar import DOCUMENT_ELEMENTS
 from irsa.rules.mistakes import Located, Mistake, Place, Written, path_of
 from irsa.rules.unknown import MISSING, SECRET, WRONG, Unknown
 from irsa_config.argument_places import place_of
@@ -65,8 +64,6 @@ class StackReader(Arguments):
     def _advice_for(self, key: str, names: Sequence[str], place: Place) -> str:
         if not place and key in OF_A_BINDING.names:
             return "move it to the binding that it is for, below irsa:bindings"
-        if key in DOCUMENT_ELEMENTS and "document" in names:
-            return "write `document:` above it, and indent it below that"
         return super()._advice_for(key, names, place)
 
     def _is_default(self, group: Group, name: str, value: Any) -> bool:

@@ -11,6 +11,7 @@ from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.policies import TOO_DEEP
 from irsa.rules.unknown import Unknown
 from irsa_config.engine_files import PREFIX
+from irsa_config.indentation import as_meant, below_empty
 from irsa_config.key_types import keys_at
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.nodes import LIBYAML_TOO_DEEP, NodeReader, composed, line_in, text_of, without_quotes
@@ -95,10 +96,15 @@ class StackFile:
             raise Mistake("nothing" if root is None else "not a mapping", allowed, "write it, and what is below it")
         return {key.value: (key, node) for key, node in theirs.written(root)}
 
+    def _misplaced(self, place: Place, mistake: Mistake) -> None:
+        self.mistakes.append(LocatedMistake(place, mistake, self.name, self.line(place)))
+
     def _setting(self, name: str, key: Any, node: Any) -> Any:
-        """Return the value of a setting."""
+        """Return the value of a setting, whose keys are judged as what they are meant to be."""
         self._settings[name] = (key, node)
-        return NodeReader(self.name, self.mistakes).setting(name, node)
+        meant = as_meant(node, (name,), self._misplaced)
+        self._settings[name] = (key, meant)
+        return NodeReader(self.name, self.mistakes).setting(name, meant)
 
     def _read(self, root: Any) -> None:
         theirs = NodeReader(self.name, self.mistakes, is_ours=False)
@@ -123,13 +129,16 @@ class StackFile:
             found = "nothing" if not config.value else "not a mapping"
             theirs.complain(Mistake(f"{found} in `config:`", "keys such as irsa:bindings", "add them"), key)
             return
-        pairs = [*(config.value or ()), *outside.values()]
+        sent = {id(each): node for each, node in config.value}
+        misplaced: list[tuple[Place, Mistake]] = []
+        pairs = [*below_empty(config.value, (), lambda *each: misplaced.append(each), ()), *outside.values()]
         config = yaml.MappingNode(config.tag, pairs, config.start_mark, config.end_mark)
         settings = {}
         for setting, node, name in self._config(config, theirs):
-            self._sent[name] = node
+            self._sent[name] = sent.get(id(setting), node)
             settings[name] = self._setting(name, setting, node)
         self.settings = settings
+        self.mistakes += [LocatedMistake(*each) for each in misplaced]
         lists = [f"aws:{name}" for name in ACCOUNT_LISTS]
         if both := lists_mistake(*(self.providers.get(name) for name in lists)):
             self._complain(both, self._settings[lists[-1]][0].start_mark.line + 1)

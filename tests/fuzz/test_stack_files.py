@@ -99,4 +99,9 @@ def expected_lines(mistake: LocatedMistake, text: str) -> set[int | None]:
     written = keys_of(text, "config")
     there = [key for key in (f"irsa:{mistake.place[0]}", str(mistake.place[0])) if key in written]
     # A setting that is not in the file at all has no line.
-    return {line_of(text, ["config", key, *mistake.place[1:]]) for key in there} or {None}
+    # A document right below `policy` is reported at its own lines, by the place that it belongs to.
+    places = (mistake.place[1:], [step for step in mistake.place[1:] if step != "document"])
+    lines = {max(line_of(text, ["config", key, *place]) for place in places) for key in there}
+    # What it lacks stands at its first key, below `policy`.
+    below = {line + 1 for line in lines if "document" in mistake.place}
+    return {*lines, *below} or {None}

@@ -1,3 +1,4 @@
+import itertools
 import json
 import re
 from pathlib import Path
@@ -87,8 +88,43 @@ def test_files_that_are_no_stack_files(
     assert words in output
 
 
+POLICY = """      policy:
+        document:
+          Version: "2012-10-17"
+          Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::b/*"}]
+"""
+BINDINGS = GOOD.partition("    my-app:")[0] + "".join(
+    f"    {name}:\n      serviceAccount:\n        name: {name}\n        namespace: a\n{POLICY}" for name in ("a", "b")
+)
+
+
+def moved_left(at: int) -> tuple[str, int, int]:
+    """Return the stack file with all that is below a line as far left as that line, and how many lines these are."""
+    lines = BINDINGS.splitlines()
+    width = len(lines[at]) - len(lines[at].lstrip())
+    below = list(itertools.takewhile(lambda each: len(each) - len(each.lstrip()) > width, lines[at + 1 :]))
+    by = len(below[0]) - len(below[0].lstrip()) - width
+    moved = [each[by:] for each in below]
+    return "\n".join([*lines[: at + 1], *moved, *lines[at + 1 + len(moved) :]]), at + 2, at + 1 + len(moved)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [n for n, each in enumerate(BINDINGS.splitlines()) if each.endswith(":") and each != "config:"],
+)
+def test_keys_that_are_not_indented_are_one_mistake(project: Path, capsys: pytest.CaptureFixture[str], at: int) -> None:
+    text, first, last = moved_left(at)
+    (project / "Pulumi.dev.yaml").write_text(text)
+    code, report = findings(capsys)
+
+    assert code == 1
+    (mistake,) = report["errors"]
+    assert mistake["line"] == at + 1
+    assert mistake["fix"] == (f"indent lines {first} to {last}" if last > first else f"indent line {first}")
+
+
 @pytest.mark.parametrize("key", ["policy", "inlinePolicies.x", "podIdentity.policy"])
-def test_a_policy_without_document_says_so_first(project: Path, capsys: pytest.CaptureFixture[str], key: str) -> None:
+def test_a_policy_without_document_is_one_mistake(project: Path, capsys: pytest.CaptureFixture[str], key: str) -> None:
     document = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}
     binding: Any = {"serviceAccount": {"name": "a"}, "identity": "both", "podIdentity": {"sessionTags": False}}
     inner = binding
@@ -99,8 +135,10 @@ def test_a_policy_without_document_says_so_first(project: Path, capsys: pytest.C
     (project / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": settings}))
     _, report = findings(capsys)
 
-    first, *_ = (each for each in report["errors"] if each["rule"] == "error")
-    assert (first["path"], first["found"]) == (f"irsa:bindings.a.{key}", "Statement, Version without `document:`")
+    found = [each for each in report["errors"] if each["rule"] == "error"]
+    assert [(each["path"], each["found"]) for each in found] == [
+        (f"irsa:bindings.a.{key}", "Statement, Version without `document:`")
+    ]
 
 
 @pytest.mark.parametrize(
