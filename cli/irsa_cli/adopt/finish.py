@@ -11,6 +11,7 @@ from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import listed, named
 from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.whole_file import write
+from irsa_config.nodes import end_of
 from irsa_world.exits import GOOD, CouldNotLookError
 from irsa_world.report.publish import print_lines
 
@@ -87,18 +88,10 @@ def _span(text: str, mapping: Any, index: int) -> Iterator[tuple[int, int]]:
     if mapping.flow_style:
         return
     start = key.start_mark.index - key.start_mark.column
-    for line in text[start : _end_of(value).index].splitlines(keepends=True):
+    for line in text[start : end_of(value).index].splitlines(keepends=True):
         if not line.lstrip().startswith("#"):
             yield start, start + len(line)
         start += len(line)
     rest = text[start:].partition("\n")
     if text[start - 1 : start] != "\n":
         yield start, start + len(rest[0]) + len(rest[1])
-
-
-def _end_of(node: Any) -> Any:
-    """Return the mark at which a node ends; that of a block itself is where the next one begins."""
-    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
-        last = node.value[-1]
-        return _end_of(last[1] if isinstance(last, tuple) else last)
-    return node.end_mark

@@ -25,9 +25,7 @@ from irsa_world.sessions import ORDER, Sessions
 from irsa_world.trusts.changes import NAMES, UNCERTAIN, Changes, changes, held_by_one
 
 UNDECIDED = "its trust policy has conditions, policy variables or patterns that irsa cannot evaluate: read it"
-NOT_LISTED = (
-    "the audiences that it accepts change; `aws iam get-open-id-connect-provider` shows which ones AWS takes for"
-)
+NOT_LISTED = "the audiences that it accepts change, and only AWS knows the client IDs of"
 NOT_KNOWN_YET = "an association of it is not known until `pulumi up`"
 OUTSIDE = "outside the stack's AWS accounts"
 OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False}
