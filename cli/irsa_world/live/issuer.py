@@ -81,7 +81,7 @@ def published(url: str) -> Any:
     try:
         return answer.result(SECONDS)
     except TimeoutError:
-        return NotPublished(f"{named(url)} has no answer within {SECONDS:.0f} seconds, and STS waits no longer")
+        return NotPublished(f"{named(url)} does not answer within {SECONDS:.0f} seconds, and STS waits no longer")
     except NO_ANSWER as error:
         if is_of_certificate(error):
             return Unknown(
