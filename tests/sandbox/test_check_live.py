@@ -176,12 +176,6 @@ ADVICE: Mapping[str, Advice] = {
         "set createNamespace: true",
         lambda _: annotated("advice", namespace="advice-new", createNamespace=True),
     ),
-    "adopted": Advice(
-        "import-missing",
-        {**roles_only("advice-adopted"), "import": ["role"]},
-        "remove role from import",
-        lambda _: roles_only("advice-adopted"),
-    ),
     # Of the provider of all bindings.
     "cluster": Advice("audience-missing", {**roles_only("advice-audience"), "audience": "advice"}, "add it: "),
 }
