@@ -60,7 +60,11 @@ class ServiceAccountRole(pulumi.ComponentResource):
     """Trusted `namespace:name` patterns, sorted: those that the trust policy admits, `*:*` for all of them.
 
     Null for an existing role, or if irsa cannot tell: your statements depend on conditions that it cannot evaluate, or
-    leave out some of a pattern."""
+    leave out some of a pattern by StringNotLike or a Deny with further conditions."""
+    denied_subjects: pulumi.Output[list[str] | None]
+    """Patterns of those whom `subjects` matches and the trust policy denies. Null where it denies none of them.
+
+    An empty list where each cluster denies others."""
     namespace: pulumi.Output[str | None]
     """Namespace of the service account; null without one."""
     service_account_name: pulumi.Output[str | None]
@@ -134,8 +138,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
         created = [self._made[policy.key] for policy in spec.of(types.POLICY)]
         documents = self._inputs(types.POLICY, "policy")
         self.policy_arns = pulumi.Output.all(*self._inputs(types.ATTACHMENT, "policyArn")).apply(sorted)
-        subjects = self._later.value(spec, ("trust", "subjects")) if spec.trust else None
-        self.subjects = pulumi.Output.from_input(subjects)
+        self.subjects = pulumi.Output.from_input(self._of_trust("subjects"))
+        denied = self._of_trust("denied_subjects")
+        self.denied_subjects = pulumi.Output.from_input(denied)
         self.namespace, self.service_account_name = (
             pulumi.Output.from_input(service_account and self._input(service_account, f"metadata.{each}"))
             for each in ("namespace", "name")
@@ -146,6 +151,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 outputs.ROLE_NAME: self.role_name,
                 outputs.POLICY_ARNS: self.policy_arns,
                 outputs.SUBJECTS: self.subjects,
+                **({} if denied is None else {outputs.DENIED_SUBJECTS: self.denied_subjects}),
                 outputs.NAMESPACE: self.namespace,
                 outputs.SERVICE_ACCOUNT_NAME: self.service_account_name,
                 outputs.ANNOTATIONS: self.annotations,
@@ -175,6 +181,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
         ]
         recorded = {outputs.IDENTITY: self._spec.identity.recorded}
         return {**recorded, outputs.ASSOCIATIONS: associations} if associations else recorded
+
+    def _of_trust(self, name: str) -> Any:
+        return self._later.value(self._spec, ("trust", name)) if self._spec.trust else None
 
     def _input(self, resource: DeclaredResource, name: str) -> Any:
         """Return an input: now or, with outputs in it, when these are known."""

@@ -17,6 +17,8 @@ ROLE_NAME = "roleName"
 POLICY_ARNS = "policyArns"
 # Trusted `namespace:name` patterns, that the trust policy admits; null for an existing role, and if irsa cannot tell.
 SUBJECTS = "subjects"
+# Patterns within these that it denies; absent where it denies none of them.
+DENIED_SUBJECTS = "deniedSubjects"
 NAMESPACE = "namespace"
 SERVICE_ACCOUNT_NAME = "serviceAccountName"
 # The annotations `eks.amazonaws.com/...`.

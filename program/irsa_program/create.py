@@ -17,7 +17,7 @@ from irsa.keys.binding import ServiceAccount
 from irsa.later import Read, parsed
 from irsa.outputs import KEY
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.unknown import is_there, known_or
+from irsa.rules.unknown import has_unknown, is_there, known_or
 from irsa_config.stack import Stack
 from irsa_program.existing import creation_hooks
 from irsa_program.guards import PlannedGuard, arguments_of
@@ -76,6 +76,8 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
     roles: dict[str, ServiceAccountRole] = {}
     # By the binding and the cluster, None for the role of several: what must be there before the cluster's guard.
     made: dict[tuple[str, str | None], list[pulumi.Resource]] = {}
+    # Whether the trust policy denies some of `subjects` may be known later only.
+    denying: dict[str, bool] = {}
     creating = {planned.cluster for planned in plan.components if planned.spec.of(types.SERVICE_ACCOUNT)}
     existing = {
         key: creation_hooks(issuer_host_path(cluster.issuer), cluster.inputs)
@@ -90,6 +92,8 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
         if planned.of_the_role:
             spec = spec._replace(role_arn=roles[key].role_arn)
         options = _options(planned, lookups, roles, namespaces)
+        if spec.trust and spec.trust.denied_subjects is not None:
+            denying[key] = has_unknown(spec.trust.denied_subjects)
         args: Any = Read(spec, existing.get(planned.cluster or ""))
         component = ServiceAccountRole(planned.name, args, options)
         if roles.setdefault(key, component) is component:
@@ -105,6 +109,9 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
     bindings: dict[str, Any] = {
         key: _output(plan.bindings[key].declared.service_account, role) for key, role in roles.items()
     }
+    for key, is_later in denying.items():
+        with_denied = {**bindings[key], "deniedSubjects": roles[key].denied_subjects}
+        bindings[key] = pulumi.Output.all(**with_denied).apply(_without_nothing_denied) if is_later else with_denied
     pulumi.export("bindings", bindings)
     values = {key: of_binding(plan.bindings[key], role.annotations) for key, role in roles.items()}
     pulumi.export("helmValues", {key: each for key, each in values.items() if each is not None})
@@ -149,6 +156,10 @@ def _options(
         depends_on.append(namespaces[planned.namespace])
     used = [provider for provider in providers if provider]
     return pulumi.ResourceOptions(providers=used, protect=planned.binding.protect or None, depends_on=depends_on)
+
+
+def _without_nothing_denied(output: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in output.items() if value is not None or name != "deniedSubjects"}
 
 
 def _output(account: ServiceAccount | None, role: ServiceAccountRole) -> dict[str, Any]:

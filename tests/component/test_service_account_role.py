@@ -138,8 +138,9 @@ def test_a_statement_that_opens_the_cluster_is_told(deploy: Deploy, said: list[s
     but = ", but not kube-system:*" if denied else ""
     whom = f"'*:*' trusts all service accounts of the cluster{but}"
     assert said == [f"my-app: trust.statements[0]: {whom} [wide-trust]"]
-    subjects = None if denied else ["*:*", "team-a:app"]
-    assert deployed.outputs["subjects"] == deployed.registered.get("subjects") == subjects
+    assert deployed.outputs["subjects"] == deployed.registered["subjects"] == ["*:*", "team-a:app"]
+    # The other output is recorded only where it says something.
+    assert deployed.outputs["denied_subjects"] == deployed.registered.get("deniedSubjects") == denied
 
 
 def test_an_opening_that_nobody_can_tell_is_told_so(deploy: Deploy, said: list[str]) -> None:

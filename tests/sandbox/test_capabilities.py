@@ -106,8 +106,8 @@ def test_subjects_are_who_gets_a_session(deployed: Deployed, cloud: Any) -> None
         cloud.kubectl("create", "serviceaccount", name, "-n", namespace)
     given = admitted(cloud, tokens(cloud, accounts, ["sts.amazonaws.com"]), [output["roleArn"]])
 
-    # A Deny takes one of zone-z, and no list of patterns can say so.
-    assert output["subjects"] is None
+    assert output["subjects"] == ["app-one:*", "default:combined", "zone-z:*"]
+    assert output["deniedSubjects"] == ["zone-z:admin"]
     assert {each for each, _, _ in given} == {"app-one/worker", "zone-z/worker", "default/combined"}
 
 

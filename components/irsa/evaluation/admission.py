@@ -21,13 +21,14 @@ class Admission(NamedTuple):
     Attributes:
         admitted: Whom it admits, or may.
         refused: The exact subjects of the role that one of its clusters' providers can't get in.
-        subjects: The patterns that it admits by the clusters' providers, sorted; None where that can't be told, or
-            where it denies some of a pattern.
+        subjects: The patterns that it admits by the clusters' providers, sorted; None where that can't be told.
+        denied: Patterns within these that it denies; None where it denies none of them.
     """
 
     admitted: tuple[Admitted, ...] = ()
     refused: tuple[str, ...] = ()
     subjects: list[str] | None = None
+    denied: list[str] | None = None
 
 
 def admission(document: str, provider_arns: Collection[str], subjects: Collection[str], audience: str) -> Admission:
@@ -49,13 +50,14 @@ def admission(document: str, provider_arns: Collection[str], subjects: Collectio
     admitted = [each for arn in providers for each in admitted_by(parsed, arn, None)]
     by_clusters = [each for each in admitted if each.provider_arn in provider_arns]
     # A subject of the role may have further conditions; whether somebody else is admitted must be known.
-    known = all((each.certain or each.subject in subjects) and not each.denied for each in by_clusters)
+    known = all(each.certain or each.subject in subjects for each in by_clusters)
     own = [grants(parsed, arn, [audience]) for arn in provider_arns]
     exact = [subject for subject in subjects if not is_pattern(subject)]
     return Admission(
         tuple(admitted),
         tuple(each for each in exact if any(of.answer(each).given is False for of in own)),
         sorted({each.subject for each in by_clusters}) if known else None,
+        _denied(by_clusters) if known and any(each.denied for each in by_clusters) else None,
     )
 
 

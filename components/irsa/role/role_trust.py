@@ -26,6 +26,8 @@ class RoleTrust(NamedTuple):
 
     policy: Value[str]
     subjects: Value[list[str]] | Value[list[str] | None]
+    denied_subjects: Value[list[str] | None]
+    """Patterns within the subjects that the trust policy denies; None where each subject is exact."""
     admission: Value[Admission] | None
     """Whom the trust policy admits, where it has statements of the caller's."""
 
@@ -49,6 +51,7 @@ def trust_of(arguments: Arguments, binding: ServiceAccountRole) -> RoleTrust:
     return RoleTrust(
         policy=document,
         subjects=subjects if judged is None else derive(lambda known: known.subjects, judged),
+        denied_subjects=None if judged is None else derive(lambda known: known.denied, judged),
         admission=judged,
     )
 
