@@ -71,14 +71,14 @@ def _document_diff(documents: Sequence[Document | None]) -> Sequence[str] | None
     if both[0] == both[1] and old.keys() != new.keys():
         return None
     if all(forms) and len({each.version for each in forms if each}) > 1:
-        both = [[f"Version: {each.version}", *lines] for each, lines in zip(forms, both, strict=True) if each]
+        both = [[f"Version: {named(each.version)}", *lines] for each, lines in zip(forms, both, strict=True) if each]
     # Three lines are about the files.
     return [*difflib.unified_diff(both[0], both[1], n=max(map(len, both)), lineterm="")][3:]
 
 
 def _lines(statement: Mapping[str, Any]) -> Iterator[str]:
     """Yield the values of a statement: its effect, and within that the others; claims without the only issuer."""
-    yield str(statement.get("Effect"))
+    yield named(str(statement.get("Effect")))
     providers = mapping_of(statement.get("Principal")).get("Federated") or [""]
     claim = f" {providers[0].partition(':oidc-provider/')[2]}:" if len(providers) == 1 else " :"
     for element, value in sorted(statement.items()):
@@ -87,8 +87,9 @@ def _lines(statement: Mapping[str, Any]) -> Iterator[str]:
 
 def _values(name: str, value: Any) -> Iterator[str]:
     if not isinstance(value, Mapping):
-        yield from (f"{name}: {each}" for each in items_of(value) or [json.dumps(value)])
+        texts = [named(str(each)) for each in items_of(value)]
+        yield from (f"{name}: {each}" for each in texts or [json.dumps(value)])
     elif not value:
         yield f"{name}: {{}}"
     for key, each in sorted(value.items()) if isinstance(value, Mapping) else ():
-        yield from _values(f"{name} {key}", each)
+        yield from _values(f"{name} {named(key)}", each)

@@ -53,7 +53,7 @@ QUESTIONS: Mapping[str, Mapping[str, str]] = {
     types.ADMISSION_BINDING: _OF_GUARD,
 }
 # Types that give somebody something in IAM or EKS.
-GIVING = re.compile(r"aws:iam/|aws-native:iam:|aws:eks/(access|podIdentity)")
+GIVING = re.compile(r"aws:iam/|aws-native:iam:|aws:eks/(access|podIdentity)|aws-native:eks:(Access|PodIdentity)")
 _OF_TYPE = "irsa does not compare what resources of this type give:"
 _OF_PROPERTY = "irsa does not compare what this property gives:"
 

@@ -73,8 +73,17 @@ def _details(row: Row, sign: str) -> Iterator[tuple[str, str, str]]:
         yield (each[0], text, " " * (len(each) + 1 - len(text))) if row.kind == "document" else (sign, text, "    ")
 
 
+def no_command(line: str) -> str:
+    """Return a line that GitHub's runner takes for no command: it takes `::`, also behind spaces, for one."""
+    return re.sub(r"^(\s*):(?=:)", r"\1\\x3a", line)
+
+
 def lines_of(diff: Diff) -> Iterator[Line]:
     """Yield the whole diff."""
+    yield from (Line(no_command(text), style) for text, style in _lines_of(diff))
+
+
+def _lines_of(diff: Diff) -> Iterator[Line]:
     yield from (Line(each, "bold") for each in wrapped(visible(_first(diff)), "", "    "))
     yield from (line for row in diff.rows for line in _row(row))
     yield Line("", "bold")

@@ -12,7 +12,7 @@ from irsa.evaluation.normal_form import normal
 from irsa.rules.arns import oidc_provider_arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.subjects import WILDCARDS
-from irsa.rules.trust import SERVICE_ACCOUNT_TAG
+from irsa.rules.trust import NAMESPACE_TAG, SERVICE_ACCOUNT_TAG
 from irsa.rules.unknown import Unknown
 from irsa_world.issuers import eks_region
 from irsa_world.model import Association, Role, World
@@ -21,6 +21,8 @@ from irsa_world.state.planned import NOT_THERE
 from irsa_world.trusts.provider_trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
 
 PODS = PodIdentityRequest.principal
+# The tags by which a statement is for one service account alone, of whichever cluster.
+OF_POD = (NAMESPACE_TAG, SERVICE_ACCOUNT_TAG)
 # What a trust policy says that is none.
 NOTHING: Parsed = ("", ())
 NO_CLIENT_IDS = "the client IDs of its OIDC provider are not known until `pulumi up`"
@@ -66,23 +68,28 @@ class Side(NamedTuple):
         """
         found = {}
         for said, each in zip(self.said, self.parsed[1], strict=True):
-            names_pods = any(_names_pods(one) for one in each.conditions)
+            names_pods = each.effect == "Allow" and all(_names(each.conditions, tag) for tag in OF_POD)
             principals = {*each.principals} - ({PODS} if names_pods else set())
             arns = {arn for _, arn in principals}
             if not {("Federated", arn) for arn in issuers} >= principals or any(
                 _is_for_others(each, issuers[arn]) for arn in arns
             ):
                 ids = frozenset(f"{arn} {one}" for arn in arns for one in self.client_ids.get(arn, ()))
-                found[said, ids] = each
+                # A policy variable is one in the newer version alone.
+                version = self.parsed[0] if PODS in each.principals and "${" in said else ""
+                found[f"{version}{said}", ids] = each
         return found
 
 
-def _names_pods(condition: Condition) -> bool:
-    is_name = condition.key.lower() == SERVICE_ACCOUNT_TAG.lower() and condition.operator in {
-        "StringEquals",
-        "StringLike",
-    }
-    return is_name and not any(WILDCARDS.search(each) for each in condition.wanted)
+def _names(conditions: Iterable[Condition], tag: str) -> bool:
+    """Return whether a condition has the plain value of a tag: no wildcard, and no policy variable."""
+    return any(
+        each.key.lower() == tag.lower()
+        and each.operator in {"StringEquals", "StringLike"}
+        and each.wanted
+        and not any(WILDCARDS.search(value) or "${" in value for value in each.wanted)
+        for each in conditions
+    )
 
 
 def _is_for_others(statement: Statement, issuer: str) -> bool:
@@ -212,11 +219,15 @@ def _sides(
             parsed,
             normal(sessions.roles[arn].trust, spelling).texts if parsed is not NOTHING else [],
             # Those that the stack does not create may list any.
-            {each: ids.get(each) or () if each in managed else None for each in of_its_account},
-            {each: ids[each] for each in ids if each not in of_its_account},
+            {each: _listed(ids.get(each, ())) if each in managed else None for each in of_its_account},
+            {each: _listed(ids[each]) or () for each in ids if each not in of_its_account},
         )
         for sessions, (parsed, ids) in zip(both, _of(arn, both, client_ids), strict=True)
     ]
+
+
+def _listed(client_ids: Any) -> Collection[str] | None:
+    return None if isinstance(client_ids, Unknown) else client_ids
 
 
 def _is_own(provider_arn: str, role_arn: str) -> bool:

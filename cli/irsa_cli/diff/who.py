@@ -128,14 +128,12 @@ def _with_moves(
     by_tokens: Iterable[_Change], pods: Sequence[Mapping[_Cell, bool | None]], compared: Compared | None
 ) -> Iterator[_Change]:
     """Yield the changes: of those who have the role by the other way at the other time, that they change the way."""
-    told = set[str]()
     for cell, name, but in _changed(pods):
         issuers = compared.issuers.items() if compared and name in UNCERTAIN and not cell.then else ()
         side = compared.sides[name == "loses"] if compared else None
         is_move = side and any(
             _may_be_one(cell.where, issuer) and held_by_one(side.grants(arn), cell.subject) for arn, issuer in issuers
         )
-        told |= {cell.subject} if is_move else set()
         yield cell, CHANGES_WAY if is_move else name, but
     for cell, name, but in by_tokens:
         had = pods[name == "loses"].items() if name in UNCERTAIN else ()
@@ -143,8 +141,7 @@ def _with_moves(
             held and each.subject == cell.subject and not each.then and _may_be_one(each.where, cell.where)
             for each, held in had
         )
-        if not (is_move and cell.subject in told):
-            yield cell, CHANGES_WAY if is_move else name, but
+        yield cell, CHANGES_WAY if is_move else name, but
 
 
 def _may_be_one(cluster: str, issuer: str) -> bool:

@@ -1,7 +1,6 @@
 """What `irsa diff` does."""
 
 import argparse
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +14,7 @@ from irsa_cli.diff.live import Live, aws_providers, clusters_by_issuer, read_in_
 from irsa_cli.diff.permissions import own_policies, permission_rows, permits, policies_of_no_role, policies_to_read
 from irsa_cli.diff.powers import powers_of
 from irsa_cli.diff.questions import GROUPS, not_compared, resource_rows
-from irsa_cli.diff.render import lines_of, markdown
+from irsa_cli.diff.render import lines_of, markdown, no_command
 from irsa_cli.diff.rows import CANNOT_TELL, Diff, Row, exit_code, in_order, roles_named, some, stopping
 from irsa_cli.diff.trust import Compared, compared_roles
 from irsa_cli.diff.who import About, session_rows
@@ -65,9 +64,7 @@ def run(options: argparse.Namespace) -> int:
 def _failed(stack: str | None, errors: Iterable[str]) -> None:
     sys.stderr.write(f"irsa diff: the preview{f' of stack {named(stack)}' if stack else ''} failed\n")
     lines = (line for each in errors for line in each.splitlines())
-    # GitHub's runner takes `::` for a command behind spaces, too.
-    escaped = (re.sub(r"^\s*:(?=:)", r"\\x3a", visible(line.rstrip())) for line in lines)
-    sys.stderr.writelines(f"  {line}\n" for line in escaped)
+    sys.stderr.writelines(f"{no_command(f'  {visible(line.rstrip())}')}\n" for line in lines)
 
 
 def _of_preview(options: argparse.Namespace) -> Diff | None:

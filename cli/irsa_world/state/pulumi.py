@@ -1,6 +1,7 @@
 """Runs `pulumi`, which reads the backend and the states of its stacks, and makes previews."""
 
 import contextlib
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -52,14 +53,16 @@ def stacks_of_backend(folder: Path | None = None) -> dict[str, bool]:
 
 
 def failed_up(stack: str | None) -> datetime | None:
-    """Return when the last `pulumi up` of a stack of the current folder's project began, if it failed.
+    """Return when the first `pulumi up` of a stack of the current folder's project began that none has succeeded since.
 
-    Of what it did change, the state has the outputs of the one before. Without a history, it is taken for done.
+    Of what they did change, the state has the outputs of the one before. Without a history, the last one is taken for
+    done.
     """
 
     def failed(found: list[Any]) -> datetime | None:
-        last = next((each for each in found if isinstance(each, dict) and each.get("kind") == "update"), {})
-        began = of_form(str, last.get("startTime"), "startTime") if last.get("result") == "failed" else ""
+        updates = (each for each in found if isinstance(each, dict) and each.get("kind") == "update")
+        first = [*itertools.takewhile(lambda each: each.get("result") == "failed", updates)][-1:]
+        began = of_form(str, first[0].get("startTime"), "startTime") if first else ""
         with contextlib.suppress(ValueError):
             return datetime.fromisoformat(began).astimezone(UTC)
         return None

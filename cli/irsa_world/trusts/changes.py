@@ -5,13 +5,11 @@ those whom it matches. Of all others another pattern tells.
 """
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from irsa.evaluation.admission import providers_of
 from irsa.evaluation.answers import any_of
-from irsa.evaluation.document import Parsed
-from irsa.evaluation.grants import Admitted, Answer, Grants, admitted_by, is_within, narrowed, overlaps
+from irsa.evaluation.grants import Answer, Grants, is_within, narrowed, overlaps
 from irsa.evaluation.patterns import matches, widest
 from irsa.rules.subjects import is_pattern
 
@@ -83,12 +81,6 @@ def changes(before: Sequence[Grants], after: Sequence[Grants]) -> Changes:
 def held_by_one(side: Iterable[Grants], subject: str) -> bool | None:
     """Return whether a service account, `namespace:name`, has the right; None where that cannot be decided."""
     return any_of([of.answer(subject).given for of in side])
-
-
-def holders(parsed: Parsed) -> Iterator[Admitted]:
-    """Yield who may assume a role by tokens, for certain or not, whatever the OIDC providers list."""
-    for arn in dict.fromkeys(providers_of(parsed[1])):
-        yield from admitted_by(parsed, arn, None)
 
 
 def _patterns(several: Sequence[Grants]) -> tuple[Collection[str], bool]:

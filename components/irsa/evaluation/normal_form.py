@@ -106,7 +106,8 @@ def _condition(value: Any, spelling: Spelling) -> dict[str, dict[str, list[str]]
             name = spelled
             # Two spellings of one key are two conditions, and both must hold.
             while same.get(name, texts) != texts:
-                name += " (repeated)"
+                # No key has this character: https://www.rfc-editor.org/rfc/rfc8259#section-7
+                name += "\0"
             same[name] = texts
     return result
 

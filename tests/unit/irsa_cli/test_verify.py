@@ -605,11 +605,19 @@ BEFORE, AFTER = (f"2026-12-03T05:0{minute}:00.000Z" for minute in (1, 3))
 
 
 @pytest.mark.parametrize(
-    ("result", "changed", "code"),
-    [("succeeded", AFTER, 1), ("failed", BEFORE, 1), ("failed", AFTER, 3), ("failed", None, 3)],
+    ("results", "changed", "code"),
+    [
+        (["succeeded"], AFTER, 1),
+        (["failed"], BEFORE, 1),
+        (["failed"], AFTER, 3),
+        (["failed"], None, 3),
+        # The one that changed it was followed by another that failed.
+        (["succeeded", "failed"], AFTER, 1),
+        (["failed", "failed"], AFTER, 3),
+    ],
 )
 def test_a_failed_up_explains_only_what_is_of_bindings_that_it_changed(
-    result: str, changed: str | None, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    results: list[str], changed: str | None, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The attack: after a failed `pulumi up`, whatever somebody opens by hand is "cannot tell"."""
     state = State()
@@ -620,8 +628,11 @@ def test_a_failed_up_explains_only_what_is_of_bindings_that_it_changed(
     exported = state.exported
     for each in exported["deployment"]["resources"]:
         each["modified"] = changed
-    history = {"kind": "update", "result": result, "startTime": "2026-12-03T05:02:00.000Z"}
-    answers = {"export": exported, "history": [{"kind": "refresh", "result": "failed"}, history]}
+    times = (
+        ("2026-12-03T05:02:00.000Z",) if len(results) == 1 else ("2026-12-03T05:04:00.000Z", "2026-12-03T05:02:00.000Z")
+    )
+    history = [{"kind": "update", "result": each, "startTime": at} for each, at in zip(results, times, strict=True)]
+    answers = {"export": exported, "history": [{"kind": "refresh", "result": "failed"}, *history]}
     monkeypatch.setattr(
         "irsa_world.state.pulumi._run",
         lambda *words, **_: CompletedProcess([], 0, json.dumps(answers[words[1]]), ""),

@@ -172,6 +172,7 @@ OTHERS = ["", "x", 0, -1.5, True, None, [], {}, [None], {"a": [None]}, [[]], SEC
 # The files of an example are its own.
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example([(("steps", 5, "oldState", "outputs", "key"), [None])])
+@example([(("steps", 4, "oldState", "inputs"), "")])
 @given(st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(OTHERS)), min_size=1, max_size=3))
 def test_a_damaged_preview_has_no_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damages: list[tuple[Any, Any]]
