@@ -65,11 +65,11 @@ class PublishedKeys:
         entries = [entry for entry in json.loads(self._clusters.read_text()) if entry["issuer"] == issuer]
         if not entries:
             raise Refusal("InvalidIdentityToken", NO_KEY)
-        context = ssl.create_default_context(cadata=_pem(entries[0]["ca"]))
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
         try:
+            context = ssl.create_default_context(cadata=_pem(entries[0]["ca"]))
+            opener = urllib.request.build_opener(
+                urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+            )
             with opener.open(f"{entries[0]['endpoint']}/openid/v1/jwks", timeout=KEYS_TIMEOUT_SECONDS) as answer:
                 return KeySet.import_key_set(json.load(answer))
         except (OSError, ValueError, JoseError) as error:

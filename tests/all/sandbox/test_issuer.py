@@ -106,7 +106,7 @@ def outside(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ou
         # STS reads what the issuer publishes.
         clusters = cloud.sandbox.clusters.read_text()
         published = {"issuer": ISSUER, "endpoint": f"{site.variables['HTTPS_PROXY']}/own"}
-        add_cluster(cloud.sandbox, {**json.loads(clusters)[0], "name": "outside", **published})
+        add_cluster(cloud.sandbox, {**json.loads(own.clusters.read_text())[0], "name": "outside", **published})
         found = Outside(dataclasses.replace(cloud, sandbox=own), site, project, restart)
         for url, path in COPIES.items():
             found.follow(f"what `kubectl get --raw {path}` prints, at {url}")
