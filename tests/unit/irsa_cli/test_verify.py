@@ -497,10 +497,15 @@ OLD = ("pods", "web/app-5d9-old")
 @pytest.mark.parametrize(
     ("identity", "pods", "expected", "stage"),
     [
-        ("both", [OLD_POD, NEW_POD], [(*OLD, RESTART)], "web/app-5d9-old is not ready"),
+        (
+            "both",
+            [OLD_POD, NEW_POD],
+            [(*OLD, RESTART)],
+            "not ready for the next stage (irsa trusted, podIdentity used): web/app-5d9-old",
+        ),
         ("both", DENIED, [("pods", "web/app", "no permission")], None),
         # https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
-        ("both", [ON_FARGATE], [(*OLD, "finding")], "is not ready"),
+        ("both", [ON_FARGATE], [(*OLD, "finding")], "not ready"),
         (BACK, [NEW_POD], [("pods", "web/app-5d9-new", RESTART)], "within minutes"),
         ("irsa", [OLD_POD], [], None),
         ("both", [], [("pods", "web/app", "not checked")], "both: "),
