@@ -233,7 +233,7 @@ class Verification:
     def _eks(self, cluster: ClusterArn) -> tuple[EksClient, commands.AwsPlace]:
         """Return who is asked about a cluster's associations, and by which options the AWS CLI acts on it."""
         provider = self.binding.providers.get(str(cluster), self.binding.provider)
-        owner = self.aws_accounts.of_cluster(cluster, provider)
+        owner = self.aws_accounts.of_resource(cluster, provider)
         return owner.eks(cluster.region), owner.place._replace(region=cluster.region)
 
     def _association(self, declared: Association, asked: Check) -> Iterable[Check]:
@@ -267,7 +267,7 @@ class Verification:
     def _agent(self, cluster: ClusterArn, asked: Check) -> Iterator[Check]:
         """Check whether the agent of EKS Pod Identity runs in a cluster."""
         # Whichever provider created the association: one of them is asked, and once.
-        eks = self.aws_accounts.of_cluster(cluster, "").eks(cluster.region)
+        eks = self.aws_accounts.of_resource(cluster, "").eks(cluster.region)
         if (status := eks.addon_status(cluster.name)) is not None:
             if status not in RUNNING:
                 yield asked.bad(f"the add-on is {named(status)}", f"the add-on {AGENT} is ACTIVE", "")
