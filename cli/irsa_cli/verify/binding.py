@@ -47,20 +47,10 @@ Question = tuple[str, str, Callable[[Check], Iterable[Check]]]
 """A kind of check, what it is about, and what returns the findings."""
 
 
-def failed_update(type_: str, name: str) -> Question:
-    """Return the question whose answer is that the last update of a resource failed, which the state has as done."""
-    texts = FAILED_UPDATE, "an update that AWS completed"
-    return OF_TYPE.get(type_, PROVIDER), f"resource {named(name)}", lambda asked: [asked.bad(*texts)]
-
-
-def answers(declared: DeclaredStack, key: str, questions: Iterable[Question]) -> list[Check]:
-    """Return the checks of questions about a binding, or another part of the stack."""
-    up = commands.up(declared.stack)
-    return [
-        check
-        for kind, about, question in questions
-        for check in ask(Check(key, kind, Outcome.OK, about, fix=up), question)
-    ]
+def failed_update(key: str, type_: str, name: str, up: str) -> Check:
+    """Return the check of a resource whose last update failed, which the state has as done."""
+    kind, texts = OF_TYPE.get(type_, PROVIDER), (FAILED_UPDATE, "an update that AWS completed")
+    return Check(key, kind, Outcome.FINDING, f"resource {named(name)}", *texts, up)
 
 
 @dataclass(frozen=True)
@@ -75,18 +65,17 @@ class Verification:
 
     def checks(self, pods: bool) -> list[Check]:
         """Return the checks of the binding, and those of its Pods if they are asked for."""
-        checks = answers(self.declared, self.binding.key, self._questions())
-        if self.binding.unreadable:
-            return [each for each in checks if each.outcome is not Outcome.OK]
-        return checks + (pod_checks(self.declared, self.clusters, self.binding) if pods else [])
+        binding, up = self.binding, commands.up(self.declared.stack)
+        checks = [failed_update(binding.key, *each, up) for each in binding.failed_updates]
+        if binding.unreadable:
+            about = f"binding {named(binding.key)}"
+            return [*checks, Check(binding.key, ROLE, Outcome.CANNOT_TELL, about, binding.unreadable)]
+        for kind, about, question in self._questions():
+            checks += ask(Check(binding.key, kind, Outcome.OK, about, fix=up), question)
+        return checks + (pod_checks(self.declared, self.clusters, binding) if pods else [])
 
     def _questions(self) -> Iterator[Question]:
         binding = self.binding
-        yield from (failed_update(*each) for each in binding.failed_updates)
-        if binding.unreadable:
-            reason = Unknown(binding.unreadable)
-            yield ROLE, f"binding {named(binding.key)}", lambda asked: [asked.bad(reason)]
-            return
         by_irsa = binding.service_accounts if IRSA in binding.identity.trusted else ()
         yield from self._of_role(binding.role, by_irsa) if binding.role else self._of_existing_role(by_irsa)
         for each in binding.service_accounts:

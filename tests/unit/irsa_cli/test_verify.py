@@ -266,12 +266,8 @@ def test_what_means_the_same_is_no_finding(binding: DeclaredBinding, change_it: 
     assert said(binding, cloud) == []
 
 
-def test_a_provider_whose_update_failed_is_of_no_binding(monkeypatch: pytest.MonkeyPatch) -> None:
-    stack, cloud = DeclaredStack("dev", (bound(),), {}, {}, failed_providers=("blue",)), cloud_of(bound())
-    for name in ("AwsAccountClients", "ClusterClients"):
-        monkeypatch.setattr(comparison, name, lambda _: cloud)
-
-    (found,) = bad(comparison.look(stack, stack.bindings, pods=False))
+def test_a_provider_whose_update_failed_is_of_no_binding() -> None:
+    (found,) = bad(checked(bound(), cloud_of(bound()), failed_providers=("blue",)))
     assert (found.binding, found.about, found.fix) == ("irsa:createOidcProvider", "resource blue", UP)
 
 
