@@ -24,7 +24,7 @@ from irsa_world.live.kubernetes import ClusterClients
 from irsa_world.model import Association, AwsAccount, Role
 from irsa_world.report.checks import Check, Outcome, ask
 from irsa_world.sessions import Sessions
-from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
+from irsa_world.state.declared import NO_ASSOCIATIONS, DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from irsa_world.trusts.chains import Document
 from irsa_world.trusts.clusters import clusters_named
 from irsa_world.unread import NotCheckedError, read
@@ -207,6 +207,9 @@ class Verification:
     def _of_associations(self) -> Iterator[Question]:
         """Yield what is asked of the associations, and of the agent in their clusters."""
         binding = self.binding
+        if POD_IDENTITY in binding.identity.used and binding.service_accounts and not binding.associations:
+            unknown = Unknown(NO_ASSOCIATIONS)
+            yield ASSOCIATION, f"binding {named(binding.key)}", lambda asked: [asked.bad(unknown)]
         for each in binding.associations:
             yield ASSOCIATION, _place(str(each), each.cluster), partial(self._association, each)
             if each.target_role_arn:

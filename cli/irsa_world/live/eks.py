@@ -39,9 +39,9 @@ class EksClient:
         found = self._eks.get("DescribeCluster", "cluster", name=name)
         return EksCluster.of(found) if found else None
 
-    def addon_status(self, cluster: str, name: str = AGENT) -> str | None:
-        """Return the status of an add-on, such as `ACTIVE`; None where the cluster does not have it."""
-        found = self._eks.get("DescribeAddon", "addon", clusterName=cluster, addonName=name)
+    def addon_status(self, cluster: str) -> str | None:
+        """Return the status of the add-on of the agent, such as `ACTIVE`; None where the cluster does not have it."""
+        found = self._eks.get("DescribeAddon", "addon", clusterName=cluster, addonName=AGENT)
         return found and str(found.get("status") or "")
 
     def association(self, cluster: str, namespace: str, service_account: str) -> Association | None:

@@ -51,14 +51,14 @@ TYPES: tuple[tuple[type[Exception], Cause], ...] = (
 class Service:
     """One AWS service. The first request is sent alone: it shows whether the service answers."""
 
-    def __init__(self, session: Any, name: str, config: Config | None = None, **credentials: str) -> None:
-        """Create the client of a session for a service, named as in boto3; credentials replace those of the session.
+    def __init__(self, session: Any, name: str, config: Config | None = None) -> None:
+        """Create the client of a session for a service, named as in boto3.
 
         Raises:
             CouldNotLookError: There is no region, or the endpoint is no URL.
         """
         try:
-            self.client: Any = session.client(name, config=PATIENT.merge(config or Config()), **credentials)
+            self.client: Any = session.client(name, config=PATIENT.merge(config or Config()))
         except NO_ANSWER as error:
             raise failure(name, error) from error
         self.client.meta.events.register_first(f"needs-retry.{name}", _end_without_connection)

@@ -299,19 +299,17 @@ def _only(found: Sequence[str]) -> str:
 
 
 def _association(resource: Resource, role_arn: str, cluster_arn: str, change: _Change) -> Association:
-    namespace, name, target = (
-        known_text(resource.inputs.get(each)) for each in ("namespace", "serviceAccount", "targetRoleArn")
-    )
-    policy: Any = ""
+    names = ("namespace", "serviceAccount", "targetRoleArn")
+    found: dict[str, Any] = {name: known_text(resource.inputs.get(name)) for name in names}
+    found |= {
+        "clusterArn": cluster_arn,
+        "roleArn": role_arn,
+        "disableSessionTags": resource.inputs.get("disableSessionTags"),
+    }
     if resource.inputs.get(POLICY_DOCUMENT) is not None:
         document = _document(resource, change)
-        policy = document if isinstance(document, Unknown) else json.dumps(document, sort_keys=True)
-    return Association(
-        *(cluster_arn, namespace, name, role_arn),
-        session_tags=resource.inputs.get("disableSessionTags") is not True,
-        target_role_arn=target,
-        policy=policy,
-    )
+        found["policy"] = document if isinstance(document, Unknown) else json.dumps(document, sort_keys=True)
+    return Association.of(found)
 
 
 def _cluster_of(resource: Resource, role: Role | None, arns: _Arns) -> str:

@@ -266,6 +266,12 @@ def test_what_means_the_same_is_no_finding(binding: DeclaredBinding, change_it: 
     assert said(binding, cloud) == []
 
 
+def test_associations_that_the_state_hides_are_never_good() -> None:
+    hidden = replace(bound("podIdentity"), associations=())
+
+    assert said(hidden, cloud_of(hidden)) == [("association", "binding app", "cannot tell")]
+
+
 def test_a_provider_whose_update_failed_is_of_no_binding() -> None:
     (found,) = bad(checked(bound(), cloud_of(bound()), failed_providers=("blue",)))
     assert (found.binding, found.about, found.fix) == ("irsa:createOidcProvider", "resource blue", UP)
