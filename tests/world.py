@@ -172,10 +172,10 @@ class Cloud:
     def of(self, reference: str) -> Any:
         return self._answer("cluster", reference, self)
 
-    def of_role(self, *_: Any) -> Any:
+    def of_resource(self, *_: Any) -> Any:
         return self
 
-    of_binding = of_cluster = eks = of_role
+    of_binding = eks = of_resource
 
     def of_arn(self, arn: str) -> Any:
         other = copy(self)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from irsa.evaluation import PodIdentityRequest
 from irsa.rules.annotations import AUDIENCE, ROLE_KEY, managers_of
-from irsa.rules.arns import Arn, ClusterArn, parse_cluster_arn, parse_iam_arn
+from irsa.rules.arns import Arn, ClusterArn, cluster_of_association, parse_cluster_arn, parse_iam_arn
 from irsa.rules.commands import UNKNOWN_AWS_ACCOUNT, UNKNOWN_CLUSTER, AwsPlace, ClusterPlace
 from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.subjects import subject_of
@@ -216,22 +216,21 @@ class Association:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
-        """Return an association as DescribePodIdentityAssociation has it; one of a list has no role.
+        """Return an association as EKS has it, whose lists lack roles and settings; or the stack, by the same names.
 
         Source: https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociation.html
         """
-        # It has the name of its cluster, and its own ARN: arn:aws:eks:REGION:ACCOUNT:podidentityassociation/CLUSTER/ID
         arn = str(found.get("associationArn") or "")
         return cls(
-            f"{arn.partition(':podidentityassociation/')[0]}:cluster/{found['clusterName']}",
-            found["namespace"],
-            found["serviceAccount"],
-            found.get("roleArn") or "",
-            found["associationId"],
+            str(found.get("clusterArn") or cluster_of_association(arn)),
+            str(found.get("namespace")),
+            str(found.get("serviceAccount")),
+            str(found.get("roleArn") or ""),
+            found.get("associationId") or "",
             arn,
             found.get("ownerArn") or "",
             found.get("disableSessionTags") is not True,
-            found.get("targetRoleArn") or "",
+            str(found.get("targetRoleArn") or ""),
             found.get("policy") or "",
             found.get("externalId") or "",
             found.get("tags") or {},

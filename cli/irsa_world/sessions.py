@@ -328,14 +328,9 @@ class Sessions:
         return {each.arn: each.document for aws_account in self.world.aws_accounts for each in aws_account.policies}
 
     @functools.cached_property
-    def _role_policies(self) -> dict[str, RolePolicies]:
-        return {}
-
-    def role_policies(self, role: Role) -> RolePolicies:
-        """Return what the policies of a role say to sts:AssumeRole; what was not read is not known."""
-        if role.arn not in self._role_policies:
-            self._role_policies[role.arn] = self._policies_of(role)
-        return self._role_policies[role.arn]
+    def role_policies(self) -> Callable[[Role], RolePolicies]:
+        """What the policies of a role say to sts:AssumeRole; what was not read is not known."""
+        return functools.cache(self._policies_of)
 
     def _policies_of(self, role: Role) -> RolePolicies:
         if not role.has_details:

@@ -61,16 +61,14 @@ class Stage(NamedTuple):
     """The stage of a binding's Pods.
 
     Attributes:
-        following: The next stage; None where there is none.
+        line: All of it in one line.
         to_restart: The Pods that do not have what new Pods get.
         held_back_by: The Pods that would have no role in the next stage, or do not show yet that they have one.
-        line: All of it in one line.
     """
 
-    following: Identity | None
-    to_restart: tuple[RunningPod, ...]
-    held_back_by: tuple[RunningPod, ...]
     line: str
+    to_restart: Sequence[RunningPod]
+    held_back_by: Sequence[RunningPod]
 
 
 # The way there, and the way back, which has no stage in which new Pods could have either.
@@ -108,42 +106,22 @@ def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
     # Before the first stage each Pod has IRSA or nothing, and keeps it.
     starts = following == BOTH
     holding = [pod for pod in counted if pod in without or (pod in others and not starts)] if following else []
-    to_restart = tuple(pod for pod in others if pod not in without)
-    stage = Stage(following, to_restart, tuple(holding), "")
-    parts = [_count(counted, others, way)]
+    to_restart = [pod for pod in others if pod not in without]
+    parts = [f"{len(counted) - len(others)} of {len(counted)} running Pods with {way}"]
     if identity.only_trusts(POD_IDENTITY) and any(POD_IDENTITY in pod.ways for pod in counted):
         parts.append(f"those with Pod Identity {LOSE_IT}")
-    parts += [f"{_names(without)}, where there is no Pod Identity"] if without else []
+    parts += [
+        f"on {node}, where there is no Pod Identity: {listed_pods([pod for pod in without if pod.node is node])}"
+        for node in dict.fromkeys(pod.node for pod in without)
+    ]
     if following:
-        parts.append(_next(stage, f"the next stage ({_described(following)})"))
+        next_stage = f"the next stage ({_described(following)})"
+        first = [pod for pod in holding if pod in to_restart]
+        held_back = f"not ready for {next_stage}: {listed_pods(holding)}{restarts(first)}"
+        parts.append(held_back if holding else f"{next_stage} is safe")
     unsaid = [pod for pod in to_restart if pod not in holding and not pod.left_alone]
     parts += [f"{listed_pods(unsaid)} must restart{restarts(unsaid)}"] if unsaid else []
-    return stage._replace(line=f"{_described(identity)}: {'; '.join(parts)}")
-
-
-def _next(stage: Stage, following: str) -> str:
-    if holding := stage.held_back_by:
-        verb = "is" if len(holding) == 1 else "are"
-        to_restart = [pod for pod in holding if pod in stage.to_restart]
-        return f"{listed_pods(holding)} {verb} not ready for {following}{restarts(to_restart)}"
-    return f"{following} is safe"
-
-
-def _count(counted: Sequence[RunningPod], others: Sequence[RunningPod], way: Way) -> str:
-    total, right = len(counted), len(counted) - len(others)
-    if not total:
-        return "no running Pods"
-    has = "has" if total == 1 else "have"
-    return f"{right} of {total} Pod{'' if total == 1 else 's'} {has} {way}"
-
-
-def _names(pods: Sequence[RunningPod]) -> str:
-    """Return what kinds of nodes Pods run on, with their names."""
-    by_node: dict[Node, list[RunningPod]] = {}
-    for pod in pods:
-        by_node.setdefault(pod.node, []).append(pod)
-    runs = {True: "runs", False: "run"}
-    return ", ".join(f"{listed_pods(each)} {runs[len(each) == 1]} on {node}" for node, each in by_node.items())
+    return Stage(f"{_described(identity)}: {'; '.join(parts)}", to_restart, holding)
 
 
 def listed_pods(pods: Sequence[RunningPod]) -> str:

@@ -65,6 +65,16 @@ STS = (
         proves=(OTHER, AUDIENCE),
     ),
     Meaning("ValidationError", "ARN is invalid", "{role} is not the ARN of a role", "{repair}"),
+    Meaning("IDPRejectedClaim", "", "{issuer} reports the token as invalid or revoked"),
+    Meaning("IDPCommunicationError", "", "STS does not reach {issuer}: try again", "", Outcome.NO_ANSWER),
+    Meaning(
+        "RegionDisabledException",
+        "",
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
+        "STS is not active in this region for AWS account {aws_account}: activate it in IAM, under Account settings",
+        "",
+        Outcome.NO_ANSWER,
+    ),
     Meaning("", "", "that says nothing about the role", "", Outcome.NO_ANSWER),
 )
 TOO_LARGE = (

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from irsa.rules.arns import issuer_host_path
+from irsa.rules.arns import issuer_host_path, parse_iam_arn
 from irsa.rules.mistakes import named
 from irsa_cli.prove.answers import EKS_AUTH
 from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, Claim, Proof
@@ -83,7 +83,7 @@ class PodIdentityProof(Proof):
     @property
     def _aws_account(self) -> AwsAccountClient:
         # EKS knows the clusters of the caller's AWS account alone, which is that of the role.
-        return self.prover.aws_accounts.of_role(self.association.role_arn, self._provider)
+        return self.prover.aws_accounts.of_resource(parse_iam_arn(self.association.role_arn, "role"), self._provider)
 
     def _session(self, token: str) -> AssumedRoleUser:
         cluster = self.association.cluster

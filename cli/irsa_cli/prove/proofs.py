@@ -17,11 +17,10 @@ from irsa_world.live.service import CONCURRENT
 from irsa_world.live.sts import AUDIENCE_FOR_PODS
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.report.publish import WITHOUT_PODS, publish
-from irsa_world.state.declared import DeclaredBinding
+from irsa_world.state.declared import NO_ASSOCIATIONS, DeclaredBinding
 from irsa_world.state.pulumi import read_stack
 
 HEADINGS = ("binding", "proof", "service account", "outcome")
-HIDDEN = "the state does not say which associations it has"
 NEITHER = "the stack declares no service account that assumes the role, so there is no proof"
 
 
@@ -49,7 +48,7 @@ def checks_of(prover: Prover, binding: DeclaredBinding) -> list[Check]:
         return [without_proof(binding, Outcome.CANNOT_TELL, binding.unreadable)]
     checks = [check for proof in _proofs(prover, binding) for check in proof.checks()]
     if POD_IDENTITY in binding.identity.used and not binding.associations:
-        checks.append(without_proof(binding, Outcome.CANNOT_TELL, HIDDEN))
+        checks.append(without_proof(binding, Outcome.CANNOT_TELL, NO_ASSOCIATIONS))
     if all(check.check != ASSUMES for check in checks):
         checks.append(without_proof(binding, prover.unproven, NEITHER))
     return checks

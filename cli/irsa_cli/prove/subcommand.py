@@ -7,10 +7,10 @@ from irsa_cli.options import add_stack_options
 DESCRIPTION = """\
 Prove that each declared service account can assume its role, as its Pods do:
 read the role and audience from its annotations, request a token for it
-(TokenRequest), call sts:AssumeRoleWithWebIdentity and sts:GetCallerIdentity.
-The negative check: STS must refuse an existing service account that is not
-trusted, or else a token with a wrong audience. A pattern such as team-a:* is
-proven by one existing service account that matches.
+(TokenRequest), and call sts:AssumeRoleWithWebIdentity. The negative check: STS
+must refuse an existing service account that is not trusted, or else a token
+with a wrong audience. A pattern such as team-a:* is proven by one existing
+service account that matches.
 
 With EKS Pod Identity: request a token that is bound to a running Pod of the
 service account, and call eks-auth:AssumeRoleForPodIdentity with your AWS

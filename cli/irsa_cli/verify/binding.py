@@ -24,7 +24,7 @@ from irsa_world.live.kubernetes import ClusterClients
 from irsa_world.model import Association, AwsAccount, Role
 from irsa_world.report.checks import Check, Outcome, ask
 from irsa_world.sessions import Sessions
-from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
+from irsa_world.state.declared import NO_ASSOCIATIONS, DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from irsa_world.trusts.chains import Document
 from irsa_world.trusts.clusters import clusters_named
 from irsa_world.unread import NotCheckedError, read
@@ -47,20 +47,10 @@ Question = tuple[str, str, Callable[[Check], Iterable[Check]]]
 """A kind of check, what it is about, and what returns the findings."""
 
 
-def failed_update(type_: str, name: str) -> Question:
-    """Return the question whose answer is that the last update of a resource failed, which the state has as done."""
-    texts = FAILED_UPDATE, "an update that AWS completed"
-    return OF_TYPE.get(type_, PROVIDER), f"resource {named(name)}", lambda asked: [asked.bad(*texts)]
-
-
-def answers(declared: DeclaredStack, key: str, questions: Iterable[Question]) -> list[Check]:
-    """Return the checks of questions about a binding, or another part of the stack."""
-    up = commands.up(declared.stack)
-    return [
-        check
-        for kind, about, question in questions
-        for check in ask(Check(key, kind, Outcome.OK, about, fix=up), question)
-    ]
+def failed_update(key: str, type_: str, name: str, up: str) -> Check:
+    """Return the check of a resource whose last update failed, which the state has as done."""
+    kind, texts = OF_TYPE.get(type_, PROVIDER), (FAILED_UPDATE, "an update that AWS completed")
+    return Check(key, kind, Outcome.FINDING, f"resource {named(name)}", *texts, up)
 
 
 @dataclass(frozen=True)
@@ -75,18 +65,17 @@ class Verification:
 
     def checks(self, pods: bool) -> list[Check]:
         """Return the checks of the binding, and those of its Pods if they are asked for."""
-        checks = answers(self.declared, self.binding.key, self._questions())
-        if self.binding.unreadable:
-            return [each for each in checks if each.outcome is not Outcome.OK]
-        return checks + (pod_checks(self.declared, self.clusters, self.binding) if pods else [])
+        binding, up = self.binding, commands.up(self.declared.stack)
+        checks = [failed_update(binding.key, *each, up) for each in binding.failed_updates]
+        if binding.unreadable:
+            about = f"binding {named(binding.key)}"
+            return [*checks, Check(binding.key, ROLE, Outcome.CANNOT_TELL, about, binding.unreadable)]
+        for kind, about, question in self._questions():
+            checks += ask(Check(binding.key, kind, Outcome.OK, about, fix=up), question)
+        return checks + (pod_checks(self.declared, self.clusters, binding) if pods else [])
 
     def _questions(self) -> Iterator[Question]:
         binding = self.binding
-        yield from (failed_update(*each) for each in binding.failed_updates)
-        if binding.unreadable:
-            reason = Unknown(binding.unreadable)
-            yield ROLE, f"binding {named(binding.key)}", lambda asked: [asked.bad(reason)]
-            return
         by_irsa = binding.service_accounts if IRSA in binding.identity.trusted else ()
         yield from self._of_role(binding.role, by_irsa) if binding.role else self._of_existing_role(by_irsa)
         for each in binding.service_accounts:
@@ -218,6 +207,9 @@ class Verification:
     def _of_associations(self) -> Iterator[Question]:
         """Yield what is asked of the associations, and of the agent in their clusters."""
         binding = self.binding
+        if POD_IDENTITY in binding.identity.used and binding.service_accounts and not binding.associations:
+            unknown = Unknown(NO_ASSOCIATIONS)
+            yield ASSOCIATION, f"binding {named(binding.key)}", lambda asked: [asked.bad(unknown)]
         for each in binding.associations:
             yield ASSOCIATION, _place(str(each), each.cluster), partial(self._association, each)
             if each.target_role_arn:
@@ -233,7 +225,7 @@ class Verification:
     def _eks(self, cluster: ClusterArn) -> tuple[EksClient, commands.AwsPlace]:
         """Return who is asked about a cluster's associations, and by which options the AWS CLI acts on it."""
         provider = self.binding.providers.get(str(cluster), self.binding.provider)
-        owner = self.aws_accounts.of_cluster(cluster, provider)
+        owner = self.aws_accounts.of_resource(cluster, provider)
         return owner.eks(cluster.region), owner.place._replace(region=cluster.region)
 
     def _association(self, declared: Association, asked: Check) -> Iterable[Check]:
@@ -267,7 +259,7 @@ class Verification:
     def _agent(self, cluster: ClusterArn, asked: Check) -> Iterator[Check]:
         """Check whether the agent of EKS Pod Identity runs in a cluster."""
         # Whichever provider created the association: one of them is asked, and once.
-        eks = self.aws_accounts.of_cluster(cluster, "").eks(cluster.region)
+        eks = self.aws_accounts.of_resource(cluster, "").eks(cluster.region)
         if (status := eks.addon_status(cluster.name)) is not None:
             if status not in RUNNING:
                 yield asked.bad(f"the add-on is {named(status)}", f"the add-on {AGENT} is ACTIVE", "")

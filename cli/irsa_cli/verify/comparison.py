@@ -11,7 +11,7 @@ from irsa.rules import commands
 from irsa.rules.mistakes import named
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.progress import check_all, under_way
-from irsa_cli.verify.binding import FAILED_UPDATE, Verification, answers, failed_update
+from irsa_cli.verify.binding import FAILED_UPDATE, Verification, failed_update
 from irsa_cli.verify.guard import of_guard
 from irsa_cli.verify.issuer import in_clusters, of_issuer
 from irsa_cli.verify.kinds import ASSOCIATION, CHECKS, GUARD, ISSUER, PODS, STAGE
@@ -38,14 +38,19 @@ def run(options: argparse.Namespace) -> int:
     """
     declared = read_stack(options.stack)
     bindings = declared.chosen(options.bindings)
-    checks = look(declared, bindings, options.pods)
+
+    def look(chosen: Sequence[DeclaredBinding]) -> list[Check]:
+        aws_accounts, clusters = AwsAccountClients(declared.aws), ClusterClients(declared.clusters)
+        return checks_of(declared, aws_accounts, clusters, chosen, options.pods)
+
+    checks = look(bindings)
     for pause in PAUSES:
         wrong = {check.binding for check in checks if check.outcome is Outcome.FINDING}
         again = [binding for binding in bindings if binding.key in wrong and is_fresh(binding)]
         if not again:
             break
         time.sleep(pause)
-        new = by_binding(look(declared, again, options.pods))
+        new = by_binding(look(again))
         checks = [check for key, old in by_binding(checks).items() for check in _newer(old, new.get(key, old))]
     clusters = ClusterClients(declared.clusters)
     if declared.guards and not options.bindings:
@@ -95,11 +100,6 @@ def rows_of(checks: Sequence[Check], columns: Sequence[str]) -> list[list[str]]:
     ]
 
 
-def look(declared: DeclaredStack, bindings: Sequence[DeclaredBinding], pods: bool) -> list[Check]:
-    """Return the checks of these bindings, by what AWS and Kubernetes answer now."""
-    return checks_of(declared, AwsAccountClients(declared.aws), ClusterClients(declared.clusters), bindings, pods)
-
-
 def checks_of(
     declared: DeclaredStack,
     aws_accounts: AwsAccountClients,
@@ -107,15 +107,15 @@ def checks_of(
     bindings: Sequence[DeclaredBinding],
     pods: bool,
 ) -> list[Check]:
-    """Return the checks of these bindings, by what these clients answer."""
+    """Return the checks of these bindings, by what AWS and Kubernetes answer these clients."""
     service_accounts = [each for one in bindings if not one.unreadable for each in one.service_accounts]
     with under_way("verify", "reading AWS"), ThreadPoolExecutor(1) as pool:
         pool.submit(clusters.read_service_accounts, service_accounts)
         sessions = Sessions(read_world(aws_accounts, clusters, bindings))
     verifications = [Verification(declared, aws_accounts, clusters, sessions, binding) for binding in bindings]
-    failed = [failed_update(types.OIDC_PROVIDER, name) for name in declared.failed_providers]
+    up = commands.up(declared.stack)
     return [
-        *answers(declared, OF_NO_BINDING, failed),
+        *(failed_update(OF_NO_BINDING, types.OIDC_PROVIDER, name, up) for name in declared.failed_providers),
         *check_all("verify", verifications, lambda each: each.checks(pods), CONCURRENT),
     ]
 

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
 
 from irsa.rules import commands
-from irsa.rules.arns import ClusterArn, parse_iam_arn
+from irsa.rules.arns import Arn, ClusterArn, parse_iam_arn
 from irsa.rules.commands import AwsPlace
 from irsa.rules.mistakes import named
 from irsa_world.exits import CouldNotLookError
@@ -43,7 +43,10 @@ LOADER = create_loader(os.environ.get("AWS_DATA_PATH"))
 
 
 class AwsAccountClients:
-    """The AWS accounts of a stack's providers."""
+    """The AWS accounts of a stack's providers.
+
+    Each method raises CouldNotLookError where a provider has no valid credentials.
+    """
 
     def __init__(self, providers: Mapping[str, Inputs]) -> None:
         """Take the inputs of the providers, by their references in the state."""
@@ -56,64 +59,44 @@ class AwsAccountClients:
         return self._reached.answer("all", lambda: {key: _aws_account(each) for key, each in self._providers.items()})
 
     def of_binding(self, binding: DeclaredBinding) -> AwsAccountClient | None:
-        """Return the AWS account of a binding's role; None if the stack only names the role and has no credentials.
-
-        Raises:
-            CouldNotLookError: There are no valid credentials for it.
-        """
-        return self.of_role(binding.role_arn, binding.provider) if binding.role else self.of_arn(binding.role_arn)
+        """Return the AWS account of a binding's role; None if the stack only names the role and has no credentials."""
+        arn = parse_iam_arn(binding.role_arn, "role")
+        return self.of_resource(arn, binding.provider) if binding.role else self.of_aws_account(arn.account_id)
 
     def of_provider(self, reference: str) -> AwsAccountClient:
-        """Return the AWS account of a provider.
-
-        Raises:
-            CouldNotLookError: It has no valid credentials.
-        """
+        """Return the AWS account of a provider."""
         found = self._found[reference]
         if isinstance(found, CouldNotLookError):
             raise found
         return found
 
-    def of_role(self, role_arn: str, reference: str) -> AwsAccountClient:
-        """Return the AWS account of a role that the stack creates, as the provider that created it sees it.
+    def of_resource(self, arn: Arn | ClusterArn, reference: str) -> AwsAccountClient:
+        """Return the AWS account of a role or a cluster, as the provider sees it that created it, or its association.
 
         Raises:
             CouldNotLookError: The provider has no valid credentials, or those of another AWS account.
         """
-        return self._of(parse_iam_arn(role_arn, "role").account_id, reference, f"the role is {named(role_arn)}")
-
-    def of_cluster(self, cluster: ClusterArn, reference: str) -> AwsAccountClient:
-        """Return the AWS account of an EKS cluster, as the provider of this reference sees it.
-
-        Raises:
-            CouldNotLookError: The provider has no valid credentials, or those of another AWS account.
-        """
-        return self._of(cluster.account_id, reference, f"the cluster is {named(str(cluster))}")
-
-    def _of(self, number: str, reference: str, what: str) -> AwsAccountClient:
         if reference not in self._found:
             # The resource is gone from the state, and its provider with it; any provider of that AWS account will do.
-            if aws_account := self.of_aws_account(number):
+            if aws_account := self.of_aws_account(arn.account_id):
                 return aws_account
-            raise CouldNotLookError(f"none of the stack's AWS providers has credentials of AWS account {number}")
+            raise CouldNotLookError(
+                f"none of the stack's AWS providers has credentials of AWS account {arn.account_id}"
+            )
         found = self.of_provider(reference)
-        if found.number != number:
-            raise CouldNotLookError(f"these AWS credentials are of AWS account {found.number}, but {what}")
+        if found.number != arn.account_id:
+            text = f"these AWS credentials are of AWS account {found.number}, not of that of {named(str(arn))}"
+            raise CouldNotLookError(text)
         return found
 
     def of_arn(self, role_arn: str) -> AwsAccountClient | None:
-        """Return the AWS account of a role; None if no provider of the stack has credentials of it.
-
-        Raises:
-            CouldNotLookError: A provider has no valid credentials, and no other one is of that AWS account.
-        """
+        """Return the AWS account of a role; None if no provider of the stack has credentials of it."""
         return self.of_aws_account(parse_iam_arn(role_arn, "role").account_id)
 
     def of_aws_account(self, number: str) -> AwsAccountClient | None:
         """Return the AWS account of a number, likewise; for `aws`, the owner of AWS managed policies, any of them.
 
-        Raises:
-            CouldNotLookError: A provider has no valid credentials, and no other one is of that AWS account.
+        That a provider has no valid credentials is no matter where another one is of that AWS account.
         """
         for found in self._found.values():
             if isinstance(found, AwsAccountClient) and number in {found.number, "aws"}:
@@ -124,15 +107,9 @@ class AwsAccountClients:
         return None
 
     def only(self) -> AwsAccountClient:
-        """Return the only AWS account of the stack.
-
-        Raises:
-            CouldNotLookError: There are several, or it cannot be reached.
-        """
-        first, *others = self._found.values()
-        if isinstance(first, CouldNotLookError):
-            raise first
-        if any(isinstance(other, CouldNotLookError) or other.number != first.number for other in others):
+        """Return the only AWS account of the stack; it is an error, too, where there are several."""
+        first, *others = map(self.of_provider, self.references)
+        if any(other.number != first.number for other in others):
             raise CouldNotLookError(
                 "the stack has providers of several AWS accounts: pass the ARN of the role instead of its name"
             )

@@ -1,11 +1,11 @@
 """AWS accounts as a World of what a stack declares: by name, with the least rights; what has no answer is `Unread`."""
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from irsa import types
 from irsa.rules.arns import Arn, provider_of_role
@@ -81,22 +81,20 @@ def read_aws_account(wanted: Wanted) -> AwsAccount:
     # The role, its attached policies, the names of its inline ones, their documents; of one that is named, itself.
     roles = sum(1 if names is None else 3 + len(names) for _, names in wanted.roles.values())
     policies = QUESTIONS_OF_A_DOCUMENT * len(wanted.policies)
-    listed = _listed(clients[0], roles, policies)
+    listed, documents = _listed(clients[0], roles, policies)
 
     def role(arn: str) -> Any:
         client, names = wanted.roles[arn]
-        details = listed.details.get(Arn.name_in(arn))
-        names = ALL if arn in wanted.assuming else names
-        return details if details and listed.has_settings else _role(client, arn, names, details)
+        return listed.get(Arn.name_in(arn)) or _role(client, arn, ALL if arn in wanted.assuming else names)
 
     with ThreadPoolExecutor(CONCURRENT) as pool:
         there = [each for each in pool.map(role, wanted.roles) if each]
         for each in (each for each in there if each.arn in wanted.assuming):
             further = (*(each.attached_policies if each.has_details else ()), known_or(each.permissions_boundary, ""))
             wanted.policies |= dict.fromkeys(filter(None, further), wanted.roles[each.arn][0])
-        asked = [each for each in wanted.policies if each not in listed.documents]
+        asked = [each for each in wanted.policies if each not in documents]
         answers = pool.map(lambda arn: _answer(partial(wanted.policies[arn].document, arn)), asked)
-        documents = {**listed.documents, **dict(zip(asked, answers, strict=True))}
+        documents |= zip(asked, answers, strict=True)
         providers = wanted.providers
         client_ids = pool.map(lambda arn: _answer(partial(providers[arn].client_ids, arn)), providers)
         return AwsAccount(
@@ -108,39 +106,24 @@ def read_aws_account(wanted: Wanted) -> AwsAccount:
         )
 
 
-class Listed(NamedTuple):
-    """What lists of the whole AWS account have. What they lack is asked by itself: a list never says "missing".
+def _listed(client: AwsAccountClient, roles: int, policies: int) -> tuple[dict[str, Role], dict[str, Any]]:
+    """Return roles by name, and documents of the AWS account's own policies, from lists where there are MANY questions.
 
-    Attributes:
-        details: Roles with their policies, by name.
-        has_settings: Whether they have their descriptions and longest sessions, too.
-        documents: The documents of the AWS account's own managed policies, by ARN.
+    What they lack is asked by itself, since a list never says "missing"; so is all where a list has no answer.
     """
-
-    details: Mapping[str, Role]
-    has_settings: bool
-    documents: Mapping[str, Any]
-
-
-def _listed(client: AwsAccountClient, roles: int, policies: int) -> Listed:
-    """Return what lists have, of what there are MANY questions about; nothing of a list that has no answer."""
     questions = (client.listed_roles, client.role_details) if roles > MANY else (list, list)
     with ThreadPoolExecutor(3) as pool:
         of_policies = partial(client.policy_details, OWN) if policies > MANY else list
-        settings, details, documents = pool.map(_answer, (*questions, of_policies))
+        answers = pool.map(_answer, (*questions, of_policies))
+        settings, details, documents = ([] if isinstance(each, Unread) else each for each in answers)
     # Only ListRoles has the description and the longest session. Of a role that was made again in between, neither list
     # is relied on.
-    has_settings, known = not isinstance(settings, Unread), [] if isinstance(details, Unread) else details
-    whole = with_details(settings, known) if has_settings else known
-    return Listed(
-        {each.name: each for each in whole if each.has_details},
-        has_settings,
-        {} if isinstance(documents, Unread) else {each.arn: each.document for each in documents},
-    )
+    whole = with_details(settings, details)
+    return {each.name: each for each in whole if each.has_details}, {each.arn: each.document for each in documents}
 
 
-def _role(client: AwsAccountClient, arn: str, names: Collection[str] | None, details: Role | None) -> Any:
-    """Return a role as it is wanted, with the policies that a list has, or by their names; None where there is none."""
+def _role(client: AwsAccountClient, arn: str, names: Collection[str] | None) -> Any:
+    """Return a role as it is wanted, with its policies by their names; None where there is none."""
     name = Arn.name_in(arn)
     role = _answer(partial(client.role, name))
     if isinstance(role, Unread):
@@ -148,9 +131,6 @@ def _role(client: AwsAccountClient, arn: str, names: Collection[str] | None, det
         role = Role(arn, **unread)
     if role is None or names is None:
         return role
-    if details:
-        attached, inline = details.attached_policies, details.inline_policies
-        return replace(role, attached_policies=attached, inline_policies=inline, has_details=True)
     arns, has = (_answer(partial(ask, name)) for ask in (client.attached_policies, client.inline_policies))
     found: dict[str, Any] = {OTHERS: has} if isinstance(has, Unread) else dict.fromkeys(has or (), NOT_ASKED)
     # What is declared is asked for, whether the list was read or not.

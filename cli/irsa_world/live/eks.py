@@ -1,6 +1,5 @@
 """EKS in one region of an AWS account: clusters, add-ons and associations of EKS Pod Identity. It only reads."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -9,8 +8,7 @@ from botocore.config import Config
 
 from irsa.rules.mistakes import named
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.once import Answer, Once
-from irsa_world.live.service import CONCURRENT, Service, all_pages, answered
+from irsa_world.live.service import CONCURRENT, Service
 from irsa_world.model import Association, EksCluster
 
 AGENT = "eks-pod-identity-agent"
@@ -22,43 +20,36 @@ PAGE = 100
 
 
 class EksClient:
-    """EKS in one region of an AWS account. Questions about one thing are asked once; lists of a cluster each time.
+    """EKS in one region of an AWS account. Each question is asked once.
 
     Each method raises CouldNotLookError where EKS does not answer, or denies a request.
     """
 
     def __init__(self, session: Any, region: str | None) -> None:
         """Take a boto3 session of the AWS account; without a region, that of the session is asked."""
-        self._eks, self._answers = Service(session, "eks", Config(region_name=region)), Once()
+        self._eks = Service(session, "eks", Config(region_name=region))
 
     def clusters(self) -> list[EksCluster]:
         """Return all clusters."""
-        names = self._ask("ListClusters", partial(all_pages, operation="ListClusters", element="clusters")) or []
         with ThreadPoolExecutor(CONCURRENT) as pool:
-            return [each for each in pool.map(self.cluster, names) if each]
+            return [each for each in pool.map(self.cluster, self._eks.all("ListClusters", "clusters")) if each]
 
     def cluster(self, name: str) -> EksCluster | None:
         """Return a cluster; None if it does not exist."""
-        return self._once(
-            "DescribeCluster", name, lambda eks: EksCluster.of(eks.describe_cluster(name=name)["cluster"])
-        )
+        found = self._eks.get("DescribeCluster", "cluster", name=name)
+        return EksCluster.of(found) if found else None
 
-    def addon_status(self, cluster: str, name: str = AGENT) -> str | None:
-        """Return the status of an add-on, such as `ACTIVE`; None where the cluster does not have it."""
-        return self._once(
-            "DescribeAddon",
-            f"{cluster}/{name}",
-            lambda eks: str(eks.describe_addon(clusterName=cluster, addonName=name)["addon"].get("status") or ""),
-        )
+    def addon_status(self, cluster: str) -> str | None:
+        """Return the status of the add-on of the agent, such as `ACTIVE`; None where the cluster does not have it."""
+        found = self._eks.get("DescribeAddon", "addon", clusterName=cluster, addonName=AGENT)
+        return found and str(found.get("status") or "")
 
     def association(self, cluster: str, namespace: str, service_account: str) -> Association | None:
         """Return the association of a service account; None where it has none, or there is no such cluster.
 
         EKS lets a service account have one: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
         """
-        of_one = {"namespace": namespace, "serviceAccount": service_account}
-        question = ("ListPodIdentityAssociations", cluster, *of_one.values())
-        listed = self._answers.answer(question, lambda: self.listed(cluster, **of_one))
+        listed = self.listed(cluster, namespace=namespace, serviceAccount=service_account)
         return self._described(cluster, listed[0].association_id) if listed else None
 
     def associations(self, cluster: str) -> list[Association]:
@@ -87,21 +78,10 @@ class EksClient:
             cluster: Name of the cluster; one that does not exist has none.
             only: `namespace` and `serviceAccount` of those that are wanted.
         """
-        operation = "ListPodIdentityAssociations"
-        pages = partial(all_pages, operation=operation, element="associations", size=PAGE, clusterName=cluster, **only)
-        return [Association.of(each) for each in self._ask(operation, pages) or ()]
+        listed = self._eks.all("ListPodIdentityAssociations", "associations", PAGE, clusterName=cluster, **only)
+        return [*map(Association.of, listed)]
 
     def _described(self, cluster: str, association_id: str) -> Association | None:
-        return self._once(
-            "DescribePodIdentityAssociation",
-            f"{cluster}/{association_id}",
-            lambda eks: Association.of(
-                eks.describe_pod_identity_association(clusterName=cluster, associationId=association_id)["association"]
-            ),
-        )
-
-    def _once(self, operation: str, about: str, question: Callable[[Any], Answer]) -> Answer | None:
-        return self._answers.answer((operation, about), lambda: self._ask(operation, question))
-
-    def _ask(self, operation: str, question: Callable[[Any], Answer]) -> Answer | None:
-        return answered(f"eks:{operation}", lambda: self._eks.ask(question))
+        asked = {"clusterName": cluster, "associationId": association_id}
+        found = self._eks.get("DescribePodIdentityAssociation", "association", **asked)
+        return Association.of(found) if found else None

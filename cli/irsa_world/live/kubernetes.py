@@ -3,12 +3,13 @@
 import base64
 import contextlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from itertools import groupby
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -38,10 +39,6 @@ class NoSuchKindError(CouldNotLookError):
     """A question about a kind of object that the API server does not have, such as one of a later Kubernetes."""
 
 
-class ExpiredError(CouldNotLookError):
-    """A list that the API server cannot go on with."""
-
-
 class ClusterClient:
     """One Kubernetes API, asked now."""
 
@@ -52,23 +49,8 @@ class ClusterClient:
         self.context, self.place = config.context_name, place_of(inputs, config)
         self._connection = Connection(config)
         self._answers = Once()
-        # What lists had, whether they came to their end or not.
         self._listed: dict[tuple[str, str], ServiceAccount] = {}
-        self._everything: dict[str, list[ServiceAccount]] | None = None
-
-    def read_service_accounts(self, wanted: Collection[tuple[str, str]], everything: bool = False) -> None:
-        """Read what is going to be asked, by namespace and name, in one list where that are MANY.
-
-        What it does not have, or where it is denied, is asked by itself later.
-
-        Args:
-            wanted: Namespaces and names of the service accounts.
-            everything: Whether all service accounts of the cluster are going to be listed in any case.
-        """
-        # Why there is none is said where a service account is asked for.
-        with contextlib.suppress(CouldNotLookError):
-            if everything or len(wanted) > MANY:
-                self.service_accounts(None)
+        self._by_namespace: dict[str, list[ServiceAccount]] | None = None
 
     def service_account(self, namespace: str, name: str) -> ServiceAccount | None:
         """Return a service account; None if it does not exist."""
@@ -79,25 +61,22 @@ class ClusterClient:
 
     def service_accounts(self, namespace: str | None) -> list[ServiceAccount]:
         """Return the service accounts of a namespace, or of all, sorted. Each list is asked for once."""
-        if namespace and self._everything is not None:
-            return self._everything.get(namespace, [])
+        if namespace and self._by_namespace is not None:
+            return self._by_namespace.get(namespace, [])
+        return self._answers.answer(("all", namespace), lambda: self._all_service_accounts(namespace))
 
-        def read(manifest: Object) -> ServiceAccount:
-            metadata = manifest["metadata"]
-            found = ServiceAccount.of(self.context or "", metadata["namespace"], metadata["name"], manifest)
-            self._listed[found.namespace, found.name] = found
-            return found
-
-        listed = partial(self._items, "serviceaccounts", namespace, read)
-        place = attrgetter("namespace", "name")
-        found = self._answers.answer(("all", namespace), lambda: sorted(listed(), key=place))
+    def _all_service_accounts(self, namespace: str | None) -> list[ServiceAccount]:
+        manifests = [(each["metadata"], each) for each in self._items("serviceaccounts", namespace)]
+        all_ones = (ServiceAccount.of(self.context or "", of["namespace"], of["name"], each) for of, each in manifests)
+        found = sorted(all_ones, key=attrgetter("namespace", "name"))
         if namespace is None:
-            self._everything = {name: [*each] for name, each in groupby(found, key=attrgetter("namespace"))}
+            self._listed = {(each.namespace, each.name): each for each in found}
+            self._by_namespace = {name: [*each] for name, each in groupby(found, key=attrgetter("namespace"))}
         return found
 
     def namespaces(self) -> dict[str, bool]:
         """Return the namespaces by name, each with whether it is being deleted."""
-        found = self._items("namespaces", "", itemgetter("metadata"))
+        found = (each["metadata"] for each in self._items("namespaces", ""))
         return {each["name"]: bool(each.get("deletionTimestamp")) for each in found}
 
     def has_namespace(self, name: str) -> bool | None:
@@ -176,31 +155,18 @@ class ClusterClient:
         about = named(f"{namespace}/{name}" if namespace else name)
         return self._ask(f"get {resource} {about}", f"{_path(resource, namespace)}/{quote(name, safe=':')}")
 
-    def _items(
-        self,
-        resource: str,
-        namespace: str | None,
-        read: Callable[[Object], Any] = lambda each: each,
-        **parameters: str,
-    ) -> list[Any]:
-        """Return all objects of a resource; a list that expires before its end is read from its start again, once.
-
-        Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
-        """
-        try:
-            return [read(each) for each in self._pages(resource, namespace, parameters)]
-        except ExpiredError:
-            return [read(each) for each in self._pages(resource, namespace, parameters)]
-
-    def _pages(self, resource: str, namespace: str | None, parameters: Mapping[str, str]) -> Iterator[Object]:
+    def _items(self, resource: str, namespace: str | None, **parameters: str) -> list[Object]:
+        """Return all objects of a resource, page after page."""
         question, path = _list(resource, namespace)
+        found = list[Object]()
         token: str | None = ""
         while token is not None:
             page = self._ask(question, path, {**parameters, "limit": str(PAGE), "continue": token})
             if page is None:
                 raise NoSuchKindError(f"{question}: there is nothing of this kind")
-            yield from page.get("items") or ()
+            found += page.get("items") or ()
             token = page.get("metadata", {}).get("continue") or None
+        return found
 
     def _ask(
         self, question: str, path: str, parameters: Mapping[str, str] | None = None, body: Object | None = None
@@ -220,8 +186,6 @@ class ClusterClient:
                 raise NoSuchKindError(f"{question}: {said['message']}")
             if answer.status_code == HTTPStatus.NOT_FOUND and said["reason"] == "NotFound":
                 return None
-            if answer.status_code == HTTPStatus.GONE:
-                raise ExpiredError(f"{question}: {said['message']}")
             raise failed_request(f"{question}: {said['message']}", answer.status_code)
 
 
@@ -278,15 +242,22 @@ class ClusterClients:
         self._reached = Once()
 
     def read_service_accounts(self, wanted: Iterable[DeclaredServiceAccount], everything: bool = False) -> None:
-        """Read beforehand service accounts that are going to be asked for: see ClusterClient."""
-        places: dict[ClusterClient, set[tuple[str, str]]] = {}
+        """Read beforehand service accounts that are going to be asked for, in one list where a cluster has MANY.
+
+        What a list does not have, or where it is denied, is asked by itself later, and what is wrong is said there.
+
+        Args:
+            wanted: The service accounts.
+            everything: Whether all service accounts of their clusters are going to be listed in any case.
+        """
+        numbers = Counter[ClusterClient]()
         for each in wanted:
             with contextlib.suppress(CouldNotLookError):
-                places.setdefault(self.of(each.provider), set()).add((each.namespace, each.name))
+                numbers[self.of(each.provider)] += 1
         with ThreadPoolExecutor() as pool:
-            # What this does not find, for whatever reason, is asked for later, and what is wrong is said there.
-            for cluster, found in places.items():
-                pool.submit(cluster.read_service_accounts, found, everything)
+            for cluster, number in numbers.items():
+                if everything or number > MANY:
+                    pool.submit(cluster.service_accounts, None)
 
     def of(self, reference: str) -> ClusterClient:
         """Return the cluster of a provider; the only cluster if the provider is not known.

@@ -1,5 +1,6 @@
 """One AWS service: how it is asked, how long, and why it gave no answer."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from botocore.parsers import ResponseParserError
 from irsa.rules.mistakes import named
 from irsa_world.causes import Cause, cause_of
 from irsa_world.exits import CouldNotLookError, failed_request
-from irsa_world.live.once import Answer, FirstAlone
+from irsa_world.live.once import Answer, FirstAlone, Once
 
 CONCURRENT = 16
 # IAM throttles per AWS account; the adaptive mode slows down all threads together. In the standard mode, retries run
@@ -29,6 +30,8 @@ NO_CONNECTION = (NoConnectionError, HTTPClientError)
 # ValueError: boto3 raises it for an AWS_ENDPOINT_URL that is not a URL.
 NO_ANSWER = (ClientError, BotoCoreError, ResponseParserError, ValueError)
 ASSUME_ROLE = "AssumeRole"
+# Lists of a whole AWS account, which wait for no other request.
+IN_BULK = ("GetAccountAuthorizationDetails", "ListPolicies", "ListRoles")
 # The first one that an error is an instance of counts.
 TYPES: tuple[tuple[type[Exception], Cause], ...] = (
     (exceptions.ProfileNotFound, Cause.PROFILE_MISSING),
@@ -48,18 +51,18 @@ TYPES: tuple[tuple[type[Exception], Cause], ...] = (
 class Service:
     """One AWS service. The first request is sent alone: it shows whether the service answers."""
 
-    def __init__(self, session: Any, name: str, config: Config | None = None, **credentials: str) -> None:
-        """Create the client of a session for a service, named as in boto3; credentials replace those of the session.
+    def __init__(self, session: Any, name: str, config: Config | None = None) -> None:
+        """Create the client of a session for a service, named as in boto3.
 
         Raises:
             CouldNotLookError: There is no region, or the endpoint is no URL.
         """
         try:
-            self.client: Any = session.client(name, config=PATIENT.merge(config or Config()), **credentials)
+            self.client: Any = session.client(name, config=PATIENT.merge(config or Config()))
         except NO_ANSWER as error:
             raise failure(name, error) from error
         self.client.meta.events.register_first(f"needs-retry.{name}", _end_without_connection)
-        self._requests = FirstAlone(*NO_CONNECTION)
+        self._name, self._requests, self._answers = name, FirstAlone(*NO_CONNECTION), Once()
 
     def ask(self, question: Callable[[Any], Answer]) -> Answer:
         """Return the answer to a question; where one got none, though it was sent alone, later ones fail at once.
@@ -70,9 +73,33 @@ class Service:
         """
         return self._requests.ask(lambda: question(self.client))
 
-    def ask_in_bulk(self, question: Callable[[Any], Answer]) -> Answer:
-        """Return the answer to a question for a list of the whole AWS account, likewise; it waits for no other one."""
-        return self._requests.ask_beside(lambda: question(self.client))
+    def get(self, operation: str, element: str, **parameters: Any) -> Any | None:
+        """Return what an operation answers, at an element of it; None if what it asks about does not exist.
+
+        The same question is asked once.
+
+        Raises:
+            CouldNotLookError: AWS does not answer, or denies the request.
+        """
+        name = xform_name(operation)
+        return self._once(operation, parameters, lambda client: getattr(client, name)(**parameters)[element])
+
+    def all(self, operation: str, element: str, size: int | None = None, **parameters: Any) -> list[Any]:
+        """Return what all pages of a list have, likewise, in pages of this size; without one, AWS chooses it."""
+
+        def pages(client: Any) -> list[Any]:
+            paginator = client.get_paginator(xform_name(operation))
+            found = paginator.paginate(PaginationConfig={"PageSize": size}, **parameters)
+            return [each for page in found for each in page[element]]
+
+        return self._once(operation, parameters, pages) or []
+
+    def _once(self, operation: str, parameters: Any, question: Callable[[Any], Answer]) -> Answer | None:
+        ask = self._requests.ask_beside if operation in IN_BULK else self._requests.ask
+        return self._answers.answer(
+            (operation, json.dumps(parameters)),
+            lambda: answered(f"{self._name}:{operation}", lambda: ask(lambda: question(self.client))),
+        )
 
 
 def _end_without_connection(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
@@ -93,12 +120,6 @@ def answered(action: str, ask: Callable[[], Answer]) -> Answer | None:
         if _cause_of(error) is Cause.NOT_FOUND:
             return None
         raise failure(action, error) from error
-
-
-def all_pages(client: Any, operation: str, element: str, size: int | None = None, **parameters: Any) -> list[Any]:
-    """Return what all pages of a list have, asked for in pages of this size; without one, AWS chooses it."""
-    pages = client.get_paginator(xform_name(operation)).paginate(PaginationConfig={"PageSize": size}, **parameters)
-    return [each for page in pages for each in page[element]]
 
 
 def failure(action: str, error: Exception) -> CouldNotLookError:

@@ -1,6 +1,5 @@
 """How STS answers the token of a service account, and EKS Auth that of a Pod."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -54,17 +53,17 @@ def answer_to_token(about: str) -> Iterator[None]:
     except ClientError as error:
         details = error.response["Error"]
         raise Refused(details["Code"], details.get("Message", "")) from None
-    except NO_ANSWER as error:
-        # Its message may quote a parameter, and one of them is the token.
+    except (*NO_ANSWER, KeyError) as error:
+        # boto3 reads what is not AWS's, such as the page of a proxy, as an answer without anything in it. A message may
+        # quote a parameter, and one of them is the token.
         raise CouldNotLookError(f"{about}: {type(error).__name__}") from None
 
 
 class TokenService:
-    """STS, for tokens: it is asked without credentials, and the credentials that it returns never leave this class."""
+    """STS, for tokens: it is asked without credentials, and those that it returns are dropped here."""
 
     def __init__(self, session: Any) -> None:
         """Create the client for the endpoint of a session's region."""
-        self._lock, self._session = threading.Lock(), session
         self._anonymous = Service(session, "sts", Config(signature_version=UNSIGNED))
 
     def identity(self, token: str, role_arn: str) -> str:
@@ -74,31 +73,15 @@ class TokenService:
             Refused: STS refuses.
             CouldNotLookError: STS gives no answer.
         """
+        asked = {"RoleArn": role_arn, "RoleSessionName": SESSION_NAME, "DurationSeconds": SHORTEST_SESSION_SECONDS}
         with answer_to_token("STS"):
             try:
-                keys = self._anonymous.ask(
-                    lambda sts: sts.assume_role_with_web_identity(
-                        RoleArn=role_arn,
-                        RoleSessionName=SESSION_NAME,
-                        WebIdentityToken=token,
-                        DurationSeconds=SHORTEST_SESSION_SECONDS,
-                    )
-                )["Credentials"]
+                answer = self._anonymous.ask(
+                    lambda sts: sts.assume_role_with_web_identity(**asked, WebIdentityToken=token)
+                )
             except ParamValidationError:
                 raise Refused("ValidationError", "Request ARN is invalid") from None
-        # The role was assumed: a failure from here on is not a refusal.
-        try:
-            with self._lock:
-                assumed = Service(
-                    self._session,
-                    "sts",
-                    aws_access_key_id=keys["AccessKeyId"],
-                    aws_secret_access_key=keys["SecretAccessKey"],
-                    aws_session_token=keys["SessionToken"],
-                )
-            return str(assumed.client.get_caller_identity()["Arn"])
-        except NO_ANSWER as error:
-            raise CouldNotLookError(f"the role was assumed, but GetCallerIdentity: {type(error).__name__}") from None
+            return str(answer["AssumedRoleUser"]["Arn"])
 
 
 class PodIdentityService:
@@ -117,8 +100,4 @@ class PodIdentityService:
         """
         with answer_to_token(FOR_PODS):
             answer = self._eks_auth.ask(lambda eks: eks.assume_role_for_pod_identity(clusterName=cluster, token=token))
-        try:
             return AssumedRoleUser(answer["assumedRoleUser"]["arn"], answer["podIdentityAssociation"]["associationId"])
-        except KeyError:
-            # boto3 reads what is not AWS's, such as the page of a proxy, as an answer without anything in it.
-            raise CouldNotLookError(f"{FOR_PODS}: an answer that ends early, or is not AWS's") from None

@@ -23,9 +23,11 @@ from irsa.rules.unknown import Unknown
 from irsa.ways import IRSA, ONLY_IRSA, Identity, parse_identity
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import Association, Role, audience_of
-from irsa_world.state.recorded import FORMS, GUARD_FORMS, NEEDED, known_outputs, secret, unreadable
+from irsa_world.state.recorded import FORMS, GUARD_FORMS, MAY_BE_SECRET, NEEDED, known_outputs, secret, unreadable
 from irsa_world.state.resource import SECRET, Resource, is_secret, is_unknown, known_text
 from irsa_world.trusts.chains import Document
+
+NO_ASSOCIATIONS = "the state does not say which associations it has"
 
 
 @dataclass(frozen=True)
@@ -323,20 +325,8 @@ def _trusted_audience(identity: Identity, trust: Mapping[str, Any]) -> str:
 
 
 def _association(declared: Mapping[str, Any], ids: Mapping[str, str]) -> Association:
-    names = ("clusterArn", "namespace", "serviceAccount", "roleArn")
-    arn, namespace, service_account, role_arn = (str(declared.get(name)) for name in names)
-    policy, tags, target = declared.get("policy"), declared.get("tags") or {}, declared.get("targetRoleArn")
-    return Association(
-        arn,
-        namespace,
-        service_account,
-        role_arn,
-        association_id=ids.get(arn, ""),
-        session_tags=declared.get("disableSessionTags") is not True,
-        target_role_arn=target if isinstance(target, str) else "",
-        policy=secret("the session policy") if is_secret(policy) else policy or "",
-        tags=secret("a tag of the association") if is_secret(tags) else tags,
-    )
+    hidden = {key: secret(what) for key, what in MAY_BE_SECRET.items() if is_secret(declared.get(key))}
+    return Association.of({**declared, "associationId": ids.get(str(declared.get("clusterArn"))), **hidden})
 
 
 def _merged(binding: DeclaredBinding, further: DeclaredBinding) -> DeclaredBinding:

@@ -4,7 +4,6 @@ What a preview does not know yet has an ARN that nothing else can have: see `irs
 """
 
 import contextlib
-import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
@@ -34,15 +33,13 @@ def _marker(reason: str) -> Any:
     return Unknown(reason)
 
 
-UNREAD = _marker("it is not in the preview")
-CHANGES_UNREAD = _marker("it changes, and what it says is not in the preview")
+UNREAD = _marker("what it says is a secret, is no policy, or is known only at `pulumi up`")
+CHANGES_UNREAD = _marker("it changes, and what it says is a secret, is no policy, or is known only at `pulumi up`")
 NOT_THERE = _marker(
     "the role is not in the preview, and the state was not read: another policy of it may have these, too"
 )
-UNKNOWN_UNTIL_UP = _marker("its trust policy is not known until `pulumi up`")
 SEVERAL = _marker("several resources of the stack are this role, with different trust policies")
 # Two secrets look alike.
-SECRET_TRUST, OTHER_SECRET_TRUST = (_marker("its trust policy is a secret") for _ in range(2))
 BOUNDARY_UNKNOWN, OTHER_UNKNOWN = (f"not known until `pulumi up`{UNNAMED}{each})" for each in ("one", "another one"))
 # Stands for every key of a tag.
 ANY_TAG = "*"
@@ -166,7 +163,7 @@ def _world(resources: Iterable[Resource], arns: _Arns, change: _Change) -> World
         of_types.setdefault(each.type, []).append(each)
     roles: dict[str, Role] = {}
     for each in of_types.get(types.ROLE, ()):
-        arn, trust = arns.of_role(each), _trust(each, change)
+        arn, trust = arns.of_role(each), _document(each, change, TRUST_POLICY)
         there = roles.get(arn)
         boundary = each.inputs.get(BOUNDARY)
         is_other = is_secret(boundary) and (each.urn, BOUNDARY) in change.properties
@@ -302,19 +299,17 @@ def _only(found: Sequence[str]) -> str:
 
 
 def _association(resource: Resource, role_arn: str, cluster_arn: str, change: _Change) -> Association:
-    namespace, name, target = (
-        known_text(resource.inputs.get(each)) for each in ("namespace", "serviceAccount", "targetRoleArn")
-    )
-    policy: Any = ""
+    names = ("namespace", "serviceAccount", "targetRoleArn")
+    found: dict[str, Any] = {name: known_text(resource.inputs.get(name)) for name in names}
+    found |= {
+        "clusterArn": cluster_arn,
+        "roleArn": role_arn,
+        "disableSessionTags": resource.inputs.get("disableSessionTags"),
+    }
     if resource.inputs.get(POLICY_DOCUMENT) is not None:
         document = _document(resource, change)
-        policy = document if isinstance(document, Unknown) else json.dumps(document, sort_keys=True)
-    return Association(
-        *(cluster_arn, namespace, name, role_arn),
-        session_tags=resource.inputs.get("disableSessionTags") is not True,
-        target_role_arn=target,
-        policy=policy,
-    )
+        found["policy"] = document if isinstance(document, Unknown) else json.dumps(document, sort_keys=True)
+    return Association.of(found)
 
 
 def _cluster_of(resource: Resource, role: Role | None, arns: _Arns) -> str:
@@ -341,10 +336,11 @@ def is_of_component(resource: Resource) -> bool:
     return f"::{COMPONENT_TYPE}::" in resource.parent.replace("$", "::")
 
 
-def _document(policy: Resource, change: _Change) -> Any:
-    """Return a policy's document; a marker where it is not known, another one where the engine says that it changes."""
-    changes = (policy.urn, POLICY_DOCUMENT) in change.properties or (policy.parent, OWN_POLICIES) in change.properties
-    written, unread = policy.inputs.get(POLICY_DOCUMENT), CHANGES_UNREAD if changes else UNREAD
+def _document(resource: Resource, change: _Change, name: str = POLICY_DOCUMENT) -> Any:
+    """Return a document of a resource; a marker where it is not known, another one where it changes."""
+    written = resource.inputs.get(name)
+    is_told = (resource.urn, name) in change.properties or (resource.parent, OWN_POLICIES) in change.properties
+    unread = CHANGES_UNREAD if is_told or is_unknown(written) else UNREAD
     try:
         known = not is_secret(written) and not is_unknown(written)
         return (written if isinstance(written, Mapping) else parse_object(str(written))) if known else unread
@@ -367,22 +363,3 @@ def _tags(role: Resource, change: _Change) -> Mapping[str, Any]:
 def _client_ids(provider: Resource) -> Any:
     listed = provider.inputs.get("clientIdLists")
     return tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else UNREAD
-
-
-def _trust(resource: Resource, change: _Change) -> Any:
-    """Return a role's trust policy; or why it is not known."""
-    written = resource.inputs.get(TRUST_POLICY)
-    if is_secret(written):
-        return OTHER_SECRET_TRUST if (resource.urn, TRUST_POLICY) in change.properties else SECRET_TRUST
-    if is_unknown(written):
-        return UNKNOWN_UNTIL_UP
-    try:
-        return written if isinstance(written, Mapping) else parse_object(str(written))
-    except Mistake as mistake:
-        return _no_document(mistake.found)
-
-
-@functools.cache
-def _no_document(found: str) -> Unknown:
-    # One marker for one text: then nothing differs.
-    return Unknown(f"its trust policy: {found}")

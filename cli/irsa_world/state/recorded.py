@@ -8,6 +8,7 @@ from typing import Any
 from irsa import outputs
 from irsa.rules import commands
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.policies import parse_object
 from irsa.rules.unknown import Unknown
@@ -33,6 +34,8 @@ GUARD_FORMS: Mapping[str, tuple[Any, ...]] = {
     "configMaps": (dict, dict, str),
     **dict.fromkeys(("policies", "bindings"), (dict, dict)),
 }
+# What is a secret of an association while the rest is known, in words.
+MAY_BE_SECRET = {"policy": "the session policy", "tags": "a tag of the association"}
 PARSERS: Mapping[str, Any] = {
     outputs.ROLE_ARN: functools.partial(parse_iam_arn, resource_type="role"),
     outputs.TRUST_POLICY: parse_object,
@@ -42,13 +45,13 @@ PARSERS: Mapping[str, Any] = {
 
 
 def known_outputs(component: Resource, forms: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
-    """Return the outputs of a component that are no secret, and are known.
+    """Return the outputs of a component that are no secret, and are known; of associations these may be in part.
 
     Raises:
         CouldNotLookError: One has another form than the component gives it.
     """
     recorded = {name: value for name, value in component.outputs.items() if name in forms and value is not None}
-    known = {name: value for name, value in recorded.items() if not is_secret(value) and not is_unknown(value)}
+    known = {name: value for name, value in recorded.items() if not _is_hidden(name, value)}
     for name, value in known.items():
         with contextlib.suppress(Mistake):
             if _is_of(value, *forms[name]):
@@ -57,6 +60,12 @@ def known_outputs(component: Resource, forms: Mapping[str, tuple[Any, ...]]) -> 
         where = f"pulumi stack export: {named(component.urn)}"
         raise CouldNotLookError(f"{where} has another output {name} than irsa gives it")
     return known
+
+
+def _is_hidden(name: str, value: Any) -> bool:
+    if name == outputs.ASSOCIATIONS and isinstance(value, list):
+        value = [{key: each for key, each in mapping_of(one).items() if key not in MAY_BE_SECRET} for one in value]
+    return is_secret(value) or is_unknown(value)
 
 
 def _is_of(value: Any, form: Any, *inner: Any) -> bool:

@@ -33,7 +33,7 @@ def verified(patch: pytest.MonkeyPatch, ages: dict[str, float | None], *looks: l
     bindings = tuple(DeclaredBinding(key, ROLE, modified=time) for key, time in times.items())
     left, looked, pauses, reports = iter(looks), list[list[str]](), list[float](), list[Report]()
 
-    def look(_: DeclaredStack, asked: Sequence[DeclaredBinding], pods: bool) -> list[Check]:
+    def look(_: DeclaredStack, __: Any, ___: Any, asked: Sequence[DeclaredBinding], pods: bool) -> list[Check]:
         looked.append([each.key for each in asked])
         return next(left)
 
@@ -42,7 +42,7 @@ def verified(patch: pytest.MonkeyPatch, ages: dict[str, float | None], *looks: l
         return report.exit_code
 
     patch.setattr(comparison, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
-    patch.setattr(comparison, "look", look)
+    patch.setattr(comparison, "checks_of", look)
     patch.setattr(comparison, "publish", publish)
     patch.setattr("irsa_cli.verify.comparison.time.sleep", pauses.append)
     comparison.run(Namespace(stack="dev", bindings=[], pods=False))

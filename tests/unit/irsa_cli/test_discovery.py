@@ -392,7 +392,10 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> None:
         # The first has a kubeconfig in the state, which is in no file.
         each.place = UNKNOWN_CLUSTER if each.is_called == "blue" else ClusterPlace("aws")
     monkeypatch.setattr(ClusterClients, "of", lambda _, reference: clusters[reference])
-    monkeypatch.setattr(AwsAccountClients, "of_provider", lambda _, reference: account.live)
+    genuine = AwsAccountClients.of_provider
+    monkeypatch.setattr(
+        AwsAccountClients, "of_provider", lambda self, it: account.live if it == "provider" else genuine(self, it)
+    )
 
 
 @pytest.mark.usefixtures("stack")

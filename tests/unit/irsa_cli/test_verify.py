@@ -266,12 +266,14 @@ def test_what_means_the_same_is_no_finding(binding: DeclaredBinding, change_it: 
     assert said(binding, cloud) == []
 
 
-def test_a_provider_whose_update_failed_is_of_no_binding(monkeypatch: pytest.MonkeyPatch) -> None:
-    stack, cloud = DeclaredStack("dev", (bound(),), {}, {}, failed_providers=("blue",)), cloud_of(bound())
-    for name in ("AwsAccountClients", "ClusterClients"):
-        monkeypatch.setattr(comparison, name, lambda _: cloud)
+def test_associations_that_the_state_hides_are_never_good() -> None:
+    hidden = replace(bound("podIdentity"), associations=())
 
-    (found,) = bad(comparison.look(stack, stack.bindings, pods=False))
+    assert said(hidden, cloud_of(hidden)) == [("association", "binding app", "cannot tell")]
+
+
+def test_a_provider_whose_update_failed_is_of_no_binding() -> None:
+    (found,) = bad(checked(bound(), cloud_of(bound()), failed_providers=("blue",)))
     assert (found.binding, found.about, found.fix) == ("irsa:createOidcProvider", "resource blue", UP)
 
 
@@ -497,10 +499,15 @@ OLD = ("pods", "web/app-5d9-old")
 @pytest.mark.parametrize(
     ("identity", "pods", "expected", "stage"),
     [
-        ("both", [OLD_POD, NEW_POD], [(*OLD, RESTART)], "web/app-5d9-old is not ready"),
+        (
+            "both",
+            [OLD_POD, NEW_POD],
+            [(*OLD, RESTART)],
+            "not ready for the next stage (irsa trusted, podIdentity used): web/app-5d9-old",
+        ),
         ("both", DENIED, [("pods", "web/app", "no permission")], None),
         # https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
-        ("both", [ON_FARGATE], [(*OLD, "finding")], "is not ready"),
+        ("both", [ON_FARGATE], [(*OLD, "finding")], "not ready"),
         (BACK, [NEW_POD], [("pods", "web/app-5d9-new", RESTART)], "within minutes"),
         ("irsa", [OLD_POD], [], None),
         ("both", [], [("pods", "web/app", "not checked")], "both: "),

@@ -116,7 +116,7 @@ def prove(
         return SimpleNamespace(cluster=lambda name: SimpleNamespace(issuer=issuers[name]))
 
     account = SimpleNamespace(session="session", eks=eks)
-    reach: Any = SimpleNamespace(of_arn=lambda _: live, of_role=lambda *_: account)
+    reach: Any = SimpleNamespace(of_arn=lambda _: live, of_resource=lambda *_: account)
     clusters: Any = SimpleNamespace(of=of.__getitem__, references=[*of])
     sts = SimpleNamespace(identity=lambda token, role_arn: answered(token).arn if role_arn == ROLE else "")
     eks_auth = SimpleNamespace(pod_session=lambda _, token: answered(token))

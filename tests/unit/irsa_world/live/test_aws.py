@@ -15,6 +15,7 @@ import pulumi_aws
 import pytest
 from botocore.exceptions import BotoCoreError
 
+from irsa.rules.arns import parse_iam_arn
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import FOLLOWED, NOT_FOLLOWED, AwsAccountClients, session_for_tokens, session_of
 from irsa_world.live.iam import AwsAccountClient
@@ -73,9 +74,13 @@ def test_an_aws_account_without_credentials_is_not_read(iam: Any) -> None:
     here, elsewhere = (f"arn:aws:iam::{number}:role/app" for number in ("123456789012", "444455556666"))
 
     assert aws_accounts.of_arn(elsewhere) is None
-    assert aws_accounts.of_arn(here) is aws_accounts.of_role(here, "urn::id") is aws_accounts.only()
-    with pytest.raises(CouldNotLookError, match=f"are of AWS account 123456789012, but the role is {elsewhere}"):
-        aws_accounts.of_role(elsewhere, "urn::id")
+    assert (
+        aws_accounts.of_arn(here)
+        is aws_accounts.of_resource(parse_iam_arn(here, "role"), "urn::id")
+        is aws_accounts.only()
+    )
+    with pytest.raises(CouldNotLookError, match=f"are of AWS account 123456789012, not of that of {elsewhere}"):
+        aws_accounts.of_resource(parse_iam_arn(elsewhere, "role"), "urn::id")
 
 
 def test_a_forgotten_provider_is_no_other_aws_account(iam: Any) -> None:
@@ -83,12 +88,12 @@ def test_a_forgotten_provider_is_no_other_aws_account(iam: Any) -> None:
     aws_accounts = AwsAccountClients({"one": {}, "two": {"assumeRoles": json.dumps([role])}})
     here, there, nowhere = (f"arn:aws:iam::{n}:role/app" for n in ("123456789012", "444455556666", "777788889999"))
 
-    assert aws_accounts.of_role(here, "").number == "123456789012"
-    assert aws_accounts.of_role(there, "forgotten").number == "444455556666"
+    assert aws_accounts.of_resource(parse_iam_arn(here, "role"), "").number == "123456789012"
+    assert aws_accounts.of_resource(parse_iam_arn(there, "role"), "forgotten").number == "444455556666"
     with pytest.raises(
         CouldNotLookError, match="none of the stack's AWS providers has credentials of AWS account 777788889999"
     ):
-        aws_accounts.of_role(nowhere, "")
+        aws_accounts.of_resource(parse_iam_arn(nowhere, "role"), "")
     with pytest.raises(CouldNotLookError, match="several AWS accounts: pass the ARN of the role"):
         aws_accounts.only()
     broken = AwsAccountClients({"one": {}, "two": {"profile": "nobody-has-this-profile"}})

@@ -183,15 +183,13 @@ EVERYWHERE = "/api/v1/serviceaccounts"
 
 
 class Namespaces:
-    """Two service accounts in each of 600 namespaces; lists may be denied, or expire after some pages."""
+    """Two service accounts in each of 600 namespaces; lists may be denied."""
 
     api: Api
 
     def __init__(self) -> None:
         self.places = [(f"n{number:04}", name) for number in range(600) for name in ("app", "default")]
         self.lists_denied: set[str] = set()
-        self.fails_after_pages: int | None = None
-        self.expires = 1_000
 
     @property
     def lists(self) -> list[str]:
@@ -210,11 +208,6 @@ class Namespaces:
             return 403, {"message": "forbidden"}
         places = [place for place in self.places if path == EVERYWHERE or place[0] == words[4]]
         start, limit = int(query.get("continue", 0)), int(query["limit"])
-        after = self.fails_after_pages
-        if after is not None and start >= limit * after and self.expires:
-            self.expires -= 1
-            # https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
-            return 410, {"reason": "Expired", "message": "the continue token is too old"}
         metadata = {"continue": str(start + limit)} if len(places) > start + limit else {}
         return 200, {"items": [item(place) for place in places[start : start + limit]], "metadata": metadata}
 
@@ -244,7 +237,7 @@ def found(cluster: ClusterClient, *places: tuple[str, str]) -> list[Mapping[str,
 def test_a_list_answers_what_the_questions_would(there: Namespaces) -> None:
     wanted = [*there.places[::7], ("n0001", "missing")]
     listing, asking = there.api.cluster, there.api.cluster
-    listing.read_service_accounts(set(wanted))
+    listing.service_accounts(None)
     asked_for_lists = len(there.api.asked)
     of_lists = found(listing, *wanted)
 
@@ -254,47 +247,21 @@ def test_a_list_answers_what_the_questions_would(there: Namespaces) -> None:
     assert of_lists[0] == {"of": "n0000/app"}
     assert of_lists[-1] is None
 
-    # A few are asked for by themselves.
-    lists = len(there.lists)
-    there.api.cluster.read_service_accounts(there.places[:2])
-    assert len(there.lists) == lists
-
-
-def test_a_list_that_expires_is_started_again_once(there: Namespaces) -> None:
-    """https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks."""
-    there.fails_after_pages, there.expires = 1, 1
-    assert len(there.api.cluster.service_accounts(None)) == 1200
-    assert len(there.api.asked) == 2 + 3
-
-    there.expires = 1_000
-    with pytest.raises(CouldNotLookError, match='in all namespaces: "the continue token is too old"'):
-        there.api.cluster.service_accounts(None)
-    assert len(there.api.asked) == 5 + 4
-
-    # What the first pages had is not asked of again; nothing is missing.
-    cluster = there.api.cluster
-    wanted = [("n0000", "app"), ("n0300", "app"), ("n0591", "app"), ("n0592", "app")]
-    cluster.read_service_accounts(wanted)
-    before = len(there.api.asked)
-    assert None not in found(cluster, *wanted)
-    assert len(there.api.asked) - before == 3
-
 
 def test_who_may_not_list_asks_for_each(there: Namespaces) -> None:
-    wanted = [(f"n{number:04}", name) for number in range(5) for name in ("app", "default", "a", "b")]
-    there.places += [place for place in wanted if place not in there.places]
     there.lists_denied = {EVERYWHERE}
     cluster = there.api.cluster
-    cluster.read_service_accounts(wanted)
+    with pytest.raises(NoPermissionError):
+        cluster.service_accounts(None)
 
-    assert None not in found(cluster, *wanted)
+    assert None not in found(cluster, *there.places[:20])
     assert len(there.single) == 20
     assert there.lists == [EVERYWHERE]
 
 
 def test_every_list_is_asked_for_once(there: Namespaces) -> None:
     cluster = there.api.cluster
-    cluster.read_service_accounts([("n0000", "app")], everything=True)
+    cluster.service_accounts(None)
     with ThreadPoolExecutor(8) as pool:
         everything = list(pool.map(cluster.service_accounts, [None] * 8))
         in_one = list(pool.map(cluster.service_accounts, ["n0001", "n0002"] * 4))
@@ -319,6 +286,9 @@ def test_each_cluster_is_read_by_itself(there: Namespaces) -> None:
         for reference in ("one", "two", "three", "forgotten")
         for namespace in ("n0001", "n0002", "n0003")
     ]
+    # A few are asked for by themselves.
+    clusters.read_service_accounts(wanted[:2])
+    assert there.api.asked == []
     clusters.read_service_accounts(wanted)
 
     assert found(clusters.of("one"), ("n0002", "app")) == [{"of": "n0002/app"}]

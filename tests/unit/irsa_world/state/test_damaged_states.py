@@ -33,6 +33,8 @@ ARN = "arn:aws:iam::111122223333:"
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 ANNOTATIONS = {"eks.amazonaws.com/role-arn": f"{ARN}role/app", "eks.amazonaws.com/audience": "a"}
+CLUSTER_ARN = "arn:aws:eks:us-west-2:111122223333:cluster/blue"
+ASSOCIATION = {"clusterArn": CLUSTER_ARN, "namespace": "web", "serviceAccount": "app", "roleArn": f"{ARN}role/app"}
 ROLE_INPUTS = {"assumeRolePolicy": "{}", "description": "x"}
 
 
@@ -65,6 +67,8 @@ STATE = {
                     "key": "app",
                     "cluster": "blue",
                     "roleSettings": {"maxSessionDuration": 7200},
+                    "identity": {"irsa": "used", "podIdentity": "used"},
+                    "podIdentityAssociations": [ASSOCIATION],
                 },
             },
             resource(
@@ -106,6 +110,8 @@ def declared(state: list[Resource]) -> None:
         assert isinstance(binding.modified, datetime | None)
         for each in binding.service_accounts:
             assert is_text(each.place, each.provider, *each.annotations, *each.annotations.values())
+        for one in binding.associations:
+            assert is_text(str(one), one.subject, one.cluster.name, *one.role_arns, one.association_id)
         if binding.role:
             assert binding.role.name
             settings = (binding.role.description, binding.role.permissions_boundary, binding.role.max_session_duration)

@@ -222,6 +222,20 @@ def test_an_association_is_of_the_cluster_of_its_arn(other: str) -> None:
     assert not binding.kubernetes
 
 
+@pytest.mark.parametrize(
+    ("secret", "is_there"), [({"policy": SECRET}, True), ({"tags": {"a": SECRET}}, True), ({"roleArn": SECRET}, False)]
+)
+def test_an_association_of_which_a_part_is_a_secret(secret: dict[str, Any], is_there: bool) -> None:
+    """The attack: a session policy from a secret hid the association from `irsa verify`, which was green."""
+    cluster = "arn:aws:eks:us-west-2:111122223333:cluster/blue"
+    one = {"clusterArn": cluster, "namespace": "web", "serviceAccount": "app", "roleArn": ROLE_ARN}
+    own = component("app", identity={"podIdentity": "used"}, podIdentityAssociations=[{**one, **secret}])
+    associations = only(own, service_account("app")).associations
+
+    assert [(str(each), each.role_arn) for each in associations] == [("web/app", ROLE_ARN)] * is_there
+    assert all(isinstance(getattr(each, key), Unknown) for each in associations for key in secret)
+
+
 def test_two_roles_of_components_whose_names_look_like_one_binding() -> None:
     """The attack: in a program of one's own, `app@green` is no cluster of `app@blue`; its role was never verified."""
     other_arn = ROLE_ARN.replace("role/app", "role/other")
