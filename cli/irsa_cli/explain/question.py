@@ -16,7 +16,7 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import Unknown
 from irsa_cli.explain.output import Explanation, Note, explained, section_of
 from irsa_cli.text_files import text_of
-from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, UsageError
+from irsa_world.exits import CouldNotLookError, UsageError
 from irsa_world.issuers import eks_region
 from irsa_world.model import Association, Cluster, ServiceAccount, World
 from irsa_world.report.json import document
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from irsa_world.live.iam import AwsAccountClient
     from irsa_world.live.kubernetes import ClusterClient
 
-CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_TELL: COULD_NOT_LOOK}
-
 
 def run(options: argparse.Namespace) -> int:
     """Print the answer and return the exit code.
@@ -56,13 +54,11 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     except OSError as error:
         raise CouldNotLookError(str(error)) from error
-    # Nobody gets a token of a service account that does not exist, whatever the trust policy says.
-    code = FINDINGS if answer.missing else CODES[answer.decision]
     if options.json:
-        print(document("explain", code, answer))
+        print(document("explain", answer.exit_code, answer))
     else:
         print_sections([section_of(answer)])
-    return code
+    return answer.exit_code
 
 
 def _offline(options: argparse.Namespace) -> Explanation:
@@ -225,9 +221,6 @@ class _Question:
         policy = sessions.policies[role_arn]
         request = policy.request(cluster, service_account)
         answer = replace(explained(role_arn, policy.role.trust, request, session.verdict), missing=missing)
-        if missing and not options.audience:
-            by_default = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
-            answer = replace(answer, notes=(*answer.notes, Note("by default", by_default)))
         wrong = of_annotations(live.annotations, role_arn) if live else None
         if live is None or wrong is None:
             return answer

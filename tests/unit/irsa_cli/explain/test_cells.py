@@ -118,14 +118,14 @@ CASES = {
     "no ARN is annotated": Case((), 1, "denied: web/app may not assume app: 'app': not", annotations={KEY: "app"}),
     "missing": Case(
         BY_ROLE, 1, "missing: the trust policy would allow it, but there is no service account web/app in context",
-        (" trust policy: allowed: ", "by default: the audience sts.amazonaws.com"), {"good": False}, None,
+        (" trust policy: allowed: ", " aud: sts.amazonaws.com"), {"good": False}, None,
     ),
     "missing and denied": Case(BY_ROLE, 1, "missing: there is no", (" trust policy: denied: ",), {}, None, ()),
     "missing without a role": Case((), 1, "missing: there is no service account", annotations=None),
     # --- An association
     "both ways": Case(
         (), 0, f"{MAY}statement 2 (Pods) allows it, ",
-        (GIVES, f" token: older Pods ask for {ROLE}", " Principal: EKS Pod Identity "),
+        (GIVES, f" token: older Pods ask for {ROLE}", " tags: session tags"),
         {"request": {"namespace": "web", "serviceAccount": "app", "clusterArn": CLUSTER_ARN, "sessionTags": True}},
         statements=(WEB, PODS), association=association(),
     ),
