@@ -84,6 +84,9 @@ def _live(options: argparse.Namespace) -> Explanation:
     cluster = None if is_told else _cluster(subject.replace(":", "/"), options.issuer, declared)
     live = cluster.service_account(*subject.split(":")) if cluster else None
     answer = _Question(options, subject, aws_accounts, declared, cluster, live).answer(role_arn)
+    if cluster and live is None:
+        missing = f"there is no service account {named(answer.service_account)} in context {named(cluster.context)}"
+        answer = replace(answer, missing=missing)
     return replace(answer, binding=binding)
 
 
@@ -200,12 +203,8 @@ class _Question:
     def _by_token(self, role_arn: str) -> Explanation:
         """Return the answer of a role to the token of the service account."""
         options, live, place = self.options, self.live, self.subject.replace(":", "/")
-        missing = ""
-        if self.cluster and live is None:
-            missing = f"there is no service account {named(place)} in context {named(self.cluster.context)}"
         if not role_arn:
-            why = NOT_ANNOTATED if live else NO_SERVICE_ACCOUNT
-            return Explanation(place, "", Decision.DENIED, why, missing=missing)
+            return Explanation(place, "", Decision.DENIED, NOT_ANNOTATED if live else NO_SERVICE_ACCOUNT)
         issuer = options.issuer or (self.cluster.issuer if self.cluster else "")
         _check_issuer(issuer)
         namespace, name = place.split("/")
@@ -216,10 +215,10 @@ class _Question:
         cluster, sessions = Cluster("", issuer, (service_account,)), self._sessions(issuer, role_arn)
         session = sessions.of_token(role_arn, cluster, service_account)
         if session.missing:
-            return Explanation(place, role_arn, Decision.DENIED, session.verdict.found, missing=missing)
+            return Explanation(place, role_arn, Decision.DENIED, session.verdict.found)
         policy = sessions.policies[role_arn]
         request = policy.request(cluster, service_account)
-        answer = replace(explained(role_arn, policy.role.trust, request, session.verdict), missing=missing)
+        answer = explained(role_arn, policy.role.trust, request, session.verdict)
         wrong = of_annotations(live.annotations, role_arn) if live else None
         if live is None or wrong is None:
             return answer
