@@ -25,7 +25,6 @@ from irsa_world.state.pulumi import read_stack
 
 # A stack, and its clusters, which are reached once.
 Stack = tuple[DeclaredStack, ClusterClients]
-OF_CLUSTER = "EKS Pod Identity of cluster {}"
 NO_ARN = "none of the AWS accounts that were read lists this EKS cluster"
 # What messages call a cluster or an AWS account, and the functions that reach and read it.
 Source = tuple[str, Callable[[], Any], Callable[[Any], Answer]]
@@ -96,29 +95,18 @@ def discover(
         aws_accounts = _one_of_each(of_accounts, lambda each: each.number, not_checked)
     if not clusters or not aws_accounts:
         raise CouldNotLookError("; ".join(sorted(not_checked)))
-    return replace(_discovery(clusters, aws_accounts, not_checked), clients=clients)
-
-
-def _discovery(
-    clusters: Iterable[Cluster],
-    aws_accounts: Sequence[AwsAccount],
-    not_checked: set[str],
-) -> Discovery:
     arns = {
         issuer: arn
         for each in aws_accounts
-        for clusters in each.eks_clusters.values()
-        for issuer, arn in (clusters or {}).items()
+        for of_region in each.eks_clusters.values()
+        for issuer, arn in (of_region or {}).items()
     }
-    clusters = [replace(each, arn=arns.get(each.issuer)) for each in clusters]
+    found = tuple(replace(each, arn=arns.get(each.issuer)) for each in clusters)
     # Only a cluster of EKS may have Pod Identity.
-    elsewhere = [each for each in clusters if each.arn is None and eks_region(issuer_host_path(each.issuer))]
-    of_elsewhere = {f"{OF_CLUSTER.format(named(each.name))}: {NO_ARN}" for each in elsewhere}
-    return Discovery(
-        tuple(clusters),
-        tuple(sorted(aws_accounts, key=lambda each: each.number)),
-        tuple(sorted(not_checked | of_elsewhere)),
-    )
+    elsewhere = (each for each in found if each.arn is None and eks_region(issuer_host_path(each.issuer)))
+    not_checked |= {f"EKS Pod Identity of cluster {named(each.name)}: {NO_ARN}" for each in elsewhere}
+    accounts_by_number = tuple(sorted(aws_accounts, key=lambda each: each.number))
+    return Discovery(found, accounts_by_number, tuple(sorted(not_checked)), clients)
 
 
 # --- Where to look ---------------------------------------------------------------------------------------------------

@@ -47,10 +47,9 @@ def without_imports(file: StackFile) -> tuple[str, list[str]]:
     written = file.settings.get("bindings") or {}
     bindings = mapping_of(written)
     names = [str(name) for name, each in bindings.items() if _without(each) != each]
-    spans = sorted({span for each in file.nodes_of_bindings() for span in _spans(file.text, each)}, reverse=True)
-    text = file.text
-    for start, end in spans:
-        text = text[:start] + text[end:]
+    removed = {number for each in file.nodes_of_bindings() for number in _lines_of_imports(each)}
+    lines = enumerate(file.text.splitlines(keepends=True))
+    text = "".join(line for number, line in lines if number not in removed or line.lstrip().startswith("#"))
     expected = {name: _without(each) for name, each in bindings.items()}
     # The engine also takes them as JSON in a string.
     if written != bindings or (names and not (all(expected.values()) and file.differs_only_by(text, expected))):
@@ -70,28 +69,12 @@ def _without(binding: Any) -> Any:
     return left
 
 
-def _spans(text: str, binding: Any) -> Iterator[tuple[int, int]]:
-    """Yield where the imports of a binding begin and end in the text."""
-    pairs = binding.value if isinstance(binding, yaml.MappingNode) else []
-    for index, (key, value) in enumerate(pairs):
+def _lines_of_imports(binding: Any) -> Iterator[int]:
+    """Yield the numbers of the lines that the imports of a binding take; none of a mapping in braces."""
+    for key, value in binding.value if isinstance(binding, yaml.MappingNode) else ():
         of_pods = value.value if key.value == "podIdentity" and isinstance(value, yaml.MappingNode) else []
-        ids = [at for at, (inner, _) in enumerate(of_pods) if inner.value == "importIds"]
-        if key.value == "import" or (ids and not of_pods[1:]):
-            yield from _span(text, binding, index)
-        elif ids:
-            yield from _span(text, value, ids[0])
-
-
-def _span(text: str, mapping: Any, index: int) -> Iterator[tuple[int, int]]:
-    """Yield the lines of one key with its value, without comments; none of a mapping in braces."""
-    key, value = mapping.value[index]
-    if mapping.flow_style:
-        return
-    start = key.start_mark.index - key.start_mark.column
-    for line in text[start : end_of(value).index].splitlines(keepends=True):
-        if not line.lstrip().startswith("#"):
-            yield start, start + len(line)
-        start += len(line)
-    rest = text[start:].partition("\n")
-    if text[start - 1 : start] != "\n":
-        yield start, start + len(rest[0]) + len(rest[1])
+        ids = [(value, *pair) for pair in of_pods if pair[0].value == "importIds"]
+        is_whole = key.value == "import" or (ids and len(of_pods) == 1)
+        for mapping, first, last in [(binding, key, value)] if is_whole else ids:
+            if not mapping.flow_style:
+                yield from range(first.start_mark.line, end_of(last).line + 1)

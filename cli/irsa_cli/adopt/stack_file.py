@@ -8,6 +8,8 @@ from typing import Any
 import yaml
 
 from irsa.rules.mistakes import Mistake, named
+from irsa_cli.text_files import text_of
+from irsa_config.engine_files import setting_of
 from irsa_config.nodes import composed
 from irsa_world.exits import CouldNotLookError
 
@@ -50,6 +52,7 @@ class StackFile:
 
     Attributes:
         path: Where it is.
+        text: Its text.
         stack: Its stack, `prod` of `Pulumi.prod.yaml`.
         exists: Whether it is there.
         settings: Its `irsa:` settings, by their names without that prefix.
@@ -66,10 +69,16 @@ class StackFile:
         if name is None:
             raise CouldNotLookError(f"{named(str(path))} is not the name of a stack file: write Pulumi.STACK.yaml")
         self.path, self.stack = path, name[1]
-        self.exists, self._text = _read(path)
-        self._newline = "\r\n" if "\r\n" in self._text else "\n"
-        config = self._config(self._text)
-        self._keys = {_setting(str(key)): key for key in config}
+        self.exists = path.exists()
+        self.text = text_of(path.read_bytes, named(str(path))) if self.exists else ""
+        self._newline = "\r\n" if "\r\n" in self.text else "\n"
+        config = self._root(self.text).get("config") or {}
+        if not isinstance(config, dict):
+            raise self._unusable("its `config:` is not a mapping")
+        try:
+            self._keys = {":".join(setting_of(str(key))): key for key in config}
+        except Mistake as mistake:
+            raise self._unusable(mistake.found) from mistake
         self.settings: dict[str, Any] = {
             name.removeprefix("irsa:"): config[key] for name, key in self._keys.items() if name.startswith("irsa:")
         }
@@ -94,12 +103,12 @@ class StackFile:
             CouldNotLookError: A setting of the file is of another shape than the addition, or its form of YAML is such
                 that something would be lost, in another setting too, which may share an anchor.
         """
-        root = self._root(self._text)
+        root = self._root(self.text)
         config = {**(root.get("config") or {})}
         new = self._of_provider(region, aws_account)
         present = {name: each for name, each in additions.items() if each and f"irsa:{name}" in self._keys}
         new |= {f"irsa:{name}": each for name, each in additions.items() if each and name not in present}
-        text = self._text if self.exists else _NEW
+        text = self.text if self.exists else _NEW
         text = self._inserted(text, ("config",), new) if new else text
         config |= new
         for name, entries in present.items():
@@ -114,14 +123,9 @@ class StackFile:
             raise self._unusable(ITS_FORM)
         return text
 
-    @property
-    def text(self) -> str:
-        """Its text."""
-        return self._text
-
     def nodes_of_bindings(self) -> list[Any]:
         """Return the node of each binding, each once."""
-        found: list[Any] = [yaml.compose(self._text, Loader=_LOADER)]
+        found: list[Any] = [yaml.compose(self.text, Loader=_LOADER)]
         for step in ("config", self._keys.get("irsa:bindings")):
             pairs = [pair for node in found if isinstance(node, yaml.MappingNode) for pair in node.value]
             found = [value for key, value in pairs if key.value == step]
@@ -130,7 +134,7 @@ class StackFile:
 
     def differs_only_by(self, text: str, bindings: Mapping[str, Any]) -> bool:
         """Return whether a text says the same as the file, but for these bindings in place of its own."""
-        root, key = self._root(self._text), self._keys["irsa:bindings"]
+        root, key = self._root(self.text), self._keys["irsa:bindings"]
         try:
             return self._root(text) == {**root, "config": {**root["config"], key: bindings}}
         except CouldNotLookError:
@@ -174,12 +178,6 @@ class StackFile:
         )
         return "".join(f"{' ' * column}{line}{self._newline}" for line in text.splitlines())
 
-    def _config(self, text: str) -> dict[str, Any]:
-        config = self._root(text).get("config")
-        if config is not None and not isinstance(config, dict):
-            raise self._unusable("its `config:` is not a mapping")
-        return config or {}
-
     def _root(self, text: str) -> dict[str, Any]:
         try:
             if "&" in text:
@@ -195,22 +193,3 @@ class StackFile:
 
     def _unusable(self, reason: str) -> CouldNotLookError:
         return CouldNotLookError(f"cannot change {named(str(self.path))}: {named(reason)}; run `irsa check` on it")
-
-
-def _read(path: Path) -> tuple[bool, str]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return True, file.read()
-    except FileNotFoundError:
-        return False, ""
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise CouldNotLookError(f"cannot read {named(str(path))}: {reason}") from error
-
-
-def _setting(key: str) -> str:
-    """Return a key of `config:` as it is commonly written: a key without a namespace belongs to the project."""
-    parts = key.split(":")
-    if parts[1:-1] == ["config"]:
-        del parts[1]
-    return ":".join(parts if len(parts) > 1 else ["irsa", key])

@@ -15,7 +15,7 @@ from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.variables import literal
 from irsa_cli.adopt.items import Fate, Item, Left, Present
 from irsa_cli.adopt.owners import Owner
-from irsa_cli.adopt.trust import Provider, Settings
+from irsa_cli.adopt.trust import Settings
 from irsa_world.model import AwsAccount, Cluster, PolicySettings, World
 from irsa_world.sessions import Sessions
 
@@ -118,7 +118,7 @@ class Clusters:
     """The clusters that were found, and those of the stack file.
 
     Attributes:
-        providers: Their OIDC providers in the stack's AWS account, by ARN, whether or not these are there.
+        providers: Their ARNs, by that of their OIDC provider in the stack's AWS account, whether or not it is there.
         by_name: Those that were found, by name.
         several: Whether they are keys of `irsa:clusters`.
         new: What is added to the file, by key.
@@ -129,8 +129,7 @@ class Clusters:
         self.by_name = {each.name: each for each in world.clusters}
         self._by_arn = {each.arn: each for each in world.clusters if each.arn}
         self._by_provider = {self._provider_arn(each): each for each in world.clusters}
-        listed = aws_account.client_ids
-        self.providers = {arn: Provider(listed.get(arn, ()), each.arn) for arn, each in self._by_provider.items()}
+        self.providers = {arn: each.arn for arn, each in self._by_provider.items()}
         present = {issuer_host_path(issuer): key for key, issuer in declared.issuers.items()}
         keys = {each.name: present.get(issuer_host_path(each.issuer)) for each in world.clusters}
         # A file with one cluster gets no second one: with `irsa:clusters`, its service accounts would be recreated.

@@ -54,23 +54,16 @@ class ReadTrust(NamedTuple):
     is_exact: bool
 
 
-class Provider(NamedTuple):
-    """The OIDC provider of a cluster in the role's AWS account: its audiences, and the cluster's ARN, if it has one."""
-
-    audiences: tuple[str, ...]
-    cluster_arn: str | None = None
-
-
 def read_trust(
     document: Mapping[str, Any],
-    providers: Mapping[str, Provider],
+    providers: Mapping[str, str | None],
     pods: Collection[PodIdentityRequest] = (),
 ) -> ReadTrust:
     """Return the settings by which irsa writes a trust policy.
 
     Args:
         document: The trust policy.
-        providers: The OIDC providers of the clusters, by ARN.
+        providers: The ARNs of the clusters, of which one outside of EKS has none, by the ARNs of their OIDC providers.
         pods: What EKS asks for each association of the role.
 
     Raises:
@@ -100,7 +93,7 @@ def read_trust(
 
 def _proposals(
     statements: Sequence[Mapping[str, Any]],
-    providers: Mapping[str, Provider],
+    providers: Mapping[str, str | None],
     of_associations: Settings | None,
 ) -> Iterator[Settings]:
     """Yield the settings that may be the keys of the binding, the best first.
@@ -118,7 +111,7 @@ def _proposals(
         clusters, tags = of_associations.cluster_arns, of_associations.session_tags
         for each in by_irsa:
             # irsa writes each subject, cluster and condition for both ways.
-            same_clusters = {providers[arn].cluster_arn for arn in each.oidc_provider_arns} == {*clusters}
+            same_clusters = {providers[arn] for arn in each.oidc_provider_arns} == {*clusters}
             if same_clusters and not each.conditions and {*of_associations.subjects} <= {*each.subjects}:
                 yield each._replace(cluster_arns=clusters, session_tags=tags)
     yield from by_irsa
@@ -126,7 +119,7 @@ def _proposals(
         yield of_associations
 
 
-def _settings_of(statement: Mapping[str, Any], providers: Mapping[str, Provider]) -> Settings | None:
+def _settings_of(statement: Mapping[str, Any], providers: Collection[str]) -> Settings | None:
     """Return what a statement for a cluster names, whatever its form; None where irsa could not write that."""
     arns = items_of(mapping_of(statement["Principal"]).get("Federated", ()))
     if statement["Effect"] != "Allow" or len(arns) != 1 or arns[0] not in providers:

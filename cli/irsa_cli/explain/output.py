@@ -1,40 +1,28 @@
 """What `irsa explain` prints: as JSON, and as text: what decides, then the rest, then the token."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from irsa.evaluation import (
-    Decision,
-    PodIdentityRequest,
-    Reason,
-    StatementEvaluation,
-    WebIdentityRequest,
-    deciding_statement,
-    short_key,
-)
-from irsa.evaluation import decision as decisions
+from irsa.evaluation import Decision, PodIdentityRequest, StatementEvaluation, WebIdentityRequest, deciding_statement
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import CLAIM_PREFIX
+from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_world.message import Message
-from irsa_world.report.text import Section
+from irsa_world.report.text import VERDICTS, Section
 from irsa_world.verdict import Verdict, of_trust_policy
 
 Request = WebIdentityRequest | PodIdentityRequest
 MARKS = {True: "yes", False: "no", None: "?"}
 APPLIES = {True: "applies", False: "does not apply", None: "may apply"}
-COLORS = {True: "green", False: "red", None: "yellow"}
-OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False, Decision.CANNOT_TELL: None}
+CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_TELL: COULD_NOT_LOOK}
 CLAIMS = {
     Decision.ALLOWED: "allowed: {} may assume {}",
     Decision.DENIED: "denied: {} may not assume {}",
     Decision.CANNOT_TELL: "cannot tell whether {} may assume {}",
 }
-CONDITION = "Condition"
-# How it begins that no statement allows it, and in which one what does not match.
-NEAREST = decisions.NEAREST.partition("{")[0]
 
 
 @dataclass(frozen=True)
@@ -43,8 +31,7 @@ class Note:
 
     Attributes:
         about: `association`: what one of EKS Pod Identity gives the service account, or why that is not known; `token`:
-            which role older Pods ask for; `issuer`: what that of a cluster outside EKS publishes; `by default`: what
-            was taken because the service account does not exist.
+            which role older Pods ask for; `issuer`: what that of a cluster outside EKS publishes.
         text: What there is to say.
     """
 
@@ -86,6 +73,11 @@ class Explanation:
     fix: str = ""
     notes: tuple[Note, ...] = ()
 
+    @property
+    def exit_code(self) -> int:
+        """The command's exit code: nobody gets a token of a service account that does not exist."""
+        return FINDINGS if self.missing else CODES[self.decision]
+
 
 def explained(
     role_arn: str, trust: str | Mapping[str, Any], request: Request, first: Verdict | None = None
@@ -96,34 +88,36 @@ def explained(
         TrustDocumentError: IAM would not accept the document.
     """
     evaluation = evaluate_parsed(*parse(trust), request)
-    found = first or of_trust_policy(evaluation, request)
+    found, decides = (
+        first or of_trust_policy(evaluation, request),
+        deciding_statement(evaluation.decision, evaluation.statements),
+    )
     place = request.subject.removeprefix(CLAIM_PREFIX).replace(":", "/", 1)
-    return Explanation(place, role_arn, found.decision, found.found, request, evaluation.statements)
+    # The values of several elements are below, and not in the first line.
+    why = found.details if decides and len(decides.deciding) == 1 else found.found
+    return Explanation(place, role_arn, found.decision, why, request, evaluation.statements)
 
 
 def section_of(answer: Explanation) -> Section:
     """Return what is printed: whether the service account may assume the role and why, what decides, then the rest."""
-    style = f"bold {COLORS[OUTCOMES[answer.decision]]}"
     claim = CLAIMS[answer.decision].format(
         named(answer.service_account), named(answer.role) if answer.role else "a role"
     )
-    first = deciding_statement(answer.decision, answer.statements)
-    summary, messages = f"{claim}: {answer.explanation}{_wanted(answer, first)}", list[tuple[Message, str]]()
+    summary, messages = f"{claim}: {answer.explanation}", list[tuple[Message, str]]()
     if answer.missing:
         but = "the trust policy would allow it, but " if answer.decision is Decision.ALLOWED else ""
         messages += [(Message(f"trust policy: {summary}"), "none")] if answer.request else []
-        summary, style = f"missing: {but}{answer.missing}", f"bold {COLORS[False]}"
+        summary = f"missing: {but}{answer.missing}"
     # It decides, too: of an answer that is `allowed`, nobody reads on to the end.
     if answer.annotation:
         parts = ("found", answer.annotation), ("expected", answer.expected)
-        messages.append((Message(f"annotation: {named(answer.service_account)}", parts, answer.fix), COLORS[None]))
-    messages += [(Message(f"{note.about}: {note.text}"), COLORS[None]) for note in answer.notes]
-    if answer.request is None:
-        return Section(summary, style, messages)
-    statements = sorted(answer.statements, key=lambda each: each is not first)
-    messages += [(_message(each, answer.request), "bold") for each in statements]
+        messages.append((Message(f"annotation: {named(answer.service_account)}", parts, answer.fix), "yellow"))
+    messages += [(Message(f"{note.about}: {note.text}"), "yellow") for note in answer.notes]
+    first = deciding_statement(answer.decision, answer.statements)
+    messages += [(_message(each), "bold") for each in sorted(answer.statements, key=lambda each: each is not first)]
     binding = [("binding", named(answer.binding))] if answer.binding else []
-    return Section(summary, style, messages, below=[(Message("request", [*binding, *_facts(answer.request)]), "bold")])
+    facts = [(Message("request", [*binding, *_facts(answer.request)]), "bold")] if answer.request else []
+    return Section(summary, VERDICTS[answer.exit_code], messages, below=facts)
 
 
 def _facts(request: Request) -> list[tuple[str, str]]:
@@ -132,59 +126,9 @@ def _facts(request: Request) -> list[tuple[str, str]]:
     return [("sub", named(request.subject)), ("aud", named(request.audience)), ("issuer", named(request.issuer))]
 
 
-def _wanted(answer: Explanation, first: StatementEvaluation | None) -> str:
-    """Return what the only condition that fails wants; empty where several fail, or something else decides."""
-    reasons = first.deciding if first and answer.explanation.startswith(NEAREST) else ()
-    if not answer.request or len(reasons) != 1 or _in_words(reasons[0], answer.request) or _is_negated(reasons[0]):
-        return ""
-    value, *others = reasons[0].wanted
-    return f": it must be {named(value)}{f', or one of {len(others):,} more' if others else ''}"
-
-
-def _message(statement: StatementEvaluation, request: Request) -> Message:
+def _message(statement: StatementEvaluation) -> Message:
     name = f" ({named(statement.sid)})" if statement.sid else ""
-    # What decides comes first. The keys are those of the principal, so a wrong one explains them.
-    keys_first = bool(statement.matched)
-    reasons = sorted(
-        statement.reasons,
-        key=lambda each: (each.outcome is not statement.matched, (each.element == CONDITION) is not keys_first),
-    )
-    # That of a wrong issuer is the same for `aud` and `sub`.
-    hints = {each.hint: each for each in reversed(reasons) if each.hint}
-    parts: list[tuple[str, str]] = []
-    for each in reasons:
-        parts += _parts(each, request)
-        parts += [("hint", each.hint)] if hints.get(each.hint) is each else []
+    # What decides comes first.
+    reasons = sorted(statement.reasons, key=lambda each: each.outcome is not statement.matched)
+    parts = [(MARKS[each.outcome], f"{named(each.operator or each.element)}: {each.explanation}") for each in reasons]
     return Message(f"statement {statement.index + 1}{name}: {statement.effect}, {APPLIES[statement.matched]}", parts)
-
-
-def _parts(reason: Reason, request: Request) -> Iterator[tuple[str, str]]:
-    is_condition = reason.element == CONDITION
-    key, result = named(short_key(reason.key, request.issuer)), _in_words(reason, request)
-    element = f"{named(reason.operator)} {key}" if is_condition else reason.element
-    if result:
-        # A key may be longer than a line: it is there once.
-        element = f"{named(reason.operator) if is_condition and key in result else element}: {result}"
-    yield MARKS[reason.outcome], element
-    uncompared = is_condition and (reason.outcome is None or (not any(reason.found) and reason.operator != "Null"))
-    if uncompared or not result:
-        yield from (("not" if _is_negated(reason) else "wanted", named(each)) for each in reason.wanted)
-    if not result:
-        yield from (("got", named(each)) for each in reason.found)
-
-
-def _is_negated(reason: Reason) -> bool:
-    return "Not" in reason.operator or reason.element == "NotAction"
-
-
-def _in_words(reason: Reason, request: Request) -> str:
-    """Return the result of an element in words; empty where values were compared, and differ."""
-    if reason.element == "Principal" and reason.outcome:
-        service = isinstance(request, PodIdentityRequest)
-        caller = "EKS Pod Identity" if service else "the OIDC provider of the issuer"
-        return caller if request.principal[1] in reason.wanted else "everybody"
-    compared = reason.outcome is not None and reason.operator != "Null" and reason.wanted and any(reason.found)
-    if not compared:
-        return reason.explanation.removesuffix(reason.hint).rstrip()
-    same = reason.outcome and reason.found == reason.wanted and len(reason.wanted) == 1
-    return named(reason.wanted[0]) if same else ""

@@ -16,7 +16,7 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import Unknown
 from irsa_cli.explain.output import Explanation, Note, explained, section_of
 from irsa_cli.text_files import text_of
-from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, UsageError
+from irsa_world.exits import CouldNotLookError, UsageError
 from irsa_world.issuers import eks_region
 from irsa_world.model import Association, Cluster, ServiceAccount, World
 from irsa_world.report.json import document
@@ -30,15 +30,12 @@ from irsa_world.verdict import (
     NOT_ANNOTATED,
     Verdict,
     of_annotations,
-    of_missing_role,
 )
 
 if TYPE_CHECKING:
     from irsa_world.live.aws import AwsAccountClients
     from irsa_world.live.iam import AwsAccountClient
     from irsa_world.live.kubernetes import ClusterClient
-
-CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_TELL: COULD_NOT_LOOK}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,13 +53,11 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     except OSError as error:
         raise CouldNotLookError(str(error)) from error
-    # Nobody gets a token of a service account that does not exist, whatever the trust policy says.
-    code = FINDINGS if answer.missing else CODES[answer.decision]
     if options.json:
-        print(document("explain", code, answer))
+        print(document("explain", answer.exit_code, answer))
     else:
         print_sections([section_of(answer)])
-    return code
+    return answer.exit_code
 
 
 def _offline(options: argparse.Namespace) -> Explanation:
@@ -89,6 +84,9 @@ def _live(options: argparse.Namespace) -> Explanation:
     cluster = None if is_told else _cluster(subject.replace(":", "/"), options.issuer, declared)
     live = cluster.service_account(*subject.split(":")) if cluster else None
     answer = _Question(options, subject, aws_accounts, declared, cluster, live).answer(role_arn)
+    if cluster and live is None:
+        missing = f"there is no service account {named(answer.service_account)} in context {named(cluster.context)}"
+        answer = replace(answer, missing=missing)
     return replace(answer, binding=binding)
 
 
@@ -205,12 +203,8 @@ class _Question:
     def _by_token(self, role_arn: str) -> Explanation:
         """Return the answer of a role to the token of the service account."""
         options, live, place = self.options, self.live, self.subject.replace(":", "/")
-        missing = ""
-        if self.cluster and live is None:
-            missing = f"there is no service account {named(place)} in context {named(self.cluster.context)}"
         if not role_arn:
-            why = NOT_ANNOTATED if live else NO_SERVICE_ACCOUNT
-            return Explanation(place, "", Decision.DENIED, why, missing=missing)
+            return Explanation(place, "", Decision.DENIED, NOT_ANNOTATED if live else NO_SERVICE_ACCOUNT)
         issuer = options.issuer or (self.cluster.issuer if self.cluster else "")
         _check_issuer(issuer)
         namespace, name = place.split("/")
@@ -221,13 +215,10 @@ class _Question:
         cluster, sessions = Cluster("", issuer, (service_account,)), self._sessions(issuer, role_arn)
         session = sessions.of_token(role_arn, cluster, service_account)
         if session.missing:
-            return Explanation(place, role_arn, Decision.DENIED, session.verdict.found, missing=missing)
+            return Explanation(place, role_arn, Decision.DENIED, session.verdict.found)
         policy = sessions.policies[role_arn]
         request = policy.request(cluster, service_account)
-        answer = replace(explained(role_arn, policy.role.trust, request, session.verdict), missing=missing)
-        if missing and not options.audience:
-            by_default = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
-            answer = replace(answer, notes=(*answer.notes, Note("by default", by_default)))
+        answer = explained(role_arn, policy.role.trust, request, session.verdict)
         wrong = of_annotations(live.annotations, role_arn) if live else None
         if live is None or wrong is None:
             return answer
@@ -267,10 +258,8 @@ def _asked_role(asked: str, aws_accounts: "AwsAccountClients", declared: Declare
         raise CouldNotLookError(f"the binding {named(asked)}: {binding.unreadable}")
     role, key = (binding.role_arn, binding.key) if binding else (asked, "")
     if role.startswith("arn:"):
-        found = _aws_account_of(role, aws_accounts).role(parse_iam_arn(role, "role").name)
-        if found is None or found.arn != role:
-            why = of_missing_role(role, found.arn if found else None).found
-            raise CouldNotLookError(f"{named(role)}: {why}")
+        # Whether there is such a role is a part of the answer.
+        parse_iam_arn(role, "role")
         return key, role
     aws_account = aws_accounts.only()
     if found := aws_account.role(role):

@@ -2,10 +2,8 @@
 
 import functools
 import heapq
-import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator
 
 from irsa.evaluation import Decision
 from irsa.rules.mistakes import LISTED, and_more, named
@@ -20,16 +18,6 @@ NONE = "-"
 DECISIONS = (Decision.ALLOWED, Decision.CANNOT_TELL)
 HEADINGS = ("cluster", "service account", "annotated with", "associated with", "may assume", "cannot tell")
 OF_CHAINS = ("role", "may assume in turn", "cannot tell")
-
-
-class Alike(NamedTuple):
-    """Findings that say the same, and what each of them is about."""
-
-    kind: str
-    found: str
-    expected: str
-    fix: str
-    names: list[str]
 
 
 def sections_of(inventory: Inventory) -> list[Section]:
@@ -60,16 +48,18 @@ def sections_of(inventory: Inventory) -> list[Section]:
     return [section, *([Section(in_turn, "bold", headings=OF_CHAINS, rows=chains)] if chains else [])]
 
 
-def _cell(groups: Iterable[Sequence[str]]) -> str:
-    """Return the first names of sorted groups for a cell, and how many more there are."""
-    groups = list(groups)
-    first = list(itertools.islice(heapq.merge(*groups), LISTED))
-    return ", ".join([*map(named, first), *and_more(sum(map(len, groups)), LISTED)])
+def _cell(names: Collection[str]) -> str:
+    """Return the first names in alphabetical order for a cell, and how many more there are."""
+    return ", ".join([*map(named, heapq.nsmallest(LISTED, names)), *and_more(len(names), LISTED)])
 
 
 def _rows(inventory: Inventory, short: Callable[[str], str]) -> tuple[list[list[str]], Counter[str]]:
     """Return the cells of who has to do with a role, and how many others each cluster has."""
-    admitting = _admitting(inventory, short)
+    admitting: dict[tuple[Decision, str, str], set[str]] = {}
+    for admission in inventory.admissions:
+        decision, cluster, role = admission.decision, admission.cluster, short(admission.role)
+        for name in admission.service_accounts:
+            admitting.setdefault((decision, cluster, name), set()).add(role)
     associated = {(each.cluster, each.service_account): each for each in inventory.associations}
     not_read = {(each.cluster, each.service_account) for each in inventory.findings if each.kind == "unseen-account"}
     rows, others = list[list[str]](), Counter[str]()
@@ -95,49 +85,26 @@ def _chains(inventory: Inventory, short: Callable[[str], str]) -> list[list[str]
     for each in inventory.chains:
         found.setdefault(each.role, {}).setdefault(each.decision, []).append(short(each.assumes))
     return [
-        [named(short(arn)), *(_cell([sorted(others.get(decision, ()))]) for decision in DECISIONS)]
+        [named(short(arn)), *(_cell(others.get(decision, ())) for decision in DECISIONS)]
         for arn, others in found.items()
     ]
 
 
-def _admitting(
-    inventory: Inventory, short: Callable[[str], str]
-) -> dict[tuple[Decision, str, str], list[Sequence[str]]]:
-    """Return the roles of each service account, by decision, cluster and name: sorted lists of their short names."""
-    # Many roles may admit the same service accounts: their names are put together once.
-    of_group: dict[tuple[Decision, str, Sequence[str]], list[str]] = {}
-    for each in inventory.admissions:
-        group = each.decision, each.cluster, tuple(each.service_accounts)
-        of_group.setdefault(group, []).append(short(each.role))
-    found: dict[tuple[Decision, str, str], list[Sequence[str]]] = {}
-    for (decision, cluster, service_accounts), roles in of_group.items():
-        roles.sort()
-        for name in service_accounts:
-            found.setdefault((decision, cluster, name), []).append(roles)
-    return found
-
-
 def _messages(inventory: Inventory) -> Iterator[tuple[Message, str]]:
     """Yield the heading of each family of findings and a message for each; those that say the same share one."""
-    for family, those in itertools.groupby(_alike(inventory), lambda each: KINDS[each.kind].family):
-        messages = [*those]
-        yield Message(f"{FAMILIES[family]}: {counted(sum(len(each.names) for each in messages), 'finding')}"), "bold"
-        for kind, found, expected, fix, names in messages:
+    families: dict[str, dict[tuple[str, str, str, str], list[str]]] = {}
+    for each in inventory.findings:
+        about = [named(name) for name in (each.service_account, each.role) if name] or [named(each.provider)]
+        cluster = f" in {named(each.cluster)}" if len(inventory.clusters) > 1 and each.cluster else ""
+        alike = families.setdefault(KINDS[each.kind].family, {})
+        alike.setdefault((each.kind, each.found, each.expected, each.fix), []).append(", ".join(about) + cluster)
+    for family, messages in families.items():
+        yield Message(f"{FAMILIES[family]}: {counted(sum(map(len, messages.values())), 'finding')}"), "bold"
+        for (kind, found, expected, fix), names in messages.items():
             several = len(names) > 1
             heading = f"{kind}: {counted(len(names), 'finding') if several else names[0]}"
             where = [("where", each) for each in first_few(names)] if several else []
             yield Message(heading, [*where, ("found", found), ("expected", expected)], fix), "bold red"
-
-
-def _alike(inventory: Inventory) -> list[Alike]:
-    """Return the findings in their order; those that say the same are one."""
-    names: dict[tuple[str, str, str, str], list[str]] = {}
-    for each in inventory.findings:
-        about = [named(name) for name in (each.service_account, each.role) if name] or [named(each.provider)]
-        cluster = f" in {named(each.cluster)}" if len(inventory.clusters) > 1 and each.cluster else ""
-        texts = each.kind, each.found, each.expected, each.fix
-        names.setdefault(texts, []).append(", ".join(about) + cluster)
-    return [Alike(*texts, those) for texts, those in names.items()]
 
 
 def summary(inventory: Inventory) -> str:

@@ -109,18 +109,11 @@ def _by_tokens(facts: Sessions) -> Iterator[Admission]:
 
 
 def _by_association(facts: Sessions) -> Iterator[Admission]:
-    """Yield who gets a role by an association, but not those whose tokens have it anyway."""
-    by_token: dict[tuple[str, str], int] = {}
-    for group in facts.allowed if facts.associated else ():
-        key = group.cluster.issuer, group.role_arn
-        by_token[key] = by_token.get(key, 0) | group.service_accounts
+    """Yield who gets a role by an association."""
     for each in facts.associated:
-        issuer = each.cluster.issuer
-        bit = facts.claims[issuer].bit(each.association.subject) if each.service_account else 0
-        # Of a role that was not read, a finding says so.
-        is_left = bit & ~by_token.get((issuer, each.role_arn), 0) and each.role_arn in facts.roles
         verdict = each.deciding.verdict
-        if is_left and verdict.decision is not Decision.DENIED:
+        # Of a role that was not read, a finding says so.
+        if each.service_account and each.role_arn in facts.roles and verdict.decision is not Decision.DENIED:
             reason = f"by an association of EKS Pod Identity: {verdict.details or verdict.found}"
             names = [str(each.association)]
             yield Admission(each.role_arn, each.cluster.name, verdict.decision, (), reason, names)

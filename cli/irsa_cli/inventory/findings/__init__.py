@@ -1,12 +1,11 @@
 """What is wrong, wide or unused in what was found: each kind is a function with its entry, in the module of its family.
 
-What all have is added here: their kind, their order, and for which cluster a command is.
+What all have is added here: their kind, and their order.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from irsa.rules.mistakes import named
 from irsa_cli.inventory.findings import access, broken, unseen, untidy
 from irsa_cli.inventory.findings.kinds import Facts, Kind
 from irsa_cli.inventory.output import Finding
@@ -22,14 +21,8 @@ KINDS: Mapping[str, Kind] = {
 
 def findings(facts: Facts) -> list[Finding]:
     """Return all findings, in the order of KINDS, each kind sorted."""
-    without_context = {each.name for each in facts.world.clusters if each.context is None}
-
-    def for_which(each: Finding) -> str:
-        is_open = each.fix.startswith("kubectl ") and each.cluster in without_context
-        return f"; the command is for cluster {named(each.cluster)}: choose a context of it first" if is_open else ""
-
     return [
-        replace(each, kind=name, expected=f"{each.expected}{for_which(each)}")
+        replace(each, kind=name)
         for name, kind in KINDS.items()
         for each in sorted(kind.find(facts), key=lambda each: (each.cluster, each.service_account, each.role))
     ]

@@ -16,16 +16,16 @@ from irsa.evaluation.normal_form import are_equivalent, normal
 from irsa.evaluation.same_sessions import difference
 from irsa.ways import TrustParts, trust_document
 from irsa_cli.adopt.items import Left
-from irsa_cli.adopt.trust import NO_SUBJECT, Provider, ReadTrust, read_trust
+from irsa_cli.adopt.trust import NO_SUBJECT, ReadTrust, read_trust
 from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, host_path, provider, statement
 from tests.world import document as policy_document
 
-LISTING_STS = {BLUE: Provider((STS,)), GREEN: Provider((STS,))}
+PROVIDERS = {BLUE: None, GREEN: None}
 SUB, AUD = f"{host_path()}:sub", f"{host_path()}:aud"
 
 
 def read(*statements: dict[str, Any]) -> ReadTrust:
-    return read_trust(policy_document(*statements), LISTING_STS)
+    return read_trust(policy_document(*statements), PROVIDERS)
 
 
 def left(*statements: dict[str, Any]) -> str:
@@ -107,7 +107,7 @@ def test_a_cluster_that_was_not_read_stays() -> None:
 
 def test_a_document_that_iam_would_refuse_is_left() -> None:
     with pytest.raises(Left, match="its trust policy: "):
-        read_trust({"Statement": [{"Effect": "Perhaps"}]}, LISTING_STS)
+        read_trust({"Statement": [{"Effect": "Perhaps"}]}, PROVIDERS)
 
 
 # --- Against every service account -----------------------------------------------------------------------------------
@@ -115,7 +115,6 @@ def test_a_document_that_iam_would_refuse_is_left() -> None:
 NAMESPACES, NAMES = ("a", "ab", "b"), ("x", "xy", "y")
 EXACT = tuple(f"{ns}:{name}" for ns, name in itertools.product(NAMESPACES, NAMES))
 AUDIENCES = (STS, "other")
-PROVIDERS = dict.fromkeys((BLUE, GREEN), Provider(AUDIENCES))
 
 parts = st.sampled_from(("a", "ab", "b", "x", "xy", "y", "*", "a*", "?", "x?"))
 subjects = st.lists(st.builds("{}:{}".format, parts, parts), min_size=1, max_size=4)
