@@ -121,11 +121,8 @@ class Questions:
                 providers[cluster, key] = found or values.known_provider(settings, key, identity, issuer)
         return Lookups(
             region,
-            {key: ResolvedAwsAccount(identities.get(key), None) for key in needs.variables},
-            {
-                key: ResolvedCluster(cluster.name or "", None, issuers.get(key, ""), arns.get(key, ""))
-                for key, cluster in clusters.items()
-            },
+            {key: ResolvedAwsAccount(identities.get(key)) for key in needs.variables},
+            {key: ResolvedCluster(issuers.get(key, ""), arns.get(key, "")) for key in clusters},
             providers,
             issuers_to_create=to_create,
         )
