@@ -1,13 +1,16 @@
-"""What a failed look-up says: what was asked, of which AWS account and region, why it failed, and what to do; pure."""
+"""What a failed look-up says: what was asked, of which AWS account and region, why it failed, and what to do."""
 
+import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from irsa.rules import commands
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Place, listed, named
 from irsa_config.located_mistake import LocatedMistake
+from irsa_config.models import AwsAccountKeys
+from irsa_config.provider_settings import ACCOUNT_LISTS
 from irsa_program.lookups import live_rules
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
@@ -15,6 +18,10 @@ from irsa_world.exits import CouldNotLookError
 LONGEST_ANSWER = 300
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 DENIED = re.compile(r"(?P<who>\S+) is not authorized to perform: (?P<action>[\w-]+:\w+)")
+
+
+# The variables that the AWS plugin reads where the setting is missing, by precedence.
+REGION_VARIABLES, PROFILE_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION"), ("AWS_PROFILE",)
 
 
 class AskedAwsAccount(NamedTuple):
@@ -61,6 +68,37 @@ class AskedAwsAccount(NamedTuple):
         number = self.number or (parse_iam_arn(self.role_arn, "role").account_id if self.role_arn else None)
         whose = f"the AWS account of the profile {named(self.profile)}" if self.profile else "the stack's AWS account"
         return (f"AWS account {number}" if number else whose) + (f", region {self.region}" if self.region else "")
+
+
+def first_variable(names: Iterable[str]) -> str | None:
+    """Return the value of the first environment variable that is set; None where none is."""
+    return next(filter(None, map(os.environ.get, names)), None)
+
+
+def asked_aws_account(
+    aws_accounts: Mapping[str, AwsAccountKeys],
+    aws_account: str | None,
+    config: Mapping[str, Any],
+    region: str | None = None,
+) -> AskedAwsAccount:
+    """Return how messages name an AWS account, by its key, and a region of it; nothing is asked.
+
+    Args:
+        aws_accounts: The settings of AWS accounts, by key.
+        aws_account: Key of the AWS account; None for the stack's own.
+        config: The settings of the default AWS provider, by their names without `aws:`.
+        region: The region that is asked. Default: that of the AWS account.
+    """
+    settings = aws_accounts[aws_account] if aws_account else AwsAccountKeys()
+    allowed, forbidden = ([] if aws_account else config.get(name) or [] for name in ACCOUNT_LISTS)
+    return AskedAwsAccount(
+        ("accounts", aws_account) if aws_account else (),
+        region=region or settings.region or config.get("region") or first_variable(REGION_VARIABLES),
+        profile=settings.profile or config.get("profile") or first_variable(PROFILE_VARIABLES),
+        role_arn=settings.assume_role_arn,
+        allowed=allowed,
+        forbidden=forbidden,
+    )
 
 
 class Question(NamedTuple):
