@@ -19,7 +19,7 @@ from irsa.rules.unknown import SECRET, Unknown, without_places
 from irsa_config.loading import LoadedSettings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.project_file import stack_folder
-from irsa_config.provider_settings import ACCOUNT_LISTS, account_id_mistakes, lists_mistake
+from irsa_config.provider_settings import ACCOUNT_LISTS, list_mistakes
 from irsa_config.scalars import parsed
 from irsa_config.stack import Stack
 from irsa_config.stack_file import StackFile, located
@@ -60,11 +60,7 @@ def load_settings(folder: Path) -> StackSettings:
     aws = aws_settings()
     secrets = _secret_variables(values, file)
     examination = examine(meant, folder, aws["region"], allowed=aws[ACCOUNT_LISTS[0]], secrets=secrets)
-    for name in ACCOUNT_LISTS:
-        wrong += [LocatedMistake((), each) for _, each in account_id_mistakes(name, aws[name])]
-    if both := lists_mistake(*(aws[name] for name in ACCOUNT_LISTS)):
-        wrong.append(LocatedMistake((), both))
-    mistakes = [*wrong, *examination.mistakes]
+    mistakes = [*wrong, *list_mistakes({f"aws:{name}": aws[name] for name in ACCOUNT_LISTS}), *examination.mistakes]
     if examination.stack is None or mistakes:
         check = commands.check(file.name, ".venv/bin/irsa") if file else ""
         hint = f"\nto check it without the engine: {check}" if check else ""
