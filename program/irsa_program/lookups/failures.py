@@ -118,7 +118,7 @@ class Advice(NamedTuple):
     found: str
     allowed: str
     fix: str
-    rule: str = live_rules.CREDENTIALS
+    rule: str = "error"
 
 
 # A mistake of the credentials, the account or the connection is the same for every question to the same AWS account,
@@ -135,6 +135,7 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
             found,
             "valid credentials that pulumi finds, and a clock within 5 minutes of AWS's",
             "sign in again, or correct the keys, aws:profile, the region or the clock; then check: {check}",
+            live_rules.CREDENTIALS,
         )
         for cause, found in CREDENTIALS_FOUND.items()
     },
@@ -142,12 +143,12 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
         "the AWS profile {about} does not exist",
         "a profile of the AWS configuration files",
         f"correct its name; these exist: {commands.list_profiles()}",
+        live_rules.CREDENTIALS,
     ),
     Cause.REGION_MISSING: Advice(
         "no AWS region is set",
         "a region in aws:region or AWS_REGION",
         "set it in the stack file, such as `aws:region: us-west-2`",
-        "error",
     ),
     Cause.WRONG_AWS_ACCOUNT: Advice(
         "the AWS credentials are of AWS account {about}, which the stack refuses",
@@ -159,19 +160,16 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
         "the certificate of AWS's endpoint is not trusted: {said}",
         "a certificate that this machine trusts",
         "where a proxy replaces certificates, set aws:customCaBundle and AWS_CA_BUNDLE to the file of its CA",
-        "error",
     ),
     Cause.NO_CONNECTION: Advice(
         "no connection to AWS for {account}: {said}",
         "an answer of AWS",
         "check the network, HTTPS_PROXY, AWS_ENDPOINT_URL and the name of the region, and run again",
-        "error",
     ),
     Cause.THROTTLED: Advice(
         "AWS throttles the requests to {account}: {said}",
         "fewer requests at one time",
         "run again in a minute; `aws:maxRetries: 5` in the stack file has this said sooner: remove it afterwards",
-        "error",
     ),
     Cause.ROLE_NOT_ASSUMABLE: Advice(
         "the role {role} cannot be assumed: {said}",
@@ -184,13 +182,11 @@ DENIED_ADVICE = Advice(
     "AWS denies {action} for {subject} ({account}){to_whom}",
     "credentials that may call {action}",
     "allow it to these credentials: docs/permissions/iam-deployer.json lists what a stack needs",
-    "error",
 )
 UNKNOWN_ADVICE = Advice(
     "cannot read {subject} ({account}): {said}",
     "an answer to {action}",
     "run again, or sign in again; then check: {check}",
-    "error",
 )
 
 
