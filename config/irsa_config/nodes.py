@@ -229,15 +229,15 @@ class NodeReader:
         """Return the value of a scalar; where its quotes are missing, the text that is there."""
         text = node.value
         value = text if _is_text(node) else scalar(text)
-        is_date = value is WRONG
-        if is_date and not self._is_used:
+        is_other = value is WRONG
+        if is_other and not self._is_used:
             return value
         if value is None or isinstance(value, bool) or str(value) == text:
             return value
         is_refused = isinstance(value, float) and not math.isfinite(value)
-        # What takes no strings takes numbers in any spelling, and its model refuses the rest.
-        if type_at(tuple(self._path)) not in (str, Any) if self._is_ours else not (is_refused or is_date):
-            return text if is_date else value
+        # Its model refuses what is no string where none is taken.
+        if type_at(tuple(self._path)) not in (str, Any) if self._is_ours else not (is_refused or is_other):
+            return text if is_other else value
         why = "for which the engine refuses the whole file" if is_refused else f"which YAML reads as {read_as(text)}"
         # In place of a date, the engine writes it with blanks and its zone, which is not what was meant.
         fix = f'write what is meant in quotes: "{text[:10]}"' if " " in text else f'put it in quotes: "{text}"'

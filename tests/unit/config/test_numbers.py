@@ -80,7 +80,7 @@ OWNER, TIME = "role: {tags: {owner: X}}", "trust: {conditions: {DateLessThan: {a
     [
         ("2026-12-31T23:59:59Z", "a date"),
         ("2026-12-31", "a date"),
-        ("010", "8"),
+        ("010", "another number"),
         (".inf", ""),
     ],
 )
