@@ -35,7 +35,7 @@ class LocatedMistake(NamedTuple):
         if not self.place:
             return ""
         first = str(self.place[0])
-        return first if first.startswith("kubernetes:") else f"irsa:{path_of(self.place)}"
+        return first if ":" in first else f"irsa:{path_of(self.place)}"
 
     @property
     def where(self) -> str:

@@ -14,7 +14,7 @@ from irsa.rules.unknown import SECRET, WRONG, Unknown
 from irsa_config.engine_files import refusal, setting_of
 from irsa_config.key_types import type_at
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.scalars import DATE, PRINTED, other_key, parsed, scalar
+from irsa_config.scalars import other_key, parsed, read_as, scalar
 
 # What libyaml says beyond a thousand levels.
 LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
@@ -229,22 +229,19 @@ class NodeReader:
         """Return the value of a scalar; where its quotes are missing, the text that is there."""
         text = node.value
         value = text if _is_text(node) else scalar(text)
-        is_printed, is_date = bool(PRINTED.fullmatch(text)), value is WRONG
-        if is_date and not self._is_used:
+        is_other = value is WRONG
+        if is_other and not self._is_used:
             return value
-        if value is None or isinstance(value, bool) or (str(value) == text and not is_printed):
+        if value is None or isinstance(value, bool) or str(value) == text:
             return value
         is_refused = isinstance(value, float) and not math.isfinite(value)
-        # What takes no strings takes numbers in any spelling, and its model refuses the rest.
-        if type_at(tuple(self._path)) not in (str, Any) if self._is_ours else not (is_refused or is_date):
-            return text if is_date else value
-        reads = f"which YAML reads as {DATE if is_date else value}"
-        why = "for which the engine refuses the whole file" if is_refused else reads
-        mistake = Mistake(f"{text} without quotes, {why}", "a string", f'put it in quotes: "{text}"')
-        if is_printed:
-            found = f"{text}, which the engine wrote in place of a date without quotes"
-            mistake = Mistake(found, "a string", f'write what is meant in quotes, such as "{text[:10]}"')
-        self.complain(mistake, node)
+        # Its model refuses what is no string where none is taken.
+        if type_at(tuple(self._path)) not in (str, Any) if self._is_ours else not (is_refused or is_other):
+            return text if is_other else value
+        why = "for which the engine refuses the whole file" if is_refused else f"which YAML reads as {read_as(text)}"
+        # In place of a date, the engine writes it with blanks and its zone, which is not what was meant.
+        fix = f'write what is meant in quotes: "{text[:10]}"' if " " in text else f'put it in quotes: "{text}"'
+        self.complain(Mistake(f"{text} without quotes, {why}", "a string", fix), node)
         return text if self._is_ours else WRONG
 
     def _below(self, step: str | int, node: Any) -> Any:

@@ -7,7 +7,6 @@ import json
 import math
 import re
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 from irsa.rules.mistakes import Mistake
@@ -22,46 +21,16 @@ WORDS = {
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
 }
-INTEGER = re.compile("[-+]?(0[bB][01]+|0[oO]?[0-7]+|0[xX][0-9a-fA-F]+|0|[1-9][0-9]*)")
-FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-# A date; with T a time and its zone, with blanks a time without one.
-TIME = re.compile(
-    "([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
-    "(?:(?:([Tt])| +)([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]+))?"
-    "(?(4)(?:Z|([-+](?:[01][0-9]|2[0-4])):([0-5][0-9]|60))))?"
+# Numbers in every spelling that the engine takes, without underscores.
+NUMBER = re.compile(
+    r"[-+]?(0[bB][-+]?[01]+|0[oO]?[-+]?[0-7]+|0[xX][0-9a-fA-F]+|(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?)"
 )
-# As Go prints it: `pulumi config set` saves the whole file, and writes this in place of one without quotes.
-PRINTED = re.compile(
-    "[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)? [-+][0-9]{4} ([-+][0-9]{4}|[A-Z]+)"
-)
-DATE = "a date"
+# A date with or without a time, and what `pulumi config set`, which saves the whole file, writes in its place.
+DATE = re.compile("[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ]+[0-9].*)?")
 
 
 def scalar(text: str) -> Any:
-    """Return the value of a scalar without quotes, as the program gets it; WRONG for a date: Go prints it anew."""
-    value = _resolved(text)
-    if isinstance(value, int) and value >= 2**63:
-        # The engine reads it, but what holds it passes on a float.
-        value = float(value)
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:  # noqa: PLR2004
-        # Go's JSON has an exponent only from 1e21 on, and no more digits than tell the number from others.
-        return int(Decimal(repr(value)))
-    return value
-
-
-def other_key(name: str) -> Mistake | None:
-    """Return a mistake where the engine may make another key of one without quotes: 1227433179 of 011112222333."""
-    value = _resolved(name)
-    kept = str(value).lower() if isinstance(value, bool) else str(value)
-    if kept == name and not isinstance(value, float):
-        return None
-    read = DATE if value is WRONG else json.dumps(scalar(name))
-    found = f"the key {name} without quotes, which YAML reads as {read}"
-    return Mistake(found, "keys that are strings", f'put it in quotes: "{name}"')
-
-
-def _resolved(text: str) -> Any:
-    """Return what yaml.v3 makes of a scalar.
+    """Return the value of a scalar without quotes; WRONG for a date or a number that the engine may print anew.
 
     https://github.com/go-yaml/yaml/blob/v3/resolve.go
     """
@@ -69,20 +38,27 @@ def _resolved(text: str) -> Any:
         return WORDS[text]
     if text[0] not in "0123456789-+.":
         return text
-    if TIME.fullmatch(text):
-        return WRONG
-    # It reads 0b-1, where the prefix is of lower case.
-    plain = re.sub("^(0[bo])([-+])", r"\2\1", text.replace("_", ""))
-    try:
-        if INTEGER.fullmatch(plain):
-            number = int(re.sub("^([-+]?)0(?=[0-7])", r"\g<1>0o", plain), 0)
-            if -(2**63) <= number < 2 ** (63 if plain[0] == "+" else 64):
-                return number
-        # Behind a point, underscores stand between digits only.
-        decimal = float(text if text[0] == "." else plain) if FLOAT.fullmatch(plain) else math.inf
-    except ValueError:
-        return text
-    return text if math.isinf(decimal) else decimal
+    if re.fullmatch("0|-?[1-9][0-9]{0,17}", text):
+        return int(text)
+    if re.fullmatch("-?(0|[1-9][0-9]{0,9})[.][0-9]{0,4}[1-9]", text):
+        return float(text)
+    return WRONG if DATE.fullmatch(text) or NUMBER.fullmatch(text.replace("_", "")) else text
+
+
+def read_as(text: str) -> str:
+    """Return what the engine makes of a scalar without quotes, for messages."""
+    value = scalar(text)
+    return json.dumps(value) if value is not WRONG else "a date" if DATE.fullmatch(text) else "another number"
+
+
+def other_key(name: str) -> Mistake | None:
+    """Return a mistake where the engine may make another key of one without quotes: 1227433179 of 011112222333."""
+    value = scalar(name)
+    kept = str(value).lower() if isinstance(value, bool) else str(value)
+    if kept == name and not isinstance(value, float):
+        return None
+    found = f"the key {name} without quotes, which YAML reads as {read_as(name)}"
+    return Mistake(found, "keys that are strings", f'put it in quotes: "{name}"')
 
 
 def parsed(text: str, complain: Callable[[Mistake], None] = lambda _: None) -> Any:

@@ -16,8 +16,7 @@ from irsa_config.key_types import keys_at
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.nodes import LIBYAML_TOO_DEEP, NodeReader, composed, line_in, text_of, without_quotes
 from irsa_config.project_file import project_folder
-from irsa_config.provider_settings import ACCOUNT_LISTS, PROVIDERS, account_id_mistakes, lists_mistake, region_of
-from irsa_config.scalars import parsed
+from irsa_config.provider_settings import PROVIDERS, region_of
 
 IN_FILE = "a stack file: a mapping with `config:`"
 
@@ -139,9 +138,6 @@ class StackFile:
             settings[name] = self._setting(name, setting, node)
         self.settings = settings
         self.mistakes += [LocatedMistake(*each) for each in misplaced]
-        lists = [f"aws:{name}" for name in ACCOUNT_LISTS]
-        if both := lists_mistake(*(self.providers.get(name) for name in lists)):
-            self._complain(both, self._settings[lists[-1]][0].start_mark.line + 1)
 
     def _config(self, config: Any, theirs: NodeReader) -> Iterator[tuple[Any, Any, str]]:
         """Yield the irsa settings with their names; look at the other keys."""
@@ -155,10 +151,7 @@ class StackFile:
             if namespace in PROVIDERS:
                 self.providers[name] = value
                 self._settings[name] = (key, node)
-            if namespace == "aws" and setting in ACCOUNT_LISTS:
-                for item, mistake in account_id_mistakes(setting, parsed(value) if isinstance(value, str) else value):
-                    self._complain(mistake, line_in(node, item, key))
-            elif name == "aws:region":
+            if name == "aws:region":
                 try:
                     self.region = region_of(value)
                 except Mistake as mistake:

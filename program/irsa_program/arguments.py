@@ -1,7 +1,6 @@
 """A binding of a stack file as arguments of ServiceAccountRole, with values for its variables and clusters; pure."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from irsa.add_ons.parameters import CLUSTER_NAMES
 from irsa.fields import OF_A_ROLE
@@ -13,24 +12,12 @@ from irsa.rules.arns import iam_arn
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.mistakes import Located, Mistake, Written, listed, path_of
 from irsa.rules.unknown import WRONG, Unknown, has_unknown, is_there, known_or, sampled
-from irsa.spec import Spec
 from irsa_config.argument_places import place_of, spelled
 from irsa_config.arguments_with_variables import with_variables_replaced
 from irsa_config.reading import read_binding
 from irsa_config.stack import Binding, Stack
 from irsa_config.variables import Values, replaced
 from irsa_program.lookups.values import NOBODY, UNKNOWN_PROVIDER, Lookups, ResolvedAwsAccount
-
-
-class PlannedBinding(NamedTuple):
-    """What a binding declares of its role."""
-
-    binding: Binding
-    declared: ServiceAccountRole
-    """The arguments, with a marker in place of what is wrong."""
-    spec: Spec
-    cluster_names: Sequence[str]
-    """Names of the clusters whose service accounts the role trusts."""
 
 
 class PolicyKey(Written):
@@ -50,7 +37,7 @@ def variables_of(binding: Binding, stack: Stack, lookups: Lookups) -> Values:
         **({"account": identity.account_id} if identity else {}),
         **({"region": lookups.region} if lookups.region else {}),
         **({"partition": identity.partition} if identity else {}),
-        "cluster": _cluster_name(binding, stack, lookups),
+        "cluster": _cluster_name(binding, stack),
         **stack.variables,
     }
 
@@ -60,7 +47,7 @@ def _aws_account(binding: Binding, lookups: Lookups) -> ResolvedAwsAccount:
     return NOBODY if isinstance(key, Unknown) else lookups.aws_accounts.get(key, NOBODY)
 
 
-def _cluster_name(binding: Binding, stack: Stack, lookups: Lookups) -> "str | Unknown | Mistake":
+def _cluster_name(binding: Binding, stack: Stack) -> "str | Unknown | Mistake":
     """Return the name of a binding's only cluster, or why there is none."""
     clusters = stack.clusters_of(binding)
     if has_unknown(binding.clusters):
@@ -68,9 +55,9 @@ def _cluster_name(binding: Binding, stack: Stack, lookups: Lookups) -> "str | Un
     if len(clusters) > 1:
         found = f"${{cluster}}, with several clusters: {listed(clusters)}"
         return Mistake(found, "the name of one cluster", "write the name itself, or a binding for each cluster")
-    name = lookups.clusters[clusters[0]].name if clusters else None
-    if name or not clusters or has_unknown(stack.clusters_by_key[clusters[0]].name):
-        return name or WRONG
+    name = stack.clusters_by_key[clusters[0]].name if clusters else WRONG
+    if name is not None:
+        return name
     place = path_of(stack.place_of_cluster(clusters[0]))
     found, fix = f"${{cluster}}, and irsa:{place} has no name", f"add name to irsa:{place}, or write the name itself"
     return Mistake(found, "the name of the EKS cluster", fix)
@@ -101,7 +88,7 @@ def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> tuple[Servi
     known = reader.read(looked_up, ServiceAccountRole)
     arguments |= {name: getattr(known, name) for name in looked_up}
     found += [(place_of(at), each) for at, each in reader.mistakes]
-    declared, unnamed = _with_clusters(ServiceAccountRole.of(arguments), binding, stack, lookups)
+    declared, unnamed = _with_clusters(ServiceAccountRole.of(arguments), binding, stack)
     found += unnamed
     if exists:
         found += _partition_of_role(declared.role.arn, lookups)
@@ -111,13 +98,12 @@ def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> tuple[Servi
 
 
 def _with_clusters(
-    declared: ServiceAccountRole, binding: Binding, stack: Stack, lookups: Lookups
+    declared: ServiceAccountRole, binding: Binding, stack: Stack
 ) -> tuple[ServiceAccountRole, list[Located]]:
     """Return the arguments with the names of the clusters for each add-on that takes them, and what has no name."""
     found: list[Located] = []
-    clusters = stack.clusters_of(binding)
-    # Of a cluster that has none, the name is never known.
-    without = [key for key in clusters if not lookups.clusters[key].name and stack.clusters_by_key[key].name is None]
+    names = {key: stack.clusters_by_key[key].name for key in stack.clusters_of(binding)}
+    without = [key for key, name in names.items() if name is None]
     for place, settings, each in add_ons_of(declared):
         if CLUSTER_NAMES not in each.parameters or {CLUSTER_NAMES, "scope"} & settings.written().keys():
             continue
@@ -126,8 +112,7 @@ def _with_clusters(
             what = f"{each.name} without clusterNames, for irsa:{cluster}, which has no name"
             fix = f"add name to irsa:{cluster}, or write clusterNames"
             found.append((place, Mistake(what, "the names of its EKS clusters", fix)))
-        named = [lookups.clusters[key].name or WRONG for key in clusters] or WRONG
-        declared = declared.put((*place, CLUSTER_NAMES), named)
+        declared = declared.put((*place, CLUSTER_NAMES), [name or WRONG for name in names.values()] or WRONG)
     return declared, found
 
 

@@ -16,7 +16,7 @@ from irsa_config.engine_files import VARIABLES, refusal
 from irsa_config.lint import fails
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.project_file import STACK_FILE, ProjectSettings, project_above, project_settings, stack_folder, unread
-from irsa_config.provider_settings import ACCOUNT_LISTS, lists_mistake
+from irsa_config.provider_settings import list_mistakes
 from irsa_config.stack_file import StackFile, located
 from irsa_config.team_files import is_team_file
 from irsa_program.examine import Examination, examine
@@ -199,13 +199,10 @@ def _report_of(file: StackFile, live: bool) -> FileReport:
         return FileReport(file.name, 0, unexamined, not_checked=["all else in this file"])
     region, providers = file.region or project.region, {**project.providers, **file.providers}
     known_region = region if isinstance(region, str) else None
-    allowed, forbidden = (providers.get(f"aws:{name}") for name in ACCOUNT_LISTS)
+    allowed = providers.get("aws:allowedAccountIds")
     examination = examine({**project.settings, **file.settings}, file.folder, known_region, allowed=allowed)
-    # One of them may be in Pulumi.yaml; the stack file says it of both that are in it.
-    in_one_file = {f"aws:{name}" for name in ACCOUNT_LISTS} <= file.providers.keys()
-    conflict = None if in_one_file else lists_mistake(allowed, forbidden)
-    both = [LocatedMistake((), conflict)] if conflict else []
-    mistakes = [*file.mistakes, *project.mistakes, *placed([*both, *examination.mistakes], file)]
+    of_values = placed([*list_mistakes(providers), *examination.mistakes], file)
+    mistakes = [*file.mistakes, *project.mistakes, *of_values]
     warnings, has_looked = [each for each in examination.warnings if not fails(each)], True
     not_checked = [*filter(None, [project.not_checked]), *examination.not_checked]
     # Where AWS is asked, they are compared.

@@ -69,7 +69,9 @@ def create_oidc_providers(stack: Stack, lookups: Lookups) -> dict[str, pulumi.Ou
     return made
 
 
-async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
+async def create(
+    plan: Plan, stack: Stack, lookups: Lookups, warnings: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> None:
     """Create what is planned, show the warnings of each binding, and export the stack's outputs."""
     namespaces: dict[PlannedNamespace, pulumi.Resource] = {}
     # By the binding's key: the component with its role.
@@ -113,7 +115,7 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
         with_denied = {**bindings[key], "deniedSubjects": roles[key].denied_subjects}
         bindings[key] = pulumi.Output.all(**with_denied).apply(_without_nothing_denied) if is_later else with_denied
     pulumi.export("bindings", bindings)
-    values = {key: of_binding(plan.bindings[key], role.annotations) for key, role in roles.items()}
+    values = {key: of_binding(plan.bindings[key], stack, role.annotations) for key, role in roles.items()}
     pulumi.export("helmValues", {key: each for key, each in values.items() if each is not None})
 
 

@@ -10,13 +10,13 @@ from irsa.rules.mistakes import path_of
 from irsa.rules.unknown import SECRET
 from irsa_config.arguments_with_variables import values_with_variables
 from irsa_config.lint import lint, silence_reason
-from irsa_config.lint.checked import CheckedBinding, CheckedStack
+from irsa_config.lint.checked import CheckedStack
 from irsa_config.loading import LoadedSettings, read_settings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Stack
 from irsa_config.variables import references
 from irsa_program.lookups.values import unanswered
-from irsa_program.plan import Plan, plan
+from irsa_program.plan import plan
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def examine(
     # Of a secret that is refused where it is, all is said.
     refused = {each.place for each in (*settings.mistakes, *planned.mistakes)}
     secrets = [f"irsa:{path_of(place)}: a secret" for place in settings.secrets if place not in refused]
-    warnings = lint(_checked(settings, planned, complete=not (mistakes or secrets)))
+    warnings = lint(CheckedStack(stack, planned.bindings, complete=not (mistakes or secrets)))
     remaining: list[LocatedMistake] = []
     silenced: list[tuple[LocatedMistake, str]] = []
     for warning in settings.placed(warnings):
@@ -80,13 +80,6 @@ def examine(
     wrong = {place[:2] for place in refused}
     not_compared = settings.placed(each for each in planned.not_compared if each.place[:2] not in wrong)
     return Examination(good, settings, mistakes, remaining, silenced, not_checked, not_compared)
-
-
-def _checked(settings: LoadedSettings, planned: Plan, complete: bool) -> CheckedStack:
-    bindings = {
-        key: CheckedBinding(key, each.binding, each.declared, each.spec) for key, each in planned.bindings.items()
-    }
-    return CheckedStack(settings.stack, bindings, complete)
 
 
 def _secret_variables(settings: LoadedSettings) -> Iterator[str]:

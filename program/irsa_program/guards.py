@@ -12,10 +12,10 @@ from irsa.rules.mistakes import Place, path_of
 from irsa.rules.unknown import OUTPUT, Unknown, has_unknown, known_or
 from irsa.ways import POD_IDENTITY, Identity
 from irsa_config.argument_places import place_of
+from irsa_config.lint.checked import CheckedBinding
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import Guard
 from irsa_config.stack import Stack
-from irsa_program.arguments import PlannedBinding
 from irsa_program.logical_names import in_cluster
 from irsa_program.lookups.values import Lookups
 
@@ -51,7 +51,7 @@ def guard_place(stack: Stack, cluster: str) -> Place:
 
 
 def planned_guards(
-    stack: Stack, lookups: Lookups, bindings: Mapping[str, PlannedBinding]
+    stack: Stack, lookups: Lookups, bindings: Mapping[str, CheckedBinding]
 ) -> tuple[Sequence[PlannedGuard], Sequence[LocatedMistake]]:
     """Return the guard of each cluster that has one, and what is wrong with them."""
     guards, mistakes = [], []
@@ -98,7 +98,7 @@ def _in_file(at: Place) -> Place:
     return () if at[:1] == ("service_accounts",) else place_of(at, OF_A_GUARD)
 
 
-def _guarded(planned: PlannedBinding) -> GuardedAccount | None:
+def _guarded(planned: CheckedBinding) -> GuardedAccount | None:
     """Return the service account of a binding; None without one that is known."""
     identity, declared = planned.binding.identity, planned.declared
     account_of = declared.service_account

@@ -8,14 +8,16 @@ from irsa.role.add_ons import add_ons_of
 from irsa.rules.leaves import strings_of
 from irsa.rules.subjects import is_pattern
 from irsa.rules.unknown import known_or
-from irsa_program.arguments import PlannedBinding
+from irsa_config.lint.checked import CheckedBinding
+from irsa_config.stack import Stack
 
 
-def of_binding(planned: PlannedBinding, annotations: Any) -> Any:
+def of_binding(planned: CheckedBinding, stack: Stack, annotations: Any) -> Any:
     """Return the values, for an add-on that names its cluster by the name of each; None where there are none.
 
     Args:
         planned: The binding.
+        stack: The stack, with its clusters.
         annotations: Those of its service account, which may be an output.
     """
     declared, account = planned.declared, planned.declared.service_account
@@ -35,8 +37,7 @@ def of_binding(planned: PlannedBinding, annotations: Any) -> Any:
     }
     given = settings.written()
     values |= {name: [kind.value(each) for each in given[name]] for name, kind in PARAMETERS.items() if name in given}
-    of_clusters = {
-        name: helm_values(one.helm_values, {**values, "cluster_name": name}) for name in planned.cluster_names
-    }
+    cluster_names = [stack.clusters_by_key[key].name or "" for key in stack.clusters_of(planned.binding)]
+    of_clusters = {name: helm_values(one.helm_values, {**values, "cluster_name": name}) for name in cluster_names}
     names_its_cluster = "${clusterName}" in str(one.helm_values)
     return of_clusters if names_its_cluster and len(of_clusters) > 1 else next(iter(of_clusters.values()))

@@ -21,9 +21,10 @@ from irsa.spec import Spec, read
 from irsa.ways import POD_IDENTITY, Identity
 from irsa_config.argument_places import place_of, spelled
 from irsa_config.beyond_limits import Asked, NotComparedMistake, beyond_limits
+from irsa_config.lint.checked import CheckedBinding
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Binding, Stack
-from irsa_program.arguments import PlannedBinding, declared_of, variables_of
+from irsa_program.arguments import declared_of, variables_of
 from irsa_program.guards import PlannedGuard, planned_guards
 from irsa_program.logical_names import identified, in_cluster
 from irsa_program.lookups.values import NOBODY, AwsIdentity, Lookups, account_id_of
@@ -99,7 +100,7 @@ class Plan(NamedTuple):
     """
 
     components: Sequence[PlannedComponent]
-    bindings: Mapping[str, PlannedBinding]
+    bindings: Mapping[str, CheckedBinding]
     mistakes: Sequence[LocatedMistake]
     guards: Sequence[PlannedGuard] = ()
     not_compared: Sequence[LocatedMistake] = ()
@@ -108,7 +109,7 @@ class Plan(NamedTuple):
 def plan(stack: Stack, lookups: Lookups) -> Plan:
     """Return the components of all bindings, and all mistakes in them."""
     components: list[PlannedComponent] = []
-    bindings: dict[str, PlannedBinding] = {}
+    bindings: dict[str, CheckedBinding] = {}
     # The service accounts in several clusters have the same settings, and so the same mistakes.
     mistakes: dict[tuple[object, ...], LocatedMistake] = {}
     for key, binding in stack.bindings.items():
@@ -147,7 +148,7 @@ def with_oidc_providers(planned: Plan, made: Mapping[Any, object], stack: Stack,
 
 def _of_binding(
     key: str, binding: Binding, stack: Stack, lookups: Lookups
-) -> tuple[PlannedBinding, list[PlannedComponent], list[Located]]:
+) -> tuple[CheckedBinding, list[PlannedComponent], list[Located]]:
     """Return what a binding declares, its components, and what is wrong with them."""
     declared, found = declared_of(binding, stack, lookups)
     planned: list[PlannedComponent] = []
@@ -170,8 +171,7 @@ def _of_binding(
         variables = variables_of(binding, stack, lookups)
         asked = Asked(binding, declared, [each.spec for each in planned], binding.limits, variables)
         found += beyond_limits(asked)
-    clusters = [lookups.clusters[name].name for name in stack.clusters_of(binding)]
-    return PlannedBinding(binding, marked, planned[0].spec, clusters), planned, found
+    return CheckedBinding(binding, marked, planned[0].spec), planned, found
 
 
 def _providers_not_allowed(stack: Stack, lookups: Lookups) -> Iterator[Located]:
@@ -194,7 +194,7 @@ def _clusters_without_name(stack: Stack) -> Iterator[Located]:
             yield stack.place_of_cluster(key), Mistake(found, "the name of the EKS cluster, which has its ARN", fix)
 
 
-def _taken(bindings: Mapping[str, PlannedBinding], stack: Stack, lookups: Lookups) -> Iterator[tuple[str, Located]]:
+def _taken(bindings: Mapping[str, CheckedBinding], stack: Stack, lookups: Lookups) -> Iterator[tuple[str, Located]]:
     """Yield the roles and policies whose name another binding has in the same AWS account; IAM ignores case.
 
     Two keys may be of one AWS account. A document that is too long has a policy for each part, of which the first has

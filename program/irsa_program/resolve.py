@@ -4,10 +4,8 @@ They block, and each blocking call runs all waiting tasks of the SDK. So they co
 """
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -15,18 +13,18 @@ import pulumi_kubernetes as kubernetes
 from irsa.rules.arns import issuer_host_path
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import ClusterKeys
-from irsa_program.lookups.access import Access, asked_aws_account, aws_settings, kubernetes_inputs
-from irsa_program.lookups.failures import Question, aws_mistake
+from irsa_program.lookups import live_rules
+from irsa_program.lookups.access import Access, aws_settings, kubernetes_inputs
+from irsa_program.lookups.failures import Question, asked_aws_account, aws_mistake
 from irsa_program.lookups.imported import import_differences, imports
 from irsa_program.lookups.plugins import Plugins, read_imports
-from irsa_program.lookups.questions import LookupFailure, Questions
+from irsa_program.lookups.questions import Questions
 from irsa_program.lookups.values import Lookups, ResolvedCluster, needs_of
 from irsa_program.plan import Plan, PlannedComponent
 from irsa_program.settings import StackSettings
 from irsa_world.exits import CouldNotLookError
 
 CONCURRENT = 8
-ANSWER = TypeVar("ANSWER")
 
 
 def resolve(settings: StackSettings, access: Access) -> Lookups:
@@ -39,21 +37,14 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
     needs, clusters = needs_of(stack), stack.clusters_by_key
     plugins = Plugins(stack, access)
     ask = Questions(stack, needs, plugins, aws_settings())
-    failures = {str(mistake): mistake for mistake in [*access.aws_accounts.values(), *access.clusters]}
-
-    def answer(_rule: str, question: Callable[[], ANSWER], /) -> ANSWER | None:
-        try:
-            return question()
-        except LookupFailure as failure:
-            failures[str(failure.mistake)] = failure.mistake
-            return None
-
-    found = ask.lookups(answer, [key for key in needs.variables if key in needs.account_ids])
-    providers = {key: answer("", partial(plugins.aws_provider, key)) for key in needs.variables}
+    found = ask.lookups([key for key in needs.variables if key in needs.account_ids])
+    providers = {key: ask.answer(live_rules.CREDENTIALS, partial(plugins.aws_provider, key)) for key in needs.variables}
     in_use = [(key, cluster.kubernetes) for key, cluster in clusters.items() if key in needs.kubernetes]
     by_eks = [key for key, its_access in in_use if its_access and its_access.eks]
-    kubeconfigs = {key: answer("", partial(ask.eks_kubeconfig, key)) for key in by_eks}
-    if failures:
+    unreachable = live_rules.CLUSTER_UNREACHABLE
+    kubeconfigs = {key: ask.answer(unreachable, partial(ask.eks_kubeconfig, key)) for key in by_eks}
+    every = [*access.aws_accounts.values(), *access.clusters, *ask.failures]
+    if failures := {str(mistake): mistake for mistake in every}:
         heading = f"{len(failures)} look-up{'s' if len(failures) > 1 else ''} failed"
         raise pulumi.RunError("\n".join([heading, *(f"  {mistake}" for mistake in settings.placed(failures.values()))]))
     resolved = {**found.clusters}

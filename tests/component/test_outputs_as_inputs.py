@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 SHOWCASE = yaml.safe_load((ROOT / "Pulumi.showcase.yaml").read_text())["config"]
 VALUES = {key.removeprefix("irsa:"): value for key, value in SHOWCASE.items() if key.startswith("irsa:")}
 STACK = examine(VALUES, ROOT).settings.stack
-KNOWN: dict[str | None, ResolvedAwsAccount] = {None: ResolvedAwsAccount(AwsIdentity("111122223333", "aws"), None)}
+KNOWN: dict[str | None, ResolvedAwsAccount] = {None: ResolvedAwsAccount(AwsIdentity("111122223333", "aws"))}
 LOOKUPS = unanswered(STACK, "us-west-2")._replace(aws_accounts=KNOWN)
 
 

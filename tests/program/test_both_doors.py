@@ -355,8 +355,8 @@ def judged(world: World, values: dict[str, Any]) -> tuple[set[Place], set[Place]
     arn = CLUSTER_ARN.replace("111122223333", world.numbers[stack.clusters_by_key["cluster"].aws_account])
     found = Lookups(
         "us-west-2",
-        {key: ResolvedAwsAccount(identity, None) for key, identity in known.items()},
-        {"cluster": ResolvedCluster("my-cluster", None, CLUSTER["oidcIssuer"], arn)},
+        {key: ResolvedAwsAccount(identity) for key, identity in known.items()},
+        {"cluster": ResolvedCluster(CLUSTER["oidcIssuer"], arn)},
         {("cluster", key): PROVIDER.replace("111122223333", number) for key, number in world.numbers.items()},
     )
     return {each.place for each in examined.mistakes}, {each.place for each in plan(stack, found).mistakes}

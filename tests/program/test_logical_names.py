@@ -33,10 +33,7 @@ ACCOUNTS = {
 
 CLUSTERS = {
     key: ResolvedCluster(
-        key,
-        None,
-        f"https://oidc.eks.us-west-2.amazonaws.com/id/{key}",
-        f"arn:aws:eks:us-west-2:111122223333:cluster/{key}",
+        f"https://oidc.eks.us-west-2.amazonaws.com/id/{key}", f"arn:aws:eks:us-west-2:111122223333:cluster/{key}"
     )
     for key in ("cluster", "blue", "green")
 }

@@ -169,11 +169,8 @@ def truths(draw: st.DrawFn, stack: Stack, region: str | None) -> Lookups:
             issuers[key] = each.oidc_issuer
     return Lookups(
         region,
-        {key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()},
-        {
-            key: ResolvedCluster(each.name if isinstance(each.name, str) else "", None, issuers[key])
-            for key, each in clusters.items()
-        },
+        {key: ResolvedAwsAccount(identity) for key, identity in identities.items()},
+        {key: ResolvedCluster(issuers[key]) for key in clusters},
         {
             (key, aws_account): _provider(each, aws_account, identity, issuers[key])
             for key, each in clusters.items()

@@ -17,7 +17,7 @@ BLUE = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
 GREEN = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE22222222222222222222GREEN"
 GREEN_ISSUER = GREEN.partition("/")[2]
 APP = {"serviceAccount": {"name": "app", "namespace": "team-a"}}
-OWN = ResolvedAwsAccount(AwsIdentity("111122223333", "aws"), None)
+OWN = ResolvedAwsAccount(AwsIdentity("111122223333", "aws"))
 SEVERAL = {"blue": {"name": "my-cluster"}, "green": {"name": "other", "kubernetes": {"context": "green"}}}
 
 
@@ -26,12 +26,7 @@ def planned(values: dict[str, Any], **lookups: Any) -> Plan:
     stack = stack_of(values)
     names = {"cluster": BLUE} if stack.cluster else {"blue": BLUE, "green": GREEN}
     clusters = {
-        key: ResolvedCluster(
-            {"cluster": "my-cluster"}.get(key, key),
-            None,
-            f"https://{arn.partition('/')[2]}",
-            f"arn:aws:eks:us-west-2:111122223333:cluster/{key}",
-        )
+        key: ResolvedCluster(f"https://{arn.partition('/')[2]}", f"arn:aws:eks:us-west-2:111122223333:cluster/{key}")
         for key, arn in names.items()
     }
     found: dict[str, Any] = {
@@ -60,7 +55,7 @@ def test_two_keys_that_the_looked_up_account_makes_one_are_a_mistake() -> None:
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": {"StringEquals": keys}}
     document = {"Version": "2012-10-17", "Statement": [statement]}
     binding = {**APP, "inlinePolicies": {"p": {"document": document}}}
-    aws_account = ResolvedAwsAccount(AwsIdentity("999955556666", "aws"), None)
+    aws_account = ResolvedAwsAccount(AwsIdentity("999955556666", "aws"))
     (mistake,) = planned({"bindings": {"app": binding}}, aws_accounts={None: aws_account}).mistakes
 
     assert mistake.place == ("bindings", "app", "inlinePolicies", "p", "document", *part)
@@ -81,7 +76,7 @@ def test_an_add_on_knows_the_clusters_of_its_binding() -> None:
     found = planned({"clusters": SEVERAL, "bindings": bindings})
     given = {each.binding.key: each.spec.declared.at(("policies", 0, "cluster_names")) for each in found.components}
 
-    assert given == {"both": ["blue", "green"], "green": ["green"], "other": ["x"], "every": None}
+    assert given == {"both": ["my-cluster", "other"], "green": ["other"], "other": ["x"], "every": None}
 
 
 def test_an_add_on_of_a_cluster_without_a_name() -> None:

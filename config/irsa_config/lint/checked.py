@@ -19,7 +19,6 @@ from irsa_config.stack import Binding, Stack
 class CheckedBinding:
     """A binding; what is wrong or not known in it is a marker."""
 
-    key: str
     binding: Binding
     """Its settings, `irsa:defaults` merged into them."""
     declared: ServiceAccountRole
@@ -30,7 +29,7 @@ class CheckedBinding:
     @property
     def place(self) -> Place:
         """Its place in the settings."""
-        return ("bindings", self.key)
+        return ("bindings", self.binding.key)
 
     @functools.cached_property
     def role(self) -> JudgedRole:

@@ -26,7 +26,6 @@ class NameConflict(NamedTuple):
         instead: What to do in place of creating it.
         kept: What to do where the stack's state has it under another logical name, so that it goes.
         free: What may be created.
-        own: What may be created where the state has it.
     """
 
     rule: str
@@ -35,10 +34,9 @@ class NameConflict(NamedTuple):
     instead: str
     kept: str
     free: str = "a name that is not in use"
-    own: str = "a name of its own, also with import: what goes is deleted by its name"
 
 
-OTHER_NAME = "write another name; or leave the name out where it is automatic"
+OTHER_NAME = "write another name, also with import; or leave the name out where it is automatic"
 NAME_CONFLICTS = {
     types.ROLE: NameConflict(
         live_rules.ROLE_EXISTS,
@@ -60,7 +58,6 @@ NAME_CONFLICTS = {
         "serviceAccount",
         "set create: false to annotate it",
         CORRECTED_ISSUER,
-        own="a service account that `pulumi up` does not delete",
     ),
     types.POD_IDENTITY_ASSOCIATION: NameConflict(
         live_rules.ASSOCIATION_EXISTS,
@@ -68,7 +65,6 @@ NAME_CONFLICTS = {
         "",
         "adopt it, and its Pods get this role",
         "keep what names it: the cluster and the service account; or first remove it, in a change of its own",
-        ONE_ASSOCIATION,
         ONE_ASSOCIATION,
     ),
 }
@@ -94,7 +90,7 @@ def name_conflicts(
         found = (
             f"{about} is in this stack's state already, as {named(other.name)}, which goes at the end of `pulumi up`"
         )
-        yield finding(kind.rule, place, found, kind.own, kind.kept)
+        yield finding(kind.rule, place, found, kind.free, kind.kept)
     elif there and not created.import_id:
         found = f"{about} exists already{planned.where}, and this stack did not create it"
         by_id = f": podIdentity: {{importIds: {{{planned.cluster or ''}: {named(there)}}}}}"

@@ -23,7 +23,6 @@ from irsa_program.live.in_kubernetes import kubernetes_conflicts, namespace_conf
 from irsa_program.live.planned import PlannedStack
 from irsa_program.live.reader import CloudReader
 from irsa_program.lookups import live_rules
-from irsa_program.lookups.access import REGION_VARIABLES, first_variable
 from irsa_program.lookups.values import Lookups, completed, needs_of, trusts_providers, unanswered
 from irsa_program.plan import PlannedComponent, plan
 from irsa_world.exits import CouldNotLookError
@@ -103,7 +102,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     settings += [(f"kubernetes:{key}", kubernetes[key]) for key in sorted(kubernetes) if key != "kubeconfig"]
     if secret := [name for name, value in settings if SECRET in (value if isinstance(value, list) else [value])]:
         return LiveReport([], [], [f"AWS and Kubernetes: {listed(secret)}: a secret"], False)
-    aws["region"] = region or first_variable(REGION_VARIABLES)
+    aws["region"] = region
     reader = CloudReader(stack, needs_of(stack), aws, kubernetes, folder)
     with ThreadPoolExecutor(1) as pool:
         export = pool.submit(exported_state, name, folder)

@@ -12,7 +12,7 @@ from irsa_config.stack import Stack
 from irsa_program.guards import PlannedGuard
 from irsa_program.live.held import Held
 from irsa_program.live.reads import AwsReads, ClusterReads
-from irsa_program.lookups.access import asked_aws_account
+from irsa_program.lookups.failures import asked_aws_account
 from irsa_program.lookups.values import Lookups
 from irsa_program.plan import PlannedComponent, known_value
 from irsa_world.state.resource import Resource

@@ -13,15 +13,14 @@ from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.commands import UNKNOWN_CLUSTER
 from irsa.rules.mistakes import Place, named, path_of
-from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Stack
 from irsa_program.guards import PlannedGuard
-from irsa_program.live.cloud import LiveCloud
 from irsa_program.live.given_up import gives_up, whose_pods
 from irsa_program.live.guards import guard_modes
 from irsa_program.live.held import Held
 from irsa_program.live.reads import AwsReads, ClusterReads
 from irsa_program.lookups import access, live_rules
+from irsa_program.lookups.cloud import LiveCloud
 from irsa_program.lookups.failures import kubernetes_mistake
 from irsa_program.lookups.live_rules import finding
 from irsa_program.lookups.questions import LookupFailure, Questions
@@ -57,7 +56,7 @@ class CloudReader:
         self._clusters = stack.clusters_by_key
         self._cloud = LiveCloud(stack, aws, folder)
         self._ask = Questions(stack, needs, self._cloud, aws)
-        self.failures: list[LocatedMistake] = []
+        self.failures = self._ask.failures
         # Why questions that `pulumi up` does not ask have no answer, and whether one of them was allowed.
         self.not_checked: list[str] = []
         self.unanswered = self.has_answers = False
@@ -65,7 +64,7 @@ class CloudReader:
     def lookups(self) -> Lookups:
         """Return the look-ups of `pulumi up`, without Pulumi's objects, as far as they have an answer."""
         used = access.used_aws_accounts(self._stack, self._needs)
-        found = self._ask.lookups(self._answer, [key for key in self._needs.variables if key in used])
+        found = self._ask.lookups([key for key in self._needs.variables if key in used])
         # What the stack creates has the ARN that is known beforehand.
         providers = {pair: str(arn) for pair, arn in found.oidc_providers.items()}
         answered = {key: each for key, each in found.aws_accounts.items() if each.identity or key not in used}
@@ -99,9 +98,8 @@ class CloudReader:
         used = access.clusters_with_service_accounts(self._stack)
         clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
-            in_iam = {
-                key: pool.submit(self._aws_reads, live) for key, live in self._cloud.reached.items() if key in created
-            }
+            reached = [key for key in self._cloud.reached if key in created]
+            in_iam = {key: pool.submit(self._aws_reads, self._cloud.client(key)) for key in reached}
             in_clusters = {
                 key: pool.submit(self._cluster_reads, live, with_pods.get(key, set()), guarded.get(key))
                 for key, live in clusters.items()
@@ -112,15 +110,6 @@ class CloudReader:
             has_agent, associations = of_eks.result()
             found[key] = replace(found.get(key, ClusterReads()), has_agent=has_agent, associations=associations)
         return {key: future.result() for key, future in in_iam.items()}, found
-
-    def _answer(self, rule: str, question: Callable[[], Answer]) -> Answer | None:
-        """Return the answer of a look-up; a failure without a rule of its own gets this one."""
-        try:
-            return question()
-        except LookupFailure as failure:
-            mistake = failure.mistake
-            self.failures.append(mistake._replace(rule=rule) if mistake.rule == "error" else mistake)
-            return None
 
     def _optional(self, what: str, question: Callable[[], Answer]) -> Answer | None:
         """Return the answer to a question that `pulumi up` does not ask; None where there is none."""
@@ -184,7 +173,7 @@ class CloudReader:
         """Return the inputs of the cluster's Kubernetes provider, as `irsa_program.resolve` creates it."""
         kubernetes = self._clusters[key].kubernetes
         if kubernetes and kubernetes.eks:
-            kubeconfig = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.eks_kubeconfig, key))
+            kubeconfig = self._ask.answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.eks_kubeconfig, key))
             return None if kubeconfig is None else {"kubeconfig": kubeconfig}
         return access.kubernetes_inputs(self._clusters[key], self._kubernetes, self._folder)
 

@@ -6,38 +6,32 @@ stack refuses, if something is looked up in it. The Kubernetes plugin misses a c
 """
 
 import os
-import ssl
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pulumi
 
 from irsa.rules import commands
 from irsa.rules.mistakes import Place
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.models import AwsAccountKeys, ClusterKeys
+from irsa_config.models import ClusterKeys
 from irsa_config.provider_settings import ACCOUNT_LISTS
 from irsa_config.scalars import parsed
 from irsa_config.stack import Stack
 from irsa_program.lookups import live_rules
-from irsa_program.lookups.failures import OF_ACCOUNT, AskedAwsAccount, Question, aws_mistake
+from irsa_program.lookups.failures import OF_ACCOUNT, asked_aws_account
+from irsa_program.lookups.questions import LookupFailure, Questions
 from irsa_program.lookups.values import Needs, needs_of
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
 from irsa_world.state.resource import known_text
 
-if TYPE_CHECKING:
-    from irsa_world.live.aws import Caller
-
-# The variables that the AWS plugin reads where the setting is missing, by precedence.
-REGION_VARIABLES, PROFILE_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION"), ("AWS_PROFILE",)
 # With any other setting of the default provider, boto3 would ask with other credentials, or by another way.
 FOLLOWED = {"region", "profile", "allowedAccountIds", "forbiddenAccountIds", "defaultTags", "ignoreTags", "maxRetries"}
 # What boto3 and the AWS plugin cannot differ in, the same for every question; anything else is left to the plugin.
 CERTAIN = OF_ACCOUNT.keys() - {Cause.THROTTLED}
-OWN_BUNDLE = "AWS_CA_BUNDLE"
 IN_CLUSTER_VARIABLE = "KUBERNETES_SERVICE_HOST"
 
 
@@ -52,7 +46,7 @@ class Access(NamedTuple):
 
 def access_of(stack: Stack, folder: Path) -> Access:
     """Return which AWS accounts and clusters of the bindings cannot be reached."""
-    return Access(dict(_credential_mistakes(stack)), list(_kubeconfig_mistakes(stack, folder)))
+    return Access(dict(_credential_mistakes(stack, folder)), list(_kubeconfig_mistakes(stack, folder)))
 
 
 def aws_settings() -> dict[str, Any]:
@@ -62,45 +56,27 @@ def aws_settings() -> dict[str, Any]:
     return {"region": config.get("region"), "profile": config.get("profile"), **lists}
 
 
-def asked_aws_account(
-    aws_accounts: Mapping[str, AwsAccountKeys],
-    aws_account: str | None,
-    config: Mapping[str, Any],
-    region: str | None = None,
-) -> AskedAwsAccount:
-    """Return how messages name an AWS account, by its key, and a region of it; nothing is asked.
+def _credential_mistakes(stack: Stack, folder: Path) -> Iterator[tuple[str | None, LocatedMistake]]:
+    # With boto3, it takes a tenth of a second to import.
+    from irsa_program.lookups.cloud import LiveCloud  # noqa: PLC0415
 
-    Args:
-        aws_accounts: The settings of AWS accounts, by key.
-        aws_account: Key of the AWS account; None for the stack's own.
-        config: The settings of the default AWS provider, by their names without `aws:`.
-        region: The region that is asked. Default: that of the AWS account.
-    """
-    settings = aws_accounts[aws_account] if aws_account else AwsAccountKeys()
-    allowed, forbidden = ([] if aws_account else config.get(name) or [] for name in ACCOUNT_LISTS)
-    return AskedAwsAccount(
-        ("accounts", aws_account) if aws_account else (),
-        region=region or settings.region or config.get("region") or first_variable(REGION_VARIABLES),
-        profile=settings.profile or config.get("profile") or first_variable(PROFILE_VARIABLES),
-        role_arn=settings.assume_role_arn,
-        allowed=allowed,
-        forbidden=forbidden,
-    )
-
-
-def _credential_mistakes(stack: Stack) -> Iterator[tuple[str | None, LocatedMistake]]:
-    settings = aws_settings()
+    settings, needs = aws_settings(), needs_of(stack)
     given = {key.removeprefix("aws:") for key in pulumi.runtime.config.CONFIG.get() if key.startswith("aws:")}
     # The stack's own account may be reached in a way that boto3 does not follow.
-    keys = [key for key in sorted(used_aws_accounts(stack, needs_of(stack)), key=str) if key or given <= FOLLOWED]
-    asked = [asked_aws_account(stack.aws_accounts, key, settings) for key in keys]
+    keys = [key for key in sorted(used_aws_accounts(stack, needs), key=str) if key or given <= FOLLOWED]
+    ask = Questions(stack, needs, LiveCloud(stack, settings, folder), settings)
+
+    def failure(aws_account: str | None) -> LookupFailure | None:
+        try:
+            ask.identity(aws_account)
+        except LookupFailure as failure:
+            return failure
+        return None
+
     with ThreadPoolExecutor() as pool:
-        # The first one loads boto3 and its models for the others: together, each would load them.
-        refusals = [*map(_refusal, asked[:1]), *pool.map(_refusal, asked[1:])]
-    for key, aws_account, refusal in zip(keys, asked, refusals, strict=True):
-        if refusal and refusal.cause in CERTAIN:
-            question = Question(aws_account.place, "the identity", "sts:GetCallerIdentity", aws_account)
-            yield key, aws_mistake(refusal, question)
+        # The first one loads boto3's models for the others: together, each would load them.
+        failures = [*map(failure, keys[:1]), *pool.map(failure, keys[1:])]
+    yield from ((key, each.mistake) for key, each in zip(keys, failures, strict=True) if each and each.cause in CERTAIN)
 
 
 def used_aws_accounts(stack: Stack, needs: Needs) -> set[str | None]:
@@ -121,45 +97,6 @@ def used_aws_accounts(stack: Stack, needs: Needs) -> set[str | None]:
 def _by_name(cluster: ClusterKeys) -> bool:
     """Return whether EKS is asked about the cluster."""
     return bool(cluster.name) and (not cluster.oidc_issuer or bool(cluster.kubernetes and cluster.kubernetes.eks))
-
-
-def _refusal(asked: AskedAwsAccount) -> CouldNotLookError | None:
-    try:
-        reached(asked, asked.inputs)
-    except CouldNotLookError as error:
-        return error
-    return None
-
-
-def reached(asked: AskedAwsAccount, inputs: Mapping[str, Any]) -> "tuple[Any, Caller]":
-    """Return a boto3 session like that of an AWS provider of these inputs, and whose credentials it has.
-
-    Raises:
-        CouldNotLookError: AWS refuses the credentials, or the stack refuses their AWS account.
-    """
-    # With boto3, it takes a tenth of a second to import.
-    from irsa_world.live.aws import caller, session_of  # noqa: PLC0415
-
-    authorities = ssl.get_default_verify_paths().cafile
-    try:
-        session = session_of(inputs)
-        found = caller(session)
-    except CouldNotLookError as error:
-        if error.cause is not Cause.NOT_TRUSTED or not authorities or OWN_BUNDLE in os.environ:
-            raise
-        # The AWS plugin trusts the certificates of the system; boto3 has its own.
-        session = session_of({"customCaBundle": authorities, **inputs})
-        found = caller(session)
-    if not session.region_name:
-        raise CouldNotLookError("no region", Cause.REGION_MISSING)
-    if asked.refuses(found.account_id):
-        raise CouldNotLookError("not allowed", Cause.WRONG_AWS_ACCOUNT, found.account_id)
-    return session, found
-
-
-def first_variable(names: Iterable[str]) -> str | None:
-    """Return the value of the first environment variable that is set; None where none is."""
-    return next(filter(None, map(os.environ.get, names)), None)
 
 
 def _kubeconfig_mistakes(stack: Stack, folder: Path) -> Iterator[LocatedMistake]:

@@ -1,13 +1,16 @@
-"""What a failed look-up says: what was asked, of which AWS account and region, why it failed, and what to do; pure."""
+"""What a failed look-up says: what was asked, of which AWS account and region, why it failed, and what to do."""
 
+import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from irsa.rules import commands
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Place, listed, named
 from irsa_config.located_mistake import LocatedMistake
+from irsa_config.models import AwsAccountKeys
+from irsa_config.provider_settings import ACCOUNT_LISTS
 from irsa_program.lookups import live_rules
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
@@ -15,6 +18,10 @@ from irsa_world.exits import CouldNotLookError
 LONGEST_ANSWER = 300
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 DENIED = re.compile(r"(?P<who>\S+) is not authorized to perform: (?P<action>[\w-]+:\w+)")
+
+
+# The variables that the AWS plugin reads where the setting is missing, by precedence.
+REGION_VARIABLES, PROFILE_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION"), ("AWS_PROFILE",)
 
 
 class AskedAwsAccount(NamedTuple):
@@ -63,6 +70,37 @@ class AskedAwsAccount(NamedTuple):
         return (f"AWS account {number}" if number else whose) + (f", region {self.region}" if self.region else "")
 
 
+def first_variable(names: Iterable[str]) -> str | None:
+    """Return the value of the first environment variable that is set; None where none is."""
+    return next(filter(None, map(os.environ.get, names)), None)
+
+
+def asked_aws_account(
+    aws_accounts: Mapping[str, AwsAccountKeys],
+    aws_account: str | None,
+    config: Mapping[str, Any],
+    region: str | None = None,
+) -> AskedAwsAccount:
+    """Return how messages name an AWS account, by its key, and a region of it; nothing is asked.
+
+    Args:
+        aws_accounts: The settings of AWS accounts, by key.
+        aws_account: Key of the AWS account; None for the stack's own.
+        config: The settings of the default AWS provider, by their names without `aws:`.
+        region: The region that is asked. Default: that of the AWS account.
+    """
+    settings = aws_accounts[aws_account] if aws_account else AwsAccountKeys()
+    allowed, forbidden = ([] if aws_account else config.get(name) or [] for name in ACCOUNT_LISTS)
+    return AskedAwsAccount(
+        ("accounts", aws_account) if aws_account else (),
+        region=region or settings.region or config.get("region") or first_variable(REGION_VARIABLES),
+        profile=settings.profile or config.get("profile") or first_variable(PROFILE_VARIABLES),
+        role_arn=settings.assume_role_arn,
+        allowed=allowed,
+        forbidden=forbidden,
+    )
+
+
 class Question(NamedTuple):
     """What was asked of AWS, and for which setting."""
 
@@ -80,7 +118,7 @@ class Advice(NamedTuple):
     found: str
     allowed: str
     fix: str
-    rule: str = live_rules.CREDENTIALS
+    rule: str = "error"
 
 
 # A mistake of the credentials, the account or the connection is the same for every question to the same AWS account,
@@ -97,6 +135,7 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
             found,
             "valid credentials that pulumi finds, and a clock within 5 minutes of AWS's",
             "sign in again, or correct the keys, aws:profile, the region or the clock; then check: {check}",
+            live_rules.CREDENTIALS,
         )
         for cause, found in CREDENTIALS_FOUND.items()
     },
@@ -104,12 +143,12 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
         "the AWS profile {about} does not exist",
         "a profile of the AWS configuration files",
         f"correct its name; these exist: {commands.list_profiles()}",
+        live_rules.CREDENTIALS,
     ),
     Cause.REGION_MISSING: Advice(
         "no AWS region is set",
         "a region in aws:region or AWS_REGION",
         "set it in the stack file, such as `aws:region: us-west-2`",
-        "error",
     ),
     Cause.WRONG_AWS_ACCOUNT: Advice(
         "the AWS credentials are of AWS account {about}, which the stack refuses",
@@ -121,19 +160,16 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
         "the certificate of AWS's endpoint is not trusted: {said}",
         "a certificate that this machine trusts",
         "where a proxy replaces certificates, set aws:customCaBundle and AWS_CA_BUNDLE to the file of its CA",
-        "error",
     ),
     Cause.NO_CONNECTION: Advice(
         "no connection to AWS for {account}: {said}",
         "an answer of AWS",
         "check the network, HTTPS_PROXY, AWS_ENDPOINT_URL and the name of the region, and run again",
-        "error",
     ),
     Cause.THROTTLED: Advice(
         "AWS throttles the requests to {account}: {said}",
         "fewer requests at one time",
         "run again in a minute; `aws:maxRetries: 5` in the stack file has this said sooner: remove it afterwards",
-        "error",
     ),
     Cause.ROLE_NOT_ASSUMABLE: Advice(
         "the role {role} cannot be assumed: {said}",
@@ -146,13 +182,11 @@ DENIED_ADVICE = Advice(
     "AWS denies {action} for {subject} ({account}){to_whom}",
     "credentials that may call {action}",
     "allow it to these credentials: docs/permissions/iam-deployer.json lists what a stack needs",
-    "error",
 )
 UNKNOWN_ADVICE = Advice(
     "cannot read {subject} ({account}): {said}",
     "an answer to {action}",
     "run again, or sign in again; then check: {check}",
-    "error",
 )
 
 

@@ -17,8 +17,7 @@ from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import AwsAccountKeys, ClusterKeys
 from irsa_config.stack import Stack
 from irsa_program.lookups import live_rules, values
-from irsa_program.lookups.access import asked_aws_account
-from irsa_program.lookups.failures import AskedAwsAccount, Question, aws_mistake, quoted
+from irsa_program.lookups.failures import AskedAwsAccount, Question, asked_aws_account, aws_mistake, quoted
 from irsa_program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
@@ -33,19 +32,12 @@ KEY = ParamSpec("KEY")
 ANSWER = TypeVar("ANSWER")
 
 
-class Answered(Protocol):
-    """What becomes of a question."""
-
-    def __call__(self, rule: str, question: Callable[[], ANSWER], /) -> ANSWER | None:
-        """Return its answer; None where there is none, which a rule of `irsa check --live` says."""
-
-
 class LookupFailure(Exception):
     """A look-up that failed, or whose answer is a mistake."""
 
-    def __init__(self, mistake: LocatedMistake) -> None:
+    def __init__(self, mistake: LocatedMistake, cause: Cause = Cause.UNKNOWN) -> None:
         super().__init__(mistake.mistake.found)
-        self.mistake = mistake
+        self.mistake, self.cause = mistake, cause
 
     @classmethod
     def of(cls, place: Place, found: str, allowed: str, fix: str, rule: str = "error") -> "LookupFailure":
@@ -83,24 +75,37 @@ def once(question: Callable[Concatenate[Any, KEY], ANSWER]) -> Callable[Concaten
 
 
 class Questions:
-    """The look-ups of AWS accounts and clusters; the answers are kept. Each raises LookupFailure."""
+    """The look-ups of AWS accounts and clusters; the answers are kept. Each raises LookupFailure.
+
+    Attributes:
+        failures: What is wrong where `answer` has none.
+    """
 
     def __init__(self, stack: Stack, needs: Needs, cloud: Cloud, aws_settings: Mapping[str, Any]) -> None:
         """Take the settings, what they need, who asks, and the stack's `aws:` settings by their names without it."""
         self.answers = Once()
+        self.failures: list[LocatedMistake] = []
         self._stack, self._clusters, self._needs = stack, stack.clusters_by_key, needs
         used = {*needs.kubernetes, *needs.cluster_arns, *(cluster for cluster, _ in needs.audiences)}
         self._used = [cluster for cluster in self._clusters if cluster in used]
         self._cloud, self._aws_settings = cloud, aws_settings
 
-    def lookups(self, answer: Answered, aws_accounts: Iterable[str | None]) -> Lookups:
+    def answer(self, rule: str, question: Callable[[], ANSWER]) -> ANSWER | None:
+        """Return the answer to a question; None for a failure, which is kept by its own rule or this one."""
+        try:
+            return question()
+        except LookupFailure as failure:
+            mistake = failure.mistake
+            self.failures.append(mistake._replace(rule=rule) if mistake.rule == "error" else mistake)
+            return None
+
+    def lookups(self, aws_accounts: Iterable[str | None]) -> Lookups:
         """Return what the bindings need, each part looked up once, without Pulumi's objects.
 
         Args:
-            answer: Returns the answer to a question; None where there is none, which a rule says.
             aws_accounts: The keys of those whose numbers are asked for.
         """
-        needs, clusters = self._needs, self._clusters
+        needs, clusters, answer = self._needs, self._clusters, self.answer
         with_region = any("region" in names for names in needs.variables.values())
         region = answer(live_rules.CREDENTIALS, self.region) if with_region else None
         identities = {key: answer(live_rules.CREDENTIALS, partial(self.identity, key)) for key in aws_accounts}
@@ -121,11 +126,8 @@ class Questions:
                 providers[cluster, key] = found or values.known_provider(settings, key, identity, issuer)
         return Lookups(
             region,
-            {key: ResolvedAwsAccount(identities.get(key), None) for key in needs.variables},
-            {
-                key: ResolvedCluster(cluster.name or "", None, issuers.get(key, ""), arns.get(key, ""))
-                for key, cluster in clusters.items()
-            },
+            {key: ResolvedAwsAccount(identities.get(key)) for key in needs.variables},
+            {key: ResolvedCluster(issuers.get(key, ""), arns.get(key, "")) for key in clusters},
             providers,
             issuers_to_create=to_create,
         )
@@ -312,4 +314,4 @@ def _answer(ask: Callable[[], ANSWER], asked: Question, missing: Callable[[], Lo
     except CouldNotLookError as error:
         if missing and error.cause is Cause.NOT_FOUND:
             raise missing() from None
-        raise LookupFailure(aws_mistake(error, asked)) from None
+        raise LookupFailure(aws_mistake(error, asked), error.cause) from None

@@ -41,27 +41,25 @@ class ResolvedAwsAccount(NamedTuple):
 
     identity: AwsIdentity | None
     """Its identity; None where no document and no ARN needs it."""
-    provider: "aws.Provider | None"
+    provider: "aws.Provider | None" = None
     """Its provider; None for the stack's default provider."""
 
 
 class ResolvedCluster(NamedTuple):
     """What was looked up of a cluster for its bindings."""
 
-    name: str
-    """Name of the EKS cluster; empty when the stack file has none."""
-    provider: "kubernetes.Provider | None"
-    """The provider of its Kubernetes API; None for the stack's default provider."""
     issuer: str = ""
     """Its OIDC issuer; empty where neither its Kubernetes API nor EKS Pod Identity is used."""
     arn: str = ""
     """Its ARN; empty where no binding uses EKS Pod Identity in it."""
+    provider: "kubernetes.Provider | None" = None
+    """The provider of its Kubernetes API; None for the stack's default provider."""
     inputs: Mapping[str, Any] | None = None
     """The inputs of that provider, or of the default one; None where only the plugin reaches the cluster."""
 
 
 # What is known of an AWS account that the stack file does not have, and of a cluster.
-NOBODY = ResolvedAwsAccount(AwsIdentity(SAMPLES["account"], SAMPLES["partition"]), None)
+NOBODY = ResolvedAwsAccount(AwsIdentity(SAMPLES["account"], SAMPLES["partition"]))
 UNKNOWN_PROVIDER = Sample("arn:aws:iam::111122223333:oidc-provider/a", [*SAMPLES, "issuer"])
 
 
@@ -171,11 +169,9 @@ def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups
     issuers = {key: _known_issuer(clusters[key], region, index) for index, key in enumerate(clusters)}
     return Lookups(
         region=region or SAMPLES["region"],
-        aws_accounts={key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()},
+        aws_accounts={key: ResolvedAwsAccount(identity) for key, identity in identities.items()},
         clusters={
             key: ResolvedCluster(
-                _text(cluster.name) or "",
-                None,
                 issuers[key],
                 known_cluster_arn(cluster, region, identities.get(_text(cluster.aws_account), NOBODY.identity)),
             )

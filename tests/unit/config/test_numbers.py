@@ -80,7 +80,7 @@ OWNER, TIME = "role: {tags: {owner: X}}", "trust: {conditions: {DateLessThan: {a
     [
         ("2026-12-31T23:59:59Z", "a date"),
         ("2026-12-31", "a date"),
-        ("010", "8"),
+        ("010", "another number"),
         (".inf", ""),
     ],
 )
@@ -102,14 +102,13 @@ def test_a_string_that_the_engine_changes(tmp_path: Path, setting: str, text: st
         "2026-12-31 00:00:00 +0000 UTC",
         "2026-12-31 23:59:59.5 +0000 UTC",
         "2026-12-31 23:59:59 -0530 -0530",
-        "'2026-12-31 23:59:59 +0100 CET'",
     ],
 )
 def test_a_date_that_the_engine_has_written(tmp_path: Path, text: str) -> None:
     """`pulumi config set` saves the whole file, with this in place of a date without quotes."""
     (mistake,) = mistakes(tmp_path, file_with(TIME).replace("X", text))
 
-    assert (mistake.line, "in place of a date" in mistake.mistake.found) == (4, True)
+    assert (mistake.line, mistake.mistake.fix) == (4, 'write what is meant in quotes: "2026-12-31"')
 
 
 @pytest.mark.parametrize(
@@ -133,7 +132,7 @@ def test_what_the_engine_changes_of_another_program(tmp_path: Path) -> None:
     assert mistakes(tmp_path, file_with("aws:region: us-west-2\n  gcp:x: {1.5: {<<: {010: 2026-12-31}}}")) == []
 
 
-@pytest.mark.parametrize("text", ["5", "-1", "1.5", "true", "2026-12-31T1", "1:30"])
+@pytest.mark.parametrize("text", ["5", "-1", "1.5", "true", "2026-12", "1:30"])
 def test_what_the_engine_leaves_as_it_is_needs_no_quotes(tmp_path: Path, text: str) -> None:
     assert mistakes(tmp_path, file_with(TIME).replace("X", text)) == []
 

@@ -123,10 +123,10 @@ def planned(file: dict[str, Any], discovery: Discovery, folder: Path) -> dict[st
     assert stack is not None
     live = {each.name: each for each in discovery.clusters}
     by_key = {key: live["blue" if key == "cluster" else key] for key in file.get("clusters", {"cluster": {}})}
-    resolved = {key: ResolvedCluster(each.name, None, each.issuer, each.arn or "") for key, each in by_key.items()}
+    resolved = {key: ResolvedCluster(each.issuer, each.arn or "") for key, each in by_key.items()}
     lookups = Lookups(
         region="us-west-2",
-        aws_accounts={None: ResolvedAwsAccount(AwsIdentity(AWS_ACCOUNT, "aws"), None)},
+        aws_accounts={None: ResolvedAwsAccount(AwsIdentity(AWS_ACCOUNT, "aws"))},
         clusters=resolved,
         oidc_providers={(key, None): provider(CLUSTERS[each.name]) for key, each in by_key.items()},
     )

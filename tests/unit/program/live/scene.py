@@ -57,9 +57,9 @@ def lookups_of(stack: Stack) -> Lookups:
     numbers = {key: NUMBER if key is None else f"44445555666{index}" for index, key in enumerate(keys)}
     return Lookups(
         region="us-west-2",
-        aws_accounts={key: ResolvedAwsAccount(AwsIdentity(number, "aws"), None) for key, number in numbers.items()},
+        aws_accounts={key: ResolvedAwsAccount(AwsIdentity(number, "aws")) for key, number in numbers.items()},
         clusters={
-            key: ResolvedCluster(cluster.name or "", None, f"https://{ISSUERS[key]}", cluster_arn(cluster.name or ""))
+            key: ResolvedCluster(f"https://{ISSUERS[key]}", cluster_arn(cluster.name or ""))
             for key, cluster in stack.clusters_by_key.items()
         },
         oidc_providers={

@@ -9,7 +9,7 @@ import pytest
 
 from irsa_config.loading import read_settings
 from irsa_config.stack import Stack
-from irsa_program.lookups import access
+from irsa_program.lookups import access, failures
 from irsa_program.lookups.access import access_of, kubeconfig_mistake
 from irsa_program.lookups.values import needs_of
 from irsa_world.causes import Cause
@@ -182,7 +182,7 @@ def test_the_certificates_of_the_system_are_trusted_too(monkeypatch: pytest.Monk
 
 
 def test_the_region_may_be_that_of_the_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in access.REGION_VARIABLES:
+    for name in failures.REGION_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "config").write_text("[default]\nregion = us-west-2\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
