@@ -49,7 +49,7 @@ def write_everything(policies: Policies) -> Warnings:
             yield (*place, element), Danger(found, "only the resources that the role needs", fix)
 
 
-def _written(policies: Policies, statement: PolicyStatement, pattern: str) -> Iterator[actions.Written]:
+def _written(policies: Policies, statement: PolicyStatement, pattern: str) -> Iterator[actions.Action]:
     """Yield the actions of a pattern that change something; of `*`, some that stand for all."""
     if pattern not in EVERY_ACTION:
         yield from actions.written(pattern)
@@ -63,11 +63,11 @@ def _written(policies: Policies, statement: PolicyStatement, pattern: str) -> It
         yield from actions.written(f"{service}:*")
 
 
-def gives_any(policies: Policies, index: int, several: Iterator[actions.Written]) -> bool:
+def gives_any(policies: Policies, index: int, several: Iterator[actions.Action]) -> bool:
     """Return whether a statement gives one of several actions on every resource of a type."""
     statement = policies.statements[index][1]
     # One type at a time: of an action with very many, as ec2:CreateTags, not all are tried together.
-    each_type = ((action, arn) for action, arns in several for arn in arns)
+    each_type = ((action, arn) for action, _, arns in several for arn in arns)
     return any(_may_be_open(statement, arn) and policies.give(action, [arn], index) for action, arn in each_type)
 
 
