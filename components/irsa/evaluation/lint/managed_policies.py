@@ -7,7 +7,7 @@ import functools
 import json
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from irsa.evaluation.lint.rule import Warnings, rule
 from irsa.rules import commands
@@ -51,8 +51,6 @@ class ManagedPolicy(NamedTuple):
     """A managed policy of a role."""
 
     arn: str
-    documents: Sequence[Mapping[str, Any]] = ()
-    """Those of the role's other policies, which may deny what it gives."""
     is_boundary: bool = False
     """Whether it is the role's permissions boundary."""
 
