@@ -83,5 +83,5 @@ def wholly_written(document: Mapping[str, Any]) -> Sequence[str]:
     return [
         service
         for service, several in written.items()
-        if several and all(policies.permissions.everywhere(name, [*arns, every[service]]) for name, arns in several)
+        if several and all(policies.permissions.everywhere(name, [*arns, every[service]]) for name, _, arns in several)
     ]

@@ -101,15 +101,14 @@ def _values(type_: str, properties: Mapping[str, Any]) -> Iterator[tuple[Place, 
 def _given(values: Sequence[tuple[Place, Any]]) -> Iterator[tuple[Sequence[Place], object]]:
     """Yield what rules judge, and its place, or those of the documents that are judged together."""
     documents = {place: each for place, each in values if place[0] in (INLINE, DOCUMENT) and isinstance(each, dict)}
-    contents = [*documents.values()]
-    yield [*documents], Policies(contents)
+    yield [*documents], Policies([*documents.values()])
     for place, content in values:
         unknown = {leaf.reason: leaf for _, leaf in leaves(content) if isinstance(leaf, Unknown)}
         yield from (([place], each) for each in unknown.values())
         if isinstance(content, Unread):
             yield [place], content
         elif isinstance(content, str):
-            yield [place], managed_policies.ManagedPolicy(content, contents)
+            yield [place], managed_policies.ManagedPolicy(content)
         elif place in documents:
             yield from (([(*place, *inner)], each) for inner, each in statements(content, content))
         elif place[0] == TRUST and isinstance(content, dict):

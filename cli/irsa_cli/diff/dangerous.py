@@ -74,11 +74,11 @@ def _is_secret(prefix: str, name: str) -> bool:
 
 
 @functools.cache
-def changing(action: str) -> Sequence[actions.Written]:
+def changing(action: str) -> Sequence[actions.Action]:
     """Return the actions of a pattern that do more than look; one that is not known stands for itself."""
     prefix = action.lower().partition(":")[0]
     known = actions.matching(action)
     if not known:
-        return [actions.Written(action, actions.service(prefix).arns or [actions.any_arn(prefix)])]
-    every = [actions.Written(f"{prefix}:{name}", arns) for name, _, arns in known]
-    return [each for each in every if not only_looks(each.action)]
+        return [actions.Action(action, "", actions.service(prefix).arns or [actions.any_arn(prefix)])]
+    every = (each._replace(name=f"{prefix}:{each.name}") for each in known)
+    return [each for each in every if not only_looks(each.name)]

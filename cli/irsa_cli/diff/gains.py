@@ -16,8 +16,8 @@ from enum import IntEnum
 from typing import Literal, NamedTuple
 
 from irsa.evaluation.patterns import covers, overlap, widest
-from irsa.evaluation.permission_statements import UNKNOWN, Compared, Names, PermissionStatement
-from irsa.evaluation.permissions import Having, Included, Permissions
+from irsa.evaluation.permission_statements import UNKNOWN, Compared, Element, Included, Names, PermissionStatement
+from irsa.evaluation.permissions import Permissions
 
 # More pairs of an action and a resource are not asked about: then it can't be told what is gained.
 MOST_PAIRS = 4_000
@@ -71,12 +71,18 @@ class _Side:
         self.deny = bits(lambda each: not each.allows)
         self.plain = bits(lambda each: not each.conditions)
         self.marked = bits(lambda each: each.marked)
+        # Each pattern is asked about with many others.
+        self._including = functools.cache(self._included)
+
+    def _included(self, element: Element, pattern: str, may: Callable[[str, str], bool]) -> Included:
+        read = str.lower if element == "actions" else str
+        return self.permissions.including(
+            element, lambda each: covers(read(each), pattern), lambda each: may(read(each), pattern)
+        )
 
     def included(self, action: str, resource: str, may: Callable[[str, str], bool]) -> Included:
         """Return which statements include what two patterns match, all or some of it."""
-        having = self.permissions.having
-        actions = _including(having("actions"), action, any_case=True, may=may)
-        resources = _including(having("resources"), resource, any_case=False, may=may)
+        actions, resources = self._including("actions", action, may), self._including("resources", resource, may)
         return Included(*(one & other for one, other in zip(actions, resources, strict=True)))
 
     def bound(self, included: Included) -> Bound:
@@ -222,13 +228,6 @@ def _extent(was: _Side, is_: _Side, action: str, resource: str) -> tuple[Extent,
     if was.bound(of_old) is Bound.NOTHING and is_.bound(of_new) >= Bound.WHERE:
         return "some", is_.keys(of_new) if is_.bound(of_new) is Bound.WHERE else ()
     return "cannot tell", tuple(sorted({*was.keys(had), *is_.keys(has)}, key=str.lower))
-
-
-@functools.lru_cache(maxsize=10_000)
-def _including(having: Having, pattern: str, any_case: bool, may: Callable[[str, str], bool]) -> Included:
-    """Return which statements have what a pattern matches, all or some of it."""
-    read = str.lower if any_case else str
-    return having.including(lambda each: covers(read(each), pattern), lambda each: may(read(each), pattern))
 
 
 def _sample(pattern: str) -> str:

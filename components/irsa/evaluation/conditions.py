@@ -60,32 +60,17 @@ _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 _VARIABLE_PARTS = re.compile(r"([^,']+?)(?:,\s*'([^']*)')?")
 
 
-def value_patterns(condition: Condition, operator: str, known: Known) -> Sequence[Pattern | None]:
-    """Return the patterns of a condition's values; None where a variable, or the other case of a letter, is not known.
+@functools.lru_cache(1_000)
+def _with_wildcards(wanted: tuple[str, ...]) -> Sequence[Pattern]:
+    """Return the patterns of the values that have wildcards."""
+    return [pattern for each in filter(is_pattern, wanted) if (pattern := _pattern(each, _LIKE, None))]
 
-    Args:
-        condition: The condition.
-        operator: The name of its operator, one that is compared.
-        known: What is known of the request.
+
+def _pattern(text: str, compared: "_Comparison", context: _Context | None) -> Pattern | None:
+    """Return the pattern of a value; without a context, nothing in it is a variable.
+
+    None where a variable, or the other case of a letter, is not known.
     """
-    if known.variables and any("${" in value for value in condition.wanted):
-        return [_pattern(value, operator, known.context) for value in condition.wanted]
-    return _plain_patterns(condition.wanted, operator)
-
-
-@functools.lru_cache(1_000)
-def _plain_patterns(wanted: tuple[str, ...], operator: str) -> Sequence[Pattern | None]:
-    return [_pattern(value, operator, None) for value in wanted]
-
-
-@functools.lru_cache(1_000)
-def _wildcards(wanted: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(filter(is_pattern, wanted))
-
-
-def _pattern(text: str, operator: str, context: _Context | None) -> Pattern | None:
-    """Return the pattern of a value; without a context, nothing in it is a variable."""
-    compared = _COMPARISONS[operator]
     pattern: Pattern = ()
     # re.split returns plain text and the names of variables in turn.
     for index, part in enumerate([text] if context is None else _VARIABLE.split(text)):
@@ -101,7 +86,7 @@ def _pattern(text: str, operator: str, context: _Context | None) -> Pattern | No
             return None
         # As IAM reads it, `**` is `*`.
         read = re.sub(r"\*+", "*", read) if is_text and compared.wildcards else read
-        pattern += pattern_of(read, is_text and compared.wildcards, compared.any_case)
+        pattern += pattern_of(read.lower() if compared.any_case else read, is_text and compared.wildcards)
     return pattern
 
 
@@ -243,13 +228,15 @@ def _present(
         return _Outcome(None, "variables", lambda _: f"{contradicts}: {joined(wanted)}")
     # The commonest conditions: they may list very many values, most of them without wildcards.
     is_plain = operator.rule == "string" and not operator.any_case and not has_variables
-    compared_by = condition._replace(wanted=_wildcards(wanted) if operator.wildcards else ()) if is_plain else condition
-    patterns = value_patterns(compared_by, name, known)
+    patterns: Sequence[Pattern | None] = _with_wildcards(wanted) if is_plain and operator.wildcards else ()
+    if not is_plain:
+        patterns = [_pattern(each, operator, known.context if has_variables else None) for each in wanted]
 
     def satisfied(value: str) -> bool | None:
         if operator.any_case and not value.isascii():
             return None
-        compared = (None if pattern is None else operator.compare(value, pattern) for pattern in patterns)
+        text = value.lower() if operator.any_case else value
+        compared = (None if pattern is None else operator.compare(text, pattern) for pattern in patterns)
         matched = (is_plain and value in wanted) or any_of(compared)
         return opposite(matched) if condition.negated else matched
 

@@ -48,13 +48,15 @@ class Crowd(NamedTuple):
         noun: Who they are.
         expected: Who should be in their place.
         fix: What names somebody.
-        subject: What `sub` must be to name somebody, if they have tokens.
+        claims: The claims of their tokens that may name somebody.
+        value: What the value of one of these must be for that.
     """
 
     noun: str
     expected: str
     fix: str
-    subject: str = ""
+    claims: tuple[str, ...] = ()
+    value: str = ""
 
 
 _NAME_THEM = "name the principal, or add a Condition that does, such as on aws:PrincipalOrgID"
@@ -67,25 +69,32 @@ _OF_GITHUB = (
 )
 # `organization:ORGANIZATION:...`, `project_path:GROUP/...`: a whole name after the first word.
 _OF_OTHERS = rf"[^*?:]+:[^*?:/]+[:/].*|{_FIXED}"
-# Issuers that many share. Those whose tenants differ in `aud` are left out, since an OIDC provider lists its audiences:
+# Issuers that many share: who they are, whose they should be, and the claims that say so, the first one as advice.
+# Those whose tenants differ in `aud` are left out, since an OIDC provider lists its audiences. The last four have no
+# such list in IAM, which has them built in.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc_secure-by-default.html
 _SHARED = {
-    "agent.buildkite.com": ("any pipeline on Buildkite", "your organization", _OF_OTHERS),
-    "app.terraform.io": ("any workspace on HCP Terraform", "your organization", _OF_OTHERS),
-    "gitlab.com": ("any project on GitLab.com", "your group or project", _OF_OTHERS),
-    "oidc.codefresh.io": ("any pipeline on Codefresh", "your account", _OF_OTHERS),
+    "agent.buildkite.com": ("any pipeline on Buildkite", "your organization", ("sub",), _OF_OTHERS),
+    "app.terraform.io": ("any workspace on HCP Terraform", "your organization", ("sub",), _OF_OTHERS),
+    "gitlab.com": ("any project on GitLab.com", "your group or project", ("sub",), _OF_OTHERS),
+    "oidc.codefresh.io": ("any pipeline on Codefresh", "your account", ("sub",), _OF_OTHERS),
     "oidc-configuration.audit-log.githubusercontent.com": (
         "the audit log of any enterprise on GitHub",
         "your enterprise",
+        ("sub",),
         _OF_OTHERS,
     ),
-    "proidc.upbound.io": ("any control plane on Upbound", "your organization", _OF_OTHERS),
-    "scalr.io": ("any workspace on Scalr", "your account", _OF_OTHERS),
-    "token.actions.githubusercontent.com": ("any repository on GitHub", "your organization", _OF_GITHUB),
+    "proidc.upbound.io": ("any control plane on Upbound", "your organization", ("sub",), _OF_OTHERS),
+    "scalr.io": ("any workspace on Scalr", "your account", ("sub",), _OF_OTHERS),
+    "token.actions.githubusercontent.com": ("any repository on GitHub", "your organization", ("sub",), _OF_GITHUB),
+    "accounts.google.com": ("anybody with a Google account", "your app", ("aud", "oaud", "sub"), _FIXED),
+    "cognito-identity.amazonaws.com": ("any identity pool of Cognito", "your identity pool", ("aud", "sub"), _FIXED),
+    "graph.facebook.com": ("anybody with a Facebook account", "your app", ("app_id", "id"), _FIXED),
+    "www.amazon.com": ("anybody with an Amazon account", "your app", ("app_id", "user_id"), _FIXED),
 }
 _CROWDS = {
-    issuer: Crowd(noun, f"only {whose}", f"add a Condition on {issuer}:sub that names {whose}", subject)
-    for issuer, (noun, whose, subject) in _SHARED.items()
+    issuer: Crowd(noun, f"only {whose}", f"add a Condition on {issuer}:{claims[0]} that names {whose}", claims, value)
+    for issuer, (noun, whose, claims, value) in _SHARED.items()
 }
 _EVERYBODY = {("*", "*"), ("AWS", "*")}
 _ASSUMING = ("sts:AssumeRole", "sts:AssumeRoleWithSAML", ACTION)
@@ -96,7 +105,7 @@ def crowd_of(principal: tuple[str, str]) -> Crowd | None:
     type_, name = principal
     if principal in _EVERYBODY:
         return ANYBODY
-    return _CROWDS.get(name.lower().partition(":oidc-provider/")[2]) if type_ == "Federated" else None
+    return _CROWDS.get(name.lower().rpartition(":oidc-provider/")[2]) if type_ == "Federated" else None
 
 
 def crowds(statements: Mapping[int, Statement]) -> Iterator[tuple[int, Crowd]]:
@@ -126,6 +135,6 @@ def _pattern(key: str) -> str | None:
     issuer, _, claim = key.rpartition(":")
     crowd = _CROWDS.get(issuer)
     if crowd:
-        return crowd.subject if claim == "sub" else None
+        return crowd.value if claim in crowd.claims else None
     # A token of another issuer comes by an OIDC provider that somebody created in the role's AWS account.
     return _SUBJECT if claim == "sub" and re.fullmatch(_CLAIM, key) else None

@@ -27,13 +27,11 @@ class Normal(NamedTuple):
 
     Attributes:
         version: Its Version, or IAM's default.
-        sids: The Sid of each statement; empty where it has none.
         statements: The statements, in its own order.
         others: The elements beside the statements, as they are written.
     """
 
     version: str
-    sids: list[str]
     statements: list[dict[str, Any]]
     others: dict[str, Any]
 
@@ -53,7 +51,6 @@ def normal(document: Document, spelling: Spelling) -> Normal:
     written = [_object(each, "a statement") for each in items_of(parsed.get("Statement", []))]
     return Normal(
         str(parsed.get("Version", DEFAULT_VERSION)),
-        [str(each.get("Sid") or "") for each in written],
         [normal_statement(each, spelling) for each in written],
         {element: value for element, value in parsed.items() if element != "Statement"},
     )

@@ -6,19 +6,15 @@ from collections.abc import Iterable
 
 from irsa.rules.subjects import is_pattern
 
-# Each part is `*`, `?`, a character, or several of which one must stand there: so `**` is a plain `*`.
+# Each part is `*`, `?` or a character, which is twice there if it is a plain `*` or `?`.
 Pattern = tuple[str, ...]
 # Pairs of places in two patterns that are looked at.
 MOST_PLACES = 60_000
 
 
-@functools.lru_cache(1_000)
-def pattern_of(text: str, wildcards: bool, any_case: bool = False) -> Pattern:
-    """Return a string as a pattern, in which * and ? are wildcards or plain characters, and letters of either case."""
-    if wildcards:
-        return tuple(text)
-    plain = (each * 2 if each in "*?" else each for each in text)
-    return tuple(each.lower() + each.upper() if any_case and each.isalpha() else each for each in plain)
+def pattern_of(text: str, wildcards: bool) -> Pattern:
+    """Return a string as a pattern, in which * and ? are wildcards or plain characters."""
+    return tuple(text) if wildcards else tuple(each * 2 if each in "*?" else each for each in text)
 
 
 def matches(text: str, pattern: Pattern | str) -> bool:
@@ -42,7 +38,7 @@ def regular_expression(pattern: Pattern | str, one: str = ".") -> re.Pattern[str
         if part == "*":
             texts += [""]
         else:
-            texts[-1] += one if part == "?" else re.escape(part) if len(part) == 1 else f"[{re.escape(part)}]"
+            texts[-1] += one if part == "?" else re.escape(part[0])
     first, *others = texts
     if not others:
         return re.compile(first, re.DOTALL)

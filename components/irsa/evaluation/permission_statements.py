@@ -1,4 +1,4 @@
-"""The statements of policy documents, as permissions.py asks about them, and the keys whose values a caller chooses."""
+"""The statements of policy documents, as permissions.py asks about them."""
 
 import json
 import re
@@ -22,7 +22,6 @@ CHOSEN = frozenset(
         *("iam:associatedresourcearn", "iam:passedtoservice"),
     }
 )
-_SERVICES = {key.partition(":")[0] for key in CHOSEN}
 # Of the first page: keys that are in each request that a role signs.
 PRESENT = frozenset(
     {
@@ -39,6 +38,17 @@ VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 Element = Literal["actions", "resources"]
 
 
+class Included(NamedTuple):
+    """Whether all of what patterns match is included for certain; all of it, or may be; and some of it, or may be.
+
+    Of several statements, these are bits of their indexes.
+    """
+
+    certain: int
+    possible: int
+    some: int
+
+
 class Names(NamedTuple):
     """The patterns of Action or Resource, or of their opposites."""
 
@@ -49,9 +59,15 @@ class Names(NamedTuple):
     with_variables: tuple[str, ...]
     """Each of them with its policy variables, in the order of `every`; empty where it has none, or is not known."""
 
-    def patterns(self, widest: bool) -> tuple[str, ...]:
-        """Return the patterns by which most, or least, is included."""
-        return self.certain if widest == self.negated else self.certain + self.uncertain
+    def including(self, has_all: Callable[[str], bool], has_some: Callable[[str], bool]) -> Included:
+        """Return what it includes, by whether one of its patterns has all of what is asked about, or some of it."""
+        if self.negated:
+            return Included(
+                not any(map(has_some, self.every)),
+                not any(map(has_some, self.certain)),
+                not any(map(has_all, self.certain)),
+            )
+        return Included(any(map(has_all, self.certain)), any(map(has_all, self.every)), any(map(has_some, self.every)))
 
     @property
     def every(self) -> tuple[str, ...]:
@@ -76,6 +92,10 @@ class Compared(NamedTuple):
     def key(self) -> str:
         """The key in lower case: IAM ignores the case of keys."""
         return self.condition.key
+
+    def is_chosen_by(self, service: str) -> bool:
+        """Return whether the caller of a service's action chooses the value; keys of a service are absent elsewhere."""
+        return self.key.partition("/")[0] in CHOSEN and self.key.partition(":")[0] in ("aws", service)
 
     @property
     def always(self) -> bool | None:
@@ -202,14 +222,3 @@ def _conditions(condition: Any, variables: bool) -> Iterator[Compared]:
             texts = {each if isinstance(each, str) else json.dumps(each, default=str) for each in known}
             condition = Condition(str(operator), str(key).lower(), tuple(sorted(texts)))
             yield UNKNOWN if has_unknown(values) else Compared(condition, variables, str(key))
-
-
-def service_of(action: str) -> str:
-    """Return the service of an action, where a condition key of its own is one that the caller chooses, or `aws`."""
-    service = action.partition(":")[0]
-    return service if service in _SERVICES else "aws"
-
-
-def is_chosen(key: str, service: str) -> bool:
-    """Return whether the caller of a service's action chooses the value; keys of a service are absent elsewhere."""
-    return key.partition("/")[0] in CHOSEN and key.partition(":")[0] in ("aws", service)

@@ -12,17 +12,14 @@ import functools
 import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from irsa.evaluation.patterns import matches
 from irsa.evaluation.permission_statements import (
     TO_PLAIN,
     Element,
-    Names,
+    Included,
     PermissionStatement,
-    is_chosen,
-    service_of,
     statements_of,
 )
 from irsa.rules.strangers import STRANGERS
@@ -33,67 +30,10 @@ MOST_FORMS = 50
 
 
 class Request(NamedTuple):
-    """The statements that include an action, or an action and a resource: bits of their indexes.
-
-    With a service, its caller has the values that conditions ask for, of the keys whose values a caller chooses.
-    """
-
-    service: str
-    certain: int
-    possible: int
-
-
-class Included(NamedTuple):
-    """The statements that have all of what patterns match for certain; all of it, or may; and some of it, or may."""
+    """The statements that include an action, or an action and a resource: bits of their indexes."""
 
     certain: int
     possible: int
-    some: int
-
-
-@dataclass(frozen=True, eq=False)
-class Having:
-    """The statements that have a pattern: those of the opposites, and by pattern where least, or most, is included."""
-
-    negated: int
-    least: dict[str, int]
-    most: dict[str, int]
-
-    def including(
-        self, is_matched: Callable[[str], object], may_be_matched: Callable[[str], object] | None = None
-    ) -> Included:
-        """Return which statements include something.
-
-        Args:
-            is_matched: Whether a pattern matches all of it.
-            may_be_matched: Whether a pattern matches some of it; the same by default.
-        """
-        # Statements share most of their patterns: each is asked about once.
-        (all_least, some_least), (all_most, some_most) = (
-            [
-                functools.reduce(int.__or__, (having[pattern] for pattern in filter(each, having)), 0)
-                for each in (is_matched, may_be_matched or is_matched)
-            ]
-            for having in (self.least, self.most)
-        )
-        negated = self.negated
-        return Included(
-            all_least & ~negated | negated & ~some_least,
-            all_most & ~negated | negated & ~some_most,
-            some_most & ~negated | negated & ~all_most,
-        )
-
-
-# The roles of one add-on have the same actions.
-@functools.lru_cache(maxsize=1_000)
-def _having(names: tuple[Names, ...]) -> Having:
-    """Return which statements, by their place, have which patterns."""
-    having = Having(sum(each.negated << index for index, each in enumerate(names)), {}, {})
-    for (index, each), widest in itertools.product(enumerate(names), (False, True)):
-        found = having.most if widest else having.least
-        for pattern in each.patterns(widest):
-            found[pattern] = found.get(pattern, 0) | 1 << index
-    return having
 
 
 class Permissions:
@@ -104,10 +44,7 @@ class Permissions:
         self.bounded = bounded
         # Most actions are included by the same statements as others.
         self._of_actions: dict[str, Request] = {}
-        self._having: dict[Element, Having] = {}
-        said = tuple((each.allows, each.in_boundary, each.conditions) for each in statements)
-        self._answers = _answers(said, bounded)
-        self._everywhere: dict[tuple[Request, tuple[str, ...]], bool] = {}
+        self._everywhere: dict[tuple[str, Request, tuple[str, ...]], bool] = {}
 
     def allowing(self, action: str) -> list[int]:
         """Return the indexes of the Allow statements that include an action, or may, in the order of the documents."""
@@ -121,11 +58,12 @@ class Permissions:
             action: The action.
             resource: Its resource's ARN, or `*` for an action without resource types.
         """
-        return self._on(self._of_action(action), resource.translate(TO_PLAIN))
+        request = self._at(self._of_action(action), resource.translate(TO_PLAIN))
+        return True if self._is_given(request) else None if self._may_be_given(request) else False
 
-    def _on(self, request: Request, resource: str) -> bool | None:
-        certain, _, some = self.having("resources").including(functools.partial(matches, resource))
-        return self.decision(request._replace(certain=request.certain & certain, possible=request.possible & some))
+    def _at(self, action: Request, resource: str) -> Request:
+        certain, _, some = self.including("resources", functools.partial(matches, resource))
+        return Request(action.certain & certain, action.possible & some)
 
     def everywhere(self, action: str, arns: Collection[str], alone: int | None = None) -> bool:
         """Return whether an action is, for certain, given on every resource of one of its types, but for exceptions.
@@ -138,56 +76,52 @@ class Permissions:
             arns: Its resource types as in the service reference: `arn:${Partition}:s3:::${BucketName}/${ObjectName}`.
             alone: The index of the only Allow statement to ask about, in the order of the documents; all by default.
         """
-        request = self._of_action(action)._replace(service=service_of(action.lower()))
+        request, service = self._of_action(action), action.lower().partition(":")[0]
         if alone is not None:
             others = sum(1 << index for index, each in enumerate(self.statements) if each.allows and index != alone)
-            request = request._replace(certain=request.certain & ~others, possible=request.possible & ~others)
-        key = request, tuple(arns)
+            request = Request(request.certain & ~others, request.possible & ~others)
+        key = service, request, tuple(arns)
         if key not in self._everywhere:
             allowing = (each for each in self.statements_at(request.possible) if each.allows)
             forms = _forms(arns, [pattern for each in allowing for pattern in each.resources.every])
-            self._everywhere[key] = any(self._has_all_but_one(request, form) for form in forms[:MOST_FORMS])
+            self._everywhere[key] = any(self._has_all_but_one(request, form, service) for form in forms[:MOST_FORMS])
         return self._everywhere[key]
 
-    def _has_all_but_one(self, request: Request, form: Iterable[str]) -> bool:
-        given = (self._on(request, name.join(form)) for name in STRANGERS)
-        return sum(answer is not True for answer in given) <= 1
+    def _has_all_but_one(self, request: Request, form: Iterable[str], service: str) -> bool:
+        given = (self._is_given(self._at(request, name.join(form)), service) for name in STRANGERS)
+        return sum(not each for each in given) <= 1
 
     def _of_action(self, action: str) -> Request:
         # IAM ignores the letter case of actions.
         name = action.lower()
         if name not in self._of_actions:
-            certain, _, some = self.having("actions").including(lambda pattern: matches(name, pattern.lower()))
-            self._of_actions[name] = Request("", certain, some)
+            certain, _, some = self.including("actions", lambda pattern: matches(name, pattern.lower()))
+            self._of_actions[name] = Request(certain, some)
         return self._of_actions[name]
 
-    def having(self, element: Element) -> Having:
-        """Return which statements have which patterns of their actions or resources."""
-        if element not in self._having:
-            self._having[element] = _having(tuple(each.names(element) for each in self.statements))
-        return self._having[element]
-
-    def decision(self, request: Request) -> bool | None:
-        """Return whether a request is given; None where that can't be told."""
-        if request not in self._answers:
-            given: bool | None = self._is_given(request)
-            if not given and self._may_be_given(request):
-                given = None
-            self._answers[request] = given
-        return self._answers[request]
+    def including(
+        self, element: Element, has_all: Callable[[str], bool], has_some: Callable[[str], bool] | None = None
+    ) -> Included:
+        """Return which statements include what is asked about, by whether a pattern has all of it, or some of it."""
+        bits = [0, 0, 0]
+        for index, each in enumerate(self.statements):
+            for at, outcome in enumerate(each.names(element).including(has_all, has_some or has_all)):
+                bits[at] |= outcome << index
+        return Included(*bits)
 
     def statements_at(self, bits: int) -> Iterator[PermissionStatement]:
         """Yield the statements of a request's bits."""
         return (each for index, each in enumerate(self.statements) if bits >> index & 1)
 
-    def _is_given(self, request: Request) -> bool:
-        """Return whether an Allow applies for certain, and no Deny can."""
-        allows = [each for each in self.statements_at(request.certain) if each.allows]
-        denies = [each for each in self.statements_at(request.possible) if not each.allows and not each.never]
-        chosen = functools.partial(_are_chosen, service=request.service)
-        return not any(not any(chosen(each)) for each in denies) and self._has_all(
-            each for each in allows if all(chosen(each))
-        )
+    def _is_given(self, request: Request, service: str = "") -> bool:
+        """Return whether an Allow applies for certain, and no Deny can; with a service, if its caller chooses so."""
+
+        def by_chance(each: PermissionStatement) -> list[bool]:
+            return [not (service and condition.is_chosen_by(service)) for condition in each.conditions]
+
+        allows = [each for each in self.statements_at(request.certain) if each.allows and not any(by_chance(each))]
+        denies = (each for each in self.statements_at(request.possible) if not each.allows and not each.never)
+        return self._has_all(allows) and not any(all(by_chance(each)) for each in denies)
 
     def _may_be_given(self, request: Request) -> bool:
         is_denied = any(not each.allows and not each.conditions for each in self.statements_at(request.certain))
@@ -197,18 +131,6 @@ class Permissions:
     def _has_all(self, allows: Iterable[PermissionStatement]) -> bool:
         """Return whether a policy has one of the statements, and the boundary too, if there is one."""
         return {each.in_boundary for each in allows} >= {False, self.bounded}
-
-
-def _are_chosen(statement: PermissionStatement, service: str) -> Iterator[bool]:
-    """Yield for each condition whether the caller of a service's action chooses the value; without one, none is."""
-    return (bool(service) and is_chosen(each.key, service) for each in statement.conditions)
-
-
-# A decision does not ask which resources these are: the roles of one add-on differ in them alone.
-@functools.lru_cache(maxsize=100)
-def _answers(_said: tuple[Any, ...], _bounded: bool) -> dict[Request, bool | None]:
-    """Return the decisions about requests, for all permissions whose statements apply alike."""
-    return {}
 
 
 def gives(

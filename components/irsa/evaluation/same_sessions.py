@@ -6,12 +6,11 @@ ForAnyValue, ForAllValues and IfExists make no difference either.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from irsa.evaluation.document import Condition
 from irsa.evaluation.normal_form import Document, normal
-from irsa.evaluation.patterns import covers
 from irsa.rules.mistakes import named, visible_json
 from irsa.rules.subjects import CLAIM_PREFIX, is_pattern
 from irsa.rules.trust import minified
@@ -20,37 +19,25 @@ VARIABLES = "with another Version, a policy variable in it stands for something 
 
 
 class _Row(NamedTuple):
-    """What a statement says of one action, and of the tokens with one subject if that is read.
+    """What a statement says of one action, and of the tokens with one subject and audience if these are read.
 
     Attributes:
         rest: The statement as JSON, without what follows.
         action: The action; empty where the statement has NotAction.
         conditions: Its conditions, each as a text, without those on `sub` and `aud` if they are read.
-        sub: The pattern that `sub` must match; empty where that is not read.
-        audiences: The patterns of which `aud` must match one.
+        tokens: The patterns that `sub` and `aud` must match; empty where these are not read.
     """
 
     rest: str
     action: str
     conditions: frozenset[str]
-    sub: str = ""
-    audiences: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return it as a part of a sentence."""
-        tokens = f"{named(self.sub)} with the audience {' or '.join(map(named, self.audiences))}" if self.sub else ""
+        tokens = " with the audience ".join(map(named, self.tokens))
         parts = (tokens, named(self.action), *sorted(self.conditions), self.rest)
         return ", ".join(visible_json(each) for each in parts if each)
-
-    def covers(self, other: "_Row") -> bool:
-        """Return whether it allows all that another one does, as far as their spelling tells."""
-        return (
-            '"Effect":"Allow"' in self.rest
-            and (self.rest, self.action, bool(self.sub)) == (other.rest, other.action, bool(other.sub))
-            and self.conditions <= other.conditions
-            and covers(self.sub, other.sub)
-            and all(any(covers(each, one) for each in self.audiences) for one in other.audiences)
-        )
 
 
 def difference(before: Document, after: Document) -> str:
@@ -63,18 +50,22 @@ def difference(before: Document, after: Document) -> str:
     forms = [normal(each, spelling) for each in (before, after)]
     if forms[0].version != forms[1].version and any("${" in text for each in forms for text in each.texts):
         return VARIABLES
-    old, new = (_widest(row for each in form.statements for row in _rows(each)) for form in forms)
+    old, new = (_widest({row for each in form.statements for row in _rows(each)}) for form in forms)
     gone = [f"it no longer says {row}" for row in old - new]
     return min([*gone, *(f"it says besides {row}" for row in new - old)], default="")
 
 
-def _widest(rows: Iterable[_Row]) -> set[_Row]:
-    """Return rows without those that are within another one."""
-    found: list[_Row] = []
+def _widest(rows: Collection[_Row]) -> set[_Row]:
+    """Return rows without those of an Allow that another one allows under fewer conditions."""
+    by_rest: dict[_Row, list[frozenset[str]]] = {}
     for row in rows:
-        if not any(each.covers(row) for each in found):
-            found = [*(each for each in found if not row.covers(each)), row]
-    return {*found}
+        by_rest.setdefault(row._replace(conditions=frozenset()), []).append(row.conditions)
+    return {
+        rest._replace(conditions=each)
+        for rest, several in by_rest.items()
+        for each in several
+        if '"Effect":"Deny"' in rest.rest or not any(other < each for other in several)
+    }
 
 
 def _rows(statement: Mapping[str, Any]) -> Iterator[_Row]:
@@ -91,15 +82,16 @@ def _rows(statement: Mapping[str, Any]) -> Iterator[_Row]:
     for each in conditions:
         if each.key.lower() in claims and each != Condition("Null", each.key, ("false",)):
             claims[each.key.lower()].append(each)
-    tokens: list[tuple[str, tuple[str, ...]]] = [("", ())]
+    tokens: list[tuple[str, ...]] = [()]
     if issuer and statement["Effect"] == "Allow" and _are_read(*claims.values()):
         conditions = [each for each in conditions if each.key.lower() not in claims]
-        sub, aud = (tuple(value for each in several for value in each.wanted) or ("*",) for several in claims.values())
-        tokens = [(subject, aud) for subject in sub]
+        tokens = [
+            *itertools.product(*([v for each in several for v in each.wanted] or ["*"] for several in claims.values()))
+        ]
     texts = frozenset(minified({each.operator: {each.key: each.wanted}}) for each in conditions)
     rest = minified({element: value for element, value in statement.items() if element not in ("Action", "Condition")})
     for action, token in itertools.product(statement.get("Action") or [""], tokens):
-        yield _Row(rest, action, texts, *token)
+        yield _Row(rest, action, texts, token)
 
 
 def _are_read(sub: list[Condition], aud: list[Condition]) -> bool:

@@ -197,12 +197,11 @@ class RoleFinding(NamedTuple):
 
 def findings(role: JudgedRole) -> Iterator[RoleFinding]:
     """Yield what the rules warn of."""
-    places, documents = [*role.documents], [*role.documents.values()]
-    policies = Policies(documents)
+    places, policies = [*role.documents], Policies([*role.documents.values()])
     given: Mapping[type, Sequence[tuple[Place, Any]]] = {
         JudgedRole: [((), role)],
         Policies: [((), policies)],
-        ManagedPolicy: [(("policy_arns", key), ManagedPolicy(arn, documents)) for key, arn in role.policy_arns.items()],
+        ManagedPolicy: [(("policy_arns", key), ManagedPolicy(arn)) for key, arn in role.policy_arns.items()],
     }
     for name, each in RULES.items():
         for place, one in given[each.judges]:

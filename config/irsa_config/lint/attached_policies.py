@@ -13,9 +13,8 @@ from irsa_config.lint.checked import CheckedBinding
 
 def managed_policies(checked: CheckedBinding) -> Iterator[tuple[Place, ManagedPolicy]]:
     """Yield the managed policies of a role, each with its place."""
-    documents = [document for _, document, _ in checked.documents]
     for index, arn in checked.policy_arns:
-        yield (*checked.place, "policyArns", index), ManagedPolicy(arn, documents)
+        yield (*checked.place, "policyArns", index), ManagedPolicy(arn)
     boundary = checked.declared.role.permissions_boundary
     if isinstance(boundary, str):
         yield (*checked.place, "role", "permissionsBoundary"), ManagedPolicy(boundary, is_boundary=True)

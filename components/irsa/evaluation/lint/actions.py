@@ -143,19 +143,15 @@ def _changes(action: str) -> bool:
     return any(each.access_level in WRITING for each in matching(action))
 
 
-class Written(NamedTuple):
-    """An action that changes something and could be limited to some resources."""
-
-    action: str
-    arns: Sequence[str]
-    """The ARNs of its resource types, as in the reference."""
-
-
 @functools.cache
-def written(action: str) -> Sequence[Written]:
-    """Return the actions of a service that match a pattern, such as `s3:Put*`, and change something."""
+def written(action: str) -> Sequence[Action]:
+    """Return the actions of a service that match a pattern, such as `s3:Put*`, change something and have types.
+
+    Their names have the service's prefix.
+    """
     prefix = action.partition(":")[0]
-    return [Written(f"{prefix}:{name}", arns) for name, level, arns in matching(action) if arns and level in WRITING]
+    changing = (each for each in matching(action) if each.arns and each.access_level in WRITING)
+    return [each._replace(name=f"{prefix}:{each.name}") for each in changing]
 
 
 def any_arn(service_: str) -> str:
@@ -163,7 +159,7 @@ def any_arn(service_: str) -> str:
     return f"arn:${{Partition}}:{service_}:${{Region}}:${{Account}}:${{Name}}"
 
 
-ANY = Written(f"{UNNAMED}:{UNNAMED}", [any_arn(UNNAMED)])
+ANY = Action(f"{UNNAMED}:{UNNAMED}", WRITING[0], [any_arn(UNNAMED)])
 
 
 # Those between the colons at the beginning of an ARN, and as a policy of a stack file has them.
@@ -181,22 +177,20 @@ _ARN_PARTS = 6
 LONGEST = 500
 
 
-class Applicability(NamedTuple):
-    """To which resources an action applies, or one of several that a pattern names."""
+def _may_be(resource: str, arns: Sequence[str], only_everything: bool) -> bool:
+    """Return whether a resource of a statement, without variables, can be of a type; true where in doubt.
 
-    arns: Sequence[str]
-    """The ARNs of the resource types, as in the reference: `arn:${Partition}:s3:::${BucketName}`."""
-    only_everything: bool
-    """Whether there are actions without resource types, which apply to `*` only."""
-
-    def includes(self, resource: str) -> bool:
-        """Return whether a resource of a statement, without variables, can be one of those; true where in doubt."""
-        has_wildcards = is_pattern(resource)
-        parts = resource.split(":", _ARN_PARTS - 1)
-        if resource == "*" or len(resource) > LONGEST or (has_wildcards and len(parts) < _ARN_PARTS):
-            return True
-        # Some services compare an action without types with resources, as iam:ListRoles with those of role/*.
-        return (has_wildcards and self.only_everything) or any(_is_of_type(parts, arn) for arn in self.arns)
+    Args:
+        resource: The resource.
+        arns: The ARNs of the resource types to which actions apply, as in the reference.
+        only_everything: Whether there are actions without resource types, which apply to `*` only.
+    """
+    has_wildcards = is_pattern(resource)
+    parts = resource.split(":", _ARN_PARTS - 1)
+    if resource == "*" or len(resource) > LONGEST or (has_wildcards and len(parts) < _ARN_PARTS):
+        return True
+    # Some services compare an action without types with resources, as iam:ListRoles with those of role/*.
+    return (has_wildcards and only_everything) or any(_is_of_type(parts, arn) for arn in arns)
 
 
 def _is_of_type(parts: Sequence[str], arn: str) -> bool:
@@ -205,13 +199,6 @@ def _is_of_type(parts: Sequence[str], arn: str) -> bool:
     if len(parts) != len(of_type) or (arn in WITHOUT_PATH and parts[-1].count("/") != of_type[-1].count("/")):
         return False
     return all(map(overlap, of_type, parts))
-
-
-@functools.cache
-def applicability(action: str) -> Applicability | None:
-    """Return to which resources an action, or a pattern of actions, applies; None where no such action is known."""
-    several = [each.arns for each in matching(action)]
-    return Applicability(sorted(set().union(*several)), not all(several)) if several else None
 
 
 @rule(danger="of a service that is known")
@@ -268,9 +255,13 @@ def wrong_resource(statement: PolicyStatement) -> Warnings:
     actions = statement.items("Action") if statement.is_known("Resource") else ()
     groups: dict[str, list[str]] = {}
     for action in actions if resources and "*" not in resources else ():
-        applies = None if action in EVERY_ACTION else applicability(action)
-        if applies and not any(map(applies.includes, resources)):
-            groups.setdefault(_applies_to(applies), []).append(action)
+        known = () if action in EVERY_ACTION else matching(action)
+        arns = sorted({arn for each in known for arn in each.arns})
+        only_everything = not all(each.arns for each in known)
+        if known and not any(_may_be(each, arns, only_everything) for each in resources):
+            several = [*map(in_a_policy, arns), *(["*"] if only_everything else [])]
+            applies_to = f"{', '.join(several[:3])}{', ...' if several[3:] else ''}"
+            groups.setdefault(applies_to, []).append(action)
     for allowed, wrong in groups.items():
         verb = "denies" if statement.values.get("Effect") == "Deny" else "allows"
         found = f"{shortened(', '.join(wrong))} on {shortened(_shown(statement))}, which {verb} nothing"
@@ -287,11 +278,6 @@ def _shown(statement: PolicyStatement) -> str:
     """Return the resources of a statement, with the values of variables where these are known."""
     pairs = zip(statement.as_written("Resource"), statement.items("Resource"), strict=True)
     return ", ".join(written if sampled(known) else known for written, known in pairs)
-
-
-def _applies_to(applies: Applicability) -> str:
-    arns = [*map(in_a_policy, applies.arns), *(["*"] if applies.only_everything else [])]
-    return f"{', '.join(arns[:3])}{', ...' if arns[3:] else ''}"
 
 
 def in_a_policy(arn: str) -> str:

@@ -7,7 +7,7 @@ import functools
 import json
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from irsa.evaluation.lint.rule import Warnings, rule
 from irsa.rules import commands
@@ -47,20 +47,10 @@ def replaced() -> Mapping[str, Mapping[str, str]]:
     return read
 
 
-@functools.cache
-def nearest_policy(key: str) -> str | None:
-    """Return the policy with the most similar name, or with the same one in another path."""
-    by_name = aws_policies().by_name
-    close = likely(key.rpartition("/")[2], by_name, ALIKE, len(by_name))
-    return by_name[close] if close else None
-
-
 class ManagedPolicy(NamedTuple):
     """A managed policy of a role."""
 
     arn: str
-    documents: Sequence[Mapping[str, Any]] = ()
-    """Those of the role's other policies, which may deny what it gives."""
     is_boundary: bool = False
     """Whether it is the role's permissions boundary."""
 
@@ -92,9 +82,10 @@ def unknown_managed_policy(policy: ManagedPolicy) -> Warnings:
         found = (
             f"{PREFIX + key!r}, which is not among AWS's {len(aws_policies().keys):,} policies of {aws_policies().date}"
         )
-        near = nearest_policy(key)
+        by_name = aws_policies().by_name
+        near = likely(key.rpartition("/")[2], by_name, ALIKE, len(by_name))
         ask = f"`{commands.show_policy(PREFIX + key)}` says whether it is newer than this list"
-        fix = f"did you mean {PREFIX + near!r}? {ask}" if near else ask
+        fix = f"did you mean {PREFIX + by_name[near]!r}? {ask}" if near else ask
         yield (), Mistake(found, "a managed policy of AWS", fix)
 
 

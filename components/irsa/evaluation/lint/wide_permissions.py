@@ -3,14 +3,13 @@
 import functools
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from irsa.evaluation.lint import actions
-from irsa.evaluation.lint.actions import ROLE, UNNAMED
+from irsa.evaluation.lint.actions import ROLE
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
 from irsa.evaluation.lint.rule import Danger, Policies, PolicyStatement, Warnings, rule
 from irsa.evaluation.patterns import matches
-from irsa.rules.grammar import EVERY_ACTION, VERSION
+from irsa.rules.grammar import EVERY_ACTION
 from irsa.rules.mistakes import shortened
 
 
@@ -49,7 +48,7 @@ def write_everything(policies: Policies) -> Warnings:
             yield (*place, element), Danger(found, "only the resources that the role needs", fix)
 
 
-def _written(policies: Policies, statement: PolicyStatement, pattern: str) -> Iterator[actions.Written]:
+def _written(policies: Policies, statement: PolicyStatement, pattern: str) -> Iterator[actions.Action]:
     """Yield the actions of a pattern that change something; of `*`, some that stand for all."""
     if pattern not in EVERY_ACTION:
         yield from actions.written(pattern)
@@ -63,11 +62,11 @@ def _written(policies: Policies, statement: PolicyStatement, pattern: str) -> It
         yield from actions.written(f"{service}:*")
 
 
-def gives_any(policies: Policies, index: int, several: Iterator[actions.Written]) -> bool:
+def gives_any(policies: Policies, index: int, several: Iterator[actions.Action]) -> bool:
     """Return whether a statement gives one of several actions on every resource of a type."""
     statement = policies.statements[index][1]
     # One type at a time: of an action with very many, as ec2:CreateTags, not all are tried together.
-    each_type = ((action, arn) for action, arns in several for arn in arns)
+    each_type = ((action, arn) for action, _, arns in several for arn in arns)
     return any(_may_be_open(statement, arn) and policies.give(action, [arn], index) for action, arn in each_type)
 
 
@@ -130,34 +129,25 @@ def full_access(policy: ManagedPolicy) -> Warnings:
 
     Whoever takes over a Pod can change or delete what others own.
 
-    A Deny in the role's documents may take it away. administrator-access has the policies that are no service's.
+    administrator-access has the policies that are no service's.
 
     Bad:
         policyArns: ["arn:aws:iam::aws:policy/AmazonS3FullAccess"]
     Good:
         policyArns: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
     """
-    if policy.is_boundary or _POWERFUL_POLICY.fullmatch(policy.arn):
-        return
-    given = {each: {"Effect": "Allow", "Action": f"{each}:*", "Resource": "*"} for each in policy.written}
-    policies = Policies([{"Version": VERSION, "Statement": [*given.values()]}, *policy.documents]) if given else None
-    if policies and (left := [each for each in given if _has_all(policies, each)]):
-        of = ", ".join(left[:3]) + (", ..." if left[3:] else "")
+    if policy.written and not (policy.is_boundary or _POWERFUL_POLICY.fullmatch(policy.arn)):
+        of = ", ".join(policy.written[:3]) + (", ..." if policy.written[3:] else "")
         found = f"{policy.arn.rpartition('/')[2]}: every write action of {of} on every resource of the AWS account"
         fix = "attach a policy with the actions that the Pods call, on the resources that the role needs"
         yield (), Danger(found, "only the resources that the role needs", fix)
 
 
-# What they allow, in words and as a document says it, and a service of which no Deny takes an action away.
-# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
-POWER_OF_POLICY: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
-    "AdministratorAccess": ("every action on every resource", {"Action": "*"}, UNNAMED),
-    "PowerUserAccess": (
-        "every action but the management of IAM, AWS Organizations and the AWS account",
-        {"NotAction": ["iam:*", "organizations:*", "account:*"]},
-        UNNAMED,
-    ),
-    "IAMFullAccess": ("every action of IAM, by which the role can give itself all others", {"Action": "iam:*"}, "iam"),
+# What they allow: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
+POWER_OF_POLICY: Mapping[str, str] = {
+    "AdministratorAccess": "every action on every resource",
+    "PowerUserAccess": "every action but the management of IAM, AWS Organizations and the AWS account",
+    "IAMFullAccess": "every action of IAM, by which the role can give itself all others",
 }
 _POWERFUL_POLICY = re.compile(rf"arn:[^:]+:iam::aws:policy/({'|'.join(POWER_OF_POLICY)})")
 
@@ -168,7 +158,7 @@ def administrator_access(policy: ManagedPolicy) -> Warnings:
 
     Whoever takes over a Pod takes over the AWS account.
 
-    A Deny in the role's documents may take it away. A document that allows `*` on `*` is one of write-everything.
+    A document that allows `*` on `*` is one of write-everything.
 
     Bad:
         policyArns: ["arn:aws:iam::aws:policy/AdministratorAccess"]
@@ -176,16 +166,6 @@ def administrator_access(policy: ManagedPolicy) -> Warnings:
         policyArns: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
     """
     found = _POWERFUL_POLICY.fullmatch(policy.arn)
-    if not found or policy.is_boundary:
-        return
-    what, of_policy, service = POWER_OF_POLICY[found[1]]
-    document = {"Version": VERSION, "Statement": [{"Effect": "Allow", **of_policy, "Resource": "*"}]}
-    if _has_all(Policies([document, *policy.documents]), service):
+    if found and not policy.is_boundary:
         fix = "attach a policy with the actions that the Pods call"
-        yield (), Danger(f"{found[1]}: {what}", "the permissions that the role needs", fix)
-
-
-def _has_all(policies: Policies, service: str) -> bool:
-    """Return whether any action of a service is given on any of its resources."""
-    resources = [f"arn:${{Partition}}:{service}:{place}:${{Name}}" for place in ("${Region}:${Account}", ":")]
-    return policies.permissions.everywhere(f"{service}:{UNNAMED}", resources)
+        yield (), Danger(f"{found[1]}: {POWER_OF_POLICY[found[1]]}", "the permissions that the role needs", fix)

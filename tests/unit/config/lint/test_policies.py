@@ -155,19 +155,14 @@ def test_a_deny_of_passing_roles(denies: Mapping[str, Any], silent: bool) -> Non
     assert bool(places("pass-any-role", binding)) is not silent
 
 
-@pytest.mark.parametrize(
-    ("arn", "denies", "silent"),
-    [
-        *((each, {"NotAction": "s3:Get*"}, True) for each in ("AdministratorAccess", "PowerUserAccess")),
-        ("AdministratorAccess", {"Action": "*", "Condition": WITHOUT_TLS}, False),
-        ("PowerUserAccess", {"Action": ["s3:*", "iam:PassRole"]}, False),
-        ("IAMFullAccess", {"Action": ["s3:*", "iam:PassRole"]}, False),
-    ],
-)
-def test_administrator_access(arn: str, denies: Mapping[str, Any], silent: bool) -> None:
-    arns = {"policyArns": [f"arn:aws:iam::aws:policy/{arn}"]}
-    binding = {**policy({"Effect": "Deny", "Resource": "*", **denies}), **arns}
-    assert places("administrator-access", binding) == ([] if silent else ["policyArns.0"])
+@pytest.mark.parametrize("name", ["AdministratorAccess", "PowerUserAccess", "IAMFullAccess"])
+@pytest.mark.parametrize("key", ["NotAction", "Action"])
+def test_administrator_access(name: str, key: str) -> None:
+    """Protects the gate from a Deny beside it: whoever may edit that has the policy whole."""
+    arns = {"policyArns": [f"arn:aws:iam::aws:policy/{name}"]}
+    assert places("administrator-access", {**policy({"Effect": "Deny", "Resource": "*", key: "s3:Get*"}), **arns}) == [
+        "policyArns.0"
+    ]
 
 
 # Policies of AWS
@@ -204,18 +199,6 @@ def test_a_policy_of_aws_is_judged_as_its_statement_in_a_document() -> None:
         ({"policyArns": [f"{AWS}AmazonEKS_CNI_Policy", f"{AWS}AmazonSSMManagedInstanceCore"]}, True),
         ({"role": {"permissionsBoundary": f"{AWS}AmazonS3FullAccess"}}, True),
         ({"policyArns": ["arn:aws:iam::111122223333:policy/AmazonS3FullAccess"]}, True),
-        *(
-            (
-                {"policyArns": [f"{AWS}AmazonS3FullAccess"], **policy({"Effect": "Deny", "Resource": "*", **denies})},
-                silent,
-            )
-            for denies, silent in (
-                ({"Action": "s3:DeleteBucket"}, False),
-                ({"NotAction": "s3:Get*"}, True),
-                ({"Action": "*", "Condition": WITHOUT_TLS}, False),
-                ({"Action": "*", "Condition": {"StringEquals": {"aws:PrincipalTag/nobody": "x"}}}, False),
-            )
-        ),
     ],
 )
 def test_full_access(binding: dict[str, Any], silent: bool) -> None:

@@ -9,7 +9,7 @@ from irsa.evaluation.named_by import crowds
 
 ANYBODY = ("AWS", "*")
 GITHUB, GITLAB = "token.actions.githubusercontent.com", "gitlab.com"
-TERRAFORM = "app.terraform.io"
+TERRAFORM, COGNITO = "app.terraform.io", "cognito-identity.amazonaws.com"
 FEDERATED = {each: f"arn:aws:iam::111122223333:oidc-provider/{each}" for each in (GITHUB, GITLAB, TERRAFORM)}
 
 
@@ -21,7 +21,7 @@ def named(condition: Any, principal: tuple[str, str] = ANYBODY) -> bool:
 
 
 def of(provider: str, condition: Any) -> bool:
-    return named(condition, ("Federated", FEDERATED[provider]))
+    return named(condition, ("Federated", FEDERATED.get(provider, provider)))
 
 
 NAMING: list[dict[str, Any]] = [
@@ -82,6 +82,14 @@ def test_whom_a_condition_names(condition: dict[str, Any]) -> None:
         (GITLAB, "sub", "project_path:acme/*", True),
         (GITLAB, "sub", "project_path:acme*", False),
         (TERRAFORM, "sub", "organization:acme:project:p:workspace:w:run_phase:*", True),
+        # https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html: any pool has `amr`.
+        (COGNITO, "aud", "us-east-1:12345678-corner-cafe-123456790ab", True),
+        (COGNITO, "amr", "unauthenticated", False),
+        (COGNITO, "aud", "us-east-1:*", False),
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif
+        ("accounts.google.com", "oaud", "example.apps.googleusercontent.com", True),
+        ("graph.facebook.com", "app_id", "111122223333", True),
+        ("www.amazon.com", "user_id", "amzn1.account.EXAMPLE", True),
     ],
 )
 def test_the_claims_of_other_providers(provider: str, claim: str, value: str, expected: bool) -> None:
