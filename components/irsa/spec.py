@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from irsa import types
-from irsa.fields import ROLE_INPUTS, Found, collect
+from irsa.fields import OF_A_ROLE, ROLE_INPUTS, Found, Group, collect
 from irsa.keys.binding import PolicyDocument, ServiceAccountRole
 from irsa.read import Arguments
 from irsa.read import read_again as again
@@ -85,7 +85,9 @@ class Spec(NamedTuple):
         return next(iter(self.of(types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)), None)
 
 
-def read(name: str, args: object, spelling: Spelling = path_of) -> tuple[Spec, Sequence[Located]]:
+def read(
+    name: str, args: object, spelling: Spelling = path_of, group: Group = OF_A_ROLE
+) -> tuple[Spec, Sequence[Located]]:
     """Return what the arguments of a ServiceAccountRole declare, and all mistakes in and between them.
 
     What is wrong or not known is a marker, and so is what is computed of it; the rest is judged all the same.
@@ -94,8 +96,9 @@ def read(name: str, args: object, spelling: Spelling = path_of) -> tuple[Spec, S
         name: The component's logical name.
         args: ServiceAccountRoleArgs, or what is read of them; a marker may stand for any value that is not known.
         spelling: How the caller spells an argument, for messages.
+        group: How its keys are read.
     """
-    arguments = Arguments(name, spelling)
+    arguments = Arguments(name, spelling, group=group)
     spec = _read(arguments, args)
     return spec, arguments.mistakes
 
