@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from irsa.keys.binding import Keys, Mark, Plain, Role, Rule, ServiceAccountRole, Tags, is_model, unwrapped
+from irsa.keys.binding import Keys, Mark, Plain, Rule, ServiceAccountRole, Tags, is_model, unwrapped
 from irsa.keys.guard import IdentityGuard
 from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistakes, statement_mistakes
 from irsa.rules.leaves import step_of
@@ -355,8 +355,6 @@ def _check(marks: Sequence[Any]) -> Callable[[Any], object]:
 
 TAGS = _parser(Tags)
 OF_A_ROLE, OF_A_GUARD = group_of(ServiceAccountRole), group_of(IdentityGuard)
-# Settings of the role that have the same names as inputs of `aws.iam.Role`, with Pulumi's own names.
-ROLE_INPUTS = {k: key for k, key in group_of(Role).keys.items() if k not in ("arn", "name", "name_prefix")}
 
 
 def node_at(place: Place, group: Group = OF_A_ROLE) -> Node | None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from irsa import types
-from irsa.fields import OF_A_ROLE, ROLE_INPUTS, Found, Group, collect
+from irsa.fields import OF_A_ROLE, Found, Group, collect
 from irsa.keys.binding import PolicyDocument, ServiceAccountRole
 from irsa.read import Arguments
 from irsa.read import read_again as again
@@ -39,6 +39,8 @@ WEBHOOK: Sequence[Place] = (
     ("service_account", "sts_regional_endpoints"),
     ("service_account", "token_expiration"),
 )
+# Inputs of the role that are arguments of the same name.
+ROLE_INPUTS = ("path", "forceDetachPolicies", "tags", *types.ROLE_SETTINGS)
 Usages = Sequence[tuple[Place, Usage]]
 
 
@@ -211,7 +213,7 @@ def _role(
     if name is None and prefix is None:
         prefix = names.automatic_name_prefix(arguments.name, names.ROLE_NAMES, names.ROLE_PREFIX)
     inputs = {"assumeRolePolicy": trust.policy, "name": name, "namePrefix": prefix}
-    inputs |= {key: getattr(binding.role, name) for name, key in ROLE_INPUTS.items()}
+    inputs |= {key: getattr(binding.role, names.snake(key)) for key in ROLE_INPUTS}
     import_id = name if "role" in known_or(binding.import_, []) and isinstance(name, str) else None
     # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM refuses to
     # delete a policy that is still attached, if that is replaced too.
