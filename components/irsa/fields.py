@@ -7,16 +7,17 @@ value that the component uses.
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum, auto
 from functools import partial
 from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from irsa.keys.binding import Keys, Mark, Plain, Role, Rule, ServiceAccountRole, Tags, is_model, unwrapped
+from irsa.keys.binding import Keys, Mark, Plain, Rule, ServiceAccountRole, Tags, is_model, unwrapped
 from irsa.keys.guard import IdentityGuard
 from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistakes, statement_mistakes
 from irsa.rules.leaves import step_of
-from irsa.rules.mistakes import Located, Mistake, Place, kind_of, shortened
+from irsa.rules.mistakes import Located, Mistake, Place, Written, kind_of, shortened
 from irsa.rules.names import NameRule, check_name, role_tags_mistakes
 from irsa.rules.policies import Document, parse_document
 from irsa.rules.trust import check_conditions
@@ -199,13 +200,24 @@ class Field(NamedTuple):
     stack_file: bool = False
 
 
+class Door(Enum):
+    """Who is read."""
+
+    PROGRAM = auto()
+    """One in Python, which has the keys in snake_case."""
+    PLUGIN = auto()
+    """One in another language, which has them in camelCase."""
+    STACK_FILE = auto()
+    """A stack file, which has more keys, in camelCase."""
+
+
 class Group(NamedTuple):
     """A mapping of arguments.
 
     Attributes:
         fields: The arguments by their names.
-        keys: The keys of a stack file by the names.
-        names: The names by the keys of whoever is read: a stack file, or a program.
+        keys: The keys in camelCase by the names.
+        names: The names by the keys of who is read (`Door`).
         model: Declares them.
         required: Whether it must be there.
     """
@@ -255,29 +267,30 @@ READERS: Mapping[Mark, Parser] = {
 }
 
 
-def group_of(model: type[Keys], in_stack_file: bool = False) -> Group:
-    """Return how the keys of a model are read: as the arguments of a program, or also what only a stack file has."""
+def group_of(model: type[Keys], door: Door = Door.PROGRAM) -> Group:
+    """Return how the keys of a model are read."""
+    of_stack_file = door is Door.STACK_FILE
     known = {
-        name: each for name, each in model.model_fields.items() if in_stack_file or Mark.STACK_FILE not in each.metadata
+        name: each for name, each in model.model_fields.items() if of_stack_file or Mark.STACK_FILE not in each.metadata
     }
     keys = {name: each.alias or name for name, each in known.items()}
     return Group(
-        {name: _node(each, in_stack_file) for name, each in known.items()},
+        {name: _node(each, door) for name, each in known.items()},
         keys,
-        {key if in_stack_file else name: name for name, key in keys.items()},
+        {name if door is Door.PROGRAM else key: name for name, key in keys.items()},
         model,
     )
 
 
-def _node(key: FieldInfo, in_stack_file: bool) -> Node:
+def _node(key: FieldInfo, door: Door) -> Node:
     annotation, marks = unwrapped(key.annotation, key.metadata)
-    required = key.is_required() or (Mark.REQUIRED in marks and not in_stack_file)
+    required = key.is_required() or (Mark.REQUIRED in marks and door is not Door.STACK_FILE)
     if is_model(annotation):
-        return group_of(annotation, in_stack_file)._replace(required=required)
+        return group_of(annotation, door)._replace(required=required)
     key_type, item = (None, *(get_args(annotation) or (None,)))[-2:]
     rule = next((partial(check_name, rule=mark) for mark in marks if isinstance(mark, NameRule)), None)
     if is_model(item):
-        inner = group_of(item, in_stack_file)
+        inner = group_of(item, door)
         return Keyed(rule or _check(unwrapped(key_type)[1]), inner, required) if key_type else Listed(inner, required)
     if rule:
         return Keyed(rule, Field(_parser(item), variables=_variables(item)), required)
@@ -342,8 +355,6 @@ def _check(marks: Sequence[Any]) -> Callable[[Any], object]:
 
 TAGS = _parser(Tags)
 OF_A_ROLE, OF_A_GUARD = group_of(ServiceAccountRole), group_of(IdentityGuard)
-# Settings of the role that have the same names as inputs of `aws.iam.Role`, with Pulumi's own names.
-ROLE_INPUTS = {k: key for k, key in group_of(Role).keys.items() if k not in ("arn", "name", "name_prefix")}
 
 
 def node_at(place: Place, group: Group = OF_A_ROLE) -> Node | None:
@@ -352,6 +363,16 @@ def node_at(place: Place, group: Group = OF_A_ROLE) -> Node | None:
     for step in place:
         node = node_within(node, step)
     return node
+
+
+def in_camel_case(place: Place, node: Node | None) -> Place:
+    """Return the place of an argument below a node with the keys in camelCase; an unknown key is as it is written."""
+    found: list[str | int] = []
+    for step in place:
+        keys = node.keys if isinstance(node, Group) and not isinstance(step, Written) else {}
+        found.append(keys.get(str(step), getattr(step, "written", step)))
+        node = node_within(node, step)
+    return tuple(found)
 
 
 def node_within(node: Node | None, step: str | int) -> Node | None:

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.fields import OF_A_GUARD
+from irsa.fields import OF_A_GUARD, Group
 from irsa.guard.rules import (
     LONGEST_LISTS,
     SYSTEM,
@@ -62,7 +62,7 @@ class GuardSpec(NamedTuple):
 
 
 def read_guard(
-    name: str, args: Mapping[str, Any], stack: str, spelling: Spelling = path_of
+    name: str, args: Mapping[str, Any], stack: str, spelling: Spelling = path_of, group: Group = OF_A_GUARD
 ) -> tuple[GuardSpec, Sequence[Located]]:
     """Return what the arguments of an IdentityGuard declare, and all mistakes in and between them.
 
@@ -71,8 +71,9 @@ def read_guard(
         args: IdentityGuardArgs.
         stack: Project and stack of the program, where the arguments have none.
         spelling: How the caller spells an argument, for messages.
+        group: How its keys are read.
     """
-    arguments = Arguments(name, spelling, group=OF_A_GUARD, component=COMPONENT)
+    arguments = Arguments(name, spelling, group=group, component=COMPONENT)
     spec = _read(arguments, {"stack": stack, **args} if isinstance(args, Mapping) else args)
     return spec, arguments.mistakes
 

@@ -103,7 +103,6 @@ class Arguments:
         group: How they are read.
         component: The component's type, for messages.
         binding: The place of the component's arguments among those of the group.
-        unknown_step: Makes the step to an unknown key in the place of its mistake.
     """
 
     name: str
@@ -117,7 +116,6 @@ class Arguments:
     group: Group = OF_A_ROLE
     component: str = "ServiceAccountRole"
     binding: Place = ()
-    unknown_step: Callable[[str], str] = step_of
 
     def __post_init__(self) -> None:
         """Refuse a name that is none.
@@ -158,7 +156,7 @@ class Arguments:
             name = group.names.get(key) if isinstance(key, str) else None
             if name is None:
                 unknown.append(step_of(key))
-                self.found.append(((*place, self.unknown_step(step_of(key))), self._unknown_key(key, group, place)))
+                self.found.append(((*place, Written(step_of(key))), self._unknown_key(key, group, place)))
                 continue
             there.add(name)
             if not self._is_default(group, name, value):

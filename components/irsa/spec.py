@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from irsa import types
-from irsa.fields import ROLE_INPUTS, Found, collect
+from irsa.fields import OF_A_ROLE, Found, Group, collect
 from irsa.keys.binding import PolicyDocument, ServiceAccountRole
 from irsa.read import Arguments
 from irsa.read import read_again as again
@@ -39,6 +39,8 @@ WEBHOOK: Sequence[Place] = (
     ("service_account", "sts_regional_endpoints"),
     ("service_account", "token_expiration"),
 )
+# Inputs of the role that are arguments of the same name.
+ROLE_INPUTS = ("path", "forceDetachPolicies", "tags", *types.ROLE_SETTINGS)
 Usages = Sequence[tuple[Place, Usage]]
 
 
@@ -85,7 +87,9 @@ class Spec(NamedTuple):
         return next(iter(self.of(types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)), None)
 
 
-def read(name: str, args: object, spelling: Spelling = path_of) -> tuple[Spec, Sequence[Located]]:
+def read(
+    name: str, args: object, spelling: Spelling = path_of, group: Group = OF_A_ROLE
+) -> tuple[Spec, Sequence[Located]]:
     """Return what the arguments of a ServiceAccountRole declare, and all mistakes in and between them.
 
     What is wrong or not known is a marker, and so is what is computed of it; the rest is judged all the same.
@@ -94,8 +98,9 @@ def read(name: str, args: object, spelling: Spelling = path_of) -> tuple[Spec, S
         name: The component's logical name.
         args: ServiceAccountRoleArgs, or what is read of them; a marker may stand for any value that is not known.
         spelling: How the caller spells an argument, for messages.
+        group: How its keys are read.
     """
-    arguments = Arguments(name, spelling)
+    arguments = Arguments(name, spelling, group=group)
     spec = _read(arguments, args)
     return spec, arguments.mistakes
 
@@ -208,7 +213,7 @@ def _role(
     if name is None and prefix is None:
         prefix = names.automatic_name_prefix(arguments.name, names.ROLE_NAMES, names.ROLE_PREFIX)
     inputs = {"assumeRolePolicy": trust.policy, "name": name, "namePrefix": prefix}
-    inputs |= {key: getattr(binding.role, name) for name, key in ROLE_INPUTS.items()}
+    inputs |= {key: getattr(binding.role, names.snake(key)) for key in ROLE_INPUTS}
     import_id = name if "role" in known_or(binding.import_, []) and isinstance(name, str) else None
     # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM refuses to
     # delete a policy that is still attached, if that is replaced too.

@@ -1,7 +1,7 @@
 """How a stack file spells the arguments of the component: a binding has the same keys, in camelCase."""
 
-from irsa.fields import OF_A_ROLE, Group, Node, node_within
-from irsa.rules.mistakes import Place, Written, path_of
+from irsa.fields import OF_A_ROLE, Node, in_camel_case
+from irsa.rules.mistakes import Place, path_of
 
 
 def place_of(argument: Place, node: Node | None = OF_A_ROLE) -> Place:
@@ -11,12 +11,7 @@ def place_of(argument: Place, node: Node | None = OF_A_ROLE) -> Place:
         return ("clusters",)
     if argument[:1] == ("oidc_provider_arns",):
         return ("clusters", *argument[1:])
-    place: list[str | int] = []
-    for step in argument:
-        keys = node.keys if isinstance(node, Group) and not isinstance(step, Written) else {}
-        place.append(keys.get(str(step), getattr(step, "written", step)))
-        node = node_within(node, step)
-    return tuple(place)
+    return in_camel_case(argument, node)
 
 
 def spelled(argument: Place) -> str:

@@ -1,19 +1,19 @@
 """Reads the keys of a stack file: its settings as they are, a binding when its variables are replaced."""
 
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from irsa.fields import MAPPING, READERS, Field, Group, Listed, Node, group_of, wrong_kind
+from irsa.fields import MAPPING, READERS, Door, Field, Group, Listed, Node, group_of, wrong_kind
 from irsa.keys.binding import Keys, Mark
 from irsa.read import Arguments, perhaps
-from irsa.rules.mistakes import Located, Mistake, Place, Written, path_of
+from irsa.rules.mistakes import Located, Mistake, Place, path_of
 from irsa.rules.unknown import MISSING, SECRET, WRONG, Unknown
 from irsa_config.argument_places import place_of
 from irsa_config.models import QUEUE_POLICY, BindingKeys, Guard, StackKeys
 
-OF_A_STACK, OF_A_BINDING = (group_of(each, in_stack_file=True) for each in (StackKeys, BindingKeys))
+OF_A_STACK, OF_A_BINDING = (group_of(each, Door.STACK_FILE) for each in (StackKeys, BindingKeys))
 POLICY_ARNS = OF_A_BINDING.fields["policy_arns"]
 KIND_WORDS = {bool: "true or false", int: "an integer", list: "a list", dict: MAPPING}
 
@@ -58,7 +58,6 @@ class StackReader(Arguments):
 
     group: Group = OF_A_STACK
     binding: Place = ("bindings", "")
-    unknown_step: Callable[[str], str] = Written
     own: Any = None
 
     def _advice_for(self, key: str, names: Sequence[str], place: Place) -> str:
