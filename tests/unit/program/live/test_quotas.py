@@ -62,12 +62,8 @@ def test_a_quota_that_the_stack_file_calls_raised() -> None:
 
 def test_more_associations_than_a_cluster_may_have() -> None:
     def of(*names: str) -> dict[str, Any]:
-        bindings = {
-            each: {"serviceAccount": {"namespace": "team-a", "name": each}, "identity": "both"} for each in names
-        }
-        return {
-            "bindings": {each: {"serviceAccount": account, "identity": "both"} for each, account in accounts.items()}
-        }
+        accounts = {each: {"namespace": "team-a", "name": each} for each in names}
+        return {"bindings": {name: {"serviceAccount": each, "identity": "both"} for name, each in accounts.items()}}
 
     there = [Association("", "team-a", f"other-{index}", "", f"a-{index}") for index in range(4_998)]
     in_eks = cluster(has_agent=True, associations={(each.namespace, each.service_account): each for each in there})
