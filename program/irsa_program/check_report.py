@@ -43,6 +43,8 @@ class FileReport:
     could_not_read: str = ""
     has_looked: bool = True
     """Whether these credentials may ask AWS or Kubernetes something, and all of that was answered."""
+    team_files: frozenset[Path] = frozenset()
+    """The files of teams that its stack reads."""
 
     @property
     def good(self) -> bool:
@@ -124,16 +126,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the files, and return the exit code.
 
     Raises:
-        CouldNotLookError: There are no files, or one is a team's.
+        CouldNotLookError: There are no files, or no stack file above a team's file reads it.
     """
     if not arguments.files and (variable := next(filter(os.environ.get, VARIABLES), None)):
         mistake = refusal("PULUMI_OPTION_*", variable)
         raise CouldNotLookError(f"{mistake.found}: {mistake.fix}")
-    if of_teams := [*filter(is_team_file, arguments.files)]:
-        fix = "`irsa check` without a file checks them with their stack file"
-        raise CouldNotLookError(f"files of teams: {listed([str(each) for each in of_teams])}: {fix}")
-    files = arguments.files or stack_files(Path())
-    if not files:
+    of_teams = {each.resolve(): each for each in arguments.files if is_team_file(each)}
+    named_ones = [each for each in arguments.files if each not in of_teams.values()]
+    above = [each for file in of_teams for each in stack_files(file.parent)]
+    files = dict.fromkeys([*named_ones, *above] if arguments.files else stack_files(Path()))
+    if not files and not of_teams:
         none = "no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it: name the files"
         raise CouldNotLookError(f"{none}; {OWN_PROGRAM}")
     reports = []
@@ -146,6 +148,11 @@ def run(arguments: argparse.Namespace) -> int:
             of_stack = file.with_name(f"Pulumi.{file.name}.yaml")
             advice = f"; did you mean {named(of_stack.name)}?" if of_stack.is_file() else ""
             print(f"irsa check: cannot read {named(str(file))}: {reports[-1].could_not_read}{advice}", file=sys.stderr)
+    if missing := of_teams.keys() - {path for report in reports for path in report.team_files}:
+        none = f"no stack file of a Pulumi.yaml above reads {listed([str(of_teams[each]) for each in sorted(missing)])}"
+        raise CouldNotLookError(f"{none}: name it in `files:` of irsa:teams, or run `irsa check` beside Pulumi.yaml")
+    asked = {*map(str, named_ones)}
+    reports = [each for each in reports if not of_teams or each.file in asked or each.team_files & of_teams.keys()]
     if arguments.json:
         print(as_json(reports))
     else:
@@ -233,6 +240,7 @@ def _report_of(file: StackFile, live: bool) -> FileReport:
         [(placed([warning], file)[0], reason) for warning, reason in examination.silenced],
         not_checked,
         has_looked=has_looked,
+        team_files=frozenset((file.folder / each).resolve() for each in examination.settings.of_teams.of_files),
     )
 
 

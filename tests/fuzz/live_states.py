@@ -188,6 +188,9 @@ class Client:
     def get_open_id_connect_provider(self, **_: Any) -> dict[str, Any]:
         return {"ClientIDList": self._known(self.state.client_ids)}
 
+    def get_account_summary(self) -> dict[str, Any]:
+        return {"SummaryMap": {"Roles": 1, "Policies": 1}}
+
     def describe_cluster(self, **_: Any) -> dict[str, Any]:
         return {"cluster": {"status": "ACTIVE", "arn": CLUSTER_ARN, "identity": {"oidc": {"issuer": ISSUER}}}}
 

@@ -16,7 +16,7 @@ from tests.workflows import ACTIONS, ROOT, WORKFLOWS, steps_of, workflow
 from tests.world import documented
 
 GUIDE = ROOT / "docs" / "guides" / "ci.md"
-FIRST_JOBS = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+*FIRST_JOBS, JOB_OF_A_PROGRAM = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL)
 GITHUB = "token.actions.githubusercontent.com"
 # Those that act for a stack, each in an environment of its own.
 FOR_A_STACK = ("preview", "deploy", "drift")
@@ -226,3 +226,28 @@ def test_the_first_job_checks_a_project_of_the_template(block: str, tmp_path: Pa
 
     assert install == "pip install -r requirements.txt"
     assert (answer.returncode, answer.stdout) == (0, "Pulumi.prod.yaml: good, 1 binding\n"), answer
+
+
+def test_the_job_of_a_program_has_the_actions_of_the_workflows() -> None:
+    used = {step["uses"] for step in yaml.safe_load(JOB_OF_A_PROGRAM)["jobs"]["check"]["steps"] if "uses" in step}
+    pinned = "".join(file.read_text() for file in (*WORKFLOWS, *ACTIONS))
+    assert used <= {f"{name}@{major}" for name, major in re.findall(r"uses: (\S+)@\w+ # (v\d+)\.", pinned)}
+
+
+def test_each_stack_has_permission_files_of_its_own(tmp_path: Path) -> None:
+    """The attack: the files of the second stack still name the AWS account of the first."""
+    shutil.copytree(ROOT / "docs" / "permissions", tmp_path / "docs" / "permissions")
+    commands = re.search(r"^\$ (mkdir .*)\n\$ (sed .*)$", GUIDE.read_text(), re.MULTILINE)
+    assert commands
+    for stack, account in (("prod", "222233334444"), ("staging", "444455556666")):
+        words = {"prod": stack, "AWS_ACCOUNT": account, "STACK": stack, "OWNER_ID": "1", "OWNER": "me"}
+        for command in commands.groups():
+            written = functools.reduce(lambda text, word: re.sub(rf"\b{word}\b", words[word], text), words, command)
+            # The words of the files stay.
+            written = written.replace(f's/-{stack}"/', 's/-prod"/')
+            subprocess.run(["bash", "-c", written], cwd=tmp_path, check=True)
+    for stack, account in (("prod", "222233334444"), ("staging", "444455556666")):
+        trust = json.loads((tmp_path / "permissions" / stack / "iam-deploy-trust.json").read_text())
+        assert trust["Statement"][0]["Principal"]["Federated"].split(":")[4] == account
+        assert f"-{stack}" in json.dumps(trust)
+    assert "111122223333" in (tmp_path / "docs" / "permissions" / "iam-deploy-trust.json").read_text()

@@ -83,6 +83,10 @@ class AwsAccountClient:
         found = self._iam.get("ListOpenIDConnectProviders", "OpenIDConnectProviderList")
         return [each["Arn"] for each in found or ()]
 
+    def summary(self) -> dict[str, int]:
+        """Return how much of IAM's quotas is used, and the quotas, by the names of GetAccountSummary."""
+        return self._get("GetAccountSummary", "", "SummaryMap") or {}
+
     def listed_roles(self) -> list[Role]:
         """Return all roles without their details.
 

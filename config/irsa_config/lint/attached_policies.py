@@ -7,8 +7,16 @@ from irsa.evaluation.lint.rule import Warnings, rule, statements
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.trust import minified
-from irsa.rules.unknown import Unknown, has_unknown, is_there, may_be_there, or_else
+from irsa.rules.unknown import Unknown, has_unknown, is_there, known_or, may_be_there, or_else
 from irsa_config.lint.checked import CheckedBinding
+
+# Policies that compare with a tag of the session, `aws:PrincipalTag/...`: EKS Pod Identity sends it, IRSA does not.
+# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEBSCSIDriverEKSClusterScopedPolicy.html
+WITH_SESSION_TAG = {
+    "AmazonEBSCSIDriverEKSClusterScopedPolicy": "eks-cluster-name",
+    "AmazonSageMakerSpacesControllerPolicy": "eks-cluster-arn",
+    "AmazonSageMakerSpacesRouterPolicy": "eks-cluster-arn",
+}
 
 
 def managed_policies(checked: CheckedBinding) -> Iterator[tuple[Place, ManagedPolicy]]:
@@ -97,3 +105,27 @@ def attached_twice(checked: CheckedBinding) -> Warnings:
         if first != source:
             found = f"the same document as {path_of(first[2:])}"
             yield source, Mistake(found, "each policy once", "remove one of them")
+
+
+@rule()
+def session_tag_policy(checked: CheckedBinding) -> Warnings:
+    """A managed policy of AWS allows only what has a tag of the session, and IRSA sends none.
+
+    By IRSA, the policy allows nothing.
+
+    Bad:
+        policyArns: ["arn:aws:iam::aws:policy/AmazonEBSCSIDriverEKSClusterScopedPolicy"]
+        identity: irsa
+    Good:
+        policies: [{addOn: ebs-csi, version: v1.58.0, clusterNames: [my-cluster]}]
+        identity: irsa
+    """
+    without = [way for way in checked.binding.identity.trusted if not way.has_tags]
+    for place, policy in managed_policies(checked) if without else ():
+        tag = WITH_SESSION_TAG.get(policy.of_aws)
+        if tag and tag not in known_or(checked.declared.role.tags, {}):
+            found = f"{policy.of_aws}, which allows only what has the session's tag {tag}: {without[0]} sends none"
+            fix = f"set identity to podIdentity, or tag the role with {tag}, where it is for one cluster"
+            if policy.of_aws.startswith("AmazonEBSCSIDriver"):
+                fix = "write policies: [{addOn: ebs-csi}] in its place, which names the clusters"
+            yield place, Mistake(found, "a policy that needs no tag of the session", fix)

@@ -21,6 +21,7 @@ from irsa_program.live.in_eks import eks_conflicts, missing_agents
 from irsa_program.live.in_iam import iam_conflicts, provider_conflicts
 from irsa_program.live.in_kubernetes import kubernetes_conflicts, namespace_conflicts
 from irsa_program.live.planned import PlannedStack
+from irsa_program.live.quotas import quota_conflicts
 from irsa_program.live.reader import CloudReader
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.values import Lookups, completed, needs_of, trusts_providers, unanswered
@@ -57,6 +58,7 @@ RULES: Sequence[Callable[[PlannedStack], Iterator[LocatedMistake]]] = (
     kubernetes_conflicts,
     iam_conflicts,
     provider_conflicts,
+    quota_conflicts,
     missing_agents,
     eks_conflicts,
     pods_of_the_other_way,

@@ -192,6 +192,7 @@ class CloudReader:
             roles,
             ask(f"{where}, managed policies", live.policies),
             None if providers is None else frozenset(providers),
+            ask(f"{where}, quotas", live.summary),
         )
 
     def _eks_reads(self, key: str, with_associations: bool) -> tuple[bool | None, Associations | None]:

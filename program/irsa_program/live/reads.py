@@ -44,12 +44,14 @@ class AwsReads:
         number: Its 12 digits.
         policies: Managed policies by ARN, those of AWS included, each with whether it can be attached.
         oidc_providers: ARNs of its IAM OIDC providers.
+        summary: What GetAccountSummary says of its quotas.
     """
 
     number: str
     roles: Sequence[Role] | None = None
     policies: Mapping[str, bool] | None = None
     oidc_providers: frozenset[str] | None = None
+    summary: Mapping[str, int] | None = None
 
     @functools.cached_property
     def roles_by_name(self) -> Mapping[str, str]:

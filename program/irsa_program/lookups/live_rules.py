@@ -17,6 +17,7 @@ RULES = {
     (POLICY_EXISTS := "policy-exists"): "the name of a policy is taken in the AWS account",
     (POLICY_MISSING := "policy-missing"): "a policy to attach does not exist",
     (BOUNDARY_MISSING := "boundary-missing"): "the policy of a permissions boundary does not exist",
+    (QUOTA_REACHED := "quota-reached"): "a quota of IAM or EKS is reached",
     (PROVIDER_MISSING := "provider-missing"): "there is no IAM OIDC provider for the cluster's issuer",
     (PROVIDER_EXISTS := "provider-exists"): "an IAM OIDC provider to create exists already",
     (AUDIENCE_MISSING := "audience-missing"): "the IAM OIDC provider does not list the audience",

@@ -90,6 +90,8 @@ def test_typescript_compiles(tmp_path: Path) -> None:
     # The scripts of other packages are not asked for; ours compiles the SDK.
     run(project, "npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", variables=node)
     run(project / "sdks" / "irsa", "npm", "run", "postinstall", variables=node)
+    (of_ci,) = re.findall(r"pulumi install && (npx .*)", (CHECKOUT / "docs" / "guides" / "ci.md").read_text())
+    run(project, *of_ci.split(), variables=node)
     guides = [(CHECKOUT / "docs" / "guides" / name).read_text() for name in ("own-program.md", "guard.md")]
     blocks = re.findall(r"^```typescript\n(.*?)^```$", "\n".join(guides), re.DOTALL | re.MULTILINE)
     assert [word for word in ("eks.Cluster", "irsa.IdentityGuard") if word not in "".join(blocks)] == []

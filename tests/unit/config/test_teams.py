@@ -515,10 +515,23 @@ def test_the_clusters_of_a_team(repository: Path) -> None:
     assert mistake.path == "irsa:teams.payments.clusters[0]"
 
 
-def test_a_team_file_is_checked_with_its_stack_file(repository: Path) -> None:
-    file = write(repository, "payments", {"payments-api": API})
-    with pytest.raises(CouldNotLookError, match="`irsa check` without a file"):
-        run(argparse.Namespace(files=[file], live=False, json=False))
+def test_a_team_file_is_checked_with_the_stack_files_above_it_that_read_it(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(repository, "payments", {"payments-api": {**API, "serviceAccount": {"name": "api", "namespace": "orders"}}})
+    other = write(repository, "payments", {"payments-web": API}, "web")
+    (repository / "Pulumi.yaml").write_text("{name: irsa, runtime: python}")
+    values = {"irsa:cluster": {"name": "my-cluster"}, "irsa:teams": {"payments": {**TEAM, "files": "teams/*/api.*"}}}
+    (repository / "Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2", **values}}))
+    (repository / "Pulumi.dev.yaml").write_text("{config: {irsa:cluster: {name: my-cluster}, irsa:bindings: {}}}")
+    monkeypatch.chdir(repository / "teams" / "payments")
+
+    assert run(argparse.Namespace(files=[Path("api.irsa.yaml")], live=False, json=True)) == 1
+    (report,) = json.loads(capsys.readouterr().out)["files"]
+    assert Path(report["file"]).name == "Pulumi.prod.yaml"
+    assert {Path(each["file"]).name for each in report["errors"]} == {"api.irsa.yaml"}
+    with pytest.raises(CouldNotLookError, match=r"no stack file of a Pulumi\.yaml above reads web\.irsa\.yaml"):
+        run(argparse.Namespace(files=[Path(other.name)], live=False, json=False))
 
 
 def test_a_secret_variable_is_refused_where_the_engine_has_decrypted_it(repository: Path) -> None:

@@ -40,6 +40,7 @@ FOLLOWED: dict[str, tuple[str, str, str, str]] = {
     "administrator-access": ("policyArns[0]", "attach a policy", "AdministratorAccess", "AmazonS3ReadOnlyAccess"),
     "grants-nothing": ("", "add them", "[]", f'["{AWS}AmazonS3ReadOnlyAccess"]'),
     "attached-twice": ("inlinePolicies.list", "remove one", "  list:...", ""),
+    "session-tag-policy": ("policyArns[0]", r"write (policies: .*) in its place", "policyArns:...", "{}"),
     "unknown-managed-policy": ("policyArns[0]", "did you mean '(.*?)'", f"{AWS}AmazonS3ReadonlyAccess", "{}"),
     "replaced-managed-policy": ("policyArns[0]", "write (.*)", f"{AWS}AmazonEKSServicePolicy", "{}"),
     "near-limit": ("policyArns", "split the binding", "  - arn:aws:iam::111122223333:policy/p6...", ""),

@@ -17,7 +17,9 @@ from irsa.evaluation.lint import actions
 from irsa.evaluation.lint.managed_policies import aws_policies, replaced
 from irsa.rules.leaves import items_of
 from irsa.rules.unknown import SECRET
+from irsa_config.lint.attached_policies import WITH_SESSION_TAG
 from tests.unit.config.lint.scene import APP, inline, places, policy, warnings
+from tests.unit.irsa.add_ons.every_add_on import aws_managed
 
 BUCKET = ["arn:aws:s3:::my-bucket", "arn:aws:s3:::my-bucket/*"]
 WRITES = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
@@ -267,3 +269,19 @@ def test_the_lists_agree() -> None:
         assert new["by"] not in replaced()
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", new["date"])
         assert new["source"].startswith("https://")
+
+
+def test_a_policy_for_sessions_with_tags() -> None:
+    """Source: the documents of AWS's managed policies, as the package moto has them."""
+    arns = {"policyArns": [AWS + "AmazonEBSCSIDriverEKSClusterScopedPolicy"]}
+    assert [*advised("session-tag-policy", {**arns, "identity": "both"})] == ["policyArns.0"]
+    assert advised("session-tag-policy", {**arns, "identity": "podIdentity"}) == {}
+    assert advised("session-tag-policy", {**arns, "role": {"tags": {"eks-cluster-name": "my-cluster"}}}) == {}
+
+    compared = {
+        key: set(re.findall(r"aws:PrincipalTag/((?:eks|kubernetes)-[\w-]+)", json.dumps(policy)))
+        for key, policy in aws_managed().items()
+    }
+    assert {key: {tag} for key, tag in WITH_SESSION_TAG.items()} == {
+        key: tags for key, tags in compared.items() if tags
+    }

@@ -33,7 +33,7 @@ CLUSTER = {"oidcIssuer": f"https://{HOST}", "oidcProviderArn": PROVIDER}
 NAMED = {"cluster": {"name": "my-cluster", "oidcIssuer": f"https://{HOST}"}}
 SETTINGS = {"kubernetes:context": "test"}
 OF_IAM, OF_EKS = "irsa_world.live.iam.AwsAccountClient.", "irsa_world.live.eks.EksClient."
-OF_ACCOUNT = [f"{OF_IAM}{question}" for question in ("listed_roles", "policies", "oidc_providers")]
+OF_ACCOUNT = [f"{OF_IAM}{question}" for question in ("listed_roles", "policies", "oidc_providers", "summary")]
 NOT_SIGNED_IN, DENIED, GONE = NotAuthenticatedError("401"), NoPermissionError("denied"), CouldNotLookError("gone")
 
 
