@@ -85,7 +85,7 @@ class AwsAccountClient:
 
     def summary(self) -> dict[str, int]:
         """Return how much of IAM's quotas is used, and the quotas, by the names of GetAccountSummary."""
-        return self._get("GetAccountSummary", "", "SummaryMap") or {}
+        return self._iam.get("GetAccountSummary", "SummaryMap") or {}
 
     def listed_roles(self) -> list[Role]:
         """Return all roles without their details.
