@@ -226,17 +226,10 @@ def of_add_on(parameter: Parameter) -> Rule:
     return Rule(parameter.check, {}, variables=True)
 
 
-def _seconds(limits: quotas.Seconds) -> Rule:
-    return rule(partial(quotas.check_seconds, limits=limits))
-
-
-def _quota(least: int, most: int | None = None) -> Rule:
-    def check(number: int) -> None:
-        if number < least or (most and number > most):
-            allowed = f"at least {least:,}" if number < least else f"at most {most:,}"
-            raise Mistake(f"{number:,}", allowed, "write the quota of your AWS account")
-
-    return rule(check)
+def number(limits: quotas.Limits, example: int) -> Rule:
+    """Return the rule of a number."""
+    most = {} if limits.most is None else {"maximum": limits.most}
+    return rule(partial(quotas.check_number, limits=limits), minimum=limits.least, **most, examples=[example])
 
 
 RoleArn = Annotated[str, arn("role")]
@@ -260,12 +253,10 @@ Audience = Annotated[str, named(names.AUDIENCE, "sts.amazonaws.com")]
 AssociationId = Annotated[str, named(names.ASSOCIATION_ID, "a-1234567890abcdef0")]
 Importable = Annotated[str, one_of(ADOPTABLE, "name one of these"), DECIDES]
 AddOnName = Annotated[str, rule(catalog.check_add_on, enum=[*catalog.names()], examples=["external-dns"]), DECIDES]
-_least, _most = quotas.SESSION_DURATION[:2]
-SessionDuration = Annotated[int, Field(ge=_least, le=_most, examples=[7200]), _seconds(quotas.SESSION_DURATION)]
-_least = quotas.TOKEN_EXPIRATION.least
-TokenExpiration = Annotated[int, Field(ge=_least, examples=[3600]), _seconds(quotas.TOKEN_EXPIRATION), NUMBER]
-_least, _most = quotas.TRUST_POLICY_SIZE, quotas.LARGEST_TRUST_POLICY_SIZE
-TrustPolicySize = Annotated[int, Field(ge=_least, le=_most, examples=[4096]), _quota(_least, _most), NUMBER]
+SessionDuration = Annotated[int, number(quotas.SESSION_DURATION, 7200)]
+TokenExpiration = Annotated[int, number(quotas.TOKEN_EXPIRATION, 3600), NUMBER]
+TrustPolicySize = Annotated[int, number(quotas.OF_TRUST_POLICY_SIZE, 4096), NUMBER]
+AttachedPolicies = Annotated[int, number(quotas.OF_ATTACHED_POLICIES, 20), NUMBER]
 # Keys and values of what IAM reads are checked against its grammar (irsa.rules.grammar), whose messages use its terms.
 CONDITIONS = {"StringEquals": {"aws:SourceVpc": "vpc-0abc"}}
 _values = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
@@ -451,9 +442,7 @@ class Quotas(Keys):
 
     trust_policy_size: Value[TrustPolicySize] | None = quotas.TRUST_POLICY_SIZE
     """Characters of a trust policy, without white space: 2,048 to 8,192. Default: 2,048."""
-    attached_policies: Value[Annotated[int, Field(ge=1, examples=[20]), _quota(1), NUMBER]] | None = (
-        quotas.ATTACHED_POLICIES
-    )
+    attached_policies: Value[AttachedPolicies] | None = quotas.ATTACHED_POLICIES
     """Managed policies per role, at least 1. Default: 10."""
 
 
