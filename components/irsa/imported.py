@@ -19,6 +19,7 @@ from irsa.evaluation.same_sessions import difference
 from irsa.failed_update import DOCUMENTS, once_for_each_owner, properties_of
 from irsa.later import awaited
 from irsa.rules import commands
+from irsa.rules.leaves import map_leaves
 from irsa.rules.mistakes import Mistake, and_more, named, visible
 from irsa.rules.unknown import OUTPUT, Unknown, has_unknown
 from irsa.types import COMPARED, NOUNS, SERVICE_ACCOUNT
@@ -167,8 +168,4 @@ def inline_policy_hooks(component: pulumi.Resource, logical_name: str) -> pulumi
 
 def _marked(value: Any) -> Any:
     """Return a value with a marker in place of what is not known yet."""
-    if isinstance(value, Mapping):
-        return {key: _marked(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_marked(each) for each in value]
-    return OUTPUT if value == pulumi.runtime.rpc.UNKNOWN else value
+    return map_leaves(value, lambda _, leaf: OUTPUT if leaf == pulumi.runtime.rpc.UNKNOWN else leaf)
