@@ -226,7 +226,7 @@ def of_add_on(parameter: Parameter) -> Rule:
     return Rule(parameter.check, {}, variables=True)
 
 
-def number(limits: quotas.Limits, example: int) -> Rule:
+def number(limits: quotas.NumberLimits, example: int) -> Rule:
     """Return the rule of a number."""
     most = {} if limits.most is None else {"maximum": limits.most}
     return rule(partial(quotas.check_number, limits=limits), minimum=limits.least, **most, examples=[example])
@@ -283,7 +283,7 @@ PRINCIPAL = {"AWS": "arn:aws:iam::111122223333:role/deployer"}
 TRUSTED_ROLE = {"Effect": "Allow", "Principal": PRINCIPAL, "Action": "sts:AssumeRole"}
 
 
-class ServiceAccount(Keys):
+class ServiceAccountKeys(Keys):
     """The Kubernetes service account that is annotated with the role."""
 
     name: Value[ServiceAccountName]
@@ -350,7 +350,7 @@ class AddOnParameters(Parameters):
     """`"*"`: the add-on may reach everything, so you need not name resources in its parameters."""
 
 
-class AddOn(AddOnParameters):
+class AddOnKeys(AddOnParameters):
     """A well-known add-on whose policy is created and attached. `irsa add-ons` lists what each takes.
 
     Default of `cluster_names`: those of the role."""
@@ -399,7 +399,7 @@ class PodIdentity(Keys):
     Remove it after `pulumi up`."""
 
 
-class Role(Keys):
+class RoleKeys(Keys):
     """The IAM role."""
 
     arn: Value[RoleArn] | None = None
@@ -424,7 +424,7 @@ class Role(Keys):
     """Tags of the role, and of the policy unless it has its own; at most 50."""
 
 
-class Trust(Keys):
+class TrustKeys(Keys):
     """Who may assume the role, besides the service account."""
 
     subjects: Value[list[Value[Subject]]] | None = a_list(["team-a:*", "team-b:worker"])
@@ -449,7 +449,7 @@ class Quotas(Keys):
 class SharedKeys(Keys):
     """One role and the service account that assumes it."""
 
-    service_account: ServiceAccount | None = Field(default=None, examples=[EXAMPLE_OF_A_SERVICE_ACCOUNT])
+    service_account: ServiceAccountKeys | None = Field(default=None, examples=[EXAMPLE_OF_A_SERVICE_ACCOUNT])
     """The service account to create or to annotate. Without it, only the role is created."""
     identity: Value[Identity] | None = Field(default=None, examples=["both"])
     """How Pods get the role: `irsa`, `both` or `podIdentity`. Default: `irsa`.
@@ -458,13 +458,13 @@ class SharedKeys(Keys):
     role this way. With `trusted`, only the statement in the trust policy exists."""
     pod_identity: PodIdentity | None = Field(default=None, examples=[{"tags": {"team": "payments"}}])
     """Settings of the EKS Pod Identity associations."""
-    role: Role = Field(
-        default=Role.model_construct(), examples=[{"name": "my-role", "description": "my-role-description"}]
+    role: RoleKeys = Field(
+        default=RoleKeys.model_construct(), examples=[{"name": "my-role", "description": "my-role-description"}]
     )
     """The role."""
     policy: Policy | None = Field(default=None, examples=[{"name": "my-policy", "file": "policies/my-policy.json"}])
     """A managed policy to create and attach."""
-    policies: Value[list[AddOn]] | None = a_list([ADD_ON])
+    policies: Value[list[AddOnKeys]] | None = a_list([ADD_ON])
     """Add-ons whose policies irsa creates and attaches. Name each add-on once.
 
     Without `service_account` and `trust.subjects`, the service account of the add-on's chart is trusted."""
@@ -474,7 +474,7 @@ class SharedKeys(Keys):
     """Inline policies of the role, by name; together at most 10,240 characters."""
     assume_role_arns: Value[list[Value[RoleArn]]] | None = a_list(["arn:aws:iam::444455556666:role/data-reader"])
     """ARNs of further roles that this role may assume, usually in other AWS accounts (role chaining)."""
-    trust: Trust = Field(default=Trust.model_construct(), examples=[{"subjects": ["team-a:*"]}])
+    trust: TrustKeys = Field(default=TrustKeys.model_construct(), examples=[{"subjects": ["team-a:*"]}])
     """Who else may assume the role."""
     audience: Value[Audience] | None = None
     """Audience of the tokens. Default: `sts.amazonaws.com`."""
@@ -490,7 +490,7 @@ class SharedKeys(Keys):
     """true: AWS and Kubernetes keep the resources when you remove this."""
 
 
-class ServiceAccountRole(SharedKeys):
+class ServiceAccountRoleKeys(SharedKeys):
     """The arguments of a ServiceAccountRole.
 
     It creates a role with `oidc_provider_arns` for IRSA, with `cluster_arns` for EKS Pod Identity, or with both; or it

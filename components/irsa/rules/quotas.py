@@ -50,7 +50,7 @@ def check_usage(usage: Usage) -> bool:
     raise Mistake(found, allowed, "use fewer; or, if AWS raised your quota, set {}", usage.setting)
 
 
-class Limits(NamedTuple):
+class NumberLimits(NamedTuple):
     """The limits of a number; `most` is None where there is none."""
 
     least: int
@@ -62,15 +62,15 @@ class Limits(NamedTuple):
 
 _OF_SECONDS = ("{} seconds", "write a number of seconds in that range")
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
-SESSION_DURATION = Limits(3_600, 43_200, "3,600 to 43,200 (a limit of IAM)", *_OF_SECONDS)
+SESSION_DURATION = NumberLimits(3_600, 43_200, "3,600 to 43,200 (a limit of IAM)", *_OF_SECONDS)
 # https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken
-TOKEN_EXPIRATION = Limits(600, None, "at least 600 (a limit of Kubernetes)", *_OF_SECONDS)
+TOKEN_EXPIRATION = NumberLimits(600, None, "at least 600 (a limit of Kubernetes)", *_OF_SECONDS)
 USUAL_TOKEN_EXPIRATION = 86_400
-OF_TRUST_POLICY_SIZE = Limits(TRUST_POLICY_SIZE, 8_192, "2,048 to 8,192 characters")
-OF_ATTACHED_POLICIES = Limits(1, None, "at least 1")
+OF_TRUST_POLICY_SIZE = NumberLimits(TRUST_POLICY_SIZE, 8_192, "2,048 to 8,192 characters")
+OF_ATTACHED_POLICIES = NumberLimits(1, None, "at least 1")
 
 
-def check_number(number: int, limits: Limits) -> int:
+def check_number(number: int, limits: NumberLimits) -> int:
     """Return the number when it is within the limits.
 
     Raises:
