@@ -26,7 +26,6 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import Value, has_unknown, is_there, known_or, or_else
 from irsa.ways import IRSA, ONLY_IRSA, SHORT
 
-COMPONENT = "IdentityGuard"
 ACCOUNTS: Place = ("service_accounts",)
 
 
@@ -73,7 +72,7 @@ def read_guard(
         spelling: How the caller spells an argument, for messages.
         group: How its keys are read.
     """
-    arguments = Arguments(name, spelling, group=group, component=COMPONENT)
+    arguments = Arguments(name, spelling, group=group)
     spec = _read(arguments, {"stack": stack, **args} if isinstance(args, Mapping) else args)
     return spec, arguments.mistakes
 

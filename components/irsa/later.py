@@ -49,7 +49,7 @@ def parsed(read: Reads, name: str, args: Any, spelling: Spelling = path_of) -> A
     except ArgumentMistakes as found:
         raise InvalidArgumentsError(found) from None
     if mistakes:
-        raise InvalidArgumentsError(ArgumentMistakes(name, mistakes, spelling, spec.reading.component))
+        raise InvalidArgumentsError(spec.reading.refusal(mistakes))
     return spec
 
 

@@ -113,7 +113,6 @@ class Arguments:
     parts: dict[Place, Any] = field(default_factory=dict)
     has_outputs: bool = False
     group: KeyGroup = OF_A_ROLE
-    component: str = "ServiceAccountRole"
     binding: Place = ()
 
     def __post_init__(self) -> None:
@@ -124,7 +123,7 @@ class Arguments:
         """
         if not isinstance(self.name, str):
             wrong = Mistake(shortened(self.name), "a string: the component's name", "write a string")
-            raise ArgumentMistakes(repr(self.name), [(("name",), wrong)], self.spelling, self.component)
+            raise self.refusal([(("name",), wrong)])
 
     def read(self, args: Any, model: type[K]) -> K:
         """Return the arguments, each checked on its own, with a marker for what is wrong or not known.
@@ -355,7 +354,8 @@ class Arguments:
     def refusal(self, mistakes: Iterable[Located], secret: bool = False) -> ArgumentMistakes:
         """Return the error that reports mistakes; it does not show a secret."""
         redacted = {(_argument_at(place, self.group), REDACTED): None for place, _ in mistakes} if secret else mistakes
-        return ArgumentMistakes(self.name, redacted, self.spelling, self.component)
+        component = self.group.model.__name__.removesuffix("Keys")
+        return ArgumentMistakes(self.name, redacted, self.spelling, component)
 
 
 def read_again(
