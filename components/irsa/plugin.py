@@ -68,7 +68,7 @@ class Plugin(ComponentProvider):
         def spelling(argument: Place) -> str:
             return path_of(in_camel_case(argument, group))
 
-        spec = parsed(functools.partial(reads, group=group), name, received(inputs), spelling)
+        spec = parsed(functools.partial(reads, spelling=spelling, group=group), name, received(inputs))
         component = make(name, Read(spec), options)
         return ConstructResult(component.urn, self.get_state(component, self._component_defs[make.__name__]))
 
