@@ -239,7 +239,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         make, hooks = OF_AWS[resource.type]
         of_role, of_type = None, hooks(self) if hooks else None
         if resource.type == types.INLINE_POLICY and self._spec.role and self._spec.role.import_id:
-            of_role = inline_policy_hooks(self, resource.logical_name)
+            of_role = inline_policy_hooks(self)
         arguments = {snake(name): value for name, value in inputs.items()}
         self._made[resource.key] = made = make(
             resource.logical_name, opts=self._options(resource, of_role, of_type), **arguments
