@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core.core_schema import CoreSchema
 
 from irsa.add_ons import catalog
-from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES, Parameter
+from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES
 from irsa.rules import names, quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, parse_cluster_arn, parse_iam_arn
@@ -221,11 +221,6 @@ def arn(kind: str, variables: bool = True) -> Rule:
     )
 
 
-def of_add_on(parameter: Parameter) -> Rule:
-    """Return the rule of an item of a parameter of add-ons."""
-    return Rule(parameter.check, {}, variables=True)
-
-
 def number(limits: quotas.NumberLimits, example: int) -> Rule:
     """Return the rule of a number."""
     most = {} if limits.most is None else {"maximum": limits.most}
@@ -326,13 +321,11 @@ class PolicyDocument(Keys):
 def _parameters() -> Iterator[tuple[str, Any]]:
     for name, each in PARAMETERS.items():
         described = f"{each.what[0].upper()}{each.what[1:]}."
-        yield name, (list[Annotated[str, of_add_on(each)]], a_list([each.example], min_length=1, description=described))
+        item: Any = Annotated[str, Rule(each.check, {}, variables=True)]
+        yield name, (list[item], a_list([each.example], min_length=1, description=described))
+    switch: Any = Annotated[bool | None, Plain("it decides what the policy says")]
     for name, what in SWITCHES.items():
-        decides = Plain("it decides what the policy says")
-        yield (
-            name,
-            (Annotated[bool | None, decides], Field(default=None, examples=[True], description=f"true: {what}.")),
-        )
+        yield name, (switch, Field(default=None, examples=[True], description=f"true: {what}."))
 
 
 if TYPE_CHECKING:
