@@ -16,7 +16,7 @@ from irsa.failed_update import components
 from irsa.failed_update import hooks as update_hooks
 from irsa.imported import import_hooks, inline_policy_hooks
 from irsa.later import InvalidArgumentsError, Later, Read, applied, parsed
-from irsa.read import REDACTED, ArgumentMistakes
+from irsa.read import ArgumentMistakes
 from irsa.resources import ARN_OF_THE_ROLE, THE_ROLE, THE_SERVICE_ACCOUNT, DeclaredResource, Ref
 from irsa.role.in_aws_account import PartialAwsAccount, clusters_elsewhere
 from irsa.role.lint import RULES, JudgedRole, findings
@@ -239,7 +239,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         make, hooks = OF_AWS[resource.type]
         of_role, of_type = None, hooks(self) if hooks else None
         if resource.type == types.INLINE_POLICY and self._spec.role and self._spec.role.import_id:
-            of_role = inline_policy_hooks(self, resource.logical_name)
+            of_role = inline_policy_hooks(self)
         arguments = {snake(name): value for name, value in inputs.items()}
         self._made[resource.key] = made = make(
             resource.logical_name, opts=self._options(resource, of_role, of_type), **arguments
@@ -260,8 +260,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
         def compare(found: Sequence[Any]) -> None:
             (known, account_id), secret = found
             wrong = clusters_elsewhere(known, PartialAwsAccount(None, account_id))
-            if mistakes := [(("cluster_arns",), REDACTED if secret else mistake) for _, mistake in wrong]:
-                raise InvalidArgumentsError(ArgumentMistakes(self._name, mistakes, self._spec.reading.spelling))
+            if mistakes := [(("cluster_arns",), mistake) for _, mistake in wrong]:
+                raise InvalidArgumentsError(self._spec.reading.refusal(mistakes, secret))
 
         both = pulumi.Output.all(arns, self._account_id())
         return pulumi.Output.all(both, both.is_secret()).apply(compare)

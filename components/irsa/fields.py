@@ -13,11 +13,11 @@ from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from irsa.keys.binding import Keys, Mark, Plain, Rule, ServiceAccountRole, Tags, is_model, unwrapped
-from irsa.keys.guard import IdentityGuard
+from irsa.keys.binding import Keys, Mark, Plain, Rule, ServiceAccountRoleKeys, Tags, is_model, unwrapped
+from irsa.keys.guard import IdentityGuardKeys
 from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistakes, statement_mistakes
 from irsa.rules.leaves import step_of
-from irsa.rules.mistakes import Located, Mistake, Place, Written, kind_of, shortened
+from irsa.rules.mistakes import Located, Mistake, Place, WrittenStep, kind_of, shortened
 from irsa.rules.names import NameRule, check_name, role_tags_mistakes
 from irsa.rules.policies import Document, parse_document
 from irsa.rules.trust import check_conditions
@@ -211,7 +211,7 @@ class Door(Enum):
     """A stack file, which has more keys, in camelCase."""
 
 
-class Group(NamedTuple):
+class KeyGroup(NamedTuple):
     """A mapping of arguments.
 
     Attributes:
@@ -233,18 +233,18 @@ class Keyed(NamedTuple):
     """A mapping whose keys become names of resources, by a rule; its values are read one by one."""
 
     check: Callable[[str], object]
-    item: "Field | Group"
+    item: "Field | KeyGroup"
     required: bool = False
 
 
-class Listed(NamedTuple):
+class KeyList(NamedTuple):
     """A list of mappings of arguments, each of which becomes resources of its own."""
 
-    item: Group
+    item: KeyGroup
     required: bool = False
 
 
-Node = Field | Group | Keyed | Listed
+Node = Field | KeyGroup | Keyed | KeyList
 MAPPING = "a mapping of keys to values"
 WITH_VARIABLES = (Mark.DOCUMENT, Mark.CONDITIONS, Mark.STATEMENTS)
 
@@ -267,14 +267,14 @@ READERS: Mapping[Mark, Parser] = {
 }
 
 
-def group_of(model: type[Keys], door: Door = Door.PROGRAM) -> Group:
+def group_of(model: type[Keys], door: Door = Door.PROGRAM) -> KeyGroup:
     """Return how the keys of a model are read."""
     of_stack_file = door is Door.STACK_FILE
     known = {
         name: each for name, each in model.model_fields.items() if of_stack_file or Mark.STACK_FILE not in each.metadata
     }
     keys = {name: each.alias or name for name, each in known.items()}
-    return Group(
+    return KeyGroup(
         {name: _node(each, door) for name, each in known.items()},
         keys,
         {name if door is Door.PROGRAM else key: name for name, key in keys.items()},
@@ -291,7 +291,7 @@ def _node(key: FieldInfo, door: Door) -> Node:
     rule = next((partial(check_name, rule=mark) for mark in marks if isinstance(mark, NameRule)), None)
     if is_model(item):
         inner = group_of(item, door)
-        return Keyed(rule or _check(unwrapped(key_type)[1]), inner, required) if key_type else Listed(inner, required)
+        return Keyed(rule or _check(unwrapped(key_type)[1]), inner, required) if key_type else KeyList(inner, required)
     if rule:
         return Keyed(rule, Field(_parser(item), variables=_variables(item)), required)
     example = next(iter(key.examples or _examples(marks)), None)
@@ -354,10 +354,10 @@ def _check(marks: Sequence[Any]) -> Callable[[Any], object]:
 
 
 TAGS = _parser(Tags)
-OF_A_ROLE, OF_A_GUARD = group_of(ServiceAccountRole), group_of(IdentityGuard)
+OF_A_ROLE, OF_A_GUARD = group_of(ServiceAccountRoleKeys), group_of(IdentityGuardKeys)
 
 
-def node_at(place: Place, group: Group = OF_A_ROLE) -> Node | None:
+def node_at(place: Place, group: KeyGroup = OF_A_ROLE) -> Node | None:
     """Return how the argument at a place is read; None below an argument that has a value, and at an unknown one."""
     node: Node | None = group
     for step in place:
@@ -369,7 +369,7 @@ def in_camel_case(place: Place, node: Node | None) -> Place:
     """Return the place of an argument below a node with the keys in camelCase; an unknown key is as it is written."""
     found: list[str | int] = []
     for step in place:
-        keys = node.keys if isinstance(node, Group) and not isinstance(step, Written) else {}
+        keys = node.keys if isinstance(node, KeyGroup) and not isinstance(step, WrittenStep) else {}
         found.append(keys.get(str(step), getattr(step, "written", step)))
         node = node_within(node, step)
     return tuple(found)
@@ -377,6 +377,6 @@ def in_camel_case(place: Place, node: Node | None) -> Place:
 
 def node_within(node: Node | None, step: str | int) -> Node | None:
     """Return the same one step below a node."""
-    if isinstance(node, Group):
+    if isinstance(node, KeyGroup):
         return node.fields.get(str(step))
-    return node.item if isinstance(node, Keyed | Listed) else None
+    return node.item if isinstance(node, Keyed | KeyList) else None

@@ -9,7 +9,7 @@ import pulumi_kubernetes as kubernetes
 
 from irsa import outputs
 from irsa.args import IdentityGuardArgs
-from irsa.fields import OF_A_GUARD, Group
+from irsa.fields import OF_A_GUARD, KeyGroup
 from irsa.guard.policies import LABELS, STACK_LABEL, bindings, config_map_name, policies
 from irsa.guard.rules import namespaces_of
 from irsa.guard_spec import GuardSpec, read_guard, read_guard_again
@@ -27,7 +27,7 @@ REPLACED_FOR_ANOTHER_MODE = pulumi.ResourceOptions(
 
 
 def read_of_stack(
-    name: str, args: Any, spelling: Spelling = path_of, group: Group = OF_A_GUARD
+    name: str, args: Any, spelling: Spelling = path_of, group: KeyGroup = OF_A_GUARD
 ) -> tuple[GuardSpec, Sequence[Located]]:
     """Return what the arguments of a guard of this stack declare, and what is wrong with them."""
     return read_guard(name, args, f"{pulumi.get_project()}/{pulumi.get_stack()}", spelling, group)

@@ -4,19 +4,19 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.fields import OF_A_GUARD, Group
+from irsa.fields import OF_A_GUARD, KeyGroup
 from irsa.guard.rules import (
     LONGEST_LISTS,
     SYSTEM,
     AnnotationRule,
-    Declared,
+    GuardEntry,
     GuardSettings,
     config_map_data,
     key_of,
     mode_in,
     stack_key,
 )
-from irsa.keys.guard import GuardedServiceAccount, IdentityGuard
+from irsa.keys.guard import GuardedServiceAccount, IdentityGuardKeys
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES
 from irsa.read import Arguments, read_again
 from irsa.rules.leaves import strings_of
@@ -26,7 +26,6 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import Value, has_unknown, is_there, known_or, or_else
 from irsa.ways import IRSA, ONLY_IRSA, SHORT
 
-COMPONENT = "IdentityGuard"
 ACCOUNTS: Place = ("service_accounts",)
 
 
@@ -62,7 +61,7 @@ class GuardSpec(NamedTuple):
 
 
 def read_guard(
-    name: str, args: Mapping[str, Any], stack: str, spelling: Spelling = path_of, group: Group = OF_A_GUARD
+    name: str, args: Mapping[str, Any], stack: str, spelling: Spelling = path_of, group: KeyGroup = OF_A_GUARD
 ) -> tuple[GuardSpec, Sequence[Located]]:
     """Return what the arguments of an IdentityGuard declare, and all mistakes in and between them.
 
@@ -73,14 +72,14 @@ def read_guard(
         spelling: How the caller spells an argument, for messages.
         group: How its keys are read.
     """
-    arguments = Arguments(name, spelling, group=group, component=COMPONENT)
+    arguments = Arguments(name, spelling, group=group)
     spec = _read(arguments, {"stack": stack, **args} if isinstance(args, Mapping) else args)
     return spec, arguments.mistakes
 
 
 def _read(arguments: Arguments, args: object) -> GuardSpec:
     spelling = arguments.spelling
-    guard = arguments.read(args, IdentityGuard)
+    guard = arguments.read(args, IdentityGuardKeys)
     rule = guard.annotations if guard.annotations and is_there(guard.annotations.mode) else None
     lists = ("users", "user_prefixes", "groups")
     written = rule.written() if rule else {}
@@ -115,9 +114,9 @@ def _read(arguments: Arguments, args: object) -> GuardSpec:
 read_guard_again = functools.partial(read_again, _read)
 
 
-def _declared(written: GuardedServiceAccount) -> Declared:
+def _declared(written: GuardedServiceAccount) -> GuardEntry:
     # The ways in which new Pods get the role.
     used = known_or(written.identity, ONLY_IRSA).used
     ways = next((word for word, identity in SHORT.items() if identity.used == used), IRSA.key)
     namespace, audience = known_or(written.namespace, DEFAULT_NAMESPACE), or_else(written.audience, DEFAULT_AUDIENCE)
-    return Declared(namespace, known_or(written.name, ""), written.role_arn, ways, audience)
+    return GuardEntry(namespace, known_or(written.name, ""), written.role_arn, ways, audience)

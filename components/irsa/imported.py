@@ -6,19 +6,18 @@ it. An update follows the import when that is in the state already; the same hol
 
 import json
 import re
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import pulumi
 import pulumi_aws as aws
 
 from irsa.evaluation.differences import Difference, differences
 from irsa.evaluation.same_sessions import difference
-from irsa.failed_update import DOCUMENTS, once_for_each_owner, properties_of
+from irsa.failed_update import DOCUMENTS, component_of, once_for_each_owner, properties_of
 from irsa.later import awaited
 from irsa.rules import commands
+from irsa.rules.leaves import map_leaves
 from irsa.rules.mistakes import Mistake, and_more, named, visible
 from irsa.rules.unknown import OUTPUT, Unknown, has_unknown
 from irsa.types import COMPARED, NOUNS, SERVICE_ACCOUNT
@@ -28,8 +27,6 @@ TRUST_POLICY = "assumeRolePolicy"
 OF_TOOLS = ("argoproj.io", "fluxcd.io", "helm.sh", "kubernetes.io", "pulumi.com")
 NOTHING: tuple[Any, ...] = (None, "", [])
 MOST_SAID = 10
-# Names of hooks, by whose they are.
-_INLINE_HOOKS: WeakKeyDictionary[pulumi.Resource, set[str]] = WeakKeyDictionary()
 WHAT_TO_DO = "declare what is there, deploy that, remove {}, and change it afterwards"
 
 
@@ -138,37 +135,29 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
         raise NotAsDeclaredError(f"{what}, and differs from what is declared: {said(found, secret)}. {state}{todo}")
 
 
-def inline_policy_hooks(component: pulumi.Resource, logical_name: str) -> pulumi.ResourceHookBinding:
+@once_for_each_owner
+def inline_policy_hooks(_: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBinding:
     """Return what is asked before an inline policy of an imported role is created: PutRolePolicy overwrites one."""
-
-    async def refuse(creation: pulumi.ResourceHookArgs) -> None:
-        inputs = _marked(await properties_of(creation.new_inputs))
-        role, name = inputs.get("role"), inputs.get("name")
-        if has_unknown([role, name]):
-            return
-        options = pulumi.InvokeOutputOptions(parent=component)
-        there = await awaited(aws.iam.get_role_policies_output(role_name=role, opts=options))
-        if isinstance(there, Exception):
-            why = f"the inline policies of the role {named(role)} cannot be listed, and {named(name)} may be one"
-            raise NotAsDeclaredError(f"{why} (iam:ListRolePolicies): {visible(' '.join(str(there).split()))}")
-        if there and name in there.policy_names:
-            found = f"the role {named(role)} has an inline policy {named(name)} already, which this one would overwrite"
-            raise NotAsDeclaredError(f"{found}: write another name, or import: [inlinePolicies] to adopt it")
-
-    # Each component may have another provider. The state keeps the name, and a deployment takes it but once: one in a
-    # plugin, or below another parent, may have the same.
-    stack, name = pulumi.runtime.get_root_resource(), f"irsa:inline:{logical_name}"
-    taken = _INLINE_HOOKS.setdefault(stack or component, set())
-    name = f"{name}:{uuid.uuid4()}" if stack is None or name in taken else name
-    taken.add(name)
-    hook = pulumi.ResourceHook(name, refuse, pulumi.ResourceHookOptions(on_dry_run=True))
+    hook = pulumi.ResourceHook(f"irsa:inline{own}", _refuse_to_overwrite, pulumi.ResourceHookOptions(on_dry_run=True))
     return pulumi.ResourceHookBinding(before_create=[hook])
+
+
+async def _refuse_to_overwrite(creation: pulumi.ResourceHookArgs) -> None:
+    inputs = _marked(await properties_of(creation.new_inputs))
+    role, name = inputs.get("role"), inputs.get("name")
+    if has_unknown([role, name]):
+        return
+    # Each component may have another provider.
+    options = pulumi.InvokeOutputOptions(parent=await component_of(creation))
+    there = await awaited(aws.iam.get_role_policies_output(role_name=role, opts=options))
+    if isinstance(there, Exception):
+        why = f"the inline policies of the role {named(role)} cannot be listed, and {named(name)} may be one"
+        raise NotAsDeclaredError(f"{why} (iam:ListRolePolicies): {visible(' '.join(str(there).split()))}")
+    if there and name in there.policy_names:
+        found = f"the role {named(role)} has an inline policy {named(name)} already, which this one would overwrite"
+        raise NotAsDeclaredError(f"{found}: write another name, or import: [inlinePolicies] to adopt it")
 
 
 def _marked(value: Any) -> Any:
     """Return a value with a marker in place of what is not known yet."""
-    if isinstance(value, Mapping):
-        return {key: _marked(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_marked(each) for each in value]
-    return OUTPUT if value == pulumi.runtime.rpc.UNKNOWN else value
+    return map_leaves(value, lambda _, leaf: OUTPUT if leaf == pulumi.runtime.rpc.UNKNOWN else leaf)

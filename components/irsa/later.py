@@ -6,12 +6,12 @@ from typing import Any, NamedTuple, TypeVar
 import pulumi
 
 from irsa.read import ArgumentMistakes
-from irsa.rules.mistakes import Located, Spelling, path_of
+from irsa.rules.mistakes import Located
 from irsa.rules.unknown import sources_of
 
 T = TypeVar("T")
-# What reads the arguments of a component, by its name and their spelling: what they declare, and all mistakes.
-Reads = Callable[[str, Any, Spelling], tuple[Any, Sequence[Located]]]
+# What reads the arguments of a component, by its name: what they declare, and all mistakes.
+Reads = Callable[[str, Any], tuple[Any, Sequence[Located]]]
 
 
 class InvalidArgumentsError(pulumi.RunError):
@@ -38,18 +38,18 @@ class Read(NamedTuple):
     besides: Any = None
 
 
-def parsed(read: Reads, name: str, args: Any, spelling: Spelling = path_of) -> Any:
+def parsed(read: Reads, name: str, args: Any) -> Any:
     """Return what the arguments of a component declare, as a function reads them.
 
     Raises:
         InvalidArgumentsError: All mistakes in them.
     """
     try:
-        spec, mistakes = read(name, args, spelling)
+        spec, mistakes = read(name, args)
     except ArgumentMistakes as found:
         raise InvalidArgumentsError(found) from None
     if mistakes:
-        raise InvalidArgumentsError(ArgumentMistakes(name, mistakes, spelling, spec.reading.component))
+        raise InvalidArgumentsError(spec.reading.refusal(mistakes))
     return spec
 
 

@@ -19,7 +19,7 @@ from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ProviderServicer
 
 from irsa.component import ServiceAccountRole
-from irsa.fields import Door, Group, group_of, in_camel_case
+from irsa.fields import Door, KeyGroup, group_of, in_camel_case
 from irsa.guard_component import IdentityGuard, read_of_stack
 from irsa.keys import binding, guard
 from irsa.later import Read, parsed
@@ -31,9 +31,9 @@ NAME = "irsa"
 
 
 # The components, what reads their arguments, and how.
-COMPONENTS: Mapping[str, tuple[Any, Callable[..., Any], Group]] = {
-    COMPONENT_TYPE: (ServiceAccountRole, read, group_of(binding.ServiceAccountRole, Door.PLUGIN)),
-    GUARD_TYPE: (IdentityGuard, read_of_stack, group_of(guard.IdentityGuard, Door.PLUGIN)),
+COMPONENTS: Mapping[str, tuple[Any, Callable[..., Any], KeyGroup]] = {
+    COMPONENT_TYPE: (ServiceAccountRole, read, group_of(binding.ServiceAccountRoleKeys, Door.PLUGIN)),
+    GUARD_TYPE: (IdentityGuard, read_of_stack, group_of(guard.IdentityGuardKeys, Door.PLUGIN)),
 }
 
 
@@ -68,7 +68,7 @@ class Plugin(ComponentProvider):
         def spelling(argument: Place) -> str:
             return path_of(in_camel_case(argument, group))
 
-        spec = parsed(functools.partial(reads, group=group), name, received(inputs), spelling)
+        spec = parsed(functools.partial(reads, spelling=spelling, group=group), name, received(inputs))
         component = make(name, Read(spec), options)
         return ConstructResult(component.urn, self.get_state(component, self._component_defs[make.__name__]))
 

@@ -16,9 +16,9 @@ from irsa.fields import (
     OF_A_ROLE,
     Field,
     Found,
-    Group,
     Keyed,
-    Listed,
+    KeyGroup,
+    KeyList,
     Node,
     collect,
     node_at,
@@ -32,7 +32,7 @@ from irsa.rules.mistakes import (
     Mistake,
     Place,
     Spelling,
-    Written,
+    WrittenStep,
     described,
     in_advice,
     kind_of,
@@ -101,7 +101,6 @@ class Arguments:
         parts: The same of this reading.
         has_outputs: Whether there is an output among them.
         group: How they are read.
-        component: The component's type, for messages.
         binding: The place of the component's arguments among those of the group.
     """
 
@@ -113,8 +112,7 @@ class Arguments:
     parts_before: Mapping[Place, Any] = field(default_factory=dict)
     parts: dict[Place, Any] = field(default_factory=dict)
     has_outputs: bool = False
-    group: Group = OF_A_ROLE
-    component: str = "ServiceAccountRole"
+    group: KeyGroup = OF_A_ROLE
     binding: Place = ()
 
     def __post_init__(self) -> None:
@@ -125,7 +123,7 @@ class Arguments:
         """
         if not isinstance(self.name, str):
             wrong = Mistake(shortened(self.name), "a string: the component's name", "write a string")
-            raise ArgumentMistakes(repr(self.name), [(("name",), wrong)], self.spelling, self.component)
+            raise self.refusal([(("name",), wrong)])
 
     def read(self, args: Any, model: type[K]) -> K:
         """Return the arguments, each checked on its own, with a marker for what is wrong or not known.
@@ -138,11 +136,11 @@ class Arguments:
     def _known(self, _place: Place, leaf: Any) -> Any:
         return self.known.get(id(leaf), leaf)
 
-    def _group(self, args: Any, group: Group, place: Place) -> Any:
+    def _group(self, args: Any, group: KeyGroup, place: Place) -> Any:
         values = self._values(args, group, place)
         return perhaps(group.model) if values is None else group.model.of(values)
 
-    def _values(self, args: Any, group: Group, place: Place) -> dict[str, Any] | None:
+    def _values(self, args: Any, group: KeyGroup, place: Place) -> dict[str, Any] | None:
         """Return the arguments of a mapping by their names; None for what is no mapping."""
         if isinstance(args, Unknown):
             return None
@@ -156,7 +154,7 @@ class Arguments:
             name = group.names.get(key) if isinstance(key, str) else None
             if name is None:
                 unknown.append(step_of(key))
-                self.found.append(((*place, Written(step_of(key))), self._unknown_key(key, group, place)))
+                self.found.append(((*place, WrittenStep(step_of(key))), self._unknown_key(key, group, place)))
                 continue
             there.add(name)
             if not self._is_default(group, name, value):
@@ -171,15 +169,15 @@ class Arguments:
                 values[name] = MISSING
         return values
 
-    def _is_default(self, _group: Group, _name: str, _value: Any) -> bool:
+    def _is_default(self, _group: KeyGroup, _name: str, _value: Any) -> bool:
         """Return whether a value is as if it were not there."""
         return False
 
     def _wrong(self, node: Node, _here: Place) -> Any:
         """Return what stands for an argument that is there, and of which nothing is known."""
-        return perhaps(node.model) if isinstance(node, Group) else WRONG
+        return perhaps(node.model) if isinstance(node, KeyGroup) else WRONG
 
-    def _misspelled(self, unknown: Sequence[str], there: Set[str], group: Group, place: Place) -> list[str]:
+    def _misspelled(self, unknown: Sequence[str], there: Set[str], group: KeyGroup, place: Place) -> list[str]:
         """Return the arguments that unknown keys are likely to mean: they are there, whatever they are."""
         missing = {self._key((*place, name)): name for name in group.fields if name not in there}
         meant = {likely(key, missing) for key in unknown}
@@ -189,7 +187,7 @@ class Arguments:
     def _key(self, argument: Place) -> str:
         return self.spelling(argument).rsplit(".", 1)[-1].removeprefix("irsa:")
 
-    def _not_a_mapping(self, args: Any, group: Group, place: Place) -> Mistake:
+    def _not_a_mapping(self, args: Any, group: KeyGroup, place: Place) -> Mistake:
         mistake = self._wrong_kind(args, MAPPING, place)
         if _are_policy_arns(args, place):
             return mistake
@@ -221,15 +219,15 @@ class Arguments:
             self.found.append((here, Mistake(found, "a value", fix)))
             return self._wrong(node, here)
         match node:
-            case Group():
+            case KeyGroup():
                 return self._group(value, node, here)
             case Keyed():
                 return self._keyed(value, node, here)
-            case Listed():
+            case KeyList():
                 return self._listed(value, node, here)
         return self._value(value, node, here)
 
-    def _unknown_key(self, key: Any, group: Group, place: Place) -> Mistake:
+    def _unknown_key(self, key: Any, group: KeyGroup, place: Place) -> Mistake:
         names = self._spelled(group, place)
         if is_output(key):
             return Mistake("an output as a key", ", ".join(names), "write a string")
@@ -240,20 +238,20 @@ class Arguments:
         name = snake(key)
         for end in reversed(range(len(place))):
             outer = node_at(place[:end], self.group)
-            if isinstance(outer, Group) and name in outer.fields:
+            if isinstance(outer, KeyGroup) and name in outer.fields:
                 return f"move it to {self.spelling((*place[:end], name))}"
         if "document" in names and key[:1].isupper():
             # `Version` or `Statement`.
             return f"write the policy document under {self.spelling((*place, 'document'))}"
         of_binding = node_at(self.binding, self.group)
-        fields = of_binding.fields if isinstance(of_binding, Group) else {}
-        groups = [outer for outer, each in fields.items() if isinstance(each, Group) and name in each.fields]
+        fields = of_binding.fields if isinstance(of_binding, KeyGroup) else {}
+        groups = [outer for outer, each in fields.items() if isinstance(each, KeyGroup) and name in each.fields]
         if "policies" in place and "policy" in groups:
             groups = ["policy"]
         move = self.spelling((*self.binding, groups[0], name)) if len(groups) == 1 else ""
         return nearest(key, names, f"move it to {move}" if move else "remove it")
 
-    def _spelled(self, group: Group, place: Place) -> list[str]:
+    def _spelled(self, group: KeyGroup, place: Place) -> list[str]:
         return sorted(self._key((*place, name)) for name in group.fields)
 
     def _keyed(self, value: Any, node: Keyed, place: Place) -> Value[dict[str, Any]]:
@@ -276,7 +274,7 @@ class Arguments:
                 values[key] = self._group(item, node.item, here)
         return values
 
-    def _listed(self, value: Any, node: Listed, place: Place) -> Value[list[Any]]:
+    def _listed(self, value: Any, node: KeyList, place: Place) -> Value[list[Any]]:
         if isinstance(value, Unknown):
             return WRONG
         if not isinstance(value, list | tuple):
@@ -356,7 +354,8 @@ class Arguments:
     def refusal(self, mistakes: Iterable[Located], secret: bool = False) -> ArgumentMistakes:
         """Return the error that reports mistakes; it does not show a secret."""
         redacted = {(_argument_at(place, self.group), REDACTED): None for place, _ in mistakes} if secret else mistakes
-        return ArgumentMistakes(self.name, redacted, self.spelling, self.component)
+        component = self.group.model.__name__.removesuffix("Keys")
+        return ArgumentMistakes(self.name, redacted, self.spelling, component)
 
 
 def read_again(
@@ -399,7 +398,7 @@ def _are_policy_arns(value: Any, place: Place) -> bool:
     return "policies" in place[-2:] and are_arns
 
 
-def _argument_at(place: Place, group: Group) -> Place:
+def _argument_at(place: Place, group: KeyGroup) -> Place:
     """Return the argument's own part of a place: what is below it may be a secret."""
     steps = range(1, len(place))
     return next((place[:end] for end in steps if isinstance(node_at(place[:end], group), Field)), place)
@@ -416,4 +415,4 @@ def _plain_string(text: str, place: Place, found: Found) -> str:
             f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "remove the surrogate, or write its pair"
         )
         found.append((place, surrogate))
-    return text if isinstance(text, Sample | Written) else plain
+    return text if isinstance(text, Sample | WrittenStep) else plain

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from irsa import types
-from irsa.fields import OF_A_ROLE, Found, Group, collect
-from irsa.keys.binding import PolicyDocument, ServiceAccountRole
+from irsa.fields import OF_A_ROLE, Found, KeyGroup, collect
+from irsa.keys.binding import PolicyDocument, ServiceAccountRoleKeys
 from irsa.read import Arguments
 from irsa.read import read_again as again
 from irsa.resources import THE_ROLE, THE_SERVICE_ACCOUNT, DeclaredResource
@@ -57,7 +57,7 @@ class Spec(NamedTuple):
     retain_on_delete: bool | None
     usages: Usages
     """How much it uses of each quota, at least, with the argument that adds to it."""
-    declared: ServiceAccountRole
+    declared: ServiceAccountRoleKeys
     """The arguments that it is made of."""
     reading: Arguments
     recorded: Mapping[str, str | None] = MappingProxyType({})
@@ -68,7 +68,7 @@ class Spec(NamedTuple):
         """What the lint rules are given of the role."""
         return self.judged_as(self.declared)
 
-    def judged_as(self, declared: ServiceAccountRole) -> JudgedRole:
+    def judged_as(self, declared: ServiceAccountRoleKeys) -> JudgedRole:
         """Return the same for arguments in which more is a marker."""
         return judged(declared, self.trust, facts_of(declared), self.usages)
 
@@ -88,7 +88,7 @@ class Spec(NamedTuple):
 
 
 def read(
-    name: str, args: object, spelling: Spelling = path_of, group: Group = OF_A_ROLE
+    name: str, args: object, spelling: Spelling = path_of, group: KeyGroup = OF_A_ROLE
 ) -> tuple[Spec, Sequence[Located]]:
     """Return what the arguments of a ServiceAccountRole declare, and all mistakes in and between them.
 
@@ -106,12 +106,12 @@ def read(
 
 
 def _read(arguments: Arguments, args: object) -> Spec:
-    if isinstance(args, ServiceAccountRole):
+    if isinstance(args, ServiceAccountRoleKeys):
         binding = args.known(arguments.known) if arguments.known else args
     else:
-        binding = arguments.read(args, ServiceAccountRole)
+        binding = arguments.read(args, ServiceAccountRoleKeys)
     facts = facts_of(binding)
-    if isinstance(args, Mapping | ServiceAccountRole):
+    if isinstance(args, Mapping | ServiceAccountRoleKeys):
         for mistakes_of in (combination_mistakes, add_on_mistakes):
             arguments.found += mistakes_of(binding, arguments.spelling)
         arguments.found += identity_mistakes(binding, facts, arguments.spelling)
@@ -152,7 +152,7 @@ def _read(arguments: Arguments, args: object) -> Spec:
 read_again = functools.partial(again, _read)
 
 
-def _between(arguments: Arguments, binding: ServiceAccountRole) -> Iterator[Located]:
+def _between(arguments: Arguments, binding: ServiceAccountRoleKeys) -> Iterator[Located]:
     """Yield what is wrong between arguments, where that is not the same in a stack file."""
     spelling, identity, trust = arguments.spelling, binding.identity, binding.trust
     needs_provider = not isinstance(identity, Unknown) and ways_of(binding).needs("oidc_provider_arns")
@@ -207,7 +207,7 @@ def _between(arguments: Arguments, binding: ServiceAccountRole) -> Iterator[Loca
 
 
 def _role(
-    arguments: Arguments, binding: ServiceAccountRole, trust: RoleTrust, policies: Sequence[DeclaredResource]
+    arguments: Arguments, binding: ServiceAccountRoleKeys, trust: RoleTrust, policies: Sequence[DeclaredResource]
 ) -> DeclaredResource:
     name, prefix = binding.role.name, binding.role.name_prefix
     if name is None and prefix is None:
@@ -223,7 +223,7 @@ def _role(
 
 
 def _service_account(
-    arguments: Arguments, binding: ServiceAccountRole, before: tuple[str, ...]
+    arguments: Arguments, binding: ServiceAccountRoleKeys, before: tuple[str, ...]
 ) -> Iterator[DeclaredResource]:
     settings = binding.service_account
     if settings is None:
@@ -244,7 +244,7 @@ def _service_account(
 
 
 def _usages(
-    binding: ServiceAccountRole, trust: RoleTrust | None, of_the_role: Sequence[DeclaredResource]
+    binding: ServiceAccountRoleKeys, trust: RoleTrust | None, of_the_role: Sequence[DeclaredResource]
 ) -> Iterator[tuple[Place, Usage]]:
     """Yield how much of each quota the role and its associations use, at least."""
     yield from _tags_usages(binding, (("association", ("pod_identity", "tags")),))
@@ -271,7 +271,7 @@ def _content(policy: PolicyDocument | None) -> object:
     return document.content if isinstance(document, Document) else document or {}
 
 
-def _tags_usages(binding: ServiceAccountRole, places: Sequence[tuple[str, Place]]) -> Iterator[tuple[Place, Usage]]:
+def _tags_usages(binding: ServiceAccountRoleKeys, places: Sequence[tuple[str, Place]]) -> Iterator[tuple[Place, Usage]]:
     for what, place in places:
         tags = binding.at(place)
         if isinstance(tags, dict):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from irsa.fields import Field, Group, Keyed, Listed, Node, node_within
+from irsa.fields import Field, Keyed, KeyGroup, KeyList, Node, node_within
 from irsa.rules.mistakes import Place
 from irsa_config.reading import OF_A_BINDING
 
@@ -14,10 +14,10 @@ def with_variables_replaced(
     """Return the keys of a binding, where the function replaces the values of these, given their places."""
     if isinstance(node, Field):
         return replaced(place, value) if node.variables else value
-    if isinstance(value, list) and isinstance(node, Listed | Keyed):
+    if isinstance(value, list) and isinstance(node, KeyList | Keyed):
         return [with_variables_replaced(item, replaced, node.item, (*place, at)) for at, item in enumerate(value)]
-    if isinstance(value, Mapping) and isinstance(node, Group | Keyed):
-        names = node.names if isinstance(node, Group) else {}
+    if isinstance(value, Mapping) and isinstance(node, KeyGroup | Keyed):
+        names = node.names if isinstance(node, KeyGroup) else {}
         return {
             key: with_variables_replaced(item, replaced, node_within(node, names.get(key, "")), (*place, key))
             if isinstance(node, Keyed) or key in names

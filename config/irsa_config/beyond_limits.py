@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from irsa import types
 from irsa.evaluation.patterns import covers
-from irsa.fields import Group, Keyed, Listed, Node
-from irsa.keys.binding import ServiceAccountRole
+from irsa.fields import Keyed, KeyGroup, KeyList, Node
+from irsa.keys.binding import ServiceAccountRoleKeys
 from irsa.role.add_ons import service_account_of
 from irsa.rules.leaves import list_of, mapping_of, part_at, strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, listed, shortened
@@ -32,7 +32,7 @@ class Asked(NamedTuple):
     """A team's binding and what it plans."""
 
     binding: Binding
-    declared: ServiceAccountRole
+    declared: ServiceAccountRoleKeys
     specs: Sequence[Spec]
     limits: Limits
     variables: Values
@@ -74,12 +74,12 @@ def beyond_limits(planned: Asked) -> Iterator[Located]:
 
 def _written(value: Any, node: Node, key: str, place: Place, default: Any = None) -> Iterator[tuple[str, Place, bool]]:
     """Yield the keys that are written, each with its place and whether its value is the default."""
-    if isinstance(node, Group):
+    if isinstance(node, KeyGroup):
         for name, inner in mapping_of(value).items():
             if field := node.names.get(name):
                 below, usual = f"{key}.{name}".removeprefix("."), defaults_of(node.model).get(field)
                 yield from _written(inner, node.fields[field], below, (*place, name), usual)
-    elif isinstance(node, Keyed | Listed) and isinstance(node.item, Group):
+    elif isinstance(node, Keyed | KeyList) and isinstance(node.item, KeyGroup):
         items = mapping_of(value).items() if isinstance(node, Keyed) else enumerate(list_of(value))
         for step, item in items:
             yield from _written(item, node.item, key, (*place, step))

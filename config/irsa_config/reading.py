@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from irsa.fields import MAPPING, READERS, Door, Field, Group, Listed, Node, group_of, wrong_kind
+from irsa.fields import MAPPING, READERS, Door, Field, KeyGroup, KeyList, Node, group_of, wrong_kind
 from irsa.keys.binding import Keys, Mark
 from irsa.read import Arguments, perhaps
 from irsa.rules.mistakes import Located, Mistake, Place, path_of
@@ -56,7 +56,7 @@ class StackReader(Arguments):
         own: Of a binding, what is written in it, without `irsa:defaults`.
     """
 
-    group: Group = OF_A_STACK
+    group: KeyGroup = OF_A_STACK
     binding: Place = ("bindings", "")
     own: Any = None
 
@@ -65,13 +65,13 @@ class StackReader(Arguments):
             return "move it to the binding that it is for, below irsa:bindings"
         return super()._advice_for(key, names, place)
 
-    def _is_default(self, group: Group, name: str, value: Any) -> bool:
+    def _is_default(self, group: KeyGroup, name: str, value: Any) -> bool:
         # `policyArns: []` beside an existing role, or `anyServiceAccount: false`, is as if it were not there.
         if isinstance(value, str) or group.model not in OF_BINDINGS:
             return False
         return (type(value), value) == defaults_of(group.model).get(name)
 
-    def _misspelled(self, unknown: Sequence[str], there: Set[str], group: Group, place: Place) -> list[str]:
+    def _misspelled(self, unknown: Sequence[str], there: Set[str], group: KeyGroup, place: Place) -> list[str]:
         own = self.own
         for step in place_of(place, OF_A_STACK)[2:]:
             own = own.get(step) if isinstance(own, dict) else None
@@ -82,7 +82,7 @@ class StackReader(Arguments):
     def _wrong(self, node: Node, here: Place) -> Any:
         return super()._wrong(node, here) if here[0] == "bindings" else WRONG
 
-    def _group(self, args: Any, group: Group, place: Place) -> Any:
+    def _group(self, args: Any, group: KeyGroup, place: Place) -> Any:
         if args is SECRET and (mistake := _refused(args, group, place)):
             self.found.append((place, mistake))
         if group.model is BindingKeys:
@@ -104,12 +104,12 @@ class StackReader(Arguments):
         """Return a setting of the stack; of a mapping at the top of which nothing is known, each key is a marker."""
         if not isinstance(value, Unknown) or isinstance(node, Field):
             return value
-        if not isinstance(node, Group):
+        if not isinstance(node, KeyGroup):
             return {}
         return value if here[1:] else self._group(WRONG, node, here)
 
     def _argument(self, value: Any, node: Node, here: Place) -> Any:
-        if not isinstance(node, Group) and (mistake := _refused(value, node, here)):
+        if not isinstance(node, KeyGroup) and (mistake := _refused(value, node, here)):
             self.found.append((here, mistake))
             return WRONG
         has_variables = isinstance(node, Field) and node.variables and isinstance(value, str) and "${" in value
@@ -117,9 +117,9 @@ class StackReader(Arguments):
         return value if has_variables and here[0] != "bindings" else super()._argument(value, node, here)
 
 
-def _models(group: Group) -> set[type[Keys]]:
+def _models(group: KeyGroup) -> set[type[Keys]]:
     inner = (getattr(each, "item", each) for each in group.fields.values())
-    return {group.model}.union(*(_models(each) for each in inner if isinstance(each, Group)))
+    return {group.model}.union(*(_models(each) for each in inner if isinstance(each, KeyGroup)))
 
 
 OF_BINDINGS = _models(OF_A_BINDING)
@@ -144,7 +144,7 @@ def defaults_of(model: type[Keys]) -> Mapping[str, tuple[type, Any]]:
 
 def _refused(value: Any, node: Node, here: Place) -> Mistake | None:
     """Return the mistake in what the component would not find: a program may have JSON text, and no secret is known."""
-    is_list = node is POLICY_ARNS or isinstance(node, Listed)
+    is_list = node is POLICY_ARNS or isinstance(node, KeyList)
     example = node.example if isinstance(node, Field) else [QUEUE_POLICY] if is_list else {}
     if value is SECRET and here[1:] and not isinstance(example, str):
         # The engine makes a string of each within a setting. A whole setting may be one: its text is read as JSON.

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from irsa.rules.leaves import leaves
-from irsa.rules.mistakes import Located, Mistake, Place, Written, likely, listed, named, shortened
+from irsa.rules.mistakes import Located, Mistake, Place, WrittenStep, likely, listed, named, shortened
 from irsa.rules.unknown import WRONG, Sample, Unknown, sampled
 from irsa.rules.variables import IAM_OWN, REFERENCE, reference
 
@@ -75,7 +75,7 @@ def replaced(value: Any, variables: Values, found: list[Located], place: Place =
             fix = "merge the two, or remove one"
             found.append(((*place, key), Mistake(f"{same} with their variables replaced", "each key once", fix)))
         else:
-            result[name if name is key else Written(name, key)] = inner
+            result[name if name is key else WrittenStep(name, key)] = inner
     return unknown or result
 
 

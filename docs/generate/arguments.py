@@ -11,8 +11,8 @@ from typing import Any, get_args
 
 import irsa
 from docs.generate.models import descriptions, models
-from irsa.keys.binding import Keys, Mark, Plain, ServiceAccountRole, is_model, unwrapped
-from irsa.keys.guard import IdentityGuard
+from irsa.keys.binding import Keys, Mark, Plain, ServiceAccountRoleKeys, is_model, unwrapped
+from irsa.keys.guard import IdentityGuardKeys
 from irsa.rules.names import NameRule
 
 FILE = Path(irsa.__file__).with_name("args.py")
@@ -33,12 +33,12 @@ OTHERWISE = {Mark.DOCUMENT: Any, Mark.CONDITIONS: dict[str, dict[str, Any]]}
 
 def text() -> str:
     """Return the module."""
-    classes = {model: None for component in (ServiceAccountRole, IdentityGuard) for model in models(component)}
+    classes = {model: None for component in (ServiceAccountRoleKeys, IdentityGuardKeys) for model in models(component)}
     return "\n\n".join([HEAD, *map(_class, classes)])
 
 
 def _class(model: type[Keys]) -> str:
-    lines = [f"class {model.__name__}Args(TypedDict):", _docstring(str(inspect.getdoc(model))), ""]
+    lines = [f"class {_name(model)}(TypedDict):", _docstring(str(inspect.getdoc(model))), ""]
     described = descriptions(model)
     for name, field in model.model_fields.items():
         if Mark.STACK_FILE in field.metadata:
@@ -49,6 +49,10 @@ def _class(model: type[Keys]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _name(model: type[Keys]) -> str:
+    return f"{model.__name__.removesuffix('Keys')}Args"
+
+
 def _docstring(text: str) -> str:
     return textwrap.indent(f'"""{text}"""', "    ")
 
@@ -57,7 +61,7 @@ def _type(annotation: Any, marks: Sequence[Any] = (), is_plain: bool = False) ->
     annotation, marks = unwrapped(annotation, marks)
     annotation = next((OTHERWISE[mark] for mark in marks if isinstance(mark, Mark) and mark in OTHERWISE), annotation)
     if is_model(annotation):
-        return f"{annotation.__name__}Args"
+        return _name(annotation)
     is_plain = is_plain or any(isinstance(mark, Plain) for mark in marks)
     *_, item = inner = get_args(annotation) or (None,)
     written = "Any" if annotation is Any else getattr(annotation, "__name__", "")

@@ -28,7 +28,7 @@ def stack_file_schema() -> dict[str, Any]:
     """Return the schema of a whole stack file; keys that do not start with irsa: may have any value."""
     stack = _for_editors(_described(StackKeys.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")))
     # The titles of their keys on the page.
-    stack = json.loads(re.sub(r"\b(AwsAccount|Binding|Cluster)Keys\b", r"\1", json.dumps(stack)))
+    stack = json.loads(re.sub(r"\b([A-Z]\w+)Keys\b", r"\1", json.dumps(stack)))
     lint = stack["$defs"]["Lint"]["properties"]
     lint["errors"]["items"] = {"enum": list(LINT_RULES), "type": "string"}
     lint["silence"]["propertyNames"] = {"enum": list(LINT_RULES)}

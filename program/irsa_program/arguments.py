@@ -1,16 +1,16 @@
-"""A binding of a stack file as arguments of ServiceAccountRole, with values for its variables and clusters; pure."""
+"""A binding of a stack file as arguments of ServiceAccountRoleKeys, with values for its variables and clusters; pure."""
 
 from collections.abc import Iterator, Sequence
 
 from irsa.add_ons.parameters import CLUSTER_NAMES
 from irsa.fields import OF_A_ROLE
-from irsa.keys.binding import ServiceAccountRole
+from irsa.keys.binding import ServiceAccountRoleKeys
 from irsa.read import Arguments
 from irsa.role.add_ons import add_ons_of
 from irsa.role.in_aws_account import PartialAwsAccount, clusters_elsewhere
 from irsa.rules.arns import iam_arn
 from irsa.rules.grammar import wrong_partition
-from irsa.rules.mistakes import Located, Mistake, Written, listed, path_of
+from irsa.rules.mistakes import Located, Mistake, WrittenStep, listed, path_of
 from irsa.rules.unknown import WRONG, Unknown, has_unknown, is_there, known_or, sampled
 from irsa_config.argument_places import place_of, spelled
 from irsa_config.arguments_with_variables import with_variables_replaced
@@ -20,7 +20,7 @@ from irsa_config.variables import Values, replaced
 from irsa_program.lookups.values import NOBODY, UNKNOWN_PROVIDER, Lookups, ResolvedAwsAccount
 
 
-class PolicyKey(Written):
+class PolicyKey(WrittenStep):
     """The key of an attached policy that is an item of a list, of which `written` is the index.
 
     Attributes:
@@ -63,7 +63,7 @@ def _cluster_name(binding: Binding, stack: Stack) -> "str | Unknown | Mistake":
     return Mistake(found, "the name of the EKS cluster", fix)
 
 
-def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> tuple[ServiceAccountRole, list[Located]]:
+def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> tuple[ServiceAccountRoleKeys, list[Located]]:
     """Return the component's arguments for a binding, with its variables replaced, and what is wrong with it."""
     found: list[Located] = []
     variables = variables_of(binding, stack, lookups)
@@ -85,10 +85,10 @@ def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> tuple[Servi
     if not exists:
         arguments["quotas"] = stack.quotas
     reader = Arguments("stack", spelled)
-    known = reader.read(looked_up, ServiceAccountRole)
+    known = reader.read(looked_up, ServiceAccountRoleKeys)
     arguments |= {name: getattr(known, name) for name in looked_up}
     found += [(place_of(at), each) for at, each in reader.mistakes]
-    declared, unnamed = _with_clusters(ServiceAccountRole.of(arguments), binding, stack)
+    declared, unnamed = _with_clusters(ServiceAccountRoleKeys.of(arguments), binding, stack)
     found += unnamed
     if exists:
         found += _partition_of_role(declared.role.arn, lookups)
@@ -98,8 +98,8 @@ def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> tuple[Servi
 
 
 def _with_clusters(
-    declared: ServiceAccountRole, binding: Binding, stack: Stack
-) -> tuple[ServiceAccountRole, list[Located]]:
+    declared: ServiceAccountRoleKeys, binding: Binding, stack: Stack
+) -> tuple[ServiceAccountRoleKeys, list[Located]]:
     """Return the arguments with the names of the clusters for each add-on that takes them, and what has no name."""
     found: list[Located] = []
     names = {key: stack.clusters_by_key[key].name for key in stack.clusters_of(binding)}
@@ -126,7 +126,7 @@ def _partition_of_role(role_arn: object, lookups: Lookups) -> Iterator[Located]:
             yield ("role", "arn"), mistake
 
 
-def _clusters_elsewhere(declared: ServiceAccountRole, binding: Binding, lookups: Lookups) -> Iterator[Located]:
+def _clusters_elsewhere(declared: ServiceAccountRoleKeys, binding: Binding, lookups: Lookups) -> Iterator[Located]:
     """Yield the clusters of EKS Pod Identity in another AWS account than that in which the role is created."""
     identity = _aws_account(binding, lookups).identity
     if identity:

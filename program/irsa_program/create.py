@@ -13,7 +13,7 @@ from irsa import types
 from irsa.component import ServiceAccountRole
 from irsa.failed_update import hooks
 from irsa.guard_component import IdentityGuard, read_of_stack
-from irsa.keys.binding import ServiceAccount
+from irsa.keys.binding import ServiceAccountKeys
 from irsa.later import Read, parsed
 from irsa.outputs import KEY
 from irsa.rules.arns import issuer_host_path
@@ -164,7 +164,7 @@ def _without_nothing_denied(output: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in output.items() if value is not None or name != "deniedSubjects"}
 
 
-def _output(account: ServiceAccount | None, role: ServiceAccountRole) -> dict[str, Any]:
+def _output(account: ServiceAccountKeys | None, role: ServiceAccountRole) -> dict[str, Any]:
     """Return a binding's part of the stack output `bindings`."""
     return {
         "namespace": account and account.namespace,

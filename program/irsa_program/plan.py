@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa import types
-from irsa.keys.binding import Keys, PodIdentity, Role, ServiceAccount, ServiceAccountRole
+from irsa.keys.binding import Keys, PodIdentity, RoleKeys, ServiceAccountKeys, ServiceAccountRoleKeys
 from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.read import perhaps
 from irsa.resources import DeclaredResource
@@ -233,7 +233,7 @@ def _identified(component: PlannedComponent, stack: Stack, lookups: Lookups) -> 
 
 
 def _components(
-    key: str, binding: Binding, declared: ServiceAccountRole, stack: Stack, lookups: Lookups
+    key: str, binding: Binding, declared: ServiceAccountRoleKeys, stack: Stack, lookups: Lookups
 ) -> Iterator[tuple[PlannedComponent, Sequence[Located]]]:
     """Yield one component; for several clusters, one for the role and one for the service account in each cluster.
 
@@ -253,17 +253,19 @@ def _components(
         # Nothing reads these but the rule that refuses them.
         annotating |= {name: value for name, value in written.items() if (name,) not in OF_AN_EXISTING_ROLE}
     else:
-        annotating["role"] = Role.of({"arn": OUTPUT})
+        annotating["role"] = RoleKeys.of({"arn": OUTPUT})
         of_the_role, wrong = _component(key, _of_the_role(declared, account, binding.identity), stack, lookups, None)
         yield of_the_role, wrong
     # Where no key of a cluster is right, the service account is judged all the same.
     for cluster in clusters or (None,):
-        in_cluster = ServiceAccountRole.of({**annotating, **_of_the_cluster(declared, cluster)})
+        in_cluster = ServiceAccountRoleKeys.of({**annotating, **_of_the_cluster(declared, cluster)})
         component, wrong = _component(key, in_cluster, stack, lookups, cluster)
         yield component._replace(of_the_role=of_the_role), wrong
 
 
-def _of_the_role(declared: ServiceAccountRole, account: ServiceAccount, ways: Identity) -> ServiceAccountRole:
+def _of_the_role(
+    declared: ServiceAccountRoleKeys, account: ServiceAccountKeys, ways: Identity
+) -> ServiceAccountRoleKeys:
     """Return the arguments of the role of several clusters, without its service account."""
     subjects = or_else(declared.trust.subjects, [])
     if not isinstance(subjects, Unknown):
@@ -278,10 +280,10 @@ def _of_the_role(declared: ServiceAccountRole, account: ServiceAccount, ways: Id
         of_role["identity"] = ways._replace(used=tuple(way for way in ways.used if way is not POD_IDENTITY))
     if declared.import_ is not None and not isinstance(declared.import_, Unknown):
         of_role["import_"] = [what for what in declared.import_ if what != "serviceAccount"]
-    return ServiceAccountRole.of(of_role)
+    return ServiceAccountRoleKeys.of(of_role)
 
 
-def _of_the_cluster(declared: ServiceAccountRole, cluster: str | None) -> dict[str, object]:
+def _of_the_cluster(declared: ServiceAccountRoleKeys, cluster: str | None) -> dict[str, object]:
     """Return the arguments of Pod Identity for the service account in one of several clusters."""
     clusters = known_or(declared.cluster_arns, {})
     if cluster not in clusters:
@@ -296,7 +298,7 @@ def _of_the_cluster(declared: ServiceAccountRole, cluster: str | None) -> dict[s
 
 
 def _component(
-    key: str, declared: ServiceAccountRole, stack: Stack, lookups: Lookups, cluster: str | None
+    key: str, declared: ServiceAccountRoleKeys, stack: Stack, lookups: Lookups, cluster: str | None
 ) -> tuple[PlannedComponent, Sequence[Located]]:
     """Return a component, with what is wrong with its arguments; without a cluster it has nothing in Kubernetes."""
     binding, one_of_several = stack.bindings[key], None if stack.cluster else cluster

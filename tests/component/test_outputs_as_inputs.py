@@ -15,8 +15,8 @@ from pulumi.output import Unknown
 from pulumi.runtime.settings import SETTINGS
 
 from irsa import InvalidArgumentsError, ServiceAccountRole
-from irsa.fields import OF_A_ROLE, Field, Group, group_of, node_at
-from irsa.keys.binding import AddOn, Keys, Quotas
+from irsa.fields import OF_A_ROLE, Field, KeyGroup, group_of, node_at
+from irsa.keys.binding import AddOnKeys, Keys, Quotas
 from irsa.rules.mistakes import Place
 from irsa.rules.policies import Document
 from irsa.ways import Identity
@@ -63,11 +63,11 @@ EVERYTHING = {
 OTHERWISE = {
     "role.arn",
     "role.name_prefix",
-    *(f"{outer}.{name}" for outer in ("policy", "policies") for name in group_of(AddOn).fields),
+    *(f"{outer}.{name}" for outer in ("policy", "policies") for name in group_of(AddOnKeys).fields),
 }
 
 
-def is_plain(path: Place, group: Group = OF_A_ROLE) -> bool:
+def is_plain(path: Place, group: KeyGroup = OF_A_ROLE) -> bool:
     """Say whether an argument is plain, since it or its keys decide which resources exist."""
     nodes = [node_at(path[:length], group) for length in range(len(path) + 1)]
     return next((bool(each.plain) for each in nodes if isinstance(each, Field)), True)
@@ -78,7 +78,7 @@ MAY_BE_OUTPUTS = [path for path in places(EVERYTHING) if not is_plain(path)]
 
 def test_every_argument_is_tried_as_an_output() -> None:
     tried = {
-        ".".join(str(step) for end, step in enumerate(path) if isinstance(node_at(path[:end]), Group))
+        ".".join(str(step) for end, step in enumerate(path) if isinstance(node_at(path[:end]), KeyGroup))
         for path in MAY_BE_OUTPUTS
     }
     assert {name for name, each in ALL.items() if not each.plain} - OTHERWISE <= tried
@@ -130,7 +130,9 @@ OWN = {"tags": {"of": "its own"}}
 DIFFERENT: dict[str, Any] = {**EVERYTHING, "audience": "own"}
 DIFFERENT |= {name: {**EVERYTHING[name], **OWN} for name in ("policy", "pod_identity")}
 WRITTEN: list[Place] = [(name,) for name in DIFFERENT]
-WRITTEN += [(name, key) for name in DIFFERENT if isinstance(OF_A_ROLE.fields[name], Group) for key in DIFFERENT[name]]
+WRITTEN += [
+    (name, key) for name in DIFFERENT if isinstance(OF_A_ROLE.fields[name], KeyGroup) for key in DIFFERENT[name]
+]
 
 
 @pytest.mark.parametrize("path", [path for path in WRITTEN if path not in LETS_PASS], ids=str)

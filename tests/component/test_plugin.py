@@ -7,7 +7,7 @@ import pulumi
 import pytest
 from pulumi.output import Unknown
 
-from irsa.fields import Field, Group, Node
+from irsa.fields import Field, KeyGroup, Node
 from irsa.outputs import COMPONENT_TYPE
 from irsa.plugin import COMPONENTS, Plugin, received
 
@@ -34,11 +34,11 @@ def test_what_is_unknown_stays_unknown_and_what_is_secret_secret() -> None:
     asyncio.run(run())
 
 
-def groups(node: Node) -> Iterator[Group]:
+def groups(node: Node) -> Iterator[KeyGroup]:
     """Yield a group with those below it."""
     if not isinstance(node, Field):
-        yield from [node] if isinstance(node, Group) else []
-        for each in node.fields.values() if isinstance(node, Group) else [node.item]:
+        yield from [node] if isinstance(node, KeyGroup) else []
+        for each in node.fields.values() if isinstance(node, KeyGroup) else [node.item]:
             yield from groups(each)
 
 

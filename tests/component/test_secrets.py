@@ -10,7 +10,7 @@ from pulumi.runtime import rpc
 
 from irsa import IdentityGuard, ServiceAccountRole
 from irsa.add_ons.catalog import add_on
-from irsa.fields import OF_A_GUARD, OF_A_ROLE, Group, node_at
+from irsa.fields import OF_A_GUARD, OF_A_ROLE, KeyGroup, node_at
 from irsa.rules.mistakes import path_of
 from tests.component.conftest import ACCOUNT, DOCUMENT, GOOD, PROVIDER, OfAComponent, RecordingMonitor
 from tests.component.test_outputs_as_inputs import EVERYTHING, is_plain, with_outputs
@@ -71,7 +71,7 @@ GUARD: dict[str, Any] = {
     "annotations": {"mode": "deny", "users": ["me"]},
     "service_accounts": [{"name": "app", "namespace": "team-a", "role_arn": ROLE_ARN, "audience": "own"}],
 }
-COMPONENTS: dict[str, tuple[Any, Group, dict[str, Any]]] = {
+COMPONENTS: dict[str, tuple[Any, KeyGroup, dict[str, Any]]] = {
     key: (ServiceAccountRole, OF_A_ROLE, args) for key, args in ROLES.items()
 }
 COMPONENTS["a guard"] = (IdentityGuard, OF_A_GUARD, GUARD)
@@ -80,7 +80,7 @@ SECRET, NUMBER = "hunter2", 7243
 ENDS, TIMES = (SECRET, f" {SECRET}\x07"), 10**6
 
 
-def with_a_secret(args: dict[str, Any], group: Group) -> Iterator[tuple[str, dict[str, Any]]]:
+def with_a_secret(args: dict[str, Any], group: KeyGroup) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the arguments with each value marked, and with it or each value around it a secret."""
     for place in places(args):
         value = at(args, place)
@@ -159,7 +159,7 @@ def updates(request: Any) -> Iterator[pulumi.ResourceHookArgs]:
 def test_every_argument_is_a_secret_in_turn() -> None:
     for group in (OF_A_ROLE, OF_A_GUARD):
         tried = {
-            ".".join(str(step) for end, step in enumerate(place) if isinstance(node_at(place[:end], group), Group))
+            ".".join(str(step) for end, step in enumerate(place) if isinstance(node_at(place[:end], group), KeyGroup))
             for _, of, args in COMPONENTS.values()
             for place in places(args)
             if of is group

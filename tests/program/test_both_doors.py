@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel
 
 from irsa.add_ons.catalog import names
-from irsa.fields import OF_A_ROLE, Field, Group, Keyed, Listed, Node, group_of, node_at
-from irsa.keys.binding import AddOn
+from irsa.fields import OF_A_ROLE, Field, Keyed, KeyGroup, KeyList, Node, group_of, node_at
+from irsa.keys.binding import AddOnKeys
 from irsa.rules.mistakes import Located, Place
 from irsa.rules.names import snake
 from irsa.spec import read
@@ -169,12 +169,12 @@ def as_arguments(value: Any, node: Node | None = OF_A_ROLE) -> Any:
     """Return keys of a binding as arguments: below a value of its own, keys are the user's."""
     if isinstance(node, Keyed) and isinstance(value, list):
         value = {f"key-{index}": each for index, each in enumerate(value)}
-    if isinstance(node, Group) and isinstance(value, dict):
+    if isinstance(node, KeyGroup) and isinstance(value, dict):
         names = {key: "import_" if key == "import" else snake(key) for key in value}
         return {names[key]: as_arguments(each, node.fields.get(names[key])) for key, each in value.items()}
     if isinstance(node, Keyed) and isinstance(value, dict):
         return {key: as_arguments(each, node.item) for key, each in value.items()}
-    return [as_arguments(each, node.item) for each in value] if isinstance(node, Listed) else value
+    return [as_arguments(each, node.item) for each in value] if isinstance(node, KeyList) else value
 
 
 ARGS: dict[str, Any] = {"oidc_provider_arns": [PROVIDER], **as_arguments(BINDING)}
@@ -221,7 +221,7 @@ ELSEWHERE = {("role", "arn"), ("oidc_provider_arns",), ("cluster_arns",), ("poli
 
 def arguments(node: Node = OF_A_ROLE, place: Place = ()) -> Iterator[Place]:
     """Yield the places of arguments, those in a mapping of arguments too."""
-    for name, each in node.fields.items() if isinstance(node, Group) else ():
+    for name, each in node.fields.items() if isinstance(node, KeyGroup) else ():
         if (*place, name) not in ELSEWHERE:
             yield (*place, name)
             yield from arguments(each, (*place, name))
@@ -250,7 +250,7 @@ PARAMETERS_OF_ADD_ONS = st.fixed_dictionaries(
             st.sampled_from([True, False, "*", [], ["*"], ["Z123"], ["my-bucket"], ["my-bucket", "a*"], "Z123", 5]),
             st.lists(st.sampled_from([*ARNS, "Z1", "fs-01234567", "arn:aws-cn:s3:::b-c"]), max_size=2),
         )
-        for name in group_of(AddOn).fields
+        for name in group_of(AddOnKeys).fields
         if name != "add_on"
     },
 )

@@ -8,7 +8,7 @@ from lightkube import Client, KubeConfig
 from lightkube.config import client_adapter
 
 from irsa.guard.policies import bindings, policies
-from irsa.guard.rules import Declared, GuardSettings, config_map_data, namespaces_of
+from irsa.guard.rules import GuardEntry, GuardSettings, config_map_data, namespaces_of
 
 PODS, ACCOUNTS = "pods", "serviceaccounts"
 
@@ -102,7 +102,7 @@ def config_maps(settings: GuardSettings, data: Iterable[Any]) -> list[dict[str, 
     ]
 
 
-def guard(settings: GuardSettings, declared: Iterable[Declared]) -> list[dict[str, Any]]:
+def guard(settings: GuardSettings, declared: Iterable[GuardEntry]) -> list[dict[str, Any]]:
     data = config_map_data(settings, declared)
     maps = config_maps(settings, data)
     names = [each["metadata"]["name"] for each in maps]

@@ -2,7 +2,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from irsa.guard.rules import Declared, GuardSettings
+from irsa.guard.rules import GuardEntry, GuardSettings
 from sandbox.pod_identity_webhook import injected
 from tests.sandbox.admission import PODS, Answer, ApiServer
 
@@ -28,9 +28,9 @@ WAYS = {"pod-identity": "podIdentity", "both": "both"}
 STACK = GuardSettings("pods-of-tests", "deny", namespaces={WARN: "warn", OFF: "off"})
 
 
-def declared(namespaces: tuple[str, ...] = NAMESPACES) -> list[Declared]:
+def declared(namespaces: tuple[str, ...] = NAMESPACES) -> list[GuardEntry]:
     return [
-        Declared(namespace, name, ROLE, WAYS.get(name, "irsa"), annotations.get(f"{PREFIX}/audience", ""))
+        GuardEntry(namespace, name, ROLE, WAYS.get(name, "irsa"), annotations.get(f"{PREFIX}/audience", ""))
         for namespace in namespaces
         for name, (annotations, _) in ACCOUNTS_AND_WAYS.items()
         if name != "undeclared"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from lightkube.resources.core_v1 import ServiceAccount
 
-from irsa.guard.rules import AnnotationRule, Declared, GuardSettings
+from irsa.guard.rules import AnnotationRule, GuardEntry, GuardSettings
 from sandbox.pod_identity_webhook import injected
 from tests.sandbox.admission import ACCOUNTS, ApiServer, eventually, guard
 from tests.sandbox.guard_pods import (
@@ -314,7 +314,7 @@ def annotating(api: ApiServer) -> Iterator[ApiServer]:
     objects: Objects = []
     for namespace, mode in ((DENY, "deny"), (WARN, "warn")):
         settings = GuardSettings(f"annotations-of-tests-{mode}", "warn", annotations=RULE._replace(mode=mode))
-        objects += [*guard(settings, [Declared(namespace, "to-come", ROLE)]), writers(namespace)]
+        objects += [*guard(settings, [GuardEntry(namespace, "to-come", ROLE)]), writers(namespace)]
     api.apply(*objects)
     manifest = {"metadata": {"name": "new", "annotations": {f"{PREFIX}/role-arn": OLD}}}
     for namespace in (DENY, WARN):

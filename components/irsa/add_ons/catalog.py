@@ -17,7 +17,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-class Statement(NamedTuple):
+class AddOnStatement(NamedTuple):
     """A statement for one purpose. Variables in resources and conditions: `${partition}`, and those of Where.
 
     Attributes:
@@ -50,7 +50,7 @@ class Version(NamedTuple):
     date: str
     source: str
     note: str
-    statements: Sequence[Statement]
+    statements: Sequence[AddOnStatement]
     managed_policies: Sequence[str]
     managed_policies_for_everything: Sequence[str]
     differences: Sequence[Mapping[str, Any]]
@@ -168,9 +168,9 @@ def _version(read: Mapping[str, Any]) -> Version:
     )
 
 
-def _statement(read: Mapping[str, Any]) -> Statement:
+def _statement(read: Mapping[str, Any]) -> AddOnStatement:
     needed = read.get("if", [])
-    return Statement(
+    return AddOnStatement(
         purpose=read["purpose"],
         actions=read["actions"],
         resources=read["resources"],

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.add_ons.catalog import AddOn, Statement
+from irsa.add_ons.catalog import AddOn, AddOnStatement
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
@@ -64,13 +64,13 @@ def document(
     return {"Version": VERSION, "Statement": statements}
 
 
-def _applies(statement: Statement, given: Collection[str], scope: str | None) -> bool:
+def _applies(statement: AddOnStatement, given: Collection[str], scope: str | None) -> bool:
     of_scope = statement.when in ("", "any" if scope == EVERYTHING else "named")
     with_parameters = all(name in given for name in statement.only_with) and statement.only_without not in given
     return of_scope and with_parameters
 
 
-def _rendered(statement: Statement, values: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Any]]:
+def _rendered(statement: AddOnStatement, values: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Any]]:
     """Yield a statement with its variables replaced: one for each value of what is in the key of a condition."""
     resources = [*dict.fromkeys(each for text in statement.resources for each in replaced_in(text, values))]
     if not resources:

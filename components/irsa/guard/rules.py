@@ -38,7 +38,7 @@ _BEGINNINGS = ("arn:", "system:serviceaccount:")
 _OF_ONE = r"arn:([^:]*:){4}[^/]+/.+|system:serviceaccount:[^:]+:.+"
 
 
-class Declared(NamedTuple):
+class GuardEntry(NamedTuple):
     """A declared service account: which role its Pods must get, by which way of `WAYS`."""
 
     namespace: str
@@ -136,7 +136,7 @@ def stack_key(name: str) -> str:
     return f"{cut}-{hashlib.sha256(name.encode()).hexdigest()[:_HASH]}"
 
 
-def config_map_data(settings: GuardSettings, declared: Iterable[Declared]) -> list[dict[str, Value[str]]]:
+def config_map_data(settings: GuardSettings, declared: Iterable[GuardEntry]) -> list[dict[str, Value[str]]]:
     """Return the data of each ConfigMap: what is declared where the guard is on, and who may write annotations.
 
     A namespace is never divided over two.
@@ -162,7 +162,7 @@ def config_map_data(settings: GuardSettings, declared: Iterable[Declared]) -> li
     return [{**{key: "\n".join(values) for key, values in lists.items()}, **part} for part in parts]
 
 
-def key_of(declared: Declared) -> str:
+def key_of(declared: GuardEntry) -> str:
     """Return the key of a service account in a ConfigMap."""
     return f"{declared.namespace}.{declared.name}"
 
@@ -189,7 +189,7 @@ def namespaces_of(data: Iterable[str]) -> list[str]:
     return sorted({key.partition(".")[0] for key in data if "." in key})
 
 
-def parsed_data(data: Mapping[str, str]) -> list[Declared]:
+def parsed_data(data: Mapping[str, str]) -> list[GuardEntry]:
     """Return the service accounts of a ConfigMap's data, without entries that the policies do not understand either."""
     found = []
     for key, value in data.items():
@@ -197,7 +197,7 @@ def parsed_data(data: Mapping[str, str]) -> list[Declared]:
         if dot and re.fullmatch(ENTRY, value):
             ways, _, others = value.partition(" ")
             audience, _, role_arn = others.rpartition(" ")
-            found.append(Declared(namespace, name, role_arn, ways, "" if ways == "podIdentity" else audience))
+            found.append(GuardEntry(namespace, name, role_arn, ways, "" if ways == "podIdentity" else audience))
     return sorted(found, key=lambda each: each[:2])
 
 

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core.core_schema import CoreSchema
 
 from irsa.add_ons import catalog
-from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES, Parameter
+from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES
 from irsa.rules import names, quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, parse_cluster_arn, parse_iam_arn
@@ -221,22 +221,10 @@ def arn(kind: str, variables: bool = True) -> Rule:
     )
 
 
-def of_add_on(parameter: Parameter) -> Rule:
-    """Return the rule of an item of a parameter of add-ons."""
-    return Rule(parameter.check, {}, variables=True)
-
-
-def _seconds(limits: quotas.Seconds) -> Rule:
-    return rule(partial(quotas.check_seconds, limits=limits))
-
-
-def _quota(least: int, most: int | None = None) -> Rule:
-    def check(number: int) -> None:
-        if number < least or (most and number > most):
-            allowed = f"at least {least:,}" if number < least else f"at most {most:,}"
-            raise Mistake(f"{number:,}", allowed, "write the quota of your AWS account")
-
-    return rule(check)
+def number(limits: quotas.NumberLimits, example: int) -> Rule:
+    """Return the rule of a number."""
+    most = {} if limits.most is None else {"maximum": limits.most}
+    return rule(partial(quotas.check_number, limits=limits), minimum=limits.least, **most, examples=[example])
 
 
 RoleArn = Annotated[str, arn("role")]
@@ -260,12 +248,10 @@ Audience = Annotated[str, named(names.AUDIENCE, "sts.amazonaws.com")]
 AssociationId = Annotated[str, named(names.ASSOCIATION_ID, "a-1234567890abcdef0")]
 Importable = Annotated[str, one_of(ADOPTABLE, "name one of these"), DECIDES]
 AddOnName = Annotated[str, rule(catalog.check_add_on, enum=[*catalog.names()], examples=["external-dns"]), DECIDES]
-_least, _most = quotas.SESSION_DURATION[:2]
-SessionDuration = Annotated[int, Field(ge=_least, le=_most, examples=[7200]), _seconds(quotas.SESSION_DURATION)]
-_least = quotas.TOKEN_EXPIRATION.least
-TokenExpiration = Annotated[int, Field(ge=_least, examples=[3600]), _seconds(quotas.TOKEN_EXPIRATION), NUMBER]
-_least, _most = quotas.TRUST_POLICY_SIZE, quotas.LARGEST_TRUST_POLICY_SIZE
-TrustPolicySize = Annotated[int, Field(ge=_least, le=_most, examples=[4096]), _quota(_least, _most), NUMBER]
+SessionDuration = Annotated[int, number(quotas.SESSION_DURATION, 7200)]
+TokenExpiration = Annotated[int, number(quotas.TOKEN_EXPIRATION, 3600), NUMBER]
+TrustPolicySize = Annotated[int, number(quotas.OF_TRUST_POLICY_SIZE, 4096), NUMBER]
+AttachedPolicies = Annotated[int, number(quotas.OF_ATTACHED_POLICIES, 20), NUMBER]
 # Keys and values of what IAM reads are checked against its grammar (irsa.rules.grammar), whose messages use its terms.
 CONDITIONS = {"StringEquals": {"aws:SourceVpc": "vpc-0abc"}}
 _values = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
@@ -292,7 +278,7 @@ PRINCIPAL = {"AWS": "arn:aws:iam::111122223333:role/deployer"}
 TRUSTED_ROLE = {"Effect": "Allow", "Principal": PRINCIPAL, "Action": "sts:AssumeRole"}
 
 
-class ServiceAccount(Keys):
+class ServiceAccountKeys(Keys):
     """The Kubernetes service account that is annotated with the role."""
 
     name: Value[ServiceAccountName]
@@ -335,13 +321,11 @@ class PolicyDocument(Keys):
 def _parameters() -> Iterator[tuple[str, Any]]:
     for name, each in PARAMETERS.items():
         described = f"{each.what[0].upper()}{each.what[1:]}."
-        yield name, (list[Annotated[str, of_add_on(each)]], a_list([each.example], min_length=1, description=described))
+        item: Any = Annotated[str, Rule(each.check, {}, variables=True)]
+        yield name, (list[item], a_list([each.example], min_length=1, description=described))
+    switch: Any = Annotated[bool | None, Plain("it decides what the policy says")]
     for name, what in SWITCHES.items():
-        decides = Plain("it decides what the policy says")
-        yield (
-            name,
-            (Annotated[bool | None, decides], Field(default=None, examples=[True], description=f"true: {what}.")),
-        )
+        yield name, (switch, Field(default=None, examples=[True], description=f"true: {what}."))
 
 
 if TYPE_CHECKING:
@@ -359,7 +343,7 @@ class AddOnParameters(Parameters):
     """`"*"`: the add-on may reach everything, so you need not name resources in its parameters."""
 
 
-class AddOn(AddOnParameters):
+class AddOnKeys(AddOnParameters):
     """A well-known add-on whose policy is created and attached. `irsa add-ons` lists what each takes.
 
     Default of `cluster_names`: those of the role."""
@@ -408,7 +392,7 @@ class PodIdentity(Keys):
     Remove it after `pulumi up`."""
 
 
-class Role(Keys):
+class RoleKeys(Keys):
     """The IAM role."""
 
     arn: Value[RoleArn] | None = None
@@ -433,7 +417,7 @@ class Role(Keys):
     """Tags of the role, and of the policy unless it has its own; at most 50."""
 
 
-class Trust(Keys):
+class TrustKeys(Keys):
     """Who may assume the role, besides the service account."""
 
     subjects: Value[list[Value[Subject]]] | None = a_list(["team-a:*", "team-b:worker"])
@@ -451,16 +435,14 @@ class Quotas(Keys):
 
     trust_policy_size: Value[TrustPolicySize] | None = quotas.TRUST_POLICY_SIZE
     """Characters of a trust policy, without white space: 2,048 to 8,192. Default: 2,048."""
-    attached_policies: Value[Annotated[int, Field(ge=1, examples=[20]), _quota(1), NUMBER]] | None = (
-        quotas.ATTACHED_POLICIES
-    )
+    attached_policies: Value[AttachedPolicies] | None = quotas.ATTACHED_POLICIES
     """Managed policies per role, at least 1. Default: 10."""
 
 
 class SharedKeys(Keys):
     """One role and the service account that assumes it."""
 
-    service_account: ServiceAccount | None = Field(default=None, examples=[EXAMPLE_OF_A_SERVICE_ACCOUNT])
+    service_account: ServiceAccountKeys | None = Field(default=None, examples=[EXAMPLE_OF_A_SERVICE_ACCOUNT])
     """The service account to create or to annotate. Without it, only the role is created."""
     identity: Value[Identity] | None = Field(default=None, examples=["both"])
     """How Pods get the role: `irsa`, `both` or `podIdentity`. Default: `irsa`.
@@ -469,13 +451,13 @@ class SharedKeys(Keys):
     role this way. With `trusted`, only the statement in the trust policy exists."""
     pod_identity: PodIdentity | None = Field(default=None, examples=[{"tags": {"team": "payments"}}])
     """Settings of the EKS Pod Identity associations."""
-    role: Role = Field(
-        default=Role.model_construct(), examples=[{"name": "my-role", "description": "my-role-description"}]
+    role: RoleKeys = Field(
+        default=RoleKeys.model_construct(), examples=[{"name": "my-role", "description": "my-role-description"}]
     )
     """The role."""
     policy: Policy | None = Field(default=None, examples=[{"name": "my-policy", "file": "policies/my-policy.json"}])
     """A managed policy to create and attach."""
-    policies: Value[list[AddOn]] | None = a_list([ADD_ON])
+    policies: Value[list[AddOnKeys]] | None = a_list([ADD_ON])
     """Add-ons whose policies irsa creates and attaches. Name each add-on once.
 
     Without `service_account` and `trust.subjects`, the service account of the add-on's chart is trusted."""
@@ -485,7 +467,7 @@ class SharedKeys(Keys):
     """Inline policies of the role, by name; together at most 10,240 characters."""
     assume_role_arns: Value[list[Value[RoleArn]]] | None = a_list(["arn:aws:iam::444455556666:role/data-reader"])
     """ARNs of further roles that this role may assume, usually in other AWS accounts (role chaining)."""
-    trust: Trust = Field(default=Trust.model_construct(), examples=[{"subjects": ["team-a:*"]}])
+    trust: TrustKeys = Field(default=TrustKeys.model_construct(), examples=[{"subjects": ["team-a:*"]}])
     """Who else may assume the role."""
     audience: Value[Audience] | None = None
     """Audience of the tokens. Default: `sts.amazonaws.com`."""
@@ -501,7 +483,7 @@ class SharedKeys(Keys):
     """true: AWS and Kubernetes keep the resources when you remove this."""
 
 
-class ServiceAccountRole(SharedKeys):
+class ServiceAccountRoleKeys(SharedKeys):
     """The arguments of a ServiceAccountRole.
 
     It creates a role with `oidc_provider_arns` for IRSA, with `cluster_arns` for EKS Pod Identity, or with both; or it

@@ -70,7 +70,7 @@ class SharedGuardKeys(Keys):
     """Also guard the annotation `eks.amazonaws.com/role-arn` of service accounts. Default: no."""
 
 
-class IdentityGuard(SharedGuardKeys):
+class IdentityGuardKeys(SharedGuardKeys):
     """The arguments of an IdentityGuard, which is for one cluster: that of its Kubernetes provider."""
 
     service_accounts: Value[list[GuardedServiceAccount]]

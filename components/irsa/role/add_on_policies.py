@@ -7,7 +7,7 @@ from typing import NamedTuple
 from irsa.add_ons.catalog import AddOn
 from irsa.add_ons.document import Where, document, managed_policies, managed_policy_arn
 from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS
-from irsa.keys.binding import AddOnParameters, ServiceAccountRole
+from irsa.keys.binding import AddOnParameters, ServiceAccountRoleKeys
 from irsa.read import Arguments
 from irsa.role.add_ons import add_ons_of
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
@@ -38,13 +38,13 @@ class AddOnPolicy(NamedTuple):
     managed_policy_arns: Mapping[str, Value[str]]
 
 
-def add_on_policies(arguments: Arguments, binding: ServiceAccountRole) -> Sequence[AddOnPolicy]:
+def add_on_policies(arguments: Arguments, binding: ServiceAccountRoleKeys) -> Sequence[AddOnPolicy]:
     """Return the policies of the role's add-ons, each once its parameters and the role's clusters are known."""
     return [_policy(arguments, binding, *each) for each in add_ons_of(binding)]
 
 
 def _policy(
-    arguments: Arguments, binding: ServiceAccountRole, place: Place, settings: AddOnParameters, each: AddOn
+    arguments: Arguments, binding: ServiceAccountRoleKeys, place: Place, settings: AddOnParameters, each: AddOn
 ) -> AddOnPolicy:
     providers, clusters = or_else(binding.oidc_provider_arns, []), or_else(binding.cluster_arns, {})
     where = derive(lambda providers, clusters: where_of(providers, clusters.values()), providers, clusters)

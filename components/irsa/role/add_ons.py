@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from irsa.add_ons.catalog import AddOn, add_on, names
 from irsa.add_ons.document import managed_policies
 from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS, SWITCHES
-from irsa.keys.binding import AddOnParameters, Policy, ServiceAccount, ServiceAccountRole
+from irsa.keys.binding import AddOnParameters, Policy, ServiceAccountKeys, ServiceAccountRoleKeys
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, in_advice, listed, nearest, shortened
 from irsa.rules.unknown import is_there, known_or, may_be_there, or_else
 
@@ -14,7 +14,7 @@ OF_AN_ADD_ON = {"version", "scope", *PARAMETERS, *SWITCHES}
 OF_A_CREATED_POLICY = ("name", "path", "description", "tags")
 
 
-def add_ons_of(binding: ServiceAccountRole) -> Iterator[tuple[Place, AddOnParameters, AddOn]]:
+def add_ons_of(binding: ServiceAccountRoleKeys) -> Iterator[tuple[Place, AddOnParameters, AddOn]]:
     """Yield each add-on that is named, with the place of its arguments, and these."""
     policies = enumerate(known_or(binding.policies, []))
     several = [(("policies", index), each, each.add_on) for index, each in policies]
@@ -30,15 +30,15 @@ def usual_subject(add_ons: Sequence[AddOn]) -> tuple[str, str] | None:
     return found.pop() if len(found) == 1 else None
 
 
-def service_account_of(binding: ServiceAccountRole) -> ServiceAccount | None:
+def service_account_of(binding: ServiceAccountRoleKeys) -> ServiceAccountKeys | None:
     """Return the role's service account: the declared one, or where no subject is named, the add-ons' usual one."""
     if binding.service_account or binding.trust.subjects:
         return binding.service_account
     usual = usual_subject([each for _, _, each in add_ons_of(binding)])
-    return ServiceAccount.of({"namespace": usual[0], "name": usual[1]}) if usual else None
+    return ServiceAccountKeys.of({"namespace": usual[0], "name": usual[1]}) if usual else None
 
 
-def add_on_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Iterator[Located]:
+def add_on_mistakes(binding: ServiceAccountRoleKeys, spelling: Spelling) -> Iterator[Located]:
     """Yield what is wrong between the arguments of add-ons, each with the argument to look at."""
     add_ons = [*add_ons_of(binding)]
     if binding.policy:
@@ -76,7 +76,7 @@ def _of_the_policy(policy: Policy, spelling: Spelling) -> Iterator[Located]:
 
 
 def _of_an_add_on(
-    place: Place, each: AddOn, settings: AddOnParameters, binding: ServiceAccountRole, spelling: Spelling
+    place: Place, each: AddOn, settings: AddOnParameters, binding: ServiceAccountRoleKeys, spelling: Spelling
 ) -> Iterator[Located]:
     def said(name: str) -> str:
         return spelling((*place, name)).rpartition(".")[2]

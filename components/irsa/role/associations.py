@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from irsa import types
 from irsa.fields import Found, collect
-from irsa.keys.binding import ServiceAccountRole
+from irsa.keys.binding import ServiceAccountRoleKeys
 from irsa.outputs import child_name
 from irsa.read import Arguments
 from irsa.resources import ARN_OF_THE_ROLE, DeclaredResource
@@ -24,7 +24,7 @@ from irsa.ways import POD_IDENTITY
 SESSION_POLICY: Place = ("pod_identity", "policy", "document")
 
 
-def existing_role(arguments: Arguments, binding: ServiceAccountRole) -> Value[str]:
+def existing_role(arguments: Arguments, binding: ServiceAccountRoleKeys) -> Value[str]:
     """Return the ARN of the existing role; for Pod Identity, it must be in the AWS account of the clusters."""
     role_arn, clusters = binding.role.arn, known_or(binding.cluster_arns, {})
     of_role = PartialAwsAccount(None, account_in(role_arn, "role").account_id)
@@ -39,7 +39,7 @@ def existing_role(arguments: Arguments, binding: ServiceAccountRole) -> Value[st
 
 
 def associations(
-    arguments: Arguments, binding: ServiceAccountRole, permissions: tuple[str, ...]
+    arguments: Arguments, binding: ServiceAccountRoleKeys, permissions: tuple[str, ...]
 ) -> Iterator[DeclaredResource]:
     """Yield the association of each cluster, where Pod Identity is used, after the permissions."""
     service_account = service_account_of(binding)

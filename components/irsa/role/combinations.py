@@ -5,7 +5,7 @@ A stack file's keys have the same rules under names of their own.
 
 from collections.abc import Iterator, Sequence
 
-from irsa.keys.binding import ADOPTABLE, ServiceAccountRole
+from irsa.keys.binding import ADOPTABLE, ServiceAccountRoleKeys
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling
 from irsa.rules.policies import CHAINING_POLICY
 from irsa.rules.unknown import Unknown, is_output_marker, is_there, known_or, may_be_there
@@ -27,7 +27,7 @@ OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Place] = (
 )
 
 
-def combination_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Iterator[Located]:
+def combination_mistakes(binding: ServiceAccountRoleKeys, spelling: Spelling) -> Iterator[Located]:
     """Yield what is wrong between the arguments, each with the argument to look at; () stands for them all."""
     role, account, subjects = binding.role, binding.service_account, binding.trust.subjects
     existing: Place = ("role", "arn")
@@ -65,7 +65,7 @@ def combination_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Ite
     yield from _adoption_mistakes(binding, spelling)
 
 
-def _of_the_role(binding: ServiceAccountRole) -> list[Place]:
+def _of_the_role(binding: ServiceAccountRoleKeys) -> list[Place]:
     """Return the arguments that would change an existing role."""
     written = binding.written()
     inner = {name: [(name, each) for each in getattr(binding, name).written()] for name in GROUPS}
@@ -73,7 +73,7 @@ def _of_the_role(binding: ServiceAccountRole) -> list[Place]:
     return [place for place in every if place not in OF_AN_EXISTING_ROLE]
 
 
-def _adoption_mistakes(binding: ServiceAccountRole, spelling: Spelling) -> Iterator[Located]:
+def _adoption_mistakes(binding: ServiceAccountRoleKeys, spelling: Spelling) -> Iterator[Located]:
     """Yield what is wrong with what is imported: what is adopted is found by its name, and belongs to this stack."""
     for index, kind in enumerate(known_or(binding.import_, [])):
         place: Place = ("import_", index)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from irsa.fields import Found
-from irsa.keys.binding import ServiceAccountRole
+from irsa.keys.binding import ServiceAccountRoleKeys
 from irsa.read import Arguments
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.grammar import partition_mistakes, wrong_partition
@@ -36,7 +36,7 @@ def _first_known(aws_accounts: Iterable[PartialAwsAccount]) -> PartialAwsAccount
     return PartialAwsAccount(next(iter(partitions), None), next(iter(account_ids), None))
 
 
-def aws_account_of(binding: ServiceAccountRole, found: Found) -> PartialAwsAccount:
+def aws_account_of(binding: ServiceAccountRoleKeys, found: Found) -> PartialAwsAccount:
     """Return the AWS account in which the role is created.
 
     It is that of the OIDC providers, and for Pod Identity that of the clusters: all must be in one.
@@ -105,7 +105,7 @@ def _check_document(document: object, place: Place, aws_account: PartialAwsAccou
 AwsAccountRule = Callable[[object, Place, PartialAwsAccount], Iterator[Located]]
 
 
-def _places_in_account(binding: ServiceAccountRole) -> Iterator[tuple[Place, AwsAccountRule]]:
+def _places_in_account(binding: ServiceAccountRoleKeys) -> Iterator[tuple[Place, AwsAccountRule]]:
     """Yield the place of each value that depends on the role's AWS account, and its rule."""
     yield ("role", "permissions_boundary"), _check_policy_arn
     for key in known_or(binding.policy_arns, {}):
@@ -117,7 +117,7 @@ def _places_in_account(binding: ServiceAccountRole) -> Iterator[tuple[Place, Aws
         yield (*place, "document"), _check_document
 
 
-def in_aws_account(arguments: Arguments, binding: ServiceAccountRole) -> ServiceAccountRole:
+def in_aws_account(arguments: Arguments, binding: ServiceAccountRoleKeys) -> ServiceAccountRoleKeys:
     """Return the arguments, of which those that depend on the role's AWS account are checked with it.
 
     Plain values stay plain, so that a preview shows them: where only the AWS account is known later, the trust policy,

@@ -9,7 +9,7 @@ from irsa.evaluation.document import parse
 from irsa.evaluation.lint import wide_permissions, wide_subjects
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
 from irsa.evaluation.lint.rule import LintRule, Policies, Warnings, rule, rules_of
-from irsa.keys.binding import ServiceAccountRole
+from irsa.keys.binding import ServiceAccountRoleKeys
 from irsa.role.role_trust import STATEMENTS, RoleTrust
 from irsa.role.ways import ways_of
 from irsa.rules.leaves import mapping_of
@@ -44,7 +44,7 @@ class JudgedRole(NamedTuple):
 
 
 def judged(
-    binding: ServiceAccountRole,
+    binding: ServiceAccountRoleKeys,
     role_trust: RoleTrust | None,
     facts: WayFacts,
     usages: Sequence[tuple[Place, Usage]],
@@ -66,7 +66,7 @@ def judged(
     )
 
 
-def _trusted(binding: ServiceAccountRole, role_trust: RoleTrust | None) -> wide_subjects.Trust:
+def _trusted(binding: ServiceAccountRoleKeys, role_trust: RoleTrust | None) -> wide_subjects.Trust:
     statements = [*map(mapping_of, without_missing(known_or(binding.trust.statements, [])))]
     found = role_trust.admission if role_trust and isinstance(role_trust.admission, Admission) else Admission()
     first = 0

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from irsa import types
 from irsa.fields import collect
-from irsa.keys.binding import Policy, ServiceAccountRole
+from irsa.keys.binding import Policy, ServiceAccountRoleKeys
 from irsa.outputs import child_name, part_name
 from irsa.read import Arguments
 from irsa.resources import NAME_OF_THE_ROLE, DeclaredResource, Ref
@@ -58,7 +58,7 @@ class PolicySource(NamedTuple):
 
 
 def policies(
-    arguments: Arguments, binding: ServiceAccountRole, of_add_ons: Sequence[AddOnPolicy]
+    arguments: Arguments, binding: ServiceAccountRoleKeys, of_add_ons: Sequence[AddOnPolicy]
 ) -> tuple[DeclaredResource, ...]:
     """Return the managed policies to create: several for a large document that is known already."""
     settings, sources = binding.policy, list[PolicySource]()
@@ -94,7 +94,9 @@ def _texts(arguments: Arguments, document: Value[Document]) -> Sequence[Value[st
     return arguments.divided(place, texts)
 
 
-def _policy(arguments: Arguments, binding: ServiceAccountRole, source: PolicySource, index: int) -> DeclaredResource:
+def _policy(
+    arguments: Arguments, binding: ServiceAccountRoleKeys, source: PolicySource, index: int
+) -> DeclaredResource:
     settings, logical_name = source.settings, part_name(source.name, index)
     adopted = known_or(binding.import_, []) if settings is binding.policy else ()
     name = settings.name
@@ -118,7 +120,7 @@ def _policy(arguments: Arguments, binding: ServiceAccountRole, source: PolicySou
     return DeclaredResource(key, types.POLICY, logical_name, inputs, import_id)
 
 
-def _policy_arn(name: Value[str] | None, path: Value[str], binding: ServiceAccountRole) -> str | None:
+def _policy_arn(name: Value[str] | None, path: Value[str], binding: ServiceAccountRoleKeys) -> str | None:
     """Return the ARN of a policy to create, where that is known: it is in the role's AWS account."""
     if name is None or has_unknown([name, path, binding.oidc_provider_arns, binding.cluster_arns]):
         return None
@@ -130,7 +132,7 @@ def _policy_arn(name: Value[str] | None, path: Value[str], binding: ServiceAccou
 
 def attachments(
     arguments: Arguments,
-    binding: ServiceAccountRole,
+    binding: ServiceAccountRoleKeys,
     policies: Sequence[DeclaredResource],
     of_add_ons: Sequence[AddOnPolicy],
 ) -> Sequence[DeclaredResource]:
@@ -180,7 +182,7 @@ def _attached_as(name: str, of_aws: str, add_on: str, policy_arns: Mapping[str, 
             yield ("policy_arns", key), Mistake(found, "another key", "rename it")
 
 
-def inline_policies(arguments: Arguments, binding: ServiceAccountRole) -> tuple[DeclaredResource, ...]:
+def inline_policies(arguments: Arguments, binding: ServiceAccountRoleKeys) -> tuple[DeclaredResource, ...]:
     """Return the inline policies, the one for roles to assume included."""
     adopted = "inlinePolicies" in known_or(binding.import_, [])
     texts: dict[str, Value[str]] = {

@@ -4,7 +4,7 @@ import sys
 from typing import NamedTuple
 
 from irsa.evaluation.admission import Admission, admission
-from irsa.keys.binding import ServiceAccountRole
+from irsa.keys.binding import ServiceAccountRoleKeys
 from irsa.read import Arguments
 from irsa.role.add_ons import service_account_of
 from irsa.role.ways import has_session_tags, ways_of
@@ -32,7 +32,7 @@ class RoleTrust(NamedTuple):
     """Whom the trust policy admits, where it has statements of the caller's."""
 
 
-def trust_of(arguments: Arguments, binding: ServiceAccountRole) -> RoleTrust:
+def trust_of(arguments: Arguments, binding: ServiceAccountRoleKeys) -> RoleTrust:
     """Return the trust policy that the arguments declare."""
     trust, subjects, identity = binding.trust, _subjects(binding), ways_of(binding)
     clusters = or_else(binding.cluster_arns, {}) if identity.needs("cluster_arns") else {}
@@ -57,7 +57,7 @@ def trust_of(arguments: Arguments, binding: ServiceAccountRole) -> RoleTrust:
 
 
 def _admission(
-    arguments: Arguments, binding: ServiceAccountRole, parts: Value[TrustParts], document: Value[str]
+    arguments: Arguments, binding: ServiceAccountRoleKeys, parts: Value[TrustParts], document: Value[str]
 ) -> Value[Admission]:
     """Return whom the final trust policy admits."""
 
@@ -80,7 +80,7 @@ def _admission(
     return derive(compute, document, parts)
 
 
-def _subjects(binding: ServiceAccountRole) -> Value[list[str]]:
+def _subjects(binding: ServiceAccountRoleKeys) -> Value[list[str]]:
     """Return the sorted `namespace:name` patterns that the role trusts, those of its service account included."""
     account = service_account_of(binding)
     own = account and [or_else(account.namespace, DEFAULT_NAMESPACE), account.name]
@@ -93,11 +93,11 @@ def quota_of(quota: Value[int] | None, usual: int) -> int:
     return sys.maxsize if isinstance(quota, Unknown) else usual if quota is None else quota
 
 
-def _trust_quota(binding: ServiceAccountRole) -> int:
+def _trust_quota(binding: ServiceAccountRoleKeys) -> int:
     return quota_of(binding.quotas.trust_policy_size if binding.quotas else None, TRUST_POLICY_SIZE)
 
 
-def trust_usage_of(binding: ServiceAccountRole, trust: RoleTrust) -> Usage:
+def trust_usage_of(binding: ServiceAccountRoleKeys, trust: RoleTrust) -> Usage:
     """Return how much the trust policy uses of its quota, at least: without what is not known of it."""
     quota = _trust_quota(binding)
     if isinstance(trust.policy, str):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from irsa.keys.binding import PodIdentity, ServiceAccountRole
+from irsa.keys.binding import PodIdentity, ServiceAccountRoleKeys
 from irsa.role.add_ons import service_account_of
 from irsa.rules.mistakes import Located, Mistake, Spelling
 from irsa.rules.trust import known_conditions
@@ -12,17 +12,17 @@ from irsa.ways import IDENTITY, ONLY_IRSA, WAYS, Identity, WayFacts
 NO_SETTINGS = PodIdentity.of({})
 
 
-def ways_of(binding: ServiceAccountRole) -> Identity:
+def ways_of(binding: ServiceAccountRoleKeys) -> Identity:
     """Return how Pods get the role; where that is wrong or not known, as by default."""
     return known_or(binding.identity, ONLY_IRSA)
 
 
-def has_session_tags(binding: ServiceAccountRole) -> bool:
+def has_session_tags(binding: ServiceAccountRoleKeys) -> bool:
     """Return whether the sessions of Pod Identity have tags."""
     return binding.pod_identity is None or binding.pod_identity.session_tags is not False
 
 
-def facts_of(binding: ServiceAccountRole) -> WayFacts:
+def facts_of(binding: ServiceAccountRoleKeys) -> WayFacts:
     """Return what a way may ask of the arguments."""
     settings, trust = binding.pod_identity or NO_SETTINGS, binding.trust
     return WayFacts(
@@ -38,7 +38,7 @@ def facts_of(binding: ServiceAccountRole) -> WayFacts:
     )
 
 
-def identity_mistakes(binding: ServiceAccountRole, facts: WayFacts, spelling: Spelling) -> Iterator[Located]:
+def identity_mistakes(binding: ServiceAccountRoleKeys, facts: WayFacts, spelling: Spelling) -> Iterator[Located]:
     """Yield what the ways to the role exclude and need, each with the argument to look at."""
     if isinstance(binding.identity, Unknown):
         return

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from irsa.rules.leaves import part_at
 from irsa.rules.mistakes import Mistake, Place, likely, listed, named
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
@@ -115,15 +116,7 @@ def managers_of(annotation: str, managed: Iterable[tuple[str, Any]]) -> list[str
             https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
     """
     path = ("f:metadata", "f:annotations", f"f:{annotation}")
-    return sorted({manager for manager, fields in managed if _has(fields, path)})
-
-
-def _has(fields: Any, path: Sequence[str]) -> bool:
-    for step in path:
-        if not isinstance(fields, Mapping) or step not in fields:
-            return False
-        fields = fields[step]
-    return True
+    return sorted({manager for manager, fields in managed if part_at(fields, path) is not None})
 
 
 def conflicts(

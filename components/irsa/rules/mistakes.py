@@ -17,12 +17,12 @@ Place = tuple[str | int, ...]
 """A path within a value: keys of mappings and indexes of lists."""
 
 
-class Written(str):
+class WrittenStep(str):
     """A step of a place with what stands for it in the file: a key with variables, the index of an item, or itself."""
 
     written: str | int
 
-    def __new__(cls, text: str, written: str | int | None = None) -> "Written":
+    def __new__(cls, text: str, written: str | int | None = None) -> "WrittenStep":
         """Return the step."""
         step = super().__new__(cls, text)
         step.written = text if written is None else written

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from irsa.rules.mistakes import Mistake, Place
 
-TRUST_POLICY_SIZE, LARGEST_TRUST_POLICY_SIZE = 2_048, 8_192
+TRUST_POLICY_SIZE = 2_048
 ATTACHED_POLICIES = 10
 MANAGED_POLICY_SIZE = 6_144
 INLINE_POLICIES_SIZE = 10_240
@@ -50,27 +50,32 @@ def check_usage(usage: Usage) -> bool:
     raise Mistake(found, allowed, "use fewer; or, if AWS raised your quota, set {}", usage.setting)
 
 
-class Seconds(NamedTuple):
-    """The limits of a setting in seconds; `longest` is None where there is none."""
+class NumberLimits(NamedTuple):
+    """The limits of a number; `most` is None where there is none."""
 
     least: int
-    longest: int | None
+    most: int | None
     words: str
+    found: str = "{:,}"
+    fix: str = "write the quota of your AWS account"
 
 
+_OF_SECONDS = ("{} seconds", "write a number of seconds in that range")
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
-SESSION_DURATION = Seconds(3_600, 43_200, "3,600 to 43,200 (a limit of IAM)")
+SESSION_DURATION = NumberLimits(3_600, 43_200, "3,600 to 43,200 (a limit of IAM)", *_OF_SECONDS)
 # https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken
-TOKEN_EXPIRATION = Seconds(600, None, "at least 600 (a limit of Kubernetes)")
+TOKEN_EXPIRATION = NumberLimits(600, None, "at least 600 (a limit of Kubernetes)", *_OF_SECONDS)
 USUAL_TOKEN_EXPIRATION = 86_400
+OF_TRUST_POLICY_SIZE = NumberLimits(TRUST_POLICY_SIZE, 8_192, "2,048 to 8,192 characters")
+OF_ATTACHED_POLICIES = NumberLimits(1, None, "at least 1")
 
 
-def check_seconds(seconds: int, limits: Seconds) -> int:
-    """Return the seconds when they are within the limits.
+def check_number(number: int, limits: NumberLimits) -> int:
+    """Return the number when it is within the limits.
 
     Raises:
-        Mistake: They are not.
+        Mistake: It is not.
     """
-    if seconds >= limits.least and (limits.longest is None or seconds <= limits.longest):
-        return seconds
-    raise Mistake(f"{seconds} seconds", limits.words, "write a number of seconds in that range")
+    if number >= limits.least and (limits.most is None or number <= limits.most):
+        return number
+    raise Mistake(limits.found.format(number), limits.words, limits.fix)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from irsa.keys.binding import ServiceAccountRole
+from irsa.keys.binding import ServiceAccountRoleKeys
 from irsa.role.lint import JudgedRole
 from irsa.rules.mistakes import Place
 from irsa.rules.policies import Document
@@ -21,7 +21,7 @@ class CheckedBinding:
 
     binding: Binding
     """Its settings, `irsa:defaults` merged into them."""
-    declared: ServiceAccountRole
+    declared: ServiceAccountRoleKeys
     """The arguments of its component, with their variables replaced."""
     spec: Spec
     """What its component creates."""

@@ -10,7 +10,7 @@ import pytest
 from lightkube.resources.core_v1 import Pod as StoredPod
 
 from irsa.guard.policies import bindings, policies
-from irsa.guard.rules import Declared, GuardSettings, config_map_data, namespaces_of
+from irsa.guard.rules import GuardEntry, GuardSettings, config_map_data, namespaces_of
 from sandbox.pod_identity_webhook import POD_IDENTITY
 from sandbox.servers import pods, start, stop
 from tests.output_schemas import check_output
@@ -125,7 +125,7 @@ BROKEN: dict[str, Callable[[ApiServer, Objects], None]] = {
 @pytest.mark.parametrize("damage", BROKEN.values(), ids=BROKEN)
 def test_a_broken_guard_lets_through(api: ApiServer, put: Put, damage: Callable[[ApiServer, Objects], None]) -> None:
     settings = GuardSettings("broken", "deny", namespaces={SYSTEM: "deny"})
-    objects = guard(settings, [Declared(namespace, "irsa", ROLE) for namespace in (DENY, SYSTEM)])
+    objects = guard(settings, [GuardEntry(namespace, "irsa", ROLE) for namespace in (DENY, SYSTEM)])
     put(*objects)
     for namespace in (DENY, SYSTEM):
         eventually(lambda namespace=namespace: ask(api, namespace), is_refused)  # type: ignore[misc]
@@ -142,8 +142,8 @@ def test_a_broken_guard_lets_through(api: ApiServer, put: Put, damage: Callable[
 def test_data_that_are_divided(api: ApiServer, put: Put) -> None:
     settings = GuardSettings("divided", "deny", namespaces={WARN: "warn"})
     long = "arn:aws:iam::111122223333:role/" + "p/" * 255 + "r"
-    many = [Declared(f"guard-m{number % 40}", f"app-{number}", long) for number in range(2_500)]
-    own = [Declared(namespace, "irsa", ROLE) for namespace in (DENY, WARN, SYSTEM)]
+    many = [GuardEntry(f"guard-m{number % 40}", f"app-{number}", long) for number in range(2_500)]
+    own = [GuardEntry(namespace, "irsa", ROLE) for namespace in (DENY, WARN, SYSTEM)]
     data = config_map_data(settings, [*many, *own])
     assert len(data) > 1
     objects = [*config_maps(settings, data), *policies(settings)]
@@ -186,7 +186,7 @@ def test_a_deployment_heals_by_itself(api: ApiServer) -> None:
     """
     cloud = api.cloud
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": LATE, "namespace": DENY}}
-    objects = [account, *guard(STACK, [Declared(DENY, LATE, ROLE, "podIdentity")])]
+    objects = [account, *guard(STACK, [GuardEntry(DENY, LATE, ROLE, "podIdentity")])]
     api.apply(*objects)
     eventually(lambda: ask(api, DENY, bare(LATE)), is_refused)
     role, labels = create_role(cloud.aws("iam"), LATE, FOR_PODS), {"app": LATE}

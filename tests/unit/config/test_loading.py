@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from docs.generate.schema import FILE
 from irsa.add_ons.parameters import PARAMETERS
-from irsa.fields import OF_A_ROLE, Group, Keyed, Listed, Node
+from irsa.fields import OF_A_ROLE, Keyed, KeyGroup, KeyList, Node
 from irsa.keys.binding import is_model
 from irsa.rules.mistakes import Place, path_of
 from irsa.rules.unknown import SECRET
@@ -285,12 +285,12 @@ def test_exactly_the_documents_and_arns_have_variables() -> None:
 
 def arguments(node: Node = OF_A_ROLE, place: Place = ()) -> Iterator[Place]:
     """Yield the place of each argument, those in other arguments too."""
-    if isinstance(node, Group):
+    if isinstance(node, KeyGroup):
         for name, each in node.fields.items():
             yield (*place, name)
             yield from arguments(each, (*place, name))
-    elif isinstance(node, Keyed | Listed):
-        yield from arguments(node.item, (*place, 0 if isinstance(node, Listed) else "a_b"))
+    elif isinstance(node, Keyed | KeyList):
+        yield from arguments(node.item, (*place, 0 if isinstance(node, KeyList) else "a_b"))
 
 
 def test_every_argument_has_its_place_in_a_binding() -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from irsa import types
-from irsa.fields import Group, Keyed, Listed, Node
+from irsa.fields import Keyed, KeyGroup, KeyList, Node
 from irsa_config.limits import ALLOWABLE, COMPARED, FREE, NOT_REFUSED, REFUSED
 from irsa_config.reading import OF_A_BINDING
 from irsa_config.team_files import MOST_FILES
@@ -77,8 +77,8 @@ def checked(repository: Path, teams: Any = None, **values: Any) -> FileReport:
 
 
 def keys_below(node: Node, path: str = "") -> Iterator[str]:
-    node = node.item if isinstance(node, Keyed | Listed) else node
-    if not isinstance(node, Group):
+    node = node.item if isinstance(node, Keyed | KeyList) else node
+    if not isinstance(node, KeyGroup):
         yield path
         return
     for name, inner in node.fields.items():

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from irsa.add_ons.parameters import SWITCHES
-from irsa.fields import OF_A_ROLE, Field, Found, Group, Node
-from irsa.keys.binding import ServiceAccountRole
+from irsa.fields import OF_A_ROLE, Field, Found, KeyGroup, Node
+from irsa.keys.binding import ServiceAccountRoleKeys
 from irsa.read import Arguments
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import Document
@@ -31,7 +31,7 @@ def fields(node: Node, *names: str) -> Iterator[tuple[str, Field]]:
     if isinstance(node, Field):
         yield ".".join(names), node
         return
-    inner = node.fields.items() if isinstance(node, Group) else [(None, node.item)]
+    inner = node.fields.items() if isinstance(node, KeyGroup) else [(None, node.item)]
     for name, each in inner:
         yield from fields(each, *names, *filter(None, [name]))
 
@@ -163,7 +163,7 @@ def test_advice_has_a_value_whole_or_not_at_all(name: str) -> None:
         args: Any = value
         for part in reversed(name.split(".")):
             args = {part: args}
-        arguments.read(args, ServiceAccountRole)
+        arguments.read(args, ServiceAccountRoleKeys)
 
         for _, mistake in arguments.found:
             assert value[:30] not in mistake.fix or repr(value) in mistake.fix, mistake.fix

@@ -14,8 +14,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from irsa.add_ons.catalog import add_on
-from irsa.fields import OF_A_ROLE, Field, Group, group_of, node_at
-from irsa.keys.binding import AddOn
+from irsa.fields import OF_A_ROLE, Field, KeyGroup, group_of, node_at
+from irsa.keys.binding import AddOnKeys
 from irsa.read import ArgumentMistakes
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, path_of
@@ -47,7 +47,7 @@ TRUSTED = {
     "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}},
 }
 # Of what exists, of an add-on in place of a document, and what excludes another argument.
-OTHERWISE = {"arn", "create", "take_over", "name_prefix", "any_service_account", *group_of(AddOn).fields}
+OTHERWISE = {"arn", "create", "take_over", "name_prefix", "any_service_account", *group_of(AddOnKeys).fields}
 # Every argument of a role that is created, and of one that exists.
 CREATED: dict[str, Any] = {
     **{name: good for name, (good, _) in OF_FIELDS.items() if "." not in name},
@@ -58,7 +58,7 @@ CREATED: dict[str, Any] = {
             if name not in OTHERWISE and isinstance(each, Field)
         }
         for outer, group in OF_A_ROLE.fields.items()
-        if isinstance(group, Group)
+        if isinstance(group, KeyGroup)
     },
     "policies": [
         {"add_on": "external-dns", "hosted_zones": ["Z123", "Z456"]},

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from irsa.keys.binding import ServiceAccountRole
+from irsa.keys.binding import ServiceAccountRoleKeys
 from irsa.read import ArgumentMistakes, Arguments, is_output
 from irsa.rules.mistakes import Place, path_of
 from irsa.rules.policies import DEEPEST
@@ -40,7 +40,7 @@ def places(arguments: Arguments) -> list[Place]:
 )
 def test_a_misplaced_argument_is_told_where_it_belongs(args: Any, fix: str) -> None:
     arguments = Arguments("my-app")
-    arguments.read(args, ServiceAccountRole)
+    arguments.read(args, ServiceAccountRoleKeys)
 
     assert fix in [mistake.fix for _, mistake in arguments.found]
 
@@ -48,7 +48,7 @@ def test_a_misplaced_argument_is_told_where_it_belongs(args: Any, fix: str) -> N
 @pytest.mark.parametrize("args", [None, [], "x", output({"role": {"arn": ROLE}})])
 def test_arguments_that_are_no_mapping_stop_at_once(args: Any) -> None:
     arguments = Arguments("my-app")
-    assert arguments.read(args, ServiceAccountRole) == ServiceAccountRole.of({})
+    assert arguments.read(args, ServiceAccountRoleKeys) == ServiceAccountRoleKeys.of({})
     assert places(arguments) == [()]
 
 
@@ -56,7 +56,7 @@ def test_arguments_that_are_no_mapping_stop_at_once(args: Any) -> None:
 @pytest.mark.parametrize("argument", ["service_account", "role", "trust", "policy", "policy_arns", "inline_policies"])
 def test_a_mapping_whose_keys_decide_is_plain(argument: str, value: Any) -> None:
     arguments = Arguments("my-app")
-    arguments.read({argument: value}, ServiceAccountRole)
+    arguments.read({argument: value}, ServiceAccountRoleKeys)
     assert places(arguments)[0] == (argument,)
     assert ("it decides which resources exist" in arguments.found[0][1].allowed) is is_output(value)
 
@@ -64,7 +64,7 @@ def test_a_mapping_whose_keys_decide_is_plain(argument: str, value: Any) -> None
 def test_an_output_without_a_value_is_reported() -> None:
     name = output("x")
     arguments = Arguments("my-app", known={id(name): None})
-    arguments.read({"role": {"name": name}}, ServiceAccountRole)
+    arguments.read({"role": {"name": name}}, ServiceAccountRoleKeys)
     assert [(place, mistake.found) for place, mistake in arguments.found] == [
         (("role", "name"), "an output without a value")
     ]
@@ -86,7 +86,7 @@ def test_a_string_that_no_string_should_be(text: str, place: tuple[str, ...]) ->
     value: Any = text
     for key in reversed(place):
         value = {key: value}
-    arguments.read(value, ServiceAccountRole)
+    arguments.read(value, ServiceAccountRoleKeys)
     assert places(arguments) == [place]
 
 
@@ -95,7 +95,7 @@ def test_a_member_of_an_enum_is_its_value() -> None:
         RED = "red"
 
     arguments = Arguments("my-app")
-    tags = arguments.read({"role": {"tags": {"colour": Colour.RED}}}, ServiceAccountRole).role.tags
+    tags = arguments.read({"role": {"tags": {"colour": Colour.RED}}}, ServiceAccountRoleKeys).role.tags
     assert tags == {"colour": "red"}
     assert type(tags["colour"]) is str
 
@@ -106,7 +106,7 @@ def test_a_value_is_bounded_in_depth(levels: int, found: bool) -> None:
     for _ in range(levels):
         value = [value]
     arguments = Arguments("my-app")
-    arguments.read({"trust": {"subjects": value}}, ServiceAccountRole)
+    arguments.read({"trust": {"subjects": value}}, ServiceAccountRoleKeys)
     assert any("deep" in mistake.found for _, mistake in arguments.found) is found
 
 
@@ -138,7 +138,7 @@ STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 def test_a_value_that_python_does_not_compare_or_write(place: Place, args: Any, value: Any) -> None:
     """The attack: an array, or a number of 5,000 digits, as an argument, which ended in a traceback."""
     arguments = Arguments("my-app")
-    arguments.read(args(value), ServiceAccountRole)
+    arguments.read(args(value), ServiceAccountRoleKeys)
 
     assert place in places(arguments)
 
@@ -155,7 +155,7 @@ def test_an_output_as_a_key(args: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: an output as a key, whose text is an essay of the SDK, or an error where its setting says so."""
     monkeypatch.setenv("PULUMI_ERROR_OUTPUT_STRING", "true")
     arguments = Arguments("my-app")
-    arguments.read(args({output("x"): "y"}), ServiceAccountRole)
+    arguments.read(args({output("x"): "y"}), ServiceAccountRoleKeys)
 
     assert "an output as a key" in [mistake.found for _, mistake in arguments.found]
     assert "Calling" not in str([path_of(place) for place in places(arguments)])
@@ -196,7 +196,7 @@ def test_an_output_decides_no_number_of_resources(arguments: Any, value: Any, pl
 def test_what_is_right_stays_beside_what_is_wrong() -> None:
     documents = {"a": {"document": {"Statement": [{**STATEMENT, "Effect": "allow"}]}}}
     role = Arguments("my-app").read(
-        {"trust": {"subjects": ["a:b", "x"]}, "inline_policies": documents}, ServiceAccountRole
+        {"trust": {"subjects": ["a:b", "x"]}, "inline_policies": documents}, ServiceAccountRoleKeys
     )
     assert role.trust.subjects == ["a:b", WRONG]
     document = role.at(("inline_policies", "a", "document"))
@@ -206,9 +206,9 @@ def test_what_is_right_stays_beside_what_is_wrong() -> None:
 
 
 def test_an_argument_may_be_within_one_that_is_not_known() -> None:
-    role = Arguments("my-app").read({"role": SECRET, "policy_arns": SECRET, "nmae": 1}, ServiceAccountRole)
+    role = Arguments("my-app").read({"role": SECRET, "policy_arns": SECRET, "nmae": 1}, ServiceAccountRoleKeys)
     for place in (("role", "name"), ("policy_arns", "a")):
         assert (role.may_have(place), role.has(place)) == (True, False)
     assert not role.may_have(("service_account",))
-    without_name = Arguments("my-app").read({"service_account": {"namespace": "a"}}, ServiceAccountRole)
+    without_name = Arguments("my-app").read({"service_account": {"namespace": "a"}}, ServiceAccountRoleKeys)
     assert not without_name.may_have(("service_account", "name"))

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from irsa.keys.binding import ServiceAccountRole, Trust
+from irsa.keys.binding import ServiceAccountRoleKeys, TrustKeys
 from irsa.role.lint import judged, wide_trust
 from irsa.role.ways import facts_of
 from irsa.rules import unknown
@@ -119,7 +119,7 @@ def test_what_is_not_known_is_not_judged() -> None:
     beside = [ANYBODY, {**ALL_BUT, "Condition": {**known, "StringEquals": {"aws:SourceVpc": unknown.OUTPUT}}}]
 
     def texts(statements: list[Any]) -> list[str]:
-        declared = ServiceAccountRole.of({"trust": Trust.of({"statements": statements})})
+        declared = ServiceAccountRoleKeys.of({"trust": TrustKeys.of({"statements": statements})})
         return [mistake.found for _, mistake in wide_trust(judged(declared, None, facts_of(declared), ()))]
 
     assert texts(markers) == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from irsa.guard import rules
 from irsa.guard.policies import bindings
 from irsa.guard.rules import (
-    Declared,
+    GuardEntry,
     GuardSettings,
     config_map_data,
     is_wide_prefix,
@@ -39,19 +39,19 @@ ARNS = st.from_regex(r"\Aarn:aws(-cn)?:iam::[0-9]{12}:role/[a-z+=,.@/-]{0,9}[a-z
 
 
 @st.composite
-def accounts(draw: st.DrawFn) -> list[Declared]:
+def accounts(draw: st.DrawFn) -> list[GuardEntry]:
     label, name = st.sampled_from(["a", "b", "a-b", "kube-system"]), st.from_regex(r"\A[a-z]([-.]?[a-z0-9])?\Z")
     pairs = draw(st.lists(st.tuples(label, name), unique=True, max_size=30))
     found = []
     for namespace, each in pairs:
         ways = draw(st.sampled_from(list(rules.WAYS)))
         audience = "" if ways == "podIdentity" else draw(AUDIENCES)
-        found.append(Declared(namespace, each, draw(ARNS), ways, audience))
+        found.append(GuardEntry(namespace, each, draw(ARNS), ways, audience))
     return found
 
 
 @given(accounts(), st.integers(8, 40), st.randoms())
-def test_each_account_is_declared_once(declared: list[Declared], most: int, order: Any) -> None:
+def test_each_account_is_declared_once(declared: list[GuardEntry], most: int, order: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rules, "MOST_ACCOUNTS", most)
         settings = GuardSettings("s", "deny")
@@ -73,7 +73,7 @@ def test_each_account_is_declared_once(declared: list[Declared], most: int, orde
 def test_the_longest_entries_fit_into_a_config_map() -> None:
     """The limits of IAM, EKS and Kubernetes for each part of an entry, and etcd's 1 MiB for the object."""
     arn = f"arn:aws-us-gov:iam::111122223333:role/{'p' * 510}/{'r' * 64}"
-    many = [Declared("n" * 63, f"{number:0189}", arn, "irsa", "\xe9" * 255) for number in range(rules.MOST_ACCOUNTS)]
+    many = [GuardEntry("n" * 63, f"{number:0189}", arn, "irsa", "\xe9" * 255) for number in range(rules.MOST_ACCOUNTS)]
     [data] = config_map_data(GuardSettings("s", "deny"), many)
     assert sum(len(f"{key}{value}".encode()) for key, value in data.items()) + rules.LONGEST_LISTS < 1_000_000
 
@@ -105,7 +105,7 @@ def test_a_role_that_is_none(role: str) -> None:
 
 
 def test_a_key_that_is_too_long() -> None:
-    longest = Declared("n" * 63, "x" * (253 - 64), "arn:aws:iam::1:role/r")
+    longest = GuardEntry("n" * 63, "x" * (253 - 64), "arn:aws:iam::1:role/r")
     [data] = config_map_data(GuardSettings("s", "deny"), [longest])
     assert [len(key) for key in data] == [253]
     with pytest.raises(Mistake, match=r"have 253 characters.*namespaces: {n+: off}"):
@@ -113,7 +113,7 @@ def test_a_key_that_is_too_long() -> None:
 
 
 def test_a_namespace_that_is_too_large_is_named() -> None:
-    many = [Declared("big", f"x-{number}", "arn:aws:iam::1:role/r") for number in range(rules.MOST_ACCOUNTS + 1)]
+    many = [GuardEntry("big", f"x-{number}", "arn:aws:iam::1:role/r") for number in range(rules.MOST_ACCOUNTS + 1)]
     with pytest.raises(Mistake, match=r"601 service accounts in the namespace big.*namespaces: {big: off}"):
         config_map_data(GuardSettings("s", "deny"), many)
     assert config_map_data(GuardSettings("s", "deny", namespaces={"big": "off"}), many) == []
@@ -167,7 +167,7 @@ WARN, DENY = ["Warn", "Audit"], ["Deny", "Audit"]
 def test_modes(mode: str, namespaces: dict[str, str], found: dict[str, Any]) -> None:
     settings = GuardSettings("s", mode, namespaces=namespaces)
     data = config_map_data(
-        settings, [Declared(each, "x", "arn:aws:iam::1:role/x") for each in ("a", "b", "kube-system")]
+        settings, [GuardEntry(each, "x", "arn:aws:iam::1:role/x") for each in ("a", "b", "kube-system")]
     )
     written = {
         each["metadata"]["name"].removeprefix("irsa-guard-s-"): (

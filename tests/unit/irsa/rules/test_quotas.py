@@ -4,7 +4,7 @@ import pytest
 
 from irsa.rules import quotas
 from irsa.rules.mistakes import Mistake
-from irsa.rules.quotas import SESSION_DURATION, TOKEN_EXPIRATION, Seconds, Usage, check_seconds, check_usage
+from irsa.rules.quotas import SESSION_DURATION, TOKEN_EXPIRATION, NumberLimits, Usage, check_number, check_usage
 
 
 def test_the_numbers_of_the_quotas_page() -> None:
@@ -29,13 +29,13 @@ def test_a_quota_that_aws_raises_names_its_setting() -> None:
     ("limits", "good", "bad"),
     [(SESSION_DURATION, [3600, 43200], [3599, 43201, 0, -1]), (TOKEN_EXPIRATION, [600, 86400, 10**9], [599, 0, -600])],
 )
-def test_durations_at_their_edges(limits: Seconds, good: list[int], bad: list[int]) -> None:
+def test_durations_at_their_edges(limits: NumberLimits, good: list[int], bad: list[int]) -> None:
     """Protects one hour to twelve for a session, and ten minutes at least for a token.
 
     Sources: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html (MaxSessionDuration),
     https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken (expirationSeconds)
     """
-    assert [check_seconds(seconds, limits) for seconds in good] == good
+    assert [check_number(seconds, limits) for seconds in good] == good
     for seconds in bad:
         with pytest.raises(Mistake, match=f"{seconds} seconds"):
-            check_seconds(seconds, limits)
+            check_number(seconds, limits)
