@@ -221,10 +221,6 @@ def declared_stack(state: Iterable[Resource], stack: str | None = None) -> Decla
             # In another program, two components of one name have different parents.
             key = component.urn.split("::", 2)[2]
         found = _binding((key, cluster_key, name), component, children.get(component.urn, []))
-        if key in bindings and not found.in_stack_file and found.role_arn != bindings[key].role_arn:
-            # There, `app@blue` is a name like any other.
-            key = component.urn.split("::", 2)[2]
-            found = replace(found, key=key)
         bindings[key] = _merged(bindings[key], found) if key in bindings else found
     providers = [each for each in resources if each.type == types.OIDC_PROVIDER]
     return DeclaredStack(
