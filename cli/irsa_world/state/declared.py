@@ -104,7 +104,6 @@ class DeclaredBinding:
         modified: When the stack last changed one of its resources; None where the state does not say.
         unreadable: Why the binding cannot be checked; empty where it can.
         failed_updates: The types and logical names of its resources whose last creation or update failed.
-        in_stack_file: Whether a stack file declares it; else a program of one's own does.
         identity: How its Pods get the role.
         associations: Its EKS Pod Identity associations, one per cluster where that is used.
         providers: References of the AWS providers that created these, by the ARN of the cluster.
@@ -122,7 +121,6 @@ class DeclaredBinding:
     modified: datetime | None = None
     unreadable: str = ""
     failed_updates: tuple[tuple[str, str], ...] = ()
-    in_stack_file: bool = True
     identity: Identity = ONLY_IRSA
     associations: tuple[Association, ...] = ()
     providers: Mapping[str, str] = field(default_factory=dict)
@@ -304,7 +302,6 @@ def _binding(names: tuple[str, str, str], component: Resource, children: Sequenc
         provider,
         max((each.modified for each in own if each.modified), default=None),
         failed_updates=failed_updates,
-        in_stack_file=outputs.KEY in recorded,
         identity=identity,
         associations=associations,
         providers={arn: each.provider for arn, each in creators.items()},

@@ -164,11 +164,6 @@ def test_an_empty_stack_says_so() -> None:
         declared_stack(state(component("my-app"), role(name="my-app"))).chosen(["zzz"])
 
 
-def test_a_binding_of_a_stack_file_has_its_key() -> None:
-    assert only(component("app", key="app", cluster=None), role()).in_stack_file
-    assert not only(component("app"), role()).in_stack_file
-
-
 def test_an_earlier_states_role_has_its_settings_of_its_inputs() -> None:
     own = role()
     own["inputs"] |= {"description": "Reads", "maxSessionDuration": 7200, "tags": {"team": "a"}, "path": "/team/"}
