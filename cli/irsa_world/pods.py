@@ -12,7 +12,7 @@ from irsa.rules.commands import ClusterPlace
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT_NAMES, NameRule, check_name
 from irsa.ways import IRSA, POD_IDENTITY, Way
-from irsa_world.stages import KEYS, NO_ROLE, Node, RunningPod
+from irsa_world.stages import KEYS, NO_ROLE, RunningPod
 
 TOKEN_FILE = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"  # noqa: S105 (a path)
 WINDOWS_TOKEN_FILE = "C:" + TOKEN_FILE.replace("/", "\\")
@@ -90,7 +90,7 @@ def running_pod(place: ClusterPlace, pod: PodObject, role_arn: str, cluster_key:
     # One that is ending is not created again.
     restart = "" if why or metadata.get("deletionTimestamp") else restart_command(place, pod)
     name = f"{metadata['namespace']}/{metadata['name']}"
-    return RunningPod(name, frozenset(filter(None, found)), _node(pod), restart, cluster_key, why)
+    return RunningPod(name, frozenset(filter(None, found)), _no_agent_on(pod), restart, cluster_key, why)
 
 
 def _way(container: Mapping[str, Any], role_arn: str, is_own: bool = False) -> Way | None:
@@ -110,13 +110,12 @@ def _way(container: Mapping[str, Any], role_arn: str, is_own: bool = False) -> W
     return None if _sets_role_itself(container) else NO_ROLE
 
 
-def _node(pod: PodObject) -> Node:
-    """Return the kind of a Pod's node, which the Pod itself shows."""
+def _no_agent_on(pod: PodObject) -> str:
+    """Return the kind of a Pod's node where it has no agent of EKS Pod Identity; the Pod itself shows it."""
     if FARGATE_PROFILE in (pod["metadata"].get("labels") or {}):
-        return Node.FARGATE
-    if _is_for_windows(pod) or (pod["spec"].get("os") or {}).get("name") == "windows":
-        return Node.WINDOWS
-    return Node.LINUX
+        return "Fargate"
+    is_windows = _is_for_windows(pod) or (pod["spec"].get("os") or {}).get("name") == "windows"
+    return "Windows" if is_windows else ""
 
 
 def restart_command(place: ClusterPlace, pod: PodObject) -> str:

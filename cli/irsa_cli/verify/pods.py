@@ -11,7 +11,7 @@ from irsa_cli.verify.kinds import PODS, STAGE
 from irsa_world.live.kubernetes import ClusterClients
 from irsa_world.pods import Problem, containers_with_own_credentials, problems, running_pod
 from irsa_world.report.checks import UNANSWERED, Check, Outcome, ask
-from irsa_world.stages import KEYS, NO_ROLE, Node, RunningPod, stage_of, way_of
+from irsa_world.stages import KEYS, NO_ROLE, RunningPod, stage_of, way_of
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, in_cluster
 from irsa_world.unread import NotCheckedError
 
@@ -56,8 +56,8 @@ def _of_service_account(
 
 def _of_pod(running: RunningPod, way: Way, wrong: Callable[[], Iterable[Problem]], asked: Check) -> Iterator[Check]:
     """Yield what a Pod has in place of what a new one gets."""
-    if way is POD_IDENTITY and running.node is not Node.LINUX:
-        found = f"runs on {running.node}, where there is no EKS Pod Identity"
+    if way is POD_IDENTITY and running.no_agent_on:
+        found = f"runs on {running.no_agent_on}, where there is no EKS Pod Identity"
         yield asked.bad(found, "a Linux node, or a service account of its own with IRSA", "")
     elif not running.ways:
         raise NotCheckedError("its containers have credentials of their own")

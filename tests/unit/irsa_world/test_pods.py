@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from irsa.rules.commands import ClusterPlace
 from irsa.ways import IRSA, POD_IDENTITY, Identity, Way, parse_identity
 from irsa_world.pods import containers_with_own_credentials, problems, restart_command, running_pod
-from irsa_world.stages import NEXT, NO_ROLE, Node, RunningPod, stage_of
+from irsa_world.stages import NEXT, NO_ROLE, RunningPod, stage_of
 from tests.world import OF_AGENT, OF_WEBHOOK
 
 # Recorded of amazon-eks-pod-identity-webhook: container `own` sets AWS_ROLE_ARN itself.
@@ -184,8 +184,8 @@ def test_what_a_pod_itself_says_of_its_node(pod: dict[str, Any]) -> None:
     on_fargate = {**pod, "metadata": {**pod["metadata"], "labels": {"eks.amazonaws.com/fargate-profile": "web"}}}
     on_windows = {**pod, "spec": {**pod["spec"], "nodeSelector": {"kubernetes.io/os": "windows"}}}
 
-    assert running_pod(BLUE, on_fargate, ROLE).node is Node.FARGATE
-    assert running_pod(BLUE, on_windows, ROLE).node is Node.WINDOWS
+    assert running_pod(BLUE, on_fargate, ROLE).no_agent_on == "Fargate"
+    assert running_pod(BLUE, on_windows, ROLE).no_agent_on == "Windows"
 
 
 def test_a_pod_that_is_ending_is_not_restarted(pod: dict[str, Any]) -> None:
@@ -201,7 +201,7 @@ ONE_COMMAND = "kubectl rollout restart deployment/app -n web"
 WAYS = st.frozensets(st.sampled_from([IRSA, POD_IDENTITY, NO_ROLE]), max_size=2)
 PODS = st.lists(
     st.builds(lambda number, ways, node: RunningPod(f"web/app-{number}", ways, node, ONE_COMMAND),
-              st.integers(0, 9), WAYS, st.sampled_from(Node)),
+              st.integers(0, 9), WAYS, st.sampled_from(["", "Fargate", "Windows"])),
     max_size=6,
 )  # fmt: skip
 USES = ["used", "trusted", "absent"]
@@ -211,18 +211,18 @@ IDENTITIES = [
 ]
 
 
-def running(name: str, *ways: Way, node: Node = Node.LINUX) -> RunningPod:
-    return RunningPod(f"web/{name}", frozenset(ways), node, f"kubectl rollout restart deployment/{name} -n web")
+def running(name: str, *ways: Way, no_agent_on: str = "") -> RunningPod:
+    return RunningPod(f"web/{name}", frozenset(ways), no_agent_on, f"kubectl rollout restart deployment/{name} -n web")
 
 
 NEW = running("new", POD_IDENTITY)
 
 
-def has_role(way: Way, node: Node, identity: Identity) -> bool:
+def has_role(way: Way, no_agent_on: str, identity: Identity) -> bool:
     """Return whether a container has the role: IRSA needs its statement, Pod Identity an association and an agent."""
     return {
         IRSA: IRSA in identity.trusted,
-        POD_IDENTITY: POD_IDENTITY in identity.used and node is Node.LINUX,
+        POD_IDENTITY: POD_IDENTITY in identity.used and not no_agent_on,
         NO_ROLE: False,
     }[way]
 
@@ -236,9 +236,9 @@ def created_again(identity: Identity) -> Way:
 
 def loses(each: RunningPod, before: Identity, after: Identity) -> bool:
     """Return whether a Pod that has the role loses it by a stage: as it is, or once it is created again."""
-    had = [way for way in each.ways if has_role(way, each.node, before)]
-    keeps = all(has_role(way, each.node, after) for way in had)
-    return bool(had) and not (keeps and has_role(created_again(after), each.node, after))
+    had = [way for way in each.ways if has_role(way, each.no_agent_on, before)]
+    keeps = all(has_role(way, each.no_agent_on, after) for way in had)
+    return bool(had) and not (keeps and has_role(created_again(after), each.no_agent_on, after))
 
 
 @given(st.sampled_from([*NEXT]), PODS)
@@ -252,7 +252,7 @@ def test_a_stage_that_is_called_safe_takes_the_role_from_no_pod(identity: Identi
 @given(st.sampled_from(IDENTITIES), PODS)
 def test_no_pod_is_named_without_need(identity: Identity, pods: list[RunningPod]) -> None:
     stage = stage_of(identity, pods)
-    right = {each for each in pods if each.ways == {created_again(identity)} and each.node is Node.LINUX}
+    right = {each for each in pods if each.ways == {created_again(identity)} and not each.no_agent_on}
 
     assert right.isdisjoint({*stage.to_restart, *stage.held_back_by})
     # Pods that see to their credentials themselves are nobody's to restart.
@@ -260,7 +260,7 @@ def test_no_pod_is_named_without_need(identity: Identity, pods: list[RunningPod]
     assert "\n" not in stage.line
     # Where nothing serves Pod Identity, a restart would take the role away.
     if POD_IDENTITY in identity.used:
-        assert all(each.node not in (Node.FARGATE, Node.WINDOWS) for each in stage.to_restart)
+        assert all(not each.no_agent_on for each in stage.to_restart)
 
 
 def test_the_line_of_a_stage() -> None:
@@ -273,9 +273,9 @@ def test_the_line_of_a_stage() -> None:
     assert "not ready for the next stage (irsa): web/new: kubectl rollout restart deployment/new" in stage.line
 
 
-@pytest.mark.parametrize("node", [Node.FARGATE, Node.WINDOWS])
-def test_nodes_without_pod_identity(node: Node) -> None:
-    stage = stage_of(parse_identity("irsa"), [running("app", IRSA, node=node)])
+@pytest.mark.parametrize("node", ["Fargate", "Windows"])
+def test_nodes_without_pod_identity(node: str) -> None:
+    stage = stage_of(parse_identity("irsa"), [running("app", IRSA, no_agent_on=node)])
 
     assert stage.held_back_by
     assert f"on {node}, where there is no Pod Identity: web/app" in stage.line
@@ -283,6 +283,6 @@ def test_nodes_without_pod_identity(node: Node) -> None:
 
 
 def test_hostile_names_stay_one_line() -> None:
-    hostile = RunningPod("web/a\nerror: \x1b[31mapp", frozenset({IRSA}), Node.LINUX, "")
+    hostile = RunningPod("web/a\nerror: \x1b[31mapp", frozenset({IRSA}), "", "")
 
     assert ': "web/a\\nerror: \\u001b[31mapp"' in stage_of(parse_identity("both"), [hostile]).line
