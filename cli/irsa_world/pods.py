@@ -90,7 +90,7 @@ def running_pod(place: ClusterPlace, pod: PodObject, role_arn: str, cluster_key:
     # One that is ending is not created again.
     restart = "" if why or metadata.get("deletionTimestamp") else restart_command(place, pod)
     name = f"{metadata['namespace']}/{metadata['name']}"
-    return RunningPod(name, frozenset(filter(None, found)), _has_no_agent(pod), restart, cluster_key, why)
+    return RunningPod(name, frozenset(filter(None, found)), _no_agent_on(pod), restart, cluster_key, why)
 
 
 def _way(container: Mapping[str, Any], role_arn: str, is_own: bool = False) -> Way | None:
@@ -110,13 +110,12 @@ def _way(container: Mapping[str, Any], role_arn: str, is_own: bool = False) -> W
     return None if _sets_role_itself(container) else NO_ROLE
 
 
-def _has_no_agent(pod: PodObject) -> bool:
-    """Return whether its node cannot have the agent of EKS Pod Identity, which the Pod itself shows.
-
-    Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html (EKS Pod Identity restrictions)
-    """
-    is_for_windows = _is_for_windows(pod) or (pod["spec"].get("os") or {}).get("name") == "windows"
-    return is_for_windows or FARGATE_PROFILE in (pod["metadata"].get("labels") or {})
+def _no_agent_on(pod: PodObject) -> str:
+    """Return the kind of a Pod's node where it has no agent of EKS Pod Identity; the Pod itself shows it."""
+    if FARGATE_PROFILE in (pod["metadata"].get("labels") or {}):
+        return "Fargate"
+    is_windows = _is_for_windows(pod) or (pod["spec"].get("os") or {}).get("name") == "windows"
+    return "Windows" if is_windows else ""
 
 
 def restart_command(place: ClusterPlace, pod: PodObject) -> str:

@@ -28,10 +28,12 @@ KEYS = Way("", "access keys of its own", lambda _: ())
 class RunningPod(NamedTuple):
     """A Pod of a service account.
 
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html (EKS Pod Identity restrictions)
+
     Attributes:
         name: Its namespace and name, as `namespace/name`.
         ways: How its containers get a role; empty where all of them see to that themselves.
-        without_agent: Whether its node, of Fargate or with Windows, cannot have the agent of EKS Pod Identity.
+        no_agent_on: `Fargate` or `Windows`, where there is no agent of EKS Pod Identity; empty for Linux on EC2.
         restart: The command that creates it again; empty where there is none.
         cluster_key: The key of its cluster in a stack of several; empty in a stack of one.
         left_alone: Why none of its containers gets a role of the webhook, whenever it is created; empty where one does.
@@ -39,7 +41,7 @@ class RunningPod(NamedTuple):
 
     name: str
     ways: frozenset[Way]
-    without_agent: bool = False
+    no_agent_on: str = ""
     restart: str = ""
     cluster_key: str = ""
     left_alone: str = ""
@@ -90,7 +92,7 @@ def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
     others = [pod for pod in counted if pod.ways != {way}]
     # Where Pod Identity is used, or is about to be.
     needs_agent = POD_IDENTITY in (way, way_of(following or identity))
-    without = [pod for pod in counted if needs_agent and pod.without_agent]
+    without = [pod for pod in counted if needs_agent and pod.no_agent_on]
     # Before the first stage each Pod has IRSA or nothing, and keeps it.
     starts = following == BOTH
     holding = [pod for pod in counted if pod in without or (pod in others and not starts)] if following else []
@@ -98,7 +100,10 @@ def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
     parts = [f"{len(counted) - len(others)} of {len(counted)} running Pods with {way}"]
     if identity.only_trusts(POD_IDENTITY) and any(POD_IDENTITY in pod.ways for pod in counted):
         parts.append(f"those with Pod Identity {LOSE_IT}")
-    parts += [f"no Pod Identity on Fargate and Windows: {listed_pods(without)}"] if without else []
+    parts += [
+        f"on {node}, where there is no Pod Identity: {listed_pods([pod for pod in without if pod.no_agent_on == node])}"
+        for node in dict.fromkeys(pod.no_agent_on for pod in without)
+    ]
     if following:
         next_stage = f"the next stage ({_described(following)})"
         first = [pod for pod in holding if pod in to_restart]

@@ -61,9 +61,3 @@ def part_name(component: str, index: int) -> str:
 def component_name(binding: str, cluster: str | None = None) -> str:
     """Return the name of a binding's component, or of its component for one of several clusters."""
     return binding if cluster is None else f"{binding}{SEPARATOR}{cluster}"
-
-
-def binding_and_cluster(component: str) -> tuple[str, str]:
-    """Return the keys of the binding and of the cluster in a component's name; the latter is empty for one cluster."""
-    binding, _, cluster = component.partition(SEPARATOR)
-    return binding, cluster

@@ -171,7 +171,7 @@ class Client:
             self._fail("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
         if self.state.refusal:
             self._fail(*self.state.refusal)
-        return {"Credentials": dict.fromkeys(("AccessKeyId", "SecretAccessKey", "SessionToken"), "x")}
+        return {"AssumedRoleUser": {"Arn": self.state.identity}}
 
     def get_role(self, **_: Any) -> dict[str, Any]:
         return {"Role": self._known(self.state.live_role)}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa import outputs, types
+from irsa import types
 from irsa.add_ons.catalog import AddOn, add_on
 from irsa.add_ons.catalog import names as add_on_names
 from irsa.later import parsed
@@ -156,12 +156,3 @@ def test_another_aws_account_is_told_by_its_id_where_the_file_has_it() -> None:
     assert [aws_provider(stack, key) for key in ("lake", "lake-2", "local")] == ["lake", "lake-2", "local"]
     assert oidc_provider(stack, "data", f"https://{ISSUER}") == f"444455556666/{ISSUER}"
     assert oidc_provider(stack, None, f"https://{ISSUER}") == ISSUER
-
-
-# Characters of the keys of a stack file, with which the name of a component starts.
-NAMES_OF_KEYS = st.text("ab-_+=,.9", min_size=1, max_size=12)
-
-
-@given(NAMES_OF_KEYS, st.one_of(st.just(""), NAMES_OF_KEYS))
-def test_a_components_name_leads_back_to_binding_and_cluster(binding: str, cluster: str) -> None:
-    assert outputs.binding_and_cluster(outputs.component_name(binding, cluster)) == (binding, cluster)

@@ -56,8 +56,8 @@ def _of_service_account(
 
 def _of_pod(running: RunningPod, way: Way, wrong: Callable[[], Iterable[Problem]], asked: Check) -> Iterator[Check]:
     """Yield what a Pod has in place of what a new one gets."""
-    if way is POD_IDENTITY and running.without_agent:
-        found = "runs on Fargate or Windows, where there is no EKS Pod Identity"
+    if way is POD_IDENTITY and running.no_agent_on:
+        found = f"runs on {running.no_agent_on}, where there is no EKS Pod Identity"
         yield asked.bad(found, "a Linux node, or a service account of its own with IRSA", "")
     elif not running.ways:
         raise NotCheckedError("its containers have credentials of their own")

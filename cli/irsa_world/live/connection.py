@@ -29,17 +29,13 @@ PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 10.0
 TIMEOUT = httpx2.Timeout(20.0, connect=5.0)
 
 
-class NoConnectionError(CouldNotLookError):
-    """A question to which the cluster said nothing at all."""
-
-
 class Connection:
     """The requests to one Kubernetes API, of all threads."""
 
     def __init__(self, config: SingleConfig) -> None:
         """Create the client for a context of a kubeconfig."""
         self._config, self._has_program = config, bool(config.user and config.user.exec)
-        self._requests = FirstAlone(NoConnectionError, failures=CouldNotLookError)
+        self._requests = FirstAlone(CouldNotLookError)
         # In a Pod there is neither.
         self._proxy = getattr(config.cluster, "proxy_url", None) or None
         server_name = getattr(config.cluster, "tls_server_name", None)
@@ -107,9 +103,7 @@ class Connection:
             cause = Cause.NO_CREDENTIALS
         elif is_of_certificate(error):
             cause = Cause.NOT_TRUSTED
-        is_silent = isinstance(error, httpx2.TimeoutException | httpx2.ConnectError)
-        failure = NoConnectionError if is_silent else CouldNotLookError
-        return failure(f"cluster {named(self._config.context_name)}: {text}", cause)
+        return CouldNotLookError(f"cluster {named(self._config.context_name)}: {text}", cause)
 
 
 def is_of_certificate(error: BaseException | None) -> bool:

@@ -41,13 +41,9 @@ class Once:
 class FirstAlone:
     """Requests to one server: the first is sent alone, and where it gets no answer at all, no other one is sent."""
 
-    def __init__(self, *silence: type[Exception], failures: type[Exception] | None = None) -> None:
-        """Take the exceptions which say that there was no answer, and those with which the first one ends all others.
-
-        Default of the failures: silence.
-        """
-        self._silence, self._failures = silence, failures or silence
-        self._lock, self._met = threading.Lock(), False
+    def __init__(self, *silence: type[Exception]) -> None:
+        """Take the exceptions which say that there was no answer."""
+        self._silence, self._lock, self._met = silence, threading.Lock(), False
         self._problem: Exception | None = None
 
     def ask(self, request: Callable[[], Answer]) -> Answer:
@@ -59,7 +55,7 @@ class FirstAlone:
             if not self._met and not self._problem:
                 try:
                     answer = request()
-                except self._failures as error:
+                except self._silence as error:
                     # Each further request would wait for its timeout.
                     self._problem = error
                     raise

@@ -104,7 +104,6 @@ class DeclaredBinding:
         modified: When the stack last changed one of its resources; None where the state does not say.
         unreadable: Why the binding cannot be checked; empty where it can.
         failed_updates: The types and logical names of its resources whose last creation or update failed.
-        in_stack_file: Whether a stack file declares it; else a program of one's own does.
         identity: How its Pods get the role.
         associations: Its EKS Pod Identity associations, one per cluster where that is used.
         providers: References of the AWS providers that created these, by the ARN of the cluster.
@@ -122,7 +121,6 @@ class DeclaredBinding:
     modified: datetime | None = None
     unreadable: str = ""
     failed_updates: tuple[tuple[str, str], ...] = ()
-    in_stack_file: bool = True
     identity: Identity = ONLY_IRSA
     associations: tuple[Association, ...] = ()
     providers: Mapping[str, str] = field(default_factory=dict)
@@ -221,10 +219,6 @@ def declared_stack(state: Iterable[Resource], stack: str | None = None) -> Decla
             # In another program, two components of one name have different parents.
             key = component.urn.split("::", 2)[2]
         found = _binding((key, cluster_key, name), component, children.get(component.urn, []))
-        if key in bindings and not found.in_stack_file and found.role_arn != bindings[key].role_arn:
-            # There, `app@blue` is a name like any other.
-            key = component.urn.split("::", 2)[2]
-            found = replace(found, key=key)
         bindings[key] = _merged(bindings[key], found) if key in bindings else found
     providers = [each for each in resources if each.type == types.OIDC_PROVIDER]
     return DeclaredStack(
@@ -308,7 +302,6 @@ def _binding(names: tuple[str, str, str], component: Resource, children: Sequenc
         provider,
         max((each.modified for each in own if each.modified), default=None),
         failed_updates=failed_updates,
-        in_stack_file=outputs.KEY in recorded,
         identity=identity,
         associations=associations,
         providers={arn: each.provider for arn, each in creators.items()},

@@ -101,10 +101,10 @@ class Resource(NamedTuple):
     def keys(self) -> tuple[str, str]:
         """The keys of a component's binding and of its cluster; the latter is empty for one cluster.
 
-        Before these were outputs, they were the component's name, as they are in a program of one's own.
+        In a program of one's own, the first is the component's name.
         """
         key, cluster = (known_text(self.outputs.get(name)) for name in (outputs.KEY, outputs.CLUSTER))
-        return (key, cluster) if key else outputs.binding_and_cluster(self.name)
+        return key or self.name, cluster
 
     @property
     def issuer(self) -> str:

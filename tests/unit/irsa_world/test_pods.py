@@ -184,9 +184,8 @@ def test_what_a_pod_itself_says_of_its_node(pod: dict[str, Any]) -> None:
     on_fargate = {**pod, "metadata": {**pod["metadata"], "labels": {"eks.amazonaws.com/fargate-profile": "web"}}}
     on_windows = {**pod, "spec": {**pod["spec"], "nodeSelector": {"kubernetes.io/os": "windows"}}}
 
-    assert running_pod(BLUE, on_fargate, ROLE).without_agent
-    assert running_pod(BLUE, on_windows, ROLE).without_agent
-    assert not running_pod(BLUE, pod, ROLE).without_agent
+    assert running_pod(BLUE, on_fargate, ROLE).no_agent_on == "Fargate"
+    assert running_pod(BLUE, on_windows, ROLE).no_agent_on == "Windows"
 
 
 def test_a_pod_that_is_ending_is_not_restarted(pod: dict[str, Any]) -> None:
@@ -201,8 +200,8 @@ def test_a_pod_that_is_ending_is_not_restarted(pod: dict[str, Any]) -> None:
 ONE_COMMAND = "kubectl rollout restart deployment/app -n web"
 WAYS = st.frozensets(st.sampled_from([IRSA, POD_IDENTITY, NO_ROLE]), max_size=2)
 PODS = st.lists(
-    st.builds(lambda number, ways, without: RunningPod(f"web/app-{number}", ways, without, ONE_COMMAND),
-              st.integers(0, 9), WAYS, st.booleans()),
+    st.builds(lambda number, ways, node: RunningPod(f"web/app-{number}", ways, node, ONE_COMMAND),
+              st.integers(0, 9), WAYS, st.sampled_from(["", "Fargate", "Windows"])),
     max_size=6,
 )  # fmt: skip
 USES = ["used", "trusted", "absent"]
@@ -212,20 +211,18 @@ IDENTITIES = [
 ]
 
 
-def running(name: str, *ways: Way, without_agent: bool = False) -> RunningPod:
-    return RunningPod(
-        f"web/{name}", frozenset(ways), without_agent, f"kubectl rollout restart deployment/{name} -n web"
-    )
+def running(name: str, *ways: Way, no_agent_on: str = "") -> RunningPod:
+    return RunningPod(f"web/{name}", frozenset(ways), no_agent_on, f"kubectl rollout restart deployment/{name} -n web")
 
 
 NEW = running("new", POD_IDENTITY)
 
 
-def has_role(way: Way, without_agent: bool, identity: Identity) -> bool:
+def has_role(way: Way, no_agent_on: str, identity: Identity) -> bool:
     """Return whether a container has the role: IRSA needs its statement, Pod Identity an association and an agent."""
     return {
         IRSA: IRSA in identity.trusted,
-        POD_IDENTITY: POD_IDENTITY in identity.used and not without_agent,
+        POD_IDENTITY: POD_IDENTITY in identity.used and not no_agent_on,
         NO_ROLE: False,
     }[way]
 
@@ -239,9 +236,9 @@ def created_again(identity: Identity) -> Way:
 
 def loses(each: RunningPod, before: Identity, after: Identity) -> bool:
     """Return whether a Pod that has the role loses it by a stage: as it is, or once it is created again."""
-    had = [way for way in each.ways if has_role(way, each.without_agent, before)]
-    keeps = all(has_role(way, each.without_agent, after) for way in had)
-    return bool(had) and not (keeps and has_role(created_again(after), each.without_agent, after))
+    had = [way for way in each.ways if has_role(way, each.no_agent_on, before)]
+    keeps = all(has_role(way, each.no_agent_on, after) for way in had)
+    return bool(had) and not (keeps and has_role(created_again(after), each.no_agent_on, after))
 
 
 @given(st.sampled_from([*NEXT]), PODS)
@@ -255,7 +252,7 @@ def test_a_stage_that_is_called_safe_takes_the_role_from_no_pod(identity: Identi
 @given(st.sampled_from(IDENTITIES), PODS)
 def test_no_pod_is_named_without_need(identity: Identity, pods: list[RunningPod]) -> None:
     stage = stage_of(identity, pods)
-    right = {each for each in pods if each.ways == {created_again(identity)} and not each.without_agent}
+    right = {each for each in pods if each.ways == {created_again(identity)} and not each.no_agent_on}
 
     assert right.isdisjoint({*stage.to_restart, *stage.held_back_by})
     # Pods that see to their credentials themselves are nobody's to restart.
@@ -263,7 +260,7 @@ def test_no_pod_is_named_without_need(identity: Identity, pods: list[RunningPod]
     assert "\n" not in stage.line
     # Where nothing serves Pod Identity, a restart would take the role away.
     if POD_IDENTITY in identity.used:
-        assert not any(each.without_agent for each in stage.to_restart)
+        assert all(not each.no_agent_on for each in stage.to_restart)
 
 
 def test_the_line_of_a_stage() -> None:
@@ -276,8 +273,9 @@ def test_the_line_of_a_stage() -> None:
     assert "not ready for the next stage (irsa): web/new: kubectl rollout restart deployment/new" in stage.line
 
 
-def test_nodes_without_pod_identity() -> None:
-    stage = stage_of(parse_identity("irsa"), [running("app", IRSA, without_agent=True)])
+@pytest.mark.parametrize("node", ["Fargate", "Windows"])
+def test_nodes_without_pod_identity(node: str) -> None:
+    stage = stage_of(parse_identity("irsa"), [running("app", IRSA, no_agent_on=node)])
 
     assert stage.held_back_by
     assert "no Pod Identity on Fargate and Windows: web/app" in stage.line
@@ -285,6 +283,6 @@ def test_nodes_without_pod_identity() -> None:
 
 
 def test_hostile_names_stay_one_line() -> None:
-    hostile = RunningPod("web/a\nerror: \x1b[31mapp", frozenset({IRSA}))
+    hostile = RunningPod("web/a\nerror: \x1b[31mapp", frozenset({IRSA}), "", "")
 
     assert ': "web/a\\nerror: \\u001b[31mapp"' in stage_of(parse_identity("both"), [hostile]).line

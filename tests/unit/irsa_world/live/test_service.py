@@ -5,8 +5,6 @@ import functools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-from unittest.mock import Mock
 
 import pytest
 from botocore import exceptions
@@ -95,16 +93,6 @@ def test_a_server_that_is_silent_twice_is_asked_nothing_more(asked: str, sent: s
             (requests.ask_beside if each == "#" else requests.ask)(functools.partial(request, each))
 
     assert "".join(found) == sent
-
-
-@pytest.mark.parametrize(("failures", "sent"), [(None, 3), (ValueError, 1)])
-def test_only_the_first_failure_that_is_no_silence_ends_the_others(failures: Any, sent: int) -> None:
-    """A kubeconfig's credential program that fails is not run again; a connection that is cut is no silent cluster."""
-    requests, cut = FirstAlone(TimeoutError, failures=failures), Mock(side_effect=ValueError)
-    for _ in range(3):
-        with contextlib.suppress(ValueError):
-            requests.ask(cut)
-    assert cut.call_count == sent
 
 
 def test_the_first_goes_alone_and_the_others_together() -> None:

@@ -67,11 +67,10 @@ def role_of(*resources: Any) -> Role:
 
 def test_a_binding_of_several_clusters_is_one() -> None:
     web = {"namespace": "web", "serviceAccountName": "app"}
-    green, blue = component("app@green", **web), component("web/app@example.com", key="app", cluster="blue", **web)
-    declared = declared_stack(
-        state(green, service_account("app@green", "green"), component("app", subjects=["web:app"]), role(), blue,
-              service_account("web/app@example.com", "blue"))
-    )  # fmt: skip
+    green = component("web/app@green.example", key="app", cluster="green", **web)
+    blue = component("web/app@blue.example", key="app", cluster="blue", **web)
+    of_both = (service_account("web/app@green.example", "green"), service_account("web/app@blue.example", "blue"))
+    declared = declared_stack(state(green, component("app", key="app", subjects=["web:app"]), role(), blue, *of_both))
     (binding,) = declared.bindings
 
     assert (declared.stack, binding.key, binding.subjects) == ("prod", "app", ("web:app",))
@@ -165,11 +164,6 @@ def test_an_empty_stack_says_so() -> None:
         declared_stack(state(component("my-app"), role(name="my-app"))).chosen(["zzz"])
 
 
-def test_a_binding_of_a_stack_file_has_its_key() -> None:
-    assert only(component("app", key="app", cluster=None), role()).in_stack_file
-    assert not only(component("app"), role()).in_stack_file
-
-
 def test_an_earlier_states_role_has_its_settings_of_its_inputs() -> None:
     own = role()
     own["inputs"] |= {"description": "Reads", "maxSessionDuration": 7200, "tags": {"team": "a"}, "path": "/team/"}
@@ -237,7 +231,7 @@ def test_an_association_of_which_a_part_is_a_secret(secret: dict[str, Any], is_t
 
 
 def test_two_roles_of_components_whose_names_look_like_one_binding() -> None:
-    """The attack: in a program of one's own, `app@green` is no cluster of `app@blue`; its role was never verified."""
+    """The attack: in a program of one's own, `app@green` is no cluster of `app`; its role was never verified."""
     other_arn = ROLE_ARN.replace("role/app", "role/other")
     other = {**role(name="app@green"), "outputs": {"name": "other", "arn": other_arn}}
     of_other = component("app@green", roleArn=other_arn, trustPolicy="{}")
@@ -382,5 +376,5 @@ def test_what_is_hidden_is_no_text(secret: Any) -> None:
 def test_the_keys_of_a_component_are_its_outputs_or_its_name() -> None:
     component = Resource("urn:pulumi:dev::irsa::irsa:index:ServiceAccountRole::shop@blue", "x")
 
-    assert component.keys == ("shop", "blue")
+    assert component.keys == ("shop@blue", "")
     assert component._replace(outputs={"key": "web", "cluster": None}).keys == ("web", "")
