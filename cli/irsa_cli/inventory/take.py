@@ -15,8 +15,7 @@ from irsa_cli.inventory.findings import KINDS, findings
 from irsa_cli.inventory.findings.kinds import Facts
 from irsa_cli.inventory.findings.untidy import last_used_text
 from irsa_cli.inventory.last_use import last_use, last_use_section
-from irsa_cli.inventory.output import Admission, AssociationRow, Inventory
-from irsa_cli.inventory.steps import chains
+from irsa_cli.inventory.output import Admission, AssociationRow, Chain, Inventory
 from irsa_cli.inventory.table import sections_of, summary
 from irsa_cli.progress import under_way
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
@@ -42,7 +41,7 @@ def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
         [*_by_tokens(facts), *_by_association(facts)],
         found,
         list(dict.fromkeys(not_checked)),
-        chains(facts),
+        _chains(facts),
         associations=[
             AssociationRow(
                 each.cluster.name,
@@ -117,6 +116,26 @@ def _by_association(facts: Sessions) -> Iterator[Admission]:
             reason = f"by an association of EKS Pod Identity: {verdict.details or verdict.found}"
             names = [str(each.association)]
             yield Admission(each.role_arn, each.cluster.name, verdict.decision, (), reason, names)
+
+
+def _chains(sessions: Sessions) -> list[Chain]:
+    """Return which roles those of service accounts may assume, which ones those, and so on; sorted."""
+    policies = sessions.policies
+    roles = {each.role_arn for each in sessions.groups}
+    roles |= {each.role_arn for _, each in sessions.world.annotated} | {each.role_arn for each in sessions.associated}
+    asked = dict.fromkeys(arn for arn in sorted(roles) if arn in policies)
+    waiting = [*asked]
+    found: list[Chain] = []
+    for arn in waiting:
+        of_this = []
+        for each in sessions.assumed_by(policies[arn].role):
+            decision = Decision.ALLOWED if each.outcome and each.is_read else Decision.CANNOT_TELL
+            of_this.append(Chain(arn, each.other_arn, decision, each.reason))
+        new = dict.fromkeys(each.assumes for each in of_this if each.assumes in policies and each.assumes not in asked)
+        asked |= new
+        waiting += new
+        found += of_this
+    return sorted(found, key=lambda each: (each.role, each.assumes))
 
 
 def _unreadable_providers(discovery: Discovery) -> Iterator[str]:
