@@ -81,38 +81,39 @@ def _candidates(task: Task) -> Iterator[Candidate]:
     """Yield the roles that a service account has, and those that trust a cluster, or one that is gone; by ARN."""
     sessions = task.sessions
     roles = {role.arn: role for role in task.aws_account.roles}
-    users: dict[str, dict[ServiceAccount, None]] = {}
-    for _, each in sessions.world.annotated:
-        users.setdefault(each.role_arn, {})[each] = None
+    users: dict[str, dict[ServiceAccount, Associated | None]] = {}
+    for cluster, each in sessions.world.annotated:
+        users.setdefault(each.role_arn, {})[each] = sessions.associated_with.get((cluster.issuer, each.subject))
     for one in sessions.associated:
-        users.setdefault(one.association.role_arn, {})[_service_account_of(one)] = None
+        # One that does not exist has no annotations.
+        place = one.association.namespace, one.association.service_account
+        service_account = one.service_account or ServiceAccount(one.cluster.name, *place)
+        users.setdefault(one.association.role_arn, {})[service_account] = one
     trusting = {each.policy.role.arn for each in sessions.trusts if each.provider_arn in task.clusters.providers}
     for arn in sorted({*users, *(trusting & roles.keys())}):
-        yield Candidate(arn, roles[arn].tags if arn in roles else None, [*users.get(arn, ())])
-
-
-def _service_account_of(each: Associated) -> ServiceAccount:
-    """Return the service account of an association; one that does not exist has no annotations."""
-    association = each.association
-    nobody = ServiceAccount(each.cluster.name, association.namespace, association.service_account)
-    return each.service_account or nobody
+        yield Candidate(arn, roles[arn].tags if arn in roles else None, users.get(arn, {}))
 
 
 def _adopted(task: Task, candidate: Candidate, choice: Choice) -> Iterator[Binding | Item]:
     """Yield the bindings of a role and of those of its service accounts that are chosen, and what is left of them."""
     arn, ready = candidate.role_arn, list[TakenServiceAccount]()
-    refused = {each: _refused(task, arn, each) for each in candidate.service_accounts}
-    for each in filter(choice.has_service_account, candidate.service_accounts):
-        found = _service_account(task, arn, each, refused[each])
+    those = candidate.service_accounts
+    refused = {each: _refused(task, arn, each, associated) for each, associated in those.items()}
+    for each in filter(choice.has_service_account, those):
+        associated = those[each]
+        of_role = associated if associated and associated.association.role_arn == arn else None
+        owners = owners_of(task, each, of_role)
+        take = partial(take_service_account, task, each, of_role, owners, refused[each])
+        found = attempt(about_service_account(each), owners, take)
         if isinstance(found, Item):
             yield found
         else:
             ready.append(found)
-    admitted = [each for each in candidate.service_accounts if not refused[each]]
+    admitted = {each: associated for each, associated in those.items() if not refused[each]}
     with_role: Sequence[TakenServiceAccount] = ()
     if role := next((each for each in task.aws_account.roles if each.arn == arn), None):
         has_right = choice.has(candidate._replace(service_accounts=admitted))
-        owners = task.stacks_of(arn) or owners_of_role(role, candidate.service_accounts)
+        owners = task.stacks_of(arn) or owners_of_role(role, those)
         taken = attempt(f"role {named(arn)}", owners, partial(take_role, task, role, owners, has_right=has_right))
         if isinstance(taken, Item):
             yield taken
@@ -122,22 +123,8 @@ def _adopted(task: Task, candidate: Candidate, choice: Choice) -> Iterator[Bindi
     yield from (_annotating(task, arn, each) for each in ready if each not in with_role)
 
 
-def _service_account(task: Task, arn: str, found: ServiceAccount, refused: str) -> TakenServiceAccount | Item:
-    associated = _associated(task, found)
-    if associated and associated.association.role_arn != arn:
-        associated = None
-    owners = owners_of(task, found, associated)
-    take = partial(take_service_account, task, found, associated, owners, refused)
-    return attempt(about_service_account(found), owners, take)
-
-
-def _associated(task: Task, found: ServiceAccount) -> Associated | None:
-    return task.sessions.associated_with.get((task.clusters.by_name[found.cluster].issuer, found.subject))
-
-
-def _refused(task: Task, arn: str, found: ServiceAccount) -> str:
+def _refused(task: Task, arn: str, found: ServiceAccount, associated: Associated | None) -> str:
     """Return why a service account gets no session of a role: a stack with it would be broken; empty if it may."""
-    associated = _associated(task, found)
     about = f"{'annotated' if found.role_arn == arn else 'associated'} with {named(arn)}"
     other = associated.association.role_arn if associated else ""
     if other and found.role_arn not in ("", other):
@@ -169,7 +156,7 @@ def _with_role(task: Task, taken: TakenRole, ready: Sequence[TakenServiceAccount
     fits = (
         first.found.subject in settings.subjects
         and {each.found.cluster for each in ready} == {*task.clusters.of_trust(settings)}
-        and (not first.uses_irsa or first.found.audience == settings.audience)
+        and (not first.found.role_arn or first.found.audience == settings.audience)
         and (pods is None or (bool(settings.cluster_arns) and "targetRoleArn" not in pods))
         and (pods is None or "tags" in pods or "tags" not in taken.settings["role"])
     )
@@ -178,7 +165,7 @@ def _with_role(task: Task, taken: TakenRole, ready: Sequence[TakenServiceAccount
 
 def _identity(first: TakenServiceAccount | None, settings: Settings | None) -> dict[str, Any]:
     """Return how Pods get a role, by its service account and its trust policy, as far as the binding has them."""
-    irsa, pods = first is None or first.uses_irsa, first is not None and first.pod_identity is not None
+    irsa, pods = first is None or bool(first.found.role_arn), first is not None and first.pod_identity is not None
     trusts_irsa, trusts_pods = (settings.oidc_provider_arns, settings.cluster_arns) if settings else (irsa, pods)
     uses = {IRSA.key: USED if irsa else TRUSTED} if trusts_irsa else {}
     uses |= {POD_IDENTITY.key: USED if pods else TRUSTED} if trusts_pods else {}
@@ -226,11 +213,11 @@ def _annotating(task: Task, arn: str, each: TakenServiceAccount) -> Binding:
     settings = {
         **_of_service_account([each], None),
         "role": {"arn": arn},
-        **({"audience": each.found.audience} if each.uses_irsa else {}),
+        **({"audience": each.found.audience} if each.found.role_arn else {}),
         **task.clusters.setting([each.found.cluster]),
         "import": ["serviceAccount"] * each.whole,
     }
-    key, how = _key_of(each.found), "annotated" if each.uses_irsa else "associated"
+    key, how = _key_of(each.found), "annotated" if each.found.role_arn else "associated"
     names = [key, f"{key}-{each.found.cluster}"]
     return _binding(task, names, settings, [each.item(f"{how} with {named(arn)}")])
 

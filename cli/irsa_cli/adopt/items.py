@@ -10,6 +10,7 @@ from irsa.rules.arns import Arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.adopt.owners import Owner
 from irsa_world.model import ServiceAccount
+from irsa_world.sessions import Associated
 
 
 class Left(Mistake):
@@ -73,11 +74,11 @@ class Adoption:
 
 
 class Candidate(NamedTuple):
-    """A role that may be chosen: its tags, None where they are not known, and its service accounts."""
+    """A role that may be chosen: its tags, None if not known, and its service accounts with their associations."""
 
     role_arn: str
     tags: Mapping[str, str] | None
-    service_accounts: Collection[ServiceAccount]
+    service_accounts: Mapping[ServiceAccount, Associated | None]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import yaml
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.text_files import text_of
 from irsa_config.engine_files import setting_of
-from irsa_config.nodes import composed
+from irsa_config.nodes import composed, step
 from irsa_world.exits import CouldNotLookError
 
 NAME = re.compile(r"Pulumi\.(.+)\.yaml")
@@ -125,11 +125,10 @@ class StackFile:
 
     def nodes_of_bindings(self) -> list[Any]:
         """Return the node of each binding, each once."""
-        found: list[Any] = [yaml.compose(self.text, Loader=_LOADER)]
-        for step in ("config", self._keys.get("irsa:bindings")):
-            pairs = [pair for node in found if isinstance(node, yaml.MappingNode) for pair in node.value]
-            found = [value for key, value in pairs if key.value == step]
-        pairs = [pair for node in found if isinstance(node, yaml.MappingNode) for pair in node.value]
+        node = yaml.compose(self.text, Loader=_LOADER)
+        for name in ("config", self._keys.get("irsa:bindings", "")):
+            _, node = step(node, name) or (None, None)
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
         return [*{id(value): value for _, value in pairs}.values()]
 
     def differs_only_by(self, text: str, bindings: Mapping[str, Any]) -> bool:
@@ -149,11 +148,10 @@ class StackFile:
     def _inserted(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any]) -> str:
         """Return the text with new entries at the beginning of a mapping, which may be missing."""
         key, node = None, yaml.compose(text, Loader=_LOADER)
-        for step in place:
-            pairs = node.value if isinstance(node, yaml.MappingNode) else ()
-            found = next((each for each in pairs if each[0].value == step), None)
+        for name in place:
+            found = step(node, name)
             if found is None:
-                entries = {step: entries}
+                entries = {name: entries}
                 break
             key, node = found
             if isinstance(node, yaml.MappingNode) and node.flow_style and node.value:

@@ -191,14 +191,9 @@ class TakenServiceAccount(NamedTuple):
     association_id: str = ""
 
     @property
-    def uses_irsa(self) -> bool:
-        """Whether it has an annotation."""
-        return bool(self.found.role_arn)
-
-    @property
     def common(self) -> str:
         """What it has in common with those of the same binding in other clusters."""
-        audience = self.found.audience if self.uses_irsa else None
+        audience = self.found.audience if self.found.role_arn else None
         return json.dumps([str(self.found), self.settings, self.whole, audience, self.pod_identity], sort_keys=True)
 
     def item(self, *notes: str) -> Item:
@@ -311,5 +306,4 @@ def _problems(found: ServiceAccount, written: Mapping[str, str | None]) -> Itera
 
 def _expiration(found: ServiceAccount) -> int | None:
     text = found.annotations.get(TOKEN_EXPIRATION, "")
-    is_canonical = re.fullmatch("[1-9][0-9]{2,9}", text) is not None
-    return int(text) if is_canonical and int(text) >= EXPIRATION.least else None
+    return int(text) if re.fullmatch("[1-9][0-9]{2,9}", text) and int(text) >= EXPIRATION.least else None

@@ -10,23 +10,6 @@ NEVER, PARTLY, USED, TOO_YOUNG = "never used", "partly used", "used", "too young
 
 
 @dataclass(frozen=True)
-class ServiceAccountRow:
-    """A service account.
-
-    Attributes:
-        cluster: Name of its cluster.
-        namespace: Its namespace.
-        name: Its name.
-        annotated_role: The role of its annotation, as it is written there; empty where it has none.
-    """
-
-    cluster: str
-    namespace: str
-    name: str
-    annotated_role: str
-
-
-@dataclass(frozen=True)
 class AssociationRow:
     """An association of EKS Pod Identity: new Pods of its service account ask for its role, whatever the annotation is.
 
@@ -144,7 +127,8 @@ class Inventory:
         clusters: The issuer of each cluster that was read, by its name: its context, in your kubeconfig or in that of a
             stack, or its name in EKS. Where two have one name, the issuer follows in parentheses.
         aws_accounts: The number of all roles in each AWS account that was read, by its ID.
-        service_accounts: All service accounts of the clusters.
+        service_accounts: The role in the annotation of each service account, as it is written there, by cluster and
+            NAMESPACE/NAME; empty where it has none.
         roles: When each role was last used, by its ARN. These are the roles that trust EKS Pod Identity or an OIDC
             provider of Kubernetes, or that an annotation or association names. The value is a day, such as 2026-11-01;
             `not in 400 days`, for which IAM keeps it; `not known`; or, of a younger role, `no use reported yet`.
@@ -158,7 +142,7 @@ class Inventory:
 
     clusters: Mapping[str, str]
     aws_accounts: Mapping[str, int]
-    service_accounts: Sequence[ServiceAccountRow]
+    service_accounts: Mapping[str, Mapping[str, str]]
     roles: Mapping[str, str]
     admissions: Sequence[Admission]
     findings: Sequence[Finding]

@@ -63,19 +63,19 @@ def _rows(inventory: Inventory, short: Callable[[str], str]) -> tuple[list[list[
     associated = {(each.cluster, each.service_account): each for each in inventory.associations}
     not_read = {(each.cluster, each.service_account) for each in inventory.findings if each.kind == "unseen-account"}
     rows, others = list[list[str]](), Counter[str]()
-    for each in inventory.service_accounts:
-        key = each.cluster, f"{each.namespace}/{each.name}"
+    annotated_roles = inventory.service_accounts.items()
+    for key, arn in (((cluster, name), arn) for cluster, those in annotated_roles for name, arn in those.items()):
         found = [_cell(admitting.get((decision, *key), ())) for decision in DECISIONS]
         if key in not_read:
             found[0] = ", ".join(filter(None, (found[0], NOT_READ)))
         association = associated.get(key)
-        if each.annotated_role or association or any(found):
-            annotated = named(short(each.annotated_role)) if each.annotated_role else NONE
+        if arn or association or any(found):
+            annotated = named(short(arn)) if arn else NONE
             arns = (association.role, association.target_role) if association else ()
-            by_association = " -> ".join(named(short(arn)) for arn in arns if arn)
+            by_association = " -> ".join(named(short(each)) for each in arns if each)
             rows.append([*map(named, key), annotated, by_association, *found])
         else:
-            others[each.cluster] += 1
+            others[key[0]] += 1
     return rows, others
 
 
@@ -117,7 +117,8 @@ def summary(inventory: Inventory) -> str:
     }
     able = len({(cluster, name) for cluster, *names in groups for name in names})
     unknown = [f"{len(inventory.not_checked):,} not checked"] if inventory.not_checked else []
-    everybody = f"{able:,} of {counted(len(inventory.service_accounts), 'service account')} may assume a role"
+    total = sum(map(len, inventory.service_accounts.values()))
+    everybody = f"{able:,} of {counted(total, 'service account')} may assume a role"
     return "; ".join([findings, *unknown, everybody])
 
 

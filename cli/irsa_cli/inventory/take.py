@@ -15,8 +15,7 @@ from irsa_cli.inventory.findings import KINDS, findings
 from irsa_cli.inventory.findings.kinds import Facts
 from irsa_cli.inventory.findings.untidy import last_used_text
 from irsa_cli.inventory.last_use import last_use, last_use_section
-from irsa_cli.inventory.output import Admission, AssociationRow, Inventory, ServiceAccountRow
-from irsa_cli.inventory.steps import chains
+from irsa_cli.inventory.output import Admission, AssociationRow, Chain, Inventory
 from irsa_cli.inventory.table import sections_of, summary
 from irsa_cli.progress import under_way
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
@@ -37,16 +36,12 @@ def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
     return Inventory(
         {each.name: each.issuer for each in discovery.clusters},
         {each.number: len(each.roles) for each in discovery.aws_accounts},
-        [
-            ServiceAccountRow(cluster.name, each.namespace, each.name, each.role_arn)
-            for cluster in discovery.clusters
-            for each in cluster.service_accounts
-        ],
+        {each.name: {str(one): one.role_arn for one in each.service_accounts} for each in discovery.clusters},
         {each.arn: last_used_text(each, now) for each in facts.kubernetes_roles},
         [*_by_tokens(facts), *_by_association(facts)],
         found,
         list(dict.fromkeys(not_checked)),
-        chains(facts),
+        _chains(facts),
         associations=[
             AssociationRow(
                 each.cluster.name,
@@ -66,8 +61,9 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     Raises:
         CouldNotLookError: One of them has neither a service account nor a finding.
     """
-    places = {each.namespace for each in inventory.service_accounts}
-    places |= {each.service_account.partition("/")[0] for each in inventory.findings} - {""}
+    names = [*(name for those in inventory.service_accounts.values() for name in those)]
+    names += [each.service_account for each in inventory.findings if each.service_account]
+    places = {each.partition("/")[0] for each in names}
     chosen: set[str] = set()
     for pattern in namespaces:
         those = {each for each in places if matches(each, pattern)}
@@ -79,11 +75,14 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     def has(service_account: str) -> bool:
         return service_account.partition("/")[0] in chosen
 
-    kept = [each for each in inventory.service_accounts if each.namespace in chosen]
+    kept = {
+        cluster: {name: arn for name, arn in those.items() if has(name)}
+        for cluster, those in inventory.service_accounts.items()
+    }
     found = ((each, [*filter(has, each.service_accounts)]) for each in inventory.admissions)
     admissions = [replace(each, service_accounts=names) for each, names in found if names]
     associations = [each for each in inventory.associations if has(each.service_account)]
-    arns = {*(each.role for each in admissions), *(each.annotated_role for each in kept)}
+    arns = {*(each.role for each in admissions), *(arn for those in kept.values() for arn in those.values())}
     arns |= {arn for each in associations for arn in (each.role, each.target_role)}
     arns -= {""}
     roles = {arn: used for arn, used in inventory.roles.items() if arn in arns}
@@ -117,6 +116,26 @@ def _by_association(facts: Sessions) -> Iterator[Admission]:
             reason = f"by an association of EKS Pod Identity: {verdict.details or verdict.found}"
             names = [str(each.association)]
             yield Admission(each.role_arn, each.cluster.name, verdict.decision, (), reason, names)
+
+
+def _chains(sessions: Sessions) -> list[Chain]:
+    """Return which roles those of service accounts may assume, which ones those, and so on; sorted."""
+    policies = sessions.policies
+    roles = {each.role_arn for each in sessions.groups}
+    roles |= {each.role_arn for _, each in sessions.world.annotated} | {each.role_arn for each in sessions.associated}
+    asked = dict.fromkeys(arn for arn in sorted(roles) if arn in policies)
+    waiting = [*asked]
+    found: list[Chain] = []
+    for arn in waiting:
+        of_this = []
+        for each in sessions.assumed_by(policies[arn].role):
+            decision = Decision.ALLOWED if each.outcome and each.is_read else Decision.CANNOT_TELL
+            of_this.append(Chain(arn, each.other_arn, decision, each.reason))
+        new = dict.fromkeys(each.assumes for each in of_this if each.assumes in policies and each.assumes not in asked)
+        asked |= new
+        waiting += new
+        found += of_this
+    return sorted(found, key=lambda each: (each.role, each.assumes))
 
 
 def _unreadable_providers(discovery: Discovery) -> Iterator[str]:

@@ -68,7 +68,8 @@ class DeclaredServiceAccount:
 
     def command_to_create(self, place: ClusterPlace, stack: str, has_namespace: bool | None) -> str:
         """Return the command that creates the service account, and its namespace first where there is none."""
-        command = commands.up_with_service_account(place, stack, self.namespace, self.name, self.created)
+        create, up = commands.create_service_account(place, self.namespace, self.name), commands.up(stack)
+        command = up if self.created else commands.together(create, up)
         # The provider patches a namespace of its own, and creates nothing in one that is gone.
         namespace = commands.create_namespace(place, self.namespace)
         return commands.together(namespace, command) if has_namespace is False else command
@@ -80,7 +81,10 @@ class DeclaredServiceAccount:
     def command_to_restore(self, place: ClusterPlace, stack: str, live: Mapping[str, str]) -> str:
         """Return the command that restores its declared annotations, of which it has others now."""
         overwritten = [key for key, value in self.annotations.items() if live.get(key, value) != value]
-        return commands.up_with_annotations(place, stack, self.namespace, self.name, overwritten)
+        # The API server refuses to overwrite what another manager wrote, so that it is removed first: of an account of
+        # the stack's own, too, since the preview takes nothing over.
+        removed = commands.remove_annotations(place, self.namespace, self.name, *overwritten)
+        return commands.together(removed, commands.up(stack)) if overwritten else commands.up(stack)
 
 
 def in_cluster(name: str, cluster_key: str) -> str:

@@ -235,22 +235,6 @@ def remove_annotation_with_value(place: ClusterPlace, namespace: str, name: str,
     return _patch(place, name, namespace, json.dumps(patch))
 
 
-def up_with_service_account(place: ClusterPlace, stack: str, namespace: str, name: str, created: bool) -> str:
-    """Return the command that creates a missing service account; where the stack only annotates it, kubectl does."""
-    return up(stack) if created else together(create_service_account(place, namespace, name), up(stack))
-
-
-def up_with_annotations(
-    place: ClusterPlace, stack: str, namespace: str, name: str, overwritten: Collection[str]
-) -> str:
-    """Return the command that restores the annotations of an existing service account.
-
-    The API server refuses to overwrite what another manager wrote, so those are removed first: of an account of the
-    stack's own, too, since the preview takes nothing over.
-    """
-    return together(remove_annotations(place, namespace, name, *overwritten), up(stack)) if overwritten else up(stack)
-
-
 def at_place(command: str, place: ClusterPlace | AwsPlace) -> str:
     """Return a command that is written already with the options of a place; empty where one cannot be pasted."""
     given = {option: value for option, value in place._asdict().items() if value}

@@ -107,7 +107,8 @@ FIELDS: dict[str, Change] = {
     "an attached policy": lambda state, text: state.attached.append(f"arn:aws:iam::{AWS_ACCOUNT}:policy/{text}"),
     "an inline policy": lambda state, text: state.inline.append(text),
     "an audience of the provider": lambda state, text: vars(state).update(client_ids=[text]),
-    "a role's ARN": role("Arn"),
+    # That of a role of the same name, with somebody's path.
+    "a role's ARN": lambda state, text: role("Arn")(state, f"arn:aws:iam::{AWS_ACCOUNT}:role/{text}/app"),
     "a role's description": role("Description"),
     "a role's boundary": boundary,
     "a Sid": trust(lambda found, text: found.update(Sid=text)),

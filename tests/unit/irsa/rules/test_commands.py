@@ -61,10 +61,6 @@ CALLS: dict[str, Callable[[str], str]] = {
     "remove_annotations": lambda value: commands.remove_annotations(CLUSTER, "team-a", "app", value, "a/b"),
     "annotate": lambda value: commands.annotate(CLUSTER, "team-a", "app", "a/b", value),
     "annotate and remove": lambda value: commands.annotate(CLUSTER, "team-a", "app", "a/b", "c", removed=[value]),
-    "up_with_service_account": lambda value: commands.up_with_service_account(
-        CLUSTER, "dev", value, "app", created=False
-    ),
-    "up_with_annotations": lambda value: commands.up_with_annotations(CLUSTER, value, "team-a", "app", ["a"]),
     "check": commands.check,
 }
 
@@ -172,7 +168,7 @@ def test_no_other_module_writes_a_command() -> None:
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_shell_runs_nothing_of_a_value(value: str) -> None:
-    text = commands.up_with_service_account(CLUSTER, value, value, value, False)
+    text = commands.together(commands.create_service_account(CLUSTER, value, value), commands.up(value))
     shown = 'pulumi() { printf "<%s>" pulumi "$@"; }; kubectl() { printf "<%s>" kubectl "$@"; }\n'
     answer = subprocess.run(["sh", "-c", shown + text], capture_output=True, text=True, check=True, timeout=20)
 
@@ -184,9 +180,9 @@ def test_a_shell_runs_nothing_of_a_value(value: str) -> None:
         "-n",
         value,
         "--context",
-        "blue",
+        CLUSTER.context,
         "--kubeconfig",
-        "/home/me/blue",
+        CLUSTER.kubeconfig,
     ]
     assert answer.stdout == "".join(f"<{word}>" for word in [*made, "pulumi", "up", "--refresh", "--stack", value])
     assert answer.stderr == ""
@@ -200,14 +196,14 @@ def test_commands_are_given_once_and_in_an_order_in_which_they_succeed() -> None
     up, guard = commands.up("dev"), commands.up_of_guard("dev")
     away = commands.remove_annotations(CLUSTER, "team-a", "app", "a/b && c")
     namespace = commands.create_namespace(CLUSTER, "team-a")
-    created = commands.up_with_service_account(CLUSTER, "dev", "team-a", "app", created=False)
+    create = commands.create_service_account(CLUSTER, "team-a", "app")
     restart = commands.restart(CLUSTER, "deployment/app", "team-a")
-    given = [restart, up, commands.together(away, up), commands.together(namespace, created), away]
+    given = [restart, up, commands.together(away, up), commands.together(namespace, create, up), away]
 
     first, second, third, *last = commands.in_order(given)
     assert (first, {second, third}, last) == (
         namespace,
-        {away, commands.create_service_account(CLUSTER, "team-a", "app")},
+        {away, create},
         [up, restart],
     )
     assert commands.in_order([up, guard]) == [guard]

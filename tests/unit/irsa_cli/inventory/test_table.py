@@ -272,7 +272,7 @@ def test_one_namespace_is_a_part_of_the_whole(finds: Any, capsys: pytest.Capture
     whole = told(capsys)
     of_a = told(capsys, "--namespace", "a")
 
-    assert [each["name"] for each in of_a["serviceAccounts"]] == ["app", "idle"]
+    assert of_a["serviceAccounts"] == {"prod": {"a/app": role_arn("app"), "a/idle": ""}}
     assert [*of_a["roles"]] == [role_arn("app")]
     assert [(each["kind"], each["serviceAccount"]) for each in of_a["findings"]] == [
         ("missing-service-account", "a/late")
