@@ -85,21 +85,6 @@ def without_quotes(error: yaml.MarkedYAMLError, text: str) -> Mistake | None:
     return None
 
 
-def mappings_in(root: Any) -> Iterator[Any]:
-    """Yield the mappings in a node, each once, whatever stands for it, in the order of the text."""
-    nodes, seen = [root], set()
-    while nodes:
-        node = nodes.pop()
-        if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            yield node
-            nodes += [value for _, value in reversed(node.value)]
-        else:
-            nodes += reversed(node.value)
-
-
 def read_at_most(path: Path, size: int) -> bytes | None:
     """Return what is in a file; None where it is more than that size, in bytes.
 

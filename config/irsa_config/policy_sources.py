@@ -4,6 +4,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +15,7 @@ from irsa.rules.mistakes import Mistake, Place, likely, shortened
 from irsa.rules.policies import parse_object
 from irsa.rules.unknown import WRONG
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.nodes import LOADER, line_in, mappings_in, read_at_most
+from irsa_config.nodes import LOADER, NodeReader, line_in, read_at_most
 from irsa_config.scalars import reason_not_to_use
 
 FILE = "a JSON file below the folder of Pulumi.yaml, of at most 1 MiB"
@@ -173,10 +174,7 @@ def _node_of(text: str) -> Any:
 
 def _line_of_repeated(text: str) -> int | None:
     """Return the line of the first key that is there a second time."""
-    for node in mappings_in(_node_of(text)):
-        names: set[str] = set()
-        for key, _ in node.value:
-            if key.value in names:
-                return int(key.start_mark.line) + 1
-            names.add(key.value)
-    return None
+    found: list[LocatedMistake] = []
+    with suppress(yaml.YAMLError, RecursionError):
+        NodeReader("", found, is_ours=False).value(yaml.compose(text, Loader=LOADER))
+    return found[0].line if found else None

@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 import yaml
 
 from irsa.rules.mistakes import Mistake, named
-from irsa.rules.unknown import Unknown
 from irsa_config.engine_files import PREFIX, PROJECT_FILES, refusal
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.nodes import NodeReader, composed, text_of
-from irsa_config.provider_settings import PROVIDERS, region_of
+from irsa_config.provider_settings import PROVIDERS
 
 NAME = "Pulumi.yaml"
 STACK_FILE = re.compile(r"Pulumi\..+\.(json|ya?ml)", re.DOTALL)
@@ -24,16 +23,16 @@ class ProjectSettings(NamedTuple):
 
     Attributes:
         settings: The `irsa:` settings by their names without `irsa:`.
-        region: `aws:region`; None where it is missing, `SECRET` where it is secret.
         providers: The settings `aws:...` and `kubernetes:...`, by these names.
-        mistakes: Mistakes in their YAML, and a wrong region.
+        places: The file and the line of each of the latter.
+        mistakes: Mistakes in their YAML.
         refused: Why the engine does not read these settings, or gives none of them to the program of irsa.
         not_checked: Why they could not be read; the engine stops for the same reason.
     """
 
     settings: Mapping[str, Any] = {}
-    region: str | Unknown | None = None
     providers: Mapping[str, Any] = {}
+    places: Mapping[str, Mapping[str, Any]] = {}
     mistakes: Sequence[LocatedMistake] = ()
     refused: Sequence[LocatedMistake] = ()
     not_checked: str = ""
@@ -100,7 +99,7 @@ def unread(file: Path) -> Mistake | None:
     return None if same else refusal("another file", named(str(wanted)))
 
 
-def project_settings(folder: Path, region_is_set: bool = False) -> ProjectSettings:
+def project_settings(folder: Path) -> ProjectSettings:
     """Return the settings of the Pulumi.yaml in the folder; without one, empty settings."""
     path = project_file(folder)
     if path is None:
@@ -108,13 +107,13 @@ def project_settings(folder: Path, region_is_set: bool = False) -> ProjectSettin
     if path.name != NAME:
         return ProjectSettings(refused=[LocatedMistake((), refusal(path.name), str(path))])
     try:
-        return _project_settings(composed(text_of(path)), str(path), region_is_set)
+        return _project_settings(composed(text_of(path)), str(path))
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         why = getattr(error, "strerror", None) or "not readable as YAML"
         return ProjectSettings(not_checked=f"the settings in {named(str(path))}: {why}")
 
 
-def _project_settings(root: Any, name: str, region_is_set: bool) -> ProjectSettings:
+def _project_settings(root: Any, name: str) -> ProjectSettings:
     if not isinstance(root, yaml.MappingNode):
         return ProjectSettings(not_checked=f"the settings in {named(name)}: not a mapping")
     mistakes: list[LocatedMistake] = []
@@ -132,31 +131,17 @@ def _project_settings(root: Any, name: str, region_is_set: bool) -> ProjectSetti
         theirs.complain(refusal("both folders"), top["config"][0])
     if not isinstance(config, yaml.MappingNode):
         return ProjectSettings(mistakes=mistakes, refused=refused)
-    return ProjectSettings(*_settings(config, ours, theirs, region_is_set), mistakes, refused)
-
-
-def _settings(
-    config: Any, ours: NodeReader, theirs: NodeReader, region_is_set: bool
-) -> tuple[dict[str, Any], str | Unknown | None, dict[str, Any]]:
     settings: dict[str, Any] = {}
-    region: str | Unknown | None = None
     providers: dict[str, Any] = {}
+    places: dict[str, dict[str, Any]] = {}
     for key, declared, namespace, setting in theirs.settings(config):
-        node, name = _value_in(declared, theirs), f"{namespace}:{setting}"
-        if node is None:
-            continue
-        if namespace in PROVIDERS:
-            providers[name] = theirs.value(node)
-        if name == "aws:region" and not region_is_set:
-            try:
-                region = region_of(providers[name])
-            except Mistake as mistake:
-                theirs.complain(mistake, key)
-        elif namespace == PREFIX:
-            value = ours.setting(setting, node)
-            if value is not None:
-                settings[setting] = value
-    return settings, region, providers
+        node = _value_in(declared, theirs)
+        if node is not None and namespace in PROVIDERS:
+            providers[f"{namespace}:{setting}"] = theirs.value(node)
+            places[f"{namespace}:{setting}"] = {"file": NAME, "line": key.start_mark.line + 1}
+        elif node is not None and namespace == PREFIX and (value := ours.setting(setting, node)) is not None:
+            settings[setting] = value
+    return ProjectSettings(settings, providers, places, mistakes, refused)
 
 
 def _value_in(declared: Any, theirs: NodeReader) -> Any:

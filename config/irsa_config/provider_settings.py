@@ -14,12 +14,16 @@ PROVIDERS = ("aws", "kubernetes")
 ACCOUNT_LISTS = ("allowedAccountIds", "forbiddenAccountIds")
 
 
-def list_mistakes(providers: Mapping[str, Any]) -> Iterator[LocatedMistake]:
-    """Yield what is wrong with the AWS accounts that the AWS provider is to accept and to refuse.
+def provider_mistakes(providers: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    """Yield what is wrong with the region, and with the AWS accounts that the AWS provider is to accept and to refuse.
 
     011112222333 without quotes is another number: an AWS account that is to be refused never would be. Both lists at
     once are what the provider refuses, and calls a conflict.
     """
+    try:
+        region_in(providers)
+    except Mistake as mistake:
+        yield LocatedMistake(("aws:region",), mistake)
     written = {name: providers.get(name) for name in (f"aws:{each}" for each in ACCOUNT_LISTS)}
     lists = {name: parsed(each) if isinstance(each, str) else each for name, each in written.items()}
     for name, values in lists.items():
@@ -38,14 +42,15 @@ def list_mistakes(providers: Mapping[str, Any]) -> Iterator[LocatedMistake]:
         yield LocatedMistake((second,), Mistake(f"{first} and {second}", "one of the two", fix))
 
 
-def region_of(value: Any) -> str | Unknown | None:
-    """Return the value of `aws:region`; None where it is empty.
+def region_in(providers: Mapping[str, Any]) -> str | Unknown | None:
+    """Return `aws:region`; None where it is missing or empty, `SECRET` where it is secret.
 
     The engine turns any value into a string, and the AWS provider refuses it later, without naming the key.
 
     Raises:
         Mistake: It is not a region.
     """
+    value = providers.get("aws:region")
     if value is None or value == "" or isinstance(value, Unknown):
         return value or None
     if isinstance(value, str):

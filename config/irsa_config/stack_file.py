@@ -9,28 +9,26 @@ import yaml
 
 from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.policies import TOO_DEEP
-from irsa.rules.unknown import Unknown
 from irsa_config.engine_files import PREFIX
 from irsa_config.indentation import as_meant, below_empty
 from irsa_config.key_types import keys_at
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.nodes import LIBYAML_TOO_DEEP, NodeReader, composed, line_in, text_of, without_quotes
 from irsa_config.project_file import project_folder
-from irsa_config.provider_settings import PROVIDERS, region_of
+from irsa_config.provider_settings import PROVIDERS
 
 IN_FILE = "a stack file: a mapping with `config:`"
 
 
 class StackFile:
-    """The `irsa:` settings of a stack file, and its region.
+    """The `irsa:` settings of a stack file, and those of its default providers.
 
     Attributes:
         path: The file.
         name: Its name in messages.
         settings: The settings by their names without `irsa:`.
-        region: `aws:region`; None where it is missing, `SECRET` where it is secret.
         providers: The settings `aws:...` and `kubernetes:...` of the stack's default providers, by these names.
-        mistakes: Mistakes in the YAML, misspelled prefixes of settings, and a wrong region.
+        mistakes: Mistakes in the YAML, and misspelled prefixes of settings.
         lost: Those of what the engine does not read, and says nothing of: what is outside of `config:`.
         imports_environments: Whether Pulumi ESC adds values that are not in the file.
     """
@@ -43,7 +41,6 @@ class StackFile:
         """
         self.path, self.name = path, name or str(path)
         self.settings: dict[str, Any] = {}
-        self.region: str | Unknown | None = None
         self.providers: dict[str, Any] = {}
         self.mistakes: list[LocatedMistake] = []
         self.lost: list[LocatedMistake] = []
@@ -151,12 +148,7 @@ class StackFile:
             if namespace in PROVIDERS:
                 self.providers[name] = value
                 self._settings[name] = (key, node)
-            if name == "aws:region":
-                try:
-                    self.region = region_of(value)
-                except Mistake as mistake:
-                    theirs.complain(mistake, key)
-            elif sorted(namespace) == sorted(PREFIX):
+            if sorted(namespace) == sorted(PREFIX):
                 fix = f"did you mean {PREFIX}:{named(setting)}?"
                 allowed = "keys of irsa, aws, kubernetes, pulumi, ..."
                 theirs.complain(Mistake(f"a key of {namespace!r}", allowed, fix), key)

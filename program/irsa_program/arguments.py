@@ -17,7 +17,7 @@ from irsa_config.arguments_with_variables import with_variables_replaced
 from irsa_config.reading import read_binding
 from irsa_config.stack import Binding, Stack
 from irsa_config.variables import Values, replaced
-from irsa_program.lookups.values import NOBODY, UNKNOWN_PROVIDER, Lookups, ResolvedAwsAccount
+from irsa_program.lookups.values import NOBODY, UNKNOWN_PROVIDER, AwsIdentity, Lookups
 
 
 class PolicyKey(WrittenStep):
@@ -32,7 +32,7 @@ class PolicyKey(WrittenStep):
 
 def variables_of(binding: Binding, stack: Stack, lookups: Lookups) -> Values:
     """Return what the variables of a binding stand for. What is not looked up is not used."""
-    identity = _aws_account(binding, lookups).identity
+    identity = _identity(binding, lookups)
     return {
         **({"account": identity.account_id} if identity else {}),
         **({"region": lookups.region} if lookups.region else {}),
@@ -42,7 +42,7 @@ def variables_of(binding: Binding, stack: Stack, lookups: Lookups) -> Values:
     }
 
 
-def _aws_account(binding: Binding, lookups: Lookups) -> ResolvedAwsAccount:
+def _identity(binding: Binding, lookups: Lookups) -> AwsIdentity | None:
     key = binding.aws_account
     return NOBODY if isinstance(key, Unknown) else lookups.aws_accounts.get(key, NOBODY)
 
@@ -118,7 +118,7 @@ def _with_clusters(
 
 def _partition_of_role(role_arn: object, lookups: Lookups) -> Iterator[Located]:
     """Yield the mistake of an existing role in another partition than the stack."""
-    of_stack = lookups.aws_accounts.get(None, NOBODY).identity
+    of_stack = lookups.aws_accounts.get(None, NOBODY)
     role = iam_arn(role_arn, "role")
     if isinstance(role_arn, str) and role and of_stack and "partition" not in sampled(of_stack.partition):
         mistake = wrong_partition(role_arn, role.partition, of_stack.partition)
@@ -128,7 +128,7 @@ def _partition_of_role(role_arn: object, lookups: Lookups) -> Iterator[Located]:
 
 def _clusters_elsewhere(declared: ServiceAccountRoleKeys, binding: Binding, lookups: Lookups) -> Iterator[Located]:
     """Yield the clusters of EKS Pod Identity in another AWS account than that in which the role is created."""
-    identity = _aws_account(binding, lookups).identity
+    identity = _identity(binding, lookups)
     if identity:
         known = [None if sampled(part) else part for part in (identity.partition, identity.account_id)]
         yield from clusters_elsewhere(known_or(declared.cluster_arns, {}), PartialAwsAccount(*known))

@@ -16,7 +16,7 @@ from irsa_config.engine_files import VARIABLES, refusal
 from irsa_config.lint import fails
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.project_file import STACK_FILE, ProjectSettings, project_above, project_settings, stack_folder, unread
-from irsa_config.provider_settings import list_mistakes
+from irsa_config.provider_settings import provider_mistakes, region_in
 from irsa_config.stack_file import StackFile, located
 from irsa_config.team_files import is_team_file
 from irsa_program.examine import Examination, examine
@@ -201,14 +201,17 @@ def report_of(path: Path, live: bool = False) -> FileReport:
 
 
 def _report_of(file: StackFile, live: bool) -> FileReport:
-    project = project_settings(file.folder, region_is_set=bool(file.region))
+    project = project_settings(file.folder)
     if unexamined := _of_the_whole(file, project):
         return FileReport(file.name, 0, unexamined, not_checked=["all else in this file"])
-    region, providers = file.region or project.region, {**project.providers, **file.providers}
+    providers = {**project.providers, **file.providers}
+    of_project = {name: at for name, at in project.places.items() if name not in file.providers}
+    wrong = [each._replace(**of_project.get(str(each.place[0]), {})) for each in provider_mistakes(providers)]
+    region = None if ("aws:region",) in [each.place for each in wrong] else region_in(providers)
     known_region = region if isinstance(region, str) else None
     allowed = providers.get("aws:allowedAccountIds")
     examination = examine({**project.settings, **file.settings}, file.folder, known_region, allowed=allowed)
-    of_values = placed([*list_mistakes(providers), *examination.mistakes], file)
+    of_values = placed([*wrong, *examination.mistakes], file)
     mistakes = [*file.mistakes, *project.mistakes, *of_values]
     warnings, has_looked = [each for each in examination.warnings if not fails(each)], True
     not_checked = [*filter(None, [project.not_checked]), *examination.not_checked]

@@ -61,7 +61,7 @@ def create_oidc_providers(stack: Stack, lookups: Lookups) -> dict[str, pulumi.Ou
     for pair, issuer in sorted(lookups.issuers_to_create.items(), key=lambda each: keys.index(each[0][1])):
         arn = str(lookups.oidc_providers[pair])
         if arn not in made:
-            options = pulumi.ResourceOptions(provider=lookups.aws_accounts[pair[1]].provider, hooks=hooks(None))
+            options = pulumi.ResourceOptions(provider=lookups.aws_providers[pair[1]], hooks=hooks(None))
             name = oidc_provider(stack, pair[1], issuer)
             listing = sorted(listed[arn])
             provider = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=listing, opts=options)
@@ -150,7 +150,7 @@ def _options(
     roles: Mapping[str, ServiceAccountRole],
     namespaces: Mapping[PlannedNamespace, pulumi.Resource],
 ) -> pulumi.ResourceOptions:
-    providers: list[pulumi.ProviderResource | None] = [lookups.aws_accounts[planned.aws_account].provider]
+    providers: list[pulumi.ProviderResource | None] = [lookups.aws_providers[planned.aws_account]]
     if planned.cluster is not None:
         providers.append(lookups.clusters[planned.cluster].provider)
     depends_on: list[pulumi.Resource] = [roles[planned.binding.key]] if planned.of_the_role else []

@@ -210,7 +210,7 @@ def _taken(bindings: Mapping[str, CheckedBinding], stack: Stack, lookups: Lookup
     for key, part, kind, name in sorted(claims, key=lambda each: each[1]):
         if isinstance(name, str):
             aws_account = known_or(bindings[key].binding.aws_account, None)
-            account_id = account_id_of(stack, aws_account, lookups.aws_accounts.get(aws_account, NOBODY).identity)
+            account_id = account_id_of(stack, aws_account, lookups.aws_accounts.get(aws_account, NOBODY))
             other = owners.setdefault((account_id, kind, name.lower()), key)
             if other != key:
                 found = f"{kind} {shortened(name)} is already used by irsa:{path_of(('bindings', other))}"
@@ -310,6 +310,5 @@ def _component(
     if cluster is not None and is_there(declared.role.arn) and declared.cluster_arns is not None:
         aws_account = stack.clusters_by_key[cluster].aws_account
     spec, wrong = read(component_name(binding.formerly or key, one_of_several), declared, spelled)
-    found = lookups.aws_accounts.get(aws_account)
-    identity = found.identity if found else None
+    identity = lookups.aws_accounts.get(aws_account)
     return PlannedComponent(binding, spec, None, aws_account, identity, cluster, namespace), wrong

@@ -50,8 +50,7 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
     resolved = {**found.clusters}
     for key, _ in in_use:
         resolved[key] = _with_provider(resolved[key], clusters[key], kubeconfigs.get(key), settings.folder)
-    aws_accounts = {key: found.aws_accounts[key]._replace(provider=each) for key, each in providers.items()}
-    return found._replace(aws_accounts=aws_accounts, clusters=resolved)
+    return found._replace(aws_providers=providers, clusters=resolved)
 
 
 async def import_mistakes(settings: StackSettings, planned: Plan, lookups: Lookups) -> list[LocatedMistake]:
@@ -64,7 +63,7 @@ async def import_mistakes(settings: StackSettings, planned: Plan, lookups: Looku
         key, aws_account, spec = component.binding.key, component.aws_account, component.spec
         try:
             async with some_at_once:
-                there = await read_imports(spec, lookups.aws_accounts[aws_account].provider)
+                there = await read_imports(spec, lookups.aws_providers[aws_account])
         except CouldNotLookError as error:
             asked = asked_aws_account(settings.stack.aws_accounts, aws_account, aws_settings())
             question = Question(("bindings", key, "import"), "what is to be imported", "iam:GetRole", asked)

@@ -17,7 +17,7 @@ from irsa.rules.unknown import SECRET, Unknown, without_places
 from irsa_config.loading import LoadedSettings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.project_file import stack_folder
-from irsa_config.provider_settings import ACCOUNT_LISTS, list_mistakes
+from irsa_config.provider_settings import ACCOUNT_LISTS, provider_mistakes
 from irsa_config.scalars import parsed
 from irsa_config.stack import Stack
 from irsa_config.stack_file import StackFile, located
@@ -34,17 +34,20 @@ class StackSettings(NamedTuple):
     stack: Stack
     settings: LoadedSettings
     folder: Path
+    file: StackFile | None = None
+    """The stack file, for the lines of mistakes; None where it is elsewhere (`--config-file`)."""
+    meant: Mapping[str, Any] = MappingProxyType({})
+    """The values that were examined."""
     warnings: Mapping[str, Sequence[str]] = MappingProxyType({})
     """Of the lint rules, by the binding's key, for the row of its component; of no binding, by nothing."""
 
     def placed(self, mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:
         """Return mistakes with their places in the stack's files, with lines where the stack file can be read."""
-        file = _stack_file(self.folder)
-        return _with_lines(self.settings.placed(mistakes), file, _as_meant(_values(), file)[0])
+        return _with_lines(self.settings.placed(mistakes), self.file, self.meant)
 
     def refusal(self, mistakes: Iterable[LocatedMistake]) -> pulumi.RunError:
         """Return the error that reports the mistakes."""
-        return _refusal(self.placed(mistakes), _stack_file(self.folder))
+        return _refusal(self.placed(mistakes), self.file)
 
 
 def load_settings(folder: Path) -> StackSettings:
@@ -58,7 +61,7 @@ def load_settings(folder: Path) -> StackSettings:
     aws = aws_settings()
     secrets = _secret_variables(values, file)
     examination = examine(meant, folder, aws["region"], allowed=aws[ACCOUNT_LISTS[0]], secrets=secrets)
-    mistakes = [*wrong, *list_mistakes({f"aws:{name}": aws[name] for name in ACCOUNT_LISTS}), *examination.mistakes]
+    mistakes = [*wrong, *provider_mistakes({f"aws:{name}": each for name, each in aws.items()}), *examination.mistakes]
     if examination.stack is None or mistakes:
         check = commands.check(file.name, ".venv/bin/irsa") if file else ""
         hint = f"\nto check it without the engine: {check}" if check else ""
@@ -74,7 +77,7 @@ def load_settings(folder: Path) -> StackSettings:
         pulumi.log.warn(text)
     if examination.stack.sandbox:
         _require_sandbox()
-    return StackSettings(examination.stack, examination.settings, folder, warnings)
+    return StackSettings(examination.stack, examination.settings, folder, file, meant, warnings)
 
 
 def _by_binding(warnings: Iterable[LocatedMistake]) -> dict[str, list[str]]:
@@ -137,7 +140,6 @@ def _secret_variables(values: Mapping[str, Any], file: StackFile | None) -> list
 
 
 def _stack_file(folder: Path) -> StackFile | None:
-    """Return the stack file, for the lines of mistakes; None where it is elsewhere (`--config-file`)."""
     name = os.path.normpath(f"{stack_folder(folder)}/Pulumi.{pulumi.get_stack()}.yaml")
     try:
         return StackFile(folder / name, name)

@@ -21,7 +21,7 @@ from irsa.rules.mistakes import Place
 from irsa.rules.policies import Document
 from irsa.ways import Identity
 from irsa_program.examine import examine
-from irsa_program.lookups.values import AwsIdentity, ResolvedAwsAccount, unanswered
+from irsa_program.lookups.values import AwsIdentity, unanswered
 from irsa_program.plan import plan
 from tests.component.conftest import COMPONENT_TYPE, DOCUMENT, GOOD, PROVIDER, STATEMENT, output
 from tests.places import places
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 SHOWCASE = yaml.safe_load((ROOT / "Pulumi.showcase.yaml").read_text())["config"]
 VALUES = {key.removeprefix("irsa:"): value for key, value in SHOWCASE.items() if key.startswith("irsa:")}
 STACK = examine(VALUES, ROOT).settings.stack
-KNOWN: dict[str | None, ResolvedAwsAccount] = {None: ResolvedAwsAccount(AwsIdentity("111122223333", "aws"))}
+KNOWN: dict[str | None, AwsIdentity | None] = {None: AwsIdentity("111122223333", "aws")}
 LOOKUPS = unanswered(STACK, "us-west-2")._replace(aws_accounts=KNOWN)
 
 

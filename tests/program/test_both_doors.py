@@ -20,7 +20,7 @@ from irsa_config.argument_places import place_of
 from irsa_config.defaults import identity_in
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.examine import examine
-from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedCluster, needs_of
 from irsa_program.plan import plan
 from tests.fuzz.mutations import BY_KEY, VALUES
 from tests.places import put
@@ -355,7 +355,7 @@ def judged(world: World, values: dict[str, Any]) -> tuple[set[Place], set[Place]
     arn = CLUSTER_ARN.replace("111122223333", world.numbers[stack.clusters_by_key["cluster"].aws_account])
     found = Lookups(
         "us-west-2",
-        {key: ResolvedAwsAccount(identity) for key, identity in known.items()},
+        known,
         {"cluster": ResolvedCluster(CLUSTER["oidcIssuer"], arn)},
         {("cluster", key): PROVIDER.replace("111122223333", number) for key, number in world.numbers.items()},
     )

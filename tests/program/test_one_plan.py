@@ -17,7 +17,7 @@ from irsa_config.loading import read_settings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Stack
 from irsa_program.examine import Examination, examine
-from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, unanswered
+from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedCluster, unanswered
 from irsa_program.plan import plan
 from tests.fuzz.mutations import BY_KEY, VALUES
 from tests.places import copied, places, put
@@ -169,7 +169,7 @@ def truths(draw: st.DrawFn, stack: Stack, region: str | None) -> Lookups:
             issuers[key] = each.oidc_issuer
     return Lookups(
         region,
-        {key: ResolvedAwsAccount(identity) for key, identity in identities.items()},
+        {**identities},
         {key: ResolvedCluster(issuers[key]) for key in clusters},
         {
             (key, aws_account): _provider(each, aws_account, identity, issuers[key])

@@ -7,7 +7,7 @@ import pytest
 from irsa.rules.unknown import SECRET
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.examine import Examination, examine
-from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster
+from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedCluster
 from irsa_program.plan import Plan, plan
 from tests.unit.program.live.scene import stack_of
 
@@ -17,7 +17,7 @@ BLUE = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
 GREEN = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE22222222222222222222GREEN"
 GREEN_ISSUER = GREEN.partition("/")[2]
 APP = {"serviceAccount": {"name": "app", "namespace": "team-a"}}
-OWN = ResolvedAwsAccount(AwsIdentity("111122223333", "aws"))
+OWN = AwsIdentity("111122223333", "aws")
 SEVERAL = {"blue": {"name": "my-cluster"}, "green": {"name": "other", "kubernetes": {"context": "green"}}}
 
 
@@ -55,7 +55,7 @@ def test_two_keys_that_the_looked_up_account_makes_one_are_a_mistake() -> None:
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": {"StringEquals": keys}}
     document = {"Version": "2012-10-17", "Statement": [statement]}
     binding = {**APP, "inlinePolicies": {"p": {"document": document}}}
-    aws_account = ResolvedAwsAccount(AwsIdentity("999955556666", "aws"))
+    aws_account = AwsIdentity("999955556666", "aws")
     (mistake,) = planned({"bindings": {"app": binding}}, aws_accounts={None: aws_account}).mistakes
 
     assert mistake.place == ("bindings", "app", "inlinePolicies", "p", "document", *part)

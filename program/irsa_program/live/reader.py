@@ -67,7 +67,7 @@ class CloudReader:
         found = self._ask.lookups([key for key in self._needs.variables if key in used])
         # What the stack creates has the ARN that is known beforehand.
         providers = {pair: str(arn) for pair, arn in found.oidc_providers.items()}
-        answered = {key: each for key, each in found.aws_accounts.items() if each.identity or key not in used}
+        answered = {key: each for key, each in found.aws_accounts.items() if each or key not in used}
         return found._replace(aws_accounts=answered, oidc_providers=providers)
 
     def reads(

@@ -12,14 +12,10 @@ from irsa.imported import WHAT_TO_DO, not_as_declared, said
 from irsa.resources import THE_ROLE, Ref
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, listed, named
-from irsa.rules.names import snake
 from irsa.rules.unknown import OUTPUT, Unknown, has_unknown, sampled
 from irsa.spec import Spec
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.scalars import parsed
-
-# What AWS's answers have of a role as well.
-OF_ROLE = ("path", *types.ROLE_SETTINGS)
 
 
 def imports(spec: Spec) -> bool:
@@ -41,17 +37,6 @@ class LiveImport(NamedTuple):
     attached: Collection[str] | None = None
     inline: Collection[str] = ()
     policies: Mapping[str, Mapping[str, Any]] = {}
-
-
-def role_properties(trust: Any, found: Any) -> dict[str, Any]:
-    """Return the properties of a role as AWS has it, by the answer of whichever client."""
-    of_role = {name: getattr(found, snake(name)) for name in OF_ROLE}
-    return {**of_role, "assumeRolePolicy": trust, "tagsAll": found.tags}
-
-
-def policy_properties(document: Any, found: Any) -> dict[str, Any]:
-    """Return those of a managed policy; its path is in the ARN by which it was found."""
-    return {"policy": document, "description": found.description, "tagsAll": found.tags}
 
 
 def import_differences(key: str, spec: Spec, there: LiveImport, aws: Mapping[str, Any]) -> Iterator[LocatedMistake]:

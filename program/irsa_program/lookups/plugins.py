@@ -15,12 +15,13 @@ import pulumi_aws as aws
 
 from irsa import types
 from irsa.later import awaited
+from irsa.rules.names import snake
 from irsa.spec import Spec
 from irsa_config.models import ClusterKeys
 from irsa_config.stack import Stack
 from irsa_program.logical_names import aws_provider
 from irsa_program.lookups.access import Access
-from irsa_program.lookups.imported import LiveImport, policy_properties, role_properties
+from irsa_program.lookups.imported import LiveImport
 from irsa_program.lookups.questions import LookupFailure, once
 from irsa_program.lookups.values import AwsIdentity
 from irsa_world.causes import CODES, OF_A_WRONG_CLOCK, Cause
@@ -126,7 +127,7 @@ async def read_imports(spec: Spec, provider: aws.Provider | None) -> LiveImport:
     options = pulumi.InvokeOptions(provider=provider)
     arns = [each.import_id for each in spec.of(types.POLICY) if each.import_id]
     found = await asyncio.gather(*(_later(aws.iam.get_policy_output(arn=arn, opts=options)) for arn in arns))
-    policies = {arn: policy_properties(each.policy, each) for arn, each in zip(arns, found, strict=True) if each}
+    policies = {arn: _compared(types.POLICY, each) for arn, each in zip(arns, found, strict=True) if each}
     name = spec.role.import_id if spec.role else None
     role = await _later(aws.iam.get_role_output(name=name, opts=options)) if name else None
     if name is None or role is None:
@@ -134,11 +135,16 @@ async def read_imports(spec: Spec, provider: aws.Provider | None) -> LiveImport:
     attached = await _later(aws.iam.get_role_policy_attachments_output(role_name=name, opts=options))
     inline = await _later(aws.iam.get_role_policies_output(role_name=name, opts=options))
     return LiveImport(
-        role_properties(role.assume_role_policy, role),
+        _compared(types.ROLE, role),
         [each.policy_arn for each in attached.attached_policies] if attached else [],
         inline.policy_names if inline else (),
         policies,
     )
+
+
+def _compared(type_: str, found: Any) -> dict[str, Any]:
+    """Return the properties of a resource that an import is compared by."""
+    return {**{name: getattr(found, snake(name)) for name in types.COMPARED[type_]}, "tagsAll": found.tags}
 
 
 def _answer(question: Callable[[], ANSWER]) -> ANSWER:

@@ -18,7 +18,7 @@ from irsa_config.models import AwsAccountKeys, ClusterKeys
 from irsa_config.stack import Stack
 from irsa_program.lookups import live_rules, values
 from irsa_program.lookups.failures import AskedAwsAccount, Question, asked_aws_account, aws_mistake, quoted
-from irsa_program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
+from irsa_program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedCluster
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.once import Once
@@ -126,7 +126,7 @@ class Questions:
                 providers[cluster, key] = found or values.known_provider(settings, key, identity, issuer)
         return Lookups(
             region,
-            {key: ResolvedAwsAccount(identities.get(key)) for key in needs.variables},
+            {key: identities.get(key) for key in needs.variables},
             {key: ResolvedCluster(issuers.get(key, ""), arns.get(key, "")) for key in clusters},
             providers,
             issuers_to_create=to_create,

@@ -36,15 +36,6 @@ class AwsIdentity(NamedTuple):
     """`aws`, `aws-cn`, ..."""
 
 
-class ResolvedAwsAccount(NamedTuple):
-    """An AWS account that bindings use."""
-
-    identity: AwsIdentity | None
-    """Its identity; None where no document and no ARN needs it."""
-    provider: "aws.Provider | None" = None
-    """Its provider; None for the stack's default provider."""
-
-
 class ResolvedCluster(NamedTuple):
     """What was looked up of a cluster for its bindings."""
 
@@ -59,7 +50,7 @@ class ResolvedCluster(NamedTuple):
 
 
 # What is known of an AWS account that the stack file does not have, and of a cluster.
-NOBODY = ResolvedAwsAccount(AwsIdentity(SAMPLES["account"], SAMPLES["partition"]))
+NOBODY = AwsIdentity(SAMPLES["account"], SAMPLES["partition"])
 UNKNOWN_PROVIDER = Sample("arn:aws:iam::111122223333:oidc-provider/a", [*SAMPLES, "issuer"])
 
 
@@ -68,19 +59,22 @@ class Lookups(NamedTuple):
 
     Attributes:
         region: Region of the stack; None where no binding needs it.
-        aws_accounts: AWS accounts by their key; None is the key of the stack's account.
+        aws_accounts: Identities of AWS accounts by their key, which is None for the stack's account; None where no
+            document and no ARN needs it.
         clusters: Clusters by their key in `Stack.clusters_by_key`.
         oidc_providers: ARNs of the IAM OIDC providers by cluster and AWS account; samples where the stack creates them.
         account_ids: IDs that the stack's own AWS account may have; empty for any.
         issuers_to_create: Issuers whose providers the stack creates, by the same.
+        aws_providers: Providers of AWS accounts by their key; None for the stack's default provider.
     """
 
     region: str | None
-    aws_accounts: Mapping[str | None, ResolvedAwsAccount]
+    aws_accounts: Mapping[str | None, AwsIdentity | None]
     clusters: Mapping[str, ResolvedCluster]
     oidc_providers: Mapping[tuple[str, str | None], str]
     account_ids: Collection[str] = ()
     issuers_to_create: Mapping[tuple[str, str | None], str] = MappingProxyType({})
+    aws_providers: "Mapping[str | None, aws.Provider | None]" = MappingProxyType({})
 
 
 class Needs(NamedTuple):
@@ -169,11 +163,11 @@ def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups
     issuers = {key: _known_issuer(clusters[key], region, index) for index, key in enumerate(clusters)}
     return Lookups(
         region=region or SAMPLES["region"],
-        aws_accounts={key: ResolvedAwsAccount(identity) for key, identity in identities.items()},
+        aws_accounts=identities,
         clusters={
             key: ResolvedCluster(
                 issuers[key],
-                known_cluster_arn(cluster, region, identities.get(_text(cluster.aws_account), NOBODY.identity)),
+                known_cluster_arn(cluster, region, identities.get(_text(cluster.aws_account), NOBODY)),
             )
             for key, cluster in clusters.items()
         },

@@ -22,7 +22,7 @@ from irsa_cli.adopt.task import Declared
 from irsa_cli.discovery import Discovery
 from irsa_program.check_report import report_of
 from irsa_program.examine import examine
-from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster
+from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedCluster
 from irsa_program.plan import plan
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import ManagedPolicy, PolicySettings, Role
@@ -126,7 +126,7 @@ def planned(file: dict[str, Any], discovery: Discovery, folder: Path) -> dict[st
     resolved = {key: ResolvedCluster(each.issuer, each.arn or "") for key, each in by_key.items()}
     lookups = Lookups(
         region="us-west-2",
-        aws_accounts={None: ResolvedAwsAccount(AwsIdentity(AWS_ACCOUNT, "aws"))},
+        aws_accounts={None: AwsIdentity(AWS_ACCOUNT, "aws")},
         clusters=resolved,
         oidc_providers={(key, None): provider(CLUSTERS[each.name]) for key, each in by_key.items()},
     )

@@ -19,7 +19,7 @@ from irsa_program.live.held import Held, held_by
 from irsa_program.live.look import conflicts
 from irsa_program.live.planned import PlannedStack
 from irsa_program.live.reads import AwsReads, ClusterReads
-from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedCluster, needs_of
 from irsa_program.plan import plan
 from irsa_world.model import Role, ServiceAccount
 from irsa_world.pods import by_service_account
@@ -57,7 +57,7 @@ def lookups_of(stack: Stack) -> Lookups:
     numbers = {key: NUMBER if key is None else f"44445555666{index}" for index, key in enumerate(keys)}
     return Lookups(
         region="us-west-2",
-        aws_accounts={key: ResolvedAwsAccount(AwsIdentity(number, "aws")) for key, number in numbers.items()},
+        aws_accounts={key: AwsIdentity(number, "aws") for key, number in numbers.items()},
         clusters={
             key: ResolvedCluster(f"https://{ISSUERS[key]}", cluster_arn(cluster.name or ""))
             for key, cluster in stack.clusters_by_key.items()
