@@ -149,7 +149,9 @@ def _parts(text: str, kind: str) -> Sequence[str]:
     command = commands.SHOW_CLUSTER_ARN if kind == "cluster" else commands.LIST_ARNS[kind](commands.AwsPlace())
     fix = f"copy the ARN from `{command}`"
     if kind == "policy" and re.fullmatch(IAM_NAME, text):
-        fix = f"write {Arn('aws', 'aws', kind, text)} if it is AWS's; else {fix}"
+        # The policies of EBS and EFS drivers have that path.
+        of_aws, with_path = (Arn("aws", "aws", kind, f"{path}{text}") for path in ("", "service-role/"))
+        fix = f"if it is AWS's, write {of_aws} or {with_path}; else {fix}"
     if kind == "oidc-provider" and not text:
         # https://www.pulumi.com/registry/packages/eks/api-docs/cluster/: without a provider its output is empty.
         fix += "; if it is the output of an eks.Cluster, set createOidcProvider there"

@@ -165,4 +165,4 @@ def test_an_arn_is_its_parts(partition: str, aws_account: str, kind: str, host: 
 def test_the_name_of_a_policy_leads_to_its_whole_arn() -> None:
     with pytest.raises(Mistake) as name:
         parse_iam_arn("AmazonS3ReadOnlyAccess", "policy")
-    assert "write arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess if" in name.value.fix
+    assert "write arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess or" in name.value.fix
