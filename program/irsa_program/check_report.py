@@ -133,7 +133,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise CouldNotLookError(f"{mistake.found}: {mistake.fix}")
     of_teams = {each.resolve(): each for each in arguments.files if is_team_file(each)}
     named_ones = [each for each in arguments.files if each not in of_teams.values()]
-    above = [each for file in of_teams for each in stack_files(file.parent)]
+    above = [Path(os.path.relpath(each)) for file in of_teams for each in stack_files(file.parent)]
     files = dict.fromkeys([*named_ones, *above] if arguments.files else stack_files(Path()))
     if not files and not of_teams:
         none = "no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it: name the files"

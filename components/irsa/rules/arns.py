@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, shortened
-from irsa.rules.names import CLUSTER, IAM_WORDS, LONGEST_PATH, POLICY, REGION, ROLE_NAMES
+from irsa.rules.names import CLUSTER, IAM_NAME, IAM_WORDS, LONGEST_PATH, POLICY, REGION, ROLE_NAMES
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc")
 LONGEST_ISSUER = 255
@@ -148,6 +148,10 @@ def _parts(text: str, kind: str) -> Sequence[str]:
         return parts
     command = commands.SHOW_CLUSTER_ARN if kind == "cluster" else commands.LIST_ARNS[kind](commands.AwsPlace())
     fix = f"copy the ARN from `{command}`"
+    if kind == "policy" and re.fullmatch(IAM_NAME, text):
+        # The policies of EBS and EFS drivers have that path.
+        of_aws, with_path = (Arn("aws", "aws", kind, f"{path}{text}") for path in ("", "service-role/"))
+        fix = f"if it is AWS's, write {of_aws} or {with_path}; else {fix}"
     if kind == "oidc-provider" and not text:
         # https://www.pulumi.com/registry/packages/eks/api-docs/cluster/: without a provider its output is empty.
         fix += "; if it is the output of an eks.Cluster, set createOidcProvider there"

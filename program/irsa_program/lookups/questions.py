@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.eks_access import eks_kubeconfig
-from irsa.rules.mistakes import Mistake, Place, shortened
+from irsa.rules.mistakes import Mistake, Place, listed, shortened
 from irsa_config.between_keys import issuer_twice
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import AwsAccountKeys, ClusterKeys
@@ -218,8 +218,8 @@ class Questions:
         question = Question(place, f"the IAM OIDC provider {arn}", "iam:GetOpenIDConnectProvider", asked)
         client_ids = _answer(partial(self._cloud.client_ids, arn, aws_account), question, lambda: missing)
         if unlisted := sorted(audiences - set(client_ids)):
-            lacks = NOT_LISTED.format(provider=arn, audience=", ".join(unlisted))
-            found, allowed = f"{lacks}; it lists: {', '.join(client_ids)}", AUDIENCES
+            lacks = NOT_LISTED.format(provider=arn, audience=listed(unlisted))
+            found, allowed = f"{lacks}; it lists: {listed(client_ids)}", AUDIENCES
             add = commands.together(*(commands.add_client_id(at, arn, audience) for audience in unlisted))
             fix = f"add it: {add}"
             raise LookupFailure.of(place, found, allowed, fix, live_rules.AUDIENCE_MISSING)

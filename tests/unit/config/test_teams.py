@@ -528,7 +528,7 @@ def test_a_team_file_is_checked_with_the_stack_files_above_it_that_read_it(
 
     assert run(argparse.Namespace(files=[Path("api.irsa.yaml")], live=False, json=True)) == 1
     (report,) = json.loads(capsys.readouterr().out)["files"]
-    assert Path(report["file"]).name == "Pulumi.prod.yaml"
+    assert report["file"] == "../../Pulumi.prod.yaml"
     assert {Path(each["file"]).name for each in report["errors"]} == {"api.irsa.yaml"}
     with pytest.raises(CouldNotLookError, match=r"no stack file of a Pulumi\.yaml above reads web\.irsa\.yaml"):
         run(argparse.Namespace(files=[Path(other.name)], live=False, json=False))

@@ -160,3 +160,9 @@ def test_an_arn_is_its_parts(partition: str, aws_account: str, kind: str, host: 
     assert (arn.partition, arn.account_id, arn.type, arn.resource) == (partition, aws_account, kind, "/".join(names))
     assert arn.name == names[-1]
     assert str(arn) == text
+
+
+def test_the_name_of_a_policy_leads_to_its_whole_arn() -> None:
+    with pytest.raises(Mistake) as name:
+        parse_iam_arn("AmazonS3ReadOnlyAccess", "policy")
+    assert "write arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess or" in name.value.fix

