@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from irsa.evaluation.answers import RoleRequest
 from irsa.evaluation.conditions import Known, condition_outcome
 from irsa.evaluation.document import Condition
+from irsa.evaluation.patterns import PLAIN
 from irsa.rules.grammar import DOCUMENT_ELEMENTS, EFFECTS, STATEMENT_ELEMENTS, VERSION, split_operator
 from irsa.rules.leaves import items_of
 from irsa.rules.unknown import Unknown, has_unknown
@@ -32,9 +33,6 @@ PRESENT = frozenset(
     }
 )
 
-# In place of the plain characters * and ?, in patterns and in what is compared with them.
-PLAIN = {"*": "\ue000", "?": "\ue001", "$": "$"}
-TO_PLAIN = str.maketrans({"*": "\ue000", "?": "\ue001"})
 _NO_VARIABLES = {f"${{{each}}}" for each in PLAIN}
 VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 Element = Literal["actions", "resources"]
