@@ -89,13 +89,18 @@ def test_a_deny_on_a_misspelled_key_is_a_deny_for_all() -> None:
 @pytest.mark.parametrize(
     ("principal", "words"),
     [
-        (PROVIDER.replace("111122223333", "444455556666"), "the AWS account or partition differs"),
-        (PROVIDER.replace("EXAMPLED", "exampled"), "differ only in letter case"),
+        ({"Federated": PROVIDER.replace("111122223333", "444455556666")}, "the AWS account or partition differs"),
+        ({"Federated": PROVIDER.replace("EXAMPLED", "exampled")}, "differ only in letter case"),
+        ({"Federated": PROVIDER}, f"principal is {PROVIDER}; the token's provider is {PROVIDER}."),
+        ("*", "principal is everybody"),
+        ({}, "principal is nobody"),
+        ({"Federated": "*"}, "AWS's documentation does not say"),
     ],
 )
-def test_known_slips_of_the_principal_are_named(principal: str, words: str) -> None:
-    evaluation = evaluate(document(statement(Principal={"Federated": principal})), REQUEST)
-    assert words in evaluation.statements[0].reasons[0].explanation
+def test_the_principal_is_in_words_with_its_common_errors(principal: Any, words: str) -> None:
+    (reason, *_) = evaluate(document(statement(Principal=principal)), REQUEST).statements[0].reasons
+    assert words in reason.explanation
+    assert bool(reason.hint) is ("differ" in words)
 
 
 @pytest.mark.parametrize(
