@@ -104,6 +104,18 @@ def test_the_principal_is_in_words_with_its_common_errors(principal: Any, words:
 
 
 @pytest.mark.parametrize(
+    ("elements", "words"),
+    [
+        ({"Action": "s3:*"}, "covers s3:*, which does not include sts:AssumeRoleWithWebIdentity."),
+        ({"NotAction": "s3:*"}, "covers all actions except s3:*, which includes sts:AssumeRoleWithWebIdentity."),
+    ],
+)
+def test_the_action_is_in_words(elements: dict[str, Any], words: str) -> None:
+    (_, reason, *_) = evaluate(document(statement(**elements)), REQUEST).statements[0].reasons
+    assert words in reason.explanation
+
+
+@pytest.mark.parametrize(
     ("statements", "decision", "words", "index"),
     [
         ([statement(Sid="A"), statement("Deny", Sid="D")], NOT_MATCHED, "statement 2 (D) denies it", 1),
