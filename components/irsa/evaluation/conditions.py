@@ -17,7 +17,7 @@ from irsa.evaluation.answers import (
     short_key,
 )
 from irsa.evaluation.document import Condition
-from irsa.evaluation.patterns import Pattern, matches, pattern_of
+from irsa.evaluation.patterns import PLAIN, TO_PLAIN, matches
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import named
@@ -61,21 +61,20 @@ _VARIABLE_PARTS = re.compile(r"([^,']+?)(?:,\s*'([^']*)')?")
 
 
 @functools.lru_cache(1_000)
-def _with_wildcards(wanted: tuple[str, ...]) -> Sequence[Pattern]:
-    """Return the patterns of the values that have wildcards."""
-    return [pattern for each in filter(is_pattern, wanted) if (pattern := _pattern(each, _LIKE, None))]
+def _with_wildcards(wanted: tuple[str, ...]) -> Sequence[str]:
+    return [*filter(is_pattern, wanted)]
 
 
-def _pattern(text: str, compared: "_Comparison", context: _Context | None) -> Pattern | None:
+def _pattern(text: str, compared: "_Comparison", context: _Context | None) -> str | None:
     """Return the pattern of a value; without a context, nothing in it is a variable.
 
     None where a variable, or the other case of a letter, is not known.
     """
-    pattern: Pattern = ()
+    pattern = ""
     # re.split returns plain text and the names of variables in turn.
     for index, part in enumerate([text] if context is None else _VARIABLE.split(text)):
         is_text, read = index % 2 == 0, part
-        if context is not None and not is_text and part not in ("*", "?", "$"):
+        if not is_text and context is not None and part not in PLAIN:
             read = _variable(part, compared.wildcards, context)
         # No page says what the other case is beyond ASCII.
         if (
@@ -84,10 +83,8 @@ def _pattern(text: str, compared: "_Comparison", context: _Context | None) -> Pa
             or (compared.any_case and not read.isascii())
         ):
             return None
-        # As IAM reads it, `**` is `*`.
-        read = re.sub(r"\*+", "*", read) if is_text and compared.wildcards else read
-        pattern += pattern_of(read.lower() if compared.any_case else read, is_text and compared.wildcards)
-    return pattern
+        pattern += read if is_text and compared.wildcards else read.translate(TO_PLAIN)
+    return pattern.lower() if compared.any_case else pattern
 
 
 def _variable(text: str, wildcards: bool, context: _Context) -> str | None:
@@ -105,27 +102,21 @@ def _variable(text: str, wildcards: bool, context: _Context) -> str | None:
 _ARN_PARTS = 6
 
 
-def _arn_like(found: str, pattern: Pattern) -> bool | None:
+def _arn_like(found: str, pattern: str) -> bool | None:
     """Compare the six parts of an ARN one by one; the page does not say how a string that is not an ARN compares."""
-    parts: list[Pattern] = [()]
-    for part in pattern:
-        if part == ":" and len(parts) < _ARN_PARTS:
-            parts.append(())
-        else:
-            parts[-1] += (part,)
-    found_parts = found.split(":", _ARN_PARTS - 1)
+    parts, found_parts = (each.split(":", _ARN_PARTS - 1) for each in (pattern, found))
     if len(parts) != _ARN_PARTS or len(found_parts) != _ARN_PARTS:
         return None
     return all(map(matches, found_parts, parts))
 
 
-def _boolean(found: str, pattern: Pattern) -> bool | None:
-    values = (found.lower(), "".join(pattern).lower())
+def _boolean(found: str, pattern: str) -> bool | None:
+    values = (found.lower(), pattern.lower())
     return values[0] == values[1] if {"true", "false"}.issuperset(values) else None
 
 
 class _Comparison(NamedTuple):
-    compare: Callable[[str, Pattern], bool | None]
+    compare: Callable[[str, str], bool | None]
     wildcards: bool
     rule: str
     wants: str
@@ -228,14 +219,14 @@ def _present(
         return _Outcome(None, "variables", lambda _: f"{contradicts}: {joined(wanted)}")
     # The commonest conditions: they may list very many values, most of them without wildcards.
     is_plain = operator.rule == "string" and not operator.any_case and not has_variables
-    patterns: Sequence[Pattern | None] = _with_wildcards(wanted) if is_plain and operator.wildcards else ()
+    patterns: Sequence[str | None] = _with_wildcards(wanted) if is_plain and operator.wildcards else ()
     if not is_plain:
         patterns = [_pattern(each, operator, known.context if has_variables else None) for each in wanted]
 
     def satisfied(value: str) -> bool | None:
         if operator.any_case and not value.isascii():
             return None
-        text = value.lower() if operator.any_case else value
+        text = (value.lower() if operator.any_case else value).translate(TO_PLAIN)
         compared = (None if pattern is None else operator.compare(text, pattern) for pattern in patterns)
         matched = (is_plain and value in wanted) or any_of(compared)
         return opposite(matched) if condition.negated else matched

@@ -143,20 +143,13 @@ def _evaluate_statement(index: int, statement: Statement, known: Known, action: 
 def _principal(statement: Statement, request: Request) -> Reason:
     provider = request.principal[1]
     is_named = _is_named(statement, request)
+    caller = "token's provider" if isinstance(request, WebIdentityRequest) else "caller"
     names = tuple(name for _, name in statement.principals)
     everybody = {("*", "*"), ("AWS", "*")}.intersection(statement.principals)
     who = "everybody" if everybody else joined(names) or "nobody"
-    if is_named is None and ("Federated", "*") in statement.principals:
-        meaning = 'AWS\'s documentation does not say what "*" means under Federated'
-        explanation = f"The statement's principal is {joined(names)}; {meaning}."
-    elif is_named is None:
-        explanation = (
-            f"The statement's principal is {who}, the role's own AWS account; AWS's documentation does not say whether "
-            "a Deny for an AWS account applies to web identities."
-        )
-    else:
-        caller = "token's provider" if isinstance(request, WebIdentityRequest) else "caller"
-        explanation = f"The statement's principal is {who}; the {caller} is {named(provider)}."
+    explanation = f"The statement's principal is {who}; the {caller} is {named(provider)}."
+    if is_named is None:
+        explanation += " AWS's documentation does not say whether the principal includes it."
     hint = _principal_hint(names, provider) if is_named is False and isinstance(request, WebIdentityRequest) else ""
     page, explanation = DOCUMENTATION["anybody" if everybody else "principal"], f"{explanation}{hint and f' {hint}'}"
     return Reason("Principal", "", "", is_named, (provider,), names, explanation, page, hint)

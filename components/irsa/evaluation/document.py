@@ -1,7 +1,7 @@
 """A trust policy as IAM reads it: its statements, or why IAM would refuse it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.answers import DOCUMENTATION
@@ -89,12 +89,14 @@ def statement_of(value: Mapping[str, Any]) -> Statement:
         tuple((type_, name) for type_, names in principal.items() for name in items_of(names)),
         action_element,
         tuple(items_of(value[action_element])),
-        tuple(
-            Condition(operator, key, tuple(map(_text, items_of(values))))
-            for operator, keys in value.get("Condition", {}).items()
-            for key, values in keys.items()
-        ),
+        tuple(conditions_of(value)),
     )
+
+
+def conditions_of(statement: Mapping[str, Any]) -> Iterator[Condition]:
+    """Yield the conditions of a statement that IAM accepts."""
+    for operator, keys in statement.get("Condition", {}).items():
+        yield from (Condition(operator, key, tuple(map(_text, items_of(values)))) for key, values in keys.items())
 
 
 def _text(value: Any) -> str:

@@ -87,14 +87,12 @@ class Grants:
         known: What is known of any of them.
         issuer: Their issuer, without `https://`, in lower case.
         statements: The statements for them.
-        audiences: The audiences that are asked about.
         taken: Whether a token meets the conditions on `aud`, by statement: for each audience that differs.
     """
 
     known: Known
     issuer: str
     statements: tuple[OfTokens, ...]
-    audiences: Collection[str]
     taken: Collection[tuple[bool | None, ...]]
 
     @property
@@ -215,7 +213,7 @@ def grants(parsed: Parsed, provider_arn: str, client_ids: Collection[str] | None
     if client_ids is None and (has_others or any(value.strip("*") and is_pattern(value) for value in named)):
         # None of those that are asked about may be the one that all conditions take.
         taken.add(tuple(None if each.aud else True for each in found))
-    return Grants(known, issuer.lower(), tuple(found), audiences, taken)
+    return Grants(known, issuer.lower(), tuple(found), taken)
 
 
 def _reads_claim(condition: Condition, claims: Iterable[str], known: Known) -> bool:

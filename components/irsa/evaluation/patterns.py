@@ -6,31 +6,27 @@ from collections.abc import Iterable
 
 from irsa.rules.subjects import is_pattern
 
-# Each part is `*`, `?` or a character, which is twice there if it is a plain `*` or `?`.
-Pattern = tuple[str, ...]
+# What policy variables for plain characters stand for: in patterns and in what is compared, these are no wildcards.
+PLAIN = {"*": "\ue000", "?": "\ue001", "$": "$"}
+TO_PLAIN = str.maketrans(PLAIN)
 # Pairs of places in two patterns that are looked at.
 MOST_PLACES = 60_000
 
 
-def pattern_of(text: str, wildcards: bool) -> Pattern:
-    """Return a string as a pattern, in which * and ? are wildcards or plain characters."""
-    return tuple(text) if wildcards else tuple(each * 2 if each in "*?" else each for each in text)
-
-
-def matches(text: str, pattern: Pattern | str) -> bool:
-    """Return whether the pattern matches the whole text; in a pattern that is text, * and ? are wildcards."""
+def matches(text: str, pattern: str) -> bool:
+    """Return whether the pattern matches the whole text."""
     return regular_expression(pattern).fullmatch(text) is not None
 
 
 @functools.lru_cache(10_000)
-def regular_expression(pattern: Pattern | str, one: str = ".") -> re.Pattern[str]:
+def regular_expression(pattern: str, one: str = ".") -> re.Pattern[str]:
     """Return a pattern as a regular expression; it takes time proportional to text times pattern.
 
     Where a part between two `*` matches first, it may stay: whatever follows is found behind it, if it is there at all.
     So nothing is tried twice (an atomic group).
 
     Args:
-        pattern: The pattern; in one that is text, * and ? are wildcards.
+        pattern: The pattern.
         one: What `?` stands for, as a regular expression.
     """
     texts = [""]
@@ -38,7 +34,7 @@ def regular_expression(pattern: Pattern | str, one: str = ".") -> re.Pattern[str
         if part == "*":
             texts += [""]
         else:
-            texts[-1] += one if part == "?" else re.escape(part[0])
+            texts[-1] += one if part == "?" else re.escape(part)
     first, *others = texts
     if not others:
         return re.compile(first, re.DOTALL)

@@ -5,7 +5,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
+from irsa.evaluation.answers import RoleRequest
+from irsa.evaluation.conditions import Known, condition_outcome
 from irsa.evaluation.document import Condition
+from irsa.evaluation.patterns import PLAIN
 from irsa.rules.grammar import DOCUMENT_ELEMENTS, EFFECTS, STATEMENT_ELEMENTS, VERSION, split_operator
 from irsa.rules.leaves import items_of
 from irsa.rules.unknown import Unknown, has_unknown
@@ -30,9 +33,6 @@ PRESENT = frozenset(
     }
 )
 
-# In place of the plain characters * and ?, in patterns and in what is compared with them.
-PLAIN = {"*": "\ue000", "?": "\ue001", "$": "$"}
-TO_PLAIN = str.maketrans({"*": "\ue000", "?": "\ue001"})
 _NO_VARIABLES = {f"${{{each}}}" for each in PLAIN}
 VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 Element = Literal["actions", "resources"]
@@ -80,6 +80,9 @@ class Names(NamedTuple):
         return ("*",) if self.negated else self.every
 
 
+_ANY_ROLE, _LIKE = RoleRequest(""), ("StringLike", "StringNotLike")
+
+
 class Compared(NamedTuple):
     """A condition; `variables` says whether policy variables work in its document."""
 
@@ -100,22 +103,14 @@ class Compared(NamedTuple):
     @property
     def always(self) -> bool | None:
         """Whether every request meets it, or none; None where that depends on the request."""
-        operator, _, wanted = self.condition
-        is_present = self.key in PRESENT
-        if operator == "Null":
-            is_known = wanted and {"true", "false"}.issuperset(wanted)
-            answers = {"false"} if is_present else {"true", "false"}
-            return None if not is_known else True if answers.issubset(wanted) else False if is_present else None
-        parts = split_operator(operator)
-        if parts is None or parts.name not in ("StringLike", "StringNotLike"):
+        operator, wanted = split_operator(self.condition.operator), self.condition.wanted
+        takes_any = any(value and not value.strip("*") for value in wanted)
+        if operator is None or not (operator.name == "Null" or (takes_any and operator.name in _LIKE)):
             return None
-        negated = parts.name == "StringNotLike"
-        if not any(value and not value.strip("*") for value in wanted):
-            return None
-        if is_present:
-            return not negated
-        absent = {None: negated, "ForAllValues": True, "ForAnyValue": False}[parts.of_set] or parts.if_exists
-        return absent if absent != negated else None
+        # A value of any request, and none where a request may have none.
+        contexts = ({self.key: values} for values in [("any",), *([] if self.key in PRESENT else [()])])
+        outcomes = {condition_outcome(self.condition, Known(_ANY_ROLE, each, variables=False)) for each in contexts}
+        return outcomes.pop() if len(outcomes) == 1 else None
 
 
 class PermissionStatement(NamedTuple):
@@ -178,28 +173,26 @@ def _statement(values: Mapping[str, Any], in_boundary: bool, variables: bool) ->
         yield PermissionStatement(
             allows,
             in_boundary,
-            _names(values, "Action", _literal),
-            _names(values, "Resource", _resource if variables else _literal),
+            _names(values, "Action", variables=False),
+            _names(values, "Resource", variables),
             (*(each for each in conditions if each.always is not True), *unknown),
             marked,
         )
 
 
-def _names(values: Mapping[str, Any], element: str, read: Callable[[str], tuple[str, bool, str]]) -> Names:
+def _names(values: Mapping[str, Any], element: str, variables: bool) -> Names:
     negated = element not in values and f"Not{element}" in values
     items = items_of(values.get(f"Not{element}" if negated else element, ()))
-    patterns = [read(item) if isinstance(item, str) else ("*", False, "") for item in items]
+    patterns = [_pattern(item, variables) if isinstance(item, str) else ("*", False, "") for item in items]
     certain, uncertain = (tuple(text for text, known, _ in patterns if known is wanted) for wanted in (True, False))
-    variables = tuple(text for _, _, text in sorted(patterns, key=lambda each: not each[1]))
-    return Names(certain, uncertain, negated, variables)
+    with_variables = tuple(text for _, _, text in sorted(patterns, key=lambda each: not each[1]))
+    return Names(certain, uncertain, negated, with_variables)
 
 
-def _literal(text: str) -> tuple[str, bool, str]:
-    return text, True, ""
-
-
-def _resource(text: str) -> tuple[str, bool, str]:
-    """Return the pattern of a resource, whether all of its text is known, and the text where a variable is in it."""
+def _pattern(text: str, variables: bool) -> tuple[str, bool, str]:
+    """Return the pattern of a text, whether all of it is known, and the text where a variable is in it."""
+    if not variables:
+        return text, True, ""
     pattern = VARIABLE.sub(lambda match: PLAIN.get(match[1], "*"), text)
     known = all(name in PLAIN for name in VARIABLE.findall(text))
     return pattern, known, "" if known else text

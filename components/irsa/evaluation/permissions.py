@@ -14,9 +14,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.evaluation.patterns import matches
+from irsa.evaluation.patterns import TO_PLAIN, matches
 from irsa.evaluation.permission_statements import (
-    TO_PLAIN,
     Element,
     Included,
     PermissionStatement,

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from irsa.evaluation.document import Condition
+from irsa.evaluation.document import Condition, conditions_of
 from irsa.evaluation.normal_form import Document, normal
 from irsa.rules.mistakes import named, visible_json
 from irsa.rules.subjects import CLAIM_PREFIX, is_pattern
@@ -74,11 +74,7 @@ def _rows(statement: Mapping[str, Any]) -> Iterator[_Row]:
     arns = principal.get("Federated", []) if isinstance(principal, Mapping) and len(principal) == 1 else []
     issuer = arns[0].partition(":oidc-provider/")[2].lower() if len(arns) == 1 else ""
     claims: dict[str, list[Condition]] = {f"{issuer}:sub": [], f"{issuer}:aud": []}
-    conditions = [
-        Condition(operator, key, tuple(values))
-        for operator, keys in statement.get("Condition", {}).items()
-        for key, values in keys.items()
-    ]
+    conditions = [*conditions_of(statement)]
     for each in conditions:
         if each.key.lower() in claims and each != Condition("Null", each.key, ("false",)):
             claims[each.key.lower()].append(each)

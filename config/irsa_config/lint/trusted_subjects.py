@@ -1,7 +1,7 @@
 """Lint rules about who may assume a role."""
 
 from irsa.evaluation.lint.rule import Warnings, rule
-from irsa.evaluation.patterns import matches, pattern_of
+from irsa.evaluation.patterns import matches
 from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
@@ -73,7 +73,7 @@ def kube_system_wildcard(checked: CheckedBinding) -> Warnings:
 def _names_kube_system(subject: str) -> bool:
     """Return whether a subject is of kube-system; a pattern is too, unless its namespace is wildcards only."""
     namespace = subject.partition(":")[0]
-    return bool(namespace.strip("*?")) and matches(SYSTEM_NAMESPACE, pattern_of(namespace, wildcards=True))
+    return bool(namespace.strip("*?")) and matches(SYSTEM_NAMESPACE, namespace)
 
 
 def own_subject(checked: CheckedBinding) -> str | None:

@@ -19,7 +19,7 @@ from irsa.rules.grammar import EVERY_ACTION
 from irsa.rules.mistakes import Mistake, likely, shortened
 from irsa.rules.strangers import STRANGERS
 from irsa.rules.subjects import is_pattern
-from irsa.rules.unknown import sampled
+from irsa.rules.unknown import has_unknown, sampled
 
 ROLE = "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}"
 # Any action of any service: nobody has one of this name.
@@ -252,7 +252,7 @@ def wrong_resource(statement: PolicyStatement) -> Warnings:
             Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::my-bucket/*"}]
     """
     resources = [_IAM_VARIABLE.sub("*", resource) for resource in statement.items("Resource")]
-    actions = statement.items("Action") if statement.is_known("Resource") else ()
+    actions = () if has_unknown(statement.values.get("Resource")) else statement.items("Action")
     groups: dict[str, list[str]] = {}
     for action in actions if resources and "*" not in resources else ():
         known = () if action in EVERY_ACTION else matching(action)

@@ -95,10 +95,6 @@ class PolicyStatement(NamedTuple):
         value = self.values.get(element)
         yield from ((place, item) for place, item in leaves(value, (element,)) if isinstance(item, str))
 
-    def is_known(self, element: str) -> bool:
-        """Return whether all values of an element are known."""
-        return not has_unknown(self.values.get(element))
-
     @property
     def allows(self) -> bool:
         """Whether it allows what it names."""
@@ -130,10 +126,6 @@ class Policies:
         from irsa.evaluation.permissions import gives  # noqa: PLC0415 (most policies name their resources, and need none)
 
         return gives(self.documents)
-
-    def give(self, action: str, arns: Sequence[str], index: int) -> bool:
-        """Return whether a statement alone gives an action on every resource of a type."""
-        return self.permissions.everywhere(action, arns, index)
 
 
 def _is_for_some(values: Mapping[str, Any]) -> bool:

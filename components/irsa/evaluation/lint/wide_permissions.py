@@ -67,7 +67,10 @@ def gives_any(policies: Policies, index: int, several: Iterator[actions.Action])
     statement = policies.statements[index][1]
     # One type at a time: of an action with very many, as ec2:CreateTags, not all are tried together.
     each_type = ((action, arn) for action, _, arns in several for arn in arns)
-    return any(_may_be_open(statement, arn) and policies.give(action, [arn], index) for action, arn in each_type)
+    return any(
+        _may_be_open(statement, arn) and policies.permissions.everywhere(action, [arn], index)
+        for action, arn in each_type
+    )
 
 
 def _may_be_open(statement: PolicyStatement, arn: str) -> bool:
@@ -114,7 +117,7 @@ def pass_any_role(policies: Policies) -> Warnings:
         passing = [each for each in statement.items("Action") if matches("iam:passrole", each.lower())]
         passing += ["all but NotAction"] if "NotAction" in statement.values else []
         passes = passing and statement.allows and _may_be_open(statement, ROLE)
-        if not passes or not policies.give("iam:PassRole", [ROLE], index):
+        if not passes or not policies.permissions.everywhere("iam:PassRole", [ROLE], index):
             continue
         element, resources = _resources(statement)
         on = "every resource but NotResource" if element == "NotResource" else resources

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.evaluation import Decision, WebIdentityRequest, deciding_statement, evaluate, short_key
+from irsa.evaluation import Decision, PodIdentityRequest, WebIdentityRequest, deciding_statement, evaluate, short_key
+from irsa.evaluation.answers import RoleRequest
+from irsa.evaluation.decision import admits_any_association, evaluate_statements, with_values
+from irsa.evaluation.document import parse
 from irsa.rules.mistakes import Mistake
 from tests.unit.irsa.evaluation.page_example import (
     AUD,
@@ -86,13 +89,30 @@ def test_a_deny_on_a_misspelled_key_is_a_deny_for_all() -> None:
 @pytest.mark.parametrize(
     ("principal", "words"),
     [
-        (PROVIDER.replace("111122223333", "444455556666"), "the AWS account or partition differs"),
-        (PROVIDER.replace("EXAMPLED", "exampled"), "differ only in letter case"),
+        ({"Federated": PROVIDER.replace("111122223333", "444455556666")}, "the AWS account or partition differs"),
+        ({"Federated": PROVIDER.replace("EXAMPLED", "exampled")}, "differ only in letter case"),
+        ({"Federated": PROVIDER}, f"principal is {PROVIDER}; the token's provider is {PROVIDER}."),
+        ("*", "principal is everybody"),
+        ({}, "principal is nobody"),
+        ({"Federated": "*"}, "AWS's documentation does not say"),
     ],
 )
-def test_known_slips_of_the_principal_are_named(principal: str, words: str) -> None:
-    evaluation = evaluate(document(statement(Principal={"Federated": principal})), REQUEST)
-    assert words in evaluation.statements[0].reasons[0].explanation
+def test_the_principal_is_in_words_with_its_common_errors(principal: Any, words: str) -> None:
+    (reason, *_) = evaluate(document(statement(Principal=principal)), REQUEST).statements[0].reasons
+    assert words in reason.explanation
+    assert bool(reason.hint) is ("differ" in words)
+
+
+@pytest.mark.parametrize(
+    ("elements", "words"),
+    [
+        ({"Action": "s3:*"}, "covers s3:*, which does not include sts:AssumeRoleWithWebIdentity."),
+        ({"NotAction": "s3:*"}, "covers all actions except s3:*, which includes sts:AssumeRoleWithWebIdentity."),
+    ],
+)
+def test_the_action_is_in_words(elements: dict[str, Any], words: str) -> None:
+    (_, reason, *_) = evaluate(document(statement(**elements)), REQUEST).statements[0].reasons
+    assert words in reason.explanation
 
 
 @pytest.mark.parametrize(
@@ -214,3 +234,70 @@ def test_the_provider_of_the_issuer_is_taken(issuer: str, provider: str) -> None
     """
     request = WebIdentityRequest(issuer, provider, SUBJECT, AUDIENCE)
     assert (request.issuer, request.provider_arn, request.context) == (issuer, provider, {})
+
+
+POD, ROLE = PodIdentityRequest("team-a", "app"), RoleRequest("arn:aws:iam::111122223333:role/path/app")
+PODS = {"Service": "pods.eks.amazonaws.com"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "principal", "decision"),
+    [
+        (POD, PODS, MATCHED),
+        (POD, {"Service": "ec2.amazonaws.com"}, NOT_MATCHED),
+        (POD, {"AWS": "pods.eks.amazonaws.com"}, NOT_MATCHED),
+        # Whether a service of AWS is somebody, the page does not say.
+        (POD, "*", UNKNOWN),
+        (ROLE, "*", MATCHED),
+        (ROLE, {"AWS": "*"}, MATCHED),
+        (ROLE, {"AWS": ROLE.arn}, MATCHED),
+        (ROLE, {"AWS": "arn:aws:iam::111122223333:root"}, MATCHED),
+        (ROLE, {"AWS": "111122223333"}, MATCHED),
+        (ROLE, {"AWS": "444455556666"}, NOT_MATCHED),
+        (ROLE, {"AWS": "arn:aws:iam::111122223333:role/path/other"}, NOT_MATCHED),
+        (ROLE, {"Federated": ROLE.arn}, NOT_MATCHED),
+        # Who assumes a role chooses the name of the session.
+        (ROLE, {"AWS": "arn:aws:sts::111122223333:assumed-role/app/ci"}, UNKNOWN),
+        (ROLE, {"AWS": "arn:aws:sts::111122223333:assumed-role/apps/ci"}, NOT_MATCHED),
+    ],
+)
+def test_callers_without_a_token(request_: PodIdentityRequest | RoleRequest, principal: Any, decision: Any) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html"""
+    trust = document(statement(Principal=principal, Action=["sts:AssumeRole", "sts:TagSession"]))
+
+    assert evaluate(trust, request_).decision is decision
+
+
+@pytest.mark.parametrize("is_tagged", [True, False])
+def test_an_association_with_session_tags_needs_both_actions(is_tagged: bool) -> None:
+    """https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html"""
+    trust = document(statement(Principal=PODS, Action="sts:AssumeRole"))
+
+    assert (evaluate(trust, replace(POD, session_tags=is_tagged)).decision is MATCHED) is not is_tagged
+    # Whoever creates one may leave the tags out.
+    assert admits_any_association(parse(trust))
+    of_one = {"StringEquals": {"aws:RequestTag/kubernetes-namespace": "team-a"}}
+    assert not admits_any_association(parse(document({**trust["Statement"][0], "Condition": of_one})))
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("2012-10-17", True), ("2008-10-17", False)])
+def test_a_statement_for_a_role_has_variables_by_its_version(version: str, outcome: bool) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html"""
+    condition = {"StringEquals": {"aws:PrincipalArn": "${aws:PrincipalArn}"}}
+    trust = document(statement(Principal={"AWS": ROLE.arn}, Action="sts:AssumeRole", Condition=condition))
+
+    assert [each.matched for each in evaluate_statements(version, parse(trust)[1], ROLE)] == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ({"StringEquals": {SUB: "system:serviceaccount:a:b"}}, (SUBJECT, "system:serviceaccount:a:b")),
+        ({"StringEquals": {"aws:SourceVpc": "vpc-1"}}, ("aws:SourceVpc", "statement 1 may allow it")),
+        ({"StringEquals": {SUB: SUBJECT}}, ("statement 1 allows it",)),
+    ],
+)
+def test_an_answer_has_the_values_that_decide(condition: Any, words: tuple[str, ...]) -> None:
+    found = with_values(under(condition))
+
+    assert [each for each in words if each not in found] == []

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from irsa.evaluation.permissions import gives
-from tests.unit.irsa.evaluation.identity_policies import allow
+from tests.unit.irsa.evaluation.identity_policies import allow, deny, under
 from tests.world import document
 
 NOBODYS = "arn:aws:s3:::strangerzq/strangerzq"
@@ -32,3 +32,35 @@ def test_an_older_version_has_no_variables() -> None:
 )
 def test_a_condition_of_an_allow(condition: Any, given: bool | None) -> None:
     assert gives([document(allow(Condition=condition))]).of("s3:GetObject", NOBODYS) is given
+
+
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
+QUEUE = "arn:${Partition}:sqs:${Region}:${Account}:${QueueName}"
+EVERY = allow("sqs:*")
+
+
+@pytest.mark.parametrize(
+    ("statements", "given"),
+    [
+        ([EVERY], True),
+        ([allow("sqs:*", "arn:aws:sqs:*:111122223333:*")], True),
+        ([allow("sqs:*", "arn:aws-cn:sqs:*:111122223333:*")], True),
+        # One region is not every queue, nor is one word of their names.
+        ([allow("sqs:*", "arn:aws:sqs:us-west-2:111122223333:*")], False),
+        ([allow("sqs:*", "arn:aws:sqs:*:111122223333:team-*")], False),
+        ([allow("sqs:GetQueueUrl")], False),
+        # Who calls chooses the region, not the VPC; a service that is passed to is no key of SQS.
+        ([allow("sqs:*", **under(StringEquals={"aws:RequestedRegion": "us-west-2"}))], True),
+        ([allow("sqs:*", **under(StringEquals={"aws:SourceVpc": "vpc-1"}))], False),
+        ([allow("sqs:*", **under(StringEquals={"iam:PassedToService": "ec2.amazonaws.com"}))], False),
+        ([EVERY, deny("sqs:SendMessage")], False),
+        ([EVERY, deny("sqs:*", "arn:aws:sqs:*:*:team-*")], True),
+        ([EVERY, deny("sqs:*", **under(StringNotEquals={"aws:RequestedRegion": "us-west-2"}))], True),
+        ([EVERY, deny("sqs:*", **under(StringNotEquals={"aws:SourceVpc": "vpc-1"}))], False),
+        # The second one is not asked about.
+        ([allow("sqs:*", "arn:aws:sqs:us-west-2:111122223333:q"), EVERY], False),
+    ],
+)
+def test_every_resource_of_a_type(statements: Any, given: bool) -> None:
+    """The attack: a policy that is as wide as `*`, however it is spelled; a Deny of a few hides nothing."""
+    assert gives([document(*statements)]).everywhere("sqs:SendMessage", [QUEUE], alone=0) is given
