@@ -57,6 +57,7 @@ def lose(*who: str) -> dict[str, set[str]]:
 WORKER = gain("team-a/worker"), lose("team-a/worker")
 # What depends on a policy variable.
 MAY_GAIN = {"mayGain": {"b/x"}}
+MAY_GAIN_BOTH = {"mayGain": {"b/ab*", "b/*cd"}}
 MAYBE = {**CANNOT_TELL, "mayGain": {"*/*"}}
 
 
@@ -117,13 +118,13 @@ def of_github(*more: str) -> dict[str, Any]:
         # A condition on `aud` that no usual audience meets; some audience of the provider may.
         (PLAIN, when({"StringLike": {SUB: f"{CLAIM}b:two", AUD: "my-*"}}), OTHER_AUDIENCE),
         # Only a name meets both that stands for neither pattern.
-        (PLAIN, both(PLAIN, likes("b:ab*", StringLikeIfExists={SUB: f"{CLAIM}b:*cd"})), CANNOT_TELL),
+        (PLAIN, both(PLAIN, likes("b:ab*", StringLikeIfExists={SUB: f"{CLAIM}b:*cd"})), CANNOT_TELL | MAY_GAIN_BOTH),
         (PLAIN, both(PLAIN, ODD_AUDIENCE), CANNOT_TELL | MAY_GAIN),
         # Policy variables, and patterns without end, behind which somebody gains unseen.
         (PLAIN, both(PLAIN, VARIABLE), MAYBE | OTHERS),
         (PLAIN, both(PLAIN, when({"StringEquals": {AUD: f"${{{SUB}}}"}})), MAYBE),
         (PLAIN, both(PLAIN, likes("b:q*", StringNotLike={SUB: ENDLESS})), CANNOT_TELL | {"mayGain": {"b/q*"}}),
-        ({**VARIABLE, "Version": "2008-10-17"}, VARIABLE, MAYBE),
+        ({**VARIABLE, "Version": "2008-10-17"}, VARIABLE, {"mayGain": {"*/*"}}),
         (VARIABLE, VARIABLE, {}),
         # Conditions of which irsa does not know the value.
         (PLAIN, WITH_IP, {"mayLose": {"team-a/worker"}}),
