@@ -183,19 +183,9 @@ def _not_included(statement: PermissionStatement, others: Sequence[PermissionSta
     ]
 
 
-def _are_implied(conditions: Iterable[Compared], alternatives: Iterable[Iterable[Compared]]) -> bool:
+def _are_implied(conditions: Sequence[Compared], alternatives: Iterable[Sequence[Compared]]) -> bool:
     """Return whether every request that meets conditions meets all of one of several alternatives, as written."""
-    return any(all(any(_is_narrower(one, each) for one in conditions) for each in those) for those in alternatives)
-
-
-def _is_narrower(one: Compared, wider: Compared) -> bool:
-    """Return whether a condition is another one, or has fewer values; of a negated operator, more."""
-    # No page says what a condition without values means.
-    if UNKNOWN in (one, wider) or () in (one.condition.wanted, wider.condition.wanted):
-        return False
-    inner, outer = (wider, one) if one.condition.negated else (one, wider)
-    same = all(getattr(one.condition, each) == getattr(wider.condition, each) for each in ("operator", "key"))
-    return same and one.variables == wider.variables and {*inner.condition.wanted} <= {*outer.condition.wanted}
+    return any(UNKNOWN not in those and {*those} <= {*conditions} for those in alternatives)
 
 
 def _includes(wider: Names, names: Names, place: int, read: Callable[[str], str]) -> bool:

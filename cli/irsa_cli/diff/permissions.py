@@ -2,14 +2,13 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.permissions import gives
 from irsa.rules.arns import Arn
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named
-from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.dangerous import is_dangerous, is_dangerous_policy
 from irsa_cli.diff.gains import Gain, gains
@@ -17,11 +16,12 @@ from irsa_cli.diff.rows import CANNOT_TELL, CERTAIN, DANGEROUS, Row, some
 from irsa_cli.diff.trust import changed_roles
 from irsa_world.model import UNNAMED, known_arn, role_name
 from irsa_world.sessions import Sessions
-from irsa_world.state.planned import ANY_TAG, CHANGES_UNREAD, NOT_THERE, OTHER_UNKNOWN, UNREAD
+from irsa_world.state.planned import CHANGES_UNREAD, NOT_THERE, OTHER_UNKNOWN, UNREAD
 from irsa_world.trusts.chains import Document
 from irsa_world.trusts.provider_trust import allowed_principals
 
-TAGS_CHANGE = "statements depend on tags of the role or its sessions that change:"
+TAGS_CHANGE = "tags of the role or its sessions change, and statements depend on tags"
+OF_TAGS = re.compile(r"(Principal|Resource)Tag/", re.IGNORECASE)
 UNKNOWN = "one of its policies is a secret, is not a policy, or is known only at `pulumi up`"
 ELSEWHERE = "no role of the stack has this policy both before and afterwards: `irsa inventory` shows who has it"
 SESSION_POLICY = "the session policy of"
@@ -112,7 +112,7 @@ def permission_rows(
     before, after = both
     compared: dict[str, tuple[Sequence[Gain], Sequence[Gain]]] = {}
     limited = _session_policies(before, after)
-    of_trusts = functools.cache(lambda: _of_tags(each.trust for one in both for each in one.roles.values()))
+    of_trusts = functools.cache(lambda: any(asks_for_tags(each.trust) for one in both for each in one.roles.values()))
     changed = changed_permits(*permitted)
     for arn in sorted({*changed, *limited}):
         old, new = changed.get(arn, (NO_PERMITS, NO_PERMITS))
@@ -187,7 +187,7 @@ def _session_policies(before: Sessions, after: Sessions) -> dict[str, list[str]]
 
 
 def _open_questions(
-    old: Permits, new: Permits, of_trusts: Callable[[], str], not_read: Mapping[str, str]
+    old: Permits, new: Permits, of_trusts: Callable[[], bool], not_read: Mapping[str, str]
 ) -> Iterator[str]:
     """Yield why what a role may do cannot be told in full; trust policies of other roles may ask for its tags."""
     if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
@@ -207,28 +207,19 @@ def _open_questions(
     for arn in sorted(unread):
         policy = f"policy {named(arn)}" if known_arn(arn) else f"a policy {arn.partition(UNNAMED)[0]}"
         yield f"{policy} was not read{f': {why}' if (why := not_read.get(arn)) else ''}"
-    tags = {name for name in {*old.tags, *new.tags} if stays and old.tags.get(name) != new.tags.get(name)}
     # A session of EKS Pod Identity has tags of its own, one of IRSA has none.
-    tags |= {*SESSION_TAGS} if stays and new.sessions - old.sessions else set()
-    texts = f"{_of_tags((*old.known, *new.known, old.limits, new.limits))}\n{of_trusts()}" if tags else ""
-    if asking := [each for each in sorted(tags) if _asks_for(each, texts)]:
-        yield f"{TAGS_CHANGE} {some(asking)}"
+    asking = (*old.known, *new.known, old.limits, new.limits)
+    if has_other_tags and (of_trusts() or any(map(asks_for_tags, asking))):
+        yield TAGS_CHANGE
 
 
-def _asks_for(tag: str, texts: str) -> bool:
-    """Return whether there is a condition or a variable about a tag in the texts of `_of_tags`, or may be."""
-    written = "" if tag == ANY_TAG else rf"{re.escape(tag)}([}},\n]|$)"
-    return bool(re.search(rf"(Principal|Resource)Tag/({written}|[^}},\n]*[*?$])", texts, re.IGNORECASE))
+def asks_for_tags(document: Document | None) -> bool:
+    """Return whether a document has a condition or a variable about tags of who asks, or of what is asked for.
 
-
-def _of_tags(documents: Iterable[Document | None]) -> str:
-    """Return the condition keys and values in documents that name tags, each once in a line.
-
-    Those are tags of who asks, and of what is asked for:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
     """
-    every = (text for each in documents if isinstance(each, Mapping) for _, text in leaves(each))
-    return "\n".join({text for text in every if isinstance(text, str) and "tag/" in text.lower()})
+    every = leaves(document) if isinstance(document, Mapping) else ()
+    return any(isinstance(text, str) and OF_TAGS.search(text) for _, text in every)
 
 
 def policies_to_read(before: Sessions, after: Sessions) -> list[str]:

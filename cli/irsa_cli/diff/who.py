@@ -139,7 +139,8 @@ def _moves(of: _Change, pods: Sequence[Mapping[_Cell, bool | None]], compared: C
     if compared is None:
         return False
     those = (arn for arn, issuer in compared.issuers.items() if _may_be_one(cell.where, issuer))
-    return any(of.answer(cell.subject).given for arn in those if (of := compared.sides[at].grants(arn)))
+    several = map(compared.sides[at].grants, those)
+    return any(each.answer(cell.subject).given for each in several if each)
 
 
 def _may_be_one(cluster: str, issuer: str) -> bool:

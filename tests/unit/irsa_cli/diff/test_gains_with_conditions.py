@@ -215,20 +215,12 @@ def narrowed(chance: random.Random, statements: list[Statement]) -> list[Stateme
     """What is allowed is less, by each of its elements, or what is denied is more."""
     found = []
     for each in statements:
-        kind, denies, condition = chance.randrange(4), each["Effect"] == "Deny", each.get("Condition", {})
+        kind, denies, condition = chance.randrange(3), each["Effect"] == "Deny", each.get("Condition", {})
         fewer = () if denies else ("Action", "Resource")
         if kind == 0:
             other = a_condition(chance, [chance.choice(sorted(KEYS))]).get("Condition", {})
             found.append({**each, "Condition": {} if denies else {**other, **condition}})
         elif kind == 1:
-            values = {
-                name: {key: some[:1] for key, some in keys.items()}
-                if ("Not" in name) is denies and name != "Null"
-                else keys
-                for name, keys in condition.items()
-            }
-            found.append({**each, "Condition": values})
-        elif kind == 2:
             found.append({name: value[:1] if name in fewer else value for name, value in each.items()})
         else:
             found += [each] if denies else []
