@@ -141,16 +141,15 @@ CHANGES: Sequence[Literal["gains", "loses"]] = ("gains", "loses")
 
 
 def _gain(row: Callable[..., Row], role: str, change: Literal["gains", "loses"], gain: Gain) -> Row:
-    is_certain = gain.extent != "cannot tell"
-    words = [role, change if is_certain else f"may {change.removesuffix('s')}"]
-    words += [*(["some of"] if gain.extent == "some" else []), some(gain.actions), "on", some(gain.resources)]
-    words += [f"({'where' if is_certain else 'depends on'} {some(gain.keys)})"] if gain.keys else []
+    words = [role, change if gain.certain else f"may {change.removesuffix('s')}"]
+    words += [some(gain.actions), "on", some(gain.resources)]
+    words += [f"(depends on {some(gain.keys)})"] if gain.keys else []
     is_risky = change == "gains" and is_dangerous(gain.actions, gain.resources)
     return row(
         "permission",
         change,
         " ".join(words),
-        CERTAIN if is_certain else "may",
+        CERTAIN if gain.certain else "may",
         danger=DANGEROUS if is_risky else "",
         actions=gain.actions,
         resources=gain.resources,
@@ -192,21 +191,14 @@ def _open_questions(
     """Yield why what a role may do cannot be told in full; trust policies of other roles may ask for its tags."""
     if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
         yield UNKNOWN
-    # A role that is new, or goes, has nothing beside its policies on which more could depend.
-    stays = NO_PERMITS not in (old, new)
-    is_bounded_otherwise = stays and (old.boundary, old.limits) != (new.boundary, new.limits)
-    has_other_tags = stays and (old.tags != new.tags or bool(new.sessions - old.sessions))
-    attached = (new.attached - new.read) - (old.attached - old.read)
-    # What was detached may have denied something.
-    detached = old.attached - new.attached - old.read if stays and (new.documents or new.attached) else frozenset()
-    is_limited = is_bounded_otherwise and old.boundary
-    depending = new.attached - new.read if is_limited or has_other_tags else frozenset()
-    unread = {*attached, *detached, *depending}
-    limiting = (old, new) if is_bounded_otherwise else (new,) if has_other_tags else ()
-    unread |= {each.boundary for each in limiting if isinstance(each.limits, Unknown)}
+    # A role that goes gains nothing, and one that is new has had nothing.
+    there = [side for side in (old, new) if side is not NO_PERMITS and new is not NO_PERMITS]
+    unread = {arn for side in there for arn in side.attached - side.read}
+    unread |= {side.boundary for side in there if isinstance(side.limits, Unknown)}
     for arn in sorted(unread):
         policy = f"policy {named(arn)}" if known_arn(arn) else f"a policy {arn.partition(UNNAMED)[0]}"
         yield f"{policy} was not read{f': {why}' if (why := not_read.get(arn)) else ''}"
+    has_other_tags = len(there) > 1 and (old.tags != new.tags or bool(new.sessions - old.sessions))
     # A session of EKS Pod Identity has tags of its own, one of IRSA has none.
     asking = (*old.known, *new.known, old.limits, new.limits)
     if has_other_tags and (of_trusts() or any(map(asks_for_tags, asking))):

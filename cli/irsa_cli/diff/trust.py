@@ -123,13 +123,6 @@ class Compared(NamedTuple):
     issuers: Mapping[str, str] = {}
     sides: Sequence[Side] = ()
 
-    @property
-    def role(self) -> Role:
-        """The role afterwards, or the one that is gone."""
-        found = self.roles[1] or self.roles[0]
-        assert found
-        return found
-
 
 @functools.lru_cache(maxsize=4)
 def own_roles(sessions: Sessions) -> dict[str, Role]:

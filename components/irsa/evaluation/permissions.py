@@ -43,14 +43,6 @@ class Request(NamedTuple):
     possible: int
 
 
-class Included(NamedTuple):
-    """The statements that have all of what patterns match for certain; all of it, or may; and some of it, or may."""
-
-    certain: int
-    possible: int
-    some: int
-
-
 @dataclass(frozen=True, eq=False)
 class Having:
     """The statements that have a pattern: those of the opposites, and by pattern where least, or most, is included."""
@@ -59,29 +51,14 @@ class Having:
     least: dict[str, int]
     most: dict[str, int]
 
-    def including(
-        self, is_matched: Callable[[str], object], may_be_matched: Callable[[str], object] | None = None
-    ) -> Included:
-        """Return which statements include something.
-
-        Args:
-            is_matched: Whether a pattern matches all of it.
-            may_be_matched: Whether a pattern matches some of it; the same by default.
-        """
+    def including(self, is_matched: Callable[[str], object]) -> tuple[int, int]:
+        """Return which statements include something, for certain and perhaps, by whether a pattern matches it."""
         # Statements share most of their patterns: each is asked about once.
-        (all_least, some_least), (all_most, some_most) = (
-            [
-                functools.reduce(int.__or__, (having[pattern] for pattern in filter(each, having)), 0)
-                for each in (is_matched, may_be_matched or is_matched)
-            ]
+        certain, possible = (
+            functools.reduce(int.__or__, (having[pattern] for pattern in filter(is_matched, having)), 0)
             for having in (self.least, self.most)
         )
-        negated = self.negated
-        return Included(
-            all_least & ~negated | negated & ~some_least,
-            all_most & ~negated | negated & ~some_most,
-            some_most & ~negated | negated & ~all_most,
-        )
+        return certain ^ self.negated, possible ^ self.negated
 
 
 # The roles of one add-on have the same actions.
@@ -123,9 +100,14 @@ class Permissions:
         """
         return self._on(self._of_action(action), resource.translate(TO_PLAIN))
 
+    def applying(self, action: str, resource: str) -> Iterator[PermissionStatement]:
+        """Yield the statements that apply to an action on a resource, or may."""
+        _, possible = self.having("resources").including(functools.partial(matches, resource.translate(TO_PLAIN)))
+        return self.statements_at(self._of_action(action).possible & possible)
+
     def _on(self, request: Request, resource: str) -> bool | None:
-        certain, _, some = self.having("resources").including(functools.partial(matches, resource))
-        return self.decision(request._replace(certain=request.certain & certain, possible=request.possible & some))
+        certain, possible = self.having("resources").including(functools.partial(matches, resource))
+        return self.decision(request._replace(certain=request.certain & certain, possible=request.possible & possible))
 
     def everywhere(self, action: str, arns: Collection[str], alone: int | None = None) -> bool:
         """Return whether an action is, for certain, given on every resource of one of its types, but for exceptions.
@@ -157,8 +139,8 @@ class Permissions:
         # IAM ignores the letter case of actions.
         name = action.lower()
         if name not in self._of_actions:
-            certain, _, some = self.having("actions").including(lambda pattern: matches(name, pattern.lower()))
-            self._of_actions[name] = Request("", certain, some)
+            of_action = self.having("actions").including(lambda pattern: matches(name, pattern.lower()))
+            self._of_actions[name] = Request("", *of_action)
         return self._of_actions[name]
 
     def having(self, element: Element) -> Having:

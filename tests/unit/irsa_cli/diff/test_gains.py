@@ -19,32 +19,32 @@ STAR = ("*",)
 @pytest.mark.parametrize(
     ("before", "after", "gained"),
     [
-        ([allow("s3:Get*")], [allow("s3:*")], [Gain(("s3:*",), STAR, "some")]),
+        ([allow("s3:Get*")], [allow("s3:*")], [Gain(("s3:*",), STAR, True)]),
         # Resources are of one letter case: one gain says nothing of the other.
         (
             [],
             [allow("s3:Get*", "arn:aws:s3:::A/*"), allow("s3:GetObject", "arn:aws:s3:::a/*")],
             [
-                Gain(("s3:Get*",), ("arn:aws:s3:::A/*",), "all"),
-                Gain(("s3:GetObject",), ("arn:aws:s3:::a/*",), "all"),
+                Gain(("s3:Get*",), ("arn:aws:s3:::A/*",), True),
+                Gain(("s3:GetObject",), ("arn:aws:s3:::a/*",), True),
             ],
         ),
         # An action without resource types is on `*`.
-        ([allow("*", "arn:*")], [allow("*")], [Gain(STAR, STAR, "some")]),
+        ([allow("*", "arn:*")], [allow("*")], [Gain(STAR, STAR, True)]),
         (
             [allow("s3:GetObject", "*", **under(StringEquals={"aws:RequestTag/a": "b"}))],
             [allow("s3:GetObject")],
-            [Gain(("s3:GetObject",), STAR, "cannot tell", ("aws:RequestTag/a",))],
+            [Gain(("s3:GetObject",), STAR, False, ("aws:RequestTag/a",))],
         ),
         # A condition that every request meets is none; one that the caller can meet is one.
         ([allow("s3:*", **under(StringLike={"aws:PrincipalArn": "*"}))], [allow("s3:*")], []),
         (
             [],
             [allow("s3:*", **under(StringEquals={"aws:SourceVpc": "vpc-1"}))],
-            [Gain(("s3:*",), STAR, "all", ("aws:SourceVpc",))],
+            [Gain(("s3:*",), STAR, False, ("aws:SourceVpc",))],
         ),
-        ([allow("s3:*", SECRET)], [allow("s3:*", SECRET)], [Gain(("s3:*",), STAR, "cannot tell")]),
-        ([], [allow("s3:*", "arn:aws:s3:::b/${*}")], [Gain(("s3:*",), ("arn:aws:s3:::b/${*}",), "all")]),
+        ([allow("s3:*", SECRET)], [allow("s3:*", SECRET)], [Gain(("s3:*",), STAR, False)]),
+        ([], [allow("s3:*", "arn:aws:s3:::b/${*}")], [Gain(("s3:*",), ("arn:aws:s3:::b/${*}",), True)]),
     ],
 )
 def test_what_is_gained(before: list[Any], after: list[Any], gained: list[Gain]) -> None:
@@ -105,5 +105,5 @@ def test_a_wildcard_stands_for_the_colons_of_an_arn(allowed: str, denied: str) -
         gives([document(wide, {**narrow, "Effect": "Deny", "Resource": denied})]),
         gives([document(wide)]),
     )
-    assert [(each.resources, each.extent) for each in gains(before, after)] == [((denied,), "all")]
-    assert not any(each.extent == "all" for each in gains(after, gives([document(wide, narrow)])))
+    assert [(each.resources, each.certain) for each in gains(before, after)] == [((denied,), True)]
+    assert not any(each.certain for each in gains(after, gives([document(wide, narrow)])))

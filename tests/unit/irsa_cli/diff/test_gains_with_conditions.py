@@ -181,9 +181,9 @@ def test_no_gain_is_silent(seed: int) -> None:
             named = [each for each in found if matching(each, action, resource)]
             assert named or not any(new and not old for old, new in zip(had, has, strict=True)), (before, after)
             for each in named:
-                # All of it, where its keys are so: nothing of it was there.
-                assert each.extent != "all" or not any(had), (each, before, after)
-                assert each.extent != "all" or each.keys or all(has), (each, before, after)
+                # One that no pattern has is gained, or nothing is told for certain.
+                exact = not {*"*?$"} & {*"".join((*each.actions, *each.resources))}
+                assert not (each.certain and exact) or (all(has) and not all(had)), (each, before, after)
 
 
 # --- what gives nobody more ------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ SAME = role(ONE)
         ([changed(document(*ONE["Statement"], OTHERS), ONE)], "- other principals: my-role trusts fewer than before"),
         ([update(SAME, SAME), create(inline(statement()))], "+ dangerous: my-role gains * on *"),
         ([update(SAME, SAME), create(inline(statement("s3:GetObject", "*", Condition=IP)))],
-         "+ my-role gains s3:GetObject on * (where aws:SourceIp)"),
+         "~ my-role may gain s3:GetObject on * (depends on aws:SourceIp)"),
         ([step("replace", SAME, SAME)], "~ replace: Role my-role"),
     ],
 )  # fmt: skip
