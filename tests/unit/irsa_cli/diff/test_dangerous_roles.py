@@ -129,15 +129,6 @@ def test_a_managed_policy_that_stays_is_read(action: str, stops: bool, diff_json
     assert diff_json(*steps, managed={READ_ONLY: document(statement(action))}, gate="dangerous")["good"] is not stops
 
 
-def test_by_an_association(diff_json: DiffJson) -> None:
-    both = document({"Effect": "Allow", "Principal": PODS, "Action": ["sts:AssumeRole", "sts:TagSession"]})
-    here = update(role(both), role(both))
-    administrator = update(inline(statement()), inline(statement()))
-    found = diff_json(here, administrator, create(association("new")), gate="dangerous")
-
-    assert dangerous(found) == ["web/new"]
-
-
 X, Y = (f"arn:aws:iam::{OTHER_ACCOUNT}:role/{name}" for name in "xy")
 
 
@@ -222,18 +213,6 @@ def test_a_role_that_nobody_knows_has_the_name_of_a_harmless_one(diff_json: Diff
     harmless = create({**role(TWO, "app"), "inputs": {"assumeRolePolicy": TWO, "namePrefix": "app-"}})
     unknown = {**association("new", roleArn=UNKNOWN), "parent": f"urn:pulumi:dev::irsa::my:index:App${COMPONENT}::app"}
     assert "web/new" in dangerous(diff_json(harmless, create(unknown), gate="dangerous"))
-
-
-def test_a_trust_policy_that_is_not_known(diff_json: DiffJson) -> None:
-    secret = role(ONE)
-    found = diff_json(
-        update(secret, {**secret, "inputs": {**secret["inputs"], "assumeRolePolicy": SECRET}}),
-        update(READS, READS),
-        gate="dangerous",
-    )
-
-    assert [each["danger"] for each in rows(found, "cannotTell")] == ["may be dangerous"]
-    assert found["exitCode"] == 3
 
 
 @pytest.mark.parametrize("gate", ["gains", "permissions", "dangerous"])

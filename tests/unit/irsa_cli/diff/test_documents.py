@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.irsa_cli.diff.conftest import DiffJson
-from tests.unit.irsa_cli.diff.previews import POLICY, ROLE, SECRET, UNKNOWN, create, resource, role, statement, update
-from tests.world import document, of_tokens
+from tests.unit.irsa_cli.diff.previews import POLICY, ROLE, SECRET, UNKNOWN, resource, statement, update
+from tests.world import document
 
 SETTINGS = "other settings (`pulumi preview --diff`): "
 # https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/resource#SecretSig, with --show-secrets
@@ -49,31 +49,6 @@ SEND = statement("sqs:SendMessage")
 def lines(diff_json: DiffJson, before: Any, after: Any) -> list[str]:
     both = (resource(POLICY, "x", {"policy": each}) for each in (before, after))
     return [line for each in diff_json(update(*both))["rows"] if each["kind"] == "document" for line in each["details"]]
-
-
-def test_what_differs_of_a_statement(diff_json: DiffJson) -> None:
-    other = {**READ, "Sid": "Other", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::a/*"}
-
-    assert lines(diff_json, document(SEND, READ), document(other, SEND)) == [
-        " Allow",
-        "-  Action: s3:GetObject",
-        "+  Action: s3:ListBucket",
-        "   Resource: arn:aws:s3:::a/*",
-        "-  Resource: arn:aws:s3:::b/*",
-    ]
-
-
-def test_conditions_of_a_trust_policy_have_short_names(diff_json: DiffJson) -> None:
-    host = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
-    claims = {f"{host}:sub": "a", "oidc.example.org:sub": "b"}
-    trusted = of_tokens(f"arn:aws:iam::111122223333:oidc-provider/{host}", {"StringEquals": claims})
-    (found,) = (each for each in diff_json(create(role(document(trusted))))["rows"] if each["kind"] == "document")
-
-    assert found["sentence"] == "role my-role: trust policy"
-    assert [each[1:].strip() for each in found["details"][2:4]] == [
-        "Condition StringEquals sub: a",
-        "Condition StringEquals oidc.example.org:sub: b",
-    ]
 
 
 def test_what_means_the_same_is_no_change(diff_json: DiffJson) -> None:

@@ -2,53 +2,15 @@
 
 import json
 import string
-from typing import Any
 
 import pytest
 
 from irsa.evaluation.permissions import gives
-from irsa.rules.unknown import SECRET
-from irsa_cli.diff.gains import Gain, gains
+from irsa_cli.diff.gains import gains
 from tests.unit.irsa.evaluation.identity_policies import allow, under
 from tests.world import document
 
 OBJECT = ["arn:${Partition}:s3:::${BucketName}/${ObjectName}"]
-STAR = ("*",)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "gained"),
-    [
-        ([allow("s3:Get*")], [allow("s3:*")], [Gain(("s3:*",), STAR, True)]),
-        # Resources are of one letter case: one gain says nothing of the other.
-        (
-            [],
-            [allow("s3:Get*", "arn:aws:s3:::A/*"), allow("s3:GetObject", "arn:aws:s3:::a/*")],
-            [
-                Gain(("s3:Get*",), ("arn:aws:s3:::A/*",), True),
-                Gain(("s3:GetObject",), ("arn:aws:s3:::a/*",), True),
-            ],
-        ),
-        # An action without resource types is on `*`.
-        ([allow("*", "arn:*")], [allow("*")], [Gain(STAR, STAR, True)]),
-        (
-            [allow("s3:GetObject", "*", **under(StringEquals={"aws:RequestTag/a": "b"}))],
-            [allow("s3:GetObject")],
-            [Gain(("s3:GetObject",), STAR, False, ("aws:RequestTag/a",))],
-        ),
-        # A condition that every request meets is none; one that the caller can meet is one.
-        ([allow("s3:*", **under(StringLike={"aws:PrincipalArn": "*"}))], [allow("s3:*")], []),
-        (
-            [],
-            [allow("s3:*", **under(StringEquals={"aws:SourceVpc": "vpc-1"}))],
-            [Gain(("s3:*",), STAR, False, ("aws:SourceVpc",))],
-        ),
-        ([allow("s3:*", SECRET)], [allow("s3:*", SECRET)], [Gain(("s3:*",), STAR, False)]),
-        ([], [allow("s3:*", "arn:aws:s3:::b/${*}")], [Gain(("s3:*",), ("arn:aws:s3:::b/${*}",), True)]),
-    ],
-)
-def test_what_is_gained(before: list[Any], after: list[Any], gained: list[Gain]) -> None:
-    assert gains(gives([document(*before)]), gives([document(*after)])) == tuple(gained)
 
 
 NASTY = {

@@ -31,7 +31,6 @@ from tests.unit.irsa_cli.diff.previews import (
     trust,
     update,
     with_inputs,
-    without_outputs,
 )
 from tests.world import PODS, document, of_pods
 
@@ -237,14 +236,6 @@ def test_an_issuer_that_ends_as_another_ones_arn(diff_json: DiffJson) -> None:
 
     issuers = [[each["where"] for each in rows(found, side)] for side in ("gains", "loses")]
     assert issuers == [[EKS[0]], [f"{EVIL}/x:oidc-provider/{EKS[0]}"]]
-
-
-def test_providers_of_one_issuer_in_two_aws_accounts(diff_json: DiffJson) -> None:
-    """The attack: before, another AWS account's provider, of which STS takes nothing; the role's own is not known."""
-    sides = [trusting(of_provider(f"arn:aws:iam::{number}:oidc-provider/{EVIL}")) for number in (OTHER, ONE)]
-    found = diff_json(step("update", *map(without_outputs, sides)))
-
-    assert [each["where"] for each in rows(found, "gains")] == [EVIL]
 
 
 def test_an_aws_account_that_a_trust_policy_made_up(diff_json: DiffJson) -> None:

@@ -14,7 +14,6 @@ from irsa.rules.policies import chaining_policy
 from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
-    ASSOCIATION,
     CLUSTER,
     ROLE_ARN,
     UNKNOWN,
@@ -28,7 +27,6 @@ from tests.unit.irsa_cli.diff.previews import (
     step,
     trust,
     update,
-    urn,
     with_inputs,
 )
 from tests.world import PODS, document, of_pods
@@ -77,41 +75,6 @@ def test_an_association(steps: Any, state: Any, gains: Any, loses: Any, diff_jso
 
     assert [by_pod_identity(of_rights, each) for each in ("gains", "loses")] == [gains, loses]
     assert len([each for each in of_rights["rows"] if each["kind"] in {"session", "principals"}]) == len(gains + loses)
-
-
-def test_the_same_name_in_another_cluster_gains(diff_json: DiffJson) -> None:
-    """The attack: who is trusted in one cluster is let in from another one, where anybody may have that name."""
-    other = {**association(clusterName="other-cluster", region="us-east-1"), "urn": urn(ASSOCIATION, "app@other")}
-    of_rights = diff_json(create(other), changed(document(OIDC), document(OIDC, PODS)))
-
-    cluster = CLUSTER.replace("us-west-2", "us-east-1").replace("my-", "other-")
-    assert ("web/app", "my-role", cluster) in by_pod_identity(of_rights, "gains")
-
-
-def test_a_pattern_that_goes_is_kept_by_who_has_an_association(diff_json: DiffJson) -> None:
-    before, after = document(trust("web:*")["Statement"][0], pods()), document(pods())
-    of_rights = diff_json(changed(before, after), state=[role(before), association()])
-
-    assert [(each["who"], each["way"]) for each in rows(of_rights, "loses")] == [("web/*", "irsa")]
-
-
-def test_who_gains_by_an_association_and_not_by_a_wider_pattern(diff_json: DiffJson) -> None:
-    """The attack: a Deny takes a namespace out of all who gain, and hides who gains by an association there."""
-    deny = {**trust("web:*")["Statement"][0], "Effect": "Deny"}
-    after = document(trust("w*:*")["Statement"][0], deny, pods())
-    gains = rows(diff_json(changed(document(OIDC, deny), after), create(association())), "gains")
-
-    assert {(each["who"], each["way"]) for each in gains} == {("w*/*", "irsa"), ("web/app", "podIdentity")}
-
-
-@pytest.mark.parametrize("patterns", [1, 20])
-def test_an_association_is_told_where_patterns_combine_too_much(patterns: int, diff_json: DiffJson) -> None:
-    """The attack: a statement for tokens that is too much to follow, beside an association that gives the role."""
-    wide = trust(*(f"*{chr(97 + n)}*{chr(98 + n)}*:*{chr(99 + n)}*" for n in range(patterns)))["Statement"][0]
-    before, after = document(wide, pods()), document({**wide, "Sid": "x"}, pods())
-    of_rights = diff_json(changed(before, after), create(ONE), state=[role(before)])
-
-    assert APP in [*by_pod_identity(of_rights, "gains"), *by_pod_identity(of_rights, "mayGain")]
 
 
 UNKNOWN_CONDITION = {"StringLike": {"aws:SourceOrgID": "o-example"}}
