@@ -75,7 +75,8 @@ class Side(NamedTuple):
             ):
                 ids = frozenset(f"{arn} {one}" for arn in arns for one in self.client_ids.get(arn, ()))
                 # A policy variable is one in the newer version alone.
-                found[f"{self.parsed[0]} {said}", ids] = each
+                version = self.parsed[0] if PODS in each.principals and "${" in said else ""
+                found[f"{version}{said}", ids] = each
         return found
 
 

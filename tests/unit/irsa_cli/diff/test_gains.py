@@ -33,8 +33,7 @@ ARNS = ["aws:PrincipalArn", "aws:SourceArn"]
 SETS = ["aws:TagKeys", "aws:CalledVia"]
 BOOLS = ["aws:SecureTransport"]
 IPS = ["aws:SourceIp"]
-DATES, NUMBERS = ["aws:CurrentTime", "aws:TokenIssueTime"], ["aws:EpochTime", "aws:MultiFactorAuthAge"]
-PRESENT = ["aws:CurrentTime", "aws:EpochTime", "aws:PrincipalArn", "aws:PrincipalTag/team", "aws:userid"]
+PRESENT = ["aws:PrincipalArn", "aws:PrincipalTag/team", "aws:userid"]
 # Operators, what policies ask for, and what requests have: all that the patterns can tell apart.
 WORDS = ["StringEquals", "StringLike", "StringNotEquals", "StringNotLike", "StringEqualsIgnoreCase"]
 A, AB = (f"arn:aws:sqs:eu-west-1:111122223333:{name}" for name in ("a", "ab"))
@@ -54,13 +53,6 @@ KINDS: Sequence[tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[Sequ
     ),
     (BOOLS, ["Bool"], ["true", "false"], [["true"], ["false"]]),
     (IPS, ["IpAddress", "NotIpAddress"], ["10.0.0.0/8", "10.1.0.0/16"], [["10.1.0.1"], ["10.2.0.1"], ["192.0.2.1"]]),
-    (
-        DATES,
-        ["DateGreaterThan"],
-        ["2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"],
-        [[f"{year}-06-01T00:00:00Z"] for year in (2025, 2026, 2027)],
-    ),
-    (NUMBERS, ["NumericLessThan", "NumericEquals"], ["10", "20"], [["5"], ["10"], ["15"]]),
 ]
 KEYS = {key: (operators, wanted, found) for keys, operators, wanted, found in KINDS for key in keys}
 ACTIONS = ["s3:GetObject", "s3:PutObject", "iam:PassRole"]
