@@ -40,7 +40,6 @@ CLUSTERS = tuple(
     for region, number in (("us-west-2", ONE), ("us-east-1", ONE), ("us-west-2", OTHER))
 )
 EKS = tuple(f"oidc.eks.{arn.split(':')[3]}.amazonaws.com/id/EXAMPLE{n}" for n, arn in enumerate(CLUSTERS))
-ISSUER_OF = dict(zip(CLUSTERS, EKS, strict=True))
 EVIL = "evil.example.com"
 ROLES = tuple(f"arn:aws:iam::{number}:role/app" for number in (ONE, OTHER))
 SUBJECTS = ("default:app", "other:app")
@@ -125,19 +124,19 @@ def role(arn: str, statements: Iterable[Token | Pods], name: str = "app") -> dic
     return {**found, "outputs": outputs}
 
 
-def association(each: Pods, role_arn: str, issuer: str, **more: Any) -> dict[str, Any]:
-    """Return an association that exists; its logical name calls an issuer the cluster's."""
+def association(each: Pods, role_arn: str, **more: Any) -> dict[str, Any]:
+    """Return an association that exists."""
     _, _, _, region, number, cluster = each.cluster.split(":")
     namespace, name = each.subject.split(":")
     place = {"clusterName": "prod", "region": region, "namespace": namespace, "serviceAccount": name}
     inputs = {**place, "roleArn": role_arn}
-    logical_name = f"{number}-{region}-{namespace}/{name}@{issuer}"
+    logical_name = f"{number}-{region}-{namespace}/{name}"
     found = resource(ASSOCIATION, logical_name, {**inputs, **more}, number, provider=provider(number))
     arn = f"arn:aws:eks:{region}:{number}:podidentityassociation/{cluster.partition('/')[2]}/a-{namespace}"
     return {**found, "outputs": {"associationArn": arn}}
 
 
-def steps(before: World, after: World, called: Mapping[Pods, str]) -> list[Any]:
+def steps(before: World, after: World) -> list[Any]:
     """Return a preview's steps; what stays has one, too, as with another tag: the file alone is read.
 
     In each AWS account, another role exists: the engine knows which account a provider leads to by what it created.
@@ -148,7 +147,7 @@ def steps(before: World, after: World, called: Mapping[Pods, str]) -> list[Any]:
         found.append(change(old, new))
     for pods in dict.fromkeys((*before.associations, *after.associations)):
         old, new = (
-            association(pods, each.associations[pods], called[pods]) if pods in each.associations else None
+            association(pods, each.associations[pods]) if pods in each.associations else None
             for each in (before, after)
         )
         found.append(change(old, new))
@@ -179,12 +178,9 @@ WORLDS = st.builds(
     st.fixed_dictionaries({}, optional={arn: st.frozensets(STATEMENTS, max_size=4) for arn in ROLES}),
     st.fixed_dictionaries({}, optional={each: st.sampled_from(roles_of(each)) for each in ALL_PODS}),
 ).map(lambda each: each._replace(associations={p: r for p, r in each.associations.items() if r in each.trust}))
-# What the stack calls the issuer of a cluster.
-CALLED = st.fixed_dictionaries({each: st.sampled_from((*EKS, EVIL)) for each in ALL_PODS})
 WEST = CLUSTERS[0]
 APP = Pods(WEST, "default:app")
 BY_PODS = World({ROLES[0]: frozenset({APP})}, {APP: ROLES[0]})
-CALLED_RIGHT = {each: ISSUER_OF[each.cluster] for each in ALL_PODS}
 
 
 def and_token(world: World, issuer: str) -> World:
@@ -192,14 +188,12 @@ def and_token(world: World, issuer: str) -> World:
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@example(BY_PODS, and_token(BY_PODS, EKS[1]), CALLED_RIGHT)
-@example(BY_PODS, and_token(BY_PODS, EVIL), {**CALLED_RIGHT, APP: EVIL})
-@given(WORLDS, WORLDS, CALLED)
-def test_what_diff_says_is_after_without_before(
-    diff_json: DiffJson, before: World, after: World, called: Mapping[Pods, str]
-) -> None:
+@example(BY_PODS, and_token(BY_PODS, EKS[1]))
+@example(BY_PODS, and_token(BY_PODS, EVIL))
+@given(WORLDS, WORLDS)
+def test_what_diff_says_is_after_without_before(diff_json: DiffJson, before: World, after: World) -> None:
     """The attack: a right is hidden behind one of another issuer, region or AWS account that has the same name."""
-    found = diff_json(*steps(before, after, called))
+    found = diff_json(*steps(before, after))
     had, has = map(sessions, (before, after))
 
     gains, loses = told(rows(found, "gains")), told(rows(found, "loses"))
@@ -244,7 +238,7 @@ def test_an_aws_account_that_a_trust_policy_made_up(diff_json: DiffJson) -> None
     elsewhere = of_provider(f"arn:aws:iam::{OTHER}:oidc-provider/{EVIL}")["Statement"]
     by_account = {**PODS, "Condition": {"StringEquals": {"aws:SourceAccount": ONE}}}
     new = trusting(document(*elsewhere, by_account))
-    one = {**association(here, UNKNOWN, EKS[0]), "propertyDependencies": {"roleArn": [new["urn"]]}}
+    one = {**association(here, UNKNOWN), "propertyDependencies": {"roleArn": [new["urn"]]}}
     found = diff_json(create(new), create(one))
 
     told_ones = [*rows(found, "gains"), *rows(found, "mayGain")]
@@ -315,7 +309,7 @@ def test_a_policy_that_was_not_attached_yet(diff_json: DiffJson) -> None:
 def test_an_association_is_of_the_role_of_its_arn(diff_json: DiffJson) -> None:
     """The attack: the ARN of an administrator's role, computed from an output of a role that refuses EKS."""
     arn = f"arn:aws:iam::{ONE}:role/admin"
-    one = {**association(APP, arn, EKS[0]), "propertyDependencies": {"roleArn": [HERE["urn"]]}}
+    one = {**association(APP, arn), "propertyDependencies": {"roleArn": [HERE["urn"]]}}
     found = diff_json(change(HERE, HERE), create(one))
 
     assert [each["roleArn"] for each in rows(found, "mayGain")] == [arn]
@@ -324,7 +318,7 @@ def test_an_association_is_of_the_role_of_its_arn(diff_json: DiffJson) -> None:
 def test_associations_of_which_the_cluster_is_not_known(diff_json: DiffJson) -> None:
     """The attack: the region is that of a provider, which no preview has: the name of both clusters is the same."""
     arn = f"arn:aws:iam::{ONE}:role/admin"
-    ones = [association(Pods(cluster, "default:app"), arn, EKS[0], region="") for cluster in CLUSTERS[:2]]
+    ones = [association(Pods(cluster, "default:app"), arn, region="") for cluster in CLUSTERS[:2]]
     found = diff_json(*map(create, ones))
 
     assert [each["where"] for each in rows(found, "mayGain")] == ["prod", "prod"]
