@@ -27,6 +27,10 @@ ELSEWHERE = "no role of the stack has this policy both before and afterwards: `i
 SESSION_POLICY = "the session policy of"
 
 
+# Cluster, service account, whether there are session tags, and the session policy.
+Session = tuple[str, str, bool, Any]
+
+
 class Permits(NamedTuple):
     """What decides what a role may do.
 
@@ -36,7 +40,7 @@ class Permits(NamedTuple):
         boundary: ARN of its permissions boundary; empty without one.
         limits: The document of that; None without one.
         tags: Its tags.
-        sessions: Who has sessions of it by EKS Pod Identity, and whether these have tags; and that tokens have some.
+        sessions: Who has sessions of it by EKS Pod Identity, and that tokens have some.
         read: Those of the policies of others that were read.
     """
 
@@ -45,7 +49,7 @@ class Permits(NamedTuple):
     boundary: str = ""
     limits: Document | None = None
     tags: Mapping[str, Any] = {}
-    sessions: frozenset[tuple[str, str, bool]] = frozenset()
+    sessions: frozenset[Session] = frozenset()
     read: frozenset[str] = frozenset()
 
     @property
@@ -65,15 +69,15 @@ NO_PERMITS = Permits()
 def permits(sessions: Sessions, own: Set[str]) -> dict[str, Permits]:
     """Return what decides what each role may do, by ARN; the managed policies of the stack are its own."""
     documents = sessions.documents
-    by_pods: dict[str, set[tuple[str, str, bool]]] = {}
+    by_pods: dict[str, set[Session]] = {}
     for each in (one for those in sessions.world.associations.values() for one in those):
         # The session of a target role has the tags of the first one, too.
         for arn in each.role_arns:
-            by_pods.setdefault(arn, set()).add((each.cluster_arn, each.subject, each.session_tags))
+            by_pods.setdefault(arn, set()).add((each.cluster_arn, each.subject, each.session_tags, each.policy))
     found = {}
     for arn, role in sessions.roles.items():
         trusted = allowed_principals(sessions.policies[arn].parsed[1]) if arn in sessions.policies else ()
-        tokens = [("a token", "", False)] if any(type_ == "Federated" for type_, _ in trusted) else []
+        tokens = [("a token", "", False, "")] if any(type_ == "Federated" for type_, _ in trusted) else []
         others, boundary = frozenset(role.attached_policies) - own, role.permissions_boundary
         unread = CHANGES_UNREAD if boundary == OTHER_UNKNOWN else UNREAD
         found[arn] = Permits(
@@ -111,11 +115,9 @@ def permission_rows(
     """
     before, after = both
     compared: dict[str, tuple[Sequence[Gain], Sequence[Gain]]] = {}
-    limited = _session_policies(before, after)
     of_trusts = functools.cache(lambda: any(asks_for_tags(each.trust) for one in both for each in one.roles.values()))
     changed = changed_permits(*permitted)
-    for arn in sorted({*changed, *limited}):
-        old, new = changed.get(arn, (NO_PERMITS, NO_PERMITS))
+    for arn, (old, new) in changed.items():
         row = functools.partial(Row, role=role_name(arn), role_arn=known_arn(arn))
         sides = [(side.known, side.boundary_document) for side in (old, new)]
         # The roles of one add-on often say the same.
@@ -131,8 +133,8 @@ def permission_rows(
                 said_ = f"{text(arn)} {change} {'policy' if len(arns) == 1 else 'policies'} {some(arns)}"
                 yield row("permission", change, said_, danger=DANGEROUS if is_risky else "", policies=arns)
         sessions = after if arn in after.roles else before
-        reasons = [sessions.problems[arn]] if arn in changed and sessions.roles[arn].trust is NOT_THERE else []
-        reasons += [*_open_questions(old, new, of_trusts, not_read), *limited.get(arn, ())]
+        reasons = [sessions.problems[arn]] if sessions.roles[arn].trust is NOT_THERE else []
+        reasons += _open_questions(old, new, of_trusts, not_read)
         if reasons:
             yield row("permission", "changes", f"what {text(arn)} may do", CANNOT_TELL, reasons)
 
@@ -174,17 +176,6 @@ def policies_of_no_role(before: Sessions, after: Sessions) -> Iterator[Row]:
             yield Row("permission", "changes", said, CANNOT_TELL, [ELSEWHERE], role=name, role_arn=known_arn(arn))
 
 
-def _session_policies(before: Sessions, after: Sessions) -> dict[str, list[str]]:
-    """Return why the session policies of associations are an open question, by the ARN of their role."""
-    new = {(each.cluster_arn, each.subject): each for those in after.world.associations.values() for each in those}
-    found: dict[str, list[str]] = {}
-    for old in (each for those in before.world.associations.values() for each in those if each.policy):
-        there = new.get((old.cluster_arn, old.subject))
-        if there and there.policy != old.policy:
-            found.setdefault(old.role_arn, []).append(f"{SESSION_POLICY} {named(str(old))} changes or is removed")
-    return found
-
-
 def _open_questions(
     old: Permits, new: Permits, of_trusts: Callable[[], bool], not_read: Mapping[str, str]
 ) -> Iterator[str]:
@@ -203,6 +194,10 @@ def _open_questions(
     asking = (*old.known, *new.known, old.limits, new.limits)
     if has_other_tags and (of_trusts() or any(map(asks_for_tags, asking))):
         yield TAGS_CHANGE
+    policies = {each[:2]: each[3] for each in new.sessions}
+    for cluster, subject, _, policy in sorted(old.sessions, key=str):
+        if policy and policies.get((cluster, subject), policy) != policy:
+            yield f"{SESSION_POLICY} {named(subject.replace(':', '/', 1))} changes or is removed"
 
 
 def asks_for_tags(document: Document | None) -> bool:
