@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
 
 import json
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -43,6 +44,10 @@ EKS = tuple(f"oidc.eks.{arn.split(':')[3]}.amazonaws.com/id/EXAMPLE{n}" for n, a
 EVIL = "evil.example.com"
 ROLES = tuple(f"arn:aws:iam::{number}:role/app" for number in (ONE, OTHER))
 SUBJECTS = ("default:app", "other:app")
+ACTIONS, ON = ["s3:GetObject", "s3:PutObject", "sqs:SendMessage"], ["arn:aws:s3:::a", "arn:aws:s3:::b"]
+# Statements of a policy.
+LONGEST = 3
+SHARED = f"arn:aws:iam::{ONE}:policy/shared"
 
 
 class Token(NamedTuple):
@@ -60,16 +65,41 @@ class Pods(NamedTuple):
     subject: str
 
 
+class Statement(NamedTuple):
+    """A statement of a policy; with a condition, the request decides whether it applies."""
+
+    effect: str
+    action: str
+    on: str
+    condition: bool
+
+    @property
+    def written(self) -> dict[str, Any]:
+        more = {"Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}} if self.condition else {}
+        return statement(self.action, self.on, self.effect, **more)
+
+
+class Role(NamedTuple):
+    """A role: the statements of its trust policy and of its inline policy, and how it has the shared policy."""
+
+    trust: frozenset[Token | Pods]
+    own: tuple[Statement, ...] = ()
+    has_shared: bool = False
+    is_bounded: bool = False
+
+
 class World(NamedTuple):
     """What there is at one time.
 
     Attributes:
-        trust: The statements of each role.
+        roles: The roles, by ARN.
         associations: The role of each service account of a cluster; EKS has one for each.
+        shared: The statements of a managed policy.
     """
 
-    trust: Mapping[str, frozenset[Token | Pods]]
+    roles: Mapping[str, Role]
     associations: Mapping[Pods, str]
+    shared: tuple[Statement, ...] = ()
 
 
 # --- the brute force --------------------------------------------------------------------------------------------------
@@ -81,7 +111,7 @@ def sessions(world: World) -> set[tuple[str, str, str]]:
     STS takes a token of a provider in the role's own AWS account, and EKS associates roles of the cluster's own.
     """
     found = set()
-    for role, statements in world.trust.items():
+    for role, (statements, *_) in world.roles.items():
         account = role.split(":")[4]
         for each in statements:
             if isinstance(each, Token) and each.aws_account == account:
@@ -89,6 +119,21 @@ def sessions(world: World) -> set[tuple[str, str, str]]:
             elif isinstance(each, Pods) and world.associations.get(each) == role:
                 found.add((each.cluster, each.subject, role))
     return found
+
+
+def permissions(world: World, is_met: bool) -> set[tuple[str, str, str]]:
+    """Return what each role may do where the condition is met, or where it is not."""
+
+    def effects(those: Iterable[Statement], action: str, on: str) -> set[str]:
+        applying = (each for each in those if is_met or not each.condition)
+        return {each.effect for each in applying if fnmatchcase(action, each.action) and fnmatchcase(on, each.on)}
+
+    return {
+        (name, action, on)
+        for (name, each), action, on in product(world.roles.items(), ACTIONS, ON)
+        if effects([*each.own, *(world.shared if each.has_shared else ())], action, on) == {"Allow"}
+        and (not each.is_bounded or effects(world.shared, action, on) == {"Allow"})
+    }
 
 
 def told(found: Iterable[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
@@ -136,15 +181,37 @@ def association(each: Pods, role_arn: str, **more: Any) -> dict[str, Any]:
     return {**found, "outputs": {"associationArn": arn}}
 
 
+def shared_policy(world: World) -> dict[str, Any]:
+    written = json.dumps(document(*(each.written for each in world.shared)))
+    return resource(POLICY, "shared", {"name": "shared", "policy": written}, "", outputs={"arn": SHARED})
+
+
+def role_of(arn: str, world: World) -> list[Any]:
+    """Return a role, its inline policy and its attachment, where there are such."""
+    if arn not in world.roles:
+        return [None] * 3
+    each, number = world.roles[arn], arn.split(":")[4]
+    boundary = {"permissionsBoundary": SHARED} if each.is_bounded else {}
+    place: dict[str, Any] = {"component": f"{number}-app", "provider": provider(number)}
+    own = {"role": "app", "name": "x", "policy": json.dumps(document(*(one.written for one in each.own)))}
+    has = resource(ATTACHMENT, number, {"role": "app", "policyArn": SHARED}, **place)
+    return [
+        with_inputs(role(arn, each.trust), **boundary),
+        resource(INLINE, number, own, **place) if each.own else None,
+        has if each.has_shared else None,
+    ]
+
+
 def steps(before: World, after: World) -> list[Any]:
     """Return a preview's steps; what stays has one, too, as with another tag: the file alone is read.
 
     In each AWS account, another role exists: the engine knows which account a provider leads to by what it created.
     """
     found: list[Any] = [change(*[role(arn, (), "there")] * 2) for arn in ROLES]
-    for arn in dict.fromkeys((*before.trust, *after.trust)):
-        old, new = (role(arn, each.trust[arn]) if arn in each.trust else None for each in (before, after))
-        found.append(change(old, new))
+    for arn in dict.fromkeys((*before.roles, *after.roles)):
+        sides = [role_of(arn, each) for each in (before, after)]
+        found += [change(*those) for those in zip(*sides, strict=True) if any(those)]
+    found.append(update(*(shared_policy(each) for each in (before, after))))
     for pods in dict.fromkeys((*before.associations, *after.associations)):
         old, new = (
             association(pods, each.associations[pods]) if pods in each.associations else None
@@ -156,7 +223,7 @@ def steps(before: World, after: World) -> list[Any]:
 
 def change(old: Any, new: Any) -> Any:
     if old and new:
-        return update(old, with_inputs(new, tags={"seen": "yes"}))
+        return update(old, with_inputs(new, tags={"seen": "yes"}) if old["type"] == ROLE else new)
     return step("delete", old) if old else create(new)
 
 
@@ -173,26 +240,44 @@ def roles_of(pods: Pods) -> list[str]:
     return [arn for arn in ROLES if arn.split(":")[4] == pods.cluster.split(":")[4]]
 
 
+OWN_STATEMENTS = st.lists(
+    st.builds(
+        Statement,
+        st.sampled_from(["Allow", "Allow", "Deny"]),
+        st.sampled_from([*ACTIONS, "s3:*", "*"]),
+        st.sampled_from([*ON, "arn:aws:s3:::*", "*"]),
+        st.sampled_from([False, False, True]),
+    ),
+    min_size=1,
+    max_size=LONGEST,
+).map(tuple)
+OF_ROLE = st.builds(Role, st.frozensets(STATEMENTS, max_size=4), OWN_STATEMENTS, st.booleans(), st.booleans())
 WORLDS = st.builds(
     World,
-    st.fixed_dictionaries({}, optional={arn: st.frozensets(STATEMENTS, max_size=4) for arn in ROLES}),
+    st.fixed_dictionaries({ROLES[0]: OF_ROLE}, optional={ROLES[1]: OF_ROLE}),
     st.fixed_dictionaries({}, optional={each: st.sampled_from(roles_of(each)) for each in ALL_PODS}),
-).map(lambda each: each._replace(associations={p: r for p, r in each.associations.items() if r in each.trust}))
+    OWN_STATEMENTS,
+).map(lambda each: each._replace(associations={p: r for p, r in each.associations.items() if r in each.roles}))
 WEST = CLUSTERS[0]
 APP = Pods(WEST, "default:app")
-BY_PODS = World({ROLES[0]: frozenset({APP})}, {APP: ROLES[0]})
+BY_PODS = World({ROLES[0]: Role(frozenset({APP}))}, {APP: ROLES[0]})
 
 
 def and_token(world: World, issuer: str) -> World:
-    return world._replace(trust={ROLES[0]: world.trust[ROLES[0]] | {Token(ONE, issuer, "default:app")}})
+    return world._replace(roles={ROLES[0]: Role(world.roles[ROLES[0]].trust | {Token(ONE, issuer, "default:app")})})
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@example(BY_PODS, and_token(BY_PODS, EKS[1]))
-@example(BY_PODS, and_token(BY_PODS, EVIL))
-@given(WORLDS, WORLDS)
-def test_what_diff_says_is_after_without_before(diff_json: DiffJson, before: World, after: World) -> None:
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(BY_PODS, and_token(BY_PODS, EKS[1]), LONGEST)
+@example(BY_PODS, and_token(BY_PODS, EVIL), LONGEST)
+@given(WORLDS, WORLDS, st.integers(0, LONGEST))
+def test_what_diff_says_is_after_without_before(diff_json: DiffJson, before: World, after: World, goes: int) -> None:
     """The attack: a right is hidden behind one of another issuer, region or AWS account that has the same name."""
+    # Of some roles that stay, one statement goes.
+    if goes < LONGEST:
+        own = {arn: each.own[:goes] + each.own[goes + 1 :] for arn, each in before.roles.items()}
+        stay = {arn: each._replace(own=own.get(arn, each.own)) for arn, each in after.roles.items()}
+        after = after._replace(roles=stay, shared=before.shared)
     found = diff_json(*steps(before, after))
     had, has = map(sessions, (before, after))
 
@@ -207,6 +292,20 @@ def test_what_diff_says_is_after_without_before(diff_json: DiffJson, before: Wor
         other = had if (place, *who) in has else has
         assert [each for each in other if [*each[1:]] == who and each[0].startswith("arn:") != place.startswith("arn:")]
     assert rows(found, "cannotTell") == rows(found, "mayGain") == []
+    # What a role may do is told, or that irsa cannot tell.
+    may, then_may = ([permissions(world, is_met) for is_met in (True, False)] for world in (before, after))
+    undecided = {each["roleArn"] for each in rows(found, "permissionsCannotTell")}
+    more = [each for each in rows(found, "permission") if each["change"] == "gains" and not each["policies"]]
+    for arn, action, on in (then_may[0] - may[0]) | (then_may[1] - may[1]):
+        assert arn in undecided or any(
+            each["roleArn"] == arn
+            and any(fnmatchcase(action.lower(), one.lower()) for one in each["actions"])
+            and any(fnmatchcase(on, one) for one in each["resources"])
+            for each in more
+        )
+    # What it had for certain is no gain.
+    exact = {(each["roleArn"], *each["actions"], *each["resources"]) for each in more}
+    assert not exact & may[0] & may[1]
 
 
 # --- one by one ------------------------------------------------------------------------------------------------------
