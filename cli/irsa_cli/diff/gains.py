@@ -1,27 +1,23 @@
-"""What policies give beyond what others gave, by two bounds of each side.
-
-At most, a side gives what its Allow statements name, less what a Deny without conditions takes away. For certain, it
-gives what Allow statements without conditions name, less whatever a Deny may take away. Gained is what the old side
-does not give even at most; of all else that is new, irsa cannot tell, and names the condition keys that decide.
+"""What policies give beyond what others gave.
 
 Asked are the patterns of Allow statements that no old ones include under the same or fewer conditions, and those for
 what is allowed within a Deny, or beyond a permissions boundary, that limits less: of two patterns the narrower one.
 Whatever is gained is within one of these. `*` matches colons, as IAM has it.
+
+For each, something that nobody names stands for all that it matches: if the old side does not give that, and the new
+one does whatever a request is like, it is gained. Of all else irsa cannot tell, and names the keys that decide.
 """
 
-import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from enum import IntEnum
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from irsa.evaluation.patterns import covers, overlap, widest
-from irsa.evaluation.permission_statements import UNKNOWN, Compared, Element, Included, Names, PermissionStatement
+from irsa.evaluation.permission_statements import UNKNOWN, Compared, Names, PermissionStatement
 from irsa.evaluation.permissions import Permissions
 
 # More pairs of an action and a resource are not asked about: then it can't be told what is gained.
 MOST_PAIRS = 4_000
-Extent = Literal["all", "some", "cannot tell"]
 _TO_WRITTEN = str.maketrans({"\ue000": "${*}", "\ue001": "${?}"})
 # What nobody names.
 _STRANGER = "strangerzq"
@@ -33,76 +29,14 @@ class Gain(NamedTuple):
     Attributes:
         actions: Actions, and patterns of actions.
         resources: Resources, and patterns of resources.
-        extent: Whether all of them are gained, on every one of the resources; some of them for certain; or whether it
-            can't be told if any is.
-        keys: The condition keys and policy variables on which that depends; of what is gained for certain, those of
-            its own conditions.
+        certain: Whether they are gained for certain, but for some that were given before, or are denied.
+        keys: The condition keys and policy variables on which that depends otherwise.
     """
 
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    extent: Extent
+    certain: bool
     keys: tuple[str, ...] = ()
-
-
-class Bound(IntEnum):
-    """How far something is given, whatever a request is like."""
-
-    NOTHING = 0
-    AT_MOST = 1
-    WHERE = 2
-    """All of it is, where conditions and policy variables are as the policies ask."""
-    CERTAIN = 3
-
-
-class _Side:
-    """What one side gives, with its statements of each kind, but those that apply to no request: bits of their indexes.
-
-    Plain ones apply to all requests for what they name; marked ones hold what is not known.
-    """
-
-    def __init__(self, permissions: Permissions) -> None:
-        def bits(is_of: Callable[[PermissionStatement], bool]) -> int:
-            return sum((is_of(each) and not each.never) << index for index, each in enumerate(permissions.statements))
-
-        self.permissions = permissions
-        self.allow = bits(lambda each: each.allows and not each.in_boundary)
-        self.boundary = bits(lambda each: each.allows and each.in_boundary)
-        self.deny = bits(lambda each: not each.allows)
-        self.plain = bits(lambda each: not each.conditions)
-        self.marked = bits(lambda each: each.marked)
-        # Each pattern is asked about with many others.
-        self._including = functools.cache(self._included)
-
-    def _included(self, element: Element, pattern: str, may: Callable[[str, str], bool]) -> Included:
-        read = str.lower if element == "actions" else str
-        return self.permissions.including(
-            element, lambda each: covers(read(each), pattern), lambda each: may(read(each), pattern)
-        )
-
-    def included(self, action: str, resource: str, may: Callable[[str, str], bool]) -> Included:
-        """Return which statements include what two patterns match, all or some of it."""
-        actions, resources = self._including("actions", action, may), self._including("resources", resource, may)
-        return Included(*(one & other for one, other in zip(actions, resources, strict=True)))
-
-    def bound(self, included: Included) -> Bound:
-        """Return how far all that patterns match is given, without a guess at what a request has for a condition."""
-        certain, possible, some = included
-        allows = [self.allow, *([self.boundary] if self.permissions.bounded else [])]
-        if not some & self.deny and all(certain & each & self.plain for each in allows):
-            return Bound.CERTAIN
-        if certain & self.deny & self.plain or not all(some & each for each in allows):
-            return Bound.NOTHING
-        denies = some & self.deny & (self.plain | self.marked)
-        is_all = not denies and all(possible & each & ~self.marked for each in allows)
-        return Bound.WHERE if is_all else Bound.AT_MOST
-
-    def keys(self, included: Included) -> tuple[str, ...]:
-        """Return the condition keys and policy variables on which it depends what is given, as they are written."""
-        allows = (self.allow, self.boundary)
-        limited = [included.some & each for each in allows if not included.certain & each & self.plain]
-        deciding = self.permissions.statements_at(functools.reduce(int.__or__, limited, included.some & self.deny))
-        return tuple(sorted({key for each in deciding for key in each.keys}, key=str.lower))
 
 
 def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
@@ -119,21 +53,50 @@ def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
             pairs = {("*", "*")}
             spelling["*"] = "*"
             break
-    found: dict[tuple[Extent, tuple[str, ...]], dict[str, set[str]]] = {}
-    sides = _Side(before), _Side(after)
+    found: dict[tuple[bool, tuple[str, ...]], dict[str, set[str]]] = {}
     for action, resource in sorted(pairs):
-        if extent := _extent(*sides, action, resource):
-            found.setdefault(extent, {}).setdefault(action, set()).add(resource)
+        is_denied = any(_includes_all(each, action, resource) for each in after.statements if not each.allows)
+        if not is_denied and not _is_given(before, action, resource):
+            found.setdefault(_extent(before, after, action, resource), {}).setdefault(action, set()).add(resource)
     gained: list[Gain] = []
-    for (extent_, keys), of_actions in found.items():
+    for (certain, keys), of_actions in found.items():
         together: dict[tuple[str, ...], list[str]] = {}
         for action, resources in of_actions.items():
             together.setdefault(tuple(widest(resources)), []).append(action)
         gained += [
-            Gain(_written(spelling[each] for each in widest(actions)), _written(resources), extent_, keys)
+            Gain(_written(spelling[each] for each in widest(actions)), _written(resources), certain, keys)
             for resources, actions in together.items()
         ]
     return tuple(sorted(gained))
+
+
+def _includes_all(statement: PermissionStatement, action: str, resource: str) -> bool:
+    """Return whether a statement applies to all that two patterns match, whatever a request is like."""
+    return (
+        not (statement.conditions or statement.actions.negated or statement.resources.negated)
+        and any(covers(each.lower(), action) for each in statement.actions.certain)
+        and any(covers(each, resource) for each in statement.resources.certain)
+    )
+
+
+def _is_given(permissions: Permissions, action: str, resource: str) -> bool:
+    """Return whether all that two patterns match is given for certain, as single statements tell."""
+    allows = [each for each in permissions.statements if each.allows and _includes_all(each, action, resource)]
+    return {each.in_boundary for each in allows} >= {False, permissions.bounded} and not any(
+        any(overlap(each.lower(), action) for each in deny.actions.outer)
+        and any(overlap(each, resource) for each in deny.resources.outer)
+        for deny in permissions.statements
+        if not deny.allows and not deny.never
+    )
+
+
+def _extent(before: Permissions, after: Permissions, action: str, resource: str) -> tuple[bool, tuple[str, ...]]:
+    """Return whether what patterns match is gained for certain; and if not, the keys on which that depends."""
+    sample = _sample(f"{_STRANGER}:*" if action == "*" else action), _sample(resource)
+    if before.of(*sample) is False and after.of(*sample):
+        return True, ()
+    keys = {key for side in (before, after) for each in side.applying(*sample) for key in each.keys}
+    return False, tuple(sorted(keys, key=str.lower))
 
 
 def _written(names: Iterable[str]) -> tuple[str, ...]:
@@ -189,19 +152,9 @@ def _not_included(statement: PermissionStatement, others: Sequence[PermissionSta
     ]
 
 
-def _are_implied(conditions: Iterable[Compared], alternatives: Iterable[Iterable[Compared]]) -> bool:
+def _are_implied(conditions: Sequence[Compared], alternatives: Iterable[Sequence[Compared]]) -> bool:
     """Return whether every request that meets conditions meets all of one of several alternatives, as written."""
-    return any(all(any(_is_narrower(one, each) for one in conditions) for each in those) for those in alternatives)
-
-
-def _is_narrower(one: Compared, wider: Compared) -> bool:
-    """Return whether a condition is another one, or has fewer values; of a negated operator, more."""
-    # No page says what a condition without values means.
-    if UNKNOWN in (one, wider) or () in (one.condition.wanted, wider.condition.wanted):
-        return False
-    inner, outer = (wider, one) if one.condition.negated else (one, wider)
-    same = all(getattr(one.condition, each) == getattr(wider.condition, each) for each in ("operator", "key"))
-    return same and one.variables == wider.variables and {*inner.condition.wanted} <= {*outer.condition.wanted}
+    return any(UNKNOWN not in those and {*those} <= {*conditions} for those in alternatives)
 
 
 def _includes(wider: Names, names: Names, place: int, read: Callable[[str], str]) -> bool:
@@ -213,21 +166,6 @@ def _includes(wider: Names, names: Names, place: int, read: Callable[[str], str]
     return (bool(variables) and variables in wider.with_variables) or any(
         covers(read(e), pattern) for e in wider.certain
     )
-
-
-def _extent(was: _Side, is_: _Side, action: str, resource: str) -> tuple[Extent, tuple[str, ...]] | None:
-    """Return how much of what patterns match is gained, and the keys on which that depends; None where nothing is."""
-    had, has = (each.included(action, resource, overlap) for each in (was, is_))
-    given = was.bound(had), is_.bound(has)
-    if given[1] is Bound.NOTHING or given[0] is Bound.CERTAIN:
-        return None
-    if given[0] is Bound.NOTHING and given[1] >= Bound.WHERE:
-        return "all", is_.keys(has) if given[1] is Bound.WHERE else ()
-    stranger = _sample(f"{_STRANGER}:*" if action == "*" else action), _sample(resource)
-    of_old, of_new = (each.included(*stranger, covers) for each in (was, is_))
-    if was.bound(of_old) is Bound.NOTHING and is_.bound(of_new) >= Bound.WHERE:
-        return "some", is_.keys(of_new) if is_.bound(of_new) is Bound.WHERE else ()
-    return "cannot tell", tuple(sorted({*was.keys(had), *is_.keys(has)}, key=str.lower))
 
 
 def _sample(pattern: str) -> str:

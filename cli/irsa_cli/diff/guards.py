@@ -1,11 +1,11 @@
 """Which Pods the guards of a stack refuse or warn of, before and after, and who may newly avoid them. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from irsa import types
-from irsa.guard.rules import GROUPS, SYSTEM, USER_PREFIXES, USERS, is_everybody, is_wide_prefix
+from irsa.guard.rules import GROUPS, USER_PREFIXES, USERS, is_everybody, is_wide_prefix
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES, GUARD_TYPE, KEY
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import named
@@ -16,7 +16,7 @@ from irsa_world.state.preview import Step
 from irsa_world.state.resource import Resource, known_text
 
 # Lists of a ConfigMap, and what an entry is.
-PREFIX, NAMESPACE = "users that begin with", "who may edit ConfigMaps in"
+PREFIX = "users that begin with"
 LISTS = {USERS: "user", USER_PREFIXES: PREFIX, GROUPS: "group"}
 OFF = "off"
 WORDS = {"deny": "are refused", "warn": "get a warning", OFF: "are allowed"}
@@ -73,12 +73,11 @@ def _rows(urn: str, before: Sequence[Resource], after: Sequence[Resource]) -> It
             is_looser = STRICTEST_FIRST.index(other) > STRICTEST_FIRST.index(mode)
             said = f"{what} {WORDS[other]} ({other}, was {mode}){where}"
             yield row("loses" if is_looser else "gains", said, danger=DANGEROUS if is_looser and is_left else "")
-    tenants = {each.partition("/")[0] for each in new or ()} - {SYSTEM}
     avoiding = _avoiding(before, after, is_on=OFF not in (was, becomes))
     if avoiding is None:
         yield row("changes", f"whether more may avoid the guard{where}", CANNOT_TELL, NOT_SAID)
     elif avoiding:
-        wide = {each for each in avoiding if _is_wide(*each, tenants)}
+        wide = {each for each in avoiding if _is_wide(*each)}
         # The first names are shown.
         who = sorted(avoiding, key=lambda each: (each not in wide, *each))
         said = f"more may avoid it{where}: {', '.join(first_few([f'{kind} {named(name)}' for kind, name in who]))}"
@@ -102,25 +101,23 @@ def _own(resources: Iterable[Resource]) -> dict[str, Any]:
 
 
 def _avoiding(before: Iterable[Resource], after: Iterable[Resource], is_on: bool) -> set[tuple[str, str]] | None:
-    """Return who may write other roles than the declared ones, or edit its ConfigMaps, and could not before.
+    """Return who may write other roles than the declared ones, and could not before.
 
-    None where that is not known; of a guard whose rule for annotations is off at a time, who may write is not asked.
+    None where that is not known, or where others may edit its ConfigMaps, which are in another namespace then; of a
+    guard whose rule for annotations is off at a time, who may write is not asked.
     """
     sides = [[each.inputs for each in side if each.type == types.CONFIG_MAP] for side in (before, after)]
     places = [{known_text(mapping_of(each.get("metadata")).get("namespace")) for each in side} for side in sides]
-    gained = {(NAMESPACE, each) for each in places[1] - places[0]} if places[0] else set()
     # Without its lists, a ConfigMap stops nobody.
     data = [[each.get("data") for each in side] for side in sides]
     stopped = [each for each in data[0] if not isinstance(each, Mapping) or LISTS.keys() <= each.keys()]
     old, new = (_listed(stopped), _listed(data[1])) if stopped and is_on else (set(), set())
-    if (NAMESPACE, "") in gained or old is None or new is None:
+    if (places[0] and places[1] - places[0]) or old is None or new is None:
         return None
-    return gained | (new - old)
+    return new - old
 
 
-def _is_wide(kind: str, name: str, tenants: Set[str]) -> bool:
-    if kind == NAMESPACE:
-        return name in tenants
+def _is_wide(kind: str, name: str) -> bool:
     return is_wide_prefix(name) if kind == PREFIX else is_everybody(name)
 
 

@@ -2,14 +2,13 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.permissions import gives
 from irsa.rules.arns import Arn
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named
-from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.dangerous import is_dangerous, is_dangerous_policy
 from irsa_cli.diff.gains import Gain, gains
@@ -17,14 +16,19 @@ from irsa_cli.diff.rows import CANNOT_TELL, CERTAIN, DANGEROUS, Row, some
 from irsa_cli.diff.trust import changed_roles
 from irsa_world.model import UNNAMED, known_arn, role_name
 from irsa_world.sessions import Sessions
-from irsa_world.state.planned import ANY_TAG, CHANGES_UNREAD, NOT_THERE, OTHER_UNKNOWN, UNREAD
+from irsa_world.state.planned import CHANGES_UNREAD, NOT_THERE, OTHER_UNKNOWN, UNREAD
 from irsa_world.trusts.chains import Document
 from irsa_world.trusts.provider_trust import allowed_principals
 
-TAGS_CHANGE = "statements depend on tags of the role or its sessions that change:"
+TAGS_CHANGE = "tags of the role or its sessions change, and statements depend on tags"
+OF_TAGS = re.compile(r"(Principal|Resource)Tag/", re.IGNORECASE)
 UNKNOWN = "one of its policies is a secret, is not a policy, or is known only at `pulumi up`"
 ELSEWHERE = "no role of the stack has this policy both before and afterwards: `irsa inventory` shows who has it"
 SESSION_POLICY = "the session policy of"
+
+
+# Cluster, service account, whether there are session tags, and the session policy.
+Session = tuple[str, str, bool, Any]
 
 
 class Permits(NamedTuple):
@@ -36,7 +40,7 @@ class Permits(NamedTuple):
         boundary: ARN of its permissions boundary; empty without one.
         limits: The document of that; None without one.
         tags: Its tags.
-        sessions: Who has sessions of it by EKS Pod Identity, and whether these have tags; and that tokens have some.
+        sessions: Who has sessions of it by EKS Pod Identity, and that tokens have some.
         read: Those of the policies of others that were read.
     """
 
@@ -45,7 +49,7 @@ class Permits(NamedTuple):
     boundary: str = ""
     limits: Document | None = None
     tags: Mapping[str, Any] = {}
-    sessions: frozenset[tuple[str, str, bool]] = frozenset()
+    sessions: frozenset[Session] = frozenset()
     read: frozenset[str] = frozenset()
 
     @property
@@ -65,15 +69,15 @@ NO_PERMITS = Permits()
 def permits(sessions: Sessions, own: Set[str]) -> dict[str, Permits]:
     """Return what decides what each role may do, by ARN; the managed policies of the stack are its own."""
     documents = sessions.documents
-    by_pods: dict[str, set[tuple[str, str, bool]]] = {}
+    by_pods: dict[str, set[Session]] = {}
     for each in (one for those in sessions.world.associations.values() for one in those):
         # The session of a target role has the tags of the first one, too.
         for arn in each.role_arns:
-            by_pods.setdefault(arn, set()).add((each.cluster_arn, each.subject, each.session_tags))
+            by_pods.setdefault(arn, set()).add((each.cluster_arn, each.subject, each.session_tags, each.policy))
     found = {}
     for arn, role in sessions.roles.items():
         trusted = allowed_principals(sessions.policies[arn].parsed[1]) if arn in sessions.policies else ()
-        tokens = [("a token", "", False)] if any(type_ == "Federated" for type_, _ in trusted) else []
+        tokens = [("a token", "", False, "")] if any(type_ == "Federated" for type_, _ in trusted) else []
         others, boundary = frozenset(role.attached_policies) - own, role.permissions_boundary
         unread = CHANGES_UNREAD if boundary == OTHER_UNKNOWN else UNREAD
         found[arn] = Permits(
@@ -111,11 +115,9 @@ def permission_rows(
     """
     before, after = both
     compared: dict[str, tuple[Sequence[Gain], Sequence[Gain]]] = {}
-    limited = _session_policies(before, after)
-    of_trusts = functools.cache(lambda: _of_tags(each.trust for one in both for each in one.roles.values()))
+    of_trusts = functools.cache(lambda: any(asks_for_tags(each.trust) for one in both for each in one.roles.values()))
     changed = changed_permits(*permitted)
-    for arn in sorted({*changed, *limited}):
-        old, new = changed.get(arn, (NO_PERMITS, NO_PERMITS))
+    for arn, (old, new) in changed.items():
         row = functools.partial(Row, role=role_name(arn), role_arn=known_arn(arn))
         sides = [(side.known, side.boundary_document) for side in (old, new)]
         # The roles of one add-on often say the same.
@@ -131,8 +133,8 @@ def permission_rows(
                 said_ = f"{text(arn)} {change} {'policy' if len(arns) == 1 else 'policies'} {some(arns)}"
                 yield row("permission", change, said_, danger=DANGEROUS if is_risky else "", policies=arns)
         sessions = after if arn in after.roles else before
-        reasons = [sessions.problems[arn]] if arn in changed and sessions.roles[arn].trust is NOT_THERE else []
-        reasons += [*_open_questions(old, new, of_trusts, not_read), *limited.get(arn, ())]
+        reasons = [sessions.problems[arn]] if sessions.roles[arn].trust is NOT_THERE else []
+        reasons += _open_questions(old, new, of_trusts, not_read)
         if reasons:
             yield row("permission", "changes", f"what {text(arn)} may do", CANNOT_TELL, reasons)
 
@@ -141,16 +143,15 @@ CHANGES: Sequence[Literal["gains", "loses"]] = ("gains", "loses")
 
 
 def _gain(row: Callable[..., Row], role: str, change: Literal["gains", "loses"], gain: Gain) -> Row:
-    is_certain = gain.extent != "cannot tell"
-    words = [role, change if is_certain else f"may {change.removesuffix('s')}"]
-    words += [*(["some of"] if gain.extent == "some" else []), some(gain.actions), "on", some(gain.resources)]
-    words += [f"({'where' if is_certain else 'depends on'} {some(gain.keys)})"] if gain.keys else []
+    words = [role, change if gain.certain else f"may {change.removesuffix('s')}"]
+    words += [some(gain.actions), "on", some(gain.resources)]
+    words += [f"(depends on {some(gain.keys)})"] if gain.keys else []
     is_risky = change == "gains" and is_dangerous(gain.actions, gain.resources)
     return row(
         "permission",
         change,
         " ".join(words),
-        CERTAIN if is_certain else "may",
+        CERTAIN if gain.certain else "may",
         danger=DANGEROUS if is_risky else "",
         actions=gain.actions,
         resources=gain.resources,
@@ -175,60 +176,37 @@ def policies_of_no_role(before: Sessions, after: Sessions) -> Iterator[Row]:
             yield Row("permission", "changes", said, CANNOT_TELL, [ELSEWHERE], role=name, role_arn=known_arn(arn))
 
 
-def _session_policies(before: Sessions, after: Sessions) -> dict[str, list[str]]:
-    """Return why the session policies of associations are an open question, by the ARN of their role."""
-    new = {(each.cluster_arn, each.subject): each for those in after.world.associations.values() for each in those}
-    found: dict[str, list[str]] = {}
-    for old in (each for those in before.world.associations.values() for each in those if each.policy):
-        there = new.get((old.cluster_arn, old.subject))
-        if there and there.policy != old.policy:
-            found.setdefault(old.role_arn, []).append(f"{SESSION_POLICY} {named(str(old))} changes or is removed")
-    return found
-
-
 def _open_questions(
-    old: Permits, new: Permits, of_trusts: Callable[[], str], not_read: Mapping[str, str]
+    old: Permits, new: Permits, of_trusts: Callable[[], bool], not_read: Mapping[str, str]
 ) -> Iterator[str]:
     """Yield why what a role may do cannot be told in full; trust policies of other roles may ask for its tags."""
     if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
         yield UNKNOWN
-    # A role that is new, or goes, has nothing beside its policies on which more could depend.
-    stays = NO_PERMITS not in (old, new)
-    is_bounded_otherwise = stays and (old.boundary, old.limits) != (new.boundary, new.limits)
-    has_other_tags = stays and (old.tags != new.tags or bool(new.sessions - old.sessions))
-    attached = (new.attached - new.read) - (old.attached - old.read)
-    # What was detached may have denied something.
-    detached = old.attached - new.attached - old.read if stays and (new.documents or new.attached) else frozenset()
-    is_limited = is_bounded_otherwise and old.boundary
-    depending = new.attached - new.read if is_limited or has_other_tags else frozenset()
-    unread = {*attached, *detached, *depending}
-    limiting = (old, new) if is_bounded_otherwise else (new,) if has_other_tags else ()
-    unread |= {each.boundary for each in limiting if isinstance(each.limits, Unknown)}
+    # A role that goes gains nothing, and one that is new has had nothing.
+    there = [side for side in (old, new) if side is not NO_PERMITS and new is not NO_PERMITS]
+    unread = {arn for side in there for arn in side.attached - side.read}
+    unread |= {side.boundary for side in there if isinstance(side.limits, Unknown)}
     for arn in sorted(unread):
         policy = f"policy {named(arn)}" if known_arn(arn) else f"a policy {arn.partition(UNNAMED)[0]}"
         yield f"{policy} was not read{f': {why}' if (why := not_read.get(arn)) else ''}"
-    tags = {name for name in {*old.tags, *new.tags} if stays and old.tags.get(name) != new.tags.get(name)}
+    has_other_tags = len(there) > 1 and (old.tags != new.tags or bool(new.sessions - old.sessions))
     # A session of EKS Pod Identity has tags of its own, one of IRSA has none.
-    tags |= {*SESSION_TAGS} if stays and new.sessions - old.sessions else set()
-    texts = f"{_of_tags((*old.known, *new.known, old.limits, new.limits))}\n{of_trusts()}" if tags else ""
-    if asking := [each for each in sorted(tags) if _asks_for(each, texts)]:
-        yield f"{TAGS_CHANGE} {some(asking)}"
+    asking = (*old.known, *new.known, old.limits, new.limits)
+    if has_other_tags and (of_trusts() or any(map(asks_for_tags, asking))):
+        yield TAGS_CHANGE
+    policies = {each[:2]: each[3] for each in new.sessions}
+    for cluster, subject, _, policy in sorted(old.sessions, key=str):
+        if policy and policies.get((cluster, subject), policy) != policy:
+            yield f"{SESSION_POLICY} {named(subject.replace(':', '/', 1))} changes or is removed"
 
 
-def _asks_for(tag: str, texts: str) -> bool:
-    """Return whether there is a condition or a variable about a tag in the texts of `_of_tags`, or may be."""
-    written = "" if tag == ANY_TAG else rf"{re.escape(tag)}([}},\n]|$)"
-    return bool(re.search(rf"(Principal|Resource)Tag/({written}|[^}},\n]*[*?$])", texts, re.IGNORECASE))
+def asks_for_tags(document: Document | None) -> bool:
+    """Return whether a document has a condition or a variable about tags of who asks, or of what is asked for.
 
-
-def _of_tags(documents: Iterable[Document | None]) -> str:
-    """Return the condition keys and values in documents that name tags, each once in a line.
-
-    Those are tags of who asks, and of what is asked for:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
     """
-    every = (text for each in documents if isinstance(each, Mapping) for _, text in leaves(each))
-    return "\n".join({text for text in every if isinstance(text, str) and "tag/" in text.lower()})
+    every = leaves(document) if isinstance(document, Mapping) else ()
+    return any(isinstance(text, str) and OF_TAGS.search(text) for _, text in every)
 
 
 def policies_to_read(before: Sessions, after: Sessions) -> list[str]:

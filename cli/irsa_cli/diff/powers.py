@@ -45,13 +45,8 @@ def _power(of_role: Permits | None) -> Power:
         if is_dangerous_policy(arn):
             return f"it has {named(arn)}"
     given = gives(of_role.known, of_role.boundary_document)
-    # What a Deny or a boundary leaves of it is asked only where all its actions on all its resources are dangerous.
-    allows = [each for each in given.statements if each.allows and not each.in_boundary]
-    actions = {name for each in allows for name in each.actions.outer}
-    resources = {name for each in allows for name in each.resources.outer}
-    if is_dangerous(tuple(sorted(actions)), tuple(sorted(resources))):
-        for each in gains(gives([]), given):
-            if is_dangerous(each.actions, each.resources):
-                return f"it may do {named(each.actions[0])} on {named(each.resources[0])}"
+    for each in gains(gives([]), given):
+        if is_dangerous(each.actions, each.resources):
+            return f"it may do {named(each.actions[0])} on {named(each.resources[0])}"
     is_known = of_role.attached <= of_role.read and not any(isinstance(each, Unknown) for each in of_role.documents)
     return "" if is_known else None

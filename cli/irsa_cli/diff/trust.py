@@ -10,7 +10,6 @@ from irsa.evaluation.document import Condition, Parsed, Statement
 from irsa.evaluation.grants import Grants, grants, is_of_subject
 from irsa.evaluation.normal_form import normal
 from irsa.rules.arns import oidc_provider_arn
-from irsa.rules.grammar import VERSION
 from irsa.rules.subjects import WILDCARDS
 from irsa.rules.trust import NAMESPACE_TAG, SERVICE_ACCOUNT_TAG
 from irsa.rules.unknown import Unknown
@@ -49,16 +48,16 @@ class Side(NamedTuple):
         pairs = zip(self.said, self.parsed[1], strict=True)
         return {f"{self.parsed[0]} {said}" for said, each in pairs if {*each.principals} != {PODS}}
 
-    @property
-    def with_variables(self) -> bool:
-        """Whether values of a condition have policy variables; in an older version, none has."""
-        wanted = (value for each in self.parsed[1] for one in each.conditions for value in one.wanted)
-        return self.parsed[0] == VERSION and any("${" in value for value in wanted)
-
-    def grants(self, provider_arn: str) -> list[Grants]:
-        """Return what is said to the tokens of an OIDC provider; nothing where STS takes none of it."""
+    def grants(self, provider_arn: str) -> Grants | None:
+        """Return what is said to the tokens of an OIDC provider; None where STS takes none of it."""
         ids = self.audiences.get(provider_arn, ())
-        return [grants(self.parsed, provider_arn, ids)] if ids is None or ids else []
+        return grants(self.parsed, provider_arn, ids) if ids is None or ids else None
+
+    def asks_of(self, provider_arn: str) -> set[tuple[bool, frozenset[Condition]]]:
+        """Return what statements ask of `aud`, where nobody knows which client IDs the provider lists."""
+        of = self.grants(provider_arn) if self.audiences.get(provider_arn, ()) is None else None
+        # What a Deny takes of all audiences, the other rows tell.
+        return {(each.allows, frozenset(each.aud)) for each in (of.statements if of else ()) if each.allows or each.aud}
 
     def said_to_others(self, issuers: Mapping[str, str]) -> dict[tuple[str, frozenset[str]], Statement]:
         """Return the statements that are not for service accounts, or not for them alone.
@@ -123,13 +122,6 @@ class Compared(NamedTuple):
     problem: str
     issuers: Mapping[str, str] = {}
     sides: Sequence[Side] = ()
-
-    @property
-    def role(self) -> Role:
-        """The role afterwards, or the one that is gone."""
-        found = self.roles[1] or self.roles[0]
-        assert found
-        return found
 
 
 @functools.lru_cache(maxsize=4)

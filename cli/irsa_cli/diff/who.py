@@ -7,22 +7,21 @@ right. Who has a role by IRSA at one time and by EKS Pod Identity at the other c
 if it is one cluster, which only EKS can tell.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
 from irsa.evaluation import Decision
-from irsa.evaluation.grants import Grants
 from irsa.rules.mistakes import named
 from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.diff.powers import NOT_KNOWN, Power
 from irsa_cli.diff.rows import CANNOT_TELL, CERTAIN, DANGEROUS, Danger, Row, some
-from irsa_cli.diff.trust import Compared, Side, own_roles
+from irsa_cli.diff.trust import Compared, own_roles
 from irsa_world.issuers import eks_region
 from irsa_world.model import UNNAMED, known_arn, role_name
 from irsa_world.sessions import ORDER, Sessions
-from irsa_world.trusts.changes import NAMES, UNCERTAIN, Changes, changes, held_by_one
+from irsa_world.trusts.changes import GAINS, LOSES, changes
 
 UNDECIDED = "its trust policy has conditions, policy variables or patterns that irsa cannot evaluate: read it"
 NOT_LISTED = "the audiences that it accepts change, and only AWS knows the client IDs of"
@@ -59,7 +58,13 @@ class _Cell(NamedTuple):
     then: str = ""
 
 
-_Change = tuple[_Cell, str, Sequence[str]]
+class _Change(NamedTuple):
+    """Who gains or loses a role."""
+
+    cell: _Cell
+    change: str
+    certain: bool
+    but: Sequence[str] = ()
 
 
 def session_rows(both: tuple[Sessions, Sessions], compared: Mapping[str, Compared], about: About) -> Iterator[Row]:
@@ -73,30 +78,29 @@ def session_rows(both: tuple[Sessions, Sessions], compared: Mapping[str, Compare
         row = partial(Row, role=role_name(arn), role_arn=known_arn(arn))
         reasons = [each.problem] if each and each.problem else []
         if not reasons:
-            pods, clusters = _by_pods(arn, both), _of_clusters(each) if each else []
-            for change in _with_moves(_by_tokens(clusters), pods, each):
-                yield _session(row, arn, change, about)
+            pods = _by_pods(arn, both)
+            by_tokens, is_open = _by_tokens(each) if each else ([], False)
+            for change in (*_changed(pods), *by_tokens):
+                yield _session(row, arn, change, CHANGES_WAY if _moves(change, pods, each) else change.change, about)
             reasons += [] if all(all(cell.subject.split(":")) for cell in chain(*pods)) else [NOT_KNOWN_YET]
             if each:
                 yield from _principals(row, each, arn, about)
-                reasons += _undecided(each, [of for _, of in clusters])
+                reasons += _undecided(each, is_open)
         if reasons:
             is_harmless = each and not each.problem and about.powers(arn) == ""
             danger: Danger = "" if is_harmless else "may be dangerous"
             yield row("session", "changes", f"who may assume {about.text(arn)}", CANNOT_TELL, reasons, danger)
 
 
-def _of_clusters(compared: Compared) -> list[tuple[str, Changes]]:
-    """Return what changes for the tokens of each OIDC provider, with its issuer, which several may have."""
-    return [
-        (issuer, changes(*(each.grants(arn) for each in compared.sides))) for arn, issuer in compared.issuers.items()
-    ]
-
-
-def _by_tokens(clusters: Iterable[tuple[str, Changes]]) -> Iterator[_Change]:
-    for issuer, of_cluster in clusters:
-        for name, those in of_cluster.by_name.items():
-            yield from ((_Cell(each.subject, IRSA.key, issuer), name, each.but) for each in those)
+def _by_tokens(compared: Compared) -> tuple[list[_Change], bool]:
+    """Return what changes for the tokens of each OIDC provider, and whether that cannot be told of all of them."""
+    found: list[_Change] = []
+    is_open = False
+    for arn, issuer in compared.issuers.items():
+        those, undecided = changes(*(each.grants(arn) for each in compared.sides))
+        found += [_Change(_Cell(of.subject, IRSA.key, issuer), of.change, of.certain, of.but) for of in those]
+        is_open |= undecided
+    return found, is_open
 
 
 def _by_pods(arn: str, both: Sequence[Sessions]) -> tuple[dict[_Cell, bool | None], ...]:
@@ -119,29 +123,24 @@ def _by_pods(arn: str, both: Sequence[Sessions]) -> tuple[dict[_Cell, bool | Non
 def _changed(pods: Sequence[Mapping[_Cell, bool | None]]) -> Iterator[_Change]:
     before, after = pods
     for cell in dict.fromkeys((*before, *after)):
-        name = NAMES.get((before.get(cell, False), after.get(cell, False)))
-        if name and all(cell.subject.split(":")):
-            yield cell, name, ()
+        had, has = before.get(cell, False), after.get(cell, False)
+        if had != has and all(cell.subject.split(":")):
+            yield _Change(cell, GAINS if has or had is False else LOSES, None not in (had, has))
 
 
-def _with_moves(
-    by_tokens: Iterable[_Change], pods: Sequence[Mapping[_Cell, bool | None]], compared: Compared | None
-) -> Iterator[_Change]:
-    """Yield the changes: of those who have the role by the other way at the other time, that they change the way."""
-    for cell, name, but in _changed(pods):
-        issuers = compared.issuers.items() if compared and name in UNCERTAIN and not cell.then else ()
-        side = compared.sides[name == "loses"] if compared else None
-        is_move = side and any(
-            _may_be_one(cell.where, issuer) and held_by_one(side.grants(arn), cell.subject) for arn, issuer in issuers
-        )
-        yield cell, CHANGES_WAY if is_move else name, but
-    for cell, name, but in by_tokens:
-        had = pods[name == "loses"].items() if name in UNCERTAIN else ()
-        is_move = any(
-            held and each.subject == cell.subject and not each.then and _may_be_one(each.where, cell.where)
-            for each, held in had
-        )
-        yield cell, CHANGES_WAY if is_move else name, but
+def _moves(of: _Change, pods: Sequence[Mapping[_Cell, bool | None]], compared: Compared | None) -> bool:
+    """Return whether who gains or loses a role has it by the other way at the other time, perhaps in one cluster."""
+    cell, at = of.cell, int(of.change == LOSES)
+    if not of.certain or cell.then:
+        return False
+    if cell.way == IRSA.key:
+        held = (each for each, is_held in pods[at].items() if is_held and not each.then)
+        return any(each.subject == cell.subject and _may_be_one(each.where, cell.where) for each in held)
+    if compared is None:
+        return False
+    those = (arn for arn, issuer in compared.issuers.items() if _may_be_one(cell.where, issuer))
+    several = map(compared.sides[at].grants, those)
+    return any(each.answer(cell.subject).given for each in several if each)
 
 
 def _may_be_one(cluster: str, issuer: str) -> bool:
@@ -150,25 +149,23 @@ def _may_be_one(cluster: str, issuer: str) -> bool:
     return bool(region) and known in ([], [region])
 
 
-def _session(row: Callable[..., Row], arn: str, of: _Change, about: About) -> Row:
-    cell, name, but = of
-    who, but_not = cell.subject.replace(":", "/", 1), tuple(each.replace(":", "/", 1) for each in but)
+def _session(row: Callable[..., Row], arn: str, of: _Change, change: str, about: About) -> Row:
+    cell, is_move = of.cell, change == CHANGES_WAY
+    who, but_not = cell.subject.replace(":", "/", 1), tuple(each.replace(":", "/", 1) for each in of.but)
     words = ["every service account" if cell.subject == EVERYBODY else named(who)]
     words += [f"in {named(about.places[cell.where])}"] if cell.where in about.places else []
-    words += ["by EKS Pod Identity"] if cell.way == POD_IDENTITY.key and name != CHANGES_WAY else []
-    words += ["changes its way"] if name == CHANGES_WAY else []
+    words += ["by EKS Pod Identity"] if cell.way == POD_IDENTITY.key and not is_move else []
+    words += ["changes its way"] if is_move else []
     words += ["->", about.text(arn), *(["->", named(cell.then)] if cell.then else [])]
-    words += [f"(but not {some(but_not)})"] if but else []
-    change = name if name == CHANGES_WAY else "gains" if "gain" in name else "loses"
-    danger, reason = _danger(about.powers(cell.then or arn)) if change != "loses" else ("", ())
-    danger = "may be dangerous" if danger and change == CHANGES_WAY else danger
+    words += [f"(but not {some(but_not)})"] if but_not else []
+    danger, reason = _danger(about.powers(cell.then or arn)) if change != LOSES else ("", ())
     return row(
         "session",
         change,
         " ".join([*words, *reason]),
-        CANNOT_TELL if name == CHANGES_WAY else CERTAIN if name == change else "may",
-        (SAME_CLUSTER,) if name == CHANGES_WAY else (),
-        danger,
+        CANNOT_TELL if is_move else CERTAIN if of.certain else "may",
+        (SAME_CLUSTER,) if is_move else (),
+        "may be dangerous" if danger and is_move else danger,
         who=who,
         but_not=but_not,
         way=cell.way,
@@ -211,33 +208,11 @@ def _is_outside(principal: tuple[str, str], aws_accounts: Set[str]) -> bool:
     return kind != "Service" and (kind != "AWS" or number not in aws_accounts)
 
 
-def _undecided(compared: Compared, clusters: Collection[Changes]) -> Iterator[str]:
+def _undecided(compared: Compared, is_open: bool) -> Iterator[str]:
     """Yield why others may gain or lose the right than those who are told."""
     old, new = compared.sides
-    differs = old.said_to_tokens != new.said_to_tokens
-    is_open = old.with_variables or new.with_variables or any(each.too_many for each in clusters)
-    # A variable may stand for an audience.
-    if (differs and any(each.undecided for each in clusters)) or (
-        is_open and (differs or old.audiences != new.audiences)
-    ):
+    if is_open and (old.said_to_tokens, old.audiences) != (new.said_to_tokens, new.audiences):
         yield UNDECIDED
-    unlisted = [arn for arn in compared.issuers if all(compared.roles) and _takes_others(old, new, arn)]
-    if unlisted:
+    asked = {arn: (old.asks_of(arn), new.asks_of(arn)) for arn in compared.issuers}
+    if unlisted := [arn for arn, (was, becomes) in asked.items() if was and becomes and was != becomes]:
         yield f"{NOT_LISTED} {some(sorted(unlisted))}"
-
-
-def _takes_others(old: Side, new: Side, arn: str) -> bool:
-    """Return whether the audiences change for which a role takes tokens of a provider whose client IDs nobody knows."""
-    if any(each.audiences.get(arn, ()) is not None for each in (old, new)):
-        return False
-    was, becomes = ({*_audiences(each.grants(arn))} for each in (old, new))
-    if not (was and becomes):
-        return False
-    return any(allows for allows, _ in becomes - was) or any(not allows for allows, _ in was - becomes)
-
-
-def _audiences(several: Iterable[Grants]) -> Iterator[tuple[bool, frozenset[tuple[str, ...]]]]:
-    """Yield what statements ask of `aud`; what a Deny takes of all audiences, the other rows tell."""
-    for each in (one for of in several for one in of.statements):
-        if each.allows or each.aud:
-            yield each.allows, frozenset((one.operator, *one.wanted) for one in each.aud)

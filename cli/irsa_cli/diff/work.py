@@ -53,9 +53,13 @@ def run(options: argparse.Namespace) -> int:
         return COULD_NOT_LOOK
     stopped = {gate: rows for gate in options.fail_on if (rows := stopping(gate, found.rows))}
     code = exit_code(stopped)
-    _print(found, options, code)
-    if options.markdown not in {None, STREAM}:
-        write(Path(options.markdown), _markdown(found))
+    if options.json:
+        print(document("diff", code, found))
+    elif options.markdown != STREAM:
+        print_lines(lines_of(found))
+    if options.markdown:
+        comment = markdown(found, commands.of_stack("diff", found.stack))
+        print(comment) if options.markdown == STREAM else write(Path(options.markdown), comment)
     if stopped:
         sys.stderr.write(f"irsa diff: stopped by --fail-on: {', '.join(stopped)}\n")
     return code
@@ -94,7 +98,10 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
     worlds = planned_worlds(resources, preview.steps)
     both = Sessions(worlds[0]), Sessions(worlds[1])
     own = own_policies(*both)
-    live = _live([] if is_file_alone else policies_to_read(*both), state, preview)
+    live = Live()
+    if policies := [] if is_file_alone else policies_to_read(*both):
+        with under_way("diff", "reading the managed policies of the roles that change"):
+            live = read_in_aws(policies, aws_providers(state, preview))
     both = Sessions(with_read(worlds[0], live)), Sessions(with_read(worlds[1], live))
     rows = [
         *_of_worlds(both, own, live, state, clusters_by_issuer(state, preview)),
@@ -150,24 +157,3 @@ def _notes(preview: Preview, before: str, not_read: str) -> Iterator[Row]:
         yield Row("unread", "changes", f"{said} `{commands.up(preview.stack)}`", "may")
     yield from (Row("note", "changes", f"warning: {each}") for each in preview.warnings)
     yield Row("note", "changes", NOT_SEEN[before])
-
-
-def _live(policies: Sequence[str], state: list[Resource], preview: Preview) -> Live:
-    """Return what is asked of AWS: only about what changes."""
-    if not policies:
-        return Live()
-    with under_way("diff", "reading the managed policies of the roles that change"):
-        return read_in_aws(policies, aws_providers(state, preview))
-
-
-def _markdown(diff: Diff) -> str:
-    return markdown(diff, commands.of_stack("diff", diff.stack))
-
-
-def _print(diff: Diff, options: argparse.Namespace, code: int) -> None:
-    if options.json:
-        print(document("diff", code, diff))
-    elif options.markdown == STREAM:
-        print(_markdown(diff))
-    else:
-        print_lines(lines_of(diff))

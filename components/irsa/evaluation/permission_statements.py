@@ -38,17 +38,6 @@ VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 Element = Literal["actions", "resources"]
 
 
-class Included(NamedTuple):
-    """Whether all of what patterns match is included for certain; all of it, or may be; and some of it, or may be.
-
-    Of several statements, these are bits of their indexes.
-    """
-
-    certain: int
-    possible: int
-    some: int
-
-
 class Names(NamedTuple):
     """The patterns of Action or Resource, or of their opposites."""
 
@@ -59,15 +48,11 @@ class Names(NamedTuple):
     with_variables: tuple[str, ...]
     """Each of them with its policy variables, in the order of `every`; empty where it has none, or is not known."""
 
-    def including(self, has_all: Callable[[str], bool], has_some: Callable[[str], bool]) -> Included:
-        """Return what it includes, by whether one of its patterns has all of what is asked about, or some of it."""
+    def including(self, is_matched: Callable[[str], bool]) -> tuple[bool, bool]:
+        """Return whether it includes something for certain, and whether it may, by whether a pattern matches it."""
         if self.negated:
-            return Included(
-                not any(map(has_some, self.every)),
-                not any(map(has_some, self.certain)),
-                not any(map(has_all, self.certain)),
-            )
-        return Included(any(map(has_all, self.certain)), any(map(has_all, self.every)), any(map(has_some, self.every)))
+            return not any(map(is_matched, self.every)), not any(map(is_matched, self.certain))
+        return any(map(is_matched, self.certain)), any(map(is_matched, self.every))
 
     @property
     def every(self) -> tuple[str, ...]:

@@ -15,12 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, NamedTuple
 
 from irsa.evaluation.patterns import TO_PLAIN, matches
-from irsa.evaluation.permission_statements import (
-    Element,
-    Included,
-    PermissionStatement,
-    statements_of,
-)
+from irsa.evaluation.permission_statements import Element, PermissionStatement, statements_of
 from irsa.rules.strangers import STRANGERS
 from irsa.rules.unknown import Unknown
 
@@ -60,9 +55,13 @@ class Permissions:
         request = self._at(self._of_action(action), resource.translate(TO_PLAIN))
         return True if self._is_given(request) else None if self._may_be_given(request) else False
 
+    def applying(self, action: str, resource: str) -> Iterator[PermissionStatement]:
+        """Yield the statements that apply to an action on a resource, or may."""
+        return self.statements_at(self._at(self._of_action(action), resource.translate(TO_PLAIN)).possible)
+
     def _at(self, action: Request, resource: str) -> Request:
-        certain, _, some = self.including("resources", functools.partial(matches, resource))
-        return Request(action.certain & certain, action.possible & some)
+        certain, possible = self._including("resources", functools.partial(matches, resource))
+        return Request(action.certain & certain, action.possible & possible)
 
     def everywhere(self, action: str, arns: Collection[str], alone: int | None = None) -> bool:
         """Return whether an action is, for certain, given on every resource of one of its types, but for exceptions.
@@ -94,19 +93,16 @@ class Permissions:
         # IAM ignores the letter case of actions.
         name = action.lower()
         if name not in self._of_actions:
-            certain, _, some = self.including("actions", lambda pattern: matches(name, pattern.lower()))
-            self._of_actions[name] = Request(certain, some)
+            self._of_actions[name] = self._including("actions", lambda pattern: matches(name, pattern.lower()))
         return self._of_actions[name]
 
-    def including(
-        self, element: Element, has_all: Callable[[str], bool], has_some: Callable[[str], bool] | None = None
-    ) -> Included:
-        """Return which statements include what is asked about, by whether a pattern has all of it, or some of it."""
-        bits = [0, 0, 0]
+    def _including(self, element: Element, is_matched: Callable[[str], bool]) -> Request:
+        """Return which statements include what is asked about, by whether a pattern matches it."""
+        bits = [0, 0]
         for index, each in enumerate(self.statements):
-            for at, outcome in enumerate(each.names(element).including(has_all, has_some or has_all)):
+            for at, outcome in enumerate(each.names(element).including(is_matched)):
                 bits[at] |= outcome << index
-        return Included(*bits)
+        return Request(*bits)
 
     def statements_at(self, bits: int) -> Iterator[PermissionStatement]:
         """Yield the statements of a request's bits."""

@@ -78,3 +78,31 @@ def test_what_only_looks_at_a_named_resource(diff_json: DiffJson) -> None:
 
     assert len(found) == 5_065
     assert [pair for pair, stops in found.items() if stops] == []
+
+
+OBJECTS, EVERY_OBJECT = "arn:aws:s3:::a/*", "arn:aws:s3:::*"
+ROLES, KEYS = "arn:aws:iam::*:role/x", "arn:aws:kms:*:*:key/x"
+# What answers with a secret, though AWS calls most of it reading; `ssm:Get*` is several.
+SECRETS = [
+    *("secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParametersByPath", "ssm:Get*"),
+    *("redshift:GetClusterCredentials", "lightsail:GetRelationalDatabaseMasterUserPassword", "ec2:GetPasswordData"),
+    *("codeconnections:GetConnectionToken", "cognito-idp:DescribeUserPoolClient"),
+]
+# What https://docs.aws.amazon.com/service-authorization/latest/reference has as Read or List, and what it does not.
+IS_DANGEROUS = {
+    **{(each, ROLES): True for each in ("iam:PassRole", "iam:P*", "iam:Create?ole", "sts:A*", "sts:?ssumeRole")},
+    **{(each, KEYS): True for each in ("kms:Decrypt", "kms:*", "kms:GetParametersForImport")},
+    **{(each, on): True for each in SECRETS for on in ("*", "arn:aws:*:us-west-2:111122223333:*")},
+    # It reads and hides what it has read; and what the reference does not know may do anything.
+    **{(each, "*"): True for each in ("*", "s3:*", "sqs:ReceiveMessage", "s3:GetWhatIsNew", "new-service:GetIt")},
+    **{(each, EVERY_OBJECT): True for each in ("s3:*", "s3:Put*", "s3:MakeWhatIsNew")},
+    **{(each, "*"): False for each in ("s3:List*", "dynamodb:Query", "iam:Get*", "ecr:GetAuthorizationToken")},
+    **{(each, OBJECTS): False for each in ("s3:PutObject", "s3:*")},
+    ("s3:Get*", EVERY_OBJECT): False,
+    ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-west-2:111122223333:secret:my-app-??????"): False,
+    ("ssm:GetParametersByPath", "arn:aws:ssm:us-west-2:111122223333:parameter/my-app/*"): False,
+}
+
+
+def test_what_the_access_level_does_not_say(diff_json: DiffJson) -> None:
+    assert dangerous(diff_json, IS_DANGEROUS) == IS_DANGEROUS

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
 
 import json
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -31,7 +32,6 @@ from tests.unit.irsa_cli.diff.previews import (
     trust,
     update,
     with_inputs,
-    without_outputs,
 )
 from tests.world import PODS, document, of_pods
 
@@ -41,10 +41,13 @@ CLUSTERS = tuple(
     for region, number in (("us-west-2", ONE), ("us-east-1", ONE), ("us-west-2", OTHER))
 )
 EKS = tuple(f"oidc.eks.{arn.split(':')[3]}.amazonaws.com/id/EXAMPLE{n}" for n, arn in enumerate(CLUSTERS))
-ISSUER_OF = dict(zip(CLUSTERS, EKS, strict=True))
 EVIL = "evil.example.com"
 ROLES = tuple(f"arn:aws:iam::{number}:role/app" for number in (ONE, OTHER))
 SUBJECTS = ("default:app", "other:app")
+ACTIONS, ON = ["s3:GetObject", "s3:PutObject", "sqs:SendMessage"], ["arn:aws:s3:::a", "arn:aws:s3:::b"]
+# Statements of a policy.
+LONGEST = 3
+SHARED = f"arn:aws:iam::{ONE}:policy/shared"
 
 
 class Token(NamedTuple):
@@ -62,16 +65,41 @@ class Pods(NamedTuple):
     subject: str
 
 
+class Statement(NamedTuple):
+    """A statement of a policy; with a condition, the request decides whether it applies."""
+
+    effect: str
+    action: str
+    on: str
+    condition: bool
+
+    @property
+    def written(self) -> dict[str, Any]:
+        more = {"Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}} if self.condition else {}
+        return statement(self.action, self.on, self.effect, **more)
+
+
+class Role(NamedTuple):
+    """A role: the statements of its trust policy and of its inline policy, and how it has the shared policy."""
+
+    trust: frozenset[Token | Pods]
+    own: tuple[Statement, ...] = ()
+    has_shared: bool = False
+    is_bounded: bool = False
+
+
 class World(NamedTuple):
     """What there is at one time.
 
     Attributes:
-        trust: The statements of each role.
+        roles: The roles, by ARN.
         associations: The role of each service account of a cluster; EKS has one for each.
+        shared: The statements of a managed policy.
     """
 
-    trust: Mapping[str, frozenset[Token | Pods]]
+    roles: Mapping[str, Role]
     associations: Mapping[Pods, str]
+    shared: tuple[Statement, ...] = ()
 
 
 # --- the brute force --------------------------------------------------------------------------------------------------
@@ -83,7 +111,7 @@ def sessions(world: World) -> set[tuple[str, str, str]]:
     STS takes a token of a provider in the role's own AWS account, and EKS associates roles of the cluster's own.
     """
     found = set()
-    for role, statements in world.trust.items():
+    for role, (statements, *_) in world.roles.items():
         account = role.split(":")[4]
         for each in statements:
             if isinstance(each, Token) and each.aws_account == account:
@@ -91,6 +119,21 @@ def sessions(world: World) -> set[tuple[str, str, str]]:
             elif isinstance(each, Pods) and world.associations.get(each) == role:
                 found.add((each.cluster, each.subject, role))
     return found
+
+
+def permissions(world: World, is_met: bool) -> set[tuple[str, str, str]]:
+    """Return what each role may do where the condition is met, or where it is not."""
+
+    def effects(those: Iterable[Statement], action: str, on: str) -> set[str]:
+        applying = (each for each in those if is_met or not each.condition)
+        return {each.effect for each in applying if fnmatchcase(action, each.action) and fnmatchcase(on, each.on)}
+
+    return {
+        (name, action, on)
+        for (name, each), action, on in product(world.roles.items(), ACTIONS, ON)
+        if effects([*each.own, *(world.shared if each.has_shared else ())], action, on) == {"Allow"}
+        and (not each.is_bounded or effects(world.shared, action, on) == {"Allow"})
+    }
 
 
 def told(found: Iterable[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
@@ -126,30 +169,52 @@ def role(arn: str, statements: Iterable[Token | Pods], name: str = "app") -> dic
     return {**found, "outputs": outputs}
 
 
-def association(each: Pods, role_arn: str, issuer: str, **more: Any) -> dict[str, Any]:
-    """Return an association that exists; its logical name calls an issuer the cluster's."""
+def association(each: Pods, role_arn: str, **more: Any) -> dict[str, Any]:
+    """Return an association that exists."""
     _, _, _, region, number, cluster = each.cluster.split(":")
     namespace, name = each.subject.split(":")
     place = {"clusterName": "prod", "region": region, "namespace": namespace, "serviceAccount": name}
     inputs = {**place, "roleArn": role_arn}
-    logical_name = f"{number}-{region}-{namespace}/{name}@{issuer}"
+    logical_name = f"{number}-{region}-{namespace}/{name}"
     found = resource(ASSOCIATION, logical_name, {**inputs, **more}, number, provider=provider(number))
     arn = f"arn:aws:eks:{region}:{number}:podidentityassociation/{cluster.partition('/')[2]}/a-{namespace}"
     return {**found, "outputs": {"associationArn": arn}}
 
 
-def steps(before: World, after: World, called: Mapping[Pods, str]) -> list[Any]:
+def shared_policy(world: World) -> dict[str, Any]:
+    written = json.dumps(document(*(each.written for each in world.shared)))
+    return resource(POLICY, "shared", {"name": "shared", "policy": written}, "", outputs={"arn": SHARED})
+
+
+def role_of(arn: str, world: World) -> list[Any]:
+    """Return a role, its inline policy and its attachment, where there are such."""
+    if arn not in world.roles:
+        return [None] * 3
+    each, number = world.roles[arn], arn.split(":")[4]
+    boundary = {"permissionsBoundary": SHARED} if each.is_bounded else {}
+    place: dict[str, Any] = {"component": f"{number}-app", "provider": provider(number)}
+    own = {"role": "app", "name": "x", "policy": json.dumps(document(*(one.written for one in each.own)))}
+    has = resource(ATTACHMENT, number, {"role": "app", "policyArn": SHARED}, **place)
+    return [
+        with_inputs(role(arn, each.trust), **boundary),
+        resource(INLINE, number, own, **place) if each.own else None,
+        has if each.has_shared else None,
+    ]
+
+
+def steps(before: World, after: World) -> list[Any]:
     """Return a preview's steps; what stays has one, too, as with another tag: the file alone is read.
 
     In each AWS account, another role exists: the engine knows which account a provider leads to by what it created.
     """
     found: list[Any] = [change(*[role(arn, (), "there")] * 2) for arn in ROLES]
-    for arn in dict.fromkeys((*before.trust, *after.trust)):
-        old, new = (role(arn, each.trust[arn]) if arn in each.trust else None for each in (before, after))
-        found.append(change(old, new))
+    for arn in dict.fromkeys((*before.roles, *after.roles)):
+        sides = [role_of(arn, each) for each in (before, after)]
+        found += [change(*those) for those in zip(*sides, strict=True) if any(those)]
+    found.append(update(*(shared_policy(each) for each in (before, after))))
     for pods in dict.fromkeys((*before.associations, *after.associations)):
         old, new = (
-            association(pods, each.associations[pods], called[pods]) if pods in each.associations else None
+            association(pods, each.associations[pods]) if pods in each.associations else None
             for each in (before, after)
         )
         found.append(change(old, new))
@@ -158,7 +223,7 @@ def steps(before: World, after: World, called: Mapping[Pods, str]) -> list[Any]:
 
 def change(old: Any, new: Any) -> Any:
     if old and new:
-        return update(old, with_inputs(new, tags={"seen": "yes"}))
+        return update(old, with_inputs(new, tags={"seen": "yes"}) if old["type"] == ROLE else new)
     return step("delete", old) if old else create(new)
 
 
@@ -175,32 +240,45 @@ def roles_of(pods: Pods) -> list[str]:
     return [arn for arn in ROLES if arn.split(":")[4] == pods.cluster.split(":")[4]]
 
 
+OWN_STATEMENTS = st.lists(
+    st.builds(
+        Statement,
+        st.sampled_from(["Allow", "Allow", "Deny"]),
+        st.sampled_from([*ACTIONS, "s3:*", "*"]),
+        st.sampled_from([*ON, "arn:aws:s3:::*", "*"]),
+        st.sampled_from([False, False, True]),
+    ),
+    min_size=1,
+    max_size=LONGEST,
+).map(tuple)
+OF_ROLE = st.builds(Role, st.frozensets(STATEMENTS, max_size=4), OWN_STATEMENTS, st.booleans(), st.booleans())
 WORLDS = st.builds(
     World,
-    st.fixed_dictionaries({}, optional={arn: st.frozensets(STATEMENTS, max_size=4) for arn in ROLES}),
+    st.fixed_dictionaries({ROLES[0]: OF_ROLE}, optional={ROLES[1]: OF_ROLE}),
     st.fixed_dictionaries({}, optional={each: st.sampled_from(roles_of(each)) for each in ALL_PODS}),
-).map(lambda each: each._replace(associations={p: r for p, r in each.associations.items() if r in each.trust}))
-# What the stack calls the issuer of a cluster.
-CALLED = st.fixed_dictionaries({each: st.sampled_from((*EKS, EVIL)) for each in ALL_PODS})
+    OWN_STATEMENTS,
+).map(lambda each: each._replace(associations={p: r for p, r in each.associations.items() if r in each.roles}))
 WEST = CLUSTERS[0]
 APP = Pods(WEST, "default:app")
-BY_PODS = World({ROLES[0]: frozenset({APP})}, {APP: ROLES[0]})
-CALLED_RIGHT = {each: ISSUER_OF[each.cluster] for each in ALL_PODS}
+BY_PODS = World({ROLES[0]: Role(frozenset({APP}))}, {APP: ROLES[0]})
 
 
 def and_token(world: World, issuer: str) -> World:
-    return world._replace(trust={ROLES[0]: world.trust[ROLES[0]] | {Token(ONE, issuer, "default:app")}})
+    return world._replace(roles={ROLES[0]: Role(world.roles[ROLES[0]].trust | {Token(ONE, issuer, "default:app")})})
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@example(BY_PODS, and_token(BY_PODS, EKS[1]), CALLED_RIGHT)
-@example(BY_PODS, and_token(BY_PODS, EVIL), {**CALLED_RIGHT, APP: EVIL})
-@given(WORLDS, WORLDS, CALLED)
-def test_what_diff_says_is_after_without_before(
-    diff_json: DiffJson, before: World, after: World, called: Mapping[Pods, str]
-) -> None:
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(BY_PODS, and_token(BY_PODS, EKS[1]), LONGEST)
+@example(BY_PODS, and_token(BY_PODS, EVIL), LONGEST)
+@given(WORLDS, WORLDS, st.integers(0, LONGEST))
+def test_what_diff_says_is_after_without_before(diff_json: DiffJson, before: World, after: World, goes: int) -> None:
     """The attack: a right is hidden behind one of another issuer, region or AWS account that has the same name."""
-    found = diff_json(*steps(before, after, called))
+    # Of some roles that stay, one statement goes.
+    if goes < LONGEST:
+        own = {arn: each.own[:goes] + each.own[goes + 1 :] for arn, each in before.roles.items()}
+        stay = {arn: each._replace(own=own.get(arn, each.own)) for arn, each in after.roles.items()}
+        after = after._replace(roles=stay, shared=before.shared)
+    found = diff_json(*steps(before, after))
     had, has = map(sessions, (before, after))
 
     gains, loses = told(rows(found, "gains")), told(rows(found, "loses"))
@@ -214,6 +292,20 @@ def test_what_diff_says_is_after_without_before(
         other = had if (place, *who) in has else has
         assert [each for each in other if [*each[1:]] == who and each[0].startswith("arn:") != place.startswith("arn:")]
     assert rows(found, "cannotTell") == rows(found, "mayGain") == []
+    # What a role may do is told, or that irsa cannot tell.
+    may, then_may = ([permissions(world, is_met) for is_met in (True, False)] for world in (before, after))
+    undecided = {each["roleArn"] for each in rows(found, "permissionsCannotTell")}
+    more = [each for each in rows(found, "permission") if each["change"] == "gains" and not each["policies"]]
+    for arn, action, on in (then_may[0] - may[0]) | (then_may[1] - may[1]):
+        assert arn in undecided or any(
+            each["roleArn"] == arn
+            and any(fnmatchcase(action.lower(), one.lower()) for one in each["actions"])
+            and any(fnmatchcase(on, one) for one in each["resources"])
+            for each in more
+        )
+    # What it had for certain is no gain.
+    exact = {(each["roleArn"], *each["actions"], *each["resources"]) for each in more}
+    assert not exact & may[0] & may[1]
 
 
 # --- one by one ------------------------------------------------------------------------------------------------------
@@ -239,21 +331,13 @@ def test_an_issuer_that_ends_as_another_ones_arn(diff_json: DiffJson) -> None:
     assert issuers == [[EKS[0]], [f"{EVIL}/x:oidc-provider/{EKS[0]}"]]
 
 
-def test_providers_of_one_issuer_in_two_aws_accounts(diff_json: DiffJson) -> None:
-    """The attack: before, another AWS account's provider, of which STS takes nothing; the role's own is not known."""
-    sides = [trusting(of_provider(f"arn:aws:iam::{number}:oidc-provider/{EVIL}")) for number in (OTHER, ONE)]
-    found = diff_json(step("update", *map(without_outputs, sides)))
-
-    assert [each["where"] for each in rows(found, "gains")] == [EVIL]
-
-
 def test_an_aws_account_that_a_trust_policy_made_up(diff_json: DiffJson) -> None:
     """The attack: nothing is there yet, and a statement names a provider elsewhere: EKS then seems to be refused."""
     here = Pods(CLUSTERS[0], "default:app")
     elsewhere = of_provider(f"arn:aws:iam::{OTHER}:oidc-provider/{EVIL}")["Statement"]
     by_account = {**PODS, "Condition": {"StringEquals": {"aws:SourceAccount": ONE}}}
     new = trusting(document(*elsewhere, by_account))
-    one = {**association(here, UNKNOWN, EKS[0]), "propertyDependencies": {"roleArn": [new["urn"]]}}
+    one = {**association(here, UNKNOWN), "propertyDependencies": {"roleArn": [new["urn"]]}}
     found = diff_json(create(new), create(one))
 
     told_ones = [*rows(found, "gains"), *rows(found, "mayGain")]
@@ -324,7 +408,7 @@ def test_a_policy_that_was_not_attached_yet(diff_json: DiffJson) -> None:
 def test_an_association_is_of_the_role_of_its_arn(diff_json: DiffJson) -> None:
     """The attack: the ARN of an administrator's role, computed from an output of a role that refuses EKS."""
     arn = f"arn:aws:iam::{ONE}:role/admin"
-    one = {**association(APP, arn, EKS[0]), "propertyDependencies": {"roleArn": [HERE["urn"]]}}
+    one = {**association(APP, arn), "propertyDependencies": {"roleArn": [HERE["urn"]]}}
     found = diff_json(change(HERE, HERE), create(one))
 
     assert [each["roleArn"] for each in rows(found, "mayGain")] == [arn]
@@ -333,7 +417,7 @@ def test_an_association_is_of_the_role_of_its_arn(diff_json: DiffJson) -> None:
 def test_associations_of_which_the_cluster_is_not_known(diff_json: DiffJson) -> None:
     """The attack: the region is that of a provider, which no preview has: the name of both clusters is the same."""
     arn = f"arn:aws:iam::{ONE}:role/admin"
-    ones = [association(Pods(cluster, "default:app"), arn, EKS[0], region="") for cluster in CLUSTERS[:2]]
+    ones = [association(Pods(cluster, "default:app"), arn, region="") for cluster in CLUSTERS[:2]]
     found = diff_json(*map(create, ones))
 
     assert [each["where"] for each in rows(found, "mayGain")] == ["prod", "prod"]

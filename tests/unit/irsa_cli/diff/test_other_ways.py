@@ -1,11 +1,14 @@
 """Who gains and who loses a role by EKS Pod Identity, who gets it by another way, and which role a role may assume.
 
-The trust policies and the values of the requests are those of AWS's pages:
+Each case has the steps of a preview, the state, and the exit code of `--fail-on gains`: 1 for what is certain, 3 for
+what irsa cannot tell, and 0. The trust policies and the values of the requests are those of AWS's pages:
 https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html,
-https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
+https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html,
+https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html (assumeRoleArns)
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -14,7 +17,6 @@ from irsa.rules.policies import chaining_policy
 from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
-    ASSOCIATION,
     CLUSTER,
     ROLE_ARN,
     UNKNOWN,
@@ -28,17 +30,11 @@ from tests.unit.irsa_cli.diff.previews import (
     step,
     trust,
     update,
-    urn,
     with_inputs,
 )
 from tests.world import PODS, document, of_pods
 
-
-def pods(namespace: str = "web", name: str = "app") -> dict[str, Any]:
-    """Return the statement for the Pods of a service account of my-cluster."""
-    return of_pods(CLUSTER, namespace, name)
-
-
+OF_APP = of_pods(CLUSTER, "web", "app")
 OF_CLUSTER = {
     **PODS,
     "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}, "ArnEquals": {"aws:SourceArn": CLUSTER}},
@@ -46,179 +42,28 @@ OF_CLUSTER = {
 OIDC = trust("web:app")["Statement"][0]
 ACCOUNT_TAG = "aws:RequestTag/kubernetes-service-account"
 OF_POD = {"aws:RequestTag/kubernetes-namespace": "web", ACCOUNT_TAG: "app"}
-
-
-def named_pods(tags: dict[str, Any]) -> dict[str, Any]:
-    return {**PODS, "Condition": {"StringEquals": tags}}
-
-
-def by_pod_identity(found: Any, name: str) -> list[tuple[str, str, str]]:
-    return [(each["who"], each["role"], each["where"]) for each in rows(found, name) if each["way"] == "podIdentity"]
-
-
-APP = ("web/app", "my-role", CLUSTER)
-NEW_ROLE = role(document(pods()))
-WITH_ROLE = {**association(roleArn=UNKNOWN), "propertyDependencies": {"roleArn": [NEW_ROLE["urn"]]}}
+ROLE_OF_APP = role(document(OF_APP))
+WITH_ROLE = {**association(roleArn=UNKNOWN), "propertyDependencies": {"roleArn": [ROLE_OF_APP["urn"]]}}
 ONE, WITHOUT_TAGS = (association(disableSessionTags=each) for each in (False, True))
+ELSEWHERE, TARGET = (f"arn:aws:iam::{each}" for each in ("444455556666:role/logs", f"{ACCOUNT}:role/target"))
 
 
-@pytest.mark.parametrize(
-    ("steps", "state", "gains", "loses"),
-    [
-        ([create(NEW_ROLE), create(WITH_ROLE)], [], [APP], []),
-        # Without tags, no condition on them is met.
-        ([create(WITHOUT_TAGS)], [role(document(pods()))], [], []),
-        ([create(WITHOUT_TAGS)], [role(document(OF_CLUSTER))], [APP], []),
-        ([update(ONE, WITHOUT_TAGS)], [role(document(pods())), ONE], [], [APP]),
-    ],
-)
-def test_an_association(steps: Any, state: Any, gains: Any, loses: Any, diff_json: DiffJson) -> None:
-    of_rights = diff_json(*steps, state=state)
-
-    assert [by_pod_identity(of_rights, each) for each in ("gains", "loses")] == [gains, loses]
-    assert len([each for each in of_rights["rows"] if each["kind"] in {"session", "principals"}]) == len(gains + loses)
+def when(condition: Any, **more: Any) -> dict[str, Any]:
+    return {**PODS, "Condition": condition, **more}
 
 
-def test_the_same_name_in_another_cluster_gains(diff_json: DiffJson) -> None:
-    """The attack: who is trusted in one cluster is let in from another one, where anybody may have that name."""
-    other = {**association(clusterName="other-cluster", region="us-east-1"), "urn": urn(ASSOCIATION, "app@other")}
-    of_rights = diff_json(create(other), changed(document(OIDC), document(OIDC, PODS)))
-
-    cluster = CLUSTER.replace("us-west-2", "us-east-1").replace("my-", "other-")
-    assert ("web/app", "my-role", cluster) in by_pod_identity(of_rights, "gains")
+def tags(**found: Any) -> dict[str, Any]:
+    return when({"StringEquals": {**OF_POD, **found}})
 
 
-def test_a_pattern_that_goes_is_kept_by_who_has_an_association(diff_json: DiffJson) -> None:
-    before, after = document(trust("web:*")["Statement"][0], pods()), document(pods())
-    of_rights = diff_json(changed(before, after), state=[role(before), association()])
-
-    assert [(each["who"], each["way"]) for each in rows(of_rights, "loses")] == [("web/*", "irsa")]
+def lets_in(before: Sequence[Any], after: Sequence[Any]) -> list[Any]:
+    """Return the steps by which a role with an association has other statements."""
+    return [changed(document(*before), document(*after)), update(ONE, ONE)]
 
 
-def test_who_gains_by_an_association_and_not_by_a_wider_pattern(diff_json: DiffJson) -> None:
-    """The attack: a Deny takes a namespace out of all who gain, and hides who gains by an association there."""
-    deny = {**trust("web:*")["Statement"][0], "Effect": "Deny"}
-    after = document(trust("w*:*")["Statement"][0], deny, pods())
-    gains = rows(diff_json(changed(document(OIDC, deny), after), create(association())), "gains")
-
-    assert {(each["who"], each["way"]) for each in gains} == {("w*/*", "irsa"), ("web/app", "podIdentity")}
-
-
-@pytest.mark.parametrize("patterns", [1, 20])
-def test_an_association_is_told_where_patterns_combine_too_much(patterns: int, diff_json: DiffJson) -> None:
-    """The attack: a statement for tokens that is too much to follow, beside an association that gives the role."""
-    wide = trust(*(f"*{chr(97 + n)}*{chr(98 + n)}*:*{chr(99 + n)}*" for n in range(patterns)))["Statement"][0]
-    before, after = document(wide, pods()), document({**wide, "Sid": "x"}, pods())
-    of_rights = diff_json(changed(before, after), create(ONE), state=[role(before)])
-
-    assert APP in [*by_pod_identity(of_rights, "gains"), *by_pod_identity(of_rights, "mayGain")]
-
-
-UNKNOWN_CONDITION = {"StringLike": {"aws:SourceOrgID": "o-example"}}
-EXCLUDING = {"StringNotEquals": {"aws:RequestTag/kubernetes-namespace": "kube-system"}}
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "is_told"),
-    [
-        ([OIDC], [OIDC, PODS], True),
-        # Without sts:TagSession, only associations without session tags get it.
-        ([OIDC], [OIDC, {**PODS, "Action": "sts:AssumeRole"}], True),
-        ([OIDC], [OIDC, OF_CLUSTER], True),
-        # What a condition excludes, or irsa cannot evaluate, is not silent.
-        ([OIDC], [OIDC, {**PODS, "Condition": EXCLUDING}], True),
-        (
-            [{**pods(), "Condition": {**pods()["Condition"], **UNKNOWN_CONDITION}}],
-            [{**PODS, "Condition": UNKNOWN_CONDITION}],
-            True,
-        ),
-        # A policy variable is whatever the association has; one namespace less; a Deny that goes.
-        ([OIDC], [OIDC, named_pods({**OF_POD, ACCOUNT_TAG: f"${{{ACCOUNT_TAG}}}"})], True),
-        ([OIDC], [OIDC, named_pods({**OF_POD, ACCOUNT_TAG: []})], True),
-        ([pods()], [named_pods({ACCOUNT_TAG: "app"})], True),
-        ([PODS, {**pods(), "Effect": "Deny"}], [PODS], True),
-        ([OIDC], [OIDC, pods()], False),
-    ],
-)
-def test_a_statement_that_lets_other_associations_in(
-    before: Any, after: Any, is_told: bool, diff_json: DiffJson
-) -> None:
-    """The attack: whoever may create an association gets the role; that nobody has one today is no comfort."""
-    one = association()
-    of_rights = diff_json(changed(document(*before), document(*after)), update(one, one))
-
-    assert bool(rows(of_rights, "principals")) is is_told
-
-
-def test_an_existing_role(diff_json: DiffJson) -> None:
-    target = f"arn:aws:iam::{ACCOUNT}:role/target"
-    one = association(targetRoleArn=target)
-    (right,) = rows(diff_json(create(one)), "mayGain")
-
-    assert (right["who"], right["roleArn"], right["then"]) == ("web/app", ROLE_ARN, target)
-    same = diff_json(step("update", one, with_inputs(one, tags={"a": "b"})))
-    assert [each for each in same["rows"] if each["kind"] == "session"] == []
-    moved = diff_json(step("update", one, association(roleArn=f"{ROLE_ARN}-2", targetRoleArn=target)))
-    assert [[each["role"] for each in rows(moved, name)] for name in ("mayGain", "mayLose")] == [
-        ["my-role-2"],
-        ["my-role"],
-    ]
-
-
-@pytest.mark.parametrize("beside", [False, True])
-@pytest.mark.parametrize("back", [False, True])
-def test_who_moves_from_one_way_to_the_other(back: bool, beside: bool, diff_json: DiffJson) -> None:
-    """Only EKS says which issuer a cluster has: a gate must not pass."""
-    by_pods, by_token, both = (role(document(*each)) for each in ([pods()], [OIDC], [pods(), OIDC]))
-    changes = [update(by_pods if back else by_token, both if beside else by_token if back else by_pods)]
-    stays = [update(ONE, ONE)] if beside else [step("delete", ONE)]
-    found = diff_json(*changes, *(stays if back else [create(ONE)]), gate="gains")
-
-    told = {(each["change"], each["certainty"], each["who"]) for each in found["rows"] if each["kind"] == "session"}
-    assert told == {("changes way", "cannot tell", "web/app")}
-    assert found["exitCode"] == 3
-
-
-def test_a_role_that_nobody_knows_yet(diff_json: DiffJson) -> None:
-    """The attack: the ARN of the role is an output of another stack, and nobody is told."""
-    new = {**association(roleArn=UNKNOWN), "parent": ""}
-
-    assert [each["who"] for each in rows(diff_json(create(new)), "mayGain")] == ["web/app"]
-
-
-def test_a_role_that_goes_and_leaves_its_association(diff_json: DiffJson) -> None:
-    gone = role(document(pods()))
-
-    assert by_pod_identity(diff_json(step("delete", gone), state=[gone, ONE]), "loses") == [APP]
-
-
-def limited(action: str | None) -> dict[str, Any]:
-    policy = {"policy": json.dumps(document(statement(action)))} if action else {}
-    return association(disableSessionTags=True, **policy)
-
-
-@pytest.mark.parametrize(
-    ("change", "state", "reason"),
-    [
-        (update(limited("s3:Get*"), limited(None)), role(document(OF_CLUSTER)), "changes or is removed"),
-        (update(limited("s3:GetObject"), limited("s3:*")), role(document(OF_CLUSTER)), "changes or is removed"),
-        (update(limited("s3:*"), limited("s3:GetObject")), role(document(OF_CLUSTER)), "changes or is removed"),
-        (update(limited(None), limited("s3:GetObject")), role(document(OF_CLUSTER)), ""),
-        # The trust policy is not known yet.
-        (changed(document(OF_CLUSTER), UNKNOWN), limited("s3:Get*"), ""),
-    ],
-)
-def test_a_session_policy(change: Any, state: Any, reason: str, diff_json: DiffJson) -> None:
-    undecided = rows(diff_json(change, state=[state]), "permissionsCannotTell")
-
-    assert [reason in each["details"][0] for each in undecided] == [True] * bool(reason)
-
-
-# --- roles that a role may assume in turn -----------------------------------------------------------------------------
-
-ELSEWHERE = "arn:aws:iam::444455556666:role/logs"
-OTHER = f"arn:aws:iam::{ACCOUNT}:role/other"
-ROLE = role(trust("web:app"))
+BY_ORG = {"StringLike": {"aws:SourceOrgID": "o-example"}}
+NOT_SYSTEM = {"StringNotEquals": {"aws:RequestTag/kubernetes-namespace": "kube-system"}}
+ROLE, BOTH = role(trust("web:app")), role(document(OF_APP, OIDC))
 BOUNDED = with_inputs(ROLE, permissionsBoundary=f"arn:aws:iam::{ACCOUNT}:policy/limit")
 DENY = with_inputs(inline(statement("sts:*", effect="Deny"), role="deny"), role="my-role", name="deny")
 
@@ -231,35 +76,77 @@ def may(*role_arns: str) -> dict[str, Any]:
 def other(principal: str) -> dict[str, Any]:
     """Return another role of the stack, that lets this one in."""
     lets = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}
-    return role(UNKNOWN if principal == UNKNOWN else document(lets), "other", "other", component="other")
+    return role(UNKNOWN if principal == UNKNOWN else document(lets), "target", "target", component="other")
+
+
+CASES: Mapping[str, tuple[Any, Any, int]] = {
+    "an association with its role": ([create(ROLE_OF_APP), create(WITH_ROLE)], [], 1),
+    # Without tags, no condition on them is met.
+    "an association without tags": ([create(WITHOUT_TAGS)], [ROLE_OF_APP], 0),
+    "an association without tags, which the cluster alone lets in": (
+        [create(WITHOUT_TAGS)], [role(document(OF_CLUSTER))], 1),
+    "an association that has no tags from now on": ([update(ONE, WITHOUT_TAGS)], [ROLE_OF_APP, ONE], 0),
+    "an association of a role that is not the stack's": ([create(association(targetRoleArn=TARGET))], [], 3),
+    "another tag of such a one": ([update(ONE, with_inputs(ONE, tags={"a": "b"}))], [], 0),
+    "another role of such a one": ([update(ONE, association(roleArn=f"{ROLE_ARN}-2"))], [], 3),
+    "an association of another stack's role": ([create({**association(roleArn=UNKNOWN), "parent": ""})], [], 3),
+    # Whoever may create an association gets the role; that nobody has one today is no comfort.
+    "anybody's association": (lets_in([OIDC], [OIDC, PODS]), [], 1),
+    "anybody's without tags": (lets_in([OIDC], [OIDC, {**PODS, "Action": "sts:AssumeRole"}]), [], 1),
+    "anybody's in a cluster": (lets_in([OIDC], [OIDC, OF_CLUSTER]), [], 1),
+    "a namespace that is excluded": (lets_in([OIDC], [OIDC, when(NOT_SYSTEM)]), [], 1),
+    "a condition that irsa cannot evaluate": (
+        lets_in([{**OF_APP, "Condition": {**OF_APP["Condition"], **BY_ORG}}], [when(BY_ORG)]), [], 1),
+    "a variable": (lets_in([OIDC], [OIDC, tags(**{ACCOUNT_TAG: f"${{{ACCOUNT_TAG}}}"})]), [], 1),
+    "no value": (lets_in([OIDC], [OIDC, tags(**{ACCOUNT_TAG: []})]), [], 1),
+    "a namespace less": (lets_in([OF_APP], [when({"StringEquals": {ACCOUNT_TAG: "app"}})]), [], 1),
+    "a Deny that goes": (lets_in([PODS, {**OF_APP, "Effect": "Deny"}], [PODS]), [], 1),
+    # Only EKS says which issuer a cluster has.
+    "from IRSA to EKS Pod Identity": ([update(ROLE, ROLE_OF_APP), create(ONE)], [], 3),
+    "and back": ([update(ROLE_OF_APP, ROLE), step("delete", ONE)], [], 3),
+    "both ways from now on": ([update(ROLE, BOTH), create(ONE)], [], 3),
+    "both ways, and IRSA is new": ([update(ROLE_OF_APP, BOTH), update(ONE, ONE)], [], 3),
+    "a role that goes and leaves its association": ([step("delete", ROLE_OF_APP)], [ROLE_OF_APP, ONE], 0),
+    # Roles that a role may assume in turn.
+    "assumeRoleArns": ([create(may(ELSEWHERE))], [ROLE], 1),
+    "one more in assumeRoleArns": ([update(may(ELSEWHERE), may(TARGET, ELSEWHERE))], [ROLE], 1),
+    "everything in STS": ([update(inline(), inline(statement("sts:*")))], [ROLE], 1),
+    "a Deny of STS that goes": ([step("delete", DENY)], [ROLE, may(ELSEWHERE)], 1),
+    "a policy that is not known": ([update(may(ELSEWHERE), with_inputs(may(), policy=UNKNOWN))], [ROLE], 3),
+    "a boundary that nobody reads": ([update(BOUNDED, ROLE)], [may(ELSEWHERE)], 3),
+    "assumeRoleArns that go": ([step("delete", may(ELSEWHERE))], [ROLE], 0),
+    "assumeRoleArns that stay": ([update(may(ELSEWHERE), may(ELSEWHERE))], [ROLE], 0),
+    "the other role's trust policy": ([update(other(ELSEWHERE), other(ROLE_ARN))], [ROLE], 1),
+    "the other role's unknown trust policy": ([update(other(ELSEWHERE), other(UNKNOWN))], [ROLE, may(TARGET)], 3),
+    "the other role's AWS account": ([create(other(ACCOUNT))], [ROLE, may(TARGET)], 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_who_gets_a_role_otherwise(case: str, diff_json: DiffJson) -> None:
+    steps, state, code = CASES[case]
+
+    assert diff_json(*steps, state=state, gate="gains")["exitCode"] == code
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_who_moves_neither_gains_nor_loses(back: bool, diff_json: DiffJson) -> None:
+    steps = [update(ROLE_OF_APP, ROLE), step("delete", ONE)] if back else [update(ROLE, ROLE_OF_APP), create(ONE)]
+
+    told = {(each["change"], each["who"]) for each in diff_json(*steps)["rows"] if each["kind"] == "session"}
+    assert told == {("changes way", "web/app")}
+
+
+def limited(action: str | None) -> dict[str, Any]:
+    policy = {"policy": json.dumps(document(statement(action)))} if action else {}
+    return association(disableSessionTags=True, **policy)
 
 
 @pytest.mark.parametrize(
-    ("steps", "state", "code"),
-    [
-        ([create(may(ELSEWHERE))], [ROLE], 1),
-        ([update(may(ELSEWHERE), may(OTHER, ELSEWHERE))], [ROLE], 1),
-        ([update(inline(), inline(statement("sts:*")))], [ROLE], 1),
-        ([step("delete", DENY)], [ROLE, may(ELSEWHERE)], 1),
-        ([update(may(ELSEWHERE), with_inputs(may(), policy=UNKNOWN))], [ROLE], 3),
-        # Nobody reads the boundary.
-        ([update(BOUNDED, ROLE)], [may(ELSEWHERE)], 3),
-        ([step("delete", may(ELSEWHERE))], [ROLE], 0),
-        ([update(may(ELSEWHERE), may(ELSEWHERE))], [ROLE], 0),
-        # By the other one's trust policy.
-        ([update(other(ELSEWHERE), other(ROLE_ARN))], [ROLE], 1),
-        ([update(other(ELSEWHERE), other(UNKNOWN))], [ROLE, may(OTHER)], 3),
-        ([create(other(ACCOUNT))], [ROLE, may(OTHER)], 1),
-    ],
+    ("before", "after", "is_told"),
+    [("s3:Get*", None, True), ("s3:GetObject", "s3:*", True), (None, "s3:GetObject", False)],
 )
-def test_a_role_that_may_newly_assume_another_one(
-    steps: list[Any], state: list[Any], code: int, diff_json: DiffJson
-) -> None:
-    """Protects reviewers: assumeRoleArns gives the role's service accounts another role, if that one lets it.
+def test_a_session_policy(before: Any, after: Any, is_told: bool, diff_json: DiffJson) -> None:
+    found = diff_json(update(limited(before), limited(after)), state=[role(document(OF_CLUSTER))])
 
-    https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html
-    """
-    found = diff_json(*steps, state=state, gate="gains")
-
-    assert found["exitCode"] == code
-    assert rows(found, "gains") == rows(found, "mayGain") == []
+    assert bool(rows(found, "permissionsCannotTell")) is is_told

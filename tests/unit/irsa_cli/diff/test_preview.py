@@ -26,7 +26,6 @@ from tests.unit.irsa_cli.diff.previews import (
     digest,
     oidc_provider,
     resource,
-    role,
     rows,
     step,
     trust,
@@ -90,18 +89,6 @@ def test_what_is_no_preview_is_said(text: str, says: str) -> None:
 )
 def test_one_change_for_each_resource(steps: list[Any], operations: list[str], diff_json: DiffJson) -> None:
     assert [*diff_json(*steps)["operations"]] == operations
-
-
-def test_messages_are_listed_by_severity() -> None:
-    said = [
-        {"severity": "warning", "message": "warning: wide trust\n", "urn": role(trust())["urn"]},
-        {"severity": "warning", "message": "warning: wide trust\n", "urn": role(trust())["urn"]},
-        {"severity": "error", "message": "error: update failed"},
-        {"severity": "info", "message": "hello"},
-    ]
-    found = parse_preview(json.dumps({"diagnostics": said}), "test")
-
-    assert (found.warnings, found.errors) == (("app: wide trust",), ("update failed",))
 
 
 # --- imports ----------------------------------------------------------------------------------------------------------

@@ -101,15 +101,6 @@ def test_a_failure_commands_no_ci(preview: Path, capsys: pytest.CaptureFixture[s
     assert lines[-1].endswith(":stop-commands::x")
 
 
-@pytest.mark.parametrize("depth", [101, 100_000])
-def test_a_preview_that_is_nested_too_deeply(depth: int, preview: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = digest([step("update", WORKER, {**WORKER, "inputs": {"tags": "DEEP"}})])
-    preview.write_text(text.replace('"DEEP"', '{"a":' * depth + '"x"' + "}" * depth))
-
-    assert main(["diff", "--preview", str(preview)]) == 3
-    assert "its values are nested too deeply" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -10,68 +10,25 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.cells import cell_len
 
-from irsa_cli.diff.render import code, lines_of, markdown
+from irsa_cli.diff.render import lines_of, markdown
 from irsa_cli.diff.rows import Diff, Row, in_order
 from irsa_cli.main import main
-from tests.unit.irsa_cli.diff.conftest import DiffJson
 from tests.unit.irsa_cli.diff.previews import (
     POLICY,
-    changed,
-    create,
     digest,
-    inline,
     resource,
     role,
-    statement,
     step,
     trust,
     update,
     without_outputs,
 )
-from tests.world import document
 
 COMMAND = "irsa diff --stack dev"
 # "Maximum is 65536 characters": what GitHub's API answers to a longer comment.
 GITHUB = 65_536
 OWN_WORDS = re.compile(r"irsa diff: stack|\d[\d,]* more lines|are not shown|shows them\.|[;:.\s]")
-IP: Any = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
-OTHERS = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999988887777:root"}, "Action": "sts:AssumeRole"}
 ONE = trust("team-a:app")
-SAME = role(ONE)
-
-
-@pytest.mark.parametrize(
-    ("steps", "expected"),
-    [
-        ([changed(ONE, trust("team-a:app", **IP))], "~ may lose: team-a/app -> my-role"),
-        ([changed(ONE, trust("*:*"))], "+ every service account -> my-role"),
-        ([changed(ONE, document(*ONE["Statement"], OTHERS))],
-         "+ dangerous: other principals: my-role trusts arn:aws:iam::999988887777:root"),
-        ([changed(document(*ONE["Statement"], OTHERS), ONE)], "- other principals: my-role trusts fewer than before"),
-        ([update(SAME, SAME), create(inline(statement()))], "+ dangerous: my-role gains * on *"),
-        ([update(SAME, SAME), create(inline(statement("s3:GetObject", "*", Condition=IP)))],
-         "+ my-role gains s3:GetObject on * (where aws:SourceIp)"),
-        ([step("replace", SAME, SAME)], "~ replace: Role my-role"),
-    ],
-)  # fmt: skip
-def test_a_line(steps: Any, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "preview.json").write_text(digest(steps))
-    main(["diff", "--preview", str(tmp_path / "preview.json")])
-
-    assert expected in re.sub("\n[+~-]  +", " ", capsys.readouterr().out)
-
-
-def test_why_irsa_cannot_tell_is_said_once_for_a_role(diff_json: DiffJson) -> None:
-    """Protects from a gate that stops at each policy that was not read."""
-    roles = create(resource("aws:iam/role:Role", "app", {"name": "app", "assumeRolePolicy": ONE}))
-    unread = [
-        create(resource("aws:iam/rolePolicyAttachment:RolePolicyAttachment", each, {"role": "app", "policyArn": each}))
-        for each in (f"arn:aws:iam::aws:policy/{name}" for name in "abc")
-    ]
-    found = diff_json(roles, *unread, gate="gains")
-    (row,) = [each for each in found["rows"] if each["certainty"] == "cannot tell"]
-
-    assert (row["sentence"], len(row["details"])) == ("what app may do", 3)
 
 
 def test_a_role_of_the_name_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,23 +111,6 @@ def test_what_may_be_dangerous_is_not_cut() -> None:
     (cut,) = re.findall(r"\*\*([\d,]+) more lines are not shown\*\*: `irsa diff --stack dev` shows them.", comment)
     assert int(cut.replace(",", "")) + block.count("\n+ team-") == 4_000
     assert len(comment) + 200 <= GITHUB
-
-
-def test_one_line_that_is_too_long() -> None:
-    found = markdown(Diff("dev", [Row("note", "changes", "x" * 90_000)] * 50), COMMAND)
-
-    assert "more characters)" in found
-    assert "more lines are not shown" in found
-    assert len(found) + 200 <= GITHUB
-
-
-@pytest.mark.parametrize("text", ["a", "`", "``a`", " ", "a`b``c", "\\`"])
-def test_a_code_span_has_the_text(text: str) -> None:
-    """Protects names with backticks: https://spec.commonmark.org/0.31.2/#code-spans."""
-    (paragraph,) = [each for each in MarkdownIt().parse(code(text)) if each.type == "inline"]
-    (span,) = paragraph.children or []
-
-    assert (span.type, span.content.strip() or " ") == ("code_inline", text.strip() or " ")
 
 
 # --- the example of docs/commands/diff.md ----------------------------------------------------------------------------
