@@ -1,4 +1,4 @@
-"""A binding of a stack file as arguments of ServiceAccountRoleKeys, with values for its variables and clusters; pure."""
+"""A binding of a stack file as a component's arguments, with values for its variables and clusters; pure."""
 
 from collections.abc import Iterator, Sequence
 
