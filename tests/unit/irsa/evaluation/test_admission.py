@@ -9,8 +9,10 @@ import pytest
 
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.evaluation.admission import Admission, admission
+from irsa.evaluation.document import parse
+from irsa.evaluation.grants import grants
 from irsa.ways import TrustParts, trust_document
-from tests.unit.irsa.evaluation.page_example import AUD, AUDIENCE, HOST_PATH, PROVIDER, SUB, statement
+from tests.unit.irsa.evaluation.page_example import AUD, AUDIENCE, HOST_PATH, PROVIDER, SUB, document, statement
 from tests.unit.irsa.evaluation.page_example import OTHER_PROVIDER as OTHER
 
 PREFIX = "system:serviceaccount:"
@@ -213,3 +215,41 @@ def test_a_deny_for_the_roles_own_account(principal: str) -> None:
     assert evaluate(document, request).decision is Decision.ALLOWED
     document["Statement"][1] = allow(Principal={"AWS": principal})
     assert evaluate(document, request).decision is Decision.ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("condition", "version", "expected"),
+    [
+        ({"StringEquals": {SUB: f"{PREFIX}${{aws:PrincipalTag/team}}:app"}}, "2012-10-17", True),
+        ({"StringEquals": {SUB: f"{PREFIX}${{aws:PrincipalTag/team}}:app"}}, "2008-10-17", False),
+        ({"StringEquals": {AUD: "${aws:PrincipalTag/audience}", SUB: f"{PREFIX}a:b"}}, "2012-10-17", True),
+        # One that can't be decided may compare with a variable.
+        ({"ArnLike": {SUB: "*"}}, "2012-10-17", True),
+        ({"StringEquals": {SUB: f"{PREFIX}a:b", AUD: AUDIENCE}}, "2012-10-17", False),
+    ],
+)
+def test_what_a_policy_variable_stands_for_may_differ_for_each(condition: Any, version: str, expected: bool) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html"""
+    parsed = parse(document(allow(condition), version=version))
+
+    assert grants(parsed, PROVIDER, [AUDIENCE]).has_variables is expected
+
+
+def test_patterns_that_narrow_others() -> None:
+    """The attack: a Deny, or a negated condition, behind whose pattern somebody's change is not seen."""
+    both = {"StringLike": {SUB: f"{PREFIX}c:*"}, "StringNotLike": {SUB: f"{PREFIX}*:d"}}
+    statements = (
+        allow({"StringLike": {SUB: f"{PREFIX}a:*"}}),
+        allow({"StringLike": {SUB: f"{PREFIX}*:b"}}, Effect="Deny"),
+        allow(both),
+    )
+
+    assert grants(parse(document(*statements)), PROVIDER, [AUDIENCE]).narrowing == ["*:b", "*:d", "c:*"]
+
+
+@pytest.mark.parametrize(("name", "subject"), [("Team-B:APP", "team-b:app"), ("team-\u212a:app", "*:*")])
+def test_letters_of_either_case(name: str, subject: str) -> None:
+    """No page says what the other case of a letter beyond ASCII is: the Kelvin sign is a k in lower case."""
+    found = judged(allow({"StringEqualsIgnoreCase": {SUB: f"{PREFIX}{name}"}})).admitted
+
+    assert {each.subject for each in found} == {"team-a:app", subject}

@@ -180,3 +180,20 @@ def test_set_operators_agree_with_the_oracle(operator: str, found: list[str], wa
     any_value = under({f"ForAnyValue:{operator}": {"aws:x": wanted}}, aws__x=tuple(found))
     assert only_reason(all_values).outcome is (False not in truths)
     assert only_reason(any_value).outcome is (True in truths if found else operator.endswith("IfExists"))
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted", "words"),
+    [
+        ("StringEquals", "x", "it must be exactly x."),
+        ("StringEquals", ["x", "y"], "it must be exactly one of x, y."),
+        ("StringNotEquals", ["x", "y"], "it must not be any of x, y."),
+        ("ForAnyValue:StringLike", ["x", "y"], "at least one value must match one of x, y."),
+        ("ForAllValues:StringLike", "x", "each value must match x."),
+    ],
+)
+def test_what_a_condition_asks_is_in_words(operator: str, wanted: Any, words: str) -> None:
+    found = only_reason(under({operator: {SUB: wanted}}))
+
+    assert f"sub is {SUBJECT}; {words}" in found.explanation
+    assert found.hint == ""

@@ -64,3 +64,9 @@ EVERY = allow("sqs:*")
 def test_every_resource_of_a_type(statements: Any, given: bool) -> None:
     """The attack: a policy that is as wide as `*`, however it is spelled; a Deny of a few hides nothing."""
     assert gives([document(*statements)]).everywhere("sqs:SendMessage", [QUEUE], alone=0) is given
+
+
+def test_the_statements_that_allow_an_action() -> None:
+    statements = (allow("s3:*"), deny("s3:*"), allow("sqs:*"), allow("S3:get*"))
+
+    assert gives([document(*statements)]).allowing("s3:GetObject") == [0, 3]
