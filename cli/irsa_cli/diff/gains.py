@@ -96,7 +96,7 @@ def _extent(before: Permissions, after: Permissions, action: str, resource: str)
     if before.of(*sample) is False and after.of(*sample):
         return True, ()
     keys = {key for side in (before, after) for each in side.applying(*sample) for key in each.keys}
-    return False, tuple(sorted(keys, key=str.lower))
+    return False, tuple(sorted(keys, key=lambda each: (each.lower(), each)))
 
 
 def _written(names: Iterable[str]) -> tuple[str, ...]:

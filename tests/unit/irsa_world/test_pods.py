@@ -278,7 +278,7 @@ def test_nodes_without_pod_identity(node: str) -> None:
     stage = stage_of(parse_identity("irsa"), [running("app", IRSA, no_agent_on=node)])
 
     assert stage.held_back_by
-    assert "no Pod Identity on Fargate and Windows: web/app" in stage.line
+    assert f"on {node}, where there is no Pod Identity: web/app" in stage.line
     assert "restart" not in stage.line
 
 

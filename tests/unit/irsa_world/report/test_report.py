@@ -13,7 +13,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rich.cells import cell_len
 
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.progress import check_all, under_way
@@ -228,13 +227,13 @@ def shown(monkeypatch: pytest.MonkeyPatch, lines: Iterable[Line]) -> list[str]:
 
 
 def assert_whole(lines: list[str], *texts: str) -> None:
-    """Assert that each name is in a line as it is, and that a line is longer than 80 columns only by one name."""
+    """Assert that each name is in a line as it is, and that a line is longer than 80 characters only by one name."""
     text = "\n".join(lines)
     for name in (word for each in texts for word in UNBREAKABLE.findall(each)):
         assert name in text, name
     for line in lines:
         words = UNBREAKABLE.findall(line)
-        assert cell_len(line.rstrip()) <= WIDTH or max(map(cell_len, words)) > WIDTH, line
+        assert len(line.rstrip()) <= WIDTH or max(map(len, words)) > WIDTH, line
 
 
 @given(NAME, NAME, NAME, st.sampled_from([each for each in Outcome if each is not Outcome.OK]))
