@@ -2,10 +2,12 @@
 
 import json
 import os
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pulumi
 
@@ -181,11 +183,16 @@ def _values() -> dict[str, Any]:
 
 
 def _require_sandbox() -> None:
-    """Stop unless the AWS API in use is the sandbox's.
+    """Stop unless the AWS API in use is the sandbox's and answers.
 
     Raises:
         pulumi.RunError: One line with the command that starts it.
     """
-    if not {"IRSA_SANDBOX", "AWS_ENDPOINT_URL"} <= os.environ.keys():
+    address = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
+    if "IRSA_SANDBOX" not in os.environ or address.hostname is None:
         fix = "run `make up` once, then `. .sandbox/env` in this shell"
         raise pulumi.RunError(f"stack {pulumi.get_stack()!r} is for the sandbox only: {fix}")
+    try:
+        socket.create_connection((address.hostname, address.port or 80), timeout=5).close()
+    except OSError:
+        raise pulumi.RunError("the sandbox is not running: start it with `make up`") from None
