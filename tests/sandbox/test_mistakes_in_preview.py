@@ -49,7 +49,7 @@ def test_every_mistake_with_its_line_in_one_error(deploy: Deploy) -> None:
     assert "did you mean 'serviceAccount'?" in said
     assert "did you mean 'policies/my-policy.json'?" in said
     # `pulumi config set` has written the whole file again.
-    assert 'write what is meant in quotes, such as "2026-12-31"' in said
+    assert 'write what is meant in quotes: "2026-12-31"' in said
     assert said.partition("Diagnostics:")[2].count("error: ") == 1
 
 
