@@ -120,7 +120,8 @@ def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> l
         *owned,
         f"{commands.of_stack('diff', stack)}   (imports, and no change but those named above)",
         commands.up_without_refresh(stack),
-        f"remove every `import:` and `importIds:`, and run `{commands.up_without_refresh(stack)}` again: 0 changes",
+        f"irsa adopt --finish {_word(str(file))}   (removes every `import:` and `importIds:`)",
+        f"{commands.up_without_refresh(stack)}   (0 changes)",
         commands.of_stack("verify", stack),
         commands.of_stack("prove", stack),
     ]

@@ -209,7 +209,7 @@ def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
         "eksctl: before `pulumi up`, ",
         "irsa diff --stack prod",
         "pulumi up --stack prod",
-        "remove every `import:` and `importIds:`, and run `pulumi up --stack prod` again",
+        "irsa adopt --finish Pulumi.prod.yaml",
         "irsa verify --stack prod",
         "irsa prove --stack prod",
         "remove what is adopted from eksctl, as said above",
