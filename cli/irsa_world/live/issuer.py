@@ -5,11 +5,12 @@ It is asked by https alone, with a trusted certificate of its name, and without 
 
 import json
 import socket
-import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import ip_address
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -67,9 +68,19 @@ def read_issuer(cluster: ClusterClient, service_account: tuple[str, str] | None)
 
 def published(url: str) -> Any:
     """Return what is published at a URL, read from JSON; an Unknown, if it is not, or not read."""
+    answer = Future[Any]()
+
+    def ask() -> None:
+        try:
+            answer.set_result(_answer(url))
+        except Exception as error:
+            answer.set_exception(error)
+
+    # Whoever answers one byte after the other keeps each timeout of its own; so does a slow resolver.
+    Thread(target=ask, daemon=True).start()
     try:
-        return _answer(url, time.monotonic() + SECONDS)
-    except (TimeoutError, httpx2.ReadTimeout):
+        return answer.result(SECONDS)
+    except TimeoutError:
         return NotPublished(f"{named(url)} does not answer within {SECONDS:.0f} seconds, and STS waits no longer")
     except NO_ANSWER as error:
         if is_of_certificate(error):
@@ -80,7 +91,7 @@ def published(url: str) -> Any:
         return Unread(CouldNotLookError(f"{named(url)}: {named(str(error) or type(error).__name__)}; {PROVE}"))
 
 
-def _answer(url: str, end: float) -> Any:
+def _answer(url: str) -> Any:
     parts = urlsplit(url)
     host = parts.hostname or ""
     if not url.startswith("https://") or not host:
@@ -93,12 +104,12 @@ def _answer(url: str, end: float) -> Any:
     if private := _private_address(host, by_proxy=bool(proxy)):
         return Unknown(f"{named(host)} has here the private address {private}, which irsa does not ask; {PROVE}")
     trust = httpx2.create_ssl_context()
-    limits = httpx2.Timeout(SECONDS, connect=0.8 * SECONDS)
+    limits = httpx2.Timeout(2 * SECONDS, connect=0.8 * SECONDS)
     with (
         httpx2.Client(verify=trust, proxy=proxy, timeout=limits, trust_env=False) as client,
         client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer,
     ):
-        return _not_ok(url, answer) or _document(url, answer, end)
+        return _not_ok(url, answer) or _document(url, answer)
 
 
 def _not_ok(url: str, answer: httpx2.Response) -> Unknown | None:
@@ -111,13 +122,10 @@ def _not_ok(url: str, answer: httpx2.Response) -> Unknown | None:
     return None if answer.status_code == HTTPStatus.OK else NotPublished(text)
 
 
-def _document(url: str, answer: httpx2.Response, end: float) -> Any:
+def _document(url: str, answer: httpx2.Response) -> Any:
     body = b""
     for part in answer.iter_raw():
         body += part
-        # Whoever answers one byte after the other keeps each timeout of its own.
-        if time.monotonic() > end:
-            raise TimeoutError
         if len(body) > LARGEST:
             return NotPublished(f"{named(url)} has more than {LARGEST:,} bytes")
     try:

@@ -2,6 +2,7 @@
 
 import gzip
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,6 +58,16 @@ def test_an_answer_that_is_no_document(site: Site, page: Page, kind: type[Unknow
     assert type(found) is kind
     assert words in found.reason
     assert site.asked == [KEYS]
+
+
+def test_a_resolver_that_keeps_irsa_waiting(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: no timeout of a connection has begun yet, and each try of a resolver has one of its own."""
+    monkeypatch.delenv("HTTPS_PROXY")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(3) or [(0, 0, 0, "", ("127.0.0.1", 443))])
+    found = published(KEYS)
+
+    assert type(found) is NotPublished
+    assert "does not answer within 1 seconds" in found.reason
 
 
 def test_a_document_is_read_as_it_is(site: Site) -> None:
