@@ -62,8 +62,13 @@ def test_an_answer_that_is_no_document(site: Site, page: Page, kind: type[Unknow
 
 def test_a_resolver_that_keeps_irsa_waiting(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: no timeout of a connection has begun yet, and each try of a resolver has one of its own."""
+
+    def waits(*_: object, **__: object) -> list[Any]:
+        time.sleep(3)
+        return [(0, 0, 0, "", ("127.0.0.1", 443))]
+
     monkeypatch.delenv("HTTPS_PROXY")
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(3) or [(0, 0, 0, "", ("127.0.0.1", 443))])
+    monkeypatch.setattr(socket, "getaddrinfo", waits)
     found = published(KEYS)
 
     assert type(found) is NotPublished
