@@ -189,8 +189,9 @@ def _open_questions(
     for arn in sorted(unread):
         policy = f"policy {named(arn)}" if known_arn(arn) else f"a policy {arn.partition(UNNAMED)[0]}"
         yield f"{policy} was not read{f': {why}' if (why := not_read.get(arn)) else ''}"
-    has_other_tags = len(there) > 1 and (old.tags != new.tags or bool(new.sessions - old.sessions))
-    # A session of EKS Pod Identity has tags of its own, one of IRSA has none.
+    # A session of EKS Pod Identity has tags of its own, one of IRSA has none; its policy is another question.
+    was, becomes = ({each[:3] for each in side.sessions} for side in (old, new))
+    has_other_tags = len(there) > 1 and (old.tags != new.tags or bool(becomes - was))
     asking = (*old.known, *new.known, old.limits, new.limits)
     if has_other_tags and (of_trusts() or any(map(asks_for_tags, asking))):
         yield TAGS_CHANGE

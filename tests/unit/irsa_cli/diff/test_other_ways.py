@@ -150,3 +150,12 @@ def test_a_session_policy(before: Any, after: Any, is_told: bool, diff_json: Dif
     found = diff_json(update(limited(before), limited(after)), state=[role(document(OF_CLUSTER))])
 
     assert bool(rows(found, "permissionsCannotTell")) is is_told
+
+
+def test_a_session_policy_is_no_tag(diff_json: DiffJson) -> None:
+    """A statement of the role's policy that depends on tags stays as it is."""
+    condition = {"StringEquals": {"aws:PrincipalTag/team": "web"}}
+    state = [role(document(OF_CLUSTER)), inline(statement("s3:*", Condition=condition))]
+    found = diff_json(update(limited("s3:Get*"), limited("s3:*")), state=state)
+
+    assert not [each for each in rows(found, "permissionsCannotTell") if "tags" in json.dumps(each)]
