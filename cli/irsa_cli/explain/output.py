@@ -88,10 +88,8 @@ def explained(
         TrustDocumentError: IAM would not accept the document.
     """
     evaluation = evaluate_parsed(*parse(trust), request)
-    found, decides = (
-        first or of_trust_policy(evaluation, request),
-        deciding_statement(evaluation.decision, evaluation.statements),
-    )
+    found = first or of_trust_policy(evaluation, request)
+    decides = deciding_statement(evaluation.decision, evaluation.statements)
     place = request.subject.removeprefix(CLAIM_PREFIX).replace(":", "/", 1)
     # The values of several elements are below, and not in the first line.
     why = found.details if decides and len(decides.deciding) == 1 else found.found

@@ -68,7 +68,7 @@ def _more(
     """Yield who has the right by one answer and not by the other, but for those whom other patterns keep."""
     if more.given is False or (less.given is None and more.given is None):
         return
-    certain = {more.given, *(each == Answer(given=True) for each in kept.values())} == {True}
+    certain = more.given is True and all(each == Answer(given=True) for each in kept.values())
     if less.given:
         newly, but = [each for each in less.denied if not is_within(each, more.denied)], more.denied
     else:
