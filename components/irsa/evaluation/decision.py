@@ -148,7 +148,9 @@ def _principal(statement: Statement, request: Request) -> Reason:
     everybody = {("*", "*"), ("AWS", "*")}.intersection(statement.principals)
     who = "everybody" if everybody else joined(names) or "nobody"
     explanation = f"The statement's principal is {who}; the {caller} is {named(provider)}."
-    if is_named is None:
+    if is_named is None and isinstance(request, RoleRequest):
+        explanation += " The principal is one session of that role; whether it is the caller's is not known."
+    elif is_named is None:
         explanation += " AWS's documentation does not say whether the principal includes it."
     hint = _principal_hint(names, provider) if is_named is False and isinstance(request, WebIdentityRequest) else ""
     page, explanation = DOCUMENTATION["anybody" if everybody else "principal"], f"{explanation}{hint and f' {hint}'}"

@@ -29,6 +29,10 @@ class Request(NamedTuple):
     certain: int
     possible: int
 
+    def __and__(self, other: "Request") -> "Request":
+        """Return the statements of both."""
+        return Request(self.certain & other.certain, self.possible & other.possible)
+
 
 class Permissions:
     """What policies give together. A service's policy for the resource itself may give more."""
@@ -36,8 +40,11 @@ class Permissions:
     def __init__(self, statements: tuple[PermissionStatement, ...], bounded: bool) -> None:
         self.statements = statements
         self.bounded = bounded
+        self._denies = sum(1 << index for index, each in enumerate(statements) if not each.allows)
         # Most actions are included by the same statements as others.
         self._of_actions: dict[str, Request] = {}
+        # Each statement is asked about the same resources.
+        self._of_samples: dict[str, Request] = {}
         self._everywhere: dict[tuple[str, Request, tuple[str, ...]], bool] = {}
 
     def allowing(self, action: str) -> list[int]:
@@ -52,16 +59,15 @@ class Permissions:
             action: The action.
             resource: Its resource's ARN, or `*` for an action without resource types.
         """
-        request = self._at(self._of_action(action), resource.translate(TO_PLAIN))
+        request = self._of_action(action) & self._on(resource)
         return True if self._is_given(request) else None if self._may_be_given(request) else False
 
     def applying(self, action: str, resource: str) -> Iterator[PermissionStatement]:
         """Yield the statements that apply to an action on a resource, or may."""
-        return self.statements_at(self._at(self._of_action(action), resource.translate(TO_PLAIN)).possible)
+        return self.statements_at((self._of_action(action) & self._on(resource)).possible)
 
-    def _at(self, action: Request, resource: str) -> Request:
-        certain, possible = self._including("resources", functools.partial(matches, resource))
-        return Request(action.certain & certain, action.possible & possible)
+    def _on(self, resource: str) -> Request:
+        return self._including("resources", functools.partial(matches, resource.translate(TO_PLAIN)))
 
     def everywhere(self, action: str, arns: Collection[str], alone: int | None = None) -> bool:
         """Return whether an action is, for certain, given on every resource of one of its types, but for exceptions.
@@ -76,8 +82,8 @@ class Permissions:
         """
         request, service = self._of_action(action), action.lower().partition(":")[0]
         if alone is not None:
-            others = sum(1 << index for index, each in enumerate(self.statements) if each.allows and index != alone)
-            request = Request(request.certain & ~others, request.possible & ~others)
+            asked = self._denies | 1 << alone
+            request &= Request(asked, asked)
         key = service, request, tuple(arns)
         if key not in self._everywhere:
             allowing = (each for each in self.statements_at(request.possible) if each.allows)
@@ -86,7 +92,9 @@ class Permissions:
         return self._everywhere[key]
 
     def _has_all_but_one(self, request: Request, form: Iterable[str], service: str) -> bool:
-        given = (self._is_given(self._at(request, name.join(form)), service) for name in STRANGERS)
+        samples = [name.join(form) for name in STRANGERS]
+        self._of_samples.update({each: self._on(each) for each in samples if each not in self._of_samples})
+        given = (self._is_given(request & self._of_samples[each], service) for each in samples)
         return sum(not each for each in given) <= 1
 
     def _of_action(self, action: str) -> Request:
@@ -106,7 +114,10 @@ class Permissions:
 
     def statements_at(self, bits: int) -> Iterator[PermissionStatement]:
         """Yield the statements of a request's bits."""
-        return (each for index, each in enumerate(self.statements) if bits >> index & 1)
+        while bits:
+            index = bits.bit_length() - 1
+            bits ^= 1 << index
+            yield self.statements[index]
 
     def _is_given(self, request: Request, service: str = "") -> bool:
         """Return whether an Allow applies for certain, and no Deny can; with a service, if its caller chooses so."""

@@ -66,6 +66,15 @@ class ManagedPolicy(NamedTuple):
         return aws_policies().writes.get(key.rpartition("/")[2], "").split() if key else ()
 
 
+# Thousands of bindings may have one policy.
+@functools.lru_cache(maxsize=1_000)
+def _nearest(name: str) -> str | None:
+    """Return the policy with the most similar name, or with the same one in another path."""
+    by_name = aws_policies().by_name
+    close = likely(name, by_name, ALIKE, len(by_name))
+    return by_name[close] if close else None
+
+
 @rule()
 def unknown_managed_policy(policy: ManagedPolicy) -> Warnings:
     """An AWS managed policy does not exist.
@@ -82,10 +91,9 @@ def unknown_managed_policy(policy: ManagedPolicy) -> Warnings:
         found = (
             f"{PREFIX + key!r}, which is not among AWS's {len(aws_policies().keys):,} policies of {aws_policies().date}"
         )
-        by_name = aws_policies().by_name
-        near = likely(key.rpartition("/")[2], by_name, ALIKE, len(by_name))
+        near = _nearest(key.rpartition("/")[2])
         ask = f"`{commands.show_policy(PREFIX + key)}` says whether it is newer than this list"
-        fix = f"did you mean {PREFIX + by_name[near]!r}? {ask}" if near else ask
+        fix = f"did you mean {PREFIX + near!r}? {ask}" if near else ask
         yield (), Mistake(found, "a managed policy of AWS", fix)
 
 

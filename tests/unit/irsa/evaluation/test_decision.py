@@ -268,6 +268,20 @@ def test_callers_without_a_token(request_: PodIdentityRequest | RoleRequest, pri
     assert evaluate(trust, request_).decision is decision
 
 
+@pytest.mark.parametrize(
+    ("request_", "principal", "words"),
+    [(ROLE, {"AWS": "arn:aws:sts::111122223333:assumed-role/app/ci"}, "one session"), (POD, "*", "documentation")],
+)
+def test_a_principal_that_cannot_be_told_has_its_own_reason(request_: Any, principal: Any, words: str) -> None:
+    """AWS's page does say what the ARN of a session means: the session is what is not known."""
+    found = with_values(evaluate(document(statement(Principal=principal, Action="sts:*")), request_))
+
+    assert [each in found for each in ("one session", "documentation")] == [
+        words == "one session",
+        words != "one session",
+    ]
+
+
 @pytest.mark.parametrize("is_tagged", [True, False])
 def test_an_association_with_session_tags_needs_both_actions(is_tagged: bool) -> None:
     """https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html"""

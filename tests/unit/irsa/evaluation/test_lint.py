@@ -1,12 +1,15 @@
 """Rules about documents alone, as a policy pack of somebody's own asks them: no stack file is there."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import botocore.session
 import pytest
 
 from docs.generate.actions import reference
+from irsa.evaluation import permissions
+from irsa.evaluation.lint import managed_policies
 from irsa.evaluation.lint.actions import (
     OPERATIONS,
     WRITING,
@@ -16,6 +19,7 @@ from irsa.evaluation.lint.actions import (
     services,
     unknown_action,
 )
+from irsa.evaluation.lint.managed_policies import ManagedPolicy, unknown_managed_policy
 from irsa.evaluation.lint.rule import Danger, Policies
 from irsa.evaluation.lint.wide_permissions import pass_any_role, write_everything
 from tests.world import document
@@ -86,3 +90,37 @@ def test_documents_judged_together(statements: list[Any], found: list[int]) -> N
         assert [place[:3] for place, _ in warnings] == [(index, "Statement", 0) for index in found]
         assert all(isinstance(mistake, Danger) for _, mistake in warnings)
     assert not any(warning for _, each in policies.statements for warning in unknown_action(each))
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[object]:
+    """Return a list that grows with each call of a function."""
+    calls: list[object] = []
+    real: Callable[..., object] = getattr(module, name)
+
+    def called(*args: object) -> object:
+        calls.append(args)
+        return real(*args)
+
+    monkeypatch.setattr(module, name, called)
+    return calls
+
+
+def test_an_unknown_policy_of_many_bindings_is_compared_with_all_names_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = counted(monkeypatch, managed_policies, "likely")
+    policy = ManagedPolicy("arn:aws:iam::aws:policy/AmazonS3ReadonlyAccesses")
+
+    assert len({str(mistake) for _ in range(10) for _, mistake in unknown_managed_policy(policy)}) == 1
+    assert len(calls) == 1
+
+
+def test_twice_the_statements_do_not_ask_four_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: a document whose statements all name what they apply to by a region, or by a word."""
+    calls = counted(monkeypatch, permissions, "matches")
+
+    def asked(statements: int) -> int:
+        calls.clear()
+        each = ({**WIDE, "Action": "sqs:*", "Resource": f"arn:aws:sqs:us-west-2:*:*{at}"} for at in range(statements))
+        assert not [*write_everything(Policies([document(*each)]))]
+        return len(calls)
+
+    assert asked(40) < 3 * asked(20)
