@@ -14,14 +14,13 @@ from irsa.keys.binding import PolicyDocument, ServiceAccountRoleKeys
 from irsa.read import Arguments
 from irsa.read import read_again as again
 from irsa.resources import THE_ROLE, THE_SERVICE_ACCOUNT, DeclaredResource
-from irsa.role.add_on_policies import add_on_policies
 from irsa.role.add_ons import add_on_mistakes
 from irsa.role.associations import associations, existing_role
 from irsa.role.combinations import combination_mistakes
 from irsa.role.in_aws_account import in_aws_account
 from irsa.role.lint import JudgedRole, judged
-from irsa.role.policy_resources import attachments, inline_policies, policies
-from irsa.role.role_trust import SUBJECTS, RoleTrust, quota_of, trust_of, trust_usage_of
+from irsa.role.policy_resources import attachments, inline_policies, policies, policy_sources
+from irsa.role.role_trust import SUBJECTS, RoleTrust, quota_of, trust_of
 from irsa.role.ways import facts_of, identity_mistakes, ways_of
 from irsa.rules import names
 from irsa.rules.leaves import strings_of
@@ -124,10 +123,10 @@ def _read(arguments: Arguments, args: object) -> Spec:
     trust = trust_of(arguments, binding) if creates else None
     of_the_role: tuple[DeclaredResource, ...] = ()
     if trust:
-        of_add_ons = add_on_policies(arguments, binding)
-        managed = policies(arguments, binding, of_add_ons)
+        sources = [*policy_sources(arguments, binding)]
+        managed = policies(arguments, binding, sources)
         inline = inline_policies(arguments, binding)
-        attached = attachments(arguments, binding, managed, of_add_ons)
+        attached = attachments(arguments, binding, managed, sources)
         of_the_role = (*managed, _role(arguments, binding, trust, managed), *attached, *inline)
     usages = tuple(_usages(binding, trust, of_the_role))
     for place, usage in usages:
@@ -250,7 +249,7 @@ def _usages(
     yield from _tags_usages(binding, (("association", ("pod_identity", "tags")),))
     if trust is None:
         return
-    yield SUBJECTS, trust_usage_of(binding, trust)
+    yield SUBJECTS, trust.usage
     yield from _tags_usages(binding, (("role", ("role", "tags")), ("policy", ("policy", "tags"))))
     inline = known_or(binding.inline_policies, {})
     documents = [

@@ -1,8 +1,16 @@
-"""The limits of a team's bindings: four sets that name every key of a binding; tests hold them to all of them."""
+"""The limits of a team's bindings: the keys that its files may have.
+
+Any other key, a new one too, is the platform team's: in a team's file it has nothing but its default, unless the team's
+`allow` names it.
+"""
+
+from collections.abc import Iterator
+from typing import get_args
 
 from pydantic.alias_generators import to_camel
 
 from irsa.add_ons.parameters import PARAMETERS, SWITCHES
+from irsa.keys.binding import Keys, is_model, unwrapped
 
 
 def _below(group: str, *keys: str) -> set[str]:
@@ -22,14 +30,6 @@ FREE = {
     *_below("inlinePolicies", "file", "document"),
     "trust.conditions",
 }
-# Nothing but the default.
-REFUSED = {
-    *_below("serviceAccount", "takeOver", "createNamespace"),
-    *_below("podIdentity", "sessionTags", "targetRoleArn", "importIds"),
-    "role.arn",
-    *_below("trust", "anyServiceAccount", "statements"),
-    *("assumeRoleArns", "import", "retainOnDelete", "protect", "clusters", "account"),
-}
 # What irsa_config.beyond_limits compares with the settings of the team, unless its `allow` names the key.
 COMPARED_OR_ALLOWED = {
     *_below("role", "name", "namePrefix", "tags"),
@@ -45,4 +45,16 @@ COMPARED = {
     "policyArns",
 }
 NOT_REFUSED = FREE | COMPARED_OR_ALLOWED | COMPARED
-ALLOWABLE = sorted(REFUSED | COMPARED_OR_ALLOWED)
+
+
+def keys_of(model: type[Keys], path: str = "") -> Iterator[str]:
+    """Yield the keys of a model, each with its path."""
+    for key in model.model_fields.values():
+        annotation, _ = unwrapped(key.annotation)
+        item, _ = unwrapped(get_args(annotation)[-1] if get_args(annotation) else annotation)
+        yield from keys_of(item, f"{path}{key.alias}.") if is_model(item) else [f"{path}{key.alias}"]
+
+
+def allowable(model: type[Keys]) -> list[str]:
+    """Return the keys of a binding that a team's `allow` may name."""
+    return sorted({*keys_of(model)} - FREE - COMPARED)

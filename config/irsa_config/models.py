@@ -32,7 +32,7 @@ from irsa.rules import commands, names
 from irsa.rules.arns import LONGEST_ISSUER, check_issuer
 from irsa.rules.mistakes import Located, Mistake, shortened
 from irsa.rules.unknown import Value
-from irsa_config.limits import ALLOWABLE
+from irsa_config.limits import allowable
 from irsa_config.variables import replaced
 
 
@@ -228,7 +228,7 @@ class Team(Keys):
     """The existing policies that its bindings may attach, in which `*` and `?` are wildcards. Default: none."""
     clusters: list[str] = a_list(["blue"])
     """Keys of `irsa:clusters` for its bindings. Default: all."""
-    allow: list[Annotated[str, one_of(ALLOWABLE, "name one of these")]] = a_list(["role.name"])
+    allow: list[Annotated[str, one_of(allowable(BindingKeys), "name one of these")]] = a_list(["role.name"])
     """Keys of a binding that are refused otherwise, and may have any value."""
 
 

@@ -1,17 +1,18 @@
 """The policies of the add-ons that a role is for, as far as their parameters are known."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from irsa.add_ons.catalog import AddOn
 from irsa.add_ons.document import Where, document, managed_policies, managed_policy_arn
 from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS
-from irsa.keys.binding import AddOnParameters, ServiceAccountRoleKeys
+from irsa.keys.binding import AddOnParameters, Policy, ServiceAccountRoleKeys
+from irsa.outputs import child_name
 from irsa.read import Arguments
 from irsa.role.add_ons import add_ons_of
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
-from irsa.rules.grammar import wrong_partition
 from irsa.rules.leaves import list_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import split_document
@@ -23,29 +24,41 @@ _REGION = re.compile(r"oidc[.-]eks(?:-fips)?\.([a-z0-9-]+)\.")
 TOO_LONG = "name fewer; or no outputs: what is known before the deployment is divided over several policies"
 
 
-class AddOnPolicy(NamedTuple):
-    """What an add-on gets.
+class PolicySource(NamedTuple):
+    """Of what managed policies are created, or of AWS's attached: a document, or an add-on.
 
     Attributes:
-        place: Of its arguments.
+        name: The logical name of the first policy to create.
+        settings: What is said of it; of an add-on in `policies`, the path alone, which is that of the role.
         texts: Documents of the policies to create: several for a large one that is known already.
+        automatic: How automatic names begin in IAM where the logical name is not legal there: it has no colon.
+        add_on: The add-on's name.
         managed_policy_arns: ARNs of AWS's policies, by their path and name.
     """
 
-    place: Place
     name: str
+    settings: Policy
     texts: Sequence[Value[str]]
-    managed_policy_arns: Mapping[str, Value[str]]
+    automatic: str = ""
+    add_on: str = ""
+    managed_policy_arns: Mapping[str, Value[str]] = MappingProxyType({})
 
 
-def add_on_policies(arguments: Arguments, binding: ServiceAccountRoleKeys) -> Sequence[AddOnPolicy]:
-    """Return the policies of the role's add-ons, each once its parameters and the role's clusters are known."""
-    return [_policy(arguments, binding, *each) for each in add_ons_of(binding)]
+def add_on_policies(arguments: Arguments, binding: ServiceAccountRoleKeys) -> Iterator[PolicySource]:
+    """Yield the policies of the role's add-ons, each once its parameters and the role's clusters are known."""
+    for place, settings, each in add_ons_of(binding):
+        texts, arns = _texts_and_arns(arguments, binding, place, settings, each)
+        if isinstance(settings, Policy):
+            yield PolicySource(arguments.name, settings, texts, "", each.name, arns)
+        else:
+            name, automatic = (child_name(arguments.name, prefix + each.name) for prefix in ("add-on:", ""))
+            yield PolicySource(name, Policy.of({"path": binding.role.path}), texts, automatic, each.name, arns)
 
 
-def _policy(
+def _texts_and_arns(
     arguments: Arguments, binding: ServiceAccountRoleKeys, place: Place, settings: AddOnParameters, each: AddOn
-) -> AddOnPolicy:
+) -> tuple[Sequence[Value[str]], Mapping[str, Value[str]]]:
+    """Return the documents of the policies to create for an add-on, and the ARNs of those of AWS."""
     providers, clusters = or_else(binding.oidc_provider_arns, []), or_else(binding.cluster_arns, {})
     where = derive(lambda providers, clusters: where_of(providers, clusters.values()), providers, clusters)
     scope = known_or(settings.scope, None)
@@ -55,15 +68,12 @@ def _policy(
     arns = {key: derive(lambda known, key=key: managed_policy_arn(known.partition, key), where) for key in managed}
     written = settings.written()
     given: dict[str, Value[object]] = {name: written[name] for name in each.parameters if name in written}
-    if isinstance(where, Where):
-        for name in given.keys() & PARAMETERS.keys():
-            _check_partition(arguments, (*place, name), given[name], where)
     # What is wrong is reported, and makes no document that is wrong too.
     is_wrong = any(at[: len(place)] == place for at, _ in arguments.found)
     asked = {name for name, value in given.items() if value is not False}
     only_managed = arns and not any(asked & {*statement.only_with} for statement in each.versions[version].statements)
     if is_wrong or only_managed:
-        return AddOnPolicy(place, each.name, (), arns)
+        return (), arns
 
     def whole(where: Where, clusters: Mapping[str, str], given: Mapping[str, object]) -> Mapping[str, object]:
         parameters = {**given}
@@ -71,17 +81,7 @@ def _policy(
             parameters[CLUSTER_NAMES] = sorted({parse_cluster_arn(arn).name for arn in clusters.values()})
         return document(each, version, scope, parameters, where)
 
-    texts = _texts(arguments, place, each, given, derive(whole, where, clusters, given))
-    return AddOnPolicy(place, each.name, texts, arns)
-
-
-def _check_partition(arguments: Arguments, place: Place, values: object, where: Where) -> None:
-    """Add the values of a parameter that are in another partition than the role."""
-    for index, text in enumerate(list_of(values)):
-        # A name or an ID is in no partition.
-        is_arn = isinstance(text, str) and text.startswith("arn:")
-        wrong = wrong_partition(text, text.split(":")[1], where.partition) if is_arn else None
-        arguments.found += [((*place, index), wrong)] if wrong else []
+    return _texts(arguments, place, each, given, derive(whole, where, clusters, given)), arns
 
 
 def _texts(

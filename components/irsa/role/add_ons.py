@@ -88,7 +88,7 @@ def _of_an_add_on(
         fix = f"write the newest that is not newer than your release; `irsa add-ons {each.name}` says what it needs"
         yield here["version"], Mistake(found, listed([*each.versions]), fix)
         version = each.newest
-    for name in here.keys() & {*PARAMETERS, *SWITCHES} - each.parameters.keys():
+    for name in [name for name in here if name in {*PARAMETERS, *SWITCHES} and name not in each.parameters]:
         takes = [said(taken) for taken in each.parameters]
         found = f"{said(name)}, which {each.name} does not have"
         yield here[name], Mistake(found, listed(takes) or "no parameters", nearest(said(name), takes, "remove it"))

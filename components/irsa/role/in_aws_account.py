@@ -6,6 +6,7 @@ from typing import NamedTuple
 from irsa.fields import Found
 from irsa.keys.binding import ServiceAccountRoleKeys
 from irsa.read import Arguments
+from irsa.role.add_ons import add_ons_of
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.grammar import partition_mistakes, wrong_partition
 from irsa.rules.leaves import leaves
@@ -88,12 +89,15 @@ def _check_policy_arn(text: object, place: Place, aws_account: PartialAwsAccount
         yield place, Mistake(found, allowed, f"create the policy in {aws_account.account_id}")
 
 
-def _check_role_arns(role_arns: object, place: Place, aws_account: PartialAwsAccount) -> Iterator[Located]:
-    """Yield the roles to assume that are in another partition, where no role of this AWS account can assume them."""
-    for at, text in leaves(role_arns, place):
-        of_role = account_in(text, "role").partition
-        if partition := wrong_partition(text, of_role, aws_account.partition) if of_role else None:
-            yield at, partition
+def _check_partition(value: object, place: Place, aws_account: PartialAwsAccount) -> Iterator[Located]:
+    """Yield the ARNs of another partition, where no role of this AWS account can reach anything.
+
+    A parameter of an add-on may have a name or an ID in place of an ARN, which is in no partition.
+    """
+    for at, text in leaves(value, place):
+        if isinstance(text, str) and text.startswith("arn:"):
+            partition = wrong_partition(text, text.split(":")[1], aws_account.partition)
+            yield from [(at, partition)] if partition else []
 
 
 def _check_document(document: object, place: Place, aws_account: PartialAwsAccount) -> Iterator[Located]:
@@ -110,8 +114,10 @@ def _places_in_account(binding: ServiceAccountRoleKeys) -> Iterator[tuple[Place,
     yield ("role", "permissions_boundary"), _check_policy_arn
     for key in known_or(binding.policy_arns, {}):
         yield ("policy_arns", key), _check_policy_arn
-    yield ("assume_role_arns",), _check_role_arns
-    yield ("pod_identity", "target_role_arn"), _check_role_arns
+    yield ("assume_role_arns",), _check_partition
+    yield ("pod_identity", "target_role_arn"), _check_partition
+    for place, settings, each in add_ons_of(binding):
+        yield from (((*place, name), _check_partition) for name in settings.written() if name in each.parameters)
     inline = [("inline_policies", key) for key in known_or(binding.inline_policies, {})]
     for place in (("policy",), ("pod_identity", "policy"), *inline):
         yield (*place, "document"), _check_document

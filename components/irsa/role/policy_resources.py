@@ -1,15 +1,14 @@
 """The policies of a role to create: managed ones, their attachments and those of existing ones, inline ones."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from irsa import types
 from irsa.fields import collect
-from irsa.keys.binding import Policy, ServiceAccountRoleKeys
+from irsa.keys.binding import ServiceAccountRoleKeys
 from irsa.outputs import child_name, part_name
 from irsa.read import Arguments
 from irsa.resources import NAME_OF_THE_ROLE, DeclaredResource, Ref
-from irsa.role.add_on_policies import AddOnPolicy
+from irsa.role.add_on_policies import PolicySource, add_on_policies
 from irsa.role.in_aws_account import aws_account_of
 from irsa.rules import names
 from irsa.rules.arns import Arn
@@ -41,35 +40,18 @@ from irsa.rules.unknown import (
 CHAINED: Place = ("assume_role_arns",)
 
 
-class PolicySource(NamedTuple):
-    """Of what managed policies are created.
-
-    Attributes:
-        name: The logical name of the first.
-        settings: What is said of it; of an add-on in `policies`, the path alone, which is that of the role.
-        texts: Their documents.
-        automatic: How automatic names begin in IAM where the logical name is not legal there: it has no colon.
-    """
-
-    name: str
-    settings: Policy
-    texts: Sequence[Value[str]]
-    automatic: str = ""
+def policy_sources(arguments: Arguments, binding: ServiceAccountRoleKeys) -> Iterator[PolicySource]:
+    """Yield the document and the add-ons of which the role has managed policies."""
+    settings = binding.policy
+    if settings and settings.document is not None and is_there(settings.document):
+        yield PolicySource(arguments.name, settings, _texts(arguments, settings.document))
+    yield from add_on_policies(arguments, binding)
 
 
 def policies(
-    arguments: Arguments, binding: ServiceAccountRoleKeys, of_add_ons: Sequence[AddOnPolicy]
+    arguments: Arguments, binding: ServiceAccountRoleKeys, sources: Sequence[PolicySource]
 ) -> tuple[DeclaredResource, ...]:
     """Return the managed policies to create: several for a large document that is known already."""
-    settings, sources = binding.policy, list[PolicySource]()
-    if settings and settings.document is not None and is_there(settings.document):
-        sources.append(PolicySource(arguments.name, settings, _texts(arguments, settings.document)))
-    for each in of_add_ons:
-        if settings and each.place == ("policy",):
-            sources.append(PolicySource(arguments.name, settings, each.texts))
-            continue
-        name, automatic = (child_name(arguments.name, prefix + each.name) for prefix in ("add-on:", ""))
-        sources.append(PolicySource(name, Policy.of({"path": binding.role.path}), each.texts, automatic))
     return tuple(_policy(arguments, binding, each, index) for each in sources for index in range(len(each.texts)))
 
 
@@ -134,7 +116,7 @@ def attachments(
     arguments: Arguments,
     binding: ServiceAccountRoleKeys,
     policies: Sequence[DeclaredResource],
-    of_add_ons: Sequence[AddOnPolicy],
+    sources: Sequence[PolicySource],
 ) -> Sequence[DeclaredResource]:
     """Return the attachments of the policies to create, and of existing ones."""
     adopted = "attachments" in known_or(binding.import_, [])
@@ -158,11 +140,11 @@ def attachments(
             arguments.found.append((("policy_arns", key), Mistake(found, "another key", "rename it")))
         attached[logical_name] = attachment(logical_name, arn, arn)
     # Under the names that a stack file gives them in `policyArns`: what is attached already stays.
-    for each in of_add_ons:
+    for each in sources:
         for of_aws, arn in each.managed_policy_arns.items():
             key = f"aws:{of_aws}"
             logical_name = child_name(arguments.name, key)
-            arguments.found += _attached_as(key, of_aws, each.name, existing)
+            arguments.found += _attached_as(key, of_aws, each.add_on, existing)
             attached.setdefault(logical_name, attachment(logical_name, arn))
     return [*attached.values()]
 

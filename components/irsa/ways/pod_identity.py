@@ -121,7 +121,7 @@ def _of_the_settings(
             check_conditions(facts.conditions, facts.session_tags, irsa)
         except Mistake as mistake:
             yield CONDITIONS, mistake
-    for key in map(str, facts.import_ids.keys() - clusters.keys()) if clusters else ():
+    for key in (str(key) for key in facts.import_ids if clusters and key not in clusters):
         found, fix = f"{shortened(key)}, which is not the key of a cluster", nearest(key, clusters, "remove it")
         yield ("pod_identity", "import_ids", key), Mistake(found, listed([*clusters]), fix)
 

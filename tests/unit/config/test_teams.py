@@ -3,7 +3,7 @@
 import argparse
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from irsa import types
-from irsa.fields import Keyed, KeyGroup, KeyList, Node
-from irsa_config.limits import ALLOWABLE, COMPARED, FREE, NOT_REFUSED, REFUSED
-from irsa_config.reading import OF_A_BINDING
+from irsa_config.limits import COMPARED, FREE, NOT_REFUSED, allowable, keys_of
+from irsa_config.models import BindingKeys
 from irsa_config.team_files import MOST_FILES
 from irsa_program.check_report import FileReport, as_json, messages, report_of, run
 from irsa_program.examine import examine
@@ -76,18 +75,8 @@ def checked(repository: Path, teams: Any = None, **values: Any) -> FileReport:
     return report_of(file)
 
 
-def keys_below(node: Node, path: str = "") -> Iterator[str]:
-    node = node.item if isinstance(node, Keyed | KeyList) else node
-    if not isinstance(node, KeyGroup):
-        yield path
-        return
-    for name, inner in node.fields.items():
-        yield from keys_below(inner, f"{path}.{node.keys[name]}".removeprefix("."))
-
-
-def test_every_key_of_a_binding_is_in_one_row() -> None:
-    assert {*keys_below(OF_A_BINDING)} == NOT_REFUSED | REFUSED
-    assert NOT_REFUSED.isdisjoint(REFUSED)
+def test_no_key_of_the_limits_is_misspelled() -> None:
+    assert {*keys_of(BindingKeys)} >= NOT_REFUSED
 
 
 def test_what_is_within_the_limits_is_good(repository: Path) -> None:
@@ -494,12 +483,11 @@ def test_what_the_platform_allows(repository: Path, key: str) -> None:
         f"irsa:bindings.payments-api.{key}" + (".kubernetes-namespace" if key == "role.tags" else "")
     ]
     assert checked(repository, {"payments": {**TEAM, "allow": [key]}}).mistakes == []
-    assert key in ALLOWABLE
+    assert key in allowable(BindingKeys)
 
 
 def test_what_sets_a_limit_cannot_be_allowed() -> None:
-    assert COMPARED.isdisjoint(ALLOWABLE)
-    assert FREE.isdisjoint(ALLOWABLE)
+    assert (COMPARED | FREE).isdisjoint(allowable(BindingKeys))
 
 
 def test_the_clusters_of_a_team(repository: Path) -> None:

@@ -8,6 +8,7 @@ from irsa.rules.mistakes import Place
 from irsa.spec import read
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+CLUSTER = "arn:aws:eks:us-west-2:111122223333:cluster/blue"
 OF_AWS = "arn:aws:iam::aws:policy/"
 ALL = [*map(add_on, names())]
 
@@ -61,3 +62,19 @@ def test_a_list_that_is_too_long_for_a_policy_is_named(each: AddOn, parameter: s
 
     assert found.keys() <= {("policies", 0), ("policy_arns",)}
     assert all(f"name fewer in policies[0].{parameter}" in text for place, text in found.items() if place[1:])
+
+
+def test_mistakes_in_parameters_are_in_the_order_of_the_keys() -> None:
+    """The attack: a log that compares two runs, of which each had the mistakes in another order."""
+    others = [name for name in PARAMETERS if name not in add_on("external-dns").parameters]
+    given = {"add_on": "external-dns", "hosted_zones": ["Z1"], **{name: [PARAMETERS[name].example] for name in others}}
+
+    assert [place[-1] for place in mistakes([given])] == others
+
+
+def test_an_import_id_without_its_cluster_is_in_the_order_of_the_file() -> None:
+    others = [f"cluster-{number}" for number in range(8)]
+    adopted = {"import_ids": dict.fromkeys(others, "a-1234567890abcdef0")}
+    more = {"identity": "both", "cluster_arns": {"blue": CLUSTER}, "pod_identity": adopted}
+
+    assert [place[-1] for place in mistakes([], service_account={"name": "a"}, **more)] == others
