@@ -5,14 +5,13 @@ from typing import Any, NamedTuple
 
 from irsa.add_ons.parameters import CLUSTER_NAMES
 from irsa.keys.binding import RoleKeys, ServiceAccountRoleKeys
-from irsa.read import Arguments
 from irsa.role.add_ons import add_ons_of
 from irsa.role.in_aws_account import PartialAwsAccount, clusters_elsewhere
 from irsa.rules.arns import iam_arn
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
 from irsa.rules.unknown import WRONG, Unknown, has_unknown, is_there, known_or, sampled
-from irsa_config.argument_places import place_of, spelled
+from irsa_config.argument_places import place_of
 from irsa_config.reading import read_binding
 from irsa_config.stack import Binding, Stack
 from irsa_config.variables import Values
@@ -68,19 +67,14 @@ def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> DeclaredBin
     arguments, found, with_variables = read_binding(binding, variables_of(binding, stack, lookups))
     role = arguments.get("role")
     clusters, exists = stack.clusters_of(binding), isinstance(role, RoleKeys) and is_there(role.arn)
-    looked_up: dict[str, object] = {}
     if binding.identity.needs("cluster_arns"):
-        looked_up["cluster_arns"] = {key: lookups.clusters[key].arn for key in clusters}
+        arguments["cluster_arns"] = {key: lookups.clusters[key].arn for key in clusters}
     if binding.identity.needs("oidc_provider_arns") and not exists:
         pairs = ((cluster, known_or(binding.aws_account, None)) for cluster in clusters)
         providers = [lookups.oidc_providers.get(pair, UNKNOWN_PROVIDER) for pair in pairs]
-        looked_up["oidc_provider_arns"] = providers or [UNKNOWN_PROVIDER]
+        arguments["oidc_provider_arns"] = providers or [UNKNOWN_PROVIDER]
     if not exists:
         arguments["quotas"] = stack.quotas
-    reader = Arguments("stack", spelled)
-    known = reader.read(looked_up, ServiceAccountRoleKeys)
-    arguments |= {name: getattr(known, name) for name in looked_up}
-    found += [(place_of(at), each) for at, each in reader.mistakes]
     declared, unnamed = _with_clusters(ServiceAccountRoleKeys.of(arguments), binding, stack)
     found += unnamed
     if exists:

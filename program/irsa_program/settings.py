@@ -65,8 +65,10 @@ def load_settings(folder: Path) -> StackSettings:
     meant, wrong = _as_meant(values, file)
     aws = aws_settings()
     secrets = _secret_variables(values, file)
-    examination = examine(meant, folder, aws["region"], allowed=aws[ACCOUNT_LISTS[0]], secrets=secrets)
-    mistakes = [*wrong, *provider_mistakes({f"aws:{name}": each for name, each in aws.items()}), *examination.mistakes]
+    wrong += provider_mistakes({f"aws:{name}": each for name, each in aws.items()})
+    region = None if ("aws:region",) in [each.place for each in wrong] else aws["region"]
+    examination = examine(meant, folder, region, allowed=aws[ACCOUNT_LISTS[0]], secrets=secrets)
+    mistakes = [*wrong, *examination.mistakes]
     if examination.stack is None or mistakes:
         check = commands.check(file.name, ".venv/bin/irsa") if file else ""
         hint = f"\nto check it without the engine: {check}" if check else ""

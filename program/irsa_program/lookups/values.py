@@ -10,6 +10,7 @@ from irsa.rules.unknown import Sample, Unknown, known_or, or_else, sampled
 from irsa.ways import POD_IDENTITY
 from irsa_config.lint.checked import CheckedBinding
 from irsa_config.models import ClusterKeys
+from irsa_config.provider_settings import is_account_id
 from irsa_config.scalars import parsed
 from irsa_config.stack import Stack
 from irsa_config.variables import partition_of, references
@@ -156,7 +157,7 @@ def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups
     """
     # `pulumi config set` writes a list as JSON text.
     ids = parsed(allowed) if isinstance(allowed, str) else allowed
-    account_ids = ids if isinstance(ids, list) and all(isinstance(each, str) for each in ids) else []
+    account_ids = ids if isinstance(ids, list) and all(map(is_account_id, ids)) else []
     clusters = stack.clusters_by_key
     keys = (None, *stack.aws_accounts)
     identities = {key: _known_identity(stack, key, region, account_ids) for key in keys}
