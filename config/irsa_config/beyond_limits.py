@@ -1,6 +1,6 @@
 """What a team's binding has beyond the limits of `irsa:teams`, in its plan: as written, with defaults and add-ons."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any, NamedTuple
 
 from irsa import types
@@ -8,17 +8,18 @@ from irsa.evaluation.patterns import covers
 from irsa.fields import Keyed, KeyGroup, KeyList, Node
 from irsa.keys.binding import ServiceAccountRoleKeys
 from irsa.role.add_ons import service_account_of
-from irsa.rules.leaves import list_of, mapping_of, part_at, strings_of
-from irsa.rules.mistakes import Located, Mistake, Place, listed, shortened
+from irsa.rules.leaves import leaves, list_of, mapping_of, part_at, strings_of
+from irsa.rules.mistakes import Located, Mistake, Place, listed, named, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import DEFAULT_AUDIENCE, SESSION_TAGS
 from irsa.rules.unknown import Sample, Unknown, is_there, known_or, or_else, sampled
+from irsa.rules.variables import reference
 from irsa.spec import Spec
 from irsa_config.defaults import Limits
 from irsa_config.limits import NOT_REFUSED
 from irsa_config.reading import OF_A_BINDING, defaults_of
 from irsa_config.stack import Binding
-from irsa_config.variables import Values, replaced
+from irsa_config.variables import Values, references, replaced
 
 # What is compared with each setting of a team.
 NOUNS = {"namespaces": "the namespace", "keys": "the name", "role": "the value", "policyArns": "the policy"}
@@ -37,6 +38,10 @@ class Asked(NamedTuple):
     limits: Limits
     variables: Values
     """What the variables of the binding stand for."""
+    with_variables: Sequence[tuple[Place, Any]]
+    """The values that may have variables, as they are written, each with its place in the binding."""
+    secret_variables: Set[str]
+    """The names of the stack's secret variables."""
 
     def replaced(self, limit: str) -> object:
         """Return a limit with its variables replaced."""
@@ -209,4 +214,14 @@ def _audience(planned: Asked) -> Iterator[Located]:
             yield ("audience",), Mistake(shortened(audience), f"the audience of the stack: {wanted}", "remove it")
 
 
-JUDGES = (_namespaces, _keys, _of_the_role, _policy_arns, _tags, _audience)
+def _secret_variables(planned: Asked) -> Iterator[Located]:
+    for place, value in planned.with_variables if planned.secret_variables else ():
+        # What comes from a default is the platform team's.
+        for below, leaf in leaves(value) if part_at(planned.binding.own, place) is not None else ():
+            for variable in sorted(planned.secret_variables & {*references(leaf)}):
+                about = f"{named(reference(variable))}, a secret variable"
+                fix = "write the value, or move the binding to the stack file"
+                yield (*place, *below), Mistake(about, "variables that are not secret", fix)
+
+
+JUDGES = (_namespaces, _keys, _of_the_role, _policy_arns, _tags, _audience, _secret_variables)

@@ -93,7 +93,7 @@ def read_settings(values: Mapping[str, Any], folder: Path, secret_variables: Ite
         folder: The folder of Pulumi.yaml, to which file paths are relative.
         secret_variables: Names of variables that are secret, besides those whose values are not known.
     """
-    of_teams = read_team_bindings(values, folder, secret_variables)
+    of_teams = read_team_bindings(values, folder)
     if values.get("teams") is not None:
         own = values.get("bindings", {})
         # In one order, wherever a binding stands.
@@ -116,6 +116,9 @@ def read_settings(values: Mapping[str, Any], folder: Path, secret_variables: Ite
     mistakes += [LocatedMistake(each, NO_SECRET) for each in secrets if each[0] == "teams" or each[:2] in of_a_team]
     if isinstance(read.get("variables"), Unknown):
         read["variables"] = dict.fromkeys({*references(written)} - BUILT_IN.keys(), WRONG)
+    whole = written.get("variables") is SECRET
+    secret = {name for name, value in read.get("variables", {}).items() if whole or value is SECRET}
+    read["secret_variables"] = {*secret_variables} | secret
     reported: dict[str, set[Place]] = {}
     for place in judged:
         if place[:1] == ("bindings",) and place[1:]:

@@ -31,7 +31,7 @@ def provider_mistakes(providers: Mapping[str, Any]) -> Iterator[LocatedMistake]:
             found = f"{kind_of(values)} as {name}"
             yield LocatedMistake((name,), Mistake(found, 'a list: ["111122223333"]', "write it as a list"))
         for index, value in enumerate(values if isinstance(values, list) else ()):
-            if not isinstance(value, Unknown) and not (isinstance(value, str) and re.fullmatch("[0-9]{12}", value)):
+            if not isinstance(value, Unknown) and not is_account_id(value):
                 is_number = isinstance(value, int | float)
                 fix = "put it in quotes, as it is in the file" if is_number else "write the AWS account ID"
                 found = f"{kind_of(value)} in {name}"
@@ -40,6 +40,11 @@ def provider_mistakes(providers: Mapping[str, Any]) -> Iterator[LocatedMistake]:
         first, second = lists
         fix = f"remove {second}: no AWS account is accepted that the other list does not have"
         yield LocatedMistake((second,), Mistake(f"{first} and {second}", "one of the two", fix))
+
+
+def is_account_id(value: object) -> bool:
+    """Return whether a value is the ID of an AWS account."""
+    return isinstance(value, str) and re.fullmatch("[0-9]{12}", value) is not None
 
 
 def region_in(providers: Mapping[str, Any]) -> str | Unknown | None:

@@ -1,40 +1,59 @@
-"""Reads the keys of a stack file: its settings as they are, a binding when its variables are replaced."""
+"""Reads the keys of a stack file: its settings as they are, and a binding with values for its variables."""
 
 import functools
-from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from irsa.fields import MAPPING, READERS, Door, Field, KeyGroup, KeyList, Node, group_of, wrong_kind
+from irsa.fields import MAPPING, OF_A_ROLE, READERS, Door, Field, KeyGroup, KeyList, Node, group_of, wrong_kind
 from irsa.keys.binding import Keys, Mark
 from irsa.read import Arguments, perhaps
-from irsa.rules.mistakes import Located, Mistake, Place, path_of
-from irsa.rules.unknown import MISSING, SECRET, WRONG, Unknown
+from irsa.rules.arns import iam_arn
+from irsa.rules.mistakes import Located, Mistake, Place, WrittenStep, path_of
+from irsa.rules.unknown import MISSING, SECRET, WRONG, Unknown, is_there, sampled
 from irsa_config.argument_places import place_of
 from irsa_config.models import QUEUE_POLICY, BindingKeys, Guard, StackKeys
+from irsa_config.stack import Binding
+from irsa_config.variables import Values, replaced
 
 OF_A_STACK, OF_A_BINDING = (group_of(each, Door.STACK_FILE) for each in (StackKeys, BindingKeys))
 POLICY_ARNS = OF_A_BINDING.fields["policy_arns"]
 KIND_WORDS = {bool: "true or false", int: "an integer", list: "a list", dict: MAPPING}
 
 
-def read_binding(
-    key: str, tree: Any, own: Any = None, reported: Collection[Place] = ()
-) -> tuple[BindingKeys, list[Located]]:
-    """Return what is written under the keys of a binding, and what is wrong with it, at its places in the binding.
+class PolicyKey(WrittenStep):
+    """The key of an attached policy that is an item of a list, of which `written` is the index.
 
-    Args:
-        key: The binding's key.
-        tree: The keys, with values for the variables in them.
-        own: The same without `irsa:defaults`.
-        reported: The places, below the key, whose mistakes are reported already.
+    Attributes:
+        again: The indexes of the same policy further on in the list.
     """
-    place = ("bindings", key)
-    reader = StackReader("stack", _spelled, binding=place, own=own)
-    values = reader._values(tree, OF_A_BINDING, place)
+
+    again: tuple[int, ...] = ()
+
+
+class ReadBinding(NamedTuple):
+    """What is written under the keys of a binding."""
+
+    arguments: dict[str, Any]
+    """Those that the component has too, by their names."""
+    mistakes: list[Located]
+    """What is wrong with single values, at its places in the binding."""
+    with_variables: Sequence[tuple[Place, Any]]
+    """The values that may have variables, as they are written, each with its place."""
+
+
+def read_binding(binding: Binding, variables: Values) -> ReadBinding:
+    """Return what is written under the keys of a binding, with these values for its variables."""
+    place = ("bindings", binding.key)
+    reader = StackReader("stack", _spelled, binding=place, own=binding.own, variables=variables)
+    written = reader._values(binding.tree, OF_A_BINDING, place)
+    values = perhaps(BindingKeys).written() if written is None else written
     found = [(place_of(at, OF_A_STACK)[2:], mistake) for at, mistake in reader.mistakes]
-    read = perhaps(BindingKeys) if values is None else BindingKeys.of(values)
-    return read, [each for each in found if each[0] not in reported]
+    return ReadBinding(
+        {name: each for name, each in values.items() if name in OF_A_ROLE.fields and is_there(each)},
+        [each for each in found if each[0] not in binding.reported],
+        [(place_of(at, OF_A_STACK)[2:], value) for at, value in reader.with_variables],
+    )
 
 
 def read_top(tree: Mapping[str, Any]) -> tuple[dict[str, Any], list[Located]]:
@@ -54,11 +73,15 @@ class StackReader(Arguments):
 
     Attributes:
         own: Of a binding, what is written in it, without `irsa:defaults`.
+        variables: What its variables stand for.
+        with_variables: The values that may have variables, as they are written, each with its place.
     """
 
     group: KeyGroup = OF_A_STACK
     binding: Place = ("bindings", "")
     own: Any = None
+    variables: Values = field(default_factory=dict)
+    with_variables: list[tuple[Place, Any]] = field(default_factory=list)
 
     def _advice_for(self, key: str, names: Sequence[str], place: Place) -> str:
         if not place and key in OF_A_BINDING.names:
@@ -86,7 +109,7 @@ class StackReader(Arguments):
         if args is SECRET and (mistake := _refused(args, group, place)):
             self.found.append((place, mistake))
         if group.model is BindingKeys:
-            return args  # it is read when its variables are replaced
+            return args  # it is read when values for its variables are known
         if place[:1] == ("bindings",):
             return super()._group(args, group, place)
         if group.model is Guard and isinstance(args, str):
@@ -112,9 +135,46 @@ class StackReader(Arguments):
         if not isinstance(node, KeyGroup) and (mistake := _refused(value, node, here)):
             self.found.append((here, mistake))
             return WRONG
+        if node is POLICY_ARNS and isinstance(value, list):
+            value = self._policy_arns(value, here)
         has_variables = isinstance(node, Field) and node.variables and isinstance(value, str) and "${" in value
         # Of a default, it is read in each binding.
         return value if has_variables and here[0] != "bindings" else super()._argument(value, node, here)
+
+    def _value(self, value: Any, each: Field, place: Place) -> Any:
+        if each.variables and place[0] == "bindings":
+            self.with_variables.append((place, value))
+            value = replaced(value, self.variables, self.found, place)
+        return super()._value(value, each, place)
+
+    def _policy_arns(self, arns: Sequence[object], place: Place) -> dict[PolicyKey, object]:
+        """Return the ARNs of a list, each under the key that its attachment has in the state."""
+        keyed: dict[str, tuple[PolicyKey, object]] = {}
+        for index, written in enumerate(arns):
+            arn = replaced(written, self.variables, [])
+            # No policy's name has a colon.
+            key = PolicyKey((_policy_key(arn) if isinstance(arn, str) else None) or f"unknown:{index}", index)
+            first, other = keyed.setdefault(key, (key, written))
+            if first is key:
+                continue
+            first.again += (index,)
+            other = replaced(other, self.variables, [])
+            # What is looked up may be the number that is written, or another one.
+            if other != arn and isinstance(other, str) and isinstance(arn, str) and not sampled(other) | sampled(arn):
+                same = f"{arn}, which has the same name as {other}"
+                self.found.append(((*place, index), Mistake(same, "policies of one AWS account", "remove one of them")))
+        return dict(keyed.values())
+
+
+def _policy_key(arn: str) -> str | None:
+    """Return the part of an attachment's logical name for a policy; None for what is no policy's ARN.
+
+    It is the policy's path and name, with `aws:` before those of AWS managed policies.
+    """
+    parsed = iam_arn(arn, "policy")
+    if parsed is None:
+        return None
+    return f"aws:{parsed.resource}" if parsed.account_id == "aws" else parsed.resource
 
 
 def _models(group: KeyGroup) -> set[type[Keys]]:

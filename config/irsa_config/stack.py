@@ -12,13 +12,10 @@ from irsa.keys.binding import Quotas
 from irsa.rules.arns import iam_arn
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Place
-from irsa.rules.unknown import WRONG, Unknown, Value, known_or, or_else
+from irsa.rules.unknown import WRONG, Unknown, Value, or_else
 from irsa.ways import Identity
 from irsa_config.defaults import Limits, identity_in
-from irsa_config.models import AwsAccountKeys, BindingKeys, ClusterKeys, Guard, Lint
-from irsa_config.reading import read_binding
-
-NOTHING = BindingKeys.of({})
+from irsa_config.models import AwsAccountKeys, ClusterKeys, Guard, Lint
 
 
 @dataclass(frozen=True)
@@ -39,45 +36,37 @@ class Binding:
     reported: Set[Place] = frozenset()
     limits: Limits | None = field(default=None, compare=False)
 
-    @functools.cached_property
-    def _of_stack_file(self) -> BindingKeys:
-        names = ("clusters", "account", "protect", "formerly")
-        tree = {name: self.tree[name] for name in names if name in self.tree} if isinstance(self.tree, dict) else WRONG
-        return read_binding(self.key, tree)[0] if tree else NOTHING
-
     @property
     def clusters(self) -> Value[Sequence[Value[str]]]:
         """Keys of its clusters; none for all."""
-        return or_else(self._of_stack_file.clusters, [])
+        written = or_else(self.written(("clusters",)), [])
+        return [each if isinstance(each, str) else WRONG for each in written] if isinstance(written, list) else WRONG
 
     @property
     def aws_account(self) -> Value[str] | None:
         """Key of the role's AWS account; None for the stack's."""
-        return self._of_stack_file.aws_account
+        written = self.written(("account",))
+        return written if isinstance(written, str | None) else WRONG
 
     @property
     def protect(self) -> bool:
         """Whether Pulumi refuses to delete or replace its resources."""
-        return self._of_stack_file.protect is True
+        return self.written(("protect",)) is True
 
     @property
     def formerly(self) -> str | None:
         """Its previous key."""
-        return known_or(self._of_stack_file.formerly, None)
+        written = self.written(("formerly",))
+        return written if isinstance(written, str) else None
 
     @functools.cached_property
     def identity(self) -> Identity:
         """How its Pods get their role; where that is not known, as by default."""
         return identity_in(self.tree)
 
-    @functools.cached_property
-    def keys(self) -> BindingKeys:
-        """Its keys, read without values for the variables: what must be looked up is asked of them."""
-        return read_binding(self.key, self.tree, self.own)[0]
-
     def written(self, place: Place) -> Any:
         """Return what is written at a place; None where nothing is, a marker where that is not known."""
-        found = self.tree
+        found: Any = self.tree if isinstance(self.tree, dict) else WRONG
         for step in place:
             found = found if isinstance(found, Unknown) else mapping_of(found).get(str(step))
         return found
@@ -92,6 +81,7 @@ class Stack:
     clusters: Mapping[str, ClusterKeys] = field(default_factory=dict)
     aws_accounts: Mapping[str, AwsAccountKeys] = field(default_factory=dict)
     variables: Mapping[str, str | Unknown] = field(default_factory=dict)
+    secret_variables: Set[str] = frozenset()
     quotas: Quotas = field(default_factory=Quotas.model_construct)
     guard: Guard | None = None
     lint: Lint = field(default_factory=Lint.model_construct)

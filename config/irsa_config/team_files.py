@@ -4,25 +4,21 @@ import functools
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
 from irsa.evaluation.patterns import overlap
-from irsa.rules.leaves import leaves, mapping_of, strings_of
+from irsa.rules.leaves import mapping_of, strings_of
 from irsa.rules.mistakes import Mistake, Place, named, path_of
 from irsa.rules.subjects import WILDCARDS
-from irsa.rules.unknown import Unknown
-from irsa.rules.variables import reference
-from irsa_config.arguments_with_variables import values_with_variables
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import check_files
 from irsa_config.nodes import NodeReader, text_of
 from irsa_config.project_file import STACK_FILE
 from irsa_config.stack_file import StackFile
-from irsa_config.variables import BUILT_IN, references
 
 MOST_FILES = 5_000
 PULUMI_FILE = re.compile(rf"Pulumi\.(json|ya?ml)|{STACK_FILE.pattern}", re.DOTALL)
@@ -76,13 +72,12 @@ class TeamBindings(NamedTuple):
         return mistake._replace(team=key if setting == "teams" else of_file)
 
 
-def read_team_bindings(values: Mapping[str, Any], folder: Path, secrets: Iterable[str] = ()) -> TeamBindings:
+def read_team_bindings(values: Mapping[str, Any], folder: Path) -> TeamBindings:
     """Return the bindings of the teams' files.
 
     Args:
         values: The `irsa:` values of a stack.
         folder: The folder of Pulumi.yaml.
-        secrets: Names of variables that are secret, besides those whose values are not known.
     """
     found = TeamBindings({}, {}, {}, [], {})
     if values.get("teams") is None:
@@ -100,7 +95,6 @@ def read_team_bindings(values: Mapping[str, Any], folder: Path, secrets: Iterabl
             if wrong is None:
                 paths[path] = name
     found.mistakes.extend(_shared_folders(paths, search))
-    found.mistakes.extend(_with_secret_variables(found.bindings, _secret_variables(values) | {*secrets}))
     return found
 
 
@@ -125,24 +119,6 @@ def _added(found: TeamBindings, path: Path, name: str, team: str, stack: Mapping
         else:
             found.bindings[key], found.teams[key], found.files[key] = binding, team, file
     return None
-
-
-def _with_secret_variables(bindings: Mapping[str, Any], secrets: Set[str]) -> Iterator[LocatedMistake]:
-    for key, binding in bindings.items() if secrets else ():
-        for place, value in values_with_variables(binding):
-            for below, leaf in leaves(value):
-                for variable in sorted(secrets & {*references(leaf)}):
-                    about = f"{named(reference(variable))}, a secret variable"
-                    fix = "write the value, or move the binding to the stack file"
-                    mistake = Mistake(about, "variables that are not secret", fix)
-                    yield LocatedMistake(("bindings", key, *place, *below), mistake)
-
-
-def _secret_variables(values: Mapping[str, Any]) -> set[str]:
-    variables = values.get("variables")
-    if isinstance(variables, Unknown):
-        return {*references({**values})} - BUILT_IN.keys()
-    return {name for name, value in mapping_of(variables).items() if isinstance(value, Unknown)}
 
 
 class Search:

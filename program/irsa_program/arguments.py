@@ -1,33 +1,21 @@
 """A binding of a stack file as a component's arguments, with values for its variables and clusters; pure."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from irsa.add_ons.parameters import CLUSTER_NAMES
-from irsa.fields import OF_A_ROLE
-from irsa.keys.binding import ServiceAccountRoleKeys
-from irsa.read import Arguments
+from irsa.keys.binding import RoleKeys, ServiceAccountRoleKeys
 from irsa.role.add_ons import add_ons_of
 from irsa.role.in_aws_account import PartialAwsAccount, clusters_elsewhere
 from irsa.rules.arns import iam_arn
 from irsa.rules.grammar import wrong_partition
-from irsa.rules.mistakes import Located, Mistake, WrittenStep, listed, path_of
+from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
 from irsa.rules.unknown import WRONG, Unknown, has_unknown, is_there, known_or, sampled
-from irsa_config.argument_places import place_of, spelled
-from irsa_config.arguments_with_variables import with_variables_replaced
+from irsa_config.argument_places import place_of
 from irsa_config.reading import read_binding
 from irsa_config.stack import Binding, Stack
-from irsa_config.variables import Values, replaced
+from irsa_config.variables import Values
 from irsa_program.lookups.values import NOBODY, UNKNOWN_PROVIDER, AwsIdentity, Lookups
-
-
-class PolicyKey(WrittenStep):
-    """The key of an attached policy that is an item of a list, of which `written` is the index.
-
-    Attributes:
-        again: The indexes of the same policy further on in the list.
-    """
-
-    again: tuple[int, ...] = ()
 
 
 def variables_of(binding: Binding, stack: Stack, lookups: Lookups) -> Values:
@@ -63,38 +51,37 @@ def _cluster_name(binding: Binding, stack: Stack) -> "str | Unknown | Mistake":
     return Mistake(found, "the name of the EKS cluster", fix)
 
 
-def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> tuple[ServiceAccountRoleKeys, list[Located]]:
-    """Return the component's arguments for a binding, with its variables replaced, and what is wrong with it."""
-    found: list[Located] = []
-    variables = variables_of(binding, stack, lookups)
-    tree = with_variables_replaced(binding.tree, lambda at, value: replaced(value, variables, found, at))
-    policy_arns = tree.get("policyArns") if isinstance(tree, dict) else None
-    if policy_arns and isinstance(policy_arns, list):
-        tree["policyArns"] = _keyed(policy_arns, found)
-    read, wrong = read_binding(binding.key, tree, binding.own, binding.reported)
-    found += wrong
-    arguments = {name: each for name, each in read.written().items() if name in OF_A_ROLE.fields}
-    clusters, exists = stack.clusters_of(binding), is_there(read.role.arn)
-    looked_up: dict[str, object] = {}
+class DeclaredBinding(NamedTuple):
+    """What a binding declares."""
+
+    keys: ServiceAccountRoleKeys
+    """The component's arguments for it."""
+    mistakes: list[Located]
+    """What is wrong with it, at its places in the binding."""
+    with_variables: Sequence[tuple[Place, Any]]
+    """The values that may have variables, as they are written, each with its place."""
+
+
+def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> DeclaredBinding:
+    """Return what a binding declares, with values for its variables and clusters."""
+    arguments, found, with_variables = read_binding(binding, variables_of(binding, stack, lookups))
+    role = arguments.get("role")
+    clusters, exists = stack.clusters_of(binding), isinstance(role, RoleKeys) and is_there(role.arn)
     if binding.identity.needs("cluster_arns"):
-        looked_up["cluster_arns"] = {key: lookups.clusters[key].arn for key in clusters}
+        arguments["cluster_arns"] = {key: lookups.clusters[key].arn for key in clusters}
     if binding.identity.needs("oidc_provider_arns") and not exists:
         pairs = ((cluster, known_or(binding.aws_account, None)) for cluster in clusters)
         providers = [lookups.oidc_providers.get(pair, UNKNOWN_PROVIDER) for pair in pairs]
-        looked_up["oidc_provider_arns"] = providers or [UNKNOWN_PROVIDER]
+        arguments["oidc_provider_arns"] = providers or [UNKNOWN_PROVIDER]
     if not exists:
         arguments["quotas"] = stack.quotas
-    reader = Arguments("stack", spelled)
-    known = reader.read(looked_up, ServiceAccountRoleKeys)
-    arguments |= {name: getattr(known, name) for name in looked_up}
-    found += [(place_of(at), each) for at, each in reader.mistakes]
     declared, unnamed = _with_clusters(ServiceAccountRoleKeys.of(arguments), binding, stack)
     found += unnamed
     if exists:
         found += _partition_of_role(declared.role.arn, lookups)
     else:
         found += [(place_of(at), each) for at, each in _clusters_elsewhere(declared, binding, lookups)]
-    return declared, found
+    return DeclaredBinding(declared, found, with_variables)
 
 
 def _with_clusters(
@@ -132,31 +119,3 @@ def _clusters_elsewhere(declared: ServiceAccountRoleKeys, binding: Binding, look
     if identity:
         known = [None if sampled(part) else part for part in (identity.partition, identity.account_id)]
         yield from clusters_elsewhere(known_or(declared.cluster_arns, {}), PartialAwsAccount(*known))
-
-
-def _keyed(policy_arns: Sequence[object], found: list[Located]) -> dict[PolicyKey, object]:
-    """Return the ARNs of a list, each under the key that its attachment has in the state."""
-    keyed: dict[str, tuple[PolicyKey, object]] = {}
-    for index, arn in enumerate(policy_arns):
-        # No policy's name has a colon.
-        key = PolicyKey((policy_key(arn) if isinstance(arn, str) else None) or f"unknown:{index}", index)
-        first, other = keyed.setdefault(key, (key, arn))
-        if first is key:
-            continue
-        first.again += (index,)
-        # What is looked up may be the number that is written, or another one.
-        if other != arn and isinstance(other, str) and isinstance(arn, str) and not sampled(other) | sampled(arn):
-            same = f"{arn}, which has the same name as {other}"
-            found.append((("policyArns", index), Mistake(same, "policies of one AWS account", "remove one of them")))
-    return dict(keyed.values())
-
-
-def policy_key(arn: str) -> str | None:
-    """Return the part of an attachment's logical name for a policy; None for what is no policy's ARN.
-
-    It is the policy's path and name, with `aws:` before those of AWS managed policies.
-    """
-    parsed = iam_arn(arn, "policy")
-    if parsed is None:
-        return None
-    return f"aws:{parsed.resource}" if parsed.account_id == "aws" else parsed.resource

@@ -229,7 +229,7 @@ def _report_of(file: StackFile, live: bool) -> FileReport:
 
         # Of the answers of AWS and the clusters, most is garbage.
         gc.enable()
-        seen = look(examination.stack, stack_name(file.path), file.folder, providers, known_region)
+        seen = look(examination, stack_name(file.path), file.folder, providers, known_region)
         mistakes += placed(examination.settings.placed(seen.mistakes), file)
         warnings += seen.warnings
         not_checked += seen.not_checked

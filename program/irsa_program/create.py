@@ -17,7 +17,7 @@ from irsa.keys.binding import ServiceAccountKeys
 from irsa.later import Read, parsed
 from irsa.outputs import KEY
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.unknown import has_unknown, is_there, known_or
+from irsa.rules.unknown import has_unknown, known_or
 from irsa_config.stack import Stack
 from irsa_program.existing import creation_hooks
 from irsa_program.guards import PlannedGuard, arguments_of
@@ -36,7 +36,7 @@ def send_no_debug_messages() -> None:
     pulumi.log.debug = lambda *_, **__: None
 
 
-def create_oidc_providers(stack: Stack, lookups: Lookups) -> dict[str, pulumi.Output[str]]:
+def create_oidc_providers(planned: Plan, stack: Stack, lookups: Lookups) -> dict[str, pulumi.Output[str]]:
     """Create the OIDC providers of the stack, and return their ARNs by those that are known beforehand.
 
     What has such an output comes after the provider, and a preview shows it all the same.
@@ -44,13 +44,13 @@ def create_oidc_providers(stack: Stack, lookups: Lookups) -> dict[str, pulumi.Ou
     audiences: dict[tuple[str, str | None], set[str]] = {}
     # An existing role, of whichever AWS account, may trust any provider of its cluster.
     of_existing: dict[str, set[str]] = {}
-    for binding in stack.bindings.values():
-        for cluster in stack.clusters_of(binding):
-            if not is_there(binding.keys.role.arn):
-                key = known_or(binding.aws_account, None)
-                audiences.setdefault((cluster, key), set()).add(audience_of(binding))
+    for each in planned.bindings.values():
+        for cluster in stack.clusters_of(each.binding):
+            if each.has_existing_role:
+                of_existing.setdefault(cluster, set()).add(audience_of(each))
             else:
-                of_existing.setdefault(cluster, set()).add(audience_of(binding))
+                key = known_or(each.binding.aws_account, None)
+                audiences.setdefault((cluster, key), set()).add(audience_of(each))
     listed: dict[str, set[str]] = {}
     for pair in lookups.issuers_to_create:
         of_provider = listed.setdefault(str(lookups.oidc_providers[pair]), set())

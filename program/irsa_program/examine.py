@@ -8,9 +8,8 @@ from typing import Any
 from irsa.rules.leaves import leaves, list_of
 from irsa.rules.mistakes import path_of
 from irsa.rules.unknown import SECRET
-from irsa_config.arguments_with_variables import values_with_variables
 from irsa_config.lint import lint, silence_reason
-from irsa_config.lint.checked import CheckedStack
+from irsa_config.lint.checked import CheckedBinding, CheckedStack
 from irsa_config.loading import LoadedSettings, read_settings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.stack import Stack
@@ -26,6 +25,7 @@ class Examination:
     Attributes:
         stack: The settings with `irsa:defaults` merged into the bindings; None where there are mistakes or secrets.
         settings: The same with markers, and what places mistakes in the stack's files.
+        bindings: What each binding declares, by its key.
         mistakes: What must be fixed before a deployment.
         warnings: The warnings of the lint rules, those included by which `irsa check` fails and `pulumi up` does not.
         silenced: The warnings that the file silences, with the reason.
@@ -35,6 +35,7 @@ class Examination:
 
     stack: Stack | None
     settings: LoadedSettings
+    bindings: Mapping[str, CheckedBinding]
     mistakes: list[LocatedMistake]
     warnings: list[LocatedMistake] = field(default_factory=list)
     silenced: list[tuple[LocatedMistake, str]] = field(default_factory=list)
@@ -74,20 +75,19 @@ def examine(
             silenced.append((warning, reason))
         else:
             (mistakes if warning.rule in list_of(stack.lint.errors) else remaining).append(warning)
-    not_checked = [*secrets, *_secret_variables(settings)]
+    not_checked = [*secrets, *_secret_variables(stack, planned.bindings)]
     good = None if mistakes or secrets else stack
     # Beside what is wrong with a binding anyway, it says nothing.
     wrong = {place[:2] for place in refused}
     not_compared = settings.placed(each for each in planned.not_compared if each.place[:2] not in wrong)
-    return Examination(good, settings, mistakes, remaining, silenced, not_checked, not_compared)
+    return Examination(good, settings, planned.bindings, mistakes, remaining, silenced, not_checked, not_compared)
 
 
-def _secret_variables(settings: LoadedSettings) -> Iterator[str]:
+def _secret_variables(stack: Stack, bindings: Mapping[str, CheckedBinding]) -> Iterator[str]:
     """Yield the values that hold a secret variable, and so are not checked."""
-    variables = settings.written.get("variables")
-    secret = {name for name, value in variables.items() if value is SECRET} if isinstance(variables, Mapping) else set()
-    for key, binding in settings.stack.bindings.items() if secret else ():
-        for place, value in values_with_variables(binding.tree):
+    secret = {name for name, value in stack.variables.items() if value is SECRET}
+    for key, binding in bindings.items() if secret else ():
+        for place, value in binding.with_variables:
             for part, leaf in leaves(value):
                 if secret.intersection(references(leaf)):
                     at = ("bindings", key, *place, *part)

@@ -68,6 +68,11 @@ class PlannedComponent(NamedTuple):
         return f" in the cluster {named(cluster)}" if cluster else ""
 
     @property
+    def with_role(self) -> "PlannedComponent":
+        """The component that has the role of its service account: this one, or another of the binding."""
+        return self.of_the_role or self
+
+    @property
     def role_arn(self) -> str | None:
         """ARN of the role; None where IAM chooses the name."""
         if self.of_the_role:
@@ -150,7 +155,7 @@ def _of_binding(
     key: str, binding: Binding, stack: Stack, lookups: Lookups
 ) -> tuple[CheckedBinding, list[PlannedComponent], list[Located]]:
     """Return what a binding declares, its components, and what is wrong with them."""
-    declared, found = declared_of(binding, stack, lookups)
+    declared, found, with_variables = declared_of(binding, stack, lookups)
     planned: list[PlannedComponent] = []
     marked = declared
     for component, mistakes in _components(key, binding, declared, stack, lookups):
@@ -167,11 +172,12 @@ def _of_binding(
                 inner = marked.at(argument)
                 marked = marked.put(argument, perhaps(type(inner)) if isinstance(inner, Keys) else WRONG)
         planned.append(component)
+    checked = CheckedBinding(binding, marked, planned[0].spec, with_variables)
     if binding.limits:
-        variables = variables_of(binding, stack, lookups)
-        asked = Asked(binding, declared, [each.spec for each in planned], binding.limits, variables)
+        specs, variables = [each.spec for each in planned], variables_of(binding, stack, lookups)
+        asked = Asked(binding, declared, specs, binding.limits, variables, with_variables, stack.secret_variables)
         found += beyond_limits(asked)
-    return CheckedBinding(binding, marked, planned[0].spec), planned, found
+    return checked, planned, found
 
 
 def _providers_not_allowed(stack: Stack, lookups: Lookups) -> Iterator[Located]:

@@ -19,7 +19,7 @@ from irsa_program.lookups.failures import Question, asked_aws_account, aws_mista
 from irsa_program.lookups.imported import import_differences, imports
 from irsa_program.lookups.plugins import Plugins, read_imports
 from irsa_program.lookups.questions import Questions
-from irsa_program.lookups.values import Lookups, ResolvedCluster, needs_of
+from irsa_program.lookups.values import Lookups, Needs, ResolvedCluster
 from irsa_program.plan import Plan, PlannedComponent
 from irsa_program.settings import StackSettings
 from irsa_world.exits import CouldNotLookError
@@ -27,14 +27,14 @@ from irsa_world.exits import CouldNotLookError
 CONCURRENT = 8
 
 
-def resolve(settings: StackSettings, access: Access) -> Lookups:
+def resolve(settings: StackSettings, needs: Needs, access: Access) -> Lookups:
     """Return what the bindings need, each part looked up once; no OIDC provider is created yet.
 
     Raises:
         pulumi.RunError: All look-ups that failed; what several of them say is reported once.
     """
     stack = settings.stack
-    needs, clusters = needs_of(stack), stack.clusters_by_key
+    clusters = stack.clusters_by_key
     plugins = Plugins(stack, access)
     ask = Questions(stack, needs, plugins, aws_settings())
     found = ask.lookups([key for key in needs.variables if key in needs.account_ids])

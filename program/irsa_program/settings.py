@@ -16,6 +16,7 @@ from irsa.rules import commands
 from irsa.rules.leaves import leaves, mapping_of, part_at
 from irsa.rules.mistakes import Place, named, path_of
 from irsa.rules.unknown import SECRET, Unknown, without_places
+from irsa_config.lint.checked import CheckedBinding
 from irsa_config.loading import LoadedSettings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.project_file import stack_folder
@@ -35,6 +36,8 @@ class StackSettings(NamedTuple):
 
     stack: Stack
     settings: LoadedSettings
+    bindings: Mapping[str, CheckedBinding]
+    """What each binding declares, by its key, before anything is looked up."""
     folder: Path
     file: StackFile | None = None
     """The stack file, for the lines of mistakes; None where it is elsewhere (`--config-file`)."""
@@ -62,8 +65,10 @@ def load_settings(folder: Path) -> StackSettings:
     meant, wrong = _as_meant(values, file)
     aws = aws_settings()
     secrets = _secret_variables(values, file)
-    examination = examine(meant, folder, aws["region"], allowed=aws[ACCOUNT_LISTS[0]], secrets=secrets)
-    mistakes = [*wrong, *provider_mistakes({f"aws:{name}": each for name, each in aws.items()}), *examination.mistakes]
+    wrong += provider_mistakes({f"aws:{name}": each for name, each in aws.items()})
+    region = None if ("aws:region",) in [each.place for each in wrong] else aws["region"]
+    examination = examine(meant, folder, region, allowed=aws[ACCOUNT_LISTS[0]], secrets=secrets)
+    mistakes = [*wrong, *examination.mistakes]
     if examination.stack is None or mistakes:
         check = commands.check(file.name, ".venv/bin/irsa") if file else ""
         hint = f"\nto check it without the engine: {check}" if check else ""
@@ -79,7 +84,7 @@ def load_settings(folder: Path) -> StackSettings:
         pulumi.log.warn(text)
     if examination.stack.sandbox:
         _require_sandbox()
-    return StackSettings(examination.stack, examination.settings, folder, file, meant, warnings)
+    return StackSettings(examination.stack, examination.settings, examination.bindings, folder, file, meant, warnings)
 
 
 def _by_binding(warnings: Iterable[LocatedMistake]) -> dict[str, list[str]]:

@@ -62,19 +62,19 @@ def deploy(settings: StackSettings) -> None:
         pulumi.RunError: A look-up failed, or the plan found mistakes in what was looked up.
         Refused: A resource is not one that AWS or Kubernetes would take.
     """
-    audiences = needs_of(settings.stack).audiences.values()
-    cloud = Cloud(audiences=sorted({audience for each in audiences for audience in each}))
+    needs = needs_of(settings.stack, settings.bindings)
+    cloud = Cloud(audiences=sorted({audience for each in needs.audiences.values() for audience in each}))
     pulumi.runtime.set_mocks(cloud, project="irsa", stack="test", preview=False)
 
     @pulumi.runtime.test
     async def program() -> None:
-        lookups = resolve(settings, Access())
+        lookups = resolve(settings, needs, Access())
         planned = plan(settings.stack, lookups)
         if planned.mistakes:
             assert all(mistake.place for mistake in planned.mistakes)
             raise settings.refusal(planned.mistakes)
         if lookups.issuers_to_create:
-            made = create_oidc_providers(settings.stack, lookups)
+            made = create_oidc_providers(planned, settings.stack, lookups)
             planned = with_oidc_providers(planned, made, settings.stack, lookups)
         await create(planned, settings.stack, lookups)
 

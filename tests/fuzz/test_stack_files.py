@@ -72,7 +72,7 @@ def outcome() -> str:
         # Pulumi has them as text when the program runs.
         return "accepted, with secrets"
     try:
-        deploy(StackSettings(found.stack, found.settings, Path()))
+        deploy(StackSettings(found.stack, found.settings, found.bindings, Path()))
     except pulumi.RunError as error:
         return "refused by a look-up" if "irsa:" in str(error) else "no place"
     return "deployed"

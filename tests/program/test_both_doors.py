@@ -350,7 +350,7 @@ def judged(world: World, values: dict[str, Any]) -> tuple[set[Place], set[Place]
     allowed = [world.written[None]] if None in world.written else None
     examined = examine(values, Path("/nowhere"), "us-west-2", allowed=allowed)
     stack = examined.settings.stack
-    asked = needs_of(stack).account_ids
+    asked = needs_of(stack, examined.bindings).account_ids
     known = {key: AwsIdentity(number, "aws") if key in asked else None for key, number in world.numbers.items()}
     arn = CLUSTER_ARN.replace("111122223333", world.numbers[stack.clusters_by_key["cluster"].aws_account])
     found = Lookups(

@@ -196,7 +196,7 @@ def test_the_partition_is_that_of_the_region(region: str | None, accounts: Any, 
     assert taken == expected
 
 
-@pytest.mark.parametrize("allowed", [["444455556666", "111122223333"], "444455556666", [444455556666]])
+@pytest.mark.parametrize("allowed", [["444455556666", "111122223333"], "444455556666", [444455556666], ["44"]])
 def test_an_aws_account_that_no_list_names_alone_is_not_known(allowed: Any) -> None:
     assert refused(examined({**READER, "policyArns": [FOREIGN]}, allowed, cluster={"name": "cc"})) == []
 

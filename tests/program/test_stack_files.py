@@ -176,6 +176,18 @@ def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monk
     run_program({**values, f"aws:{setting}": ["011112222333"]}, Answers(), monkeypatch)
 
 
+def test_a_wrong_region_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ARN that nobody wrote, and no partition, is judged by it."""
+    binding = {"policyArns": ["arn:aws-cn:iam::aws:policy/ReadOnlyAccess"], "identity": "both"}
+    values = {
+        "aws:region": "us west",
+        "irsa:cluster": {"name": "my-cluster"},
+        "irsa:bindings": {name: {"serviceAccount": {"name": name}, **binding} for name in ("one", "two")},
+    }
+    with pytest.raises(pulumi.RunError, match=r"^1 error in the settings of the stack\n  aws:region\n"):
+        run_program(values, Answers(), monkeypatch)
+
+
 @pytest.mark.parametrize("lost", ["irsa:guard: {mode: deny}", "guard: {mode: deny}", "policyArns: []"])
 def test_what_the_engine_drops_stops_the_deployment(lost: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: a guard that is not indented, which `pulumi up` then removes."""

@@ -25,6 +25,8 @@ class CheckedBinding:
     """The arguments of its component, with their variables replaced."""
     spec: Spec
     """What its component creates."""
+    with_variables: Sequence[tuple[Place, Any]]
+    """The values that may have variables, as they are written, each with its place in the binding."""
 
     @property
     def place(self) -> Place:

@@ -54,7 +54,7 @@ def _before(planned: PlannedComponent, held: Held) -> Identity | None:
     child = next((each for kind in CHILDREN if (each := held.find(kind, name))), None)
     found = held.find(COMPONENT_TYPE, child.parent.rpartition("::")[2]) if child else None
     if found is None:
-        return ONLY_IRSA if "role" in known_or(planned.binding.keys.import_, []) else None
+        return ONLY_IRSA if "role" in known_or(planned.with_role.spec.declared.import_, []) else None
     with suppress(Mistake):
         return parse_identity(found.outputs[IDENTITY]) if IDENTITY in found.outputs else ONLY_IRSA
     return None
@@ -70,7 +70,7 @@ def whose_pods(planned: PlannedComponent, change: GivenUp) -> list[str]:
     if change.way is IRSA and IRSA not in planned.spec.identity.trusted:
         names += [
             subject.replace(":", "/", 1)
-            for subject in strings_of(known_or(planned.binding.keys.trust.subjects, []))
+            for subject in strings_of(known_or(planned.with_role.spec.declared.trust.subjects, []))
             if not is_pattern(subject)
         ]
     return [*dict.fromkeys(names)]

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 from irsa.guard.rules import stack_key
 from irsa.rules.mistakes import Place, listed
 from irsa.rules.unknown import SECRET
+from irsa_config.lint.checked import CheckedBinding
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.project_file import project_name
 from irsa_config.scalars import parsed
-from irsa_config.stack import Binding, Stack
+from irsa_config.stack import Stack
+from irsa_program.examine import Examination
 from irsa_program.live.changes import failed_updates, pod_losses
 from irsa_program.live.given_up import pods_of_the_other_way
 from irsa_program.live.guards import guard_conflicts
@@ -82,16 +84,19 @@ class LiveReport(NamedTuple):
     has_looked: bool
 
 
-def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], region: str | None) -> LiveReport:
+def look(
+    examined: Examination, name: str, folder: Path, providers: Mapping[str, Any], region: str | None
+) -> LiveReport:
     """Return what `pulumi up` would refuse.
 
     Args:
-        stack: The settings of the stack, without mistakes.
+        examined: The settings of the stack, without mistakes.
         name: The stack's name.
         folder: The folder of Pulumi.yaml.
         providers: The settings of the stack's default providers: `aws:profile`, `kubernetes:context`, ...
         region: The stack's `aws:region`.
     """
+    stack, bindings = examined.settings.stack, examined.bindings
     if stack.sandbox and "IRSA_SANDBOX" not in os.environ:
         text = f"AWS and Kubernetes: stack {name!r} is for the sandbox only: run `make up` once, then `. .sandbox/env`"
         return LiveReport([], [], [text], False)
@@ -105,12 +110,12 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     if secret := [name for name, value in settings if SECRET in (value if isinstance(value, list) else [value])]:
         return LiveReport([], [], [f"AWS and Kubernetes: {listed(secret)}: a secret"], False)
     aws["region"] = region
-    reader = CloudReader(stack, needs_of(stack), aws, kubernetes, folder)
+    reader = CloudReader(stack, needs_of(stack, bindings), aws, kubernetes, folder)
     with ThreadPoolExecutor(1) as pool:
         export = pool.submit(exported_state, name, folder)
         answers = reader.lookups()
     held, not_checked = _held_or_reason(export)
-    left_out = _without_answers(stack, answers)
+    left_out = _without_answers(stack, bindings, answers)
     lookups = completed(answers, unanswered(stack, region))
     planned = plan(stack, lookups)
     key = stack_key(f"{project_name(folder)}/{name}")
@@ -162,21 +167,22 @@ def _settings_of(provider: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _without_answers(stack: Stack, answers: Lookups) -> list[str]:
+def _without_answers(stack: Stack, bindings: Mapping[str, CheckedBinding], answers: Lookups) -> list[str]:
     """Return the bindings of which a look-up failed, sorted: they are judged, but not compared with what is live."""
 
-    def has_answers(binding: Binding) -> bool:
+    def has_answers(planned: CheckedBinding) -> bool:
+        binding, account = planned.binding, planned.declared.service_account
         clusters = stack.clusters_of(binding)
         pairs = [(key, binding.aws_account) for key in clusters]
         needs_arns = binding.identity.needs("cluster_arns")
         return (
             binding.aws_account in answers.aws_accounts
-            and all(answers.clusters[cluster].issuer for cluster in clusters if binding.keys.service_account)
+            and all(answers.clusters[cluster].issuer for cluster in clusters if account)
             and all(answers.clusters[cluster].arn for cluster in clusters if needs_arns)
-            and all(pair in answers.oidc_providers for pair in pairs if trusts_providers(binding))
+            and all(pair in answers.oidc_providers for pair in pairs if trusts_providers(planned))
         )
 
-    return sorted(key for key, binding in stack.bindings.items() if not has_answers(binding))
+    return sorted(key for key, each in bindings.items() if not has_answers(each))
 
 
 def _held_or_reason(export: "Future[list[Resource]]") -> tuple[Held | None, list[str]]:

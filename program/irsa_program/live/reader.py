@@ -95,8 +95,8 @@ class CloudReader:
         for guard in guards:
             with_pods.setdefault(guard.cluster, set()).update(account.namespace for account, _ in guard_modes(guard))
         guarded = {guard.cluster: guard for guard in guards}
-        used = access.clusters_with_service_accounts(self._stack)
-        clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
+        used = [key for key in self._clusters if key in self._needs.kubernetes]
+        clusters = {key: live for key in used if (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
             reached = [key for key in self._cloud.reached if key in created]
             in_iam = {key: pool.submit(self._aws_reads, self._cloud.client(key)) for key in reached}

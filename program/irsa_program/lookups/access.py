@@ -23,7 +23,7 @@ from irsa_config.stack import Stack
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.failures import OF_ACCOUNT, asked_aws_account
 from irsa_program.lookups.questions import LookupFailure, Questions
-from irsa_program.lookups.values import Needs, needs_of
+from irsa_program.lookups.values import Needs
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
 from irsa_world.state.resource import known_text
@@ -44,9 +44,9 @@ class Access(NamedTuple):
     """Why Kubernetes APIs cannot be reached."""
 
 
-def access_of(stack: Stack, folder: Path) -> Access:
-    """Return which AWS accounts and clusters of the bindings cannot be reached."""
-    return Access(dict(_credential_mistakes(stack, folder)), list(_kubeconfig_mistakes(stack, folder)))
+def access_of(stack: Stack, needs: Needs, folder: Path) -> Access:
+    """Return which of the AWS accounts and clusters that are needed cannot be reached."""
+    return Access(dict(_credential_mistakes(stack, needs, folder)), list(_kubeconfig_mistakes(stack, needs, folder)))
 
 
 def aws_settings() -> dict[str, Any]:
@@ -56,11 +56,11 @@ def aws_settings() -> dict[str, Any]:
     return {"region": config.get("region"), "profile": config.get("profile"), **lists}
 
 
-def _credential_mistakes(stack: Stack, folder: Path) -> Iterator[tuple[str | None, LocatedMistake]]:
+def _credential_mistakes(stack: Stack, needs: Needs, folder: Path) -> Iterator[tuple[str | None, LocatedMistake]]:
     # With boto3, it takes a tenth of a second to import.
     from irsa_program.lookups.cloud import LiveCloud  # noqa: PLC0415
 
-    settings, needs = aws_settings(), needs_of(stack)
+    settings = aws_settings()
     given = {key.removeprefix("aws:") for key in pulumi.runtime.config.CONFIG.get() if key.startswith("aws:")}
     # The stack's own account may be reached in a way that boto3 does not follow.
     keys = [key for key in sorted(used_aws_accounts(stack, needs), key=str) if key or given <= FOLLOWED]
@@ -99,10 +99,10 @@ def _by_name(cluster: ClusterKeys) -> bool:
     return bool(cluster.name) and (not cluster.oidc_issuer or bool(cluster.kubernetes and cluster.kubernetes.eks))
 
 
-def _kubeconfig_mistakes(stack: Stack, folder: Path) -> Iterator[LocatedMistake]:
+def _kubeconfig_mistakes(stack: Stack, needs: Needs, folder: Path) -> Iterator[LocatedMistake]:
     config = pulumi.Config("kubernetes")
     settings = {name: config.get(name) for name in ("kubeconfig", "context")}
-    for key in sorted(clusters_with_service_accounts(stack)):
+    for key in sorted(needs.kubernetes):
         cluster, place = stack.clusters_by_key[key], (*stack.place_of_cluster(key), "kubernetes")
         kubernetes = cluster.kubernetes
         if not (kubernetes.eks if kubernetes else config.get("cluster") or config.get("renderYamlToDirectory")):
@@ -112,12 +112,6 @@ def _kubeconfig_mistakes(stack: Stack, folder: Path) -> Iterator[LocatedMistake]
                 place if kubernetes else (), inputs, command_to_write(at, cluster, inputs)
             ):
                 yield mistake
-
-
-def clusters_with_service_accounts(stack: Stack) -> set[str]:
-    """Return the clusters in which something is created: a stack of roles alone needs no Kubernetes API."""
-    bindings = [binding for binding in stack.bindings.values() if binding.keys.service_account]
-    return {key for binding in bindings for key in stack.clusters_of(binding)}
 
 
 def kubernetes_inputs(cluster: ClusterKeys, settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from irsa.rules.arns import ClusterArn, oidc_provider_arn, parse_iam_arn
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa.rules.unknown import Sample, Unknown, is_there, known_or, or_else, sampled
+from irsa.rules.unknown import Sample, Unknown, known_or, or_else, sampled
 from irsa.ways import POD_IDENTITY
-from irsa_config.arguments_with_variables import values_with_variables
+from irsa_config.lint.checked import CheckedBinding
 from irsa_config.models import ClusterKeys
+from irsa_config.provider_settings import is_account_id
 from irsa_config.scalars import parsed
-from irsa_config.stack import Binding, Stack
+from irsa_config.stack import Stack
 from irsa_config.variables import partition_of, references
 
 if TYPE_CHECKING:
@@ -95,14 +96,14 @@ class Needs(NamedTuple):
     account_ids: Set[str | None]
 
 
-def audience_of(binding: Binding) -> str:
+def audience_of(planned: CheckedBinding) -> str:
     """Return the audience of the tokens that a binding's role trusts."""
-    return str(or_else(binding.keys.audience, DEFAULT_AUDIENCE))
+    return str(or_else(planned.declared.audience, DEFAULT_AUDIENCE))
 
 
-def trusts_providers(binding: Binding) -> bool:
+def trusts_providers(planned: CheckedBinding) -> bool:
     """Return whether a binding's role gets a trust policy with OIDC providers; that of an existing role stays."""
-    return not is_there(binding.keys.role.arn) and binding.identity.needs("oidc_provider_arns")
+    return not planned.has_existing_role and planned.binding.identity.needs("oidc_provider_arns")
 
 
 def account_id_of(stack: Stack, aws_account: str | None, identity: AwsIdentity | None) -> str | None:
@@ -110,33 +111,33 @@ def account_id_of(stack: Stack, aws_account: str | None, identity: AwsIdentity |
     return stack.account_id(aws_account) if identity is None or sampled(identity.account_id) else identity.account_id
 
 
-def needs_of(stack: Stack) -> Needs:
-    """Return what must be looked up for the bindings of a stack."""
+def needs_of(stack: Stack, bindings: Mapping[str, CheckedBinding]) -> Needs:
+    """Return what must be looked up for the bindings of a stack, by what each declares before that."""
     variables: dict[str | None, set[str]] = {}
     audiences: dict[tuple[str, str | None], set[str]] = {}
     kubernetes: set[str] = set()
     cluster_arns: set[str] = set()
     account_ids: set[str | None] = set()
-    for binding in stack.bindings.values():
+    for planned in bindings.values():
+        binding = planned.binding
         clusters = stack.clusters_of(binding)
-        used = references([value for _, value in values_with_variables(binding.tree)])
         key = known_or(binding.aws_account, None)
-        variables.setdefault(key, set()).update(used)
+        variables.setdefault(key, set()).update(references([value for _, value in planned.with_variables]))
         if binding.identity.needs("cluster_arns"):
             cluster_arns.update(clusters)
             for aws_account in {stack.clusters_by_key[cluster].aws_account for cluster in clusters}:
                 variables.setdefault(aws_account, set())
-                if aws_account != key and not is_there(binding.keys.role.arn):
+                if aws_account != key and not planned.has_existing_role:
                     account_ids.add(key)
-        for cluster in clusters if trusts_providers(binding) else ():
-            audiences.setdefault((cluster, key), set()).add(audience_of(binding))
-        if binding.keys.service_account:
+        for cluster in clusters if trusts_providers(planned) else ():
+            audiences.setdefault((cluster, key), set()).add(audience_of(planned))
+        if planned.declared.service_account:
             kubernetes.update(clusters)
         elif POD_IDENTITY in binding.identity.used:
             # The guard knows the service account that an add-on's chart creates.
             kubernetes.update(filter(stack.guard_of, clusters))
     named = [("role", "name"), ("policy", "name")]
-    with_names = [each for each in stack.bindings.values() if any(map(each.keys.has, named))]
+    with_names = [each.binding for each in bindings.values() if any(map(each.declared.has, named))]
     creating = {aws_account for key, aws_account in audiences if stack.clusters_by_key[key].create_oidc_provider}
     for several in ({known_or(each.aws_account, None) for each in with_names}, creating):
         # Of those whose role the file has, it has the number.
@@ -156,7 +157,7 @@ def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups
     """
     # `pulumi config set` writes a list as JSON text.
     ids = parsed(allowed) if isinstance(allowed, str) else allowed
-    account_ids = ids if isinstance(ids, list) and all(isinstance(each, str) for each in ids) else []
+    account_ids = ids if isinstance(ids, list) and all(map(is_account_id, ids)) else []
     clusters = stack.clusters_by_key
     keys = (None, *stack.aws_accounts)
     identities = {key: _known_identity(stack, key, region, account_ids) for key in keys}

@@ -68,8 +68,8 @@ def test_what_is_as_by_default_is_as_if_it_were_not_there() -> None:
     empty: dict[str, Any] = {"policyArns": [], "policies": [], "inlinePolicies": {}, "assumeRoleArns": [], "import": []}
     trust = {"subjects": [], "anyServiceAccount": False, "conditions": {}, "statements": []}
     keys = {"serviceAccount": account, **empty, "trust": trust, "retainOnDelete": False, "role": {"tags": {}}}
-    args = read_settings({"bindings": {"a": keys}}, Path("/nowhere")).stack.bindings["a"].keys
-    assert [*args.written()] == ["service_account", "role", "trust"]
+    args = examine({"bindings": {"a": keys}}, Path("/nowhere")).bindings["a"].declared
+    assert args.written().keys() == {"service_account", "role", "trust", "oidc_provider_arns", "quotas"}
     assert args.service_account
     assert args.service_account.written() == {"name": "a", "namespace": "default"}
     assert (args.role.written(), args.trust.written()) == ({}, {})

@@ -529,3 +529,15 @@ def test_a_secret_variable_is_refused_where_the_engine_has_decrypted_it(reposito
     assert examine(values, repository / "infra", "us-west-2").mistakes == []
     (mistake,) = examine(values, repository / "infra", "us-west-2", secrets=["hidden"]).mistakes
     assert mistake.path == "irsa:bindings.payments-api.policyArns[0]"
+
+
+def test_a_secret_variable_is_refused_in_a_policy_file(repository: Path) -> None:
+    """The attack: a team reads the platform team's secret in the policy that its file creates."""
+    file = write(repository, "payments", of("policy", {"file": "secret.json"}))
+    reads = {**READ, "Resource": "arn:aws:s3:::${hidden}/*"}
+    (file.parent / "secret.json").write_text(json.dumps(document(reads)))
+    teams = {"payments": {**TEAM, "files": f"../{TEAM['files']}"}}
+    values = {"cluster": {"name": "my-cluster"}, "bindings": {}, "teams": teams, "variables": {"hidden": "x"}}
+    (mistake,) = examine(values, repository / "infra", "us-west-2", secrets=["hidden"]).mistakes
+    assert "a secret variable" in mistake.mistake.found
+    assert (Path(str(mistake.file)).name, mistake.within[-1]) == ("secret.json", "Resource")

@@ -19,7 +19,7 @@ from irsa_program.live.held import Held, held_by
 from irsa_program.live.look import conflicts
 from irsa_program.live.planned import PlannedStack
 from irsa_program.live.reads import AwsReads, ClusterReads
-from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedCluster, needs_of
+from irsa_program.lookups.values import AwsIdentity, Lookups, ResolvedCluster, needs_of, unanswered
 from irsa_program.plan import plan
 from irsa_world.model import Role, ServiceAccount
 from irsa_world.pods import by_service_account
@@ -63,8 +63,8 @@ def lookups_of(stack: Stack) -> Lookups:
             for key, cluster in stack.clusters_by_key.items()
         },
         oidc_providers={
-            (key, account): arn("oidc-provider", ISSUERS[key], numbers[account])
-            for key, account in needs_of(stack).audiences
+            pair: arn("oidc-provider", ISSUERS[pair[0]], numbers[pair[1]])
+            for pair in needs_of(stack, plan(stack, unanswered(stack, None)).bindings).audiences
         },
     )
 

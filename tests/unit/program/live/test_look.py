@@ -13,6 +13,7 @@ from moto.eks.models import eks_backends
 
 from irsa.rules.commands import ClusterPlace
 from irsa.rules.unknown import SECRET
+from irsa_program.examine import examine
 from irsa_program.live import look, reader
 from irsa_program.live.look import LiveReport
 from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError
@@ -21,7 +22,7 @@ from irsa_world.live.kubeconfig import configuration
 from irsa_world.model import EksCluster, User
 from irsa_world.state.resource import resources_of
 from tests.unit.irsa_world.live.kubernetes_api import kubeconfig
-from tests.unit.program.live.scene import HOST, ROOT, held_association, rules, stack_of
+from tests.unit.program.live.scene import HOST, ROOT, held_association, rules
 from tests.world import documented, paged_iam
 
 NUMBER = "123456789012"
@@ -125,7 +126,7 @@ def state(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def looked(values: Mapping[str, Any], settings: Mapping[str, Any] = SETTINGS) -> LiveReport:
     where = {} if {"cluster", "clusters"} & values.keys() else {"cluster": CLUSTER}
-    return look.look(stack_of({**where, **values}), "prod", ROOT, settings, "us-west-2")
+    return look.look(examine({**where, **values}, ROOT), "prod", ROOT, settings, "us-west-2")
 
 
 def raising(error: Exception) -> Any:

@@ -7,11 +7,11 @@ from unittest.mock import Mock
 import pulumi
 import pytest
 
-from irsa_config.loading import read_settings
 from irsa_config.stack import Stack
+from irsa_program.examine import examine
 from irsa_program.lookups import access, failures
 from irsa_program.lookups.access import access_of, kubeconfig_mistake
-from irsa_program.lookups.values import needs_of
+from irsa_program.lookups.values import Needs, needs_of
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import Caller
@@ -78,8 +78,10 @@ def test_a_kubeconfig_and_its_context(
     assert (found.place if found else None) == place
 
 
-def stack(**values: Any) -> Stack:
-    return read_settings(values, Path("/nowhere")).stack
+def stack(**values: Any) -> tuple[Stack, Needs]:
+    """Return the settings, and what must be looked up for them."""
+    examined = examine(values, Path("/nowhere"))
+    return examined.settings.stack, needs_of(examined.settings.stack, examined.bindings)
 
 
 OWN = {"serviceAccount": {"name": "app"}}
@@ -102,9 +104,9 @@ EXISTING = {**OWN, "role": {"arn": "arn:aws:iam::111122223333:role/r"}}
 )
 def test_an_account_counts_where_something_is_asked_or_created(cluster: Any, binding: Any, expected: Any) -> None:
     accounts = {"data": {"profile": "data", "region": "us-west-2"}, "elsewhere": {"profile": "data"}}
-    settings = stack(cluster=cluster, accounts=accounts, bindings={"app": binding})
+    settings, needs = stack(cluster=cluster, accounts=accounts, bindings={"app": binding})
 
-    assert access.used_aws_accounts(settings, needs_of(settings)) == expected
+    assert access.used_aws_accounts(settings, needs) == expected
 
 
 def test_the_settings_of_the_default_provider_are_looked_at(tmp_path: Path, kubeconfig: Path) -> None:
@@ -112,12 +114,24 @@ def test_the_settings_of_the_default_provider_are_looked_at(tmp_path: Path, kube
 
     def places(**settings: str) -> list[str]:
         pulumi.runtime.set_all_config({f"kubernetes:{name}": value for name, value in settings.items()})
-        return [mistake.where for mistake in access_of(own, tmp_path).clusters]
+        return [mistake.where for mistake in access_of(*own, tmp_path).clusters]
 
     assert places(kubeconfig="none") == ["kubernetes:kubeconfig"]
     assert places(kubeconfig=kubeconfig.name) == []
     assert places(kubeconfig=kubeconfig.name, context="prd") == ["kubernetes:context"]
     assert places(kubeconfig=kubeconfig.read_text(), context="prd") == ["kubernetes:context"]
+
+
+def test_a_cluster_that_only_has_a_guard_is_looked_at(tmp_path: Path) -> None:
+    add_on = {"policies": [{"addOn": "external-dns", "hostedZones": ["Z1"]}], "identity": "podIdentity"}
+    cluster = {"name": "cc", "kubernetes": {"kubeconfig": "none"}}
+    pulumi.runtime.set_all_config({})
+
+    def found(**values: Any) -> int:
+        return len(access_of(*stack(cluster=cluster, bindings={"dns": add_on}, **values), tmp_path).clusters)
+
+    assert found() == 0
+    assert found(guard={"mode": "warn"}) == 1
 
 
 def test_a_context_is_written_of_the_cluster_that_it_is_for(tmp_path: Path, kubeconfig: Path) -> None:
@@ -126,7 +140,7 @@ def test_a_context_is_written_of_the_cluster_that_it_is_for(tmp_path: Path, kube
     cluster = {"name": "cc", "region": "us-east-1", "account": "data", "kubernetes": api}
     own = stack(cluster=cluster, accounts={"data": {"profile": "data"}}, bindings={"app": EXISTING})
     pulumi.runtime.set_all_config({"aws:region": "us-west-2", "aws:profile": "default"})
-    (missing,) = access_of(own, tmp_path).clusters
+    (missing,) = access_of(*own, tmp_path).clusters
 
     words = shlex.split(missing.mistake.fix.partition("or add it: ")[2])
     assert words[:3] == ["aws", "eks", "update-kubeconfig"]
@@ -144,7 +158,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, answer: str | Exception, config: dict
     error = answer if isinstance(answer, Exception) else None
     caller = Mock(side_effect=error, return_value=Caller(str(answer), f"arn:aws:iam::{answer}:user/ci"))
     monkeypatch.setattr("irsa_world.live.aws.caller", caller)
-    return "\n".join(map(str, access_of(stack(**VALUES), Path()).aws_accounts.values()))
+    return "\n".join(map(str, access_of(*stack(**VALUES), Path()).aws_accounts.values()))
 
 
 @pytest.mark.parametrize(
