@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import io
 import threading
 import time
 from collections.abc import Callable
@@ -11,11 +10,8 @@ from typing import Any
 
 import pytest
 from botocore import exceptions
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
-from urllib3 import HTTPResponse
 
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
@@ -24,6 +20,7 @@ from irsa_world.live.eks import EksClient
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.once import FirstAlone
 from irsa_world.live.service import failure
+from tests.world import aws_response
 
 URL = "https://iam.amazonaws.com/"
 
@@ -91,10 +88,8 @@ def test_a_page_in_the_place_of_an_answer_is_not_printed() -> None:
 )
 def test_a_page_that_is_well_formed_is_no_answer(ask: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as where a network asks to sign in: boto3 reads it as an answer with nothing in it."""
-    body = HTTPResponse(io.BytesIO(b"<html><body>Sign in</body></html>"), preload_content=False)
-    page = AWSResponse(URL, 200, HTTPHeaders(), body)
     session = session_of({"region": "us-west-2"})
-    session.events.register("before-send", lambda **_: page)
+    session.events.register("before-send", lambda **_: aws_response(200, "<html><body>Sign in</body></html>"))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
 
