@@ -43,8 +43,8 @@ class FileReport:
     could_not_read: str = ""
     has_looked: bool = True
     """Whether these credentials may ask AWS or Kubernetes something, and all of that was answered."""
-    team_files: frozenset[Path] = frozenset()
-    """The files of teams that its stack reads."""
+    team_files: frozenset[Path] | None = None
+    """The files of teams that its stack reads; None where its settings were not examined."""
 
     @property
     def good(self) -> bool:
@@ -148,11 +148,17 @@ def run(arguments: argparse.Namespace) -> int:
             of_stack = file.with_name(f"Pulumi.{file.name}.yaml")
             advice = f"; did you mean {named(of_stack.name)}?" if of_stack.is_file() else ""
             print(f"irsa check: cannot read {named(str(file))}: {reports[-1].could_not_read}{advice}", file=sys.stderr)
-    if missing := of_teams.keys() - {path for report in reports for path in report.team_files}:
+    asked = {*map(str, named_ones)}
+    reports = [
+        each
+        for each in reports
+        if not of_teams or each.file in asked or each.team_files is None or each.team_files & of_teams.keys()
+    ]
+    missing = of_teams.keys() - {path for report in reports for path in report.team_files or ()}
+    # One that was not examined may read it.
+    if missing and all(each.team_files is not None for each in reports):
         none = f"no stack file of a Pulumi.yaml above reads {listed([str(of_teams[each]) for each in sorted(missing)])}"
         raise CouldNotLookError(f"{none}: name it in `files:` of irsa:teams, or run `irsa check` beside Pulumi.yaml")
-    asked = {*map(str, named_ones)}
-    reports = [each for each in reports if not of_teams or each.file in asked or each.team_files & of_teams.keys()]
     if arguments.json:
         print(as_json(reports))
     else:

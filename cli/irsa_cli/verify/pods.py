@@ -40,7 +40,7 @@ def _of_service_account(
 ) -> Iterator[Check]:
     """Check the Pods of a service account, and add them to those that were seen."""
     role_arn, cluster = declared.annotations.get(ROLE_KEY, binding.role_arn), clusters.of(declared.provider)
-    pods = cluster.pods(declared.namespace, declared.name)
+    pods = cluster.pods(declared.namespace, f"spec.serviceAccountName={declared.name}")
     for pod in pods:
         running.append(running_pod(cluster.place, pod, role_arn, declared.cluster_key))
         about = in_cluster(running[-1].name, declared.cluster_key)

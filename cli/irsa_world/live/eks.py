@@ -6,15 +6,10 @@ from typing import Any
 
 from botocore.config import Config
 
-from irsa.rules.mistakes import named
-from irsa_world.exits import CouldNotLookError
 from irsa_world.live.service import CONCURRENT, Service
 from irsa_world.model import Association, EksCluster
 
 AGENT = "eks-pod-identity-agent"
-# A list of associations has no roles: each is asked for by itself, so there is one request for each, and one for each
-# page of the list. EKS allows a cluster no more: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
-MOST_ASSOCIATIONS = 5_000
 # The longest page: https://docs.aws.amazon.com/eks/latest/APIReference/API_ListPodIdentityAssociations.html
 PAGE = 100
 
@@ -55,14 +50,10 @@ class EksClient:
     def associations(self, cluster: str) -> list[Association]:
         """Return the associations of a cluster, sorted by service account; none where it does not exist.
 
-        Raises:
-            CouldNotLookError: EKS lists more than MOST_ASSOCIATIONS, too.
+        A list has no roles, so that each is asked for by itself.
         """
         # A list that changes between two of its pages may have one twice.
         ids = dict.fromkeys(each.association_id for each in self.listed(cluster))
-        if len(ids) > MOST_ASSOCIATIONS:
-            text = f"EKS lists {len(ids):,} associations of {named(cluster)}; irsa reads at most {MOST_ASSOCIATIONS:,}"
-            raise CouldNotLookError(text)
         with ThreadPoolExecutor(CONCURRENT) as pool:
             # One that was deleted meanwhile is gone.
             found = [each for each in pool.map(partial(self._described, cluster), ids) if each]

@@ -49,20 +49,20 @@ class ClusterClient:
         self.context, self.place = config.context_name, place_of(inputs, config)
         self._connection = Connection(config)
         self._answers = Once()
-        self._listed: dict[tuple[str, str], ServiceAccount] = {}
-        self._by_namespace: dict[str, list[ServiceAccount]] | None = None
+        # All service accounts by namespace and name, once they were listed.
+        self._listed: dict[str, dict[str, ServiceAccount]] | None = None
 
     def service_account(self, namespace: str, name: str) -> ServiceAccount | None:
         """Return a service account; None if it does not exist."""
-        if listed := self._listed.get((namespace, name)):
+        if listed := (self._listed or {}).get(namespace, {}).get(name):
             return listed
         found = self._get("serviceaccounts", name, namespace)
         return None if found is None else ServiceAccount.of(self.context or "", namespace, name, found)
 
     def service_accounts(self, namespace: str | None) -> list[ServiceAccount]:
         """Return the service accounts of a namespace, or of all, sorted. Each list is asked for once."""
-        if namespace and self._by_namespace is not None:
-            return self._by_namespace.get(namespace, [])
+        if namespace and self._listed is not None:
+            return [*self._listed.get(namespace, {}).values()]
         return self._answers.answer(("all", namespace), lambda: self._all_service_accounts(namespace))
 
     def _all_service_accounts(self, namespace: str | None) -> list[ServiceAccount]:
@@ -70,8 +70,8 @@ class ClusterClient:
         all_ones = (ServiceAccount.of(self.context or "", of["namespace"], of["name"], each) for of, each in manifests)
         found = sorted(all_ones, key=attrgetter("namespace", "name"))
         if namespace is None:
-            self._listed = {(each.namespace, each.name): each for each in found}
-            self._by_namespace = {name: [*each] for name, each in groupby(found, key=attrgetter("namespace"))}
+            by_namespace = groupby(found, key=attrgetter("namespace"))
+            self._listed = {one: {each.name: each for each in those} for one, those in by_namespace}
         return found
 
     def namespaces(self) -> dict[str, bool]:
@@ -85,13 +85,10 @@ class ClusterClient:
             return self.object_of("namespaces", name) is not None
         return None
 
-    def pods(self, namespace: str, service_account: str) -> list[Object]:
-        """Return the Pods of a service account that have not ended."""
-        return _not_ended(self._items("pods", namespace, fieldSelector=f"spec.serviceAccountName={service_account}"))
-
-    def all_pods(self, namespace: str | None) -> list[Object]:
-        """Return the Pods of a namespace, or of all, that have not ended."""
-        return _not_ended(self._items("pods", namespace))
+    def pods(self, namespace: str | None, selector: str = "") -> list[Object]:
+        """Return the Pods of a namespace, or of all, that a field selector selects and that have not ended."""
+        found = self._items("pods", namespace, fieldSelector=selector)
+        return [each for each in found if each.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
 
     def running_pods(self, namespace: str | None, selector: str) -> list[Object]:
         """Return some of the running Pods of a namespace, or of all, that a field selector selects."""
@@ -197,10 +194,6 @@ def _list(resource: str, namespace: str | None) -> tuple[str, str]:
     """Return the words for a list in a message, and its path; None stands for all namespaces."""
     where = f" in {named(namespace)}" if namespace else " in all namespaces" if namespace is None else ""
     return f"list {resource}{where}", _path(resource, namespace)
-
-
-def _not_ended(pods: Iterable[Object]) -> list[Object]:
-    return [pod for pod in pods if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
 
 
 def _said(answer: httpx2.Response) -> dict[str, str]:

@@ -27,8 +27,10 @@ PATIENT = Config(
 # Each may take as long as the timeouts.
 ATTEMPTS_WITHOUT_CONNECTION = 3
 NO_CONNECTION = (NoConnectionError, HTTPClientError)
+# What boto3 cannot read: it finds nothing in what is not AWS's, such as the page of a proxy.
+UNREADABLE = (ResponseParserError, KeyError)
 # ValueError: boto3 raises it for an AWS_ENDPOINT_URL that is not a URL.
-NO_ANSWER = (ClientError, BotoCoreError, ResponseParserError, ValueError)
+NO_ANSWER = (ClientError, BotoCoreError, ValueError, *UNREADABLE)
 ASSUME_ROLE = "AssumeRole"
 # Lists of a whole AWS account, which wait for no other request.
 IN_BULK = ("GetAccountAuthorizationDetails", "ListPolicies", "ListRoles")
@@ -138,7 +140,7 @@ def _cause_of(error: Exception) -> Cause:
 
 def said(error: Exception) -> str:
     """Return what AWS answered, in quotes: an answer may repeat names that somebody else wrote."""
-    if isinstance(error, ResponseParserError):
+    if isinstance(error, UNREADABLE):
         # The page that boto3 quotes is not passed on.
         return "an answer that ends early, or is not AWS's (a proxy, or the endpoint)"
     if not isinstance(error, ClientError):

@@ -53,9 +53,8 @@ def answer_to_token(about: str) -> Iterator[None]:
     except ClientError as error:
         details = error.response["Error"]
         raise Refused(details["Code"], details.get("Message", "")) from None
-    except (*NO_ANSWER, KeyError) as error:
-        # boto3 reads what is not AWS's, such as the page of a proxy, as an answer without anything in it. A message may
-        # quote a parameter, and one of them is the token.
+    except NO_ANSWER as error:
+        # Its message may quote a parameter, and one of them is the token.
         raise CouldNotLookError(f"{about}: {type(error).__name__}") from None
 
 

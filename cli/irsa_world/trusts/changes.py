@@ -68,10 +68,12 @@ def _more(
     """Yield who has the right by one answer and not by the other, but for those whom other patterns keep."""
     if more.given is False or (less.given is None and more.given is None):
         return
-    certain = more.given is True and all(each == Answer(given=True) for each in kept.values())
+    # Of those whom another pattern may keep, or of whom it denies some, nobody can tell: they are no exception.
+    keeping = [each for each, answer in kept.items() if answer == Answer(given=True)]
+    certain = more.given is True and len(keeping) == len(kept)
     if less.given:
         newly, but = [each for each in less.denied if not is_within(each, more.denied)], more.denied
     else:
-        newly, but, certain = [subject], (*kept, *more.denied), certain and less.given is False
+        newly, but, certain = [subject], (*keeping, *more.denied), certain and less.given is False
     for each in newly:
         yield Change(change, each, certain, tuple(widest(one for one in but if _is_part(one, each))))

@@ -13,7 +13,6 @@ from irsa_program.live.planned import PlannedStack
 from irsa_program.lookups import live_rules
 from irsa_program.lookups.live_rules import finding
 from irsa_program.plan import PlannedComponent, known_value
-from irsa_world.live.eks import MOST_ASSOCIATIONS
 
 # What is counted, by its type: the setting of a binding, how it is called, and by which name IAM reports it.
 COUNTED = {
@@ -21,6 +20,8 @@ COUNTED = {
     types.POLICY: ("policy", "policies", "Policies"),
     types.POD_IDENTITY_ASSOCIATION: ("identity", "associations", ""),
 }
+# EKS raises it for nobody: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
+MOST_ASSOCIATIONS = 5_000
 RAISE = "remove some that are not in use, or ask AWS to raise the quota (Service Quotas)"
 REMOVE = "remove some that are not in use, or leave the rest at identity: irsa"
 
@@ -39,7 +40,6 @@ def quota_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
                 where = f"of the AWS account {aws_account.number if aws_account else ''}"
                 key, found = (each.type, where), (summary[name], summary[f"{name}Quota"], RAISE)
             elif not name and there is not None:
-                # EKS raises it for nobody: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
                 where = f"of the EKS cluster{planned.where}"
                 key, found = (each.type, where), (len(there), MOST_ASSOCIATIONS, REMOVE)
             else:

@@ -226,7 +226,7 @@ class CloudReader:
         found = self._optional(f"{where}, service accounts", partial(live.service_accounts, None))
         by_name = None if found is None else {(each.namespace, each.name): each for each in found}
         only = next(iter(with_pods)) if len(with_pods) == 1 else None
-        pods = self._optional(f"{where}, Pods", partial(live.all_pods, only)) if with_pods else None
+        pods = self._optional(f"{where}, Pods", partial(live.pods, only)) if with_pods else None
         reads = ClusterReads(namespaces, by_name, None if pods is None else by_service_account(pods), place=live.place)
         return (self._guard_reads(reads, live, guard) if guard else reads), issuer
 

@@ -521,6 +521,12 @@ def test_a_team_file_is_checked_with_the_stack_files_above_it_that_read_it(
     with pytest.raises(CouldNotLookError, match=r"no stack file of a Pulumi\.yaml above reads web\.irsa\.yaml"):
         run(argparse.Namespace(files=[Path(other.name)], live=False, json=False))
 
+    # A stack file that cannot be read may be the one that reads it: what is wrong with that comes first.
+    (repository / "Pulumi.dev.yaml").write_text("config: {irsa:teams: {")
+    assert run(argparse.Namespace(files=[Path(other.name)], live=False, json=True)) == 1
+    (report,) = json.loads(capsys.readouterr().out)["files"]
+    assert (report["file"], len(report["errors"])) == ("../../Pulumi.dev.yaml", 1)
+
 
 def test_a_secret_variable_is_refused_where_the_engine_has_decrypted_it(repository: Path) -> None:
     write(repository, "payments", of("policyArns", [f"{POLICY}payments-${{hidden}}"]))

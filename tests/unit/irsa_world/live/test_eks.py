@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from irsa.evaluation import PodIdentityRequest
-from irsa_world.exits import CouldNotLookError
 from irsa_world.issuers import eks_region
-from irsa_world.live import eks as reading
 from irsa_world.live.eks import EksClient
 from irsa_world.model import Association
 from tests.unit.irsa_world.live.eks_answers import ACCOUNT, REGION, Eks, association
@@ -79,15 +77,6 @@ def test_one_that_is_deleted_meanwhile_is_left_out() -> None:
 
     assert [str(each) for each in EksClient(eks.session, REGION).associations("blue")] == ["web/app"]
     assert EksClient(Eks().session, REGION).associations("blue") == []
-
-
-def test_more_than_eks_allows_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MOST_ASSOCIATIONS", 2)
-    eks = Eks(*(association("blue", number, "web", f"app-{number}") for number in range(3)))
-
-    with pytest.raises(CouldNotLookError, match="EKS lists 3 associations of blue; irsa reads at most 2"):
-        EksClient(eks.session, REGION).associations("blue")
-    assert {name for name, _ in eks.asked} == {"ListPodIdentityAssociations"}
 
 
 BLUE = "oidc.eks.us-west-2.amazonaws.com/id/BLUE"

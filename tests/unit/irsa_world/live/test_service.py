@@ -4,7 +4,9 @@ import contextlib
 import functools
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from botocore import exceptions
@@ -12,8 +14,13 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from irsa_world.causes import Cause
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.aws import caller, session_of
+from irsa_world.live.eks import EksClient
+from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.once import FirstAlone
 from irsa_world.live.service import failure
+from tests.world import aws_response
 
 URL = "https://iam.amazonaws.com/"
 
@@ -67,6 +74,27 @@ def test_a_page_in_the_place_of_an_answer_is_not_printed() -> None:
 
     assert str(found).startswith("iam:GetRole: an answer that ends early, or is not AWS's")
     assert "html" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        caller,
+        lambda session: EksClient(session, None).cluster("my-cluster"),
+        lambda session: EksClient(session, None).listed("my-cluster"),
+        lambda session: AwsAccountClient(session, "111122223333").role("app"),
+        lambda session: AwsAccountClient(session, "111122223333").listed_roles(),
+    ],
+)
+def test_a_page_that_is_well_formed_is_no_answer(ask: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as where a network asks to sign in: boto3 reads it as an answer with nothing in it."""
+    session = session_of({"region": "us-west-2"})
+    session.events.register("before-send", lambda **_: aws_response(200, "<html><body>Sign in</body></html>"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
+
+    with pytest.raises(CouldNotLookError, match="or is not AWS's"):
+        ask(session)
 
 
 @pytest.mark.parametrize(

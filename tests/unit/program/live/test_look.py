@@ -41,7 +41,7 @@ NOT_SIGNED_IN, DENIED, GONE = NotAuthenticatedError("401"), NoPermissionError("d
 ANSWERS: dict[str, Any] = {
     "namespaces": {"default": False, "kube-system": False},
     "service_accounts": [],
-    "all_pods": [],
+    "pods": [],
     "object_of": None,
     "objects_of": [],
     "user": User("me"),
@@ -170,7 +170,7 @@ def test_pod_identity_alone_needs_no_oidc_provider(
     listed = {**once, "eks:ListPodIdentityAssociations": 1}
     assert asked == [listed, listed, once]
     assert calls["iam:GetOpenIDConnectProvider"] == 0
-    assert "all_pods" not in kubernetes.asked
+    assert "pods" not in kubernetes.asked
 
 
 def test_auto_mode_has_the_agent(eks: Any, kubernetes: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
