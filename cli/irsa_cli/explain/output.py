@@ -51,7 +51,7 @@ class Explanation:
         request: The token, and the IAM OIDC provider of its issuer; or the association's service account and cluster;
             null where there is no role to ask for.
         statements: Each statement of the trust policy.
-        missing: Where the cluster has no such service account: that it has none, and a name that is near; else empty.
+        missing: Where the cluster has no such service account: that it has none; else empty.
         binding: Key of the stack's binding that was named in place of the role; else empty.
         annotation: Why Pods of the service account get no session of this role: an annotation is missing, is empty or
             names another role. Empty where they ask for it, and where the service account was not read.
