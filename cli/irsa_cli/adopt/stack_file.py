@@ -69,7 +69,10 @@ class StackFile:
         if name is None:
             raise CouldNotLookError(f"{named(str(path))} is not the name of a stack file: write Pulumi.STACK.yaml")
         self.path, self.stack = path, name[1]
-        self.exists = path.exists()
+        try:
+            self.exists = path.exists()
+        except OSError as error:
+            raise CouldNotLookError(f"cannot read {named(str(path))}: {error.strerror}") from error
         self.text = text_of(path.read_bytes, named(str(path))) if self.exists else ""
         self._newline = "\r\n" if "\r\n" in self.text else "\n"
         config = self._root(self.text).get("config") or {}

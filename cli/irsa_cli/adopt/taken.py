@@ -9,11 +9,11 @@ from irsa import types
 from irsa.rules.annotations import (
     AUDIENCE,
     OF_PULUMI,
-    ROLE_KEY,
     STS_REGIONAL_ENDPOINTS,
     TOKEN_EXPIRATION,
     WRITTEN_FROM,
     check_webhook_key,
+    webhook_annotations,
 )
 from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.grammar import document_mistakes, partition_mistakes
@@ -22,7 +22,6 @@ from irsa.rules.names import snake
 from irsa.rules.policies import parse_object
 from irsa.rules.quotas import TOKEN_EXPIRATION as EXPIRATION
 from irsa.rules.subjects import check_any_service_account
-from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.adopt.items import Fate, Item, Left, Present
 from irsa_cli.adopt.owners import MARKS, Owner, owners_by_tags, owners_of_service_account
 from irsa_cli.adopt.task import Task
@@ -246,12 +245,7 @@ def take_service_account(
     # Without an annotation of a role, irsa writes none of them.
     of_webhook = {"stsRegionalEndpoints": regional, "tokenExpiration": expiration}
     webhook = task.said({name: each for name, each in of_webhook.items() if found.role_arn or each is not None}, {})
-    written = {
-        ROLE_KEY: found.role_arn,
-        AUDIENCE: None if found.audience == DEFAULT_AUDIENCE else found.audience,
-        STS_REGIONAL_ENDPOINTS: None if regional is None else json.dumps(regional),
-        TOKEN_EXPIRATION: None if expiration is None else str(expiration),
-    }
+    written = webhook_annotations(found.role_arn, found.audience, regional, expiration)
     place = {"name": found.name, "namespace": found.namespace}
     problems = [*_problems(found, written)]
     if problems:
@@ -284,7 +278,7 @@ def _pod_identity(task: Task, associated: Associated) -> dict[str, Any]:
     return task.said(settings, {})
 
 
-def _problems(found: ServiceAccount, written: Mapping[str, str | None]) -> Iterator[str]:
+def _problems(found: ServiceAccount, written: Mapping[str, str]) -> Iterator[str]:
     """Yield why irsa cannot declare a service account with all that it has; `written` are the annotations it writes."""
     owners = (found.manifest.get("metadata") or {}).get("ownerReferences") or []
     if owners:
@@ -294,8 +288,8 @@ def _problems(found: ServiceAccount, written: Mapping[str, str | None]) -> Itera
     if not all(each.get("name") for each in found.manifest.get("imagePullSecrets") or ()):
         yield "an item of `imagePullSecrets` has no name"
     for key, value in found.annotations.items():
-        if key in written:
-            if value != written[key]:
+        if key in WRITTEN_FROM:
+            if value != written.get(key):
                 yield f"irsa cannot write {key}: {named(value)}"
             continue
         try:

@@ -26,20 +26,6 @@ CLAIMS = {
 
 
 @dataclass(frozen=True)
-class Note:
-    """What decides beside the request.
-
-    Attributes:
-        about: `association`: what one of EKS Pod Identity gives the service account, or why that is not known; `token`:
-            which role older Pods ask for; `issuer`: what that of a cluster outside EKS publishes.
-        text: What there is to say.
-    """
-
-    about: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Explanation:
     """Whether a service account could assume a role, and why.
 
@@ -51,13 +37,14 @@ class Explanation:
         request: The token, and the IAM OIDC provider of its issuer; or the association's service account and cluster;
             null where there is no role to ask for.
         statements: Each statement of the trust policy.
-        missing: Where the cluster has no such service account: that it has none, and a name that is near; else empty.
+        missing: Where the cluster has no such service account: that it has none; else empty.
         binding: Key of the stack's binding that was named in place of the role; else empty.
         annotation: Why Pods of the service account get no session of this role: an annotation is missing, is empty or
             names another role. Empty where they ask for it, and where the service account was not read.
         expected: What the annotation should be; else empty.
         fix: The command to run about the annotation; else empty.
-        notes: What decides beside the request.
+        notes: What decides beside the request. Each sentence begins with what it is about: `association: `, one of
+            EKS Pod Identity; `token: `, that of older Pods; `issuer: `, that of a cluster outside EKS.
     """
 
     service_account: str
@@ -71,7 +58,7 @@ class Explanation:
     annotation: str = ""
     expected: str = ""
     fix: str = ""
-    notes: tuple[Note, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -110,7 +97,7 @@ def section_of(answer: Explanation) -> Section:
     if answer.annotation:
         parts = ("found", answer.annotation), ("expected", answer.expected)
         messages.append((Message(f"annotation: {named(answer.service_account)}", parts, answer.fix), "yellow"))
-    messages += [(Message(f"{note.about}: {note.text}"), "yellow") for note in answer.notes]
+    messages += [(Message(each), "yellow") for each in answer.notes]
     first = deciding_statement(answer.decision, answer.statements)
     messages += [(_message(each), "bold") for each in sorted(answer.statements, key=lambda each: each is not first)]
     binding = [("binding", named(answer.binding))] if answer.binding else []

@@ -14,7 +14,7 @@ from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import Unknown
-from irsa_cli.explain.output import Explanation, Note, explained, section_of
+from irsa_cli.explain.output import Explanation, explained, section_of
 from irsa_cli.text_files import text_of
 from irsa_world.exits import CouldNotLookError, UsageError
 from irsa_world.issuers import eks_region
@@ -113,14 +113,14 @@ class _Question:
         if association:
             # The annotation does not matter then.
             answer = replace(answer, annotation="", expected="", fix="")
-            return replace(answer, notes=(Note("association", _said_of(association)), *answer.notes))
+            return replace(answer, notes=(f"association: {_said_of(association)}", *answer.notes))
         if not unknown:
             return answer
         if answer.decision is Decision.DENIED and not role_arn and not self.options.audience:
             # An association gives a role whatever the annotation is.
             text = f"by IRSA it may not: {answer.explanation}; but irsa cannot tell whether it has an association"
             answer = replace(answer, decision=Decision.CANNOT_TELL, explanation=text)
-        return replace(answer, notes=(Note("association", unknown), *answer.notes))
+        return replace(answer, notes=(f"association: {unknown}", *answer.notes))
 
     def _of_issuer(self, answer: Explanation) -> Explanation:
         """Return the answer with what is wrong with the issuer, outside EKS: STS reads that before a trust policy."""
@@ -137,7 +137,7 @@ class _Question:
         if refused and answer.decision is Decision.ALLOWED:
             text = f"STS does not take its tokens, whatever the trust policy says: {refused}"
             answer = replace(answer, decision=Decision.DENIED, explanation=text)
-        notes = [Note("issuer", each) for each in said or [REACHED.format(named(self.cluster.issuer))]]
+        notes = [f"issuer: {each}" for each in said or [REACHED.format(named(self.cluster.issuer))]]
         return replace(answer, notes=(*answer.notes, *notes))
 
     def _association(self) -> tuple[Association | None, str]:
@@ -191,8 +191,8 @@ class _Question:
             return Explanation(str(association), first.role_arn, Decision.DENIED, first.verdict.found)
         answer = explained(first.role_arn, sessions.roles[first.role_arn].trust, association.request)
         if self.live and self.live.role_arn:
-            text = f"older Pods ask for {named(self.live.role_arn)}: pass --audience to explain that"
-            answer = replace(answer, notes=(Note("token", text),))
+            text = f"token: older Pods ask for {named(self.live.role_arn)}: pass --audience to explain that"
+            answer = replace(answer, notes=(text,))
         for target in targets if answer.decision is not Decision.DENIED else ():
             second = Verdict(Decision.CANNOT_TELL, unread) if unread else target.verdict
             decision = min(answer.decision, second.decision, key=ORDER.index)

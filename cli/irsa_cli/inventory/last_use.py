@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from irsa.evaluation import Decision
 from irsa.evaluation.lint.actions import matching
 from irsa.evaluation.patterns import matches
 from irsa.rules.leaves import items_of
@@ -33,13 +32,15 @@ cannot tell: IAM does not report the action. Inline policies have no date: one m
 def last_use(
     inventory: Inventory, world: World, now: datetime, ask: Callable[[list[str]], Mapping[str, Report | Unread]]
 ) -> list[LastUse]:
-    """Return what each role never used that a service account may assume: a row for it, then those of its statements.
+    """Return what each role never used that a service account may assume, or has by an association.
+
+    There is a row for the role, then those of its statements.
 
     `ask` returns what roles last used, by their ARNs.
     """
-    # The admissions have the target roles of associations.
+    # The admissions have the target roles of associations alone.
     arns = {each.role for each in inventory.admissions}
-    arns |= {each.role for each in inventory.associations if each.decision is not Decision.DENIED}
+    arns |= {role_arns[0] for those in inventory.associations.values() for role_arns in those.values() if role_arns}
     roles = [each for aws_account in world.aws_accounts for each in aws_account.roles if each.arn in arns]
     policies = {each.arn: each for aws_account in world.aws_accounts for each in aws_account.policies}
     limit = now - timedelta(days=UNUSED_DAYS)

@@ -1,31 +1,12 @@
 """What `irsa inventory --json` prints."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from irsa.evaluation import Decision
 
 NOT_READ = "not read"
 NEVER, PARTLY, USED, TOO_YOUNG = "never used", "partly used", "used", "too young"
-
-
-@dataclass(frozen=True)
-class AssociationRow:
-    """An association of EKS Pod Identity: new Pods of its service account ask for its role, whatever the annotation is.
-
-    Attributes:
-        cluster: Name of its cluster.
-        service_account: Its service account, which need not exist, as NAMESPACE/NAME.
-        role: ARN of its role.
-        target_role: ARN of the role that EKS assumes with that one, and gives the Pods; empty where it has none.
-        decision: Whether the roles admit it: `allowed`, `denied` or `cannot tell`.
-    """
-
-    cluster: str
-    service_account: str
-    role: str
-    target_role: str
-    decision: Decision
 
 
 @dataclass(frozen=True)
@@ -136,7 +117,9 @@ class Inventory:
         findings: What is wrong, wide or unused.
         not_checked: What could not be read or decided, each as one sentence.
         chains: Which roles the roles of service accounts may assume in turn, one step in each.
-        associations: The associations of the clusters.
+        associations: The roles of each association of EKS Pod Identity, by cluster and NAMESPACE/NAME: its role, then
+            its target role where it has one. The service account need not exist, and new Pods of one that does ask for
+            that role, whatever the annotation is. Whether they get it is in `admissions`.
         last_use: What each role never used that a service account may assume; null without --last-use.
     """
 
@@ -148,5 +131,5 @@ class Inventory:
     findings: Sequence[Finding]
     not_checked: Sequence[str]
     chains: Sequence[Chain] = ()
-    associations: Sequence[AssociationRow] = ()
+    associations: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     last_use: Sequence[LastUse] | None = None

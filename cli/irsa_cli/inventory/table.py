@@ -60,7 +60,6 @@ def _rows(inventory: Inventory, short: Callable[[str], str]) -> tuple[list[list[
         decision, cluster, role = admission.decision, admission.cluster, short(admission.role)
         for name in admission.service_accounts:
             admitting.setdefault((decision, cluster, name), set()).add(role)
-    associated = {(each.cluster, each.service_account): each for each in inventory.associations}
     not_read = {(each.cluster, each.service_account) for each in inventory.findings if each.kind == "unseen-account"}
     rows, others = list[list[str]](), Counter[str]()
     annotated_roles = inventory.service_accounts.items()
@@ -68,11 +67,10 @@ def _rows(inventory: Inventory, short: Callable[[str], str]) -> tuple[list[list[
         found = [_cell(admitting.get((decision, *key), ())) for decision in DECISIONS]
         if key in not_read:
             found[0] = ", ".join(filter(None, (found[0], NOT_READ)))
-        association = associated.get(key)
-        if arn or association or any(found):
+        associated = inventory.associations.get(key[0], {}).get(key[1], ())
+        if arn or associated or any(found):
             annotated = named(short(arn)) if arn else NONE
-            arns = (association.role, association.target_role) if association else ()
-            by_association = " -> ".join(named(short(each)) for each in arns if each)
+            by_association = " -> ".join(named(short(each)) for each in associated)
             rows.append([*map(named, key), annotated, by_association, *found])
         else:
             others[key[0]] += 1

@@ -1,10 +1,11 @@
 """What `irsa inventory` does: it reads, and takes the inventory that is printed."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from irsa.evaluation import Decision
 from irsa.evaluation.patterns import matches
@@ -15,7 +16,7 @@ from irsa_cli.inventory.findings import KINDS, findings
 from irsa_cli.inventory.findings.kinds import Facts
 from irsa_cli.inventory.findings.untidy import last_used_text
 from irsa_cli.inventory.last_use import last_use, last_use_section
-from irsa_cli.inventory.output import Admission, AssociationRow, Chain, Inventory
+from irsa_cli.inventory.output import Admission, Chain, Inventory
 from irsa_cli.inventory.table import sections_of, summary
 from irsa_cli.progress import under_way
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
@@ -33,6 +34,9 @@ def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
     not_checked += facts.unreadable
     # It adds to what is not checked.
     found = findings(facts)
+    associations: dict[str, dict[str, Sequence[str]]] = {each.name: {} for each in discovery.clusters}
+    for each in facts.associated:
+        associations[each.cluster.name][str(each.association)] = each.association.role_arns
     return Inventory(
         {each.name: each.issuer for each in discovery.clusters},
         {each.number: len(each.roles) for each in discovery.aws_accounts},
@@ -42,16 +46,7 @@ def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
         found,
         list(dict.fromkeys(not_checked)),
         _chains(facts),
-        associations=[
-            AssociationRow(
-                each.cluster.name,
-                str(each.association),
-                each.association.role_arn,
-                each.association.target_role_arn,
-                each.deciding.verdict.decision,
-            )
-            for each in facts.associated
-        ],
+        associations=associations,
     )
 
 
@@ -75,24 +70,23 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     def has(service_account: str) -> bool:
         return service_account.partition("/")[0] in chosen
 
-    kept = {
-        cluster: {name: arn for name, arn in those.items() if has(name)}
-        for cluster, those in inventory.service_accounts.items()
-    }
+    def kept(by_cluster: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        return {cluster: {name: those[name] for name in filter(has, those)} for cluster, those in by_cluster.items()}
+
+    service_accounts, associations = kept(inventory.service_accounts), kept(inventory.associations)
     found = ((each, [*filter(has, each.service_accounts)]) for each in inventory.admissions)
     admissions = [replace(each, service_accounts=names) for each, names in found if names]
-    associations = [each for each in inventory.associations if has(each.service_account)]
-    arns = {*(each.role for each in admissions), *(arn for those in kept.values() for arn in those.values())}
-    arns |= {arn for each in associations for arn in (each.role, each.target_role)}
-    arns -= {""}
+    arns = {each.role for each in admissions}
+    arns |= {arn for those in service_accounts.values() for arn in those.values() if arn}
+    arns |= {arn for those in associations.values() for role_arns in those.values() for arn in role_arns}
     roles = {arn: used for arn, used in inventory.roles.items() if arn in arns}
     in_turn = new = arns
     while new := {each.assumes for each in inventory.chains if each.role in new} - in_turn:
         in_turn = in_turn | new
     further = [each for each in inventory.chains if each.role in in_turn]
     findings = [each for each in inventory.findings if has(each.service_account) or each.role in arns]
-    chosen_ones = replace(inventory, service_accounts=kept, admissions=admissions, roles=roles, findings=findings)
-    return replace(chosen_ones, chains=further, associations=associations)
+    of_names = replace(inventory, service_accounts=service_accounts, associations=associations, admissions=admissions)
+    return replace(of_names, roles=roles, findings=findings, chains=further)
 
 
 def _by_tokens(facts: Sessions) -> Iterator[Admission]:

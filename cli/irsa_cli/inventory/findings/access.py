@@ -2,27 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 
-from irsa.evaluation import Decision
 from irsa.evaluation.admission import but_those
 from irsa.evaluation.decision import admits_any_association
 from irsa.evaluation.grants import Admitted, admitted_by
+from irsa.evaluation.lint.wide_subjects import whole
 from irsa.rules import commands
 from irsa.rules.annotations import ROLE_KEY
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import listed, named
-from irsa.rules.strangers import stranger
 from irsa.rules.subjects import CLAIM_PREFIX, is_pattern
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.inventory.findings.kinds import Facts, about_association, about_trust, kind
 from irsa_cli.inventory.output import Finding
 from irsa_world.issuers import eks_region
+from irsa_world.message import first_few
 from irsa_world.model import Cluster
 from irsa_world.sessions import Trust
 from irsa_world.trusts.provider_trust import ClaimCondition, exact_subjects, place_text
 from irsa_world.verdict import NO_SERVICE_ACCOUNT
 
-# Stands for whatever a pattern of namespaces matches.
-FILLING = "namespace"
 BY_TAG = (
     "aws:RequestTag/kubernetes-namespace, aws:RequestTag/kubernetes-service-account and aws:RequestTag/eks-cluster-arn"
 )
@@ -37,17 +35,12 @@ BY_TAG = (
 def wide_trust(facts: Facts) -> Iterator[Finding]:
     """Yield the roles that admit a whole namespace, or more, or any association of their AWS account."""
     for trust in facts.trusts:
-        namespaces = _wide_namespaces(trust) if trust.cluster else {}
-        said = []
-        for decision, verb in (
-            (Decision.ALLOWED, "it trusts"),
-            (Decision.CANNOT_TELL, "irsa cannot tell whether it trusts"),
-        ):
-            of_decision = {name: those for name, (found, those) in namespaces.items() if found is decision}
-            whom = "the cluster" if "*" in of_decision else listed(of_decision)
-            but = but_those(each for those in of_decision.values() for each in those)
-            if of_decision:
-                said.append(f"{verb} every service account of {whom}, also those that are created there later{but}")
+        admitted, said = _by_patterns(trust), list[str]()
+        for certain, verb in ((True, "it trusts"), (False, "irsa cannot tell whether it trusts")):
+            wide = [each for each in admitted if each.certain is certain and whole(each.subject)]
+            whom = ", ".join(first_few([*dict.fromkeys(whole(each.subject) for each in wide)]))
+            if wide:
+                said.append(f"{verb} {whom}, also those that are created there later{but_those(wide)}")
         if said:
             yield about_trust(trust, "; ".join(said), "named service accounts")
     for arn, policy in facts.policies.items():
@@ -59,32 +52,13 @@ def wide_trust(facts: Facts) -> Iterator[Finding]:
             yield Finding(role=arn, found=found, expected=f"StringEquals on {BY_TAG}")
 
 
-def _wide_namespaces(trust: Trust) -> dict[str, tuple[Decision, Sequence[Admitted]]]:
-    """Return each namespace whose service accounts a role admits without exception, or may admit, with the patterns.
-
-    `*` stands for all of them.
-    """
+def _by_patterns(trust: Trust) -> Sequence[Admitted]:
+    """Return whom a role admits with an audience of the provider; nobody where its statements only name names."""
     compared = trust.naming("sub")
     values = {value for each in compared for value in each.condition.wanted}
     named_alone = {each.place for each in compared} == trust.allowing.keys() and not any(map(is_pattern, values))
-    if named_alone or not trust.client_ids:
-        return {}
-    admitted = admitted_by(trust.parsed, trust.provider_arn, trust.client_ids)
-    found: dict[str, tuple[Decision, Sequence[Admitted]]] = {}
-    for decision, those in (
-        (Decision.ALLOWED, [each for each in admitted if each.certain]),
-        (Decision.CANNOT_TELL, admitted),
-    ):
-        subjects = {each.subject: each for each in those}
-        if those and stranger(subjects) is None:
-            return {**found, "*": (decision, those)}
-        for namespace in sorted({each.partition(":")[0] for each in subjects if is_pattern(each.partition(":")[2])}):
-            # One namespace that the pattern matches stands for all.
-            sample = namespace.replace("*", FILLING).replace("?", FILLING[0])
-            if stranger(subjects, sample) is None:
-                of_it = [each for subject, each in subjects.items() if subject.partition(":")[0] == namespace]
-                found.setdefault(namespace, (decision, of_it))
-    return found
+    is_asked = trust.cluster and trust.client_ids and not named_alone
+    return admitted_by(trust.parsed, trust.provider_arn, trust.client_ids) if is_asked else ()
 
 
 @kind(

@@ -47,7 +47,7 @@ def wide_trust(trust: Trust) -> Warnings:
     allowed, fix = "only the service accounts that need the role", "name the service accounts"
     or_silence = f"{fix}, or silence the rule with a reason"
     for where, subject, admitted in trust.trusted:
-        if whom := _whole(subject):
+        if whom := whole(subject):
             trusts = "trusts" if admitted is None or admitted.certain else "may trust"
             found = f"{subject!r} {trusts} {whom}{but_those([admitted]) if admitted else ''}"
             yield where, Danger(found, allowed, fix) if whom == EVERYBODY else Mistake(found, allowed, or_silence)
@@ -76,7 +76,7 @@ def _crowds(written: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Mistake
             yield index, Mistake(found, "a statement that names the service account", fix)
 
 
-def _whole(subject: str) -> str:
+def whole(subject: str) -> str:
     """Return whose service accounts a pattern trusts, where they are those of a namespace, or of several."""
     namespace, _, name = subject.partition(":")
     if not is_pattern(subject):

@@ -120,6 +120,12 @@ def test_a_file_that_cannot_be_added_to_is_refused(text: str, why: str, tmp_path
     assert why in str(error.value)
 
 
+def test_a_path_that_cannot_be_looked_at_is_refused(tmp_path: Path) -> None:
+    """NAME_MAX is 255 bytes: https://man7.org/linux/man-pages/man3/sysconf.3.html, limits.h(0p)."""
+    with pytest.raises(CouldNotLookError, match=r"cannot read .*: File name too long"):
+        StackFile(tmp_path / f"Pulumi.{'x' * 256}.yaml")
+
+
 def test_another_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CouldNotLookError, match="is not the name of a stack file"):
         StackFile(tmp_path / "prod.yaml")

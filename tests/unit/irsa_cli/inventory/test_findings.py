@@ -40,7 +40,6 @@ GONE_PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/{GONE}"
 GITHUB = f"arn:aws:iam::{NUMBER}:oidc-provider/token.actions.githubusercontent.com"
 STS = ("sts.amazonaws.com",)
 OTHER = "444455556666"
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 BY_ID = {"StringEquals": {"sts:ExternalId": "x"}}
 TEAM = {"StringEquals": {"aws:PrincipalTag/team": "a"}}
 BOTH_ACTIONS = ("sts:AssumeRole", "sts:TagSession")
@@ -67,6 +66,7 @@ def about(each: Finding) -> str:
     return " ".join(filter(None, (each.service_account, each.role.rpartition(":role/")[2]))) or each.provider
 
 
+EVERYBODY = "all service accounts of the cluster"
 OFFICE = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
 SELF_MANAGED = "oidc.example.com/prod"
 OLD, RECENT, LIMIT = (NOW - timedelta(days=days) for days in (200, 10, 89))
@@ -259,28 +259,30 @@ def test_only_lists_that_were_all_read_say_that_a_cluster_is_gone(lists: list[An
 @pytest.mark.parametrize(
     ("document", "whom"),
     [
-        (trust(like("a:?*")), "a"),
-        (trust(like("*:*")), "the cluster"),
-        (trust({"StringLike": {SUB: "system:*"}}), "the cluster"),
-        (trust({"StringNotEquals": {SUB: f"{PREFIX}a:b"}}), "? the cluster"),
-        (denying(like("*:*"), like("kube-system:*", "a:b")), "the cluster, but not a:b, kube-system:*"),
-        (trust({**like("team:*"), "StringEquals": {"aws:SourceVpc": "vpc-1"}}, equal("team:app")), "? team"),
-        # Without a condition: AWS's documentation does not say what "*" means under Federated.
-        (json.loads(json.dumps(trust({})).replace(PROVIDER, "*")), "? the cluster"),
+        (trust(like("a:?*")), "all service accounts of a"),
+        (trust(like("*:*")), EVERYBODY),
+        (trust({"StringLike": {SUB: "system:*"}}), EVERYBODY),
+        (trust({"StringNotEquals": {SUB: f"{PREFIX}a:b"}}), f"? {EVERYBODY}"),
+        (denying(like("*:*"), like("kube-system:*", "a:b")), f"{EVERYBODY}, but not a:b, kube-system:*"),
         (
-            trust(like(*(f"x*:{each}*" for each in LETTERS[:13]), *(f"x?*:{each}*" for each in LETTERS[13:]))),
-            'x*, "x?*"',
+            trust({**like("team:*"), "StringEquals": {"aws:SourceVpc": "vpc-1"}}, equal("team:app")),
+            "? all service accounts of team",
         ),
-        (trust(like(*(f"{each}*:*" for each in LETTERS))), "the cluster"),
+        # Without a condition: AWS's documentation does not say what "*" means under Federated.
+        (json.loads(json.dumps(trust({})).replace(PROVIDER, "*")), f"? {EVERYBODY}"),
         # The attack: every service account of atk-ns, and no pattern alone is as wide as a namespace.
-        (trust({**like("*atk*:*"), "ForAnyValue:StringLike": {SUB: f"{PREFIX}*-ns:*"}}), "? *-ns, *atk*"),
-        (trust({**like("team-b:*"), "StringLikeIfExists": {SUB: "*:??*"}}), "team-b"),
+        (
+            trust({**like("*atk*:*"), "ForAnyValue:StringLike": {SUB: f"{PREFIX}*-ns:*"}}),
+            "? all service accounts of several namespaces",
+        ),
+        (trust({**like("team-b:*"), "StringLikeIfExists": {SUB: "*:??*"}}), "all service accounts of team-b"),
         # The attack: an Allow for everybody, and a Deny unless it is a namespace, of which no Allow has a pattern.
-        (denying({"StringEquals": {AUD: STS[0]}}, {"StringNotLike": {SUB: f"{PREFIX}atk-ns:*"}}), "? the cluster"),
+        (denying({"StringEquals": {AUD: STS[0]}}, {"StringNotLike": {SUB: f"{PREFIX}atk-ns:*"}}), f"? {EVERYBODY}"),
         (denying(like("a:*"), like("a:*")), None),
         (trust({**like("a:*"), "StringLikeIfExists": {SUB: "*:app*"}}), None),
         (trust(like("a:b-*")), None),
-        (trust(like("*:b")), None),
+        # Whoever may create a namespace may have a b in it.
+        (trust(like("*:b")), "service accounts of several namespaces"),
         (trust({"StringLike": {SUB: f"{PREFIX}*"}, "StringEquals": {AUD: "not-a-client-id"}}), None),
         (trust({**like("a:*"), "StringEquals": {SUB: f"{PREFIX}a:b"}}), None),
     ],
@@ -289,7 +291,7 @@ def test_wide_trust(document: Any, whom: str | None) -> None:
     found = of_kind("wide-trust", discovery([service_account("a", "b")], [role("app", document)]))
 
     words = [each.found.replace("irsa cannot tell whether ", "? ") for each in found]
-    said = [each.replace("it trusts every service account of ", "").partition(", also") for each in words]
+    said = [each.replace("it trusts ", "").partition(", also") for each in words]
     assert [f"{before}{more.partition(' later')[2]}" for before, _, more in said] == ([whom] if whom else [])
 
 
@@ -411,7 +413,7 @@ def test_an_association_as_the_page_has_it_is_no_finding() -> None:
     unread = replace(found, aws_accounts=(replace(found.aws_accounts[0], associations={CLUSTER_ARN: None}),))
 
     assert (taken(found).findings, taken(found).not_checked) == ([], [])
-    assert taken(unread).associations == []
+    assert taken(unread).associations == {"prod": {}}
 
 
 @pytest.mark.parametrize(
@@ -440,7 +442,6 @@ def test_an_association_needs_its_role_and_its_target_role(trusted: Any, more: A
     )
     name = "target" if target else "app"
 
-    assert [str(each.decision) for each in found.associations] == [decision]
     refused = [about(each) for each in found.findings if each.kind == "association-not-admitted"]
     assert refused == [f"a/app {name}"] * (decision == "denied")
     # The Pods get the credentials of the target role alone.
@@ -473,7 +474,7 @@ def test_a_target_role_of_another_aws_account_needs_the_policies_of_the_first(po
     )
     both = replace(found, aws_accounts=(*found.aws_accounts, AwsAccount(OTHER, (target,), {})))
 
-    assert [str(each.decision) for each in taken(both).associations] == [decision]
+    assert [str(each.decision) for each in taken(both).admissions] == [decision] * (decision != "denied")
     assert [about(each) for each in of_kind("unseen-account", found)] == ["a/app target"]
 
 
