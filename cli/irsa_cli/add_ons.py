@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         return GOOD
     first = f"{counted(len(names()), 'add-on')}: `irsa add-ons NAME` prints its policy, and what to write in a binding"
     rows = [(name, _parameters(add_on(name)), add_on(name).newest) for name in names()]
-    print_sections([Section(first, "bold", (), HEADINGS, rows, [(Message(LEGEND), "none")])])
+    print_sections([Section(first, "bold", (), HEADINGS, rows, [Message(LEGEND)])])
     return GOOD
 
 
