@@ -30,7 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     text = "the add-on whose file is printed, in YAML (default: a table of all)"
     parser.add_argument("name", metavar="NAME", nargs="?", type=_name, help=text)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=__name__)
 
 
 def _name(text: str) -> str:
