@@ -1,7 +1,7 @@
 """What a subcommand prints for a reader: the answer in the first line, then what to do, then the rest."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from irsa.rules.commands import in_order
@@ -76,8 +76,15 @@ def plain(sections: Sequence[Section]) -> list[str]:
 
 
 def section_of(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Section:
-    """Return a report as a section: a message for each failure, and the table, first where there is nothing to do."""
-    failures = [*messages(report)]
+    """Return a report as a section: messages, the worst first, and the table, first where there is nothing to do.
+
+    Checks that say the same share a message.
+    """
+    alike: dict[tuple[str, ...], list[Check]] = {}
+    for check in sorted(report.checks, key=lambda each: WORST_FIRST.index(each.outcome)):
+        if check.outcome is not Outcome.OK:
+            alike.setdefault((check.outcome, check.found, check.expected, check.fix), []).append(check)
+    failures = [*map(message_of, alike.values())]
     commands = in_order(fix for fix in dict.fromkeys(message.command for message in failures) if fix)
     # Each alone, one may fail by what another one repairs.
     several = len({message.command for message in failures} - {""}) > 1
@@ -94,16 +101,6 @@ def aligned(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]
     table = [headings, *([visible(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(headings))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-
-
-def messages(report: Report) -> Iterator[Message]:
-    """Yield a message for each failure, the worst first; checks that say the same share one."""
-    for outcome in WORST_FIRST[:-1]:
-        alike: dict[tuple[str, str, str], list[Check]] = {}
-        for check in report.checks:
-            if check.outcome is outcome:
-                alike.setdefault((check.found, check.expected, check.fix), []).append(check)
-        yield from map(message_of, alike.values())
 
 
 def message_of(checks: Sequence[Check]) -> Message:
