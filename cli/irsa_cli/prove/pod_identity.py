@@ -17,7 +17,7 @@ from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClient, Object
 from irsa_world.live.sts import AssumedRoleUser, PodIdentityService
 from irsa_world.model import Association
-from irsa_world.report.checks import Check, Outcome
+from irsa_world.report.checks import Check
 from irsa_world.state.declared import DeclaredServiceAccount
 from irsa_world.unread import NotCheckedError
 from irsa_world.verdict import NO_SERVICE_ACCOUNT
@@ -52,8 +52,7 @@ class PodIdentityProof(Proof):
         elif pods := cluster.running_pods(own.namespace, f"spec.serviceAccountName={own.name}"):
             yield Claim(cluster, own, asked, pods[0])
         else:
-            found = f"no running Pod of {named(str(own))} to bind a token to"
-            yield replace(asked, outcome=Outcome.UNPROVEN, found=found)
+            yield replace(asked, found=f"no running Pod of {named(str(own))} to bind a token to")
 
     @property
     def _provider(self) -> str:

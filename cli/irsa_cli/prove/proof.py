@@ -100,7 +100,8 @@ class Proof(ABC):
         return ask(self._asked(ASSUMES, f"binding {named(self.binding.key)}"), self._checks)
 
     def _asked(self, kind: str, about: str) -> Check:
-        return Check(self.binding.key, kind, Outcome.OK, about)
+        # Only an answer of AWS makes it good.
+        return Check(self.binding.key, kind, Outcome.UNPROVEN, about)
 
     def _checks(self, _: Check) -> Iterator[Check]:
         # Each cluster has its own statement in the trust policy, and so its own negative check.
@@ -125,7 +126,7 @@ class Proof(ABC):
             yield asked.bad(*wrong)
         else:
             proven.setdefault(claim.cluster, (claim, issuer))
-            yield replace(asked, found=named(answer.arn))
+            yield replace(asked, outcome=Outcome.OK, found=named(answer.arn))
 
     def _answer(
         self, claim: Claim, audience: str, pauses: Sequence[float] = ()
@@ -177,7 +178,7 @@ class Proof(ABC):
         elif claim.doubt:
             yield claim.asked.bad(Unknown(f"{answer}: {claim.doubt}"))
         else:
-            yield replace(claim.asked, found=str(answer))
+            yield replace(claim.asked, outcome=Outcome.OK, found=str(answer))
 
     def _names(self, claim: Claim, issuer: str) -> Mapping[str, str]:
         """Return the names in the texts of answers, those that both ways have."""

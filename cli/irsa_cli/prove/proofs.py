@@ -54,14 +54,14 @@ def checks_of(prover: Prover, binding: DeclaredBinding, allow_unproven: bool) ->
         binding: The binding.
         allow_unproven: Whether a trusted subject may have no service account yet, and a service account no Pod.
     """
-    asked = Check(binding.key, ASSUMES, Outcome.OK, f"binding {named(binding.key)}")
+    asked = Check(binding.key, ASSUMES, Outcome.UNPROVEN, f"binding {named(binding.key)}")
     if binding.unreadable:
         return [asked.bad(Unknown(binding.unreadable))]
     checks = [check for proof in _proofs(prover, binding) for check in proof.checks()]
     if POD_IDENTITY in binding.identity.used and not binding.associations:
         checks.append(asked.bad(Unknown(NO_ASSOCIATIONS)))
     if all(check.check != ASSUMES for check in checks):
-        checks.append(replace(asked, outcome=Outcome.UNPROVEN, found=NEITHER))
+        checks.append(replace(asked, found=NEITHER))
     # Only whoever allows it takes what has no proof for good.
     instead = Outcome.UNPROVEN if allow_unproven else Outcome.CANNOT_TELL
     return [replace(each, outcome=instead) if each.outcome is Outcome.UNPROVEN else each for each in checks]

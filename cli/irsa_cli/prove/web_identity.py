@@ -25,7 +25,7 @@ from irsa_world.live.aws_account import Wanted, read_aws_account
 from irsa_world.live.kubernetes import ClusterClient
 from irsa_world.live.sts import AssumedRoleUser, Refused, TokenService
 from irsa_world.model import AwsAccount, ServiceAccount, World
-from irsa_world.report.checks import Check, Outcome
+from irsa_world.report.checks import Check
 from irsa_world.sessions import Sessions
 from irsa_world.state.declared import DeclaredServiceAccount, in_cluster
 from irsa_world.unread import NotCheckedError
@@ -88,7 +88,7 @@ class WebIdentityProof(Proof):
                 continue
             problem = "no existing service account matches" if is_pattern(subject) else NO_SERVICE_ACCOUNT
             where = in_cluster(subject.replace(":", "/"), key)
-            yield replace(asked, outcome=Outcome.UNPROVEN, about=where, found=f"{problem}, so there is no proof")
+            yield replace(asked, about=where, found=f"{problem}, so there is no proof")
 
     def _matching(self, subject: str) -> Iterator[tuple[ClusterClient, DeclaredServiceAccount | None, str]]:
         """Yield each cluster that the role trusts, with a service account that matches, if any, and its key."""
