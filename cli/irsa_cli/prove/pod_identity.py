@@ -109,13 +109,7 @@ class PodIdentityProof(Proof):
         Raises:
             NotCheckedError: There is none.
         """
-        own = proven.service_account
-        associated = {
-            (each.namespace, each.service_account)
-            for binding in self.prover.declared.bindings
-            for each in binding.associations
-            if each.cluster_arn == self.association.cluster_arn
-        }
+        own, associated = proven.service_account, self.prover.associated[self.association.cluster_arn]
         selectors = (
             (own.namespace, f"spec.serviceAccountName!={own.name}"),
             (None, f"metadata.namespace!={own.namespace}"),

@@ -2,9 +2,9 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import ClassVar, NamedTuple
 
 from irsa.rules import commands
@@ -38,6 +38,14 @@ class Prover:
     aws_accounts: AwsAccountClients
     clusters: ClusterClients
     services: Once
+
+    @cached_property
+    def associated(self) -> Mapping[str, Collection[tuple[str, str]]]:
+        """Namespace and name of the service accounts with which the stack associates a role, by the cluster's ARN."""
+        found: dict[str, set[tuple[str, str]]] = {}
+        for each in (one for binding in self.declared.bindings for one in binding.associations):
+            found.setdefault(each.cluster_arn, set()).add((each.namespace, each.service_account))
+        return found
 
 
 class Claim(NamedTuple):
