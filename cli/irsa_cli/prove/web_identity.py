@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from irsa.evaluation import Decision, WebIdentityRequest
@@ -81,38 +81,36 @@ class WebIdentityProof(Proof):
 
     def _of_subject(self, subject: str, asked: Check) -> Iterator[Claim | Check]:
         """Yield an existing service account of each cluster for another trusted subject; a check where it has none."""
-        for cluster, own, key in self._matching(subject):
-            if own:
-                about = f"{asked.about} by {own.place}" if is_pattern(subject) else own.place
-                yield Claim(cluster, own, replace(asked, about=about))
-                continue
-            problem = "no existing service account matches" if is_pattern(subject) else NO_SERVICE_ACCOUNT
-            where = in_cluster(subject.replace(":", "/"), key)
-            yield replace(asked, about=where, found=f"{problem}, so there is no proof")
-
-    def _matching(self, subject: str) -> Iterator[tuple[ClusterClient, DeclaredServiceAccount | None, str]]:
-        """Yield each cluster that the role trusts, with a service account that matches, if any, and its key."""
         namespace, _, name = subject.partition(":")
-        trust, clusters = self.binding.trust, self.prover.clusters
-        issuers = {issuer_of_provider(arn) for arn in federated_providers(trust)} if trust else set()
-        references = [*dict.fromkeys(each.provider for each in self.binding.service_accounts)] or clusters.references
-        if len(references) > 1 and issuers:
-            # A token of another cluster proves nothing about this role.
-            references = [each for each in references if issuer_host_path(clusters.of(each).issuer) in issuers]
-        if not references:
-            raise CouldNotLookError("the stack has no Kubernetes provider of a cluster that this role trusts")
-        for reference in references:
-            cluster = clusters.of(reference)
+        for reference in self._trusted_clusters():
+            cluster, key = self.prover.clusters.of(reference), self.prover.declared.cluster_keys.get(reference, "")
+            problem = NO_SERVICE_ACCOUNT
             if is_pattern(subject):
                 everybody = cluster.service_accounts(None if is_pattern(namespace) else namespace)
                 found = (each for each in everybody if matches(each.subject, subject))
                 # Every namespace has a service account named default; another one proves more.
                 live = min(found, key=lambda each: each.name == "default", default=None)
+                problem = "no existing service account matches"
             else:
                 live = cluster.service_account(namespace, name)
-            key = self.prover.declared.cluster_keys.get(reference, "")
-            own = DeclaredServiceAccount(reference, live.namespace, live.name, cluster_key=key) if live else None
-            yield cluster, own, key
+            if live:
+                own = DeclaredServiceAccount(reference, live.namespace, live.name, cluster_key=key)
+                about = f"{asked.about} by {own.place}" if is_pattern(subject) else own.place
+                yield Claim(cluster, own, replace(asked, about=about))
+            else:
+                where = in_cluster(subject.replace(":", "/"), key)
+                yield replace(asked, about=where, found=f"{problem}, so there is no proof")
+
+    def _trusted_clusters(self) -> Sequence[str]:
+        """Return the clusters that the role trusts: a token of another one proves nothing about it."""
+        trust, clusters = self.binding.trust, self.prover.clusters
+        issuers = {issuer_of_provider(arn) for arn in federated_providers(trust)} if trust else set()
+        references = [*dict.fromkeys(each.provider for each in self.binding.service_accounts)] or clusters.references
+        if len(references) > 1 and issuers:
+            references = [each for each in references if issuer_host_path(clusters.of(each).issuer) in issuers]
+        if not references:
+            raise CouldNotLookError("the stack has no Kubernetes provider of a cluster that this role trusts")
+        return references
 
     def _session(self, token: str) -> AssumedRoleUser:
         providers = self.prover.declared.aws
