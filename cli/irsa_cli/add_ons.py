@@ -30,7 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     text = "the add-on whose file is printed, in YAML (default: a table of all)"
     parser.add_argument("name", metavar="NAME", nargs="?", type=_name, help=text)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=__name__)
 
 
 def _name(text: str) -> str:
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         return GOOD
     first = f"{counted(len(names()), 'add-on')}: `irsa add-ons NAME` prints its policy, and what to write in a binding"
     rows = [(name, _parameters(add_on(name)), add_on(name).newest) for name in names()]
-    print_sections([Section(first, "bold", (), HEADINGS, rows, [(Message(LEGEND), "none")])])
+    print_sections([Section(first, "bold", (), HEADINGS, rows, [Message(LEGEND)])])
     return GOOD
 
 

@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from irsa_world.exits import COULD_NOT_LOOK, INTERRUPTED, UNEXPECTED, CouldNotLookError, unexpected
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen, unknown = subcommands.parsed(parser, words[1:]) if asked else parser.parse_known_args(words)
         if unknown:
             subcommands.refuse(parser, unknown)
-        code: int = chosen.run(chosen)
+        code: int = import_module(chosen.run).run(chosen)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has closed the pipe, as `head` does; Python would print an error at exit.

@@ -107,7 +107,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     parser.add_argument("state", metavar="STATE", type=Path, help="what `pulumi stack export` printed after the kill")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=__name__)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
 """The subcommands, and the parsers of their arguments.
 
-Each is a module with `add`, which adds its arguments to a parser and sets `run`, which returns the exit code. One with
-`--json` names the dataclass that it prints: `OUTPUT`, or as `module:NAME`. `--help` imports the module, and only `run`
-what the subcommand works with.
+Each is a module with `add`, which adds its arguments to a parser and sets `run`: the module whose function of that name
+works and returns the exit code. Only that one imports what the work needs, so that `--help` is fast. One with
+`--json` names the dataclass that it prints: `OUTPUT`, or as `module:NAME`.
 """
 
 import argparse

@@ -7,27 +7,34 @@ from irsa.rules.mistakes import and_more, visible
 
 INDENT = "    "
 DO = "do"
+# The style of a line that is folded on a terminal, and has no color.
+PLAIN = "none"
+Line = tuple[str, str]
+"""A line, and its style on a terminal; one without a style stays one line there."""
+BLANK: Line = ("", "")
 # How many names a message lists.
 NAMED = 5
 
 
 class Message(NamedTuple):
-    """A message: a heading, labeled parts, and the command that fixes it, if there is one."""
+    """A message: a heading, labeled parts, the command that fixes it, if there is one, and the heading's style."""
 
     heading: str
     parts: Sequence[tuple[str, str]] = ()
     command: str = ""
+    style: str = PLAIN
 
-    def lines(self) -> Iterator[tuple[str, str]]:
-        """Yield the part of each line (empty for the heading), and its text; an empty line after the last part."""
+    def lines(self) -> Iterator[Line]:
+        """Yield its lines, and a blank one after the last part; on a terminal all but the command is folded."""
         parts = [*self.parts, *([(DO, self.command)] if self.command else [])]
         size, before = max((len(part) for part, _ in parts), default=0) + 2, ""
-        yield "", visible(self.heading)
+        yield visible(self.heading), self.style
         for part, text in parts:
-            yield part, f"{INDENT}{(f'{part}:' if part != before else '').ljust(size)}{visible(text)}".rstrip()
+            line = f"{INDENT}{(f'{part}:' if part != before else '').ljust(size)}{visible(text)}".rstrip()
+            yield line, "" if part == DO and self.command else PLAIN
             before = part
         if parts:
-            yield "", ""
+            yield BLANK
 
 
 def first_few(names: Sequence[str]) -> list[str]:

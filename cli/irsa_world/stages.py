@@ -89,15 +89,21 @@ def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
         pods: The Pods of its service accounts that have not ended.
     """
     counted, way, following = [pod for pod in pods if pod.ways], way_of(identity), NEXT.get(identity)
-    others = [pod for pod in counted if pod.ways != {way}]
     # Where Pod Identity is used, or is about to be.
     needs_agent = POD_IDENTITY in (way, way_of(following or identity))
-    without = [pod for pod in counted if needs_agent and pod.no_agent_on]
-    # Before the first stage each Pod has IRSA or nothing, and keeps it.
-    starts = following == BOTH
-    holding = [pod for pod in counted if pod in without or (pod in others and not starts)] if following else []
-    to_restart = [pod for pod in others if pod not in without]
-    parts = [f"{len(counted) - len(others)} of {len(counted)} running Pods with {way}"]
+
+    def lacks_agent(pod: RunningPod) -> bool:
+        return needs_agent and pod.no_agent_on != ""
+
+    def must_restart(pod: RunningPod) -> bool:
+        return pod.ways != {way} and not lacks_agent(pod)
+
+    def holds_back(pod: RunningPod) -> bool:
+        # Before the first stage each Pod has IRSA or nothing, and keeps it.
+        return following is not None and (lacks_agent(pod) or (pod.ways != {way} and following != BOTH))
+
+    without, to_restart, holding = ([*filter(of, counted)] for of in (lacks_agent, must_restart, holds_back))
+    parts = [f"{sum(pod.ways == {way} for pod in counted)} of {len(counted)} running Pods with {way}"]
     if identity.only_trusts(POD_IDENTITY) and any(POD_IDENTITY in pod.ways for pod in counted):
         parts.append(f"those with Pod Identity {LOSE_IT}")
     parts += [
@@ -106,10 +112,9 @@ def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
     ]
     if following:
         next_stage = f"the next stage ({_described(following)})"
-        first = [pod for pod in holding if pod in to_restart]
-        held_back = f"not ready for {next_stage}: {listed_pods(holding)}{restarts(first)}"
+        held_back = f"not ready for {next_stage}: {listed_pods(holding)}{restarts([*filter(must_restart, holding)])}"
         parts.append(held_back if holding else f"{next_stage} is safe")
-    unsaid = [pod for pod in to_restart if pod not in holding and not pod.left_alone]
+    unsaid = [pod for pod in to_restart if not (holds_back(pod) or pod.left_alone)]
     parts += [f"{listed_pods(unsaid)} must restart{restarts(unsaid)}"] if unsaid else []
     return Stage(f"{_described(identity)}: {'; '.join(parts)}", to_restart, holding)
 

@@ -15,11 +15,4 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="*", type=Path, metavar="Pulumi.STACK.yaml", help=files)
     parser.add_argument("--live", action="store_true", help=LIVE)
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-    parser.set_defaults(run=run)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Check the files, and return the exit code."""
-    from irsa_program.check_report import run as check  # noqa: PLC0415 (help needs no rule)
-
-    return check(arguments)
+    parser.set_defaults(run="irsa_program.check_report")

@@ -66,20 +66,20 @@ def sections(reports: Sequence[FileReport]) -> list[Section]:
     found = []
     for report in reports:
         of_file = f"{named(report.file)}: " if len(reports) > 1 else ""
-        unchecked = [(Message(f"not checked: {of_file}{text}"), "dim") for text in report.not_checked]
+        unchecked = [Message(f"not checked: {of_file}{text}", style="dim") for text in report.not_checked]
         style = VERDICTS[GOOD if report.good else FINDINGS]
         found.append(Section(report.summary, style, [*messages(report), *unchecked]))
     return found
 
 
-def messages(report: FileReport) -> Iterator[tuple[Message, str]]:
-    """Yield the message of each mistake and warning, with the style of its heading."""
+def messages(report: FileReport) -> Iterator[Message]:
+    """Yield the message of each mistake and warning."""
     headings = [(each, "" if each.rule == "error" else f"  [{each.rule}]", "bold red") for each in report.mistakes]
     headings += [(each, f"  warning [{each.rule}]", "bold yellow") for each in report.warnings]
     for each, marks, style in headings:
         team = f"  (team {named(each.team)})" if each.team else ""
         parts = ("found", each.mistake.found), ("allowed", each.mistake.allowed), (DO, each.mistake.fix)
-        yield Message(each.where + team + marks, parts), style
+        yield Message(each.where + team + marks, parts, style=style)
 
 
 def exit_code(reports: Sequence[FileReport]) -> int:

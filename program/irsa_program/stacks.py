@@ -35,7 +35,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = __doc__, EPILOG
     parser.formatter_class = argparse.HelpFormatter
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=__name__)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -83,12 +83,13 @@ def section_of(adoption: Adoption, file: Path, stack: str, not_checked: Sequence
     """Return the report: what is added, what could not be read, what became of what was chosen, and what to do next."""
     count = len(adoption.bindings)
     added = f"{counted(count, 'binding')} added" if count else "unchanged, there is nothing to add"
-    messages = [(Message(f"not checked: {each}"), "yellow") for each in not_checked]
+    messages = [Message(f"not checked: {each}", style="yellow") for each in not_checked]
     for fate in Fate:
         style, heading = fate.value
         items = [each for each in adoption.items if each.fate is fate]
         texts = ["; ".join([(f"{named(each.key)}: " if each.key else "") + each.about, *each.notes]) for each in items]
-        messages += [(Message(f"{heading} ({len(items)})", [("", text) for text in texts]), style)] if items else []
+        parts = [("", text) for text in texts]
+        messages += [Message(f"{heading} ({len(items)})", parts, style=style)] if items else []
     steps: list[str] = []
     if adoption.bindings:
         write = [f"this command with --output {named(str(file))}"] if dry_run else []

@@ -49,7 +49,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--take-from", metavar="TOOL", choices=TOOLS, **repeated, help=FROM_HELP)
     parser.add_argument("--finish", metavar="FILE", type=Path, help="only remove `import:` from a stack file")
     others = {name: parser.get_default(name) for name in vars(parser.parse_args([])) if name != "finish"}
-    parser.set_defaults(run=run, without_finish=others)
+    parser.set_defaults(run=__name__, without_finish=others)
 
 
 def _service_account(text: str) -> str:

@@ -38,11 +38,4 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--markdown", metavar="FILE", help="also write Markdown for a comment to FILE; - prints it in place of the text"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=run)
-
-
-def run(options: argparse.Namespace) -> int:
-    """Show the diff and return the exit code."""
-    from irsa_cli.diff import work  # noqa: PLC0415 (help needs no evaluation)
-
-    return work.run(options)
+    parser.set_defaults(run="irsa_cli.diff.work")

@@ -88,20 +88,20 @@ def section_of(answer: Explanation) -> Section:
     claim = CLAIMS[answer.decision].format(
         named(answer.service_account), named(answer.role) if answer.role else "a role"
     )
-    summary, messages = f"{claim}: {answer.explanation}", list[tuple[Message, str]]()
+    summary, messages = f"{claim}: {answer.explanation}", list[Message]()
     if answer.missing:
         but = "the trust policy would allow it, but " if answer.decision is Decision.ALLOWED else ""
-        messages += [(Message(f"trust policy: {summary}"), "none")] if answer.request else []
+        messages += [Message(f"trust policy: {summary}")] if answer.request else []
         summary = f"missing: {but}{answer.missing}"
     # It decides, too: of an answer that is `allowed`, nobody reads on to the end.
     if answer.annotation:
         parts = ("found", answer.annotation), ("expected", answer.expected)
-        messages.append((Message(f"annotation: {named(answer.service_account)}", parts, answer.fix), "yellow"))
-    messages += [(Message(each), "yellow") for each in answer.notes]
+        messages.append(Message(f"annotation: {named(answer.service_account)}", parts, answer.fix, "yellow"))
+    messages += [Message(each, style="yellow") for each in answer.notes]
     first = deciding_statement(answer.decision, answer.statements)
-    messages += [(_message(each), "bold") for each in sorted(answer.statements, key=lambda each: each is not first)]
+    messages += [_message(each) for each in sorted(answer.statements, key=lambda each: each is not first)]
     binding = [("binding", named(answer.binding))] if answer.binding else []
-    facts = [(Message("request", [*binding, *_facts(answer.request)]), "bold")] if answer.request else []
+    facts = [Message("request", [*binding, *_facts(answer.request)], style="bold")] if answer.request else []
     return Section(summary, VERDICTS[answer.exit_code], messages, below=facts)
 
 
@@ -116,4 +116,5 @@ def _message(statement: StatementEvaluation) -> Message:
     # What decides comes first.
     reasons = sorted(statement.reasons, key=lambda each: each.outcome is not statement.matched)
     parts = [(MARKS[each.outcome], f"{named(each.operator or each.element)}: {each.explanation}") for each in reasons]
-    return Message(f"statement {statement.index + 1}{name}: {statement.effect}, {APPLIES[statement.matched]}", parts)
+    heading = f"statement {statement.index + 1}{name}: {statement.effect}, {APPLIES[statement.matched]}"
+    return Message(heading, parts, style="bold")

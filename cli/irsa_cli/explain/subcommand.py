@@ -48,11 +48,4 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--audience", help=f"audience of the token (default: as annotated, or {DEFAULT_AUDIENCE})")
     parser.add_argument("--stack", metavar="S", type=stack_name, help="use the providers of this stack")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=run)
-
-
-def run(options: argparse.Namespace) -> int:
-    """Print the answer and return the exit code."""
-    from irsa_cli.explain import question  # noqa: PLC0415 (help needs no evaluation)
-
-    return question.run(options)
+    parser.set_defaults(run="irsa_cli.explain.question")

@@ -140,8 +140,8 @@ def last_use_section(rows: Sequence[LastUse], aws_accounts: int, rest: str) -> S
         table.append([names(roles), *cells])
     below = [f"and {len(table) - ROWS:,} more lines: --json has all of them"] if len(table) > ROWS else []
     below += [f"{reason}: {counted(len(arns), 'role')}: {names(arns)}" for reason, arns in reasons.items()]
-    shown = [(Message(each), "yellow") for each in below]
-    shown += [(Message(each), "dim") for each in (*MEANING.splitlines(), rest)]
+    shown = [Message(each, style="yellow") for each in below]
+    shown += [Message(each, style="dim") for each in (*MEANING.splitlines(), rest)]
     return Section(*_summary(rows), headings=HEADINGS, rows=table[:ROWS], below=shown)
 
 

@@ -45,11 +45,4 @@ def add(parser: argparse.ArgumentParser) -> None:
         choices=[*(line.split()[0] for line in HELP_OF_KINDS.splitlines()), "all"],
         help="exit code 1 if there is such a finding; all: any (repeatable)",
     )
-    parser.set_defaults(run=run)
-
-
-def run(options: argparse.Namespace) -> int:
-    """Take the inventory, print it and return the exit code."""
-    from irsa_cli.inventory import take  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
-
-    return take.run(options)
+    parser.set_defaults(run="irsa_cli.inventory.take")

@@ -39,10 +39,10 @@ def sections_of(inventory: Inventory) -> list[Section]:
     section = Section(
         summary(inventory),
         VERDICTS[FINDINGS if inventory.findings else COULD_NOT_LOOK if inventory.not_checked else GOOD],
-        [*_messages(inventory), *((Message(f"not checked: {each}"), "yellow") for each in inventory.not_checked)],
+        [*_messages(inventory), *(Message(f"not checked: {each}", style="yellow") for each in inventory.not_checked)],
         [HEADINGS[n] for n in columns],
         [[row[n] for n in columns] for row in rows],
-        [(Message(each), "dim") for each in (*below, _read(inventory))],
+        [Message(each, style="dim") for each in (*below, _read(inventory))],
     )
     in_turn = f"chains: {counted(len(chains), 'role')} may assume other roles, for certain or perhaps"
     return [section, *([Section(in_turn, "bold", headings=OF_CHAINS, rows=chains)] if chains else [])]
@@ -88,7 +88,7 @@ def _chains(inventory: Inventory, short: Callable[[str], str]) -> list[list[str]
     ]
 
 
-def _messages(inventory: Inventory) -> Iterator[tuple[Message, str]]:
+def _messages(inventory: Inventory) -> Iterator[Message]:
     """Yield the heading of each family of findings and a message for each; those that say the same share one."""
     families: dict[str, dict[tuple[str, str, str, str], list[str]]] = {}
     for each in inventory.findings:
@@ -97,12 +97,12 @@ def _messages(inventory: Inventory) -> Iterator[tuple[Message, str]]:
         alike = families.setdefault(KINDS[each.kind].family, {})
         alike.setdefault((each.kind, each.found, each.expected, each.fix), []).append(", ".join(about) + cluster)
     for family, messages in families.items():
-        yield Message(f"{FAMILIES[family]}: {counted(sum(map(len, messages.values())), 'finding')}"), "bold"
+        yield Message(f"{FAMILIES[family]}: {counted(sum(map(len, messages.values())), 'finding')}", style="bold")
         for (kind, found, expected, fix), names in messages.items():
             several = len(names) > 1
             heading = f"{kind}: {counted(len(names), 'finding') if several else names[0]}"
             where = [("where", each) for each in first_few(names)] if several else []
-            yield Message(heading, [*where, ("found", found), ("expected", expected)], fix), "bold red"
+            yield Message(heading, [*where, ("found", found), ("expected", expected)], fix, "bold red")
 
 
 def summary(inventory: Inventory) -> str:

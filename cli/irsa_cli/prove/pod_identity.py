@@ -11,14 +11,15 @@ from functools import partial
 from irsa.rules.arns import issuer_host_path, parse_iam_arn
 from irsa.rules.mistakes import named
 from irsa_cli.prove.answers import EKS_AUTH
-from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, Claim, Proof
+from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, Asked, Claim, Proof
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClient, Object
 from irsa_world.live.sts import AssumedRoleUser, PodIdentityService
 from irsa_world.model import Association
-from irsa_world.report.checks import Check, Outcome
+from irsa_world.report.checks import Check
 from irsa_world.state.declared import DeclaredServiceAccount
+from irsa_world.unread import NotCheckedError
 from irsa_world.verdict import NO_SERVICE_ACCOUNT
 
 
@@ -36,26 +37,22 @@ class PodIdentityProof(Proof):
     unproven = "a refusal proves nothing if no Pod is admitted"
     by = " by EKS Pod Identity"
 
-    def _claims(self) -> Iterator[Claim | Check]:
+    def _claims(self) -> Iterator[Asked]:
         own = self._service_account()
-        about = f"{own.place}{self.by}"
-        try:
-            cluster = self._cluster()
-            if cluster.service_account(own.namespace, own.name) is None:
-                has = cluster.has_namespace(own.namespace)
-                create = own.command_to_create(cluster.place, self.prover.declared.stack, has)
-                yield self._check(ASSUMES, Outcome.FINDING, about, NO_SERVICE_ACCOUNT, named(str(own)), create)
-                return
-            pods = cluster.running_pods(own.namespace, f"spec.serviceAccountName={own.name}")
-        except CouldNotLookError as error:
-            yield self._check(ASSUMES, Outcome.OK, about).unanswered(error)
-            return
-        if pods:
-            yield Claim(cluster, own, about, pods[0])
-            return
-        yield self._check(
-            ASSUMES, self.prover.unproven, about, f"no running Pod of {named(str(own))} to bind a token to"
-        )
+        asked = self._asked(ASSUMES, f"{own.place}{self.by}")
+        yield asked, self._of_service_account(own, asked)
+
+    def _of_service_account(self, own: DeclaredServiceAccount, asked: Check) -> Iterator[Claim | Check]:
+        """Yield the service account with one of its Pods; a check where there is none."""
+        cluster = self._cluster()
+        if cluster.service_account(own.namespace, own.name) is None:
+            has = cluster.has_namespace(own.namespace)
+            create = own.command_to_create(cluster.place, self.prover.declared.stack, has)
+            yield asked.bad(NO_SERVICE_ACCOUNT, named(str(own)), create)
+        elif pods := cluster.running_pods(own.namespace, f"spec.serviceAccountName={own.name}"):
+            yield Claim(cluster, own, asked, pods[0])
+        else:
+            yield replace(asked, found=f"no running Pod of {named(str(own))} to bind a token to")
 
     @property
     def _provider(self) -> str:
@@ -101,22 +98,18 @@ class PodIdentityProof(Proof):
         return ()
 
     def _names(self, claim: Claim, issuer: str) -> Mapping[str, str]:
-        names = self._common_names(claim, issuer, self.association.role_arn)
         own = {"associate": self.repair, "cluster": self.association.cluster_arn}
-        return {**names, **own, "subject": str(claim.service_account)}
+        return {**super()._names(claim, issuer), **own, "subject": str(claim.service_account)}
 
-    def _other(self, proven: Claim, _: str) -> Claim | str:
+    def _other(self, proven: Claim, _: str) -> Claim:
         """Return a running Pod of a service account with which the stack associates no role in this cluster.
 
         Those of the proven one's namespace come first: whoever proves may make tokens there.
+
+        Raises:
+            NotCheckedError: There is none.
         """
-        own = proven.service_account
-        associated = {
-            (each.namespace, each.service_account)
-            for binding in self.prover.declared.bindings
-            for each in binding.associations
-            if each.cluster_arn == self.association.cluster_arn
-        }
+        own, associated = proven.service_account, self.prover.associated[self.association.cluster_arn]
         selectors = (
             (own.namespace, f"spec.serviceAccountName!={own.name}"),
             (None, f"metadata.namespace!={own.namespace}"),
@@ -127,20 +120,18 @@ class PodIdentityProof(Proof):
                 # The kubelet's own Pods have no service account.
                 if name and (namespace, name) not in associated:
                     other = replace(own, namespace=namespace, name=name)
-                    about = f"{other.place}{self.by}, without an association of the stack"
-                    return proven._replace(service_account=other, about=about, pod=pod)
-        return "irsa found no running Pod of a service account without an association of the stack"
+                    asked = self._asked(IS_REFUSED, f"{other.place}{self.by}, without an association of the stack")
+                    return proven._replace(service_account=other, asked=asked, pod=pod)
+        raise NotCheckedError("irsa found no running Pod of a service account without an association of the stack")
 
     def _admitted(self, claim: Claim, session: AssumedRoleUser) -> Check:
-        check = partial(self._check, IS_REFUSED)
         found = f"EKS gave it {named(session.arn)}"
         if not session.arn.startswith(self.session):
-            return check(Outcome.NOT_CHECKED, claim.about, f"{found}: it has an association of its own")
+            raise NotCheckedError(f"{found}: it has an association of its own")
         if not self.binding.role:
             # Whom the role of another owner is given besides is no business of this stack.
-            return check(Outcome.NOT_CHECKED, claim.about, f"{found}, whose owner is not this stack")
-        by = f"by the association {named(session.association_id)}"
-        return check(Outcome.FINDING, claim.about, f"{found} {by}", "a refusal")
+            raise NotCheckedError(f"{found}, whose owner is not this stack")
+        return claim.asked.bad(f"{found} by the association {named(session.association_id)}", "a refusal")
 
 
 def _service_account_of(pod: Object) -> tuple[str, str]:

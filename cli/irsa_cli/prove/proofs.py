@@ -2,13 +2,15 @@
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 
 from irsa.rules import commands
 from irsa.rules.mistakes import named
+from irsa.rules.unknown import Unknown
 from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.progress import check_all
 from irsa_cli.prove.pod_identity import PodIdentityProof
-from irsa_cli.prove.proof import ASSUMES, Proof, Prover, without_proof
+from irsa_cli.prove.proof import ASSUMES, Proof, Prover
 from irsa_cli.prove.web_identity import WebIdentityProof
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.kubernetes import ClusterClients
@@ -32,26 +34,37 @@ def run(options: argparse.Namespace) -> int:
     """
     declared = read_stack(options.stack)
     bindings, clusters = declared.chosen(options.bindings), ClusterClients(declared.clusters)
-    prover = Prover(declared, AwsAccountClients(declared.aws), clusters, Once(), options.allow_unproven)
+    prover = Prover(declared, AwsAccountClients(declared.aws), clusters, Once())
     # The negative checks of IRSA need all service accounts of a cluster.
     everything = any(IRSA in binding.identity.trusted for binding in bindings)
     clusters.read_service_accounts((each for binding in bindings for each in binding.service_accounts), everything)
-    checks = check_all("prove", bindings, lambda binding: checks_of(prover, binding), CONCURRENT)
+    checks = check_all(
+        "prove", bindings, lambda binding: checks_of(prover, binding, options.allow_unproven), CONCURRENT
+    )
     rows = [(named(check.binding), check.check, check.about, check.outcome) for check in checks]
     notes = [WITHOUT_PODS.format(commands.verify_pods(declared.stack))]
     return publish(Report("prove", declared.stack, checks, notes), HEADINGS, rows, options)
 
 
-def checks_of(prover: Prover, binding: DeclaredBinding) -> list[Check]:
-    """Return the proofs of a binding, in each of its ways."""
+def checks_of(prover: Prover, binding: DeclaredBinding, allow_unproven: bool) -> list[Check]:
+    """Return the proofs of a binding, in each of its ways.
+
+    Args:
+        prover: Who is asked.
+        binding: The binding.
+        allow_unproven: Whether a trusted subject may have no service account yet, and a service account no Pod.
+    """
+    asked = Check(binding.key, ASSUMES, Outcome.UNPROVEN, f"binding {named(binding.key)}")
     if binding.unreadable:
-        return [without_proof(binding, Outcome.CANNOT_TELL, binding.unreadable)]
+        return [asked.bad(Unknown(binding.unreadable))]
     checks = [check for proof in _proofs(prover, binding) for check in proof.checks()]
     if POD_IDENTITY in binding.identity.used and not binding.associations:
-        checks.append(without_proof(binding, Outcome.CANNOT_TELL, NO_ASSOCIATIONS))
+        checks.append(asked.bad(Unknown(NO_ASSOCIATIONS)))
     if all(check.check != ASSUMES for check in checks):
-        checks.append(without_proof(binding, prover.unproven, NEITHER))
-    return checks
+        checks.append(replace(asked, found=NEITHER))
+    # Only whoever allows it takes what has no proof for good.
+    instead = Outcome.UNPROVEN if allow_unproven else Outcome.CANNOT_TELL
+    return [replace(each, outcome=instead) if each.outcome is Outcome.UNPROVEN else each for each in checks]
 
 
 def _proofs(prover: Prover, binding: DeclaredBinding) -> Iterator[Proof]:

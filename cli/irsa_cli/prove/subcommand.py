@@ -37,11 +37,4 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_stack_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--allow-unproven", action="store_true", help=ALLOW_UNPROVEN)
-    parser.set_defaults(run=run)
-
-
-def run(options: argparse.Namespace) -> int:
-    """Prove the chosen bindings, print the report and return the exit code."""
-    from irsa_cli.prove import proofs  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
-
-    return proofs.run(options)
+    parser.set_defaults(run="irsa_cli.prove.proofs")

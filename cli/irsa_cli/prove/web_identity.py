@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from irsa.evaluation import Decision, WebIdentityRequest
@@ -15,18 +15,20 @@ from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim
 from irsa.rules.trust import federated_providers
+from irsa.rules.unknown import Unknown
 from irsa.ways import IRSA
 from irsa_cli.prove.answers import STS
-from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, Claim, Proof
+from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, Asked, Claim, Proof
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import session_for_tokens
 from irsa_world.live.aws_account import Wanted, read_aws_account
 from irsa_world.live.kubernetes import ClusterClient
 from irsa_world.live.sts import AssumedRoleUser, Refused, TokenService
 from irsa_world.model import AwsAccount, ServiceAccount, World
-from irsa_world.report.checks import Check, Outcome, outcome_of
+from irsa_world.report.checks import Check
 from irsa_world.sessions import Sessions
 from irsa_world.state.declared import DeclaredServiceAccount, in_cluster
+from irsa_world.unread import NotCheckedError
 from irsa_world.verdict import NO_SERVICE_ACCOUNT, Verdict, of_annotations
 
 # Service accounts that nobody named are asked about offline, until one of them is tried.
@@ -45,20 +47,20 @@ class WebIdentityProof(Proof):
     nobody = "a service account that is not trusted"
     unproven = "a refusal proves nothing if no service account is admitted"
 
-    def _claims(self) -> Iterator[Claim | Check]:
+    def _claims(self) -> Iterator[Asked]:
         created = {each.subject for each in self.binding.service_accounts}
-        yield from map(self._of_service_account, self.binding.service_accounts)
+        for own in self.binding.service_accounts:
+            asked = self._asked(ASSUMES, own.place)
+            yield asked, self._of_service_account(own, asked)
         for subject in self.binding.subjects:
-            yield from self._of_subject(subject) if subject not in created else ()
+            if subject not in created:
+                asked = self._asked(ASSUMES, named(subject.replace(":", "/")))
+                yield asked, self._of_subject(subject, asked)
 
-    def _of_service_account(self, own: DeclaredServiceAccount) -> Claim | Check:
-        """Return a service account of the binding; a check where its Pods ask for something else."""
-        stack, about = self.prover.declared.stack, own.place
-        try:
-            cluster = self.prover.clusters.of(own.provider)
-            live = cluster.service_account(own.namespace, own.name)
-        except CouldNotLookError as error:
-            return self._check(ASSUMES, Outcome.OK, about).unanswered(error)
+    def _of_service_account(self, own: DeclaredServiceAccount, asked: Check) -> Iterator[Claim | Check]:
+        """Yield a service account of the binding; a check where its Pods ask for something else."""
+        stack, cluster = self.prover.declared.stack, self.prover.clusters.of(own.provider)
+        live = cluster.service_account(own.namespace, own.name)
         texts: tuple[str, ...] = ()
         if live is None:
             texts = (
@@ -75,45 +77,40 @@ class WebIdentityProof(Proof):
             elif live.audience != self.binding.audience:
                 fix = fix if AUDIENCE in own.annotations else own.command_to_remove(cluster.place, AUDIENCE)
                 texts = f"{AUDIENCE}: {named(live.audience)}", f"the audience {named(self.binding.audience)}", fix
-        return self._check(ASSUMES, Outcome.FINDING, about, *texts) if texts else Claim(cluster, own, about)
+        yield asked.bad(*texts) if texts else Claim(cluster, own, asked)
 
-    def _of_subject(self, subject: str) -> Iterator[Claim | Check]:
+    def _of_subject(self, subject: str, asked: Check) -> Iterator[Claim | Check]:
         """Yield an existing service account of each cluster for another trusted subject; a check where it has none."""
-        about = named(subject.replace(":", "/"))
-        try:
-            for cluster, own, key in self._matching(subject):
-                if own:
-                    yield Claim(cluster, own, f"{about} by {own.place}" if is_pattern(subject) else own.place)
-                    continue
-                problem = "no existing service account matches" if is_pattern(subject) else NO_SERVICE_ACCOUNT
-                where = in_cluster(subject.replace(":", "/"), key)
-                yield self._check(ASSUMES, self.prover.unproven, where, f"{problem}, so there is no proof")
-        except CouldNotLookError as error:
-            yield self._check(ASSUMES, outcome_of(error), about, f"{error}, so there is no proof")
-
-    def _matching(self, subject: str) -> Iterator[tuple[ClusterClient, DeclaredServiceAccount | None, str]]:
-        """Yield each cluster that the role trusts, with a service account that matches, if any, and its key."""
         namespace, _, name = subject.partition(":")
-        trust, clusters = self.binding.trust, self.prover.clusters
-        issuers = {issuer_of_provider(arn) for arn in federated_providers(trust)} if trust else set()
-        references = [*dict.fromkeys(each.provider for each in self.binding.service_accounts)] or clusters.references
-        if len(references) > 1 and issuers:
-            # A token of another cluster proves nothing about this role.
-            references = [each for each in references if issuer_host_path(clusters.of(each).issuer) in issuers]
-        if not references:
-            raise CouldNotLookError("the stack has no Kubernetes provider of a cluster that this role trusts")
-        for reference in references:
-            cluster = clusters.of(reference)
+        for reference in self._trusted_clusters():
+            cluster, key = self.prover.clusters.of(reference), self.prover.declared.cluster_keys.get(reference, "")
+            problem = NO_SERVICE_ACCOUNT
             if is_pattern(subject):
                 everybody = cluster.service_accounts(None if is_pattern(namespace) else namespace)
                 found = (each for each in everybody if matches(each.subject, subject))
                 # Every namespace has a service account named default; another one proves more.
                 live = min(found, key=lambda each: each.name == "default", default=None)
+                problem = "no existing service account matches"
             else:
                 live = cluster.service_account(namespace, name)
-            key = self.prover.declared.cluster_keys.get(reference, "")
-            own = DeclaredServiceAccount(reference, live.namespace, live.name, cluster_key=key) if live else None
-            yield cluster, own, key
+            if live:
+                own = DeclaredServiceAccount(reference, live.namespace, live.name, cluster_key=key)
+                about = f"{asked.about} by {own.place}" if is_pattern(subject) else own.place
+                yield Claim(cluster, own, replace(asked, about=about))
+            else:
+                where = in_cluster(subject.replace(":", "/"), key)
+                yield replace(asked, about=where, found=f"{problem}, so there is no proof")
+
+    def _trusted_clusters(self) -> Sequence[str]:
+        """Return the clusters that the role trusts: a token of another one proves nothing about it."""
+        trust, clusters = self.binding.trust, self.prover.clusters
+        issuers = {issuer_of_provider(arn) for arn in federated_providers(trust)} if trust else set()
+        references = [*dict.fromkeys(each.provider for each in self.binding.service_accounts)] or clusters.references
+        if len(references) > 1 and issuers:
+            references = [each for each in references if issuer_host_path(clusters.of(each).issuer) in issuers]
+        if not references:
+            raise CouldNotLookError("the stack has no Kubernetes provider of a cluster that this role trusts")
+        return references
 
     def _session(self, token: str) -> AssumedRoleUser:
         providers = self.prover.declared.aws
@@ -131,8 +128,7 @@ class WebIdentityProof(Proof):
             return replace(check, found=check.found + UNREAD_TRUST)
         verdict = self._verdict(live, claim.service_account.subject, issuer)
         if verdict and verdict.decision is Decision.CANNOT_TELL:
-            found = f"{refused}: {verdict.details}; {OUTSIDE}"
-            return self._check(ASSUMES, Outcome.CANNOT_TELL, claim.about, found)
+            return claim.asked.bad(Unknown(f"{refused}: {verdict.details}; {OUTSIDE}"))
         return check
 
     def _live(self) -> Sessions | None:
@@ -161,21 +157,22 @@ class WebIdentityProof(Proof):
 
     def _admitted(self, claim: Claim, session: AssumedRoleUser) -> Check:
         fix = self.repair if self.binding.role else ""
-        return self._check(
-            IS_REFUSED, Outcome.FINDING, claim.about, f"STS gave it {named(session.arn)}", "AccessDenied", fix
-        )
+        return claim.asked.bad(f"STS gave it {named(session.arn)}", "AccessDenied", fix)
 
-    def _other(self, proven: Claim, issuer: str) -> Claim | str:
+    def _other(self, proven: Claim, issuer: str) -> Claim:
         """Return an existing service account of the cluster that nobody named, with what the trust policy says of it.
 
         Those of the proven one's namespace are tried first: whoever proves may make tokens there. One that gets in says
         most, so that it is preferred.
+
+        Raises:
+            NotCheckedError: There is nobody.
         """
         binding, own = self.binding, proven.service_account
         declared = self._declared()
         sessions = declared or self._live()
         if sessions is None:
-            return "the trust policy of the role cannot be read"
+            raise NotCheckedError("the trust policy of the role cannot be read")
         subjects = {*binding.subjects, *(each.subject for each in binding.service_accounts)}
         with contextlib.suppress(Mistake):
             policy, provider = sessions.policies[self.role_arn], provider_of_role(self.role_arn, issuer)
@@ -183,7 +180,7 @@ class WebIdentityProof(Proof):
             # `*:*` stands for those whom nobody named, too: they are declared only where the subjects have it.
             subjects |= {each for each in of_role if each != EVERY_SERVICE_ACCOUNT and stranger([each])}
         if EVERY_SERVICE_ACCOUNT in subjects:
-            return "every service account of the cluster is trusted"
+            raise NotCheckedError("every service account of the cluster is trusted")
         everybody, problem = _service_accounts(proven.cluster, None)
         neighbours, _ = _service_accounts(proven.cluster, own.namespace)
         candidates = itertools.chain(neighbours, everybody)
@@ -196,10 +193,11 @@ class WebIdentityProof(Proof):
         wanted = (Decision.ALLOWED, Decision.CANNOT_TELL, Decision.DENIED) if declared else (Decision.DENIED,)
         decision = next((each for each in wanted if each in found), None)
         if decision is None:
-            return problem or "every existing service account is trusted"
+            raise NotCheckedError(problem or "every existing service account is trusted")
         other = replace(own, namespace=found[decision].namespace, name=found[decision].name)
         doubt = DOUBT if decision is Decision.CANNOT_TELL else ""
-        return Claim(proven.cluster, other, f"{other.place}, which is not trusted", doubt=doubt)
+        asked = self._asked(IS_REFUSED, f"{other.place}, which is not trusted")
+        return Claim(proven.cluster, other, asked, doubt=doubt)
 
     def _names(self, claim: Claim, issuer: str) -> Mapping[str, str]:
         role_arn, audience, repair = self.role_arn, self.audience, self.repair
@@ -212,7 +210,7 @@ class WebIdentityProof(Proof):
             place = aws_account.place if aws_account else place
         created = provider in self.prover.declared.oidc_providers
         return {
-            **self._common_names(claim, issuer, role_arn),
+            **super()._names(claim, issuer),
             "aws_account": number,
             "add_client_id": repair if created else commands.add_client_id(place, provider, audience),
             "audience": audience,

@@ -70,17 +70,15 @@ class Verification:
         if binding.unreadable:
             about = f"binding {named(binding.key)}"
             return [*checks, Check(binding.key, ROLE, Outcome.CANNOT_TELL, about, binding.unreadable)]
-        for kind, about, question in self._questions():
+        by_irsa = binding.service_accounts if IRSA in binding.identity.trusted else ()
+        questions = [*(self._of_role(binding.role, by_irsa) if binding.role else self._of_existing_role(by_irsa))]
+        questions += [
+            (SERVICE_ACCOUNT, each.place, partial(self._service_account, each)) for each in binding.service_accounts
+        ]
+        questions += self._of_associations()
+        for kind, about, question in questions:
             checks += ask(Check(binding.key, kind, Outcome.OK, about, fix=up), question)
         return checks + (pod_checks(self.declared, self.clusters, binding) if pods else [])
-
-    def _questions(self) -> Iterator[Question]:
-        binding = self.binding
-        by_irsa = binding.service_accounts if IRSA in binding.identity.trusted else ()
-        yield from self._of_role(binding.role, by_irsa) if binding.role else self._of_existing_role(by_irsa)
-        for each in binding.service_accounts:
-            yield SERVICE_ACCOUNT, each.place, partial(self._service_account, each)
-        yield from self._of_associations()
 
     def _of_existing_role(self, by_irsa: Sequence[DeclaredServiceAccount]) -> Iterator[Question]:
         about = named(self.binding.role_arn)

@@ -38,19 +38,14 @@ def run(options: argparse.Namespace) -> int:
     """
     declared = read_stack(options.stack)
     bindings = declared.chosen(options.bindings)
-
-    def look(chosen: Sequence[DeclaredBinding]) -> list[Check]:
-        aws_accounts, clusters = AwsAccountClients(declared.aws), ClusterClients(declared.clusters)
-        return checks_of(declared, aws_accounts, clusters, chosen, options.pods)
-
-    checks = look(bindings)
+    checks = checks_of(declared, bindings, options.pods)
     for pause in PAUSES:
         wrong = {check.binding for check in checks if check.outcome is Outcome.FINDING}
         again = [binding for binding in bindings if binding.key in wrong and is_fresh(binding)]
         if not again:
             break
         time.sleep(pause)
-        new = by_binding(look(again))
+        new = by_binding(checks_of(declared, again, options.pods))
         checks = [check for key, old in by_binding(checks).items() for check in _newer(old, new.get(key, old))]
     clusters = ClusterClients(declared.clusters)
     if declared.guards and not options.bindings:
@@ -100,14 +95,9 @@ def rows_of(checks: Sequence[Check], columns: Sequence[str]) -> list[list[str]]:
     ]
 
 
-def checks_of(
-    declared: DeclaredStack,
-    aws_accounts: AwsAccountClients,
-    clusters: ClusterClients,
-    bindings: Sequence[DeclaredBinding],
-    pods: bool,
-) -> list[Check]:
-    """Return the checks of these bindings, by what AWS and Kubernetes answer these clients."""
+def checks_of(declared: DeclaredStack, bindings: Sequence[DeclaredBinding], pods: bool) -> list[Check]:
+    """Return the checks of these bindings, by what AWS and Kubernetes answer now."""
+    aws_accounts, clusters = AwsAccountClients(declared.aws), ClusterClients(declared.clusters)
     service_accounts = [each for one in bindings if not one.unreadable for each in one.service_accounts]
     with under_way("verify", "reading AWS"), ThreadPoolExecutor(1) as pool:
         pool.submit(clusters.read_service_accounts, service_accounts)

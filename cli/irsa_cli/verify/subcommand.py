@@ -32,11 +32,4 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_stack_options(parser)
     parser.add_argument("--pods", action="store_true", help="also check the Pods of each service account")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=run)
-
-
-def run(options: argparse.Namespace) -> int:
-    """Verify the chosen bindings, print the report and return the exit code."""
-    from irsa_cli.verify import comparison  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
-
-    return comparison.run(options)
+    parser.set_defaults(run="irsa_cli.verify.comparison")

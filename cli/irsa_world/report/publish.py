@@ -5,10 +5,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-from irsa_world.message import INDENT
+from irsa_world.message import INDENT, Line
 from irsa_world.report.checks import Report
 from irsa_world.report.json import as_json
-from irsa_world.report.text import Line, Section, arranged, section_of
+from irsa_world.report.text import Section, arranged, section_of
 from irsa_world.wrapped import wrapped
 
 # Pods keep what they were created with: what is right for new ones says nothing of them.

@@ -1,13 +1,13 @@
 """What a subcommand prints for a reader: the answer in the first line, then what to do, then the rest."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from irsa.rules.commands import in_order
 from irsa.rules.mistakes import named, visible
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
-from irsa_world.message import DO, INDENT, Message, first_few
+from irsa_world.message import BLANK, INDENT, PLAIN, Line, Message, first_few
 from irsa_world.report.checks import ALLOWED, UNANSWERED, WORST_FIRST, Check, Outcome, Report
 
 REASON = "reason"
@@ -28,13 +28,8 @@ COLORS: dict[Outcome, str] = {
     **dict.fromkeys(UNANSWERED, "yellow"),
     **dict.fromkeys(ALLOWED, "dim"),
 }
-# Of a line that is folded on a terminal, and has no color.
-PLAIN = "none"
-BLANK = ("", "")
 # How the rows begin that are of a guard, or of another part of the stack.
 OF_NO_BINDING = "irsa:"
-Line = tuple[str, str]
-"""A line, and its style on a terminal; one without a style stays one line there."""
 
 
 class Section(NamedTuple):
@@ -43,19 +38,19 @@ class Section(NamedTuple):
     Attributes:
         summary: The first line.
         style: Its style on a terminal.
-        messages: What to do, the worst first, each with the style of its heading.
+        messages: What to do, the worst first.
         headings: Those of the table.
         rows: Those of the table; without any there is no table.
-        below: What is neither to do nor in the table, likewise.
+        below: What is neither to do nor in the table.
         commands: What to paste after them, in this order.
     """
 
     summary: str
     style: str
-    messages: Sequence[tuple[Message, str]] = ()
+    messages: Sequence[Message] = ()
     headings: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
-    below: Sequence[tuple[Message, str]] = ()
+    below: Sequence[Message] = ()
     commands: Sequence[str] = ()
 
 
@@ -63,22 +58,16 @@ def arranged(sections: Sequence[Section]) -> list[Line]:
     """Return all lines, in their one order: each summary, then of each section its messages and its table."""
     lines = [(visible(each.summary), each.style) for each in sections]
     for each in sections:
-        above, below = (
-            [line for message in several for line in message_lines(*message)] for several in (each.messages, each.below)
+        blocks = (
+            [line for message in each.messages for line in message.lines()],
+            [(IN_ORDER, PLAIN), *((f"{INDENT}{command}", "") for command in each.commands)] if each.commands else [],
+            [(line, "") for line in aligned(each.headings, each.rows)] if each.rows else [],
+            [line for message in each.below for line in message.lines()],
         )
-        table = [(line, "") for line in aligned(each.headings, each.rows)] if each.rows else []
-        commands = [(IN_ORDER, PLAIN), *((f"{INDENT}{command}", "") for command in each.commands)]
-        for block in (above, commands if each.commands else [], table, below):
+        for block in blocks:
             # A message with parts ends with an empty line.
             lines += [BLANK, *(block if block[-1] != BLANK else block[:-1])] if block else []
     return lines
-
-
-def message_lines(message: Message, style: str) -> Iterator[Line]:
-    """Yield a message as lines, its heading in this style; all but a command is folded on a terminal."""
-    for part, text in message.lines():
-        is_whole = not text or (part == DO and message.command)
-        yield text, "" if is_whole else PLAIN if part else style or PLAIN
 
 
 def plain(sections: Sequence[Section]) -> list[str]:
@@ -87,15 +76,22 @@ def plain(sections: Sequence[Section]) -> list[str]:
 
 
 def section_of(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Section:
-    """Return a report as a section: a message for each failure, and the table, first where there is nothing to do."""
-    failures = [(message, COLORS[outcome]) for message, outcome in messages(report)]
-    commands = in_order(fix for fix in dict.fromkeys(message.command for message, _ in failures) if fix)
+    """Return a report as a section: messages, the worst first, and the table, first where there is nothing to do.
+
+    Checks that say the same share a message.
+    """
+    alike: dict[tuple[str, ...], list[Check]] = {}
+    for check in sorted(report.checks, key=lambda each: WORST_FIRST.index(each.outcome)):
+        if check.outcome is not Outcome.OK:
+            alike.setdefault((check.outcome, check.found, check.expected, check.fix), []).append(check)
+    failures = [*map(message_of, alike.values())]
+    commands = in_order(fix for fix in dict.fromkeys(message.command for message in failures) if fix)
     # Each alone, one may fail by what another one repairs.
-    several = len({message.command for message, _ in failures} - {""}) > 1
+    several = len({message.command for message in failures} - {""}) > 1
     if several:
-        failures = [(message._replace(command=""), style) for message, style in failures]
+        failures = [message._replace(command="") for message in failures]
     above, below = ([], failures) if report.exit_code == GOOD else (failures, [])
-    below = [*below, *((Message(each), "") for each in report.notes)]
+    below = [*below, *map(Message, report.notes)]
     summarized, style = summary(report, rows), VERDICTS[report.exit_code]
     return Section(summarized, style, above, headings, rows, below, commands if several else ())
 
@@ -105,16 +101,6 @@ def aligned(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]
     table = [headings, *([visible(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(headings))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-
-
-def messages(report: Report) -> Iterator[tuple[Message, Outcome]]:
-    """Yield a message for each failure, the worst first; checks that say the same share one."""
-    for outcome in WORST_FIRST[:-1]:
-        alike: dict[tuple[str, str, str], list[Check]] = {}
-        for check in report.checks:
-            if check.outcome is outcome:
-                alike.setdefault((check.found, check.expected, check.fix), []).append(check)
-        yield from ((message_of(checks), outcome) for checks in alike.values())
 
 
 def message_of(checks: Sequence[Check]) -> Message:
@@ -131,7 +117,7 @@ def message_of(checks: Sequence[Check]) -> Message:
         parts += [("found", first.found), ("expected", first.expected)]
     elif first.found:
         parts.append((REASON, first.found))
-    return Message(heading, parts, first.fix)
+    return Message(heading, parts, first.fix, COLORS[first.outcome])
 
 
 def summary(report: Report, rows: Iterable[Sequence[str]]) -> str:

@@ -418,7 +418,7 @@ def test_the_report_names_the_team(repository: Path) -> None:
     assert {*teams} == {"", "orders", "payments"}
     (file,) = check_output("check", as_json([report]))["files"]
     assert [each.get("team", "") for each in file["errors"]] == teams
-    assert sum("(team payments)" in str(said) for said, _ in messages(report)) == teams.count("payments")
+    assert sum("(team payments)" in str(said) for said in messages(report)) == teams.count("payments")
 
 
 def test_neither_bindings_nor_teams(repository: Path) -> None:

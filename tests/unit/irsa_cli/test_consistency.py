@@ -33,7 +33,7 @@ def verified(patch: pytest.MonkeyPatch, ages: dict[str, float | None], *looks: l
     bindings = tuple(DeclaredBinding(key, ROLE, modified=time) for key, time in times.items())
     left, looked, pauses, reports = iter(looks), list[list[str]](), list[float](), list[Report]()
 
-    def look(_: DeclaredStack, __: Any, ___: Any, asked: Sequence[DeclaredBinding], pods: bool) -> list[Check]:
+    def look(_: DeclaredStack, asked: Sequence[DeclaredBinding], pods: bool) -> list[Check]:
         looked.append([each.key for each in asked])
         return next(left)
 

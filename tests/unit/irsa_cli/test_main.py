@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError
 from itertools import chain, permutations
 from pathlib import Path
@@ -16,9 +17,9 @@ import pytest
 from irsa_cli import subcommands
 from irsa_cli.main import main
 from irsa_cli.prove.proof import ASSUMES, IS_REFUSED
-from irsa_cli.subcommands import SUBCOMMANDS, module_of
+from irsa_cli.subcommands import SUBCOMMANDS, parser_of
 from irsa_cli.verify.kinds import CHECKS
-from irsa_program import check
+from irsa_program import check_report
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.report.json import as_json
 from tests.output_schemas import REFERENCE, check_output
@@ -43,6 +44,10 @@ def test_an_unset_variable_chooses_nothing(subcommand: str, option: str, capsys:
     assert re.search(rf"argument {option}: .* is empty", capsys.readouterr().err)
 
 
+def work_of(subcommand: str) -> Any:
+    return import_module(parser_of(subcommand).get_default("run"))
+
+
 WORDS = {
     "explain": (["a/b"], ["r"], ["--stack", "s"], ["--issuer=https://x"]),
     "check": (["Pulumi.a.yaml"], ["Pulumi.b.yaml"], ["--live"], ["--json"]),
@@ -62,7 +67,7 @@ def test_arguments_may_stand_anywhere(subcommand: str, monkeypatch: pytest.Monke
         asked.append(options)
         return 0
 
-    monkeypatch.setattr(module_of(subcommand), "run", run)
+    monkeypatch.setattr(work_of(subcommand), "run", run)
     first, second, *options = WORDS[subcommand]
     orders = [each for each in permutations([first, second, *options]) if each.index(first) < each.index(second)]
 
@@ -76,7 +81,7 @@ def test_arguments_may_stand_anywhere(subcommand: str, monkeypatch: pytest.Monke
 
 def test_behind_two_dashes_is_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[argparse.Namespace] = []
-    monkeypatch.setattr(module_of("prove"), "run", lambda options: (asked.append(options), 0)[1])  # type: ignore[func-returns-value]
+    monkeypatch.setattr(work_of("prove"), "run", lambda options: (asked.append(options), 0)[1])  # type: ignore[func-returns-value]
 
     assert main(["prove", "--json", "--", "app", "--output=x"]) == 0
     assert "--output=x" in str(asked[0])
@@ -116,7 +121,7 @@ def test_a_fault_of_ours_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: py
     def fail(_: object) -> int:
         raise LookupError("secret-token")
 
-    monkeypatch.setattr(check, "run", fail)
+    monkeypatch.setattr(check_report, "run", fail)
 
     assert main(["check"]) == 4
     assert capsys.readouterr().err == "irsa: unexpected LookupError; please report it\n"
@@ -128,7 +133,7 @@ def test_ctrl_c_has_the_code_that_shells_give_it(monkeypatch: pytest.MonkeyPatch
     def interrupt(_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(check, "run", interrupt)
+    monkeypatch.setattr(check_report, "run", interrupt)
 
     assert main(["check"]) == 130
 

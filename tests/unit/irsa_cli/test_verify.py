@@ -106,8 +106,14 @@ def cloud_of(binding: DeclaredBinding, *roles: Role, **changed: Any) -> Cloud:
 
 
 def checked(binding: DeclaredBinding, cloud: Any, pods: bool = False, **stack: Any) -> list[Check]:
-    declared = DeclaredStack("dev", (binding,), {}, {}, **stack)
-    return comparison.checks_of(declared, cloud, cloud, declared.bindings, pods)
+    return checked_all((binding,), cloud, pods, **stack)
+
+
+def checked_all(bindings: tuple[DeclaredBinding, ...], cloud: Any, pods: bool = False, **stack: Any) -> list[Check]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AwsAccountClients", "ClusterClients"):
+            patch.setattr(comparison, name, lambda _: cloud)
+        return comparison.checks_of(DeclaredStack("dev", bindings, {}, {}, **stack), bindings, pods)
 
 
 def bad(checks: Sequence[Check]) -> list[Check]:
@@ -461,9 +467,7 @@ def test_the_cost_is_two_requests_for_an_association(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(cloud, "eks", lambda _: client)
     accounts = [own for each in bindings for own in each.service_accounts]
     cloud.service_accounts = {str(own): ServiceAccount("test", "web", own.name, own.annotations) for own in accounts}
-    stack: Any = DeclaredStack("dev", tuple(bindings), {}, {})
-    of_all: Any = cloud
-    assert bad(comparison.checks_of(stack, of_all, of_all, bindings, pods=False)) == []
+    assert bad(checked_all(tuple(bindings), cloud)) == []
 
     asked = Counter(operation for operation, _ in eks.asked)
     assert asked == {

@@ -282,6 +282,26 @@ def test_nodes_without_pod_identity(node: str) -> None:
     assert "restart" not in stage.line
 
 
+@pytest.mark.parametrize("identity", NEXT)
+def test_pods_are_not_compared_with_each_other(identity: Identity) -> None:
+    """A Deployment of thousands of Pods, of which each was compared with each."""
+    compared = 0
+
+    class Name(str):
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str(self) == other
+
+        __hash__ = str.__hash__
+
+    ways = itertools.cycle([{IRSA}, {POD_IDENTITY}, {NO_ROLE}])
+    pods = [RunningPod(Name(f"web/app-{n}"), frozenset(next(ways)), n % 2 * "Fargate") for n in range(100)]
+    stage_of(identity, pods)
+
+    assert compared < 10 * len(pods)
+
+
 def test_hostile_names_stay_one_line() -> None:
     hostile = RunningPod("web/a\nerror: \x1b[31mapp", frozenset({IRSA}), "", "")
 

@@ -3,6 +3,7 @@
 import argparse
 import re
 import shlex
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -62,7 +63,7 @@ def run(folder: Path, *words: str) -> int:
     parser = argparse.ArgumentParser()
     subcommand.add(parser)
     options = parser.parse_args(["--output", str(folder / "Pulumi.prod.yaml"), *words])
-    code: int = options.run(options)
+    code: int = import_module(options.run).run(options)
     return code
 
 

@@ -120,8 +120,8 @@ def prove(
     clusters: Any = SimpleNamespace(of=of.__getitem__, references=[*of])
     sts = SimpleNamespace(identity=lambda token, role_arn: answered(token).arn if role_arn == ROLE else "")
     eks_auth = SimpleNamespace(pod_session=lambda _, token: answered(token))
-    prover = Prover(DeclaredStack("dev", bindings, {}, {}), reach, clusters, Once(), allow_unproven)
+    prover = Prover(DeclaredStack("dev", bindings, {}, {}), reach, clusters, Once())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(web_identity, "TokenService", lambda _: sts)
         patch.setattr(pod_identity, "PodIdentityService", lambda *_: eks_auth)
-        return checks_of(prover, bindings[0])
+        return checks_of(prover, bindings[0], allow_unproven)

@@ -148,7 +148,7 @@ def test_what_a_refusal_means(way: Way, refused: Refused, outcome: Outcome, fix:
 @both_ways
 def test_no_answer_and_a_fault_of_ours_cost_no_other_binding(way: Way) -> None:
     (silent, _) = prove(raising(CouldNotLookError("no connection")), Cluster(("web:app",)), way.binding)
-    (fault,) = prove(raising(LookupError("secret-token")), Cluster(("web:app",)), way.binding)
+    (fault, _) = prove(raising(LookupError("secret-token")), Cluster(("web:app",)), way.binding)
     down = Cluster((), unreachable=CouldNotLookError("cluster test: connection refused"))
     (unread, counter) = prove(admitting(way), down, way.binding)
 

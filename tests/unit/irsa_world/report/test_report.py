@@ -21,10 +21,11 @@ from irsa_cli.verify.kinds import CHECKS
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.check_report import FileReport, sections
 from irsa_world.exits import CouldNotLookError, SecretInStateError, failed_request
+from irsa_world.message import Line
 from irsa_world.report.checks import Check, Outcome, Report, outcome_of
 from irsa_world.report.json import as_json
 from irsa_world.report.publish import publish, show
-from irsa_world.report.text import IN_ORDER, Line, arranged, plain, section_of
+from irsa_world.report.text import IN_ORDER, arranged, plain, section_of
 
 GOOD = Check("app", "role", Outcome.OK, "role app")
 BAD = Check("app", "trust", Outcome.FINDING, "role app", "this <one>", "that & that", "pulumi up --refresh")
