@@ -18,7 +18,7 @@ from irsa_cli.diff.trust import changed_roles
 from irsa_world.model import UNNAMED, known_arn, role_name
 from irsa_world.sessions import Sessions
 from irsa_world.state.planned import CHANGES_UNREAD, NOT_THERE, OTHER_UNKNOWN, UNREAD
-from irsa_world.trusts.chains import Document
+from irsa_world.trusts.chains import NAMED, Document
 from irsa_world.trusts.provider_trust import allowed_principals
 
 TAGS_CHANGE = "tags of the role or its sessions change, and statements depend on tags"
@@ -115,19 +115,20 @@ def permission_rows(
         text: What a role is called, by its ARN.
     """
     before, after = both
-    compared: dict[str, tuple[Sequence[Gain], Sequence[Gain]]] = {}
+    compared: dict[str, list[list[Gain]]] = {}
     trusts = [each.trust for one in both for each in one.roles.values()]
     known = (document for side in permitted for each in side.values() for document in each.known)
     of_others = functools.cache(lambda: any(map(asks_for_tags, trusts)) or any(map(_asks_for_tags_of_roles, known)))
     changed = changed_permits(*permitted)
+    letting_in = _letting_in(*both) if changed else {}
     for arn, (old, new) in changed.items():
         row = functools.partial(Row, role=role_name(arn), role_arn=known_arn(arn))
+        others = sorted(letting_in.get(arn, set()) | letting_in.get("*", set()))
         sides = [(side.known, side.boundary_document) for side in (old, new)]
         # The roles of one add-on often say the same.
-        said = repr(sides)
+        said = repr((sides, others))
         if said not in compared:
-            was, becomes = (gives(*each) for each in sides)
-            compared[said] = gains(was, becomes), gains(becomes, was)
+            compared[said] = _gained_and_lost(sides, others)
         for change, those, more in zip(CHANGES, compared[said], (new, old), strict=True):
             less = old if more is new else new
             yield from (_gain(row, text(arn), change, each) for each in those)
@@ -143,6 +144,39 @@ def permission_rows(
 
 
 CHANGES: Sequence[Literal["gains", "loses"]] = ("gains", "loses")
+
+
+def _letting_in(before: Sessions, after: Sessions) -> dict[str, set[str]]:
+    """Return the roles whose trust policies name a principal at both times, by that.
+
+    In one AWS account, a role that is named needs no Allow of its own: it gains the session when a Deny goes.
+    """
+    sides = [
+        {
+            (name, arn)
+            for arn, policy in each.policies.items()
+            for type_, name in allowed_principals(policy.parsed[1])
+            if type_ in ("AWS", "*")
+        }
+        for each in (before, after)
+    ]
+    found: dict[str, set[str]] = {}
+    for name, arn in sides[0] & sides[1]:
+        found.setdefault(name, set()).add(arn)
+    return found
+
+
+def _gained_and_lost(
+    sides: Sequence[tuple[Sequence[Document], Document | None]], letting_in: Sequence[str]
+) -> list[list[Gain]]:
+    """Return what policies give afterwards and not before, and the other way round; also on roles that let it in."""
+    named_by = {"Statement": {**NAMED["Statement"], "Resource": [*letting_in]}}
+    found: list[set[Gain]] = [set(), set()]
+    for more in ([], [named_by]) if letting_in else ([],):
+        was, becomes = (gives([*documents, *more], boundary) for documents, boundary in sides)
+        found[0].update(gains(was, becomes))
+        found[1].update(gains(becomes, was))
+    return [sorted(each) for each in found]
 
 
 def _gain(row: Callable[..., Row], role: str, change: Literal["gains", "loses"], gain: Gain) -> Row:

@@ -121,6 +121,12 @@ CASES: Mapping[str, tuple[Any, Any, int]] = {
     "one more in assumeRoleArns": ([update(may(ELSEWHERE), may(TARGET, ELSEWHERE))], [ROLE], 1),
     "everything in STS": ([update(inline(), inline(statement("sts:*")))], [ROLE], 1),
     "a Deny of STS that goes": ([step("delete", DENY)], [ROLE, may(ELSEWHERE)], 1),
+    "a Deny that goes, where another role lets it in": ([step("delete", DENY)], [ROLE, other(ROLE_ARN)], 1),
+    "a Deny that goes, where another role lets everybody in": ([step("delete", DENY)], [ROLE, other("*")], 1),
+    "a Deny that goes, where no role lets it in": ([step("delete", DENY)], [ROLE, other(ELSEWHERE)], 0),
+    "the tags of a session": (
+        [update(inline(statement("sts:AssumeRole")), inline(statement("sts:AssumeRole"), statement("sts:TagSession")))],
+        [ROLE], 1),
     "a policy that is not known": ([update(may(ELSEWHERE), with_inputs(may(), policy=UNKNOWN))], [ROLE], 3),
     "a boundary that nobody reads": ([update(BOUNDED, ROLE)], [may(ELSEWHERE)], 3),
     "assumeRoleArns that go": ([step("delete", may(ELSEWHERE))], [ROLE], 0),
