@@ -134,7 +134,7 @@ def _patterns(statement: PermissionStatement) -> Iterator[tuple[str, str]]:
 
 def _not_included(statement: PermissionStatement, others: Sequence[PermissionStatement]) -> list[tuple[str, str]]:
     """Return the actions and resources of a statement to which others do not always apply whenever it does."""
-    if not statement.marked and statement in others:
+    if not statement.marked and UNKNOWN not in statement.conditions and statement in others:
         return []
     # There are fewer resources than actions in most.
     by_resource = [
@@ -154,13 +154,15 @@ def _not_included(statement: PermissionStatement, others: Sequence[PermissionSta
 
 def _are_implied(conditions: Sequence[Compared], alternatives: Iterable[Sequence[Compared]]) -> bool:
     """Return whether every request that meets conditions meets all of one of several alternatives, as written."""
-    return any(UNKNOWN not in those and {*those} <= {*conditions} for those in alternatives)
+    # The spelling of a key makes no difference.
+    there = {each[:2] for each in conditions}
+    return any(UNKNOWN not in those and {each[:2] for each in those} <= there for those in alternatives)
 
 
 def _includes(wider: Names, names: Names, place: int, read: Callable[[str], str]) -> bool:
     """Return whether names include all that one pattern of others matches; opposites, and variables, are as written."""
     if wider.negated or names.negated:
-        every = [(e.negated, {*e.with_variables}, {*map(read, e.every)}) for e in (wider, names)]
+        every = [(e.negated, {*zip(map(read, e.every), e.with_variables, strict=True)}) for e in (wider, names)]
         return every[0] == every[1]
     pattern, variables = read(names.every[place]), names.with_variables[place]
     return (bool(variables) and variables in wider.with_variables) or any(

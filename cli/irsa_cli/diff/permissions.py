@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, Literal, NamedTuple
 
+from irsa.evaluation.patterns import overlap
 from irsa.evaluation.permissions import gives
 from irsa.rules.arns import Arn
-from irsa.rules.leaves import leaves
+from irsa.rules.leaves import items_of, leaves, mapping_of
 from irsa.rules.mistakes import named
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.dangerous import is_dangerous, is_dangerous_policy
@@ -17,7 +18,7 @@ from irsa_cli.diff.trust import changed_roles
 from irsa_world.model import UNNAMED, known_arn, role_name
 from irsa_world.sessions import Sessions
 from irsa_world.state.planned import CHANGES_UNREAD, NOT_THERE, OTHER_UNKNOWN, UNREAD
-from irsa_world.trusts.chains import Document
+from irsa_world.trusts.chains import NAMED, Document
 from irsa_world.trusts.provider_trust import allowed_principals
 
 TAGS_CHANGE = "tags of the role or its sessions change, and statements depend on tags"
@@ -27,8 +28,8 @@ ELSEWHERE = "no role of the stack has this policy both before and afterwards: `i
 SESSION_POLICY = "the session policy of"
 
 
-# Cluster, service account, whether there are session tags, and the session policy.
-Session = tuple[str, str, bool, Any]
+# Cluster, service account, and whether there are session tags.
+Session = tuple[str, str, bool]
 
 
 class Permits(NamedTuple):
@@ -73,11 +74,11 @@ def permits(sessions: Sessions, own: Set[str]) -> dict[str, Permits]:
     for each in (one for those in sessions.world.associations.values() for one in those):
         # The session of a target role has the tags of the first one, too.
         for arn in each.role_arns:
-            by_pods.setdefault(arn, set()).add((each.cluster_arn, each.subject, each.session_tags, each.policy))
+            by_pods.setdefault(arn, set()).add((each.cluster_arn, each.subject, each.session_tags))
     found = {}
     for arn, role in sessions.roles.items():
         trusted = allowed_principals(sessions.policies[arn].parsed[1]) if arn in sessions.policies else ()
-        tokens = [("a token", "", False, "")] if any(type_ == "Federated" for type_, _ in trusted) else []
+        tokens = [("a token", "", False)] if any(type_ == "Federated" for type_, _ in trusted) else []
         others, boundary = frozenset(role.attached_policies) - own, role.permissions_boundary
         unread = CHANGES_UNREAD if boundary == OTHER_UNKNOWN else UNREAD
         found[arn] = Permits(
@@ -114,17 +115,20 @@ def permission_rows(
         text: What a role is called, by its ARN.
     """
     before, after = both
-    compared: dict[str, tuple[Sequence[Gain], Sequence[Gain]]] = {}
-    of_trusts = functools.cache(lambda: any(asks_for_tags(each.trust) for one in both for each in one.roles.values()))
+    compared: dict[str, list[list[Gain]]] = {}
+    trusts = [each.trust for one in both for each in one.roles.values()]
+    known = (document for side in permitted for each in side.values() for document in each.known)
+    of_others = functools.cache(lambda: any(map(asks_for_tags, trusts)) or any(map(_asks_for_tags_of_roles, known)))
     changed = changed_permits(*permitted)
+    letting_in = _letting_in(*both) if changed else {}
     for arn, (old, new) in changed.items():
         row = functools.partial(Row, role=role_name(arn), role_arn=known_arn(arn))
+        others = sorted(letting_in.get(arn, set()) | letting_in.get("*", set()))
         sides = [(side.known, side.boundary_document) for side in (old, new)]
         # The roles of one add-on often say the same.
-        said = repr(sides)
+        said = repr((sides, others))
         if said not in compared:
-            was, becomes = (gives(*each) for each in sides)
-            compared[said] = gains(was, becomes), gains(becomes, was)
+            compared[said] = _gained_and_lost(sides, others)
         for change, those, more in zip(CHANGES, compared[said], (new, old), strict=True):
             less = old if more is new else new
             yield from (_gain(row, text(arn), change, each) for each in those)
@@ -134,12 +138,45 @@ def permission_rows(
                 yield row("permission", change, said_, danger=DANGEROUS if is_risky else "", policies=arns)
         sessions = after if arn in after.roles else before
         reasons = [sessions.problems[arn]] if sessions.roles[arn].trust is NOT_THERE else []
-        reasons += _open_questions(old, new, of_trusts, not_read)
+        reasons += _open_questions(old, new, of_others, not_read)
         if reasons:
             yield row("permission", "changes", f"what {text(arn)} may do", CANNOT_TELL, reasons)
 
 
 CHANGES: Sequence[Literal["gains", "loses"]] = ("gains", "loses")
+
+
+def _letting_in(before: Sessions, after: Sessions) -> dict[str, set[str]]:
+    """Return the roles whose trust policies name a principal at both times, by that.
+
+    In one AWS account, a role that is named needs no Allow of its own: it gains the session when a Deny goes.
+    """
+    sides = [
+        {
+            (name, arn)
+            for arn, policy in each.policies.items()
+            for type_, name in allowed_principals(policy.parsed[1])
+            if type_ in ("AWS", "*")
+        }
+        for each in (before, after)
+    ]
+    found: dict[str, set[str]] = {}
+    for name, arn in sides[0] & sides[1]:
+        found.setdefault(name, set()).add(arn)
+    return found
+
+
+def _gained_and_lost(
+    sides: Sequence[tuple[Sequence[Document], Document | None]], letting_in: Sequence[str]
+) -> list[list[Gain]]:
+    """Return what policies give afterwards and not before, and the other way round; also on roles that let it in."""
+    named_by = {"Statement": {**NAMED["Statement"], "Resource": [*letting_in]}}
+    found: list[set[Gain]] = [set(), set()]
+    for more in ([], [named_by]) if letting_in else ([],):
+        was, becomes = (gives([*documents, *more], boundary) for documents, boundary in sides)
+        found[0].update(gains(was, becomes))
+        found[1].update(gains(becomes, was))
+    return [sorted(each) for each in found]
 
 
 def _gain(row: Callable[..., Row], role: str, change: Literal["gains", "loses"], gain: Gain) -> Row:
@@ -176,10 +213,24 @@ def policies_of_no_role(before: Sessions, after: Sessions) -> Iterator[Row]:
             yield Row("permission", "changes", said, CANNOT_TELL, [ELSEWHERE], role=name, role_arn=known_arn(arn))
 
 
+def session_policies(before: Sessions, after: Sessions, text: Callable[[str], str]) -> Iterator[Row]:
+    """Yield the associations whose session policy changes or is removed, also of roles that are not the stack's."""
+    new = {(each.cluster_arn, each.subject): each for those in after.world.associations.values() for each in those}
+    for old in (each for those in before.world.associations.values() for each in those if each.policy):
+        there = new.get((old.cluster_arn, old.subject))
+        if there and there.policy != old.policy:
+            who, arn = named(old.subject.replace(":", "/", 1)), there.role_arn
+            said = f"what {who} may do with {text(arn)}"
+            reason = f"{SESSION_POLICY} {who} changes or is removed"
+            yield Row(
+                "permission", "changes", said, CANNOT_TELL, [reason], role=role_name(arn), role_arn=known_arn(arn)
+            )
+
+
 def _open_questions(
-    old: Permits, new: Permits, of_trusts: Callable[[], bool], not_read: Mapping[str, str]
+    old: Permits, new: Permits, of_others: Callable[[], bool], not_read: Mapping[str, str]
 ) -> Iterator[str]:
-    """Yield why what a role may do cannot be told in full; trust policies of other roles may ask for its tags."""
+    """Yield why what a role may do cannot be told in full; policies of other roles may ask for its tags, too."""
     if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
         yield UNKNOWN
     # A role that goes gains nothing, and one that is new has had nothing.
@@ -189,16 +240,11 @@ def _open_questions(
     for arn in sorted(unread):
         policy = f"policy {named(arn)}" if known_arn(arn) else f"a policy {arn.partition(UNNAMED)[0]}"
         yield f"{policy} was not read{f': {why}' if (why := not_read.get(arn)) else ''}"
-    # A session of EKS Pod Identity has tags of its own, one of IRSA has none; its policy is another question.
-    was, becomes = ({each[:3] for each in side.sessions} for side in (old, new))
-    has_other_tags = len(there) > 1 and (old.tags != new.tags or bool(becomes - was))
+    # A session of EKS Pod Identity has tags of its own, one of IRSA has none.
+    has_other_tags = len(there) > 1 and (old.tags != new.tags or bool(new.sessions - old.sessions))
     asking = (*old.known, *new.known, old.limits, new.limits)
-    if has_other_tags and (of_trusts() or any(map(asks_for_tags, asking))):
+    if has_other_tags and (of_others() or any(map(asks_for_tags, asking))):
         yield TAGS_CHANGE
-    policies = {each[:2]: each[3] for each in new.sessions}
-    for cluster, subject, _, policy in sorted(old.sessions, key=str):
-        if policy and policies.get((cluster, subject), policy) != policy:
-            yield f"{SESSION_POLICY} {named(subject.replace(':', '/', 1))} changes or is removed"
 
 
 def asks_for_tags(document: Document | None) -> bool:
@@ -208,6 +254,20 @@ def asks_for_tags(document: Document | None) -> bool:
     """
     every = leaves(document) if isinstance(document, Mapping) else ()
     return any(isinstance(text, str) and OF_TAGS.search(text) for _, text in every)
+
+
+def _asks_for_tags_of_roles(document: Mapping[str, Any]) -> bool:
+    """Return whether statements that may be about roles ask for the tags of what is asked for."""
+    statements = map(mapping_of, items_of(document.get("Statement", [])))
+    return any(
+        any(
+            overlap(str(action).lower(), of)
+            for action in items_of(each.get("Action", "*"))
+            for of in ("iam:*", "sts:*")
+        )
+        and any(isinstance(text, str) and "resourcetag/" in text.lower() for _, text in leaves(each))
+        for each in statements
+    )
 
 
 def policies_to_read(before: Sessions, after: Sessions) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from irsa.evaluation.patterns import overlap
 from irsa.rules.mistakes import named
-from irsa.rules.trust import ASSUME_ROLE
+from irsa.rules.trust import ASSUME_ROLE, TAG_SESSION
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_world.message import first_few
 from irsa_world.model import known_arn, role_name
@@ -115,7 +115,9 @@ def roles_named(arns: Iterable[str]) -> Callable[[str], str]:
 
 
 def _may_assume(row: Row) -> bool:
-    return any(overlap(each.lower(), f"{ASSUME_ROLE.lower()}*") for each in row.actions)
+    # Without sts:TagSession, a session with tags is refused.
+    assuming = (f"{ASSUME_ROLE.lower()}*", TAG_SESSION.lower())
+    return any(overlap(each.lower(), one) for each in row.actions for one in assuming)
 
 
 def _is_unread(row: Row) -> bool:

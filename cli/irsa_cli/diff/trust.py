@@ -43,10 +43,9 @@ class Side(NamedTuple):
     client_ids: Mapping[str, Collection[str]]
 
     @property
-    def said_to_tokens(self) -> set[str]:
-        """The statements for others than EKS Pod Identity alone; of another version, they say something else."""
-        pairs = zip(self.said, self.parsed[1], strict=True)
-        return {f"{self.parsed[0]} {said}" for said, each in pairs if {*each.principals} != {PODS}}
+    def versioned(self) -> set[str]:
+        """The statements with the version: in another one, those with policy variables say something else."""
+        return {f"{self.parsed[0]} {said}" for said in self.said}
 
     def grants(self, provider_arn: str) -> Grants | None:
         """Return what is said to the tokens of an OIDC provider; None where STS takes none of it."""
@@ -75,7 +74,7 @@ class Side(NamedTuple):
             ):
                 ids = frozenset(f"{arn} {one}" for arn in arns for one in self.client_ids.get(arn, ()))
                 # A policy variable is one in the newer version alone.
-                version = self.parsed[0] if PODS in each.principals and "${" in said else ""
+                version = self.parsed[0] if "${" in said else ""
                 found[f"{version}{said}", ids] = each
         return found
 

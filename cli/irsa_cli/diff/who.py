@@ -80,6 +80,7 @@ def session_rows(both: tuple[Sessions, Sessions], compared: Mapping[str, Compare
         if not reasons:
             pods = _by_pods(arn, both)
             by_tokens, is_open = _by_tokens(each) if each else ([], False)
+            is_open |= any(pods[0][cell] is pods[1][cell] is None for cell in pods[0].keys() & pods[1].keys())
             for change in (*_changed(pods), *by_tokens):
                 yield _session(row, arn, change, CHANGES_WAY if _moves(change, pods, each) else change.change, about)
             reasons += [] if all(all(cell.subject.split(":")) for cell in chain(*pods)) else [NOT_KNOWN_YET]
@@ -211,7 +212,7 @@ def _is_outside(principal: tuple[str, str], aws_accounts: Set[str]) -> bool:
 def _undecided(compared: Compared, is_open: bool) -> Iterator[str]:
     """Yield why others may gain or lose the right than those who are told."""
     old, new = compared.sides
-    if is_open and (old.said_to_tokens, old.audiences) != (new.said_to_tokens, new.audiences):
+    if is_open and (old.versioned, old.audiences) != (new.versioned, new.audiences):
         yield UNDECIDED
     asked = {arn: (old.asks_of(arn), new.asks_of(arn)) for arn in compared.issuers}
     if unlisted := [arn for arn, (was, becomes) in asked.items() if was and becomes and was != becomes]:

@@ -11,7 +11,14 @@ from irsa.rules.mistakes import named, visible
 from irsa_cli.diff.documents import document_rows
 from irsa_cli.diff.guards import guard_rows
 from irsa_cli.diff.live import Live, aws_providers, clusters_by_issuer, read_in_aws, with_read
-from irsa_cli.diff.permissions import own_policies, permission_rows, permits, policies_of_no_role, policies_to_read
+from irsa_cli.diff.permissions import (
+    own_policies,
+    permission_rows,
+    permits,
+    policies_of_no_role,
+    policies_to_read,
+    session_policies,
+)
 from irsa_cli.diff.powers import powers_of
 from irsa_cli.diff.questions import GROUPS, not_compared, resource_rows
 from irsa_cli.diff.render import lines_of, markdown, no_command
@@ -137,6 +144,7 @@ def _of_worlds(
     powers = powers_of(permitted[1], both[1])
     yield from session_rows(both, compared, About(text, places, powers, aws_accounts_of(state)))
     yield from permission_rows(both, permitted, live.not_read, text)
+    yield from session_policies(*both, text)
     yield from policies_of_no_role(*both)
 
 

@@ -58,7 +58,14 @@ KEYS = {key: (operators, wanted, found) for keys, operators, wanted, found in KI
 ACTIONS = ["s3:GetObject", "s3:PutObject", "iam:PassRole"]
 RESOURCES = ["arn:aws:s3:::a/x", "arn:aws:s3:::b/x", "arn:aws:iam::111122223333:role/a"]
 ACTION_PATTERNS = [*ACTIONS, "s3:*", "s3:*Get*", "*", "s3:get*"]
-RESOURCE_PATTERNS = [*RESOURCES, "*", "arn:aws:s3:::*", "arn:aws:s3:::a/*", f"arn:aws:s3:::{iam.VARIABLE}/*"]
+RESOURCE_PATTERNS = [
+    *RESOURCES,
+    "*",
+    "arn:aws:s3:::*",
+    "arn:aws:s3:::a/*",
+    f"arn:aws:s3:::{iam.VARIABLE}/*",
+    "arn:aws:s3:::*/*",
+]
 
 
 def a_condition(chance: random.Random, keys: Sequence[str]) -> dict[str, Any]:
@@ -162,6 +169,31 @@ def test_no_gain_is_silent(seed: int) -> None:
                 assert not (each.certain and exact) or (all(has) and not all(had)), (each, before, after)
 
 
+OBJECTS, OTHERS = f"arn:aws:s3:::{iam.VARIABLE}/*", "arn:aws:s3:::*/*"
+
+
+def in_two_spellings(value: str) -> dict[str, Any]:
+    return under(StringEquals={"aws:PrincipalTag/team": "a", "aws:principaltag/TEAM": value})
+
+
+@pytest.mark.parametrize("is_denied", [False, True])
+@pytest.mark.parametrize(
+    ("narrow", "wide"),
+    [
+        # A variable is read as `*`, which stands beside it.
+        ({"NotResource": [OBJECTS, OTHERS, "*a"]}, {"NotResource": [OBJECTS, "*a"]}),
+        # No page says what two spellings of one key mean: not that they are none.
+        ({"Resource": "*", **in_two_spellings("b")}, {"Resource": "*", **in_two_spellings("a")}),
+    ],
+)
+def test_what_only_looks_alike(narrow: Any, wide: Any, is_denied: bool) -> None:
+    """The attack: a statement that applies to more is taken for the one before it."""
+    effect, sides = ("Deny", (wide, narrow)) if is_denied else ("Allow", (narrow, wide))
+    before, after = ([allow()] * is_denied + [{"Effect": effect, "Action": "s3:*", **each}] for each in sides)
+
+    assert gains(gives([document(*before)]), gives([document(*after)]))
+
+
 # --- what gives nobody more ------------------------------------------------------------------------------------------
 
 
@@ -176,6 +208,18 @@ def reordered(chance: random.Random, statements: list[Statement]) -> list[Statem
 
 def named_otherwise(chance: random.Random, statements: list[Statement]) -> list[Statement]:
     return [{**each, "Sid": f"S{chance.randrange(100)}x{number}"} for number, each in enumerate(statements)]
+
+
+def spelled_otherwise(_: random.Random, statements: list[Statement]) -> list[Statement]:
+    """Actions and condition keys in the other letter case, which IAM ignores."""
+    found: list[Statement] = []
+    for each in json.loads(json.dumps(statements)):
+        actions = {name: [one.upper() for one in value] for name, value in each.items() if name.endswith("Action")}
+        conditions = each.get("Condition", {}).items()
+        found.append(
+            {**each, **actions, "Condition": {o: {k.swapcase(): v for k, v in of.items()} for o, of in conditions}}
+        )
+    return found
 
 
 def split(chance: random.Random, statements: list[Statement]) -> list[Statement]:
@@ -206,6 +250,7 @@ def narrowed(chance: random.Random, statements: list[Statement]) -> list[Stateme
 HARMLESS: Mapping[str, Callable[[random.Random, list[Statement]], list[Statement]]] = {
     "reordered": reordered,
     "another Sid": named_otherwise,
+    "another letter case": spelled_otherwise,
     "split": split,
     "narrowed": narrowed,
     "moved between policies": lambda _, statements: statements,

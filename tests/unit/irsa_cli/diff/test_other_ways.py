@@ -61,6 +61,10 @@ def lets_in(before: Sequence[Any], after: Sequence[Any]) -> list[Any]:
     return [changed(document(*before), document(*after)), update(ONE, ONE)]
 
 
+def from_network(addresses: str) -> dict[str, Any]:
+    return when({"StringEquals": OF_POD, "IpAddress": {"aws:SourceIp": addresses}})
+
+
 BY_ORG = {"StringLike": {"aws:SourceOrgID": "o-example"}}
 NOT_SYSTEM = {"StringNotEquals": {"aws:RequestTag/kubernetes-namespace": "kube-system"}}
 ROLE, BOTH = role(trust("web:app")), role(document(OF_APP, OIDC))
@@ -97,6 +101,11 @@ CASES: Mapping[str, tuple[Any, Any, int]] = {
     "a namespace that is excluded": (lets_in([OIDC], [OIDC, when(NOT_SYSTEM)]), [], 1),
     "a condition that irsa cannot evaluate": (
         lets_in([{**OF_APP, "Condition": {**OF_APP["Condition"], **BY_ORG}}], [when(BY_ORG)]), [], 1),
+    "another value of such a one": (
+        lets_in([from_network("10.0.0.0/8")], [from_network("0.0.0.0/0")]), [], 3),
+    "a Deny that irsa cannot evaluate": (
+        lets_in(*([OF_APP, {**from_network(each), "Effect": "Deny"}] for each in ("0.0.0.0/0", "10.0.0.0/8"))), [], 3),
+    "the same one": (lets_in([from_network("10.0.0.0/8")], [from_network("10.0.0.0/8")]), [], 0),
     "a variable": (lets_in([OIDC], [OIDC, tags(**{ACCOUNT_TAG: f"${{{ACCOUNT_TAG}}}"})]), [], 1),
     "no value": (lets_in([OIDC], [OIDC, tags(**{ACCOUNT_TAG: []})]), [], 1),
     "a namespace less": (lets_in([OF_APP], [when({"StringEquals": {ACCOUNT_TAG: "app"}})]), [], 1),
@@ -112,6 +121,12 @@ CASES: Mapping[str, tuple[Any, Any, int]] = {
     "one more in assumeRoleArns": ([update(may(ELSEWHERE), may(TARGET, ELSEWHERE))], [ROLE], 1),
     "everything in STS": ([update(inline(), inline(statement("sts:*")))], [ROLE], 1),
     "a Deny of STS that goes": ([step("delete", DENY)], [ROLE, may(ELSEWHERE)], 1),
+    "a Deny that goes, where another role lets it in": ([step("delete", DENY)], [ROLE, other(ROLE_ARN)], 1),
+    "a Deny that goes, where another role lets everybody in": ([step("delete", DENY)], [ROLE, other("*")], 1),
+    "a Deny that goes, where no role lets it in": ([step("delete", DENY)], [ROLE, other(ELSEWHERE)], 0),
+    "the tags of a session": (
+        [update(inline(statement("sts:AssumeRole")), inline(statement("sts:AssumeRole"), statement("sts:TagSession")))],
+        [ROLE], 1),
     "a policy that is not known": ([update(may(ELSEWHERE), with_inputs(may(), policy=UNKNOWN))], [ROLE], 3),
     "a boundary that nobody reads": ([update(BOUNDED, ROLE)], [may(ELSEWHERE)], 3),
     "assumeRoleArns that go": ([step("delete", may(ELSEWHERE))], [ROLE], 0),
@@ -142,12 +157,14 @@ def limited(action: str | None) -> dict[str, Any]:
     return association(disableSessionTags=True, **policy)
 
 
+@pytest.mark.parametrize("state", [[role(document(OF_CLUSTER))], []])
 @pytest.mark.parametrize(
     ("before", "after", "is_told"),
     [("s3:Get*", None, True), ("s3:GetObject", "s3:*", True), (None, "s3:GetObject", False)],
 )
-def test_a_session_policy(before: Any, after: Any, is_told: bool, diff_json: DiffJson) -> None:
-    found = diff_json(update(limited(before), limited(after)), state=[role(document(OF_CLUSTER))])
+def test_a_session_policy(before: Any, after: Any, is_told: bool, state: Any, diff_json: DiffJson) -> None:
+    """The attack, of the second state: an association of a role that is not the stack's loses its limit."""
+    found = diff_json(update(limited(before), limited(after)), state=state)
 
     assert bool(rows(found, "permissionsCannotTell")) is is_told
 

@@ -75,6 +75,7 @@ VARIABLE = inline(statement("s3:*", "arn:aws:s3:::${aws:PrincipalTag/team}/*"))
 SECRET_TEAM, OF_ALL = {"tags": {"team": SECRET}}, {"tags": {}, "tagsAll": {"team": "web"}}
 OF_TEAM = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
 OF_TEAM |= {"Condition": {"StringEquals": {"aws:PrincipalTag/team": "payments"}}}
+OF_RESOURCE = {"StringEquals": {"aws:ResourceTag/team": "payments"}}
 ONE, TARGET = association(), role(document(TOKENS), "target", "target")
 
 
@@ -97,6 +98,10 @@ TAGS = {
     "tags that are not known": (tagged(TEAM, {"tags": UNKNOWN}, inline(on("iam:ResourceTag/team"))), 3),
     "a secret tag": (tagged(SECRET_TEAM, SECRET_TEAM, BY_TEAM), 3),
     "a tag by which another role lets it in": (tagged({}, TEAM, role(document(OF_TEAM), "other", "other")), 3),
+    "a tag of a role, by which another role may pass it": (
+        tagged({}, TEAM, inline(statement("iam:Pass*", Condition=OF_RESOURCE), role="other")), 3),
+    "a tag of a role, and a statement about other resources": (
+        tagged({}, TEAM, inline(statement("s3:*", Condition=OF_RESOURCE), role="other")), 0),
     "a tag that no statement asks for": (tagged({}, TEAM, inline(on("aws:RequestTag/team"))), 0),
     # No session of IRSA has tags; those of EKS Pod Identity are transitive.
     "tags of a session": (by_way(ROLE, BOTH, create(ONE), NAMESPACE), 3),

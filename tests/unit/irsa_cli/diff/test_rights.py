@@ -97,6 +97,8 @@ OTHER_IP = trust("team-a:worker", IpAddress={"aws:SourceIp": "203.0.113.0/28"})
 PLAIN = trust("team-a:worker")
 VARIABLE = likes(f"${{{AUD}}}:x")
 ODD_AUDIENCE = when({"StringLike": {AUD: "a*", SUB: f"{CLAIM}b:x"}, "StringLikeIfExists": {AUD: "*c"}})
+BY_OWNER = other({"AWS": ACCOUNT})
+BY_OWNER["Statement"][0] |= {"Condition": {"StringEquals": {"aws:PrincipalTag/team": "${aws:PrincipalTag/owner}"}}}
 MAYBE_ALL, OTHER_AUDIENCE = CANNOT_TELL | gain("*/*"), CANNOT_TELL | gain("b/two") | lose("team-a/worker")
 IN_OTHER_WORDS = trust("a:two", "a:one")
 IN_OTHER_WORDS["Statement"][0] |= {"Sid": "Pods", "Action": ["STS:AssumeRoleWithWebIdentity"]}
@@ -121,7 +123,10 @@ def of_github(*more: str) -> dict[str, Any]:
         (PLAIN, both(PLAIN, ODD_AUDIENCE), CANNOT_TELL | MAY_GAIN),
         (PLAIN, both(PLAIN, VARIABLE), MAYBE | OTHERS),
         (PLAIN, both(PLAIN, when({"StringEquals": {AUD: f"${{{SUB}}}"}})), MAYBE),
-        ({**VARIABLE, "Version": "2008-10-17"}, VARIABLE, {"mayGain": {"*/*"}}),
+        ({**VARIABLE, "Version": "2008-10-17"}, VARIABLE, {"mayGain": {"*/*"}} | OTHERS),
+        # A variable of another principal's statement, which the older version takes literally.
+        ({**BY_OWNER, "Version": "2008-10-17"}, BY_OWNER, OTHERS),
+        ({**PLAIN, "Version": "2008-10-17"}, PLAIN, {}),
         (VARIABLE, VARIABLE, {}),
         # Conditions of which irsa does not know the value.
         (PLAIN, WITH_IP, {"mayLose": {"team-a/worker"}}),
