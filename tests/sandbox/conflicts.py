@@ -28,12 +28,6 @@ def with_policy(name: str, **settings: Any) -> Settings:
     return {**roles_only(name), "policy": {"name": name, **MY_POLICY, **settings}}
 
 
-def long_document(statements: int) -> Settings:
-    buckets = [f"arn:aws:s3:::a-bucket-with-a-rather-long-name-{index:04}/*" for index in range(statements)]
-    listed = [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": bucket} for bucket in buckets]
-    return {"Version": "2012-10-17", "Statement": listed}
-
-
 def provider_arn(issuer: str, aws_account: str = ACCOUNT) -> str:
     return f"arn:aws:iam::{aws_account}:oidc-provider/{issuer.removeprefix('https://')}"
 

@@ -21,9 +21,9 @@ from tests.sandbox.changes import (
     role_only,
     scenario,
 )
+from tests.sandbox.live import LONG, allowing
 
 SQS, SNS = (f"arn:aws:iam::aws:policy/Amazon{service}ReadOnlyAccess" for service in ("SQS", "SNS"))
-LONG = [f"{'x' * 1400}-{index}" for index in range(5)]
 MY_POLICY = {"file": "policies/my-policy.json", "document": None}
 IN_MY_POLICY = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-pod-secrets-bucket"}
 
@@ -249,10 +249,10 @@ POLICIES = [
         named,
         (
             "Policy document grows over 6,144 characters: a second policy",
-            {"policy": {"document": document(*LONG)}},
+            {"policy": {"document": allowing(*LONG)}},
         ),
-        ("Policy document fits into one policy again", {"policy": {"document": document(*LONG[:4])}}, "policy"),
-        policy={"document": document(*LONG[:4])},
+        ("Policy document fits into one policy again", {"policy": {"document": allowing(*LONG[:4])}}, "policy"),
+        policy={"document": allowing(*LONG[:4])},
     ),
 ]
 

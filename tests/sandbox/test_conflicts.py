@@ -33,7 +33,6 @@ from tests.sandbox.conflicts import (
     annotated,
     aws_accounts,
     found_by_binding,
-    long_document,
     of_issuer,
     provider_arn,
     refused_by_binding,
@@ -42,7 +41,7 @@ from tests.sandbox.conflicts import (
     with_policy,
 )
 from tests.sandbox.irsa_command import ACCOUNT, ROLE_ARN, follow
-from tests.sandbox.live import create_role, web_identity
+from tests.sandbox.live import LONG, allowing, create_role, web_identity
 from tests.sandbox.project import ROOT, Project, blue_and_green
 
 pytestmark = pytest.mark.sandbox
@@ -205,7 +204,7 @@ CONFLICTS_OF_POLICIES = (
     Case(
         "policy-divided",
         "policy-exists",
-        lambda name: {**roles_only(name), "policy": {"name": name, "document": long_document(90)}},
+        lambda name: {**roles_only(name), "policy": {"name": name, "document": allowing(*LONG)}},
         lambda name: policy(f"{name}-2"),
     ),
 )

@@ -37,11 +37,6 @@ def stack(cloud: Any, before: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     project.clean_up()
 
 
-@pytest.fixture
-def iam(cloud: Any) -> Any:
-    return cloud.aws("iam")
-
-
 def assert_the_pages(iam: Any, cloud: Any) -> None:
     """Insist on the page's own documents, its policy and its annotation, in their places."""
     role, arn = iam.get_role(RoleName="my-role")["Role"], "arn:aws:iam::111122223333:policy/my-policy"
