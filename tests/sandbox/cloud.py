@@ -173,6 +173,11 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def iam(cloud: Cloud) -> Any:
+    return cloud.aws("iam")
+
+
 @contextmanager
 def running_second_cluster(cloud: Cloud) -> Iterator[Path]:
     try:

@@ -3,9 +3,8 @@ import re
 from typing import Any
 
 from sandbox.layout import OTHER_AWS_ACCOUNT
-from tests.output_schemas import check_output
-from tests.sandbox.irsa_command import ACCOUNT, irsa
-from tests.sandbox.project import STACK, Project
+from tests.sandbox.irsa_command import ACCOUNT, checked
+from tests.sandbox.project import Project
 
 Settings = dict[str, Any]
 MY_POLICY = {"file": "policies/my-policy.json"}
@@ -27,12 +26,6 @@ def roles_only(name: str, **settings: Any) -> Settings:
 
 def with_policy(name: str, **settings: Any) -> Settings:
     return {**roles_only(name), "policy": {"name": name, **MY_POLICY, **settings}}
-
-
-def long_document(statements: int) -> Settings:
-    buckets = [f"arn:aws:s3:::a-bucket-with-a-rather-long-name-{index:04}/*" for index in range(statements)]
-    listed = [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": bucket} for bucket in buckets]
-    return {"Version": "2012-10-17", "Statement": listed}
 
 
 def provider_arn(issuer: str, aws_account: str = ACCOUNT) -> str:
@@ -57,20 +50,17 @@ def of_the_other_account(cloud: Any) -> dict[str, Any]:
     return credentials
 
 
-def reported(project: Project, **variables: str) -> list[tuple[str, str]]:
-    """Return the rule and the path of each mistake of `irsa check --live`."""
-    answer = irsa(project, "check", "--live", "--json", f"Pulumi.{STACK}.yaml", **variables)
-    assert answer.stdout, answer.stderr
-    (file,) = check_output("check", answer.stdout)["files"]
-    mistakes = [(mistake["rule"], mistake.get("path", "")) for mistake in file["errors"]]
-    assert bool(mistakes) == (answer.returncode == 1), answer.stdout
-    return mistakes
+def reported(project: Project) -> list[tuple[str, str]]:
+    """Return the rule and the path of each error of `irsa check --live`."""
+    return [(error["rule"], error.get("path", "")) for error in checked(project)[1]["errors"]]
 
 
-def found_by_binding(project: Project) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for rule, path in reported(project):
-        found.setdefault(path.removeprefix("irsa:bindings.").split(".")[0], set()).add(rule)
+def found_by_binding(project: Project) -> dict[str, dict[str, str]]:
+    """Return the rules of the errors of `irsa check --live` by binding, and what each says to do."""
+    found: dict[str, dict[str, str]] = {}
+    for error in checked(project)[1]["errors"]:
+        key = error.get("path", "").removeprefix("irsa:bindings.").split(".")[0]
+        found.setdefault(key, {})[error["rule"]] = error["fix"]
     return found
 
 

@@ -34,6 +34,15 @@ def report(project: Project, subcommand: str, *arguments: str, **variables: str)
     return answer.returncode, checks
 
 
+def checked(project: Project, **variables: str) -> tuple[int, dict[str, Any]]:
+    """Return the exit code of `irsa check --live`, and what it says of the project's stack file."""
+    answer = irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json", **variables)
+    assert answer.stdout, answer.stderr
+    (file,) = check_output("check", answer.stdout)["files"]
+    assert bool(file["errors"]) == (answer.returncode == 1), answer.stdout
+    return answer.returncode, file
+
+
 def not_good(checks: list[dict[str, str]]) -> list[dict[str, str]]:
     return [check for check in checks if check["outcome"] not in ("ok", "unproven", "not checked")]
 

@@ -6,6 +6,9 @@ from typing import Any
 from tests.sandbox.irsa_command import PROVIDER
 from tests.world import document, of_tokens
 
+# Resources of more statements than the 6,144 characters of one policy hold.
+LONG = [f"arn:aws:s3:::{'x' * 1400}-{index}" for index in range(5)]
+
 
 def allowing(*resources: str, action: str = "s3:GetObject") -> dict[str, Any]:
     return document(*({"Effect": "Allow", "Action": action, "Resource": each} for each in resources))

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from tests.sandbox.changes import (
+    NOTHING,
     OTHER_ACCOUNT,
     Scenario,
     Settings,
@@ -20,9 +21,9 @@ from tests.sandbox.changes import (
     role_only,
     scenario,
 )
+from tests.sandbox.live import LONG, allowing
 
 SQS, SNS = (f"arn:aws:iam::aws:policy/Amazon{service}ReadOnlyAccess" for service in ("SQS", "SNS"))
-LONG = [f"{'x' * 1400}-{index}" for index in range(5)]
 MY_POLICY = {"file": "policies/my-policy.json", "document": None}
 IN_MY_POLICY = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-pod-secrets-bucket"}
 
@@ -40,18 +41,29 @@ def rekeyed(word: str, binding: Binding, change: str, *lost: str, **settings: An
     return scenario(word, {"old": binding(word)}, Step(change, {"new": binding(word, **settings)}, lost))
 
 
+# Rows of the page with several changes, each walked.
+KEPT_KEY = "Rename a key: the role and the policy have names, or exist"
+LOST_KEY = "Rename a key, or remove `formerly`: automatic names"
+ROLE_NAME = "Give, change or remove the role's name, also with another path"
+ROLE_PATH = "Change the path of a role"
+POLICY_NAME = "Give, change or remove the policy's name, also with another description or path"
+POLICY_DESCRIPTION = "Change the description or path of a policy"
+PROTECT = "Set or remove `protect`"
+CLUSTER_MORE, CLUSTER_LESS = "Add a cluster: each of its bindings", "Remove a cluster: each of its bindings"
+OTHER_ACCOUNT_ROW = "Move a binding to another AWS account, with names or a new key"
+
 without_policy_name = partial(named, policy={"name": None})
 KEYS = [
-    rekeyed("renamed", named, "Rename a key: the role and the policy have names"),
+    rekeyed("renamed", named, KEPT_KEY),
     rekeyed("half", without_policy_name, "Rename a key: the role has a name, the policy has none", "policy"),
-    rekeyed("auto", automatic, "Rename a key: automatic names", "policy", "role"),
+    rekeyed("auto", automatic, LOST_KEY, "policy", "role"),
     scenario(
         "former",
         {"old": automatic("former")},
         Step("Rename a key with `formerly`", {"new": automatic("former", formerly="former-old")}),
-        Step("Remove `formerly`: automatic names", {"new": automatic("former")}, ["policy", "role"]),
+        Step(LOST_KEY, {"new": automatic("former")}, ["policy", "role"]),
     ),
-    rekeyed("given", partial(existing, role="given-byhand"), "Rename a key: the role exists (`role.arn`)"),
+    rekeyed("given", partial(existing, role="given-byhand"), KEPT_KEY),
     scenario(
         "order",
         {
@@ -107,9 +119,9 @@ ROLES = [
     one(
         "name",
         automatic,
-        ("Give the role a name", {"role": {"name": "name-role"}}, "role"),
-        ("Change the role's name", {"role": {"name": "name-role-2"}}, "role"),
-        ("Remove the role's name", {}, "role"),
+        (ROLE_NAME, {"role": {"name": "name-role"}}, "role"),
+        (ROLE_NAME, {"role": {"name": "name-role-2"}}, "role"),
+        (ROLE_NAME, {}, "role"),
     ),
     scenario(
         "kept",
@@ -131,12 +143,10 @@ ROLES = [
     one(
         "path",
         named,
-        ("Change the path of a role with a name", {"role": {"path": "/new/"}}, "role"),
-        ("Change the path and the name of a role", {"role": {"name": "path-role-2", "path": "/other/"}}, "role"),
+        (ROLE_PATH, {"role": {"path": "/new/"}}, "role"),
+        (ROLE_NAME, {"role": {"name": "path-role-2", "path": "/other/"}}, "role"),
     ),
-    one(
-        "autopath", automatic, ("Change the path of a role with an automatic name", {"role": {"path": "/new/"}}, "role")
-    ),
+    one("autopath", automatic, (ROLE_PATH, {"role": {"path": "/new/"}}, "role")),
     one(
         "settings",
         named,
@@ -149,14 +159,7 @@ ROLES = [
             {"role": {"description": "new", "tags": {"team": "payments"}}, "trust": {"subjects": ["team-a:other"]}},
         ),
     ),
-    *(
-        rekeyed(word, automatic, "Any of these with a new key", "policy", "role", **change)
-        for word, change in (
-            ("newname", {"role": {"name": "newname-role"}}),
-            ("newpath", {"role": {"path": "/new/"}}),
-            ("newpolicy", {"policy": {"description": "new"}}),
-        )
-    ),
+    rekeyed("newpath", automatic, "Any of these with a new key", "policy", "role", role={"path": "/new/"}),
     scenario(
         "exists",
         {"app": named("exists")},
@@ -194,7 +197,7 @@ ROLES = [
             "Split: each binding gets a role of its own again", {"one": named("merged"), "two": named("merged-other")}
         ),
     ),
-    one("protected", named, ("Set `protect`", {"protect": True}), ("Remove `protect`", {})),
+    one("protected", named, (PROTECT, {"protect": True}), (PROTECT, {})),
 ]
 
 NEW_POLICY = {"policy": {"description": "new"}}
@@ -218,26 +221,22 @@ POLICIES = [
     one(
         "policyname",
         named,
-        ("Give the policy a name", {}, "policy"),
-        ("Change the policy's name", {"policy": {"name": "policyname-2"}}, "policy"),
-        ("Remove the policy's name", {"policy": {"name": None}}, "policy"),
+        (POLICY_NAME, {}, "policy"),
+        (POLICY_NAME, {"policy": {"name": "policyname-2"}}, "policy"),
+        (POLICY_NAME, {"policy": {"name": None}}, "policy"),
         policy={"name": None},
     ),
     one(
         "described",
         named,
-        ("Change the description or path of a policy with a name", NEW_POLICY, "policy"),
+        (POLICY_DESCRIPTION, NEW_POLICY, "policy"),
         (
-            "Change the description or path and the name of a policy",
+            POLICY_NAME,
             {"policy": {"name": "described-policy-2", "description": "newer"}},
             "policy",
         ),
     ),
-    one(
-        "autodescribed",
-        automatic,
-        ("Change the description or path of a policy with an automatic name", NEW_POLICY, "policy"),
-    ),
+    one("autodescribed", automatic, (POLICY_DESCRIPTION, NEW_POLICY, "policy")),
     one(
         "copied",
         automatic,
@@ -250,10 +249,10 @@ POLICIES = [
         named,
         (
             "Policy document grows over 6,144 characters: a second policy",
-            {"policy": {"document": document(*LONG)}},
+            {"policy": {"document": allowing(*LONG)}},
         ),
-        ("Policy document fits into one policy again", {"policy": {"document": document(*LONG[:4])}}, "policy"),
-        policy={"document": document(*LONG[:4])},
+        ("Policy document fits into one policy again", {"policy": {"document": allowing(*LONG[:4])}}, "policy"),
+        policy={"document": allowing(*LONG[:4])},
     ),
 ]
 
@@ -266,7 +265,7 @@ DEFAULTS = [
     one(
         word,
         binding,
-        (f"Change `tags` of `irsa:defaults`: each binding with {names}", {}),
+        ("Change `tags` of `irsa:defaults`: each binding", {}),
         (f"Change `path` of `irsa:defaults`: each binding with {names}", {}, "policy", "role"),
     )
     for word, binding, names in (
@@ -277,25 +276,19 @@ DEFAULTS = [
 TAGGED = {"tags": {"team": "payments"}}
 
 ACCOUNTS = {"data": {"assumeRoleArn": role_arn("deployer", OTHER_ACCOUNT)}}
-CLUSTERS = [
-    "`irsa:cluster` to `irsa:clusters` with the same cluster",
-    "Add a cluster",
-    "Rename a cluster's key",
-    "Remove a cluster",
-    "`irsa:clusters` with one cluster to `irsa:cluster`",
+# What each of these does to a binding in all clusters, and what is lost; then what it does to the stack.
+CLUSTERS: list[tuple[Any, ...]] = [
+    ("`irsa:cluster` to `irsa:clusters` with the same cluster: each binding", {}),
+    (CLUSTER_MORE, {}),
+    ("Rename a cluster's key", {}),
+    (CLUSTER_LESS, {}, "service account"),
+    ("`irsa:clusters` with one cluster to `irsa:cluster`: each binding", {}),
 ]
-
-
-def growing(word: str, binding: Binding) -> Scenario:
-    """Return the scenario of a binding in all clusters of a stack that gets a second cluster, and loses it."""
-    lost = {"Remove a cluster": ["service account"]}
-    return one(word, binding, *((f"{change}: each binding", {}, *lost.get(change, [])) for change in CLUSTERS))
-
-
+OF_THE_STACK = [NOTHING, "Add a cluster: the stack", NOTHING, "Remove a cluster: the stack", NOTHING]
 GROWING = [
-    growing("named", named),
-    growing("auto", automatic),
-    Scenario("", {}, [Step(f"{change}: the stack", {}) for change in CLUSTERS]),
+    one("named", named, *CLUSTERS),
+    one("auto", automatic, *CLUSTERS),
+    Scenario("", {}, [Step(change, {}) for change in OF_THE_STACK]),
 ]
 
 JOINED = {"one": named("joined", clusters=["blue", "green"])}
@@ -316,8 +309,8 @@ MOVING = [
     one(
         "walked",
         named,
-        ("Add a cluster to a binding", {"clusters": ["blue", "green"]}),
-        ("Remove a cluster from a binding", {"clusters": ["green"]}, "service account"),
+        (CLUSTER_MORE, {"clusters": ["blue", "green"]}),
+        (CLUSTER_LESS, {"clusters": ["green"]}, "service account"),
         clusters=["blue"],
     ),
     scenario(
@@ -329,12 +322,12 @@ MOVING = [
     one(
         "abroad",
         partial(named, clusters=["blue"]),
-        ("Move a binding to another AWS account: the role has a name", {"account": "data"}, "policy", "role"),
+        (OTHER_ACCOUNT_ROW, {"account": "data"}, "policy", "role"),
     ),
     rekeyed(
         "newkey",
         partial(automatic, clusters=["blue"]),
-        "Move a binding to another AWS account: automatic names, with a new key",
+        OTHER_ACCOUNT_ROW,
         "policy",
         "role",
         account="data",

@@ -109,11 +109,6 @@ def bindings_of(project: Project) -> dict[str, dict[str, Any]]:
     return found
 
 
-def planned(project: Project) -> list[dict[str, Any]]:
-    """Return the steps of a preview that do something to a resource."""
-    return without_groups(json.loads(project.pulumi("preview", "--json"))["steps"])
-
-
 def without_groups(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the steps that do something to a resource, without the stack and the components."""
     groups = ("ServiceAccountRole", "Stack", "aws", "kubernetes")

@@ -194,6 +194,9 @@ def broken(project: Project, without_lists: dict[str, str]) -> dict[str, Checks]
     answers = {verb: report(project, verb) for verb in VERBS}
     assert project.cloud.aws_requests()[DETAILS] > before
     assert report(project, "verify", **without_lists) == answers["verify"]
+    # A refresh takes it into the state, and hides none of it.
+    project.pulumi("refresh", "--yes", "--skip-preview")
+    assert report(project, "verify") == answers["verify"]
     assert [code for code, _ in answers.values()] == [1, 1]
     said = {verb: checks for verb, (_, checks) in answers.items()}
     for fix in {check["fix"] for check in not_good(said["verify"])} - {UP}:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER
-from tests.sandbox.live import allowing, attached, policy_document, service_account
+from tests.sandbox.live import LONG, allowing, attached, policy_document, service_account
 from tests.sandbox.project import Project, counts
 from tests.sandbox.sessions import admitted, tokens
 from tests.world import of_tokens
@@ -21,18 +21,12 @@ Events = list[dict[str, Any]]
 OWN = f"arn:aws:iam::{ACCOUNT}:policy/"
 
 
-@pytest.fixture(scope="module")
-def iam(cloud: Any) -> Any:
-    return cloud.aws("iam")
-
-
 def by_subject(effect: str, **conditions: str) -> dict[str, Any]:
     tested = {operator: {f"{ISSUER}:sub": value} for operator, value in conditions.items()}
     return of_tokens(PROVIDER, tested, Effect=effect)
 
 
 SEVERAL = [f"arn:aws:iam::aws:policy/Amazon{service}ReadOnlyAccess" for service in ("SQS", "S3", "SNS")]
-LONG = [f"arn:aws:s3:::{'x' * 1400}-{index}" for index in range(5)]
 
 
 def several(arns: list[str]) -> dict[str, Any]:

@@ -19,11 +19,6 @@ pytestmark = pytest.mark.sandbox
 Deploy = Callable[..., Project]
 
 
-@pytest.fixture
-def iam(cloud: Any) -> Any:
-    return cloud.aws("iam")
-
-
 def platform_stack(cloud: Any, folder: Path) -> Stack:
     shutil.copytree(ROOT / "examples" / "platform-stack", folder)
     project = yaml.safe_load((folder / "Pulumi.yaml").read_text())

@@ -1,15 +1,16 @@
 """What `pulumi up` refuses of a stack file, and what `irsa check --live` says before: the one if and only if the other.
 
-Each line of the tables is one prepared conflict, or what looks like one. As many as can share a stack: those of single
-bindings are deployed with --continue-on-error, so that the engine refuses each by itself, and failed look-ups are
-reported together. What stops a whole stack with another message has a stack of its own.
+Then what the check advises is done, and neither says anything. Each line of the tables is one prepared conflict, or
+what looks like one. As many as can share a stack: those of single bindings are deployed with --continue-on-error, so
+that the engine refuses each by itself, and failed look-ups are reported together. What stops a whole stack with another
+message has a stack of its own.
 
 The sandbox cannot refuse for want of an access entry, which is part of EKS's control plane. Nor does it end or throttle
 credentials.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -32,7 +33,6 @@ from tests.sandbox.conflicts import (
     annotated,
     aws_accounts,
     found_by_binding,
-    long_document,
     of_issuer,
     provider_arn,
     refused_by_binding,
@@ -40,8 +40,8 @@ from tests.sandbox.conflicts import (
     roles_only,
     with_policy,
 )
-from tests.sandbox.irsa_command import ACCOUNT, ROLE_ARN
-from tests.sandbox.live import create_role, web_identity
+from tests.sandbox.irsa_command import ACCOUNT, ROLE_ARN, follow
+from tests.sandbox.live import LONG, allowing, create_role, web_identity
 from tests.sandbox.project import ROOT, Project, blue_and_green
 
 pytestmark = pytest.mark.sandbox
@@ -151,17 +151,18 @@ def whole(name: str, **settings: Any) -> Settings:
 
 
 DATA_ONLY = {"account": "data"}
-OF_WORKER = web_identity("team-a:worker")
-BOUNDARY = {"permissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/bondary"}
+MISSPELLED = f"arn:aws:iam::{ACCOUNT}:policy/exsting-policy"
 IN_GREEN = partial(service_account, cluster="green")
 OWNED_BY_HELM = partial(service_account, annotations={"example.com/owner": "platform"}, manager="helm")
 CONFLICTS = (
     # Namespaces
     Case("ns-unknown", "namespace-missing", partial(annotated, namespace="no-such-namespace")),
+    Case("ns-to-create", "namespace-missing", partial(annotated, namespace="ns-to-create")),
     Case("ns-that-ends", "namespace-missing", partial(annotated, namespace="ns-that-ends"), ending_namespace),
     # Service accounts
     Case("sa-by-hand", "service-account-exists", annotated, service_account),
     Case("sa-to-annotate", "service-account-missing", existing),
+    Case("sa-to-create", "service-account-missing", partial(annotated, create=False)),
     Case(
         "sa-annotated-by-kubectl",
         "service-account-taken",
@@ -193,8 +194,8 @@ CONFLICTS = (
     Case("role-in-capitals", "role-exists", roles_only, lambda name: role(name.upper())),
     Case("role-of-data", "role-exists", but(roles_only, DATA_ONLY), partial(role, aws_account=OTHER_AWS_ACCOUNT)),
     # Policies
-    Case("arn-misspelled", "policy-missing", with_arns(f"arn:aws:iam::{ACCOUNT}:policy/exsting-policy")),
-    Case("boundary-misspelled", "boundary-missing", partial(roles_only, **BOUNDARY)),
+    Case("arn-misspelled", "policy-missing", with_arns(MISSPELLED)),
+    Case("boundary-misspelled", "boundary-missing", partial(roles_only, permissionsBoundary=MISSPELLED)),
 )
 
 # Deployed one after the other: the attachment of a policy that failed ends the deployment of what is not under way.
@@ -203,10 +204,48 @@ CONFLICTS_OF_POLICIES = (
     Case(
         "policy-divided",
         "policy-exists",
-        lambda name: {**roles_only(name), "policy": {"name": name, "document": long_document(90)}},
+        lambda name: {**roles_only(name), "policy": {"name": name, "document": allowing(*LONG)}},
         lambda name: policy(f"{name}-2"),
     ),
 )
+
+
+class Advice(NamedTuple):
+    """Words of what `irsa check --live` says to do, and the binding of a name after that was done, by the whole text.
+
+    None where that is a command, which is the rest of the text.
+    """
+
+    words: str
+    followed: Callable[[str, str], Settings] | None = None
+
+
+def arn_in(fix: str) -> str:
+    return str(re.findall(r"arn:aws:iam::\d+:policy/[\w.-]+", fix)[0])
+
+
+# By the name of the case. Nothing here can follow a quota that AWS has to raise, credentials or "wait".
+ADVICE = {
+    "ns-unknown": Advice("create it: "),
+    "ns-to-create": Advice(
+        "set createNamespace: true", lambda name, _: annotated(name, namespace="ns-to-create", createNamespace=True)
+    ),
+    "sa-by-hand": Advice("set create: false", lambda name, _: annotated(name, create=False)),
+    "sa-to-annotate": Advice("create it: "),
+    "sa-to-create": Advice("set create: true", lambda name, _: annotated(name, create=True)),
+    "sa-annotated-by-kubectl": Advice("set takeOver: true", lambda name, _: existing(name, takeOver=True)),
+    "role-taken": Advice("write another name", lambda name, _: roles_only(f"{name}-not")),
+    "role-in-capitals": Advice(
+        "role.arn, if it stays another stack's",
+        lambda name, _: {**annotated(name), "role": {"arn": f"arn:aws:iam::{ACCOUNT}:role/{name.upper()}"}},
+    ),
+    "arn-misspelled": Advice("did you mean", lambda name, fix: with_arns(arn_in(fix))(name)),
+    "boundary-misspelled": Advice("did you mean", lambda name, fix: roles_only(name, permissionsBoundary=arn_in(fix))),
+    "policy-in-capitals": Advice(
+        "name its ARN in policyArns",
+        lambda name, _: with_arns(f"arn:aws:iam::{ACCOUNT}:policy/t/{name.upper()}")(name),
+    ),
+}
 
 LOOK_ALIKES = (
     Case("ns-retained", None, partial(annotated, namespace="ns-retained", createNamespace=True), namespace),
@@ -328,10 +367,11 @@ STACKS: dict[str, tuple[Settings, Settings, dict[str, str]]] = {
 
 
 class Outcome(NamedTuple):
-    """What `irsa check --live` finds, and what the engine refuses, by binding."""
+    """What `irsa check --live` finds, and what the engine refuses, by binding; both again after its advice was done."""
 
-    found: dict[str, set[str]]
+    found: dict[str, dict[str, str]]
     refused: dict[str, list[str]]
+    left: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -351,7 +391,7 @@ def outcome(cloud: Any, green: str, live: Live, tmp_path_factory: pytest.TempPat
             "bindings": {key: {"clusters": ["blue"], **binding} for key, binding in bindings.items()},
         }
 
-    all_of_them = Outcome({}, {})
+    all_of_them = Outcome({}, {}, {})
     for cases in ((*CONFLICTS, *LOOK_ALIKES), CONFLICTS_OF_POLICIES):
         before = {key: binding for case in cases for key, binding in case.before.items()}
         project = Project(cloud, tmp_path_factory.mktemp("conflicts") / "project", settings(before))
@@ -366,15 +406,41 @@ def outcome(cloud: Any, green: str, live: Live, tmp_path_factory: pytest.TempPat
         for together in [[case] for case in cases] if cases is CONFLICTS_OF_POLICIES else [cases]:
             project.set(settings({case.name: case.binding(case.name) for case in together}))
             all_of_them.refused.update(refused_by_binding(project, [case.name for case in together]))
+        follow_advice(project, cases, settings, all_of_them)
         project.clean_up()
     live.clusters["blue"].patch(Namespace, "ns-that-ends", {"metadata": {"finalizers": None}})
+    for name in ("no-such-namespace", "ns-to-create"):
+        live.clusters["blue"].delete(Namespace, name)
     return all_of_them
+
+
+def follow_advice(
+    project: Project, cases: Sequence[Case], settings: Callable[[Settings], Settings], outcome: Outcome
+) -> None:
+    """Do what was advised of these cases, which alone stay in the stack, and note what is found and refused then."""
+    after = {}
+    for case in cases:
+        if (advice := ADVICE.get(case.name)) and case.kind:
+            fix = outcome.found[case.name][case.kind]
+            after[case.name] = advice.followed(case.name, fix) if advice.followed else case.binding(case.name)
+            if advice.followed is None:
+                follow(project, fix.partition(advice.words)[2])
+    project.set(settings(after))
+    outcome.left.update(found_by_binding(project))
+    outcome.left.update(refused_by_binding(project, [*after]))
 
 
 @pytest.mark.parametrize("case", [*CONFLICTS, *CONFLICTS_OF_POLICIES, *LOOK_ALIKES], ids=lambda case: case.name)
 def test_the_engine_refuses_what_the_check_names(case: Case, outcome: Outcome) -> None:
     assert (case.name in outcome.refused) == (case.kind is not None), outcome.refused.get(case.name)
-    assert outcome.found.get(case.name, set()) == ({case.kind} if case.kind else set()), outcome.refused.get(case.name)
+    assert {*outcome.found.get(case.name, ())} == ({case.kind} if case.kind else set()), outcome.refused.get(case.name)
+
+
+@pytest.mark.parametrize("name", ADVICE)
+def test_what_the_check_advises_is_the_way(name: str, outcome: Outcome) -> None:
+    (fix,) = outcome.found[name].values()
+    assert ADVICE[name].words in fix
+    assert outcome.left.get(name) is None
 
 
 def test_failed_look_ups_are_those_of_the_check(deploy: Deploy, green: str) -> None:

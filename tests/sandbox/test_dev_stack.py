@@ -1,10 +1,8 @@
-"""The dev stack through the real engine: deployed, drifted, repaired, unchanged, destroyed.
+"""The dev stack through the real engine: deployed, unchanged, destroyed; test_broken_links.py has its drift.
 
 The tests of this file are one story and run in their order.
 """
 
-import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.sandbox.irsa_command import ROLE_ARN, not_good, report
+from tests.sandbox.irsa_command import ROLE_ARN
 from tests.sandbox.live import allowing, attached, policy_document, service_account, web_identity
 from tests.sandbox.project import ROOT, STACK, Project
 from tests.world import document
@@ -39,11 +37,6 @@ def stack(cloud: Any, before: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     project.clean_up()
 
 
-@pytest.fixture
-def iam(cloud: Any) -> Any:
-    return cloud.aws("iam")
-
-
 def assert_the_pages(iam: Any, cloud: Any) -> None:
     """Insist on the page's own documents, its policy and its annotation, in their places."""
     role, arn = iam.get_role(RoleName="my-role")["Role"], "arn:aws:iam::111122223333:policy/my-policy"
@@ -65,51 +58,9 @@ def assert_existing(cloud: Any, role: str | None) -> None:
     assert existing["metadata"]["annotations"].get(ROLE_ARN) == role
 
 
-OF_EXISTING = "arn:aws:iam::111122223333:role/existing-service-account-role"
-
-
 def test_what_is_deployed_is_the_pages(stack: Project, iam: Any, cloud: Any) -> None:
     assert_the_pages(iam, cloud)
-    assert_existing(cloud, OF_EXISTING)
-
-
-def test_drift_is_shown_and_repaired(stack: Project, iam: Any, cloud: Any) -> None:
-    """Protects eksctl#4371 and #4941: what was changed by hand, in AWS or Kubernetes, is seen and fixed.
-
-    A refresh takes it into the state, and hides none of it from verify.
-    """
-    iam.detach_role_policy(RoleName="my-role", PolicyArn="arn:aws:iam::111122223333:policy/my-policy")
-    wider = {**TRUST, "Statement": [{**TRUST["Statement"][0], "Condition": {}}]}
-    iam.update_assume_role_policy(RoleName="reports-role", PolicyDocument=json.dumps(wider))
-    assert cloud.kubectl("annotate", "sa", "my-service-account", f"{ROLE_ARN}-").returncode == 0
-    foreign = f"{ROLE_ARN}=arn:aws:iam::111122223333:role/foreign"
-    assert cloud.kubectl("annotate", "sa", "existing-service-account", "--overwrite", foreign).returncode == 0
-
-    shown = stack.pulumi("refresh", "--yes", "--skip-preview")
-    for seen in (
-        r"RolePolicyAttachment +role/my-role/my-policy +deleted",
-        r"iam:Role +role/reports-role +updated .*\[diff: .*assumeRolePolicy",
-        r"ServiceAccount +default/my-service-account@\S+ +updated .*\[diff: .*metadata",
-        r"ServiceAccountPatch +default/existing-service-account@\S+ +updated .*\[diff: .*metadata",
-    ):
-        assert re.search(seen, shown), shown
-    code, checks = report(stack, "verify")
-    found = {(check["binding"], check["check"]) for check in not_good(checks) if check["outcome"] == "finding"}
-    assert (code, found) == (
-        1,
-        {
-            ("my-service-account", "policies"),
-            ("my-service-account", "service account"),
-            ("reports", "trust"),
-            ("existing-service-account", "service account"),
-        },
-    )
-
-    # What another manager wrote on an existing account has to go before the stack may write there again.
-    assert cloud.kubectl("annotate", "sa", "existing-service-account", f"{ROLE_ARN}-").returncode == 0
-    assert stack.up() == {"create": 1, "update": 3}
-    assert_the_pages(iam, cloud)
-    assert_existing(cloud, OF_EXISTING)
+    assert_existing(cloud, "arn:aws:iam::111122223333:role/existing-service-account-role")
     assert stack.up("--refresh") == {}
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.sandbox.failing_api import failing_aws
-from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, report
+from tests.sandbox.irsa_command import ACCOUNT, checked, follow, irsa, report
 from tests.sandbox.live import allowing, policy_document, trust_of
 from tests.sandbox.project import STACK, Project, counts
 
@@ -135,8 +135,7 @@ def test_what_aws_created_and_did_not_describe_is_the_stacks_own(deploy: Deploy,
     assert {each["outputs"]["arn"] for each in half} == {None}
     iam = cloud.aws("iam")
     before = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider)["CreateDate"]
-    checked = irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json")
-    (file,) = json.loads(checked.stdout)["files"]
+    _, file = checked(project)
 
     assert file["errors"] == []
     assert file["warnings"][0]["rule"] == "failed-update"
@@ -189,9 +188,7 @@ def test_what_another_update_hides_is_told_after_it(deploy: Deploy, cloud: Any) 
 
 def test_each_verb_says_so_first(failed: Failed) -> None:
     names = failing(failed.project)
-    checked = irsa(failed.project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json")
-    (file,) = json.loads(checked.stdout)["files"]
-    first = file["warnings"][0]
+    first = checked(failed.project)[1]["warnings"][0]
     assert first["rule"] == "failed-update"
     assert any(name in first["found"] for name in names)
     assert "pulumi up --refresh" in first["fix"]

@@ -12,9 +12,9 @@ import pytest
 
 from sandbox.pod_identity_webhook import injected
 from tests.sandbox.admission import PODS, ApiServer, eventually
-from tests.sandbox.irsa_command import follow, irsa, not_good, report
+from tests.sandbox.irsa_command import checked, follow, irsa, not_good, report
 from tests.sandbox.project import STACK, Project
-from tests.sandbox.test_check_live import checked, rules
+from tests.sandbox.test_check_live import rules
 from tests.sandbox.test_verify import access, grant
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]

@@ -3,7 +3,6 @@
 The conflicts are the API server's: https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
 """
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from lightkube.resources.core_v1 import ServiceAccount
 
 from irsa.rules.names import snake
 from tests.sandbox.cloud import Cloud
-from tests.sandbox.irsa_command import PROVIDER, ROLE_ARN, irsa
+from tests.sandbox.irsa_command import PROVIDER, ROLE_ARN, checked, irsa
 from tests.sandbox.live import service_account
 from tests.sandbox.project import STACK, Program, Project
 
@@ -139,8 +138,8 @@ def of_file(annotations: dict[str, str], **settings: Any) -> dict[str, Any]:
 def test_a_service_account_stays_when_it_is_not_created_any_more(cloud: Cloud, deploy: Deploy, tmp_path: Path) -> None:
     """The attack: `create: false` annotated the service account, deleted it, and Pods had none."""
 
-    def checked(project: Project) -> list[str]:
-        (file,) = json.loads(irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json").stdout)["files"]
+    def rules() -> list[str]:
+        _, file = checked(project)
         return [each["rule"] for each in (*file["errors"], *file["warnings"])]
 
     in_python = {snake(key): value for key, value in SETTINGS.items()}
@@ -152,7 +151,7 @@ def test_a_service_account_stays_when_it_is_not_created_any_more(cloud: Cloud, d
     before = [service_account(cloud, name) for name in names]
     project.set(of_file(WRITTEN, create=False))
     program.write(text.format(more={"create": False}))
-    assert checked(project) == []
+    assert rules() == []
     assert "+" not in irsa(project, "diff", "--stack", STACK).stdout
     for stack in (project, program):
         assert stack.up() == {}
@@ -165,15 +164,15 @@ def test_a_service_account_stays_when_it_is_not_created_any_more(cloud: Cloud, d
 
     accounts = ServiceAccounts(cloud)
     project.set(of_file({"owner": "a", "new": "c"}, create=False))
-    assert checked(project) == []
+    assert rules() == []
     assert project.up() == {"update": 1}
     # What the creation wrote is not the patch's to remove, or to change without takeOver.
     assert accounts.annotations(OF_FILE[0]).items() >= {**WRITTEN, "new": "c"}.items()
     project.set(of_file({"owner": "d"}, create=False))
-    assert checked(project) == ["service-account-taken"]
+    assert rules() == ["service-account-taken"]
     assert 'conflict with "pulumi-kubernetes"' in project.refused("up", "--yes", "--skip-preview")
     project.set(of_file({"owner": "d"}, create=False, takeOver=True))
-    assert (checked(project), project.up()) == ([], {"update": 1})
+    assert (rules(), project.up()) == ([], {"update": 1})
     assert accounts.annotations(OF_FILE[0])["owner"] == "d"
     project.destroy()
     accounts.kubectl("delete", "serviceaccount", *names)

@@ -12,11 +12,11 @@ import pytest
 from sandbox.pod_identity_webhook import IRSA, POD_IDENTITY
 from tests.output_schemas import check_output
 from tests.sandbox.failing_api import failing_aws
-from tests.sandbox.irsa_command import irsa
+from tests.sandbox.irsa_command import checked, irsa
 from tests.sandbox.live import trust_of
 from tests.sandbox.pods import CLUSTER, Pods, annotation
 from tests.sandbox.project import STACK, Project
-from tests.sandbox.test_check_live import checked, rules
+from tests.sandbox.test_check_live import rules
 
 pytestmark = pytest.mark.sandbox
 

@@ -20,7 +20,6 @@ SECRETS = re.compile(r"eyJ[\w-]{10,}\.|ASIA[A-Z0-9]{16}|FQoGZXIvYXdz|IQoJb3JpZ2l
 
 
 BINDINGS: dict[str, Any] = {
-    "own": {"serviceAccount": {"name": "own"}, "audience": "vault", "policyArns": []},
     "secret": {"serviceAccount": {"name": "secret"}, "policyArns": []},
     "pods": {"serviceAccount": {"name": "pods"}, "identity": "podIdentity", "policyArns": []},
     "ways": {
@@ -43,15 +42,6 @@ def project(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
     cloud.kubectl("delete", "pods", "--all", "--force", "--grace-period=0")
     deployed.destroy()
     iam.remove_client_id_from_open_id_connect_provider(**vault)
-
-
-def test_an_own_audience_is_the_one_of_the_token(cloud: Any, project: Project) -> None:
-    code, checks = report(project, "prove", "own")
-    assert (code, not_good(checks)) == (0, [])
-    cloud.aws("iam").remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="vault")
-    code, checks = report(project, "verify", "own")
-    assert (code, [check["expected"] for check in not_good(checks)]) == (1, ["vault in its client ID list"])
-    cloud.aws("iam").add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="vault")
 
 
 def test_tokens_and_credentials_are_never_shown_or_kept(cloud: Any, project: Project) -> None:

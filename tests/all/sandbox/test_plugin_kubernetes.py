@@ -4,53 +4,46 @@ It is the stand-in, the official one, or with OFFICIAL=built the official one of
 the recordings is in official_differences.py.
 """
 
+import copy
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lightkube import Client
 from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.core_v1 import Namespace, ServiceAccount
+from lightkube.resources.core_v1 import ServiceAccount
 
-from sandbox.plugins_install import plugin_program
-from tests.all.sandbox.plugin_calls import Engine, started
+from tests.sandbox.live import service_account
+from tests.sandbox.project import Program
 
 pytestmark = pytest.mark.sandbox
 
 AUTONAMED = "pulumi.com/autonamed"
-PATCH = "core/v1:ServiceAccountPatch"
+PATCH = "kubernetes:core/v1:ServiceAccountPatch"
 RECORDED = Path(__file__).with_name("recorded") / "kubernetes-plugin-states.json"
-# What the recordings are in, and the service account that one of them patches.
-RECORDED_NAMESPACE, RECORDED_PATCH = "recorded-a", "existing"
-NAMESPACE = "plugin"
+# One after the other: the patch comes first in the recording, its namespace before the accounts.
+PROGRAM = """
+import json
+import pulumi
+
+made = []
+for type_, name, inputs in json.loads({!r}):
+    made.append(pulumi.CustomResource(type_, name, inputs, pulumi.ResourceOptions(depends_on=made[-1:])))
+"""
 
 
-@pytest.fixture(scope="module")
-def live(cloud: Any) -> Iterator[Client]:
-    """The cluster behind the plugin, as kubectl sees it, with a namespace of these tests."""
-    client: Client = cloud.kubernetes(NAMESPACE)
-    client.create(Namespace(metadata=ObjectMeta(name=NAMESPACE)))
-    yield client
-    # What no stack manages would be found by the tests that read the whole cluster, as `irsa adopt` does.
-    cloud.kubectl("delete", "namespace", NAMESPACE, RECORDED_NAMESPACE, "--ignore-not-found", "--timeout=60s")
-    cloud.kubectl("delete", "serviceaccount", RECORDED_PATCH, "-n", "default", "--ignore-not-found")
+def deployed(program: Program, resources: Iterable[tuple[str, str, Any]]) -> list[dict[str, Any]]:
+    """Deploy resources of these types, logical names and inputs, and return their states."""
+    program.write(PROGRAM.format(json.dumps([*resources])))
+    program.up()
+    return [each for each in program.state() if each["type"].startswith("kubernetes:")]
 
 
-@pytest.fixture(scope="module")
-def engine(cloud: Any, live: Client) -> Iterator[Engine]:
-    with started(plugin_program(cloud.sandbox, "kubernetes"), cloud.environment()) as stub:
-        yield Engine(stub, "kubernetes", {"kubeconfig": cloud.environment()["KUBECONFIG"], "namespace": NAMESPACE})
-
-
-def recorded_states() -> list[dict[str, Any]]:
-    # The sandbox's seed holds a namespace team-a already.
-    return list(json.loads(RECORDED.read_text().replace("team-a", RECORDED_NAMESPACE)))
-
-
-def without_chance(outputs: dict[str, Any], manager: str) -> dict[str, Any]:
+def without_chance(outputs: dict[str, Any]) -> dict[str, Any]:
+    manager = outputs["__fieldManager"]
+    assert re.fullmatch("pulumi-kubernetes-[0-9a-f]{8}", manager)
     text = json.dumps(outputs).replace(manager, "pulumi-kubernetes-<8 hex>")
     stable: dict[str, Any] = json.loads(re.sub(r"auto-[0-9a-f]{8}", "auto-<8 hex>", text))
     for key in ("uid", "resourceVersion", "creationTimestamp"):
@@ -63,26 +56,26 @@ def without_chance(outputs: dict[str, Any], manager: str) -> dict[str, Any]:
     return stable
 
 
-def test_states_are_those_of_the_official_plugin(engine: Engine, live: Client) -> None:
-    existing = ObjectMeta(
-        name=RECORDED_PATCH, namespace="default", labels={"owner": "helm"}, annotations={"keep": "me"}
-    )
-    Client.create(live, ServiceAccount(metadata=existing), field_manager="helm")
-    # The patch comes first in the recording, its namespace before the accounts.
-    for state in recorded_states():
-        inputs = json.loads(json.dumps(state["inputs"]))
+def test_states_are_those_of_the_official_plugin(program: Program, cloud: Any) -> None:
+    existing = ObjectMeta(name="existing", namespace="default", labels={"owner": "helm"}, annotations={"keep": "me"})
+    cloud.kubernetes().create(ServiceAccount(metadata=existing), field_manager="helm")
+    # The sandbox's seed holds a namespace team-a already.
+    recorded, resources = json.loads(RECORDED.read_text().replace("team-a", "recorded-a")), []
+    for number, state in enumerate(recorded):
+        inputs, is_named = copy.deepcopy(state["inputs"]), True
         if AUTONAMED in inputs["metadata"].get("annotations", {}):
+            is_named = False
             del inputs["metadata"]["name"], inputs["metadata"]["annotations"]
-        made = engine.create(state["type"].removeprefix("kubernetes:"), inputs, "auto")
-        assert re.sub("auto-[0-9a-f]{8}$", "auto", made.id) == re.sub("auto-[0-9a-f]{8}$", "auto", state["id"])
-        assert re.fullmatch("pulumi-kubernetes-[0-9a-f]{8}", made.outputs["__fieldManager"])
-        assert without_chance(made.outputs, made.outputs["__fieldManager"]) == without_chance(
-            state["outputs"], state["outputs"]["__fieldManager"]
-        )
+        resources.append((state["type"], f"r{number}" if is_named else "auto", inputs))
+
+    for made, state in zip(deployed(program, resources), recorded, strict=True):
+        assert re.sub("auto-[0-9a-f]{8}$", "auto", made["id"]) == re.sub("auto-[0-9a-f]{8}$", "auto", state["id"])
+        assert without_chance(made["outputs"]) == without_chance(state["outputs"])
 
 
-def test_a_patch_of_what_is_missing_creates_it_and_leaves_it_behind(engine: Engine, live: Client) -> None:
+def test_a_patch_of_what_is_missing_creates_it_and_leaves_it_behind(program: Program, cloud: Any) -> None:
     """The trap that the program has to step around: it looks for the service account first."""
-    metadata = {"name": "missing", "annotations": {"a": "b"}}
-    engine.delete(engine.create(PATCH, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}))
-    assert not (live.get(ServiceAccount, "missing").metadata or ObjectMeta()).annotations
+    metadata = {"name": "missing", "namespace": "default", "annotations": {"a": "b"}}
+    deployed(program, [(PATCH, "patch", {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})])
+    program.destroy()
+    assert not service_account(cloud, "missing")["metadata"].get("annotations")

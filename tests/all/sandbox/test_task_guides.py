@@ -141,7 +141,7 @@ def test_the_readme(follow: Follow, project: Path) -> None:
 
 
 def test_the_first_role(follow: Follow, origin: Path, cloud: Any) -> None:
-    follow("first-role", {**INSTALL, **LOGIN, **AWS_CLI}, origin.parent, IRSA=str(origin))
+    follow("first-role", {"export IRSA=": "", **INSTALL, **LOGIN, **AWS_CLI}, origin.parent, IRSA=str(origin))
 
     example = yaml.safe_load((TEMPLATE / "Pulumi.prod.yaml").read_text())["config"]
     (shown,) = [step.text for step in guide.steps("first-role") if step.file]
