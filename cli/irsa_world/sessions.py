@@ -57,7 +57,7 @@ class TrustPolicy(NamedTuple):
         """Return what STS is asked with the token that the webhook mounts."""
         provider = oidc_provider_arn(self.partition, self.aws_account.number, cluster.issuer)
         claim = subject_claim(service_account.subject)
-        return WebIdentityRequest(cluster.issuer, provider, claim, service_account.audience)
+        return WebIdentityRequest(provider, claim, service_account.audience)
 
 
 @dataclass(frozen=True, eq=False)

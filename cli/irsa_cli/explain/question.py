@@ -69,7 +69,7 @@ def _offline(options: argparse.Namespace) -> Explanation:
         raise UsageError("--trust needs ROLE, the ARN of the role that has this trust policy")
     claim = subject_claim(_subject(options.service_account))
     provider = provider_of_role(options.role, _check_issuer(options.issuer))
-    request = WebIdentityRequest(options.issuer, provider, claim, options.audience or DEFAULT_AUDIENCE)
+    request = WebIdentityRequest(provider, claim, options.audience or DEFAULT_AUDIENCE)
     return explained(options.role, text_of(options.trust.read_bytes, named(str(options.trust))), request)
 
 

@@ -151,7 +151,7 @@ class WebIdentityProof(Proof):
         """Return what the trust policy says to a token; None for an issuer that no IAM OIDC provider can be of."""
         with contextlib.suppress(Mistake):
             provider = provider_of_role(self.role_arn, issuer)
-            request = WebIdentityRequest(issuer, provider, subject_claim(subject), self.audience)
+            request = WebIdentityRequest(provider, subject_claim(subject), self.audience)
             return sessions.admits(self.role_arn, request).verdict
         return None
 

@@ -182,7 +182,7 @@ class Verification:
         """Check whether an existing role admits a service account of the binding."""
         arn, issuer = self._live().arn, self.clusters.of(service_account.provider).issuer
         subject = subject_claim(service_account.subject)
-        request = WebIdentityRequest(issuer, provider_of_role(arn, issuer), subject, self.binding.audience)
+        request = WebIdentityRequest(provider_of_role(arn, issuer), subject, self.binding.audience)
         return self._admits(request, asked)
 
     def _admits(self, request: WebIdentityRequest | PodIdentityRequest, asked: Check) -> Iterator[Check]:

@@ -61,7 +61,7 @@ class ProviderTrust:
 
     def evaluated(self, subject: str, audience: str, statements: Iterable[Statement] | None = None) -> Evaluation:
         """Return the evaluation of all statements, or some, for a token of a service account, `namespace:name`."""
-        request = WebIdentityRequest(f"https://{self.issuer}", self.provider_arn, subject_claim(subject), audience)
+        request = WebIdentityRequest(self.provider_arn, subject_claim(subject), audience)
         return evaluate_parsed(self.parsed[0], self.parsed[1] if statements is None else statements, request)
 
 
@@ -139,7 +139,7 @@ def trusts_of(
         except Mistake:
             # `cognito-identity.amazonaws.com` or a SAML provider: no token of a cluster comes through these.
             continue
-        request = WebIdentityRequest(f"https://{issuer}", arn, subject_claim("any:any"), "any")
+        request = WebIdentityRequest(arn, subject_claim("any:any"), "any")
         known = known_of(request, version == VERSION)
         found = {
             place: statements[place]

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.mistakes import Mistake, named
+from irsa.rules.mistakes import named
 from irsa.rules.trust import ACTION, POD_IDENTITY_PRINCIPAL, SESSION_TAGS, assume_role_actions
 
 _GUIDE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/"
@@ -43,33 +43,26 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class WebIdentityRequest:
-    """A token, and the IAM OIDC provider that STS finds for its issuer in the role's AWS account.
+    """A token, by the IAM OIDC provider that STS finds for its issuer in the role's AWS account.
 
     Attributes:
-        issuer: The token's `iss`.
+        issuer: The token's `iss`, with which the provider's ARN ends.
         provider_arn: The IAM OIDC provider of that issuer.
         subject: The token's `sub`, such as `system:serviceaccount:default:my-service-account`.
         audience: The token's `aud`.
         context: Further values of the request, by condition key; an empty tuple means that the key is absent.
     """
 
-    issuer: str
+    issuer: str = field(init=False)
     provider_arn: str
     subject: str
     audience: str
     context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse a provider of another issuer, for which STS would never read the trust policy.
-
-        Raises:
-            Mistake: The provider's ARN does not end with the issuer.
-        """
-        host_path = issuer_host_path(self.issuer)
-        if not self.provider_arn.rstrip("/").endswith(f":oidc-provider/{host_path}"):
-            found = f"the provider {self.provider_arn!r} is not for the issuer {self.issuer!r}"
-            allowed = f"an ARN that ends with :oidc-provider/{host_path}"
-            raise Mistake(found, allowed, "use the OIDC provider of the cluster's issuer")
+        """Read the issuer from the provider's ARN."""
+        host_path = issuer_host_path(self.provider_arn.partition(":oidc-provider/")[2])
+        object.__setattr__(self, "issuer", f"https://{host_path}")
 
     @property
     def principal(self) -> tuple[str, str]:

@@ -181,7 +181,7 @@ def grants(parsed: Parsed, provider_arn: str, client_ids: Collection[str] | None
     """
     version, statements = parsed
     issuer = issuer_of_provider(provider_arn)
-    request = WebIdentityRequest(f"https://{issuer}", provider_arn, subject_claim("any:any"), "any")
+    request = WebIdentityRequest(provider_arn, subject_claim("any:any"), "any")
     known = known_of(request, version == VERSION)
     claims = {f"{issuer}:{claim}".lower(): claim for claim in ("aud", "sub")}
     found: list[OfTokens] = []

@@ -86,7 +86,7 @@ def by_pair(document: dict[str, Any], client_ids: tuple[str, ...]) -> dict[str, 
     for namespace, name in ACCOUNTS:
         answers: dict[Decision, list[str]] = {}
         for audience in sorted(client_ids):
-            request = WebIdentityRequest(f"https://{ISSUER}", PROVIDER, f"{PREFIX}{namespace}:{name}", audience)
+            request = WebIdentityRequest(PROVIDER, f"{PREFIX}{namespace}:{name}", audience)
             answers.setdefault(evaluate_parsed(*parsed, request).decision, []).append(audience)
         for decision in (Decision.ALLOWED, Decision.CANNOT_TELL):
             if decision in answers:

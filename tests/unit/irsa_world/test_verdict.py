@@ -57,7 +57,7 @@ def is_known(sentence: str) -> bool:
 def test_the_provider_comes_first_and_each_sentence_is_one_of_the_list(
     statements: list[Any], client_ids: list[str] | None, subject: str, audience: str
 ) -> None:
-    request = WebIdentityRequest(f"https://{HOST_PATH}", PROVIDER, subject, audience)
+    request = WebIdentityRequest(PROVIDER, subject, audience)
     trust, listed = parse({"Statement": statements}), {} if client_ids is None else {PROVIDER: tuple(client_ids)}
     found = verdict.verdict(trust, AwsAccount("111122223333", (), listed, place=AwsPlace()), request)
 

@@ -61,7 +61,7 @@ GENERATED = st.fixed_dictionaries(
 @settings(max_examples=200)
 def test_neither_evaluator_contradicts_the_other(statements: list[dict[str, Any]]) -> None:
     policy = {"Version": "2012-10-17", "Statement": statements}
-    request = WebIdentityRequest(f"https://{ISSUER}", PROVIDER, WORKER, "sts.amazonaws.com")
+    request = WebIdentityRequest(PROVIDER, WORKER, "sts.amazonaws.com")
     product = evaluate(policy, request).decision
     with suppress(CannotDecideError):
         sandbox = Decision.ALLOWED if trusts(policy, PROVIDER, REQUEST) else Decision.DENIED

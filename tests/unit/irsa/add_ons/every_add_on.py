@@ -57,7 +57,7 @@ VALUES: Mapping[str, Sequence[str]] = {
     "interruption_queues": arns("sqs", "own", "other"),
     "workspaces": arns("aps", *(f"workspace/ws-{each}" for each in IDS)),
 }
-_NOBODY = WebIdentityRequest("https://nobody", "arn:aws:iam::000000000000:oidc-provider/nobody", "", "")
+_NOBODY = WebIdentityRequest("arn:aws:iam::000000000000:oidc-provider/nobody", "", "")
 
 
 def where(partition: str = "aws") -> Where:

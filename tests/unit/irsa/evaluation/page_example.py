@@ -8,7 +8,7 @@ OTHER_PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.ama
 AUD, SUB = f"{HOST_PATH}:aud", f"{HOST_PATH}:sub"
 SUBJECT = "system:serviceaccount:default:my-service-account"
 AUDIENCE = "sts.amazonaws.com"
-REQUEST = WebIdentityRequest(f"https://{HOST_PATH}", PROVIDER, SUBJECT, AUDIENCE)
+REQUEST = WebIdentityRequest(PROVIDER, SUBJECT, AUDIENCE)
 # The document that `aws iam get-role` shows on the page "Configure a Kubernetes service account to assume an IAM role".
 PAGE = {
     "Version": "2012-10-17",
@@ -38,7 +38,7 @@ def document(*statements: Any, version: str | None = "2012-10-17") -> dict[str, 
 
 def under(condition: Any, version: str | None = "2012-10-17", **context: tuple[str, ...]) -> Evaluation:
     request = WebIdentityRequest(
-        REQUEST.issuer, PROVIDER, SUBJECT, AUDIENCE, {name.replace("__", ":"): each for name, each in context.items()}
+        PROVIDER, SUBJECT, AUDIENCE, {name.replace("__", ":"): each for name, each in context.items()}
     )
     return evaluate(document(statement(Condition=condition), version=version), request)
 

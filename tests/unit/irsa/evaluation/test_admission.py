@@ -12,7 +12,7 @@ from irsa.evaluation.admission import Admission, admission
 from irsa.evaluation.document import parse
 from irsa.evaluation.grants import grants
 from irsa.ways import TrustParts, trust_document
-from tests.unit.irsa.evaluation.page_example import AUD, AUDIENCE, HOST_PATH, PROVIDER, SUB, document, statement
+from tests.unit.irsa.evaluation.page_example import AUD, AUDIENCE, PROVIDER, SUB, document, statement
 from tests.unit.irsa.evaluation.page_example import OTHER_PROVIDER as OTHER
 
 PREFIX = "system:serviceaccount:"
@@ -208,7 +208,7 @@ def test_a_deny_for_the_roles_own_account(principal: str) -> None:
     """The attack on trust in an answer: AWS does not say whether a web identity counts as the account's, we said no."""
     document = json.loads(trust_document(TrustParts([PROVIDER], ["team-a:app"])))
     document["Statement"].append(allow(Effect="Deny", Principal={"AWS": principal}))
-    request = WebIdentityRequest(f"https://{HOST_PATH}", PROVIDER, f"{PREFIX}team-a:app", AUDIENCE)
+    request = WebIdentityRequest(PROVIDER, f"{PREFIX}team-a:app", AUDIENCE)
 
     assert evaluate(document, request).decision is Decision.CANNOT_TELL
     document["Statement"][1]["Principal"] = {"AWS": principal.replace("111122223333", "444455556666")}

@@ -206,9 +206,8 @@ def answers(document: dict[str, Any], audiences: Sequence[str] = (*AUDIENCES, "s
 
 
 def answer(parsed: Parsed, arn: str, subject: str, audience: str) -> str:
-    issuer = f"https://{arn.partition(':oidc-provider/')[2]}"
     claim = f"system:serviceaccount:{subject}"
-    return evaluate_parsed(*parsed, WebIdentityRequest(issuer, arn, claim, audience)).decision
+    return evaluate_parsed(*parsed, WebIdentityRequest(arn, claim, audience)).decision
 
 
 @given(st.lists(statements(), min_size=1, max_size=4))

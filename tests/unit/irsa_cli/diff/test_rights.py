@@ -308,10 +308,7 @@ def test_each_service_account_is_told_as_iam_decides(
     found = diff_json(changed(before, after), state=state)
 
     def has(document: tuple[str, list[Statement]], issuer: str, name: str) -> bool:
-        requests = (
-            WebIdentityRequest(f"https://{issuer}", PROVIDERS[issuer], f"system:serviceaccount:{name}", each)
-            for each in audiences
-        )
+        requests = (WebIdentityRequest(PROVIDERS[issuer], f"system:serviceaccount:{name}", each) for each in audiences)
         return any(evaluate_parsed(*document, each).decision is Decision.ALLOWED for each in requests)
 
     old, new = parse(before), parse(after)

@@ -20,7 +20,7 @@ PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"
 ROLE, CLUSTER = "arn:aws:iam::111122223333:role/my-role", "arn:aws:eks:us-west-2:111122223333:cluster/blue"
 AUD, SUB = f"{HOST_PATH}:aud", f"{HOST_PATH}:sub"
 SUBJECT = "system:serviceaccount:team-a:app"
-REQUEST = WebIdentityRequest(ISSUER, PROVIDER, SUBJECT, "sts.amazonaws.com")
+REQUEST = WebIdentityRequest(PROVIDER, SUBJECT, "sts.amazonaws.com")
 MAY_NOT = f"team-a/app may not assume {ROLE}:"
 
 
