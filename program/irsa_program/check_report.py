@@ -5,7 +5,7 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
     reports = []
     for file in files:
         try:
-            reports.append(report_of(file, live=arguments.live))
+            reports.append(report_of(file, arguments.live, () if file in named_ones else of_teams))
         except OSError as error:
             # The other files are reported all the same.
             reports.append(FileReport(str(file), 0, [], could_not_read=error.strerror or type(error).__name__))
@@ -188,12 +188,13 @@ def placed(mistakes: Iterable[LocatedMistake], file: StackFile) -> list[LocatedM
     return located(in_files, file)
 
 
-def report_of(path: Path, live: bool = False) -> FileReport:
+def report_of(path: Path, live: bool = False, of_teams: Collection[Path] = ()) -> FileReport:
     """Return the report of one stack file.
 
     Args:
         path: The stack file.
         live: Whether AWS, the clusters and the stack's state are asked what `pulumi up` would refuse.
+        of_teams: Files of teams of which its stack must read one to be asked about; nothing for any stack.
 
     Raises:
         OSError: It cannot be read.
@@ -201,12 +202,12 @@ def report_of(path: Path, live: bool = False) -> FileReport:
     # What is read lives until it is reported: to look for garbage takes a third of the time.
     gc.disable()
     try:
-        return _report_of(StackFile(path), live)
+        return _report_of(StackFile(path), live, of_teams)
     finally:
         gc.enable()
 
 
-def _report_of(file: StackFile, live: bool) -> FileReport:
+def _report_of(file: StackFile, live: bool, of_teams: Collection[Path]) -> FileReport:
     project = project_settings(file.folder)
     if unexamined := _of_the_whole(file, project):
         return FileReport(file.name, 0, unexamined, not_checked=["all else in this file"])
@@ -217,6 +218,8 @@ def _report_of(file: StackFile, live: bool) -> FileReport:
     known_region = region if isinstance(region, str) else None
     allowed = providers.get("aws:allowedAccountIds")
     examination = examine({**project.settings, **file.settings}, file.folder, known_region, allowed=allowed)
+    team_files = frozenset((file.folder / each).resolve() for each in examination.settings.of_teams.of_files)
+    live = live and (not of_teams or not team_files.isdisjoint(of_teams))
     of_values = placed([*wrong, *examination.mistakes], file)
     mistakes = [*file.mistakes, *project.mistakes, *of_values]
     warnings, has_looked = [each for each in examination.warnings if not fails(each)], True
@@ -249,7 +252,7 @@ def _report_of(file: StackFile, live: bool) -> FileReport:
         [(placed([warning], file)[0], reason) for warning, reason in examination.silenced],
         not_checked,
         has_looked=has_looked,
-        team_files=frozenset((file.folder / each).resolve() for each in examination.settings.of_teams.of_files),
+        team_files=team_files,
     )
 
 

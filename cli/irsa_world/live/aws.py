@@ -85,7 +85,7 @@ class AwsAccountClients:
             )
         found = self.of_provider(reference)
         if found.number != arn.account_id:
-            text = f"these AWS credentials are of AWS account {found.number}, not of that of {named(str(arn))}"
+            text = f"these AWS credentials are of AWS account {found.number}, and {named(str(arn))} is in another one"
             raise CouldNotLookError(text)
         return found
 

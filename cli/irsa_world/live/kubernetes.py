@@ -139,7 +139,7 @@ class ClusterClient:
     def issuer(self) -> str:
         """The issuer of the cluster's tokens, as it publishes it."""
         found = self._answers.answer("issuer", lambda: self._ask(f"get {DISCOVERY}", DISCOVERY))
-        if found is None:
+        if not (found and found.get("issuer")):
             raise CouldNotLookError(f"get {DISCOVERY}: the cluster publishes no issuer")
         return str(found["issuer"])
 
@@ -176,8 +176,10 @@ class ClusterClient:
         with as_could_not_look(question):
             answer = self._connection.answer("POST" if body else "GET", path, params=parameters, json=body)
             if answer.is_success:
-                read: Object = answer.json()
-                return read
+                read = answer.json()
+                if isinstance(read, dict):
+                    return read
+                raise CouldNotLookError(f"{question}: an answer that is not of Kubernetes (a proxy, or the server)")
             said = _said(answer)
             if answer.status_code == HTTPStatus.NOT_FOUND and path.startswith(GROUPS) and not said["name"]:
                 raise NoSuchKindError(f"{question}: {said['message']}")

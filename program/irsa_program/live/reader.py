@@ -11,7 +11,6 @@ from typing import Any
 from irsa import types
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.commands import UNKNOWN_CLUSTER
 from irsa.rules.mistakes import Place, named, path_of
 from irsa_config.stack import Stack
 from irsa_program.guards import PlannedGuard
@@ -152,7 +151,8 @@ class CloudReader:
         inputs, place = self._inputs(key), self._place(key)
         if inputs is None:
             return None
-        context, missing = inputs.get("context"), access.kubeconfig_mistake(place, inputs, self._to_write(key))
+        write = self._to_write(key)
+        missing = access.kubeconfig_mistake(place, inputs, write)
         try:
             if missing is None:
                 return ClusterClient(inputs)
@@ -162,10 +162,9 @@ class CloudReader:
             self.unanswered = True
             return None
         except CouldNotLookError as error:
-            name = "context" if context else "kubeconfig"
-            place = access.kubernetes_setting(place, name) if inputs.get(name) else place
-            rule, write = live_rules.CONTEXT_MISSING, self._to_write(key)
-            missing = kubernetes_mistake(error, place, context or "", UNKNOWN_CLUSTER, rule, write=write)
+            place = access.kubernetes_setting(place, "kubeconfig") if inputs.get("kubeconfig") else place
+            fix = f"correct it, or write it again: {write}"
+            missing = finding(live_rules.CONTEXT_MISSING, place, str(error), "a kubeconfig that can be read", fix)
         self.failures.append(missing)
         return None
 

@@ -19,6 +19,7 @@ from irsa_config.models import BindingKeys
 from irsa_config.team_files import MOST_FILES
 from irsa_program.check_report import FileReport, as_json, messages, report_of, run
 from irsa_program.examine import examine
+from irsa_program.live.look import LiveReport
 from irsa_program.lookups.values import unanswered
 from irsa_program.plan import plan
 from irsa_world.exits import CouldNotLookError
@@ -520,6 +521,19 @@ def test_a_team_file_is_checked_with_the_stack_files_above_it_that_read_it(
     assert {Path(each["file"]).name for each in report["errors"]} == {"api.irsa.yaml"}
     with pytest.raises(CouldNotLookError, match=r"no stack file of a Pulumi\.yaml above reads web\.irsa\.yaml"):
         run(argparse.Namespace(files=[Path(other.name)], live=False, json=False))
+
+    # Nothing live is asked of a stack that does not read it.
+    asked = list[str]()
+
+    def look(_: Any, stack: str, *__: Any) -> LiveReport:
+        asked.append(stack)
+        return LiveReport([], [], [], True)
+
+    monkeypatch.setattr("irsa_program.live.look.look", look)
+    (repository / "teams" / "orders" / "api.irsa.yaml").unlink()
+    write(repository, "payments", {"payments-api": {**API, "policyArns": [f"{POLICY}payments-read"]}})
+    assert run(argparse.Namespace(files=[Path("api.irsa.yaml")], live=True, json=True)) == 0
+    assert (asked, len(json.loads(capsys.readouterr().out)["files"])) == (["prod"], 1)
 
     # A stack file that cannot be read may be the one that reads it: what is wrong with that comes first.
     (repository / "Pulumi.dev.yaml").write_text("config: {irsa:teams: {")

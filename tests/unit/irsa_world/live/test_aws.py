@@ -79,7 +79,7 @@ def test_an_aws_account_without_credentials_is_not_read(iam: Any) -> None:
         is aws_accounts.of_resource(parse_iam_arn(here, "role"), "urn::id")
         is aws_accounts.only()
     )
-    with pytest.raises(CouldNotLookError, match=f"are of AWS account 123456789012, not of that of {elsewhere}"):
+    with pytest.raises(CouldNotLookError, match=f"are of AWS account 123456789012, and {elsewhere} is in another"):
         aws_accounts.of_resource(parse_iam_arn(elsewhere, "role"), "urn::id")
 
 

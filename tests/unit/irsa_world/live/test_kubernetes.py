@@ -94,6 +94,15 @@ def test_refused_missing_and_unknown_are_told_apart(
         ask(cluster)
 
 
+@pytest.mark.parametrize("body", [{}, [], "signed out"])
+def test_json_of_another_server_is_no_answer(monkeypatch: pytest.MonkeyPatch, body: Any) -> None:
+    with (
+        serving(monkeypatch, lambda *_: (200, body)) as api,
+        pytest.raises(CouldNotLookError, match=r"publishes no issuer|is not of Kubernetes"),
+    ):
+        api.cluster.issuer  # noqa: B018 (a property)
+
+
 def test_a_silent_server_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("irsa_world.live.connection.TIMEOUT", 0.2)
     with socket.socket() as silent:

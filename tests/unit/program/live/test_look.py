@@ -297,6 +297,16 @@ def test_a_stack_that_nothing_is_asked_of(
     assert reason in report.not_checked[0]
 
 
+def test_a_kubeconfig_that_cannot_be_read(iam: Any, kubernetes: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "kubeconfig").write_text("clusters: [")
+    (mistake,) = looked({"bindings": {"app": APP}}).mistakes
+
+    assert mistake.rule == "context-missing"
+    assert "not YAML" in mistake.mistake.found
+    # When the cluster answers, nothing is better.
+    assert mistake.mistake.fix.startswith("correct it, or write it again: aws eks update-kubeconfig")
+
+
 def test_a_cluster_whose_kubeconfig_is_a_secret(iam: Any, kubernetes: Cluster) -> None:
     report = looked({"bindings": {"app": APP}}, {"kubernetes:kubeconfig": SECRET})
 
