@@ -51,7 +51,8 @@ def adopt(sessions: Sessions, choice: Choice, ways: Ways, declared: Declared, aw
     dollar = "dollar"
     while variables.get(dollar, "$") != "$":
         dollar += "_"
-    task = Task(sessions, live, ways, declared, clusters, dollar)
+    policies = {each.arn: each for each in live.policies}
+    task = Task(sessions, live, ways, declared, clusters, policies, dollar)
     candidates = [*_candidates(task)]
     without_effect = [*choice.without_effect(candidates)]
     if without_effect:
@@ -59,13 +60,14 @@ def adopt(sessions: Sessions, choice: Choice, ways: Ways, declared: Declared, aw
             f"nothing that was found is chosen by {listed(without_effect)}: see `irsa inventory` for what there is"
         )
     bindings: dict[str, Mapping[str, Any]] = {}
-    items: list[Item] = []
+    items, used = list[Item](), {*declared.bindings}
     for candidate in filter(choice.has, candidates):
         for each in _adopted(task, candidate, choice):
             if isinstance(each, Item):
                 items.append(each)
             else:
-                key = unique_key(each.names, {*bindings, *declared.bindings})
+                key = unique_key(each.names, used)
+                used.add(key)
                 bindings[key] = each.settings
                 items += [item._replace(key=key) for item in each.items]
     uses_dollar = reference(dollar) in json.dumps(bindings) and dollar not in variables
@@ -91,7 +93,7 @@ def _candidates(task: Task) -> Iterator[Candidate]:
         users.setdefault(one.association.role_arn, {})[service_account] = one
     trusting = {each.policy.role.arn for each in sessions.trusts if each.provider_arn in task.clusters.providers}
     for arn in sorted({*users, *(trusting & roles.keys())}):
-        yield Candidate(arn, roles[arn].tags if arn in roles else None, users.get(arn, {}))
+        yield Candidate(arn, roles.get(arn), users.get(arn, {}))
 
 
 def _adopted(task: Task, candidate: Candidate, choice: Choice) -> Iterator[Binding | Item]:
@@ -111,7 +113,7 @@ def _adopted(task: Task, candidate: Candidate, choice: Choice) -> Iterator[Bindi
             ready.append(found)
     admitted = {each: associated for each, associated in those.items() if not refused[each]}
     with_role: Sequence[TakenServiceAccount] = ()
-    if role := next((each for each in task.aws_account.roles if each.arn == arn), None):
+    if role := candidate.role:
         has_right = choice.has(candidate._replace(service_accounts=admitted))
         owners = task.stacks_of(arn) or owners_of_role(role, those)
         taken = attempt(f"role {named(arn)}", owners, partial(take_role, task, role, owners, has_right=has_right))

@@ -9,7 +9,7 @@ from irsa.evaluation.patterns import matches
 from irsa.rules.arns import Arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.adopt.owners import Owner
-from irsa_world.model import ServiceAccount
+from irsa_world.model import Role, ServiceAccount
 from irsa_world.sessions import Associated
 
 
@@ -74,10 +74,10 @@ class Adoption:
 
 
 class Candidate(NamedTuple):
-    """A role that may be chosen: its tags, None if not known, and its service accounts with their associations."""
+    """A role that may be chosen, None where it was not read, and its service accounts with their associations."""
 
     role_arn: str
-    tags: Mapping[str, str] | None
+    role: Role | None
     service_accounts: Mapping[ServiceAccount, Associated | None]
 
 
@@ -96,7 +96,7 @@ class Choice:
 
     def has(self, candidate: Candidate) -> bool:
         """Return whether a role is chosen, with some of its service accounts or by itself."""
-        arn, tags = candidate.role_arn, candidate.tags or {}
+        arn, tags = candidate.role_arn, candidate.role.tags if candidate.role else {}
         if self.roles and not (_matches_one(self.roles, arn) or _matches_one(self.roles, Arn.name_in(arn))):
             return False
         if self.tags and not any(tags.get(key) == value for key, value in self.tags):

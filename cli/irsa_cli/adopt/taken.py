@@ -81,7 +81,7 @@ def take_role(task: Task, role: Role, owners: Sequence[Owner], *, has_right: boo
 def _read_trust(task: Task, role: Role) -> ReadTrust:
     """Return a trust policy read back; raise where the stack could not reach a cluster, or there is no provider."""
     clusters = task.clusters
-    pods = [each.association.request for each in task.sessions.associated if each.association.role_arn == role.arn]
+    pods = [each.request for each in task.sessions.world.associations.get(role.arn, ())]
     trust = read_trust(role.trust, clusters.providers, pods)
     for name in clusters.of_trust(trust.settings):
         clusters.key(name)
@@ -126,12 +126,11 @@ def _permissions(task: Task, role: Role) -> tuple[dict[str, Any], list[str]]:
 def _policy_to_take(task: Task, role: Role, notes: list[str]) -> tuple[str, dict[str, Any]]:
     """Return the policy that a binding takes over; a binding has one at most, and others stay where they are."""
     # AWS's own are not among these.
-    for policy in sorted(task.aws_account.policies, key=lambda each: each.arn):
-        if policy.arn in role.attached_policies:
-            try:
-                return policy.arn, _policy(task, policy, role)
-            except Mistake as reason:
-                notes.append(f"policy {named(policy.arn)} stays in policyArns: {reason.found}")
+    for policy in filter(None, map(task.policies.get, sorted(role.attached_policies))):
+        try:
+            return policy.arn, _policy(task, policy, role)
+        except Mistake as reason:
+            notes.append(f"policy {named(policy.arn)} stays in policyArns: {reason.found}")
     return "", {}
 
 

@@ -16,7 +16,7 @@ from irsa.rules.variables import literal
 from irsa_cli.adopt.items import Fate, Item, Left, Present
 from irsa_cli.adopt.owners import Owner
 from irsa_cli.adopt.trust import Settings
-from irsa_world.model import AwsAccount, Cluster, PolicySettings, World
+from irsa_world.model import AwsAccount, Cluster, ManagedPolicy, PolicySettings, World
 from irsa_world.sessions import Sessions
 
 Taken = TypeVar("Taken")
@@ -219,7 +219,7 @@ class Ways(NamedTuple):
 
 
 class Task(NamedTuple):
-    """One adoption: what was found, the AWS account of the stack, and what its file declares.
+    """One adoption: what was found, the AWS account of the stack with its policies by ARN, and what its file declares.
 
     No variable of the file is replaced in what is added but `dollar`, which is a `$`.
     """
@@ -229,6 +229,7 @@ class Task(NamedTuple):
     ways: Ways
     declared: Declared
     clusters: Clusters
+    policies: Mapping[str, ManagedPolicy]
     dollar: str = "dollar"
 
     def literal(self, value: Any) -> Any:

@@ -7,6 +7,8 @@ which eksctl writes too; session tags are those of https://docs.aws.amazon.com/e
 import itertools
 import json
 import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -376,6 +378,37 @@ def test_keys_are_unique_and_legal(tmp_path: Path) -> None:
 
     assert declared.keys() >= {"a-b-c", "a-b-c-blue", "with-sign"}
     assert len([each for each in declared.values() if "serviceAccount" in each]) == len(places)
+
+
+class Counted(tuple[Any, ...]):
+    """A tuple that counts how often it is walked."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        Counted.walks += 1
+        return super().__iter__()
+
+
+def test_what_was_found_is_not_walked_again_for_each_role() -> None:
+    """The attack: an AWS account at its quota of 5,000 roles, of which each was looked for among all others."""
+    walks = []
+    for number in (2, 20):
+        names = [f"app-{each}" for each in range(number)]
+        discovery = found(
+            [service_account(each) for each in names],
+            [role(each, narrowed(each), attached_policies=(f"{POLICY}-{each}",)) for each in names],
+            policies=[ManagedPolicy(f"{POLICY}-{each}", policy_document(permission()), 1) for each in names],
+            associations=[association(each, role_arn(each)) for each in names],
+        )
+        (live,) = discovery.aws_accounts
+        associations = {arn: Counted(those or ()) for arn, those in live.associations.items()}
+        live = replace(live, roles=Counted(live.roles), policies=Counted(live.policies), associations=associations)
+        Counted.walks = 0
+        assert len(adopted(replace(discovery, aws_accounts=(live,)), **taking({"of": "policy"})).bindings) == number
+        walks.append(Counted.walks)
+
+    assert walks[0] == walks[1]
 
 
 # --- Policies --------------------------------------------------------------------------------------------------------
