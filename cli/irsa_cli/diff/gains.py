@@ -73,10 +73,17 @@ def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
 def _includes_all(statement: PermissionStatement, action: str, resource: str) -> bool:
     """Return whether a statement applies to all that two patterns match, whatever a request is like."""
     return (
-        not (statement.conditions or statement.actions.negated or statement.resources.negated)
-        and any(covers(each.lower(), action) for each in statement.actions.certain)
-        and any(covers(each, resource) for each in statement.resources.certain)
+        not statement.conditions
+        and _has_all(statement.actions, action, str.lower)
+        and _has_all(statement.resources, resource, str)
     )
+
+
+def _has_all(names: Names, pattern: str, read: Callable[[str], str]) -> bool:
+    """Return whether names include all that a pattern matches, as far as their spelling tells."""
+    if names.negated:
+        return not any(overlap(read(each), pattern) for each in names.every)
+    return any(covers(read(each), pattern) for each in names.certain)
 
 
 def _is_given(permissions: Permissions, action: str, resource: str) -> bool:
@@ -160,14 +167,13 @@ def _are_implied(conditions: Sequence[Compared], alternatives: Iterable[Sequence
 
 
 def _includes(wider: Names, names: Names, place: int, read: Callable[[str], str]) -> bool:
-    """Return whether names include all that one pattern of others matches; opposites, and variables, are as written."""
-    if wider.negated or names.negated:
+    """Return whether names include all that one pattern of others matches, or all others; variables are as written."""
+    if names.negated:
         every = [(e.negated, {*zip(map(read, e.every), e.with_variables, strict=True)}) for e in (wider, names)]
-        return every[0] == every[1]
+        return every[0] == every[1] or _has_all(wider, "*", read)
     pattern, variables = read(names.every[place]), names.with_variables[place]
-    return (bool(variables) and variables in wider.with_variables) or any(
-        covers(read(e), pattern) for e in wider.certain
-    )
+    is_written = bool(variables) and not wider.negated and variables in wider.with_variables
+    return is_written or _has_all(wider, pattern, read)
 
 
 def _sample(pattern: str) -> str:

@@ -123,7 +123,8 @@ def permission_rows(
     letting_in = _letting_in(*both) if changed else {}
     for arn, (old, new) in changed.items():
         row = functools.partial(Row, role=role_name(arn), role_arn=known_arn(arn))
-        others = sorted(letting_in.get(arn, set()) | letting_in.get("*", set()))
+        # That a role may assume itself gives nobody anything.
+        others = sorted((letting_in.get(arn, set()) | letting_in.get("*", set())) - {arn})
         sides = [(side.known, side.boundary_document) for side in (old, new)]
         # The roles of one add-on often say the same.
         said = repr((sides, others))

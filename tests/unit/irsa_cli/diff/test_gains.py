@@ -272,6 +272,21 @@ def test_a_harmless_change_gains_nothing(seed: int) -> None:
         assert name == "narrowed" or gains(after, before) == (), (name, changed, statements)
 
 
+@pytest.mark.parametrize(
+    ("wide", "narrow"),
+    [
+        ({"NotAction": "s3:Get*", "Resource": "*"}, {"Action": "s3:PutObject", "Resource": "*"}),
+        ({"Action": "s3:*", "NotResource": "arn:aws:s3:::a/*"}, {"Action": "s3:*", "Resource": "arn:aws:s3:::b/*"}),
+        ({"Action": "*", "Resource": "*"}, {"NotAction": "iam:*", "NotResource": OBJECTS}),
+    ],
+)
+def test_what_is_within_an_opposite_is_no_gain(wide: Any, narrow: Any) -> None:
+    sides = [gives([document({"Effect": "Allow", **each})]) for each in (wide, narrow)]
+
+    assert gains(*sides) == ()
+    assert gains(*sides[::-1])
+
+
 # --- documents that are hard to compare -------------------------------------------------------------------------------
 
 OBJECT = ["arn:${Partition}:s3:::${BucketName}/${ObjectName}"]
