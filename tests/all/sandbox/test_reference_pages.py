@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.sandbox.guide import commands_of
 from tests.sandbox.irsa_command import aws_iam
 from tests.sandbox.project import ROOT, STACK, Program, Project, empty_state
 
@@ -23,10 +24,6 @@ PAGES = ROOT / "docs" / "reference"
 
 def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", (PAGES / f"{page}.md").read_text(), re.DOTALL | re.MULTILINE)
-
-
-def commands(page: str) -> list[str]:
-    return [line.removeprefix("$ ") for line in blocks(page, "console")[0].splitlines()]
 
 
 @pytest.fixture
@@ -40,7 +37,7 @@ def project(deploy: Callable[..., Project]) -> Project:
 
 def test_the_outputs_are_those_of_the_page(project: Project, tmp_path: Path) -> None:
     (expected,) = map(json.loads, blocks("outputs", "json"))
-    first, second = commands("outputs")
+    first, second, *_ = commands_of("../reference/outputs")
 
     assert project.outputs() == expected
     assert (
@@ -63,7 +60,7 @@ def test_the_outputs_are_those_of_the_page(project: Project, tmp_path: Path) -> 
 def test_the_permissions_can_be_granted(cloud: Any) -> None:
     created = {}
     try:
-        for command in commands("permissions"):
+        for command in commands_of("../reference/permissions"):
             words = shlex.split(command)
             if words[:2] == ["aws", "iam"]:
                 read = [(ROOT / w.removeprefix("file://")).read_text() if w.startswith("file://") else w for w in words]

@@ -19,12 +19,13 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Pod
 
 from tests.sandbox.cloud import Cloud
-from tests.sandbox.irsa_command import ISSUER, PROVIDER
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER
 from tests.sandbox.sessions import pod_token, tokens
+from tests.world import PODS, document
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(120)]
 
-ACCOUNT, OTHER_ACCOUNT = "111122223333", "444455556666"
+OTHER_ACCOUNT = "444455556666"
 CLUSTER_ARN = f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/my-cluster"
 AUDIENCE = "pods.eks.amazonaws.com"
 ROLE, TARGET = "refusals", "refusals-target"
@@ -33,12 +34,11 @@ EXTERNAL_ID = f"us-west-2/{ACCOUNT}/my-cluster/team-b/worker"
 SUBJECT = "system:serviceaccount:team-b:worker"
 WEB = {"Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
 EXACT = {"StringEquals": {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": SUBJECT}}
-PODS = {"Principal": {"Service": AUDIENCE}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
 TAGS = {"eks-cluster-arn": CLUSTER_ARN, "kubernetes-namespace": "team-b", "kubernetes-service-account": "worker"}
 
 
 def policy(**statement: Any) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
+    return json.dumps(document({"Effect": "Allow", **statement}))
 
 
 @pytest.fixture
@@ -173,8 +173,8 @@ def test_the_target_role(cloud: Cloud, association: Association, role: Any) -> N
     assert answer["credentials"]["expiration"].timestamp() - time.time() <= 3600
 
     def admitted(**statement: Any) -> bool:
-        document = policy(**{"Principal": root, "Action": PODS["Action"], **statement})
-        other.update_assume_role_policy(RoleName=TARGET, PolicyDocument=document)
+        trust = policy(**{"Principal": root, "Action": PODS["Action"], **statement})
+        other.update_assume_role_policy(RoleName=TARGET, PolicyDocument=trust)
         try:
             return bool(association.assume())
         except cloud.aws("eks-auth").exceptions.AccessDeniedException:

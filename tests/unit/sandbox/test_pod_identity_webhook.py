@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.pod_identity_webhook import injected
+from tests.world import OF_AGENT
 
 EKS, ROLE = "eks.amazonaws.com", "arn:aws:iam::111122223333:role/s3-reader"
 ANNOTATED = {f"{EKS}/role-arn": ROLE}
@@ -18,12 +19,6 @@ REGIONAL, REGION = (
     {"AWS_DEFAULT_REGION": "us-west-2", "AWS_REGION": "us-west-2"},
 )
 OF_IRSA = {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": TOKEN}
-OF_PODS = {
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": (
-        "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"
-    ),
-}
 SETTINGS = {f"{EKS}/audience": "vault", f"{EKS}/token-expiration": "10000", f"{EKS}/sts-regional-endpoints": "false"}
 SOONER, OWN = {f"{EKS}/token-expiration": "7200"}, {"AWS_ROLE_ARN": "other", "AWS_REGION": "eu-west-1"}
 IRSA_TOKEN = {"aws-iam-token": ("sts.amazonaws.com", 86400)}
@@ -47,18 +42,18 @@ CASES: list[tuple[Any, bool, Any, Any, Any, Any]] = [
     ({f"{EKS}/role-arn": ""}, False, {}, {}, {}, {}),
     (ANNOTATED, False, {}, {}, REGIONAL | REGION | OF_IRSA, IRSA_TOKEN),
     # An association wins: aws/amazon-eks-pod-identity-webhook#189.
-    ({}, True, {}, {}, REGIONAL | REGION | OF_PODS, POD_TOKEN),
-    (ANNOTATED, True, {}, {}, REGIONAL | REGION | OF_PODS, POD_TOKEN),
+    ({}, True, {}, {}, REGIONAL | REGION | OF_AGENT, POD_TOKEN),
+    (ANNOTATED, True, {}, {}, REGIONAL | REGION | OF_AGENT, POD_TOKEN),
     # What a container has wins: one of a pair keeps the other away, and the other way is added.
     (ANNOTATED, False, {}, OWN, OWN | REGIONAL, IRSA_TOKEN),
-    (ANNOTATED, True, {}, OWN, OWN | REGIONAL | OF_PODS, POD_TOKEN),
+    (ANNOTATED, True, {}, OWN, OWN | REGIONAL | OF_AGENT, POD_TOKEN),
     (ANNOTATED | SETTINGS, False, {}, {}, REGION | OF_IRSA, {"aws-iam-token": ("vault", 10000)}),
     (
         ANNOTATED | SETTINGS,
         True,
         SOONER,
         {},
-        REGION | OF_PODS,
+        REGION | OF_AGENT,
         {"eks-pod-identity-token": ("pods.eks.amazonaws.com", 7200)},
     ),
 ]
@@ -80,6 +75,6 @@ def test_what_a_pod_gets(case: tuple[Any, bool, Any, Any, Any, Any]) -> None:
     found = {name: source["serviceAccountToken"] for name, source in sources.items()}
     assert {name: (each["audience"], each["expirationSeconds"]) for name, each in found.items()} == tokens
     files = {f"{each['mountPath']}/{found[each['name']]['path']}" for each in app.get("volumeMounts", [])}
-    assert files == {{"aws-iam-token": TOKEN}.get(name, [*OF_PODS.values()][1]) for name in tokens}
+    assert files == {{"aws-iam-token": TOKEN}.get(name, [*OF_AGENT.values()][1]) for name in tokens}
     enabled = changed["metadata"].get("labels", {}).get(f"{EKS}/pod-identity")
     assert enabled == ("enabled" if associated else None)
