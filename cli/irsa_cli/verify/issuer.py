@@ -6,6 +6,7 @@ https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-accou
 
 import json
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -46,6 +47,8 @@ ROTATION = (
 MOST_KEYS = 100
 # What a public key is, without what is said about it: https://datatracker.ietf.org/doc/html/rfc7638#section-3.2
 OF_KEY = ("kty", "crv", "n", "e", "x", "y")
+# Those that are numbers, and what may stand before them: https://datatracker.ietf.org/doc/html/rfc7518#section-6
+NUMBERS = {"n": b"\0", "e": b"\0", "x": b"", "y": b""}
 Jwk = Mapping[str, Any]
 
 
@@ -155,15 +158,14 @@ def _fault(key: Jwk, published: Sequence[Jwk], token: str | Unknown) -> str:
     found = same[0]
     if any(each != found for each in same):
         return f"shares its kid with {len(same) - 1} others that are published"
+    if _material(key) not in ({}, _material(found)):
+        return "is published as another key of this kid"
     if found.get("use") not in (None, "sig"):
         return f"is published with the use {_shown(found['use'])}"
     if "key_ops" in found:
         return "is published with key_ops"
-    if isinstance(token, str):
-        is_verified = _is_verified(token, _material(found))
-        return "" if is_verified else f"does not verify a new token by {', '.join(ALGORITHMS)}"
-    is_same = _material(key) in ({}, _material(found))
-    return "" if is_same else "is published as another key of this kid"
+    is_wrong = isinstance(token, str) and not _is_verified(token, _material(found))
+    return f"does not verify a new token by {', '.join(ALGORITHMS)}" if is_wrong else ""
 
 
 def _signed_by(token: str) -> tuple[Any, Any]:
@@ -191,7 +193,16 @@ def _keys_of(document: Any) -> list[Jwk]:
 
 
 def _material(key: Jwk) -> dict[str, Any]:
-    return {name: key[name] for name in OF_KEY if name in key}
+    return {name: _plain(name, key[name]) for name in OF_KEY if name in key}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return a value, of a number without padding and leading zeros: with these, it is the same one."""
+    if name in NUMBERS and isinstance(value, str) and re.fullmatch("[A-Za-z0-9_-]+=*", value):
+        with suppress(ValueError):
+            number = urlsafe_b64decode(value.rstrip("=") + "==").lstrip(NUMBERS[name])
+            return urlsafe_b64encode(number).decode().rstrip("=")
+    return value
 
 
 def _shown(value: Any) -> str:
