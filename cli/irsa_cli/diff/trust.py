@@ -61,8 +61,9 @@ class Side(NamedTuple):
     def said_to_others(self, issuers: Mapping[str, str]) -> dict[tuple[str, frozenset[str]], Statement]:
         """Return the statements that are not for service accounts, or not for them alone.
 
-        By their text, and the client IDs of the OIDC providers of no cluster that they name. One for EKS Pod Identity
-        that names no service account is for whoever may create an association.
+        By their text, and the client IDs of the OIDC providers of no cluster that they name; of all providers,
+        where they allow everybody. One for EKS Pod Identity that names no service account is for whoever may create an
+        association.
         """
         found = {}
         for said, each in zip(self.said, self.parsed[1], strict=True):
@@ -72,7 +73,9 @@ class Side(NamedTuple):
             if not {("Federated", arn) for arn in issuers} >= principals or any(
                 _is_for_others(each, issuers[arn]) for arn in arns
             ):
-                ids = frozenset(f"{arn} {one}" for arn in arns for one in self.client_ids.get(arn, ()))
+                is_for_all = each.effect == "Allow" and principals & ANYBODY
+                providers = self.client_ids if is_for_all else arns
+                ids = frozenset(f"{arn} {one}" for arn in providers for one in self.client_ids.get(arn, ()))
                 # A policy variable is one in the newer version alone.
                 version = self.parsed[0] if "${" in said else ""
                 found[f"{version}{said}", ids] = each

@@ -188,6 +188,7 @@ TAGGED = with_inputs(HIDDEN, tags={"team": "payments"})
 BY_HAND = {**THERE, "outputs": {**THERE["outputs"], "assumeRolePolicy": json.dumps(trust("team-a:*"))}}
 STS = oidc_provider("sts.amazonaws.com")
 OTHERS_STS = oidc_provider("sts.amazonaws.com", issuer=OTHER_ISSUER)
+OF_GITHUB = oidc_provider("sts.amazonaws.com", issuer="token.actions.githubusercontent.com")
 LISTS_OTHER = oidc_provider("other")
 LISTS_BOTH = oidc_provider("other", "sts.amazonaws.com")
 NEVER = when(
@@ -226,6 +227,8 @@ NEVER = when(
         ([update(STS, oidc_provider(UNKNOWN))], [THERE, STS], CANNOT_TELL),
         # No trust policy changes, and a client ID is the namespace of whom a variable lets in.
         ([step("update", oidc_provider("a"), oidc_provider("a", "b"))], [role(VARIABLE)], CANNOT_TELL),
+        # Who signs in at a new provider of no cluster, by a statement for everybody.
+        ([create(OF_GITHUB)], [role(anybody())], OTHERS),
         # `*` where no cluster was read, though the stack itself has an OIDC provider of one.
         ([changed(ONE, both(ONE, anybody()))], [OTHERS_STS], CANNOT_TELL | gain("*/*") | OTHERS),
     ],
