@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.irsa_command import checked
+from tests.sandbox.conflicts import roles_only
+from tests.sandbox.irsa_command import PROVIDER, checked, follow
 from tests.sandbox.live import allowing, create_role
 from tests.sandbox.pods import CLUSTER
 from tests.sandbox.project import STACK, Project
@@ -82,3 +83,12 @@ def test_an_association_that_exists(deploy: Callable[..., Project], cloud: Any) 
     project.set(using_pods(podIdentity={"importIds": {"cluster": found}}))
     assert checked(project)[0] == 0
     eks.delete_pod_identity_association(clusterName=CLUSTER, associationId=found)
+
+
+def test_an_audience_that_the_provider_lacks(deploy: Callable[..., Project], iam: Any) -> None:
+    project = deploy({"bindings": {"app": {**roles_only("lacking"), "audience": "advice"}}})
+    (error,) = checked(project)[1]["errors"]
+    assert error["rule"] == "audience-missing"
+    follow(project, error["fix"].partition("add it: ")[2])
+    assert checked(project)[0] == 0
+    iam.remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="advice")
