@@ -45,7 +45,7 @@ def at_random(draw: random.Random) -> list[dict[str, Any]]:
 
 def admitted(trust: Parsed) -> set[str]:
     requests = [
-        (each, WebIdentityRequest(f"https://{ISSUER}", PROVIDER, subject_claim(each), audience))
+        (each, WebIdentityRequest(PROVIDER, subject_claim(each), audience))
         for each in SUBJECTS
         for audience in AUDIENCES
     ]
