@@ -39,7 +39,7 @@ _admission = functools.lru_cache(maxsize=1024)(admission)
 
 
 @rule()
-def missing_condition(of: wide_subjects.Trust) -> Warnings:
+def missing_condition(of: wide_subjects.JudgedTrust) -> Warnings:
     """A trust policy does not ask for an audience."""
     for provider_arn in sorted({each.provider_arn for each in of.admission.admitted}):
         trusted = admitted_by(parse({"Version": VERSION, "Statement": of.statements}), provider_arn, ["any-audience"])
@@ -70,7 +70,7 @@ _RULES = (
     wide_permissions.administrator_access,
 )
 RULES: Mapping[str, LintRule] = {
-    "wide-trust": OF_ROLES["wide-trust"]._replace(judges=wide_subjects.Trust),
+    "wide-trust": OF_ROLES["wide-trust"]._replace(judges=wide_subjects.JudgedTrust),
     **{each.warnings.__name__.replace("_", "-"): each for each in _RULES},
 }
 
@@ -108,12 +108,12 @@ def _given(values: Sequence[tuple[Place, Any]]) -> Iterator[tuple[Sequence[Place
         if isinstance(content, Unread):
             yield [place], content
         elif isinstance(content, str):
-            yield [place], managed_policies.ManagedPolicy(content)
+            yield [place], managed_policies.AwsManagedPolicy(content)
         elif place in documents:
             yield from (([(*place, *inner)], each) for inner, each in statements(content, content))
         elif place[0] == TRUST and isinstance(content, dict):
             admitted = Admission() if unknown else _admission(minified(content), (), (), "")
-            yield [place], wide_subjects.Trust(items_of(content["Statement"]), admitted)
+            yield [place], wide_subjects.JudgedTrust(items_of(content["Statement"]), admitted)
 
 
 def document(value: object, key: str) -> Any:

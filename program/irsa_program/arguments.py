@@ -51,7 +51,7 @@ def _cluster_name(binding: Binding, stack: Stack) -> "str | Unknown | Mistake":
     return Mistake(found, "the name of the EKS cluster", fix)
 
 
-class DeclaredBinding(NamedTuple):
+class BindingArguments(NamedTuple):
     """What a binding declares."""
 
     keys: ServiceAccountRoleKeys
@@ -62,7 +62,7 @@ class DeclaredBinding(NamedTuple):
     """The values that may have variables, as they are written, each with its place."""
 
 
-def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> DeclaredBinding:
+def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> BindingArguments:
     """Return what a binding declares, with values for its variables and clusters."""
     arguments, found, with_variables = read_binding(binding, variables_of(binding, stack, lookups))
     role = arguments.get("role")
@@ -81,7 +81,7 @@ def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> DeclaredBin
         found += _partition_of_role(declared.role.arn, lookups)
     else:
         found += [(place_of(at), each) for at, each in _clusters_elsewhere(declared, binding, lookups)]
-    return DeclaredBinding(declared, found, with_variables)
+    return BindingArguments(declared, found, with_variables)
 
 
 def _with_clusters(

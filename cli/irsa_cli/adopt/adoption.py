@@ -13,7 +13,7 @@ from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import listed, named, visible
 from irsa_cli.adopt.bindings import adopt
 from irsa_cli.adopt.items import Adoption, Choice, Fate
-from irsa_cli.adopt.stack_file import StackFile
+from irsa_cli.adopt.stack_file import AdoptedFile
 from irsa_cli.adopt.task import ONLY_CLUSTER, Declared, Ways
 from irsa_cli.discovery import Discovery, discover, inputs_of
 from irsa_cli.options import NEW_STACK_FILE, STREAM
@@ -143,7 +143,7 @@ def run(options: argparse.Namespace) -> int:
     """
     choice = _choice(options)
     dry_run = options.output == Path(STREAM)
-    file = StackFile(NEW_STACK_FILE if dry_run else options.output)
+    file = AdoptedFile(NEW_STACK_FILE if dry_run else options.output)
     credentials = inputs_of(options)
     discovery = discover(
         options.context, options.cluster, options.stack, credentials, policies=(OWN,) if options.policies else ()
@@ -191,7 +191,7 @@ def _current_account(discovery: Discovery, credentials: Inputs) -> AwsAccountCli
     return live
 
 
-def _declared(file: StackFile, live: AwsAccountClient, stacks: Mapping[str, str]) -> Declared:
+def _declared(file: AdoptedFile, live: AwsAccountClient, stacks: Mapping[str, str]) -> Declared:
     """Return what the stack file and the states declare; the issuer of a cluster that it only names is looked up."""
     clusters = {str(key): each for key, each in mapping_of(file.settings.get("clusters")).items()}
     if "cluster" in file.settings:
@@ -206,7 +206,7 @@ def _declared(file: StackFile, live: AwsAccountClient, stacks: Mapping[str, str]
     return Declared({"defaults": of_project, **file.settings}, issuers, deployed, others)
 
 
-def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAccountClient) -> str:
+def _issuer(key: str, cluster: Mapping[str, Any], file: AdoptedFile, live: AwsAccountClient) -> str:
     where = f"cluster {named(key)} of {named(str(file.path))}"
     if isinstance(cluster.get("oidcIssuer"), str):
         return str(cluster["oidcIssuer"])

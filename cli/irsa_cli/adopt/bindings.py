@@ -11,7 +11,7 @@ from irsa.rules.mistakes import listed, named
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.variables import reference
 from irsa.ways import IRSA, POD_IDENTITY, SHORT, TRUSTED, USED
-from irsa_cli.adopt.items import Adoption, Binding, Candidate, Choice, Fate, Item
+from irsa_cli.adopt.items import AdoptedBinding, Adoption, Candidate, Choice, Fate, Item
 from irsa_cli.adopt.owners import owners_of_role
 from irsa_cli.adopt.taken import (
     TakenRole,
@@ -96,7 +96,7 @@ def _candidates(task: Task) -> Iterator[Candidate]:
         yield Candidate(arn, roles.get(arn), users.get(arn, {}))
 
 
-def _adopted(task: Task, candidate: Candidate, choice: Choice) -> Iterator[Binding | Item]:
+def _adopted(task: Task, candidate: Candidate, choice: Choice) -> Iterator[AdoptedBinding | Item]:
     """Yield the bindings of a role and of those of its service accounts that are chosen, and what is left of them."""
     arn, ready = candidate.role_arn, list[TakenServiceAccount]()
     those = candidate.service_accounts
@@ -183,7 +183,7 @@ def _of_service_account(ready: Sequence[TakenServiceAccount], settings: Settings
     return {"serviceAccount": first.settings, **_identity(first, settings), **pods}
 
 
-def _of_role(task: Task, taken: TakenRole, ready: Sequence[TakenServiceAccount]) -> Binding:
+def _of_role(task: Task, taken: TakenRole, ready: Sequence[TakenServiceAccount]) -> AdoptedBinding:
     """Return the binding of a role, with its service account or by itself."""
     trusted, trust = taken.trust.settings, taken.settings["trust"]
     about = Item(
@@ -210,7 +210,7 @@ def _of_role(task: Task, taken: TakenRole, ready: Sequence[TakenServiceAccount])
     return _binding(task, names, settings, [about, *(each.item() for each in ready)])
 
 
-def _annotating(task: Task, arn: str, each: TakenServiceAccount) -> Binding:
+def _annotating(task: Task, arn: str, each: TakenServiceAccount) -> AdoptedBinding:
     """Return the binding of a service account whose role exists, or is in another binding."""
     settings = {
         **_of_service_account([each], None),
@@ -224,10 +224,10 @@ def _annotating(task: Task, arn: str, each: TakenServiceAccount) -> Binding:
     return _binding(task, names, settings, [each.item(f"{how} with {named(arn)}")])
 
 
-def _binding(task: Task, names: Sequence[str], settings: Mapping[str, Any], items: Sequence[Item]) -> Binding:
+def _binding(task: Task, names: Sequence[str], settings: Mapping[str, Any], items: Sequence[Item]) -> AdoptedBinding:
     said = task.said({name: each for name, each in settings.items() if each}, _USUAL)
     # What was there before the stack outlives a mistake in it.
-    return Binding(names, {**said, "protect": True}, items)
+    return AdoptedBinding(names, {**said, "protect": True}, items)
 
 
 def _key_of(found: ServiceAccount) -> str:

@@ -9,7 +9,7 @@ import yaml
 from irsa.rules import commands
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import listed, named
-from irsa_cli.adopt.stack_file import StackFile
+from irsa_cli.adopt.stack_file import AdoptedFile
 from irsa_cli.whole_file import write
 from irsa_config.nodes import end_of
 from irsa_world.exits import GOOD, CouldNotLookError
@@ -24,7 +24,7 @@ def finish(path: Path) -> int:
     Raises:
         CouldNotLookError: It is not there, or cannot be changed.
     """
-    file = StackFile(path)
+    file = AdoptedFile(path)
     if not file.exists:
         raise CouldNotLookError(f"cannot read {named(str(path))}: there is no such file")
     text, names = without_imports(file)
@@ -38,7 +38,7 @@ def finish(path: Path) -> int:
     return GOOD
 
 
-def without_imports(file: StackFile) -> tuple[str, list[str]]:
+def without_imports(file: AdoptedFile) -> tuple[str, list[str]]:
     """Return the text of the file without imports, and the bindings that had one.
 
     Raises:

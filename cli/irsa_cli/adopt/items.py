@@ -52,7 +52,7 @@ class Item(NamedTuple):
     owners: Sequence[Owner] = ()
 
 
-class Binding(NamedTuple):
+class AdoptedBinding(NamedTuple):
     """A new binding: names for its key, the best first, and what is in it."""
 
     names: Sequence[str]

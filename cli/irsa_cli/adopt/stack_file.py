@@ -47,7 +47,7 @@ def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _string)
 
 
-class StackFile:
+class AdoptedFile:
     """A stack file, which need not exist yet.
 
     Attributes:

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Sequence
 
 from irsa.evaluation.lint import actions
-from irsa.evaluation.lint.managed_policies import ManagedPolicy
+from irsa.evaluation.lint.managed_policies import AwsManagedPolicy
 from irsa.evaluation.lint.rule import Policies
 from irsa.evaluation.lint.wide_permissions import POWER_OF_POLICY, gives_any
 from irsa.evaluation.patterns import matches, overlap
@@ -55,7 +55,7 @@ def _in_every_region(arn: str) -> str:
 
 def is_dangerous_policy(arn: str) -> bool:
     """Return whether a managed policy that was not read is dangerous, by its name."""
-    return Arn.name_in(arn) in POWER_OF_POLICY or bool(ManagedPolicy(arn).written)
+    return Arn.name_in(arn) in POWER_OF_POLICY or bool(AwsManagedPolicy(arn).written)
 
 
 @functools.cache

@@ -110,7 +110,7 @@ def _is_for_others(statement: Statement, issuer: str) -> bool:
     return False
 
 
-class Compared(NamedTuple):
+class ComparedTrust(NamedTuple):
     """A role that changes.
 
     Attributes:
@@ -163,7 +163,7 @@ def _trusts_any(statements: Iterable[Statement], provider_arns: Collection[str])
     return any(("Federated", arn) in principals or principals & ANYBODY for arn in provider_arns)
 
 
-def compared_roles(before: Sessions, after: Sessions) -> dict[str, Compared]:
+def compared_roles(before: Sessions, after: Sessions) -> dict[str, ComparedTrust]:
     """Return the roles that change, by their ARNs, sorted."""
     both = before, after
     client_ids = [client_ids_of(each.world) for each in both]
@@ -173,7 +173,7 @@ def compared_roles(before: Sessions, after: Sessions) -> dict[str, Compared]:
         unlisted = itertools.starmap(_unlisted, _of(arn, both, client_ids))
         problem = next(filter(None, (*(each.problems.get(arn) for each in both), *unlisted)), "")
         issuers, sides = ({}, []) if problem else _sides(arn, both, client_ids)
-        found[arn] = Compared(roles, problem, issuers, sides)
+        found[arn] = ComparedTrust(roles, problem, issuers, sides)
     return found
 
 

@@ -17,7 +17,7 @@ from irsa.rules.mistakes import named
 from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.diff.powers import NOT_KNOWN, Power
 from irsa_cli.diff.rows import CANNOT_TELL, CERTAIN, DANGEROUS, Danger, Row, some
-from irsa_cli.diff.trust import Compared, own_roles
+from irsa_cli.diff.trust import ComparedTrust, own_roles
 from irsa_world.issuers import eks_region
 from irsa_world.model import UNNAMED, known_arn, role_name
 from irsa_world.sessions import ORDER, Sessions
@@ -58,7 +58,7 @@ class _Cell(NamedTuple):
     then: str = ""
 
 
-class _Change(NamedTuple):
+class _SessionChange(NamedTuple):
     """Who gains or loses a role."""
 
     cell: _Cell
@@ -67,7 +67,7 @@ class _Change(NamedTuple):
     but: Sequence[str] = ()
 
 
-def session_rows(both: tuple[Sessions, Sessions], compared: Mapping[str, Compared], about: About) -> Iterator[Row]:
+def session_rows(both: tuple[Sessions, Sessions], compared: Mapping[str, ComparedTrust], about: About) -> Iterator[Row]:
     """Yield who gains and who loses the right to assume a role of the stack, or one of which it has associations.
 
     Compared are the roles whose trust changes, by their ARNs.
@@ -93,13 +93,13 @@ def session_rows(both: tuple[Sessions, Sessions], compared: Mapping[str, Compare
             yield row("session", "changes", f"who may assume {about.text(arn)}", CANNOT_TELL, reasons, danger)
 
 
-def _by_tokens(compared: Compared) -> tuple[list[_Change], bool]:
+def _by_tokens(compared: ComparedTrust) -> tuple[list[_SessionChange], bool]:
     """Return what changes for the tokens of each OIDC provider, and whether that cannot be told of all of them."""
-    found: list[_Change] = []
+    found: list[_SessionChange] = []
     is_open = False
     for arn, issuer in compared.issuers.items():
         those, undecided = changes(*(each.grants(arn) for each in compared.sides))
-        found += [_Change(_Cell(of.subject, IRSA.key, issuer), of.change, of.certain, of.but) for of in those]
+        found += [_SessionChange(_Cell(of.subject, IRSA.key, issuer), of.change, of.certain, of.but) for of in those]
         is_open |= undecided
     return found, is_open
 
@@ -121,15 +121,15 @@ def _by_pods(arn: str, both: Sequence[Sessions]) -> tuple[dict[_Cell, bool | Non
     return found
 
 
-def _changed(pods: Sequence[Mapping[_Cell, bool | None]]) -> Iterator[_Change]:
+def _changed(pods: Sequence[Mapping[_Cell, bool | None]]) -> Iterator[_SessionChange]:
     before, after = pods
     for cell in dict.fromkeys((*before, *after)):
         had, has = before.get(cell, False), after.get(cell, False)
         if had != has and all(cell.subject.split(":")):
-            yield _Change(cell, GAINS if has or had is False else LOSES, None not in (had, has))
+            yield _SessionChange(cell, GAINS if has or had is False else LOSES, None not in (had, has))
 
 
-def _moves(of: _Change, pods: Sequence[Mapping[_Cell, bool | None]], compared: Compared | None) -> bool:
+def _moves(of: _SessionChange, pods: Sequence[Mapping[_Cell, bool | None]], compared: ComparedTrust | None) -> bool:
     """Return whether who gains or loses a role has it by the other way at the other time, perhaps in one cluster."""
     cell, at = of.cell, int(of.change == LOSES)
     if not of.certain or cell.then:
@@ -150,7 +150,7 @@ def _may_be_one(cluster: str, issuer: str) -> bool:
     return bool(region) and known in ([], [region])
 
 
-def _session(row: Callable[..., Row], arn: str, of: _Change, change: str, about: About) -> Row:
+def _session(row: Callable[..., Row], arn: str, of: _SessionChange, change: str, about: About) -> Row:
     cell, is_move = of.cell, change == CHANGES_WAY
     who, but_not = cell.subject.replace(":", "/", 1), tuple(each.replace(":", "/", 1) for each in of.but)
     words = ["every service account" if cell.subject == EVERYBODY else named(who)]
@@ -182,7 +182,7 @@ def _danger(power: Power) -> tuple[Danger, Sequence[str]]:
     return DANGEROUS if power else "may be dangerous", [f"({power or NOT_KNOWN})"]
 
 
-def _principals(row: Callable[..., Row], compared: Compared, arn: str, about: About) -> Iterator[Row]:
+def _principals(row: Callable[..., Row], compared: ComparedTrust, arn: str, about: About) -> Iterator[Row]:
     """Yield that a role trusts others than service accounts otherwise than before, and whom it newly trusts."""
     old, new = (each.said_to_others(compared.issuers) for each in compared.sides)
     if old.keys() == new.keys():
@@ -209,7 +209,7 @@ def _is_outside(principal: tuple[str, str], aws_accounts: Set[str]) -> bool:
     return kind != "Service" and (kind != "AWS" or number not in aws_accounts)
 
 
-def _undecided(compared: Compared, is_open: bool) -> Iterator[str]:
+def _undecided(compared: ComparedTrust, is_open: bool) -> Iterator[str]:
     """Yield why others may gain or lose the right than those who are told."""
     old, new = compared.sides
     if is_open and (old.versioned, old.audiences) != (new.versioned, new.audiences):

@@ -23,7 +23,7 @@ from irsa_cli.diff.powers import powers_of
 from irsa_cli.diff.questions import GROUPS, not_compared, resource_rows
 from irsa_cli.diff.render import lines_of, markdown, no_command
 from irsa_cli.diff.rows import CANNOT_TELL, Diff, Row, exit_code, in_order, roles_named, some, stopping
-from irsa_cli.diff.trust import Compared, compared_roles
+from irsa_cli.diff.trust import ComparedTrust, compared_roles
 from irsa_cli.diff.who import About, session_rows
 from irsa_cli.options import STREAM
 from irsa_cli.progress import under_way
@@ -148,7 +148,7 @@ def _of_worlds(
     yield from policies_of_no_role(*both)
 
 
-def _places(compared: Iterable[Compared], both: Iterable[Sessions], clusters: dict[str, str]) -> dict[str, str]:
+def _places(compared: Iterable[ComparedTrust], both: Iterable[Sessions], clusters: dict[str, str]) -> dict[str, str]:
     """Return what clusters are called, by issuer or ARN; nothing where there is only one."""
     issuers = {issuer for each in compared for issuer in each.issuers.values()}
     arns = {each.cluster_arn for one in both for those in one.world.associations.values() for each in those}

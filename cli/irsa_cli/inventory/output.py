@@ -10,7 +10,7 @@ NEVER, PARTLY, USED, TOO_YOUNG = "never used", "partly used", "used", "too young
 
 
 @dataclass(frozen=True)
-class Admission:
+class RoleAdmission:
     """Service accounts of one cluster that have the same answer from a role. Those that it refuses have no object.
 
     Attributes:
@@ -127,7 +127,7 @@ class Inventory:
     aws_accounts: Mapping[str, int]
     service_accounts: Mapping[str, Mapping[str, str]]
     roles: Mapping[str, str]
-    admissions: Sequence[Admission]
+    admissions: Sequence[RoleAdmission]
     findings: Sequence[Finding]
     not_checked: Sequence[str]
     chains: Sequence[Chain] = ()

@@ -16,7 +16,7 @@ from irsa_cli.inventory.findings import KINDS, findings
 from irsa_cli.inventory.findings.kinds import Facts
 from irsa_cli.inventory.findings.untidy import last_used_text
 from irsa_cli.inventory.last_use import last_use, last_use_section
-from irsa_cli.inventory.output import Admission, Chain, Inventory
+from irsa_cli.inventory.output import RoleAdmission, Chain, Inventory
 from irsa_cli.inventory.table import sections_of, summary
 from irsa_cli.progress import under_way
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
@@ -89,9 +89,9 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     return replace(of_names, roles=roles, findings=findings, chains=further)
 
 
-def _by_tokens(facts: Sessions) -> Iterator[Admission]:
+def _by_tokens(facts: Sessions) -> Iterator[RoleAdmission]:
     for group in facts.groups:
-        yield Admission(
+        yield RoleAdmission(
             group.role_arn,
             group.cluster.name,
             group.decision,
@@ -101,7 +101,7 @@ def _by_tokens(facts: Sessions) -> Iterator[Admission]:
         )
 
 
-def _by_association(facts: Sessions) -> Iterator[Admission]:
+def _by_association(facts: Sessions) -> Iterator[RoleAdmission]:
     """Yield who gets a role by an association."""
     for each in facts.associated:
         verdict = each.deciding.verdict
@@ -109,7 +109,7 @@ def _by_association(facts: Sessions) -> Iterator[Admission]:
         if each.service_account and each.role_arn in facts.roles and verdict.decision is not Decision.DENIED:
             reason = f"by an association of EKS Pod Identity: {verdict.details or verdict.found}"
             names = [str(each.association)]
-            yield Admission(each.role_arn, each.cluster.name, verdict.decision, (), reason, names)
+            yield RoleAdmission(each.role_arn, each.cluster.name, verdict.decision, (), reason, names)
 
 
 def _chains(sessions: Sessions) -> list[Chain]:

@@ -84,14 +84,14 @@ def _evaluated(request: RoleRequest, version: str, statement: Statement) -> Stat
     return evaluate_statements(version, [statement], request)[0]
 
 
-class Answer(NamedTuple):
+class ChainAnswer(NamedTuple):
     """Whether a role may assume another one; None where that cannot be decided; and why."""
 
     outcome: bool | None
     reason: str
 
 
-def assumes(request: RoleRequest, policies: RolePolicies, other_arn: str, trust: Parsed) -> Answer:
+def assumes(request: RoleRequest, policies: RolePolicies, other_arn: str, trust: Parsed) -> ChainAnswer:
     """Return whether a role may assume another one, by what its own policies say and the other's trust policy."""
     (action,), (version, statements) = request.actions, trust
     evaluated = [
@@ -101,20 +101,22 @@ def assumes(request: RoleRequest, policies: RolePolicies, other_arn: str, trust:
     ]
     denying, allowing = ([each for each in evaluated if each.effect == effect] for effect in ("Deny", "Allow"))
     if not allowing or any(each.matched for each in denying):
-        return Answer(False, "")
+        return ChainAnswer(False, "")
 
-    def answer(those: Sequence[StatementEvaluation], given: bool | None, reason: str) -> Answer:
+    def answer(those: Sequence[StatementEvaluation], given: bool | None, reason: str) -> ChainAnswer:
         certain = [each for each in those if each.matched]
         undecided = next(iter(denying if certain else those), None)
         if given is False:
             place = those[0].index + 1
-            return Answer(False, BUT_NOT.format(place=place, role=named(request.arn)) if certain else "")
+            return ChainAnswer(False, BUT_NOT.format(place=place, role=named(request.arn)) if certain else "")
         outcome = all_of([None if undecided else True, given])
         if undecided:
             why = " ".join(each.explanation for each in undecided.deciding).removesuffix(".")
-            return Answer(outcome, MAY.format(place=undecided.index + 1, effect=undecided.effect.lower(), why=why))
+            return ChainAnswer(outcome, MAY.format(place=undecided.index + 1, effect=undecided.effect.lower(), why=why))
         place = certain[0].index + 1
-        return Answer(outcome, (POLICIES if given is None else reason).format(place=place, role=named(request.arn)))
+        return ChainAnswer(
+            outcome, (POLICIES if given is None else reason).format(place=place, role=named(request.arn))
+        )
 
     found = [answer(allowing, policies.give(other_arn, action), OF_BOTH)]
     if other_arn.split(":")[4] == request.aws_account:
@@ -167,7 +169,7 @@ class Trusting:
         return {arn: parsed for arn, parsed in those if arn != role_arn}
 
 
-def answers(role_arn: str, policies: RolePolicies, trusts: Trusts) -> Iterator[tuple[str, Answer]]:
+def answers(role_arn: str, policies: RolePolicies, trusts: Trusts) -> Iterator[tuple[str, ChainAnswer]]:
     """Yield the roles that a role may assume, or perhaps, each with the answer."""
     request = RoleRequest(role_arn)
     for other, parsed in trusts.items():

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from irsa.evaluation.admission import Admission
 from irsa.evaluation.document import parse
 from irsa.evaluation.lint import wide_permissions, wide_subjects
-from irsa.evaluation.lint.managed_policies import ManagedPolicy
+from irsa.evaluation.lint.managed_policies import AwsManagedPolicy
 from irsa.evaluation.lint.rule import LintRule, Policies, Warnings, rule, rules_of
 from irsa.keys.binding import ServiceAccountRoleKeys
 from irsa.role.role_trust import STATEMENTS, RoleTrust
@@ -35,7 +35,7 @@ class JudgedRole(NamedTuple):
 
     documents: Mapping[Place, dict[str, Any]]
     policy_arns: Mapping[str, str]
-    trusted: wide_subjects.Trust
+    trusted: wide_subjects.JudgedTrust
     identity: Identity
     facts: WayFacts
     token_expiration: int
@@ -66,7 +66,7 @@ def judged(
     )
 
 
-def _trusted(binding: ServiceAccountRoleKeys, role_trust: RoleTrust | None) -> wide_subjects.Trust:
+def _trusted(binding: ServiceAccountRoleKeys, role_trust: RoleTrust | None) -> wide_subjects.JudgedTrust:
     statements = [*map(mapping_of, without_missing(known_or(binding.trust.statements, [])))]
     found = role_trust.admission if role_trust and isinstance(role_trust.admission, Admission) else Admission()
     first = 0
@@ -75,7 +75,7 @@ def _trusted(binding: ServiceAccountRoleKeys, role_trust: RoleTrust | None) -> w
         first = len(parse(role_trust.policy)[1]) - len(statements)
     named = enumerate(known_or(binding.trust.subjects, []))
     subjects = [(("subjects", index), subject) for index, subject in named if isinstance(subject, str)]
-    return wide_subjects.Trust(statements, found, first, subjects)
+    return wide_subjects.JudgedTrust(statements, found, first, subjects)
 
 
 @rule(danger="a whole cluster or more")
@@ -201,7 +201,7 @@ def findings(role: JudgedRole) -> Iterator[RoleFinding]:
     given: Mapping[type, Sequence[tuple[Place, Any]]] = {
         JudgedRole: [((), role)],
         Policies: [((), policies)],
-        ManagedPolicy: [(("policy_arns", key), ManagedPolicy(arn)) for key, arn in role.policy_arns.items()],
+        AwsManagedPolicy: [(("policy_arns", key), AwsManagedPolicy(arn)) for key, arn in role.policy_arns.items()],
     }
     for name, each in RULES.items():
         for place, one in given[each.judges]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from irsa.evaluation.lint.managed_policies import ManagedPolicy
+from irsa.evaluation.lint.managed_policies import AwsManagedPolicy
 from irsa.evaluation.lint.rule import Warnings, rule, statements
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, path_of
@@ -19,13 +19,13 @@ WITH_SESSION_TAG = {
 }
 
 
-def managed_policies(checked: CheckedBinding) -> Iterator[tuple[Place, ManagedPolicy]]:
+def managed_policies(checked: CheckedBinding) -> Iterator[tuple[Place, AwsManagedPolicy]]:
     """Yield the managed policies of a role, each with its place."""
     for index, arn in checked.policy_arns:
-        yield (*checked.place, "policyArns", index), ManagedPolicy(arn)
+        yield (*checked.place, "policyArns", index), AwsManagedPolicy(arn)
     boundary = checked.declared.role.permissions_boundary
     if isinstance(boundary, str):
-        yield (*checked.place, "role", "permissionsBoundary"), ManagedPolicy(boundary, is_boundary=True)
+        yield (*checked.place, "role", "permissionsBoundary"), AwsManagedPolicy(boundary, is_boundary=True)
 
 
 @rule()

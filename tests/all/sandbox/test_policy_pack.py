@@ -96,7 +96,7 @@ association("good-association", by_pods, "pods")
 BROKEN = '''
 
 @rule()
-def broken(of: wide_subjects.Trust) -> Warnings:
+def broken(of: wide_subjects.JudgedTrust) -> Warnings:
     """A rule fails."""
     raise ValueError(str(of.statements))
 

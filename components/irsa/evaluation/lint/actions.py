@@ -39,7 +39,7 @@ class Action(NamedTuple):
     """The ARNs of its resource types, as in the reference: `arn:${Partition}:s3:::${BucketName}`."""
 
 
-class Service(NamedTuple):
+class ServiceActions(NamedTuple):
     """A service; without actions where there is none of that prefix."""
 
     actions: Mapping[str, Action]
@@ -60,12 +60,12 @@ def services() -> Sequence[str]:
 
 
 @functools.cache
-def service(prefix: str) -> Service:
+def service(prefix: str) -> ServiceActions:
     """Return the actions and resource types of one service."""
     beginning = f'\n "{prefix}": '
     start = _list().find(f"{beginning}{{")
     if start < 0:
-        return Service({}, ())
+        return ServiceActions({}, ())
     found = json.JSONDecoder().raw_decode(_list(), start + len(beginning))[0]
     arns = found["resources"]
     actions = {
@@ -74,7 +74,7 @@ def service(prefix: str) -> Service:
         for types, names in groups.items()
         for name in names.split()
     }
-    return Service(actions, list(arns.values()))
+    return ServiceActions(actions, list(arns.values()))
 
 
 @functools.cache

@@ -47,7 +47,7 @@ def replaced() -> Mapping[str, Mapping[str, str]]:
     return read
 
 
-class ManagedPolicy(NamedTuple):
+class AwsManagedPolicy(NamedTuple):
     """A managed policy of a role."""
 
     arn: str
@@ -76,7 +76,7 @@ def _nearest(name: str) -> str | None:
 
 
 @rule()
-def unknown_managed_policy(policy: ManagedPolicy) -> Warnings:
+def unknown_managed_policy(policy: AwsManagedPolicy) -> Warnings:
     """An AWS managed policy does not exist.
 
     AWS refuses to attach it.
@@ -98,7 +98,7 @@ def unknown_managed_policy(policy: ManagedPolicy) -> Warnings:
 
 
 @rule()
-def replaced_managed_policy(policy: ManagedPolicy) -> Warnings:
+def replaced_managed_policy(policy: AwsManagedPolicy) -> Warnings:
     """A newer AWS managed policy replaces one.
 
     AWS no longer keeps the older one up to date, or has removed it.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from irsa.evaluation.lint import actions
 from irsa.evaluation.lint.actions import ROLE
-from irsa.evaluation.lint.managed_policies import ManagedPolicy
+from irsa.evaluation.lint.managed_policies import AwsManagedPolicy
 from irsa.evaluation.lint.rule import Danger, Policies, PolicyStatement, Warnings, rule
 from irsa.evaluation.patterns import matches
 from irsa.rules.grammar import EVERY_ACTION
@@ -127,7 +127,7 @@ def pass_any_role(policies: Policies) -> Warnings:
 
 
 @rule(danger="always")
-def full_access(policy: ManagedPolicy) -> Warnings:
+def full_access(policy: AwsManagedPolicy) -> Warnings:
     """An AWS managed policy gives every write action of a service, on every resource.
 
     Whoever takes over a Pod can change or delete what others own.
@@ -156,7 +156,7 @@ _POWERFUL_POLICY = re.compile(rf"arn:[^:]+:iam::aws:policy/({'|'.join(POWER_OF_P
 
 
 @rule(danger="always")
-def administrator_access(policy: ManagedPolicy) -> Warnings:
+def administrator_access(policy: AwsManagedPolicy) -> Warnings:
     """A role has AdministratorAccess, PowerUserAccess or IAMFullAccess.
 
     Whoever takes over a Pod takes over the AWS account.

@@ -21,7 +21,7 @@ EVERYBODY = "all service accounts of the cluster"
 SERVICE = PodIdentityRequest.principal
 
 
-class Trust(NamedTuple):
+class JudgedTrust(NamedTuple):
     """Whom a role trusts besides its service account."""
 
     statements: Sequence[Mapping[str, Any]]
@@ -42,7 +42,7 @@ class Trust(NamedTuple):
                 yield from ((("statements", index - self.first), each.subject, each) for index in each.statements)
 
 
-def wide_trust(trust: Trust) -> Warnings:
+def wide_trust(trust: JudgedTrust) -> Warnings:
     """Yield what lets in the service accounts of whole namespaces, or anybody, with its place in the trust."""
     allowed, fix = "only the service accounts that need the role", "name the service accounts"
     or_silence = f"{fix}, or silence the rule with a reason"

@@ -19,7 +19,7 @@ from irsa.evaluation.lint.actions import (
     services,
     unknown_action,
 )
-from irsa.evaluation.lint.managed_policies import ManagedPolicy, unknown_managed_policy
+from irsa.evaluation.lint.managed_policies import AwsManagedPolicy, unknown_managed_policy
 from irsa.evaluation.lint.rule import Danger, Policies
 from irsa.evaluation.lint.wide_permissions import pass_any_role, write_everything
 from tests.world import document
@@ -107,7 +107,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[obj
 
 def test_an_unknown_policy_of_many_bindings_is_compared_with_all_names_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = counted(monkeypatch, managed_policies, "likely")
-    policy = ManagedPolicy("arn:aws:iam::aws:policy/AmazonS3ReadonlyAccesses")
+    policy = AwsManagedPolicy("arn:aws:iam::aws:policy/AmazonS3ReadonlyAccesses")
 
     assert len({str(mistake) for _ in range(10) for _, mistake in unknown_managed_policy(policy)}) == 1
     assert len(calls) == 1

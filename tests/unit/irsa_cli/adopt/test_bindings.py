@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from irsa.evaluation.same_sessions import difference
 from irsa_cli.adopt.items import Adoption, Choice, Fate
-from irsa_cli.adopt.stack_file import StackFile
+from irsa_cli.adopt.stack_file import AdoptedFile
 from irsa_cli.adopt.task import Declared
 from irsa_cli.discovery import Discovery
 from irsa_program.check_report import report_of
@@ -72,7 +72,7 @@ def written(adoption: Adoption, folder: Path) -> dict[str, Any]:
     """Return the settings of the stack file, after irsa's own check has accepted it."""
     path = folder / "Pulumi.prod.yaml"
     path.unlink(missing_ok=True)
-    path.write_text(StackFile(path).with_additions("us-west-2", AWS_ACCOUNT, adoption.additions))
+    path.write_text(AdoptedFile(path).with_additions("us-west-2", AWS_ACCOUNT, adoption.additions))
     # A quota that AWS has raised is the user's to write.
     assert [str(each) for each in report_of(path).mistakes if "trustPolicySize" not in str(each)] == []
     config: dict[str, Any] = yaml.safe_load(path.read_text())["config"]

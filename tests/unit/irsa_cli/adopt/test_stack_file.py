@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from irsa_cli.adopt.stack_file import StackFile
-from irsa_config.stack_file import StackFile as CheckedFile
+from irsa_cli.adopt.stack_file import AdoptedFile
+from irsa_config.stack_file import StackFile
 from irsa_world.exits import CouldNotLookError
 from tests.unit.irsa_cli.adopt.scene import AWS_ACCOUNT
 
@@ -19,11 +19,11 @@ BINDING = {
 ADDED: dict[str, Any] = {"bindings": {"new": BINDING}}
 
 
-def file(folder: Path, text: str | None = None) -> StackFile:
+def file(folder: Path, text: str | None = None) -> AdoptedFile:
     path = folder / "Pulumi.prod.yaml"
     if text is not None:
         path.write_bytes(text.encode())
-    return StackFile(path)
+    return AdoptedFile(path)
 
 
 FILES = {
@@ -72,7 +72,7 @@ def test_what_is_missing_is_made(text: str | None, tmp_path: Path) -> None:
     new = file(tmp_path, text).with_additions("us-west-2", "012345670123", ADDED)
     (tmp_path / "Pulumi.read.yaml").write_text(new)
     # irsa's reader reads YAML as the engine does.
-    read = CheckedFile(tmp_path / "Pulumi.read.yaml")
+    read = StackFile(tmp_path / "Pulumi.read.yaml")
 
     assert yaml.safe_load(new)["config"]["irsa:bindings"]["new"] == BINDING
     assert yaml.safe_load(new)["config"]["aws:allowedAccountIds"] == ["012345670123"]
@@ -123,9 +123,9 @@ def test_a_file_that_cannot_be_added_to_is_refused(text: str, why: str, tmp_path
 def test_a_path_that_cannot_be_looked_at_is_refused(tmp_path: Path) -> None:
     """NAME_MAX is 255 bytes: https://man7.org/linux/man-pages/man3/sysconf.3.html, limits.h(0p)."""
     with pytest.raises(CouldNotLookError, match=r"cannot read .*: File name too long"):
-        StackFile(tmp_path / f"Pulumi.{'x' * 256}.yaml")
+        AdoptedFile(tmp_path / f"Pulumi.{'x' * 256}.yaml")
 
 
 def test_another_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CouldNotLookError, match="is not the name of a stack file"):
-        StackFile(tmp_path / "prod.yaml")
+        AdoptedFile(tmp_path / "prod.yaml")

@@ -280,7 +280,7 @@ def test_roles_are_not_asked_with_each_other(monkeypatch: pytest.MonkeyPatch) ->
     asked: list[str] = []
     assumes = of_roles.assumes
 
-    def counted(request: Any, policies: Any, other_arn: str, trust: Any) -> of_roles.Answer:
+    def counted(request: Any, policies: Any, other_arn: str, trust: Any) -> of_roles.ChainAnswer:
         asked.append(other_arn)
         return assumes(request, policies, other_arn, trust)
 
