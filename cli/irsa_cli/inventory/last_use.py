@@ -32,7 +32,7 @@ cannot tell: IAM does not report the action. Inline policies have no date: one m
 def last_use(
     inventory: Inventory, world: World, now: datetime, ask: Callable[[list[str]], Mapping[str, Report | Unread]]
 ) -> list[LastUse]:
-    """Return what each role never used that a service account may assume, or has by an association.
+    """Return what each role never used that a service account may assume or that an association names.
 
     There is a row for the role, then those of its statements.
 

@@ -120,7 +120,8 @@ class Inventory:
         associations: The roles of each association of EKS Pod Identity, by cluster and NAMESPACE/NAME: its role, then
             its target role where it has one. The service account need not exist, and new Pods of one that does ask for
             that role, whatever the annotation is. Whether they get it is in `admissions`.
-        last_use: What each role never used that a service account may assume; null without --last-use.
+        last_use: What each role never used that a service account may assume or that an association names; null without
+            --last-use.
     """
 
     clusters: Mapping[str, str]
