@@ -16,7 +16,7 @@ from irsa_cli.inventory.findings import KINDS, findings
 from irsa_cli.inventory.findings.kinds import Facts
 from irsa_cli.inventory.findings.untidy import last_used_text
 from irsa_cli.inventory.last_use import last_use, last_use_section
-from irsa_cli.inventory.output import RoleAdmission, Chain, Inventory
+from irsa_cli.inventory.output import Chain, Inventory, RoleAdmission
 from irsa_cli.inventory.table import sections_of, summary
 from irsa_cli.progress import under_way
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
