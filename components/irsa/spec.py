@@ -20,7 +20,7 @@ from irsa.role.combinations import combination_mistakes
 from irsa.role.in_aws_account import in_aws_account
 from irsa.role.lint import JudgedRole, judged
 from irsa.role.policy_resources import attachments, inline_policies, policies, policy_sources
-from irsa.role.role_trust import SUBJECTS, RoleTrust, quota_of, trust_of
+from irsa.role.role_trust import SUBJECTS, RoleTrust, quota_of, trust_of, trust_usage_of
 from irsa.role.ways import facts_of, identity_mistakes, ways_of
 from irsa.rules import names
 from irsa.rules.leaves import strings_of
@@ -249,7 +249,7 @@ def _usages(
     yield from _tags_usages(binding, (("association", ("pod_identity", "tags")),))
     if trust is None:
         return
-    yield SUBJECTS, trust.usage
+    yield SUBJECTS, trust_usage_of(binding, trust)
     yield from _tags_usages(binding, (("role", ("role", "tags")), ("policy", ("policy", "tags"))))
     inline = known_or(binding.inline_policies, {})
     documents = [

@@ -14,7 +14,7 @@ from irsa.rules.policies import policy_size, trust_usage
 from irsa.rules.quotas import TRUST_POLICY_SIZE, Usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, known_conditions
-from irsa.rules.unknown import Unknown, Value, derive, known_or, least, or_else
+from irsa.rules.unknown import Unknown, Value, derive, has_unknown, known_or, least, or_else
 from irsa.ways import TrustParts, trust_document
 
 SUBJECTS: Place = ("trust", "subjects")
@@ -30,34 +30,29 @@ class RoleTrust(NamedTuple):
     """Patterns within the subjects that the trust policy denies; None where each subject is exact."""
     admission: Value[Admission] | None
     """Whom the trust policy admits, where it has statements of the caller's."""
-    usage: Usage
-    """How much it uses of its quota, at least."""
 
 
 def trust_of(arguments: Arguments, binding: ServiceAccountRoleKeys) -> RoleTrust:
     """Return the trust policy that the arguments declare."""
-    trust, subjects, ways = binding.trust, _subjects(binding), ways_of(binding).trusted
+    trust, subjects, identity = binding.trust, _subjects(binding), ways_of(binding)
+    clusters = or_else(binding.cluster_arns, {}) if identity.needs("cluster_arns") else {}
     of_parts = (
         or_else(binding.oidc_provider_arns, []),
         subjects,
         or_else(binding.audience, DEFAULT_AUDIENCE),
         trust.conditions,
         or_else(trust.statements, []),
-        _clusters(binding),
+        clusters if isinstance(clusters, Unknown) else [*clusters.values()],
         has_session_tags(binding),
     )
-    document = derive(lambda *known: trust_document(TrustParts(*known), ways), *of_parts)
-    sorted_subjects = derive(lambda known: sorted({*known}), subjects)
+    document = derive(lambda *known: trust_document(TrustParts(*known), identity.trusted), *of_parts)
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
     judged = _admission(arguments, binding, derive(TrustParts, *of_parts), document) if trust.statements else None
-    # What is not known is not counted.
-    shortest = document if isinstance(document, str) else trust_document(_shortest(binding, subjects), ways)
     return RoleTrust(
         policy=document,
-        subjects=sorted_subjects if judged is None else derive(lambda known: known.subjects, judged),
+        subjects=subjects if judged is None else derive(lambda known: known.subjects, judged),
         denied_subjects=None if judged is None else derive(lambda known: known.denied, judged),
         admission=judged,
-        usage=trust_usage(shortest, _trust_quota(binding)),
     )
 
 
@@ -85,17 +80,12 @@ def _admission(
     return derive(compute, document, parts)
 
 
-def _subjects(binding: ServiceAccountRoleKeys) -> Value[list[Value[str]]]:
-    """Return the `namespace:name` patterns that the role trusts, that of its service account included."""
-    account, further = service_account_of(binding), or_else(binding.trust.subjects, [])
-    if account is None or isinstance(further, Unknown):
-        return further
-    return [*further, derive(subject_of, or_else(account.namespace, DEFAULT_NAMESPACE), account.name)]
-
-
-def _clusters(binding: ServiceAccountRoleKeys) -> Value[list[Value[str]]]:
-    clusters = or_else(binding.cluster_arns, {}) if ways_of(binding).needs("cluster_arns") else {}
-    return clusters if isinstance(clusters, Unknown) else [*clusters.values()]
+def _subjects(binding: ServiceAccountRoleKeys) -> Value[list[str]]:
+    """Return the sorted `namespace:name` patterns that the role trusts, those of its service account included."""
+    account = service_account_of(binding)
+    own = account and [or_else(account.namespace, DEFAULT_NAMESPACE), account.name]
+    further = or_else(binding.trust.subjects, [])
+    return derive(lambda further, own: sorted({*further, *([subject_of(*own)] if own else [])}), further, own)
 
 
 def quota_of(quota: Value[int] | None, usual: int) -> int:
@@ -107,21 +97,35 @@ def _trust_quota(binding: ServiceAccountRoleKeys) -> int:
     return quota_of(binding.quotas.trust_policy_size if binding.quotas else None, TRUST_POLICY_SIZE)
 
 
-def _shortest(binding: ServiceAccountRoleKeys, subjects: Value[list[Value[str]]]) -> TrustParts:
-    """Return the parts of the shortest trust policy that it can become: so a length is a lower bound."""
-    clusters = known_or(_clusters(binding), [])
-    has_providers = ways_of(binding).needs("oidc_provider_arns") or not clusters
+def trust_usage_of(binding: ServiceAccountRoleKeys, trust: RoleTrust) -> Usage:
+    """Return how much the trust policy uses of its quota, at least: without what is not known of it."""
+    quota = _trust_quota(binding)
+    if isinstance(trust.policy, str):
+        return trust_usage(trust.policy, quota)
+    account, identity = binding.service_account, ways_of(binding)
+    names = [or_else(account.namespace, DEFAULT_NAMESPACE), account.name] if account else []
+    own = [subject_of(*strings_of(names))] if names and not has_unknown(names) else []
+    subjects = strings_of(known_or(binding.trust.subjects, []))
+    clusters = [*known_or(binding.cluster_arns, {}).values()] if identity.needs("cluster_arns") else []
+    has_providers = identity.needs("oidc_provider_arns") or not clusters
     providers = strings_of(known_or(binding.oidc_provider_arns, [])) or [SHORTEST_PROVIDER]
-    return TrustParts(
-        providers if has_providers else [],
-        strings_of(subjects) or [SHORTEST_SUBJECT],
-        known_or(or_else(binding.audience, DEFAULT_AUDIENCE), SHORTEST_AUDIENCE),
-        least({**known_conditions(binding.trust.conditions)}),
-        least(known_or(binding.trust.statements, [])),
-        [known_or(each, SHORTEST_CLUSTER) for each in clusters],
-        has_session_tags(binding),
+    return trust_usage(
+        trust_document(
+            TrustParts(
+                providers if has_providers else [],
+                [*subjects, *own] or [SHORTEST_SUBJECT],
+                known_or(or_else(binding.audience, DEFAULT_AUDIENCE), SHORTEST_AUDIENCE),
+                least({**known_conditions(binding.trust.conditions)}),
+                least(known_or(binding.trust.statements, [])),
+                [known_or(each, SHORTEST_CLUSTER) for each in clusters],
+                has_session_tags(binding),
+            ),
+            identity.trusted,
+        ),
+        quota,
     )
 
 
+# In place of what is not known, so that a length is a lower bound.
 SHORTEST_PROVIDER, SHORTEST_SUBJECT, SHORTEST_AUDIENCE = "arn:aws:iam::111122223333:oidc-provider/a", "a:a", "a"
 SHORTEST_CLUSTER = "arn:aws:eks:us-west-2:111122223333:cluster/a"
