@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pulumi.output import Unknown
 from pulumi.runtime.settings import SETTINGS
@@ -108,6 +108,8 @@ def expected(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=st.sets(st.sampled_from(MAY_BE_OUTPUTS), min_size=1, max_size=6))
+# A list that is an output, and an item that joins it later.
+@example(chosen={("trust", "subjects"), ("service_account", "namespace"), ("service_account", "name")})
 def test_outputs_make_the_same_resources(
     deploy: Callable[..., Any], expected: dict[str, Any], chosen: set[Place]
 ) -> None:
