@@ -199,7 +199,7 @@ class Defaults(Keys):
     max_session_duration: SessionDuration | None = None
     """Maximum session duration in seconds."""
     sts_regional_endpoints: bool | None = Field(default=None, examples=[True])
-    """Whether AWS SDKs call the regional endpoint of STS."""
+    """Whether AWS SDKs from before August 2025 call the regional endpoint of STS. Newer SDKs do so by default."""
     token_expiration: TokenExpiration | None = None
     """Lifetime of the tokens in seconds."""
 

@@ -99,8 +99,8 @@ def _resources(statement: PolicyStatement) -> tuple[str, str]:
 def pass_any_role(policies: Policies) -> Warnings:
     """iam:PassRole is allowed on every role.
 
-    With it, a role acts as the most powerful one that a service may have. The keys of a Condition that iam:PassRole has
-    of its own say to whom a role is passed, not which one.
+    The role can then act as the most powerful role that it can pass to a service. `iam:PassedToService` limits the
+    service, and `iam:AssociatedResourceArn` the resource. Neither limits the role that is passed.
 
     Bad:
         policy:
