@@ -34,7 +34,8 @@ class ServiceAccountArgs(TypedDict):
     automount_service_account_token: NotRequired[pulumi.Input[bool]]
     """Whether Pods mount a token for the Kubernetes API, with `create: true`."""
     sts_regional_endpoints: NotRequired[pulumi.Input[bool]]
-    """Whether AWS SDKs from before August 2025 call the regional endpoint of STS. Newer SDKs do so by default. Default: the setting of the cluster's webhook."""
+    """Whether AWS SDKs from before August 2025 call the regional endpoint of STS. Newer SDKs do so by default.
+    Default: the setting of the cluster's webhook."""
     token_expiration: NotRequired[int]
     """Lifetime of the Pod's AWS token in seconds, at least 600. Default: 86,400."""
 

@@ -304,7 +304,8 @@ class ServiceAccountKeys(Keys):
     automount_service_account_token: Value[bool] | None = Field(default=None, examples=[False])
     """Whether Pods mount a token for the Kubernetes API, with `create: true`."""
     sts_regional_endpoints: Value[bool] | None = Field(default=None, examples=[True])
-    """Whether AWS SDKs from before August 2025 call the regional endpoint of STS. Newer SDKs do so by default. Default: the setting of the cluster's webhook."""
+    """Whether AWS SDKs from before August 2025 call the regional endpoint of STS. Newer SDKs do so by default.
+    Default: the setting of the cluster's webhook."""
     token_expiration: Value[TokenExpiration] | None = None
     """Lifetime of the Pod's AWS token in seconds, at least 600. Default: 86,400."""
 

@@ -137,7 +137,11 @@ def project(cloud: Any, origin: Path) -> Path:
 
 
 def test_the_readme(follow: Follow, project: Path) -> None:
-    follow("../../README", {"git clone ": "", "cd irsa": "", "make ": "", ". .sandbox": "", "irsa prove --stack dev": ""}, project)
+    follow(
+        "../../README",
+        {"git clone ": "", "cd irsa": "", "make ": "", ". .sandbox": "", "irsa prove --stack dev": ""},
+        project,
+    )
 
 
 def test_the_first_role(follow: Follow, origin: Path, cloud: Any) -> None:
