@@ -164,7 +164,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         )
 
     def _recorded_identity(self) -> dict[str, Any]:
-        """Return what is recorded of the ways to the role; nothing for IRSA alone, as in states of older versions."""
+        """Return what is recorded of the ways to the role; nothing for IRSA alone."""
         if self._spec.identity == ONLY_IRSA:
             return {}
         associations = [

@@ -1,6 +1,6 @@
 """The names that a ServiceAccountRole uses in a stack's state: the component writes them, and `irsa verify` reads them.
 
-Stacks that an older version deployed have the same names: do not change them.
+Stacks that 0.1.0 or a later version deployed have the same names: do not change them.
 """
 
 COMPONENT_TYPE = "irsa:index:ServiceAccountRole"

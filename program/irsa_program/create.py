@@ -124,10 +124,8 @@ def _guard(
 
 def _namespace(planned: PlannedNamespace, lookups: Lookups) -> pulumi.Resource:
     """Create a namespace unless it exists."""
-    # A patch creates a missing namespace, uses an existing one, and leaves it when the stack is destroyed. So does then
-    # one of an earlier version that was to be deleted with the stack: without the alias, this `up` would delete it.
-    former = pulumi.Alias(type_="kubernetes:core/v1:Namespace")
-    options = pulumi.ResourceOptions(provider=lookups.clusters[planned.cluster].provider, aliases=[former])
+    # A patch creates a missing namespace, uses an existing one, and leaves it when the stack is destroyed.
+    options = pulumi.ResourceOptions(provider=lookups.clusters[planned.cluster].provider)
     metadata = kubernetes.meta.v1.ObjectMetaPatchArgs(name=planned.name)
     return kubernetes.core.v1.NamespacePatch(planned.logical_name, metadata=metadata, opts=options)
 
