@@ -13,7 +13,15 @@ from irsa_config.engine_files import PREFIX
 from irsa_config.indentation import as_meant, below_empty
 from irsa_config.key_types import keys_at
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.nodes import LIBYAML_TOO_DEEP, NodeReader, TooManyValuesError, composed, line_in, text_of, without_quotes
+from irsa_config.nodes import (
+    LIBYAML_TOO_DEEP,
+    NodeReader,
+    TooManyValuesError,
+    composed,
+    line_in,
+    text_of,
+    without_quotes,
+)
 from irsa_config.project_file import project_folder
 from irsa_config.provider_settings import PROVIDERS
 
