@@ -7,9 +7,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from sandbox.engine import irsa_in_terminal, prepare_engine, pulumi_in_terminal, select_stack
+from sandbox.engine import irsa_in_terminal, prepare_engine, pulumi, pulumi_in_terminal, select_stack
 from sandbox.environment import environment, write_environment_file
-from sandbox.layout import CHECKOUT, STACK, Sandbox, cache_folder, checkout_sandbox, in_terminal
+from sandbox.layout import CHECKOUT, STACK, Sandbox, SandboxError, cache_folder, checkout_sandbox, in_terminal
 from sandbox.locks import held
 from sandbox.parts import prepare_parts
 from sandbox.second_cluster import second_cluster, seed_clusters, start_second_cluster, stop_second_cluster
@@ -39,9 +39,14 @@ def up(sandbox: Sandbox, progress: StepProgress) -> None:
     variables = start(sandbox, progress)
     with progress.step("irsa check --live", "AWS and Kubernetes will accept it"):
         irsa_in_terminal(sandbox, variables, "check", "--live", f"Pulumi.{STACK}.yaml")
+    # Changes by hand, and losses of the sandbox's cloud, are repaired. A refresh prints a line for each resource,
+    # as if the resource changed, so only its errors are shown.
+    with progress.step("pulumi refresh", "the state has what AWS and Kubernetes have"):
+        answer = pulumi(sandbox, variables, "refresh", "--yes", "--skip-preview", "--run-program")
+        if answer.returncode:
+            raise SandboxError(f"pulumi refresh failed:\n{answer.stdout}{answer.stderr}")
     with progress.step("pulumi up", "done"):
-        # --refresh: `up` repairs what was changed by hand, or lost with the sandbox's cloud.
-        pulumi_in_terminal(sandbox, variables, "up", "--yes", "--skip-preview", "--refresh", "--suppress-outputs")
+        pulumi_in_terminal(sandbox, variables, "up", "--yes", "--skip-preview", "--suppress-outputs")
     confirm(sandbox, variables, progress)
     progress.say(f"Time: {progress.summary()}")
     progress.say("Try it: . .sandbox/env; kubectl get sa my-service-account -o yaml")

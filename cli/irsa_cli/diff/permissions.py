@@ -1,28 +1,25 @@
 """What roles may do afterwards that they could not before, and what no more: over all documents of the stack. Pure."""
 
 import functools
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, Literal, NamedTuple
 
-from irsa.evaluation.patterns import overlap
 from irsa.evaluation.permissions import gives
 from irsa.rules.arns import Arn
-from irsa.rules.leaves import items_of, leaves, mapping_of
 from irsa.rules.mistakes import named
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.dangerous import is_dangerous, is_dangerous_policy
 from irsa_cli.diff.gains import Gain, gains
 from irsa_cli.diff.rows import CANNOT_TELL, CERTAIN, DANGEROUS, Row, some
+from irsa_cli.diff.tags import TagReader, changed_keys, changed_tags, policy_name, role_tag_reasons, tag_readers
 from irsa_cli.diff.trust import changed_roles
-from irsa_world.model import UNNAMED, known_arn, role_name
+from irsa_world.model import known_arn, role_name
 from irsa_world.sessions import Sessions
 from irsa_world.state.planned import CHANGES_UNREAD, NOT_THERE, OTHER_UNKNOWN, UNREAD
+from irsa_world.state.preview import Step
 from irsa_world.trusts.chains import NAMED, Document
 from irsa_world.trusts.provider_trust import allowed_principals
 
-TAGS_CHANGE = "tags of the role or its sessions change, and statements depend on tags"
-OF_TAGS = re.compile(r"(Principal|Resource)Tag/", re.IGNORECASE)
 UNKNOWN = "one of its policies is a secret, is not a policy, or is known only at `pulumi up`"
 ELSEWHERE = "no role of the stack has this policy both before and afterwards: `irsa inventory` shows who has it"
 SESSION_POLICY = "the session policy of"
@@ -116,9 +113,7 @@ def permission_rows(
     """
     before, after = both
     compared: dict[str, list[list[Gain]]] = {}
-    trusts = [each.trust for one in both for each in one.roles.values()]
-    known = (document for side in permitted for each in side.values() for document in each.known)
-    of_others = functools.cache(lambda: any(map(asks_for_tags, trusts)) or any(map(_asks_for_tags_of_roles, known)))
+    readers = functools.cache(lambda: tag_readers(both, not_read))
     changed = changed_permits(*permitted)
     letting_in = _letting_in(*both) if changed else {}
     for arn, (old, new) in changed.items():
@@ -139,7 +134,7 @@ def permission_rows(
                 yield row("permission", change, said_, danger=DANGEROUS if is_risky else "", policies=arns)
         sessions = after if arn in after.roles else before
         reasons = [sessions.problems[arn]] if sessions.roles[arn].trust is NOT_THERE else []
-        reasons += _open_questions(old, new, of_others, not_read)
+        reasons += _open_questions(arn, old, new, readers, not_read)
         if reasons:
             yield row("permission", "changes", f"what {text(arn)} may do", CANNOT_TELL, reasons)
 
@@ -229,53 +224,34 @@ def session_policies(before: Sessions, after: Sessions, text: Callable[[str], st
 
 
 def _open_questions(
-    old: Permits, new: Permits, of_others: Callable[[], bool], not_read: Mapping[str, str]
+    arn: str, old: Permits, new: Permits, readers: Callable[[], Sequence[TagReader]], not_read: Mapping[str, str]
 ) -> Iterator[str]:
     """Yield why what a role may do cannot be told in full; policies of other roles may ask for its tags, too."""
     if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
         yield UNKNOWN
     # A role that goes gains nothing, and one that is new has had nothing.
     there = [side for side in (old, new) if side is not NO_PERMITS and new is not NO_PERMITS]
-    unread = {arn for side in there for arn in side.attached - side.read}
+    unread = {policy for side in there for policy in side.attached - side.read}
     unread |= {side.boundary for side in there if isinstance(side.limits, Unknown)}
-    for arn in sorted(unread):
-        policy = f"policy {named(arn)}" if known_arn(arn) else f"a policy {arn.partition(UNNAMED)[0]}"
-        yield f"{policy} was not read{f': {why}' if (why := not_read.get(arn)) else ''}"
+    for policy in sorted(unread):
+        yield f"{policy_name(policy)} was not read{f': {why}' if (why := not_read.get(policy)) else ''}"
     # A session of EKS Pod Identity has tags of its own, one of IRSA has none.
-    has_other_tags = len(there) > 1 and (old.tags != new.tags or bool(new.sessions - old.sessions))
-    asking = (*old.known, *new.known, old.limits, new.limits)
-    if has_other_tags and (of_others() or any(map(asks_for_tags, asking))):
-        yield TAGS_CHANGE
+    tags, has_other_sessions = changed_keys(old.tags, new.tags), bool(new.sessions - old.sessions)
+    if len(there) > 1 and (tags or has_other_sessions):
+        yield from role_tag_reasons(readers(), arn, tags, has_other_sessions)
 
 
-def asks_for_tags(document: Document | None) -> bool:
-    """Return whether a document has a condition or a variable about tags of who asks, or of what is asked for.
+def policies_to_read(before: Sessions, after: Sessions, steps: Sequence[Step]) -> list[str]:
+    """Return the ARNs of policies and boundaries that are not the stack's, of the roles that change.
 
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
+    Where a tag changes, the policies of every role can ask for it.
     """
-    every = leaves(document) if isinstance(document, Mapping) else ()
-    return any(isinstance(text, str) and OF_TAGS.search(text) for _, text in every)
-
-
-def _asks_for_tags_of_roles(document: Mapping[str, Any]) -> bool:
-    """Return whether statements that may be about roles ask for the tags of what is asked for."""
-    statements = map(mapping_of, items_of(document.get("Statement", [])))
-    return any(
-        any(
-            overlap(str(action).lower(), of)
-            for action in items_of(each.get("Action", "*"))
-            for of in ("iam:*", "sts:*")
-        )
-        and any(isinstance(text, str) and "resourcetag/" in text.lower() for _, text in leaves(each))
-        for each in statements
-    )
-
-
-def policies_to_read(before: Sessions, after: Sessions) -> list[str]:
-    """Return the ARNs of policies and boundaries that are not the stack's, of the roles that change."""
     own = own_policies(before, after)
     sides = permits(before, own), permits(after, own)
-    changed = {*changed_permits(*sides), *changed_roles(before, after)}
+    changes = changed_permits(*sides)
+    changed = {*changes, *changed_roles(before, after)}
+    if any(map(changed_tags, steps)) or any(changed_keys(old.tags, new.tags) for old, new in changes.values()):
+        changed = {*sides[0], *sides[1]}
     those = (each[arn] for each in sides for arn in changed & each.keys())
     arns = {arn for each in those for arn in (*each.attached, *filter(known_arn, [each.boundary]))}
     return sorted(arns - own)

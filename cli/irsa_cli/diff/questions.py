@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from irsa import outputs, types
+from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named
 from irsa_cli.diff.rows import CANNOT_TELL, Row
 from irsa_world.state.preview import DEFAULTS, DELETE, REPLACE, Step
@@ -52,24 +53,52 @@ QUESTIONS: Mapping[str, Mapping[str, str]] = {
     types.ADMISSION_POLICY: _OF_GUARD,
     types.ADMISSION_BINDING: _OF_GUARD,
 }
-# Types that give somebody something in IAM or EKS.
+# Types that give somebody something in IAM or EKS, whatever their properties are.
 GIVING = re.compile(r"aws:iam/|aws-native:iam:|aws:eks/(access|podIdentity)|aws-native:eks:(Access|PodIdentity)")
+# Of any other type, the properties that name a role, a policy, a principal or a service account; and ARNs of IAM.
+_NAMING = {
+    "aws": re.compile(r"role|polic|principal|pod-?identit|service-?account", re.IGNORECASE),
+    "kubernetes": re.compile(r"service-?account|role-arn", re.IGNORECASE),
+}
+_OF_PROVIDER = {"aws": "aws", "aws-native": "aws", "eks": "aws", "kubernetes": "kubernetes"}
+_IAM_ARN = re.compile(r"\barn:[\w-]+:iam:")
+# These name a service account or a role, and give no service account a session: Pods run as the account that they name,
+# and roles of EKS's own trust services of AWS.
+HARMLESS = re.compile(
+    r"kubernetes:(apps|batch)/|kubernetes:core/v1:(Pod|PodTemplate|ReplicationController|Secret)(List|Patch)?$"
+    r"|kubernetes:rbac\.authorization\.k8s\.io/|aws:eks/(cluster|nodeGroup|fargateProfile):|aws:s3/bucket(V2)?:"
+)
 _OF_TYPE = "irsa does not compare what resources of this type give:"
 _OF_PROPERTY = "irsa does not compare what this property gives:"
 
 
 def not_compared(steps: Iterable[Step]) -> Iterator[Row]:
     """Yield what changes and may give somebody something, of which nothing is asked."""
-    for each in steps:
-        type_, name = each.resource.type, each.resource.name
-        if not GIVING.match(type_):
-            continue
-        reasons = [f"{_OF_TYPE} {named(type_)}"]
+    for step in steps:
+        type_, name = step.resource.type, step.resource.name
+        reasons = []
         if type_ in QUESTIONS:
             compared = " ".join(QUESTIONS[type_].values()).split()
-            reasons = [f"{_OF_PROPERTY} {named(one)}" for one in changed_properties(each) if one not in compared]
+            reasons = [f"{_OF_PROPERTY} {named(one)}" for one in changed_properties(step) if one not in compared]
+        elif GIVING.match(type_) or _names_somebody(step):
+            reasons = [f"{_OF_TYPE} {named(type_)}"]
         if reasons:
             yield Row("permission", "changes", f"what {named(name)} gives", CANNOT_TELL, reasons, role=name)
+
+
+def _names_somebody(step: Step) -> bool:
+    """Return whether a property that changes names a role, a policy, a principal or a service account."""
+    naming = _NAMING.get(_OF_PROVIDER.get(step.resource.type.partition(":")[0], ""))
+    if naming is None or HARMLESS.match(step.resource.type):
+        return False
+    changed = [*changed_properties(step)]
+    sides = [{name: side.inputs.get(name) for name in changed} for side in (step.old, step.new) if side]
+    # A property that is removed is named by the old side.
+    return any(
+        isinstance(text, str) and ((text == place[-1] and naming.search(text)) or _IAM_ARN.search(text))
+        for side in sides
+        for place, text in leaves(side)
+    )
 
 
 def changed_properties(step: Step) -> Iterator[str]:

@@ -23,6 +23,7 @@ from irsa_cli.diff.powers import powers_of
 from irsa_cli.diff.questions import GROUPS, not_compared, resource_rows
 from irsa_cli.diff.render import lines_of, markdown, no_command
 from irsa_cli.diff.rows import CANNOT_TELL, Diff, Row, exit_code, in_order, roles_named, some, stopping
+from irsa_cli.diff.tags import changed_tags, tag_readers, tag_rows
 from irsa_cli.diff.trust import ComparedTrust, compared_roles
 from irsa_cli.diff.who import About, session_rows
 from irsa_cli.options import STREAM
@@ -106,7 +107,7 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
     both = Sessions(worlds[0]), Sessions(worlds[1])
     own = own_policies(*both)
     live = Live()
-    if policies := [] if is_file_alone else policies_to_read(*both):
+    if policies := [] if is_file_alone else policies_to_read(*both, preview.steps):
         with under_way("diff", "reading the managed policies of the roles that change"):
             live = read_in_aws(policies, aws_providers(state, preview))
     both = Sessions(with_read(worlds[0], live)), Sessions(with_read(worlds[1], live))
@@ -114,6 +115,7 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
         *_of_worlds(both, own, live, state, clusters_by_issuer(state, preview)),
         *guard_rows(resources, preview.steps),
         *not_compared(preview.steps),
+        *tag_rows(preview.steps, tag_readers(both, live.not_read) if any(map(changed_tags, preview.steps)) else ()),
         *resource_rows(preview.steps),
         *document_rows(preview.steps),
         *_notes(preview, "live" if preview.refreshed or options.refresh else "state", not_read),

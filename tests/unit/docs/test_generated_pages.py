@@ -31,6 +31,16 @@ def section(text: str, heading: str) -> str:
     return re.split(rf"^#{{1,{len(level)}}} ", text.partition(f"{level} {heading}\n")[2], flags=re.MULTILINE)[0]
 
 
+def test_the_messages_that_reviewers_see_are_up_to_date(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make generate` writes the file, for the difference in a pull request. It says nothing about what is right."""
+    monkeypatch.chdir(ROOT)
+    main(["check", "tests/golden/mistakes.yaml"])
+
+    assert capsys.readouterr().out == (ROOT / "tests/golden/mistakes.txt").read_text()
+
+
 def test_what_is_generated_is_up_to_date() -> None:
     generated = dict(files())
 

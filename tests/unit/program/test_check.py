@@ -12,6 +12,8 @@ from tests.output_schemas import check_output
 from tests.unit.config.yaml_lines import line_of, steps_of
 
 ROOT = Path(__file__).parents[3]
+# The path of a mistake has this key with its line break escaped.
+ESCAPED = "a\n::error::key"
 GOOD = """
 config:
   irsa:cluster: {name: my-cluster}
@@ -35,9 +37,17 @@ def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
 
 def test_every_class_of_mistake_at_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert check(capsys, "tests/golden/mistakes.yaml") == (1, (ROOT / "tests/golden/mistakes.txt").read_text())
-    _, text = check(capsys, "--json", "tests/golden/mistakes.yaml")
+    code, text = check(capsys, "--json", "tests/golden/mistakes.yaml")
     (report,) = check_output("check", text)["files"]
+    written = yaml.safe_load((ROOT / "tests/golden/mistakes.yaml").read_text())["config"]["irsa:bindings"]
+    reported = {
+        steps_of(found["path"].removeprefix("irsa:"))[1]
+        for found in (*report["errors"], *report["warnings"])
+        if found["path"].startswith("irsa:bindings.")
+    }
+
+    # Each binding of the file has a mistake; a missing one would be one that irsa no longer reports.
+    assert (code, sorted(written.keys() - reported)) == (1, [ESCAPED])
 
     # What is no JSON has no path within: the comma before a bracket, and a key that is there twice.
     lines = {"broken": 4, "commented": 4, "twice": 7}

@@ -23,6 +23,7 @@ from tests.unit.irsa_cli.diff.previews import (
     INLINE,
     POLICY,
     READ_ONLY,
+    ROLE_ARN,
     SECRET,
     UNKNOWN,
     association,
@@ -196,6 +197,10 @@ def of_type(type_: str) -> list[Any]:
     return [create(resource(type_, "mine", {"roleName": "my-role", "policyArns": [ADMINISTRATOR]}, ""))]
 
 
+def of_other(type_: str, **inputs: Any) -> list[Any]:
+    return [create(resource(type_, "mine", inputs, ""))]
+
+
 # https://www.pulumi.com/registry/packages/aws/api-docs/iam/role/, .../iam/policyattachment/
 ELSEWHERE = {
     "managedPolicyArns": ([update(ROLE, with_inputs(ROLE, managedPolicyArns=[ADMINISTRATOR]))], 1),
@@ -224,6 +229,18 @@ ELSEWHERE = {
             "aws:eks/accessPolicyAssociation:AccessPolicyAssociation",
         )
     },
+    # https://www.pulumi.com/registry/packages/aws/api-docs/eks/addon/
+    "an add-on of EKS with an association": (
+        of_other("aws:eks/addon:Addon", podIdentityAssociations=[{"roleArn": ROLE_ARN, "serviceAccount": "x"}]), 3),
+    "an add-on of EKS with a role": (of_other("aws:eks/addon:Addon", serviceAccountRoleArn=UNKNOWN), 3),
+    "an add-on of EKS": (of_other("aws:eks/addon:Addon", addonName="coredns"), 0),
+    "a resource policy": (of_other("aws:s3/bucketPolicy:BucketPolicy", policy="{}"), 3),
+    "a permission": (of_other("aws:lambda/permission:Permission", principal="*"), 3),
+    "a chart with a role": (
+        of_other("kubernetes:helm.sh/v3:Release", values={"a": {"eks.amazonaws.com/role-arn": ROLE_ARN}}), 3),
+    "a chart": (of_other("kubernetes:helm.sh/v3:Release", values={"imagePullPolicy": "Always"}), 0),
+    "another provider": (of_other("gcp:iam/role:Role", role="x"), 0),
+    "a workload": (of_other("kubernetes:apps/v1:Deployment", spec={"serviceAccountName": "x"}), 0),
     "a type that gives nothing": (of_type("aws:s3/bucket:Bucket"), 0),
 }  # fmt: skip
 CASES: Mapping[str, tuple[Any, int]] = {**TAGS, **DOCUMENTS, **ELSEWHERE}
