@@ -349,10 +349,12 @@ def _role(recorded: Mapping[str, Any], known: Mapping[str, Any], own: Sequence[R
     if not roles and recorded.get(outputs.TRUST_POLICY) is None:
         return None
     # The component's outputs are what the program declared; `pulumi refresh` rewrites the inputs of its children.
-    settings = recorded.get(outputs.ROLE_SETTINGS)
+    settings: Any = recorded.get(outputs.ROLE_SETTINGS)
     is_hidden = not isinstance(settings, dict) or is_secret(settings)
     is_hidden = is_hidden or any(isinstance(each, dict | list) for each in settings.values())
-    hidden = Unknown("the state lacks the role's settings") if settings is None else secret("a setting of the role")
+    hidden: Any = (
+        Unknown("the state lacks the role's settings") if settings is None else secret("a setting of the role")
+    )
     found = {
         snake(key): hidden if is_hidden else settings[key]
         for key in types.ROLE_SETTINGS
