@@ -45,11 +45,13 @@ def create_oidc_providers(planned: Plan, stack: Stack, lookups: Lookups) -> dict
     of_existing: dict[str, set[str]] = {}
     for each in planned.bindings.values():
         for cluster in stack.clusters_of(each.binding):
+            # Tokens are for IRSA only.
+            uses_tokens = each.binding.identity.needs("oidc_provider_arns")
             if each.has_existing_role:
-                of_existing.setdefault(cluster, set()).add(audience_of(each))
+                of_existing.setdefault(cluster, set()).update({audience_of(each)} if uses_tokens else ())
             else:
                 key = known_or(each.binding.aws_account, None)
-                audiences.setdefault((cluster, key), set()).add(audience_of(each))
+                audiences.setdefault((cluster, key), set()).update({audience_of(each)} if uses_tokens else ())
     listed: dict[str, set[str]] = {}
     for pair in lookups.issuers_to_create:
         of_provider = listed.setdefault(str(lookups.oidc_providers[pair]), set())
