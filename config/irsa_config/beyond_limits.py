@@ -177,7 +177,7 @@ def _of_the_role(planned: Asked) -> Iterator[Located]:
         yield from _compared(planned, here, spec.role.inputs["permissionsBoundary"], "role", [wanted])
         if not planned.allows("policy.path"):
             paths += [(("policy", "path"), each.inputs["path"]) for each in spec.of(types.POLICY)]
-    for place, path in dict(paths).items():
+    for place, path in dict.fromkeys(paths):
         yield from _compared(planned, place, or_else(path, "/"), "role", [or_else(defaults.path, "/")])
 
 
