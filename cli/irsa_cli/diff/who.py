@@ -112,7 +112,10 @@ def _changes_undecided_pods(
     undecided = [cell for cell in pods[0].keys() & pods[1].keys() if pods[0][cell] is pods[1][cell] is None]
     has_other_trust = compared.sides[0].said_to_pods != compared.sides[1].said_to_pods
     tags = [
-        {(of.cluster_arn, of.subject, of.target_role_arn, of.session_tags) for of in each.world.associations.get(arn, ())}
+        {
+            (of.cluster_arn, of.subject, of.target_role_arn, of.session_tags)
+            for of in each.world.associations.get(arn, ())
+        }
         for each in both
     ]
     return bool(undecided) and (has_other_trust or tags[0] != tags[1])
