@@ -42,7 +42,7 @@ from irsa.rules.mistakes import (
     shortened,
 )
 from irsa.rules.names import snake
-from irsa.rules.policies import TOO_DEEP, Document, document_usage, is_too_deep
+from irsa.rules.policies import TOO_DEEP, Document, is_too_deep
 from irsa.rules.trust import minified
 from irsa.rules.unknown import (
     MISSING,
@@ -331,20 +331,13 @@ class Arguments:
         self.args = copied(args) if self.has_outputs else args
         return self
 
-    def divided(
-        self, place: Place, texts: Sequence[Value[str]], document: Any = None, fix: str = "use fewer"
-    ) -> Sequence[Value[str]]:
+    def divided(self, place: Place, texts: Sequence[Value[str]], document: Any = None) -> Sequence[Value[str]]:
         """Return the documents of the policies for the argument at a place: as many as the first reading decided.
 
-        An output cannot decide how many resources there are: a document that needs more is too long.
+        An output cannot decide how many resources there are: such a document stays whole, and IAM reports its quota.
         """
-        most = self.parts_before.get(place, len(texts))
-        if len(texts) > most:
-            usage = document_usage(minified(document))
-            too_long = Mistake(f"{usage.what}: {usage.used:,}", f"at most {usage.quota:,}", fix)
-            self.found.append((place, too_long))
         self.parts[place] = len(texts)
-        return texts[:most]
+        return texts if self.parts_before.get(place, len(texts)) == len(texts) else [minified(document)]
 
     @property
     def mistakes(self) -> list[Located]:

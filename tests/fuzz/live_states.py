@@ -94,6 +94,7 @@ def exported() -> dict[str, Any]:
         "roleName": "app",
         "policyDocuments": {POLICY: json.dumps(permissions())},
         "inlinePolicies": {"inline": json.dumps(permissions())},
+        "roleSettings": {},
     }
 
     def child(kind: str, inputs: Any, outputs: Any) -> dict[str, Any]:

@@ -234,6 +234,19 @@ def test_a_secret_is_not_checked_and_is_no_mistake(tmp_path: Path) -> None:
     assert examination.stack is None
 
 
+SETTINGS = ("cluster", "clusters", "accounts", "variables", "defaults", "bindings", "lint", "teams", "guard")
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_secret_in_place_of_a_mapping_is_a_mistake(tmp_path: Path, setting: str) -> None:
+    """The attack: `bindings: {secure: ...}` declared no binding, so the next `pulumi up` deleted them all."""
+    values = {"bindings": {}, **({"cluster": {"name": "my-cluster"}} if setting != "clusters" else {})}
+    examination = examine({**values, setting: SECRET}, tmp_path)
+
+    assert (setting,) in [each.place for each in examination.mistakes]
+    assert examination.stack is None
+
+
 EVERYTHING = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
 WRONG = {**EVERYTHING, "Effect": "Alow"}
 
