@@ -14,7 +14,7 @@ Shape = Any
 # A document of IAM has 8 levels at most, and irsa reads no deeper in an object of Kubernetes.
 DEEPEST = 50
 TOO_DEEP = f"it is nested more than {DEEPEST} levels deep"
-TYPES = {str: "a string", bool: "true or false", int: "a whole number", dict: "a mapping", list | None: "a list"}
+TYPES = {str: "a string", bool: "true or false", int: "an integer", dict: "a mapping", list | None: "a list"}
 
 
 def fault(value: Any, shape: Shape) -> str:
