@@ -134,7 +134,7 @@ def _namespaces(planned: Asked) -> Iterator[Located]:
     trust = planned.specs[0].trust
     # Whom statements admit that the team may write is the business of those who allow them.
     if not planned.allows("trust.statements"):
-        final = trust.subjects if trust else []
+        final = trust.reached if trust else []
         known = {namespace for _, namespace in asked}
         of_final = map(_namespace_of, final) if isinstance(final, list) else [final]
         asked += [(("trust",), each) for each in of_final if not isinstance(each, str) or each not in known]
@@ -177,7 +177,7 @@ def _of_the_role(planned: Asked) -> Iterator[Located]:
         yield from _compared(planned, here, spec.role.inputs["permissionsBoundary"], "role", [wanted])
         if not planned.allows("policy.path"):
             paths += [(("policy", "path"), each.inputs["path"]) for each in spec.of(types.POLICY)]
-    for place, path in dict(paths).items():
+    for place, path in dict.fromkeys(paths):
         yield from _compared(planned, place, or_else(path, "/"), "role", [or_else(defaults.path, "/")])
 
 

@@ -29,6 +29,16 @@ PLAIN_TAGS = {"", STRING, "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
 SEPARATORS = (",", "\n", ":", "[", "{", "- ", "?")
 
 
+class TooManyValuesError(Mistake):
+    """A text that stands for too many values.
+
+    Attributes:
+        line: The line of the first value whose aliases are too many; 1 where the whole text is too large.
+    """
+
+    line = 1
+
+
 class Untyped:
     """Leaves a node without a tag where the text has none; what type a scalar has, scalars.py knows."""
 
@@ -58,11 +68,11 @@ def composed(text: str) -> Any:
     """Return the node of a YAML text, which may hold others many times over, but not so many that they fill the memory.
 
     Raises:
-        Mistake: The text stands for too many values.
+        TooManyValuesError: The text stands for too many values.
         yaml.YAMLError: It isn't YAML.
     """
     if sum(map(text.count, SEPARATORS)) >= MOST_VALUES:
-        _check_number(sum(isinstance(event, yaml.NodeEvent) for event in yaml.parse(text, Loader=LOADER)), 0)
+        _check_number(sum(isinstance(event, yaml.NodeEvent) for event in yaml.parse(text, Loader=LOADER)), 0, 1)
     root = yaml.compose(text, Loader=LOADER)
     if "&" in text:
         _check_number(*_numbers_of_values(root))
@@ -98,18 +108,23 @@ def read_at_most(path: Path, size: int) -> bytes | None:
     return content if len(content) <= size else None
 
 
-def _check_number(values: int, nodes: int) -> None:
+def _check_number(values: int, nodes: int, line: int) -> None:
     if values > MOST_VALUES or (values > MOST_ALIASED and 0 < nodes * LARGEST_SHARE < values):
         found, fix = f"more than {MOST_VALUES if not nodes else MOST_ALIASED:,} values", "divide it over several stacks"
         if nodes:
             found, fix = f"{found}, almost all by aliases (*name)", "write out what the aliases stand for"
-        raise Mistake(found, f"at most {MOST_VALUES:,} values, not almost all of them by aliases", fix)
+        mistake = TooManyValuesError(found, f"at most {MOST_VALUES:,} values, not almost all of them by aliases", fix)
+        mistake.line = line
+        raise mistake
 
 
-def _numbers_of_values(root: Any) -> tuple[int, int]:
-    """Return how many values a node stands for, its aliases expanded, and of how many nodes; each is visited once."""
+def _numbers_of_values(root: Any) -> tuple[int, int, int]:
+    """Return how many values a node stands for, its aliases expanded, of how many nodes, and the line of the widest.
+
+    Each node is visited once. The line is that of the first node that alone stands for too many by aliases, or else 1.
+    """
     values: dict[int, int] = {}
-    nodes = 1
+    nodes = line = 1
     visits = [(root, False)]
     while visits:
         node, all_below = visits.pop()
@@ -118,12 +133,14 @@ def _numbers_of_values(root: Any) -> tuple[int, int]:
         if all_below:
             number = 1 + len(inner) - len(outer) + sum(values[id(part)] for part in outer)
             values[id(node)] = min(number, MOST_VALUES + 1)
+            if line == 1 and number > MOST_ALIASED:
+                line = node.start_mark.line + 1
         elif isinstance(node, yaml.CollectionNode) and id(node) not in values:
             # A recursive alias, which the reader refuses, counts nothing.
             values[id(node)] = 0
             nodes += len(inner)
             visits += [(node, True), *((part, False) for part in outer)]
-    return values.get(id(root), 1), nodes
+    return values.get(id(root), 1), nodes, line
 
 
 class NodeReader:

@@ -13,7 +13,15 @@ from irsa_config.engine_files import PREFIX
 from irsa_config.indentation import as_meant, below_empty
 from irsa_config.key_types import keys_at
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.nodes import LIBYAML_TOO_DEEP, NodeReader, composed, line_in, text_of, without_quotes
+from irsa_config.nodes import (
+    LIBYAML_TOO_DEEP,
+    NodeReader,
+    TooManyValuesError,
+    composed,
+    line_in,
+    text_of,
+    without_quotes,
+)
 from irsa_config.project_file import project_folder
 from irsa_config.provider_settings import PROVIDERS
 
@@ -52,7 +60,7 @@ class StackFile:
             text = text_of(path)
             self._read(composed(text))
         except Mistake as mistake:
-            self._complain(mistake, 1)
+            self._complain(mistake, mistake.line if isinstance(mistake, TooManyValuesError) else 1)
         except UnicodeDecodeError as error:
             self._complain(Mistake(f"not UTF-8: {error.reason}", "a YAML file in UTF-8", "save it as UTF-8"), 1)
         except yaml.MarkedYAMLError as error:

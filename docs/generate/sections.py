@@ -34,7 +34,7 @@ BINDING_FIELDS = {
     "roleArn": outputs.ROLE_ARN,
     "policyArns": outputs.POLICY_ARNS,
     "subjects": outputs.SUBJECTS,
-    "deniedSubjects": outputs.DENIED_SUBJECTS,
+    "annotations": outputs.ANNOTATIONS,
 }
 # A subcommand's page has its name, but for this one.
 PAGES = {"recover": "guides/recovery.md"}

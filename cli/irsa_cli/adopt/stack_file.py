@@ -10,7 +10,7 @@ import yaml
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.text_files import text_of
 from irsa_config.engine_files import setting_of
-from irsa_config.nodes import composed, step
+from irsa_config.nodes import TooManyValuesError, composed, step
 from irsa_world.exits import CouldNotLookError
 
 NAME = re.compile(r"Pulumi\.(.+)\.yaml")
@@ -184,8 +184,8 @@ class AdoptedFile:
             if "&" in text:
                 composed(text)
             root = yaml.load(text, Loader=_LOADER)  # noqa: S506 (it is the safe loader)
-        except Mistake as mistake:
-            raise self._unusable(mistake.found) from mistake
+        except TooManyValuesError as mistake:
+            raise self._unusable(f"line {mistake.line}: {mistake.found}") from mistake
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise self._unusable(f"it is not YAML: {str(error).splitlines()[0]}") from error
         if root is not None and not isinstance(root, dict):

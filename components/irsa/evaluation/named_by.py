@@ -123,8 +123,11 @@ def _names(condition: Condition) -> bool:
     if not operator or not pattern or operator.if_exists or operator.of_set == "ForAllValues":
         return False
     is_positive = operator.name.startswith(("String", "Arn")) and not condition.negated
-    return is_positive and all(
-        "${" not in each and re.fullmatch(pattern, each.strip(), re.DOTALL) for each in condition.wanted
+    # No value names nobody.
+    return (
+        is_positive
+        and bool(condition.wanted)
+        and all("${" not in each and re.fullmatch(pattern, each.strip(), re.DOTALL) for each in condition.wanted)
     )
 
 

@@ -21,8 +21,6 @@ from irsa.rules.unknown import Unknown, Value, derive, known_or, or_else
 # The host of an issuer of EKS has its region: oidc.eks.us-west-2.amazonaws.com, oidc-eks.us-west-2.api.aws.
 _REGION = re.compile(r"oidc[.-]eks(?:-fips)?\.([a-z0-9-]+)\.")
 
-TOO_LONG = "name fewer; or no outputs: what is known before the deployment is divided over several policies"
-
 
 class PolicySource(NamedTuple):
     """Of what managed policies are created, or of AWS's attached: a document, or an add-on.
@@ -102,7 +100,7 @@ def _texts(
         found = f"a statement of {each.name} with {mistake.found.partition(' alone has ')[2]}"
         arguments.found.append((place, Mistake(found, mistake.allowed, fix)))
         return []
-    return arguments.divided(place, texts, whole, TOO_LONG)
+    return arguments.divided(place, texts, whole)
 
 
 def where_of(provider_arns: Iterable[str], cluster_arns: Iterable[str]) -> Where:

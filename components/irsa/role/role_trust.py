@@ -26,8 +26,9 @@ class RoleTrust(NamedTuple):
 
     policy: Value[str]
     subjects: Value[list[str]] | Value[list[str] | None]
-    denied_subjects: Value[list[str] | None]
-    """Patterns within the subjects that the trust policy denies; None where each subject is exact."""
+    """The patterns that the trust policy admits, sorted; None where that cannot be told, or a Deny excludes some."""
+    reached: Value[list[str]] | Value[list[str] | None]
+    """The same, with those whom a Deny excludes: nobody else is admitted."""
     admission: Value[Admission] | None
     """Whom the trust policy admits, where it has statements of the caller's."""
 
@@ -50,8 +51,10 @@ def trust_of(arguments: Arguments, binding: ServiceAccountRoleKeys) -> RoleTrust
     judged = _admission(arguments, binding, derive(TrustParts, *of_parts), document) if trust.statements else None
     return RoleTrust(
         policy=document,
-        subjects=subjects if judged is None else derive(lambda known: known.subjects, judged),
-        denied_subjects=None if judged is None else derive(lambda known: known.denied, judged),
+        subjects=subjects
+        if judged is None
+        else derive(lambda known: None if known.has_exceptions else known.subjects, judged),
+        reached=subjects if judged is None else derive(lambda known: known.subjects, judged),
         admission=judged,
     )
 

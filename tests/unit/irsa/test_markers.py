@@ -128,7 +128,7 @@ TRUST = ("trust", "oidc_provider_arns", "audience", "service_account")
 IN_AWS_ACCOUNT = ("oidc_provider_arns", "policy_arns", "policy", "inline_policies", "cluster_arns")
 SEVERAL: Mapping[str, Sequence[Place]] = {
     "characters of the trust policy": [*OF_WAYS, *((name,) for name in TRUST), ("quotas", "trust_policy_size")],
-    "characters of the policy document|^statement .* alone": [("policy", "document")],
+    "^statement .* alone": [("policy", "document")],
     "characters of all inline policies": [("inline_policies",), ("assume_role_arns",)],
     "managed policies of the role": [("policy_arns",), ("policy",), ("quotas", "attached_policies")],
     "name of a part of the split policy": [("policy", "document")],
@@ -155,8 +155,8 @@ MOVES = "in the partition|in the AWS account|every service account of the cluste
 # Places of values that are judged as a whole: those of a condition's key, and of a kind of principal.
 WHOLE = "compares as a string|compares . and|a string, or a list of strings|wildcard in a part"
 
-# An argument that must be plain is refused as a whole where it is an output, and so is a document that is not divided.
-ONLY_PLAIN = "a plain|decides which resources exist|at most 6,144"
+# An argument that must be plain is refused as a whole where it is an output.
+ONLY_PLAIN = "a plain|decides which resources exist"
 
 UNKNOWN = st.sampled_from([SECRET, WRONG, OUTPUT])
 # Of any kind; the last ones are wrong for every argument, and what is beside them is judged all the same.

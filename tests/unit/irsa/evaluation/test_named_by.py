@@ -33,6 +33,7 @@ NAMING: list[dict[str, Any]] = [
     {"StringEquals": {"oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE:sub": "system:serviceaccount:a:b"}},
 ]
 NOBODY: list[dict[str, Any]] = [
+    {"StringEquals": {"aws:PrincipalOrgID": []}},
     {"StringEquals": {"sts:RoleSessionName": "ci"}},
     {"StringEquals": {"aws:PrincipalTag/example.com/team:name": "platform"}},
     {"StringEquals": {"aws:PrincipalAccount": "${aws:PrincipalAccount}"}},
