@@ -22,7 +22,6 @@ from irsa_world.stages import KEYS, NO_ROLE, RunningPod, stage_of, way_of
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, in_cluster
 from irsa_world.unread import NotCheckedError
 
-
 NO_POD = "no Pod runs that has the role this way"
 OR_SKIPPED = f"or the container in the Pod's annotation {SKIP_CONTAINERS}, if it needs another role"
 
