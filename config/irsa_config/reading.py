@@ -88,12 +88,6 @@ class StackReader(Arguments):
             return "move it to the binding that it is for, below irsa:bindings"
         return super()._advice_for(key, names, place)
 
-    def _is_default(self, group: KeyGroup, name: str, value: Any) -> bool:
-        # `policyArns: []` beside an existing role, or `anyServiceAccount: false`, is as if it were not there.
-        if isinstance(value, str) or group.model not in OF_BINDINGS:
-            return False
-        return (type(value), value) == defaults_of(group.model).get(name)
-
     def _misspelled(self, unknown: Sequence[str], there: Set[str], group: KeyGroup, place: Place) -> list[str]:
         own = self.own
         for step in place_of(place, OF_A_STACK)[2:]:
@@ -175,14 +169,6 @@ def _policy_key(arn: str) -> str | None:
     if parsed is None:
         return None
     return f"aws:{parsed.resource}" if parsed.account_id == "aws" else parsed.resource
-
-
-def _models(group: KeyGroup) -> set[type[Keys]]:
-    inner = (getattr(each, "item", each) for each in group.fields.values())
-    return {group.model}.union(*(_models(each) for each in inner if isinstance(each, KeyGroup)))
-
-
-OF_BINDINGS = _models(OF_A_BINDING)
 
 
 @functools.cache
