@@ -256,6 +256,14 @@ def test_a_hostile_file_is_refused_at_its_line(repository: Path, spelling: str) 
     assert let_through == []
 
 
+def test_a_secret_in_place_of_the_bindings_is_an_error_at_its_line(repository: Path) -> None:
+    file = write(repository, "payments", "# Theirs.\nbindings: {secure: AAABAA==}\n")
+
+    (mistake,) = checked(repository).mistakes
+    assert (mistake.line, mistake.file) == (2, str(file))
+    assert "a secret" in mistake.mistake.found
+
+
 NAMESPACES = ("payments", "payments-x", "payments-*", "payments*", "orders", "*", "payments-x?", "pay?ents")
 NAMES = ("payments-a", "orders-a", "payments-", "Payments-b")
 ARNS = (f"{POLICY}payments-a", f"{POLICY}orders-a", "arn:aws:iam::aws:policy/payments-a", f"{POLICY}x/payments-a")
