@@ -20,7 +20,7 @@ from irsa_config.lint.checked import CheckedBinding
 from irsa_config.loading import LoadedSettings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.project_file import stack_folder
-from irsa_config.provider_settings import ACCOUNT_LISTS, provider_mistakes
+from irsa_config.provider_settings import ACCOUNT_LISTS, PROVIDERS, provider_mistakes
 from irsa_config.scalars import parsed
 from irsa_config.stack import Stack
 from irsa_config.stack_file import StackFile, located
@@ -72,7 +72,7 @@ def load_settings(folder: Path) -> StackSettings:
     wrong += [
         LocatedMistake((key,), WHOLE_SECRET) for key, each in (file.settings if file else {}).items() if each is SECRET
     ]
-    wrong += provider_mistakes({f"aws:{name}": each for name, each in aws.items()})
+    wrong += provider_mistakes(_provider_values())
     region = None if ("aws:region",) in [each.place for each in wrong] else aws["region"]
     examination = examine(meant, folder, region, allowed=aws[ACCOUNT_LISTS[0]], secrets=secrets)
     mistakes = [*wrong, *examination.mistakes]
@@ -192,6 +192,15 @@ def _values() -> dict[str, Any]:
         if key.startswith(prefix):
             values[key.removeprefix(prefix)] = parsed(text)
     return values
+
+
+def _provider_values() -> dict[str, Any]:
+    """Return the settings of the default providers, as the language host passes them."""
+    config = {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
+    is_secret = pulumi.runtime.is_config_secret
+    return {
+        key: SECRET if is_secret(key) else text for key, text in config.items() if key.partition(":")[0] in PROVIDERS
+    }
 
 
 def _require_sandbox() -> None:
