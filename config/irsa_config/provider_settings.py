@@ -17,7 +17,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "aws": {
         "true or false": "insecure s3UsePathStyle skipCredentialsValidation skipMetadataApiCheck skipRegionValidation"
         " skipRequestingAccountId useDualstackEndpoint useFipsEndpoint",
-        "a whole number": "maxRetries tokenBucketRateLimiterCapacity",
+        "an integer": "maxRetries tokenBucketRateLimiterCapacity",
         "a list": "allowedAccountIds assumeRoles endpoints forbiddenAccountIds sharedConfigFiles sharedCredentialsFiles"
         " userAgents",
         "a mapping": "assumeRoleWithWebIdentity defaultTags ignoreTags",
@@ -40,7 +40,7 @@ KINDS = {
     for name in names.split()
 }
 # The engine turns each value into a string, in which the plugins read JSON. A kubeconfig can be JSON.
-TYPES: Mapping[str, type] = {"true or false": bool, "a whole number": int, "a list": list, "a mapping": dict}
+TYPES: Mapping[str, type] = {"true or false": bool, "an integer": int, "a list": list, "a mapping": dict}
 # Which plugin the engine starts; any provider can have them.
 OF_THE_ENGINE = ("version", "pluginDownloadURL")
 

@@ -14,7 +14,7 @@ import pulumi
 from irsa.read import REDACTED
 from irsa.rules import commands
 from irsa.rules.leaves import leaves, mapping_of, part_at
-from irsa.rules.mistakes import Mistake, Place, named, path_of
+from irsa.rules.mistakes import PRINTED, Mistake, Place, and_more, named, path_of
 from irsa.rules.unknown import SECRET, Unknown, without_places
 from irsa_config.lint.checked import CheckedBinding
 from irsa_config.loading import LoadedSettings
@@ -76,6 +76,8 @@ def load_settings(folder: Path) -> StackSettings:
     region = None if ("aws:region",) in [each.place for each in wrong] else aws["region"]
     examination = examine(meant, folder, region, allowed=aws[ACCOUNT_LISTS[0]], secrets=secrets)
     mistakes = [*wrong, *examination.mistakes]
+    if file and all(each in wrong for each in file.to_indent):
+        mistakes = file.without_following(mistakes)
     if examination.stack is None or mistakes:
         check = commands.check(file.name, ".venv/bin/irsa") if file else ""
         hint = f"\nto check it without the engine: {check}" if check else ""
@@ -108,7 +110,9 @@ def _by_binding(warnings: Iterable[LocatedMistake]) -> dict[str, list[str]]:
 def _refusal(mistakes: Sequence[LocatedMistake], file: StackFile | None) -> pulumi.RunError:
     where = named(file.name) if file else "the settings of the stack"
     count = f"{len(mistakes)} error{'s' if len(mistakes) > 1 else ''} in {where}"
-    return pulumi.RunError("\n".join([count, *(f"  {mistake}" for mistake in mistakes)]))
+    return pulumi.RunError(
+        "\n".join([count, *(f"  {each}" for each in [*mistakes[:PRINTED], *and_more(len(mistakes), PRINTED)])])
+    )
 
 
 def _with_lines(

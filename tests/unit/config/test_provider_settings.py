@@ -13,7 +13,7 @@ from irsa_config.project_file import project_settings
 from irsa_config.provider_settings import KINDS, provider_mistakes
 from irsa_config.stack_file import StackFile
 
-TYPES = {"bool": "true or false", "int": "a whole number", "str": "a string"}
+TYPES = {"bool": "true or false", "int": "an integer", "str": "a string"}
 
 
 @pytest.mark.parametrize(("provider", "sdk"), [("aws", pulumi_aws), ("kubernetes", pulumi_kubernetes)])
@@ -47,7 +47,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("aws:region", "us_west_2", "did you mean 'us-west-2'?"),
     ("aws:region", "ap-southeas-1", "did you mean 'ap-southeast-1'?"),
     ("aws:region", "oregon", "write a region of AWS"),
-    ("aws:maxRetries", "many", "write a whole number, or remove it"),
+    ("aws:maxRetries", "many", "write an integer, or remove it"),
     ("aws:skipRegionValidation", "yes", "write true or false, or remove it"),
     ("aws:defaultTags", "team-a", "write a mapping, or remove it"),
 ]
