@@ -49,6 +49,8 @@ NOBODY: list[dict[str, Any]] = [
     {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
     {"Null": {"aws:PrincipalOrgID": "false"}},
     {"Bool": {"aws:SecureTransport": True, "aws:MultiFactorAuthPresent": "true"}},
+    # AWS's grammar has at least one value: reference_policies_grammar.html, <condition_value_list>.
+    {"StringEquals": {"aws:PrincipalOrgID": []}},
     # What is not known here proves nothing.
     {"StringEquals": {"example:Team": "platform"}},
     {"Bool": {"aws:PrincipalIsAWSService": "true"}},
