@@ -68,7 +68,7 @@ def test_an_earlier_version_is_an_error_with_its_line(tmp_path: Path) -> None:
     mistake = next(each for each in report_of(file).mistakes if each.place[-1] == "version")
 
     assert file.read_text().splitlines()[(mistake.line or 0) - 1].strip() == "version: v2.11.0"
-    assert mistake.mistake.found.startswith("v2.11.0, for which there is no policy of aws-load-balancer-controller")
+    assert mistake.mistake.found.startswith("'v2.11.0', for which there is no policy of aws-load-balancer-controller")
 
 
 # The second is what `aws eks describe-addon-versions` calls it, the third a flag of terraform-aws-iam without its verb.
