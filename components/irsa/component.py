@@ -59,12 +59,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
     subjects: pulumi.Output[list[str] | None]
     """Trusted `namespace:name` patterns, sorted: those that the trust policy admits, `*:*` for all of them.
 
-    Null for an existing role, or if irsa cannot tell: your statements depend on conditions that it cannot evaluate, or
-    leave out some of a pattern by StringNotLike or a Deny with further conditions."""
-    denied_subjects: pulumi.Output[list[str] | None]
-    """Patterns of those whom `subjects` matches and the trust policy denies. Null where it denies none of them.
-
-    An empty list where each cluster denies others."""
+    Null for an existing role, if a Deny excludes some subjects, or if irsa cannot tell: your statements depend on
+    conditions that irsa cannot evaluate, or leave out some of a pattern by StringNotLike."""
     namespace: pulumi.Output[str | None]
     """Namespace of the service account; null without one."""
     service_account_name: pulumi.Output[str | None]
@@ -139,8 +135,6 @@ class ServiceAccountRole(pulumi.ComponentResource):
         documents = self._inputs(types.POLICY, "policy")
         self.policy_arns = pulumi.Output.all(*self._inputs(types.ATTACHMENT, "policyArn")).apply(sorted)
         self.subjects = pulumi.Output.from_input(self._of_trust("subjects"))
-        denied = self._of_trust("denied_subjects")
-        self.denied_subjects = pulumi.Output.from_input(denied)
         self.namespace, self.service_account_name = (
             pulumi.Output.from_input(service_account and self._input(service_account, f"metadata.{each}"))
             for each in ("namespace", "name")
@@ -151,7 +145,6 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 outputs.ROLE_NAME: self.role_name,
                 outputs.POLICY_ARNS: self.policy_arns,
                 outputs.SUBJECTS: self.subjects,
-                **({} if denied is None else {outputs.DENIED_SUBJECTS: self.denied_subjects}),
                 outputs.NAMESPACE: self.namespace,
                 outputs.SERVICE_ACCOUNT_NAME: self.service_account_name,
                 outputs.ANNOTATIONS: self.annotations,
@@ -171,7 +164,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         )
 
     def _recorded_identity(self) -> dict[str, Any]:
-        """Return what is recorded of the ways to the role; nothing for IRSA alone, as in states of older versions."""
+        """Return what is recorded of the ways to the role; nothing for IRSA alone."""
         if self._spec.identity == ONLY_IRSA:
             return {}
         associations = [

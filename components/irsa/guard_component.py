@@ -39,9 +39,6 @@ class IdentityGuard(pulumi.ComponentResource):
     It is for one cluster, that of its Kubernetes provider, from Kubernetes 1.30 on. If it fails, Pods start.
     """
 
-    policy_names: pulumi.Output[list[str]]
-    """Names of the policies."""
-
     def __init__(
         self,
         name: str,
@@ -74,10 +71,8 @@ class IdentityGuard(pulumi.ComponentResource):
             config_maps.append(self._config_map(number, data[number], needed))
         names = [each.metadata.name for each in config_maps]
         recorded = {str(number): {"name": name, "data": data[number]} for number, name in enumerate(names)}
-        self.policy_names = pulumi.Output.from_input([each["metadata"]["name"] for each in manifests])
         self.register_outputs(
             {
-                "policyNames": self.policy_names,
                 "stack": spec.settings.stack,
                 "mode": spec.settings.mode,
                 "namespace": self._namespace,

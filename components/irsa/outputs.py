@@ -1,6 +1,6 @@
 """The names that a ServiceAccountRole uses in a stack's state: the component writes them, and `irsa verify` reads them.
 
-Stacks that an older version deployed have the same names: do not change them.
+Stacks that 0.1.0 or a later version deployed have the same names: do not change them.
 """
 
 COMPONENT_TYPE = "irsa:index:ServiceAccountRole"
@@ -15,10 +15,9 @@ ROLE_ARN = "roleArn"
 ROLE_NAME = "roleName"
 # ARNs of the attached managed policies, sorted.
 POLICY_ARNS = "policyArns"
-# Trusted `namespace:name` patterns, that the trust policy admits; null for an existing role, and if irsa cannot tell.
+# Trusted `namespace:name` patterns, that the trust policy admits; null for an existing role, if irsa cannot tell, and
+# where a Deny excludes some of them.
 SUBJECTS = "subjects"
-# Patterns within these that it denies; absent where it denies none of them.
-DENIED_SUBJECTS = "deniedSubjects"
 NAMESPACE = "namespace"
 SERVICE_ACCOUNT_NAME = "serviceAccountName"
 # The annotations `eks.amazonaws.com/...`.

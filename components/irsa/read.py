@@ -42,14 +42,13 @@ from irsa.rules.mistakes import (
     shortened,
 )
 from irsa.rules.names import snake
-from irsa.rules.policies import TOO_DEEP, Document, document_usage, is_too_deep
+from irsa.rules.policies import TOO_DEEP, Document, is_too_deep
 from irsa.rules.trust import minified
 from irsa.rules.unknown import (
     MISSING,
     OUTPUT,
     PERHAPS,
     WRONG,
-    Sample,
     Unknown,
     Value,
     has_output,
@@ -157,8 +156,7 @@ class Arguments:
                 self.found.append(((*place, WrittenStep(step_of(key))), self._unknown_key(key, group, place)))
                 continue
             there.add(name)
-            if not self._is_default(group, name, value):
-                values[name] = self._argument(value, group.fields[name], (*place, name))
+            values[name] = self._argument(value, group.fields[name], (*place, name))
         for name in self._misspelled(unknown, there, group, place) if unknown else ():
             there.add(name)
             values[name] = self._wrong(group.fields[name], (*place, name))
@@ -168,10 +166,6 @@ class Arguments:
                 self.found.append(((*place, name), Mistake(f"no {key}", f"{key} is required", f"add {key}")))
                 values[name] = MISSING
         return values
-
-    def _is_default(self, _group: KeyGroup, _name: str, _value: Any) -> bool:
-        """Return whether a value is as if it were not there."""
-        return False
 
     def _wrong(self, node: Node, _here: Place) -> Any:
         """Return what stands for an argument that is there, and of which nothing is known."""
@@ -331,20 +325,13 @@ class Arguments:
         self.args = copied(args) if self.has_outputs else args
         return self
 
-    def divided(
-        self, place: Place, texts: Sequence[Value[str]], document: Any = None, fix: str = "use fewer"
-    ) -> Sequence[Value[str]]:
+    def divided(self, place: Place, texts: Sequence[Value[str]], document: Any = None) -> Sequence[Value[str]]:
         """Return the documents of the policies for the argument at a place: as many as the first reading decided.
 
-        An output cannot decide how many resources there are: a document that needs more is too long.
+        An output cannot decide how many resources there are: such a document stays whole, and IAM reports its quota.
         """
-        most = self.parts_before.get(place, len(texts))
-        if len(texts) > most:
-            usage = document_usage(minified(document))
-            too_long = Mistake(f"{usage.what}: {usage.used:,}", f"at most {usage.quota:,}", fix)
-            self.found.append((place, too_long))
         self.parts[place] = len(texts)
-        return texts[:most]
+        return texts if self.parts_before.get(place, len(texts)) == len(texts) else [minified(document)]
 
     @property
     def mistakes(self) -> list[Located]:
@@ -415,4 +402,4 @@ def _plain_string(text: str, place: Place, found: Found) -> str:
             f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "remove the surrogate, or write its pair"
         )
         found.append((place, surrogate))
-    return text if isinstance(text, Sample | WrittenStep) else plain
+    return text if isinstance(text, WrittenStep) else plain

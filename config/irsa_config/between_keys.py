@@ -44,6 +44,7 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
             yield from _of_binding(key, binding)
             yield from _references(key, binding, values)
     for name, team in mapping_of(values.get("teams")).items():
+        yield from _no_cluster(("teams", name, "clusters"), mapping_of(team).get("clusters"))
         for index, cluster in enumerate(list_of(mapping_of(team).get("clusters"))):
             yield from _unknown(("teams", name, "clusters", index), cluster, "irsa:clusters", values.get("clusters"))
     yield from _repeated(bindings, values)
@@ -157,6 +158,7 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
     """Yield what is wrong with references to clusters, AWS accounts and bindings in the file."""
     place: Place = ("bindings", key)
     first: dict[str, int] = {}
+    yield from _no_cluster((*place, "clusters"), binding.get("clusters"))
     for index, cluster in enumerate(list_of(binding.get("clusters"))):
         yield from _unknown((*place, "clusters", index), cluster, "irsa:clusters", values.get("clusters"))
         if isinstance(cluster, str) and cluster and first.setdefault(cluster, index) != index:
@@ -234,6 +236,12 @@ def _of_add_ons(binding: Mapping[str, Any]) -> tuple[str | None, str | None]:
     named = [mapping_of(each).get("addOn") for each in several]
     known = [add_on(name) for name in named if isinstance(name, str) and name in names()]
     return usual_subject(known) or (None, None)
+
+
+def _no_cluster(place: Place, clusters: Any) -> Iterator[LocatedMistake]:
+    """Yield the mistake of an empty list of clusters, which is not what a missing key means: all clusters."""
+    if clusters == []:
+        yield _mistake(place, "no cluster", "keys of irsa:clusters", "name them, or remove the key for all clusters")
 
 
 def _clusters_of(binding: Mapping[str, Any], every: Iterable[str]) -> list[str]:

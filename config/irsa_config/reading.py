@@ -10,7 +10,8 @@ from irsa.keys.binding import Keys, Mark
 from irsa.read import Arguments, perhaps
 from irsa.rules.arns import iam_arn
 from irsa.rules.mistakes import Located, Mistake, Place, WrittenStep, path_of
-from irsa.rules.unknown import MISSING, SECRET, WRONG, Unknown, is_there, sampled
+from irsa.rules.unknown import MISSING, SECRET, WRONG, Unknown, is_there
+from irsa.rules.variables import with_examples
 from irsa_config.argument_places import place_of
 from irsa_config.models import QUEUE_POLICY, BindingKeys, Guard, StackKeys
 from irsa_config.stack import Binding
@@ -88,12 +89,6 @@ class StackReader(Arguments):
             return "move it to the binding that it is for, below irsa:bindings"
         return super()._advice_for(key, names, place)
 
-    def _is_default(self, group: KeyGroup, name: str, value: Any) -> bool:
-        # `policyArns: []` beside an existing role, or `anyServiceAccount: false`, is as if it were not there.
-        if isinstance(value, str) or group.model not in OF_BINDINGS:
-            return False
-        return (type(value), value) == defaults_of(group.model).get(name)
-
     def _misspelled(self, unknown: Sequence[str], there: Set[str], group: KeyGroup, place: Place) -> list[str]:
         own = self.own
         for step in place_of(place, OF_A_STACK)[2:]:
@@ -106,7 +101,7 @@ class StackReader(Arguments):
         return super()._wrong(node, here) if here[0] == "bindings" else WRONG
 
     def _group(self, args: Any, group: KeyGroup, place: Place) -> Any:
-        if args is SECRET and (mistake := _refused(args, group, place)):
+        if args is SECRET and (mistake := _refused(args, group)):
             self.found.append((place, mistake))
         if group.model is BindingKeys:
             return args  # it is read when values for its variables are known
@@ -132,7 +127,7 @@ class StackReader(Arguments):
         return value if here[1:] else self._group(WRONG, node, here)
 
     def _argument(self, value: Any, node: Node, here: Place) -> Any:
-        if not isinstance(node, KeyGroup) and (mistake := _refused(value, node, here)):
+        if not isinstance(node, KeyGroup) and (mistake := _refused(value, node)):
             self.found.append((here, mistake))
             return WRONG
         if node is POLICY_ARNS and isinstance(value, list):
@@ -153,14 +148,15 @@ class StackReader(Arguments):
         for index, written in enumerate(arns):
             arn = replaced(written, self.variables, [])
             # No policy's name has a colon.
-            key = PolicyKey((_policy_key(arn) if isinstance(arn, str) else None) or f"unknown:{index}", index)
+            known = with_examples(arn)
+            key = PolicyKey((_policy_key(known) if isinstance(known, str) else None) or f"unknown:{index}", index)
             first, other = keyed.setdefault(key, (key, written))
             if first is key:
                 continue
             first.again += (index,)
             other = replaced(other, self.variables, [])
             # What is looked up may be the number that is written, or another one.
-            if other != arn and isinstance(other, str) and isinstance(arn, str) and not sampled(other) | sampled(arn):
+            if other != arn and isinstance(other, str) and isinstance(arn, str):
                 same = f"{arn}, which has the same name as {other}"
                 self.found.append(((*place, index), Mistake(same, "policies of one AWS account", "remove one of them")))
         return dict(keyed.values())
@@ -175,14 +171,6 @@ def _policy_key(arn: str) -> str | None:
     if parsed is None:
         return None
     return f"aws:{parsed.resource}" if parsed.account_id == "aws" else parsed.resource
-
-
-def _models(group: KeyGroup) -> set[type[Keys]]:
-    inner = (getattr(each, "item", each) for each in group.fields.values())
-    return {group.model}.union(*(_models(each) for each in inner if isinstance(each, KeyGroup)))
-
-
-OF_BINDINGS = _models(OF_A_BINDING)
 
 
 @functools.cache
@@ -202,12 +190,12 @@ def defaults_of(model: type[Keys]) -> Mapping[str, tuple[type, Any]]:
     return {name: (dict, {}) if isinstance(each, Keys) else (type(each), each) for name, each in found.items()}
 
 
-def _refused(value: Any, node: Node, here: Place) -> Mistake | None:
+def _refused(value: Any, node: Node) -> Mistake | None:
     """Return the mistake in what the component would not find: a program may have JSON text, and no secret is known."""
     is_list = node is POLICY_ARNS or isinstance(node, KeyList)
     example = node.example if isinstance(node, Field) else [QUEUE_POLICY] if is_list else {}
-    if value is SECRET and here[1:] and not isinstance(example, str):
-        # The engine makes a string of each within a setting. A whole setting may be one: its text is read as JSON.
+    if value is SECRET and not isinstance(example, str):
+        # The engine makes a string of each.
         found, fix = "a secret, which Pulumi passes as a string", "write it out; a string within it may be a secret"
         return Mistake(found, KIND_WORDS[type(example)], fix)
     if node is POLICY_ARNS and not isinstance(value, list | dict | Unknown):

@@ -14,6 +14,7 @@ from irsa.evaluation.patterns import overlap
 from irsa.rules.leaves import mapping_of, strings_of
 from irsa.rules.mistakes import Mistake, Place, named, path_of
 from irsa.rules.subjects import WILDCARDS
+from irsa.rules.unknown import Unknown
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import check_files
 from irsa_config.nodes import NodeReader, text_of
@@ -42,7 +43,14 @@ class TeamFile(StackFile):
         if not isinstance(node, yaml.MappingNode):
             theirs.complain(Mistake("no mapping in `bindings:`", IN_FILE, "write the bindings below it"), key)
             return
-        self.settings = {"bindings": self._setting("bindings", key, node)}
+        bindings = self._setting("bindings", key, node)
+        if isinstance(bindings, Unknown):
+            wrong = Mistake(
+                "a secret in place of the bindings", IN_FILE, "write the bindings; a value of one can be a secret"
+            )
+            theirs.complain(wrong, key)
+            return
+        self.settings = {"bindings": bindings}
 
 
 class TeamBindings(NamedTuple):

@@ -17,11 +17,10 @@ from irsa.keys.binding import ServiceAccountKeys
 from irsa.later import Read, parsed
 from irsa.outputs import KEY
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.unknown import has_unknown, known_or
+from irsa.rules.unknown import known_or, text_of
 from irsa_config.stack import Stack
 from irsa_program.existing import creation_hooks
 from irsa_program.guards import PlannedGuard, arguments_of
-from irsa_program.helm_values import of_binding
 from irsa_program.logical_names import oidc_provider
 from irsa_program.lookups.values import Lookups, audience_of
 from irsa_program.plan import Plan, PlannedComponent, PlannedNamespace
@@ -46,11 +45,13 @@ def create_oidc_providers(planned: Plan, stack: Stack, lookups: Lookups) -> dict
     of_existing: dict[str, set[str]] = {}
     for each in planned.bindings.values():
         for cluster in stack.clusters_of(each.binding):
+            # Tokens are for IRSA only.
+            uses_tokens = each.binding.identity.needs("oidc_provider_arns")
             if each.has_existing_role:
-                of_existing.setdefault(cluster, set()).add(audience_of(each))
+                of_existing.setdefault(cluster, set()).update({audience_of(each)} if uses_tokens else ())
             else:
                 key = known_or(each.binding.aws_account, None)
-                audiences.setdefault((cluster, key), set()).add(audience_of(each))
+                audiences.setdefault((cluster, key), set()).update({audience_of(each)} if uses_tokens else ())
     listed: dict[str, set[str]] = {}
     for pair in lookups.issuers_to_create:
         of_provider = listed.setdefault(str(lookups.oidc_providers[pair]), set())
@@ -69,20 +70,16 @@ def create_oidc_providers(planned: Plan, stack: Stack, lookups: Lookups) -> dict
     return made
 
 
-async def create(
-    plan: Plan, stack: Stack, lookups: Lookups, warnings: Mapping[str, Sequence[str]] = MappingProxyType({})
-) -> None:
+async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
     """Create what is planned, show the warnings of each binding, and export the stack's outputs."""
     namespaces: dict[PlannedNamespace, pulumi.Resource] = {}
     # By the binding's key: the component with its role.
     roles: dict[str, ServiceAccountRole] = {}
     # By the binding and the cluster, None for the role of several: what must be there before the cluster's guard.
     made: dict[tuple[str, str | None], list[pulumi.Resource]] = {}
-    # Whether the trust policy denies some of `subjects` may be known later only.
-    denying: dict[str, bool] = {}
     creating = {planned.cluster for planned in plan.components if planned.spec.of(types.SERVICE_ACCOUNT)}
     existing = {
-        key: creation_hooks(issuer_host_path(cluster.issuer), cluster.inputs)
+        key: creation_hooks(issuer_host_path(text_of(cluster.issuer)), cluster.inputs)
         for key, cluster in lookups.clusters.items()
         if key in creating and cluster.inputs is not None
     }
@@ -94,8 +91,6 @@ async def create(
         if planned.of_the_role:
             spec = spec._replace(role_arn=roles[key].role_arn)
         options = _options(planned, lookups, roles, namespaces)
-        if spec.trust and spec.trust.denied_subjects is not None:
-            denying[key] = has_unknown(spec.trust.denied_subjects)
         args: Any = Read(spec, existing.get(planned.cluster or ""))
         component = ServiceAccountRole(planned.name, args, options)
         if roles.setdefault(key, component) is component:
@@ -111,12 +106,7 @@ async def create(
     bindings: dict[str, Any] = {
         key: _output(plan.bindings[key].declared.service_account, role) for key, role in roles.items()
     }
-    for key, is_later in denying.items():
-        with_denied = {**bindings[key], "deniedSubjects": roles[key].denied_subjects}
-        bindings[key] = pulumi.Output.all(**with_denied).apply(_without_nothing_denied) if is_later else with_denied
     pulumi.export("bindings", bindings)
-    values = {key: of_binding(plan.bindings[key], stack, role.annotations) for key, role in roles.items()}
-    pulumi.export("helmValues", {key: each for key, each in values.items() if each is not None})
 
 
 def _guard(
@@ -136,10 +126,8 @@ def _guard(
 
 def _namespace(planned: PlannedNamespace, lookups: Lookups) -> pulumi.Resource:
     """Create a namespace unless it exists."""
-    # A patch creates a missing namespace, uses an existing one, and leaves it when the stack is destroyed. So does then
-    # one of an earlier version that was to be deleted with the stack: without the alias, this `up` would delete it.
-    former = pulumi.Alias(type_="kubernetes:core/v1:Namespace")
-    options = pulumi.ResourceOptions(provider=lookups.clusters[planned.cluster].provider, aliases=[former])
+    # A patch creates a missing namespace, uses an existing one, and leaves it when the stack is destroyed.
+    options = pulumi.ResourceOptions(provider=lookups.clusters[planned.cluster].provider)
     metadata = kubernetes.meta.v1.ObjectMetaPatchArgs(name=planned.name)
     return kubernetes.core.v1.NamespacePatch(planned.logical_name, metadata=metadata, opts=options)
 
@@ -160,10 +148,6 @@ def _options(
     return pulumi.ResourceOptions(providers=used, protect=planned.binding.protect or None, depends_on=depends_on)
 
 
-def _without_nothing_denied(output: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in output.items() if value is not None or name != "deniedSubjects"}
-
-
 def _output(account: ServiceAccountKeys | None, role: ServiceAccountRole) -> dict[str, Any]:
     """Return a binding's part of the stack output `bindings`."""
     return {
@@ -172,4 +156,5 @@ def _output(account: ServiceAccountKeys | None, role: ServiceAccountRole) -> dic
         "roleArn": role.role_arn,
         "policyArns": role.policy_arns,
         "subjects": role.subjects,
+        "annotations": role.annotations,
     }

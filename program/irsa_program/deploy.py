@@ -31,4 +31,4 @@ async def _deploy() -> None:
     if lookups.issuers_to_create:
         made = create_oidc_providers(planned, settings.stack, lookups)
         planned = with_oidc_providers(planned, made, settings.stack, lookups)
-    await create(planned, settings.stack, lookups, settings.warnings)
+    await create(planned, lookups, settings.warnings)

@@ -14,7 +14,7 @@ import pulumi
 from irsa.read import REDACTED
 from irsa.rules import commands
 from irsa.rules.leaves import leaves, mapping_of, part_at
-from irsa.rules.mistakes import Place, named, path_of
+from irsa.rules.mistakes import Mistake, Place, named, path_of
 from irsa.rules.unknown import SECRET, Unknown, without_places
 from irsa_config.lint.checked import CheckedBinding
 from irsa_config.loading import LoadedSettings
@@ -29,6 +29,9 @@ from irsa_program.lookups.access import aws_settings
 
 # So many characters of a secret may be in a message by chance, and so many are in one that cuts it.
 LEAST_SHOWN, SHOWN = 4, 30
+WHOLE_SECRET = Mistake(
+    "a secret in place of a mapping", "a mapping of keys to values", "write it out; a string within it may be a secret"
+)
 
 
 class StackSettings(NamedTuple):
@@ -65,6 +68,10 @@ def load_settings(folder: Path) -> StackSettings:
     meant, wrong = _as_meant(values, file)
     aws = aws_settings()
     secrets = _secret_variables(values, file)
+    # The engine decrypts a setting that is a secret whole, so only the stack file shows the secret.
+    wrong += [
+        LocatedMistake((key,), WHOLE_SECRET) for key, each in (file.settings if file else {}).items() if each is SECRET
+    ]
     wrong += provider_mistakes({f"aws:{name}": each for name, each in aws.items()})
     region = None if ("aws:region",) in [each.place for each in wrong] else aws["region"]
     examination = examine(meant, folder, region, allowed=aws[ACCOUNT_LISTS[0]], secrets=secrets)

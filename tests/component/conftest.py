@@ -89,6 +89,7 @@ class Answers(pulumi.runtime.Mocks):
             "getPartition": {"partition": "aws"},
             "getRegion": {"region": "us-west-2"},
             "getCluster": {
+                "arn": f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/{of}",
                 "identities": [{"oidcs": [{"issuer": OTHER_ISSUER if of == "other-cluster" else ISSUER}]}],
                 "endpoint": "https://example.com",
                 "certificateAuthorities": [{"data": "Y2E="}],

@@ -1,3 +1,4 @@
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -5,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from irsa import InvalidArgumentsError, ServiceAccountRole
+from irsa import ServiceAccountRole
 from tests.component.conftest import DOCUMENT, GOOD, PROVIDER, Deploy, output
 
 ROLE = "aws:iam/role:Role"
@@ -129,18 +130,18 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return texts
 
 
-@pytest.mark.parametrize("denied", [None, ["kube-system:*"]])
-def test_a_statement_that_opens_the_cluster_is_told(deploy: Deploy, said: list[str], denied: list[str] | None) -> None:
+@pytest.mark.parametrize("has_deny", [False, True])
+def test_a_statement_that_opens_the_cluster_is_told(deploy: Deploy, said: list[str], has_deny: bool) -> None:
     """The attack: trust.statements open the whole cluster, no word is said, and `subjects` lists one account."""
-    deny = [{**OPEN, "Effect": "Deny", "Condition": KUBE_SYSTEM}] if denied else []
+    deny = [{**OPEN, "Effect": "Deny", "Condition": KUBE_SYSTEM}] if has_deny else []
     deployed = deploy({**ARGS, "trust": {"statements": [OPEN, *deny]}})
 
-    but = ", but not kube-system:*" if denied else ""
+    but = ", but not kube-system:*" if has_deny else ""
     whom = f"'*:*' trusts all service accounts of the cluster{but}"
     assert said == [f"my-app: trust.statements[0]: {whom} [wide-trust]"]
-    assert deployed.outputs["subjects"] == deployed.registered["subjects"] == ["*:*", "team-a:app"]
-    # The other output is recorded only where it says something.
-    assert deployed.outputs["denied_subjects"] == deployed.registered.get("deniedSubjects") == denied
+    # A list that leaves out the Deny would name more than are admitted.
+    subjects = None if has_deny else ["*:*", "team-a:app"]
+    assert deployed.outputs["subjects"] == deployed.registered.get("subjects") == subjects
 
 
 def test_an_opening_that_nobody_can_tell_is_told_so(deploy: Deploy, said: list[str]) -> None:
@@ -190,9 +191,26 @@ def test_the_partition_of_the_role(deploy: Deploy) -> None:
     assert deployed.one(ATTACHMENT).inputs["policyArn"] == "arn:aws-us-gov:iam::aws:policy/AWSXrayWriteOnlyAccess"
 
 
-def test_an_add_ons_document_of_an_output_is_not_divided(deploy: Deploy) -> None:
-    """The limit: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html."""
-    karpenter = {"add_on": "karpenter", "node_roles": ["arn:aws:iam::111122223333:role/my-nodes"]}
-    policies = [{**karpenter, "cluster_names": ["blue", output("green")]}]
-    with pytest.raises(InvalidArgumentsError, match="divided over several policies"):
-        deploy({"oidc_provider_arns": [PROVIDER], "policies": policies})
+def long_document(last: Any) -> dict[str, Any]:
+    resources = [*(f"arn:aws:s3:::{'x' * 900}/{number}" for number in range(8)), last]
+    statements = [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": each} for each in resources]
+    return {"policy": {"document": {"Version": "2012-10-17", "Statement": statements}}}
+
+
+def karpenter(last: Any) -> dict[str, Any]:
+    of_add_on = {"add_on": "karpenter", "node_roles": ["arn:aws:iam::111122223333:role/my-nodes"]}
+    return {"policies": [{**of_add_on, "cluster_names": ["blue", last]}]}
+
+
+@pytest.mark.parametrize(("declared", "last"), [(long_document, "arn:aws:s3:::a/*"), (karpenter, "green")])
+def test_a_document_with_an_output_is_not_divided(deploy: Deploy, declared: Any, last: str) -> None:
+    """IAM reports its limit: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html."""
+
+    def policies(value: Any) -> list[str]:
+        return [each.inputs["policy"] for each in deploy({**ARGS, **declared(value)}).of(POLICY)]
+
+    divided, (whole,) = policies(last), policies(output(last))
+    assert [len(each) <= 6_144 for each in (*divided, whole)] == [True, True, False]
+    # A later statement fills the room that an earlier policy has left.
+    several = [json.dumps(one) for each in divided for one in json.loads(each)["Statement"]]
+    assert sorted(map(json.dumps, json.loads(whole)["Statement"])) == sorted(several)

@@ -76,7 +76,7 @@ def deploy(settings: StackSettings) -> None:
         if lookups.issuers_to_create:
             made = create_oidc_providers(planned, settings.stack, lookups)
             planned = with_oidc_providers(planned, made, settings.stack, lookups)
-        await create(planned, settings.stack, lookups)
+        await create(planned, lookups)
 
     program()
 

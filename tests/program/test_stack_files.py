@@ -212,6 +212,7 @@ def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -
 OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 BOUNDARY = "arn:${partition}:iam::${account}:policy/${region}"
 THEIRS = "arn:aws:iam::444455556666:role/theirs"
+MINE = "arn:aws:iam::111122223333:role/mine"
 
 
 def settings(number: int) -> dict[str, Any]:
@@ -316,6 +317,23 @@ def test_a_provider_lists_the_audiences_of_its_own_cluster(monkeypatch: pytest.M
     created = {inputs["url"]: inputs["clientIdLists"] for kind, _, inputs in answers.resources if kind == OIDC_PROVIDER}
 
     assert created == {ISSUER: ["sts.amazonaws.com", "vault"], OTHER_ISSUER: ["sts.amazonaws.com", "theirs"]}
+
+
+def test_a_provider_lists_no_audience_of_pod_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No token of an OIDC provider is for EKS Pod Identity: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html."""
+    values = {
+        "irsa:cluster": {"name": "my-cluster", "createOidcProvider": True},
+        "irsa:bindings": {
+            "vault": {"trust": {"subjects": ["a:b"]}, "audience": "vault"},
+            "pods": {"serviceAccount": {"name": "c"}, "identity": "podIdentity"},
+            "existing": {"serviceAccount": {"name": "d"}, "identity": "podIdentity", "role": {"arn": MINE}},
+        },
+    }
+    answers = Answers()
+    run_program(values, answers, monkeypatch)
+    created = [inputs["clientIdLists"] for kind, _, inputs in answers.resources if kind == OIDC_PROVIDER]
+
+    assert created == [["vault"]]
 
 
 @pytest.mark.parametrize("alone", [True, False])

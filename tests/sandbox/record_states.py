@@ -1,8 +1,7 @@
 """Deploy a stack to a new sandbox, and record what its program said to the engine, and what it was answered.
 
 `python -m tests.sandbox.record_states NAME` writes tests/program/recorded/NAME-VERSION.json: of Pulumi.NAME.yaml as it
-is now. Where there is none, it writes NAME.json again, of the stack whose `config` is there.
-tests/program/test_recorded_states.py has the test.
+is now. tests/program/test_recorded_states.py has the test.
 """
 
 import json
@@ -23,11 +22,9 @@ from tests.sandbox.showcase import showcase
 
 
 def record(cloud: Cloud, green: Path, name: str) -> None:
-    current = ROOT / f"Pulumi.{name}.yaml"
     # Those of earlier versions stay: stacks are deployed by them.
-    file = RECORDED / (f"{name}-{VERSION}.json" if current.exists() else f"{name}.json")
-    # JSON is YAML.
-    config = yaml.safe_load((current if current.exists() else file).read_text())["config"]
+    file = RECORDED / f"{name}-{VERSION}.json"
+    config = yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())["config"]
     _, project = showcase(cloud, str(green), cloud.folder / name, config)
     log = project.folder / "said.json"
     project.variables["PULUMI_DEBUG_GRPC"] = str(log)

@@ -40,17 +40,11 @@ def is_dangerous(allowed: Sequence[str], resources: Sequence[str]) -> bool:
     risky = [each.lower() for each in allowed if not only_looks(each)]
     if any(overlap(each, action) for each in _ON_ANY_RESOURCE for action in risky):
         return True
-    everywhere = [_in_every_region(each) for each in resources]
     policies = Policies(
-        [{"Version": VERSION, "Statement": {"Effect": "Allow", "Action": risky, "Resource": everywhere}}]
+        [{"Version": VERSION, "Statement": {"Effect": "Allow", "Action": risky, "Resource": [*resources]}}]
     )
-    on_everything = any(matches("*", each) for each in everywhere)
+    on_everything = any(matches("*", each) for each in resources)
     return bool(risky) and (on_everything or any(gives_any(policies, 0, iter(changing(each))) for each in risky))
-
-
-def _in_every_region(arn: str) -> str:
-    parts = arn.split(":", 5)
-    return ":".join([*parts[:3], "*", *parts[4:]]) if parts[5:] and parts[3] else arn
 
 
 def is_dangerous_policy(arn: str) -> bool:

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from irsa.evaluation import PodIdentityRequest
 from irsa.evaluation.document import Condition, Parsed, Statement
-from irsa.evaluation.grants import Grants, grants, is_of_subject
+from irsa.evaluation.grants import Grants, grants, is_of_subject, is_within, subjects_of_claim
 from irsa.evaluation.normal_form import normal
+from irsa.evaluation.patterns import covers
 from irsa.rules.arns import oidc_provider_arn
-from irsa.rules.subjects import WILDCARDS
+from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, WILDCARDS, is_pattern
 from irsa.rules.trust import NAMESPACE_TAG, SERVICE_ACCOUNT_TAG
 from irsa.rules.unknown import Unknown
 from irsa_world.issuers import eks_region
@@ -22,9 +23,80 @@ from irsa_world.trusts.provider_trust import ANYBODY, allowed_principals, is_of_
 PODS = PodIdentityRequest.principal
 # The tags by which a statement is for one service account alone, of whichever cluster.
 OF_POD = (NAMESPACE_TAG, SERVICE_ACCOUNT_TAG)
+# Every audience, or every service account's claim.
+ANY = "*"
+# The operators whose values say all that a claim can be.
+PLAIN = frozenset({"StringEquals", "StringLike"})
 # What a trust policy says that is none.
 NOTHING: Parsed = ("", ())
 NO_CLIENT_IDS = "the client IDs of its OIDC provider are not known until `pulumi up`"
+
+
+class Pair(NamedTuple):
+    """An audience that a trust policy takes or refuses from service accounts.
+
+    Attributes:
+        allows: Whether the Effect is Allow.
+        audience: The audience, or a pattern.
+        subject: A `namespace:name` pattern.
+        others: The other conditions of the statement.
+    """
+
+    allows: bool
+    audience: str
+    subject: str
+    others: frozenset[Condition]
+
+    def is_within(self, other: "Pair") -> bool:
+        """Return whether another pair applies whenever this one does."""
+        return (
+            self.allows is other.allows
+            and covers(other.audience, self.audience)
+            and is_within(self.subject, [other.subject])
+            and other.others <= self.others
+        )
+
+
+def takes_more_audiences(before: Grants, pairs: Sequence[set[Pair]]) -> bool:
+    """Return whether somebody who had the role before gains an audience: pairs of both times are given.
+
+    Whoever did not have the role before is reported as somebody who gains the role.
+    """
+    old, new = pairs
+    allowed = (each for each in new - old if each.allows and before.answer(each.subject).given)
+    # What a Deny takes of all audiences, the other rows tell.
+    denied = (
+        each
+        for each in old - new
+        if not each.allows
+        and each.audience != ANY
+        and (is_pattern(each.subject) or before.answer(each.subject).given is not False)
+    )
+    return _has_one_outside(allowed, old) or _has_one_outside(denied, new)
+
+
+def _has_one_outside(pairs: Iterable[Pair], others: Iterable[Pair]) -> bool:
+    # Of pairs without a pattern, the sets are compared already.
+    wider = [other for other in others if other.audience == ANY or is_pattern(f"{other.audience}{other.subject}")]
+    literal: dict[tuple[bool, str, str], list[Pair]] = {}
+    for other in others:
+        literal.setdefault(other[:3], []).append(other)
+    return any(not any(map(each.is_within, (*literal.get(each[:3], ()), *wider))) for each in pairs)
+
+
+def _values_of(conditions: Sequence[Condition]) -> tuple[Sequence[str], Sequence[Condition]]:
+    """Return the values, as patterns, of which a claim must match one; and conditions that do not say just that."""
+    if not conditions:
+        return [ANY], ()
+    is_plain = len(conditions) == 1 and conditions[0].operator in PLAIN
+    is_plain &= not any("${" in value for value in conditions[0].wanted)
+    if not is_plain or (conditions[0].comparison == "Equals" and any(map(is_pattern, conditions[0].wanted))):
+        return [ANY], conditions
+    return conditions[0].wanted, ()
+
+
+def _in_one_form(condition: Condition) -> Condition:
+    return Condition(condition.operator, condition.key.lower(), tuple(sorted({*condition.wanted})))
 
 
 class Side(NamedTuple):
@@ -43,20 +115,49 @@ class Side(NamedTuple):
     client_ids: Mapping[str, Collection[str]]
 
     @property
-    def versioned(self) -> set[str]:
-        """The statements with the version: in another one, those with policy variables say something else."""
-        return {f"{self.parsed[0]} {said}" for said in self.said}
+    def said_to_pods(self) -> set[str]:
+        """The statements that can apply to EKS Pod Identity."""
+        return self._versioned(
+            place
+            for place, statement in enumerate(self.parsed[1])
+            if ANYBODY & {*statement.principals} or any(type_ == PODS[0] for type_, _ in statement.principals)
+        )
+
+    def said_to_tokens(self, provider_arn: str) -> tuple[set[str], Collection[str] | None]:
+        """Return the statements that can apply to tokens of an OIDC provider, and the audiences that it lists."""
+        of = self.grants(provider_arn)
+        said = self._versioned(statement.place for statement in (of.statements if of else ()))
+        return said, self.audiences.get(provider_arn, ())
+
+    def _versioned(self, places: Iterable[int]) -> set[str]:
+        """Return statements with the version: in another one, those with policy variables say something else."""
+        return {f"{self.parsed[0]} {self.said[place]}" for place in places}
 
     def grants(self, provider_arn: str) -> Grants | None:
         """Return what is said to the tokens of an OIDC provider; None where STS takes none of it."""
         ids = self.audiences.get(provider_arn, ())
         return grants(self.parsed, provider_arn, ids) if ids is None or ids else None
 
-    def asks_of(self, provider_arn: str) -> set[tuple[bool, frozenset[Condition]]]:
-        """Return what statements ask of `aud`, where nobody knows which client IDs the provider lists."""
-        of = self.grants(provider_arn) if self.audiences.get(provider_arn, ()) is None else None
-        # What a Deny takes of all audiences, the other rows tell.
-        return {(each.allows, frozenset(each.aud)) for each in (of.statements if of else ()) if each.allows or each.aud}
+    def unlisted(self, provider_arn: str) -> Grants | None:
+        """Return what is said to tokens, where nobody knows which client IDs the OIDC provider lists; else None."""
+        return self.grants(provider_arn) if self.audiences.get(provider_arn, ()) is None else None
+
+    def pairs_of(self, of: Grants) -> set[Pair]:
+        """Return which audiences statements take or refuse from which service accounts."""
+        found = set()
+        for statement in of.statements:
+            audiences, asked_of_aud = _values_of(statement.aud)
+            claims, asked_of_sub = _values_of(statement.sub)
+            several = [None] if asked_of_sub else [*map(subjects_of_claim, claims)]
+            subjects = [subject for one in several for subject in one or ()]
+            if None in several:
+                asked_of_sub = statement.sub
+                named_by = of.named.items() if statement.allows else ()
+                subjects = [name for name, places in named_by if statement.place in places] or [EVERY_SERVICE_ACCOUNT]
+            others = {*self.parsed[1][statement.place].conditions} - {*statement.aud, *statement.sub}
+            asked = frozenset(map(_in_one_form, (*asked_of_aud, *asked_of_sub, *others)))
+            found |= {Pair(statement.allows, *of_both, asked) for of_both in itertools.product(audiences, subjects)}
+        return found
 
     def said_to_others(self, issuers: Mapping[str, str]) -> dict[tuple[str, frozenset[str]], Statement]:
         """Return the statements that are not for service accounts, or not for them alone.

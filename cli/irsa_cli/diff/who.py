@@ -17,7 +17,7 @@ from irsa.rules.mistakes import named
 from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.diff.powers import NOT_KNOWN, Power
 from irsa_cli.diff.rows import CANNOT_TELL, CERTAIN, DANGEROUS, Danger, Row, some
-from irsa_cli.diff.trust import ComparedTrust, own_roles
+from irsa_cli.diff.trust import ANY, ComparedTrust, Side, own_roles, takes_more_audiences
 from irsa_world.issuers import eks_region
 from irsa_world.model import UNNAMED, known_arn, role_name
 from irsa_world.sessions import ORDER, Sessions
@@ -80,7 +80,7 @@ def session_rows(both: tuple[Sessions, Sessions], compared: Mapping[str, Compare
         if not reasons:
             pods = _by_pods(arn, both)
             by_tokens, is_open = _by_tokens(each) if each else ([], False)
-            is_open |= any(pods[0][cell] is pods[1][cell] is None for cell in pods[0].keys() & pods[1].keys())
+            is_open |= each is not None and _changes_undecided_pods(arn, both, pods, each)
             for change in (*_changed(pods), *by_tokens):
                 yield _session(row, arn, change, CHANGES_WAY if _moves(change, pods, each) else change.change, about)
             reasons += [] if all(all(cell.subject.split(":")) for cell in chain(*pods)) else [NOT_KNOWN_YET]
@@ -100,8 +100,25 @@ def _by_tokens(compared: ComparedTrust) -> tuple[list[_SessionChange], bool]:
     for arn, issuer in compared.issuers.items():
         those, undecided = changes(*(each.grants(arn) for each in compared.sides))
         found += [_SessionChange(_Cell(of.subject, IRSA.key, issuer), of.change, of.certain, of.but) for of in those]
-        is_open |= undecided
+        said = [side.said_to_tokens(arn) for side in compared.sides]
+        is_open |= undecided and said[0] != said[1]
     return found, is_open
+
+
+def _changes_undecided_pods(
+    arn: str, both: Sequence[Sessions], pods: Sequence[Mapping[_Cell, bool | None]], compared: ComparedTrust
+) -> bool:
+    """Return whether what decides an association changes, of which irsa cannot tell at both times who has the role."""
+    undecided = [cell for cell in pods[0].keys() & pods[1].keys() if pods[0][cell] is pods[1][cell] is None]
+    has_other_trust = compared.sides[0].said_to_pods != compared.sides[1].said_to_pods
+    tags = [
+        {
+            (of.cluster_arn, of.subject, of.target_role_arn, of.session_tags)
+            for of in each.world.associations.get(arn, ())
+        }
+        for each in both
+    ]
+    return bool(undecided) and (has_other_trust or tags[0] != tags[1])
 
 
 def _by_pods(arn: str, both: Sequence[Sessions]) -> tuple[dict[_Cell, bool | None], ...]:
@@ -212,8 +229,18 @@ def _is_outside(principal: tuple[str, str], aws_accounts: Set[str]) -> bool:
 def _undecided(compared: ComparedTrust, is_open: bool) -> Iterator[str]:
     """Yield why others may gain or lose the right than those who are told."""
     old, new = compared.sides
-    if is_open and (old.versioned, old.audiences) != (new.versioned, new.audiences):
+    if is_open:
         yield UNDECIDED
-    asked = {arn: (old.asks_of(arn), new.asks_of(arn)) for arn in compared.issuers}
-    if unlisted := [arn for arn, (was, becomes) in asked.items() if was and becomes and was != becomes]:
+    if unlisted := [arn for arn in compared.issuers if _changes_audiences(old, new, arn)]:
         yield f"{NOT_LISTED} {some(sorted(unlisted))}"
+
+
+def _changes_audiences(old: Side, new: Side, provider_arn: str) -> bool:
+    """Return whether the audiences of somebody change, where nobody knows which client IDs the provider lists."""
+    was, becomes = old.unlisted(provider_arn), new.unlisted(provider_arn)
+    if not was or not becomes:
+        return False
+    pairs = old.pairs_of(was), new.pairs_of(becomes)
+    # Fewer audiences, too: only the provider says which of them there are.
+    asked = [{(each.allows, each.audience) for each in side if each.allows or each.audience != ANY} for side in pairs]
+    return (all(asked) and asked[0] != asked[1]) or takes_more_audiences(was, pairs)

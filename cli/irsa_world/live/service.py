@@ -14,6 +14,7 @@ from irsa.rules.mistakes import named
 from irsa_world.causes import Cause, cause_of
 from irsa_world.exits import CouldNotLookError, failed_request
 from irsa_world.live.once import Answer, FirstAlone, Once
+from irsa_world.shapes import OF_AWS, fault, read_items
 
 CONCURRENT = 16
 # IAM throttles per AWS account; the adaptive mode slows down all threads together. In the standard mode, retries run
@@ -27,8 +28,9 @@ PATIENT = Config(
 # Each may take as long as the timeouts.
 ATTEMPTS_WITHOUT_CONNECTION = 3
 NO_CONNECTION = (NoConnectionError, HTTPClientError)
-# What boto3 cannot read: it finds nothing in what is not AWS's, such as the page of a proxy.
-UNREADABLE = (ResponseParserError, KeyError)
+# What boto3 cannot read: it finds nothing in what is not AWS's, such as the page of a proxy, and takes every value for
+# what the service model says.
+UNREADABLE = (ResponseParserError, KeyError, AttributeError, TypeError, RecursionError)
 # ValueError: boto3 raises it for an AWS_ENDPOINT_URL that is not a URL.
 NO_ANSWER = (ClientError, BotoCoreError, ValueError, *UNREADABLE)
 ASSUME_ROLE = "AssumeRole"
@@ -84,17 +86,43 @@ class Service:
             CouldNotLookError: AWS does not answer, or denies the request.
         """
         name = xform_name(operation)
-        return self._once(operation, parameters, lambda client: getattr(client, name)(**parameters)[element])
+        # What does not exist is no tuple; null is an answer, and wrong.
+        answer = self._once(operation, parameters, lambda client: (getattr(client, name)(**parameters)[element],))
+        if answer is None:
+            return None
+        if wrong := fault(answer[0], OF_AWS[f"{operation}.{element}"]):
+            raise CouldNotLookError(f"{self._name}:{operation}: irsa cannot read the answer: {wrong}")
+        return answer[0]
 
-    def all(self, operation: str, element: str, size: int | None = None, **parameters: Any) -> list[Any]:
-        """Return what all pages of a list have, likewise, in pages of this size; without one, AWS chooses it."""
+    def all(
+        self,
+        operation: str,
+        element: str,
+        size: int | None = None,
+        of: Callable[[Any], Any] = lambda item: item,
+        **parameters: Any,
+    ) -> list[Any]:
+        """Return what all pages of a list have, likewise, in pages of this size; without one, AWS chooses it.
+
+        Args:
+            of: Returns what is wanted of an item.
+
+        Raises:
+            PartlyReadError: Some items cannot be read.
+        """
 
         def pages(client: Any) -> list[Any]:
             paginator = client.get_paginator(xform_name(operation))
-            found = paginator.paginate(PaginationConfig={"PageSize": size}, **parameters)
-            return [each for page in found for each in page[element]]
+            items, page = list[Any](), dict[str, Any]()
+            for page in paginator.paginate(PaginationConfig={"PageSize": size}, **parameters):
+                items += page[element]
+            # boto3 takes a page without a marker for the last one.
+            if page.get("IsTruncated"):
+                raise CouldNotLookError(f"{self._name}:{operation}: the list has more pages and does not say where")
+            return items
 
-        return self._once(operation, parameters, pages) or []
+        listed = self._once(operation, parameters, pages) or []
+        return read_items(f"{self._name}:{operation}", listed, OF_AWS[f"{operation}.{element}"], of)
 
     def _once(self, operation: str, parameters: Any, question: Callable[[Any], Answer]) -> Answer | None:
         ask = self._requests.ask_beside if operation in IN_BULK else self._requests.ask

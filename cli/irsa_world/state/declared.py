@@ -349,14 +349,14 @@ def _role(recorded: Mapping[str, Any], known: Mapping[str, Any], own: Sequence[R
     if not roles and recorded.get(outputs.TRUST_POLICY) is None:
         return None
     # The component's outputs are what the program declared; `pulumi refresh` rewrites the inputs of its children.
-    # States of earlier versions lack this one: the role's own inputs have the same names.
-    settings = recorded.get(outputs.ROLE_SETTINGS)
-    if settings is None:
-        settings = {key: roles[0].inputs.get(key) for key in types.ROLE_SETTINGS} if roles else {}
+    settings: Any = recorded.get(outputs.ROLE_SETTINGS)
     is_hidden = not isinstance(settings, dict) or is_secret(settings)
     is_hidden = is_hidden or any(isinstance(each, dict | list) for each in settings.values())
+    hidden: Any = (
+        Unknown("the state lacks the role's settings") if settings is None else secret("a setting of the role")
+    )
     found = {
-        snake(key): secret("a setting of the role") if is_hidden else settings[key]
+        snake(key): hidden if is_hidden else settings[key]
         for key in types.ROLE_SETTINGS
         if is_hidden or settings.get(key) is not None
     }

@@ -4,6 +4,7 @@ Format: https://pkg.go.dev/github.com/pulumi/pulumi/pkg/v3/display#PreviewDigest
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -90,19 +91,44 @@ def parse_preview(text: str, source: str) -> Preview:
         steps = [_step(each, f"steps[{index}]") for index, each in enumerate(part(list, digest, "steps"))]
         said = [of_form(dict, each, f"diagnostics[{n}]") for n, each in enumerate(part(list, digest, "diagnostics"))]
         summary, config = (part(dict, digest, key) for key in ("changeSummary", "config"))
+        errors = tuple(_messages(said, "error"))
+        # After an error, the preview has failed anyway, and its errors say why.
+        _check_summary({} if errors else summary, Counter(_word(each.operation) for each in steps))
         stack = _stack_of(each.resource.urn for each in steps)
     except OtherFormError as error:
         raise CouldNotLookError(f"{source} is not what `pulumi preview --json` prints: {error}") from None
-    unchanged = summary.get(SAME, 0)
     return Preview(
         stack,
         tuple(_one_per_resource(steps)),
-        unchanged if isinstance(unchanged, int) else 0,
+        summary.get(SAME, 0) if not errors else 0,
         tuple(_messages(said, "warning")),
-        tuple(_messages(said, "error")),
+        errors,
         config,
         any(each.operation == REFRESH for each in steps),
     )
+
+
+def _check_summary(summary: Mapping[str, Any], steps: Mapping[str, int]) -> None:
+    """Raise OtherFormError where the summary counts more changes than there are steps.
+
+    The engine shows a step before it counts the step. It does not show all of what stays, and of what is only read.
+    """
+    counted: Counter[str] = Counter()
+    for operation, count in summary.items():
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise OtherFormError(f"changeSummary.{named(operation)} is not a number of resources")
+        counted[_word(operation)] += 0 if operation in READS else count
+    for word, count in counted.items():
+        if count > steps.get(word, 0):
+            raise OtherFormError(
+                f"changeSummary has {count:,} {named(word)}, and there are {steps.get(word, 0):,} such steps:"
+                " steps are missing; write the file again, whole"
+            )
+
+
+def _word(operation: str) -> str:
+    """Return one word for all steps of a replacement."""
+    return REPLACE if operation in REPLACEMENTS else operation
 
 
 def _stack_of(urns: Iterable[str]) -> str:
@@ -180,7 +206,7 @@ def _one_per_resource(steps: Iterable[Step]) -> Iterable[Step]:
         # What an earlier replacement left is deleted beside the resource that has its URN now.
         key = step.resource.urn, step.operation == DELETE and step.resource.pending
         before = found.get(key)
-        operation = REPLACE if step.operation in REPLACEMENTS else step.operation
+        operation = _word(step.operation)
         if before is None:
             found[key] = step._replace(operation=operation)
             continue

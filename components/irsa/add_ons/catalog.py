@@ -69,7 +69,6 @@ class AddOn(NamedTuple):
     Attributes:
         namespace: Namespace of the service account that its chart creates.
         service_account: Name of it.
-        helm_values: Values for its chart, with variables; empty where it has none.
         parameters: By their names as arguments.
         require_one_of: Parameters of which one must be there.
         everything: What `scope: "*"` lets it reach, in words; empty where there is no such scope.
@@ -82,7 +81,6 @@ class AddOn(NamedTuple):
     service_account: str
     chart: str
     eks_add_on: str
-    helm_values: Mapping[str, Any]
     parameters: Mapping[str, TakenParameter]
     require_one_of: Sequence[str]
     everything: str
@@ -128,7 +126,6 @@ def add_on(name: str) -> AddOn:
         service_account=service_account,
         chart=read.get("chart", ""),
         eks_add_on=read.get("eksAddOn", ""),
-        helm_values=read.get("helmValues", NOTHING),
         parameters={
             snake(key): TakenParameter(each["about"], each.get("required", False))
             for key, each in read.get("parameters", NOTHING).items()

@@ -22,13 +22,13 @@ class Admission(NamedTuple):
         admitted: Whom it admits, or may.
         refused: The exact subjects of the role that one of its clusters' providers can't get in.
         subjects: The patterns that it admits by the clusters' providers, sorted; None where that can't be told.
-        denied: Patterns within these that it denies; None where it denies none of them.
+        has_exceptions: Whether it denies some within these patterns.
     """
 
     admitted: tuple[Admitted, ...] = ()
     refused: tuple[str, ...] = ()
     subjects: list[str] | None = None
-    denied: list[str] | None = None
+    has_exceptions: bool = False
 
 
 def admission(document: str, provider_arns: Collection[str], subjects: Collection[str], audience: str) -> Admission:
@@ -57,7 +57,7 @@ def admission(document: str, provider_arns: Collection[str], subjects: Collectio
         tuple(admitted),
         tuple(each for each in exact if any(of.answer(each).given is False for of in own)),
         sorted({each.subject for each in by_clusters}) if known else None,
-        _denied(by_clusters) if known and any(each.denied for each in by_clusters) else None,
+        known and any(each.denied for each in by_clusters),
     )
 
 

@@ -123,9 +123,12 @@ def _names(condition: Condition) -> bool:
     if not operator or not pattern or operator.if_exists or operator.of_set == "ForAllValues":
         return False
     is_positive = operator.name.startswith(("String", "Arn")) and not condition.negated
-    names_one = ("${" not in each and re.fullmatch(pattern, each.strip(), re.DOTALL) for each in condition.wanted)
-    # AWS does not say what a condition without a value means.
-    return is_positive and bool(condition.wanted) and all(names_one)
+    # No value names nobody.
+    return (
+        is_positive
+        and bool(condition.wanted)
+        and all("${" not in each and re.fullmatch(pattern, each.strip(), re.DOTALL) for each in condition.wanted)
+    )
 
 
 def _pattern(key: str) -> str | None:

@@ -73,7 +73,7 @@ class Permissions:
         """Return whether an action is, for certain, given on every resource of one of its types, but for exceptions.
 
         Resources whose names nobody has chosen stand for all; a Deny or NotResource by some word has one of them at
-        most. Any AWS account is enough, one region is not. A condition on what the caller chooses limits nobody.
+        most. Any AWS account and any region is enough. A condition on what the caller chooses limits nobody.
 
         Args:
             action: The action.
@@ -153,22 +153,22 @@ def gives(
     return Permissions(tuple(statements), boundary is not None)
 
 
-_OTHER_AWS_ACCOUNT, _OTHER_REGION = "987654321098", "zz-central-9"
+_EXAMPLE = re.compile(r"[*?]")
+_OTHER_REGION, _OTHER_AWS_ACCOUNT = "zz-central-9", "987654321098"
 
 
 def _forms(arns: Iterable[str], patterns: Sequence[str]) -> list[tuple[str, ...]]:
     """Return the texts of ARNs between their names, where they have some.
 
-    The partitions and the AWS accounts are those of the patterns.
+    The partitions, the regions and the AWS accounts are those of the patterns: `us-1` stands for `us-*`.
     """
     parts = [pattern.split(":") for pattern in patterns]
-    partitions, aws_accounts = (
-        {each[index] for each in parts if each[index + 1 :] and each[index] and not {*"*?"} & {*each[index]}}
-        for index in (1, 4)
+    partitions, regions, aws_accounts = (
+        sorted({_EXAMPLE.sub("1", each[index]) for each in parts if each[index + 1 :]} - {"", "1"} | {other})
+        for index, other in ((1, "aws"), (3, _OTHER_REGION), (4, _OTHER_AWS_ACCOUNT))
     )
     found: dict[tuple[str, ...], None] = {}
-    every = itertools.product(arns, sorted(partitions | {"aws"}), sorted(aws_accounts | {_OTHER_AWS_ACCOUNT}))
-    for arn, partition, aws_account in every:
-        text = arn.replace("${Partition}", partition).replace("${Account}", aws_account)
-        found[tuple(re.split(r"\$\{\w+\}|\*", text.replace("${Region}", _OTHER_REGION)))] = None
+    for arn, partition, region, aws_account in itertools.product(arns, partitions, regions, aws_accounts):
+        text = arn.replace("${Partition}", partition).replace("${Region}", region)
+        found[tuple(re.split(r"\$\{\w+\}|\*", text.replace("${Account}", aws_account)))] = None
     return [form for form in found if len(form) > 1]

@@ -17,11 +17,10 @@ from irsa.rules.leaves import list_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import split_document
 from irsa.rules.unknown import Unknown, Value, derive, known_or, or_else
+from irsa.rules.variables import with_examples
 
 # The host of an issuer of EKS has its region: oidc.eks.us-west-2.amazonaws.com, oidc-eks.us-west-2.api.aws.
 _REGION = re.compile(r"oidc[.-]eks(?:-fips)?\.([a-z0-9-]+)\.")
-
-TOO_LONG = "name fewer; or no outputs: what is known before the deployment is divided over several policies"
 
 
 class PolicySource(NamedTuple):
@@ -60,6 +59,7 @@ def _texts_and_arns(
 ) -> tuple[Sequence[Value[str]], Mapping[str, Value[str]]]:
     """Return the documents of the policies to create for an add-on, and the ARNs of those of AWS."""
     providers, clusters = or_else(binding.oidc_provider_arns, []), or_else(binding.cluster_arns, {})
+    providers, clusters = with_examples(providers), with_examples(clusters)
     where = derive(lambda providers, clusters: where_of(providers, clusters.values()), providers, clusters)
     scope = known_or(settings.scope, None)
     version = settings.version if isinstance(settings.version, str) else each.newest
@@ -102,7 +102,7 @@ def _texts(
         found = f"a statement of {each.name} with {mistake.found.partition(' alone has ')[2]}"
         arguments.found.append((place, Mistake(found, mistake.allowed, fix)))
         return []
-    return arguments.divided(place, texts, whole, TOO_LONG)
+    return arguments.divided(place, texts, whole)
 
 
 def where_of(provider_arns: Iterable[str], cluster_arns: Iterable[str]) -> Where:

@@ -17,23 +17,18 @@ from irsa.rules.policies import (
     CHAINING_POLICY,
     Document,
     chaining_policy,
-    document_usage,
     policy_part_name,
     split_document,
 )
-from irsa.rules.quotas import check_usage
 from irsa.rules.trust import minified
 from irsa.rules.unknown import (
-    WRONG,
     Unknown,
     Value,
     checked_with,
     derive,
-    has_output,
     has_unknown,
     is_there,
     known_or,
-    least,
     or_else,
 )
 
@@ -65,15 +60,7 @@ def _texts(arguments: Arguments, document: Value[Document]) -> Sequence[Value[st
             arguments.found.append(((*place, "Statement"), mistake))
             return []
         return arguments.divided(place, divided, document.content)
-    known = document.content if isinstance(document, Document) else document
-    texts: list[Value[str]] = [derive(lambda known: minified(known.content), document)]
-    if has_output(known):
-        # A document that is known only later cannot decide how many policies there are.
-        collect(lambda: check_usage(document_usage(minified(least(known)))), place, arguments.found)
-    elif isinstance(known, dict) and is_there(known.get("Statement")):
-        parts = (*place, "Statement")
-        collect(lambda: texts.extend([WRONG] * (len(split_document(least(known))) - 1)), parts, arguments.found)
-    return arguments.divided(place, texts)
+    return arguments.divided(place, [derive(lambda known: minified(known.content), document)])
 
 
 def _policy(

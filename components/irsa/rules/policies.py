@@ -204,11 +204,6 @@ def trust_usage(trust_policy: str, quota: int = TRUST_POLICY_SIZE) -> Usage:
     return Usage(what, policy_size(trust_policy), quota, setting)
 
 
-def document_usage(document: str) -> Usage:
-    """Return how much of the quota one managed policy uses, in characters without white space."""
-    return Usage("characters of the policy document", policy_size(document), MANAGED_POLICY_SIZE)
-
-
 def role_usages(
     attached_policies: int, inline_policies: Iterable[str], quota: int = ATTACHED_POLICIES
 ) -> Iterator[tuple[Place, Usage]]:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from irsa import types
 from irsa.rules import commands
 from irsa.rules.mistakes import Place, listed, named, shortened
+from irsa.rules.unknown import text_of
 from irsa.ways import POD_IDENTITY
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held
@@ -23,14 +24,6 @@ CORRECTED_ISSUER = (
     "if oidcIssuer was corrected: first deploy with it as it was and retainOnDelete: true,"
     " then import: [serviceAccount]"
 )
-# What other resources go with, and the key that keeps it.
-DELETED_WITH = {
-    types.NAMESPACE: ("the namespace {} is deleted, and all its Pods", "createNamespace"),
-    types.OIDC_PROVIDER: (
-        "the IAM OIDC provider {} is deleted: no role admits its cluster any more",
-        "createOidcProvider",
-    ),
-}
 
 
 def failed_updates(stack: PlannedStack) -> Iterator[LocatedMistake]:
@@ -65,10 +58,9 @@ def pod_losses(stack: PlannedStack) -> Iterator[LocatedMistake]:
                 yield from _deleted_service_account(resource, successor(resource), stack.name)
             elif resource.type == types.POD_IDENTITY_ASSOCIATION:
                 yield from _deleted_association(resource, gave_up, held)
-            elif resource.type in DELETED_WITH:
-                about, key = DELETED_WITH[resource.type]
-                text = about.format(named(resource.arn or resource.text("metadata", "name")))
-                yield _loss((), text, f"keep {key}: true")
+            elif resource.type == types.OIDC_PROVIDER:
+                text = f"the IAM OIDC provider {named(resource.arn)} is deleted: no role admits its cluster any more"
+                yield _loss((), text, "keep createOidcProvider: true")
     for planned in components:
         yield from _recreated(planned, held)
 
@@ -76,14 +68,12 @@ def pod_losses(stack: PlannedStack) -> Iterator[LocatedMistake]:
 def _planned_resources(stack: PlannedStack) -> Iterator[tuple[str, str]]:
     """Yield type and logical name of all that the stack creates."""
     for planned in stack.components:
-        if planned.namespace:
-            yield types.NAMESPACE, planned.namespace.logical_name
         yield from ((each.type, each.logical_name) for each in planned.spec.resources)
         # It takes the place of one that the stack created.
         yield from ((types.SERVICE_ACCOUNT, each.logical_name) for each in planned.spec.of(types.SERVICE_ACCOUNT_PATCH))
     for cluster, aws_account in stack.lookups.oidc_providers:
         if stack.stack.clusters_by_key[cluster].create_oidc_provider:
-            issuer = stack.lookups.clusters[cluster].issuer
+            issuer = text_of(stack.lookups.clusters[cluster].issuer)
             yield types.OIDC_PROVIDER, oidc_provider(stack.stack, aws_account, issuer)
 
 

@@ -111,23 +111,3 @@ def test_a_rebuilt_cluster(cloud: Any, of_another_issuer: Project) -> None:
     assert "if the cluster was rebuilt: pulumi up --refresh" in checked.stdout, checked.stdout + checked.stderr
     assert did == rows()["Rebuild a cluster, then `pulumi up --refresh` with its issuer"].counts
     require_green(project)
-
-
-def test_a_namespace_of_an_earlier_version_stays(deploy: Callable[..., Project], cloud: Any) -> None:
-    """Protects all that is in it: a state whose namespace was to be deleted with the stack shows 0 changes.
-
-    An alias of another type: https://www.pulumi.com/docs/iac/concepts/resources/options/aliases/
-    """
-    account = {"name": "kept", "namespace": "earlier", "createNamespace": True}
-    stack = deploy({"bindings": {"kept": {"serviceAccount": account, "policyArns": []}}})
-    stack.up()
-    state = stack.folder / "state.json"
-    stack.pulumi("stack", "export", "--file", str(state))
-    state.write_text(state.read_text().replace("core/v1:NamespacePatch", "core/v1:Namespace"))
-    stack.pulumi("stack", "import", "--file", str(state))
-    assert len(stack.resources("Namespace")) == 1
-
-    assert stack.up() == {}
-    assert len(stack.resources("NamespacePatch")) == 1
-    stack.destroy()
-    assert cloud.kubectl("get", "namespace", "earlier").returncode == 0

@@ -254,12 +254,6 @@ def test_from_mode_to_mode(deploy: Deploy, cloud: Any) -> None:
     rule = {"mode": "warn", "groups": ["system:masters"]}
     project = deploy({"guard": {"mode": "warn", "annotations": rule}, "bindings": bindings})
     project.up()
-    # As an earlier version left it.
-    state = json.loads(project.checkpoint.read_text())
-    for each in state["checkpoint"]["latest"]["resources"]:
-        each.pop("replaceOnChanges", None)
-    project.checkpoint.write_text(json.dumps(state))
-    assert project.up() == {}
 
     project.set({"guard": {"mode": "deny", "annotations": {**rule, "mode": "deny"}}, "bindings": bindings})
     shown = check_output("diff", irsa(project, "diff", "--stack", PROJECT_STACK, "--json").stdout)["rows"]

@@ -47,7 +47,8 @@ def test_the_outputs_are_those_of_the_page(project: Project, tmp_path: Path) -> 
     piped = project.cloud.run("sh", "-c", second, folder=project.folder, **project.variables)
     assert piped.returncode == 0, piped.stderr
     values = json.loads((project.folder / "values.json").read_text())
-    assert values == expected["helmValues"]["web"]
+    annotations = expected["bindings"]["web"]["annotations"]
+    assert values == {"serviceAccount": {"create": True, "name": "web", "annotations": annotations}}
 
     (program,) = blocks("outputs", "python")
     other = Program(project.cloud, tmp_path / "other", program.replace("irsa/prod", f"irsa/{STACK}"))

@@ -58,7 +58,7 @@ def test_what_an_update_takes_over_and_what_it_does_not(cloud: Cloud, deploy: De
 
     - overwritten: with takeOver the account is at no moment without a role; and silently from then on, each time.
     - ours: what the stack wrote itself is no conflict.
-    - forced: the state of an earlier version, which declared what takeOver does now, loses the force alone.
+    - forced: without takeOver from now on, it loses the force alone.
     - created: the update takes over from kubectl, each time.
     - by-hand: the role is right, but kubectl's, so the stack can't change or remove it.
     """

@@ -154,7 +154,17 @@ def test_two_bindings_claim_one_thing(one: dict[str, Any], other: dict[str, Any]
     assert all("irsa:bindings.one" in mistake.mistake.found for mistake in mistakes)
 
 
-@pytest.mark.parametrize(("second", "number"), [(["green"], 0), (["blue"], 1), ([], 1)])
+def test_no_cluster_is_not_every_cluster() -> None:
+    values = {
+        "clusters": {"blue": {"name": "blue"}},
+        "bindings": {"a": {"trust": {"subjects": ["a:b"]}, "clusters": []}},
+        "teams": {"t": {"clusters": []}},
+    }
+    found = [each.place for each in mistakes_between_keys(values)]
+    assert found == [("bindings", "a", "clusters"), ("teams", "t", "clusters")]
+
+
+@pytest.mark.parametrize(("second", "number"), [(["green"], 0), (["blue"], 1), (["blue", "green"], 1)])
 def test_one_account_in_two_clusters_is_two(second: list[str], number: int) -> None:
     bindings = {"a": {**APP, "clusters": ["blue"]}, "b": {**APP, "clusters": second}}
     mistakes = found(cluster=..., clusters=TWO, bindings=bindings)

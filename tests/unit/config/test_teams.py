@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from irsa import types
@@ -256,9 +256,18 @@ def test_a_hostile_file_is_refused_at_its_line(repository: Path, spelling: str) 
     assert let_through == []
 
 
+def test_a_secret_in_place_of_the_bindings_is_an_error_at_its_line(repository: Path) -> None:
+    file = write(repository, "payments", "# Theirs.\nbindings: {secure: AAABAA==}\n")
+
+    (mistake,) = checked(repository).mistakes
+    assert (mistake.line, mistake.file) == (2, str(file))
+    assert "a secret" in mistake.mistake.found
+
+
 NAMESPACES = ("payments", "payments-x", "payments-*", "payments*", "orders", "*", "payments-x?", "pay?ents")
 NAMES = ("payments-a", "orders-a", "payments-", "Payments-b")
 ARNS = (f"{POLICY}payments-a", f"{POLICY}orders-a", "arn:aws:iam::aws:policy/payments-a", f"{POLICY}x/payments-a")
+PIECES_OF_ADD_ON = [{"addOn": "external-dns", "scope": "*"}]
 PIECES: Mapping[str, st.SearchStrategy[Any]] = {
     "serviceAccount": st.fixed_dictionaries({"name": st.just("api"), "namespace": st.sampled_from(NAMESPACES)}),
     "trust": st.fixed_dictionaries(
@@ -273,30 +282,44 @@ PIECES: Mapping[str, st.SearchStrategy[Any]] = {
         },
     ),
     "policyArns": st.lists(st.sampled_from(ARNS), max_size=2, unique=True),
-    "policies": st.just([{"addOn": "external-dns", "scope": "*", "version": "v0.23.0"}]),
+    "policies": st.just(PIECES_OF_ADD_ON),
     "identity": st.sampled_from(["irsa", "both", "podIdentity"]),
+    "clusters": st.lists(st.sampled_from(["blue", "green"]), max_size=2),
 }
+PATHS = ("/irsa/payments/", "/", "/irsa/payments/x/", "/irsa/")
+# Its file and its document are the team's to choose.
+POLICIES = st.fixed_dictionaries(
+    {"document": st.just(API["policy"]["document"])},
+    optional={"path": st.sampled_from(PATHS), "name": st.sampled_from(NAMES)},
+)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.fixed_dictionaries({"policy": st.just(API["policy"])}, optional=PIECES), st.sampled_from(["payments-a", "x"]))
+@given(st.fixed_dictionaries({"policy": POLICIES}, optional=PIECES), st.sampled_from(["payments-a", "x"]))
+@example({**API, "policy": {**API["policy"], "path": "/"}, "policies": PIECES_OF_ADD_ON}, "payments-a")
+@example({**API, "clusters": []}, "payments-a")
 def test_what_is_planned_lies_within_the_limits(repository: Path, binding: Any, key: str) -> None:
     """The plan's own resources are read as AWS reads them, by the standard library's patterns."""
     write(repository, "payments", {key: binding})
-    teams = {"payments": {**TEAM, "files": f"../{TEAM['files']}"}}
-    values = {"cluster": {"name": "my-cluster"}, "teams": teams}
+    teams = {"payments": {**TEAM, "files": f"../{TEAM['files']}", "clusters": ["blue"]}}
+    clusters = {each: {"name": each, "kubernetes": {"context": each}} for each in ("blue", "green")}
+    values = {"clusters": clusters, "teams": teams}
     found = examine(values, repository / "infra", "us-west-2")
     if found.stack is None:
         return
     planned = plan(found.stack, unanswered(found.stack, "us-west-2", None))
     assert key == "payments-a"
+    assert {each.cluster for each in planned.components} <= {"blue", None}
     for spec in (each.spec for each in planned.components):
+        for policy in spec.of(types.POLICY):
+            assert policy.inputs["path"] == TEAM["role"]["path"]
+            assert fnmatchcase(policy.inputs["name"] or key, "payments-*")
         for role in spec.of(types.ROLE):
             assert (role.inputs["path"], role.inputs["permissionsBoundary"]) == (*TEAM["role"].values(),)
             assert fnmatchcase(role.inputs["name"] or key, "payments-*")
             subjects = [
                 claim.removeprefix("system:serviceaccount:").partition(":")[0]
-                for statement in json.loads(role.inputs["assumeRolePolicy"])["Statement"]
+                for statement in json.loads(str(spec.trust and spec.trust.example))["Statement"]
                 for keys in statement["Condition"].values()
                 for name, claims in keys.items()
                 if name.endswith((":sub", "kubernetes-namespace"))

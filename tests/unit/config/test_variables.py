@@ -120,7 +120,7 @@ def test_a_cluster_of_several_is_not_the_first_one(tmp_path: Path) -> None:
     }
     binding = {"policy": {"document": document(EVERY_BUCKET)}}
     for chosen, found in (
-        ([], "several clusters: blue, green, nameless"),
+        (["blue", "green", "nameless"], "several clusters: blue, green, nameless"),
         (["green", "blue"], "several clusters: green, blue"),
         (["nameless"], "irsa:clusters.nameless has no name"),
     ):

@@ -17,7 +17,8 @@ from irsa.rules.mistakes import shortened
 def write_everything(policies: Policies) -> Warnings:
     """Write actions are allowed on every resource, or on every one of a type.
 
-    Whoever takes over a Pod can change or delete what others own.
+    Whoever takes over a Pod can change or delete what others own. Every resource of a type in one region, or in a
+    pattern of regions, counts too.
 
     Bad:
         policy:

@@ -41,6 +41,7 @@ STATEMENT = "policy.document.Statement"
         ({"Action": "s3:PutObject", "NotResource": "arn:aws:s3:::my-bucket/*"}, "NotResource"),
         ({"Action": "s3:PutObject", "Resource": "arn:aws:s3:::*"}, "Resource"),
         ({"Action": "dynamodb:PutItem", "Resource": "arn:aws:dynamodb:*:*:table/*"}, "Resource"),
+        ({"Action": "dynamodb:PutItem", "Resource": "arn:aws:dynamodb:us-west-2:*:table/*"}, "Resource"),
         ({"Action": "s3:*", "Resource": "*", "Condition": NEEDS_TLS}, "Resource"),
         ({"Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"aws:RequestedRegion": "a"}}}, "Resource"),
         ({"Action": "s3:*", "Resource": "*", "Condition": {"StringNotEquals": {"aws:Referer": "x"}}}, "Resource"),
@@ -49,7 +50,6 @@ STATEMENT = "policy.document.Statement"
         # All but what NotResource names is nothing here; these name their resources, or a condition really limits them.
         ({"Action": "dynamodb:PutItem", "NotResource": "arn:aws:dynamodb:*:*:table/*"}, None),
         ({"Action": "s3:*", "Resource": [*BUCKET, "arn:aws:s3:::mybucket/*"]}, None),
-        ({"Action": "dynamodb:PutItem", "Resource": "arn:aws:dynamodb:us-west-2:*:table/*"}, None),
         ({"Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"aws:ResourceTag/a": "b"}}}, None),
         ({"Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}, None),
         ({"Action": "s3:*", "Resource": "arn:aws:s3:::${aws:PrincipalTag/bucket}*"}, None),

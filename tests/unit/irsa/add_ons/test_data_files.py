@@ -39,14 +39,13 @@ from tests.unit.irsa.add_ons.every_add_on import (
 )
 
 KEYS = {
-    "file": "about serviceAccount chart eksAddOn helmValues parameters requireOneOf scope versions",
+    "file": "about serviceAccount chart eksAddOn parameters requireOneOf scope versions",
     "parameters": "required about",
     "versions": "date source note managedPolicies anyScope statements differences",
     "statements": "purpose if unless actions resources conditions when",
     "differences": "actions why",
 }
 OF_WHERE = {"partition", "account", "region"}
-OF_HELM = {"annotations", "clusterName", "namespace", "serviceAccountName", "create"}
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 LONGEST_POLICY = 6144
 # The cluster is in the keys of its conditions, so that most statements are there for each cluster.
@@ -124,9 +123,7 @@ def test_a_data_file_has_what_is_read_and_nothing_else(name: str) -> None:
         assert {*each.get("partitions", ())} <= REGIONS.keys()
         used_at_all |= {*used, *switched(each)} - OF_WHERE
     assert used_at_all == {*file["parameters"]}
-    assert variables(file.get("helmValues")) <= OF_HELM | lists
     assert "chart" in file or "eksAddOn" in file
-    assert ("helmValues" in file) <= ("chart" in file)
 
 
 @pytest.mark.parametrize("name", NARROWEST)

@@ -192,7 +192,7 @@ def test_one_clusters_deny_is_not_the_others() -> None:
     deny = allow({"StringLike": {SUB: f"{PREFIX}kube-system:*"}}, Effect="Deny")
     found = judged(everybody, deny, providers=(PROVIDER, OTHER))
 
-    assert found.denied == []
+    assert found.has_exceptions
 
 
 def test_anybody_by_another_clusters_tokens() -> None:

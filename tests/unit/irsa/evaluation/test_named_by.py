@@ -33,6 +33,7 @@ NAMING: list[dict[str, Any]] = [
     {"StringEquals": {"oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE:sub": "system:serviceaccount:a:b"}},
 ]
 NOBODY: list[dict[str, Any]] = [
+    {"StringEquals": {"aws:PrincipalOrgID": []}},
     {"StringEquals": {"sts:RoleSessionName": "ci"}},
     {"StringEquals": {"aws:PrincipalTag/example.com/team:name": "platform"}},
     {"StringEquals": {"aws:PrincipalAccount": "${aws:PrincipalAccount}"}},
@@ -49,8 +50,6 @@ NOBODY: list[dict[str, Any]] = [
     {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
     {"Null": {"aws:PrincipalOrgID": "false"}},
     {"Bool": {"aws:SecureTransport": True, "aws:MultiFactorAuthPresent": "true"}},
-    # AWS's grammar has at least one value: reference_policies_grammar.html, <condition_value_list>.
-    {"StringEquals": {"aws:PrincipalOrgID": []}},
     # What is not known here proves nothing.
     {"StringEquals": {"example:Team": "platform"}},
     {"Bool": {"aws:PrincipalIsAWSService": "true"}},

@@ -45,8 +45,11 @@ EVERY = allow("sqs:*")
         ([EVERY], True),
         ([allow("sqs:*", "arn:aws:sqs:*:111122223333:*")], True),
         ([allow("sqs:*", "arn:aws-cn:sqs:*:111122223333:*")], True),
-        # One region is not every queue, nor is one word of their names.
-        ([allow("sqs:*", "arn:aws:sqs:us-west-2:111122223333:*")], False),
+        # Every queue of one region is every resource of a type there; one word of their names is not.
+        ([allow("sqs:*", "arn:aws:sqs:us-west-2:111122223333:*")], True),
+        ([allow("sqs:*", "arn:aws:sqs:us-*:111122223333:*")], True),
+        ([allow("sqs:*", "arn:aws:sqs:us-*-?:1111*:*")], True),
+        ([allow("sqs:*", "arn:aws:sqs:us-*:111122223333:q")], False),
         ([allow("sqs:*", "arn:aws:sqs:*:111122223333:team-*")], False),
         ([allow("sqs:GetQueueUrl")], False),
         # Who calls chooses the region, not the VPC; a service that is passed to is no key of SQS.

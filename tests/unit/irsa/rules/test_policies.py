@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import (
     chaining_policy,
-    document_usage,
     parse_document,
     parse_object,
     policy_size,
@@ -131,7 +130,7 @@ def test_divisions_without_white_space_in_strings_stay(lengths: list[int]) -> No
 def test_each_quota_is_checked() -> None:
     too_long = json.dumps("x" * 12_000)
     ((_, _), (_, inline)) = role_usages(0, [too_long])
-    for usage in (document_usage(too_long), trust_usage(too_long), inline):
+    for usage in (trust_usage(too_long), inline):
         with pytest.raises(Mistake, match="at most"):
             check_usage(usage)
     assert check_usage(trust_usage(json.dumps("x" * 100))) is False

@@ -65,6 +65,7 @@ def from_network(addresses: str) -> dict[str, Any]:
     return when({"StringEquals": OF_POD, "IpAddress": {"aws:SourceIp": addresses}})
 
 
+OF_NETWORK = when({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})
 BY_ORG = {"StringLike": {"aws:SourceOrgID": "o-example"}}
 NOT_SYSTEM = {"StringNotEquals": {"aws:RequestTag/kubernetes-namespace": "kube-system"}}
 ROLE, BOTH = role(trust("web:app")), role(document(OF_APP, OIDC))
@@ -106,6 +107,10 @@ CASES: Mapping[str, tuple[Any, Any, int]] = {
     "a Deny that irsa cannot evaluate": (
         lets_in(*([OF_APP, {**from_network(each), "Effect": "Deny"}] for each in ("0.0.0.0/0", "10.0.0.0/8"))), [], 3),
     "the same one": (lets_in([from_network("10.0.0.0/8")], [from_network("10.0.0.0/8")]), [], 0),
+    "a condition that irsa cannot evaluate, beside a service account that goes": (
+        lets_in([from_network("10.0.0.0/8"), OIDC], [from_network("10.0.0.0/8")]), [], 0),
+    "such a condition, and the association has tags from now on": (
+        [changed(document(OF_NETWORK, OIDC), document(OF_NETWORK)), update(WITHOUT_TAGS, ONE)], [], 3),
     "a variable": (lets_in([OIDC], [OIDC, tags(**{ACCOUNT_TAG: f"${{{ACCOUNT_TAG}}}"})]), [], 1),
     "no value": (lets_in([OIDC], [OIDC, tags(**{ACCOUNT_TAG: []})]), [], 1),
     "a namespace less": (lets_in([OF_APP], [when({"StringEquals": {ACCOUNT_TAG: "app"}})]), [], 1),

@@ -62,10 +62,18 @@ OLD, NEW = (resource(POLICY, "p", {"name": name}) for name in ("old", "new"))
         (digest([{"newState": NEW}]), "steps[0].op is not a string"),
         (digest([], diagnostics=["x"]), "diagnostics[0] is not a JSON object"),
         ("[" * 100_000, "nested too deeply"),
+        (digest([], changeSummary={"create": 5}), "changeSummary has 5 create, and there are 0 such steps"),
+        (digest([step("create", None, NEW)], changeSummary={"create": 2, "same": 1}), "there are 1 such steps"),
+        (digest([step("create", None, NEW)], changeSummary={"create": 1, "update": 1}), "has 1 update"),
+        (digest([step("update", OLD, NEW)], changeSummary={"replace": 1}), "has 1 replace"),
+        *(
+            (digest([], changeSummary={"same": each}), "changeSummary.same is not a number")
+            for each in ("1", -1, True, 1.5)
+        ),
         (digest([step("create", None, NEW)]).replace(":dev:", f":{'x' * 101}:"), "has 101 characters, and at most 100"),
     ],
 )
-def test_what_is_no_preview_is_said(text: str, says: str) -> None:
+def test_what_is_no_preview_is_reported(text: str, says: str) -> None:
     with pytest.raises(
         CouldNotLookError, match=r"^preview\.json is not what `pulumi preview --json` prints: "
     ) as error:

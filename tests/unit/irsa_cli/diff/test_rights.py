@@ -239,6 +239,12 @@ def test_resources_that_change(steps: Any, state: Any, expected: dict[str, set[s
 
 LIST, BOTH = trust("team-a:worker", audience="other"), {"StringEquals": {AUD: ["other", "sts.amazonaws.com"]}}
 LIKE = {"StringLike": {SUB: f"{CLAIM}team-a:worker"}}
+VAULT = trust("team-a:worker", "x:y", audience="vault")
+OTHER_BY_STS, Y_BY_VAULT = trust("default:other"), trust("x:y", audience="vault")
+NOT_BY_VAULT, Y_NOT_BY_VAULT = (
+    denied(StringEquals={AUD: "vault", SUB: f"{CLAIM}{subject}"}) for subject in ("team-a:worker", "x:y")
+)
+BY_ALL = both(OTHER_BY_STS, trust("team-a:worker"), VAULT)
 
 
 @pytest.mark.parametrize(
@@ -250,8 +256,18 @@ LIKE = {"StringLike": {SUB: f"{CLAIM}team-a:worker"}}
         # Fewer ones, too: only the provider says which of them there are.
         (when({**LIKE, **BOTH}), PLAIN, CANNOT_TELL),
         (LIST, trust("team-a:worker", "team-a:other", audience="other"), gain("team-a/other")),
+        # Another audience of one service account, which another one has already.
+        (both(OTHER_BY_STS, VAULT), both(OTHER_BY_STS, trust("team-a:worker"), Y_BY_VAULT), CANNOT_TELL),
+        (both(OTHER_BY_STS, VAULT), both(trust("default:other", "team-a:worker"), Y_BY_VAULT), CANNOT_TELL),
+        (both(OTHER_BY_STS, VAULT), both(OTHER_BY_STS, VAULT, trust("team-a:*")), gain("team-a/*")),
+        (both(BY_ALL, denied(StringEquals={AUD: "vault"})), BY_ALL, CANNOT_TELL | gain("x/y")),
+        (both(BY_ALL, NOT_BY_VAULT, Y_NOT_BY_VAULT), both(BY_ALL, NOT_BY_VAULT), gain("x/y")),
+        (both(BY_ALL, NOT_BY_VAULT, Y_NOT_BY_VAULT), both(BY_ALL, Y_NOT_BY_VAULT), CANNOT_TELL),
+        # One that a wider statement takes already.
+        (both(trust("team-a:*"), VAULT), both(trust("team-a:*", "team-a:worker"), VAULT), {}),
+        (both(BY_ALL), both(OTHER_BY_STS, trust("team-a:worker"), Y_BY_VAULT), {}),
     ],
-)
+)  # fmt: skip
 def test_another_audience_of_a_provider_that_the_stack_does_not_create(
     before: Any, after: Any, expected: Any, diff_json: DiffJson
 ) -> None:

@@ -164,10 +164,6 @@ def held_provider(logical_name: str, provider_arn: str) -> dict[str, Any]:
     return _resource(OIDC_PROVIDER, logical_name, {"arn": provider_arn})
 
 
-def held_namespace(logical_name: str, name: str) -> dict[str, Any]:
-    return _resource("kubernetes:core/v1:Namespace", logical_name, {"metadata": {"name": name}})
-
-
 def held_service_account(
     logical_name: str, namespace: str, name: str, created: bool = True, manager: str = "pulumi-kubernetes-5217e6ec"
 ) -> dict[str, Any]:
@@ -190,7 +186,7 @@ def held_component(
     key: str | None = None,
     identity: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The component's outputs; earlier versions had no `key`, and without Pod Identity there is no `identity`."""
+    """The component's outputs; without Pod Identity there is no `identity`."""
     namespace, name = service_account.split("/") if service_account else (None, None)
     recorded: dict[str, Any] = {"roleArn": role_arn, "namespace": namespace, "serviceAccountName": name}
     urn = f"urn:pulumi:prod::irsa::irsa:index:ServiceAccountRole::{logical_name}"

@@ -16,7 +16,6 @@ from tests.unit.program.live.scene import (
     arn,
     held_association,
     held_component,
-    held_namespace,
     held_policy,
     held_provider,
     held_role,
@@ -91,7 +90,6 @@ def test_what_stays_is_not_lost() -> None:
 
 def test_what_other_things_go_with() -> None:
     provider = held_provider(HOST, arn("oidc-provider", HOST))
-    namespace = held_namespace(f"team-a@{HOST}", "team-a")
     keys = {"namespace": "team-a", "name": "app"}
     kept = {
         "cluster": {"name": "my-cluster", "createOidcProvider": True},
@@ -99,11 +97,8 @@ def test_what_other_things_go_with() -> None:
     }
     changed = {"bindings": {"app": {"serviceAccount": keys}}}
 
-    assert lost(kept, [provider, namespace]) == []
-    assert [mistake.mistake.fix for mistake in lost(changed, [provider, namespace])] == [
-        "keep createOidcProvider: true",
-        "keep createNamespace: true",
-    ]
+    assert lost(kept, [provider]) == []
+    assert [mistake.mistake.fix for mistake in lost(changed, [provider])] == ["keep createOidcProvider: true"]
 
 
 @pytest.mark.parametrize("changed", ["path", "description"])
