@@ -49,7 +49,6 @@ from irsa.rules.unknown import (
     OUTPUT,
     PERHAPS,
     WRONG,
-    Sample,
     Unknown,
     Value,
     has_output,
@@ -403,4 +402,4 @@ def _plain_string(text: str, place: Place, found: Found) -> str:
             f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "remove the surrogate, or write its pair"
         )
         found.append((place, surrogate))
-    return text if isinstance(text, Sample | WrittenStep) else plain
+    return text if isinstance(text, WrittenStep) else plain

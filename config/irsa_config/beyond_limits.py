@@ -14,7 +14,7 @@ from irsa.rules.leaves import leaves, list_of, mapping_of, part_at, strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, listed, named, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import DEFAULT_AUDIENCE, SESSION_TAGS
-from irsa.rules.unknown import Sample, Unknown, is_there, known_or, or_else, sampled
+from irsa.rules.unknown import Unknown, is_there, known_or, or_else, text_of
 from irsa.rules.variables import reference
 from irsa.spec import Spec
 from irsa_config.defaults import Limits
@@ -249,7 +249,7 @@ def _beyond(asked: Asked, planned: Planned) -> Iterator[Mistake]:
         yield Mistake(f"{key}, which no limit describes", "what irsa:teams limits", fix)
         return
     about, patterns = f"{NOUNS[setting]} {shortened(value)}", asked.patterns(setting)
-    within = None if isinstance(value, Unknown) else _within(value, patterns)
+    within = _within(value, patterns)
     if within is None:
         yield asked.not_compared(about)
     elif not within and setting == "tags":
@@ -259,27 +259,15 @@ def _beyond(asked: Asked, planned: Planned) -> Iterator[Mistake]:
         yield Mistake(about, what, "change it, or ask the owner of the stack file")
 
 
-def _within(value: object, patterns: object) -> bool | None:
-    """Return whether one of the patterns covers a text; None where one of them is not known."""
-    unknown = not isinstance(patterns, list)
+def _within(text: object, patterns: object) -> bool | None:
+    """Return whether one of the patterns covers a text; None where the text or one of the patterns is not known."""
+    unknown = not isinstance(patterns, list) or (isinstance(text, Unknown) and not text_of(text))
     for pattern in list_of(patterns):
-        if not isinstance(pattern, str):
-            unknown = True
-        elif not isinstance(value, str):
-            continue
-        elif not (sampled(value) or sampled(pattern)):
-            if pattern == value or covers(pattern, value):
-                return True
-        elif covers(_spelled(pattern), _spelled(value)):
-            # Both have the same variables at the same places.
+        # Where the text has a variable of what is looked up, so has the pattern, or a wildcard.
+        if pattern == text or (text_of(text) and covers(text_of(pattern), text_of(text))):
             return True
-        else:
-            unknown = True
+        unknown = unknown or not isinstance(pattern, str) or isinstance(text, Unknown)
     return None if unknown else False
-
-
-def _spelled(text: str) -> str:
-    return text.written if isinstance(text, Sample) else text
 
 
 def _audience(asked: Asked) -> Iterator[Located]:

@@ -1,7 +1,7 @@
 """One AWS service: how it is asked, how long, and why it gave no answer."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore import exceptions, xform_name
@@ -13,7 +13,7 @@ from botocore.parsers import ResponseParserError
 from irsa.rules.mistakes import named
 from irsa_world.causes import Cause, cause_of
 from irsa_world.exits import CouldNotLookError, failed_request
-from irsa_world.live.once import Answer, FirstAlone, Once
+from irsa_world.live.once import Answer, FirstAlone, Once, slowed_down
 from irsa_world.shapes import OF_AWS, fault, read_items
 
 CONCURRENT = 16
@@ -66,6 +66,7 @@ class Service:
         except NO_ANSWER as error:
             raise failure(name, error) from error
         self.client.meta.events.register_first(f"needs-retry.{name}", _end_without_connection)
+        self.client.meta.events.register_first(f"needs-retry.{name}", _notice_throttling)
         self._name, self._requests, self._answers = name, FirstAlone(*NO_CONNECTION), Once()
 
     def ask(self, question: Callable[[Any], Answer]) -> Answer:
@@ -130,6 +131,12 @@ class Service:
             (operation, json.dumps(parameters)),
             lambda: answered(f"{self._name}:{operation}", lambda: ask(lambda: question(self.client))),
         )
+
+
+def _notice_throttling(response: tuple[Any, Mapping[str, Any]] | None, **_: Any) -> None:
+    """Note that AWS asks to slow down, which botocore's retries do without a word."""
+    if response and cause_of(str(response[1].get("Error", {}).get("Code", ""))) is Cause.THROTTLED:
+        slowed_down.set()
 
 
 def _end_without_connection(attempts: int, caught_exception: Exception | None, **_: Any) -> None:

@@ -394,7 +394,7 @@ def plans_within_the_limits(repository: Path, key: str, binding: Any, **settings
         for role in spec.of(types.ROLE):
             assert (role.inputs["path"], role.inputs["permissionsBoundary"]) == (*TEAM["role"].values(),)
             assert fnmatchcase(role.inputs["name"] or key, "payments-*")
-            conditions = [each["Condition"] for each in json.loads(role.inputs["assumeRolePolicy"])["Statement"]]
+            conditions = [each["Condition"] for each in json.loads(str(spec.trust and spec.trust.example))["Statement"]]
             audiences = {
                 each["StringEquals"][name]
                 for each in conditions
@@ -404,7 +404,7 @@ def plans_within_the_limits(repository: Path, key: str, binding: Any, **settings
             assert audiences <= {"sts.amazonaws.com"}
             subjects = [
                 claim.removeprefix("system:serviceaccount:").partition(":")[0]
-                for statement in json.loads(role.inputs["assumeRolePolicy"])["Statement"]
+                for statement in json.loads(str(spec.trust and spec.trust.example))["Statement"]
                 for keys in statement["Condition"].values()
                 for name, claims in keys.items()
                 if name.endswith((":sub", "kubernetes-namespace"))
