@@ -165,6 +165,40 @@ def test_no_error_shows_a_decrypted_setting(secret: dict[str, Any], monkeypatch:
     assert next(reversed(secret)) in str(error.value)
 
 
+HIDDEN = "hunter2"
+LONG = [*(f"arn:aws:s3:::a{HIDDEN}-{number}-{'x' * 20}{HIDDEN}*" for number in range(3)), "*"]
+WRITES = {"Effect": "Allow", "Action": ["s3:*", f"s3:Nope{HIDDEN}"], "Resource": LONG}
+ANYBODY = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+OF_SECRETS: list[dict[str, Any]] = [
+    {"annotations": {"example.com/key": HIDDEN}},
+    {"annotations": {f"{HIDDEN}/key": "x"}},
+    {"role": {"description": HIDDEN * 10, "tags": {HIDDEN: HIDDEN}}},
+    {"trust": {"subjects": [f"{HIDDEN}-a:*", f"{HIDDEN}-b:*"]}},
+    {"trust": {"statements": [{**ANYBODY, "Condition": {"StringEquals": {"sts:ExternalId": HIDDEN}}}]}},
+    {"policyArns": [f"arn:aws:iam::aws:policy/{HIDDEN}Policy"]},
+    {"policy": {"document": {"Version": "2012-10-17", "Statement": [WRITES]}}},
+]
+
+
+@pytest.mark.parametrize("keys", OF_SECRETS, ids=lambda keys: next(iter(keys)))
+def test_no_warning_shows_a_decrypted_setting(keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    for name in ("warn", "info", "error"):
+        monkeypatch.setattr(pulumi.log, name, lambda text, *_, **__: said.append(text))
+    monkeypatch.setattr(pulumi.runtime, "is_config_secret", lambda key: key == "irsa:bindings")
+    account = {"name": "app", **({"annotations": keys["annotations"]} if "annotations" in keys else {})}
+    binding = {"serviceAccount": account, **{key: each for key, each in keys.items() if key != "annotations"}}
+    try:
+        run_program(
+            {**stack_values(TEMPLATE / "Pulumi.prod.yaml"), "irsa:bindings": {"app": binding}}, Answers(), monkeypatch
+        )
+    except pulumi.RunError as error:
+        said.append(str(error))
+
+    assert said
+    assert HIDDEN not in "\n".join(said)
+
+
 @pytest.mark.parametrize("setting", ["allowedAccountIds", "forbiddenAccountIds"])
 def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     values = stack_values(TEMPLATE / "Pulumi.prod.yaml")
