@@ -20,6 +20,7 @@ from irsa.guard.rules import (
     parsed_data,
     stack_key,
 )
+from irsa.guard_spec import read_guard
 from irsa.rules.mistakes import Mistake
 from irsa.rules.unknown import has_unknown
 from tests.sandbox.guard_pods import ROLE
@@ -181,3 +182,30 @@ def test_modes(mode: str, namespaces: dict[str, str], found: dict[str, Any]) -> 
     assert role == (WARN, sorted(namespace for _, inside in found.values() for namespace in inside))
     assert {namespace for part in data for namespace in namespaces_of(part)} == set(role[1])
     assert mode_in(settings, "kube-system") in ("off", "warn") or "kube-system" in namespaces
+
+
+@pytest.mark.parametrize(
+    ("identity", "ways"),
+    [
+        (None, "irsa"),
+        ("podIdentity", "podIdentity"),
+        ({"irsa": "trusted", "podIdentity": "used"}, "podIdentity"),
+        ({"irsa": "used", "podIdentity": "trusted"}, "irsa"),
+        ({"irsa": "used", "podIdentity": "used"}, "both"),
+        # Only running Pods have the role: new ones get none, and `deny` would refuse each.
+        ({"irsa": "trusted"}, None),
+        ({"podIdentity": "trusted"}, None),
+    ],
+)
+def test_the_ways_that_new_pods_get_the_role(identity: Any, ways: str | None) -> None:
+    account = {"name": "a", "role_arn": "arn:aws:iam::111122223333:role/a"}
+    written = {"name": "b", "role_arn": "arn:aws:iam::111122223333:role/b", "identity": identity}
+    accounts = [{key: value for key, value in written.items() if value is not None}, account]
+    spec, mistakes = read_guard("guard", {"mode": "deny", "service_accounts": accounts}, "irsa/dev")
+    found = {
+        each.name: each.ways
+        for part in spec.parts
+        for each in parsed_data({key: str(value) for key, value in part.data.items()})
+    }
+    assert (mistakes, found) == ([], {"a": "irsa"} | ({"b": ways} if ways else {}))
+    assert [part.indexes for part in spec.parts] == [[1, 0] if ways else [1]]
