@@ -103,11 +103,6 @@ def is_wide_prefix(prefix: str) -> bool:
     return is_of_many and not re.fullmatch(_OF_ONE, prefix)
 
 
-def may_annotate(rule: AnnotationRule, user: str, groups: Iterable[str] = ()) -> bool:
-    """Return whether a rule lets a user write other roles than the declared ones."""
-    return user in rule.users or user.startswith(rule.user_prefixes) or not {*groups}.isdisjoint(rule.groups)
-
-
 class GuardSettings(NamedTuple):
     """The guard of a stack in one cluster; a mode is off, warn or deny.
 

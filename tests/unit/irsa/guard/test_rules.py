@@ -14,7 +14,6 @@ from irsa.guard.rules import (
     GuardSettings,
     config_map_data,
     is_wide_prefix,
-    may_annotate,
     mode_in,
     namespaces_of,
     parsed_data,
@@ -23,8 +22,6 @@ from irsa.guard.rules import (
 from irsa.guard_spec import read_guard
 from irsa.rules.mistakes import Mistake
 from irsa.rules.unknown import has_unknown
-from tests.sandbox.guard_pods import ROLE
-from tests.sandbox.test_guard_pods import ANNOTATING, RULE
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/: a DNS subdomain, as policies are named, and
 # bindings; https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/: a label's value.
@@ -135,13 +132,6 @@ def test_wide_prefixes(of_many: str, one: str) -> None:
     name = of_many + one
     for cut in range(1, len(name) + 1):
         assert is_wide_prefix(name[:cut]) == (cut <= len(of_many)), name[:cut]
-
-
-@pytest.mark.parametrize(
-    ("who", "refused"), [row[2:] for row in ANNOTATING if row[1] and row[:2] != ("to-come", ROLE)], ids=str
-)
-def test_who_may_annotate(who: tuple[str, list[str]], refused: str | None) -> None:
-    assert may_annotate(RULE, *who) == (refused is None)
 
 
 WARN, DENY = ["Warn", "Audit"], ["Deny", "Audit"]
