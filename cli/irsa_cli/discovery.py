@@ -13,8 +13,8 @@ from irsa.rules.arns import issuer_host_path, parse_cluster_arn
 from irsa.rules.commands import UNKNOWN_CLUSTER, AwsPlace
 from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import named
-from irsa_world.exits import CouldNotLookError
-from irsa_world.issuers import eks_region
+from irsa_world.exits import CouldNotLookError, PartlyReadError
+from irsa_world.issuers import check_published, eks_region
 from irsa_world.live.aws import AwsAccountClients, Inputs, created_eks_cluster, session_of
 from irsa_world.live.iam import AwsAccountClient, with_details
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients
@@ -25,9 +25,10 @@ from irsa_world.state.pulumi import read_stack
 
 # A stack, and its clusters, which are reached once.
 Stack = tuple[DeclaredStack, ClusterClients]
+DETAILS = "last use, tags and policies of the roles"
 NO_ARN = "none of the AWS accounts that were read lists this EKS cluster"
 # What messages call a cluster or an AWS account, and the functions that reach and read it.
-Source = tuple[str, Callable[[], Any], Callable[[Any], Answer]]
+Source = tuple[str, Callable[[], Any], Callable[..., Answer]]
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def discover(
 
     with ThreadPoolExecutor() as pool:
         sources = _clusters(contexts, eks_names, with_clusters, credentials[0])
-        of_clusters = [(name, pool.submit(_read, name, reach, read)) for name, reach, read in sources]
+        reads = ((name, reach, partial(read, not_checked=not_checked.add)) for name, reach, read in sources)
+        of_clusters = [(name, pool.submit(_read, name, reach, read)) for name, reach, read in reads]
 
         def issuers() -> set[str]:
             # They are submitted before the AWS accounts, and wait for nothing.
@@ -171,11 +173,23 @@ def _read(name: str, reach: Callable[[], Any], read: Callable[[Any], Answer]) ->
         return f"{name}: {error}"
 
 
-def _cluster(live: ClusterClient, eks_name: str | None = None) -> Cluster:
-    """Return a cluster with all of its service accounts."""
+def _cluster(live: ClusterClient, not_checked: Callable[[str], None], eks_name: str | None = None) -> Cluster:
+    """Return a cluster with all of its service accounts that can be read."""
     context = None if live.place == UNKNOWN_CLUSTER else live.place.context
-    everybody = tuple(live.service_accounts(None))
+    check_published(live.issuer)
+    everybody = tuple(_readable(partial(live.service_accounts, None), f"cluster {named(live.context)}", not_checked))
     return Cluster(live.context or "", live.issuer, everybody, context, eks_name, kubeconfig=live.place.kubeconfig)
+
+
+def _readable(
+    question: Callable[[], Sequence[Answer]], about: str, not_checked: Callable[[str], None]
+) -> Sequence[Answer]:
+    """Return what can be read of a list."""
+    try:
+        return question()
+    except PartlyReadError as error:
+        not_checked(f"{about}: {error}")
+        return error.readable
 
 
 def _one_of_each(
@@ -230,22 +244,28 @@ def read_aws_account(
         CouldNotLookError: IAM does not answer, or denies the lists of roles or of OIDC providers.
     """
 
-    def optional(about: str, question: Callable[[], list[Any]]) -> list[Any] | None:
+    about_roles = f"roles of AWS account {live.number}"
+
+    def optional(about: str, question: Callable[[], Sequence[Any]]) -> Sequence[Any] | None:
         try:
             return question()
         except CouldNotLookError as error:
             not_checked(f"{about} of AWS account {live.number}: {error}")
             return None
 
+    roles_not_read: list[str] = []
     with ThreadPoolExecutor() as pool:
-        listed = pool.submit(live.listed_roles)
-        details = pool.submit(optional, "last use, tags and policies of the roles", live.role_details)
-        documents = pool.submit(optional, "policies", partial(live.policy_details, *policies) if policies else list)
+        listed = pool.submit(_readable, live.listed_roles, about_roles, roles_not_read.append)
+        details = pool.submit(optional, DETAILS, partial(_readable, live.role_details, DETAILS, not_checked))
+        of_policies = partial(_readable, lambda: live.policy_details(*policies), "policies", not_checked)
+        documents = pool.submit(optional, "policies", of_policies if policies else list)
         providers = live.oidc_providers()
         client_ids = dict(zip(providers, pool.map(live.client_ids, providers), strict=True))
         clusters, associations = _eks(live, pool, optional, providers, issuers)
     # A list that changes between two of its pages may have a role twice.
     roles, known = [*{each.arn: each for each in listed.result()}.values()], details.result()
+    for text in roles_not_read:
+        not_checked(text)
     if known is not None:
         roles = with_details(roles, known)
         for each in roles:
@@ -260,18 +280,19 @@ def read_aws_account(
         tuple(documents.result() or ()),
         associations,
         live.place,
+        is_whole=not roles_not_read,
     )
 
 
 def _eks(
     live: AwsAccountClient,
     pool: ThreadPoolExecutor,
-    optional: Callable[[str, Callable[[], list[Any]]], list[Any] | None],
+    optional: Callable[[str, Callable[[], Sequence[Any]]], Sequence[Any] | None],
     providers: Iterable[str],
     issuers: Callable[[], Collection[str]],
 ) -> tuple[dict[str, dict[str, str] | None], dict[str, tuple[Association, ...] | None]]:
     """Return the EKS clusters of each region, their ARNs by issuer; and the associations, by ARN of their cluster."""
-    in_regions: dict[str, Future[list[EksCluster] | None]] = {}
+    in_regions: dict[str, Future[Sequence[EksCluster] | None]] = {}
 
     def list_clusters(host_paths: Iterable[str]) -> None:
         for region in {eks_region(each) for each in host_paths} - {"", *in_regions}:

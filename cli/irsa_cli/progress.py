@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from irsa_world.live.once import slowed_down
 from irsa_world.report.checks import Check
 
 PROGRESS_LINE_SECONDS = 10.0
+SLOW = "; AWS asks to slow down, so this takes longer"
 
 Item = TypeVar("Item")
 
@@ -38,19 +40,43 @@ def under_way(subcommand: str, what: str) -> Iterator[Callable[[str], None]]:
         from rich.text import Text  # noqa: PLC0415 (same)
 
         with Console(stderr=True).status(Text(f"irsa {subcommand}: {what}")) as status:
-            yield lambda text: status.update(Text(f"irsa {subcommand}: {text}"))
+
+            def show(text: str) -> None:
+                status.update(Text(f"irsa {subcommand}: {text}"))
+
+            with _every_line(what, show) as texts:
+
+                def change(text: str) -> None:
+                    texts.append(text)
+                    show(text)
+
+                yield change
         return
+
+    def log(text: str) -> None:
+        sys.stderr.write(f"irsa {subcommand}: {text}\n")
+        sys.stderr.flush()
+
+    with _every_line(what, log) as texts:
+        yield texts.append
+
+
+@contextmanager
+def _every_line(what: str, show: Callable[[str], None]) -> Iterator[list[str]]:
+    """Show the last of the texts every 10 s, and whether AWS has asked to slow down since."""
     texts, ended = [what], threading.Event()
+    slowed_down.clear()
 
-    def log() -> None:
+    def repeat() -> None:
         while not ended.wait(PROGRESS_LINE_SECONDS):
-            sys.stderr.write(f"irsa {subcommand}: {texts[-1]}\n")
-            sys.stderr.flush()
+            is_slow = slowed_down.is_set()
+            slowed_down.clear()
+            show(f"{texts[-1]}{SLOW if is_slow else ''}")
 
-    thread = threading.Thread(target=log, daemon=True)
+    thread = threading.Thread(target=repeat, daemon=True)
     thread.start()
     try:
-        yield texts.append
+        yield texts
     finally:
         ended.set()
         thread.join()

@@ -128,7 +128,9 @@ def of_association(asked: Check, place: AwsPlace, declared: Association, live: A
     else:
         # More tags may be there: the AWS provider's own settings add some to every resource.
         for key, value in declared.tags.items():
-            yield from _of_value(asked, f"tag {named(key)}", live.tags.get(key, ""), value)
+            if live.tags.get(key) != value:
+                now = f"tag {named(key)}: {named(live.tags[key])}" if key in live.tags else f"no tag {named(key)}"
+                yield asked.bad(now, f"tag {named(key)}: {named(value)}")
     if declared.policy and live.policy:
         yield from of_document(asked, declared.policy, live.policy, "session policy, ")
     else:

@@ -1,6 +1,8 @@
 """How the command ends: its exit codes, and why a question got no answer."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 from irsa_world.causes import Cause
 
@@ -38,6 +40,15 @@ class NoPermissionError(CouldNotLookError):
 
 class NotAuthenticatedError(NoPermissionError):
     """A question that was not answered, because Kubernetes does not know these credentials."""
+
+
+class PartlyReadError(CouldNotLookError):
+    """A list of which some objects cannot be read; `readable` has the others."""
+
+    def __init__(self, reason: str, readable: Sequence[Any]) -> None:
+        """Keep the reason, and what can be read."""
+        super().__init__(reason)
+        self.readable = readable
 
 
 class SecretInStateError(CouldNotLookError):

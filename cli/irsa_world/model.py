@@ -13,6 +13,7 @@ from irsa.rules.commands import UNKNOWN_AWS_ACCOUNT, UNKNOWN_CLUSTER, AwsPlace, 
 from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.subjects import subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa.rules.unknown import Unknown
 
 # Who owns each field of an object without managedFields, as it is after `kubectl create serviceaccount` and `kubectl
 # annotate`: so the API server says at the first server-side apply (managedfields/internal/skipnonapplied.go).
@@ -250,6 +251,11 @@ class Association:
         return PodIdentityRequest(self.namespace, self.service_account, arn, self.session_tags)
 
 
+def _trust_of(found: Any) -> Any:
+    """Return a trust policy as IAM has it; a marker in place of what is no JSON object."""
+    return found if isinstance(found, Mapping) else Unknown("IAM's answer has no JSON object there")
+
+
 @dataclass(frozen=True, eq=False)
 class Role:
     """An IAM role; `Unknown` takes the place of what the state or the preview hides, and of what was not read.
@@ -285,7 +291,7 @@ class Role:
         """
         return cls(
             found["Arn"],
-            found["AssumeRolePolicyDocument"],
+            _trust_of(found.get("AssumeRolePolicyDocument")),
             found.get("CreateDate"),
             (found.get("RoleLastUsed") or {}).get("LastUsedDate"),
             has_details,

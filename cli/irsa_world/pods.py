@@ -55,6 +55,23 @@ def containers_with_own_credentials(pod: PodObject) -> list[str]:
     return [each["name"] for each in webhook_containers(pod) if _sees_to_itself(each)]
 
 
+def other_roles(pod: PodObject, role_arn: str) -> list[Problem]:
+    """Return the containers that set another role themselves, for which the webhook does nothing."""
+    if SKIP_POD in (pod["metadata"].get("labels") or {}):
+        return []
+    roles = {
+        each["name"]: _variables(each).get(ROLE_VARIABLE, "")
+        for each in webhook_containers(pod)
+        if _sets_role_itself(each)
+    }
+    # The value of a `valueFrom`, or of another variable, is not in the Pod.
+    return [
+        (f"container {named(name)}: sets {named(f'{ROLE_VARIABLE}={role}')} itself", f"remove {ROLE_VARIABLE}")
+        for name, role in roles.items()
+        if role not in ("", role_arn) and "$(" not in role
+    ]
+
+
 def left_alone(pod: PodObject) -> str:
     """Return why none of a Pod's containers can have what the webhook injects; empty where one can."""
     if SKIP_POD in (pod["metadata"].get("labels") or {}):

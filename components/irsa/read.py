@@ -49,7 +49,6 @@ from irsa.rules.unknown import (
     OUTPUT,
     PERHAPS,
     WRONG,
-    Sample,
     Unknown,
     Value,
     has_output,
@@ -157,8 +156,7 @@ class Arguments:
                 self.found.append(((*place, WrittenStep(step_of(key))), self._unknown_key(key, group, place)))
                 continue
             there.add(name)
-            if not self._is_default(group, name, value):
-                values[name] = self._argument(value, group.fields[name], (*place, name))
+            values[name] = self._argument(value, group.fields[name], (*place, name))
         for name in self._misspelled(unknown, there, group, place) if unknown else ():
             there.add(name)
             values[name] = self._wrong(group.fields[name], (*place, name))
@@ -168,10 +166,6 @@ class Arguments:
                 self.found.append(((*place, name), Mistake(f"no {key}", f"{key} is required", f"add {key}")))
                 values[name] = MISSING
         return values
-
-    def _is_default(self, _group: KeyGroup, _name: str, _value: Any) -> bool:
-        """Return whether a value is as if it were not there."""
-        return False
 
     def _wrong(self, node: Node, _here: Place) -> Any:
         """Return what stands for an argument that is there, and of which nothing is known."""
@@ -408,4 +402,4 @@ def _plain_string(text: str, place: Place, found: Found) -> str:
             f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "remove the surrogate, or write its pair"
         )
         found.append((place, surrogate))
-    return text if isinstance(text, Sample | WrittenStep) else plain
+    return text if isinstance(text, WrittenStep) else plain

@@ -12,7 +12,7 @@ from irsa.rules.leaves import leaves, list_of, mapping_of, part_at, strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, listed, named, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import DEFAULT_AUDIENCE, SESSION_TAGS
-from irsa.rules.unknown import Sample, Unknown, is_there, known_or, or_else, sampled
+from irsa.rules.unknown import Unknown, is_there, known_or, or_else, text_of
 from irsa.rules.variables import reference
 from irsa.spec import Spec
 from irsa_config.defaults import Limits
@@ -92,30 +92,20 @@ def _written(value: Any, node: Node, key: str, place: Place, default: Any = None
         yield key, place, (type(value), value) == default
 
 
-def _within(text: str, patterns: object) -> bool | None:
-    """Return whether one of the patterns covers a text; None where one of them is not known."""
+def _within(text: object, patterns: object) -> bool | None:
+    """Return whether one of the patterns covers a text; None where it, or one of them, is not known."""
     unknown = not isinstance(patterns, list)
     for pattern in list_of(patterns):
-        if not isinstance(pattern, str):
-            unknown = True
-        elif not (sampled(text) or sampled(pattern)):
-            if pattern == text or covers(pattern, text):
-                return True
-        elif covers(_spelled(pattern), _spelled(text)):
-            # Both have the same variables at the same places.
+        # Where the text has a variable of what is looked up, so has the pattern, or a wildcard.
+        if pattern == text or (text_of(text) and covers(text_of(pattern), text_of(text))):
             return True
-        else:
-            unknown = True
+        unknown = unknown or not (isinstance(pattern, str) and isinstance(text, str))
     return None if unknown else False
-
-
-def _spelled(text: str) -> str:
-    return text.written if isinstance(text, Sample) else text
 
 
 def _compared(planned: Asked, place: Place, text: object, setting: str, patterns: object) -> Iterator[Located]:
     """Yield the mistake of a text that lies in none of the patterns."""
-    within = _within(text, patterns) if isinstance(text, str) else None
+    within = _within(text, patterns) if isinstance(text, str | Unknown) else None
     about = f"{NOUNS[setting]} {shortened(text)}"
     if within is None:
         yield place, planned.not_compared(about)
@@ -185,7 +175,7 @@ def _policy_arns(planned: Asked) -> Iterator[Located]:
     arns = planned.limits.team.policy_arns
     patterns = [planned.replaced(each) for each in arns] if isinstance(arns, list) else arns
     declared = known_or(planned.declared.policy_arns, {})
-    places = {arn: getattr(key, "written", key) for key, arn in declared.items() if isinstance(arn, str)}
+    places = {arn: getattr(key, "written", key) for key, arn in declared.items()}
     if isinstance(planned.declared.policy_arns, Unknown):
         yield ("policyArns",), planned.not_compared("a policy")
     for spec in planned.specs:

@@ -10,7 +10,8 @@ from irsa.keys.binding import Keys, Mark
 from irsa.read import Arguments, perhaps
 from irsa.rules.arns import iam_arn
 from irsa.rules.mistakes import Located, Mistake, Place, WrittenStep, path_of
-from irsa.rules.unknown import MISSING, SECRET, WRONG, Unknown, is_there, sampled
+from irsa.rules.unknown import MISSING, SECRET, WRONG, Unknown, is_there
+from irsa.rules.variables import with_examples
 from irsa_config.argument_places import place_of
 from irsa_config.models import QUEUE_POLICY, BindingKeys, Guard, StackKeys
 from irsa_config.stack import Binding
@@ -88,12 +89,6 @@ class StackReader(Arguments):
             return "move it to the binding that it is for, below irsa:bindings"
         return super()._advice_for(key, names, place)
 
-    def _is_default(self, group: KeyGroup, name: str, value: Any) -> bool:
-        # `policyArns: []` beside an existing role, or `anyServiceAccount: false`, is as if it were not there.
-        if isinstance(value, str) or group.model not in OF_BINDINGS:
-            return False
-        return (type(value), value) == defaults_of(group.model).get(name)
-
     def _misspelled(self, unknown: Sequence[str], there: Set[str], group: KeyGroup, place: Place) -> list[str]:
         own = self.own
         for step in place_of(place, OF_A_STACK)[2:]:
@@ -153,14 +148,15 @@ class StackReader(Arguments):
         for index, written in enumerate(arns):
             arn = replaced(written, self.variables, [])
             # No policy's name has a colon.
-            key = PolicyKey((_policy_key(arn) if isinstance(arn, str) else None) or f"unknown:{index}", index)
+            known = with_examples(arn)
+            key = PolicyKey((_policy_key(known) if isinstance(known, str) else None) or f"unknown:{index}", index)
             first, other = keyed.setdefault(key, (key, written))
             if first is key:
                 continue
             first.again += (index,)
             other = replaced(other, self.variables, [])
             # What is looked up may be the number that is written, or another one.
-            if other != arn and isinstance(other, str) and isinstance(arn, str) and not sampled(other) | sampled(arn):
+            if other != arn and isinstance(other, str) and isinstance(arn, str):
                 same = f"{arn}, which has the same name as {other}"
                 self.found.append(((*place, index), Mistake(same, "policies of one AWS account", "remove one of them")))
         return dict(keyed.values())
@@ -175,14 +171,6 @@ def _policy_key(arn: str) -> str | None:
     if parsed is None:
         return None
     return f"aws:{parsed.resource}" if parsed.account_id == "aws" else parsed.resource
-
-
-def _models(group: KeyGroup) -> set[type[Keys]]:
-    inner = (getattr(each, "item", each) for each in group.fields.values())
-    return {group.model}.union(*(_models(each) for each in inner if isinstance(each, KeyGroup)))
-
-
-OF_BINDINGS = _models(OF_A_BINDING)
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from typing import Any
 
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import Located, Mistake, Place, WrittenStep, likely, listed, named, shortened
-from irsa.rules.unknown import WRONG, Sample, Unknown, sampled
+from irsa.rules.unknown import WRONG, Unknown, later, text_of
 from irsa.rules.variables import IAM_OWN, REFERENCE, reference
 
 # Each with its value, for docs/reference/variables.md.
@@ -65,9 +65,12 @@ def replaced(value: Any, variables: Values, found: list[Located], place: Place =
     for key, item in value.items():
         inner = replaced(item, variables, found, (*place, key))
         name = _text_replaced(key, variables, found, (*place, key)) if isinstance(key, str) and "${" in key else key
+        in_condition = place[-2:-1] in (("Condition",), ("conditions",))
+        if isinstance(name, Unknown) and name.written and in_condition:
+            # The start and the end of the key are known, and so is what it is compared with.
+            name = name.written
         if isinstance(name, Unknown):
             # A key of a condition is judged no further, and those beside it are; another may be one that is missing.
-            in_condition = place[-2:-1] in (("Condition",), ("conditions",))
             unknown, result = (unknown, {**result, key: name}) if in_condition else (name, result)
         elif written.setdefault(name, key) != key:
             # The later one would replace the earlier: a condition, and so a restriction, less.
@@ -86,12 +89,9 @@ def _text_replaced(text: str, variables: Values, found: list[Located], place: Pl
     except Mistake as mistake:
         found.append((place, mistake))
         return WRONG
-    samples: set[str] = set()
-    for value in used:
-        if isinstance(value, Unknown):
-            return value
-        samples |= sampled(value)
-    return Sample(result, samples, text) if samples else result
+    unknown = [value for value in used if isinstance(value, Unknown)]
+    # What is no text at all, such as a secret, is a marker of its own.
+    return next((each for each in unknown if not each.written), later(result)) if unknown else result
 
 
 def references(value: Any) -> Iterator[str]:
@@ -118,7 +118,7 @@ def _value_of(match: re.Match[str], variables: Values, used: list[str | Unknown]
         raise value
     if value:
         used.append(value)
-        return str(value)
+        return text_of(value)
     if name in variables:
         # arn:aws:s3:::${name}* would be every bucket.
         found, fix = f"{named(match[0])}, which is empty", "give it one, or remove it here"

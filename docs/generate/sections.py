@@ -14,14 +14,13 @@ from docs.generate.tables import cells_of, codes, table, takes_outputs, title, t
 from irsa import outputs
 from irsa.rules.leaves import leaves
 from irsa.rules.names import snake
-from irsa.rules.variables import reference
+from irsa.rules.variables import EXAMPLES, reference
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.subcommands import SUBCOMMANDS, module_of
 from irsa_config.lint import RULES as LINT_RULES
 from irsa_config.variables import BUILT_IN
 from irsa_program.live.look import WARNINGS
 from irsa_program.lookups.live_rules import RULES as LIVE_RULES
-from irsa_program.lookups.values import SAMPLES
 
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
@@ -150,7 +149,7 @@ def _both_spellings(name: str) -> str:
 
 def built_in_variables() -> str:
     """Return the table of the variables that irsa defines."""
-    example = {**SAMPLES, "cluster": "my-cluster"}
+    example = {**EXAMPLES, "cluster": "my-cluster"}
     rows = ((f"`{reference(name)}`", meaning, f"`{example[name]}`") for name, meaning in BUILT_IN.items())
     return table("variable", "value", "example", rows=rows)
 

@@ -10,7 +10,7 @@ from irsa.role.in_aws_account import PartialAwsAccount, clusters_elsewhere
 from irsa.rules.arns import iam_arn
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
-from irsa.rules.unknown import WRONG, Unknown, has_unknown, is_there, known_or, sampled
+from irsa.rules.unknown import WRONG, Unknown, has_unknown, is_there, known_or
 from irsa_config.argument_places import place_of
 from irsa_config.reading import read_binding
 from irsa_config.stack import Binding, Stack
@@ -77,11 +77,21 @@ def declared_of(binding: Binding, stack: Stack, lookups: Lookups) -> BindingArgu
         arguments["quotas"] = stack.quotas
     declared, unnamed = _with_clusters(ServiceAccountRoleKeys.of(arguments), binding, stack)
     found += unnamed
+    if not exists and any(stack.clusters_by_key[key].create_oidc_provider for key in clusters):
+        found += _import_with_a_new_provider(declared)
     if exists:
         found += _partition_of_role(declared.role.arn, lookups)
     else:
         found += [(place_of(at), each) for at, each in _clusters_elsewhere(declared, binding, lookups)]
     return BindingArguments(declared, found, with_variables)
+
+
+def _import_with_a_new_provider(declared: ServiceAccountRoleKeys) -> Iterator[Located]:
+    """Yield the import of a policy beside an OIDC provider that is created: its ARN decides the policy's, too late."""
+    if declared.oidc_provider_arns is not None and "policy" in known_or(declared.import_, []):
+        found = "'policy' in import, together with an OIDC provider that this stack creates"
+        fix = "first deploy the provider without this import; then write its ARN as oidcProviderArn"
+        yield ("import",), Mistake(found, "the ARN of a provider that exists", fix)
 
 
 def _with_clusters(
@@ -107,7 +117,7 @@ def _partition_of_role(role_arn: object, lookups: Lookups) -> Iterator[Located]:
     """Yield the mistake of an existing role in another partition than the stack."""
     of_stack = lookups.aws_accounts.get(None, NOBODY)
     role = iam_arn(role_arn, "role")
-    if isinstance(role_arn, str) and role and of_stack and "partition" not in sampled(of_stack.partition):
+    if isinstance(role_arn, str) and role and of_stack and isinstance(of_stack.partition, str):
         mistake = wrong_partition(role_arn, role.partition, of_stack.partition)
         if mistake:
             yield ("role", "arn"), mistake
@@ -117,5 +127,5 @@ def _clusters_elsewhere(declared: ServiceAccountRoleKeys, binding: Binding, look
     """Yield the clusters of EKS Pod Identity in another AWS account than that in which the role is created."""
     identity = _identity(binding, lookups)
     if identity:
-        known = [None if sampled(part) else part for part in (identity.partition, identity.account_id)]
+        known = [part if isinstance(part, str) else None for part in (identity.partition, identity.account_id)]
         yield from clusters_elsewhere(known_or(declared.cluster_arns, {}), PartialAwsAccount(*known))

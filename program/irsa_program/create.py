@@ -17,7 +17,7 @@ from irsa.keys.binding import ServiceAccountKeys
 from irsa.later import Read, parsed
 from irsa.outputs import KEY
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.unknown import known_or
+from irsa.rules.unknown import known_or, text_of
 from irsa_config.stack import Stack
 from irsa_program.existing import creation_hooks
 from irsa_program.guards import PlannedGuard, arguments_of
@@ -79,7 +79,7 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
     made: dict[tuple[str, str | None], list[pulumi.Resource]] = {}
     creating = {planned.cluster for planned in plan.components if planned.spec.of(types.SERVICE_ACCOUNT)}
     existing = {
-        key: creation_hooks(issuer_host_path(cluster.issuer), cluster.inputs)
+        key: creation_hooks(issuer_host_path(text_of(cluster.issuer)), cluster.inputs)
         for key, cluster in lookups.clusters.items()
         if key in creating and cluster.inputs is not None
     }

@@ -9,7 +9,7 @@ from irsa.guard_spec import read_guard
 from irsa.keys.binding import Keys
 from irsa.role.add_ons import service_account_of
 from irsa.rules.mistakes import Place, path_of
-from irsa.rules.unknown import OUTPUT, Unknown, has_unknown, known_or
+from irsa.rules.unknown import OUTPUT, Unknown, has_unknown, known_or, text_of
 from irsa.ways import POD_IDENTITY, Identity
 from irsa_config.argument_places import place_of
 from irsa_config.lint.checked import CheckedBinding
@@ -64,7 +64,7 @@ def planned_guards(
         if not accounts:
             continue  # and nobody has asked for the cluster's API
         args = arguments_of(guard, [(each, OUTPUT) for each in accounts])
-        name = in_cluster("guard", lookups.clusters[key].issuer or key)
+        name = in_cluster("guard", text_of(lookups.clusters[key].issuer) or key)
         place = guard_place(stack, key)
         spec, wrong = read_guard(name, args, "stack", lambda at: path_of(_in_file(at)))
         # A mistake in a service account is one of its binding.

@@ -11,6 +11,7 @@ from irsa import types
 from irsa.outputs import child_name
 from irsa.resources import DeclaredResource, Ref
 from irsa.rules.arns import issuer_host_path
+from irsa.rules.unknown import text_of
 from irsa.spec import Spec
 from irsa_config.stack import Stack
 
@@ -68,7 +69,7 @@ def identified(spec: Spec, issuer: str | None, account_id: str | None, issuers: 
     def association(each: DeclaredResource) -> str:
         # That of an add-on's service account is in the component of its role, with those of other clusters. Once that
         # account is declared, it must keep its name: EKS refuses a second one.
-        return service_account if declared else of_cluster(each, issuers.get(str(each.facts["clusterArn"]), ""))
+        return service_account if declared else of_cluster(each, issuers.get(text_of(each.facts["clusterArn"]), ""))
 
     def of_cluster(each: DeclaredResource, issuer: str) -> str:
         return in_cluster("/".join(map(str, each.service_account)), issuer)

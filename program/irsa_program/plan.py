@@ -1,7 +1,7 @@
 """The plan: from settings and look-ups to the components to create, and all mistakes in them.
 
 `irsa check`, `irsa check --live` and `pulumi up` call it alike; they differ in who answers the look-ups. Nothing is
-looked up or created here. What is not known is a marker or a sample (irsa.rules.unknown), and no mistake only for that.
+looked up or created here. What is not known is a marker (irsa.rules.unknown), and no mistake only for that.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from irsa.role.combinations import OF_AN_EXISTING_ROLE
 from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.mistakes import Located, Mistake, Place, listed, named, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
-from irsa.rules.unknown import OUTPUT, WRONG, Unknown, derive, has_unknown, is_there, known_or, or_else, sampled
+from irsa.rules.unknown import OUTPUT, WRONG, Unknown, derive, has_unknown, is_there, known_or, or_else, text_of
 from irsa.spec import Spec, read
 from irsa.ways import POD_IDENTITY, Identity
 from irsa_config.argument_places import place_of, spelled
@@ -82,15 +82,15 @@ class PlannedComponent(NamedTuple):
     def arn_of(self, created: DeclaredResource) -> str | None:
         """Return the ARN of the role or a policy that it creates; None where IAM chooses the name."""
         name, path = (known_value(created.inputs[each]) for each in ("name", "path"))
-        if self.identity is None or name is None:
+        account_id, partition = self.identity or NOBODY
+        if name is None or not isinstance(account_id, str) or not isinstance(partition, str):
             return None
-        resource = Arn.with_path(path, name)
-        return str(Arn(self.identity.partition, self.identity.account_id, types.NOUNS[created.type], resource))
+        return str(Arn(partition, account_id, types.NOUNS[created.type], Arn.with_path(path, name)))
 
 
 def known_value(value: Any) -> Any:
     """Return a value that is known; None for another."""
-    return None if has_unknown(value) or (isinstance(value, str) and sampled(value)) else value
+    return None if has_unknown(value) else value
 
 
 class Plan(NamedTuple):
@@ -230,9 +230,9 @@ def _identified(component: PlannedComponent, stack: Stack, lookups: Lookups) -> 
     """Return a component with the logical names of itself and of what it creates."""
     spec, cluster = component.spec, component.cluster
     account_id = stack.account_id(component.aws_account)
-    issuer = lookups.clusters[cluster].issuer if cluster else None
+    issuer = text_of(lookups.clusters[cluster].issuer) if cluster else None
     clusters = lookups.clusters.values() if spec.of(types.POD_IDENTITY_ASSOCIATION) else ()
-    issuers = {each.arn: each.issuer for each in clusters}
+    issuers = {text_of(each.arn): text_of(each.issuer) for each in clusters}
     name, spec = identified(spec, issuer, account_id, issuers)
     recorded = {KEY: component.binding.key, CLUSTER: None if stack.cluster else cluster}
     return component._replace(name=name, spec=spec._replace(recorded=recorded))
@@ -310,7 +310,7 @@ def _component(
     binding, one_of_several = stack.bindings[key], None if stack.cluster else cluster
     namespace, account = None, declared.service_account
     if cluster is not None and account and account.create_namespace is True and isinstance(account.namespace, str):
-        in_the_cluster = in_cluster(account.namespace, lookups.clusters[cluster].issuer)
+        in_the_cluster = in_cluster(account.namespace, text_of(lookups.clusters[cluster].issuer))
         namespace = PlannedNamespace(cluster, account.namespace, in_the_cluster)
     aws_account = known_or(binding.aws_account, None)
     if cluster is not None and is_there(declared.role.arn) and declared.cluster_arns is not None:

@@ -11,6 +11,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from irsa.rules.arns import issuer_host_path
+from irsa.rules.unknown import text_of
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import ClusterKeys
 from irsa_program.lookups import live_rules
@@ -87,5 +88,7 @@ def _with_provider(
     inputs = {"kubeconfig": eks_kubeconfig} if access.eks else kubernetes_inputs(cluster, {}, folder)
     # As it is written, a path is the same in each checkout: the plugin runs in the folder of Pulumi.yaml, too.
     kubeconfig = eks_kubeconfig if access.eks else access.kubeconfig
-    provider = kubernetes.Provider(issuer_host_path(resolved.issuer), kubeconfig=kubeconfig, context=access.context)
+    provider = kubernetes.Provider(
+        issuer_host_path(text_of(resolved.issuer)), kubeconfig=kubeconfig, context=access.context
+    )
     return resolved._replace(provider=provider, inputs=inputs)

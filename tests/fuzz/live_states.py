@@ -181,7 +181,7 @@ class Client:
         return {"PolicyDocument": self.state.documents["inline"]}
 
     def get_policy(self, **_: Any) -> dict[str, Any]:
-        return {"Policy": {"DefaultVersionId": "v1"}}
+        return {"Policy": {"Arn": POLICY, "DefaultVersionId": "v1"}}
 
     def get_policy_version(self, **_: Any) -> dict[str, Any]:
         return {"PolicyVersion": {"Document": self.state.documents["managed"]}}
@@ -262,8 +262,8 @@ class Http:
         ]
         lists: dict[str, dict[str, Any]] = {
             "openid-configuration": {"issuer": ISSUER},
-            "pods": {"items": state.pods},
-            "serviceaccounts": {"items": names, "metadata": {}},
+            "pods": {"kind": "PodList", "items": state.pods},
+            "serviceaccounts": {"kind": "ServiceAccountList", "items": names, "metadata": {}},
         }
         last = path.rpartition("/")[2]
         if last in lists:

@@ -11,8 +11,8 @@ from irsa import outputs, types
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named
 from irsa_cli.diff.rows import CANNOT_TELL, Row
-from irsa_world.state.preview import DEFAULTS, DELETE, REPLACE, Step
-from irsa_world.state.resource import Resource, is_secret, known_text
+from irsa_world.state.preview import DEFAULTS, DELETE, REPLACE, UPDATE, Step
+from irsa_world.state.resource import SECRET_TEXT, Resource, is_secret, known_text
 
 # Who may assume a role, what it may do, what a guard stops; and what decides none of these.
 WHO, WHAT, GUARD, TEXT = "who", "what", "guard", ""
@@ -54,10 +54,15 @@ QUESTIONS: Mapping[str, Mapping[str, str]] = {
     types.ADMISSION_BINDING: _OF_GUARD,
 }
 # Types that give somebody something in IAM or EKS, whatever their properties are.
-GIVING = re.compile(r"aws:iam/|aws-native:iam:|aws:eks/(access|podIdentity)|aws-native:eks:(Access|PodIdentity)")
+GIVING = re.compile(
+    r"aws:iam/|aws-native:iam:|aws:eks/(access|podIdentity|identityProvider)"
+    r"|aws-native:eks:(Access|PodIdentity|IdentityProvider)"
+)
 # Of any other type, the properties that name a role, a policy, a principal or a service account; and ARNs of IAM.
 _NAMING = {
-    "aws": re.compile(r"role|polic|principal|pod-?identit|service-?account", re.IGNORECASE),
+    "aws": re.compile(
+        r"role|polic|principal|grantee|pod-?identit|service-?account|instance-?profile|permission-?set", re.IGNORECASE
+    ),
     "kubernetes": re.compile(r"service-?account|role-arn", re.IGNORECASE),
 }
 _OF_PROVIDER = {"aws": "aws", "aws-native": "aws", "eks": "aws", "kubernetes": "kubernetes"}
@@ -66,8 +71,17 @@ _IAM_ARN = re.compile(r"\barn:[\w-]+:iam:")
 # and roles of EKS's own trust services of AWS.
 HARMLESS = re.compile(
     r"kubernetes:(apps|batch)/|kubernetes:core/v1:(Pod|PodTemplate|ReplicationController|Secret)(List|Patch)?$"
-    r"|kubernetes:rbac\.authorization\.k8s\.io/|aws:eks/(cluster|nodeGroup|fargateProfile):|aws:s3/bucket(V2)?:"
+    r"|kubernetes:rbac\.authorization\.k8s\.io/|aws:eks/(cluster|nodeGroup|fargateProfile):"
 )
+# What these give depends on the properties that name somebody alone. Of other types, any property can decide what is
+# given to whom they name, as the operations of a grant of KMS.
+_USING = re.compile(
+    r"kubernetes:|aws:(eks/addon|lambda/function|ecs/\w+|ec2/(instance|launchTemplate)|s3/bucket(V2)?):"
+)
+# It gives IAM roles access to a cluster: https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html.
+AWS_AUTH = "aws-auth"
+# A resource that goes gives nothing, unless its policy denied something.
+_DENIES = "Deny"
 _OF_TYPE = "irsa does not compare what resources of this type give:"
 _OF_PROPERTY = "irsa does not compare what this property gives:"
 
@@ -77,28 +91,33 @@ def not_compared(steps: Iterable[Step]) -> Iterator[Row]:
     for step in steps:
         type_, name = step.resource.type, step.resource.name
         reasons = []
-        if type_ in QUESTIONS:
+        if type_ == types.CONFIG_MAP and step.resource.text("metadata", "name") == AWS_AUTH:
+            reasons = [f"{_OF_TYPE} {named(AWS_AUTH)}"]
+        elif QUESTIONS.get(type_):
             compared = " ".join(QUESTIONS[type_].values()).split()
             reasons = [f"{_OF_PROPERTY} {named(one)}" for one in changed_properties(step) if one not in compared]
-        elif GIVING.match(type_) or _names_somebody(step):
+        elif type_ not in QUESTIONS and (GIVING.match(type_) or _names_somebody(step)):
             reasons = [f"{_OF_TYPE} {named(type_)}"]
         if reasons:
             yield Row("permission", "changes", f"what {named(name)} gives", CANNOT_TELL, reasons, role=name)
 
 
 def _names_somebody(step: Step) -> bool:
-    """Return whether a property that changes names a role, a policy, a principal or a service account."""
-    naming = _NAMING.get(_OF_PROVIDER.get(step.resource.type.partition(":")[0], ""))
-    if naming is None or HARMLESS.match(step.resource.type):
+    """Return whether a change gives something to a role, a policy, a principal or a service account that is named."""
+    type_ = step.resource.type
+    naming = _NAMING.get(_OF_PROVIDER.get(type_.partition(":")[0], ""))
+    if naming is None or HARMLESS.match(type_):
         return False
-    changed = [*changed_properties(step)]
-    sides = [{name: side.inputs.get(name) for name in changed} for side in (step.old, step.new) if side]
-    # A property that is removed is named by the old side.
-    return any(
-        isinstance(text, str) and ((text == place[-1] and naming.search(text)) or _IAM_ARN.search(text))
-        for side in sides
-        for place, text in leaves(side)
-    )
+    changed = {*changed_properties(step)} - {"tags", "tagsAll"}
+    sides = [side.inputs for side in (step.old, step.new) if side]
+    if step.operation == UPDATE and _USING.match(type_):
+        # A property that is removed is named by the old side.
+        sides = [{name: side.get(name) for name in changed} for side in sides]
+    texts = [(place, text) for side in sides for place, text in leaves(side) if isinstance(text, str)]
+    if step.new is None and not any(_DENIES in text or text == SECRET_TEXT for _, text in texts):
+        return False
+    names = any((text == place[-1] and naming.search(text)) or _IAM_ARN.search(text) for place, text in texts)
+    return names and (bool(changed) or step.new is None)
 
 
 def changed_properties(step: Step) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from irsa.evaluation import Decision, TrustDocumentError, WebIdentityRequest
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_KEY
-from irsa.rules.arns import issuer_host_path, parse_cluster_arn, parse_iam_arn, provider_of_role
+from irsa.rules.arns import check_issuer, issuer_host_path, parse_cluster_arn, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
@@ -17,7 +17,7 @@ from irsa.rules.unknown import Unknown
 from irsa_cli.explain.output import Explanation, explained, section_of
 from irsa_cli.text_files import text_of
 from irsa_world.exits import CouldNotLookError, UsageError
-from irsa_world.issuers import eks_region
+from irsa_world.issuers import check_published, eks_region
 from irsa_world.model import Association, Cluster, ServiceAccount, World
 from irsa_world.report.json import document
 from irsa_world.report.publish import print_sections
@@ -68,7 +68,7 @@ def _offline(options: argparse.Namespace) -> Explanation:
     if not options.role:
         raise UsageError("--trust needs ROLE, the ARN of the role that has this trust policy")
     claim = subject_claim(_subject(options.service_account))
-    provider = provider_of_role(options.role, _check_issuer(options.issuer))
+    provider = provider_of_role(options.role, check_issuer(options.issuer))
     request = WebIdentityRequest(provider, claim, options.audience or DEFAULT_AUDIENCE)
     return explained(options.role, text_of(options.trust.read_bytes, named(str(options.trust))), request)
 
@@ -205,8 +205,11 @@ class _Question:
         options, live, place = self.options, self.live, self.subject.replace(":", "/")
         if not role_arn:
             return Explanation(place, "", Decision.DENIED, NOT_ANNOTATED if live else NO_SERVICE_ACCOUNT)
-        issuer = options.issuer or (self.cluster.issuer if self.cluster else "")
-        _check_issuer(issuer)
+        issuer = (
+            check_issuer(options.issuer)
+            if options.issuer
+            else check_published(self.cluster.issuer if self.cluster else "")
+        )
         namespace, name = place.split("/")
         service_account = live or ServiceAccount("", namespace, name)
         if options.audience:
@@ -311,9 +314,3 @@ def _subject(service_account: str) -> str:
     if is_pattern(subject) or ":" not in subject:
         raise UsageError(f"{service_account!r} is not a service account: write NAMESPACE/SERVICEACCOUNT")
     return check_subject(subject)
-
-
-def _check_issuer(issuer: str) -> str:
-    if not issuer.startswith("https://"):
-        raise UsageError(f"the issuer {issuer!r} does not begin with https://")
-    return issuer

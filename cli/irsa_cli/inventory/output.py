@@ -32,7 +32,7 @@ class RoleAdmission:
 
 @dataclass(frozen=True)
 class Chain:
-    """A step: a role that service accounts have, or that another step leads to, may assume another role.
+    """A role that service accounts have has the permission sts:AssumeRole on another role.
 
     A session with session tags, as EKS Pod Identity gives it, also needs sts:TagSession, which is not checked here.
 
@@ -116,7 +116,8 @@ class Inventory:
         admissions: Who may assume which role.
         findings: What is wrong, wide or unused.
         not_checked: What could not be read or decided, each as one sentence.
-        chains: Which roles the roles of service accounts may assume in turn, one step in each.
+        chains: On which roles the roles of service accounts have the permission sts:AssumeRole. What those roles may
+            assume is not here.
         associations: The roles of each association of EKS Pod Identity, by cluster and NAMESPACE/NAME: its role, then
             its target role where it has one. The service account need not exist, and new Pods of one that does ask for
             that role, whatever the annotation is. Whether they get it is in `admissions`.

@@ -10,10 +10,10 @@ HELP_OF_KINDS = Path(__file__).with_name("kinds.txt").read_text(encoding="utf-8"
 DESCRIPTION = f"""\
 List every service account of the cluster with the roles that it may assume, by
 the trust policies that the AWS account has now, and what is wrong with them.
-After these it lists which roles those roles may assume in turn. It looks at
-IRSA and EKS Pod Identity, and not at roles of nodes. Nothing is changed, and no
-stack is needed. The cluster is that of the current context, the AWS account
-that of the current credentials.
+After these it lists on which roles those roles have the permission
+sts:AssumeRole. It looks at IRSA and EKS Pod Identity, and not at roles of
+nodes. Nothing is changed, and no stack is needed. The cluster is that of the
+current context, the AWS account that of the current credentials.
 
 kinds of findings:
 {HELP_OF_KINDS}

@@ -17,7 +17,7 @@ from irsa_world.report.text import VERDICTS, Section, counted
 NONE = "-"
 DECISIONS = (Decision.ALLOWED, Decision.CANNOT_TELL)
 HEADINGS = ("cluster", "service account", "annotated with", "associated with", "may assume", "cannot tell")
-OF_CHAINS = ("role", "may assume in turn", "cannot tell")
+OF_CHAINS = ("role", "sts:AssumeRole", "cannot tell")
 
 
 def sections_of(inventory: Inventory) -> list[Section]:
@@ -44,8 +44,7 @@ def sections_of(inventory: Inventory) -> list[Section]:
         [[row[n] for n in columns] for row in rows],
         [Message(each, style="dim") for each in (*below, _read(inventory))],
     )
-    in_turn = f"chains: {counted(len(chains), 'role')} may assume other roles, for certain or perhaps"
-    return [section, *([Section(in_turn, "bold", headings=OF_CHAINS, rows=chains)] if chains else [])]
+    return [section, *([Section("", "", headings=OF_CHAINS, rows=chains)] if chains else [])]
 
 
 def _cell(names: Collection[str]) -> str:

@@ -80,10 +80,7 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     arns |= {arn for those in service_accounts.values() for arn in those.values() if arn}
     arns |= {arn for those in associations.values() for role_arns in those.values() for arn in role_arns}
     roles = {arn: used for arn, used in inventory.roles.items() if arn in arns}
-    in_turn = new = arns
-    while new := {each.assumes for each in inventory.chains if each.role in new} - in_turn:
-        in_turn = in_turn | new
-    further = [each for each in inventory.chains if each.role in in_turn]
+    further = [each for each in inventory.chains if each.role in arns]
     findings = [each for each in inventory.findings if has(each.service_account) or each.role in arns]
     of_names = replace(inventory, service_accounts=service_accounts, associations=associations, admissions=admissions)
     return replace(of_names, roles=roles, findings=findings, chains=further)
@@ -113,22 +110,14 @@ def _by_association(facts: Sessions) -> Iterator[RoleAdmission]:
 
 
 def _chains(sessions: Sessions) -> list[Chain]:
-    """Return which roles those of service accounts may assume, which ones those, and so on; sorted."""
-    policies = sessions.policies
+    """Return the roles on which those of service accounts have the permission sts:AssumeRole, sorted."""
     roles = {each.role_arn for each in sessions.groups}
     roles |= {each.role_arn for _, each in sessions.world.annotated} | {each.role_arn for each in sessions.associated}
-    asked = dict.fromkeys(arn for arn in sorted(roles) if arn in policies)
-    waiting = [*asked]
-    found: list[Chain] = []
-    for arn in waiting:
-        of_this = []
-        for each in sessions.assumed_by(policies[arn].role):
-            decision = Decision.ALLOWED if each.outcome and each.is_read else Decision.CANNOT_TELL
-            of_this.append(Chain(arn, each.other_arn, decision, each.reason))
-        new = dict.fromkeys(each.assumes for each in of_this if each.assumes in policies and each.assumes not in asked)
-        asked |= new
-        waiting += new
-        found += of_this
+    found = [
+        Chain(arn, of.other_arn, Decision.ALLOWED if of.outcome and of.is_read else Decision.CANNOT_TELL, of.reason)
+        for arn in roles & sessions.policies.keys()
+        for of in sessions.assumed_by(sessions.policies[arn].role)
+    ]
     return sorted(found, key=lambda each: (each.role, each.assumes))
 
 

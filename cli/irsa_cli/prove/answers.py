@@ -35,6 +35,8 @@ class Meaning(NamedTuple):
 EXPIRED = Meaning(
     "ExpiredTokenException", "", "the token has expired: it is an old one, or the clocks of the cluster and AWS differ"
 )
+# Its codes differ per service: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+THROTTLED = Meaning("Throttling", "", "AWS asks to slow down: run it again later", "", Outcome.NO_ANSWER)
 WHICH = "; `{explain}` shows which"
 # The first match counts. Codes: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 STS = (
@@ -57,6 +59,7 @@ STS = (
         "STS cannot validate the cluster's token: check the thumbprint of {provider} and the keys of {issuer}",
     ),
     EXPIRED,
+    THROTTLED,
     Meaning(
         "AccessDenied",
         "",
@@ -111,6 +114,7 @@ EKS_AUTH = (
         proves=(OTHER,),
     ),
     EXPIRED,
+    THROTTLED,
     # The same Pod's token was accepted for the right audience, so that these are said of the audience alone.
     Meaning(
         "Invalid",

@@ -52,7 +52,7 @@ class PodIdentityProof(Proof):
         elif pods := cluster.running_pods(own.namespace, f"spec.serviceAccountName={own.name}"):
             yield Claim(cluster, own, asked, pods[0])
         else:
-            yield replace(asked, found=f"no running Pod of {named(str(own))} to bind a token to")
+            yield replace(asked, found=f"no running Pod of {named(str(own))} to bind a token to: start one")
 
     @property
     def _provider(self) -> str:

@@ -25,6 +25,8 @@ from irsa_world.state.pulumi import read_stack
 HEADINGS = ("binding", "proof", "service account", "outcome")
 NEITHER = "the stack declares no service account that assumes the role, so there is no proof"
 
+OR_ALLOW = "; `irsa prove --allow-unproven` lets it pass"
+
 
 def run(options: argparse.Namespace) -> int:
     """Prove the chosen bindings, print the report and return the exit code.
@@ -63,8 +65,14 @@ def checks_of(prover: Prover, binding: DeclaredBinding, allow_unproven: bool) ->
     if all(check.check != ASSUMES for check in checks):
         checks.append(replace(asked, found=NEITHER))
     # Only whoever allows it takes what has no proof for good.
-    instead = Outcome.UNPROVEN if allow_unproven else Outcome.CANNOT_TELL
-    return [replace(each, outcome=instead) if each.outcome is Outcome.UNPROVEN else each for each in checks]
+    if allow_unproven:
+        return checks
+    return [
+        replace(each, outcome=Outcome.CANNOT_TELL, found=f"{each.found}{OR_ALLOW}")
+        if each.outcome is Outcome.UNPROVEN
+        else each
+        for each in checks
+    ]
 
 
 def _proofs(prover: Prover, binding: DeclaredBinding) -> Iterator[Proof]:

@@ -99,7 +99,7 @@ class WebIdentityProof(Proof):
                 yield Claim(cluster, own, replace(asked, about=about))
             else:
                 where = in_cluster(subject.replace(":", "/"), key)
-                yield replace(asked, about=where, found=f"{problem}, so there is no proof")
+                yield replace(asked, about=where, found=f"{problem}, so there is no proof: create one")
 
     def _trusted_clusters(self) -> Sequence[str]:
         """Return the clusters that the role trusts: a token of another one proves nothing about it."""

@@ -1,6 +1,6 @@
 """What `irsa verify --pods` compares of the Pods of a binding, and their stage."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -9,11 +9,21 @@ from irsa.rules.mistakes import listed, named
 from irsa.ways import ONLY_IRSA, POD_IDENTITY, Way
 from irsa_cli.verify.kinds import PODS, STAGE
 from irsa_world.live.kubernetes import ClusterClients
-from irsa_world.pods import Problem, containers_with_own_credentials, problems, running_pod
+from irsa_world.pods import (
+    SKIP_CONTAINERS,
+    Problem,
+    containers_with_own_credentials,
+    other_roles,
+    problems,
+    running_pod,
+)
 from irsa_world.report.checks import UNANSWERED, Check, Outcome, ask
 from irsa_world.stages import KEYS, NO_ROLE, RunningPod, stage_of, way_of
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, in_cluster
 from irsa_world.unread import NotCheckedError
+
+NO_POD = "no Pod runs that has the role this way"
+OR_SKIPPED = f"or the container in the Pod's annotation {SKIP_CONTAINERS}, if it needs another role"
 
 
 def pod_checks(declared: DeclaredStack, clusters: ClusterClients, binding: DeclaredBinding) -> list[Check]:
@@ -26,8 +36,11 @@ def pod_checks(declared: DeclaredStack, clusters: ClusterClients, binding: Decla
         checks += ask(Check(binding.key, PODS, Outcome.OK, each.place), question)
     # Without all Pods, no stage is safe.
     if has_stage and all(check.outcome not in UNANSWERED for check in checks):
+        asked = Check(binding.key, STAGE, Outcome.OK, f"binding {named(binding.key)}")
+        # A Pod that sees to its credentials itself shows nothing of the next stage.
+        is_shown = any(pod.ways for pod in running)
         line = stage_of(binding.identity, running).line
-        checks.append(Check(binding.key, STAGE, Outcome.OK, f"binding {named(binding.key)}", line))
+        checks.append(replace(asked, found=line) if is_shown else asked.unanswered(NotCheckedError(NO_POD)))
     return checks
 
 
@@ -44,8 +57,10 @@ def _of_service_account(
     for pod in pods:
         running.append(running_pod(cluster.place, pod, role_arn, declared.cluster_key))
         about = in_cluster(running[-1].name, declared.cluster_key)
-        wrong = partial(problems, pod, role_arn, declared.audience)
-        question = partial(_of_pod, running[-1], way_of(binding.identity), wrong)
+        wrong, way = partial(problems, pod, role_arn, declared.audience), way_of(binding.identity)
+        # Where no new Pod gets the role, each may have another one.
+        others = other_roles(pod, role_arn) if way is not NO_ROLE else []
+        question = partial(_of_pod, running[-1], way, wrong, others)
         yield from ask(replace(asked, about=about), question)
         if running[-1].ways - {NO_ROLE, KEYS} and (names := containers_with_own_credentials(pod)):
             text = f"these containers have credentials of their own: {listed(names)}"
@@ -54,12 +69,16 @@ def _of_service_account(
         raise NotCheckedError("no running Pods")
 
 
-def _of_pod(running: RunningPod, way: Way, wrong: Callable[[], Iterable[Problem]], asked: Check) -> Iterator[Check]:
+def _of_pod(
+    running: RunningPod, way: Way, wrong: Callable[[], Iterable[Problem]], others: Sequence[Problem], asked: Check
+) -> Iterator[Check]:
     """Yield what a Pod has in place of what a new one gets."""
+    for found, expected in others:
+        yield asked.bad(found, f"{expected} from the Pod's template; {OR_SKIPPED}", "")
     if way is POD_IDENTITY and running.no_agent_on:
         found = f"runs on {running.no_agent_on}, where there is no EKS Pod Identity"
         yield asked.bad(found, "a Linux node, or a service account of its own with IRSA", "")
-    elif not running.ways:
+    elif not running.ways and not others:
         raise NotCheckedError("its containers have credentials of their own")
     elif running.left_alone and way not in {NO_ROLE, *running.ways}:
         has = _named(running.ways)

@@ -69,8 +69,9 @@ class EksClient:
             cluster: Name of the cluster; one that does not exist has none.
             only: `namespace` and `serviceAccount` of those that are wanted.
         """
-        listed = self._eks.all("ListPodIdentityAssociations", "associations", PAGE, clusterName=cluster, **only)
-        return [*map(Association.of, listed)]
+        return self._eks.all(
+            "ListPodIdentityAssociations", "associations", PAGE, Association.of, clusterName=cluster, **only
+        )
 
     def _described(self, cluster: str, association_id: str) -> Association | None:
         asked = {"clusterName": cluster, "associationId": association_id}

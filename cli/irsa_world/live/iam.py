@@ -1,7 +1,8 @@
 """What IAM has now, in one AWS account: roles, policies and OIDC providers. Everything here only reads."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from irsa.rules.commands import UNKNOWN_AWS_ACCOUNT, AwsPlace
@@ -92,29 +93,32 @@ class AwsAccountClient:
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
         """
-        return [*map(Role.of, self._iam.all("ListRoles", "Roles", PAGE))]
+        return self._iam.all("ListRoles", "Roles", PAGE, Role.of)
 
     def role_details(self) -> list[Role]:
         """Return all roles with tags, policies and last use, without their descriptions and session durations.
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html
         """
-        return [Role.of(each, has_details=True) for each in self._details("RoleDetailList", "Role")]
+        return self._details("RoleDetailList", "Role", of=partial(Role.of, has_details=True))
 
     def policy_details(self, *kinds: str) -> list[ManagedPolicy]:
         """Return all managed policies of these kinds; none of which the answer lacks the document.
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ManagedPolicyDetail.html
         """
-        return [
-            ManagedPolicy(each["Arn"], version["Document"], each.get("AttachmentCount", 0), version.get("CreateDate"))
-            for each in self._details("Policies", *kinds)
-            for version in each["PolicyVersionList"]
-            if version["VersionId"] == each["DefaultVersionId"] and version.get("Document") is not None
-        ]
+        return [*filter(None, self._details("Policies", *kinds, of=_policy_of))]
 
-    def _details(self, element: str, *kinds: str) -> list[dict[str, Any]]:
-        return self._iam.all("GetAccountAuthorizationDetails", element, DETAILS_PAGE, Filter=[*kinds])
+    def _details(self, element: str, *kinds: str, of: Callable[[Any], Any]) -> list[Any]:
+        return self._iam.all("GetAccountAuthorizationDetails", element, DETAILS_PAGE, of, Filter=[*kinds])
+
+
+def _policy_of(found: Mapping[str, Any]) -> ManagedPolicy | None:
+    for version in found["PolicyVersionList"]:
+        if version["VersionId"] == found["DefaultVersionId"] and "Document" in version:
+            number = found.get("AttachmentCount", 0)
+            return ManagedPolicy(found["Arn"], version["Document"], number, version.get("CreateDate"))
+    return None
 
 
 def with_details(listed: Iterable[Role], details: Iterable[Role]) -> list[Role]:

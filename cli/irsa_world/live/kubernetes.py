@@ -21,12 +21,14 @@ from irsa_world.live.connection import Connection
 from irsa_world.live.kubeconfig import Inputs, as_could_not_look, configuration, place_of
 from irsa_world.live.once import MANY, Once
 from irsa_world.model import ServiceAccount
+from irsa_world.shapes import ISSUER, LIST, OBJECT, OF_KUBERNETES, TOKEN, Shape, fault, read_items
 from irsa_world.state.declared import DeclaredServiceAccount
 
 PAGE = 500
 SOME_PODS = 100
 SHORTEST_TOKEN_SECONDS = 600
 DISCOVERY, KEYS = "/.well-known/openid-configuration", "/openid/v1/jwks"
+NO_JSON = "it is no JSON, or nested too deeply"
 GROUPS = "/apis/"
 ADMISSION = f"{GROUPS}admissionregistration.k8s.io/v1"
 # Where the kinds are that are not in the core group.
@@ -60,15 +62,23 @@ class ClusterClient:
         return None if found is None else ServiceAccount.of(self.context or "", namespace, name, found)
 
     def service_accounts(self, namespace: str | None) -> list[ServiceAccount]:
-        """Return the service accounts of a namespace, or of all, sorted. Each list is asked for once."""
+        """Return the service accounts of a namespace, or of all, sorted. Each list is asked for once.
+
+        Raises:
+            PartlyReadError: Some of them cannot be read.
+        """
         if namespace and self._listed is not None:
             return [*self._listed.get(namespace, {}).values()]
         return self._answers.answer(("all", namespace), lambda: self._all_service_accounts(namespace))
 
     def _all_service_accounts(self, namespace: str | None) -> list[ServiceAccount]:
-        manifests = [(each["metadata"], each) for each in self._items("serviceaccounts", namespace)]
-        all_ones = (ServiceAccount.of(self.context or "", of["namespace"], of["name"], each) for of, each in manifests)
-        found = sorted(all_ones, key=attrgetter("namespace", "name"))
+        def service_account(manifest: Object) -> ServiceAccount:
+            metadata = manifest["metadata"]
+            return ServiceAccount.of(self.context or "", metadata["namespace"], metadata["name"], manifest)
+
+        question, items = _list("serviceaccounts", namespace)[0], self._pages("serviceaccounts", namespace)
+        listed = read_items(question, items, OF_KUBERNETES["serviceaccounts"], service_account)
+        found = sorted(listed, key=attrgetter("namespace", "name"))
         if namespace is None:
             by_namespace = groupby(found, key=attrgetter("namespace"))
             self._listed = {one: {each.name: each for each in those} for one, those in by_namespace}
@@ -92,11 +102,11 @@ class ClusterClient:
 
     def running_pods(self, namespace: str | None, selector: str) -> list[Object]:
         """Return some of the running Pods of a namespace, or of all, that a field selector selects."""
-        parameters = {"fieldSelector": f"status.phase=Running,{selector}", "limit": str(SOME_PODS)}
-        ask = partial(self._ask, *_list("pods", namespace), parameters)
-        found = self._answers.answer(("running", namespace, selector), ask) or {}
+        running = f"status.phase=Running,{selector}"
+        ask = partial(self._items, "pods", namespace, pages=1, limit=str(SOME_PODS), fieldSelector=running)
+        found = self._answers.answer(("running", namespace, selector), ask)
         # One that is being deleted still runs.
-        return [each for each in found.get("items") or () if not each["metadata"].get("deletionTimestamp")]
+        return [each for each in found if not each["metadata"].get("deletionTimestamp")]
 
     def object_of(self, resource: str, name: str, namespace: str = "") -> Object | None:
         """Return an object of a resource, such as `configmaps`; None if it does not exist. It is asked for once."""
@@ -117,54 +127,77 @@ class ClusterClient:
             spec["boundObjectRef"] = {"apiVersion": "v1", "kind": "Pod", **own}
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
-        made = self._ask(f"create serviceaccounts/token {named(f'{namespace}/{name}')}", path, body=request)
+        made = self._ask(f"create serviceaccounts/token {named(f'{namespace}/{name}')}", path, TOKEN, body=request)
         return None if made is None else str(made["status"]["token"])
 
     @property
     def issuer(self) -> str:
         """The issuer of the cluster's tokens, as it publishes it."""
-        found = self._answers.answer("issuer", lambda: self._ask(f"get {DISCOVERY}", DISCOVERY))
-        if not (found and found.get("issuer")):
+        found = self._answers.answer("issuer", lambda: self._ask(f"get {DISCOVERY}", DISCOVERY, ISSUER))
+        if found is None:
             raise CouldNotLookError(f"get {DISCOVERY}: the cluster publishes no issuer")
         return str(found["issuer"])
 
     @property
     def signing_keys(self) -> Object:
         """The public keys by which the API server takes tokens, as a JWK Set."""
-        return self._answers.answer("keys", lambda: self._ask(f"get {KEYS}", KEYS)) or {}
+        return self._answers.answer("keys", lambda: self._ask(f"get {KEYS}", KEYS, {})) or {}
 
     def _get(self, resource: str, name: str, namespace: str) -> Object | None:
-        about = named(f"{namespace}/{name}" if namespace else name)
-        return self._ask(f"get {resource} {about}", f"{_path(resource, namespace)}/{quote(name, safe=':')}")
-
-    def _items(self, resource: str, namespace: str | None, **parameters: str) -> list[Object]:
-        """Return all objects of a resource, page after page."""
-        question, path = _list(resource, namespace)
-        found = list[Object]()
-        token: str | None = ""
-        while token is not None:
-            page = self._ask(question, path, {**parameters, "limit": str(PAGE), "continue": token})
-            if page is None:
-                raise NoSuchKindError(f"{question}: there is nothing of this kind")
-            found += page.get("items") or ()
-            token = page.get("metadata", {}).get("continue") or None
+        about, shape = named(f"{namespace}/{name}" if namespace else name), OF_KUBERNETES.get(resource, OBJECT)
+        path = f"{_path(resource, namespace)}/{quote(name, safe=':')}"
+        found = self._ask(f"get {resource} {about}", path, shape)
+        if found and found["metadata"]["name"] != name:
+            raise CouldNotLookError(f"get {resource} {about}: the answer is {named(found['metadata']['name'])}")
         return found
 
+    def _items(self, resource: str, namespace: str | None, pages: int = 0, **parameters: str) -> list[Object]:
+        """Return all objects of a resource, or those of some pages.
+
+        Raises:
+            PartlyReadError: Some of them cannot be read.
+        """
+        listed = self._pages(resource, namespace, pages, **parameters)
+        shape = OF_KUBERNETES.get(resource, OBJECT)
+        return read_items(_list(resource, namespace)[0], listed, shape, lambda item: item)
+
+    def _pages(self, resource: str, namespace: str | None, pages: int = 0, **parameters: str) -> list[Any]:
+        question, path = _list(resource, namespace)
+        found, tokens, token = list[Any](), set[str](), ""
+        while True:
+            tokens.add(token)
+            page = self._ask(question, path, LIST, {"limit": str(PAGE), **parameters, "continue": token})
+            if page is None:
+                raise NoSuchKindError(f"{question}: there is nothing of this kind")
+            # The API server writes an empty list of Go as null.
+            found += page["items"] or ()
+            token = page.get("metadata", {}).get("continue", "")
+            if not token or len(tokens) == pages:
+                return found
+            if token in tokens:
+                raise CouldNotLookError(f"{question}: the list has no end: one of its pages leads to an earlier one")
+
     def _ask(
-        self, question: str, path: str, parameters: Mapping[str, str] | None = None, body: Object | None = None
+        self,
+        question: str,
+        path: str,
+        shape: Shape,
+        parameters: Mapping[str, str] | None = None,
+        body: Object | None = None,
     ) -> Object | None:
         """Return the API's answer; None if the object does not exist.
 
         Raises:
-            CouldNotLookError: It does not answer, or denies the request.
+            CouldNotLookError: It does not answer, denies the request, or answers something of another shape.
         """
         with as_could_not_look(question):
             answer = self._connection.answer("POST" if body else "GET", path, params=parameters, json=body)
             if answer.is_success:
-                read = answer.json()
-                if isinstance(read, dict):
-                    return read
-                raise CouldNotLookError(f"{question}: an answer that is not of Kubernetes (a proxy, or the server)")
+                read = _json(answer)
+                if wrong := NO_JSON if read is None else fault(read, shape):
+                    text = f"an answer that is not of Kubernetes (a proxy, or the server): {wrong}"
+                    raise CouldNotLookError(f"{question}: {text}")
+                return dict(read)
             said = _said(answer)
             if answer.status_code == HTTPStatus.NOT_FOUND and path.startswith(GROUPS) and not said["name"]:
                 raise NoSuchKindError(f"{question}: {said['message']}")
@@ -183,13 +216,19 @@ def _list(resource: str, namespace: str | None) -> tuple[str, str]:
     return f"list {resource}{where}", _path(resource, namespace)
 
 
+def _json(answer: httpx2.Response) -> Any:
+    with contextlib.suppress(ValueError, RecursionError):
+        return answer.json()
+    return None
+
+
 def _said(answer: httpx2.Response) -> dict[str, str]:
     """Return message, reason and name of Kubernetes' own answer; that of a proxy, for example, has its status alone."""
     try:
         said = answer.json()
         message, reason, about = said.get("message"), said.get("reason"), said.get("details") or {}
         name = about.get("name")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         message = reason = name = None
     text = named(str(message)) if message else f"HTTP {answer.status_code}"
     return {"message": text, "reason": str(reason or ""), "name": str(name or "")}

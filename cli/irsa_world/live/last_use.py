@@ -81,7 +81,7 @@ def _step(service: Service, arn: str, jobs: dict[str, str], found: dict[str, Rep
 
 def _pages(iam: Any, job: str) -> list[Any]:
     """Return the pages of what a job reports; none while it is under way. boto3 has no paginator for them."""
-    pages, more = list[Any](), {"JobId": job}
+    pages, more, markers = list[Any](), {"JobId": job}, {""}
     while not pages or pages[-1].get("IsTruncated"):
         page = iam.get_service_last_accessed_details(**more)
         if page["JobStatus"] == "FAILED":
@@ -89,7 +89,11 @@ def _pages(iam: Any, job: str) -> list[Any]:
         if page["JobStatus"] != "COMPLETED":
             return []
         pages.append(page)
-        more |= {"Marker": page.get("Marker", "")}
+        marker = page.get("Marker", "")
+        if page.get("IsTruncated") and marker in markers:
+            raise CouldNotLookError("iam:GetServiceLastAccessedDetails: the list has more pages and does not say where")
+        markers.add(marker)
+        more |= {"Marker": marker}
     return pages
 
 

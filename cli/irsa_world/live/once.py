@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 Answer = TypeVar("Answer")
 # More questions of a kind than this are answered by a list of all, whose pages are mostly fewer.
 MANY = 20
+# Set where AWS asks to slow down; who reports it clears it.
+slowed_down = threading.Event()
 
 
 class Once:

@@ -1,7 +1,7 @@
 """One AWS service: how it is asked, how long, and why it gave no answer."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore import exceptions, xform_name
@@ -13,7 +13,8 @@ from botocore.parsers import ResponseParserError
 from irsa.rules.mistakes import named
 from irsa_world.causes import Cause, cause_of
 from irsa_world.exits import CouldNotLookError, failed_request
-from irsa_world.live.once import Answer, FirstAlone, Once
+from irsa_world.live.once import Answer, FirstAlone, Once, slowed_down
+from irsa_world.shapes import OF_AWS, fault, read_items
 
 CONCURRENT = 16
 # IAM throttles per AWS account; the adaptive mode slows down all threads together. In the standard mode, retries run
@@ -27,8 +28,9 @@ PATIENT = Config(
 # Each may take as long as the timeouts.
 ATTEMPTS_WITHOUT_CONNECTION = 3
 NO_CONNECTION = (NoConnectionError, HTTPClientError)
-# What boto3 cannot read: it finds nothing in what is not AWS's, such as the page of a proxy.
-UNREADABLE = (ResponseParserError, KeyError)
+# What boto3 cannot read: it finds nothing in what is not AWS's, such as the page of a proxy, and takes every value for
+# what the service model says.
+UNREADABLE = (ResponseParserError, KeyError, AttributeError, TypeError, RecursionError)
 # ValueError: boto3 raises it for an AWS_ENDPOINT_URL that is not a URL.
 NO_ANSWER = (ClientError, BotoCoreError, ValueError, *UNREADABLE)
 ASSUME_ROLE = "AssumeRole"
@@ -64,6 +66,7 @@ class Service:
         except NO_ANSWER as error:
             raise failure(name, error) from error
         self.client.meta.events.register_first(f"needs-retry.{name}", _end_without_connection)
+        self.client.meta.events.register_first(f"needs-retry.{name}", _notice_throttling)
         self._name, self._requests, self._answers = name, FirstAlone(*NO_CONNECTION), Once()
 
     def ask(self, question: Callable[[Any], Answer]) -> Answer:
@@ -84,17 +87,43 @@ class Service:
             CouldNotLookError: AWS does not answer, or denies the request.
         """
         name = xform_name(operation)
-        return self._once(operation, parameters, lambda client: getattr(client, name)(**parameters)[element])
+        # What does not exist is no tuple; null is an answer, and wrong.
+        answer = self._once(operation, parameters, lambda client: (getattr(client, name)(**parameters)[element],))
+        if answer is None:
+            return None
+        if wrong := fault(answer[0], OF_AWS[f"{operation}.{element}"]):
+            raise CouldNotLookError(f"{self._name}:{operation}: irsa cannot read the answer: {wrong}")
+        return answer[0]
 
-    def all(self, operation: str, element: str, size: int | None = None, **parameters: Any) -> list[Any]:
-        """Return what all pages of a list have, likewise, in pages of this size; without one, AWS chooses it."""
+    def all(
+        self,
+        operation: str,
+        element: str,
+        size: int | None = None,
+        of: Callable[[Any], Any] = lambda item: item,
+        **parameters: Any,
+    ) -> list[Any]:
+        """Return what all pages of a list have, likewise, in pages of this size; without one, AWS chooses it.
+
+        Args:
+            of: Returns what is wanted of an item.
+
+        Raises:
+            PartlyReadError: Some items cannot be read.
+        """
 
         def pages(client: Any) -> list[Any]:
             paginator = client.get_paginator(xform_name(operation))
-            found = paginator.paginate(PaginationConfig={"PageSize": size}, **parameters)
-            return [each for page in found for each in page[element]]
+            items, page = list[Any](), dict[str, Any]()
+            for page in paginator.paginate(PaginationConfig={"PageSize": size}, **parameters):
+                items += page[element]
+            # boto3 takes a page without a marker for the last one.
+            if page.get("IsTruncated"):
+                raise CouldNotLookError(f"{self._name}:{operation}: the list has more pages and does not say where")
+            return items
 
-        return self._once(operation, parameters, pages) or []
+        listed = self._once(operation, parameters, pages) or []
+        return read_items(f"{self._name}:{operation}", listed, OF_AWS[f"{operation}.{element}"], of)
 
     def _once(self, operation: str, parameters: Any, question: Callable[[Any], Answer]) -> Answer | None:
         ask = self._requests.ask_beside if operation in IN_BULK else self._requests.ask
@@ -102,6 +131,12 @@ class Service:
             (operation, json.dumps(parameters)),
             lambda: answered(f"{self._name}:{operation}", lambda: ask(lambda: question(self.client))),
         )
+
+
+def _notice_throttling(response: tuple[Any, Mapping[str, Any]] | None, **_: Any) -> None:
+    """Note that AWS asks to slow down, which botocore's retries do without a word."""
+    if response and cause_of(str(response[1].get("Error", {}).get("Code", ""))) is Cause.THROTTLED:
+        slowed_down.set()
 
 
 def _end_without_connection(attempts: int, caught_exception: Exception | None, **_: Any) -> None:

@@ -36,7 +36,7 @@ class Section(NamedTuple):
     """What a subcommand says about one thing.
 
     Attributes:
-        summary: The first line.
+        summary: The first line; empty for a table that belongs to the section before.
         style: Its style on a terminal.
         messages: What to do, the worst first.
         headings: Those of the table.
@@ -56,7 +56,7 @@ class Section(NamedTuple):
 
 def arranged(sections: Sequence[Section]) -> list[Line]:
     """Return all lines, in their one order: each summary, then of each section its messages and its table."""
-    lines = [(visible(each.summary), each.style) for each in sections]
+    lines = [(visible(each.summary), each.style) for each in sections if each.summary]
     for each in sections:
         blocks = (
             [line for message in each.messages for line in message.lines()],

@@ -17,6 +17,7 @@ from irsa.rules.leaves import list_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import split_document
 from irsa.rules.unknown import Unknown, Value, derive, known_or, or_else
+from irsa.rules.variables import with_examples
 
 # The host of an issuer of EKS has its region: oidc.eks.us-west-2.amazonaws.com, oidc-eks.us-west-2.api.aws.
 _REGION = re.compile(r"oidc[.-]eks(?:-fips)?\.([a-z0-9-]+)\.")
@@ -58,6 +59,7 @@ def _texts_and_arns(
 ) -> tuple[Sequence[Value[str]], Mapping[str, Value[str]]]:
     """Return the documents of the policies to create for an add-on, and the ARNs of those of AWS."""
     providers, clusters = or_else(binding.oidc_provider_arns, []), or_else(binding.cluster_arns, {})
+    providers, clusters = with_examples(providers), with_examples(clusters)
     where = derive(lambda providers, clusters: where_of(providers, clusters.values()), providers, clusters)
     scope = known_or(settings.scope, None)
     version = settings.version if isinstance(settings.version, str) else each.newest

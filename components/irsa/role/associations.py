@@ -19,6 +19,7 @@ from irsa.rules.policies import Document
 from irsa.rules.quotas import SESSION_POLICY_SIZE, Usage, check_usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.unknown import Value, derive, known_or, or_else
+from irsa.rules.variables import with_examples
 from irsa.ways import POD_IDENTITY
 
 SESSION_POLICY: Place = ("pod_identity", "policy", "document")
@@ -27,9 +28,9 @@ SESSION_POLICY: Place = ("pod_identity", "policy", "document")
 def existing_role(arguments: Arguments, binding: ServiceAccountRoleKeys) -> Value[str]:
     """Return the ARN of the existing role; for Pod Identity, it must be in the AWS account of the clusters."""
     role_arn, clusters = binding.role.arn, known_or(binding.cluster_arns, {})
-    of_role = PartialAwsAccount(None, account_in(role_arn, "role").account_id)
+    of_role = PartialAwsAccount(None, account_in(role_arn).account_id)
     for (_, key), _ in clusters_elsewhere(clusters, of_role):
-        cluster = parse_cluster_arn(str(clusters[str(key)]))
+        cluster = parse_cluster_arn(str(with_examples(clusters[str(key)])))
         found = f"{role_arn!r}, a role in another AWS account than the EKS cluster {cluster.name}"
         allowed = f"a role in {cluster.account_id}"
         fix = f"use {allowed}, and set {{}} to this one"

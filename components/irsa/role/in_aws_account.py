@@ -7,12 +7,12 @@ from irsa.fields import Found
 from irsa.keys.binding import ServiceAccountRoleKeys
 from irsa.read import Arguments
 from irsa.role.add_ons import add_ons_of
-from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
+from irsa.rules.arns import PARTITIONS
 from irsa.rules.grammar import partition_mistakes, wrong_partition
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import Located, Mistake, Place
 from irsa.rules.policies import Document
-from irsa.rules.unknown import Value, checked_with, has_unknown, is_there, known_or, sampled
+from irsa.rules.unknown import Value, checked_with, has_unknown, is_there, known_or, text_of
 
 
 class PartialAwsAccount(NamedTuple):
@@ -22,13 +22,12 @@ class PartialAwsAccount(NamedTuple):
     account_id: str | None = None
 
 
-def account_in(text: object, kind: str) -> PartialAwsAccount:
-    """Return the AWS account in an ARN, as far as that is known; an AWS managed policy is in every one."""
-    if not isinstance(text, str):
-        return PartialAwsAccount()
-    arn, samples = parse_cluster_arn(text) if kind == "cluster" else parse_iam_arn(text, kind), sampled(text)
-    account_id = None if "account" in samples or arn.account_id == "aws" else arn.account_id
-    return PartialAwsAccount(None if "partition" in samples else arn.partition, account_id)
+def account_in(arn: object) -> PartialAwsAccount:
+    """Return the AWS account in an ARN, as far as that is written; an AWS managed policy is in every one."""
+    _, partition, _, _, account_id, *_ = [*text_of(arn).split(":"), *5 * [""]]
+    return PartialAwsAccount(
+        partition if partition in PARTITIONS else None, account_id if account_id.isdecimal() else None
+    )
 
 
 def _first_known(aws_accounts: Iterable[PartialAwsAccount]) -> PartialAwsAccount:
@@ -43,8 +42,8 @@ def aws_account_of(binding: ServiceAccountRoleKeys, found: Found) -> PartialAwsA
     It is that of the OIDC providers, and for Pod Identity that of the clusters: all must be in one.
     """
     provider_arns, cluster_arns = known_or(binding.oidc_provider_arns, []), known_or(binding.cluster_arns, {})
-    known = [account_in(text, "oidc-provider") for text in provider_arns]
-    first = _first_known([*known, *(account_in(text, "cluster") for text in cluster_arns.values())])
+    known = [*map(account_in, provider_arns)]
+    first = _first_known([*known, *map(account_in, cluster_arns.values())])
     found += clusters_elsewhere(cluster_arns, first)
     for index, each in enumerate(known):
         if _is_elsewhere(each, first):
@@ -62,7 +61,7 @@ def clusters_elsewhere(cluster_arns: Mapping[str, Value[str]], of_role: PartialA
     Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
     """
     for key, arn in cluster_arns.items():
-        of_cluster = account_in(arn, "cluster")
+        of_cluster = account_in(arn)
         if _is_elsewhere(of_cluster, of_role):
             found = f"a cluster in the AWS account {of_cluster.account_id or '?'}: {arn}"
             allowed = f"a cluster in the role's AWS account, {of_role.account_id}"
@@ -74,11 +73,9 @@ def _is_elsewhere(one: PartialAwsAccount, other: PartialAwsAccount) -> bool:
     return any(part and known and part != known for part, known in zip(one, other, strict=True))
 
 
-def _check_policy_arn(text: object, place: Place, aws_account: PartialAwsAccount) -> Iterator[Located]:
+def _check_policy_arn(arn: object, place: Place, aws_account: PartialAwsAccount) -> Iterator[Located]:
     """Yield what is wrong with the ARN of a policy that is attached to a role in this AWS account."""
-    of_policy = account_in(text, "policy")
-    if not isinstance(text, str):
-        return
+    of_policy, text = account_in(arn), text_of(arn)
     partition = wrong_partition(text, of_policy.partition, aws_account.partition) if of_policy.partition else None
     if partition:
         yield place, partition
@@ -94,8 +91,8 @@ def _check_partition(value: object, place: Place, aws_account: PartialAwsAccount
 
     A parameter of an add-on may have a name or an ID in place of an ARN, which is in no partition.
     """
-    for at, text in leaves(value, place):
-        if isinstance(text, str) and text.startswith("arn:"):
+    for at, text in ((at, text_of(leaf)) for at, leaf in leaves(value, place)):
+        if text.startswith("arn:"):
             partition = wrong_partition(text, text.split(":")[1], aws_account.partition)
             yield from [(at, partition)] if partition else []
 
@@ -133,7 +130,7 @@ def in_aws_account(arguments: Arguments, binding: ServiceAccountRoleKeys) -> Ser
     in_account = [each for each in every if is_there(each[1])]
     arns = [value for _, value, rule in in_account if rule is _check_policy_arn]
     of_both = aws_account_of(binding, arguments.found)
-    aws_account = _first_known([of_both, *(account_in(text, "policy") for text in arns)])
+    aws_account = _first_known([of_both, *map(account_in, arns)])
     for place, value, rule in in_account:
         # Beside what is wrong in a value, the rest of it is judged.
         arguments.found += rule(value, place, aws_account)

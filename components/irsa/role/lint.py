@@ -16,7 +16,8 @@ from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import Document
 from irsa.rules.quotas import USUAL_TOKEN_EXPIRATION, Usage, check_usage
-from irsa.rules.unknown import known_or, without_missing
+from irsa.rules.unknown import known_or, text_of, without_missing
+from irsa.rules.variables import with_examples
 from irsa.ways import Identity, WayFacts
 
 POLICY_DOCUMENT: Place = ("policy", "document")
@@ -55,8 +56,12 @@ def judged(
     policy_arns, account = known_or(binding.policy_arns, {}), binding.service_account
     seconds = account.token_expiration if account else None
     return JudgedRole(
-        {at: without_missing(each.content) for at, each in documents.items() if isinstance(each, Document)},
-        {key: arn for key, arn in policy_arns.items() if isinstance(arn, str)},
+        {
+            at: with_examples(without_missing(each.content))
+            for at, each in documents.items()
+            if isinstance(each, Document)
+        },
+        {key: text for key, arn in policy_arns.items() if (text := text_of(arn))},
         _trusted(binding, role_trust),
         ways_of(binding),
         facts._replace(creates_role=role_trust is not None),
@@ -70,9 +75,9 @@ def _trusted(binding: ServiceAccountRoleKeys, role_trust: RoleTrust | None) -> w
     statements = [*map(mapping_of, without_missing(known_or(binding.trust.statements, [])))]
     found = role_trust.admission if role_trust and isinstance(role_trust.admission, Admission) else Admission()
     first = 0
-    if role_trust and found.admitted and isinstance(role_trust.policy, str):
+    if role_trust and found.admitted and isinstance(role_trust.example, str):
         # Those that irsa writes come first: for each provider, and for each service account with Pod Identity.
-        first = len(parse(role_trust.policy)[1]) - len(statements)
+        first = len(parse(role_trust.example)[1]) - len(statements)
     named = enumerate(known_or(binding.trust.subjects, []))
     subjects = [(("subjects", index), subject) for index, subject in named if isinstance(subject, str)]
     return wide_subjects.JudgedTrust(statements, found, first, subjects)

@@ -1,7 +1,7 @@
 """The trust policy of a role to create: its document, whom it admits, and how much of its quota it uses."""
 
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from irsa.evaluation.admission import Admission, admission
 from irsa.keys.binding import ServiceAccountRoleKeys
@@ -15,6 +15,7 @@ from irsa.rules.quotas import TRUST_POLICY_SIZE, Usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, known_conditions
 from irsa.rules.unknown import Unknown, Value, derive, has_unknown, known_or, least, or_else
+from irsa.rules.variables import with_examples
 from irsa.ways import TrustParts, trust_document
 
 SUBJECTS: Place = ("trust", "subjects")
@@ -25,6 +26,8 @@ class RoleTrust(NamedTuple):
     """The trust policy of the role to create, and whom it admits."""
 
     policy: Value[str]
+    example: Value[str]
+    """The same with examples of what is looked up later, for rules and sizes."""
     subjects: Value[list[str]] | Value[list[str] | None]
     """The patterns that the trust policy admits, sorted; None where that cannot be told, or a Deny excludes some."""
     reached: Value[list[str]] | Value[list[str] | None]
@@ -46,11 +49,17 @@ def trust_of(arguments: Arguments, binding: ServiceAccountRoleKeys) -> RoleTrust
         clusters if isinstance(clusters, Unknown) else [*clusters.values()],
         has_session_tags(binding),
     )
-    document = derive(lambda *known: trust_document(TrustParts(*known), identity.trusted), *of_parts)
+
+    def document(*parts: Any) -> Value[str]:
+        return derive(lambda *known: trust_document(TrustParts(*known), identity.trusted), *parts)
+
+    examples = [*map(with_examples, of_parts)]
+    example = document(*examples)
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
-    judged = _admission(arguments, binding, derive(TrustParts, *of_parts), document) if trust.statements else None
+    judged = _admission(arguments, binding, derive(TrustParts, *examples), example) if trust.statements else None
     return RoleTrust(
-        policy=document,
+        policy=document(*of_parts) if has_unknown(of_parts) else example,
+        example=example,
         subjects=subjects
         if judged is None
         else derive(lambda known: None if known.has_exceptions else known.subjects, judged),
@@ -103,8 +112,8 @@ def _trust_quota(binding: ServiceAccountRoleKeys) -> int:
 def trust_usage_of(binding: ServiceAccountRoleKeys, trust: RoleTrust) -> Usage:
     """Return how much the trust policy uses of its quota, at least: without what is not known of it."""
     quota = _trust_quota(binding)
-    if isinstance(trust.policy, str):
-        return trust_usage(trust.policy, quota)
+    if isinstance(trust.example, str):
+        return trust_usage(trust.example, quota)
     account, identity = binding.service_account, ways_of(binding)
     names = [or_else(account.namespace, DEFAULT_NAMESPACE), account.name] if account else []
     own = [subject_of(*strings_of(names))] if names and not has_unknown(names) else []

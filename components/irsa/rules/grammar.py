@@ -13,7 +13,7 @@ from irsa.rules.arns import PARTITIONS
 from irsa.rules.leaves import items_of, leaves
 from irsa.rules.mistakes import Located, Mistake, Place, nearest, shortened
 from irsa.rules.subjects import WILDCARDS
-from irsa.rules.unknown import Unknown, sampled
+from irsa.rules.unknown import Unknown, text_of
 
 # Policy variables work since this version; a document without a version is of the other one.
 VERSION, DEFAULT_VERSION = "2012-10-17", "2008-10-17"
@@ -235,6 +235,8 @@ def _element_mistakes(
     yield from _one_of(place, statement, element, f"Not{element}")
     for name in (element, f"Not{element}"):
         for here, item in _placed_items((*place, name), statement[name]) if name in statement else ():
+            # The parts of an ARN are known without what is looked up.
+            item = (text_of(item) if mistake_in is _not_a_resource else "") or item  # noqa: PLW2901 (the same item)
             # A live one may list nothing.
             is_good = isinstance(item, Unknown) or (
                 mistake_in is _not_a_name and here[-1] == name and not items_of(item)
@@ -281,8 +283,8 @@ def partition_mistakes(document: Mapping[str, Any], partition: str) -> Iterator[
     for place, statement in _placed_items(("Statement",), document.get("Statement")):
         for element in ("Resource", "NotResource") if isinstance(statement, Mapping) else ():
             for inner, resource in _placed_items((*place, element), statement.get(element)):
-                parts = _parts_of_arn(resource) if isinstance(resource, str) else []
-                mistake = wrong_partition(resource, parts[1], partition) if parts[1:] else None
+                parts = _parts_of_arn(text_of(resource))
+                mistake = wrong_partition(text_of(resource), parts[1], partition) if parts[1:] else None
                 if mistake:
                     yield inner, mistake
 
@@ -301,7 +303,7 @@ def wrong_partition(arn: str, found: str, partition: str | None) -> Mistake | No
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
     """
-    if partition is None or found not in PARTITIONS or found == partition or "partition" in sampled(arn):
+    if partition is None or found not in PARTITIONS or found == partition:
         return None
     allowed = f"{partition!r}, the partition of the role"
     return Mistake(f"{arn!r} is in the partition {found!r}", allowed, f"write {partition} instead")

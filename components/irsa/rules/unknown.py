@@ -1,7 +1,7 @@
-"""What is not known: a marker in place of a value, and a sample within a string.
+"""What is not known: a marker in place of a value.
 
-A rule skips a marker, and judges what is beside it. A comparison with what is sampled says nothing, and a length that
-holds either is a lower bound. So nothing is a mistake only because something is not known.
+A rule skips a marker, or reads what is written there, and judges what is beside it. A length that holds a marker is a
+lower bound. So nothing is a mistake only because something is not known.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,14 +19,15 @@ class Unknown:
     Attributes:
         reason: Why it is not known, for messages.
         sources: The outputs by which it will be known; none where nobody will know it.
+        written: Its text, where this is known but for what is looked up later: a variable is in place of that.
     """
 
-    def __init__(self, reason: str, sources: Iterable[Any] = ()) -> None:
-        self.reason, self.sources = reason, tuple(sources)
+    def __init__(self, reason: str, sources: Iterable[Any] = (), written: str = "") -> None:
+        self.reason, self.sources, self.written = reason, tuple(sources), written
 
     def __repr__(self) -> str:
         """Return what a message shows of it within a value."""
-        return "..."
+        return repr(self.written) if self.written else "..."
 
 
 OUTPUT = Unknown("an output, which is known only during the deployment")
@@ -110,31 +111,14 @@ def _waiting(value: Any, sources: tuple[Any, ...]) -> Any:
     return items if isinstance(value, list) else type(value)(*items) if isinstance(value, tuple) else value
 
 
-class Sample(str):
-    """A string in which samples stand for what is looked up later: of the same form as what will be, and not longer.
-
-    Attributes:
-        of: What they stand for: `account`, `partition`, `region`, `issuer`; `output` where the stack creates it.
-        written: The text with variables in their place, for messages.
-    """
-
-    of: frozenset[str]
-    written: str
-
-    def __new__(cls, text: str, of: Iterable[str], written: str | None = None) -> "Sample":
-        """Return the string."""
-        sample = super().__new__(cls, text)
-        sample.of, sample.written = frozenset(of), written or text
-        return sample
-
-    def __repr__(self) -> str:
-        """Return what is written, in quotes: nobody has written the sample."""
-        return repr(self.written)
+def later(written: str) -> Unknown:
+    """Return the marker of a text with what is looked up later; the text has variables in place of that."""
+    return Unknown("it is looked up later", written=written)
 
 
-def sampled(text: str) -> frozenset[str]:
-    """Return what a string holds samples of; nothing where all of it is known."""
-    return text.of if isinstance(text, Sample) else frozenset()
+def text_of(value: object) -> str:
+    """Return a string, or the text of a marker as it is written; of anything else, an empty string."""
+    return value if isinstance(value, str) else value.written if isinstance(value, Unknown) else ""
 
 
 def has_unknown(value: Any) -> bool:
@@ -146,8 +130,8 @@ def has_unknown(value: Any) -> bool:
 
 
 def has_output(value: Any) -> bool:
-    """Return whether a value is an output, or contains one, or what stands for one."""
-    return any(is_output_marker(leaf) or "output" in sampled(leaf) for _, leaf in leaves(value))
+    """Return whether a value is an output, or contains one."""
+    return any(is_output_marker(leaf) for _, leaf in leaves(value))
 
 
 def without_missing(value: Any) -> Any:

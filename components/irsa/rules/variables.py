@@ -5,19 +5,37 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.ht
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from irsa.rules.leaves import map_leaves
 from irsa.rules.mistakes import Place
+from irsa.rules.unknown import Unknown, has_unknown
 
 # The name, or nothing where another `${` or the end of the string comes before the `}`.
 REFERENCE = re.compile(r"\$\{(?:((?:[^$}]|\$(?!\{))*)\})?")
 IAM_OWN = re.compile(r".*:.*|[*?$]")
+# Examples of what is looked up, in AWS's form and no longer than any: https://docs.aws.amazon.com/general/latest/gr/rande.html
+EXAMPLES: Mapping[str, str] = {"account": "111122223333", "partition": "aws", "region": "us-west-2"}
+_LOOKED_UP = re.compile(r"\$\{(" + "|".join(EXAMPLES) + r")\}")
 
 
 def reference(name: str) -> str:
     """Return how a variable is written where it is used."""
     return f"${{{name}}}"
+
+
+def with_examples(value: Any) -> Any:
+    """Return a value with a text in place of each marker whose text is written: with examples of what is looked up.
+
+    A rule that needs the whole value judges it so; nobody is shown an example.
+    """
+
+    def example(_place: Place, leaf: Any) -> Any:
+        is_written = isinstance(leaf, Unknown) and leaf.written
+        return _LOOKED_UP.sub(lambda found: EXAMPLES[found[1]], leaf.written) if is_written else leaf
+
+    return map_leaves(value, example) if has_unknown(value) else value
 
 
 def literal(value: Any, dollar: str) -> Any:

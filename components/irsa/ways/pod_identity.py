@@ -21,7 +21,7 @@ from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, listed, named, nearest, shortened
 from irsa.rules.subjects import is_pattern, subject_of
 from irsa.rules.trust import CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG, SOURCE_ACCOUNT, SOURCE_ARN
-from irsa.rules.unknown import Value, known_or, sampled
+from irsa.rules.unknown import Value, known_or
 from irsa.ways.irsa import IRSA
 from irsa.ways.way import IDENTITY, Identity, TrustParts, Way, WayFacts
 
@@ -103,7 +103,7 @@ def _same_clusters(clusters: Mapping[str, Value[str]]) -> Iterator[Located]:
     """Yield the keys of a cluster that has another one: EKS has one association for a service account and cluster."""
     first: dict[str, str] = {}
     for key, arn in clusters.items():
-        if isinstance(arn, str) and not sampled(arn) and (other := first.setdefault(arn, key)) != key:
+        if isinstance(arn, str) and (other := first.setdefault(arn, key)) != key:
             found, allowed = f"the same EKS cluster as {shortened(other)}", "one key for each cluster"
             yield (*CLUSTERS, key), Mistake(found, allowed, "remove one of them")
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from irsa.evaluation.lint.managed_policies import AwsManagedPolicy
 from irsa.evaluation.lint.rule import Warnings, rule, statements
-from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.trust import minified
 from irsa.rules.unknown import Unknown, has_unknown, is_there, known_or, may_be_there, or_else
@@ -92,9 +91,8 @@ def attached_twice(checked: CheckedBinding) -> Warnings:
         if index_of.setdefault(arn, index) != index:
             found = f"{arn!r} is also {path_of(('policyArns', index_of[arn]))}"
             yield here, Mistake(found, "each policy once", "remove one of them")
-        policy_arn = parse_iam_arn(arn, "policy")
         # Any other policy that can be attached is in the role's AWS account.
-        if policy_arn.resource == created and policy_arn.account_id != "aws":
+        if arn.partition(":policy/")[2] == created and ":iam::aws:" not in arn:
             found = f"{arn!r} is the policy that this binding creates and attaches"
             yield here, Mistake(found, "each policy once", "remove it from policyArns")
     source_of: dict[str, Place] = {}

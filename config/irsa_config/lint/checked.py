@@ -9,7 +9,8 @@ from irsa.keys.binding import ServiceAccountRoleKeys
 from irsa.role.lint import JudgedRole
 from irsa.rules.mistakes import Place
 from irsa.rules.policies import Document
-from irsa.rules.unknown import is_there, known_or, without_missing
+from irsa.rules.unknown import is_there, known_or, text_of, without_missing
+from irsa.rules.variables import with_examples
 from irsa.spec import Spec
 from irsa_config.argument_places import place_of
 from irsa_config.stack import Binding, Stack
@@ -48,7 +49,7 @@ class CheckedBinding:
         """Its session policy for EKS Pod Identity, likewise: it limits what the others give."""
         policy = self.declared.pod_identity and self.declared.pod_identity.policy
         if policy and isinstance(policy.document, Document):
-            yield self._placed(("pod_identity", "policy"), without_missing(policy.document.content))
+            yield self._placed(("pod_identity", "policy"), with_examples(without_missing(policy.document.content)))
 
     def _placed(self, policy: Place, content: Any) -> tuple[Place, Any, Any]:
         source = place_of(policy)
@@ -61,8 +62,8 @@ class CheckedBinding:
 
     @functools.cached_property
     def policy_arns(self) -> Sequence[tuple[int | str, str]]:
-        """The ARNs of existing policies that are known, each with its key, or each time with its index in a list."""
-        arns = [(key, arn) for key, arn in known_or(self.declared.policy_arns, {}).items() if isinstance(arn, str)]
+        """The ARNs of existing policies as they are written, each with its key, or its indexes in a list."""
+        arns = [(key, text) for key, arn in known_or(self.declared.policy_arns, {}).items() if (text := text_of(arn))]
         every = [(getattr(key, "written", key), arn) for key, arn in arns]
         every += [(index, arn) for key, arn in arns for index in getattr(key, "again", ())]
         return sorted(every, key=lambda each: each[0] if isinstance(each[0], int) else 0)

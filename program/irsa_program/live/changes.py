@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from irsa import types
 from irsa.rules import commands
 from irsa.rules.mistakes import Place, listed, named, shortened
+from irsa.rules.unknown import text_of
 from irsa.ways import POD_IDENTITY
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.held import Held
@@ -72,7 +73,7 @@ def _planned_resources(stack: PlannedStack) -> Iterator[tuple[str, str]]:
         yield from ((types.SERVICE_ACCOUNT, each.logical_name) for each in planned.spec.of(types.SERVICE_ACCOUNT_PATCH))
     for cluster, aws_account in stack.lookups.oidc_providers:
         if stack.stack.clusters_by_key[cluster].create_oidc_provider:
-            issuer = stack.lookups.clusters[cluster].issuer
+            issuer = text_of(stack.lookups.clusters[cluster].issuer)
             yield types.OIDC_PROVIDER, oidc_provider(stack.stack, aws_account, issuer)
 
 

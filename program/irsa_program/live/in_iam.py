@@ -90,7 +90,7 @@ def provider_conflicts(stack: PlannedStack) -> Iterator[LocatedMistake]:
         aws_account, settings = stack.aws_accounts.get(key), stack.stack.clusters_by_key[cluster]
         if aws_account is None or not settings.create_oidc_provider or arn in stack.held.arns:
             continue
-        if arn in (aws_account.oidc_providers or ()):
+        if isinstance(arn, str) and arn in (aws_account.oidc_providers or ()):
             place = (*stack.stack.place_of_cluster(cluster), "createOidcProvider")
             found = f"the IAM OIDC provider {named(arn)} exists already, and this stack did not create it"
             allowed = f"an AWS account without a provider for {named(issuer_of_provider(arn))}"

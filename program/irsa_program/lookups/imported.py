@@ -12,7 +12,7 @@ from irsa.imported import WHAT_TO_DO, not_as_declared, said
 from irsa.resources import THE_ROLE, Ref
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, listed, named
-from irsa.rules.unknown import OUTPUT, Unknown, has_unknown, sampled
+from irsa.rules.unknown import OUTPUT, Unknown, has_unknown
 from irsa.spec import Spec
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.scalars import parsed
@@ -85,7 +85,7 @@ def _mistake(key: str, found: str, fix: str) -> LocatedMistake:
 
 
 def _is_known(value: Any) -> bool:
-    return not has_unknown(value) and not (isinstance(value, str) and sampled(value))
+    return not has_unknown(value)
 
 
 def _with_tags_of_the_provider(

@@ -12,6 +12,7 @@ from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import Mistake, Place, listed, shortened
+from irsa.rules.unknown import Value, text_of
 from irsa_config.between_keys import issuer_twice
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import AwsAccountKeys, ClusterKeys
@@ -113,7 +114,7 @@ class Questions:
         unreachable = live_rules.CLUSTER_UNREACHABLE
         issuers = {key: answer(unreachable, partial(self.issuer, key)) or "" for key in with_issuer}
         arns = {key: answer(unreachable, partial(self.cluster_arn, key)) or "" for key in needs.cluster_arns}
-        providers: dict[tuple[str, str | None], str] = {}
+        providers: dict[tuple[str, str | None], Value[str]] = {}
         to_create: dict[tuple[str, str | None], str] = {}
         for cluster, key in needs.audiences:
             settings, issuer, identity = clusters[cluster], issuers[cluster], identities.get(key)
@@ -196,7 +197,7 @@ class Questions:
             arn = self._stack_output(cluster, "oidcProviderArn", lambda text: str(parse_iam_arn(text, "oidc-provider")))
         else:
             identity = self.identity(aws_account)
-            arn = oidc_provider_arn(identity.partition, identity.account_id, self.issuer(cluster))
+            arn = oidc_provider_arn(text_of(identity.partition), text_of(identity.account_id), self.issuer(cluster))
         issuer, place = self.issuer(cluster), self._stack.place_of_cluster(cluster)
         provider = parse_iam_arn(arn, "oidc-provider")
         if provider.resource != issuer_host_path(issuer):
@@ -298,7 +299,7 @@ class Questions:
     def _number(self, aws_account: str | None) -> str | None:
         """Return the ID of an AWS account that has answered another question; None where it cannot be read."""
         try:
-            return self.identity(aws_account).account_id
+            return text_of(self.identity(aws_account).account_id)
         except LookupFailure:
             return None
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from irsa.rules.arns import ClusterArn, oidc_provider_arn, parse_iam_arn
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa.rules.unknown import Sample, Unknown, known_or, or_else, sampled
+from irsa.rules.unknown import Unknown, Value, has_unknown, known_or, later, or_else, text_of
+from irsa.rules.variables import EXAMPLES, reference
 from irsa.ways import POD_IDENTITY
 from irsa_config.lint.checked import CheckedBinding
 from irsa_config.models import ClusterKeys
@@ -19,30 +20,25 @@ if TYPE_CHECKING:
     import pulumi_aws as aws
     import pulumi_kubernetes as kubernetes
 
-# What stands for an answer that nobody gives, in AWS's form and no longer than any:
-# https://docs.aws.amazon.com/general/latest/gr/rande.html
-SAMPLES = {
-    "account": Sample("111122223333", ["account"]),
-    "partition": Sample("aws", ["partition"]),
-    "region": Sample("us-west-2", ["region"]),
-}
+# What stands for an answer that nobody gives.
+LATER = {name: later(reference(name)) for name in EXAMPLES}
 
 
 class AwsIdentity(NamedTuple):
     """The identity of an AWS account."""
 
-    account_id: str
+    account_id: Value[str]
     """Its ID, 12 digits."""
-    partition: str
+    partition: Value[str]
     """`aws`, `aws-cn`, ..."""
 
 
 class ResolvedCluster(NamedTuple):
     """What was looked up of a cluster for its bindings."""
 
-    issuer: str = ""
+    issuer: Value[str] = ""
     """Its OIDC issuer; empty where neither its Kubernetes API nor EKS Pod Identity is used."""
-    arn: str = ""
+    arn: Value[str] = ""
     """Its ARN; empty where no binding uses EKS Pod Identity in it."""
     provider: "kubernetes.Provider | None" = None
     """The provider of its Kubernetes API; None for the stack's default provider."""
@@ -51,8 +47,8 @@ class ResolvedCluster(NamedTuple):
 
 
 # What is known of an AWS account that the stack file does not have, and of a cluster.
-NOBODY = AwsIdentity(SAMPLES["account"], SAMPLES["partition"])
-UNKNOWN_PROVIDER = Sample("arn:aws:iam::111122223333:oidc-provider/a", [*SAMPLES, "issuer"])
+NOBODY = AwsIdentity(LATER["account"], LATER["partition"])
+UNKNOWN_PROVIDER = later("arn:${partition}:iam::${account}:oidc-provider/a")
 
 
 class Lookups(NamedTuple):
@@ -63,16 +59,16 @@ class Lookups(NamedTuple):
         aws_accounts: Identities of AWS accounts by their key, which is None for the stack's account; None where no
             document and no ARN needs it.
         clusters: Clusters by their key in `Stack.clusters_by_key`.
-        oidc_providers: ARNs of the IAM OIDC providers by cluster and AWS account; samples where the stack creates them.
+        oidc_providers: ARNs of the IAM OIDC providers by cluster and AWS account, also of those to create.
         account_ids: IDs that the stack's own AWS account may have; empty for any.
         issuers_to_create: Issuers whose providers the stack creates, by the same.
         aws_providers: Providers of AWS accounts by their key; None for the stack's default provider.
     """
 
-    region: str | None
+    region: Value[str] | None
     aws_accounts: Mapping[str | None, AwsIdentity | None]
     clusters: Mapping[str, ResolvedCluster]
-    oidc_providers: Mapping[tuple[str, str | None], str]
+    oidc_providers: Mapping[tuple[str, str | None], Value[str]]
     account_ids: Collection[str] = ()
     issuers_to_create: Mapping[tuple[str, str | None], str] = MappingProxyType({})
     aws_providers: "Mapping[str | None, aws.Provider | None]" = MappingProxyType({})
@@ -108,7 +104,8 @@ def trusts_providers(planned: CheckedBinding) -> bool:
 
 def account_id_of(stack: Stack, aws_account: str | None, identity: AwsIdentity | None) -> str | None:
     """Return the ID of an AWS account where it is looked up, or the file has it, else its key; None for the stack's."""
-    return stack.account_id(aws_account) if identity is None or sampled(identity.account_id) else identity.account_id
+    known = identity.account_id if identity else None
+    return known if isinstance(known, str) else stack.account_id(aws_account)
 
 
 def needs_of(stack: Stack, bindings: Mapping[str, CheckedBinding]) -> Needs:
@@ -148,7 +145,7 @@ def needs_of(stack: Stack, bindings: Mapping[str, CheckedBinding]) -> Needs:
 
 
 def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups:
-    """Return what is known of the look-ups when nobody answers them: from the file, else samples.
+    """Return what is known of the look-ups when nobody answers them: from the file, else markers.
 
     Args:
         stack: The settings, which may hold markers.
@@ -163,7 +160,7 @@ def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups
     identities = {key: _known_identity(stack, key, region, account_ids) for key in keys}
     issuers = {key: _known_issuer(clusters[key], region, index) for index, key in enumerate(clusters)}
     return Lookups(
-        region=region or SAMPLES["region"],
+        region=region or LATER["region"],
         aws_accounts=identities,
         clusters={
             key: ResolvedCluster(
@@ -204,15 +201,13 @@ def completed(answers: Lookups, known: Lookups) -> Lookups:
     )
 
 
-def known_cluster_arn(cluster: ClusterKeys, region: str | None, identity: AwsIdentity | None) -> str:
-    """Return the ARN that a cluster has if it is as the file says, with samples of what the file does not say."""
-    partition, account_id = (identity.partition, identity.account_id) if identity else ("aws", SAMPLES["account"])
-    its_region = _text(cluster.region) or region or SAMPLES["region"]
-    name = _text(cluster.name) or Sample("a", ["issuer"])
-    parts = (partition, its_region, account_id, name)
-    samples = frozenset[str]().union(*map(sampled, parts))
-    arn = str(ClusterArn(*map(str, parts)))
-    return Sample(arn, samples) if samples else arn
+def known_cluster_arn(cluster: ClusterKeys, region: str | None, identity: AwsIdentity | None) -> Value[str]:
+    """Return the ARN that a cluster has if it is as the file says; a marker where the file does not say all of it."""
+    account_id, partition = identity or AwsIdentity(LATER["account"], "aws")
+    its_region = _text(cluster.region) or region or LATER["region"]
+    parts = (partition, its_region, account_id, _text(cluster.name) or later("a"))
+    arn = str(ClusterArn(*map(text_of, parts)))
+    return later(arn) if has_unknown(parts) else arn
 
 
 def _known_identity(
@@ -227,30 +222,30 @@ def _known_identity(
     its_region = _text(settings.region if settings else None) or region
     account_id = known[0].account_id if known else account_ids[0] if not settings and len(account_ids) == 1 else None
     partition = known[0].partition if known else partition_of(its_region) if its_region else None
-    return AwsIdentity(account_id or SAMPLES["account"], partition or SAMPLES["partition"])
+    return AwsIdentity(account_id or LATER["account"], partition or LATER["partition"])
 
 
-def _known_issuer(cluster: ClusterKeys, region: str | None, index: int) -> str:
+def _known_issuer(cluster: ClusterKeys, region: str | None, index: int) -> Value[str]:
     if isinstance(cluster.oidc_issuer, str):
         return cluster.oidc_issuer
     if isinstance(cluster.oidc_provider_arn, str):
         return f"https://{parse_iam_arn(cluster.oidc_provider_arn, 'oidc-provider').resource}"
     if cluster.stack:
         # It may be of any provider.
-        return Sample(f"https://a/{index}", ["issuer"])
-    its_region = _text(cluster.region) or region or SAMPLES["region"]
-    return Sample(f"https://oidc.eks.{its_region}.amazonaws.com/id/{index:0>32}", ["issuer"])
+        return later(f"https://a/{index}")
+    its_region = _text(cluster.region) or region or LATER["region"]
+    return later(f"https://oidc.eks.{text_of(its_region)}.amazonaws.com/id/{index:0>32}")
 
 
-def known_provider(cluster: ClusterKeys, aws_account: str | None, identity: AwsIdentity | None, issuer: str) -> str:
-    """Return the ARN of a cluster's OIDC provider in an AWS account, with samples of what is not known of it."""
-    identity = identity or AwsIdentity(SAMPLES["account"], SAMPLES["partition"])
+def known_provider(
+    cluster: ClusterKeys, aws_account: str | None, identity: AwsIdentity | None, issuer: Value[str]
+) -> Value[str]:
+    """Return the ARN of a cluster's OIDC provider in an AWS account; a marker where not all of it is known."""
+    account_id, partition = identity or NOBODY
     if isinstance(cluster.oidc_provider_arn, str) and cluster.aws_account == aws_account:
         return cluster.oidc_provider_arn
-    arn = oidc_provider_arn(identity.partition, identity.account_id, issuer)
-    samples = sampled(identity.partition) | sampled(identity.account_id) | sampled(issuer)
-    samples |= {"output"} if cluster.create_oidc_provider is True else set()
-    return Sample(arn, samples) if samples else arn
+    arn = oidc_provider_arn(text_of(partition), text_of(account_id), text_of(issuer))
+    return later(arn) if has_unknown((partition, account_id, issuer)) else arn
 
 
 def _text(value: object) -> str | None:

@@ -63,20 +63,12 @@ def test_the_content_of_a_kubeconfig_is_not_shown(content: str) -> None:
     assert "hunter2" not in str(mistake.mistake)
 
 
-def test_what_is_as_by_default_is_as_if_it_were_not_there() -> None:
-    account = {"name": "a", "create": True, "takeOver": False, "labels": {}, "imagePullSecrets": []}
-    empty: dict[str, Any] = {"policyArns": [], "policies": [], "inlinePolicies": {}, "assumeRoleArns": [], "import": []}
-    trust = {"subjects": [], "anyServiceAccount": False, "conditions": {}, "statements": []}
-    keys = {"serviceAccount": account, **empty, "trust": trust, "retainOnDelete": False, "role": {"tags": {}}}
-    args = examine({"bindings": {"a": keys}}, Path("/nowhere")).bindings["a"].declared
-    assert args.written().keys() == {"service_account", "role", "trust", "oidc_provider_arns", "quotas"}
-    assert args.service_account
-    assert args.service_account.written() == {"name": "a", "namespace": "default"}
-    assert (args.role.written(), args.trust.written()) == ({}, {})
-    existing = {**keys, "role": {"arn": "arn:aws:iam::111122223333:role/r"}}
-    assert not mistakes(bindings={"a": existing})
-    (mistake,) = mistakes(bindings={"a": {**existing, "retainOnDelete": 0}})
-    assert mistake.place[2:] == ("retainOnDelete",)
+def test_a_written_default_is_there_as_in_a_program() -> None:
+    """The component refuses these arguments, so the stack file refuses the keys."""
+    by_pods = {"serviceAccount": {"name": "a"}, "identity": "podIdentity", "trust": {"anyServiceAccount": False}}
+    assert [each.place[2:] for each in mistakes(bindings={"a": by_pods})] == [("trust", "anyServiceAccount")]
+    existing = {"role": {"arn": "arn:aws:iam::111122223333:role/r"}, "serviceAccount": {"name": "a"}, "policyArns": []}
+    assert [each.place[2:] for each in mistakes(bindings={"a": existing})] == [("role", "arn")]
 
 
 def places(above: Place = ()) -> Iterator[Place]:

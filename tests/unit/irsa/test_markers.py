@@ -19,7 +19,7 @@ from irsa.keys.binding import AddOnKeys
 from irsa.read import ArgumentMistakes
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, path_of
-from irsa.rules.unknown import OUTPUT, SECRET, WRONG, Sample, Unknown
+from irsa.rules.unknown import OUTPUT, SECRET, WRONG, Unknown, later
 from irsa.spec import read, read_again
 from tests.places import at, copied, places, put
 from tests.program.test_both_doors import values
@@ -324,18 +324,9 @@ def test_what_an_output_hides_is_found_when_it_is_known(case: tuple[dict[str, An
 
 
 @settings(max_examples=60)
-@given(case=CASES, of=st.sampled_from([["account"], ["partition"], ["account", "partition"]]))
-def test_a_sample_changes_nothing_but_comparisons_with_it(case: tuple[dict[str, Any], Place], of: list[str]) -> None:
+@given(case=CASES)
+def test_what_is_looked_up_later_causes_no_mistake_and_hides_none(case: tuple[dict[str, Any], Place]) -> None:
     args, place = case
     text = at(args, place)
-    if not isinstance(text, str):
-        return
-    before, after = mistakes(args), mistakes(put(args, place, Sample(text, of)))
-
-    assert_none_appears(before, after)
-    told = {(where, mistake.found) for where, mistake in after}
-    lost = [mistake.found for where, mistake in before if (where, mistake.found) not in told]
-    compared = re.compile("in the partition|in the AWS account")
-    assert all(compared.search(found) for found in lost)
-    if len(of) > 1:
-        assert not [mistake for where, mistake in after if where == place and compared.search(mistake.found)]
+    if isinstance(text, str):
+        assert_beside_a_marker(args, place, later(text))

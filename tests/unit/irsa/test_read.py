@@ -161,7 +161,6 @@ def test_an_output_as_a_key(args: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Calling" not in str([path_of(place) for place in places(arguments)])
 
 
-STATEMENTS = [{"Effect": "Allow", "Action": f"s3:Get{number:04}", "Resource": "*"} for number in range(150)]
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 
 
@@ -169,11 +168,6 @@ PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws
     ("arguments", "value", "place"),
     [
         (lambda later: {"assume_role_arns": later}, [], ("assume_role_arns",)),
-        (
-            lambda later: {"policy": {"document": {"Version": "2012-10-17", "Statement": later}}},
-            STATEMENTS,
-            ("policy", "document"),
-        ),
         (
             lambda later: {"policies": [{"add_on": "external-dns", "hosted_zones": later}]},
             [f"Z{number:020}" for number in range(300)],

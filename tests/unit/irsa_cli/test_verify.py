@@ -189,6 +189,7 @@ BROKEN: dict[str, tuple[DeclaredBinding, Callable[[Cloud], object], tuple[str, s
     "association of an add-on": (bound("both"), lambda c: associate(c, owner_arn=ADDON), (*GIVEN, "finding")),
     "session tags": (bound("both"), lambda c: associate(c, session_tags=False), (*GIVEN, UP)),
     "tag": (bound("both", tags={"team": "a"}), lambda c: associate(c, tags={"cost": "b"}), (*GIVEN, UP)),
+    "tag without a value": (bound("both", tags={"team": ""}), lambda c: associate(c, tags={}), (*GIVEN, UP)),
     "target role": (
         bound("both"),
         lambda c: associate(c, target_role_arn=TARGET),
@@ -496,6 +497,7 @@ NEW_POD = pod(
 )
 ON_FARGATE = copy.deepcopy(OLD_POD)
 ON_FARGATE["metadata"]["labels"]["eks.amazonaws.com/fargate-profile"] = "web"
+WITH_TOKEN_OF_ITS_OWN = pod("app-5d9-own", ("AWS_WEB_IDENTITY_TOKEN_FILE", "/own/token"))
 RESTART = "kubectl rollout restart deployment/app -n web"
 OLD = ("pods", "web/app-5d9-old")
 
@@ -514,7 +516,14 @@ OLD = ("pods", "web/app-5d9-old")
         ("both", [ON_FARGATE], [(*OLD, "finding")], "not ready"),
         (BACK, [NEW_POD], [("pods", "web/app-5d9-new", RESTART)], "within minutes"),
         ("irsa", [OLD_POD], [], None),
-        ("both", [], [("pods", "web/app", "not checked")], "both: "),
+        ("both", [], [("pods", "web/app", "not checked"), ("stage", "binding app", "not checked")], "no Pod runs"),
+        # What no Pod proves is no safe stage, and a Pod with credentials of its own proves nothing.
+        (
+            FORTH,
+            [WITH_TOKEN_OF_ITS_OWN],
+            [("pods", "web/app-5d9-own", "not checked"), ("stage", "binding app", "not checked")],
+            "no Pod runs",
+        ),
     ],
 )
 def test_pods_and_their_stage(identity: Any, pods: Any, expected: Any, stage: str | None) -> None:
@@ -605,6 +614,11 @@ def test_a_pod_without_the_role_is_never_good(
         assert first.outcome is Outcome.FINDING or {*has} & {"other", "half"}
     if {*has} == {way}:
         assert first.outcome is Outcome.OK
+    label, skips, *of_containers = template
+    own = [name for name, sets in zip(("app", "side"), of_containers, strict=True) if sets == "other role by hand"]
+    # Whoever wants another role there says so, by the webhook's own annotation or label.
+    if label == "none" and any(name not in skips for name in own):
+        assert first.outcome is Outcome.FINDING
     if first.fix:
         again = created(template, ROLE if IRSA in ways.used else "", POD_IDENTITY in ways.used)
         assert way in [credentials(each) for each in again["spec"]["containers"]]

@@ -19,7 +19,7 @@ from irsa.rules.grammar import EVERY_ACTION
 from irsa.rules.mistakes import Mistake, likely, shortened
 from irsa.rules.strangers import STRANGERS
 from irsa.rules.subjects import is_pattern
-from irsa.rules.unknown import has_unknown, sampled
+from irsa.rules.unknown import has_unknown
 
 ROLE = "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}"
 # Any action of any service: nobody has one of this name.
@@ -264,7 +264,8 @@ def wrong_resource(statement: PolicyStatement) -> Warnings:
             groups.setdefault(applies_to, []).append(action)
     for allowed, wrong in groups.items():
         verb = "denies" if statement.values.get("Effect") == "Deny" else "allows"
-        found = f"{shortened(', '.join(wrong))} on {shortened(_shown(statement))}, which {verb} nothing"
+        written = shortened(", ".join(statement.as_written("Resource")))
+        found = f"{shortened(', '.join(wrong))} on {written}, which {verb} nothing"
         others = "add such a resource, or write it in a statement of its own"
         fix = "write such a resource in its place" if len(wrong) == len(actions) else others
         yield ("Resource",), Mistake(found, allowed, fix)
@@ -272,12 +273,6 @@ def wrong_resource(statement: PolicyStatement) -> Warnings:
 
 _IAM_VARIABLE = re.compile(r"\$\{[^}]*\}")
 _WORD = re.compile("(?<=[a-z])(?=[A-Z])")
-
-
-def _shown(statement: PolicyStatement) -> str:
-    """Return the resources of a statement, with the values of variables where these are known."""
-    pairs = zip(statement.as_written("Resource"), statement.items("Resource"), strict=True)
-    return ", ".join(written if sampled(known) else known for written, known in pairs)
 
 
 def in_a_policy(arn: str) -> str:

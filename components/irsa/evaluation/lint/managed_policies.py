@@ -12,7 +12,6 @@ from typing import NamedTuple
 from irsa.evaluation.lint.rule import Warnings, rule
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, likely
-from irsa.rules.unknown import sampled
 
 PREFIX = "arn:aws:iam::aws:policy/"
 # Most names begin and end with the same words.
@@ -57,7 +56,7 @@ class AwsManagedPolicy(NamedTuple):
     @property
     def of_aws(self) -> str:
         """Its path and name, if it is one of AWS in the partition aws."""
-        return self.arn.removeprefix(PREFIX) if self.arn.startswith(PREFIX) and not sampled(self.arn) else ""
+        return self.arn.removeprefix(PREFIX) if self.arn.startswith(PREFIX) else ""
 
     @property
     def written(self) -> Sequence[str]:

@@ -10,18 +10,19 @@ from irsa.rules.unknown import (
     OUTPUT,
     SECRET,
     WRONG,
-    Sample,
     Unknown,
     checked_with,
     derive,
     has_output,
     has_unknown,
     is_output_marker,
+    later,
     least,
-    sampled,
     sources_of,
+    text_of,
     without_places,
 )
+from irsa.rules.variables import with_examples
 from tests.places import at, places
 
 TEXTS = st.text("ab:", max_size=2)
@@ -65,13 +66,14 @@ def test_a_value_of_several_parts_waits_for_the_last() -> None:
     assert (is_output_marker(never), sources_of(never)) == (False, ())
 
 
-def test_a_sample_is_its_text() -> None:
-    sample = Sample("arn:aws:x", ["account"])
-    assert sample == "arn:aws:x"
-    assert json.dumps(sample) == '"arn:aws:x"'
-    assert sampled(sample) == {"account"}
-    assert not sampled("arn:aws:x")
-    assert not has_unknown([sample])
+def test_a_marker_keeps_what_is_written() -> None:
+    marker = later("arn:${partition}:iam::${account}:policy/${aws:username}")
+    assert repr([marker]) == "['arn:${partition}:iam::${account}:policy/${aws:username}']"
+    assert text_of(marker) == marker.written
+    assert [text_of(each) for each in ("x", OUTPUT, None, 5)] == ["x", "", "", ""]
+    assert with_examples({"a": [marker, OUTPUT]}) == {"a": ["arn:aws:iam::111122223333:policy/${aws:username}", OUTPUT]}
+    assert has_unknown([marker])
+    assert not has_output([marker])
 
 
 def test_only_an_output_is_one() -> None:

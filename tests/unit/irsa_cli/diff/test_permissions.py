@@ -201,6 +201,17 @@ def of_other(type_: str, **inputs: Any) -> list[Any]:
     return [create(resource(type_, "mine", inputs, ""))]
 
 
+def changing(type_: str, after: dict[str, Any], operation: str = "update", **inputs: Any) -> list[Any]:
+    """Return the step by which a resource has other inputs."""
+    old = resource(type_, "mine", inputs, "")
+    return [step(operation, old, with_inputs(old, **after))]
+
+
+def goes(effect: str) -> list[Any]:
+    policy = json.dumps(document(statement(effect=effect, Principal="*")))
+    return [step("delete", resource("aws:s3/bucketPolicy:BucketPolicy", "mine", {"bucket": "b", "policy": policy}, ""))]
+
+
 # https://www.pulumi.com/registry/packages/aws/api-docs/iam/role/, .../iam/policyattachment/
 ELSEWHERE = {
     "managedPolicyArns": ([update(ROLE, with_inputs(ROLE, managedPolicyArns=[ADMINISTRATOR]))], 1),
@@ -241,7 +252,25 @@ ELSEWHERE = {
     "a chart": (of_other("kubernetes:helm.sh/v3:Release", values={"imagePullPolicy": "Always"}), 0),
     "another provider": (of_other("gcp:iam/role:Role", role="x"), 0),
     "a workload": (of_other("kubernetes:apps/v1:Deployment", spec={"serviceAccountName": "x"}), 0),
-    "a type that gives nothing": (of_type("aws:s3/bucket:Bucket"), 0),
+    "a type that gives nothing": (of_other("aws:s3/bucket:Bucket", bucket="b"), 0),
+    "the policy of a bucket": (of_other("aws:s3/bucket:Bucket", policy=UNKNOWN), 3),
+    # https://www.pulumi.com/registry/packages/aws/api-docs/kms/grant/, .../ssoadmin/accountassignment/
+    "operations of a grant": (
+        changing("aws:kms/grant:Grant", {"operations": ["Encrypt", "Decrypt"]}, granteePrincipal=ROLE_ARN), 3),
+    "another permission set": (
+        changing("aws:ssoadmin/accountAssignment:AccountAssignment", {"permissionSetArn": "b"}, principalId="a"), 3),
+    "tags of a grant": (changing("aws:kms/grant:Grant", {"tags": {"a": "b"}}, granteePrincipal=ROLE_ARN), 0),
+    "another version of an add-on": (
+        changing("aws:eks/addon:Addon", {"addonVersion": "2"}, serviceAccountRoleArn=ROLE_ARN), 0),
+    "an add-on for another cluster": (
+        changing("aws:eks/addon:Addon", {"clusterName": "b"}, "replace", serviceAccountRoleArn=ROLE_ARN), 3),
+    "the code of a function": (changing("aws:lambda/function:Function", {"s3Key": "b"}, role=ROLE_ARN), 0),
+    "a resource policy with a Deny that goes": (goes("Deny"), 3),
+    "a resource policy that goes": (goes("Allow"), 0),
+    "an instance with a profile": (of_other("aws:ec2/instance:Instance", iamInstanceProfile="p"), 3),
+    # https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html
+    "aws-auth": (of_other("kubernetes:core/v1:ConfigMap", metadata={"name": "aws-auth"}, data={}), 3),
+    "a new version of the plugin": (changing("pulumi:providers:aws", {"version": "7.1.0"}, region="us-west-2"), 0),
 }  # fmt: skip
 CASES: Mapping[str, tuple[Any, int]] = {**TAGS, **DOCUMENTS, **ELSEWHERE}
 

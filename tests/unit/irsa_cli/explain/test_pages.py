@@ -100,7 +100,7 @@ def test_the_example_of_the_documentation(file: Path, capsys: pytest.CaptureFixt
         (["a/b", ROLE, "--trust", "/nowhere.json", *BY_ISSUER], "cannot read /nowhere.json: No such file"),
         (["a/b", ROLE, *TRUST], "--trust needs --issuer, the OIDC issuer of the cluster"),
         (["a/b", "my-role", *TRUST, *BY_ISSUER], "'my-role': not an ARN"),
-        (["a/b", ROLE, *TRUST, "--issuer", "oidc.example.com"], "begin with https://"),
+        (["a/b", ROLE, *TRUST, "--issuer", "oidc.example.com"], "is not an OIDC issuer"),
         (["a/b", *TRUST, *BY_ISSUER], "--trust needs ROLE"),
         (["a/b", ROLE, *TRUST, *BY_ISSUER, "--stack", "dev"], "use one of them"),
     ],

@@ -1,4 +1,4 @@
-"""Role chains: which roles the roles of service accounts may assume in turn."""
+"""The permission sts:AssumeRole: which roles the roles of service accounts may assume."""
 
 import itertools
 import json

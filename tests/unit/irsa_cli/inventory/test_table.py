@@ -181,6 +181,8 @@ BY_ASSOCIATION = discovery(
         role("chain", pods_trust("a:chain")),
         role("target", chained_trust("chain", "sts:AssumeRole", "sts:TagSession")),
         role("further", chained_trust("target", "sts:AssumeRole", "sts:TagSession")),
+        # Two steps away: not a permission of a role that a service account has.
+        role("furthest", chained_trust("further", "sts:AssumeRole", "sts:TagSession")),
     ],
     associations=[
         association("a", "new", "new"),
@@ -209,7 +211,7 @@ def test_an_association_is_in_the_rows() -> None:
     assert "3 of 5 service accounts may assume a role" in lines(found)[0]
     of_chains = sections_of(found)[1]
     assert (of_chains.headings, of_chains.rows) == (
-        ("role", "may assume in turn", "cannot tell"),
+        ("role", "sts:AssumeRole", "cannot tell"),
         [["target", "further", ""]],
     )
 

@@ -130,6 +130,7 @@ REFUSALS = [
     (STS, STS.throttled, Outcome.NO_ANSWER, "", Outcome.NO_ANSWER),
     (EKS, EKS.denied, Outcome.FINDING, UP, Outcome.OK),
     (EKS, NOT_ASSOCIATED, Outcome.FINDING, UP, Outcome.OK),
+    (EKS, EKS.throttled, Outcome.NO_ANSWER, "", Outcome.NO_ANSWER),
     (EKS, CALLER, Outcome.NO_PERMISSION, "", Outcome.NO_ANSWER),
     (EKS, EKS.wrong_audience, Outcome.FINDING, "", Outcome.NO_ANSWER),
 ]
@@ -142,6 +143,7 @@ def test_what_a_refusal_means(way: Way, refused: Refused, outcome: Outcome, fix:
 
     assert (assumes.outcome, unproven.outcome, unproven.about) == (outcome, Outcome.NOT_CHECKED, way.nobody)
     assert fix is None or assumes.fix == fix
+    assert ("slow down" in assumes.found) is (refused in (STS.throttled, EKS.throttled))
     assert (counter.check, counter.outcome) == ("is refused", negative)
 
 

@@ -55,6 +55,10 @@ def test_a_cluster_without_anybody_who_matches_has_its_own_row(subject: str) -> 
         checks = proven((subject,), (), (subject,), document, cluster=clusters, **options)
         return [each.outcome for each in checks if each.check == "assumes"]
 
+    gap = proven((subject,), (), (subject,), document, cluster=clusters)[1]
+    # Whoever reads it knows what to do.
+    assert "create one" in gap.found
+    assert "--allow-unproven" in gap.found
     assert outcomes()[1] is Outcome.CANNOT_TELL
     assert outcomes(allow_unproven=True)[1] is Outcome.UNPROVEN
 

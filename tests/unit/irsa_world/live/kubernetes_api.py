@@ -18,7 +18,7 @@ Answer = tuple[int, Any]
 
 
 class Api(ThreadingHTTPServer):
-    """A Kubernetes API that answers to a path and its query; `asked` has the paths."""
+    """A Kubernetes API that answers to a path and its query, with bytes or JSON; `asked` has the paths."""
 
     def __init__(self, answer: Callable[[str, Mapping[str, str]], Answer]) -> None:
         super().__init__(("127.0.0.1", 0), Requests)
@@ -37,11 +37,15 @@ class Requests(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self.server.asked.append(self.path.partition("?")[0])
         code, body = self.server.answer(url.path, dict(parse_qsl(url.query)))
-        text = json.dumps(body).encode()
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        text = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(code)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
+
+    def do_POST(self) -> None:
+        self.do_GET()
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -53,10 +57,16 @@ def serving(monkeypatch: pytest.MonkeyPatch, answer: Callable[[str, Mapping[str,
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     server = Api(answer)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
+
+
+def object_at(path: str) -> dict[str, Any]:
+    """Return an object of a namespace, as the API has it at a path."""
+    *_, namespace, _, name = path.split("/")
+    return {"metadata": {"namespace": namespace, "name": name}}
 
 
 def kubeconfig(url: str, context: str = "test") -> dict[str, Any]:

@@ -18,7 +18,7 @@ from lightkube import KubeConfig
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients
-from tests.unit.irsa_world.live.kubernetes_api import Api, kubeconfig, serving
+from tests.unit.irsa_world.live.kubernetes_api import Api, kubeconfig, object_at, serving
 from tests.world import program
 
 VERSIONS = [f"client.authentication.k8s.io/{version}" for version in ("v1", "v1beta1")]
@@ -26,7 +26,7 @@ VERSIONS = [f"client.authentication.k8s.io/{version}" for version in ("v1", "v1b
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    with serving(monkeypatch, lambda *_: (200, {"metadata": {}})) as server:
+    with serving(monkeypatch, lambda path, _: (200, object_at(path))) as server:
         yield server
 
 

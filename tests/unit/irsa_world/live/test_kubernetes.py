@@ -17,7 +17,15 @@ from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients, NoSuchKindError
 from irsa_world.model import ServiceAccount
 from irsa_world.state.declared import DeclaredServiceAccount
-from tests.unit.irsa_world.live.kubernetes_api import Answer, Api, client_of, kubeconfig, serving, with_program
+from tests.unit.irsa_world.live.kubernetes_api import (
+    Answer,
+    Api,
+    client_of,
+    kubeconfig,
+    object_at,
+    serving,
+    with_program,
+)
 
 # As kube-apiserver 1.37 answers for a kind that it does not have.
 OLD = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
@@ -34,7 +42,7 @@ def answer(path: str, _: Mapping[str, str]) -> Answer:
         return 404, {"kind": "Status", "reason": "NotFound", "message": "not found"}
     if path.startswith("/api/v1/namespaces/elsewhere/"):
         return 404, "404 page not found"
-    return 200, {"metadata": {"annotations": {"path": path}}}
+    return 200, {"metadata": {**object_at(path)["metadata"], "annotations": {"path": path}}}
 
 
 @pytest.fixture
@@ -127,7 +135,12 @@ def test_a_busy_server_may_say_when(
 ) -> None:
     """https://www.rfc-editor.org/rfc/rfc9110.html#section-10.2.3."""
     pauses: list[float] = []
-    answers = iter([httpx2.Response(429, headers={"Retry-After": said}), httpx2.Response(200, json={"metadata": {}})])
+    answers = iter(
+        [
+            httpx2.Response(429, headers={"Retry-After": said}),
+            httpx2.Response(200, json=object_at("a/serviceaccounts/b")),
+        ]
+    )
     monkeypatch.setattr(httpx2.Client, "request", lambda *_, **__: next(answers))
     monkeypatch.setattr("irsa_world.live.connection.time.sleep", pauses.append)
 
@@ -217,7 +230,11 @@ class Namespaces:
         places = [place for place in self.places if path == EVERYWHERE or place[0] == words[4]]
         start, limit = int(query.get("continue", 0)), int(query["limit"])
         metadata = {"continue": str(start + limit)} if len(places) > start + limit else {}
-        return 200, {"items": [item(place) for place in places[start : start + limit]], "metadata": metadata}
+        return 200, {
+            "kind": "ServiceAccountList",
+            "items": [item(place) for place in places[start : start + limit]],
+            "metadata": metadata,
+        }
 
 
 def item(place: tuple[str, str]) -> dict[str, Any]:

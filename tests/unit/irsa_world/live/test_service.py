@@ -8,8 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import boto3
 import pytest
 from botocore import exceptions
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
@@ -18,8 +20,8 @@ from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import caller, session_of
 from irsa_world.live.eks import EksClient
 from irsa_world.live.iam import AwsAccountClient
-from irsa_world.live.once import FirstAlone
-from irsa_world.live.service import failure
+from irsa_world.live.once import FirstAlone, slowed_down
+from irsa_world.live.service import Service, failure
 from tests.world import aws_response
 
 URL = "https://iam.amazonaws.com/"
@@ -138,3 +140,29 @@ def test_the_first_goes_alone_and_the_others_together() -> None:
 
     with ThreadPoolExecutor(5) as pool:
         assert [*pool.map(lambda each: requests.ask(lambda: request(each)), range(5))] == [*range(5)]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters", "code"),
+    [
+        ("sts", "assume_role_with_web_identity",
+         {"RoleArn": "arn:aws:iam::111122223333:role/app", "RoleSessionName": "irsa", "WebIdentityToken": "x" * 8},
+         "Throttling"),
+        ("eks", "describe_cluster", {"name": "x"}, "ThrottlingException"),
+        ("eks", "describe_cluster", {"name": "x"}, "ResourceNotFoundException"),
+    ],
+)  # fmt: skip
+def test_a_request_to_slow_down_is_noted(service: str, operation: str, parameters: Any, code: str) -> None:
+    """The retries of boto3 take minutes, and say nothing."""
+    slowed_down.clear()
+    session = boto3.Session("x", "x", region_name="us-west-2")
+    asked = Service(session, service, Config(retries={"total_max_attempts": 1}))
+    body = f"<ErrorResponse><Error><Code>{code}</Code><Message>x</Message></Error></ErrorResponse>"
+    if service == "eks":
+        body = "{}"
+    answer = aws_response(400, body, {"x-amzn-errortype": code})
+    asked.client.meta.events.register("before-send", lambda **_: answer)
+
+    with pytest.raises(ClientError):
+        asked.ask(lambda client: getattr(client, operation)(**parameters))
+    assert slowed_down.is_set() is ("Throttling" in code)

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from irsa_cli.verify.kinds import CHECKS
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.check_report import FileReport, sections
 from irsa_world.exits import CouldNotLookError, SecretInStateError, failed_request
+from irsa_world.live.once import slowed_down
 from irsa_world.message import Line
 from irsa_world.report.checks import Check, Outcome, Report, outcome_of
 from irsa_world.report.json import as_json
@@ -172,6 +174,21 @@ def test_long_work_says_how_far_it_is_in_a_log(monkeypatch: pytest.MonkeyPatch) 
 
     assert [check.binding for check in checks] == ["a", "b", "c"]
     assert re.fullmatch(r"(irsa verify: [0-3] of 3 bindings\n)+", log.getvalue())
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_throttling_is_reported_while_it_lasts(is_terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Terminal() if is_terminal else Log()
+    monkeypatch.setattr(sys, "stderr", log)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr("irsa_cli.progress.PROGRESS_LINE_SECONDS", 0.01)
+    with under_way("prove", "0 of 3 bindings"):
+        for _ in range(500):
+            slowed_down.set()
+            if "AWS asks to slow down" in log.getvalue():
+                break
+            time.sleep(0.01)
+        assert "irsa prove: 0 of 3 bindings; AWS asks to slow down" in log.getvalue()
 
 
 def test_a_terminal_has_one_line_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
