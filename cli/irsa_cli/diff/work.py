@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         print(comment) if options.markdown == STREAM else write(Path(options.markdown), comment)
     if stopped:
         sys.stderr.write(f"irsa diff: stopped by --fail-on: {', '.join(stopped)}\n")
-        sys.stderr.write(f"  review the rows above; if they are intended, run `{commands.up(found.stack)}`\n")
+        sys.stderr.write(f"  review the rows above; if they are intended, run `{commands.up_without_refresh(found.stack)}`\n")
     return code
 
 

@@ -66,7 +66,7 @@ def test_markdown_and_a_gate(preview: Path, tmp_path: Path, capsys: pytest.Captu
     assert main(["diff", "--preview", str(preview), "--markdown", str(comment), *gates]) == 1
     printed = capsys.readouterr()
     assert printed.out.startswith(ALONE)
-    next_step = "  review the rows above; if they are intended, run `pulumi up --refresh --stack dev`\n"
+    next_step = "  review the rows above; if they are intended, run `pulumi up --stack dev`\n"
     assert printed.err == f"irsa diff: stopped by --fail-on: gains\n{next_step}"
     assert main(["diff", "--preview", str(preview), "--markdown", "-", *gates[:2]]) == 0
 
