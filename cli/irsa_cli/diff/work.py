@@ -70,7 +70,8 @@ def run(options: argparse.Namespace) -> int:
         print(comment) if options.markdown == STREAM else write(Path(options.markdown), comment)
     if stopped:
         sys.stderr.write(f"irsa diff: stopped by --fail-on: {', '.join(stopped)}\n")
-        sys.stderr.write(f"  review the rows above; if they are intended, run `{commands.up_without_refresh(found.stack)}`\n")
+        next_step = commands.up_without_refresh(found.stack)
+        sys.stderr.write(f"  review the rows above; if they are intended, run `{next_step}`\n")
     return code
 
 
