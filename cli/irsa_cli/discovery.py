@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from irsa.rules.arns import issuer_host_path, parse_cluster_arn
 from irsa.rules.commands import UNKNOWN_CLUSTER, AwsPlace
@@ -75,7 +75,6 @@ def discover(
     with_clusters = [(each, ClusterClients(each.clusters)) for each in declared]
     # Threads write to it; two runs should print the same, sorted.
     not_checked: set[str] = set()
-    clients: dict[str, AwsAccountClient] = {}
 
     with ThreadPoolExecutor() as pool:
         sources = _clusters(contexts, eks_names, with_clusters, credentials[0])
@@ -87,14 +86,25 @@ def discover(
             found = (each.result() for _, each in of_clusters)
             return {each.issuer for each in found if isinstance(each, Cluster)}
 
-        def read_account(live: AwsAccountClient) -> AwsAccount:
-            clients.setdefault(live.number, live)
-            return read_aws_account(live, policies, not_checked.add, issuers)
+        def read_account(those: Sequence[tuple[str, AwsAccountClient]]) -> _AccountAnswer:
+            return _best_answer(those, lambda live, denied: read_aws_account(live, policies, denied, issuers))
 
-        accounts = _aws_accounts(declared, credentials)
-        of_accounts = [(name, pool.submit(_read, name, reach, read_account)) for name, reach in accounts]
+        asked = [
+            (name, pool.submit(_read, name, reach, _itself)) for name, reach in _aws_accounts(declared, credentials)
+        ]
+        by_number: dict[str, list[tuple[str, AwsAccountClient]]] = {}
+        for name, answer in asked:
+            live = answer.result()
+            if isinstance(live, str):
+                not_checked.add(live)
+            else:
+                by_number.setdefault(live.number, []).append((name, live))
+        of_accounts = [pool.submit(read_account, those) for those in by_number.values()]
         clusters = _with_distinct_names(_one_of_each(of_clusters, lambda each: each.issuer, not_checked))
-        aws_accounts = _one_of_each(of_accounts, lambda each: each.number, not_checked)
+        answers = [each.result() for each in of_accounts]
+    not_checked |= {text for each in answers for text in each.not_checked}
+    aws_accounts = [each.aws_account for each in answers if each.aws_account]
+    clients = {each.client.number: each.client for each in answers if each.client}
     if not clusters or not aws_accounts:
         raise CouldNotLookError("; ".join(sorted(not_checked)))
     arns = {
@@ -171,6 +181,41 @@ def _read(name: str, reach: Callable[[], Any], read: Callable[[Any], Answer]) ->
         return read(reach())
     except CouldNotLookError as error:
         return f"{name}: {error}"
+
+
+def _itself(live: AwsAccountClient) -> AwsAccountClient:
+    return live
+
+
+class _AccountAnswer(NamedTuple):
+    """An AWS account as one client read it, and what that one could not read; None where none could read it."""
+
+    not_checked: Sequence[str]
+    client: AwsAccountClient | None = None
+    aws_account: AwsAccount | None = None
+
+
+def _best_answer(
+    those: Sequence[tuple[str, AwsAccountClient]],
+    read: Callable[[AwsAccountClient, Callable[[str], None]], AwsAccount],
+) -> _AccountAnswer:
+    """Return the answer with the fewest gaps of several clients of one AWS account.
+
+    After one without a gap, no other client is asked.
+    """
+    best, problems = _AccountAnswer(()), list[str]()
+    for name, live in those:
+        denied: list[str] = []
+        try:
+            found = read(live, denied.append)
+        except CouldNotLookError as error:
+            problems.append(f"{name}: {error}")
+            continue
+        if best.aws_account is None or len(denied) < len(best.not_checked):
+            best = _AccountAnswer(denied, live, found)
+        if not denied:
+            break
+    return best if best.aws_account else _AccountAnswer(problems)
 
 
 def _cluster(live: ClusterClient, not_checked: Callable[[str], None], eks_name: str | None = None) -> Cluster:

@@ -134,6 +134,8 @@ _ASSOCIATION = {
     "disableSessionTags": bool,
     "tags": TEXTS,
 }
+JOB = {"JobId!": str}
+LAST_USE = [{"ServiceNamespace!": str, "TrackedActionsLastAccessed": [{"ActionName!": str}]}]
 # By operation and element of its answer; of a list, the shape of its items.
 OF_AWS: Mapping[str, Shape] = {
     "GetRole.Role": _ROLE,

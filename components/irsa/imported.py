@@ -1,7 +1,8 @@
-"""An import that differs in meaning is refused: the engine imports what is there, and then updates what differs.
+"""An import that would change who has access is refused: the engine imports what is there, and updates what differs.
 
 Source: https://github.com/pulumi/pulumi/pull/19339. So a name that somebody else's role has would be enough to rewrite
-it. An update follows the import when that is in the state already; the same holds as long as `import` is declared.
+it. An update follows the import when that is in the state already; the same holds as long as `import` is declared. What
+decides no access, such as a role's description, is not compared: the preview of Pulumi shows it.
 """
 
 import json
@@ -12,8 +13,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from irsa.evaluation.differences import Difference, differences
-from irsa.evaluation.same_sessions import difference
+from irsa.evaluation.differences import Difference, differences, grants_nothing_new
 from irsa.failed_update import DOCUMENTS, component_of, once_for_each_owner, properties_of
 from irsa.later import awaited
 from irsa.rules import commands
@@ -61,7 +61,8 @@ def _of(key: str, declared: Any, there: Any) -> list[Difference]:
         return [Difference(key, _text(there), _text(declared))]
     try:
         found = differences(declared, there)
-        same = not found or (key == TRUST_POLICY and not difference(there, declared))
+        # Beside a statement that stays, irsa writes its own for the same Pods: docs/commands/adopt.md.
+        same = not found or (key == TRUST_POLICY and grants_nothing_new(declared, there))
     except Mistake as mistake:
         return [Difference(key, mistake.found, _text(declared))]
     return [] if same else [each._replace(place=f"{key}.{each.place}") for each in found]
@@ -71,9 +72,18 @@ def _of_keys(part: str, declared: Any, there: Mapping[str, Any]) -> Iterator[Dif
     """Yield the annotations or labels that would be overwritten or removed; those that are not there may be added."""
     for key, value in there.items() if not isinstance(declared, Unknown) else ():
         wanted = declared.get(key)
-        is_of_a_tool = key not in declared and key.partition("/")[0].endswith(OF_TOOLS)
+        is_of_a_tool = key not in declared and _is_of_a_tool(key)
         if wanted != value and not is_of_a_tool and not isinstance(wanted, Unknown):
             yield Difference(f"{part}[{named(key)}]", _text(value), _text(wanted))
+
+
+def _is_of_a_tool(key: str) -> bool:
+    """Return whether the prefix of a key is a domain of a tool, or one below it.
+
+    Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+    """
+    prefix, slash, _ = key.partition("/")
+    return bool(slash) and any(f".{prefix}".endswith(f".{domain}") for domain in OF_TOOLS)
 
 
 def _of_tags(declared: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[Difference]:

@@ -28,11 +28,13 @@ from irsa.fields import (
 from irsa.keys.binding import Keys, is_model, unwrapped
 from irsa.rules.leaves import copied, map_leaves, step_of
 from irsa.rules.mistakes import (
+    PRINTED,
     Located,
     Mistake,
     Place,
     Spelling,
     WrittenStep,
+    and_more,
     described,
     in_advice,
     kind_of,
@@ -76,8 +78,10 @@ class ArgumentMistakes(Exception):
     ) -> None:
         self.mistakes = tuple(mistakes)
         count = f"{len(self.mistakes)} error{'s' if len(self.mistakes) > 1 else ''}"
-        lines = (described(spelling(at) or "arguments", each.spelled(spelling)) for at, each in self.mistakes)
-        super().__init__("\n  ".join([f"{count} in the arguments of {component} {name!r}", *lines]))
+        printed = self.mistakes[:PRINTED]
+        lines = (described(spelling(at) or "arguments", each.spelled(spelling)) for at, each in printed)
+        more = and_more(len(self.mistakes), PRINTED)
+        super().__init__("\n  ".join([f"{count} in the arguments of {component} {name!r}", *lines, *more]))
 
 
 def is_output(value: object) -> bool:

@@ -36,12 +36,13 @@ ROLE_SETTINGS: Mapping[str, tuple[str, Any]] = {
     "permissionsBoundary": ("permissions boundary", ""),
     "maxSessionDuration": ("longest session in seconds", SESSION_DURATION.least),
 }
-# What is compared of each type before it is imported, with what it is where it is left out. What the provider alone
-# knows, such as forceDetachPolicies, is nothing of what is there.
+# What is compared of each type before it is imported, with what it is where it is left out: what decides access, and
+# what cannot be changed without a replacement, such as the description of a policy. Tags are compared as well: any
+# document of the AWS account can ask for one.
 COMPARED: Mapping[str, Mapping[str, Any]] = {
-    ROLE: {"assumeRolePolicy": "", "path": "/", **{name: default for name, (_, default) in ROLE_SETTINGS.items()}},
+    ROLE: {"assumeRolePolicy": "", "path": "/", "permissionsBoundary": ""},
     POLICY: {"description": "", "path": "/", "policy": ""},
     INLINE_POLICY: {"policy": ""},
     POD_IDENTITY_ASSOCIATION: {"disableSessionTags": False, "policy": "", "roleArn": "", "targetRoleArn": ""},
-    SERVICE_ACCOUNT: {"automountServiceAccountToken": True, "imagePullSecrets": []},
+    SERVICE_ACCOUNT: {"automountServiceAccountToken": True},
 }

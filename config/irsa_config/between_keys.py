@@ -11,7 +11,7 @@ from irsa.evaluation.lint.rule import LintRule
 from irsa.role.add_ons import usual_subject
 from irsa.rules.arns import iam_arn, issuer_host_path
 from irsa.rules.leaves import list_of, mapping_of
-from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shortened
+from irsa.rules.mistakes import Mistake, Place, likely, listed, nearest, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa_config.key_types import keys_at
 from irsa_config.lint import RULES, check_rule_name
@@ -59,10 +59,12 @@ def issuer_twice(place: Place, issuer: str, other: Place) -> LocatedMistake:
 
 
 def _of_the_top(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
-    if ("cluster" in values) == ("clusters" in values):
+    # A misspelled key is a mistake of its own, and is not missing.
+    meant = {likely(key, keys_at(())) for key in values.keys() - set(keys_at(()))}
+    if ("cluster" in values) == ("clusters" in values) and not meant & {"cluster", "clusters"}:
         found = "both cluster and clusters" if "cluster" in values else "neither cluster nor clusters"
         yield _mistake(("cluster",), found, "exactly one of them", "set `cluster`, or `clusters` for several")
-    if "bindings" not in values:
+    if "bindings" not in values and not meant & {"bindings", "teams"}:
         yield _mistake(("bindings",), "no bindings", "irsa:bindings, or irsa:teams", "add bindings, or {}")
     if values.get("clusters") == {}:
         yield _mistake(("clusters",), "no cluster", "at least one", "add a cluster, or use `cluster`")

@@ -35,6 +35,10 @@ NO_SECRET = Mistake(
 )
 EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")
 
+NO_BLANK = Mistake(
+    "a colon within a key that has no value", "a blank after the colon of a key", "write a blank after the colon"
+)
+
 
 @dataclass(frozen=True)
 class LoadedSettings:
@@ -104,7 +108,7 @@ def read_settings(values: Mapping[str, Any], folder: Path, secret_variables: Ite
     written = {**values, "bindings": sources.with_documents(bindings)} if isinstance(bindings, dict) else dict(values)
     all_leaves = leaves(values)
     empty = [place for place, leaf in all_leaves if leaf is None]
-    mistakes = [LocatedMistake(place, EMPTY) for place in empty]
+    mistakes = [LocatedMistake(place, NO_BLANK if ":" in str(place[-1]) else EMPTY) for place in empty]
     mistakes += [*mistakes_between_keys(without_places(dict(values), empty)), *sources.mistakes, *of_teams.mistakes]
     # What should contain keys is read anyway: what is between keys does not say that it has none.
     between = (each.place for each in mistakes if not is_model(type_at(each.place)))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from irsa.rules.mistakes import Mistake, kind_of
+from irsa.rules.mistakes import Mistake, kind_of, likely, listed
 from irsa.rules.names import REGION, check_name
 from irsa.rules.unknown import Unknown
 from irsa_config.located_mistake import LocatedMistake
@@ -12,14 +12,46 @@ from irsa_config.scalars import parsed
 
 PROVIDERS = ("aws", "kubernetes")
 ACCOUNT_LISTS = ("allowedAccountIds", "forbiddenAccountIds")
+# The settings of the pinned plugins, by the kind of their value. A test compares the names with the installed SDKs.
+SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "aws": {
+        "true or false": "insecure s3UsePathStyle skipCredentialsValidation skipMetadataApiCheck skipRegionValidation"
+        " skipRequestingAccountId useDualstackEndpoint useFipsEndpoint",
+        "an integer": "maxRetries tokenBucketRateLimiterCapacity",
+        "a list": "allowedAccountIds assumeRoles endpoints forbiddenAccountIds sharedConfigFiles sharedCredentialsFiles"
+        " userAgents",
+        "a mapping": "assumeRoleWithWebIdentity defaultTags ignoreTags",
+        "a string": "accessKey customCaBundle ec2MetadataServiceEndpoint ec2MetadataServiceEndpointMode httpProxy"
+        " httpsProxy noProxy profile region retryMode s3UsEast1RegionalEndpoint secretKey stsRegion tagPolicyCompliance"
+        " token",
+    },
+    "kubernetes": {
+        "true or false": "alwaysRender deleteUnreachable enableConfigMapMutable enablePatchForce enableSecretMutable"
+        " enableServerSideApply skipUpdateUnreachable suppressDeprecationWarnings suppressHelmHookWarnings"
+        " upsertExistingObjects",
+        "a mapping": "helmReleaseSettings kubeClientSettings",
+        "a string": "cluster clusterIdentifier context kubeconfig namespace renderYamlToDirectory",
+    },
+}
+KINDS = {
+    f"{provider}:{name}": kind
+    for provider, kinds in SETTINGS.items()
+    for kind, names in kinds.items()
+    for name in names.split()
+}
+# The engine turns each value into a string, in which the plugins read JSON. A kubeconfig can be JSON.
+TYPES: Mapping[str, type] = {"true or false": bool, "an integer": int, "a list": list, "a mapping": dict}
+# Which plugin the engine starts; any provider can have them.
+OF_THE_ENGINE = ("version", "pluginDownloadURL")
 
 
 def provider_mistakes(providers: Mapping[str, Any]) -> Iterator[LocatedMistake]:
-    """Yield what is wrong with the region, and with the AWS accounts that the AWS provider is to accept and to refuse.
+    """Yield what is wrong with names and values, and with the AWS accounts that AWS's provider accepts and refuses.
 
     011112222333 without quotes is another number: an AWS account that is to be refused never would be. Both lists at
     once are what the provider refuses, and calls a conflict.
     """
+    yield from _wrong_settings(providers)
     try:
         region_in(providers)
     except Mistake as mistake:
@@ -40,6 +72,28 @@ def provider_mistakes(providers: Mapping[str, Any]) -> Iterator[LocatedMistake]:
         first, second = lists
         fix = f"remove {second}: no AWS account is accepted that the other list does not have"
         yield LocatedMistake((second,), Mistake(f"{first} and {second}", "one of the two", fix))
+
+
+def _wrong_settings(providers: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    """Yield the settings that no plugin has: it ignores them, and so takes kubectl's context, or any AWS account."""
+    for name, value in providers.items():
+        provider, _, setting = name.partition(":")
+        if name not in KINDS and setting not in OF_THE_ENGINE:
+            names = [each.partition(":")[2] for each in KINDS if each.startswith(f"{provider}:")]
+            found = f"{name}, which the plugin {provider} does not have and ignores"
+            near = likely(setting, names)
+            fix = f"did you mean {provider}:{near}?" if near else "remove it"
+            yield LocatedMistake((name,), Mistake(found, f"settings of {provider}: {listed(names)}", fix))
+            continue
+        wanted = KINDS.get(name, "")
+        is_account_list = setting in ACCOUNT_LISTS
+        if wanted not in TYPES or is_account_list or value is None or isinstance(value, Unknown):
+            continue
+        meant = parsed(value) if isinstance(value, str) else value
+        if type(meant) is not TYPES[wanted]:
+            yield LocatedMistake(
+                (name,), Mistake(f"{kind_of(value)} as {name}", wanted, f"write {wanted}, or remove it")
+            )
 
 
 def is_account_id(value: object) -> bool:

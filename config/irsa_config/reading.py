@@ -89,6 +89,12 @@ class StackReader(Arguments):
             return "move it to the binding that it is for, below irsa:bindings"
         return super()._advice_for(key, names, place)
 
+    def _wrong_kind(self, value: Any, allowed: str, place: Place) -> Mistake:
+        mistake = super()._wrong_kind(value, allowed, place)
+        if allowed == MAPPING and isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+            return Mistake(mistake.found, mistake.allowed, "remove the dash (-) before each key")
+        return mistake
+
     def _misspelled(self, unknown: Sequence[str], there: Set[str], group: KeyGroup, place: Place) -> list[str]:
         own = self.own
         for step in place_of(place, OF_A_STACK)[2:]:

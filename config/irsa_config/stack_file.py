@@ -1,29 +1,23 @@
 """A stack file as the engine reads it, with the line of every value."""
 
 import functools
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from irsa.rules.mistakes import Mistake, Place, named
+from irsa.rules.mistakes import Located, Mistake, Place, named
 from irsa.rules.policies import TOO_DEEP
 from irsa_config.engine_files import PREFIX
-from irsa_config.indentation import as_meant, below_empty
+from irsa_config.indentation import keys_to_indent
 from irsa_config.key_types import keys_at
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.nodes import (
-    LIBYAML_TOO_DEEP,
-    NodeReader,
-    TooManyValuesError,
-    composed,
-    line_in,
-    text_of,
-    without_quotes,
-)
+from irsa_config.nodes import NodeReader, TooManyValuesError, composed, end_of, line_in, text_of
 from irsa_config.project_file import project_folder
 from irsa_config.provider_settings import PROVIDERS
+from irsa_config.syntax import not_yaml
 
 IN_FILE = "a stack file: a mapping with `config:`"
 
@@ -37,6 +31,7 @@ class StackFile:
         settings: The settings by their names without `irsa:`.
         providers: The settings `aws:...` and `kubernetes:...` of the stack's default providers, by these names.
         mistakes: Mistakes in the YAML, and misspelled prefixes of settings.
+        to_indent: Those of keys that are not indented.
         lost: Those of what the engine does not read, and says nothing of: what is outside of `config:`.
         imports_environments: Whether Pulumi ESC adds values that are not in the file.
     """
@@ -51,10 +46,10 @@ class StackFile:
         self.settings: dict[str, Any] = {}
         self.providers: dict[str, Any] = {}
         self.mistakes: list[LocatedMistake] = []
+        self.to_indent: list[LocatedMistake] = []
         self.lost: list[LocatedMistake] = []
         self.imports_environments = False
         self._settings: dict[str, tuple[Any, Any]] = {}
-        self._sent: dict[str, Any] = {}
         text = ""
         try:
             text = text_of(path)
@@ -64,12 +59,7 @@ class StackFile:
         except UnicodeDecodeError as error:
             self._complain(Mistake(f"not UTF-8: {error.reason}", "a YAML file in UTF-8", "save it as UTF-8"), 1)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            problem = error.problem or error.context
-            found = TOO_DEEP if problem in (TOO_DEEP, LIBYAML_TOO_DEEP) else f"not YAML: {problem}"
-            fix = "fix that line: indentation, quotes, colons and brackets"
-            not_yaml = without_quotes(error, text) or Mistake(found, "a YAML file", fix)
-            self._complain(not_yaml, mark.line + 1 if mark else 1)
+            self._complain(*not_yaml(error, text))
         except (yaml.YAMLError, RecursionError) as error:
             found = TOO_DEEP if isinstance(error, RecursionError) else f"not YAML: {error}"
             line = text.encode()[: getattr(error, "position", 0)].count(b"\n") + 1
@@ -82,7 +72,7 @@ class StackFile:
 
     def as_sent(self, name: str) -> Any:
         """Return the value of a setting as the engine sends it; a marker where quotes are missing."""
-        return NodeReader(self.name, [], is_ours=False).setting(name, self._sent[name])
+        return NodeReader(self.name, [], is_ours=False).setting(name, self._settings[name][1])
 
     def line(self, place: Place) -> int | None:
         """Return the line of a setting, or of the nearest parent that is in the file."""
@@ -90,6 +80,15 @@ class StackFile:
             return None
         key, node = self._settings[str(place[0])]
         return line_in(node, place[1:], key)
+
+    def without_following(self, mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:
+        """Return the mistakes without those that only follow from keys that are not indented."""
+        around = [each.place[:-1] for each in self.to_indent]
+        return [
+            each
+            for each in mistakes
+            if each in self.to_indent or not any(each.place[: len(place)] == place for place in around)
+        ]
 
     def _complain(self, mistake: Mistake, line: int | None) -> None:
         self.mistakes.append(LocatedMistake((), mistake, self.name, line))
@@ -100,15 +99,13 @@ class StackFile:
             raise Mistake("nothing" if root is None else "not a mapping", allowed, "write it, and what is below it")
         return {key.value: (key, node) for key, node in theirs.written(root)}
 
-    def _misplaced(self, place: Place, mistake: Mistake) -> None:
-        self.mistakes.append(LocatedMistake(place, mistake, self.name, self.line(place)))
-
     def _setting(self, name: str, key: Any, node: Any) -> Any:
-        """Return the value of a setting, whose keys are judged as what they are meant to be."""
         self._settings[name] = (key, node)
-        meant = as_meant(node, (name,), self._misplaced)
-        self._settings[name] = (key, meant)
-        return NodeReader(self.name, self.mistakes).setting(name, meant)
+        return NodeReader(self.name, self.mistakes).setting(name, node)
+
+    def _note_keys_to_indent(self, mistakes: Iterable[Located]) -> None:
+        self.to_indent = [LocatedMistake(*each, self.name, self.line(each[0])) for each in mistakes]
+        self.mistakes += self.to_indent
 
     def _read(self, root: Any) -> None:
         theirs = NodeReader(self.name, self.mistakes, is_ours=False)
@@ -116,9 +113,15 @@ class StackFile:
         self.imports_environments = "environment" in top
         outside = {name: pair for name, pair in top.items() if ":" in name or name in keys_at(())}
         of_bindings = {name: pair for name, pair in top.items() if name.strip() in keys_at(("bindings", ""))}
-        above, before = "" if "config" in top else "write `config:` above it, and ", len(self.mistakes)
-        for name, (key, _) in {**outside, **of_bindings}.items():
-            fix = f"{above}indent it, with the lines below it"
+        misplaced, before = list({**outside, **of_bindings}.items()), len(self.mistakes)
+        if misplaced and "config" not in top:
+            name, (key, _) = misplaced[0]
+            first, last = key.start_mark.line + 1, end_of(root).line + bool(end_of(root).column)
+            lines = f"lines {first} to {last}" if last > first else f"line {first}"
+            fix = f"write `config:` above it, and indent {lines}"
+            theirs.complain(Mistake(f"{named(name)} without `config:`", "every setting below `config:`", fix), key)
+        for name, (key, _) in misplaced if "config" in top else ():
+            fix = "indent it, with the lines below it"
             theirs.complain(Mistake(f"{named(name)} outside of `config:`", "every setting below `config:`", fix), key)
         self.lost = self.mistakes[before:]
         if outside and "config" not in top:
@@ -133,16 +136,12 @@ class StackFile:
             found = "nothing" if not config.value else "not a mapping"
             theirs.complain(Mistake(f"{found} in `config:`", "keys such as irsa:bindings", "add them"), key)
             return
-        sent = {id(each): node for each, node in config.value}
-        misplaced: list[tuple[Place, Mistake]] = []
-        pairs = [*below_empty(config.value, (), lambda *each: misplaced.append(each), ()), *outside.values()]
-        config = yaml.MappingNode(config.tag, pairs, config.start_mark, config.end_mark)
+        config = yaml.MappingNode(config.tag, [*config.value, *outside.values()], config.start_mark, config.end_mark)
         settings = {}
         for setting, node, name in self._config(config, theirs):
-            self._sent[name] = sent.get(id(setting), node)
             settings[name] = self._setting(name, setting, node)
         self.settings = settings
-        self.mistakes += [LocatedMistake(*each) for each in misplaced]
+        self._note_keys_to_indent(keys_to_indent(config))
 
     def _config(self, config: Any, theirs: NodeReader) -> Iterator[tuple[Any, Any, str]]:
         """Yield the irsa settings with their names; look at the other keys."""
@@ -156,7 +155,7 @@ class StackFile:
             if namespace in PROVIDERS:
                 self.providers[name] = value
                 self._settings[name] = (key, node)
-            if sorted(namespace) == sorted(PREFIX):
+            if sorted(namespace.lower()) == sorted(PREFIX):
                 fix = f"did you mean {PREFIX}:{named(setting)}?"
                 allowed = "keys of irsa, aws, kubernetes, pulumi, ..."
                 theirs.complain(Mistake(f"a key of {namespace!r}", allowed, fix), key)
@@ -181,4 +180,4 @@ def located(
         line = file.line(mistake.place) if mistake.file is None else mistake.line
         name = (file.name if is_in_file else None) if mistake.file is None else mistake.file
         found.append(mistake._replace(file=name, line=line if is_in_file or mistake.file else None))
-    return sorted(found, key=lambda each: (each.team, each.file != file.name, each.file or "", each.line or 0))
+    return sorted(found, key=lambda each: (each.team, each.file != file.name, each.file or "", each.line or math.inf))

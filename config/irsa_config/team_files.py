@@ -15,6 +15,7 @@ from irsa.rules.leaves import mapping_of, strings_of
 from irsa.rules.mistakes import Mistake, Place, named, path_of
 from irsa.rules.subjects import WILDCARDS
 from irsa.rules.unknown import Unknown
+from irsa_config.indentation import keys_to_indent
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.models import check_files
 from irsa_config.nodes import NodeReader, text_of
@@ -44,6 +45,7 @@ class TeamFile(StackFile):
             theirs.complain(Mistake("no mapping in `bindings:`", IN_FILE, "write the bindings below it"), key)
             return
         bindings = self._setting("bindings", key, node)
+        self._note_keys_to_indent(keys_to_indent(node, ("bindings",), ("bindings",)))
         if isinstance(bindings, Unknown):
             wrong = Mistake(
                 "a secret in place of the bindings", IN_FILE, "write the bindings; a value of one can be a secret"
@@ -117,7 +119,7 @@ def _added(found: TeamBindings, path: Path, name: str, team: str, stack: Mapping
         return Mistake(f"{named(name)}: {error.strerror}", REGULAR, "make it readable")
     found.of_files[name] = team
     found.mistakes.extend(file.mistakes)
-    for key, binding in mapping_of(file.settings.get("bindings")).items():
+    for key, binding in mapping_of(file.settings.get("bindings") if not file.to_indent else {}).items():
         place: Place = ("bindings", key)
         if key in found.files or key in stack:
             first = found.files.get(key)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from irsa.rules.mistakes import Mistake, listed, named, path_of
+from irsa.rules.mistakes import PRINTED, Mistake, and_more, listed, named, path_of
 from irsa.rules.unknown import SECRET
 from irsa_config.engine_files import VARIABLES, refusal
 from irsa_config.lint import fails
@@ -74,12 +74,17 @@ def sections(reports: Sequence[FileReport]) -> list[Section]:
 
 def messages(report: FileReport) -> Iterator[Message]:
     """Yield the message of each mistake and warning."""
-    headings = [(each, "" if each.rule == "error" else f"  [{each.rule}]", "bold red") for each in report.mistakes]
-    headings += [(each, f"  warning [{each.rule}]", "bold yellow") for each in report.warnings]
+    headings = [
+        (each, "" if each.rule == "error" else f"  [{each.rule}]", "bold red") for each in report.mistakes[:PRINTED]
+    ]
+    headings += [(each, f"  warning [{each.rule}]", "bold yellow") for each in report.warnings[:PRINTED]]
     for each, marks, style in headings:
         team = f"  (team {named(each.team)})" if each.team else ""
         parts = ("found", each.mistake.found), ("allowed", each.mistake.allowed), (DO, each.mistake.fix)
         yield Message(each.where + team + marks, parts, style=style)
+    for kind, number in (("an error", len(report.mistakes)), ("a warning", len(report.warnings))):
+        for more in and_more(number, PRINTED):
+            yield Message(f"{more}, each {kind}: --json has all of them", style="dim")
 
 
 def exit_code(reports: Sequence[FileReport]) -> int:
@@ -221,7 +226,7 @@ def _report_of(file: StackFile, live: bool, of_teams: Collection[Path]) -> FileR
     team_files = frozenset((file.folder / each).resolve() for each in examination.settings.of_teams.of_files)
     live = live and (not of_teams or not team_files.isdisjoint(of_teams))
     of_values = placed([*wrong, *examination.mistakes], file)
-    mistakes = [*file.mistakes, *project.mistakes, *of_values]
+    mistakes = file.without_following([*file.mistakes, *project.mistakes, *of_values])
     warnings, has_looked = [each for each in examination.warnings if not fails(each)], True
     not_checked = [*filter(None, [project.not_checked]), *examination.not_checked]
     # Where AWS is asked, they are compared.

@@ -14,13 +14,13 @@ import pulumi
 from irsa.read import REDACTED
 from irsa.rules import commands
 from irsa.rules.leaves import leaves, mapping_of, part_at
-from irsa.rules.mistakes import Mistake, Place, named, path_of
+from irsa.rules.mistakes import PRINTED, Mistake, Place, and_more, named, path_of
 from irsa.rules.unknown import SECRET, Unknown, without_places
 from irsa_config.lint.checked import CheckedBinding
 from irsa_config.loading import LoadedSettings
 from irsa_config.located_mistake import LocatedMistake
 from irsa_config.project_file import stack_folder
-from irsa_config.provider_settings import ACCOUNT_LISTS, provider_mistakes
+from irsa_config.provider_settings import ACCOUNT_LISTS, PROVIDERS, provider_mistakes
 from irsa_config.scalars import parsed
 from irsa_config.stack import Stack
 from irsa_config.stack_file import StackFile, located
@@ -72,10 +72,12 @@ def load_settings(folder: Path) -> StackSettings:
     wrong += [
         LocatedMistake((key,), WHOLE_SECRET) for key, each in (file.settings if file else {}).items() if each is SECRET
     ]
-    wrong += provider_mistakes({f"aws:{name}": each for name, each in aws.items()})
+    wrong += provider_mistakes(_provider_values())
     region = None if ("aws:region",) in [each.place for each in wrong] else aws["region"]
     examination = examine(meant, folder, region, allowed=aws[ACCOUNT_LISTS[0]], secrets=secrets)
     mistakes = [*wrong, *examination.mistakes]
+    if file and all(each in wrong for each in file.to_indent):
+        mistakes = file.without_following(mistakes)
     if examination.stack is None or mistakes:
         check = commands.check(file.name, ".venv/bin/irsa") if file else ""
         hint = f"\nto check it without the engine: {check}" if check else ""
@@ -108,7 +110,9 @@ def _by_binding(warnings: Iterable[LocatedMistake]) -> dict[str, list[str]]:
 def _refusal(mistakes: Sequence[LocatedMistake], file: StackFile | None) -> pulumi.RunError:
     where = named(file.name) if file else "the settings of the stack"
     count = f"{len(mistakes)} error{'s' if len(mistakes) > 1 else ''} in {where}"
-    return pulumi.RunError("\n".join([count, *(f"  {mistake}" for mistake in mistakes)]))
+    return pulumi.RunError(
+        "\n".join([count, *(f"  {each}" for each in [*mistakes[:PRINTED], *and_more(len(mistakes), PRINTED)])])
+    )
 
 
 def _with_lines(
@@ -192,6 +196,15 @@ def _values() -> dict[str, Any]:
         if key.startswith(prefix):
             values[key.removeprefix(prefix)] = parsed(text)
     return values
+
+
+def _provider_values() -> dict[str, Any]:
+    """Return the settings of the default providers, as the language host passes them."""
+    config = {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
+    is_secret = pulumi.runtime.is_config_secret
+    return {
+        key: SECRET if is_secret(key) else text for key, text in config.items() if key.partition(":")[0] in PROVIDERS
+    }
 
 
 def _require_sandbox() -> None:

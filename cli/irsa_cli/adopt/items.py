@@ -32,7 +32,7 @@ class Fate(Enum):
     """What became of a role or a service account that was chosen: its style in the report, and its heading there."""
 
     EXACT = "green", "roles, exact: imported without a change"
-    REWRITTEN = "yellow", "roles, rewritten: imported, with a trust policy of another form that admits the same"
+    REWRITTEN = "yellow", "roles, rewritten: imported, with a trust policy in another spelling that admits the same"
     IMPORTED = "green", "service accounts, imported: `pulumi up` may show an update of them, which changes nothing"
     ANNOTATED = (
         "yellow",

@@ -28,12 +28,6 @@ _TOOLS = {
     "awscdk": "cloudformation",
 }
 TOOLS = (*_NAMED, "ack", "eks-add-on")
-# Without RoleName, CloudFormation calls a role by the stack, the logical ID and 12 characters, and puts none of its
-# aws:cloudformation:* tags on it (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277):
-# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-role.html (Return values).
-_GENERATED_NAME = re.compile(
-    r"[A-Za-z].*-[A-Za-z0-9]+-(?=[a-z0-9]*[A-Z])(?=[A-Za-z]*[0-9])([A-Z0-9]{12,13}|[A-Za-z0-9]{12})"
-)
 
 
 class Owner(NamedTuple):
@@ -42,7 +36,7 @@ class Owner(NamedTuple):
     Attributes:
         tool: The tool.
         what: What it calls that, such as the name of a stack; empty where that is unknown.
-        by: By what this is only likely, such as the name of the role; empty where the tool itself says so.
+        by: By what this is only likely, its service account; empty where the tool itself says so.
     """
 
     tool: str
@@ -105,15 +99,14 @@ MARKS = (
 
 
 def owners_of_role(role: "Role", annotated: "Iterable[ServiceAccount]" = ()) -> list[Owner]:
-    """Return who manages a role, by its tags, its name, or else the service accounts that are annotated with it.
+    """Return who manages a role, by its tags, or else the service accounts that are annotated with it.
 
-    What eksctl created is not CloudFormation's alone; what CDK created is.
+    What eksctl created is not CloudFormation's alone; what CDK created is. CloudFormation puts no tag of its own on a
+    role: https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277
     """
     tagged = owners_by_tags(role.tags)
     if tagged:
         return tagged
-    if _GENERATED_NAME.fullmatch(role.name):
-        return [Owner("cloudformation", by="its name")]
     tools = {owner.tool for each in annotated for owner in owners_of_service_account(each)}
     return [Owner(tool, by="its service account") for tool in sorted(tools & _OF_BOTH)]
 

@@ -1,7 +1,7 @@
-"""Trust policies read back: the settings from which irsa writes a document that gives the same sessions.
+"""Trust policies read back: the settings from which irsa writes the same document.
 
-What a statement names becomes keys of the binding. A statement that irsa then writes goes, and every other one stays
-word for word. Both documents are evaluated: nobody may get in or be shut out, whatever the form of the statements.
+A statement becomes keys of the binding only if irsa then writes the same statement in its normal form. Every other one
+stays word for word. A statement that irsa adds for a way is one that another statement allows already.
 """
 
 import json
@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from irsa.evaluation import Decision, PodIdentityRequest
 from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.differences import grants_nothing_new
 from irsa.evaluation.document import Parsed, parse
 from irsa.evaluation.normal_form import Spelling, are_equivalent, normal, normal_statement
-from irsa.evaluation.same_sessions import difference
 from irsa.rules.arns import issuer_of_provider
-from irsa.rules.grammar import condition_mistakes, sid_mistakes, statement_mistakes
+from irsa.rules.grammar import VERSION, condition_mistakes, sid_mistakes, statement_mistakes
 from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.mistakes import Mistake, path_of
 from irsa.rules.names import AUDIENCE, check_name
@@ -23,7 +23,8 @@ from irsa.rules.trust import check_conditions
 from irsa.ways import TrustParts, trust_document
 from irsa_cli.adopt.items import Left
 
-NO_SUBJECT = "no statement of its trust policy names a service account and an audience for a cluster that was read"
+VARIABLES = f"its trust policy: with Version {VERSION}, a policy variable in it stands for something else"
+NO_STATEMENT = "irsa would write no statement of its trust policy in the same way, for a cluster that was read"
 
 
 class Settings(TrustParts):
@@ -67,13 +68,15 @@ def read_trust(
         pods: What EKS asks for each association of the role.
 
     Raises:
-        Left: irsa cannot write it, or would admit others.
+        Left: irsa cannot write it.
     """
     try:
         parsed = parse(document)
     except Mistake as mistake:
         raise Left(f"its trust policy: {mistake.found}") from mistake
     statements = items_of(document["Statement"])
+    if document.get("Version") != VERSION and "${" in json.dumps(statements):
+        raise Left(VARIABLES)
     reasons = []
     for keys in _proposals(statements, providers, _of_associations(parsed, pods)):
         spelling: Spelling = {}
@@ -81,11 +84,11 @@ def read_trust(
         present = normal(document, spelling).texts
         others = (each for each, text in zip(statements, present, strict=True) if text not in written)
         settings = keys._replace(statements=tuple(others))
-        reason = _refused(settings.statements) or _unequal(document, settings.document)
-        if not reason:
+        reason = _refused(settings.statements)
+        if not reason and grants_nothing_new(settings.document, document):
             return ReadTrust(settings, are_equivalent(settings.document, document))
         reasons.append(reason)
-    raise Left(next(filter(None, (*reasons, _refused(statements), NO_SUBJECT))))
+    raise Left(next(filter(None, (*reasons, _refused(statements), NO_STATEMENT))))
 
 
 # --- what irsa could write -------------------------------------------------------------------------------------------
@@ -168,9 +171,3 @@ def _refused(statements: Sequence[Mapping[str, Any]]) -> str:
         where = f"{path_of(place)}: " if place else ""
         return f"irsa refuses a statement of its trust policy: {where}{mistake.found}; allowed: {mistake.allowed}"
     return ""
-
-
-def _unequal(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """Return whom two trust policies treat differently; empty where nobody is."""
-    found = difference(before, after)
-    return f"its trust policy as irsa would write it: {found}" if found else ""

@@ -250,7 +250,9 @@ def policies_to_read(before: Sessions, after: Sessions, steps: Sequence[Step]) -
     sides = permits(before, own), permits(after, own)
     changes = changed_permits(*sides)
     changed = {*changes, *changed_roles(before, after)}
-    if any(map(changed_tags, steps)) or any(changed_keys(old.tags, new.tags) for old, new in changes.values()):
+    if any(map(changed_tags, steps)) or any(
+        changed_keys(old.tags, new.tags) or new.sessions - old.sessions for old, new in changes.values()
+    ):
         changed = {*sides[0], *sides[1]}
     those = (each[arn] for each in sides for arn in changed & each.keys())
     arns = {arn for each in those for arn in (*each.attached, *filter(known_arn, [each.boundary]))}

@@ -18,10 +18,11 @@ from irsa.rules.unknown import Unknown
 from irsa_cli.diff.questions import changed_properties, name_of
 from irsa_cli.diff.rows import CANNOT_TELL, Row, some
 from irsa_world.model import UNNAMED, known_arn, role_name
-from irsa_world.sessions import Sessions
+from irsa_world.sessions import Sessions, TrustPolicy
 from irsa_world.state.planned import ANY_TAG, NOT_THERE
 from irsa_world.state.preview import Step
 from irsa_world.state.resource import is_secret
+from irsa_world.trusts.provider_trust import allowed_principals
 
 # The key of a tag in a condition key, or in a policy variable, which may have a default behind a comma.
 _NAMED_TAG = re.compile(r"(principal|resource)tag/([^},]*)", re.IGNORECASE)
@@ -38,11 +39,13 @@ class TagReader(NamedTuple):
         role_arn: The role that it belongs to; empty for a trust policy, which any role may meet.
         keys: The keys of the tags in lower case, behind OTHERS those of resources outside IAM; None if the document was
             not read.
+        is_assumed: Whether the trust policy of the role lets other roles in, or is not known.
     """
 
     name: str
     role_arn: str
     keys: frozenset[str] | None
+    is_assumed: bool = False
 
 
 def tag_readers(both: Iterable[Sessions], not_read: Mapping[str, str]) -> list[TagReader]:
@@ -55,19 +58,28 @@ def tag_readers(both: Iterable[Sessions], not_read: Mapping[str, str]) -> list[T
     readers: list[TagReader] = []
     for sessions in both:
         of_policies: dict[str, frozenset[str] | None] = {}
+        assumed = {arn for arn in sessions.roles if _lets_roles_in(sessions.policies.get(arn))}
         for arn, role in sessions.roles.items():
             # A role that is not the stack's is not compared, although a policy of the stack is on it.
             if role.trust is not NOT_THERE:
                 readers.append(TagReader(f"the trust policy of {named(role_name(arn))}", "", _keys_in(role.trust)))
             readers += [
-                TagReader(f"inline policy {named(name)} of {named(role_name(arn))}", arn, _keys_in(document))
+                TagReader(
+                    f"inline policy {named(name)} of {named(role_name(arn))}", arn, _keys_in(document), arn in assumed
+                )
                 for name, document in role.inline_policies.items()
             ]
             for policy in filter(None, (*role.attached_policies, role.permissions_boundary)):
                 if policy not in of_policies:
                     of_policies[policy] = _keys_in(sessions.documents.get(policy))
                 why = f" ({not_read[policy]})" if policy in not_read else ""
-                readers.append(TagReader(f"{policy_name(policy)}{why}", arn, of_policies[policy]))
+                readers.append(TagReader(f"{policy_name(policy)}{why}", arn, of_policies[policy], arn in assumed))
+        # Somebody else can have a policy of the stack that none of its roles has.
+        readers += [
+            TagReader(policy_name(policy), policy, _keys_in(document))
+            for policy, document in sessions.documents.items()
+            if policy not in of_policies
+        ]
         readers += [
             TagReader(f"the session policy of {named(association.subject)}", arn, _keys_in(association.policy))
             for associations in sessions.world.associations.values()
@@ -76,6 +88,11 @@ def tag_readers(both: Iterable[Sessions], not_read: Mapping[str, str]) -> list[T
             for arn in association.role_arns
         ]
     return [reader for reader in dict.fromkeys(readers) if reader.keys != frozenset()]
+
+
+def _lets_roles_in(policy: TrustPolicy | None) -> bool:
+    """Return whether a trust policy lets roles in; true where it is not known."""
+    return policy is None or any(type_ in ("AWS", "*") for type_, _ in allowed_principals(policy.parsed[1]))
 
 
 def policy_name(arn: str) -> str:
@@ -116,11 +133,12 @@ def role_tag_reasons(
 ) -> Iterator[str]:
     """Yield which documents ask for tags of a role that change, or for tags of its sessions, if these change.
 
-    Tags of a session are asked for by the policies of its own role, and by the trust policies of roles that it assumes.
+    Tags of a session are asked for by the policies of its own role, and, as they are transitive, by the trust policies
+    and the policies of roles that it can assume.
     """
     yield from _reasons(readers, tags)
     if has_other_sessions:
-        own = [reader for reader in readers if reader.role_arn in ("", arn)]
+        own = [reader for reader in readers if reader.role_arn in ("", arn) or reader.is_assumed]
         yield from _reasons(own, {key.casefold() for key in SESSION_TAGS}, "tags of its sessions change")
 
 

@@ -63,7 +63,8 @@ STS = (
     Meaning(
         "AccessDenied",
         "",
-        f"the role {{role}} does not exist, or its trust policy does not admit {{subject}}{WHICH}",
+        f"the role {{role}} does not exist, or its trust policy does not admit {{subject}} from here{WHICH}. If "
+        "it has a condition on the network or region, run irsa where the Pods run",
         "{repair}",
         proves=(OTHER, AUDIENCE),
     ),

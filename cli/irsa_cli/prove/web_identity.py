@@ -15,15 +15,13 @@ from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim
 from irsa.rules.trust import federated_providers
-from irsa.rules.unknown import Unknown
 from irsa.ways import IRSA
 from irsa_cli.prove.answers import STS
 from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, Asked, Claim, Proof
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import session_for_tokens
-from irsa_world.live.aws_account import Wanted, read_aws_account
 from irsa_world.live.kubernetes import ClusterClient
-from irsa_world.live.sts import AssumedRoleUser, Refused, TokenService
+from irsa_world.live.sts import AssumedRoleUser, TokenService
 from irsa_world.model import AwsAccount, ServiceAccount, World
 from irsa_world.report.checks import Check
 from irsa_world.sessions import Sessions
@@ -34,13 +32,11 @@ from irsa_world.verdict import NO_SERVICE_ACCOUNT, Verdict, of_annotations
 # Service accounts that nobody named are asked about offline, until one of them is tried.
 TRIED = 20
 DOUBT = "the trust policy may admit it under other conditions"
-UNREAD_TRUST = "; or the trust policy, which irsa cannot read here, has a condition on the caller's network"
-OUTSIDE = "the network or region of the Pods may decide: run irsa there"
 
 
 @dataclass(frozen=True)
 class WebIdentityProof(Proof):
-    """Proves one binding of a stack with tokens for STS; AWS accounts are only read to explain a refusal."""
+    """Proves one binding of a stack with tokens for STS; no role is read."""
 
     answers = STS
     new = ("AccessDenied",)
@@ -119,28 +115,6 @@ class WebIdentityProof(Proof):
         service = self.prover.services.answer(reference, lambda: TokenService(session_for_tokens(inputs)))
         return AssumedRoleUser(service.identity(token, self.binding.role_arn))
 
-    def _refused(self, claim: Claim, issuer: str, refused: Refused) -> Check:
-        check = super()._refused(claim, issuer, refused)
-        if refused.code != "AccessDenied":
-            return check
-        live = self._live()
-        if live is None:
-            return replace(check, found=check.found + UNREAD_TRUST)
-        verdict = self._verdict(live, claim.service_account.subject, issuer)
-        if verdict and verdict.decision is Decision.CANNOT_TELL:
-            return claim.asked.bad(Unknown(f"{refused}: {verdict.details}; {OUTSIDE}"))
-        return check
-
-    def _live(self) -> Sessions | None:
-        """Return the sessions of the role as it is, else as it is declared; None if neither can be read."""
-        arn = self.binding.role_arn
-        with contextlib.suppress(CouldNotLookError, Mistake):
-            if aws_account := self.prover.aws_accounts.of_arn(arn):
-                live = Sessions(World((), (read_aws_account(Wanted({arn: (aws_account, None)})),)))
-                if arn in live.policies:
-                    return live
-        return self._declared()
-
     def _declared(self) -> Sessions | None:
         """Return the sessions of the role as it is declared; None where the stack does not say."""
         role, arn = self.binding.role, parse_iam_arn(self.binding.role_arn, "role")
@@ -169,14 +143,14 @@ class WebIdentityProof(Proof):
             NotCheckedError: There is nobody.
         """
         binding, own = self.binding, proven.service_account
-        declared = self._declared()
-        sessions = declared or self._live()
+        sessions = self._declared()
         if sessions is None:
-            raise NotCheckedError("the trust policy of the role cannot be read")
+            # Whom the role of another owner admits besides is no business of this stack.
+            raise NotCheckedError("the stack does not declare the role's trust policy")
         subjects = {*binding.subjects, *(each.subject for each in binding.service_accounts)}
         with contextlib.suppress(Mistake):
             policy, provider = sessions.policies[self.role_arn], provider_of_role(self.role_arn, issuer)
-            of_role = grants(policy.parsed, provider, [self.audience]).named if declared else ()
+            of_role = grants(policy.parsed, provider, [self.audience]).named
             # `*:*` stands for those whom nobody named, too: they are declared only where the subjects have it.
             subjects |= {each for each in of_role if each != EVERY_SERVICE_ACCOUNT and stranger([each])}
         if EVERY_SERVICE_ACCOUNT in subjects:
@@ -189,8 +163,7 @@ class WebIdentityProof(Proof):
         for each in itertools.islice(unnamed, TRIED):
             if verdict := self._verdict(sessions, each.subject, issuer):
                 found.setdefault(verdict.decision, each)
-        # Whom the role of another owner admits besides is no business of this stack.
-        wanted = (Decision.ALLOWED, Decision.CANNOT_TELL, Decision.DENIED) if declared else (Decision.DENIED,)
+        wanted = (Decision.ALLOWED, Decision.CANNOT_TELL, Decision.DENIED)
         decision = next((each for each in wanted if each in found), None)
         if decision is None:
             raise NotCheckedError(problem or "every existing service account is trusted")

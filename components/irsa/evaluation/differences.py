@@ -42,6 +42,40 @@ def differences(declared: Document, live: Document) -> list[Difference]:
     return result
 
 
+def grants_nothing_new(declared: Document, live: Document) -> bool:
+    """Return whether a document means the same as a live one, but for what the live one allows already.
+
+    Each statement that only the declared document has is an Allow, and a statement of the live one has the same
+    principals and resources, no action less and no condition more. Nothing of the live document is missing. Another
+    Version makes a difference to policy variables alone:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html
+
+    Raises:
+        Mistake: One of them is not a policy document.
+    """
+    spelling: dict[str, str] = {}
+    wanted, found = _document("declared", declared, spelling), _document("live", live, spelling)
+    added = _without(wanted.statements, found.statements)
+    has_variables = any("${" in text for of in (wanted, found) for text in of.texts)
+    return (
+        (wanted.version == found.version or not has_variables)
+        and not _without(found.statements, wanted.statements)
+        and all(any(_allows_as_much(other, each) for other in found.statements) for each in added)
+    )
+
+
+def _allows_as_much(wide: Mapping[str, Any], narrow: Mapping[str, Any]) -> bool:
+    """Return whether an Allow in its normal form has all actions of another one, under the same or fewer conditions."""
+    rests = [{name: of[name] for name in of.keys() - {"Action", "Condition"}} for of in (wide, narrow)]
+    if rests[0] != rests[1] or wide["Effect"] != "Allow" or not ("Action" in wide and "Action" in narrow):
+        return False
+    conditions = [
+        {(operator, key, *values) for operator, keys in of.get("Condition", {}).items() for key, values in keys.items()}
+        for of in (wide, narrow)
+    ]
+    return {*narrow["Action"]} <= {*wide["Action"]} and conditions[0] <= conditions[1]
+
+
 def _values_by_place(value: Any, place: str) -> dict[str, str]:
     if not isinstance(value, Mapping):
         return {place: ", ".join(map(named, value)) or "[]" if isinstance(value, list) else named(str(value))}

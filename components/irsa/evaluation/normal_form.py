@@ -2,8 +2,10 @@
 
 The order of statements and values makes no difference, nor does a list of one in place of the value. To IAM
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html), nor do a Sid, a value that is
-repeated, and the case of actions and condition keys. The plugin shows a change for each of these, and for none but an
-empty Sid of the rest: https://github.com/hashicorp/awspolicyequivalence.
+repeated, the case of actions and condition keys, and StringLike in place of StringEquals for values without a wildcard:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html. The plugin shows
+a change for each of these, and for none but an empty Sid of the rest:
+https://github.com/hashicorp/awspolicyequivalence.
 """
 
 import json
@@ -94,18 +96,22 @@ def _principal(value: Any, spelling: Spelling) -> Any:
 
 def _condition(value: Any, spelling: Spelling) -> dict[str, dict[str, list[str]]]:
     result: dict[str, dict[str, list[str]]] = {}
+    written: list[tuple[str, str, list[str]]] = []
     for operator, keys in _object(value, "Condition").items():
-        written = _object(keys, f"Condition.{named(operator)}")
-        same = result.setdefault(operator, {}) if written or spelling is None else {}
-        for spelled, texts in sorted(
-            (_spelled(key, spelling), _texts(each, spelling)) for key, each in written.items()
-        ):
-            name = spelled
-            # Two spellings of one key are two conditions, and both must hold.
-            while same.get(name, texts) != texts:
-                # No key has this character: https://www.rfc-editor.org/rfc/rfc8259#section-7
-                name += "\0"
-            same[name] = texts
+        conditions = _object(keys, f"Condition.{named(operator)}")
+        result.update({} if conditions or spelling is not None else {operator: {}})
+        for key, each in conditions.items():
+            texts = _texts(each, spelling)
+            is_exact = operator == "StringLike" and texts and not re.search(r"[*?$]", "".join(texts))
+            same = "StringEquals" if is_exact and spelling is not None else operator
+            written.append((same, _spelled(key, spelling), texts))
+    for operator, spelled, texts in sorted(written):
+        name, conditions_of_it = spelled, result.setdefault(operator, {})
+        # Two spellings of one key are two conditions, and both must hold.
+        while conditions_of_it.get(name, texts) != texts:
+            # No key has this character: https://www.rfc-editor.org/rfc/rfc8259#section-7
+            name += "\0"
+        conditions_of_it[name] = texts
     return result
 
 

@@ -476,8 +476,8 @@ class SharedKeys(Keys):
     """Existing resources to adopt: `role`, `policy`, `attachments`, `inlinePolicies`, `serviceAccount`. They are
     found by the names that you declare. Remove `import` after `pulumi up`.
 
-    irsa refuses an import that differs from what is declared, and every later change while `import` is there. Declare
-    all annotations and labels of a service account."""
+    irsa refuses an import that differs in what decides access, and every later change of that while `import` is
+    there. Declare all annotations and labels of a service account."""
     retain_on_delete: Value[Annotated[bool, Plain("it is an option of the resources")]] | None = Field(
         default=False, examples=[True]
     )

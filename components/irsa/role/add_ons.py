@@ -85,7 +85,7 @@ def _of_an_add_on(
     version = or_else(settings.version, each.newest)
     if isinstance(version, str) and version not in each.versions:
         found = f"{shortened(version)}, for which there is no policy of {each.name}"
-        fix = f"write the newest that is not newer than your release; `irsa add-ons {each.name}` says what it needs"
+        fix = f"write {each.newest}, the one version that irsa knows, or a policy document (`irsa add-ons {each.name}`)"
         yield here["version"], Mistake(found, listed([*each.versions]), fix)
         version = each.newest
     for name in [name for name in here if name in {*PARAMETERS, *SWITCHES} and name not in each.parameters]:

@@ -55,6 +55,11 @@ class Characters(NamedTuple):
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html ("IAM name requirements")
 LATIN_1 = Characters(re.compile("[^\0-\xff]"), "characters up to U+00FF (Latin-1)", "remove it, or write * for it")
+# What word processors make of quotes and dashes.
+TYPED = {
+    **dict.fromkeys("\u201c\u201d\u201e\u201f\u2018\u2019\u201a", "quotes"),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014", "-"),
+}
 # JSON can write half of a pair (`\ud800`).
 UNICODE = Characters(re.compile("[\ud800-\udfff]"), "Unicode characters; an unpaired surrogate is not one", "remove it")
 
@@ -106,7 +111,9 @@ def character_mistakes(value: Any, place: Place = (), characters: Characters = L
         wrong = characters.wrong.search(leaf) if isinstance(leaf, str) else None
         if wrong:
             found = f"{shortened(leaf)}, with {wrong[0]!r} (U+{ord(wrong[0]):04X})"
-            yield here, Mistake(found, characters.allowed, characters.fix)
+            typed = TYPED.get(wrong[0])
+            fix = "remove the typographic quotes, or write plain ones" if typed == "quotes" else f"write {typed}"
+            yield here, Mistake(found, characters.allowed, fix if typed else characters.fix)
 
 
 def statement_mistakes(statement: Any, place: Place = (), trust: bool = False, live: bool = False) -> Iterator[Located]:

@@ -11,6 +11,8 @@ LONGEST_NAMED = 2_048
 LINE = 80
 LISTED = 20
 COMPARED = 1_000
+# Mistakes of one file or component: who reads them corrects the first ones.
+PRINTED = 100
 # A colon at its start would command CI, and at its end introduce what follows.
 PLAIN = re.compile(r"(?!:)[\w./:@+=,*~${}-]+(?<!:)", re.ASCII)
 Place = tuple[str | int, ...]

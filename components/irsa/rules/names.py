@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from irsa.rules.mistakes import Located, Mistake, shortened
+from irsa.rules.mistakes import likely as likely_name
 
 LONGEST_PATH = 512
 IAM_NAME = "[A-Za-z0-9_+=,.@-]+"
@@ -65,7 +66,11 @@ SECRET = NameRule("the name of a Secret", 253, SUBDOMAIN, "lower-case letters, d
 CLUSTER = NameRule("the name of an EKS cluster", 100, r"[0-9A-Za-z][A-Za-z0-9_-]*", "letters, digits, - and _")
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociation.html
 ASSOCIATION_ID = NameRule("the ID of a Pod Identity association", 64, "a-[a-z0-9]+", "a- and letters and digits")
-REGION = NameRule("an AWS region", 32, r"[a-z]+(-[a-z]+)+-\d+", "a region, such as us-west-2")
+# The word before the number: https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
+DIRECTIONS = ("central", "north", "south", "east", "west", "northeast", "northwest", "southeast", "southwest")
+REGION = NameRule(
+    "an AWS region", 32, rf"[a-z]+(-[a-z]+)*-({'|'.join(DIRECTIONS)})-[0-9]+", "a region, such as us-west-2"
+)
 # Names of resources start with keys of a stack file: IAM's characters, without the `@` before the child's part.
 KEY = NameRule("a key", 100, r"[\w+=,.-]+", "letters, digits and _+=,.-")
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddClientIDToOpenIDConnectProvider.html
@@ -96,9 +101,22 @@ def check_name(text: str, rule: NameRule) -> str:
     else:
         path = (f"/{text.strip('/')}/",) if rule in (ROLE_PATH, MANAGED_POLICY_PATH) else ()
         likely = (text.lower(), text.lower().replace("_", "-"), *path, text.replace(" ", "-"))
+        likely = (_near_region(text),) if rule is REGION else likely
         near = next((name for name in likely if text and re.fullmatch(rule.pattern, name, re.ASCII)), None)
-        fix = f"did you mean {near!r}?" if near else "remove the characters that are not allowed"
+        otherwise = "write a region of AWS" if rule is REGION else "remove the characters that are not allowed"
+        fix = f"did you mean {near!r}?" if near else otherwise
+        above, _, name = text.strip("/").rpartition("/")
+        is_path = rule in (ROLE_NAMES, ROLE_PREFIX) and above and re.fullmatch(PATH, f"/{above}/", re.ASCII)
+        if is_path and re.fullmatch(rule.pattern, name, re.ASCII):
+            raise Mistake(found, allowed, f"write the name {name}, and {{}}: /{above}/", ("role", "path"))
     raise Mistake(found, allowed, fix)
+
+
+def _near_region(text: str) -> str:
+    """Return a region as it is meant; what was written, where no direction is similar."""
+    parts = re.fullmatch(r"([a-z]+(?:[-_ ][a-z]+)*)[-_ ]([a-z]+)[-_ ]?([0-9]+)", text.strip().lower())
+    direction = likely_name(parts[2], DIRECTIONS) if parts else None
+    return f"{re.sub('[_ ]', '-', parts[1])}-{direction}-{parts[3]}" if parts and direction else text
 
 
 def automatic_name_prefix(logical_name: str, rule: NameRule, prefix_rule: NameRule) -> str | None:

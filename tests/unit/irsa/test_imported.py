@@ -12,8 +12,9 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from irsa.evaluation.same_sessions import difference
+from irsa.evaluation.differences import grants_nothing_new
 from irsa.imported import not_as_declared
+from irsa.rules.trust import ACTION
 from irsa.rules.unknown import OUTPUT
 from irsa.types import COMPARED, POD_IDENTITY_ASSOCIATION, POLICY, ROLE, SERVICE_ACCOUNT
 from sandbox.sts_decision import trusts_service
@@ -49,15 +50,31 @@ def of_tokens(draw: st.DrawFn) -> dict[str, Any]:
     return world.of_tokens(PROVIDER, condition)
 
 
+@st.composite
+def changed(draw: st.DrawFn, statements: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return one of several statements with one condition more or less, or with one action."""
+    found = draw(st.sampled_from(statements))
+    block = found["Condition"].get("StringEquals", {})
+    if draw(st.booleans()):
+        return {
+            **found,
+            "Action": draw(st.sampled_from(ACTIONS if "Federated" not in found["Principal"] else [ACTION])),
+        }
+    key = draw(st.sampled_from((*KEYS, *block)))
+    rest = {name: value for name, value in block.items() if name != key}
+    other = rest if key in block else {**block, key: draw(st.sampled_from(VALUES))}
+    return {**found, "Condition": {**found["Condition"], "StringEquals": other} if other else {}}
+
+
 @given(st.data())
 def test_nobody_gets_in_and_nobody_is_shut_out(data: st.DataObject) -> None:
     """The attack: an import that rewrites who may assume a role, behind a statement that stays."""
     before = data.draw(st.lists(of_others() | of_tokens(), min_size=1, max_size=4))
-    kept = data.draw(st.lists(st.sampled_from(before), min_size=1, unique_by=json.dumps))
-    added = data.draw(st.lists(of_others() | of_tokens(), max_size=2))
+    kept = data.draw(st.permutations(before) | st.lists(st.sampled_from(before), min_size=1, unique_by=json.dumps))
+    added = data.draw(st.lists(changed(before) | of_others() | of_tokens(), max_size=2))
     documents = [document(*before), document(*kept, *added)]
-    same = not difference(json.dumps(documents[0]), json.dumps(documents[1]))
-    event("same" if same else "another")
+    same = grants_nothing_new(json.dumps(documents[1]), json.dumps(documents[0]))
+    event(f"{'same' if same else 'another'}, {len(added)} added")
     if same:
         # Each oracle knows one kind of principals: to that of services, an AWS account is a service like others.
         tokens = [
@@ -93,7 +110,6 @@ PROPERTIES: dict[str, st.SearchStrategy[Any]] = {
     ),
     "description": TEXT,
     "disableSessionTags": st.booleans(),
-    "maxSessionDuration": st.sampled_from((3600, 7200, 43200)),
     "path": st.sampled_from(("/", "/a/", "/b/")),
     "permissionsBoundary": TEXT,
     "policy": DOCUMENT,
@@ -101,7 +117,7 @@ PROPERTIES: dict[str, st.SearchStrategy[Any]] = {
     "tags": st.dictionaries(TEXT, TEXT, max_size=2),
     "targetRoleArn": TEXT,
 }
-DEFAULTS = {"disableSessionTags": False, "maxSessionDuration": 3600, "path": "/"}
+DEFAULTS = {"disableSessionTags": False, "path": "/"}
 
 
 @given(st.sampled_from((ROLE, POLICY, POD_IDENTITY_ASSOCIATION)), st.data())
@@ -137,7 +153,8 @@ def one(side: dict[str, Any], name: str) -> Any:
         ({"forceDetachPolicies": False}, {"forceDetachPolicies": True}),
         ({"tags": {}, "tagsAll": {"cost": "by default"}}, {"tagsAll": {}}),
         ({}, {"tagsAll": {"aws:cloudformation:stack-name": "x"}}),
-        ({"maxSessionDuration": 3600}, {"maxSessionDuration": 3600.0}),
+        # Pulumi's own preview shows these.
+        ({"maxSessionDuration": 3600, "description": "x"}, {"maxSessionDuration": 7200.0, "description": "y"}),
     ],
 )
 def test_what_does_not_count(declared: Any, there: Any) -> None:
@@ -151,6 +168,11 @@ def test_what_does_not_count(declared: Any, there: Any) -> None:
         ({"a": "1"}, {"a": "2"}, ["annotations[a]"]),
         ({}, {"a": "2"}, ["annotations[a]"]),
         ({}, {"meta.helm.sh/release-name": "x", "kubectl.kubernetes.io/last-applied-configuration": "{}"}, []),
+        ({}, {"kubernetes.io/x": "x", "app.kubernetes.io/managed-by": "Helm"}, []),
+        # The attack: a prefix that ends as that of a tool, which is a domain of somebody else's, or no prefix at all.
+        ({}, {"evilkubernetes.io/x": "x"}, ["annotations[evilkubernetes.io/x]"]),
+        ({}, {"app.kubernetes.io.example.com/x": "x"}, ["annotations[app.kubernetes.io.example.com/x]"]),
+        ({}, {"kubernetes.io": "x"}, ["annotations[kubernetes.io]"]),
         (
             {"meta.helm.sh/release-name": "y"},
             {"meta.helm.sh/release-name": "x"},
@@ -203,8 +225,7 @@ def with_one_change(value: Any) -> Iterator[Any]:
         yield {"Allow": "Deny"}.get(value, f"{value}x")
     for key, each in value.items() if isinstance(value, dict) else ():
         yield from ({**value, key: changed} for changed in with_one_change(each))
-        # Which audiences the tokens of a cluster may have, its OIDC provider says as well.
-        if ":" in key and not (".eks." in key and key.endswith(":aud")):
+        if ":" in key:
             yield {name: other for name, other in value.items() if name != key}
 
 
@@ -222,7 +243,6 @@ def in_another_form(statements: list[dict[str, Any]]) -> Iterator[list[dict[str,
     yield [{"Sid": f"S{index}", **each} for index, each in enumerate(statements)]
     yield [{**each, "Action": [each["Action"]]} for each in statements]
     yield [{**each, "Action": each["Action"].upper()} for each in statements]
-    yield [*statements[:-1], {**OWN, "Condition": {"StringLike": OWN["Condition"]["StringEquals"]}}]
 
 
 @pytest.mark.parametrize("other", OF_OTHERS, ids=lambda each: str(each["Principal"]))
@@ -237,3 +257,33 @@ def test_one_difference_counts_and_another_form_does_not(other: dict[str, Any]) 
     assert all(different)
     assert len(different) > 10
     assert not any(differs(each) for each in in_another_form([other, OWN]))
+
+
+WIDE = {**OWN, "Action": [OWN["Action"], "sts:TagSession"]}
+
+
+@pytest.mark.parametrize(
+    ("declared", "there", "same"),
+    [
+        # irsa's own statement beside one that admits the same Pods already.
+        ([WIDE, OWN], [WIDE], True),
+        ([OWN], [WIDE, OWN], False),
+        ([OWN, WIDE], [OWN], False),
+        ([{**WIDE, "Effect": "Deny"}, {**OWN, "Effect": "Deny"}], [{**WIDE, "Effect": "Deny"}], False),
+        # One statement of two service accounts is another form than two statements: it is refused, and not judged.
+        ([of_provider(ISSUER, "a:b"), of_provider(ISSUER, "a:c")], [of_provider(ISSUER, "a:b")], False),
+    ],
+)
+def test_a_statement_that_another_one_covers_may_be_added(declared: Any, there: Any, same: bool) -> None:
+    sides = [{"assumeRolePolicy": document(*each)} for each in (declared, there)]
+
+    assert (not_as_declared(ROLE, *sides) == []) == same
+
+
+@pytest.mark.parametrize(("value", "same"), [("vpc-1", True), ("${aws:PrincipalTag/vpc}", False)])
+def test_another_version_counts_where_there_is_a_policy_variable(value: str, same: bool) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html"""
+    new = document({**OWN, "Condition": {"StringEquals": {"aws:SourceVpc": value}}})
+    old = {name: each for name, each in new.items() if name != "Version"}
+
+    assert (not_as_declared(ROLE, {"assumeRolePolicy": new}, {"assumeRolePolicy": old}) == []) == same

@@ -56,6 +56,21 @@ def test_the_file_of_one_is_printed_and_what_it_says_to_write_is_accepted(
     assert report_of(file).mistakes == []
 
 
+def test_an_earlier_version_is_an_error_with_its_line(tmp_path: Path) -> None:
+    entry = {"addOn": "aws-load-balancer-controller", "version": "v2.11.0", "clusterNames": ["my-cluster"]}
+    binding = {"policies": [entry]}
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(
+        yaml.safe_dump(
+            {"config": {"aws:region": "us-west-2", "irsa:cluster": CLUSTER, "irsa:bindings": {"x": binding}}}
+        )
+    )
+    mistake = next(each for each in report_of(file).mistakes if each.place[-1] == "version")
+
+    assert file.read_text().splitlines()[(mistake.line or 0) - 1].strip() == "version: v2.11.0"
+    assert mistake.mistake.found.startswith("'v2.11.0', for which there is no policy of aws-load-balancer-controller")
+
+
 # The second is what `aws eks describe-addon-versions` calls it, the third a flag of terraform-aws-iam without its verb.
 @pytest.mark.parametrize(
     ("written", "meant"),

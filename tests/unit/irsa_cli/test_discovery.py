@@ -327,6 +327,34 @@ def test_a_cluster_of_a_profile_and_region(profiles: None, monkeypatch: pytest.M
     assert command["env"] == [{"name": "AWS_PROFILE", "value": "one"}]
 
 
+LISTS = ("GetAccountAuthorizationDetails", "ListRoles", "ListOpenIDConnectProviders")
+
+
+@pytest.mark.parametrize(
+    ("denied", "asked", "not_checked"),
+    [
+        ([(), LISTS], [1, 0], 0),
+        ([LISTS[:1], ()], [1, 1], 0),
+        ([LISTS[:1], LISTS[:1]], [1, 1], 1),
+        ([LISTS[:1], (), ()], [1, 1, 0], 0),
+        ([LISTS[:2], ()], [1, 1], 0),
+        ([LISTS[:2], LISTS[:1]], [1, 1], 1),
+    ],
+)
+def test_profiles_of_one_aws_account_are_asked_until_one_may_read_everything(
+    monkeypatch: pytest.MonkeyPatch, denied: list[tuple[str, ...]], asked: list[int], not_checked: int
+) -> None:
+    """The poorer answer counted, the denials of all of them were listed, and each read the whole AWS account."""
+    found = [Account(*each) for each in denied]
+    monkeypatch.setattr(AwsAccountClients, "only", lambda of: found[int(of._providers[""]["profile"])].live)
+    answer = discover([], [], [], [{"profile": str(number)} for number in range(len(found))])
+
+    assert ["iam:ListRoles" in each.asked for each in found] == asked
+    assert len(answer.not_checked) == not_checked
+    assert answer.clients.keys() == {DEFAULT_ACCOUNT_ID}
+    assert all(each.has_details is (not not_checked) for each in answer.aws_accounts[0].roles)
+
+
 @pytest.mark.usefixtures("profiles")
 def test_each_profile_is_an_aws_account() -> None:
     names = ["one", "gone", "other", "same", "empty"]

@@ -83,7 +83,8 @@ def test_every_class_of_mistake_at_once(capsys: pytest.CaptureFixture[str], monk
         ("config:\n  irsa:x: 1\n  \ty: 1\n", 3, "a tab, with which"),
         ("config:\n  irsa:x: @a\n", 2, "'@' at the beginning"),
         (f"{GOOD}aws:region: us-west-2\n", 6, "aws:region outside of `config:`"),
-        ("irsa:bindings: {}\n", 1, "irsa:bindings outside of `config:`"),
+        ("irsa:bindings: {}\n", 1, "write `config:` above it, and indent line 1"),
+        ("irsa:bindings:\n  a: {}\nirsa:lint: {}\n", 1, "1 error, 0 bindings"),
         *((f"{GOOD}{key}: {{}}\n", 6, f"{key} outside of `config:`") for key in ("bindings", "policy", "trust")),
     ],
 )
@@ -393,3 +394,18 @@ def test_a_name_that_no_stack_has(project: Path, capsys: pytest.CaptureFixture[s
     assert answer.out == ""
     assert answer.err.startswith("irsa stacks: stack files of no stack: ")
     assert answer.err.count("\n") == 1
+
+
+def test_a_hundred_mistakes_are_printed_and_the_others_counted(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = "".join(f"    a-{number}: {{serviceAccount: {{name: a}}, unknwn: 1}}\n" for number in range(150))
+    (project / "Pulumi.dev.yaml").write_text(GOOD + wrong)
+    code, text = check(capsys)
+    _, report = findings(capsys)
+    errors, warnings = len(report["errors"]), len(report["warnings"])
+
+    assert (code, text.count("    found:")) == (1, 200)
+    assert min(errors, warnings) >= 150
+    assert f"and {errors - 100} more, each an error: --json has all of them" in text
+    assert f"and {warnings - 100} more, each a warning: --json has all of them" in text

@@ -1,6 +1,6 @@
-"""Lint rules about AWS's managed policies, by the lists in managed_policies.json and replaced_policies.json.
+"""The lint rule about AWS's managed policies, by the list in managed_policies.json, which `make generate` writes.
 
-`make generate` writes the first one. Both are of the partition aws: other partitions have other policies.
+The list is of the partition aws: other partitions have other policies.
 """
 
 import functools
@@ -14,6 +14,7 @@ from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, likely
 
 PREFIX = "arn:aws:iam::aws:policy/"
+DEPRECATED = "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_managed-deprecated.html"
 # Most names begin and end with the same words.
 ALIKE = 0.8
 
@@ -37,13 +38,6 @@ def aws_policies() -> AwsPolicies:
     return AwsPolicies(
         read["date"], keys, {key.rpartition("/")[2].lower(): key for key in sorted(keys)}, read["writes"]
     )
-
-
-@functools.cache
-def replaced() -> Mapping[str, Mapping[str, str]]:
-    """Return the policies that newer ones replace: `by` which, since which `date`, `why`, and the `source`."""
-    read: Mapping[str, Mapping[str, str]] = json.loads(Path(__file__).with_name("replaced_policies.json").read_bytes())
-    return read
 
 
 class AwsManagedPolicy(NamedTuple):
@@ -86,27 +80,11 @@ def unknown_managed_policy(policy: AwsManagedPolicy) -> Warnings:
         policyArns: ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
     """
     key = policy.of_aws
-    if key and key not in aws_policies().keys and key not in replaced():
+    if key and key not in aws_policies().keys:
         found = (
             f"{PREFIX + key!r}, which is not among AWS's {len(aws_policies().keys):,} policies of {aws_policies().date}"
         )
         near = _nearest(key.rpartition("/")[2])
         ask = f"`{commands.show_policy(PREFIX + key)}` says whether it is newer than this list"
         fix = f"did you mean {PREFIX + near!r}? {ask}" if near else ask
-        yield (), Mistake(found, "a managed policy of AWS", fix)
-
-
-@rule()
-def replaced_managed_policy(policy: AwsManagedPolicy) -> Warnings:
-    """A newer AWS managed policy replaces one.
-
-    AWS no longer keeps the older one up to date, or has removed it.
-
-    Bad:
-        policyArns: ["arn:aws:iam::aws:policy/AmazonEKSServicePolicy"]
-    Good:
-        policyArns: ["arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"]
-    """
-    if policy.of_aws and (new := replaced().get(policy.of_aws)):
-        found = f"{policy.of_aws}, which {new['by']} replaces since {new['date']}: {new['why']}"
-        yield (), Mistake(found, f"the policy that replaces it ({new['source']})", f"write {PREFIX}{new['by']}")
+        yield (), Mistake(found, f"a managed policy of AWS ({DEPRECATED} lists those that it has deprecated)", fix)

@@ -42,7 +42,6 @@ FOLLOWED: dict[str, tuple[str, str, str, str]] = {
     "attached-twice": ("inlinePolicies.list", "remove one", "  list:...", ""),
     "session-tag-policy": ("policyArns[0]", r"write (policies: .*) in its place", "policyArns:...", "{}"),
     "unknown-managed-policy": ("policyArns[0]", "did you mean '(.*?)'", f"{AWS}AmazonS3ReadonlyAccess", "{}"),
-    "replaced-managed-policy": ("policyArns[0]", "write (.*)", f"{AWS}AmazonEKSServicePolicy", "{}"),
     "near-limit": ("policyArns", "split the binding", "  - arn:aws:iam::111122223333:policy/p6...", ""),
     "long-token": ("serviceAccount.tokenExpiration", "write fewer", "90000", "86400"),
     "unused-setting": ("guard.namespaces.team-a", "write (.*)", "team-a", "{}"),

@@ -54,7 +54,7 @@ def test_what_means_the_same(one: Any, other: Any) -> None:
         (changed(Principal={"AWS": ROOT}), changed(Principal={"AWS": ["*", ROOT]}), "Statement.Principal.AWS"),
         (TRUST, changed(Action=["sts:AssumeRoleWithWebIdentity", "sts:AssumeRole"]), "Statement.Action"),
         (TRUST, changed(Condition={}), f"Statement.Condition.StringEquals.{HOST_PATH}:aud"),
-        (TRUST, with_sub(sub=[ONE, TWO]), "Statement.Condition.StringLike"),
+        (TRUST, with_sub(sub=[ONE, TWO]), "Statement.Condition.String"),
         (TRUST, {"Statement": TRUST["Statement"]}, "Version"),
         # Two spellings of a key are two conditions.
         (with_sub(sub=ONE, SUB="system:serviceaccount:*"), with_sub(sub=ONE), "Condition"),

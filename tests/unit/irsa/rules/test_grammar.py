@@ -285,3 +285,17 @@ def test_a_resource_of_another_partition() -> None:
     ]
     assert all("'aws-cn'" in mistake.found and "'aws'" in mistake.allowed for _, mistake in found)
     assert places(partition_mistakes({"Statement": {"Resource": own}}, "aws-cn")) == [("Statement", "Resource")]
+
+
+@pytest.mark.parametrize(
+    ("version", "fix"),
+    [
+        ("\u201c2012-10-17\u201d", "remove the typographic quotes, or write plain ones"),
+        ("2012\u201310\u201317", "write -"),
+        ("2012-10-17\u4e00", "remove it, or write * for it"),
+    ],
+)
+def test_what_a_word_processor_writes(version: str, fix: str) -> None:
+    document = {"Version": version, "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]}
+
+    assert next(iter(document_mistakes(document)))[1].fix == fix

@@ -9,10 +9,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from irsa.rules import names
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, path_of
 from irsa.rules.names import (
     POLICY,
     POLICY_PREFIX,
+    REGION,
     ROLE_NAMES,
     ROLE_PREFIX,
     NameRule,
@@ -152,3 +153,30 @@ def test_no_rule_takes_a_line_break_at_the_end(rule: NameRule) -> None:
         if rule not in (names.DESCRIPTION, names.AUDIENCE):
             with pytest.raises(Mistake):
                 check_name(f"{name}\n", rule)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "fix"),
+    [
+        ("us-west2", REGION, "did you mean 'us-west-2'?"),
+        ("us-wst-2", REGION, "did you mean 'us-west-2'?"),
+        ("US_West_2", REGION, "did you mean 'us-west-2'?"),
+        ("eu central 1", REGION, "did you mean 'eu-central-1'?"),
+        ("Oregon", REGION, "write a region of AWS"),
+        ("team/my-app", ROLE_NAMES, "write the name my-app, and role.path: /team/"),
+        ("/team/data/my-app", ROLE_NAMES, "write the name my-app, and role.path: /team/data/"),
+        ("te:am/my-app", ROLE_NAMES, "remove the characters that are not allowed"),
+    ],
+)
+def test_advice_that_can_be_followed(text: str, rule: NameRule, fix: str) -> None:
+    with pytest.raises(Mistake) as raised:
+        check_name(text, rule)
+
+    assert raised.value.spelled(path_of).fix == fix
+
+
+def test_the_regions_of_aws() -> None:
+    """https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html, and other partitions."""
+    regions = "us-east-1 ap-northeast-3 ap-southeast-7 ca-west-1 sa-east-1 il-central-1 mx-central-1 me-south-1"
+    regions += " cn-north-1 cn-northwest-1 us-gov-west-1 us-iso-east-1 us-isob-east-1 us-isof-south-1 eusc-de-east-1"
+    assert [check_name(each, REGION) for each in regions.split()] == regions.split()

@@ -17,7 +17,7 @@ from irsa_world.live.sts import AssumedRoleUser
 from irsa_world.model import ServiceAccount
 from irsa_world.report.checks import Check
 from irsa_world.state.declared import DeclaredBinding, DeclaredStack
-from tests.world import Cloud, Place
+from tests.world import Place
 
 ACCOUNT, ISSUER = "111122223333", "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 HOST_PATH = ISSUER.removeprefix("https://")
@@ -102,9 +102,8 @@ def prove(
     cluster: Cluster | Mapping[str, Cluster],
     *bindings: DeclaredBinding,
     allow_unproven: bool = False,
-    live: Cloud | None = None,
 ) -> list[Check]:
-    """Prove the first of some bindings where STS and EKS answer so to a token's claims; IAM may be read, or not."""
+    """Prove the first of some bindings where STS and EKS answer so to a token's claims."""
     of = cluster if isinstance(cluster, Mapping) else {"k": cluster}
 
     def answered(token: str) -> AssumedRoleUser:
@@ -116,7 +115,7 @@ def prove(
         return SimpleNamespace(cluster=lambda name: SimpleNamespace(issuer=issuers[name]))
 
     account = SimpleNamespace(session="session", eks=eks)
-    reach: Any = SimpleNamespace(of_arn=lambda _: live, of_resource=lambda *_: account)
+    reach: Any = SimpleNamespace(of_arn=lambda _: None, of_resource=lambda *_: account)
     clusters: Any = SimpleNamespace(of=of.__getitem__, references=[*of])
     sts = SimpleNamespace(identity=lambda token, role_arn: answered(token).arn if role_arn == ROLE else "")
     eks_auth = SimpleNamespace(pod_session=lambda _, token: answered(token))

@@ -15,7 +15,9 @@ from irsa_world.live.aws import LOADER, caller
 from irsa_world.live.eks import EksClient
 from irsa_world.live.iam import OWN, AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClient
+from irsa_world.live.last_use import read_last_use
 from irsa_world.live.once import Once
+from irsa_world.unread import Unread
 from tests.unit.irsa_world.live.kubernetes_api import Api, serving
 from tests.world import aws_response
 
@@ -328,6 +330,32 @@ def test_a_role_without_a_trust_policy_is_still_there(lying: Any, trust: str) ->
     assert [each.name for each in roles] == ["r", "none"]
     assert sessions.problems.keys() == {each.arn for each in roles}
     assert [*sessions.groups, *sessions.kubernetes_roles] == []
+
+
+COMPLETED = "<JobStatus>COMPLETED</JobStatus>"
+OF_LAST_USE = [
+    "",
+    "<JobId>j</JobId>",
+    COMPLETED,
+    f"<JobId>j</JobId>{COMPLETED}<ServicesLastAccessed><member/></ServicesLastAccessed>",
+    f"<JobId>j</JobId>{COMPLETED}<IsTruncated>true</IsTruncated>",
+    f"<JobId>j</JobId>{COMPLETED}<IsTruncated>true</IsTruncated><Marker>m</Marker>",
+]
+
+
+@pytest.mark.parametrize("result", OF_LAST_USE)
+def test_no_report_of_last_use_that_lies_is_taken(
+    lying: Any, no_pauses: None, monkeypatch: pytest.MonkeyPatch, result: str
+) -> None:
+    monkeypatch.setattr("irsa_world.live.last_use.POLL_SECONDS", 0)
+    arn, operations = f"arn:aws:iam::{ACCOUNT}:role/r", ("Generate", "Get")
+    tags = [f"{each}ServiceLastAccessedDetailsResult" for each in operations]
+    body = f"<Response>{''.join(f'<{tag}>{result}</{tag}>' for tag in tags)}</Response>"
+    found = read_last_use({ACCOUNT: AwsAccountClient(answering(lying, body), ACCOUNT)}, [arn], lambda _: None)
+
+    answer = found[arn]
+    assert isinstance(answer, Unread)
+    assert "unexpected" not in answer.reason
 
 
 CLUSTER = f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/c"
