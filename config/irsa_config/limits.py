@@ -1,7 +1,7 @@
 """The limits of a team's bindings: the keys that its files may have.
 
-Any other key, a new one too, is the platform team's: in a team's file it has nothing but its default, unless the team's
-`allow` names it.
+Any other key, a new one too, is the platform team's: a team's file cannot have the key, unless the team's `allow` names
+the key.
 """
 
 from collections.abc import Iterator

@@ -184,18 +184,6 @@ def _default(model: type[Keys]) -> Keys:
     return model.model_construct()
 
 
-@functools.cache
-def defaults_of(model: type[Keys]) -> Mapping[str, tuple[type, Any]]:
-    """Return the values of keys that are not there, each with its type: 1 is not true."""
-    found = {
-        name: each.get_default(call_default_factory=True)
-        for name, each in model.model_fields.items()
-        # An empty list that is refused is not as by default.
-        if not any(getattr(mark, "min_length", 0) for mark in each.metadata)
-    }
-    return {name: (dict, {}) if isinstance(each, Keys) else (type(each), each) for name, each in found.items()}
-
-
 def _refused(value: Any, node: Node) -> Mistake | None:
     """Return the mistake in what the component would not find: a program may have JSON text, and no secret is known."""
     is_list = node is POLICY_ARNS or isinstance(node, KeyList)

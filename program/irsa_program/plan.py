@@ -175,7 +175,8 @@ def _of_binding(
     checked = CheckedBinding(binding, marked, planned[0].spec, with_variables)
     if binding.limits:
         specs, variables = [each.spec for each in planned], variables_of(binding, stack, lookups)
-        asked = Asked(binding, declared, specs, binding.limits, variables, with_variables, stack.secret_variables)
+        clusters, secret = stack.clusters_of(binding), stack.secret_variables
+        asked = Asked(binding, declared, specs, clusters, binding.limits, variables, with_variables, secret)
         found += beyond_limits(asked)
     return checked, planned, found
 

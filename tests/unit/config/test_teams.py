@@ -3,7 +3,8 @@
 import argparse
 import json
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from irsa import types
+from irsa_config.beyond_limits import INPUTS
 from irsa_config.limits import COMPARED, FREE, NOT_REFUSED, allowable, keys_of
 from irsa_config.models import BindingKeys
 from irsa_config.team_files import MOST_FILES
@@ -24,6 +26,7 @@ from irsa_program.lookups.values import unanswered
 from irsa_program.plan import plan
 from irsa_world.exits import CouldNotLookError
 from tests.output_schemas import check_output
+from tests.places import put
 from tests.world import document
 
 TEAM: Mapping[str, Any] = {
@@ -40,6 +43,7 @@ API: Mapping[str, Any] = {
     "policy": {"document": document(READ)},
 }
 POLICY = "arn:aws:iam::111122223333:policy/"
+ROLE = "arn:aws:iam::444455556666:role/r"
 STATEMENT = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "sts:AssumeRole"}
 
 
@@ -300,23 +304,104 @@ POLICIES = st.fixed_dictionaries(
 @example({**API, "clusters": []}, "payments-a")
 def test_what_is_planned_lies_within_the_limits(repository: Path, binding: Any, key: str) -> None:
     """The plan's own resources are read as AWS reads them, by the standard library's patterns."""
+    if plans_within_the_limits(repository, key, binding):
+        assert key == "payments-a"
+
+
+# Usual, empty, repeated, default and variable values of every kind: what a key does not take is refused as such.
+WRITTEN: Sequence[Any] = (
+    *(True, False, 3600, "", [], {}, "*", "payments-a", "orders-a", "/", "/irsa/payments/", "both", "podIdentity"),
+    *(["orders:api"], ["payments:a", "payments:a"], ["payments-${name}:a"], ["green"], ["blue", "blue"], ["*"]),
+    *(
+        f"{POLICY}${{wide}}",
+        [f"{POLICY}payments-a"],
+        [f"{POLICY}payments-${{wide}}"],
+        [f"{POLICY}${{wide}}"],
+        ROLE,
+        [ROLE],
+    ),
+    *({"Owner": "x"}, {"owner": "platform"}, {"kubernetes-namespace": "x"}, [STATEMENT], document(READ), "policy.json"),
+)
+WITHOUT_ADD_ON: Mapping[str, Any] = {**API, "identity": "both", "inlinePolicies": {"a": {"document": document(READ)}}}
+WITH_ADD_ON: Mapping[str, Any] = {**WITHOUT_ADD_ON, "policies": PIECES_OF_ADD_ON}
+
+
+def test_no_value_of_any_key_leaves_the_limits(repository: Path) -> None:
+    within, tried = set(), 0
+    defaults = {"tags": {"owner": "platform"}}
+    variables = {"name": "x", "wide": "AdministratorAccess"}
+    for key in keys_of(BindingKeys):
+        inner = {"policies": "policies.0", "inlinePolicies": "inlinePolicies.a"}
+        group, _, name = key.partition(".")
+        place = tuple(
+            int(step) if step == "0" else step
+            for step in f"{inner.get(group, group) if name else key}.{name}".rstrip(".").split(".")
+        )
+        for value in WRITTEN:
+            # Every other value has an add-on beside it; for the next key, it is the others.
+            tried += 1
+            binding = WITH_ADD_ON if tried % 2 else WITHOUT_ADD_ON
+            changed = put({**binding, group: binding.get(group, {})}, place, value)
+            if plans_within_the_limits(repository, "payments-a", changed, defaults=defaults, variables=variables):
+                within.add(key)
+    assert tried > 2_000
+    # The family also plans what is within the limits.
+    assert within >= {"role.name", "policy.name", "role.path", "policyArns", "trust.subjects", "clusters"} - {
+        "clusters"
+    }
+
+
+def test_a_part_of_a_divided_policy_has_a_name_of_the_team(repository: Path) -> None:
+    statements = [
+        {**READ, "Resource": [f"arn:aws:s3:::{'x' * 60}{each}{index}/*" for index in range(40)]} for each in "ab"
+    ]
+    policy = {"name": "payments-api", "document": document(*statements)}
+    write(repository, "payments", {"payments-api": {**API, "policy": policy}})
+    exact = {"payments": {**TEAM, "keys": ["payments-api"]}}
+    (mistake,) = checked(repository, exact).mistakes
+    assert (mistake.path, "payments-api-2" in mistake.mistake.found) == ("irsa:bindings.payments-api.policy.name", True)
+
+
+def test_an_input_that_no_limit_describes_is_refused(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(repository, "payments", {"payments-api": API})
+    monkeypatch.delitem(INPUTS, types.ROLE)
+    found = {each.mistake.found for each in checked(repository).mistakes}
+    assert "assumeRolePolicy, which no limit describes" in found
+
+
+def plans_within_the_limits(repository: Path, key: str, binding: Any, **settings: Any) -> bool:
+    """Return whether irsa plans a binding of a team; fail where what is planned is beyond the limits."""
     write(repository, "payments", {key: binding})
     teams = {"payments": {**TEAM, "files": f"../{TEAM['files']}", "clusters": ["blue"]}}
     clusters = {each: {"name": each, "kubernetes": {"context": each}} for each in ("blue", "green")}
-    values = {"clusters": clusters, "teams": teams}
+    values = {"clusters": clusters, "teams": teams, **settings}
     found = examine(values, repository / "infra", "us-west-2")
     if found.stack is None:
-        return
+        return False
     planned = plan(found.stack, unanswered(found.stack, "us-west-2", None))
-    assert key == "payments-a"
     assert {each.cluster for each in planned.components} <= {"blue", None}
     for spec in (each.spec for each in planned.components):
+        for account in spec.of(types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH, types.POD_IDENTITY_ASSOCIATION):
+            assert re.fullmatch("payments(-.*)?", account.service_account[0])
+        for tagged in spec.of(types.ROLE, types.POLICY, types.POD_IDENTITY_ASSOCIATION):
+            tags = tagged.inputs["tags"] or {}
+            assert {name: tags[name] for name in tags if name.lower() == "owner"} == {
+                name: "platform" for name in tags if name == "owner"
+            }
         for policy in spec.of(types.POLICY):
             assert policy.inputs["path"] == TEAM["role"]["path"]
             assert fnmatchcase(policy.inputs["name"] or key, "payments-*")
         for role in spec.of(types.ROLE):
             assert (role.inputs["path"], role.inputs["permissionsBoundary"]) == (*TEAM["role"].values(),)
             assert fnmatchcase(role.inputs["name"] or key, "payments-*")
+            conditions = [each["Condition"] for each in json.loads(str(spec.trust and spec.trust.example))["Statement"]]
+            audiences = {
+                each["StringEquals"][name]
+                for each in conditions
+                for name in each.get("StringEquals", {})
+                if name.endswith(":aud")
+            }
+            assert audiences <= {"sts.amazonaws.com"}
             subjects = [
                 claim.removeprefix("system:serviceaccount:").partition(":")[0]
                 for statement in json.loads(str(spec.trust and spec.trust.example))["Statement"]
@@ -332,6 +417,7 @@ def test_what_is_planned_lies_within_the_limits(repository: Path, binding: Any, 
         for attachment in spec.of(types.ATTACHMENT):
             arn = attachment.inputs["policyArn"]
             assert not isinstance(arn, str) or fnmatchcase(arn, TEAM["policyArns"][0])
+    return True
 
 
 def paths(report: FileReport) -> list[str]:
