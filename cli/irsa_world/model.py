@@ -1,7 +1,7 @@
 """What there is in clusters and AWS accounts, as it is now or as it is declared; what is not known is `Unknown`."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
@@ -106,32 +106,6 @@ class ServiceAccount:
 
 
 CANNOT_TELL = "cannot tell"
-
-
-class Guarded(NamedTuple):
-    """How the API server guards the Pods of a service account.
-
-    Attributes:
-        stack: The stack that does, by its key.
-        mode: `deny`, or `warn` where it only warns and audits; CANNOT_TELL where its policy or binding is not as irsa
-            writes it; empty where it is not known whether it guards them.
-        role_arn: The role that its Pods must get; empty likewise.
-    """
-
-    stack: str
-    mode: str = ""
-    role_arn: str = ""
-
-
-Guards = Mapping[tuple[str, str], Sequence[Guarded]]
-"""By namespace and name of a service account; several stacks may guard one. Without a name: any of the namespace."""
-
-
-class User(NamedTuple):
-    """Whose credentials a kubeconfig has, as the API server knows them."""
-
-    name: str
-    groups: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -200,5 +200,4 @@ OF_KUBERNETES: Mapping[str, Shape] = {
 OBJECT: Shape = {"metadata!": _METADATA}
 LIST = {"kind!": re.compile("[A-Za-z]*List"), "metadata": {"continue": str}, "items!": list | None}
 TOKEN = {"status!": {"token!": str}}
-USER = {"status!": {"userInfo!": {"username!": re.compile(".+", re.DOTALL), "groups": [str]}}}
 ISSUER = {"issuer!": re.compile(".+", re.DOTALL)}

@@ -24,7 +24,7 @@ from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import Value, has_unknown, is_there, known_or, or_else
-from irsa.ways import IRSA, ONLY_IRSA, SHORT
+from irsa.ways import ONLY_IRSA, SHORT
 
 ACCOUNTS: Place = ("service_accounts",)
 
@@ -99,15 +99,19 @@ def _read(arguments: Arguments, args: object) -> GuardSpec:
         namespaces={key: known_or(mode, "off") for key, mode in known_or(guard.namespaces, {}).items()},
         annotations=AnnotationRule(known_or(rule.mode, "warn"), **names) if rule else None,
     )
-    accounts = [_declared(each) for each in known_or(guard.service_accounts, [])] if not arguments.found else []
+    written_accounts = known_or(guard.service_accounts, []) if not arguments.found else []
+    # New Pods of a service account without a way that is used get no role, and need none.
+    accounts = {
+        index: _declared(each) for index, each in enumerate(written_accounts) if known_or(each.identity, ONLY_IRSA).used
+    }
     try:
-        data = config_map_data(settings, accounts)
+        data = config_map_data(settings, accounts.values())
     except Mistake as mistake:
         arguments.found.append((ACCOUNTS, mistake))
         data = []
-    by_key = {key_of(each): index for index, each in enumerate(accounts)}
+    by_key = {key_of(each): index for index, each in accounts.items()}
     parts = [Part(each, [by_key[key] for key in each if key in by_key]) for each in data]
-    modes = {f"{each.namespace}/{each.name}": mode_in(settings, each.namespace) for each in accounts}
+    modes = {f"{each.namespace}/{each.name}": mode_in(settings, each.namespace) for each in accounts.values()}
     return GuardSpec(settings, or_else(guard.namespace, SYSTEM), parts, arguments.kept(args), modes)
 
 
@@ -117,6 +121,6 @@ read_guard_again = functools.partial(read_again, _read)
 def _declared(written: GuardedServiceAccount) -> GuardEntry:
     # The ways in which new Pods get the role.
     used = known_or(written.identity, ONLY_IRSA).used
-    ways = next((word for word, identity in SHORT.items() if identity.used == used), IRSA.key)
+    ways = next(word for word, identity in SHORT.items() if identity.used == used)
     namespace, audience = known_or(written.namespace, DEFAULT_NAMESPACE), or_else(written.audience, DEFAULT_AUDIENCE)
     return GuardEntry(namespace, known_or(written.name, ""), written.role_arn, ways, audience)

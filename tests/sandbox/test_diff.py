@@ -85,7 +85,7 @@ def test_who_gains_and_who_loses_is_what_sts_then_says(
     project.up()
     after = sessions(cloud)
 
-    assert (gate.returncode, gate.stderr.splitlines()[-1]) == (1, "irsa diff: stopped by --fail-on: gains")
+    assert (gate.returncode, gate.stderr.splitlines()[-2]) == (1, "irsa diff: stopped by --fail-on: gains")
     assert answer.returncode == output.returncode == 0, answer.stderr + output.stderr
     assert "not read" not in answer.stdout
     found = check_output("diff", output.stdout)

@@ -6,15 +6,14 @@ The tests of this file are one story and run in their order.
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from sandbox.pod_identity_webhook import injected
 from tests.sandbox.admission import PODS, ApiServer, eventually
-from tests.sandbox.irsa_command import checked, follow, irsa, not_good, report
-from tests.sandbox.project import STACK, Project
-from tests.sandbox.test_check_live import rules
+from tests.sandbox.irsa_command import follow, not_good, report
+from tests.sandbox.project import Project
 from tests.sandbox.test_verify import access, grant
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
@@ -79,27 +78,17 @@ def test_on_stricter_and_off(deploy: Deploy, cloud: Any, tmp_path: Path) -> None
         assert "irsa-guard" not in cloud.kubectl("get", *plural.split(), "-o", "name").stdout
 
 
-class Guarded(NamedTuple):
-    project: Project
-    before: Any
-
-
 @pytest.fixture(scope="module")
-def guarded(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+def guarded(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     folder = tmp_path_factory.mktemp("guarded")
     deploying = access(cloud, folder, "guarding", "kubernetes-deployer.yaml", "kubernetes-deployer-namespaces.yaml")
     project = Project(cloud, folder / "project", {"bindings": BINDINGS}, variables=deploying)
     project.up()
-    file = project.folder / "bare.json"
-    file.write_text(json.dumps({**pod("guarded"), "metadata": {"name": "bare"}}))
-    assert cloud.kubectl("apply", "-f", str(file)).returncode == 0
     project.set(GUARDED)
-    before = irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml", KUBECONFIG=cloud.environment()["KUBECONFIG"])
     # Until then, nothing has needed this right.
     grant(cloud, "guarding", OF_GUARDS)
     assert project.up("--refresh")["update"] == 1
-    cloud.kubectl("delete", "pod", "bare", "--grace-period=0", "--force")
-    yield Guarded(project, before)
+    yield project
     project.destroy()
 
 
@@ -110,34 +99,26 @@ def named(cloud: Any, resource: str) -> str:
     return next((each for each in names if each.endswith("-identity")), names[0])
 
 
-def test_the_documented_rights_verify_it(cloud: Any, guarded: Guarded, tmp_path: Any) -> None:
+def test_the_documented_rights_verify_it(cloud: Any, guarded: Project, tmp_path: Any) -> None:
     files = ("kubernetes-verify.yaml", "kubernetes-verify-guard.yaml")
     verifying = access(cloud, tmp_path, "verifying-guards", *files)
     without = access(cloud, tmp_path, "verifying-no-guards", files[0])
-    code, checks = report(guarded.project, "verify", **verifying)
+    code, checks = report(guarded, "verify", **verifying)
 
     assert (code, not_good(checks)) == (0, [])
     assert [(check["outcome"], check["found"]) for check in checks if check["binding"] == "irsa:guard"] == [
         ("ok", "mode deny, 3 service accounts in 2 namespaces: as declared"),
     ]
-    code, checks = report(guarded.project, "verify", **without)
+    code, checks = report(guarded, "verify", **without)
     assert (code, [check["outcome"] for check in not_good(checks)]) == (3, ["no permission"])
 
 
-def test_check_live_knows_it(guarded: Guarded) -> None:
-    assert guarded.before.returncode == 0
-    assert "[guard-refuses]" in guarded.before.stdout
-    assert "default/bare; the guard refuses" in guarded.before.stdout
-
-
-def test_two_teams_with_one_name(cloud: Any, guarded: Guarded, deploy: Deploy) -> None:
+def test_two_teams_with_one_name(cloud: Any, guarded: Project, deploy: Deploy) -> None:
     second = deploy({**GUARDED, "bindings": {"other": {**BINDING, "serviceAccount": {"name": "of-the-other"}}}})
-    # Its own guard is no other's.
-    assert rules(checked(guarded.project, KUBECONFIG=cloud.environment()["KUBECONFIG"])[1]) == []
     assert "irsa-guard-irsa.test-" in second.refused("up", "--yes", "--skip-preview")
 
 
-def test_somebodys_edit_is_found_and_repaired(cloud: Any, guarded: Guarded) -> None:
+def test_somebodys_edit_is_found_and_repaired(cloud: Any, guarded: Project) -> None:
     everything = {"KUBECONFIG": cloud.environment()["KUBECONFIG"]}
     policy = f"validatingadmissionpolicy/{named(cloud, 'validatingadmissionpolicies')}"
     binding = f"validatingadmissionpolicybinding/{named(cloud, 'validatingadmissionpolicybindings')}"
@@ -152,8 +133,8 @@ def test_somebodys_edit_is_found_and_repaired(cloud: Any, guarded: Guarded) -> N
         for name, patch in of_all.items():
             answer = cloud.kubectl("patch", name, "-n", "kube-system", "--type=json", "-p", json.dumps(patch))
             assert answer.returncode == 0, answer.stderr
-        code, checks = report(guarded.project, "verify", **everything)
+        code, checks = report(guarded, "verify", **everything)
         assert (code, len(not_good(checks))) == (1, 3)
         (command,) = {check["fix"] for check in not_good(checks)}
-        follow(guarded.project, command)
-    assert report(guarded.project, "verify", **everything)[0] == 0
+        follow(guarded, command)
+    assert report(guarded, "verify", **everything)[0] == 0

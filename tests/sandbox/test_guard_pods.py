@@ -48,6 +48,11 @@ OWN_ROLE = container("own", variable("AWS_ROLE_ARN", OLD))
 OWN_BOTH = container("own", variable("AWS_ROLE_ARN", ROLE), variable("AWS_WEB_IDENTITY_TOKEN_FILE", "/mine/token"))
 OWN_HALF = container("own", variable("AWS_ROLE_ARN", ROLE))
 OWN_ENDPOINT = container("own", variable("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://localhost/credentials"))
+ESCAPED = container("own", variable("AWS_ROLE_ARN", "\x1b[2Jx"))
+KEY = variable("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+KEY_FROM = {"name": "AWS_ACCESS_KEY_ID", "valueFrom": {"secretKeyRef": {"name": "x", "key": "x"}}}
+# The longest that Kubernetes takes.
+NAMES = [f"{number:x>63}" for number in range(100)]
 FROM = {"name": "AWS_ROLE_ARN", "valueFrom": {"configMapKeyRef": {"name": "x", "key": "x"}}}
 
 
@@ -162,6 +167,16 @@ CASES = [
     Case("a name in another", bare("irsa", annotations={SKIP_CONTAINERS: "my-app,app-2"}), NOT_CALLED),
     # It took the API server more than the 34 seconds that a request has.
     Case("50,000 names that are skipped", bare("irsa", annotations={SKIP_CONTAINERS: "x," * 50_000}), NOT_CALLED),
+    # CEL's cost limit ended the evaluation, and the Pod was let through.
+    Case(
+        "a long list, for 50 containers",
+        bare("irsa", *(container(f"c{each}") for each in range(50)), annotations={SKIP_CONTAINERS: "x" * 200_000}),
+        "no token and no variables in container c0, c1",
+    ),
+    Case(
+        "100 names that are skipped",
+        right("irsa", *(container(each) for each in NAMES), annotations={SKIP_CONTAINERS: ",".join(NAMES)}),
+    ),
     # 40,000 variables took it longer than that, 3,000 containers eleven seconds.
     Case("1,000 variables", bare("irsa", variables(1_000)), NOT_CALLED),
     Case("1,001 variables", bare("irsa", APP | {"name": "b"}, variables(1_001))),
@@ -211,6 +226,12 @@ CASES = [
     # Another than declared, which is never refused.
     Case("other role", by_ways("irsa", {f"{PREFIX}/role-arn": OLD}, False), None, f'container app has "{OLD}"'),
     Case("role with a line break", by_ways("irsa", {f"{PREFIX}/role-arn": "a\nb"}, False), None, 'has "a\\nb"'),
+    Case(
+        "role with a control character", right("irsa", APP, ESCAPED), None, "container own has a value with characters"
+    ),
+    Case("own access key", right("irsa", container("app", KEY)), None, "container app sets AWS_ACCESS_KEY_ID, which"),
+    Case("own access key from elsewhere", right("irsa", container("app", KEY_FROM)), None, "sets AWS_ACCESS_KEY_ID"),
+    Case("no access key", right("irsa", container("app", variable("AWS_ACCESS_KEY_ID", "")))),
     Case(
         "other audience",
         by_ways("irsa", {**ANNOTATED, f"{PREFIX}/audience": "x"}, False),
@@ -263,6 +284,7 @@ ANNOTATING: list[tuple[str, str | None, tuple[str, list[str]], str | None]] = [
     ("new", OLD, ("bob", []), UNDECLARED),
     ("new", ROLE, ("bob", []), UNDECLARED),
     ("new", 'a"\nb', ("bob", []), r'annotated with "a\"\nb": no role'),
+    ("new", "\x1b[2Jx", ("bob", []), "annotated with a value with characters that are not ASCII"),
     ("new", None, ("bob", []), None),
     ("new", OLD, ("alice", []), None),
     ("new", OLD, ("alice2", []), UNDECLARED),
@@ -292,6 +314,14 @@ def test_annotations(
         assert [refused in each for each in warned.warnings] == [True]
 
 
+@pytest.mark.parametrize("groups", [[""], ["", "system:authenticated"], ["other"]])
+def test_an_empty_group_is_nobodys(annotating: ApiServer, groups: list[str]) -> None:
+    """The attack: certificates, OIDC claims and impersonation can have an empty group, and the rule names no group."""
+    manifest = {"metadata": {"name": "new", "annotations": {f"{PREFIX}/role-arn": OLD}}}
+    refused = annotating.create(ACCOUNTS, manifest, SYSTEM, user="bob", groups=groups).refusal
+    assert UNDECLARED in str(refused)
+
+
 def test_changed_annotations(annotating: ApiServer) -> None:
     path = f"/api/v1/namespaces/{DENY}/serviceaccounts/annotated"
     manifest = {"metadata": {"name": "annotated", "annotations": {f"{PREFIX}/role-arn": OLD}}}
@@ -312,12 +342,13 @@ def test_changed_annotations(annotating: ApiServer) -> None:
 def annotating(api: ApiServer) -> Iterator[ApiServer]:
     """A guard with the rule for annotations, which denies in one namespace and warns in another, and users."""
     objects: Objects = []
-    for namespace, mode in ((DENY, "deny"), (WARN, "warn")):
-        settings = GuardSettings(f"annotations-of-tests-{mode}", "warn", annotations=RULE._replace(mode=mode))
+    for namespace, mode, groups in ((DENY, "deny", RULE.groups), (WARN, "warn", RULE.groups), (SYSTEM, "deny", ())):
+        rule = RULE._replace(mode=mode, groups=groups)
+        settings = GuardSettings(f"annotations-of-tests-{namespace}"[:40], "warn", annotations=rule)
         objects += [*guard(settings, [GuardEntry(namespace, "to-come", ROLE)]), writers(namespace)]
     api.apply(*objects)
     manifest = {"metadata": {"name": "new", "annotations": {f"{PREFIX}/role-arn": OLD}}}
-    for namespace in (DENY, WARN):
+    for namespace in (DENY, WARN, SYSTEM):
         eventually(
             lambda namespace=namespace: api.create(ACCOUNTS, manifest, namespace, user="bob"),  # type: ignore[misc]
             lambda answer: UNDECLARED in f"{answer.refusal} {answer.warnings}",

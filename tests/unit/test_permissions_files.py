@@ -186,5 +186,5 @@ def test_nor_with_a_wider_policy_beside(action: str) -> None:
 def test_who_checks_a_guard_cannot_change_it() -> None:
     rights = kubernetes_rules("kubernetes-verify-guard.yaml")
 
-    assert {verb for _, _, verb in rights} == {"get", "list"}
+    assert {verb for _, _, verb in rights} == {"get"}
     assert {kind for kind, resource, _ in rights if resource == "configmaps"} == {"Role"}

@@ -101,6 +101,20 @@ def test_a_file_of_the_branch_is_no_preview(steps: Steps) -> None:
     assert "gains" not in comment["body"] + forged.read_text()
 
 
+@pytest.mark.parametrize(("step", "name"), [
+    ("CHECKED", "Check the stack file, without credentials"), ("LIVE", "Check what `pulumi up` would refuse half-way"),
+])  # fmt: skip
+def test_what_irsa_check_reports_is_in_the_comment(steps: Steps, step: str, name: str) -> None:
+    (steps.folder / "check.txt").write_text("of the branch: all is good")
+    assert steps.run("preview", "Comment", PREVIEWED="skipped") == 0
+    assert "all is good" not in steps.record["comments"][0]["body"]
+    write_programs(steps.folder / ".venv" / "bin", {"irsa": "echo 'a mistake @everybody'; exit 1"})
+    assert steps.run("preview", name) == 1
+    assert steps.run("preview", "Comment", PREVIEWED="skipped", **{step: "failure"}) == 0
+    # Indented, it is a block of code.
+    assert "\n\n    a mistake @everybody\n" in steps.record["comments"][0]["body"]
+
+
 @pytest.mark.parametrize("gate", ["gains", "dangerous"])
 def test_a_preview_that_a_gate_stops_is_red_until_somebody_lets_it_through(steps: Steps, gate: str) -> None:
     """The attack: a pull request with `*` on `*`, which passed every check; what it gives is in the comment."""

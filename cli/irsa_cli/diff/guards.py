@@ -1,25 +1,23 @@
-"""Which Pods the guards of a stack refuse or warn of, before and after, and who may newly avoid them. Pure."""
+"""Whether the guards of a stack allow more after a preview than before. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from irsa import types
-from irsa.guard.rules import GROUPS, USER_PREFIXES, USERS, is_everybody, is_wide_prefix
+from irsa.guard.policies import ACTIONS, ANNOTATION, IDENTITY, selected_namespaces
+from irsa.guard.rules import GROUPS, USER_PREFIXES, USERS
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES, GUARD_TYPE, KEY
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import named
-from irsa_cli.diff.rows import CANNOT_TELL, DANGEROUS, Row, some
-from irsa_world.message import first_few
+from irsa_cli.diff.rows import CANNOT_TELL, DANGEROUS, Row
 from irsa_world.state.planned import Both
 from irsa_world.state.preview import Step
 from irsa_world.state.resource import Resource, known_text
 
-# Lists of a ConfigMap, and what an entry is.
-PREFIX = "users that begin with"
-LISTS = {USERS: "user", USER_PREFIXES: PREFIX, GROUPS: "group"}
+# Lists of a ConfigMap.
+LISTS = (USERS, USER_PREFIXES, GROUPS)
 OFF = "off"
-WORDS = {"deny": "are refused", "warn": "get a warning", OFF: "are allowed"}
 STRICTEST_FIRST = ("deny", "warn", OFF)
 NOT_SAID = ["its recorded settings do not tell; `pulumi preview --diff` shows its resources"]
 # Of a stack with `irsa:cluster`.
@@ -27,10 +25,11 @@ ONE_CLUSTER = "cluster"
 
 
 def guard_rows(both: Both, steps: Sequence[Step]) -> list[Row]:
-    """Return what the guards do otherwise after a preview."""
+    """Return a row for each guard that changes in a preview."""
     changing = dict.fromkeys(urn for step in steps if (urn := _guard_of(step.resource)))
     old, new = (_by_guard(each) if changing else {} for each in both)
-    return [row for urn in changing for row in _rows(urn, old.get(urn, []), new.get(urn, []))]
+    rows = (_row(urn, old.get(urn, []), new.get(urn, [])) for urn in changing)
+    return [row for row in rows if row]
 
 
 def _guard_of(resource: Resource) -> str:
@@ -47,7 +46,8 @@ def _by_guard(resources: Mapping[str, Resource]) -> dict[str, list[Resource]]:
     return found
 
 
-def _rows(urn: str, before: Sequence[Resource], after: Sequence[Resource]) -> Iterator[Row]:
+def _row(urn: str, before: Sequence[Resource], after: Sequence[Resource]) -> Row | None:
+    """Return that a guard changed; dangerous where it allows more, or is gone. None where nothing of it changes."""
     guard = next((each.inputs for each in (*after, *before) if each.urn == urn), {})
     # In a program of your own, it has the name that you chose.
     cluster = known_text(guard.get(KEY)) or urn.rsplit("::", 1)[-1]
@@ -57,31 +57,56 @@ def _rows(urn: str, before: Sequence[Resource], after: Sequence[Resource]) -> It
     old, new = (_modes(each) if there else {} for each, there in zip(sides, (before, after), strict=True))
     was, becomes = (each.get(GUARD_ANNOTATIONS) for each in sides)
     was, becomes = (each if each in STRICTEST_FIRST else OFF for each in (was, becomes))
-    # What your own program makes of its resources, or somebody by hand, no setting says.
-    is_said = (old, was) != (new, becomes) or _own(before) == _own(after)
-    if old is None or new is None or not is_said:
-        yield row("changes", f"whose Pods the guard refuses{where}", CANNOT_TELL, NOT_SAID)
-    groups: dict[tuple[str, str, bool], list[str]] = {}
-    modes, others = ({}, {}) if old is None or new is None else (old, new)
-    for name in sorted({*modes, *others}):
-        # Of a service account that goes with its binding, there is nothing left to guard.
-        is_left = name in others or not after
-        groups.setdefault((modes.get(name, OFF), others.get(name, OFF), is_left), []).append(name)
-    changed = [(f"Pods without the identity of {some(names)}", *key) for key, names in groups.items()]
-    for what, mode, other, is_left in (*changed, ("role annotations other than declared", was, becomes, True)):
-        if mode != other:
-            is_looser = STRICTEST_FIRST.index(other) > STRICTEST_FIRST.index(mode)
-            said = f"{what} {WORDS[other]} ({other}, was {mode}){where}"
-            yield row("loses" if is_looser else "gains", said, danger=DANGEROUS if is_looser and is_left else "")
     avoiding = _avoiding(before, after, is_on=OFF not in (was, becomes))
-    if avoiding is None:
-        yield row("changes", f"whether more may avoid the guard{where}", CANNOT_TELL, NOT_SAID)
-    elif avoiding:
-        wide = {each for each in avoiding if _is_wide(*each)}
-        # The first names are shown.
-        who = sorted(avoiding, key=lambda each: (each not in wide, *each))
-        said = f"more may avoid it{where}: {', '.join(first_few([f'{kind} {named(name)}' for kind, name in who]))}"
-        yield row("loses", said, danger=DANGEROUS if wide else "")
+    modes, others = ({}, {}) if old is None or new is None else (old, new)
+    # Of a service account that goes with its binding, there is nothing left to guard.
+    left = {*others} if after else {*modes}
+    pairs = [(was, becomes), *((modes.get(name, OFF), others.get(name, OFF)) for name in left)]
+    is_looser = any(STRICTEST_FIRST.index(mode) < STRICTEST_FIRST.index(other) for mode, other in pairs)
+    if is_looser or avoiding or (before and not after and old is None):
+        return row("loses", f"the guard{where} {'allows more' if after else 'is removed'}", danger=DANGEROUS)
+    # What your own program makes of its resources, or somebody by hand, no setting says.
+    is_said = _own(before) == _own(after) if (old, was) == (new, becomes) else _is_said(before, after, others, becomes)
+    if old is None or new is None or avoiding is None or not is_said:
+        return row("changes", f"whether the guard{where} allows more", CANNOT_TELL, NOT_SAID)
+    if (old, was) == (new, becomes):
+        return None
+    is_stricter = any(STRICTEST_FIRST.index(mode) > STRICTEST_FIRST.index(other) for mode, other in pairs)
+    return row(
+        "gains" if is_stricter else "loses", f"the guard{where} {'stops more' if is_stricter else 'guards fewer Pods'}"
+    )
+
+
+def _is_said(before: Sequence[Resource], after: Sequence[Resource], modes: Mapping[str, str], annotations: str) -> bool:
+    """Return whether the resources of a guard whose modes change are as its settings say, as far as they are known."""
+    policies = [
+        {each.urn: each.inputs.get("spec") for each in side if each.type == types.ADMISSION_POLICY}
+        for side in (before, after)
+    ]
+    gone = [
+        urn for urn in policies[0].keys() - policies[1].keys() if annotations != OFF or not urn.endswith(ANNOTATION)
+    ]
+    if after and (gone or any(policies[0].get(urn, spec) != spec for urn, spec in policies[1].items())):
+        return False
+    guarded = {name: mode for name, mode in modes.items() if mode != OFF}
+    data = [each.inputs.get("data") for each in after if each.type == types.CONFIG_MAP]
+    keys = {key for each in data if isinstance(each, Mapping) for key in each}
+    if all(isinstance(each, Mapping) for each in data) and data and {n.replace("/", ".", 1) for n in guarded} - keys:
+        return False
+    specs = [each.inputs.get("spec") for each in after if each.type == types.ADMISSION_BINDING]
+    if not all(isinstance(each, Mapping) for each in specs) or not any(
+        each.type == types.ADMISSION_BINDING for each in (*before, *after)
+    ):
+        return True
+    bound: dict[tuple[str, str], set[str]] = {}
+    for spec in map(mapping_of, specs):
+        part = known_text(spec.get("policyName")).rpartition("-")[2]
+        mode = next((mode for mode, actions in ACTIONS.items() if actions == spec.get("validationActions")), "")
+        for namespace in selected_namespaces(spec):
+            bound.setdefault((part, namespace), set()).add(mode)
+    said = {(IDENTITY, name.partition("/")[0], mode) for name, mode in guarded.items()}
+    said |= {(ANNOTATION, namespace, annotations) for _, namespace, _ in said} if annotations != OFF else set()
+    return all(bound.get((part, namespace)) == {mode} for part, namespace, mode in said)
 
 
 def _modes(component: Mapping[str, Any]) -> Mapping[str, str] | None:
@@ -110,23 +135,19 @@ def _avoiding(before: Iterable[Resource], after: Iterable[Resource], is_on: bool
     places = [{known_text(mapping_of(each.get("metadata")).get("namespace")) for each in side} for side in sides]
     # Without its lists, a ConfigMap stops nobody.
     data = [[each.get("data") for each in side] for side in sides]
-    stopped = [each for each in data[0] if not isinstance(each, Mapping) or LISTS.keys() <= each.keys()]
+    stopped = [each for each in data[0] if not isinstance(each, Mapping) or {*LISTS} <= each.keys()]
     old, new = (_listed(stopped), _listed(data[1])) if stopped and is_on else (set(), set())
     if (places[0] and places[1] - places[0]) or old is None or new is None:
         return None
     return new - old
 
 
-def _is_wide(kind: str, name: str) -> bool:
-    return is_wide_prefix(name) if kind == PREFIX else is_everybody(name)
-
-
 def _listed(data: Iterable[Any]) -> set[tuple[str, str]] | None:
     """Return who may write other roles; None where that is not known."""
     found: set[tuple[str, str]] = set()
     for each in data:
-        texts = {kind: mapping_of(each).get(key) for key, kind in LISTS.items()}
+        texts = {key: mapping_of(each).get(key) for key in LISTS}
         if not all(isinstance(text, str) and text == known_text(text) for text in texts.values()):
             return None
-        found |= {(kind, line) for kind, text in texts.items() for line in str(text).split("\n") if line}
+        found |= {(key, line) for key, text in texts.items() for line in str(text).split("\n") if line}
     return found

@@ -11,7 +11,7 @@ from irsa import outputs, types
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named
 from irsa_cli.diff.rows import CANNOT_TELL, Row
-from irsa_world.state.preview import DEFAULTS, DELETE, REPLACE, UPDATE, Step
+from irsa_world.state.preview import DEFAULTS, DELETE, IMPORT, REPLACE, UPDATE, Step
 from irsa_world.state.resource import SECRET_TEXT, Resource, is_secret, known_text
 
 # Who may assume a role, what it may do, what a guard stops; and what decides none of these.
@@ -138,12 +138,14 @@ def _plain(value: Any) -> Any:
 
 
 def resource_rows(steps: Iterable[Step]) -> Iterator[Row]:
-    """Yield what is deleted or replaced."""
+    """Yield what is deleted, replaced or imported."""
     for each in steps:
         resource = each.resource
-        if each.operation in {DELETE, REPLACE} and resource.type not in GROUPS:
+        if each.operation in {DELETE, REPLACE, IMPORT} and resource.type not in GROUPS:
             kind = resource.type.rpartition(":")[2]
-            yield Row("resource", each.operation, f"{named(kind)} {named(name_of(resource))}")
+            # The server removes the fields that the patch wrote.
+            stays = "; the object stays" if each.operation == DELETE and kind.endswith("Patch") else ""
+            yield Row("resource", each.operation, f"{named(kind)} {named(name_of(resource))}{stays}")
 
 
 def name_of(resource: Resource) -> str:

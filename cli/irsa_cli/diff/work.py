@@ -20,7 +20,7 @@ from irsa_cli.diff.permissions import (
     session_policies,
 )
 from irsa_cli.diff.powers import powers_of
-from irsa_cli.diff.questions import GROUPS, not_compared, resource_rows
+from irsa_cli.diff.questions import not_compared, resource_rows
 from irsa_cli.diff.render import lines_of, markdown, no_command
 from irsa_cli.diff.rows import CANNOT_TELL, Diff, Row, exit_code, in_order, roles_named, some, stopping
 from irsa_cli.diff.tags import changed_tags, tag_readers, tag_rows
@@ -70,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
         print(comment) if options.markdown == STREAM else write(Path(options.markdown), comment)
     if stopped:
         sys.stderr.write(f"irsa diff: stopped by --fail-on: {', '.join(stopped)}\n")
+        next_step = commands.up_without_refresh(found.stack)
+        sys.stderr.write(f"  review the rows above; if they are intended, run `{next_step}`\n")
     return code
 
 
@@ -120,7 +122,8 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
         *document_rows(preview.steps),
         *_notes(preview, "live" if preview.refreshed or options.refresh else "state", not_read),
     ]
-    changed = Counter(each.operation for each in preview.steps if each.resource.type not in GROUPS)
+    # As `pulumi up` counts: the stack and the components, too.
+    changed = Counter(each.operation for each in preview.steps)
     return Diff(options.stack or preview.stack, in_order(rows), changed, preview.unchanged)
 
 

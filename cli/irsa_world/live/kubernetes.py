@@ -20,8 +20,8 @@ from irsa_world.exits import CouldNotLookError, failed_request
 from irsa_world.live.connection import Connection
 from irsa_world.live.kubeconfig import Inputs, as_could_not_look, configuration, place_of
 from irsa_world.live.once import MANY, Once
-from irsa_world.model import ServiceAccount, User
-from irsa_world.shapes import ISSUER, LIST, OBJECT, OF_KUBERNETES, TOKEN, USER, Shape, fault, read_items
+from irsa_world.model import ServiceAccount
+from irsa_world.shapes import ISSUER, LIST, OBJECT, OF_KUBERNETES, TOKEN, Shape, fault, read_items
 from irsa_world.state.declared import DeclaredServiceAccount
 
 PAGE = 500
@@ -112,10 +112,6 @@ class ClusterClient:
         """Return an object of a resource, such as `configmaps`; None if it does not exist. It is asked for once."""
         return self._answers.answer((resource, namespace, name), lambda: self._get(resource, name, namespace))
 
-    def objects_of(self, resource: str, label: str) -> list[Object]:
-        """Return the objects of a resource without namespaces that have a label. They are asked for once."""
-        return self._answers.answer((resource, label), lambda: self._items(resource, "", labelSelector=label))
-
     def token(self, namespace: str, name: str, audience: str, pod: Object | None = None) -> str | None:
         """Return a short-lived token of a service account; None if it does not exist.
 
@@ -133,17 +129,6 @@ class ClusterClient:
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
         made = self._ask(f"create serviceaccounts/token {named(f'{namespace}/{name}')}", path, TOKEN, body=request)
         return None if made is None else str(made["status"]["token"])
-
-    def user(self) -> User:
-        """Return who asks, as the API server knows them."""
-        group = "authentication.k8s.io/v1"
-        review = {"apiVersion": group, "kind": "SelfSubjectReview"}
-        question = "create selfsubjectreviews"
-        found = self._ask(question, f"{GROUPS}{group}/selfsubjectreviews", USER, body=review)
-        if found is None:
-            raise CouldNotLookError(f"{question}: the answer names nobody")
-        known = found["status"]["userInfo"]
-        return User(known["username"], tuple(known.get("groups", ())))
 
     @property
     def issuer(self) -> str:

@@ -12,6 +12,7 @@ import yaml
 from irsa.guard.rules import (
     ENTRY,
     GROUPS,
+    LONGEST_SKIPPED,
     MOST_CONTAINERS,
     MOST_VARIABLES,
     MOST_VOLUMES,
@@ -34,6 +35,10 @@ CONSTANTS = {
     "mostContainers": str(MOST_CONTAINERS),
     "mostVolumes": str(MOST_VOLUMES),
     "mostVariables": str(MOST_VARIABLES),
+    "longestSkipped": str(LONGEST_SKIPPED),
+    # In the syntax of RE2: ASCII, and what strings.quote escapes.
+    "printable": r"^[ -~\n\r\t]*$",
+    "unprintable": "a value with characters that are not ASCII or cannot be printed",
     "users": USERS,
     "userPrefixes": USER_PREFIXES,
     "groups": GROUPS,

@@ -18,6 +18,8 @@ NO_AUDIENCE = "-"
 ENTRY = r"(irsa|podIdentity|both) (?s:.+) arn:[!-~]+"
 # Pods of more are not judged: 40,000 variables in one container took the API server longer than a request may.
 MOST_CONTAINERS, MOST_VARIABLES, MOST_VOLUMES = 100, 1_000, 1_000
+# Characters of eks.amazonaws.com/skip-containers: 100 names have 6,400 at most.
+LONGEST_SKIPPED = 10_000
 LONGEST_KEY = 253
 # etcd takes 1 MiB of an object, and an entry has 1.4 kB at most: 253 bytes of its key, 510 of the audience, 607 of the
 # role's ARN. The API server reads all of a ConfigMap for each Pod: measured, 1,070 service accounts in one cost four
@@ -99,11 +101,6 @@ def is_wide_prefix(prefix: str) -> bool:
     """Return whether the names of several roles, users or service accounts, and of future ones, begin so."""
     is_of_many = any(each.startswith(prefix) or prefix.startswith(each) for each in _BEGINNINGS)
     return is_of_many and not re.fullmatch(_OF_ONE, prefix)
-
-
-def may_annotate(rule: AnnotationRule, user: str, groups: Iterable[str] = ()) -> bool:
-    """Return whether a rule lets a user write other roles than the declared ones."""
-    return user in rule.users or user.startswith(rule.user_prefixes) or not {*groups}.isdisjoint(rule.groups)
 
 
 class GuardSettings(NamedTuple):

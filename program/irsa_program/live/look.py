@@ -6,18 +6,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from irsa.guard.rules import stack_key
 from irsa.rules.mistakes import Place, listed
 from irsa.rules.unknown import SECRET
 from irsa_config.lint.checked import CheckedBinding
 from irsa_config.located_mistake import LocatedMistake
-from irsa_config.project_file import project_name
 from irsa_config.scalars import parsed
 from irsa_config.stack import Stack
 from irsa_program.examine import Examination
 from irsa_program.live.changes import failed_updates, pod_losses
 from irsa_program.live.given_up import pods_of_the_other_way
-from irsa_program.live.guards import guard_conflicts
 from irsa_program.live.held import Held, held_by
 from irsa_program.live.in_eks import eks_conflicts, missing_agents
 from irsa_program.live.in_iam import iam_conflicts, provider_conflicts
@@ -39,8 +36,6 @@ NEW_STACK = "no stack named"
 WARNINGS = {
     live_rules.AGENT_MISSING,
     live_rules.FAILED_UPDATE,
-    live_rules.GUARDED_TWICE,
-    live_rules.GUARD_REFUSES,
     live_rules.PODS_LOSE_ROLE,
     live_rules.PODS_MUST_RESTART,
 }
@@ -48,8 +43,6 @@ WARNINGS = {
 MISSING = {
     live_rules.AGENT_MISSING,
     live_rules.BOUNDARY_MISSING,
-    live_rules.GUARD_LOCKS_OUT,
-    live_rules.GUARD_REFUSES,
     live_rules.NAMESPACE_MISSING,
     live_rules.POLICY_MISSING,
     live_rules.SERVICE_ACCOUNT_MISSING,
@@ -64,7 +57,6 @@ RULES: Sequence[Callable[[PlannedStack], Iterator[LocatedMistake]]] = (
     missing_agents,
     eks_conflicts,
     pods_of_the_other_way,
-    guard_conflicts,
 )
 
 
@@ -118,12 +110,10 @@ def look(
     left_out = _without_answers(stack, bindings, answers)
     lookups = completed(answers, unanswered(stack, region))
     planned = plan(stack, lookups)
-    key = stack_key(f"{project_name(folder)}/{name}")
     planned = planned._replace(
         components=[each for each in planned.components if each.binding.key not in left_out],
-        guards=[each._replace(settings=each.settings._replace(stack=key)) for each in planned.guards],
     )
-    reads = reader.reads(planned.components, held or Held(), planned.guards)
+    reads = reader.reads(planned.components, held or Held())
     whole = PlannedStack(stack, planned.components, planned.guards, answers, *reads, held or Held(), name, aws)
     found = [*reader.failures, *planned.mistakes, *conflicts(whole, held is not None)]
     found += [each for each in planned.not_compared if each.place[1] not in left_out]

@@ -13,9 +13,7 @@ from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Place, named, path_of
 from irsa_config.stack import Stack
-from irsa_program.guards import PlannedGuard
 from irsa_program.live.given_up import gives_up, whose_pods
-from irsa_program.live.guards import guard_modes
 from irsa_program.live.held import Held
 from irsa_program.live.reads import AwsReads, ClusterReads
 from irsa_program.lookups import access, live_rules
@@ -26,7 +24,6 @@ from irsa_program.lookups.questions import LookupFailure, Questions
 from irsa_program.lookups.values import Lookups, Needs
 from irsa_program.plan import PlannedComponent
 from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
-from irsa_world.live.guards import guards_of
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubeconfig import UnreadKeyError
 from irsa_world.live.kubernetes import ClusterClient
@@ -70,14 +67,13 @@ class CloudReader:
         return found._replace(aws_accounts=answered, oidc_providers=providers)
 
     def reads(
-        self, components: Sequence[PlannedComponent], held: Held, guards: Sequence[PlannedGuard]
+        self, components: Sequence[PlannedComponent], held: Held
     ) -> tuple[Mapping[str | None, AwsReads], Mapping[str, ClusterReads]]:
         """Return what AWS accounts and clusters have by their keys, as far as it matters for the plan.
 
         Args:
             components: The components of the plan.
             held: What the stack's state holds: of that, nobody is asked whether somebody else has it.
-            guards: The guards of the plan.
         """
         created = {each.aws_account for each in components if each.spec.role}
         # Whether one of its associations is to be created, by cluster.
@@ -91,17 +87,13 @@ class CloudReader:
             for association in each.spec.of(types.POD_IDENTITY_ASSOCIATION):
                 is_new = held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name) is None
                 with_associations[key] = with_associations.get(key, False) or is_new
-        for guard in guards:
-            with_pods.setdefault(guard.cluster, set()).update(account.namespace for account, _ in guard_modes(guard))
-        guarded = {guard.cluster: guard for guard in guards}
         used = [key for key in self._clusters if key in self._needs.kubernetes]
         clusters = {key: live for key in used if (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
             reached = [key for key in self._cloud.reached if key in created]
             in_iam = {key: pool.submit(self._aws_reads, self._cloud.client(key)) for key in reached}
             in_clusters = {
-                key: pool.submit(self._cluster_reads, live, with_pods.get(key, set()), guarded.get(key))
-                for key, live in clusters.items()
+                key: pool.submit(self._cluster_reads, live, with_pods.get(key, set())) for key, live in clusters.items()
             }
             in_eks = {key: pool.submit(self._eks_reads, key, creates) for key, creates in with_associations.items()}
         found = {key: self._judged(key, live, in_clusters[key]) for key, live in clusters.items()}
@@ -206,13 +198,8 @@ class CloudReader:
         listed = self._optional(f"{where}, associations", lambda: eks.listed(name)) if with_associations else None
         return has_agent, None if listed is None else {(each.namespace, each.service_account): each for each in listed}
 
-    def _cluster_reads(
-        self, live: ClusterClient, with_pods: Collection[str], guard: PlannedGuard | None
-    ) -> tuple[ClusterReads, str | None]:
-        """Return what a cluster has, and its issuer; Pods of these namespaces only, by one list.
-
-        Whom guards guard is read where the cluster gets one.
-        """
+    def _cluster_reads(self, live: ClusterClient, with_pods: Collection[str]) -> tuple[ClusterReads, str | None]:
+        """Return what a cluster has, and its issuer; Pods of these namespaces only, by one list."""
         where = f"cluster {named(live.context)}"
         try:
             namespaces = live.namespaces()
@@ -226,12 +213,5 @@ class CloudReader:
         by_name = None if found is None else {(each.namespace, each.name): each for each in found}
         only = next(iter(with_pods)) if len(with_pods) == 1 else None
         pods = self._optional(f"{where}, Pods", partial(live.pods, only)) if with_pods else None
-        reads = ClusterReads(namespaces, by_name, None if pods is None else by_service_account(pods), place=live.place)
-        return (self._guard_reads(reads, live, guard) if guard else reads), issuer
-
-    def _guard_reads(self, reads: ClusterReads, live: ClusterClient, guard: PlannedGuard) -> ClusterReads:
-        """Return what a cluster has, with what matters for its guard."""
-        where, rule = f"cluster {named(live.context)}", guard.settings.annotations
-        guards = self._optional(f"{where}, its guards", partial(guards_of, live))
-        user = self._optional(f"{where}, who asks", live.user) if rule and rule.mode == "deny" else None
-        return replace(reads, guards=guards, user=user)
+        by_account = None if pods is None else by_service_account(pods)
+        return ClusterReads(namespaces, by_name, by_account, place=live.place), issuer

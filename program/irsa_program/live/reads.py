@@ -7,7 +7,7 @@ from typing import Any
 
 from irsa.rules.commands import UNKNOWN_CLUSTER, ClusterPlace
 from irsa_program.live.held import account_and_name
-from irsa_world.model import Association, Guards, Role, ServiceAccount, User
+from irsa_world.model import Association, Role, ServiceAccount
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,7 @@ class ClusterReads:
         namespaces: The namespaces by name, each with whether it is being deleted.
         service_accounts: Service accounts by namespace and name.
         pods: The Pods that have not ended, by service account as `namespace/name`, where some must restart before a
-            change, or a guard is declared.
-        guards: Whom the guards of stacks guard, where one is declared.
-        user: Who asks, where a guard denies annotations.
+            change.
         has_agent: Whether its nodes have the agent of EKS Pod Identity: by the add-on, or as those of Auto Mode.
         associations: Its associations by namespace and service account.
     """
@@ -29,8 +27,6 @@ class ClusterReads:
     namespaces: Mapping[str, bool] | None = None
     service_accounts: Mapping[tuple[str, str], ServiceAccount] | None = None
     pods: Mapping[str, Sequence[Mapping[str, Any]]] | None = None
-    guards: Guards | None = None
-    user: User | None = None
     has_agent: bool | None = None
     associations: Mapping[tuple[str, str], Association] | None = None
     place: ClusterPlace = UNKNOWN_CLUSTER

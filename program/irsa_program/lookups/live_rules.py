@@ -37,13 +37,6 @@ RULES = {
     (PODS_MUST_RESTART := "pods-must-restart"): (
         "the change deletes an association, so that Pods lose its credentials within minutes, or hours later"
     ),
-    (GUARD_REFUSES := "guard-refuses"): (
-        "Pods run without an AWS identity, which `irsa:guard` refuses in new ones, or warns of"
-    ),
-    (GUARDED_TWICE := "guarded-twice"): "another stack guards a namespace already",
-    (GUARD_LOCKS_OUT := "guard-locks-out"): (
-        "`annotations` of a guard would refuse the roles that your user writes, and so the next `pulumi up`"
-    ),
     (PODS_LOSE_ROLE := "pods-lose-role"): "the change deletes or replaces what Pods use",
 }
 

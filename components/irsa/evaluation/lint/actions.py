@@ -16,7 +16,7 @@ from typing import NamedTuple
 from irsa.evaluation.lint.rule import Danger, PolicyStatement, Warnings, rule
 from irsa.evaluation.patterns import overlap
 from irsa.rules.grammar import EVERY_ACTION
-from irsa.rules.mistakes import Mistake, likely, shortened
+from irsa.rules.mistakes import Mistake, in_advice, likely, shortened
 from irsa.rules.strangers import STRANGERS
 from irsa.rules.subjects import is_pattern
 from irsa.rules.unknown import has_unknown
@@ -254,6 +254,7 @@ def wrong_resource(statement: PolicyStatement) -> Warnings:
     resources = [_IAM_VARIABLE.sub("*", resource) for resource in statement.items("Resource")]
     actions = () if has_unknown(statement.values.get("Resource")) else statement.items("Action")
     groups: dict[str, list[str]] = {}
+    arns_of: dict[str, Sequence[str]] = {}
     for action in actions if resources and "*" not in resources else ():
         known = () if action in EVERY_ACTION else matching(action)
         arns = sorted({arn for each in known for arn in each.arns})
@@ -262,13 +263,25 @@ def wrong_resource(statement: PolicyStatement) -> Warnings:
             several = [*map(in_a_policy, arns), *(["*"] if only_everything else [])]
             applies_to = f"{', '.join(several[:3])}{', ...' if several[3:] else ''}"
             groups.setdefault(applies_to, []).append(action)
+            arns_of[applies_to] = arns
     for allowed, wrong in groups.items():
         verb = "denies" if statement.values.get("Effect") == "Deny" else "allows"
         written = shortened(", ".join(statement.as_written("Resource")))
         found = f"{shortened(', '.join(wrong))} on {written}, which {verb} nothing"
-        others = "add such a resource, or write it in a statement of its own"
-        fix = "write such a resource in its place" if len(wrong) == len(actions) else others
+        below = _below(statement.as_written("Resource"), arns_of[allowed])
+        others = f"add {below or 'such a resource'}, or write it in a statement of its own"
+        fix = f"write {below or 'such a resource'} in its place" if len(wrong) == len(actions) else others
         yield ("Resource",), Mistake(found, allowed, fix)
+
+
+def _below(resources: Sequence[str], arns: Sequence[str]) -> str:
+    """Return what is below resources, such as the objects of a bucket, where that is of the types; else nothing."""
+    for end in ("/*", ":*"):
+        below = [f"{each}{end}" for each in resources]
+        of_type = (_may_be(_IAM_VARIABLE.sub("*", each), arns, only_everything=False) for each in below)
+        if len(below) == 1 and not is_pattern(_IAM_VARIABLE.sub("", resources[0])) and all(of_type):
+            return in_advice(below[0], "")
+    return ""
 
 
 _IAM_VARIABLE = re.compile(r"\$\{[^}]*\}")

@@ -54,9 +54,9 @@ FOLLOWED: dict[str, tuple[str, str, str, str]] = {
     "unknown-action": (f"{STATEMENT}.Action", "write '(.*?)'", "s3:GetObjects", "{}"),
     "wrong-resource": (
         f"{STATEMENT}.Resource",
-        "write such a resource",
+        "write '(.*)' in its place",
         "arn:aws:s3:::my-bucket",
-        "arn:aws:s3:::my-bucket/*",
+        "{}",
     ),
     "add-on-version": ("policies[0].addOn", "write (version: .*)", "clusterNames:", "{}, clusterNames:"),
 }

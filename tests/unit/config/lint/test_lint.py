@@ -81,6 +81,25 @@ def test_a_wrong_resource_is_shown_as_it_is_written() -> None:
     assert "arn:${partition}:s3:::${bucket}" in mistake.found
 
 
+@pytest.mark.parametrize(
+    ("action", "resource", "fix"),
+    [
+        ("s3:GetObject", "arn:aws:s3:::b", "write 'arn:aws:s3:::b/*' in its place"),
+        ("s3:GetObject", "arn:${partition}:s3:::b", "write 'arn:${partition}:s3:::b/*' in its place"),
+        (["s3:GetObject", "s3:ListBucket"], "arn:aws:s3:::b", "add 'arn:aws:s3:::b/*', or write it in a statement"),
+        # An object, whose bucket is the resource; and another service.
+        ("s3:ListBucket", "arn:aws:s3:::b/x", "write such a resource in its place"),
+        ("sqs:SendMessage", "arn:aws:s3:::b", "write such a resource in its place"),
+    ],
+)
+def test_what_is_below_a_wrong_resource_is_in_the_advice(action: Any, resource: str, fix: str) -> None:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html"""
+    statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+    ((_, mistake),) = warnings("wrong-resource", {**APP, **policy(statement)})
+
+    assert mistake.fix.startswith(fix)
+
+
 def test_an_advised_arn_can_be_pasted() -> None:
     variables = {"partition": "aws", "region": "us-west-2", "account": "111122223333"}
     # Each ARN of the service reference, by one of the actions that take it.

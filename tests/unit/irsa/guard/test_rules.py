@@ -14,16 +14,14 @@ from irsa.guard.rules import (
     GuardSettings,
     config_map_data,
     is_wide_prefix,
-    may_annotate,
     mode_in,
     namespaces_of,
     parsed_data,
     stack_key,
 )
+from irsa.guard_spec import read_guard
 from irsa.rules.mistakes import Mistake
 from irsa.rules.unknown import has_unknown
-from tests.sandbox.guard_pods import ROLE
-from tests.sandbox.test_guard_pods import ANNOTATING, RULE
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/: a DNS subdomain, as policies are named, and
 # bindings; https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/: a label's value.
@@ -136,13 +134,6 @@ def test_wide_prefixes(of_many: str, one: str) -> None:
         assert is_wide_prefix(name[:cut]) == (cut <= len(of_many)), name[:cut]
 
 
-@pytest.mark.parametrize(
-    ("who", "refused"), [row[2:] for row in ANNOTATING if row[1] and row[:2] != ("to-come", ROLE)], ids=str
-)
-def test_who_may_annotate(who: tuple[str, list[str]], refused: str | None) -> None:
-    assert may_annotate(RULE, *who) == (refused is None)
-
-
 WARN, DENY = ["Warn", "Audit"], ["Deny", "Audit"]
 
 
@@ -181,3 +172,30 @@ def test_modes(mode: str, namespaces: dict[str, str], found: dict[str, Any]) -> 
     assert role == (WARN, sorted(namespace for _, inside in found.values() for namespace in inside))
     assert {namespace for part in data for namespace in namespaces_of(part)} == set(role[1])
     assert mode_in(settings, "kube-system") in ("off", "warn") or "kube-system" in namespaces
+
+
+@pytest.mark.parametrize(
+    ("identity", "ways"),
+    [
+        (None, "irsa"),
+        ("podIdentity", "podIdentity"),
+        ({"irsa": "trusted", "podIdentity": "used"}, "podIdentity"),
+        ({"irsa": "used", "podIdentity": "trusted"}, "irsa"),
+        ({"irsa": "used", "podIdentity": "used"}, "both"),
+        # Only running Pods have the role: new ones get none, and `deny` would refuse each.
+        ({"irsa": "trusted"}, None),
+        ({"podIdentity": "trusted"}, None),
+    ],
+)
+def test_the_ways_that_new_pods_get_the_role(identity: Any, ways: str | None) -> None:
+    account = {"name": "a", "role_arn": "arn:aws:iam::111122223333:role/a"}
+    written = {"name": "b", "role_arn": "arn:aws:iam::111122223333:role/b", "identity": identity}
+    accounts = [{key: value for key, value in written.items() if value is not None}, account]
+    spec, mistakes = read_guard("guard", {"mode": "deny", "service_accounts": accounts}, "irsa/dev")
+    found = {
+        each.name: each.ways
+        for part in spec.parts
+        for each in parsed_data({key: str(value) for key, value in part.data.items()})
+    }
+    assert (mistakes, found) == ([], {"a": "irsa"} | ({"b": ways} if ways else {}))
+    assert [part.indexes for part in spec.parts] == [[1, 0] if ways else [1]]

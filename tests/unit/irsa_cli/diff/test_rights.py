@@ -345,6 +345,43 @@ def test_each_service_account_is_told_as_iam_decides(
                 assert "*" in line["who"] or "?" in line["who"] or each in newly
 
 
+# Of two audiences and few service accounts, many pairs change nothing but who has which audience.
+FEW = st.builds(
+    lambda effect, audiences, subjects: of_tokens(
+        PROVIDER,
+        {
+            **({"StringEquals": {AUD: audiences}} if audiences else {}),
+            "StringLike": {SUB: [f"{CLAIM}{each}" for each in subjects]},
+        },
+        Effect=effect,
+    ),
+    st.sampled_from(["Allow", "Allow", "Allow", "Deny"]),
+    st.lists(st.sampled_from(AUDIENCES[:2]), max_size=2, unique=True),
+    st.lists(st.sampled_from(["a:a", "b:b", "a:*"]), min_size=1, max_size=2, unique=True),
+)
+STATEMENTS = st.lists(FEW, min_size=1, max_size=3)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(STATEMENTS, STATEMENTS, st.booleans())
+def test_whatever_a_provider_lists_nobody_gains_unseen(
+    diff_json: DiffJson, before: list[Any], after: list[Any], is_added: bool
+) -> None:
+    """Asked for each list of client IDs that the provider may have: STS takes tokens for these alone."""
+    old, new = (document(*each) for each in (before, [*before, *after] if is_added else after))
+    found = diff_json(changed(old, new), state=(), gate="gains")
+    listed = [each for size in (1, 2, 3) for each in itertools.combinations(AUDIENCES, size)]
+
+    def admitted(said: tuple[str, list[Statement]], client_ids: tuple[str, ...]) -> set[str]:
+        requests = [
+            (each, WebIdentityRequest(PROVIDER, f"{CLAIM}{each}", one)) for each in EVERYONE for one in client_ids
+        ]
+        return {each for each, one in requests if evaluate_parsed(*said, one).decision is Decision.ALLOWED}
+
+    gains = any(admitted(parse(new), each) - admitted(parse(old), each) for each in listed)
+    assert not gains or found["exitCode"]
+
+
 def about(line: Any, issuer: str) -> list[str]:
     """Return whom a line is about, of the small cluster."""
     pattern = line["who"].replace("/", ":")

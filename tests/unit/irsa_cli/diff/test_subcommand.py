@@ -66,7 +66,8 @@ def test_markdown_and_a_gate(preview: Path, tmp_path: Path, capsys: pytest.Captu
     assert main(["diff", "--preview", str(preview), "--markdown", str(comment), *gates]) == 1
     printed = capsys.readouterr()
     assert printed.out.startswith(ALONE)
-    assert printed.err == "irsa diff: stopped by --fail-on: gains\n"
+    next_step = "  review the rows above; if they are intended, run `pulumi up --stack dev`\n"
+    assert printed.err == f"irsa diff: stopped by --fail-on: gains\n{next_step}"
     assert main(["diff", "--preview", str(preview), "--markdown", "-", *gates[:2]]) == 0
 
     assert capsys.readouterr().out == comment.read_text() + "\n"
@@ -201,3 +202,14 @@ def test_a_finding_wins_over_what_irsa_cannot_tell(preview: Path, capsys: pytest
     gates = ["--fail-on", "gains", "--fail-on", "deletes"]
 
     assert [main(["diff", "--preview", str(preview), *gates[:end]]) for end in (2, 4)] == [3, 1]
+
+
+def test_what_is_imported_and_what_stays_are_named(diff_json: DiffJson) -> None:
+    """Kubernetes keeps an object whose patch is deleted.
+
+    https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/
+    """
+    patch = resource("kubernetes:core/v1:NamespacePatch", "team-a", {"metadata": {"name": "team-a"}})
+    found = diff_json(step("import", None, without_outputs(WORKER)), step("delete", patch))
+    said = [(each["change"], each["sentence"]) for each in found["rows"] if each["kind"] == "resource"]
+    assert said == [("import", "Role my-role"), ("delete", "NamespacePatch team-a; the object stays")]

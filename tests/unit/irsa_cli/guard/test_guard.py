@@ -1,4 +1,4 @@
-"""What `irsa verify` finds of a guard, and who is guarded, in a cluster as the API server returns its objects."""
+"""What `irsa verify` finds of a guard in a cluster as the API server returns its objects."""
 
 import copy
 from collections.abc import Callable
@@ -10,9 +10,7 @@ import pytest
 from irsa.guard.policies import IDENTITY, policy
 from irsa_cli.verify.guard import of_guard
 from irsa_world.exits import NoPermissionError
-from irsa_world.live.guards import guards_of
 from irsa_world.live.kubernetes import NoSuchKindError
-from irsa_world.model import Guarded
 from irsa_world.pods import has_no_identity
 from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.report.text import plain, section_of
@@ -86,9 +84,6 @@ class StubCluster:
         if namespace == "foreign":
             raise NoPermissionError(f"get {resource}: forbidden")
         return self._asked(resource).get(name)
-
-    def objects_of(self, resource: str, label: str) -> list[dict[str, Any]]:
-        return [*self._asked(resource).values()]
 
 
 # --- irsa verify ------------------------------------------------------------------------------------------------------
@@ -174,86 +169,3 @@ def test_what_others_write_stays_a_name(danger: str) -> None:
 @pytest.mark.parametrize("case", [each for each in CASES if each.title != "undeclared"], ids=lambda case: case.title)
 def test_both_say_the_same(case: Case) -> None:
     assert has_no_identity(case.pod) == bool(case.missing)
-
-
-# --- who is guarded ---------------------------------------------------------------------------------------------------
-
-DENIED, WARNED = {("web", "app"): [Guarded("shop-prod", "deny", ROLE)]}, ("kube-system", "aws-node")
-
-
-def specs(cluster: Any) -> list[Any]:
-    return [each["spec"] for each in cluster.objects[BINDINGS].values()]
-
-
-def selectors(cluster: Any) -> list[Any]:
-    return [each["matchResources"]["namespaceSelector"] for each in specs(cluster)]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda c: c.objects[BINDINGS].clear(),
-        lambda c: c.objects[POLICIES].clear(),
-        lambda c: c.objects["configmaps"].clear(),
-        lambda c: c.objects["configmaps"][CONFIG_MAP].update(data={"web.app": "damaged"}),
-        lambda c: [each.update(validationActions=[]) for each in specs(c)],
-        lambda c: [each.update(policyName="another") for each in specs(c)],
-        lambda c: [each.pop("paramRef") for each in specs(c)],
-        lambda c: [each.pop("matchResources") for each in specs(c)],
-        lambda c: [each.update(matchLabels={"a": "b"}) for each in selectors(c)],
-        lambda c: [each["matchExpressions"][0].update(operator="NotIn") for each in selectors(c)],
-        lambda c: c.unknown.add(BINDINGS),
-    ],
-)
-def test_what_guards_nobody(change: Any) -> None:
-    cluster: Any = StubCluster()
-    change(cluster)
-
-    assert guards_of(cluster) == {}
-
-
-SELECTOR = {"matchLabels": {"a": "b"}}
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda c: spec_of(c, POLICIES)["matchConditions"].append({"name": "x", "expression": "false"}),
-        lambda c: spec_of(c, POLICIES)["matchConstraints"].update(objectSelector=SELECTOR),
-        lambda c: spec_of(c, POLICIES)["matchConstraints"].update(namespaceSelector=SELECTOR),
-        lambda c: spec_of(c, POLICIES)["matchConstraints"].update(excludeResourceRules=[{"operations": ["*"]}]),
-        lambda c: spec_of(c, POLICIES)["validations"][0].update(expression="true"),
-        lambda c: spec_of(c, BINDINGS)["matchResources"].update(objectSelector=SELECTOR),
-        lambda c: spec_of(c, BINDINGS)["matchResources"].update(excludeResourceRules=[{"operations": ["*"]}]),
-        lambda c: spec_of(c, BINDINGS)["paramRef"].update(selector=SELECTOR),
-        warn,
-    ],
-)
-def test_a_guard_that_was_narrowed_is_not_believed(change: Any) -> None:
-    """The attack: the column says `deny`, and the API server lets every Pod through.
-
-    https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
-    """
-    cluster: Any = StubCluster()
-    assert guards_of(cluster)["web", "app"] == [Guarded("shop-prod", "deny", ROLE)]
-    change(cluster)
-
-    assert guards_of(cluster)["web", "app"] == [Guarded("shop-prod", "cannot tell", ROLE)]
-
-
-def test_several_stacks_may_guard_one() -> None:
-    cluster: Any = StubCluster()
-    name = "irsa-guard-other-identity"
-    other = live(name, spec=binding("Warn", "web", policy=name))
-    other["metadata"]["labels"]["irsa/guard"] = "other"
-    cluster.objects[BINDINGS][name] = other
-    cluster.objects[POLICIES][name] = live(name, spec=policy("other", IDENTITY)["spec"])
-
-    assert guards_of(cluster)["web", "app"] == [Guarded("shop-prod", "deny", ROLE), Guarded("other", "warn", ROLE)]
-    # Whose ConfigMap may not be read: whom it guards is not known, and only of that one.
-    other["spec"]["paramRef"]["namespace"] = "foreign"
-    assert guards_of(cluster) == {
-        **DENIED,
-        WARNED: [Guarded("shop-prod", "warn", ROLE)],
-        ("web", ""): [Guarded("other")],
-    }

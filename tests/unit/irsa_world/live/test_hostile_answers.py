@@ -100,21 +100,15 @@ LISTS: dict[str, Callable[[ClusterClient], Any]] = {
     "namespaces": lambda cluster: cluster.namespaces(),
     "Pods": lambda cluster: cluster.pods(None),
     "running Pods": lambda cluster: cluster.running_pods("a", "spec.serviceAccountName=b"),
-    "guards": lambda cluster: cluster.objects_of(BINDINGS, "irsa"),
 }
 OBJECTS: dict[str, Callable[[ClusterClient], Any]] = {
     "service account": lambda cluster: cluster.service_account("a", "b"),
     "ConfigMap": lambda cluster: cluster.object_of("configmaps", "b", "a"),
     "guard": lambda cluster: cluster.object_of(BINDINGS, "b"),
     "token": lambda cluster: cluster.token("a", "b", "sts.amazonaws.com"),
-    "who asks": lambda cluster: cluster.user(),
     "issuer": lambda cluster: cluster.issuer,
 }
 BAD_TOKENS: list[Any] = [{"status": each} for each in any_of(None, [], {}, {"token": None}, {"token": {}})]
-BAD_USERS: list[Any] = [
-    {"status": {"userInfo": each}}
-    for each in any_of(None, [], {}, {"username": ""}, {"username": ["x"]}, {"username": "x", "groups": "x"})
-]
 BAD_ISSUERS: list[Any] = [{"issuer": each} for each in any_of(None, "", [], {}, 1)]
 FURTHER: list[tuple[str, Any]] = [
     *(("Pods", {"kind": "PodList", "items": [{"metadata": WELL, "spec": each}]}) for each in BAD_POD_SPECS),
@@ -125,7 +119,6 @@ FURTHER: list[tuple[str, Any]] = [
         for each in any_of(None, [], {"paramRef": []}, {"validationActions": "Deny"})
     ),
     *(("token", each) for each in BAD_TOKENS),
-    *(("who asks", each) for each in BAD_USERS),
     *(("issuer", each) for each in BAD_ISSUERS),
     *((name, {"metadata": {**WELL, "name": "another"}}) for name in ("service account", "ConfigMap", "guard")),
 ]

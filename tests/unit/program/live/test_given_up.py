@@ -11,8 +11,6 @@ import pytest
 
 from irsa_config.located_mistake import LocatedMistake
 from irsa_program.live.look import conflicts
-from irsa_world.model import Guarded, User
-from tests.sandbox.guard_pods import token
 from tests.unit.program.live.scene import (
     HOST,
     arn,
@@ -148,61 +146,6 @@ def guarded(guard: Any, *pods: dict[str, Any], state: Any = (), **there: Any) ->
     """Return what is found of a guard, where its cluster has these Pods and this."""
     reads = replace(cluster(namespaces=SYSTEM, pods=pods), **there)
     return conflicts(whole({"bindings": {"app": APP}, "guard": guard}, state, clusters={"cluster": reads}))
-
-
-def test_which_running_pods_would_be_refused() -> None:
-    others = [pod("irsa"), pod("none", service_account="other"), pod("none", namespace="team-b")]
-    others[0]["spec"]["volumes"] = [token("sts.amazonaws.com")]
-    (mistake,) = guarded("deny", pod("none", "web"), *(pod("none", f"w{number}") for number in range(6)), *others)
-
-    assert rules([mistake]) == [("guard-refuses", "bindings.app")]
-    about = "the service account team-a/app has 7 Pods without an AWS identity: team-a/"
-    assert mistake.mistake.found.startswith(about)
-    assert "restart them: kubectl rollout restart statefulset/web -n team-a --context blue; " in mistake.mistake.fix
-
-
-@pytest.mark.parametrize(
-    ("guard", "does"),
-    [
-        ("deny", "the guard refuses"),
-        ({"mode": "deny", "namespaces": {"team-a": "warn"}}, "the guard warns"),
-        ({"mode": "warn", "namespaces": {"team-a": "deny"}}, "the guard refuses"),
-        ({"mode": "deny", "namespaces": {"team-a": "off"}}, None),
-        ("off", None),
-    ],
-)
-def test_what_the_guard_does_there(guard: Any, does: str | None) -> None:
-    mistakes = guarded(guard, pod("none", "web"))
-
-    assert [each.rule for each in mistakes] == ([] if does is None else ["guard-refuses"])
-    assert does is None or does in mistakes[0].mistake.found
-
-
-OTHER = {(each, "api"): [Guarded("shop-prod", "deny", arn("role", "api"))] for each in ("team-a", "team-b")}
-OWN = {
-    "urn": "urn:pulumi:prod::irsa::kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding::x",
-    "type": "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding",
-    "inputs": {"metadata": {"name": "x", "labels": {"irsa/guard": "shop-prod"}}},
-}
-
-
-def test_another_stack_that_guards_a_namespace_is_named() -> None:
-    (mistake,) = guarded("deny", guards=OTHER)
-
-    assert rules([mistake]) == [("guarded-twice", "guard")]
-    assert "shop-prod" in mistake.mistake.found
-    assert "namespaces: {team-a: off}" in mistake.mistake.fix
-    for nothing in ({"guards": {("team-b", "api"): OTHER["team-b", "api"]}}, {"guards": OTHER, "state": [OWN]}):
-        assert guarded("deny", **nothing) == []
-
-
-@pytest.mark.parametrize(("users", "locks_out"), [(["somebody"], True), (["admin"], False)])
-def test_a_deployer_who_locks_itself_out(users: list[str], locks_out: bool) -> None:
-    guard = {"mode": "deny", "annotations": {"mode": "deny", "users": users}}
-    mistakes = guarded(guard, user=User("admin", ()))
-
-    assert rules(mistakes) == ([("guard-locks-out", "guard.annotations")] if locks_out else [])
-    assert [each.mistake.fix for each in mistakes] == (["add admin to users"] if locks_out else [])
 
 
 @pytest.mark.parametrize("create", [True, False])

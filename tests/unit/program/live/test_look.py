@@ -19,7 +19,7 @@ from irsa_program.live.look import LiveReport
 from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError
 from irsa_world.live.eks import EksClient
 from irsa_world.live.kubeconfig import configuration
-from irsa_world.model import EksCluster, User
+from irsa_world.model import EksCluster
 from irsa_world.state.resource import resources_of
 from tests.unit.irsa_world.live.kubernetes_api import kubeconfig
 from tests.unit.program.live.scene import HOST, ROOT, held_association, rules
@@ -43,8 +43,6 @@ ANSWERS: dict[str, Any] = {
     "service_accounts": [],
     "pods": [],
     "object_of": None,
-    "objects_of": [],
-    "user": User("me"),
 }
 
 
