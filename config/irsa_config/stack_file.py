@@ -180,4 +180,11 @@ def located(
         line = file.line(mistake.place) if mistake.file is None else mistake.line
         name = (file.name if is_in_file else None) if mistake.file is None else mistake.file
         found.append(mistake._replace(file=name, line=line if is_in_file or mistake.file else None))
-    return sorted(found, key=lambda each: (each.team, each.file != file.name, each.file or "", each.line or math.inf))
+    # A mistake about the stack as a whole comes first, one about a key that is missing comes last.
+    return sorted(
+        found,
+        key=lambda each: (
+            *(each.team, each.file != file.name, each.file or ""),
+            each.line or (math.inf if each.place else 0),
+        ),
+    )
