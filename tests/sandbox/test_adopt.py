@@ -49,8 +49,10 @@ FINDINGS: dict[str, set[str]] = {
     "wide-trust": {*WIDE},
     "not-annotated": {*WIDE, "ci-runner"},
 }
-# A condition on the caller's network, and a service account that does not exist.
-NOT_PROVABLE = {"batch-office", "hand-typo"}
+# A Deny that excludes some of those whom a pattern admits, and a service account that does not exist.
+NOT_PROVABLE = {"hand-deny", "hand-typo"}
+# A condition on the caller's network: STS refuses the tests.
+REFUSED = {"batch-office"}
 
 
 @dataclass
@@ -375,7 +377,7 @@ def test_verify_and_prove_are_green(adoption: Adoption) -> None:
     assert (code, not_good(checks)) == (0, [])
     _, proven = report(adoption.project, "prove")
     assert {check["binding"] for check in proven if check["outcome"] == "cannot tell"} == NOT_PROVABLE
-    assert "finding" not in {check["outcome"] for check in proven}
+    assert {check["binding"] for check in proven if check["outcome"] == "finding"} == REFUSED
     assumed = {check["binding"] for check in proven if check["check"] == "assumes" and check["outcome"] == "ok"}
     plain = {key for key, each in adoption.bindings.items() if each["role"].get("name") in PLAIN}
     assert plain - assumed == set()
