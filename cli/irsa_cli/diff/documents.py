@@ -23,6 +23,9 @@ DOCUMENTS = {
 }
 NONE = ("", "", "")
 
+# IAM takes at most 10,240 characters, and a value has two at least. To compare more takes minutes.
+MOST_LINES = 5_000
+
 
 def document_rows(steps: Iterable[Step]) -> Iterator[Row]:
     """Yield each policy document that changes, with its lines; then the names of all other properties that do."""
@@ -72,6 +75,8 @@ def _document_diff(documents: Sequence[Document | None]) -> Sequence[str] | None
         return None
     if all(forms) and len({each.version for each in forms if each}) > 1:
         both = [[f"Version: {named(each.version)}", *lines] for each, lines in zip(forms, both, strict=True) if each]
+    if (longest := max(map(len, both))) > MOST_LINES:
+        return [f" {longest:,} values, which is more than a document that IAM takes can have: read it in the preview"]
     # Three lines are about the files.
     return [*difflib.unified_diff(both[0], both[1], n=max(map(len, both)), lineterm="")][3:]
 

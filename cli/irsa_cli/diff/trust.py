@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from irsa.evaluation.grants import Grants, grants, is_of_subject, is_within, sub
 from irsa.evaluation.normal_form import normal
 from irsa.evaluation.patterns import covers
 from irsa.rules.arns import oidc_provider_arn
+from irsa.rules.quotas import OF_TRUST_POLICY_SIZE
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, WILDCARDS, is_pattern
 from irsa.rules.trust import NAMESPACE_TAG, SERVICE_ACCOUNT_TAG
 from irsa.rules.unknown import Unknown
@@ -272,10 +274,18 @@ def compared_roles(before: Sessions, after: Sessions) -> dict[str, ComparedTrust
     for arn in changed_roles(before, after):
         roles = own_roles(before).get(arn), own_roles(after).get(arn)
         unlisted = itertools.starmap(_unlisted, _of(arn, both, client_ids))
-        problem = next(filter(None, (*(each.problems.get(arn) for each in both), *unlisted)), "")
+        problems = (each.problems.get(arn) for each in both)
+        problem = next(filter(None, (*problems, *map(_too_long, roles), *unlisted)), "")
         issuers, sides = ({}, []) if problem else _sides(arn, both, client_ids)
         found[arn] = ComparedTrust(roles, problem, issuers, sides)
     return found
+
+
+def _too_long(role: Role | None) -> str:
+    """Return that IAM takes no trust policy of this size; empty if it can. To compare one takes minutes."""
+    trust = role.trust if role and isinstance(role.trust, Mapping) else {}
+    size, most = len(json.dumps(trust, separators=(",", ":"), default=str)), OF_TRUST_POLICY_SIZE.most
+    return f"its trust policy has {size:,} characters, and IAM takes at most {most:,}" if most and size > most else ""
 
 
 def _of(arn: str, both: Iterable[Sessions], client_ids: Iterable[Any]) -> Iterator[tuple[Parsed, Any]]:

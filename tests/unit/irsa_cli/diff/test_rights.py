@@ -386,3 +386,13 @@ def about(line: Any, issuer: str) -> list[str]:
     """Return whom a line is about, of the small cluster."""
     pattern = line["who"].replace("/", ":")
     return [each for each in EVERYONE if line["where"] == issuer and fnmatchcase(each, pattern)]
+
+
+def test_a_trust_policy_that_iam_does_not_take_is_not_compared(diff_json: DiffJson) -> None:
+    """At most 8,192 characters: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html."""
+    before, after = (trust(*(f"a:b{number}" for number in range(first, 2_000))) for first in (0, 1))
+    found = diff_json(changed(before, after), gate="gains")
+
+    (row,) = rows(found, "cannotTell")
+    assert found["exitCode"] == 3
+    assert row["details"][0].endswith("characters, and IAM takes at most 8,192")
