@@ -70,8 +70,7 @@ class Repository:
             "secrets.PULUMI_CONFIG_PASSPHRASE": self.project.cloud.environment()["PULUMI_CONFIG_PASSPHRASE"],
             "secrets.PULUMI_ACCESS_TOKEN": "",
             "github.event.action == 'labeled' && github.event.label.name == 'irsa-reviewed'": str(reviewed).lower(),
-            "steps.compare.outcome": "skipped",
-            "steps.preview.outcome": "skipped",
+            **{f"steps.{step}.outcome": "skipped" for step in ("check", "live", "compare", "preview")},
             "github.event_name == 'workflow_dispatch'": "true" if by_hand else "false",
         }
         files = {each: self.folder / each for each in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from irsa.evaluation.lint.rule import Danger, PolicyStatement, Warnings, rule
 from irsa.evaluation.patterns import overlap
 from irsa.rules.grammar import EVERY_ACTION
-from irsa.rules.mistakes import Mistake, in_advice, likely, shortened
+from irsa.rules.mistakes import PRINTED, Mistake, in_advice, likely, shortened
 from irsa.rules.strangers import STRANGERS
 from irsa.rules.subjects import is_pattern
 from irsa.rules.unknown import has_unknown
@@ -218,11 +218,14 @@ def unknown_action(statement: PolicyStatement) -> Warnings:
             Version: "2012-10-17"
             Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::my-bucket/*"}]
     """
+    unknown = 0
     for element in ("Action", "NotAction"):
         for place, action in statement.placed(element):
             if action in EVERY_ACTION or matching(action):
                 continue
-            near = " and ".join(map(repr, nearest_actions(action)))
+            unknown += 1
+            # To find the nearest names takes long, and no more warnings are printed.
+            near = " and ".join(map(repr, nearest_actions(action))) if unknown <= PRINTED else ""
             fix = f"write {near}, if that is meant" if near else "write an action of the service"
             found = f"{action!r}, which is not an action of AWS"
             of_service = service(action.lower().partition(":")[0]).actions
