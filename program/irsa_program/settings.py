@@ -84,7 +84,8 @@ def load_settings(folder: Path) -> StackSettings:
         raise pulumi.RunError(f"{_refusal(_with_lines(mistakes, file, meant), file)}{hint}")
     for key in sorted(values):
         if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{key}"):
-            about = "names, ARNs and documents are plain text in AWS and in the state"
+            what = "names, ARNs, documents, descriptions, tags, labels and annotations"
+            about = f"{what} are plain text in AWS, in Kubernetes and in the state"
             pulumi.log.warn(f"irsa:{path_of((key,))} is secret, but {about}")
     for text in examination.not_checked:
         pulumi.log.warn(f"not checked: {text}")
