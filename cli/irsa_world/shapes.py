@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from irsa.rules.mistakes import named
-from irsa_world.exits import PartlyReadError
+from irsa_world.exits import CouldNotLookError, PartlyReadError
 from irsa_world.message import first_few
+
+Answer = TypeVar("Answer")
 
 # A type. Or a pattern of a string. Or a list, with the shape of its items. Or a tuple: one value of a shape, or a list
 # of some. Or a mapping with the shapes of its keys: a key that ends with `!` is required, and `*` is any other key.
@@ -20,6 +22,17 @@ TYPES = {str: "a string", bool: "true or false", int: "an integer", dict: "a map
 def fault(value: Any, shape: Shape) -> str:
     """Return the first thing in an answer that does not have its shape, as a sentence; empty where all has."""
     return TOO_DEEP if is_too_deep(value) else next(_faults(value, shape, ""), "")
+
+
+def checked_answer(action: str, answer: Answer, shape: Shape) -> Answer:
+    """Return the answer to an action if it has the shape.
+
+    Raises:
+        CouldNotLookError: The answer has another shape.
+    """
+    if wrong := fault(answer, shape):
+        raise CouldNotLookError(f"{action}: irsa cannot read the answer: {wrong}")
+    return answer
 
 
 def read_items(question: str, items: Iterable[Any], shape: Shape, of: Callable[[Any], Any]) -> list[Any]:

@@ -11,7 +11,7 @@ from irsa.rules.unknown import Unknown
 from irsa_cli.diff.dangerous import is_dangerous, is_dangerous_policy
 from irsa_cli.diff.gains import Gain, gains
 from irsa_cli.diff.rows import CANNOT_TELL, CERTAIN, DANGEROUS, Row, some
-from irsa_cli.diff.tags import TagReader, changed_keys, changed_tags, policy_name, role_tag_reasons, tag_readers
+from irsa_cli.diff.tags import TagReader, changed_keys, changed_tags, policy_name, role_tag_reasons
 from irsa_cli.diff.trust import changed_roles
 from irsa_world.model import known_arn, role_name
 from irsa_world.sessions import Sessions
@@ -100,6 +100,7 @@ def permission_rows(
     permitted: Sequence[Mapping[str, Permits]],
     not_read: Mapping[str, str],
     text: Callable[[str], str],
+    readers: Callable[[], Sequence[TagReader]],
 ) -> Iterator[Row]:
     """Yield what the roles of a stack gain and lose; and of which that cannot be told.
 
@@ -110,10 +111,10 @@ def permission_rows(
         permitted: What decides what each role may do, before and afterwards.
         not_read: Why a managed policy was not read, by its ARN.
         text: What a role is called, by its ARN.
+        readers: Returns the documents that ask for tags, which only a change of tags needs.
     """
     before, after = both
     compared: dict[str, list[list[Gain]]] = {}
-    readers = functools.cache(lambda: tag_readers(both, not_read))
     changed = changed_permits(*permitted)
     letting_in = _letting_in(*both) if changed else {}
     for arn, (old, new) in changed.items():

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from irsa import types
@@ -169,10 +169,11 @@ def changed_tags(step: Step) -> frozenset[str]:
     return keys if is_of_iam else keys | {f"{OTHERS}{key}" for key in keys}
 
 
-def tag_rows(steps: Iterable[Step], readers: Sequence[TagReader]) -> Iterator[Row]:
+def tag_rows(steps: Iterable[Step], readers: Callable[[], Sequence[TagReader]]) -> Iterator[Row]:
     """Yield the resources but roles whose tags change while a document asks for these tags."""
     for step in steps:
-        reasons = [] if step.resource.type == types.ROLE else [*_reasons(readers, changed_tags(step))]
+        keys = frozenset() if step.resource.type == types.ROLE else changed_tags(step)
+        reasons = [*_reasons(readers(), keys)] if keys else []
         if reasons:
             kind, name = step.resource.type.rpartition(":")[2], name_of(step.resource)
             said = f"what roles may do with {named(kind)} {named(name)}"

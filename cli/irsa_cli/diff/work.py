@@ -1,9 +1,10 @@
 """What `irsa diff` does."""
 
 import argparse
+import functools
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from irsa.rules import commands
@@ -23,7 +24,7 @@ from irsa_cli.diff.powers import powers_of
 from irsa_cli.diff.questions import not_compared, resource_rows
 from irsa_cli.diff.render import lines_of, markdown, no_command
 from irsa_cli.diff.rows import CANNOT_TELL, Diff, Row, exit_code, in_order, roles_named, some, stopping
-from irsa_cli.diff.tags import changed_tags, tag_readers, tag_rows
+from irsa_cli.diff.tags import TagReader, tag_readers, tag_rows
 from irsa_cli.diff.trust import ComparedTrust, compared_roles
 from irsa_cli.diff.who import About, session_rows
 from irsa_cli.options import STREAM
@@ -113,11 +114,12 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
         with under_way("diff", "reading the managed policies of the roles that change"):
             live = read_in_aws(policies, aws_providers(state, preview))
     both = Sessions(with_read(worlds[0], live)), Sessions(with_read(worlds[1], live))
+    readers = functools.cache(lambda: tag_readers(both, live.not_read))
     rows = [
-        *_of_worlds(both, own, live, state, clusters_by_issuer(state, preview)),
+        *_of_worlds(both, own, live, state, clusters_by_issuer(state, preview), readers=readers),
         *guard_rows(resources, preview.steps),
         *not_compared(preview.steps),
-        *tag_rows(preview.steps, tag_readers(both, live.not_read) if any(map(changed_tags, preview.steps)) else ()),
+        *tag_rows(preview.steps, readers),
         *resource_rows(preview.steps),
         *document_rows(preview.steps),
         *_notes(preview, "live" if preview.refreshed or options.refresh else "state", not_read),
@@ -139,7 +141,13 @@ def _preview(options: argparse.Namespace) -> Preview:
 
 
 def _of_worlds(
-    both: tuple[Sessions, Sessions], own: set[str], live: Live, state: Sequence[Resource], clusters: dict[str, str]
+    both: tuple[Sessions, Sessions],
+    own: set[str],
+    live: Live,
+    state: Sequence[Resource],
+    clusters: dict[str, str],
+    *,
+    readers: Callable[[], Sequence[TagReader]],
 ) -> Iterator[Row]:
     """Yield who gains and loses roles, and what the roles may do; the managed policies of the stack are its own."""
     text = roles_named(arn for each in both for arn in (*each.roles, *each.world.associations))
@@ -148,7 +156,7 @@ def _of_worlds(
     places = _places(compared.values(), both, clusters)
     powers = powers_of(permitted[1], both[1])
     yield from session_rows(both, compared, About(text, places, powers, aws_accounts_of(state)))
-    yield from permission_rows(both, permitted, live.not_read, text)
+    yield from permission_rows(both, permitted, live.not_read, text, readers)
     yield from session_policies(*both, text)
     yield from policies_of_no_role(*both)
 

@@ -21,7 +21,7 @@ from irsa_world.live.once import Once
 from irsa_world.live.service import NO_ANSWER, Service, failure
 from irsa_world.live.sts import SESSION_NAME
 from irsa_world.model import EksCluster
-from irsa_world.shapes import CALLER, fault
+from irsa_world.shapes import CALLER, checked_answer
 from irsa_world.state.declared import DeclaredBinding
 from irsa_world.state.places import aws_place
 from irsa_world.state.resource import is_secret
@@ -222,9 +222,7 @@ def caller(session: Any) -> Caller:
         CouldNotLookError: They are not valid, or STS does not answer.
     """
     try:
-        found = Service(session, "sts").client.get_caller_identity()
-        if wrong := fault(found, CALLER):
-            raise CouldNotLookError(f"sts:GetCallerIdentity: irsa cannot read the answer: {wrong}")
+        found = checked_answer("sts:GetCallerIdentity", Service(session, "sts").client.get_caller_identity(), CALLER)
         return Caller(found["Account"], found["Arn"])
     except NO_ANSWER as error:
         raise failure("sts:GetCallerIdentity", error) from error

@@ -14,9 +14,8 @@ from irsa.rules.mistakes import named
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.iam import AwsAccountClient
-from irsa_world.live.once import Answer
 from irsa_world.live.service import Service, answered
-from irsa_world.shapes import JOB, LAST_USE, Shape, fault
+from irsa_world.shapes import JOB, LAST_USE, checked_answer
 from irsa_world.unread import Unread
 
 BUDGET_SECONDS, POLL_SECONDS = 20 * 60, 1.0
@@ -71,21 +70,15 @@ def _step(service: Service, arn: str, jobs: dict[str, str], found: dict[str, Rep
         job = answered(name, lambda: service.ask(lambda iam: iam.generate_service_last_accessed_details(**details)))
         if job is None:
             raise CouldNotLookError("the role was deleted after the roles were listed")
-        jobs[arn] = _readable(name, job, JOB)["JobId"]
+        jobs[arn] = checked_answer(name, job, JOB)["JobId"]
         return
     pages = answered("iam:GetServiceLastAccessedDetails", lambda: service.ask(lambda iam: _pages(iam, jobs[arn])))
     if pages is None:
         raise CouldNotLookError("IAM does not know the job that these credentials started")
     if pages:
         listed = [each for page in pages for each in page.get("ServicesLastAccessed") or ()]
-        _readable("iam:GetServiceLastAccessedDetails", listed, LAST_USE)
+        checked_answer("iam:GetServiceLastAccessedDetails", listed, LAST_USE)
         found[arn] = {each["ServiceNamespace"].lower(): _used(each) for each in listed}
-
-
-def _readable(action: str, answer: Answer, shape: Shape) -> Answer:
-    if wrong := fault(answer, shape):
-        raise CouldNotLookError(f"{action}: irsa cannot read the answer: {wrong}")
-    return answer
 
 
 def _pages(iam: Any, job: str) -> list[Any]:

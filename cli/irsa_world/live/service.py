@@ -14,7 +14,7 @@ from irsa.rules.mistakes import named
 from irsa_world.causes import Cause, cause_of
 from irsa_world.exits import CouldNotLookError, failed_request
 from irsa_world.live.once import Answer, FirstAlone, Once, slowed_down
-from irsa_world.shapes import OF_AWS, fault, read_items
+from irsa_world.shapes import OF_AWS, checked_answer, read_items
 
 CONCURRENT = 16
 # IAM throttles per AWS account; the adaptive mode slows down all threads together. In the standard mode, retries run
@@ -91,9 +91,7 @@ class Service:
         answer = self._once(operation, parameters, lambda client: (getattr(client, name)(**parameters)[element],))
         if answer is None:
             return None
-        if wrong := fault(answer[0], OF_AWS[f"{operation}.{element}"]):
-            raise CouldNotLookError(f"{self._name}:{operation}: irsa cannot read the answer: {wrong}")
-        return answer[0]
+        return checked_answer(f"{self._name}:{operation}", answer[0], OF_AWS[f"{operation}.{element}"])
 
     def all(
         self,
